@@ -1,0 +1,241 @@
+//! What a number order is, and what news means for it.
+//!
+//! Pure: no input or output, no clock, no chance. Every function here is total, and every point in
+//! time is an argument, so a table or a simulation can drive the rules exactly as the service does.
+//!
+//! Two kinds of news reach an order. An [`Event`] comes in a callback and is only a hint: it may be
+//! late, repeated, out of order or lost. An [`Answer`] comes from asking Sinch, and alone can confirm
+//! a state. [`look`] weighs events, [`reconcile`] weighs answers, [`fail`] says what a try without an
+//! answer means.
+
+mod decide;
+mod fail;
+mod reconcile;
+mod state;
+mod time;
+
+pub use decide::{Decision, Doubt, Look, look};
+pub use fail::{BackOff, Failure, fail};
+pub use reconcile::{Change, Finding, reconcile};
+pub use state::{State, Status};
+pub use time::Time;
+
+use std::fmt;
+use std::time::Duration;
+
+/// The id of a Sinch project or of a number order, checked so that it can stand in a URL's path.
+///
+/// Sinch promises no pattern, so the check is about safety alone: 1 to 128 visible ASCII characters,
+/// none of which could leave the path segment, and not `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(String);
+
+impl Id {
+    /// The id, or `None` where it could not safely be put into a URL.
+    pub fn new(text: impl Into<String>) -> Option<Id> {
+        let text = text.into();
+        let safe = (1..=128).contains(&text.len())
+            && text != "."
+            && text != ".."
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !br#"/\?#%"<>^`{|}"#.contains(&b));
+        safe.then_some(Id(text))
+    }
+
+    /// The id as Sinch writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which order: an order id means something only within its project.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// The Sinch project that the order belongs to.
+    pub project: Id,
+    /// The order's `idNumberOrder`, which a callback calls `resourceId`.
+    pub order: Id,
+}
+
+/// What a callback says of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The claimed state.
+    pub status: Status,
+    /// When Sinch created the callback, by Sinch's clock; `None` where it could not be read.
+    pub said_at: Option<Time>,
+    /// When it reached us, by ours.
+    pub received_at: Time,
+}
+
+/// What Sinch answered when asked for the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The order, as Sinch shows it.
+    Found(Snapshot),
+    /// 404: not yet, or not any more.
+    NotFound,
+}
+
+/// The order as an answer shows it, possibly stale by up to [`Rule::staleness`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `state`.
+    pub state: Status,
+    /// `updateTime`: the only thing that orders two snapshots. Often whole seconds.
+    pub updated_at: Time,
+    /// `expireTime`, until which a CREATED order must be submitted.
+    pub expires_at: Option<Time>,
+}
+
+/// All that is known of one order. What is absent has not been said, or was settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The truth, as last shown by Sinch; `None` until the first answer.
+    pub confirmed: Option<Confirmed>,
+    /// Where events say that it went since, as long as that is open.
+    pub provisional: Option<Provisional>,
+    /// What events claim and no answer has borne out or overtaken yet: one for each state at most.
+    pub hints: Vec<Hint>,
+    /// A second state with the same `updateTime`, until it is known which came last.
+    pub tie: Option<Tie>,
+    /// Since when Sinch has answered 404 without a break.
+    pub missing_since: Option<Time>,
+    /// When Sinch was last asked, with or without success.
+    pub asked_at: Option<Time>,
+    /// When Sinch is to be asked next; `None`: at rest.
+    pub ask_at: Option<Time>,
+    /// Tries in a row that brought no usable answer.
+    pub attempts: u32,
+    /// Why nobody asks any more until news or an operator comes.
+    pub parked: Option<String>,
+    /// When we first heard of it.
+    pub first_seen_at: Time,
+}
+
+impl Order {
+    /// An order that is known by name alone.
+    pub fn new(first_seen_at: Time) -> Order {
+        Order {
+            confirmed: None,
+            provisional: None,
+            hints: Vec::new(),
+            tie: None,
+            missing_since: None,
+            asked_at: None,
+            ask_at: None,
+            attempts: 0,
+            parked: None,
+            first_seen_at,
+        }
+    }
+
+    /// The best answer to "where is it?": the provisional state where there is one, else the confirmed.
+    pub fn state(&self) -> Option<State> {
+        self.provisional
+            .as_ref()
+            .map(|p| p.state)
+            .or(self.confirmed.as_ref().map(|c| c.state))
+    }
+}
+
+/// A state that Sinch itself has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The state.
+    pub state: State,
+    /// Its `updateTime`, by Sinch's clock.
+    pub updated_at: Time,
+    /// `expireTime`, where the answer had one.
+    pub expires_at: Option<Time>,
+    /// When the question was sent whose answer first showed it.
+    pub confirmed_at: Time,
+    /// Whether Sinch took it out of a final state.
+    pub reopened: bool,
+}
+
+/// A state that only events speak for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provisional {
+    /// The state.
+    pub state: State,
+    /// The time stamp of the event that moved it here, by Sinch's clock.
+    pub said_at: Time,
+}
+
+/// A claim that no answer has settled yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The claimed state; `None` stands for every word that we do not know.
+    pub state: Option<State>,
+    /// An answer to a question sent at or after this time must include what the event spoke of.
+    pub settles_at: Time,
+}
+
+/// A state shown with the same `updateTime` as the confirmed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The other state.
+    pub state: State,
+    /// When the question was sent whose answer first showed it.
+    pub since: Time,
+}
+
+/// A recorded change of an order's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state before; `None`: there was none.
+    pub from: Option<State>,
+    /// The state after.
+    pub to: State,
+    /// Whether Sinch has shown it, or only an event claims it.
+    pub confirmed: bool,
+    /// By Sinch's clock: the event's time stamp, or the answer's `updateTime`.
+    pub said_at: Time,
+    /// Why, in words.
+    pub cause: String,
+}
+
+/// The spans of time on which the rules stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// How stale an answer of the API is assumed to be at most ("B").
+    pub staleness: Duration,
+    /// The least time between two questions that only events ask for.
+    pub cooldown: Duration,
+}
+
+impl Rule {
+    /// How far ahead of ours Sinch's clock may be in the time stamp of an event.
+    const SKEW: Duration = Duration::from_secs(3);
+    /// An event's time stamp further ahead of its receipt than this is not believed.
+    const SKEW_MAX: Duration = Duration::from_secs(600);
+    /// The time by which an answer may trail the staleness bound and still count as within it.
+    const MARGIN: Duration = Duration::from_secs(1);
+    /// How much longer than the bound to wait after an answer that was too old.
+    const AFTER_STALE: Duration = Duration::from_secs(2);
+    /// How much longer than the bound two equal answers must lie apart to settle a tie: a second for
+    /// the resolution of `updateTime`, the rest for clocks.
+    const AFTER_TIE: Duration = Duration::from_secs(5);
+    /// A quiet open order is looked at again at least this often.
+    const QUIET_MAX: Duration = Duration::from_secs(6 * 3600);
+    /// … and at most this often.
+    const QUIET_MIN: Duration = Duration::from_secs(60);
+    /// A final order is looked at once more after this time.
+    const FINAL_AGAIN: Duration = Duration::from_secs(24 * 3600);
+
+    /// The rules for an API whose answers are stale by at most `staleness`.
+    pub fn new(staleness: Duration) -> Rule {
+        Rule {
+            staleness,
+            cooldown: Duration::from_secs(3),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What an answer of Sinch means for an order, and when to ask again.
+
+use std::fmt;
+
+use super::{Answer, Confirmed, Order, Rule, Snapshot, State, Status, Tie, Time, Transition};
+
+/// What an answer turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The first answer for this order.
+    First(State),
+    /// A newer state.
+    Advanced {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+        /// No sequence of legal steps leads there.
+        anomaly: bool,
+    },
+    /// The same state, updated since.
+    Refreshed(State),
+    /// Nothing new.
+    Unchanged(State),
+    /// Older than what is known: a stale answer, not applied.
+    Older {
+        /// The confirmed state, which stands.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// Another state with the same `updateTime`: not applied until it is known which came last.
+    Tied {
+        /// The confirmed state, which stands for now.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// A state that is none of the documented ones: kept here, never applied.
+    UnknownState(Status),
+    /// 404 for an order that ought to be there.
+    NotFound,
+    /// 404 for an order whose final state is known.
+    Gone(State),
+    /// 404, twice, for an order that had to expire: Sinch may forget what expired.
+    ExpiredUnseen,
+}
+
+impl Finding {
+    /// Whether the answer told the order's state. One that did not counts as a failed try.
+    pub fn is_conclusive(&self) -> bool {
+        match self {
+            Finding::First(_)
+            | Finding::Advanced { .. }
+            | Finding::Refreshed(_)
+            | Finding::Unchanged(_)
+            | Finding::Tied { .. }
+            | Finding::Gone(_)
+            | Finding::ExpiredUnseen => true,
+            Finding::Older { .. } | Finding::UnknownState(_) | Finding::NotFound => false,
+        }
+    }
+
+    /// Whether somebody should be told that this ought not to happen.
+    pub fn is_anomaly(&self) -> bool {
+        match self {
+            Finding::Advanced { anomaly, .. } => *anomaly,
+            Finding::UnknownState(_) => true,
+            Finding::First(_)
+            | Finding::Refreshed(_)
+            | Finding::Unchanged(_)
+            | Finding::Older { .. }
+            | Finding::Tied { .. }
+            | Finding::NotFound
+            | Finding::Gone(_)
+            | Finding::ExpiredUnseen => false,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::First(state) => write!(f, "Sinch shows {state}: confirmed"),
+            Finding::Advanced { from, to, anomaly } => {
+                write!(f, "Sinch shows {to}: confirmed after {from}")?;
+                if *anomaly && from.is_final() {
+                    write!(f, "; a final state was re-opened")
+                } else if *anomaly {
+                    write!(f, "; no legal step leads there")
+                } else {
+                    Ok(())
+                }
+            }
+            Finding::Refreshed(state) => write!(f, "Sinch still shows {state}, updated since"),
+            Finding::Unchanged(state) => write!(f, "Sinch still shows {state}"),
+            Finding::Older { known, shown } => {
+                write!(
+                    f,
+                    "Sinch's answer {shown} is older than the known {known}: not applied"
+                )
+            }
+            Finding::Tied { known, shown } => write!(
+                f,
+                "Sinch shows {shown} with the same update time as {known}: applied when a later answer repeats it"
+            ),
+            Finding::UnknownState(status) => {
+                write!(f, "Sinch shows the unknown state {status}: not applied")
+            }
+            Finding::NotFound => write!(f, "Sinch does not know the order (404)"),
+            Finding::Gone(state) => {
+                write!(f, "Sinch no longer shows the order (404); {state} stands")
+            }
+            Finding::ExpiredUnseen => {
+                write!(
+                    f,
+                    "Sinch no longer shows the order (404) after it had to expire: EXPIRED"
+                )
+            }
+        }
+    }
+}
+
+/// What an answer changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The order afterwards.
+    pub order: Order,
+    /// What the answer turned out to be.
+    pub finding: Finding,
+    /// The change of state, if there was one, or a provisional state's confirmation or withdrawal.
+    pub transition: Option<Transition>,
+}
+
+/// Weighs the answer to a question that was sent at `asked_at`.
+///
+/// After a conclusive answer the order says itself when it wants to be asked again; after any other the
+/// caller treats the try as failed (see [`super::fail`]).
+pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) -> Change {
+    let mut next = order.clone();
+    next.asked_at = Some(asked_at);
+    let finding = match answer {
+        Answer::Found(snapshot) => {
+            next.missing_since = None;
+            found(&mut next, snapshot, asked_at, rule)
+        }
+        Answer::NotFound => not_found(&mut next, asked_at, rule),
+    };
+    if finding.is_conclusive() {
+        next.attempts = 0;
+        next.parked = None;
+        if !matches!(finding, Finding::Tied { .. }) {
+            settle_hints(&mut next, asked_at);
+        }
+        next.ask_at = ask_again_at(&next, asked_at, rule);
+    }
+    let transition = transition(order, &next, &finding);
+    Change {
+        order: next,
+        finding,
+        transition,
+    }
+}
+
+fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Finding {
+    let state = match &shown.state {
+        Status::Known(state) => *state,
+        Status::Unknown(_) => return Finding::UnknownState(shown.state.clone()),
+    };
+    let Some(known) = order.confirmed.clone() else {
+        confirm(order, state, shown, asked_at);
+        return Finding::First(state);
+    };
+    if shown.updated_at < known.updated_at {
+        return Finding::Older {
+            known: known.state,
+            shown: state,
+        };
+    }
+    if state == known.state {
+        // Also what settles a tie in favour of the known state.
+        order.tie = None;
+        let newer = shown.updated_at > known.updated_at;
+        order.confirmed = Some(Confirmed {
+            updated_at: shown.updated_at,
+            expires_at: shown.expires_at,
+            ..known
+        });
+        return match newer {
+            true => Finding::Refreshed(state),
+            false => Finding::Unchanged(state),
+        };
+    }
+    if shown.updated_at == known.updated_at && !comes_last(order, &known, state, asked_at, rule) {
+        let since = match &order.tie {
+            Some(tie) if tie.state == state => tie.since,
+            Some(_) | None => asked_at,
+        };
+        order.tie = Some(Tie { state, since });
+        return Finding::Tied {
+            known: known.state,
+            shown: state,
+        };
+    }
+    confirm(order, state, shown, asked_at);
+    Finding::Advanced {
+        from: known.state,
+        to: state,
+        anomaly: !known.state.leads_to(state),
+    }
+}
+
+/// Whether, of two states with the same `updateTime`, `state` is surely the later one: because the
+/// other way round is impossible, or because an answer repeats it long after both were made.
+fn comes_last(order: &Order, known: &Confirmed, state: State, asked_at: Time, rule: &Rule) -> bool {
+    let only_way = known.state.leads_to(state) && !state.leads_to(known.state);
+    let repeated = order.tie.as_ref().is_some_and(|tie| {
+        tie.state == state && asked_at >= tie.since.plus(rule.staleness).plus(Rule::AFTER_TIE)
+    });
+    only_way || repeated
+}
+
+fn confirm(order: &mut Order, state: State, shown: &Snapshot, asked_at: Time) {
+    let reopened = order
+        .confirmed
+        .as_ref()
+        .is_some_and(|known| known.reopened || known.state.is_final());
+    order.tie = None;
+    order.confirmed = Some(Confirmed {
+        state,
+        updated_at: shown.updated_at,
+        expires_at: shown.expires_at,
+        confirmed_at: asked_at,
+        reopened,
+    });
+}
+
+fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
+    let missing_since = *order.missing_since.get_or_insert(asked_at);
+    if let Some(known) = &order.confirmed
+        && known.state.is_final()
+    {
+        return Finding::Gone(known.state);
+    }
+    let expected = order
+        .hints
+        .iter()
+        .any(|hint| hint.state == Some(State::Expired))
+        || order.confirmed.as_ref().is_some_and(|known| {
+            known.state == State::Created && known.expires_at.is_some_and(|at| at <= asked_at)
+        });
+    // Once could be a replica that lags behind the order's creation.
+    let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::AFTER_TIE);
+    if !(expected && repeated) {
+        return Finding::NotFound;
+    }
+    // No answer dates it, so any that still comes and has a date shall count as newer.
+    let (updated_at, expires_at) = match &order.confirmed {
+        Some(known) => (known.updated_at, known.expires_at),
+        None => (Time(0), None),
+    };
+    let expired = Snapshot {
+        state: Status::Known(State::Expired),
+        updated_at,
+        expires_at,
+    };
+    confirm(order, State::Expired, &expired, asked_at);
+    Finding::ExpiredUnseen
+}
+
+/// Drops the hints that this answer bears out or overtakes, and a provisional state with its hint.
+fn settle_hints(order: &mut Order, asked_at: Time) {
+    let Some(confirmed) = &order.confirmed else {
+        return;
+    };
+    order
+        .hints
+        .retain(|hint| hint.state != Some(confirmed.state) && asked_at < hint.settles_at);
+    let open = |state: State| order.hints.iter().any(|hint| hint.state == Some(state));
+    order.provisional.take_if(|provisional| {
+        !open(provisional.state)
+            || provisional.said_at <= confirmed.updated_at
+            || !confirmed.state.leads_to(provisional.state)
+    });
+}
+
+/// When an order wants to be asked again after a conclusive answer; `None`: at rest.
+fn ask_again_at(order: &Order, asked_at: Time, rule: &Rule) -> Option<Time> {
+    if let Some(tie) = &order.tie {
+        return Some(
+            tie.since
+                .plus(rule.staleness)
+                .plus(Rule::AFTER_TIE)
+                .max(asked_at),
+        );
+    }
+    // One question settles them all.
+    if let Some(settles_at) = order.hints.iter().map(|hint| hint.settles_at).max() {
+        return Some(settles_at);
+    }
+    let known = order.confirmed.as_ref()?;
+    if known.state.is_final() {
+        let again = known.confirmed_at.plus(Rule::FINAL_AGAIN);
+        return (asked_at < again).then_some(again);
+    }
+    // What moved lately may move again; what has long been quiet seldom does.
+    let quiet = asked_at.since(known.updated_at) / 4;
+    let again = asked_at.plus(quiet.clamp(Rule::QUIET_MIN, Rule::QUIET_MAX));
+    let after_expiry = known
+        .expires_at
+        .map(|at| at.plus(rule.staleness).plus(Rule::MARGIN))
+        .filter(|at| *at > asked_at);
+    Some(after_expiry.map_or(again, |at| again.min(at)))
+}
+
+/// The change worth recording: of the confirmed state, or of the state that an operator sees.
+fn transition(before: &Order, after: &Order, finding: &Finding) -> Option<Transition> {
+    let confirmed = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
+    let now = after.confirmed.as_ref()?;
+    let changed = confirmed(before) != confirmed(after);
+    let withdrawn = before.state() != after.state();
+    if !(changed || withdrawn) {
+        return None;
+    }
+    let cause = match changed {
+        true => finding.to_string(),
+        false => format!("{finding}, late enough to overrule the event"),
+    };
+    Some(Transition {
+        from: before.state(),
+        to: now.state,
+        confirmed: true,
+        said_at: now.updated_at,
+        cause,
+    })
+}

@@ -1,0 +1,173 @@
+//! The states of a number order, and which may follow which.
+
+use std::fmt;
+
+/// A state that Sinch documents for a number order.
+///
+/// Source: the Number Order API's description of `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Reserved; must be registered and submitted before it expires.
+    Created,
+    /// Submitted; Sinch or the carrier examines the registration.
+    InReview,
+    /// Something must be corrected. Sinch does not call it final.
+    Blocked,
+    /// Final: the numbers are ours, though perhaps not active yet.
+    Completed,
+    /// Final: refused; the cure is a new order.
+    Rejected,
+    /// Final: the reservation ran out.
+    Expired,
+}
+
+impl State {
+    /// Every state, in the order in which a life usually meets them.
+    pub const ALL: [State; 6] = [
+        State::Created,
+        State::InReview,
+        State::Blocked,
+        State::Completed,
+        State::Rejected,
+        State::Expired,
+    ];
+
+    /// Sinch's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Created => "CREATED",
+            State::InReview => "IN_REVIEW",
+            State::Blocked => "BLOCKED",
+            State::Completed => "COMPLETED",
+            State::Rejected => "REJECTED",
+            State::Expired => "EXPIRED",
+        }
+    }
+
+    /// The state that Sinch's word means, if we know it.
+    pub fn from_word(word: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether Sinch calls it final.
+    pub fn is_final(self) -> bool {
+        match self {
+            State::Created | State::InReview | State::Blocked => false,
+            State::Completed | State::Rejected | State::Expired => true,
+        }
+    }
+
+    /// Whether `next` may follow directly.
+    ///
+    /// Sinch names CREATED → IN_REVIEW and IN_REVIEW → BLOCKED or a final state. That a reservation
+    /// expires unsubmitted, and that a blocked order is examined again, refused or left to expire, is
+    /// inferred. An event that skips a step is not taken at its word: Sinch is asked.
+    pub fn may_become(self, next: State) -> bool {
+        match self {
+            State::Created => matches!(next, State::InReview | State::Expired),
+            State::InReview => matches!(
+                next,
+                State::Blocked | State::Completed | State::Rejected | State::Expired
+            ),
+            State::Blocked => matches!(next, State::InReview | State::Rejected | State::Expired),
+            State::Completed | State::Rejected | State::Expired => false,
+        }
+    }
+
+    /// Whether `later` may be reached in one or more steps: what two answers apart can show, since
+    /// the steps between them may have gone unseen.
+    pub fn leads_to(self, later: State) -> bool {
+        match self {
+            State::Created => later != State::Created,
+            // Through BLOCKED and back, IN_REVIEW leads to itself.
+            State::InReview | State::Blocked => later != State::Created,
+            State::Completed | State::Rejected | State::Expired => false,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A state as somebody said it: Sinch promises neither a complete list nor an end of new ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// One of the documented states.
+    Known(State),
+    /// Anything else, verbatim. It is kept and shown, and never applied.
+    Unknown(String),
+}
+
+impl Status {
+    /// What this word means. The word itself is kept where it means nothing to us.
+    pub fn from_word(word: &str) -> Status {
+        match State::from_word(word) {
+            Some(state) => Status::Known(state),
+            None => Status::Unknown(word.to_owned()),
+        }
+    }
+
+    /// The documented state, if it is one.
+    pub fn known(&self) -> Option<State> {
+        match self {
+            Status::Known(state) => Some(*state),
+            Status::Unknown(_) => None,
+        }
+    }
+}
+
+/// Unknown words come quoted and escaped: they are somebody else's bytes.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Known(state) => state.fmt(f),
+            Status::Unknown(word) => write!(f, "{:?}", word.chars().take(64).collect::<String>()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_go_both_ways() {
+        for state in State::ALL {
+            assert_eq!(State::from_word(state.as_str()), Some(state));
+        }
+        assert_eq!(State::from_word("completed"), None);
+        assert_eq!(State::from_word("NUMBER_ORDER_STATE_UNSPECIFIED"), None);
+    }
+
+    #[test]
+    fn leads_to_is_the_closure_of_may_become() {
+        for from in State::ALL {
+            let mut reached: Vec<State> = State::ALL
+                .into_iter()
+                .filter(|&to| from.may_become(to))
+                .collect();
+            for _ in State::ALL {
+                for to in State::ALL {
+                    if !reached.contains(&to) && reached.iter().any(|step| step.may_become(to)) {
+                        reached.push(to);
+                    }
+                }
+            }
+            for to in State::ALL {
+                assert_eq!(from.leads_to(to), reached.contains(&to), "{from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_follows_a_final_state() {
+        for from in State::ALL {
+            for to in State::ALL {
+                assert!(!(from.is_final() && from.may_become(to)), "{from} to {to}");
+            }
+        }
+    }
+}

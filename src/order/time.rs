@@ -1,0 +1,67 @@
+//! Points in time as the whole program keeps them.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z.
+///
+/// Arithmetic saturates, so no input, however absurd, can make a decision panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// This much later.
+    pub fn plus(self, span: Duration) -> Time {
+        Time(self.0.saturating_add(micros(span)))
+    }
+
+    /// How long ago `earlier` was; zero if it was not earlier.
+    pub fn since(self, earlier: Time) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+}
+
+impl From<Timestamp> for Time {
+    fn from(at: Timestamp) -> Time {
+        Time(at.as_microsecond())
+    }
+}
+
+/// RFC 3339 in UTC; a number of microseconds where the calendar ends.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(at) => write!(f, "{at}"),
+            Err(_) => write!(f, "{}µs", self.0),
+        }
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Time(i64::MAX).plus(Duration::from_secs(1)), Time(i64::MAX));
+        assert_eq!(Time(5).since(Time(9)), Duration::ZERO);
+        assert_eq!(Time(9).since(Time(5)), Duration::from_micros(4));
+        assert_eq!(
+            Time(i64::MAX).since(Time(i64::MIN)).as_micros(),
+            i64::MAX as u128
+        );
+    }
+
+    #[test]
+    fn shown_as_utc() {
+        assert_eq!(Time(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
+        assert_eq!(Time(i64::MAX).to_string(), format!("{}µs", i64::MAX));
+    }
+}

@@ -1,0 +1,5 @@
+//! Sinch, the sender, and nothing else: what its callbacks say, how it signs them, and how to ask it
+//! for an order.
+
+pub mod callback;
+pub mod signature;

@@ -238,4 +238,9 @@ impl Rule {
             cooldown: Duration::from_secs(3),
         }
     }
+
+    /// How long to wait at least after an answer that told nothing, so that the next one can.
+    pub fn after_stale(&self) -> Duration {
+        self.staleness + Rule::AFTER_STALE
+    }
 }

@@ -4,8 +4,10 @@
 //!
 //! - [`order`]: what an order is, and what news means for it. Pure.
 //! - [`sinch`]: the sender: callbacks, signatures, the Number Order API.
+//! - [`store`]: the database: the inbox, the orders, the one writer.
 
 #![warn(missing_docs)]
 
 pub mod order;
 pub mod sinch;
+pub mod store;

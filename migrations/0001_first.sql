@@ -1,0 +1,117 @@
+-- The house's tables. Times are integers of microseconds since 1970 UTC, named *_at.
+-- A shipped migration is never edited: sqlx compares its bytes.
+
+-- A Sinch project, by a small number that keeps rows and indexes short.
+CREATE TABLE projects (
+    id              INTEGER PRIMARY KEY,
+    name            TEXT    NOT NULL UNIQUE,       -- Sinch's projectId
+    failures        INTEGER NOT NULL DEFAULT 0,    -- tries in a row that failed through the provider
+    paused_until_at INTEGER,                       -- nobody asks before; NULL: asking is open
+    pause_reason    TEXT,
+    CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL))
+) STRICT;
+
+-- A number order: what is known of it, and when somebody must look at it again.
+CREATE TABLE orders (
+    id                INTEGER PRIMARY KEY,
+    project           INTEGER NOT NULL REFERENCES projects (id),
+    name              TEXT    NOT NULL,            -- Sinch's idNumberOrder
+    first_seen_at     INTEGER NOT NULL,
+    -- Due for a look: receipt of the oldest delivery that nobody has looked at; NULL: none waits.
+    news_at           INTEGER,
+    looked_to         INTEGER NOT NULL DEFAULT 0,  -- deliveries up to this id have been looked at
+    -- Due for an answer: when Sinch is to be asked next; NULL: at rest.
+    ask_at            INTEGER,
+    asked_at          INTEGER,
+    attempts          INTEGER NOT NULL DEFAULT 0,  -- tries without an answer; counted at the claim
+    parked            TEXT,                        -- why nobody asks any more
+    -- Held by one lane while Sinch is asked; runs out by itself.
+    lease             INTEGER,
+    leased_until_at   INTEGER,
+    -- The truth, as Sinch last showed it.
+    confirmed_state   TEXT,
+    updated_at        INTEGER,
+    expires_at        INTEGER,
+    confirmed_at      INTEGER,
+    reopened          INTEGER NOT NULL DEFAULT 0,
+    -- What only events say.
+    provisional_state TEXT,
+    provisional_at    INTEGER,
+    hints             TEXT    NOT NULL DEFAULT '[]',
+    tie_state         TEXT,
+    tie_since_at      INTEGER,
+    missing_since_at  INTEGER,
+    -- What an operator is shown first.
+    state             TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
+    UNIQUE (project, name),
+    CHECK ((lease IS NULL) = (leased_until_at IS NULL)),
+    CHECK ((confirmed_state IS NULL) = (updated_at IS NULL)),
+    CHECK ((confirmed_state IS NULL) = (confirmed_at IS NULL)),
+    CHECK ((provisional_state IS NULL) = (provisional_at IS NULL)),
+    CHECK ((tie_state IS NULL) = (tie_since_at IS NULL)),
+    CHECK (parked IS NULL OR ask_at IS NULL)
+) STRICT;
+
+CREATE INDEX orders_news ON orders (news_at) WHERE news_at IS NOT NULL;
+CREATE INDEX orders_ask ON orders (project, ask_at) WHERE ask_at IS NOT NULL;
+CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
+CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
+CREATE INDEX orders_state ON orders (state, id);
+
+-- The inbox: every callback that was answered 200.
+CREATE TABLE deliveries (
+    id          INTEGER PRIMARY KEY,
+    project     INTEGER NOT NULL REFERENCES projects (id),
+    event       TEXT    NOT NULL,                  -- what makes a repetition: see store::inbox
+    received_at INTEGER NOT NULL,
+    order_name  TEXT,                              -- number orders only
+    status      TEXT,
+    said_at     INTEGER,
+    -- waiting: nobody has looked at it; settled: looked at; recorded: about something else;
+    -- parked: an operator must look.
+    phase       TEXT    NOT NULL CHECK (phase IN ('waiting', 'settled', 'recorded', 'parked')),
+    verdict     TEXT,                              -- what was decided and why
+    settled_at  INTEGER,
+    repeats     INTEGER NOT NULL DEFAULT 0,
+    body        BLOB    NOT NULL,                  -- the raw bytes
+    CHECK ((phase = 'waiting') = (verdict IS NULL)),
+    CHECK (phase <> 'waiting' OR order_name IS NOT NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX deliveries_event ON deliveries (project, event);
+CREATE INDEX deliveries_order ON deliveries (project, order_name, id) WHERE order_name IS NOT NULL;
+CREATE INDEX deliveries_waiting ON deliveries (id) WHERE phase = 'waiting';
+CREATE INDEX deliveries_parked ON deliveries (id) WHERE phase = 'parked';
+
+-- What came of each question to Sinch.
+CREATE TABLE answers (
+    id         INTEGER PRIMARY KEY,
+    order_id   INTEGER NOT NULL REFERENCES orders (id),
+    asked_at   INTEGER NOT NULL,
+    state      TEXT,                               -- as Sinch said it; NULL: the answer had none
+    updated_at INTEGER,
+    finding    TEXT    NOT NULL                    -- what it meant, in words
+) STRICT;
+
+CREATE INDEX answers_order ON answers (order_id, id);
+
+-- Every change of an order's state, with its cause.
+CREATE TABLE transitions (
+    id         INTEGER PRIMARY KEY,
+    order_id   INTEGER NOT NULL REFERENCES orders (id),
+    at         INTEGER NOT NULL,
+    from_state TEXT,
+    to_state   TEXT    NOT NULL,
+    confirmed  INTEGER NOT NULL,
+    said_at    INTEGER NOT NULL,
+    cause      TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX transitions_order ON transitions (order_id, id);
+
+-- One row: the service's own pulse, written to prove that the disk takes writes.
+CREATE TABLE pulse (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    beat_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO pulse (id, beat_at) VALUES (1, 0);

@@ -1,0 +1,299 @@
+//! Asking Sinch: which orders are due for an answer, and what came of it.
+//!
+//! A claim leases an order to one lane and counts the try. The answer is weighed inside the
+//! transaction that settles it, against the order as it is by then: news may have come meanwhile.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+
+use super::rows::{self, OrderUpdate, StoredOrder, UPDATE_ORDERS, json, order_columns};
+use super::transitions::{self, NewTransition};
+use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time};
+
+/// Which orders to lease.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Of which project.
+    pub project: Id,
+    /// How many at most.
+    pub orders_max: u32,
+    /// When.
+    pub now: Time,
+    /// How long the lease holds, should its holder vanish.
+    pub lease: Duration,
+}
+
+/// An order that is leased to the caller, who is to ask Sinch about it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Its row.
+    pub(super) order_id: i64,
+    /// What fences off a holder whose lease has run out.
+    pub(super) lease: i64,
+    /// Which order.
+    pub key: OrderKey,
+    /// Tries without an answer, this one included.
+    pub attempts: u32,
+}
+
+/// What came of asking about a claimed order.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The order.
+    pub claim: Claim,
+    /// When the question was sent.
+    pub asked_at: Time,
+    /// The answer, or why there was none.
+    pub result: Result<Answer, Failure>,
+    /// Whether the provider as a whole is well; while it is not, no order is parked for it.
+    pub healthy: bool,
+    /// Now.
+    pub now: Time,
+    /// Chance from 0 to 1, which spreads retries.
+    pub roll: f64,
+    /// The rules.
+    pub rule: Rule,
+    /// How tries are spaced.
+    pub back_off: BackOff,
+}
+
+/// What settling an outcome did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is on disk.
+    Done {
+        /// What the answer meant, or why there was none.
+        finding: String,
+        /// Whether that ought not to happen.
+        anomaly: bool,
+        /// Why nobody asks any more, if so.
+        parked: Option<String>,
+    },
+    /// The lease had run out and somebody else holds the order: nothing was written.
+    Fenced,
+}
+
+const CLAIM: &str = "
+    UPDATE orders SET lease = abs(random()), leased_until_at = ?2, attempts = attempts + 1
+    WHERE id IN (
+        SELECT o.id FROM orders AS o JOIN projects AS p ON p.id = o.project
+        WHERE p.name = ?3 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
+        ORDER BY o.ask_at LIMIT ?4)
+    RETURNING id, name, lease, attempts";
+
+/// Leases the orders whose wish for an answer is oldest.
+pub(super) async fn claim(
+    db: &mut SqliteConnection,
+    request: &ClaimRequest,
+) -> sqlx::Result<Vec<Claim>> {
+    let claimed = sqlx::query(CLAIM)
+        .bind(request.now.0)
+        .bind(request.now.plus(request.lease).0)
+        .bind(request.project.as_str())
+        .bind(request.orders_max)
+        .fetch_all(db)
+        .await?;
+    claimed
+        .iter()
+        .map(|row| {
+            let name: String = row.try_get("name")?;
+            let order = Id::new(name)
+                .ok_or_else(|| sqlx::Error::Decode("an order's name is no id".into()))?;
+            Ok(Claim {
+                order_id: row.try_get("id")?,
+                lease: row.try_get("lease")?,
+                key: OrderKey {
+                    project: request.project.clone(),
+                    order,
+                },
+                attempts: row.try_get("attempts")?,
+            })
+        })
+        .collect()
+}
+
+const LEASED: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    ", o.lease FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
+     JOIN projects AS p ON p.id = o.project"
+);
+
+const RELEASE: &str = "
+    UPDATE orders SET lease = NULL, leased_until_at = NULL
+    FROM json_each(?) AS v WHERE orders.id = v.value ->> 'id'";
+
+const INSERT_ANSWERS: &str = "
+    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
+    SELECT v.value ->> 'order_id', v.value ->> 'asked_at', v.value ->> 'state', v.value ->> 'updated_at',
+        v.value ->> 'finding'
+    FROM json_each(?) AS v";
+
+#[derive(Serialize)]
+struct NewAnswer {
+    order_id: i64,
+    asked_at: i64,
+    state: Option<String>,
+    updated_at: Option<i64>,
+    finding: String,
+}
+
+/// Weighs the outcomes and releases their orders.
+pub(super) async fn settle(
+    db: &mut SqliteConnection,
+    outcomes: &[&Outcome],
+) -> sqlx::Result<Vec<Settled>> {
+    let ids: Vec<i64> = outcomes.iter().map(|o| o.claim.order_id).collect();
+    let found = sqlx::query(LEASED)
+        .bind(json(&ids))
+        .fetch_all(&mut *db)
+        .await?;
+    let mut leased: HashMap<i64, (StoredOrder, Option<i64>)> = HashMap::new();
+    for row in &found {
+        let stored = rows::read(row)?;
+        leased.insert(stored.id, (stored, row.try_get("lease")?));
+    }
+    let (mut updates, mut answers, mut moves) = (vec![], vec![], vec![]);
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        // Taken out, so that two holders of one order cannot both settle it in one batch.
+        let stored = leased.remove(&outcome.claim.order_id);
+        let Some((mut stored, _)) = stored.filter(|(_, lease)| *lease == Some(outcome.claim.lease))
+        else {
+            settled.push(Settled::Fenced);
+            continue;
+        };
+        let weighed = weigh(&stored, outcome);
+        stored.order = weighed.order;
+        moves.extend(
+            weighed
+                .transition
+                .iter()
+                .map(|t| NewTransition::new(stored.id, outcome.now, t)),
+        );
+        answers.push(weighed.answer);
+        settled.push(weighed.settled);
+        updates.push(OrderUpdate::new(&stored));
+    }
+    let updates = json(&updates);
+    for sql in [UPDATE_ORDERS, RELEASE] {
+        sqlx::query(sql).bind(&updates).execute(&mut *db).await?;
+    }
+    sqlx::query(INSERT_ANSWERS)
+        .bind(json(&answers))
+        .execute(&mut *db)
+        .await?;
+    transitions::insert(db, &moves).await?;
+    Ok(settled)
+}
+
+struct Weighed {
+    order: order::Order,
+    transition: Option<order::Transition>,
+    answer: NewAnswer,
+    settled: Settled,
+}
+
+/// Applies the rules to one outcome.
+fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
+    let (mut order, transition, finding, anomaly, failure) = match &outcome.result {
+        Ok(answer) => {
+            let change = order::reconcile(&stored.order, answer, outcome.asked_at, &outcome.rule);
+            let finding = change.finding.to_string();
+            let failure = (!change.finding.is_conclusive()).then(|| Failure {
+                reason: finding.clone(),
+                wait_min: outcome.rule.after_stale(),
+            });
+            let anomaly = change.finding.is_anomaly();
+            (change.order, change.transition, finding, anomaly, failure)
+        }
+        Err(failure) => {
+            let mut order = stored.order.clone();
+            order.asked_at = Some(outcome.asked_at);
+            let finding = format!("no answer: {}", failure.reason);
+            (order, None, finding, false, Some(failure.clone()))
+        }
+    };
+    if let Some(failure) = failure {
+        order = order::fail(
+            &order,
+            &failure,
+            outcome.healthy,
+            outcome.now,
+            &outcome.back_off,
+            outcome.roll,
+        );
+    }
+    let snapshot = match &outcome.result {
+        Ok(Answer::Found(snapshot)) => Some(snapshot),
+        Ok(Answer::NotFound) | Err(_) => None,
+    };
+    let answer = NewAnswer {
+        order_id: stored.id,
+        asked_at: outcome.asked_at.0,
+        state: snapshot.map(|s| match &s.state {
+            Status::Known(state) => state.as_str().to_owned(),
+            Status::Unknown(word) => word.clone(),
+        }),
+        updated_at: snapshot.map(|s| s.updated_at.0),
+        finding: finding.clone(),
+    };
+    let settled = Settled::Done {
+        finding,
+        anomaly,
+        parked: order.parked.clone(),
+    };
+    Weighed {
+        order,
+        transition,
+        answer,
+        settled,
+    }
+}
+
+/// A project's gate: whether, and until when, nobody asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gate {
+    /// Tries in a row that failed through the provider.
+    pub failures: u32,
+    /// Until when nobody asks, and why; `None`: asking is open.
+    pub paused: Option<(Time, String)>,
+}
+
+/// Keeps a project's gate, so that a restart does not forget it.
+pub(super) async fn keep_gate(
+    db: &mut SqliteConnection,
+    project: &Id,
+    gate: &Gate,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ? WHERE name = ?",
+    )
+    .bind(gate.failures)
+    .bind(gate.paused.as_ref().map(|(until, _)| until.0))
+    .bind(gate.paused.as_ref().map(|(_, reason)| reason.as_str()))
+    .bind(project.as_str())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes an order due for an answer at once, as an operator wishes; `false`: nobody knows it.
+pub(super) async fn ask_now(
+    db: &mut SqliteConnection,
+    key: &OrderKey,
+    now: Time,
+) -> sqlx::Result<bool> {
+    let sql = "UPDATE orders SET ask_at = ?, attempts = 0, parked = NULL \
+               WHERE project = (SELECT id FROM projects WHERE name = ?) AND name = ?";
+    let updated = sqlx::query(sql)
+        .bind(now.0)
+        .bind(key.project.as_str())
+        .bind(key.order.as_str())
+        .execute(db)
+        .await?;
+    Ok(updated.rows_affected() == 1)
+}

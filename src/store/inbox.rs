@@ -1,0 +1,246 @@
+//! Taking deliveries in: the write behind every 200.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+use sqlx::{Row, SqliteConnection};
+
+use super::Accepted;
+use crate::order::{Id, Status, Time};
+
+/// A callback that is authentic, as it goes into the inbox.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// The project whose path and secret it came by.
+    pub project: Id,
+    /// Sinch's `eventId`, where it has one.
+    pub event_id: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
+    /// When it was received.
+    pub received_at: Time,
+    /// The raw bytes.
+    pub body: bytes::Bytes,
+}
+
+/// What a delivery is about, which decides what happens to it next.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A number order: it waits to be looked at, and its order is due.
+    Order {
+        /// The order's id.
+        order: Id,
+        /// The claimed state.
+        status: Status,
+        /// When Sinch said it.
+        said_at: Option<Time>,
+    },
+    /// Something else: recorded, with a word on what it is.
+    Other(String),
+    /// Not understood: parked, with the reason.
+    NotUnderstood(String),
+}
+
+/// The most rows that one statement inserts.
+const ROWS_MAX: usize = 256;
+
+/// One statement for each power of two up to [`ROWS_MAX`], so that a batch of any size needs few
+/// statements and each is prepared once.
+static INSERTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let insert = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
+                  phase, verdict, body) VALUES ";
+    powers(
+        insert,
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ON CONFLICT DO NOTHING",
+    )
+});
+
+/// Makes orders due for a look; one that already is stays as it is.
+static DUE: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let insert = "INSERT INTO orders (project, name, first_seen_at, news_at) VALUES ";
+    let on_conflict = " ON CONFLICT (project, name) DO UPDATE SET news_at = excluded.news_at \
+                       WHERE orders.news_at IS NULL";
+    powers(insert, "(?, ?, ?, ?)", on_conflict)
+});
+
+fn powers(insert: &str, row: &str, end: &str) -> Vec<String> {
+    (0..=ROWS_MAX.ilog2())
+        .map(|power| format!("{insert}{}{end}", vec![row; 1 << power].join(", ")))
+        .collect()
+}
+
+/// The longest statement for at most `rows` rows, and how many rows it takes.
+fn statement(statements: &'static [String], rows: usize) -> (&'static str, usize) {
+    let power = rows.clamp(1, ROWS_MAX).ilog2();
+    (&statements[power as usize], 1 << power)
+}
+
+/// Inserts deliveries and makes their orders due, inside the caller's transaction. `next_id` is the
+/// first id not given out yet; `projects` gives the projects' numbers.
+pub(super) async fn accept(
+    db: &mut SqliteConnection,
+    next_id: &mut i64,
+    projects: &HashMap<Id, i64>,
+    deliveries: &[&NewDelivery],
+) -> sqlx::Result<Vec<Accepted>> {
+    let rows = deliveries
+        .iter()
+        .map(|delivery| {
+            let project = *projects
+                .get(&delivery.project)
+                .ok_or(sqlx::Error::RowNotFound)?;
+            *next_id += 1;
+            Ok(NewRow {
+                id: *next_id - 1,
+                project,
+                event: event(delivery),
+                delivery,
+            })
+        })
+        .collect::<sqlx::Result<Vec<NewRow>>>()?;
+    let inserted = insert(db, &rows).await?;
+    let mut accepted = vec![Accepted::New; rows.len()];
+    if inserted < rows.len() as u64 {
+        for (row, accepted) in rows.iter().zip(&mut accepted) {
+            *accepted = compare(db, row).await?;
+        }
+    }
+    let news = rows
+        .iter()
+        .zip(&accepted)
+        .filter(|(_, accepted)| **accepted != Accepted::Repeat);
+    make_due(db, news.map(|(row, _)| row)).await?;
+    Ok(accepted)
+}
+
+struct NewRow<'a> {
+    id: i64,
+    project: i64,
+    event: String,
+    delivery: &'a NewDelivery,
+}
+
+/// What tells a repetition: the event's id, or the body itself where there is none.
+fn event(delivery: &NewDelivery) -> String {
+    match &delivery.event_id {
+        Some(id) => id.clone(),
+        None => fingerprint(&delivery.body),
+    }
+}
+
+fn fingerprint(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    digest[..16]
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| {
+            format!("{text}{byte:02x}")
+        })
+}
+
+async fn insert(db: &mut SqliteConnection, mut rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
+    let mut inserted = 0;
+    while !rows.is_empty() {
+        let (sql, count) = statement(&INSERTS, rows.len());
+        let mut query = sqlx::query(sql);
+        for row in &rows[..count] {
+            let (order, status, said_at, phase, verdict) = match &row.delivery.subject {
+                Subject::Order {
+                    order,
+                    status,
+                    said_at,
+                } => {
+                    let status = match status {
+                        Status::Known(state) => state.as_str(),
+                        Status::Unknown(word) => word,
+                    };
+                    let said_at = said_at.map(|at| at.0);
+                    (Some(order.as_str()), Some(status), said_at, "waiting", None)
+                }
+                Subject::Other(words) => (None, None, None, "recorded", Some(words.as_str())),
+                Subject::NotUnderstood(reason) => {
+                    (None, None, None, "parked", Some(reason.as_str()))
+                }
+            };
+            query = query
+                .bind(row.id)
+                .bind(row.project)
+                .bind(row.event.as_str())
+                .bind(row.delivery.received_at.0)
+                .bind(order)
+                .bind(status)
+                .bind(said_at)
+                .bind(phase)
+                .bind(verdict)
+                .bind(row.delivery.body.as_ref());
+        }
+        inserted += query.execute(&mut *db).await?.rows_affected();
+        rows = &rows[count..];
+    }
+    Ok(inserted)
+}
+
+/// What became of one row of a batch in which not all were new.
+async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
+    let stored = sqlx::query("SELECT id, body FROM deliveries WHERE project = ? AND event = ?")
+        .bind(row.project)
+        .bind(row.event.as_str())
+        .fetch_one(&mut *db)
+        .await?;
+    if stored.get::<i64, _>("id") == row.id {
+        return Ok(Accepted::New);
+    }
+    if stored.get::<&[u8], _>("body") == row.delivery.body.as_ref() {
+        repeat(db, row.project, &row.event).await?;
+        return Ok(Accepted::Repeat);
+    }
+    // The same event with another body is kept too, under a name of its own.
+    let other = NewRow {
+        event: format!("{} {}", row.event, fingerprint(&row.delivery.body)),
+        ..*row
+    };
+    if insert(db, std::slice::from_ref(&other)).await? == 1 {
+        return Ok(Accepted::Conflict);
+    }
+    repeat(db, other.project, &other.event).await?;
+    Ok(Accepted::Repeat)
+}
+
+async fn repeat(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::Result<()> {
+    sqlx::query("UPDATE deliveries SET repeats = repeats + 1 WHERE project = ? AND event = ?")
+        .bind(project)
+        .bind(event)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn make_due<'a>(
+    db: &mut SqliteConnection,
+    rows: impl Iterator<Item = &'a NewRow<'a>>,
+) -> sqlx::Result<()> {
+    let mut seen = HashSet::new();
+    let due: Vec<(i64, &Id, Time)> = rows
+        .filter_map(|row| match &row.delivery.subject {
+            Subject::Order { order, .. } => Some((row.project, order, row.delivery.received_at)),
+            Subject::Other(_) | Subject::NotUnderstood(_) => None,
+        })
+        .filter(|(project, order, _)| seen.insert((*project, *order)))
+        .collect();
+    let mut due = due.as_slice();
+    while !due.is_empty() {
+        let (sql, count) = statement(&DUE, due.len());
+        let mut query = sqlx::query(sql);
+        for (project, order, received_at) in &due[..count] {
+            query = query
+                .bind(project)
+                .bind(order.as_str())
+                .bind(received_at.0)
+                .bind(received_at.0);
+        }
+        query.execute(&mut *db).await?;
+        due = &due[count..];
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The database: the only room that names sqlx.
+//!
+//! One file in SQLite's WAL mode, `synchronous = FULL`: what a call here returned after a write is on
+//! disk. Writes go through one task ([`writer`]), reads through a small pool beside it. Decisions are
+//! made by the pure rules of [`crate::order`], inside the transaction that records them.
+
+mod asks;
+mod inbox;
+mod look;
+mod open;
+mod queries;
+mod rows;
+mod transitions;
+mod writer;
+
+pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled};
+pub use inbox::{NewDelivery, Subject};
+pub use look::{LookReport, LookRequest, Looked};
+pub use open::{OpenError, Settings, open};
+pub use queries::{
+    AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, StateCount, Summary,
+    TransitionRow,
+};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlx::SqlitePool;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::order::{Id, OrderKey, Time};
+use writer::{Call, Write};
+
+/// A handle on the database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    writes: mpsc::Sender<Write>,
+    readers: SqlitePool,
+    path: PathBuf,
+    news: Arc<Notify>,
+    asks: Arc<Notify>,
+}
+
+/// What accepting a delivery came to; in every case it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is new.
+    New,
+    /// The same event was there already and has been counted again.
+    Repeat,
+    /// The same event was there with another body; both are kept.
+    Conflict,
+}
+
+/// Why the database did not do as asked, by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another program holds the database's lock. Try again.
+    #[error("the database is locked by another program")]
+    Locked,
+    /// The disk, or the file's limit, is full. Try again when there is space.
+    #[error("the disk is full")]
+    Full,
+    /// More is waiting for the disk than is allowed. Try again.
+    #[error("too much is waiting for the disk")]
+    Overloaded,
+    /// The database will not take this one write; others are not concerned.
+    #[error("the database refused the write: {0}")]
+    Rejected(String),
+    /// The disk or the file cannot be trusted any more. Stop.
+    #[error("the database cannot be trusted any more: {0}")]
+    Broken(String),
+    /// The writer has stopped. Stop too.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .and_then(|code| code.parse::<i32>().ok());
+        // SQLite's primary result codes; the rest of an extended code says more, but not what to do.
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => StoreError::Locked,
+            Some(13) => StoreError::Full,
+            // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            Some(3 | 8 | 10 | 11 | 14 | 26) => StoreError::Broken(error.to_string()),
+            Some(_) => StoreError::Rejected(error.to_string()),
+            None => match error {
+                sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => StoreError::Closed,
+                error => StoreError::Rejected(error.to_string()),
+            },
+        }
+    }
+}
+
+impl Store {
+    /// Puts a delivery into the inbox and makes its order due. When this returns, it is on disk.
+    ///
+    /// It never waits for a place in the queue: what is too much is refused at once.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is promised then.
+    pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, StoreError> {
+        let (call, answer) = Call::new(delivery);
+        self.writes
+            .try_send(Write::Accept(call))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?;
+        let accepted = answer.await.map_err(|_| StoreError::Closed)??;
+        if accepted != Accepted::Repeat {
+            self.news.notify_one();
+        }
+        Ok(accepted)
+    }
+
+    /// Looks at the orders with the oldest news and settles their deliveries.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing has changed then.
+    pub async fn look(&self, request: LookRequest) -> Result<LookReport, StoreError> {
+        let report = self.write(Write::Look, request).await?;
+        if !report.looked.is_empty() {
+            self.asks.notify_waiters();
+        }
+        Ok(report)
+    }
+
+    /// Leases orders that are due for an answer, and counts the try.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is leased then.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        self.write(Write::Claim, request).await
+    }
+
+    /// Records what came of asking about a claimed order, and releases it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    pub async fn settle(&self, outcome: Outcome) -> Result<Settled, StoreError> {
+        self.write(Write::Settle, outcome).await
+    }
+
+    /// Keeps a project's gate.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn keep_gate(&self, project: Id, gate: Gate) -> Result<(), StoreError> {
+        self.write(Write::Gate, (project, gate)).await
+    }
+
+    /// Makes an order due for an answer now, even if it was parked; `false`: nobody knows it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn ask_now(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+        let known = self.write(Write::AskNow, (key, now)).await?;
+        self.asks.notify_waiters();
+        Ok(known)
+    }
+
+    /// Writes to the disk, to prove that it can be done.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]: it cannot.
+    pub async fn beat(&self, now: Time) -> Result<(), StoreError> {
+        self.write(Write::Beat, now).await
+    }
+
+    /// Wakes whoever looks at news. It is a hint: a poll is the guarantee.
+    pub fn news(&self) -> &Notify {
+        &self.news
+    }
+
+    /// Wakes whoever asks Sinch. It is a hint: a poll is the guarantee.
+    pub fn asks(&self) -> &Notify {
+        &self.asks
+    }
+
+    async fn write<A, T>(
+        &self,
+        kind: impl FnOnce(Call<A, T>) -> Write,
+        args: A,
+    ) -> Result<T, StoreError> {
+        let (call, answer): (_, oneshot::Receiver<_>) = Call::new(args);
+        self.writes
+            .send(kind(call))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

@@ -1,0 +1,330 @@
+//! Opening the database: every check that is made before a callback is answered.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::future::Future;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
+use tokio::sync::{Notify, mpsc};
+
+use super::writer::{Identity, Writer};
+use super::{Gate, Store, StoreError};
+use crate::order::{Id, Time};
+
+/// Where the database is, and what uses it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file. `-wal`, `-shm` and `.lock` lie beside it.
+    pub path: PathBuf,
+    /// How many writes may wait at once.
+    pub waiting_max: usize,
+    /// The projects, each with whether its orders may be asked about.
+    pub projects: Vec<(Id, bool)>,
+    /// Now.
+    pub now: Time,
+}
+
+/// Why the database could not be opened; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process works on this file.
+    #[error("another instance holds {0}: stop it first, or use another database.path")]
+    Held(PathBuf),
+    /// A write-ahead log without its database: opening would throw away what it holds.
+    #[error(
+        "{0} is missing but its -wal is there: restore the database file beside it, or move the -wal away to start anew"
+    )]
+    Orphaned(PathBuf),
+    /// The file was written by a later version of this program.
+    #[error(
+        "{path} has schema version {found}, but this program knows only up to {known}: use the newer program, or restore a backup"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The file belongs to something else.
+    #[error("{0} is not a database of sinch-callbacks: use another database.path")]
+    Foreign(PathBuf),
+    /// SQLite itself is not what this program relies on.
+    #[error("SQLite {0}")]
+    Unfit(String),
+    /// The file or its folder cannot be used.
+    #[error("cannot use {path}: {reason}")]
+    Unusable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Marks a file as ours, in SQLite's header: "SiCb".
+const APPLICATION_ID: i64 = 0x5369_4362;
+
+/// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
+const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a write waits for another program's lock before the callback is answered 503.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Pages in the WAL after which a commit also folds it into the file.
+const CHECKPOINT_PAGES: &str = "4000";
+
+/// What is left of the WAL file after that.
+const WAL_BYTES: &str = "16777216";
+
+const READERS_MAX: u32 = 4;
+
+fn migrations() -> Migrator {
+    let first = include_str!("../../migrations/0001_first.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "first".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}
+
+/// Opens the database, creating it where there is none, and brings its schema up to date.
+///
+/// Beside the handle and the projects' gates it returns the writer, which the caller runs: it ends,
+/// with a last checkpoint, when every handle is gone.
+///
+/// # Errors
+///
+/// [`OpenError`], before anything is changed where that can be helped.
+pub async fn open(
+    settings: &Settings,
+) -> Result<
+    (
+        Store,
+        HashMap<Id, Gate>,
+        impl Future<Output = Result<(), StoreError>> + Send + use<>,
+    ),
+    OpenError,
+> {
+    let path = &settings.path;
+    let lock = lock(path)?;
+    refuse_orphan(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_BYTES)
+        .disable_statement_logging();
+    let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
+    let mut db = options.connect().await.map_err(unusable)?;
+    check_sqlite(&mut db).await?;
+    claim_file(&mut db, path).await?;
+    migrate(&mut db, path).await?;
+    let (projects, gates) = prepare(&mut db, settings).await.map_err(unusable)?;
+    let next_delivery = sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM deliveries")
+        .fetch_one(&mut db)
+        .await
+        .map_err(unusable)?
+        .get(0);
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(options.create_if_missing(false).read_only(true));
+    let writer = Writer {
+        db,
+        identity: Identity::of(path.clone()).map_err(|e| self::unusable(path, &e.to_string()))?,
+        projects,
+        next_delivery,
+    };
+    let (writes, inbox) = mpsc::channel(settings.waiting_max);
+    let store = Store {
+        writes,
+        readers: readers.clone(),
+        path: path.clone(),
+        news: Arc::new(Notify::new()),
+        asks: Arc::new(Notify::new()),
+    };
+    let run = async move {
+        let outcome = writer.run(inbox).await;
+        readers.close().await;
+        drop(lock);
+        outcome
+    };
+    Ok((store, gates, run))
+}
+
+fn unusable(path: &Path, reason: &str) -> OpenError {
+    OpenError::Unusable {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Takes the lock that keeps a second process off. The system releases it, even after a crash.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = beside(path, ".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&lock_path)
+        .map_err(|error| unusable(&lock_path, &error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unusable(&lock_path, &error.to_string())),
+    }
+}
+
+/// The file that SQLite or we keep beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// SQLite would silently delete a WAL whose database is gone, and with it what was acknowledged.
+fn refuse_orphan(path: &Path) -> Result<(), OpenError> {
+    let wal = std::fs::metadata(beside(path, "-wal"));
+    match !path.exists() && wal.is_ok_and(|wal| wal.len() > 0) {
+        true => Err(OpenError::Orphaned(path.to_owned())),
+        false => Ok(()),
+    }
+}
+
+async fn pragma(db: &mut SqliteConnection, sql: &'static str) -> Result<String, OpenError> {
+    let row = sqlx::query(sql)
+        .fetch_one(db)
+        .await
+        .map_err(|error| OpenError::Unfit(error.to_string()))?;
+    match row.try_get::<String, _>(0) {
+        Ok(text) => Ok(text),
+        Err(_) => Ok(row.get::<i64, _>(0).to_string()),
+    }
+}
+
+/// Reads back what durability stands on, instead of trusting that it was set.
+async fn check_sqlite(db: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version = pragma(db, "SELECT sqlite_version()").await?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < SQLITE_MIN {
+        let (major, minor, patch) = SQLITE_MIN;
+        return Err(OpenError::Unfit(format!(
+            "{version} can lose commits: {major}.{minor}.{patch} or later is needed"
+        )));
+    }
+    let mode = pragma(db, "PRAGMA journal_mode").await?;
+    if mode != "wal" {
+        return Err(OpenError::Unfit(format!(
+            "runs in journal mode {mode} instead of wal: is database.path on a local disk?"
+        )));
+    }
+    let synchronous = pragma(db, "PRAGMA synchronous").await?;
+    if synchronous != "2" {
+        return Err(OpenError::Unfit(format!(
+            "runs with synchronous = {synchronous} instead of 2 (FULL)"
+        )));
+    }
+    Ok(())
+}
+
+/// Marks an empty file as ours; refuses one that belongs to another program.
+async fn claim_file(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let id = pragma(db, "PRAGMA application_id").await?;
+    if id == APPLICATION_ID.to_string() {
+        return Ok(());
+    }
+    let tables = pragma(db, "SELECT count(*) FROM sqlite_schema").await?;
+    if id != "0" || tables != "0" {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    sqlx::query("PRAGMA application_id = 1399407458")
+        .execute(db)
+        .await
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    Ok(())
+}
+
+async fn migrate(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let migrations = migrations();
+    let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
+    // Absent in a fresh file.
+    let found = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&mut *db)
+        .await
+        .map_or(0, |row| row.get(0));
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    migrations
+        .run(db)
+        .await
+        .map_err(|error| unusable(path, &error.to_string()))
+}
+
+/// Registers the projects, and takes up what an earlier run left: its leases are void, and what waits
+/// for an answer that nobody could ask for is due now.
+async fn prepare(
+    db: &mut SqliteConnection,
+    settings: &Settings,
+) -> sqlx::Result<(HashMap<Id, i64>, HashMap<Id, Gate>)> {
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    let mut projects = HashMap::new();
+    let mut gates = HashMap::new();
+    for (project, api_on) in &settings.projects {
+        sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
+            .bind(project.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let row = sqlx::query(
+            "SELECT id, failures, paused_until_at, pause_reason FROM projects WHERE name = ?",
+        )
+        .bind(project.as_str())
+        .fetch_one(&mut *tx)
+        .await?;
+        let id: i64 = row.try_get("id")?;
+        let until: Option<i64> = row.try_get("paused_until_at")?;
+        let reason: Option<String> = row.try_get("pause_reason")?;
+        let gate = Gate {
+            failures: row.try_get("failures")?,
+            paused: until.map(Time).zip(reason),
+        };
+        projects.insert(project.clone(), id);
+        gates.insert(project.clone(), gate);
+        if *api_on {
+            sqlx::query(
+                "UPDATE orders SET ask_at = ? WHERE project = ? AND ask_at IS NULL AND parked IS NULL \
+                 AND (hints <> '[]' OR confirmed_state IS NULL)",
+            )
+            .bind(settings.now.0)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    sqlx::query("UPDATE orders SET lease = NULL, leased_until_at = NULL WHERE lease IS NOT NULL")
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok((projects, gates))
+}

@@ -1,0 +1,478 @@
+//! What operators ask. Read-only, beside the writer; nothing here can delay a callback.
+
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::open::beside;
+use super::rows::{self, StoredOrder, order_columns};
+use super::{Store, StoreError};
+use crate::order::{Id, OrderKey, State, Time};
+
+/// How things stand in the whole database.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// How many orders are in each state; `UNKNOWN`: none was ever said.
+    pub orders_by_state: Vec<StateCount>,
+    /// Orders with deliveries that nobody has looked at.
+    pub orders_with_news: i64,
+    /// Receipt of the oldest of those deliveries.
+    pub oldest_news_at: Option<Time>,
+    /// Orders that wait for an answer of Sinch now.
+    pub orders_to_ask: i64,
+    /// Since when the first of them waits.
+    pub oldest_ask_at: Option<Time>,
+    /// Orders that nobody asks about any more until news or an operator comes.
+    pub orders_parked: i64,
+    /// Deliveries that nobody has looked at.
+    pub deliveries_waiting: i64,
+    /// Deliveries that an operator must look at.
+    pub deliveries_parked: i64,
+    /// When the last delivery was received.
+    pub last_delivery_at: Option<Time>,
+    /// When Sinch was last asked.
+    pub last_asked_at: Option<Time>,
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of its write-ahead log.
+    pub wal_bytes: u64,
+}
+
+/// How many orders are in a state.
+#[derive(Clone, Debug, Serialize)]
+pub struct StateCount {
+    /// Sinch's word.
+    pub state: String,
+    /// Orders in it.
+    pub orders: i64,
+}
+
+/// Which orders to list.
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    /// Only those in this state (provisional before confirmed; `UNKNOWN`: none said).
+    pub state: Option<String>,
+    /// Only those of this project.
+    pub project: Option<Id>,
+    /// Only those that are parked.
+    pub parked: bool,
+    /// Only those after this row: the last page's end.
+    pub after: i64,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Where an order stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderRow {
+    /// Its place in the listing.
+    pub row: i64,
+    /// Sinch's project.
+    pub project: String,
+    /// Sinch's order id.
+    pub order: String,
+    /// The best answer to "where is it?"; `null`: no state was ever said.
+    pub state: Option<&'static str>,
+    /// Whether that is Sinch's own answer, with nothing open.
+    pub settled: bool,
+    /// The state that Sinch last showed.
+    pub confirmed: Option<&'static str>,
+    /// Its `updateTime`.
+    pub updated_at: Option<Time>,
+    /// Its `expireTime`.
+    pub expires_at: Option<Time>,
+    /// When it was first shown to us.
+    pub confirmed_at: Option<Time>,
+    /// Whether Sinch took it out of a final state.
+    pub reopened: bool,
+    /// The state that only events claim.
+    pub provisional: Option<&'static str>,
+    /// What events claim and no answer has settled; `UNKNOWN` stands for words that we do not know.
+    pub hints: Vec<&'static str>,
+    /// When Sinch was last asked.
+    pub asked_at: Option<Time>,
+    /// When Sinch is to be asked next; `null`: at rest.
+    pub ask_at: Option<Time>,
+    /// Tries in a row without an answer.
+    pub attempts: u32,
+    /// Why nobody asks any more.
+    pub parked: Option<String>,
+    /// When it was first heard of.
+    pub first_seen_at: Time,
+}
+
+impl From<StoredOrder> for OrderRow {
+    fn from(stored: StoredOrder) -> OrderRow {
+        let order = stored.order;
+        let state = order.state();
+        let confirmed = order.confirmed.as_ref();
+        OrderRow {
+            row: stored.id,
+            project: stored.key.project.to_string(),
+            order: stored.key.order.to_string(),
+            state: state.map(State::as_str),
+            settled: confirmed.is_some() && order.hints.is_empty() && order.tie.is_none(),
+            confirmed: confirmed.map(|c| c.state.as_str()),
+            updated_at: confirmed.map(|c| c.updated_at),
+            expires_at: confirmed.and_then(|c| c.expires_at),
+            confirmed_at: confirmed.map(|c| c.confirmed_at),
+            reopened: confirmed.is_some_and(|c| c.reopened),
+            provisional: order.provisional.as_ref().map(|p| p.state.as_str()),
+            hints: order
+                .hints
+                .iter()
+                .map(|hint| hint.state.map_or("UNKNOWN", State::as_str))
+                .collect(),
+            asked_at: order.asked_at,
+            ask_at: order.ask_at,
+            attempts: order.attempts,
+            parked: order.parked,
+            first_seen_at: order.first_seen_at,
+        }
+    }
+}
+
+/// An order with all that is recorded of it, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderHistory {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub order: OrderRow,
+    /// What callbacks said of it, with the verdicts.
+    pub deliveries: Vec<DeliveryRow>,
+    /// What came of asking Sinch.
+    pub answers: Vec<AnswerRow>,
+    /// Every change of its state.
+    pub transitions: Vec<TransitionRow>,
+}
+
+/// What one callback said of an order, and what was decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryRow {
+    /// Its row.
+    pub id: i64,
+    /// Sinch's event id, or what stands for it.
+    pub event: String,
+    /// The claimed state, verbatim.
+    pub status: String,
+    /// When Sinch said it, by Sinch's clock.
+    pub said_at: Option<Time>,
+    /// When it was received.
+    pub received_at: Time,
+    /// `waiting`, `settled` or `parked`.
+    pub phase: String,
+    /// What was decided and why; `null`: nobody has looked yet.
+    pub verdict: Option<String>,
+    /// How often it came again.
+    pub repeats: i64,
+}
+
+/// What came of one question to Sinch.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerRow {
+    /// When the question was sent.
+    pub asked_at: Time,
+    /// The state in the answer, verbatim.
+    pub state: Option<String>,
+    /// Its `updateTime`.
+    pub updated_at: Option<Time>,
+    /// What it meant.
+    pub finding: String,
+}
+
+/// A change of an order's state.
+#[derive(Clone, Debug, Serialize)]
+pub struct TransitionRow {
+    /// When we recorded it.
+    pub at: Time,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// Whether Sinch has shown it, or only an event claims it.
+    pub confirmed: bool,
+    /// By Sinch's clock.
+    pub said_at: Time,
+    /// Why.
+    pub cause: String,
+}
+
+/// A delivery that an operator must look at.
+#[derive(Clone, Debug, Serialize)]
+pub struct ParkedRow {
+    /// Its row.
+    pub id: i64,
+    /// Sinch's project.
+    pub project: String,
+    /// Sinch's event id, or what stands for it.
+    pub event: String,
+    /// When it was received.
+    pub received_at: Time,
+    /// The order, if it is about one.
+    pub order_name: Option<String>,
+    /// Why it is parked.
+    pub reason: String,
+    /// How often it came again.
+    pub repeats: i64,
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+     WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) \
+     ORDER BY o.id LIMIT ?4"
+);
+
+const LIST_IN_STATE: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+     WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) AND o.state = ?5 \
+     ORDER BY o.id LIMIT ?4"
+);
+
+const BY_NAME: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
+);
+
+const DELIVERIES: &str = "
+    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.verdict, d.repeats
+    FROM deliveries AS d JOIN projects AS p ON p.id = d.project
+    WHERE p.name = ? AND d.order_name = ? ORDER BY d.id DESC LIMIT ?";
+
+const ANSWERS: &str = "
+    SELECT asked_at, state, updated_at, finding FROM answers
+    WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+const TRANSITIONS: &str = "
+    SELECT at, from_state, to_state, confirmed, said_at, cause FROM transitions
+    WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+const PARKED: &str = "
+    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.verdict, d.repeats
+    FROM deliveries AS d JOIN projects AS p ON p.id = d.project
+    WHERE d.phase = 'parked' AND d.id > ? ORDER BY d.id LIMIT ?";
+
+const COUNTS: &str = "
+    SELECT
+        (SELECT count(*) FROM orders WHERE news_at IS NOT NULL) AS orders_with_news,
+        (SELECT min(news_at) FROM orders WHERE news_at IS NOT NULL) AS oldest_news_at,
+        (SELECT count(*) FROM orders WHERE parked IS NOT NULL) AS orders_parked,
+        (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS deliveries_waiting,
+        (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
+        (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
+        (SELECT asked_at FROM answers ORDER BY id DESC LIMIT 1) AS last_asked_at";
+
+const TO_ASK: &str = "
+    SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
+    FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ?";
+
+/// The most rows of each kind in an order's history; the newest are shown.
+const HISTORY_MAX: u32 = 1000;
+
+impl Store {
+    /// How things stand.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
+        let counts = sqlx::query(COUNTS).fetch_one(&self.readers).await?;
+        let to_ask = sqlx::query(TO_ASK)
+            .bind(now.0)
+            .fetch_one(&self.readers)
+            .await?;
+        let by_state = sqlx::query("SELECT state, count(*) AS orders FROM orders GROUP BY state")
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(Summary {
+            orders_by_state: by_state
+                .iter()
+                .map(state_count)
+                .collect::<sqlx::Result<_>>()?,
+            orders_with_news: counts.try_get("orders_with_news")?,
+            oldest_news_at: time(&counts, "oldest_news_at")?,
+            orders_to_ask: to_ask.try_get("orders")?,
+            oldest_ask_at: time(&to_ask, "oldest_at")?,
+            orders_parked: counts.try_get("orders_parked")?,
+            deliveries_waiting: counts.try_get("deliveries_waiting")?,
+            deliveries_parked: counts.try_get("deliveries_parked")?,
+            last_delivery_at: time(&counts, "last_delivery_at")?,
+            last_asked_at: time(&counts, "last_asked_at")?,
+            database_bytes: self.file_bytes(""),
+            wal_bytes: self.file_bytes("-wal"),
+        })
+    }
+
+    fn file_bytes(&self, suffix: &str) -> u64 {
+        std::fs::metadata(beside(&self.path, suffix)).map_or(0, |file| file.len())
+    }
+
+    /// Lists orders, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
+        let sql = if filter.state.is_some() {
+            LIST_IN_STATE
+        } else {
+            LIST
+        };
+        let found = sqlx::query(sql)
+            .bind(filter.after)
+            .bind(filter.project.as_ref().map(Id::as_str))
+            .bind(!filter.parked)
+            .bind(filter.limit)
+            .bind(filter.state.as_deref())
+            .fetch_all(&self.readers)
+            .await?;
+        found
+            .iter()
+            .map(|row| Ok(rows::read(row)?.into()))
+            .collect()
+    }
+
+    /// The orders with this id: one for each project at most.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn find(&self, order: &Id) -> Result<Vec<OrderKey>, StoreError> {
+        let found = sqlx::query(BY_NAME)
+            .bind(order.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(found.iter().map(rows::key).collect::<sqlx::Result<_>>()?)
+    }
+
+    /// An order with its history; `None`: nobody knows it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderHistory>, StoreError> {
+        let found = sqlx::query(BY_NAME)
+            .bind(key.order.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        let mut order = None;
+        for row in &found {
+            if rows::key(row)? == *key {
+                order = Some(rows::read(row)?);
+            }
+        }
+        let Some(order) = order else {
+            return Ok(None);
+        };
+        let deliveries = sqlx::query(DELIVERIES)
+            .bind(key.project.as_str())
+            .bind(key.order.as_str())
+            .bind(HISTORY_MAX)
+            .fetch_all(&self.readers)
+            .await?;
+        let [answers, transitions] =
+            [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let answers = answers.fetch_all(&self.readers).await?;
+        let transitions = transitions.fetch_all(&self.readers).await?;
+        Ok(Some(OrderHistory {
+            order: order.into(),
+            deliveries: oldest_first(&deliveries, delivery)?,
+            answers: oldest_first(&answers, answer)?,
+            transitions: oldest_first(&transitions, transition)?,
+        }))
+    }
+
+    /// Deliveries that an operator must look at, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn parked(&self, after: i64, limit: u32) -> Result<Vec<ParkedRow>, StoreError> {
+        let found = sqlx::query(PARKED)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(found.iter().map(parked).collect::<sqlx::Result<_>>()?)
+    }
+
+    /// The raw body of a delivery; `None`: there is no such delivery.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn body(&self, delivery: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = sqlx::query("SELECT body FROM deliveries WHERE id = ?")
+            .bind(delivery)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(found.map(|row| row.try_get("body")).transpose()?)
+    }
+}
+
+fn oldest_first<T>(
+    newest_first: &[SqliteRow],
+    read: fn(&SqliteRow) -> sqlx::Result<T>,
+) -> sqlx::Result<Vec<T>> {
+    newest_first.iter().rev().map(read).collect()
+}
+
+fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
+}
+
+fn state_count(row: &SqliteRow) -> sqlx::Result<StateCount> {
+    Ok(StateCount {
+        state: row.try_get("state")?,
+        orders: row.try_get("orders")?,
+    })
+}
+
+fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
+    Ok(DeliveryRow {
+        id: row.try_get("id")?,
+        event: row.try_get("event")?,
+        status: row.try_get("status")?,
+        said_at: time(row, "said_at")?,
+        received_at: Time(row.try_get("received_at")?),
+        phase: row.try_get("phase")?,
+        verdict: row.try_get("verdict")?,
+        repeats: row.try_get("repeats")?,
+    })
+}
+
+fn answer(row: &SqliteRow) -> sqlx::Result<AnswerRow> {
+    Ok(AnswerRow {
+        asked_at: Time(row.try_get("asked_at")?),
+        state: row.try_get("state")?,
+        updated_at: time(row, "updated_at")?,
+        finding: row.try_get("finding")?,
+    })
+}
+
+fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
+    Ok(TransitionRow {
+        at: Time(row.try_get("at")?),
+        from_state: row.try_get("from_state")?,
+        to_state: row.try_get("to_state")?,
+        confirmed: row.try_get("confirmed")?,
+        said_at: Time(row.try_get("said_at")?),
+        cause: row.try_get("cause")?,
+    })
+}
+
+fn parked(row: &SqliteRow) -> sqlx::Result<ParkedRow> {
+    Ok(ParkedRow {
+        id: row.try_get("id")?,
+        project: row.try_get("project")?,
+        event: row.try_get("event")?,
+        received_at: Time(row.try_get("received_at")?),
+        order_name: row.try_get("order_name")?,
+        reason: row.try_get("verdict")?,
+        repeats: row.try_get("repeats")?,
+    })
+}

@@ -5,9 +5,14 @@
 //! - [`order`]: what an order is, and what news means for it. Pure.
 //! - [`sinch`]: the sender: callbacks, signatures, the Number Order API.
 //! - [`store`]: the database: the inbox, the orders, the one writer.
+//! - [`http`]: sockets in: callbacks, and the operators' questions.
+//! - [`vitals`], [`clock`]: what the running service knows of itself, and the time.
 
 #![warn(missing_docs)]
 
+pub mod clock;
+pub mod http;
 pub mod order;
 pub mod sinch;
 pub mod store;
+pub mod vitals;

@@ -1,0 +1,222 @@
+//! Who is calling: the socket's peer, or, where that is a proxy of ours, whom the proxy names.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// The header in which proxies name whom they speak for.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Which addresses may call, and which may speak for others.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Nets that may send callbacks.
+    pub allow: Vec<IpNet>,
+    /// Nets whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Sources {
+    /// Whether a request with these headers, over a connection from `peer`, comes from an allowed address.
+    pub fn allows(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        self.source(peer, headers)
+            .is_some_and(|source| contains(&self.allow, source))
+    }
+
+    /// The address that the request comes from; `None`: a trusted proxy said something unreadable.
+    ///
+    /// The header counts only when the peer is trusted. All its lines are read as one list, from the
+    /// right, as long as each hop is trusted to have named the next one; whatever stands further left
+    /// was written by somebody else and is not even looked at.
+    fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut hop = peer.to_canonical();
+        let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+        let named = lines
+            .iter()
+            .rev()
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+        for name in named {
+            if !contains(&self.trusted_proxies, hop) {
+                break;
+            }
+            hop = address(name)?;
+        }
+        Some(hop)
+    }
+}
+
+fn contains(nets: &[IpNet], address: IpAddr) -> bool {
+    nets.iter().any(|net| net.contains(&address))
+}
+
+/// `ip`, `ip:port`, `[v6]` or `[v6]:port`; an IPv4-mapped address means its IPv4.
+fn address(name: &[u8]) -> Option<IpAddr> {
+    let name = std::str::from_utf8(name).ok()?.trim();
+    let bracketed = || {
+        name.strip_prefix('[')?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+            .map(IpAddr::V6)
+    };
+    let address = match name.parse::<IpAddr>() {
+        Ok(address) => address,
+        Err(_) => match name.parse::<SocketAddr>() {
+            Ok(socket) => socket.ip(),
+            Err(_) => bracketed()?,
+        },
+    };
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sources(trusted: &[&str]) -> Sources {
+        let nets = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|net| net.parse().expect("a net"))
+                .collect()
+        };
+        Sources {
+            allow: nets(&["192.0.2.1/32", "2001:db8::/64"]),
+            trusted_proxies: nets(trusted),
+        }
+    }
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|line| {
+                let value = HeaderValue::from_str(line).expect("a header value");
+                (FORWARDED_FOR.parse().expect("a name"), value)
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(trusted: &[&str], peer: &str, lines: &[&str], expected: Option<&str>) {
+        let source = sources(trusted).source(peer.parse().expect("an address"), &headers(lines));
+        let expected = expected.map(|text| text.parse().expect("an address"));
+        assert_eq!(source, expected, "{trusted:?} {peer} {lines:?}");
+    }
+
+    #[test]
+    fn nobody_is_trusted_unless_named() {
+        check(&[], "198.51.100.7", &["192.0.2.1"], Some("198.51.100.7"));
+        check(
+            &["10.0.0.0/8"],
+            "198.51.100.7",
+            &["192.0.2.1"],
+            Some("198.51.100.7"),
+        );
+        check(
+            &["10.0.0.0/8"],
+            "198.51.100.7",
+            &["junk"],
+            Some("198.51.100.7"),
+        );
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_those_before_it_are_not() {
+        let trusted = &["10.0.0.0/8"];
+        check(trusted, "10.0.0.1", &["192.0.2.1"], Some("192.0.2.1"));
+        check(
+            trusted,
+            "10.0.0.1",
+            &["192.0.2.1, 198.51.100.7"],
+            Some("198.51.100.7"),
+        );
+        check(
+            trusted,
+            "10.0.0.1",
+            &["junk, 192.0.2.1 , 10.9.9.9"],
+            Some("192.0.2.1"),
+        );
+        check(
+            trusted,
+            "10.0.0.1",
+            &["192.0.2.1", "198.51.100.7"],
+            Some("198.51.100.7"),
+        );
+        check(
+            trusted,
+            "10.0.0.1",
+            &["198.51.100.7", "192.0.2.1,10.2.2.2"],
+            Some("192.0.2.1"),
+        );
+        check(trusted, "10.0.0.1", &[], Some("10.0.0.1"));
+        check(
+            trusted,
+            "10.0.0.1",
+            &["10.0.0.3, 10.0.0.2"],
+            Some("10.0.0.3"),
+        );
+        check(
+            trusted,
+            "::ffff:10.0.0.1",
+            &["::ffff:192.0.2.1"],
+            Some("192.0.2.1"),
+        );
+    }
+
+    #[test]
+    fn ports_and_brackets_are_understood() {
+        let trusted = &["10.0.0.1/32"];
+        check(trusted, "10.0.0.1", &["192.0.2.1:4711"], Some("192.0.2.1"));
+        check(trusted, "10.0.0.1", &["2001:db8::1"], Some("2001:db8::1"));
+        check(trusted, "10.0.0.1", &["[2001:db8::1]"], Some("2001:db8::1"));
+        check(
+            trusted,
+            "10.0.0.1",
+            &["[2001:db8::1]:4711"],
+            Some("2001:db8::1"),
+        );
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_must_be_readable() {
+        for name in [
+            "",
+            " ",
+            "unknown",
+            "192.0.2.1,",
+            "192.0.2",
+            "192.0.2.1:x",
+            "[::1",
+            "::1%eth0",
+            "\"192.0.2.1\"",
+        ] {
+            check(&["10.0.0.1/32"], "10.0.0.1", &[name], None);
+        }
+    }
+
+    #[test]
+    fn only_the_allowed_may_call() {
+        let sources = sources(&[]);
+        let allows =
+            |peer: &str| sources.allows(peer.parse().expect("an address"), &HeaderMap::new());
+        assert!(allows("192.0.2.1") && allows("::ffff:192.0.2.1") && allows("2001:db8::9"));
+        assert!(!allows("192.0.2.2") && !allows("2001:db9::9") && !allows("127.0.0.1"));
+    }
+
+    proptest! {
+        /// What a stranger writes in front of what our proxy adds changes nothing.
+        #[test]
+        fn a_strangers_prefix_changes_nothing(prefix in "[ -~]{0,60}", lines in 0..3usize) {
+            let proxy = "198.51.100.7";
+            let mut all = vec![prefix.as_str(); lines];
+            let last = format!("{prefix}, {proxy}");
+            all.push(&last);
+            let source = sources(&["10.0.0.1/32"]).source("10.0.0.1".parse().expect("an address"), &headers(&all));
+            prop_assert_eq!(source, Some(proxy.parse().expect("an address")));
+        }
+    }
+}

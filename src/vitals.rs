@@ -1,0 +1,206 @@
+//! What the running service knows of itself: counts since its start, last sightings, signs of life.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::order::{Id, Time};
+use crate::store::Accepted;
+
+/// Why a request on the callback listener was not answered 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The source address is not allowed, or could not be made out.
+    Source,
+    /// No project has this path.
+    Path,
+    /// Only POST is taken.
+    Method,
+    /// The body is too large.
+    Size,
+    /// The body is compressed.
+    Encoding,
+    /// The signature is missing or wrong.
+    Signature,
+    /// The body came too slowly, or broke off.
+    Body,
+    /// The store could not take it.
+    Store,
+}
+
+impl Refusal {
+    const ALL: [Refusal; 8] = [
+        Refusal::Source,
+        Refusal::Path,
+        Refusal::Method,
+        Refusal::Size,
+        Refusal::Encoding,
+        Refusal::Signature,
+        Refusal::Body,
+        Refusal::Store,
+    ];
+}
+
+/// A counter with the time of its last step.
+#[derive(Debug, Default)]
+struct Tally {
+    count: AtomicU64,
+    last_at: AtomicI64,
+}
+
+impl Tally {
+    /// Counts, and says when it last did.
+    fn step(&self, now: Time) -> Time {
+        self.count.fetch_add(1, Relaxed);
+        Time(self.last_at.swap(now.0, Relaxed))
+    }
+
+    fn read(&self) -> Count {
+        let count = self.count.load(Relaxed);
+        Count {
+            count,
+            last_at: (count > 0).then(|| Time(self.last_at.load(Relaxed))),
+        }
+    }
+}
+
+/// How often something happened since the start, and when last.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Count {
+    /// How often.
+    pub count: u64,
+    /// When last; `null`: never.
+    pub last_at: Option<Time>,
+}
+
+/// What the API last had to say to a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct ApiView {
+    /// When the last question was settled.
+    pub at: Time,
+    /// Whether Sinch answered.
+    pub answered: bool,
+    /// What it came to, in words.
+    pub outcome: String,
+    /// Tries in a row that failed through the provider.
+    pub failures: u32,
+    /// Until when nobody asks.
+    pub paused_until: Option<Time>,
+    /// Why.
+    pub pause_reason: Option<String>,
+}
+
+/// Signs of life, shared by everything that runs.
+#[derive(Debug)]
+pub struct Vitals {
+    started: Instant,
+    draining: AtomicBool,
+    accepted: [Tally; 3],
+    refused: [Tally; Refusal::ALL.len()],
+    api: Mutex<BTreeMap<Id, ApiView>>,
+    workers: Mutex<BTreeMap<String, Instant>>,
+}
+
+/// A worker that has not shown itself for this long is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+impl Vitals {
+    /// A service that has just started.
+    pub fn new() -> Vitals {
+        Vitals {
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            accepted: Default::default(),
+            refused: Default::default(),
+            api: Mutex::default(),
+            workers: Mutex::default(),
+        }
+    }
+
+    /// For how long the service has been running.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Says that no more callbacks are taken.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Whether the service is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Counts a callback that was answered 200.
+    pub fn accepted(&self, accepted: Accepted, now: Time) {
+        self.accepted[accepted as usize].step(now);
+    }
+
+    /// Counts a request that was not. The answer is whether it is worth a line in the log: a flood of
+    /// refusals gets one a second for each reason.
+    pub fn refused(&self, why: Refusal, now: Time) -> bool {
+        let before = self.refused[why as usize].step(now);
+        now.since(before) >= Duration::from_secs(1)
+    }
+
+    /// Callbacks answered 200: new, repeated, and with a conflicting body.
+    pub fn accepted_counts(&self) -> BTreeMap<&'static str, Count> {
+        ["new", "repeat", "conflict"]
+            .into_iter()
+            .zip(self.accepted.iter().map(Tally::read))
+            .collect()
+    }
+
+    /// Requests not answered 200, by reason.
+    pub fn refused_counts(&self) -> BTreeMap<Refusal, Count> {
+        Refusal::ALL
+            .into_iter()
+            .zip(self.refused.iter().map(Tally::read))
+            .collect()
+    }
+
+    /// Notes what asking for a project came to.
+    pub fn api(&self, project: &Id, view: ApiView) {
+        lock(&self.api).insert(project.clone(), view);
+    }
+
+    /// What asking last came to, by project.
+    pub fn api_views(&self) -> BTreeMap<String, ApiView> {
+        lock(&self.api)
+            .iter()
+            .map(|(project, view)| (project.to_string(), view.clone()))
+            .collect()
+    }
+
+    /// A worker shows that it is alive.
+    pub fn beat(&self, worker: &str) {
+        lock(&self.workers).insert(worker.to_owned(), Instant::now());
+    }
+
+    /// The workers that have not shown themselves lately.
+    pub fn silent_workers(&self) -> Vec<String> {
+        lock(&self.workers)
+            .iter()
+            .filter(|(_, beat)| beat.elapsed() > SILENCE_MAX)
+            .map(|(worker, _)| worker.clone())
+            .collect()
+    }
+}
+
+impl Default for Vitals {
+    fn default() -> Vitals {
+        Vitals::new()
+    }
+}
+
+/// A panic elsewhere cannot leave these maps half written.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

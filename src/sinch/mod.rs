@@ -1,5 +1,6 @@
 //! Sinch, the sender, and nothing else: what its callbacks say, how it signs them, and how to ask it
 //! for an order.
 
+pub mod api;
 pub mod callback;
 pub mod signature;

@@ -1,0 +1,246 @@
+//! The Number Order API: asks Sinch for an order of one project.
+//!
+//! An answer confirms an order's state, so it is believed only if it can be nothing else than Sinch's
+//! own answer to this very question. Anything short of that is an [`AskError`], which says whose fault
+//! it seems to be and never quotes what was sent or received.
+
+mod answer;
+mod error;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use error::{AskError, Endpoint, Fault, Trouble};
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::order::{Answer, Id};
+use token::{Token, Tokens};
+
+/// How this program names itself to Sinch.
+const USER_AGENT: &str = concat!("sinch-callbacks/", env!("CARGO_PKG_VERSION"));
+
+/// More than any order needs: a hundred numbers come to less than a tenth of it.
+const BODY_MAX_BYTES: usize = 256 * 1024;
+
+/// Where the API is, and who asks.
+pub struct Access {
+    /// Where the API's paths begin: `https://numbers.api.sinch.com`.
+    pub api_url: Url,
+    /// How to prove who asks.
+    pub auth: Auth,
+    /// The access key's id.
+    pub key_id: String,
+    /// The access key's secret.
+    pub key_secret: SecretString,
+    /// The longest that one request may take, from connecting to the last byte of its answer.
+    pub request_timeout: Duration,
+    /// The longest that connecting may take.
+    pub connect_timeout: Duration,
+    /// Whether `HTTPS_PROXY` and its kin are heeded.
+    pub proxy_from_environment: bool,
+}
+
+/// The two ways in which Sinch lets an access key be shown.
+pub enum Auth {
+    /// The key buys a token that is good for an hour.
+    OAuth2 {
+        /// Where: `https://auth.sinch.com/oauth2/token`.
+        token_url: Url,
+    },
+    /// The key goes with every request. Sinch: "test purposes only, heavily rate limited".
+    Basic,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The address cannot be used. What it holds is not shown: it may be a password.
+    #[error("{0} must be an http or https address without a user name or password in it")]
+    Address(&'static str),
+    /// The HTTP client could not be set up; a system without CA certificates is the usual cause.
+    #[error("no HTTP client; are the system's CA certificates installed?")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Asks for the orders of one project. Keeps its connections and its token.
+pub struct Client {
+    http: reqwest::Client,
+    project: Id,
+    /// `{api_url}/v1/projects/{project}/numberOrders`.
+    orders: Url,
+    login: Login,
+}
+
+/// How requests are signed, ready for use.
+enum Login {
+    OAuth2(Box<Tokens>),
+    Basic(Key),
+}
+
+/// An access key.
+struct Key {
+    id: String,
+    secret: SecretString,
+}
+
+impl Key {
+    fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        request.basic_auth(&self.id, Some(self.secret.expose_secret()))
+    }
+}
+
+impl Client {
+    /// A client for `project`. Nothing is sent yet.
+    ///
+    /// Makes ring the process's TLS provider unless there is one already.
+    ///
+    /// # Errors
+    ///
+    /// If an address cannot be used, or the system has no CA certificates.
+    pub fn new(project: Id, access: Access) -> Result<Client, BuildError> {
+        // It refuses only when a provider is installed, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .timeout(access.request_timeout)
+            .connect_timeout(access.connect_timeout)
+            // Another address must never see the key or the token.
+            .redirect(redirect::Policy::none())
+            .tcp_nodelay(true);
+        if !access.proxy_from_environment {
+            http = http.no_proxy();
+        }
+        let mut orders = usable(access.api_url).ok_or(BuildError::Address("api_url"))?;
+        push(
+            &mut orders,
+            &["v1", "projects", project.as_str(), "numberOrders"],
+        );
+        let key = Key {
+            id: access.key_id,
+            secret: access.key_secret,
+        };
+        let login = match access.auth {
+            Auth::Basic => Login::Basic(key),
+            Auth::OAuth2 { token_url } => {
+                let token_url = usable(token_url).ok_or(BuildError::Address("token_url"))?;
+                let tokens = Tokens::new(token_url, key, project.clone());
+                Login::OAuth2(Box::new(tokens))
+            }
+        };
+        Ok(Client {
+            http: http.build().map_err(BuildError::Http)?,
+            project,
+            orders,
+            login,
+        })
+    }
+
+    /// Asks for an order. Takes about four request time-outs at worst: a token, a refused question, a new
+    /// token, the question again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer, or none that can be believed: see [`AskError`].
+    pub async fn get_order(&self, order: &Id) -> Result<Answer, AskError> {
+        let response = match &self.login {
+            Login::Basic(key) => self.ask(key.sign(self.question(order))).await?,
+            Login::OAuth2(tokens) => {
+                let token = tokens.get(&self.http, None).await?;
+                let response = self.ask_with(&token, order).await?;
+                // A token may be revoked before its time.
+                if response.status() == StatusCode::UNAUTHORIZED {
+                    let token = tokens.get(&self.http, Some(&token)).await?;
+                    self.ask_with(&token, order).await?
+                } else {
+                    response
+                }
+            }
+        };
+        match response.status() {
+            StatusCode::OK => {
+                let body = body(response, Endpoint::Orders).await?;
+                answer::found(&body, &self.project, order)
+                    .map(Answer::Found)
+                    .map_err(|why| AskError::Order { status: 200, why })
+            }
+            StatusCode::NOT_FOUND => {
+                let body = body(response, Endpoint::Orders).await?;
+                match answer::is_api_error(&body) {
+                    true => Ok(Answer::NotFound),
+                    false => Err(AskError::Order {
+                        status: 404,
+                        why: "it is not the API's own 404; check api_url and what stands between",
+                    }),
+                }
+            }
+            _ => Err(AskError::from_status(
+                Endpoint::Orders,
+                &response,
+                &self.project,
+            )),
+        }
+    }
+
+    async fn ask_with(&self, token: &Token, order: &Id) -> Result<Response, AskError> {
+        self.ask(token.sign(self.question(order))).await
+    }
+
+    async fn ask(&self, question: RequestBuilder) -> Result<Response, AskError> {
+        let sent = question.send().await;
+        sent.map_err(|error| AskError::from_transport(Endpoint::Orders, &error))
+    }
+
+    fn question(&self, order: &Id) -> RequestBuilder {
+        let mut url = self.orders.clone();
+        push(&mut url, &[order.as_str()]);
+        let json = HeaderValue::from_static("application/json");
+        self.http.get(url).header(ACCEPT, json)
+    }
+}
+
+/// Shows neither addresses nor keys.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The address, if requests to it can carry our credentials and no others.
+fn usable(url: Url) -> Option<Url> {
+    let web = matches!(url.scheme(), "http" | "https");
+    let open = url.username().is_empty() && url.password().is_none();
+    (web && open).then_some(url)
+}
+
+/// Appends path segments, each escaped so that it stays one.
+fn push(url: &mut Url, segments: &[&str]) {
+    url.path_segments_mut()
+        .expect("an http or https address has a path")
+        .pop_if_empty()
+        .extend(segments);
+}
+
+/// The body of an answer, which is given up on as soon as it is too large.
+async fn body(mut response: Response, from: Endpoint) -> Result<Vec<u8>, AskError> {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| AskError::from_transport(from, &error))?
+    {
+        if body.len() + chunk.len() > BODY_MAX_BYTES {
+            return Err(AskError::unusable(from, status, "it is far too large"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

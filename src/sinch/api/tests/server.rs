@@ -1,0 +1,153 @@
+//! A server that plays both of Sinch's byte by byte, so that it can be as rude as any network.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// What the server does with a request.
+pub struct Reply {
+    bytes: Vec<u8>,
+    then: Then,
+    after: Option<Arc<Notify>>,
+}
+
+/// … and what once it has answered.
+pub enum Then {
+    /// Listens for the next request.
+    Listen,
+    /// Neither sends nor closes.
+    Hang,
+    /// Closes the connection.
+    Close,
+    /// Sends this for ever.
+    Repeat(&'static [u8]),
+}
+
+impl Reply {
+    /// A whole answer. `headers` are lines, each with its end.
+    pub fn new(status: u16, headers: &str, body: &str) -> Reply {
+        let length = body.len();
+        Reply::raw(
+            &format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}"),
+            Then::Listen,
+        )
+    }
+
+    /// Any bytes at all.
+    pub fn raw(bytes: &str, then: Then) -> Reply {
+        Reply {
+            bytes: bytes.as_bytes().to_vec(),
+            then,
+            after: None,
+        }
+    }
+
+    /// The same, but not before `gate` opens.
+    pub fn after(self, gate: &Arc<Notify>) -> Reply {
+        Reply {
+            after: Some(Arc::clone(gate)),
+            ..self
+        }
+    }
+}
+
+/// Everything that a server has seen.
+#[derive(Default)]
+pub struct Seen {
+    pub connections: usize,
+    pub requests: Vec<String>,
+}
+
+/// A server on loopback, for as long as the test's runtime lives.
+pub struct Server {
+    pub url: String,
+    pub seen: Arc<Mutex<Seen>>,
+}
+
+impl Server {
+    /// `script` is given each request, and how many of the same method came before it.
+    pub async fn start(script: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (script, noted) = (Arc::new(script), Arc::clone(&seen));
+        tokio::spawn(async move {
+            while let Ok((peer, _)) = listener.accept().await {
+                noted.lock().expect("no panic").connections += 1;
+                let (script, noted) = (Arc::clone(&script), Arc::clone(&noted));
+                tokio::spawn(async move { serve(peer, &*script, &noted).await });
+            }
+        });
+        Server { url, seen }
+    }
+
+    /// The requests of one method, in the order in which they came.
+    pub fn requests(&self, method: &str) -> Vec<String> {
+        let seen = self.seen.lock().expect("no panic");
+        let of_method = seen.requests.iter().filter(|r| r.starts_with(method));
+        of_method.cloned().collect()
+    }
+
+    /// How many tokens were asked for, and how many orders.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.requests("POST").len(), self.requests("GET").len())
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.seen.lock().expect("no panic").connections
+    }
+}
+
+/// Serves one connection; `None` when it is over.
+async fn serve(
+    mut peer: TcpStream,
+    script: &(impl Fn(&str, usize) -> Reply + Sync),
+    noted: &Mutex<Seen>,
+) -> Option<()> {
+    loop {
+        let request = receive(&mut peer).await?;
+        let reply = {
+            let mut seen = noted.lock().expect("no panic");
+            let method = &request[..4];
+            let same = seen.requests.iter().filter(|r| r.starts_with(method));
+            let nth = same.count();
+            seen.requests.push(request.clone());
+            script(&request, nth)
+        };
+        if let Some(gate) = reply.after {
+            gate.notified().await;
+        }
+        peer.write_all(&reply.bytes).await.ok()?;
+        match reply.then {
+            Then::Listen => {}
+            Then::Hang => pending().await,
+            Then::Close => return None,
+            Then::Repeat(bytes) => {
+                let many = bytes.repeat(200);
+                loop {
+                    peer.write_all(&many).await.ok()?;
+                }
+            }
+        }
+    }
+}
+
+/// A request with its body, or `None` where no whole one comes.
+async fn receive(peer: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(peer.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(bytes).ok()?;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |digits| digits.parse().expect("a length"));
+    let mut body = vec![0; length];
+    peer.read_exact(&mut body).await.ok()?;
+    Some(head + &String::from_utf8(body).ok()?)
+}

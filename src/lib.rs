@@ -6,6 +6,7 @@
 //! - [`sinch`]: the sender: callbacks, signatures, the Number Order API.
 //! - [`store`]: the database: the inbox, the orders, the one writer.
 //! - [`http`]: sockets in: callbacks, and the operators' questions.
+//! - [`worker`]: carries the work: looks at news, asks Sinch.
 //! - [`vitals`], [`clock`]: what the running service knows of itself, and the time.
 
 #![warn(missing_docs)]
@@ -16,3 +17,4 @@ pub mod order;
 pub mod sinch;
 pub mod store;
 pub mod vitals;
+pub mod worker;

@@ -135,7 +135,7 @@ pub struct Change {
 /// Weighs the answer to a question that was sent at `asked_at`.
 ///
 /// After a conclusive answer the order says itself when it wants to be asked again; after any other the
-/// caller treats the try as failed (see [`super::fail`]).
+/// caller treats the try as failed (see [`super::fail()`]).
 pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) -> Change {
     let mut next = order.clone();
     next.asked_at = Some(asked_at);

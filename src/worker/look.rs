@@ -1,0 +1,81 @@
+//! Looks at news: every delivery that waits, soon after it came, whatever state the API is in.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{POLL, STORE_PAUSE, logged, passing};
+use crate::clock;
+use crate::order::{Id, Rule};
+use crate::store::{LookReport, LookRequest, Store, StoreError};
+use crate::vitals::Vitals;
+
+/// The most orders looked at in one transaction: enough to share a commit, few enough not to keep
+/// callbacks waiting for it.
+const ORDERS_MAX: u32 = 128;
+
+/// The worker that looks at news.
+pub struct Looker {
+    /// Where they wait.
+    pub store: Store,
+    /// The rules by which they are weighed.
+    pub rule: Rule,
+    /// Projects whose orders nobody may ask about.
+    pub api_off: Vec<Id>,
+    /// Where it shows that it is alive.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Looker {
+    /// Works until told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be used any more.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        while !stop.is_cancelled() {
+            self.vitals.beat("look");
+            // Registered before looking, so that what comes meanwhile is not slept through.
+            let woken = self.store.news().notified();
+            let request = LookRequest {
+                orders_max: ORDERS_MAX,
+                now: clock::now(),
+                rule: self.rule.clone(),
+                api_off: self.api_off.clone(),
+            };
+            let pause = match self.store.look(request).await {
+                Ok(report) => {
+                    log(&report);
+                    if report.taken > 0 {
+                        continue;
+                    }
+                    POLL
+                }
+                Err(error) => {
+                    passing(error)?;
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn log(report: &LookReport) {
+    for looked in &report.looked {
+        let (project, order) = (&looked.key.project, logged(&looked.key));
+        let (delivery, event) = (looked.delivery, looked.event.as_str());
+        let age_ms = looked.age.as_millis();
+        let verdict = looked.verdict.as_str();
+        if looked.parked {
+            tracing::warn!(delivery, event, %project, order, age_ms, verdict, "parked");
+        } else {
+            tracing::info!(delivery, event, %project, order, age_ms, verdict, "settled");
+        }
+    }
+}

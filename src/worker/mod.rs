@@ -1,0 +1,67 @@
+//! Carries the work: looks at news as soon as there are any, and asks Sinch for the orders that are due.
+//!
+//! What links the two is the database. The wake-up inside the process is a hint; the poll is the
+//! guarantee, so a lost wake-up or a crash costs a moment and nothing else.
+
+mod ask;
+mod gate;
+mod look;
+
+pub use ask::Asker;
+pub use look::Looker;
+
+use std::time::Duration;
+
+use crate::order::OrderKey;
+use crate::store::StoreError;
+
+/// How long to wait at most before looking for work without having been woken.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long to wait after the store could not do as asked.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sorts a store's error: `Ok` where trying again makes sense, the error where the process must stop.
+fn passing(error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Locked
+        | StoreError::Full
+        | StoreError::Overloaded
+        | StoreError::Rejected(_) => {
+            tracing::error!(%error, "the store did not do as asked; trying again");
+            Ok(())
+        }
+        StoreError::Broken(_) | StoreError::Closed => Err(error),
+    }
+}
+
+/// An order's id as the log shows it. Some events give a telephone number where the id should be, and
+/// those stay out of logs.
+fn logged(key: &OrderKey) -> &str {
+    let id = key.order.as_str();
+    let digits = id.strip_prefix('+').unwrap_or(id);
+    match digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => "(a number)",
+        false => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Id;
+
+    #[test]
+    fn telephone_numbers_stay_out_of_the_log() {
+        let logged = |order: &str| {
+            let [project, order] = ["p", order].map(|id| Id::new(id).expect("an id"));
+            logged(&OrderKey { project, order }).to_owned()
+        };
+        assert_eq!(logged("+46700000000"), "(a number)");
+        assert_eq!(logged("46700000000"), "(a number)");
+        assert_eq!(
+            logged("01k0000000000000000000000a"),
+            "01k0000000000000000000000a"
+        );
+    }
+}

@@ -50,15 +50,21 @@ struct Shared {
     failed_last: Mutex<Option<Id>>,
     /// Says that the store cannot be used any more.
     broken: CancellationToken,
+    /// Says that what is under way is to be let go; its leases run out.
+    abort: CancellationToken,
 }
 
 impl Asker {
-    /// Works until told to stop, then waits for what is under way.
+    /// Works until told to stop, then waits for what is under way, unless told to abort that too.
     ///
     /// # Errors
     ///
     /// When the store cannot be used any more.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        abort: CancellationToken,
+    ) -> Result<(), StoreError> {
         let lanes = Arc::new(Semaphore::new(self.lanes));
         let budget = budget(self.asks_per_second);
         let name = format!("ask {}", self.project);
@@ -66,6 +72,7 @@ impl Asker {
             gate: Mutex::new(self.gate.clone()),
             failed_last: Mutex::default(),
             broken: stop.child_token(),
+            abort,
             asker: self,
         });
         let tasks = TaskTracker::new();
@@ -148,7 +155,8 @@ impl Shared {
         };
         let idle = claims.len() < permits.len();
         for (claim, permit) in claims.into_iter().zip(permits) {
-            tasks.spawn(self.clone().ask(claim, permit));
+            let (abort, asking) = (self.abort.clone(), self.clone().ask(claim, permit));
+            tasks.spawn(async move { abort.run_until_cancelled(asking).await });
         }
         Ok(idle.then_some(POLL))
     }

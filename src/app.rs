@@ -1,0 +1,366 @@
+//! The service as a value: opens, binds, spawns, stops. The only spawner of what runs for good.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock;
+use crate::config::{Api, Auth, Config, Credentials, Signature, Sinch};
+use crate::http::callbacks::{self, Entrance};
+use crate::http::operators;
+use crate::http::serve::{self, Limits};
+use crate::http::source::Sources;
+use crate::order::{BackOff, Id, Rule};
+use crate::sinch::api::{self, Access, BuildError, Client};
+use crate::store::{self, OpenError, StoreError};
+use crate::vitals::Vitals;
+use crate::worker::{Asker, Looker};
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Database(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error("{key} = {address}: {error}; is something else listening there?")]
+    Listen {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A project's API cannot be reached as configured.
+    #[error("project {project}: {error}")]
+    Client {
+        /// Whose.
+        project: Id,
+        /// Why.
+        error: BuildError,
+    },
+}
+
+/// Why the service stopped without having been told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database cannot be trusted or used any more.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Listener(#[from] io::Error),
+    /// A part of the service ended, which it never does by itself.
+    #[error("{0} ended")]
+    Ended(&'static str),
+}
+
+/// A service that is open and bound, and runs already.
+pub struct App {
+    callbacks_address: SocketAddr,
+    operators_address: SocketAddr,
+    parts: JoinSet<(Part, Result<(), RunError>)>,
+    servers: [Handle<SocketAddr>; 2],
+    stop: CancellationToken,
+    abort: CancellationToken,
+    vitals: Arc<Vitals>,
+    grace: Duration,
+}
+
+/// What runs for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Writer,
+    Looker,
+    Asker,
+    Callbacks,
+    Operators,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Writer => "the writer",
+            Part::Looker => "the worker that looks at news",
+            Part::Asker => "the worker that asks Sinch",
+            Part::Callbacks => "the callback listener",
+            Part::Operators => "the operators' listener",
+        }
+    }
+}
+
+/// Binds a listener now, so that a taken port is an error at the start.
+///
+/// # Errors
+///
+/// [`StartError::Listen`].
+pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen {
+        key,
+        address,
+        error,
+    })
+}
+
+/// What the database is to be opened with.
+pub fn store_settings(config: &Config) -> store::Settings {
+    let api_on = |api: &Api| match api {
+        Api::On(_) => true,
+        Api::Off => false,
+    };
+    store::Settings {
+        path: config.database.path.clone(),
+        waiting_max: config.database.waiting_max,
+        projects: config
+            .projects
+            .iter()
+            .map(|project| (project.id.clone(), api_on(&project.api)))
+            .collect(),
+        now: clock::now(),
+    }
+}
+
+/// The client for one project.
+///
+/// # Errors
+///
+/// [`StartError::Client`].
+pub fn client(
+    project: &Id,
+    credentials: &Credentials,
+    sinch: &Sinch,
+) -> Result<Client, StartError> {
+    let failed = |error| StartError::Client {
+        project: project.clone(),
+        error,
+    };
+    let url = |key, text: &str| {
+        let parsed = text.parse();
+        parsed.map_err(|_| failed(BuildError::Address(key)))
+    };
+    let auth = match credentials.auth {
+        Auth::OAuth2 => api::Auth::OAuth2 {
+            token_url: url("token_url", &sinch.token_url)?,
+        },
+        Auth::Basic => api::Auth::Basic,
+    };
+    let access = Access {
+        api_url: url("api_url", &sinch.api_url)?,
+        auth,
+        key_id: credentials.key_id.clone(),
+        key_secret: credentials.key_secret.clone(),
+        request_timeout: sinch.request_timeout,
+        connect_timeout: sinch.connect_timeout,
+        proxy_from_environment: sinch.proxy_from_environment,
+    };
+    Client::new(project.clone(), access).map_err(failed)
+}
+
+impl App {
+    /// Opens the database, binds both listeners and starts to work.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<App, StartError> {
+        let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
+        let operators_listener = bind("operators.listen", config.operators.listen)?;
+        let mut clients = Vec::new();
+        for project in &config.projects {
+            if let Api::On(credentials) = &project.api {
+                let client = client(&project.id, credentials, &config.sinch)?;
+                clients.push((project.id.clone(), client));
+            }
+        }
+        let (store, mut gates, writer) = store::open(&store_settings(&config)).await?;
+        let vitals = Arc::new(Vitals::new());
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let mut parts = JoinSet::new();
+        parts.spawn(async move { (Part::Writer, writer.await.map_err(RunError::from)) });
+
+        let rule = Rule::new(config.worker.staleness);
+        let looker = Looker {
+            store: store.clone(),
+            rule: rule.clone(),
+            api_off: api_off(&config),
+            vitals: vitals.clone(),
+        };
+        let looking = looker.run(stop.clone());
+        parts.spawn(async move { (Part::Looker, looking.await.map_err(RunError::from)) });
+        for (project, client) in clients {
+            let asker = Asker {
+                gate: gates.remove(&project).unwrap_or_default(),
+                project,
+                client,
+                store: store.clone(),
+                rule: rule.clone(),
+                back_off: BackOff {
+                    base: config.worker.backoff_base,
+                    cap: config.worker.backoff_cap,
+                    attempts_max: config.worker.attempts_max,
+                },
+                lanes: config.worker.lanes,
+                asks_per_second: config.worker.asks_per_second,
+                // A question can take four time-outs: token, refusal, new token, question.
+                lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
+                vitals: vitals.clone(),
+            };
+            let asking = asker.run(stop.clone(), abort.clone());
+            parts.spawn(async move { (Part::Asker, asking.await.map_err(RunError::from)) });
+        }
+
+        let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
+        let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
+        let operators_address = local(&operators_listener, config.operators.listen);
+        let limits = Limits {
+            header_timeout: config.callbacks.header_timeout,
+            idle_timeout: config.callbacks.idle_timeout,
+            connections_max: config.callbacks.connections_max,
+        };
+        let servers = [Handle::new(), Handle::new()];
+        let router = callbacks::router(entrances(&config), store.clone(), vitals.clone());
+        let (handle, listener) = (servers[0].clone(), callbacks_listener);
+        let serving = serve(listener, limits.clone(), router, handle);
+        parts.spawn(async move { (Part::Callbacks, serving.await) });
+        let router = operators::router(store, vitals.clone(), config.operators.token.clone());
+        let (handle, listener) = (servers[1].clone(), operators_listener);
+        let serving = serve(listener, limits, router, handle);
+        parts.spawn(async move { (Part::Operators, serving.await) });
+
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            callbacks = %callbacks_address,
+            operators = %operators_address,
+            database = %config.database.path.display(),
+            projects = config.projects.len(),
+            "started"
+        );
+        Ok(App {
+            callbacks_address,
+            operators_address,
+            parts,
+            servers,
+            stop,
+            abort,
+            vitals,
+            grace: config.worker.shutdown_grace,
+        })
+    }
+
+    /// Where callbacks are taken.
+    pub fn callbacks_address(&self) -> SocketAddr {
+        self.callbacks_address
+    }
+
+    /// Where operators ask.
+    pub fn operators_address(&self) -> SocketAddr {
+        self.operators_address
+    }
+
+    /// Works until told to stop; then answers what is in flight, settles or releases what is claimed,
+    /// folds the log into the database, and ends within the grace.
+    ///
+    /// # Errors
+    ///
+    /// When a part of the service failed. Nothing that was acknowledged is lost by that.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            ended = self.parts.join_next() => match ended {
+                Some(Ok((_, Err(error)))) => Err(error),
+                Some(Ok((part, Ok(())))) => Err(RunError::Ended(part.name())),
+                Some(Err(_)) => Err(RunError::Ended("a part of the service that panicked")),
+                None => Err(RunError::Ended("everything")),
+            },
+        };
+        match &outcome {
+            Ok(()) => tracing::info!("stopping: answering what is in flight"),
+            Err(error) => tracing::error!(%error, "stopping: the service cannot go on"),
+        }
+        let drained = self.drain().await;
+        outcome.and(drained)
+    }
+
+    async fn drain(mut self) -> Result<(), RunError> {
+        // What the writer needs for its last checkpoint is kept back from the others.
+        let soft = self.grace * 3 / 4;
+        self.vitals.drain();
+        self.stop.cancel();
+        for server in &self.servers {
+            server.graceful_shutdown(Some(soft));
+        }
+        let abort = self.abort.clone();
+        let parts = &mut self.parts;
+        let all = async {
+            let mut outcome = Ok(());
+            while let Some(ended) = parts.join_next().await {
+                outcome = match ended {
+                    Ok((_, ended)) => outcome.and(ended),
+                    Err(_) => outcome.and(Err(RunError::Ended("a part that panicked"))),
+                };
+            }
+            outcome
+        };
+        tokio::pin!(all);
+        let outcome = tokio::select! {
+            outcome = &mut all => outcome,
+            () = tokio::time::sleep(soft) => {
+                tracing::warn!("letting go of questions to Sinch that are still under way");
+                abort.cancel();
+                match tokio::time::timeout(self.grace - soft, all).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(RunError::Ended("the grace")),
+                }
+            }
+        };
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    limits: Limits,
+    router: Router,
+    handle: Handle<SocketAddr>,
+) -> Result<(), RunError> {
+    // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
+    let router = router.layer(CatchPanicLayer::new());
+    Ok(serve::serve(listener, limits, router, handle).await?)
+}
+
+fn api_off(config: &Config) -> Vec<Id> {
+    let off = config.projects.iter().filter(|project| match project.api {
+        Api::On(_) => false,
+        Api::Off => true,
+    });
+    off.map(|project| project.id.clone()).collect()
+}
+
+fn entrances(config: &Config) -> callbacks::Settings {
+    let entrance = |project: &crate::config::Project| Entrance {
+        path: project.path.clone(),
+        project: project.id.clone(),
+        secrets: match &project.signature {
+            Signature::Required(secrets) => Some(secrets.clone()),
+            Signature::Off => None,
+        },
+    };
+    callbacks::Settings {
+        sources: Sources {
+            allow: config.callbacks.allow.clone(),
+            trusted_proxies: config.callbacks.trusted_proxies.clone(),
+        },
+        entrances: config.projects.iter().map(entrance).collect(),
+        body_max_bytes: config.callbacks.body_max_bytes,
+        body_timeout: config.callbacks.body_timeout,
+    }
+}

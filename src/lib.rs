@@ -4,8 +4,10 @@
 //!
 //! - [`order`]: what an order is, and what news means for it. Pure.
 //! - [`sinch`]: the sender: callbacks, signatures, the Number Order API.
+//! - [`config`]: what the operator decides, read from a file and the environment, and checked once.
 
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod order;
 pub mod sinch;

@@ -1,20 +1,27 @@
 //! Receives Sinch's number-order callbacks and keeps the true state of every order.
 //!
-//! In reading order:
+//! In reading order, from the pure rules to the edges:
 //!
 //! - [`order`]: what an order is, and what news means for it. Pure.
 //! - [`sinch`]: the sender: callbacks, signatures, the Number Order API.
 //! - [`store`]: the database: the inbox, the orders, the one writer.
-//! - [`http`]: sockets in: callbacks, and the operators' questions.
 //! - [`worker`]: carries the work: looks at news, asks Sinch.
+//! - [`http`]: sockets in: callbacks, and the operators' questions.
 //! - [`vitals`], [`clock`]: what the running service knows of itself, and the time.
+//! - [`config`], [`telemetry`]: what the operator decides, checked once; the log.
+//! - [`app`]: the service as a value: opens, binds, spawns, stops.
+//! - [`commands`]: what can be asked of the program on its command line.
 
 #![warn(missing_docs)]
 
+pub mod app;
 pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod http;
 pub mod order;
 pub mod sinch;
 pub mod store;
+pub mod telemetry;
 pub mod vitals;
 pub mod worker;

@@ -1,0 +1,80 @@
+//! What can be asked of the program on its command line: one file for each command.
+
+pub mod check;
+pub mod demo;
+pub mod healthcheck;
+pub mod serve;
+pub mod simulate;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::StartError;
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::store::OpenError;
+
+/// Failure, without a better code.
+const FAILURE: u8 = 1;
+/// `EX_TEMPFAIL`: another instance holds the database.
+const HELD: u8 = 75;
+/// `EX_CONFIG`: the configuration is wrong.
+const CONFIG: u8 = 78;
+
+/// The file that is read when none is named, if it is there.
+const CONFIG_FILE: &str = "config.toml";
+
+/// Reads the configuration from the file that was named, or the usual one, and the environment.
+fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+    let usual = PathBuf::from(CONFIG_FILE);
+    let usual = usual.exists().then_some(usual);
+    // A variable that is no text is none of ours.
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let env = std::env::vars_os().filter_map(text);
+    Config::load(named.or(usual.as_deref()), env)
+}
+
+/// Says what is wrong with the configuration.
+fn misconfigured(errors: &ConfigErrors) -> ExitCode {
+    for line in errors.lines() {
+        eprintln!("sinch-callbacks: {line}");
+    }
+    ExitCode::from(CONFIG)
+}
+
+fn start_code(error: &StartError) -> u8 {
+    match error {
+        StartError::Database(OpenError::Held(_)) => HELD,
+        StartError::Client { .. } => CONFIG,
+        StartError::Database(_) | StartError::Listen { .. } => FAILURE,
+    }
+}
+
+/// Cancelled by SIGTERM or SIGINT. A second one ends the process at once.
+///
+/// # Errors
+///
+/// When the system does not let us listen for signals.
+fn stop_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        for times in 1.. {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if times > 1 {
+                std::process::exit(FAILURE.into());
+            }
+            cancel.cancel();
+        }
+    });
+    Ok(stop)
+}

@@ -1,0 +1,370 @@
+//! From the keys as they are written to the configuration that they mean.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use secrecy::ExposeSecret;
+use tracing_subscriber::EnvFilter;
+
+use super::tree::{Key, Tree};
+use super::values::Check;
+use super::{
+    Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
+    Project, Signature, Sinch, Worker, raw,
+};
+use crate::order::Id;
+
+/// A token that is to keep people out has at least this length.
+const TOKEN_MIN_CHARS: usize = 16;
+/// Timeouts of zero would fail everything, and longer ones than this protect nothing.
+const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
+/// Spans of time that may well be zero.
+const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
+
+/// The configuration, and the faults in it. With faults, the values that have them are the defaults.
+pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
+    let mut check = Check::new(tree);
+    let config = Config {
+        callbacks: check.callbacks(raw.callbacks),
+        operators: check.operators(raw.operators),
+        database: check.database(raw.database),
+        worker: check.worker(raw.worker),
+        sinch: check.sinch(raw.sinch),
+        log: check.log(raw.log),
+        projects: check.projects(raw.projects),
+    };
+    let warnings = check.warnings;
+    (Loaded { config, warnings }, check.faults)
+}
+
+impl Check<'_> {
+    fn callbacks(&mut self, raw: raw::Callbacks) -> Callbacks {
+        let at = |name| Key::new("callbacks").name(name);
+        let default = Callbacks::default();
+        if raw.allow.as_ref().is_some_and(Vec::is_empty) {
+            let what = "nobody could call; list Sinch's addresses, or leave the key out";
+            self.fault(&at("allow"), what);
+        }
+        Callbacks {
+            listen: self.address(&at("listen"), raw.listen, default.listen),
+            allow: self.networks(&at("allow"), raw.allow, default.allow),
+            trusted_proxies: self.networks(
+                &at("trusted_proxies"),
+                raw.trusted_proxies,
+                default.trusted_proxies,
+            ),
+            body_max_bytes: self.whole(
+                &at("body_max_bytes"),
+                raw.body_max_bytes,
+                default.body_max_bytes,
+                1..=16 << 20,
+            ),
+            header_timeout: self.seconds(
+                &at("header_timeout_secs"),
+                raw.header_timeout_secs,
+                default.header_timeout,
+                TIMEOUT_SECS,
+            ),
+            body_timeout: self.seconds(
+                &at("body_timeout_secs"),
+                raw.body_timeout_secs,
+                default.body_timeout,
+                TIMEOUT_SECS,
+            ),
+            idle_timeout: self.seconds(
+                &at("idle_timeout_secs"),
+                raw.idle_timeout_secs,
+                default.idle_timeout,
+                TIMEOUT_SECS,
+            ),
+            connections_max: self.whole(
+                &at("connections_max"),
+                raw.connections_max,
+                default.connections_max,
+                1..=1_000_000,
+            ),
+        }
+    }
+
+    fn operators(&mut self, raw: raw::Operators) -> Operators {
+        let at = |name| Key::new("operators").name(name);
+        let listen = self.address(&at("listen"), raw.listen, Operators::default().listen);
+        let wanted = raw.token.is_some() || raw.token_file.is_some();
+        let token = self.secret((at("token"), raw.token), (at("token_file"), raw.token_file));
+        if let Some((key, token)) = &token {
+            let token = token.expose_secret();
+            if token.chars().count() < TOKEN_MIN_CHARS {
+                let what = format!(
+                    "too short to keep people out; take at least {TOKEN_MIN_CHARS} characters"
+                );
+                self.fault(key, &what);
+            } else if !is_visible(token) {
+                self.fault(
+                    key,
+                    "no header can carry it; use visible ASCII characters only",
+                );
+            }
+        }
+        if !wanted && !listen.ip().to_canonical().is_loopback() {
+            let what = format!(
+                "needed, as other machines can reach {listen}; set one, or listen on 127.0.0.1"
+            );
+            self.fault(&at("token"), &what);
+        }
+        let token = token.map(|(_, token)| token);
+        Operators { listen, token }
+    }
+
+    fn database(&mut self, raw: raw::Database) -> Database {
+        let at = |name| Key::new("database").name(name);
+        let default = Database::default();
+        if raw
+            .path
+            .as_ref()
+            .is_some_and(|path| path.as_os_str().is_empty())
+        {
+            self.fault(&at("path"), "empty; write the path of a file");
+        }
+        Database {
+            path: raw.path.unwrap_or(default.path),
+            waiting_max: self.whole(
+                &at("waiting_max"),
+                raw.waiting_max,
+                default.waiting_max,
+                1..=1_000_000,
+            ),
+        }
+    }
+
+    fn worker(&mut self, raw: raw::Worker) -> Worker {
+        let at = |name| Key::new("worker").name(name);
+        let default = Worker::default();
+        let worker = Worker {
+            lanes: self.whole(&at("lanes"), raw.lanes, default.lanes, 1..=1024),
+            asks_per_second: self.number(
+                &at("asks_per_second"),
+                raw.asks_per_second,
+                default.asks_per_second,
+                0.001..=100_000.0,
+            ),
+            staleness: self.seconds(
+                &at("staleness_secs"),
+                raw.staleness_secs,
+                default.staleness,
+                SPAN_SECS,
+            ),
+            attempts_max: self.whole(
+                &at("attempts_max"),
+                raw.attempts_max,
+                default.attempts_max,
+                1..=1000,
+            ),
+            backoff_base: self.seconds(
+                &at("backoff_base_secs"),
+                raw.backoff_base_secs,
+                default.backoff_base,
+                TIMEOUT_SECS,
+            ),
+            backoff_cap: self.seconds(
+                &at("backoff_cap_secs"),
+                raw.backoff_cap_secs,
+                default.backoff_cap,
+                0.01..=86_400.0,
+            ),
+            shutdown_grace: self.seconds(
+                &at("shutdown_grace_secs"),
+                raw.shutdown_grace_secs,
+                default.shutdown_grace,
+                SPAN_SECS,
+            ),
+        };
+        if worker.backoff_cap < worker.backoff_base {
+            let base = worker.backoff_base.as_secs_f64();
+            let what = format!("below backoff_base_secs; write {base} or more");
+            self.fault(&at("backoff_cap_secs"), &what);
+        }
+        worker
+    }
+
+    fn sinch(&mut self, raw: raw::Sinch) -> Sinch {
+        let at = |name| Key::new("sinch").name(name);
+        let default = Sinch::default();
+        Sinch {
+            api_url: self.url(&at("api_url"), raw.api_url, default.api_url),
+            token_url: self.url(&at("token_url"), raw.token_url, default.token_url),
+            request_timeout: self.seconds(
+                &at("request_timeout_secs"),
+                raw.request_timeout_secs,
+                default.request_timeout,
+                TIMEOUT_SECS,
+            ),
+            connect_timeout: self.seconds(
+                &at("connect_timeout_secs"),
+                raw.connect_timeout_secs,
+                default.connect_timeout,
+                TIMEOUT_SECS,
+            ),
+            proxy_from_environment: raw
+                .proxy_from_environment
+                .unwrap_or(default.proxy_from_environment),
+        }
+    }
+
+    fn log(&mut self, raw: raw::Log) -> Log {
+        let at = |name| Key::new("log").name(name);
+        let default = Log::default();
+        if let Some(Err(error)) = raw.filter.as_ref().map(EnvFilter::try_new) {
+            let what = format!("{error}; write such as \"info\" or \"sinch_callbacks=debug,warn\"");
+            self.fault(&at("filter"), &what);
+        }
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("json", LogFormat::Json),
+            ("text", LogFormat::Text),
+        ];
+        Log {
+            format: self.word(&at("format"), raw.format, &formats),
+            filter: raw.filter.unwrap_or(default.filter),
+        }
+    }
+
+    fn projects(&mut self, raw: Vec<raw::Project>) -> Vec<Project> {
+        let at = |index| Key::new("projects").index(index);
+        if raw.is_empty() {
+            let what = "there must be one at least; write it under [[projects]]";
+            self.fault(&Key::new("projects"), what);
+        }
+        let read = raw
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| self.project(&at(index), raw))
+            .collect::<Vec<_>>();
+        let mut ids = BTreeMap::new();
+        let mut paths = BTreeMap::new();
+        for (index, project) in read.iter().enumerate() {
+            let Some(project) = project else { continue };
+            if let Some(first) = ids.insert(&project.id, index) {
+                let what = format!("projects[{first}] has the same id; list a project once");
+                self.fault(&at(index).name("id"), &what);
+            }
+            if let Some(first) = paths.insert(&project.path, index) {
+                let path = &project.path;
+                let what = format!("projects[{first}] has the path {path} too; give each its own");
+                self.fault(&at(index).name("path"), &what);
+            }
+        }
+        read.into_iter().flatten().collect()
+    }
+
+    fn project(&mut self, at: &Key, raw: raw::Project) -> Option<Project> {
+        let path = raw.path.unwrap_or_else(|| "/callbacks".to_owned());
+        if let Err(what) = path_is_plain(&path) {
+            self.fault(&at.name("path"), what);
+        }
+        let secrets = self.secrets(
+            (at.name("secrets"), raw.secrets),
+            (at.name("secrets_file"), raw.secrets_file),
+        );
+        let signature = match self.word(
+            &at.name("signature"),
+            raw.signature,
+            &[("required", true), ("off", false)],
+        ) {
+            true => {
+                if secrets.is_none() {
+                    let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
+                                or say signature = \"off\"";
+                    self.fault(&at.name("secrets"), what);
+                }
+                Signature::Required(secrets.unwrap_or_default())
+            }
+            false => {
+                if secrets.is_some() {
+                    let what = "no signature is checked although there are secrets; say \"required\", \
+                                or take the secrets out";
+                    self.warn(&at.name("signature"), what);
+                }
+                Signature::Off
+            }
+        };
+        let auth = self.word(
+            &at.name("auth"),
+            raw.auth,
+            &[("oauth2", Auth::OAuth2), ("basic", Auth::Basic)],
+        );
+        let wanted = raw.key_secret.is_some() || raw.key_secret_file.is_some();
+        let key_secret = self.secret(
+            (at.name("key_secret"), raw.key_secret),
+            (at.name("key_secret_file"), raw.key_secret_file),
+        );
+        let api = match self.word(&at.name("api"), raw.api, &[("on", true), ("off", false)]) {
+            true => {
+                let what = "needed to ask Sinch; set it, or say api = \"off\"";
+                match &raw.key_id {
+                    None => self.fault(&at.name("key_id"), what),
+                    // Basic authentication puts a colon after it, and a header must carry it.
+                    Some(id) if id.is_empty() || id.contains(':') || !is_visible(id) => {
+                        let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
+                        self.fault(&at.name("key_id"), what);
+                    }
+                    Some(_) => {}
+                }
+                if !wanted {
+                    let what =
+                        "needed to ask Sinch; set it, or key_secret_file, or say api = \"off\"";
+                    self.fault(&at.name("key_secret"), what);
+                }
+                // What is missing has been reported, so a stand-in never leaves this module.
+                Api::On(Credentials {
+                    auth,
+                    key_id: raw.key_id.unwrap_or_default(),
+                    key_secret: key_secret.map(|(_, secret)| secret).unwrap_or_default(),
+                })
+            }
+            false => Api::Off,
+        };
+        let id = match raw.id.map(Id::new) {
+            Some(Some(id)) => id,
+            Some(None) => {
+                let what =
+                    "not a project's id; copy it from Sinch's dashboard, without spaces or slashes";
+                self.fault(&at.name("id"), what);
+                return None;
+            }
+            None => {
+                self.fault(
+                    &at.name("id"),
+                    "needed; copy the project's id from Sinch's dashboard",
+                );
+                return None;
+            }
+        };
+        Some(Project {
+            id,
+            path,
+            signature,
+            api,
+        })
+    }
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Whether a path means the same to every router and proxy on the way.
+fn path_is_plain(path: &str) -> Result<(), &'static str> {
+    let Some(segments) = path.strip_prefix('/') else {
+        return Err("write a path that starts with a slash");
+    };
+    if !path
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/_.-".contains(&b))
+    {
+        return Err("write a path of letters, digits and / _ . - only");
+    }
+    if path.contains("//") || segments.split('/').any(|s| s == "." || s == "..") {
+        return Err("leave out empty segments, . and ..: proxies rewrite them");
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! What the operator decides: one TOML file, with environment variables laid over it.
+//!
+//! `SINCH_CALLBACKS_<SECTION>__<KEY>` sets one key, and a number stands for a place in a list:
+//! `SINCH_CALLBACKS_PROJECTS__0__KEY_ID`. A list of networks may be given whole, separated by commas;
+//! `…__SECRETS` is a single secret, taken verbatim, since a secret may hold a comma.
+//!
+//! Everything is checked here, once, so that what a [`Config`] can express can also be run. Every fault
+//! is reported in one form: where it stands, which key, which value (never a secret), what to do.
+
+mod check;
+mod network;
+mod raw;
+mod read;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::order::Id;
+use tree::Tree;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The listener that Sinch calls.
+    pub callbacks: Callbacks,
+    /// The listener for people and monitoring.
+    pub operators: Operators,
+    /// Where everything is kept.
+    pub database: Database,
+    /// How Sinch is asked.
+    pub worker: Worker,
+    /// Where Sinch is asked.
+    pub sinch: Sinch,
+    /// What is logged, and how.
+    pub log: Log,
+    /// At least one; ids and paths are distinct.
+    pub projects: Vec<Project>,
+}
+
+/// A configuration, and what is unwise in it without being wrong.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// For the log: the configuration is read before there is one.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no configuration: every fault that was found, each in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigErrors(Vec<String>);
+
+impl ConfigErrors {
+    /// The faults, in words. None reveals a secret.
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is to be one, and lays the variables of `env` over it that are ours.
+    ///
+    /// Files that hold secrets are read too; their paths are relative to the working directory.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let (name, text) = match path {
+            Some(path) => {
+                let name = path.display().to_string();
+                match std::fs::read_to_string(path) {
+                    Ok(text) => (name, text),
+                    Err(error) => {
+                        let line = format!("{name}: cannot be read: {error}; check the path");
+                        return Err(ConfigErrors(vec![line]));
+                    }
+                }
+            }
+            None => Default::default(),
+        };
+        read(&name, &text, env)
+    }
+}
+
+/// The configuration in `text`, which faults are to call `name`.
+fn read(
+    name: &str,
+    text: &str,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigErrors> {
+    let mut tree = Tree::parse(name, text).map_err(|fault| ConfigErrors(vec![fault]))?;
+    let mut faults = tree.overlay(env);
+    match tree.read() {
+        // A variable that fits nowhere spoils nothing else, so the rest is checked all the same.
+        Ok(raw) => {
+            let (loaded, found) = check::check(raw, &tree);
+            faults.extend(found);
+            if faults.is_empty() {
+                return Ok(loaded);
+            }
+        }
+        Err(found) => faults.extend(found),
+    }
+    Err(ConfigErrors(faults))
+}
+
+/// `[callbacks]`: the public listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callbacks {
+    /// `listen`.
+    pub listen: SocketAddr,
+    /// `allow`: who may call. Never empty; IPv4 networks are never in IPv6 form.
+    pub allow: Vec<IpNet>,
+    /// `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `body_max_bytes`.
+    pub body_max_bytes: usize,
+    /// `header_timeout_secs`.
+    pub header_timeout: Duration,
+    /// `body_timeout_secs`.
+    pub body_timeout: Duration,
+    /// `idle_timeout_secs`.
+    pub idle_timeout: Duration,
+    /// `connections_max`.
+    pub connections_max: usize,
+}
+
+impl Default for Callbacks {
+    fn default() -> Callbacks {
+        // The addresses that Sinch documents.
+        let senders = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
+        Callbacks {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            allow: senders
+                .map(|octets| IpNet::from(std::net::IpAddr::from(octets)))
+                .to_vec(),
+            trusted_proxies: Vec::new(),
+            body_max_bytes: 65_536,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            connections_max: 1024,
+        }
+    }
+}
+
+/// `[operators]`: the second listener.
+#[derive(Clone, Debug)]
+pub struct Operators {
+    /// `listen`.
+    pub listen: SocketAddr,
+    /// `token`: what a request must bear. Always there unless `listen` is a loopback address.
+    pub token: Option<SecretString>,
+}
+
+impl Default for Operators {
+    fn default() -> Operators {
+        Operators {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            token: None,
+        }
+    }
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// `path`.
+    pub path: PathBuf,
+    /// `waiting_max`: callbacks that may wait for the disk at once.
+    pub waiting_max: usize,
+}
+
+impl Default for Database {
+    fn default() -> Database {
+        Database {
+            path: PathBuf::from("sinch-callbacks.db"),
+            waiting_max: 8192,
+        }
+    }
+}
+
+/// `[worker]`: how Sinch is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worker {
+    /// `lanes`: questions under way at once, per project.
+    pub lanes: usize,
+    /// `asks_per_second`, per project. More than zero.
+    pub asks_per_second: f64,
+    /// `staleness_secs`: how stale an answer may be.
+    pub staleness: Duration,
+    /// `attempts_max`: tries in a row without a usable answer, before nobody asks any more.
+    pub attempts_max: u32,
+    /// `backoff_base_secs`.
+    pub backoff_base: Duration,
+    /// `backoff_cap_secs`. Not less than the base.
+    pub backoff_cap: Duration,
+    /// `shutdown_grace_secs`: how long to finish what is under way.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Worker {
+    fn default() -> Worker {
+        Worker {
+            lanes: 4,
+            asks_per_second: 5.0,
+            staleness: Duration::from_secs(15),
+            attempts_max: 30,
+            backoff_base: Duration::from_secs(1),
+            backoff_cap: Duration::from_secs(300),
+            shutdown_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// `[sinch]`: where Sinch is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sinch {
+    /// `api_url`, without a slash at its end. Encrypted unless it is a loopback address.
+    pub api_url: String,
+    /// `token_url`, likewise.
+    pub token_url: String,
+    /// `request_timeout_secs`.
+    pub request_timeout: Duration,
+    /// `connect_timeout_secs`.
+    pub connect_timeout: Duration,
+    /// `proxy_from_environment`: whether `HTTPS_PROXY` and the like count.
+    pub proxy_from_environment: bool,
+}
+
+impl Default for Sinch {
+    fn default() -> Sinch {
+        Sinch {
+            api_url: "https://numbers.api.sinch.com".to_owned(),
+            token_url: "https://auth.sinch.com/oauth2/token".to_owned(),
+            request_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            proxy_from_environment: false,
+        }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// `format`.
+    pub format: LogFormat,
+    /// `filter`, in the syntax of `EnvFilter`, which has read it without complaint.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log {
+            format: LogFormat::Auto,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, for programs elsewhere.
+    Auto,
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// `[[projects]]`: a Sinch project, whose callbacks come to a path of its own.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// `id`.
+    pub id: Id,
+    /// `path`: plain characters only, so it can stand in a route as it is.
+    pub path: String,
+    /// `signature`, with the secrets that are in force.
+    pub signature: Signature,
+    /// `api`, with the key to it.
+    pub api: Api,
+}
+
+/// Whether a callback must be signed.
+#[derive(Clone, Debug)]
+pub enum Signature {
+    /// With one of these secrets. There is at least one and none is empty.
+    Required(Vec<SecretString>),
+    /// Any caller that is allowed is believed.
+    Off,
+}
+
+/// Whether Sinch is asked about the project's orders.
+#[derive(Clone, Debug)]
+pub enum Api {
+    /// Yes, as the bearer of this key.
+    On(Credentials),
+    /// No: states stay provisional.
+    Off,
+}
+
+/// The key to a project's API.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// `auth`: how the key is shown.
+    pub auth: Auth,
+    /// `key_id`.
+    pub key_id: String,
+    /// `key_secret`.
+    pub key_secret: SecretString,
+}
+
+/// How the key to the API is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Traded for a token. What Sinch recommends.
+    OAuth2,
+    /// Sent with every question. Sinch: for tests, and heavily rate limited.
+    Basic,
+}

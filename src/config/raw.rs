@@ -1,0 +1,85 @@
+//! The keys as they are written, before anything is known of their values.
+//!
+//! Every key is optional here: what is missing is a fault only where the checks say so.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Root {
+    pub callbacks: Callbacks,
+    pub operators: Operators,
+    pub database: Database,
+    pub worker: Worker,
+    pub sinch: Sinch,
+    pub log: Log,
+    pub projects: Vec<Project>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Callbacks {
+    pub listen: Option<String>,
+    pub allow: Option<Vec<String>>,
+    pub trusted_proxies: Option<Vec<String>>,
+    pub body_max_bytes: Option<u64>,
+    pub header_timeout_secs: Option<f64>,
+    pub body_timeout_secs: Option<f64>,
+    pub idle_timeout_secs: Option<f64>,
+    pub connections_max: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Operators {
+    pub listen: Option<String>,
+    pub token: Option<SecretString>,
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Database {
+    pub path: Option<PathBuf>,
+    pub waiting_max: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Worker {
+    pub lanes: Option<u64>,
+    pub asks_per_second: Option<f64>,
+    pub staleness_secs: Option<f64>,
+    pub attempts_max: Option<u64>,
+    pub backoff_base_secs: Option<f64>,
+    pub backoff_cap_secs: Option<f64>,
+    pub shutdown_grace_secs: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Sinch {
+    pub api_url: Option<String>,
+    pub token_url: Option<String>,
+    pub request_timeout_secs: Option<f64>,
+    pub connect_timeout_secs: Option<f64>,
+    pub proxy_from_environment: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Log {
+    pub format: Option<String>,
+    pub filter: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Project {
+    pub id: Option<String>,
+    pub path: Option<String>,
+    pub signature: Option<String>,
+    pub secrets: Option<Vec<SecretString>>,
+    pub secrets_file: Option<PathBuf>,
+    pub api: Option<String>,
+    pub auth: Option<String>,
+    pub key_id: Option<String>,
+    pub key_secret: Option<SecretString>,
+    pub key_secret_file: Option<PathBuf>,
+}

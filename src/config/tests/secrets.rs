@@ -1,0 +1,147 @@
+//! Where secrets come from, and that none gets out.
+
+use super::*;
+
+#[test]
+fn operators_on_loopback_need_no_token() {
+    for listen in [
+        "127.0.0.1:1",
+        "127.1.2.3:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+    ] {
+        let config = config(LEAST, &[("OPERATORS__LISTEN", listen)]);
+        assert!(config.operators.token.is_none());
+    }
+    let token = "sixteen-letters!";
+    let config = config(
+        LEAST,
+        &[
+            ("OPERATORS__LISTEN", "0.0.0.0:1"),
+            ("OPERATORS__TOKEN", token),
+        ],
+    );
+    let read = config.operators.token.as_ref();
+    assert_eq!(read.map(|token| token.expose_secret()), Some(token));
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str, mode| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        path.display().to_string()
+    };
+    let signing = file("signing", "one marker\r\n\n  \ntwo,marker \n\n", 0o640);
+    let key = file("key", "key-marker\r\n", 0o644);
+    let loaded = load(
+        "[[projects]]\nid = \"p\"\nkey_id = \"k\"",
+        &[
+            ("PROJECTS__0__SECRETS_FILE", &signing),
+            ("PROJECTS__0__KEY_SECRET_FILE", &key),
+        ],
+    );
+    let loaded = loaded.expect("loads");
+    let project = &loaded.config.projects[0];
+    assert_eq!(secrets(project), ["one marker", "two,marker "]);
+    assert_eq!(
+        credentials(project).key_secret.expose_secret(),
+        "key-marker"
+    );
+    assert_eq!(
+        loaded.warnings,
+        [format!(
+            "SINCH_CALLBACKS_PROJECTS__0__KEY_SECRET_FILE: projects[0].key_secret_file = {key:?}: every user of \
+             this machine can read it; take that right away"
+        )]
+    );
+
+    let absent = folder.path().join("absent").display().to_string();
+    let blank = file("blank", "\n \n", 0o600);
+    let two = file("two", "marker\nmarker\n", 0o600);
+    for (text, expected) in [
+        (
+            &absent,
+            "cannot be read: No such file or directory (os error 2); check",
+        ),
+        (
+            &folder.path().display().to_string(),
+            "cannot be read: Is a directory",
+        ),
+        (&blank, "empty"),
+        (&two, "holds a line break"),
+    ] {
+        let file = [("PROJECTS__0__KEY_SECRET_FILE", text.as_str())];
+        let without = LEAST
+            .replace("key_secret = ", "key_id = \"k\"#")
+            .replace("key_id = \"k\"\n", "");
+        let [fault] = &faults(&without, &file)[..] else {
+            panic!("one fault for {text}");
+        };
+        let start = format!(
+            "SINCH_CALLBACKS_PROJECTS__0__KEY_SECRET_FILE: projects[0].key_secret_file = {text:?}: {expected}"
+        );
+        assert!(fault.starts_with(&start), "{fault}");
+        assert!(!fault.contains(MARKER), "{fault}");
+    }
+    for text in [&absent, &blank] {
+        let without = LEAST.replace("secrets = ", "#");
+        let fault = faults(&without, &[("PROJECTS__0__SECRETS_FILE", text)]);
+        assert_eq!(fault.len(), 1, "{fault:#?}");
+    }
+}
+
+#[test]
+fn secrets_without_a_check_are_worth_a_warning() {
+    let loaded = load(&format!("{LEAST}signature = \"off\""), &[]).expect("loads");
+    assert_eq!(
+        loaded.warnings,
+        [
+            "config.toml line 6: projects[0].signature = \"off\": no signature is checked although there are secrets; \
+          say \"required\", or take the secrets out"
+        ]
+    );
+}
+
+/// Whatever else is wrong, and however a secret itself is misplaced or misspelt.
+#[test]
+fn no_secret_is_ever_shown() {
+    let token = "[operators]\ntoken = \"a-long-token-marker\"\n";
+    let loaded = load(&format!("{LEAST}{token}"), &[]).expect("loads");
+    assert!(!format!("{loaded:?}").contains(MARKER));
+    for more in [
+        "key_secrets = \"marker\"",
+        "secrets_ = [\"marker\"]",
+        "secret = { x = \"marker\" }",
+        "path = 1",
+        "id = \"marker",
+        "[operators]\ntoken = [\"marker\"]",
+        "[operators]\ntoken = { a = \"marker\" }",
+        "[operators]\ntoken = { token = [\"marker\"] }",
+        "[sinch]\napi_url = \"https://marker@host\"",
+        "[projects.key_secrets]\nx = \"marker\"",
+        "[log]\ntoken = \"marker\"",
+    ] {
+        let text = format!("{LEAST}{more}");
+        let errors = load(&text, &[]).expect_err(more);
+        assert!(!format!("{errors} {errors:?}").contains(MARKER), "{errors}");
+    }
+    for kind in [
+        "4815162342",
+        "48151623.42",
+        "[[4815162342]]",
+        "{ x = 4815162342 }",
+        "\"\\u00004815162342\"",
+    ] {
+        let text = LEAST.replace("\"key-marker\"", kind);
+        let errors = load(&text, &[]).expect_err(kind).to_string();
+        assert!(
+            errors.contains("(hidden)") && !errors.contains("4815"),
+            "{errors}"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! The checks of single values: each gives the value or its default, and notes the fault.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::network;
+use super::tree::{Key, Tree};
+
+/// What the example has in place of every secret.
+const PLACEHOLDER: &str = "replace-me";
+/// Others than the owner and the group may read.
+const WORLD_READABLE: u32 = 0o004;
+
+/// The faults and warnings found so far.
+pub struct Check<'a> {
+    tree: &'a Tree,
+    pub faults: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Check<'a> {
+    pub fn new(tree: &'a Tree) -> Check<'a> {
+        Check {
+            tree,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub fn fault(&mut self, at: &Key, what: &str) {
+        self.faults.push(self.tree.fault(at, what));
+    }
+
+    pub fn warn(&mut self, at: &Key, what: &str) {
+        self.warnings.push(self.tree.fault(at, what));
+    }
+
+    /// One of several words, of which the first is the default.
+    pub fn word<T: Copy, const N: usize>(
+        &mut self,
+        at: &Key,
+        given: Option<String>,
+        words: &[(&str, T); N],
+    ) -> T {
+        const { assert!(N > 0) };
+        let Some(given) = given else {
+            return words[0].1;
+        };
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == given) {
+            return *meaning;
+        }
+        let names = words.iter().map(|(word, _)| format!("{word:?}"));
+        let names = names.collect::<Vec<_>>().join(" or ");
+        self.fault(at, &format!("write {names}"));
+        words[0].1
+    }
+
+    pub fn whole<T: TryFrom<u64> + PartialOrd + Display>(
+        &mut self,
+        at: &Key,
+        given: Option<u64>,
+        default: T,
+        bounds: RangeInclusive<T>,
+    ) -> T {
+        let Some(given) = given else { return default };
+        match T::try_from(given) {
+            Ok(value) if bounds.contains(&value) => value,
+            Ok(_) | Err(_) => {
+                let (min, max) = bounds.into_inner();
+                self.fault(at, &format!("write a whole number from {min} to {max}"));
+                default
+            }
+        }
+    }
+
+    pub fn number(
+        &mut self,
+        at: &Key,
+        given: Option<f64>,
+        default: f64,
+        bounds: RangeInclusive<f64>,
+    ) -> f64 {
+        let Some(given) = given else { return default };
+        if bounds.contains(&given) {
+            return given;
+        }
+        let (min, max) = bounds.into_inner();
+        self.fault(at, &format!("write a number from {min} to {max}"));
+        default
+    }
+
+    pub fn seconds(
+        &mut self,
+        at: &Key,
+        given: Option<f64>,
+        default: Duration,
+        bounds: RangeInclusive<f64>,
+    ) -> Duration {
+        Duration::from_secs_f64(self.number(at, given, default.as_secs_f64(), bounds))
+    }
+
+    pub fn address(&mut self, at: &Key, given: Option<String>, default: SocketAddr) -> SocketAddr {
+        let Some(given) = given else { return default };
+        given.parse().unwrap_or_else(|_| {
+            let what = format!("write an IP address and a port, such as {default}");
+            self.fault(at, &what);
+            default
+        })
+    }
+
+    pub fn networks(
+        &mut self,
+        at: &Key,
+        given: Option<Vec<String>>,
+        default: Vec<IpNet>,
+    ) -> Vec<IpNet> {
+        let Some(given) = given else { return default };
+        let mut networks = Vec::new();
+        for (index, text) in given.iter().enumerate() {
+            match network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(what) => self.fault(&at.index(index), &what),
+            }
+        }
+        networks
+    }
+
+    /// A URL without a slash at its end, so that a path can be put after it.
+    pub fn url(&mut self, at: &Key, given: Option<String>, default: String) -> String {
+        let Some(given) = given else { return default };
+        match url(&given) {
+            Ok(url) => url,
+            Err(what) => {
+                self.fault(at, what);
+                default
+            }
+        }
+    }
+
+    /// A secret given in place or in a file, and the key that gave it.
+    pub fn secret(
+        &mut self,
+        (at, given): (Key, Option<SecretString>),
+        (file_at, file): (Key, Option<PathBuf>),
+    ) -> Option<(Key, SecretString)> {
+        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        let (at, secret) = match (given, file) {
+            (Some(secret), _) => (at, secret),
+            (None, Some(path)) => {
+                let text = self.secret_file(&file_at, &path)?;
+                // The one that every editor puts there.
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                (file_at, SecretString::from(text))
+            }
+            (None, None) => return None,
+        };
+        let text = secret.expose_secret();
+        if text.trim().is_empty() {
+            self.fault(&at, "empty; write the secret, or leave the key out");
+            return None;
+        }
+        if text.chars().any(char::is_control) {
+            self.fault(
+                &at,
+                "holds a line break or another control character; write the secret alone",
+            );
+        }
+        self.refuse_placeholder(&at, text);
+        Some((at, secret))
+    }
+
+    /// The secrets that callbacks may be signed with, given in place or in a file; `None` where neither is.
+    pub fn secrets(
+        &mut self,
+        (at, given): (Key, Option<Vec<SecretString>>),
+        (file_at, file): (Key, Option<PathBuf>),
+    ) -> Option<Vec<SecretString>> {
+        const EMPTY: &str =
+            "empty, and with an empty key anybody could sign; write the secret that Sinch has";
+        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        let (at, secrets) = match (given, file) {
+            (Some(secrets), _) => {
+                for (index, secret) in secrets.iter().enumerate() {
+                    if secret.expose_secret().trim().is_empty() {
+                        self.fault(&at.index(index), EMPTY);
+                    }
+                }
+                (at, secrets)
+            }
+            (None, Some(path)) => {
+                // What cannot be read has been reported: that there is none need not be.
+                let Some(text) = self.secret_file(&file_at, &path) else {
+                    return Some(Vec::new());
+                };
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                (file_at, lines.map(SecretString::from).collect())
+            }
+            (None, None) => return None,
+        };
+        if secrets.is_empty() {
+            self.fault(&at, EMPTY);
+        }
+        for secret in &secrets {
+            self.refuse_placeholder(&at, secret.expose_secret());
+        }
+        Some(secrets)
+    }
+
+    fn not_both(&mut self, at: &Key, given: bool, file_at: &Key, file: bool) {
+        if given && file {
+            self.fault(file_at, &format!("{at} is set too; leave one of them out"));
+        }
+    }
+
+    fn refuse_placeholder(&mut self, at: &Key, secret: &str) {
+        if secret == PLACEHOLDER {
+            self.fault(at, "still the example's, which everybody knows; replace it");
+        }
+    }
+
+    fn secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                if std::fs::metadata(path).is_ok_and(|data| data.mode() & WORLD_READABLE != 0) {
+                    self.warn(
+                        at,
+                        "every user of this machine can read it; take that right away",
+                    );
+                }
+                Some(text)
+            }
+            Err(error) => {
+                let what = format!("cannot be read: {error}; check the path and its permissions");
+                self.fault(at, &what);
+                None
+            }
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, &'static str> {
+    let not_a_url = "not a URL; write one such as https://numbers.api.sinch.com";
+    let url = Url::parse(text).map_err(|_| not_a_url)?;
+    let host = url.host_str().ok_or(not_a_url)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("leave out the name and password; the key belongs to the project");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("leave out what follows the path: neither ? nor # belongs here");
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        _ => {
+            return Err(
+                "write https://, since the key goes there; http:// is for this machine only",
+            );
+        }
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}

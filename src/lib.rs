@@ -10,6 +10,7 @@
 //! - [`vitals`], [`clock`]: what the running service knows of itself, and the time.
 //! - [`config`], [`telemetry`]: what the operator decides, checked once; the log.
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
+//! - [`simulator`]: plays Sinch on this machine, both sides, with faults by seed.
 //! - [`commands`]: what can be asked of the program on its command line.
 
 #![warn(missing_docs)]
@@ -20,6 +21,7 @@ pub mod commands;
 pub mod config;
 pub mod http;
 pub mod order;
+pub mod simulator;
 pub mod sinch;
 pub mod store;
 pub mod telemetry;

@@ -1,1 +1,51 @@
-fn main() {}
+//! The command line: arguments in, exit code out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sinch_callbacks::commands;
+
+/// Receives Sinch's number-order callbacks and keeps the true state of every order.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    /// The configuration file; without it, config.toml where there is one, and the environment.
+    #[arg(
+        long,
+        global = true,
+        env = "SINCH_CALLBACKS_CONFIG",
+        value_name = "FILE"
+    )]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take callbacks, and keep the state of every order.
+    Serve,
+    /// Show what the service does, against a simulated Sinch; needs nothing.
+    Demo(commands::demo::Arguments),
+    /// Play Sinch on loopback: its API, and signed callbacks to a URL.
+    Simulate(commands::simulate::Arguments),
+    /// Make all the checks that `serve` makes at its start, without serving.
+    Check,
+    /// Ask the running service whether it is ready.
+    Healthcheck,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve => commands::serve::run(config).await,
+        Command::Demo(arguments) => commands::demo::run(arguments).await,
+        Command::Simulate(arguments) => commands::simulate::run(arguments).await,
+        Command::Check => commands::check::run(config).await,
+        Command::Healthcheck => commands::healthcheck::run(config).await,
+    }
+}

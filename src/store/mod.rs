@@ -16,7 +16,7 @@ mod writer;
 pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled};
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
-pub use open::{OpenError, Settings, open};
+pub use open::{OpenError, Settings, check, open};
 pub use queries::{
     AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, StateCount, Summary,
     TransitionRow,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Access;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
@@ -71,6 +72,7 @@ pub enum OpenError {
 
 /// Marks a file as ours, in SQLite's header: "SiCb".
 const APPLICATION_ID: i64 = 0x5369_4362;
+const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
 /// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -118,22 +120,14 @@ pub async fn open(
     let path = &settings.path;
     let lock = lock(path)?;
     refuse_orphan(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(LOCK_WAIT)
-        .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("journal_size_limit", WAL_BYTES)
-        .disable_statement_logging();
+    let options = options(path);
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
     let mut db = options.connect().await.map_err(unusable)?;
     check_sqlite(&mut db).await?;
     claim_file(&mut db, path).await?;
-    migrate(&mut db, path).await?;
+    check_version(&mut db, path).await?;
+    let migrated = migrations().run(&mut db).await;
+    migrated.map_err(|error| self::unusable(path, &error.to_string()))?;
     let (projects, gates) = prepare(&mut db, settings).await.map_err(unusable)?;
     let next_delivery = sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM deliveries")
         .fetch_one(&mut db)
@@ -165,6 +159,48 @@ pub async fn open(
         outcome
     };
     Ok((store, gates, run))
+}
+
+/// Makes the checks of [`open`] and changes nothing: a file that is not there is not created, one of an
+/// earlier version is not brought up to date.
+///
+/// # Errors
+///
+/// What [`open`] would fail with.
+pub async fn check(settings: &Settings) -> Result<(), OpenError> {
+    let path = &settings.path;
+    refuse_orphan(path)?;
+    if !path.exists() {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        return rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| unusable(folder, &error.to_string()));
+    }
+    let _lock = lock(path)?;
+    let mut db = options(path)
+        .create_if_missing(false)
+        .connect()
+        .await
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    check_sqlite(&mut db).await?;
+    check_owner(&mut db, path).await?;
+    check_version(&mut db, path).await
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_BYTES)
+        .disable_statement_logging()
 }
 
 fn unusable(path: &Path, reason: &str) -> OpenError {
@@ -244,42 +280,46 @@ async fn check_sqlite(db: &mut SqliteConnection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Marks an empty file as ours; refuses one that belongs to another program.
-async fn claim_file(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+/// Refuses a file that belongs to another program; `true`: it is empty, and nobody's yet.
+async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let id = pragma(db, "PRAGMA application_id").await?;
     if id == APPLICATION_ID.to_string() {
-        return Ok(());
+        return Ok(false);
     }
     let tables = pragma(db, "SELECT count(*) FROM sqlite_schema").await?;
-    if id != "0" || tables != "0" {
-        return Err(OpenError::Foreign(path.to_owned()));
+    match (id.as_str(), tables.as_str()) {
+        ("0", "0") => Ok(true),
+        (_, _) => Err(OpenError::Foreign(path.to_owned())),
     }
-    sqlx::query("PRAGMA application_id = 1399407458")
-        .execute(db)
-        .await
-        .map_err(|error| unusable(path, &error.to_string()))?;
+}
+
+/// Marks an empty file as ours.
+async fn claim_file(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    if check_owner(db, path).await? {
+        sqlx::query(CLAIM_FILE)
+            .execute(db)
+            .await
+            .map_err(|error| unusable(path, &error.to_string()))?;
+    }
     Ok(())
 }
 
-async fn migrate(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let migrations = migrations();
-    let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
+/// Refuses a file that a later version of this program has written.
+async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
     // Absent in a fresh file.
     let found = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(&mut *db)
+        .fetch_one(db)
         .await
         .map_or(0, |row| row.get(0));
-    if found > known {
-        return Err(OpenError::Newer {
+    match found > known {
+        true => Err(OpenError::Newer {
             path: path.to_owned(),
             found,
             known,
-        });
+        }),
+        false => Ok(()),
     }
-    migrations
-        .run(db)
-        .await
-        .map_err(|error| unusable(path, &error.to_string()))
 }
 
 /// Registers the projects, and takes up what an earlier run left: its leases are void, and what waits

@@ -94,7 +94,9 @@ fn the_example_wants_nothing_but_its_secrets_replaced() {
 
 /// The example as an operator makes it fit.
 fn example() -> String {
-    EXAMPLE.replace("= \"replace-me\"", "= \"key-marker\"").replace("[\"replace-me\"]", "[\"hmac-marker\"]")
+    EXAMPLE
+        .replace("= \"replace-me\"", "= \"key-marker\"")
+        .replace("[\"replace-me\"]", "[\"hmac-marker\"]")
 }
 
 /// Taking out a line that states a default changes nothing; only the required keys may not be taken out.

@@ -1,0 +1,364 @@
+//! `demo`: the service against a simulated Sinch, on loopback, with a database that is thrown away.
+//!
+//! It looks at the service only as an operator would, over HTTP.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{FAILURE, stop_signal};
+use crate::app::{App, RunError, StartError};
+use crate::clock;
+use crate::config::{
+    Api, Auth, Callbacks, Config, Credentials, Database, Log, LogFormat, Operators, Project,
+    Signature, Sinch, Worker,
+};
+use crate::order::{Id, State, Time};
+use crate::simulator::{Options, Script, Simulator, World};
+use crate::telemetry::{self, Sink};
+
+/// What can be said on the command line.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Play another story.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End when the story is told; fail if an order disagrees with Sinch.
+    #[arg(long)]
+    exit: bool,
+    /// Show the service's log beside the story, on standard error.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Why the demo could not be played to its end.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Run(#[from] RunError),
+    #[error("{0}")]
+    System(#[from] io::Error),
+    #[error("the service did not answer: {0}")]
+    Ask(#[from] reqwest::Error),
+    #[error("the service's answer could not be read: {0}")]
+    Answer(#[from] serde_json::Error),
+}
+
+/// How long the orders may take to agree after the last callback: time for the worst tie and back-off.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How many orders' stories are told.
+const STORIES_MAX: usize = 6;
+
+/// Plays the demo.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let log = Log {
+        format: LogFormat::Text,
+        filter: if arguments.verbose { "info" } else { "off" }.to_owned(),
+    };
+    // The filter is one of two words that are known to be good.
+    let _ = telemetry::start(&log, Sink::Stderr);
+    match play(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILURE),
+        Err(error) => {
+            eprintln!("sinch-callbacks: the demo failed: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
+    let folder = tempfile::Builder::new()
+        .prefix("sinch-callbacks-demo-")
+        .tempdir()?;
+    let stop = stop_signal()?;
+    let keys = Keys::new();
+    let script = Script::demo(keys.project.clone());
+    let simulator = Simulator::start(Options {
+        world: World::new(arguments.seed, &script),
+        listen: loopback(),
+        callback_url: None,
+        secret: keys.secret.clone(),
+        key_id: keys.key_id.clone(),
+        key_secret: keys.key_secret.clone(),
+        now: clock::now,
+        senders: 8,
+        give_up: PATIENCE,
+    })
+    .await?;
+    let app = App::start(config(&keys, &simulator, &script, folder.path())).await?;
+    let callbacks = format!("http://{}/callbacks", app.callbacks_address());
+    let service = Service::new(app.operators_address())?;
+    simulator.set_callback_url(Some(callbacks.clone()));
+
+    println!(
+        "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at\n\
+         all; the API is stale, slow, and fails.\n\n  \
+         callbacks go to   {callbacks}\n  \
+         operators ask at  {}\n  \
+         Sinch is played   {}\n",
+        simulator.truth().len(),
+        arguments.seed,
+        service.url,
+        simulator.api_url(),
+    );
+    let ended = CancellationToken::new();
+    let running = tokio::spawn(app.run(ended.clone()));
+    let agreed = tokio::select! {
+        agreed = story(&simulator, &service) => agreed?,
+        () = stop.cancelled() => false,
+    };
+    if !arguments.exit && !stop.is_cancelled() {
+        println!(
+            "\nStill serving. Look around:\n  curl {url}/status\n  curl {url}/api/v1/orders?state=BLOCKED\nCtrl-C ends.",
+            url = service.url
+        );
+        stop.cancelled().await;
+    }
+    ended.cancel();
+    let outcome = running.await;
+    simulator.shutdown().await;
+    outcome.map_err(io::Error::other)??;
+    Ok(agreed)
+}
+
+/// Plays to the end, tells some stories, and says how many orders agree.
+async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoError> {
+    let truth = simulator.truth();
+    let played_out = simulator.played_out();
+    tokio::pin!(played_out);
+    loop {
+        tokio::select! {
+            () = &mut played_out => break,
+            () = sleep(Duration::from_secs(2)) => progress(simulator, service, &truth).await?,
+        }
+    }
+    println!("  all is sent; the service asks about what is still in doubt");
+    let deadline = Instant::now() + PATIENCE;
+    let mut agreeing = service.agreeing(&truth).await?;
+    while agreeing < truth.len() && Instant::now() < deadline {
+        sleep(Duration::from_millis(200)).await;
+        agreeing = service.agreeing(&truth).await?;
+    }
+    tell(simulator, service, &truth).await?;
+    let stats = simulator.stats();
+    let status = service.get("/status").await?;
+    println!(
+        "Sinch made {} events: {} were lost, {} sent twice, {} late, {} overtaken; {} callbacks were answered 200.\n\
+         It was asked {} times about {} orders. {} callbacks are parked: nobody could read them.\n",
+        stats.events,
+        stats.lost,
+        stats.doubled,
+        stats.delayed,
+        stats.overtaken,
+        stats.acknowledged,
+        stats.asks,
+        truth.len(),
+        status["deliveries_parked"],
+    );
+    println!("{agreeing} of {} orders agree with Sinch", truth.len());
+    Ok(agreeing == truth.len())
+}
+
+async fn progress(
+    simulator: &Simulator,
+    service: &Service,
+    truth: &BTreeMap<Id, State>,
+) -> Result<(), DemoError> {
+    let stats = simulator.stats();
+    println!(
+        "  {:>2.0} s: {} callbacks answered 200, Sinch asked {} times, {} of {} orders where they will end",
+        simulator.elapsed().as_secs_f64(),
+        stats.acknowledged,
+        stats.asks,
+        service.agreeing(truth).await?,
+        truth.len(),
+    );
+    Ok(())
+}
+
+/// What makes an order's story worth telling: a mark in a verdict or in a finding.
+const MARKS: [&str; 6] = [
+    "out of order",
+    "stale:",
+    "not applied",
+    "404",
+    "no answer",
+    "overrule",
+];
+
+/// Tells the stories of a few orders: for each kind of trouble the first that met it.
+async fn tell(
+    simulator: &Simulator,
+    service: &Service,
+    truth: &BTreeMap<Id, State>,
+) -> Result<(), DemoError> {
+    let mut told: Vec<(&Id, Vec<(Duration, String)>)> = Vec::new();
+    let mut stories = Vec::new();
+    for id in truth.keys() {
+        let history = service.get(&format!("/api/v1/orders/{id}")).await?;
+        stories.push((id, heard(&history, simulator.started_at())));
+    }
+    for mark in MARKS {
+        let met = stories.iter().find(|(id, lines)| {
+            let new = told.iter().all(|(other, _)| other != id);
+            new && lines.iter().any(|(_, line)| line.contains(mark))
+        });
+        if let Some((id, lines)) = met.filter(|_| told.len() < STORIES_MAX) {
+            told.push((id, lines.clone()));
+        }
+    }
+    for (id, mut lines) in told {
+        let sent = simulator.story(id);
+        lines.extend(
+            sent.into_iter()
+                .map(|(at, line)| (at, format!("Sinch    {line}"))),
+        );
+        lines.sort_by_key(|(at, _)| *at);
+        println!("\nOrder {id}, which ends {}:", truth[id]);
+        for (at, line) in lines {
+            println!("  {:>5.2} s  {line}", at.as_secs_f64());
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// What the service heard and was answered, by its own account.
+fn heard(history: &Value, began: Time) -> Vec<(Duration, String)> {
+    let list = |name: &str| history[name].as_array().cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
+    let deliveries = list("deliveries").into_iter().map(|delivery| {
+        let again = match delivery["repeats"].as_i64() {
+            Some(times @ 1..) => format!(" (and {times} more)"),
+            Some(_) | None => String::new(),
+        };
+        let (status, verdict) = (word(&delivery["status"]), word(&delivery["verdict"]));
+        let line = format!("service  hears {status}{again}; {verdict}");
+        (offset(&delivery["received_at"], began), line)
+    });
+    let answers = list("answers").into_iter().map(|answer| {
+        let line = format!("service  asks; {}", word(&answer["finding"]));
+        (offset(&answer["asked_at"], began), line)
+    });
+    deliveries.chain(answers).collect()
+}
+
+fn offset(at: &Value, began: Time) -> Duration {
+    let at = at.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    at.map_or(Duration::ZERO, |at| Time::from(at).since(began))
+}
+
+/// The service as an operator sees it.
+struct Service {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Service {
+    fn new(operators: SocketAddr) -> Result<Service, DemoError> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("http://{operators}");
+        Ok(Service { http, url })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, DemoError> {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await?;
+        Ok(serde_json::from_slice(&response.bytes().await?)?)
+    }
+
+    /// How many orders have the true state confirmed.
+    async fn agreeing(&self, truth: &BTreeMap<Id, State>) -> Result<usize, DemoError> {
+        let orders = self.get("/api/v1/orders?limit=1000").await?;
+        let confirmed: BTreeMap<&str, &str> = orders["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|order| Some((order["order"].as_str()?, order["confirmed"].as_str()?)))
+            .collect();
+        let agrees =
+            |(id, state): &(&Id, &State)| confirmed.get(id.as_str()) == Some(&state.as_str());
+        Ok(truth.iter().filter(agrees).count())
+    }
+}
+
+/// What both sides are told of each other.
+struct Keys {
+    project: Id,
+    secret: SecretString,
+    key_id: String,
+    key_secret: SecretString,
+}
+
+impl Keys {
+    fn new() -> Keys {
+        let random = || SecretString::from(format!("{:016x}", fastrand::u64(..)));
+        Keys {
+            project: Id::new("demo-project").expect("plain characters"),
+            secret: random(),
+            key_id: "demo-key".to_owned(),
+            key_secret: random(),
+        }
+    }
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// The service as it would be configured for real, but for its haste: spans that are minutes in real
+/// life are seconds here.
+fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) -> Config {
+    Config {
+        callbacks: Callbacks {
+            listen: loopback(),
+            allow: vec![std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into()],
+            ..Callbacks::default()
+        },
+        operators: Operators {
+            listen: loopback(),
+            ..Operators::default()
+        },
+        database: Database {
+            path: folder.join("demo.db"),
+            ..Database::default()
+        },
+        worker: Worker {
+            lanes: 8,
+            asks_per_second: 40.0,
+            staleness: script.trouble.staleness,
+            backoff_base: Duration::from_millis(200),
+            backoff_cap: Duration::from_secs(3),
+            shutdown_grace: Duration::from_secs(5),
+            ..Worker::default()
+        },
+        sinch: Sinch {
+            api_url: simulator.api_url(),
+            token_url: simulator.token_url(),
+            ..Sinch::default()
+        },
+        log: Log::default(),
+        projects: vec![Project {
+            id: keys.project.clone(),
+            path: "/callbacks".to_owned(),
+            signature: Signature::Required(vec![keys.secret.clone()]),
+            api: Api::On(Credentials {
+                auth: Auth::OAuth2,
+                key_id: keys.key_id.clone(),
+                key_secret: keys.key_secret.clone(),
+            }),
+        }],
+    }
+}

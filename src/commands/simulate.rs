@@ -1,0 +1,125 @@
+//! `simulate`: Sinch alone, for trying a service of one's own against it.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{FAILURE, stop_signal};
+use crate::clock;
+use crate::order::Id;
+use crate::simulator::{Options, Script, Simulator, Trouble, World};
+
+/// What can be said on the command line.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Where the API listens.
+    #[arg(long, default_value = "127.0.0.1:9099")]
+    listen: SocketAddr,
+    /// Where callbacks go.
+    #[arg(long, default_value = "http://127.0.0.1:8080/callbacks")]
+    callback_url: String,
+    /// The project that all orders belong to.
+    #[arg(long, default_value = "simulated-project")]
+    project: String,
+    /// What callbacks are signed with.
+    #[arg(
+        long,
+        env = "SIMULATE_SECRET",
+        default_value = "simulated-secret",
+        hide_env_values = true
+    )]
+    secret: SecretString,
+    /// The id of the access key.
+    #[arg(long, default_value = "simulated-key")]
+    key_id: String,
+    /// The access key's secret.
+    #[arg(
+        long,
+        env = "SIMULATE_KEY_SECRET",
+        default_value = "simulated-key-secret",
+        hide_env_values = true
+    )]
+    key_secret: SecretString,
+    /// Play another story.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many orders.
+    #[arg(long, default_value_t = 40)]
+    orders: usize,
+    /// How long their histories last, in seconds.
+    #[arg(long, default_value_t = 60)]
+    span_secs: u64,
+    /// Play a Sinch that does everything right.
+    #[arg(long)]
+    no_trouble: bool,
+}
+
+/// Plays until told to stop.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    match play(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("sinch-callbacks: {reason}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+async fn play(arguments: Arguments) -> Result<(), String> {
+    let project =
+        Id::new(arguments.project).ok_or("--project: not an id that can stand in a URL")?;
+    let script = Script {
+        project,
+        orders: arguments.orders,
+        span: Duration::from_secs(arguments.span_secs),
+        trouble: match arguments.no_trouble {
+            true => Trouble::none(),
+            false => Trouble::demo(),
+        },
+    };
+    let stop = stop_signal().map_err(|error| error.to_string())?;
+    let simulator = Simulator::start(Options {
+        world: World::new(arguments.seed, &script),
+        listen: arguments.listen,
+        callback_url: Some(arguments.callback_url.clone()),
+        secret: arguments.secret,
+        key_id: arguments.key_id.clone(),
+        key_secret: arguments.key_secret,
+        now: clock::now,
+        senders: 8,
+        give_up: Duration::from_secs(600),
+    })
+    .await
+    .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    println!(
+        "Sinch is played, seed {}: {} orders over {} s.\n  \
+         sinch.api_url    {}\n  \
+         sinch.token_url  {}\n  \
+         callbacks go to  {}\n  \
+         project {}, key id {}\nCtrl-C ends.",
+        arguments.seed,
+        arguments.orders,
+        arguments.span_secs,
+        simulator.api_url(),
+        simulator.token_url(),
+        arguments.callback_url,
+        simulator.world().project(),
+        arguments.key_id,
+    );
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = simulator.played_out() => {
+            println!("All is played and sent; the API goes on answering.");
+            stop.cancelled().await;
+        }
+    }
+    let stats = simulator.stats();
+    println!(
+        "{} callbacks sent, {} events answered 200, {} questions answered.",
+        stats.sent, stats.acknowledged, stats.asks
+    );
+    simulator.shutdown().await;
+    Ok(())
+}

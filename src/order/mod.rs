@@ -8,6 +8,9 @@
 //! a state. [`look`] weighs events, [`reconcile`] weighs answers, [`fail`] says what a try without an
 //! answer means.
 
+// A state that is added later must be thought of in every rule: no `_` in their place.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod decide;
 mod fail;
 mod reconcile;

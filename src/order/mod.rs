@@ -15,6 +15,8 @@ mod decide;
 mod fail;
 mod reconcile;
 mod state;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use decide::{Decision, Doubt, Look, look};

@@ -10,6 +10,8 @@ mod look;
 mod open;
 mod queries;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod transitions;
 mod writer;
 

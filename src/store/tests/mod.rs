@@ -1,0 +1,150 @@
+//! The store on real SQLite files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::{Connection, Row, SqliteConnection};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+mod opening;
+mod orders;
+mod taking;
+
+use super::*;
+use crate::order::{Answer, BackOff, Failure, Rule, Snapshot, State, Status};
+
+const PROJECT: &str = "project-1";
+
+fn id(text: &str) -> Id {
+    Id::new(text).expect("an id")
+}
+
+fn key(order: &str) -> OrderKey {
+    OrderKey {
+        project: id(PROJECT),
+        order: id(order),
+    }
+}
+
+fn at(secs: i64) -> Time {
+    Time(secs * 1_000_000)
+}
+
+/// A database in a folder of its own.
+struct House {
+    folder: TempDir,
+    store: Store,
+    gates: HashMap<Id, Gate>,
+    writer: JoinHandle<Result<(), StoreError>>,
+}
+
+fn settings(path: PathBuf) -> Settings {
+    Settings {
+        path,
+        waiting_max: 1024,
+        projects: vec![(id(PROJECT), true)],
+        now: at(5000),
+    }
+}
+
+impl House {
+    async fn new() -> House {
+        House::open(tempfile::tempdir().expect("a folder")).await
+    }
+
+    async fn open(folder: TempDir) -> House {
+        let opened = open(&settings(folder.path().join("house.db"))).await;
+        let (store, gates, writer) = opened.expect("opens");
+        House {
+            folder,
+            store,
+            gates,
+            writer: tokio::spawn(writer),
+        }
+    }
+
+    /// Stops cleanly and opens again.
+    async fn again(self) -> House {
+        drop(self.store);
+        self.writer.await.expect("no panic").expect("a clean end");
+        House::open(self.folder).await
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("house.db")
+    }
+
+    async fn accept(&self, delivery: NewDelivery) -> Accepted {
+        self.store.accept(delivery).await.expect("is taken")
+    }
+
+    async fn look(&self, secs: i64) -> LookReport {
+        self.store.look(request(secs)).await.expect("looks")
+    }
+
+    async fn claim(&self, secs: i64) -> Vec<Claim> {
+        let request = ClaimRequest {
+            project: id(PROJECT),
+            orders_max: 10,
+            now: at(secs),
+            lease: Duration::from_secs(60),
+        };
+        self.store.claim(request).await.expect("claims")
+    }
+
+    async fn settle(&self, claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Settled {
+        let outcome = Outcome {
+            claim: claim.clone(),
+            asked_at: at(secs),
+            result,
+            healthy: true,
+            now: at(secs),
+            roll: 0.5,
+            rule: Rule::new(Duration::from_secs(15)),
+            back_off: BackOff {
+                base: Duration::from_secs(2),
+                cap: Duration::from_secs(60),
+                attempts_max: 3,
+            },
+        };
+        self.store.settle(outcome).await.expect("settles")
+    }
+
+    async fn history(&self, order: &str) -> OrderHistory {
+        let history = self.store.history(&key(order)).await.expect("reads");
+        history.expect("is known")
+    }
+}
+
+fn request(secs: i64) -> LookRequest {
+    LookRequest {
+        orders_max: 128,
+        now: at(secs),
+        rule: Rule::new(Duration::from_secs(15)),
+        api_off: Vec::new(),
+    }
+}
+
+fn delivery(event: &str, order: &str, state: State, secs: i64) -> NewDelivery {
+    NewDelivery {
+        project: id(PROJECT),
+        event_id: Some(event.to_owned()),
+        subject: Subject::Order {
+            order: id(order),
+            status: Status::Known(state),
+            said_at: Some(at(secs)),
+        },
+        received_at: at(secs),
+        body: format!("{event} {order} {state}").into_bytes().into(),
+    }
+}
+
+fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
+    Ok(Answer::Found(Snapshot {
+        state: Status::Known(state),
+        updated_at: at(updated),
+        expires_at: Some(at(updated + 9000)),
+    }))
+}

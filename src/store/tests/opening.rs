@@ -1,0 +1,145 @@
+//! Opening, and opening again.
+
+use super::*;
+
+#[tokio::test]
+async fn a_restart_keeps_everything_and_voids_leases() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house
+        .accept(delivery("e2", "o2", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    assert_eq!(house.claim(20).await.len(), 2);
+    let gate = Gate {
+        failures: 4,
+        paused: Some((at(99), "429".to_owned())),
+    };
+    house
+        .store
+        .keep_gate(id(PROJECT), gate.clone())
+        .await
+        .expect("is kept");
+    house
+        .accept(delivery("e3", "o1", State::Completed, 21))
+        .await;
+    let house = house.again().await;
+    assert_eq!(house.gates[&id(PROJECT)], gate);
+    assert_eq!(house.claim(20).await.len(), 2, "the old leases are void");
+    assert_eq!(
+        house.look(30).await.looked.len(),
+        1,
+        "what waited still waits"
+    );
+    assert_eq!(
+        house
+            .accept(delivery("e1", "o1", State::InReview, 10))
+            .await,
+        Accepted::Repeat
+    );
+}
+
+async fn edit(path: &Path, sql: &'static str) {
+    let url = format!("sqlite://{}", path.display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    sqlx::query(sql).execute(&mut db).await.expect("edits");
+    db.close().await.expect("closes");
+}
+
+async fn refusal(path: PathBuf) -> OpenError {
+    let settings = settings(path);
+    let checked = check(&settings).await.expect_err("is refused by the check");
+    match open(&settings).await {
+        Ok(_) => panic!("opened, though: {checked}"),
+        Err(error) => {
+            assert_eq!(error.to_string(), checked.to_string());
+            error
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_instance_is_refused() {
+    let house = House::new().await;
+    assert!(matches!(refusal(house.path()).await, OpenError::Held(_)));
+}
+
+#[tokio::test]
+async fn foreign_and_newer_files_and_orphaned_logs_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let foreign = folder.path().join("foreign.db");
+    std::fs::write(&foreign, "").expect("writes");
+    edit(&foreign, "CREATE TABLE theirs (x)").await;
+    assert!(matches!(refusal(foreign).await, OpenError::Foreign(_)));
+
+    let orphan = folder.path().join("orphan.db");
+    std::fs::write(folder.path().join("orphan.db-wal"), "promises").expect("writes");
+    assert!(matches!(refusal(orphan).await, OpenError::Orphaned(_)));
+
+    let house = House::new().await.again().await;
+    let path = house.path();
+    drop(house.store);
+    house.writer.await.expect("no panic").expect("a clean end");
+    edit(
+        &path,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (999, 'later', 1, x'00', 0)",
+    )
+    .await;
+    assert!(matches!(
+        refusal(path).await,
+        OpenError::Newer { found: 999, .. }
+    ));
+}
+
+/// An installation that ran a migration refuses to start if its text changes by a byte.
+#[test]
+fn shipped_migrations_are_never_edited() {
+    use sha2::{Digest, Sha256};
+    let shipped = [(
+        "first",
+        include_str!("../../../migrations/0001_first.sql"),
+        "36b7d8344afe45f11c53402c2b4cba1c50ca0cb0291aa471e3f51319f86f2979",
+    )];
+    for (name, text, expected) in shipped {
+        let digest = Sha256::digest(text);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
+    let house = House::new().await;
+    let url = format!("sqlite://{}", house.path().display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    let plans = [
+        (
+            "EXPLAIN QUERY PLAN SELECT id FROM orders WHERE news_at IS NOT NULL ORDER BY news_at LIMIT 9",
+            "orders_news",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT id FROM orders WHERE project = 1 AND ask_at <= 9 ORDER BY ask_at LIMIT 9",
+            "orders_ask",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT id FROM deliveries WHERE project = 1 AND order_name = 'o' AND id > 9 ORDER BY id LIMIT 9",
+            "deliveries_order",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT count(*) FROM deliveries WHERE phase = 'waiting'",
+            "deliveries_waiting",
+        ),
+    ];
+    for (sql, index) in plans {
+        let rows = sqlx::query(sql).fetch_all(&mut db).await.expect("plans");
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = plan.join("; ");
+        assert!(
+            plan.contains(index) && !plan.contains("TEMP B-TREE"),
+            "{sql}: {plan}"
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! Looking at orders and asking about them.
+
+use super::*;
+
+#[tokio::test]
+async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house
+        .accept(delivery("e2", "o1", State::Completed, 11))
+        .await;
+    house
+        .accept(delivery("e3", "o2", State::Rejected, 12))
+        .await;
+    let report = house.look(20).await;
+    assert_eq!((report.taken, report.looked.len()), (2, 3));
+    assert_eq!(house.look(21).await.taken, 0, "nothing is left");
+    let history = house.history("o1").await;
+    assert_eq!(history.order.state, Some("COMPLETED"));
+    assert_eq!(history.order.confirmed, None);
+    assert!(
+        history
+            .deliveries
+            .iter()
+            .all(|d| d.phase == "settled" && d.verdict.is_some())
+    );
+    assert_eq!(history.transitions.len(), 2);
+}
+
+#[tokio::test]
+async fn a_storm_about_one_order_is_looked_at_in_parts_and_wholly() {
+    let house = House::new().await;
+    for n in 0..600 {
+        house
+            .accept(delivery(&format!("e{n}"), "o1", State::InReview, n))
+            .await;
+    }
+    house
+        .accept(delivery("x", "o2", State::InReview, 700))
+        .await;
+    let first = house.look(1000).await;
+    assert_eq!(
+        (first.taken, first.looked.len()),
+        (2, 257),
+        "o2 need not wait for all of o1"
+    );
+    let rest = [
+        house.look(1000).await,
+        house.look(1000).await,
+        house.look(1000).await,
+    ];
+    assert_eq!(rest.map(|report| report.looked.len()), [256, 88, 0]);
+}
+
+#[tokio::test]
+async fn api_off_parks_what_would_need_an_answer() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house
+        .accept(delivery("e2", "o1", State::Completed, 11))
+        .await;
+    let mut request = request(20);
+    request.api_off = vec![id(PROJECT)];
+    house.store.look(request).await.expect("looks");
+    let history = house.history("o1").await;
+    let phases: Vec<&str> = history
+        .deliveries
+        .iter()
+        .map(|d| d.phase.as_str())
+        .collect();
+    assert_eq!(phases, ["parked", "settled"]);
+    assert_eq!(
+        (history.order.state, history.order.ask_at),
+        (Some("COMPLETED"), None)
+    );
+    assert!(house.claim(9999).await.is_empty());
+    // Switched on again, it is asked about.
+    let house = house.again().await;
+    assert_eq!(house.claim(9999).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_is_asked_about_by_one_at_a_time() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    let first = house.claim(20).await;
+    assert_eq!((first.len(), first[0].attempts), (1, 1));
+    assert!(house.claim(79).await.is_empty(), "it is leased");
+    let second = house.claim(81).await;
+    assert_eq!(
+        (second.len(), second[0].attempts),
+        (1, 2),
+        "the lease ran out; the try counts"
+    );
+    let late = house
+        .settle(&first[0], shows(State::Rejected, 12), 82)
+        .await;
+    assert_eq!(late, Settled::Fenced);
+    assert_eq!(house.history("o1").await.order.confirmed, None);
+    let settled = house
+        .settle(&second[0], shows(State::InReview, 12), 83)
+        .await;
+    assert!(matches!(settled, Settled::Done { parked: None, .. }));
+    let order = house.history("o1").await.order;
+    assert_eq!((order.confirmed, order.attempts), (Some("IN_REVIEW"), 0));
+    assert!(order.settled, "{order:?}");
+}
+
+#[tokio::test]
+async fn news_that_come_while_sinch_is_asked_are_not_overwritten() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    let claim = house.claim(20).await.remove(0);
+    house
+        .accept(delivery("e2", "o1", State::Completed, 21))
+        .await;
+    house.look(22).await;
+    house.settle(&claim, shows(State::InReview, 10), 20).await;
+    let order = house.history("o1").await.order;
+    assert_eq!(
+        (order.confirmed, order.provisional),
+        (Some("IN_REVIEW"), Some("COMPLETED"))
+    );
+    assert_eq!(order.hints, ["COMPLETED"]);
+    assert!(order.ask_at.is_some());
+}
+
+#[tokio::test]
+async fn failures_back_off_and_park_and_an_operator_unparks() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    let failure = || {
+        Err(Failure {
+            reason: "500".to_owned(),
+            wait_min: Duration::ZERO,
+        })
+    };
+    for (secs, next) in [(20, 21), (21, 23)] {
+        let claim = house.claim(secs).await.remove(0);
+        house.settle(&claim, failure(), secs).await;
+        assert_eq!(house.history("o1").await.order.ask_at, Some(at(next)));
+    }
+    let claim = house.claim(23).await.remove(0);
+    let Settled::Done { parked, .. } = house.settle(&claim, failure(), 23).await else {
+        panic!("fenced");
+    };
+    assert_eq!(parked.as_deref(), Some("gave up after 3 tries: 500"));
+    assert!(house.claim(99_999).await.is_empty());
+    assert_eq!(
+        house
+            .store
+            .summary(at(0))
+            .await
+            .expect("reads")
+            .orders_parked,
+        1
+    );
+
+    assert_eq!(house.store.ask_now(key("o1"), at(30)).await, Ok(true));
+    assert_eq!(house.store.ask_now(key("o9"), at(30)).await, Ok(false));
+    assert_eq!(house.claim(30).await[0].attempts, 1);
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_state_and_page() {
+    let house = House::new().await;
+    for n in 0..5 {
+        let state = if n % 2 == 0 {
+            State::Blocked
+        } else {
+            State::Completed
+        };
+        house
+            .accept(delivery(&format!("e{n}"), &format!("o{n}"), state, n))
+            .await;
+    }
+    house.look(20).await;
+    let mut filter = OrderFilter {
+        state: Some("BLOCKED".to_owned()),
+        limit: 2,
+        ..OrderFilter::default()
+    };
+    let page = house.store.orders(&filter).await.expect("reads");
+    assert_eq!(
+        page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),
+        ["o0", "o2"]
+    );
+    filter.after = page[1].row;
+    let page = house.store.orders(&filter).await.expect("reads");
+    assert_eq!(
+        page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),
+        ["o4"]
+    );
+    let summary = house.store.summary(at(20)).await.expect("reads");
+    let counts: Vec<(&str, i64)> = summary
+        .orders_by_state
+        .iter()
+        .map(|c| (c.state.as_str(), c.orders))
+        .collect();
+    assert_eq!(counts, [("BLOCKED", 3), ("COMPLETED", 2)]);
+    assert_eq!(summary.orders_to_ask, 5);
+}
+
+/// The rules' every corner survives being written and read.
+
+#[tokio::test]
+async fn an_order_comes_back_as_it_was_written() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    let answers = [
+        shows(State::InReview, 15),
+        shows(State::Blocked, 15),
+        Ok(Answer::NotFound),
+        shows(State::Rejected, 16),
+        shows(State::Blocked, 17),
+    ];
+    let rule = Rule::new(Duration::from_secs(15));
+    let mut expected = None;
+    for (n, answer) in answers.into_iter().enumerate() {
+        let secs = 100 * (n as i64 + 1);
+        house
+            .store
+            .ask_now(key("o1"), at(secs))
+            .await
+            .expect("is known");
+        let claim = house.claim(secs).await.remove(0);
+        let event = delivery(&format!("x{n}"), "o1", State::Expired, secs + 1);
+        house.accept(event).await;
+        house.look(secs + 1).await;
+        let mut db = SqliteConnection::connect(&format!("sqlite://{}", house.path().display()))
+            .await
+            .expect("connects");
+        let read = |row: &sqlx::sqlite::SqliteRow| rows::read(row).expect("reads").order;
+        let sql = concat!(
+            "SELECT ",
+            rows::order_columns!(),
+            " FROM orders AS o JOIN projects AS p ON p.id = o.project"
+        );
+        let before = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
+        if let Ok(answer) = &answer {
+            let change = crate::order::reconcile(&before, answer, at(secs), &rule);
+            expected = change.finding.is_conclusive().then_some(change.order);
+        }
+        house.settle(&claim, answer, secs).await;
+        let after = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
+        if let Some(expected) = &expected {
+            assert_eq!(&after, expected, "answer {n}");
+        }
+    }
+    assert!(expected.is_some_and(|order| order.confirmed.is_some_and(|c| c.reopened)));
+}

@@ -171,6 +171,8 @@ impl App {
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<App, StartError> {
+        // First of all, so that a second instance is told that it is one, and not that a port is taken.
+        let (store, mut gates, writer) = store::open(&store_settings(&config)).await?;
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
         let mut clients = Vec::new();
@@ -180,7 +182,6 @@ impl App {
                 clients.push((project.id.clone(), client));
             }
         }
-        let (store, mut gates, writer) = store::open(&store_settings(&config)).await?;
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();

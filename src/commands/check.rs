@@ -37,7 +37,9 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
 }
 
 async fn verdicts(config: &Config) -> Vec<(String, Result<(), StartError>)> {
-    let mut verdicts = Vec::new();
+    let settings = app::store_settings(config);
+    let verdict = store::check(&settings).await.map_err(StartError::from);
+    let mut verdicts = vec![(format!("database {}", settings.path.display()), verdict)];
     let listeners = [
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),
@@ -48,9 +50,6 @@ async fn verdicts(config: &Config) -> Vec<(String, Result<(), StartError>)> {
         let verdict = app::bind(key, address).map(|listener| bound.push(listener));
         verdicts.push((format!("{key} {address}"), verdict));
     }
-    let settings = app::store_settings(config);
-    let verdict = store::check(&settings).await.map_err(StartError::from);
-    verdicts.push((format!("database {}", settings.path.display()), verdict));
     for project in &config.projects {
         if let Api::On(credentials) = &project.api {
             let verdict = app::client(&project.id, credentials, &config.sinch).map(drop);

@@ -138,7 +138,7 @@ pub async fn open(
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    let writer = Writer {
+    let mut writer = Writer {
         db,
         identity: Identity::of(path.clone()).map_err(|e| self::unusable(path, &e.to_string()))?,
         projects,
@@ -154,9 +154,11 @@ pub async fn open(
     };
     let run = async move {
         let outcome = writer.run(inbox).await;
+        // Readers first: the connection that is closed last tidies up, and a reader may not write.
         readers.close().await;
+        let closed = writer.close().await;
         drop(lock);
-        outcome
+        outcome.and(closed)
     };
     Ok((store, gates, run))
 }

@@ -103,13 +103,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Commits batches until every handle is gone; then checkpoints and closes.
+    /// Commits batches until every handle is gone.
     ///
     /// # Errors
     ///
     /// When the disk or the file can no longer be trusted. Nothing is acknowledged after that; the
     /// process is to stop.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
+    pub(super) async fn run(&mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
             if let Err(broken) = self.commit(&mut batch).await {
@@ -120,10 +120,11 @@ impl Writer {
                 return Err(broken);
             }
         }
-        // What is in the WAL is as safe as in the file; folding it in merely leaves one file behind.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut self.db)
-            .await;
+        Ok(())
+    }
+
+    /// Closes the file. The last connection folds the WAL into the database and removes it.
+    pub(super) async fn close(self) -> Result<(), StoreError> {
         Ok(self.db.close().await?)
     }
 

@@ -25,7 +25,12 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     house
         .accept(delivery("e3", "o1", State::Completed, 21))
         .await;
-    let house = house.again().await;
+    let wal = house.folder.path().join("house.db-wal");
+    assert!(wal.exists());
+    drop(house.store);
+    house.writer.await.expect("no panic").expect("a clean end");
+    assert!(!wal.exists(), "a clean end leaves one file");
+    let house = House::open(house.folder).await;
     assert_eq!(house.gates[&id(PROJECT)], gate);
     assert_eq!(house.claim(20).await.len(), 2, "the old leases are void");
     assert_eq!(

@@ -109,9 +109,11 @@ CREATE TABLE transitions (
 
 CREATE INDEX transitions_order ON transitions (order_id, id);
 
--- One row: the service's own pulse, written to prove that the disk takes writes.
+-- One row: the service's own pulse, written to prove that the disk takes writes, and whether the last
+-- run came to a clean end.
 CREATE TABLE pulse (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
-    beat_at INTEGER NOT NULL
+    beat_at INTEGER NOT NULL,
+    clean   INTEGER NOT NULL
 ) STRICT;
-INSERT INTO pulse (id, beat_at) VALUES (1, 0);
+INSERT INTO pulse (id, beat_at, clean) VALUES (1, 0, 1);

@@ -1,5 +1,6 @@
 //! The service as a value: opens, binds, spawns, stops. The only spawner of what runs for good.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -112,9 +114,9 @@ pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Start
 
 /// What the database is to be opened with.
 pub fn store_settings(config: &Config) -> store::Settings {
-    let api_on = |api: &Api| match api {
-        Api::On(_) => true,
-        Api::Off => false,
+    let asks_per_second = |api: &Api| match api {
+        Api::On(_) => Some(config.worker.asks_per_second),
+        Api::Off => None,
     };
     store::Settings {
         path: config.database.path.clone(),
@@ -122,7 +124,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
         projects: config
             .projects
             .iter()
-            .map(|project| (project.id.clone(), api_on(&project.api)))
+            .map(|project| (project.id.clone(), asks_per_second(&project.api)))
             .collect(),
         now: clock::now(),
     }
@@ -176,11 +178,18 @@ impl App {
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
         let mut clients = Vec::new();
+        let mut projects = BTreeMap::new();
         for project in &config.projects {
-            if let Api::On(credentials) = &project.api {
-                let client = client(&project.id, credentials, &config.sinch)?;
-                clients.push((project.id.clone(), client));
-            }
+            let resume = match &project.api {
+                Api::On(credentials) => {
+                    let client = client(&project.id, credentials, &config.sinch)?;
+                    let resume = Arc::new(Notify::new());
+                    clients.push((project.id.clone(), client, resume.clone()));
+                    Some(resume)
+                }
+                Api::Off => None,
+            };
+            projects.insert(project.id.clone(), resume);
         }
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -196,9 +205,10 @@ impl App {
         };
         let looking = looker.run(stop.clone());
         parts.spawn(async move { (Part::Looker, looking.await.map_err(RunError::from)) });
-        for (project, client) in clients {
+        for (project, client, resume) in clients {
             let asker = Asker {
                 gate: gates.remove(&project).unwrap_or_default(),
+                resume,
                 project,
                 client,
                 store: store.clone(),
@@ -231,7 +241,11 @@ impl App {
         let (handle, listener) = (servers[0].clone(), callbacks_listener);
         let serving = serve(listener, limits.clone(), router, handle);
         parts.spawn(async move { (Part::Callbacks, serving.await) });
-        let router = operators::router(store, vitals.clone(), config.operators.token.clone());
+        let settings = operators::Settings {
+            token: config.operators.token.clone(),
+            projects,
+        };
+        let router = operators::router(store, vitals.clone(), settings);
         let (handle, listener) = (servers[1].clone(), operators_listener);
         let serving = serve(listener, limits, router, handle);
         parts.spawn(async move { (Part::Operators, serving.await) });

@@ -31,6 +31,8 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Play Sinch on loopback: its API, and signed callbacks to a URL.
     Simulate(commands::simulate::Arguments),
+    /// Make orders known to the running service, so that they are asked about without a callback.
+    Watch(commands::watch::Arguments),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
     /// Ask the running service whether it is ready.
@@ -45,6 +47,7 @@ async fn main() -> ExitCode {
         Command::Serve => commands::serve::run(config).await,
         Command::Demo(arguments) => commands::demo::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments).await,
+        Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Check => commands::check::run(config).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
     }

@@ -3,8 +3,10 @@
 pub mod check;
 pub mod demo;
 pub mod healthcheck;
+mod operators;
 pub mod serve;
 pub mod simulate;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

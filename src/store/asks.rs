@@ -297,3 +297,31 @@ pub(super) async fn ask_now(
         .await?;
     Ok(updated.rows_affected() == 1)
 }
+
+/// Orders to make known, whether or not a callback ever spoke of them.
+#[derive(Clone, Debug)]
+pub struct WatchRequest {
+    /// Of which project.
+    pub project: Id,
+    /// Their ids.
+    pub orders: Vec<Id>,
+    /// Now.
+    pub now: Time,
+}
+
+const WATCH: &str = "
+    INSERT INTO orders (project, name, first_seen_at, ask_at)
+    SELECT p.id, v.value, ?2, ?2 FROM json_each(?3) AS v JOIN projects AS p ON p.name = ?1
+    WHERE true ON CONFLICT (project, name) DO NOTHING";
+
+/// Makes orders known, and due for an answer at once; counts those that were not known before.
+pub(super) async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
+    let names: Vec<&str> = request.orders.iter().map(Id::as_str).collect();
+    let inserted = sqlx::query(WATCH)
+        .bind(request.project.as_str())
+        .bind(request.now.0)
+        .bind(json(&names))
+        .execute(db)
+        .await?;
+    Ok(inserted.rows_affected())
+}

@@ -15,7 +15,7 @@ mod tests;
 mod transitions;
 mod writer;
 
-pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled};
+pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
@@ -170,6 +170,18 @@ impl Store {
         let known = self.write(Write::AskNow, (key, now)).await?;
         self.asks.notify_waiters();
         Ok(known)
+    }
+
+    /// Makes orders known, and due for an answer at once; those that are known already stay as they are.
+    /// The answer counts the others.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; none is known then.
+    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+        let new = self.write(Write::Watch, request).await?;
+        self.asks.notify_waiters();
+        Ok(new)
     }
 
     /// Writes to the disk, to prove that it can be done.

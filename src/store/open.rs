@@ -25,8 +25,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// How many writes may wait at once.
     pub waiting_max: usize,
-    /// The projects, each with whether its orders may be asked about.
-    pub projects: Vec<(Id, bool)>,
+    /// The projects, each with how many of its orders may be asked about in a second; `None`: none.
+    pub projects: Vec<(Id, Option<f64>)>,
     /// Now.
     pub now: Time,
 }
@@ -156,9 +156,13 @@ pub async fn open(
         let outcome = writer.run(inbox).await;
         // Readers first: the connection that is closed last tidies up, and a reader may not write.
         readers.close().await;
-        let closed = writer.close().await;
+        // A writer that stopped over a fault does not call its end clean.
+        let outcome = match outcome {
+            Ok(()) => writer.close().await,
+            Err(error) => Err(error),
+        };
         drop(lock);
-        outcome.and(closed)
+        outcome
     };
     Ok((store, gates, run))
 }
@@ -324,16 +328,35 @@ async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<(), Ope
     }
 }
 
-/// Registers the projects, and takes up what an earlier run left: its leases are void, and what waits
-/// for an answer that nobody could ask for is due now.
+/// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
+const RESUME: &str = "
+    UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL
+        AND (hints <> '[]' OR confirmed_state IS NULL)";
+
+/// After an unclean end every open order is asked about again, since callbacks may have been missed
+/// while nobody listened: spread over as long as the budget needs for all, and no later than planned.
+const SPREAD: &str = "
+    UPDATE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (
+        SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL))))
+    WHERE project = ?2 AND ask_at > ?1
+        AND (confirmed_state IS NULL OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED'))";
+
+/// Registers the projects, and takes up what an earlier run left; its leases are void.
 async fn prepare(
     db: &mut SqliteConnection,
     settings: &Settings,
 ) -> sqlx::Result<(HashMap<Id, i64>, HashMap<Id, Gate>)> {
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    let clean: bool = sqlx::query("SELECT clean FROM pulse")
+        .fetch_one(&mut *tx)
+        .await?
+        .try_get("clean")?;
+    sqlx::query("UPDATE pulse SET clean = 0")
+        .execute(&mut *tx)
+        .await?;
     let mut projects = HashMap::new();
     let mut gates = HashMap::new();
-    for (project, api_on) in &settings.projects {
+    for (project, asks_per_second) in &settings.projects {
         sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(project.as_str())
             .execute(&mut *tx)
@@ -353,15 +376,20 @@ async fn prepare(
         };
         projects.insert(project.clone(), id);
         gates.insert(project.clone(), gate);
-        if *api_on {
-            sqlx::query(
-                "UPDATE orders SET ask_at = ? WHERE project = ? AND ask_at IS NULL AND parked IS NULL \
-                 AND (hints <> '[]' OR confirmed_state IS NULL)",
-            )
-            .bind(settings.now.0)
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
+        if let Some(asks_per_second) = asks_per_second {
+            sqlx::query(RESUME)
+                .bind(settings.now.0)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+            if !clean {
+                sqlx::query(SPREAD)
+                    .bind(settings.now.0)
+                    .bind(id)
+                    .bind(asks_per_second)
+                    .execute(&mut *tx)
+                    .await?;
+            }
         }
     }
     sqlx::query("UPDATE orders SET lease = NULL, leased_until_at = NULL WHERE lease IS NOT NULL")

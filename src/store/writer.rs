@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled};
+use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
 use super::{Accepted, StoreError};
@@ -54,6 +54,7 @@ pub(super) enum Write {
     Settle(Call<Outcome, Settled>),
     Gate(Call<(Id, Gate), ()>),
     AskNow(Call<(OrderKey, Time), bool>),
+    Watch(Call<WatchRequest, u64>),
     Beat(Call<Time, ()>),
 }
 
@@ -66,6 +67,7 @@ impl Write {
             Write::Settle(call) => call.answer(outcome),
             Write::Gate(call) => call.answer(outcome),
             Write::AskNow(call) => call.answer(outcome),
+            Write::Watch(call) => call.answer(outcome),
             Write::Beat(call) => call.answer(outcome),
         }
     }
@@ -123,8 +125,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the file. The last connection folds the WAL into the database and removes it.
-    pub(super) async fn close(self) -> Result<(), StoreError> {
+    /// Notes a clean end, and closes the file. The last connection folds the WAL into the database and
+    /// removes it.
+    pub(super) async fn close(mut self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE pulse SET clean = 1")
+            .execute(&mut self.db)
+            .await?;
         Ok(self.db.close().await?)
     }
 
@@ -182,6 +188,7 @@ impl Writer {
                 | Write::Claim(_)
                 | Write::Gate(_)
                 | Write::AskNow(_)
+                | Write::Watch(_)
                 | Write::Beat(_) => others.push(write),
             }
         }
@@ -218,6 +225,7 @@ impl Writer {
                     let (key, now) = &call.args;
                     call.done = Some(asks::ask_now(db, key, *now).await?);
                 }
+                Write::Watch(call) => call.done = Some(asks::watch(db, &call.args).await?),
                 Write::Beat(call) => {
                     sqlx::query("UPDATE pulse SET beat_at = ?")
                         .bind(call.args.0)

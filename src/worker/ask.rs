@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +37,8 @@ pub struct Asker {
     pub lease: Duration,
     /// The gate as an earlier run left it.
     pub gate: Gate,
+    /// By which an operator opens it again.
+    pub resume: Arc<Notify>,
     /// Where it shows that it is alive.
     pub vitals: Arc<Vitals>,
 }
@@ -85,6 +87,7 @@ impl Asker {
                     tokio::select! {
                         () = woken => {}
                         () = tokio::time::sleep(pause) => {}
+                        () = shared.asker.resume.notified() => shared.set_gate(Gate::default()).await,
                     }
                 }
             }

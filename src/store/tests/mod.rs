@@ -44,7 +44,7 @@ fn settings(path: PathBuf) -> Settings {
     Settings {
         path,
         waiting_max: 1024,
-        projects: vec![(id(PROJECT), true)],
+        projects: vec![(id(PROJECT), Some(5.0))],
         now: at(5000),
     }
 }

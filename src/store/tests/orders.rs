@@ -265,3 +265,26 @@ async fn an_order_comes_back_as_it_was_written() {
     }
     assert!(expected.is_some_and(|order| order.confirmed.is_some_and(|c| c.reopened)));
 }
+
+#[tokio::test]
+async fn a_watched_order_is_asked_about_without_any_callback() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    let request = WatchRequest {
+        project: id(PROJECT),
+        orders: vec![id("o1"), id("o2"), id("o3")],
+        now: at(30),
+    };
+    assert_eq!(house.store.watch(request.clone()).await, Ok(2));
+    assert_eq!(house.store.watch(request).await, Ok(0), "known by now");
+    let mut claimed: Vec<String> = house
+        .claim(30)
+        .await
+        .iter()
+        .map(|c| c.key.order.to_string())
+        .collect();
+    claimed.sort();
+    assert_eq!(claimed, ["o2", "o3"]);
+}

@@ -1,0 +1,54 @@
+//! Deliveries that an operator must look at, and what they held.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use super::{Context, Page, Shared, page_size, query};
+use crate::http::problem::Problem;
+use crate::store::ParkedRow;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/api/v1/parked", get(list_parked))
+        .route("/api/v1/deliveries/{delivery}/body", get(show_body))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParkedQuery {
+    #[serde(default)]
+    after: i64,
+    limit: Option<u32>,
+}
+
+async fn list_parked(
+    State(context): Shared,
+    asked: Result<Query<ParkedQuery>, QueryRejection>,
+) -> Result<Json<Page<ParkedRow>>, Problem> {
+    let asked = query(asked)?;
+    let limit = page_size(asked.limit);
+    let parked = context.store.parked(asked.after, limit).await?;
+    Ok(Json(Page::new(parked, limit, |parked| parked.id)))
+}
+
+/// The raw bytes of a delivery, never to be taken for a page or a script.
+async fn show_body(
+    State(context): Shared,
+    Path(delivery): Path<String>,
+) -> Result<Response, Problem> {
+    let unknown = || Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery");
+    let delivery = delivery.parse().map_err(|_| unknown())?;
+    let body = context.store.body(delivery).await?.ok_or_else(unknown)?;
+    let kind = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((kind, body).into_response())
+}

@@ -1,0 +1,174 @@
+//! Where orders stand, and what operators can have done about them.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::status::{api_off, unknown_project};
+use super::{Context, Page, Shared, id, import, page_size, query};
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::order::{Id, OrderKey};
+use crate::store::{OrderFilter, OrderHistory, OrderRow, WatchRequest};
+
+/// The largest list of orders that is taken at once: some half a million ids.
+const IMPORT_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many orders one write makes known, so that callbacks need not wait long for it.
+const WATCHED_MAX: usize = 1000;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/api/v1/orders", get(list_orders))
+        .route(
+            "/api/v1/orders/{order}",
+            get(find_order)
+                .post(watch_many)
+                .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES)),
+        )
+        .route(
+            "/api/v1/orders/{project}/{order}",
+            get(show_order).put(watch),
+        )
+        .route("/api/v1/orders/{project}/{order}/ask", post(ask_now))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderQuery {
+    state: Option<String>,
+    project: Option<String>,
+    #[serde(default)]
+    parked: bool,
+    #[serde(default)]
+    after: i64,
+    limit: Option<u32>,
+}
+
+async fn list_orders(
+    State(context): Shared,
+    asked: Result<Query<OrderQuery>, QueryRejection>,
+) -> Result<Json<Page<OrderRow>>, Problem> {
+    let asked = query(asked)?;
+    let limit = page_size(asked.limit);
+    let filter = OrderFilter {
+        state: asked.state,
+        project: asked.project.map(id).transpose()?,
+        parked: asked.parked,
+        after: asked.after,
+        limit,
+    };
+    let orders = context.store.orders(&filter).await?;
+    Ok(Json(Page::new(orders, limit, |order| order.row)))
+}
+
+pub(super) fn unknown_order() -> Problem {
+    let detail = "no order with this id is known here";
+    Problem::with_detail(StatusCode::NOT_FOUND, detail)
+}
+
+async fn find_order(
+    State(context): Shared,
+    Path(order): Path<String>,
+) -> Result<Json<OrderHistory>, Problem> {
+    let found = context.store.find(&id(order)?).await?;
+    match found.as_slice() {
+        [] => Err(unknown_order()),
+        [key] => history(&context, key).await,
+        [..] => {
+            let detail = "several projects have this order: ask /api/v1/orders/PROJECT/ORDER";
+            Err(Problem::with_detail(StatusCode::CONFLICT, detail))
+        }
+    }
+}
+
+fn key((project, order): (String, String)) -> Result<OrderKey, Problem> {
+    Ok(OrderKey {
+        project: id(project)?,
+        order: id(order)?,
+    })
+}
+
+async fn show_order(
+    State(context): Shared,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<OrderHistory>, Problem> {
+    history(&context, &key(path)?).await
+}
+
+async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>, Problem> {
+    let history = context.store.history(key).await?;
+    history.map(Json).ok_or_else(unknown_order)
+}
+
+/// An operator wants the truth now; a parked order gets all its tries again.
+async fn ask_now(
+    State(context): Shared,
+    Path(path): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    match context.store.ask_now(key(path)?, clock::now()).await? {
+        true => Ok(StatusCode::ACCEPTED),
+        false => Err(unknown_order()),
+    }
+}
+
+/// How many orders were named, and how many of them were not known before.
+#[derive(Serialize)]
+struct Watched {
+    orders: usize,
+    new: u64,
+}
+
+/// Makes an order known, so that its state is asked for even if no callback ever comes: 201 if it was
+/// not known before.
+async fn watch(
+    State(context): Shared,
+    Path(path): Path<(String, String)>,
+) -> Result<(StatusCode, Json<Watched>), Problem> {
+    let key = key(path)?;
+    let watched = watch_all(&context, &key.project, vec![key.order]).await?;
+    let status = match watched.new {
+        0 => StatusCode::OK,
+        _ => StatusCode::CREATED,
+    };
+    Ok((status, Json(watched)))
+}
+
+/// The same for a whole list; the path's last part is the project. All or none.
+async fn watch_many(
+    State(context): Shared,
+    Path(project): Path<String>,
+    list: Result<Bytes, BytesRejection>,
+) -> Result<Json<Watched>, Problem> {
+    let list = list.map_err(|error| Problem::with_detail(error.status(), error.body_text()))?;
+    let orders = import::orders(&list)
+        .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error))?;
+    Ok(Json(watch_all(&context, &id(project)?, orders).await?))
+}
+
+async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {
+    match context.settings.projects.get(project) {
+        Some(Some(_)) => {}
+        Some(None) => return Err(api_off()),
+        None => return Err(unknown_project()),
+    }
+    let mut watched = Watched {
+        orders: orders.len(),
+        new: 0,
+    };
+    for orders in orders.chunks(WATCHED_MAX) {
+        let request = WatchRequest {
+            project: project.clone(),
+            orders: orders.to_vec(),
+            now: clock::now(),
+        };
+        watched.new += context.store.watch(request).await?;
+    }
+    Ok(watched)
+}

@@ -41,6 +41,7 @@ CREATE TABLE orders (
     tie_state         TEXT,
     tie_since_at      INTEGER,
     missing_since_at  INTEGER,
+    alarm             TEXT,                        -- the condition that was last reported, in this state
     -- What an operator is shown first.
     state             TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
     UNIQUE (project, name),
@@ -57,6 +58,8 @@ CREATE INDEX orders_ask ON orders (project, ask_at) WHERE ask_at IS NOT NULL;
 CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
 CREATE INDEX orders_state ON orders (state, id);
+CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
+CREATE INDEX orders_lasting ON orders (updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
 -- The inbox: every callback that was answered 200.
 CREATE TABLE deliveries (
@@ -104,7 +107,12 @@ CREATE TABLE transitions (
     to_state   TEXT    NOT NULL,
     confirmed  INTEGER NOT NULL,
     said_at    INTEGER NOT NULL,
-    cause      TEXT    NOT NULL
+    cause      TEXT    NOT NULL,
+    -- Of a confirmed one: whether an event had told of it, and how long after Sinch's own update (or
+    -- after the order was first heard of) it was confirmed.
+    told       INTEGER,
+    took       INTEGER,
+    CHECK ((told IS NULL) = (took IS NULL))
 ) STRICT;
 
 CREATE INDEX transitions_order ON transitions (order_id, id);

@@ -23,7 +23,7 @@ use crate::order::{BackOff, Id, Rule};
 use crate::sinch::api::{self, Access, BuildError, Client};
 use crate::store::{self, OpenError, StoreError};
 use crate::vitals::Vitals;
-use crate::worker::{Asker, Looker};
+use crate::worker::{Asker, Looker, Minder};
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,7 @@ enum Part {
     Writer,
     Looker,
     Asker,
+    Minder,
     Callbacks,
     Operators,
 }
@@ -93,6 +94,7 @@ impl Part {
             Part::Writer => "the writer",
             Part::Looker => "the worker that looks at news",
             Part::Asker => "the worker that asks Sinch",
+            Part::Minder => "the worker that minds deadlines",
             Part::Callbacks => "the callback listener",
             Part::Operators => "the operators' listener",
         }
@@ -228,6 +230,14 @@ impl App {
             parts.spawn(async move { (Part::Asker, asking.await.map_err(RunError::from)) });
         }
 
+        let minder = Minder {
+            store: store.clone(),
+            limits: config.deadlines.clone(),
+            vitals: vitals.clone(),
+        };
+        let minding = minder.run(stop.clone());
+        parts.spawn(async move { (Part::Minder, minding.await.map_err(RunError::from)) });
+
         let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
         let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
         let operators_address = local(&operators_listener, config.operators.listen);
@@ -244,6 +254,7 @@ impl App {
         let settings = operators::Settings {
             token: config.operators.token.clone(),
             projects,
+            deadlines: config.deadlines.clone(),
         };
         let router = operators::router(store, vitals.clone(), settings);
         let (handle, listener) = (servers[1].clone(), operators_listener);

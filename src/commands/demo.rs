@@ -20,7 +20,7 @@ use crate::app::{App, RunError, StartError};
 use crate::clock;
 use crate::config::{
     Api, Auth, Callbacks, Config, Credentials, Database, Log, LogFormat, Operators, Project,
-    Signature, Sinch, Worker,
+    Signature, Sinch, Worker, default_deadlines,
 };
 use crate::order::{Id, State, Time};
 use crate::simulator::{Options, Script, Simulator, World};
@@ -344,6 +344,7 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
             shutdown_grace: Duration::from_secs(5),
             ..Worker::default()
         },
+        deadlines: default_deadlines(),
         sinch: Sinch {
             api_url: simulator.api_url(),
             token_url: simulator.token_url(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
@@ -10,14 +11,17 @@ use super::tree::{Key, Tree};
 use super::values::Check;
 use super::{
     Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
-    Project, Signature, Sinch, Worker, raw,
+    Project, Signature, Sinch, Worker, default_deadlines, raw,
 };
-use crate::order::Id;
+use crate::order::{Id, Limits};
 
 /// A token that is to keep people out has at least this length.
 const TOKEN_MIN_CHARS: usize = 16;
 /// Timeouts of zero would fail everything, and longer ones than this protect nothing.
 const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
+
+/// Up to a year.
+const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
 /// Spans of time that may well be zero.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
@@ -29,6 +33,7 @@ pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
         operators: check.operators(raw.operators),
         database: check.database(raw.database),
         worker: check.worker(raw.worker),
+        deadlines: check.deadlines(raw.deadlines),
         sinch: check.sinch(raw.sinch),
         log: check.log(raw.log),
         projects: check.projects(raw.projects),
@@ -225,6 +230,37 @@ impl Check<'_> {
         Log {
             format: self.word(&at("format"), raw.format, &formats),
             filter: raw.filter.unwrap_or(default.filter),
+        }
+    }
+
+    fn deadlines(&mut self, raw: raw::Deadlines) -> Limits {
+        let at = |name| Key::new("deadlines").name(name);
+        let default = default_deadlines();
+        let expiring = match raw.expiring_secs {
+            None => default.expiring,
+            Some(spans) => {
+                let at = |index| at("expiring_secs").index(index);
+                let spans = spans.into_iter().enumerate();
+                let read = |(index, span)| {
+                    self.seconds(&at(index), Some(span), Duration::ZERO, DEADLINE_SECS)
+                };
+                spans.map(read).collect()
+            }
+        };
+        Limits {
+            expiring,
+            review: self.seconds(
+                &at("review_secs"),
+                raw.review_secs,
+                default.review,
+                DEADLINE_SECS,
+            ),
+            blocked: self.seconds(
+                &at("blocked_secs"),
+                raw.blocked_secs,
+                default.blocked,
+                DEADLINE_SECS,
+            ),
         }
     }
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::order::Id;
+use crate::order::{Id, Limits};
 use tree::Tree;
 
 /// Everything that can be set.
@@ -38,6 +38,8 @@ pub struct Config {
     pub database: Database,
     /// How Sinch is asked.
     pub worker: Worker,
+    /// When an order needs attention.
+    pub deadlines: Limits,
     /// Where Sinch is asked.
     pub sinch: Sinch,
     /// What is logged, and how.
@@ -220,6 +222,16 @@ impl Default for Worker {
             backoff_cap: Duration::from_secs(300),
             shutdown_grace: Duration::from_secs(20),
         }
+    }
+}
+
+/// `[deadlines]`, as they are if none are set: a day, two hours and a quarter of an hour before a
+/// reservation runs out; a week in review; a day blocked.
+pub fn default_deadlines() -> Limits {
+    Limits {
+        expiring: [86_400, 7200, 900].map(Duration::from_secs).to_vec(),
+        review: Duration::from_secs(7 * 86_400),
+        blocked: Duration::from_secs(86_400),
     }
 }
 

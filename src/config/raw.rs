@@ -14,6 +14,7 @@ pub struct Root {
     pub operators: Operators,
     pub database: Database,
     pub worker: Worker,
+    pub deadlines: Deadlines,
     pub sinch: Sinch,
     pub log: Log,
     pub projects: Vec<Project>,
@@ -53,6 +54,13 @@ pub struct Worker {
     pub backoff_base_secs: Option<f64>,
     pub backoff_cap_secs: Option<f64>,
     pub shutdown_grace_secs: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Deadlines {
+    pub expiring_secs: Option<Vec<f64>>,
+    pub review_secs: Option<f64>,
+    pub blocked_secs: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

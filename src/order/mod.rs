@@ -11,6 +11,7 @@
 // A state that is added later must be thought of in every rule: no `_` in their place.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod condition;
 mod decide;
 mod fail;
 mod reconcile;
@@ -19,6 +20,7 @@ mod state;
 mod tests;
 mod time;
 
+pub use condition::{Condition, Limits, condition};
 pub use decide::{Decision, Doubt, Look, look};
 pub use fail::{BackOff, Failure, fail};
 pub use reconcile::{Change, Finding, reconcile};

@@ -167,13 +167,11 @@ pub(super) async fn settle(
             continue;
         };
         let weighed = weigh(&stored, outcome);
+        if let Some(transition) = &weighed.transition {
+            let (at, before) = (outcome.now, &stored.order);
+            moves.push(NewTransition::confirmed(stored.id, at, transition, before));
+        }
         stored.order = weighed.order;
-        moves.extend(
-            weighed
-                .transition
-                .iter()
-                .map(|t| NewTransition::new(stored.id, outcome.now, t)),
-        );
         answers.push(weighed.answer);
         settled.push(weighed.settled);
         updates.push(OrderUpdate::new(&stored));

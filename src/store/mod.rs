@@ -5,6 +5,7 @@
 //! made by the pure rules of [`crate::order`], inside the transaction that records them.
 
 mod asks;
+mod conditions;
 mod inbox;
 mod look;
 mod open;
@@ -16,12 +17,13 @@ mod transitions;
 mod writer;
 
 pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
+pub use conditions::ConditionRow;
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
 pub use queries::{
-    AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, StateCount, Summary,
-    TransitionRow,
+    AnswerRow, Convergence, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow,
+    StateCount, Summary, TransitionRow,
 };
 
 use std::path::PathBuf;
@@ -182,6 +184,19 @@ impl Store {
         let new = self.write(Write::Watch, request).await?;
         self.asks.notify_waiters();
         Ok(new)
+    }
+
+    /// Keeps that these conditions were reported.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; they will be reported again.
+    pub async fn reported(&self, conditions: &[ConditionRow]) -> Result<(), StoreError> {
+        let alarms = conditions
+            .iter()
+            .map(|row| (row.id, row.condition.clone()))
+            .collect();
+        self.write(Write::Reported, alarms).await
     }
 
     /// Writes to the disk, to prove that it can be done.

@@ -32,10 +32,48 @@ pub struct Summary {
     pub last_delivery_at: Option<Time>,
     /// When Sinch was last asked.
     pub last_asked_at: Option<Time>,
+    /// How the last thousand confirmed changes came to be known.
+    pub convergence: Convergence,
     /// Bytes of the database file.
     pub database_bytes: u64,
     /// Bytes of its write-ahead log.
     pub wal_bytes: u64,
+}
+
+/// How confirmed changes came to be known: how soon after Sinch made them (or after the order was first
+/// heard of), and how many of them no event had told of. The latter is the share of callbacks that were
+/// lost, or slower than our own looking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Convergence {
+    /// How many changes these figures are about.
+    pub changes: usize,
+    /// How many of them no event had told of.
+    pub untold: usize,
+    /// Half were confirmed within this time.
+    pub p50_secs: f64,
+    /// Nine in ten were.
+    pub p90_secs: f64,
+    /// All were.
+    pub max_secs: f64,
+}
+
+impl Convergence {
+    fn of(changes: Vec<(bool, i64)>) -> Convergence {
+        let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
+        took.sort_unstable();
+        let at = |share: f64| {
+            let rank = (took.len() as f64 * share).ceil() as usize;
+            let micros = took.get(rank.saturating_sub(1)).copied().unwrap_or(0);
+            micros as f64 / 1e6
+        };
+        Convergence {
+            changes: took.len(),
+            untold: changes.iter().filter(|(told, _)| !told).count(),
+            p50_secs: at(0.5),
+            p90_secs: at(0.9),
+            max_secs: at(1.0),
+        }
+    }
 }
 
 /// How many orders are in a state.
@@ -266,6 +304,9 @@ const COUNTS: &str = "
         (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
         (SELECT asked_at FROM answers ORDER BY id DESC LIMIT 1) AS last_asked_at";
 
+const CONVERGENCE: &str = "
+    SELECT told, took FROM transitions WHERE told IS NOT NULL ORDER BY id DESC LIMIT 1000";
+
 const TO_ASK: &str = "
     SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
     FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ?";
@@ -288,6 +329,11 @@ impl Store {
         let by_state = sqlx::query("SELECT state, count(*) AS orders FROM orders GROUP BY state")
             .fetch_all(&self.readers)
             .await?;
+        let changes = sqlx::query(CONVERGENCE).fetch_all(&self.readers).await?;
+        let convergence = changes
+            .iter()
+            .map(|row| Ok((row.try_get("told")?, row.try_get("took")?)))
+            .collect::<sqlx::Result<_>>()?;
         Ok(Summary {
             orders_by_state: by_state
                 .iter()
@@ -302,6 +348,7 @@ impl Store {
             deliveries_parked: counts.try_get("deliveries_parked")?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_asked_at: time(&counts, "last_asked_at")?,
+            convergence: Convergence::of(convergence),
             database_bytes: self.file_bytes(""),
             wal_bytes: self.file_bytes("-wal"),
         })

@@ -191,6 +191,7 @@ pub(super) const UPDATE_ORDERS: &str = "
         asked_at = v.value ->> 'asked_at',
         attempts = v.value ->> 'attempts',
         parked = v.value ->> 'parked',
+        alarm = CASE WHEN confirmed_state IS v.value ->> 'confirmed_state' THEN alarm END,
         confirmed_state = v.value ->> 'confirmed_state',
         updated_at = v.value ->> 'updated_at',
         expires_at = v.value ->> 'expires_at',

@@ -13,6 +13,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
+use super::conditions;
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
 use super::{Accepted, StoreError};
@@ -55,6 +56,7 @@ pub(super) enum Write {
     Gate(Call<(Id, Gate), ()>),
     AskNow(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
+    Reported(Call<Vec<(i64, String)>, ()>),
     Beat(Call<Time, ()>),
 }
 
@@ -68,6 +70,7 @@ impl Write {
             Write::Gate(call) => call.answer(outcome),
             Write::AskNow(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
+            Write::Reported(call) => call.answer(outcome),
             Write::Beat(call) => call.answer(outcome),
         }
     }
@@ -189,6 +192,7 @@ impl Writer {
                 | Write::Gate(_)
                 | Write::AskNow(_)
                 | Write::Watch(_)
+                | Write::Reported(_)
                 | Write::Beat(_) => others.push(write),
             }
         }
@@ -226,6 +230,9 @@ impl Writer {
                     call.done = Some(asks::ask_now(db, key, *now).await?);
                 }
                 Write::Watch(call) => call.done = Some(asks::watch(db, &call.args).await?),
+                Write::Reported(call) => {
+                    call.done = Some(conditions::reported(db, &call.args).await?);
+                }
                 Write::Beat(call) => {
                     sqlx::query("UPDATE pulse SET beat_at = ?")
                         .bind(call.args.0)

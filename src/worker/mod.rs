@@ -6,9 +6,11 @@
 mod ask;
 mod gate;
 mod look;
+mod mind;
 
 pub use ask::Asker;
 pub use look::Looker;
+pub use mind::Minder;
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ fn faults_have_one_form() {
         (
             "[calbacks]\nlisten = \"0.0.0.0:1\"",
             "config.toml line 6: calbacks: there is no such key; write one of callbacks, operators, database, worker, \
-             sinch, log, projects",
+             deadlines, sinch, log, projects",
         ),
         (
             "[operators]\nlisten = \"0.0.0.0:9090\"",
@@ -306,7 +306,7 @@ fn faults_of_variables_name_the_variable() {
             "CONFIG_FILE",
             "x",
             "SINCH_CALLBACKS_CONFIG_FILE: config_file: there is no such key; write one of callbacks, operators, \
-             database, worker, sinch, log, projects",
+             database, worker, deadlines, sinch, log, projects",
         ),
     ] {
         assert_eq!(faults(LEAST, &[(variable, text)]), [expected]);

@@ -131,6 +131,7 @@ fn every_key_is_in_the_example() {
         "operators",
         "database",
         "worker",
+        "deadlines",
         "sinch",
         "log",
         "projects",

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
-use crate::order::Id;
+use crate::order::{Id, Limits};
 use crate::store::{Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub token: Option<SecretString>,
     /// The projects, each with what makes asking for it go on at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
+    /// When an order needs attention.
+    pub deadlines: Limits,
 }
 
 struct Context {

@@ -14,11 +14,14 @@ use serde::Serialize;
 use super::{Context, Shared, id};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::Summary;
+use crate::store::{ConditionRow, Summary};
 use crate::vitals::{ApiView, Count, Refusal};
 
 /// How long a write may take before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The most orders of a kind that the status shows as needing attention.
+const CONDITIONS_MAX: u32 = 20;
 
 /// Open to whoever can connect.
 pub(super) fn health() -> Router<Arc<Context>> {
@@ -63,6 +66,8 @@ struct Status {
     draining: bool,
     #[serde(flatten)]
     summary: Summary,
+    /// Orders that need attention: the most urgent of each kind.
+    conditions: Vec<ConditionRow>,
     callbacks_accepted: BTreeMap<&'static str, Count>,
     callbacks_refused: BTreeMap<Refusal, Count>,
     api: BTreeMap<String, ApiView>,
@@ -71,11 +76,16 @@ struct Status {
 
 async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
     let vitals = &context.vitals;
+    let (now, deadlines) = (clock::now(), &context.settings.deadlines);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime_secs: vitals.uptime().as_secs(),
         draining: vitals.is_draining(),
-        summary: context.store.summary(clock::now()).await?,
+        summary: context.store.summary(now).await?,
+        conditions: context
+            .store
+            .conditions(now, deadlines, CONDITIONS_MAX)
+            .await?,
         callbacks_accepted: vitals.accepted_counts(),
         callbacks_refused: vitals.refused_counts(),
         api: vitals.api_views(),

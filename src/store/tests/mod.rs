@@ -13,7 +13,7 @@ mod orders;
 mod taking;
 
 use super::*;
-use crate::order::{Answer, BackOff, Failure, Rule, Snapshot, State, Status};
+use crate::order::{Answer, BackOff, Failure, Limits, Rule, Snapshot, State, Status};
 
 const PROJECT: &str = "project-1";
 

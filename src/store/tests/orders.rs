@@ -288,3 +288,70 @@ async fn a_watched_order_is_asked_about_without_any_callback() {
     claimed.sort();
     assert_eq!(claimed, ["o2", "o3"]);
 }
+
+#[tokio::test]
+async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
+    let house = House::new().await;
+    house.accept(delivery("e1", "o1", State::Blocked, 10)).await;
+    house.look(20).await;
+    let claim = house.claim(20).await.remove(0);
+    house.settle(&claim, shows(State::Blocked, 10), 20).await;
+    let limits = Limits {
+        expiring: vec![Duration::from_secs(900)],
+        review: Duration::from_secs(500),
+        blocked: Duration::from_secs(100),
+    };
+    let conditions = async |secs| {
+        house
+            .store
+            .conditions(at(secs), &limits, 9)
+            .await
+            .expect("reads")
+    };
+    assert!(conditions(109).await.is_empty());
+    let found = conditions(110).await;
+    assert_eq!(found[0].condition, "BLOCKED for more than 100 s");
+    assert!(found[0].is_new());
+    house.store.reported(&found).await.expect("is kept");
+    assert!(!conditions(120).await[0].is_new());
+
+    house
+        .store
+        .ask_now(key("o1"), at(200))
+        .await
+        .expect("is known");
+    let claim = house.claim(200).await.remove(0);
+    house.settle(&claim, shows(State::InReview, 200), 200).await;
+    assert!(conditions(300).await.is_empty());
+    assert!(
+        conditions(700).await[0].is_new(),
+        "another state, another condition"
+    );
+}
+
+#[tokio::test]
+async fn convergence_tells_told_from_untold() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(12).await;
+    for (secs, state, updated) in [(13, State::InReview, 10), (40, State::Completed, 20)] {
+        house
+            .store
+            .ask_now(key("o1"), at(secs))
+            .await
+            .expect("is known");
+        let claim = house.claim(secs).await.remove(0);
+        house.settle(&claim, shows(state, updated), secs).await;
+    }
+    let convergence = house.store.summary(at(0)).await.expect("reads").convergence;
+    let expected = Convergence {
+        changes: 2,
+        untold: 1,
+        p50_secs: 3.0,
+        p90_secs: 20.0,
+        max_secs: 20.0,
+    };
+    assert_eq!(convergence, expected);
+}

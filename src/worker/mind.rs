@@ -1,0 +1,72 @@
+//! Minds deadlines: says once of each order that its reservation runs out, or that it has hung for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{logged, passing};
+use crate::clock;
+use crate::order::Limits;
+use crate::store::{Store, StoreError};
+use crate::vitals::Vitals;
+
+/// How often deadlines are looked at. The tightest is a matter of minutes.
+const EVERY: Duration = Duration::from_secs(20);
+
+/// The most orders of a kind that are reported at once; the rest come with the next look.
+const REPORTED_MAX: u32 = 1000;
+
+/// The worker that minds deadlines.
+pub struct Minder {
+    /// Where the orders are.
+    pub store: Store,
+    /// When a condition begins.
+    pub limits: Limits,
+    /// Where it shows that it is alive.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Minder {
+    /// Works until told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be used any more.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        while !stop.is_cancelled() {
+            self.vitals.beat("mind");
+            if let Err(error) = self.report().await {
+                passing(error)?;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self) -> Result<(), StoreError> {
+        let mut conditions = self
+            .store
+            .conditions(clock::now(), &self.limits, REPORTED_MAX)
+            .await?;
+        conditions.retain(|row| row.is_new());
+        for row in &conditions {
+            let (project, order) = (row.project.as_str(), logged(row.key()));
+            let (condition, left_secs) = (row.condition.as_str(), row.left_secs);
+            tracing::warn!(
+                project,
+                order,
+                condition,
+                left_secs,
+                "an order needs attention"
+            );
+        }
+        match conditions.is_empty() {
+            true => Ok(()),
+            false => self.store.reported(&conditions).await,
+        }
+    }
+}

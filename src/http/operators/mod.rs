@@ -4,6 +4,7 @@
 
 mod import;
 mod inbox;
+mod metrics;
 mod orders;
 mod status;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::{Context, Shared, id};
+use super::{Context, Shared, id, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{ConditionRow, Summary};
@@ -33,6 +33,7 @@ pub(super) fn health() -> Router<Arc<Context>> {
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/status", get(status))
+        .route("/metrics", get(measure))
         .route("/api/v1/projects/{project}/resume", post(resume))
 }
 
@@ -91,6 +92,14 @@ async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
         api: vitals.api_views(),
         silent_workers: vitals.silent_workers(),
     }))
+}
+
+async fn measure(State(context): Shared) -> Result<Response, Problem> {
+    let now = clock::now();
+    let summary = context.store.summary(now).await?;
+    let text = metrics::text(&context.vitals, &summary, now)
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
 /// An operator has seen to the trouble: asking for the project goes on at once.

@@ -1,9 +1,52 @@
-//! The wall clock: the only place that reads it.
+//! The clock: the only place that reads one.
+//!
+//! The time of day is read once, at the first use, and from then on time goes by as the system's steady
+//! clock says, sleep of the machine included. So a time of day that is set forward or back by days while
+//! the service runs moves no deadline, no back-off and no order of events. What was set is noticed and
+//! reported; a restart follows it.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::order::Time;
 
+/// The time of day when the steady clock showed this.
+static ANCHOR: LazyLock<(Time, Duration)> = LazyLock::new(|| (time_of_day(), steady()));
+
 /// Now, in UTC, whatever `TZ` says.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Time {
+    let (time_of_day, then) = *ANCHOR;
+    time_of_day.plus(steady().saturating_sub(then))
+}
+
+/// By how much the time of day has been set since the first use: forward, or back if negative.
+pub fn set_by_secs() -> i64 {
+    let micros = time_of_day().0.saturating_sub(now().0);
+    micros / 1_000_000
+}
+
+fn steady() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let secs = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn time_of_day() -> Time {
     jiff::Timestamp::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_by_and_is_the_time_of_day() {
+        let first = now();
+        assert!(now() >= first);
+        assert!(set_by_secs().abs() < 2);
+        assert!(time_of_day().since(first) < Duration::from_secs(2));
+    }
 }

@@ -341,6 +341,10 @@ const SPREAD: &str = "
     WHERE project = ?2 AND ask_at > ?1
         AND (confirmed_state IS NULL OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED'))";
 
+/// No wish lies further ahead than this, unless the clock was set back since it was made.
+const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
+const CLAMP: &str = "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at > ?1";
+
 /// Registers the projects, and takes up what an earlier run left; its leases are void.
 async fn prepare(
     db: &mut SqliteConnection,
@@ -379,6 +383,11 @@ async fn prepare(
         if let Some(asks_per_second) = asks_per_second {
             sqlx::query(RESUME)
                 .bind(settings.now.0)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(CLAMP)
+                .bind(settings.now.plus(AHEAD_MAX).0)
                 .bind(id)
                 .execute(&mut *tx)
                 .await?;

@@ -1,4 +1,5 @@
-//! Minds deadlines: says once of each order that its reservation runs out, or that it has hung for long.
+//! Minds deadlines: says once of each order that its reservation runs out, or that it has hung for long;
+//! and says when the system's clock was set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use crate::vitals::Vitals;
 
 /// How often deadlines are looked at. The tightest is a matter of minutes.
 const EVERY: Duration = Duration::from_secs(20);
+
+/// A smaller difference is the clocks' own drift.
+const CLOCK_SET_SECS: i64 = 5;
 
 /// The most orders of a kind that are reported at once; the rest come with the next look.
 const REPORTED_MAX: u32 = 1000;
@@ -34,8 +38,10 @@ impl Minder {
     ///
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut set_by_secs = 0;
         while !stop.is_cancelled() {
             self.vitals.beat("mind");
+            set_by_secs = self.compare_clocks(set_by_secs);
             if let Err(error) = self.report().await {
                 passing(error)?;
             }
@@ -45,6 +51,19 @@ impl Minder {
             }
         }
         Ok(())
+    }
+
+    /// Says once by how much the time of day has been set.
+    fn compare_clocks(&self, known_secs: i64) -> i64 {
+        let set_by_secs = clock::set_by_secs();
+        if (set_by_secs - known_secs).abs() <= CLOCK_SET_SECS {
+            return known_secs;
+        }
+        tracing::warn!(
+            set_by_secs,
+            "the system's clock was set; a restart follows it"
+        );
+        set_by_secs
     }
 
     async fn report(&self) -> Result<(), StoreError> {

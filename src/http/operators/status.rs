@@ -65,6 +65,8 @@ struct Status {
     version: &'static str,
     uptime_secs: u64,
     draining: bool,
+    /// By how much the time of day was set since the start; a restart follows it.
+    clock_set_by_secs: i64,
     #[serde(flatten)]
     summary: Summary,
     /// Orders that need attention: the most urgent of each kind.
@@ -82,6 +84,7 @@ async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
         version: env!("CARGO_PKG_VERSION"),
         uptime_secs: vitals.uptime().as_secs(),
         draining: vitals.is_draining(),
+        clock_set_by_secs: clock::set_by_secs(),
         summary: context.store.summary(now).await?,
         conditions: context
             .store

@@ -198,3 +198,20 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
     let distinct: std::collections::BTreeSet<_> = after.iter().collect();
     assert!(distinct.len() > 25, "spread out: {after:?}");
 }
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_leaves_no_order_waiting_for_days() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(20).await;
+    house
+        .store
+        .ask_now(key("o1"), at(900_000))
+        .await
+        .expect("is known");
+    let house = house.again().await;
+    let ask_at = house.history("o1").await.order.ask_at;
+    assert_eq!(ask_at, Some(at(5000 + 25 * 3600)));
+}

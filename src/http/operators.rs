@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -216,8 +216,9 @@ fn unknown_order() -> Problem {
 
 async fn find_order(
     State(context): Shared,
-    Path(order): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
 ) -> Result<Json<OrderHistory>, Problem> {
+    let Path(order) = asked.map_err(no_text)?;
     let found = context.store.find(&id(order)?).await?;
     match found.as_slice() {
         [] => Err(unknown_order()),
@@ -229,7 +230,13 @@ async fn find_order(
     }
 }
 
-fn key((project, order): (String, String)) -> Result<OrderKey, Problem> {
+/// What is not even text is the id of nothing.
+fn no_text(_: PathRejection) -> Problem {
+    unknown_order()
+}
+
+fn key(asked: Result<Path<(String, String)>, PathRejection>) -> Result<OrderKey, Problem> {
+    let Path((project, order)) = asked.map_err(no_text)?;
     Ok(OrderKey {
         project: id(project)?,
         order: id(order)?,
@@ -238,9 +245,9 @@ fn key((project, order): (String, String)) -> Result<OrderKey, Problem> {
 
 async fn show_order(
     State(context): Shared,
-    Path(path): Path<(String, String)>,
+    asked: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<OrderHistory>, Problem> {
-    history(&context, &key(path)?).await
+    history(&context, &key(asked)?).await
 }
 
 async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>, Problem> {
@@ -251,9 +258,9 @@ async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>
 /// An operator wants the truth now; a parked order gets all its tries again.
 async fn ask_now(
     State(context): Shared,
-    Path(path): Path<(String, String)>,
+    asked: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    match context.store.ask_now(key(path)?, clock::now()).await? {
+    match context.store.ask_now(key(asked)?, clock::now()).await? {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(unknown_order()),
     }
@@ -280,9 +287,10 @@ async fn list_parked(
 /// The raw bytes of a delivery, never to be taken for a page or a script.
 async fn show_body(
     State(context): Shared,
-    Path(delivery): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery");
+    let Path(delivery) = asked.map_err(|_| unknown())?;
     let delivery = delivery.parse().map_err(|_| unknown())?;
     let body = context.store.body(delivery).await?.ok_or_else(unknown)?;
     let kind = [

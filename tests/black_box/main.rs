@@ -7,4 +7,6 @@ mod answers;
 mod connections;
 mod instrument;
 mod judgement;
+mod orders;
+mod outages;
 mod sources;

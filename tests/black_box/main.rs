@@ -5,6 +5,8 @@
 
 mod answers;
 mod connections;
+mod durability;
+mod files;
 mod instrument;
 mod judgement;
 mod orders;

@@ -5,10 +5,14 @@
 
 mod answers;
 mod connections;
+mod demo;
 mod durability;
 mod files;
 mod instrument;
 mod judgement;
+mod operators;
 mod orders;
 mod outages;
+mod secrecy;
 mod sources;
+mod start;

@@ -6,12 +6,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum_server::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Signature, Sinch};
@@ -249,8 +247,8 @@ impl App {
         let servers = [Handle::new(), Handle::new()];
         let router = callbacks::router(entrances(&config), store.clone(), vitals.clone());
         let (handle, listener) = (servers[0].clone(), callbacks_listener);
-        let serving = serve(listener, limits.clone(), router, handle);
-        parts.spawn(async move { (Part::Callbacks, serving.await) });
+        let serving = serve::serve(listener, limits.clone(), router, handle);
+        parts.spawn(async move { (Part::Callbacks, serving.await.map_err(RunError::from)) });
         let settings = operators::Settings {
             token: config.operators.token.clone(),
             projects,
@@ -258,8 +256,8 @@ impl App {
         };
         let router = operators::router(store, vitals.clone(), settings);
         let (handle, listener) = (servers[1].clone(), operators_listener);
-        let serving = serve(listener, limits, router, handle);
-        parts.spawn(async move { (Part::Operators, serving.await) });
+        let serving = serve::serve(listener, limits, router, handle);
+        parts.spawn(async move { (Part::Operators, serving.await.map_err(RunError::from)) });
 
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -350,17 +348,6 @@ impl App {
         tracing::info!("stopped");
         outcome
     }
-}
-
-async fn serve(
-    listener: TcpListener,
-    limits: Limits,
-    router: Router,
-    handle: Handle<SocketAddr>,
-) -> Result<(), RunError> {
-    // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
-    let router = router.layer(CatchPanicLayer::new());
-    Ok(serve::serve(listener, limits, router, handle).await?)
 }
 
 fn api_off(config: &Config) -> Vec<Id> {

@@ -83,11 +83,14 @@ pub fn router(settings: Settings, store: Store, vitals: Arc<Vitals>) -> Router {
             Problem::new(status)
         }
     };
-    let gate = Arc::new((settings.sources, vitals));
-    router
+    let inside = router
         .fallback(refuse(Refusal::Path, StatusCode::NOT_FOUND))
-        .method_not_allowed_fallback(refuse(Refusal::Method, StatusCode::METHOD_NOT_ALLOWED))
-        // Outermost: a stranger learns nothing, not even which paths there are.
+        .method_not_allowed_fallback(refuse(Refusal::Method, StatusCode::METHOD_NOT_ALLOWED));
+    let gate = Arc::new((settings.sources, vitals));
+    // Around the whole router, and not only its routes: axum would add `Allow` to a refusal on a path
+    // that is there, and so tell a stranger which paths there are.
+    Router::new()
+        .fallback_service(inside)
         .layer(middleware::from_fn_with_state(gate, admit))
 }
 

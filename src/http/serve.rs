@@ -13,6 +13,7 @@ use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::catch_panic::CatchPanicLayer;
 
 /// What a connection may cost.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub async fn serve(
         .http_builder()
         .http1()
         .header_read_timeout(limits.idle_timeout);
+    // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
+    let router = router.layer(CatchPanicLayer::new());
     server
         .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::Access;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
@@ -123,9 +123,15 @@ pub async fn open(
     let options = options(path);
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
     let mut db = options.connect().await.map_err(unusable)?;
-    check_sqlite(&mut db).await?;
-    claim_file(&mut db, path).await?;
+    // Before the first change: a file that is not ours is left as it is, its journal mode included.
+    let nobodys = check_owner(&mut db, path).await?;
     check_version(&mut db, path).await?;
+    check_sqlite(&mut db, path).await?;
+    enter_wal(&mut db, path).await?;
+    if nobodys {
+        let claimed = sqlx::query(CLAIM_FILE).execute(&mut db).await;
+        claimed.map_err(unusable)?;
+    }
     let migrated = migrations().run(&mut db).await;
     migrated.map_err(|error| self::unusable(path, &error.to_string()))?;
     let (projects, gates) = prepare(&mut db, settings).await.map_err(unusable)?;
@@ -168,7 +174,7 @@ pub async fn open(
 }
 
 /// Makes the checks of [`open`] and changes nothing: a file that is not there is not created, one of an
-/// earlier version is not brought up to date.
+/// earlier version is not brought up to date. Whether the disk bears a WAL only doing it can tell.
 ///
 /// # Errors
 ///
@@ -190,16 +196,15 @@ pub async fn check(settings: &Settings) -> Result<(), OpenError> {
         .connect()
         .await
         .map_err(|error| unusable(path, &error.to_string()))?;
-    check_sqlite(&mut db).await?;
     check_owner(&mut db, path).await?;
-    check_version(&mut db, path).await
+    check_version(&mut db, path).await?;
+    check_sqlite(&mut db, path).await
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(LOCK_WAIT)
@@ -249,11 +254,15 @@ fn refuse_orphan(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-async fn pragma(db: &mut SqliteConnection, sql: &'static str) -> Result<String, OpenError> {
+async fn pragma(
+    db: &mut SqliteConnection,
+    path: &Path,
+    sql: &'static str,
+) -> Result<String, OpenError> {
     let row = sqlx::query(sql)
         .fetch_one(db)
         .await
-        .map_err(|error| OpenError::Unfit(error.to_string()))?;
+        .map_err(|error| unusable(path, &error.to_string()))?;
     match row.try_get::<String, _>(0) {
         Ok(text) => Ok(text),
         Err(_) => Ok(row.get::<i64, _>(0).to_string()),
@@ -261,8 +270,8 @@ async fn pragma(db: &mut SqliteConnection, sql: &'static str) -> Result<String, 
 }
 
 /// Reads back what durability stands on, instead of trusting that it was set.
-async fn check_sqlite(db: &mut SqliteConnection) -> Result<(), OpenError> {
-    let version = pragma(db, "SELECT sqlite_version()").await?;
+async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let version = pragma(db, path, "SELECT sqlite_version()").await?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < SQLITE_MIN {
@@ -271,13 +280,7 @@ async fn check_sqlite(db: &mut SqliteConnection) -> Result<(), OpenError> {
             "{version} can lose commits: {major}.{minor}.{patch} or later is needed"
         )));
     }
-    let mode = pragma(db, "PRAGMA journal_mode").await?;
-    if mode != "wal" {
-        return Err(OpenError::Unfit(format!(
-            "runs in journal mode {mode} instead of wal: is database.path on a local disk?"
-        )));
-    }
-    let synchronous = pragma(db, "PRAGMA synchronous").await?;
+    let synchronous = pragma(db, path, "PRAGMA synchronous").await?;
     if synchronous != "2" {
         return Err(OpenError::Unfit(format!(
             "runs with synchronous = {synchronous} instead of 2 (FULL)"
@@ -286,28 +289,28 @@ async fn check_sqlite(db: &mut SqliteConnection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Switches to the write-ahead log, which not every disk bears. The file remembers it.
+async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        _ => Err(OpenError::Unfit(format!(
+            "runs in journal mode {mode} instead of wal: is database.path on a local disk?"
+        ))),
+    }
+}
+
 /// Refuses a file that belongs to another program; `true`: it is empty, and nobody's yet.
 async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
-    let id = pragma(db, "PRAGMA application_id").await?;
+    let id = pragma(db, path, "PRAGMA application_id").await?;
     if id == APPLICATION_ID.to_string() {
         return Ok(false);
     }
-    let tables = pragma(db, "SELECT count(*) FROM sqlite_schema").await?;
+    let tables = pragma(db, path, "SELECT count(*) FROM sqlite_schema").await?;
     match (id.as_str(), tables.as_str()) {
         ("0", "0") => Ok(true),
         (_, _) => Err(OpenError::Foreign(path.to_owned())),
     }
-}
-
-/// Marks an empty file as ours.
-async fn claim_file(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    if check_owner(db, path).await? {
-        sqlx::query(CLAIM_FILE)
-            .execute(db)
-            .await
-            .map_err(|error| unusable(path, &error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// Refuses a file that a later version of this program has written.

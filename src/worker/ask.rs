@@ -123,7 +123,8 @@ impl Shared {
         tasks: &TaskTracker,
     ) -> Result<Option<Duration>, StoreError> {
         let now = clock::now();
-        let probing = match gate::passage(&self.gate(), now) {
+        let passage = gate::passage(&self.gate(), now);
+        let probing = match passage {
             Passage::Open => false,
             Passage::Probe => true,
             // Not longer than the poll: an operator may set the clock, or the trouble may be over.
@@ -136,6 +137,10 @@ impl Shared {
             return Ok(Some(POLL));
         };
         budget.until_ready().await;
+        // Waiting takes time, in which what was under way may have closed the gate.
+        if gate::passage(&self.gate(), clock::now()) != passage {
+            return Ok(None);
+        }
         let mut permits = vec![first];
         while !probing
             && let Ok(permit) = lanes.clone().try_acquire_owned()

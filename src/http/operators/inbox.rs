@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -41,10 +41,13 @@ async fn list_parked(
 /// The raw bytes of a delivery, never to be taken for a page or a script.
 async fn show_body(
     State(context): Shared,
-    Path(delivery): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery");
-    let delivery = delivery.parse().map_err(|_| unknown())?;
+    let delivery = asked
+        .map_err(|_| unknown())?
+        .parse()
+        .map_err(|_| unknown())?;
     let body = context.store.body(delivery).await?.ok_or_else(unknown)?;
     let kind = [
         (header::CONTENT_TYPE, "application/octet-stream"),

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -128,6 +128,13 @@ fn page_size(limit: Option<u32>) -> u32 {
 fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     let bad = |error: QueryRejection| Problem::with_detail(error.status(), error.body_text());
     query.map(|Query(query)| query).map_err(bad)
+}
+
+/// The parts of a path; what is not even text is the id of nothing.
+fn path<T>(asked: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    asked
+        .map(|Path(parts)| parts)
+        .map_err(|_| orders::unknown_order())
 }
 
 /// An id out of a path; one that cannot be any is as unknown as any other.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::status::{api_off, unknown_project};
-use super::{Context, Page, Shared, id, import, page_size, query};
+use super::{Context, Page, Shared, id, import, page_size, path, query};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{Id, OrderKey};
@@ -73,10 +73,14 @@ pub(super) fn unknown_order() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
+/// A project and an order, as a path names them.
+type Asked = Result<Path<(String, String)>, PathRejection>;
+
 async fn find_order(
     State(context): Shared,
-    Path(order): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
 ) -> Result<Json<OrderHistory>, Problem> {
+    let order = path(asked)?;
     let found = context.store.find(&id(order)?).await?;
     match found.as_slice() {
         [] => Err(unknown_order()),
@@ -88,18 +92,16 @@ async fn find_order(
     }
 }
 
-fn key((project, order): (String, String)) -> Result<OrderKey, Problem> {
+fn key(asked: Asked) -> Result<OrderKey, Problem> {
+    let (project, order) = path(asked)?;
     Ok(OrderKey {
         project: id(project)?,
         order: id(order)?,
     })
 }
 
-async fn show_order(
-    State(context): Shared,
-    Path(path): Path<(String, String)>,
-) -> Result<Json<OrderHistory>, Problem> {
-    history(&context, &key(path)?).await
+async fn show_order(State(context): Shared, asked: Asked) -> Result<Json<OrderHistory>, Problem> {
+    history(&context, &key(asked)?).await
 }
 
 async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>, Problem> {
@@ -108,11 +110,8 @@ async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>
 }
 
 /// An operator wants the truth now; a parked order gets all its tries again.
-async fn ask_now(
-    State(context): Shared,
-    Path(path): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
-    match context.store.ask_now(key(path)?, clock::now()).await? {
+async fn ask_now(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+    match context.store.ask_now(key(asked)?, clock::now()).await? {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(unknown_order()),
     }
@@ -129,9 +128,9 @@ struct Watched {
 /// not known before.
 async fn watch(
     State(context): Shared,
-    Path(path): Path<(String, String)>,
+    asked: Asked,
 ) -> Result<(StatusCode, Json<Watched>), Problem> {
-    let key = key(path)?;
+    let key = key(asked)?;
     let watched = watch_all(&context, &key.project, vec![key.order]).await?;
     let status = match watched.new {
         0 => StatusCode::OK,
@@ -143,13 +142,13 @@ async fn watch(
 /// The same for a whole list; the path's last part is the project. All or none.
 async fn watch_many(
     State(context): Shared,
-    Path(project): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
     list: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Watched>, Problem> {
     let list = list.map_err(|error| Problem::with_detail(error.status(), error.body_text()))?;
     let orders = import::orders(&list)
         .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error))?;
-    Ok(Json(watch_all(&context, &id(project)?, orders).await?))
+    Ok(Json(watch_all(&context, &id(path(asked)?)?, orders).await?))
 }
 
 async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::{Context, Shared, id, metrics};
+use super::{Context, Shared, id, metrics, path};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{ConditionRow, Summary};
@@ -108,9 +109,9 @@ async fn measure(State(context): Shared) -> Result<Response, Problem> {
 /// An operator has seen to the trouble: asking for the project goes on at once.
 async fn resume(
     State(context): Shared,
-    Path(project): Path<String>,
+    asked: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    match context.settings.projects.get(&id(project)?) {
+    match context.settings.projects.get(&id(path(asked)?)?) {
         Some(Some(resume)) => {
             resume.notify_one();
             Ok(StatusCode::ACCEPTED)

@@ -1,0 +1,272 @@
+//! What is genuine is answered 200 after it is on disk, whatever it says; 503 if it cannot get there.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use sinch_callbacks::clock;
+
+use crate::instrument::{
+    File, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event, folder, until,
+};
+
+/// Counts of callbacks answered 200: new, repeated, conflicting.
+async fn accepted(service: &Service) -> [i64; 3] {
+    let status = service.status().await;
+    ["new", "repeat", "conflict"].map(|kind| {
+        status["callbacks_accepted"][kind]["count"]
+            .as_i64()
+            .expect("a count")
+    })
+}
+
+#[tokio::test]
+async fn a_callback_is_kept_and_its_order_known() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    service.tell(body.clone()).await;
+
+    let order = service.order_when("o1", "news", |o| o["state"] == "IN_REVIEW");
+    let order = order.await;
+    assert_eq!(order["project"], PROJECT);
+    assert_eq!(order["settled"], false);
+    assert_ne!(order["ask_at"], Value::Null, "Sinch is to be asked");
+    let delivery = &order["deliveries"][0];
+    assert_eq!(
+        (&delivery["event"], &delivery["status"]),
+        (&"e1".into(), &"IN_REVIEW".into())
+    );
+    let kept = service.body(delivery).await.body;
+    assert_eq!(kept, body.as_bytes());
+    assert_eq!(accepted(&service).await, [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_200_is_on_disk() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    service.kill().await;
+    let bodies = File::open(&settings.database()).await.bodies().await;
+    assert!(bodies.contains_key("e1"));
+}
+
+#[tokio::test]
+async fn a_repetition_is_counted_and_kept_once() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    for _ in 0..3 {
+        service.tell(body.clone()).await;
+    }
+    // Without an id, the bytes themselves tell a repetition.
+    let nameless = r#"{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"BLOCKED"}"#;
+    for _ in 0..2 {
+        service.tell(nameless).await;
+    }
+    assert_eq!(accepted(&service).await, [2, 3, 0]);
+    let order = service.order("o1").await;
+    let repeats: Vec<i64> = order["deliveries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|delivery| delivery["repeats"].as_i64().expect("a count"))
+        .collect();
+    assert_eq!(repeats, [2, 1]);
+}
+
+#[tokio::test]
+async fn the_same_event_with_another_body_is_kept_too() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let now = clock::now();
+    let bodies = ["IN_REVIEW", "COMPLETED"].map(|status| event("e1", "o1", status, now));
+    for body in &bodies {
+        service.tell(body.clone()).await;
+    }
+    // Each of the two is known again by its own bytes.
+    for body in &bodies {
+        service.tell(body.clone()).await;
+    }
+    assert_eq!(accepted(&service).await, [1, 2, 1]);
+
+    let order = service.order("o1").await;
+    assert_ne!(order["ask_at"], Value::Null, "Sinch is to be asked");
+    let deliveries = order["deliveries"].as_array().expect("a list");
+    let mut kept = Vec::new();
+    for delivery in deliveries {
+        assert_eq!(delivery["repeats"], 1);
+        kept.push(service.body(delivery).await.body);
+    }
+    assert_eq!(kept, bodies.map(String::into_bytes));
+    let warned = |line: &String| line.contains("WARN") && line.contains("another body");
+    until("a warning", async || {
+        service.lines().iter().any(warned).then_some(())
+    })
+    .await;
+}
+
+/// Bodies that are genuine and of no use, and what the reason must say.
+fn riddles() -> Vec<(Vec<u8>, &'static str)> {
+    let elsewhere = event("e1", "o1", "IN_REVIEW", clock::now()).replace(PROJECT, "another");
+    let long = format!(
+        r#"{{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"{}"}}"#,
+        "X".repeat(300)
+    );
+    let texts = [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("hello", "not JSON"),
+        ("{}{}", "not JSON"),
+        ("null", "not an object"),
+        (r#"["NUMBER_ORDER"]"#, "not an object"),
+        ("{}", "resourceType is missing"),
+        (
+            r#"{"resourceType":["NUMBER_ORDER"]}"#,
+            "resourceType is not a string",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","status":"BLOCKED"}"#,
+            "resourceId is missing",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","resourceId":null,"status":"BLOCKED"}"#,
+            "resourceId is missing",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","resourceId":17,"status":"BLOCKED"}"#,
+            "resourceId is not a string",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","resourceId":"../o","status":"BLOCKED"}"#,
+            "resourceId cannot",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","resourceId":"o1"}"#,
+            "status is missing",
+        ),
+        (
+            r#"{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":{}}"#,
+            "status is not a string",
+        ),
+        (
+            r#"{"eventId":1,"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"BLOCKED"}"#,
+            "eventId is not a string",
+        ),
+        (&elsewhere, "projectId is not the project"),
+        (&long, "status is longer than"),
+    ];
+    let mut riddles: Vec<_> = texts
+        .into_iter()
+        .map(|(text, reason)| (text.as_bytes().to_vec(), reason))
+        .collect();
+    riddles.push((b"{\"eventId\":\"\xff\xfe\"}".to_vec(), "not JSON"));
+    riddles.push((vec![0; 64], "not JSON"));
+    riddles.push(("[".repeat(5000).into_bytes(), "not JSON"));
+    riddles
+}
+
+#[tokio::test]
+async fn what_nobody_understands_is_kept_byte_by_byte_with_the_reason() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let riddles = riddles();
+    for (body, _) in &riddles {
+        service.tell(body.clone()).await;
+    }
+    let parked = service.list("/api/v1/parked").await;
+    assert_eq!(parked.len(), riddles.len());
+    for (row, (body, reason)) in parked.iter().zip(&riddles) {
+        let said = row["reason"].as_str().expect("a reason");
+        assert!(said.contains(reason), "{reason}: {row}");
+        let kept = service.body(row).await;
+        assert_eq!(&kept.body, body, "{reason}");
+        assert_eq!(
+            kept.header("content-type"),
+            Some("application/octet-stream")
+        );
+    }
+    assert!(service.list("/api/v1/orders").await.is_empty());
+    let status = service.status().await;
+    assert_eq!(status["deliveries_parked"], riddles.len());
+
+    service.tell(riddles[0].0.clone()).await;
+    assert_eq!(service.list("/api/v1/parked").await[0]["repeats"], 1);
+}
+
+#[tokio::test]
+async fn an_unreadable_time_stamp_spoils_nothing() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    for (order, timestamp) in [
+        ("o1", r#""tomorrow""#),
+        ("o2", "17"),
+        ("o3", "null"),
+        ("o4", r#""9999999-01-01""#),
+    ] {
+        service
+            .tell(format!(
+                r#"{{"timestamp":{timestamp},"resourceType":"NUMBER_ORDER","resourceId":"{order}","status":"BLOCKED"}}"#
+            ))
+            .await;
+        let known =
+            service.order_when(order, "known", |o| o["deliveries"][0]["phase"] == "settled");
+        assert_eq!(known.await["deliveries"][0]["said_at"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn what_is_about_something_else_touches_no_order() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    let kinds = [
+        "ACTIVE_NUMBER",
+        "IMPORTED_NUMBER",
+        "HOSTING_ORDER_NUMBER",
+        "INVENTED_LATER",
+        "number_order",
+    ];
+    for (n, kind) in kinds.iter().enumerate() {
+        service
+            .tell(about_number(&format!("e{n}"), kind, "+46700000000"))
+            .await;
+    }
+    assert!(service.list("/api/v1/orders").await.is_empty());
+    assert!(service.list("/api/v1/parked").await.is_empty());
+    let mut file = File::open(&settings.database()).await;
+    let recorded = "SELECT count(*) FROM deliveries WHERE phase = 'recorded'";
+    assert_eq!(
+        usize::try_from(file.number(recorded).await),
+        Ok(kinds.len())
+    );
+    assert_eq!(file.number("SELECT count(*) FROM orders").await, 0);
+}
+
+#[tokio::test]
+async fn a_locked_database_is_a_503_and_passes() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    let mut file = File::open(&settings.database()).await;
+    file.execute("BEGIN EXCLUSIVE").await;
+
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    let request = Request::signed(PATH, SECRET, body);
+    let asked = Instant::now();
+    let answer = service.send(&request).await;
+    answer.assert_refusal(503, "while the database is locked");
+    let retry_after = answer.header("retry-after").expect("Retry-After");
+    assert!(retry_after.parse::<u32>().is_ok_and(|secs| secs > 0));
+    assert!(asked.elapsed().as_secs() < 8, "{:?}", asked.elapsed());
+    assert_eq!(service.ask("/readyz").await.status, 503);
+
+    file.execute("ROLLBACK").await;
+    assert_eq!(file.number("SELECT count(*) FROM deliveries").await, 0);
+    assert_eq!(service.refused("store").await, 1);
+    assert_eq!(service.send(&request).await.status, 200);
+    assert_eq!(service.ask("/readyz").await.status, 200);
+}

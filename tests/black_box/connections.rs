@@ -1,0 +1,154 @@
+//! Nobody can hold a connection for nothing, or keep others from being served.
+
+use std::time::{Duration, Instant};
+
+use sinch_callbacks::clock;
+
+use crate::instrument::{
+    HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until,
+};
+
+/// The time-outs that these services are given.
+const LIMIT: Duration = Duration::from_millis(700);
+/// The latest that a connection may be cut off, on a busy machine.
+const LATEST: Duration = Duration::from_secs(6);
+
+fn settings(folder: &tempfile::TempDir) -> Settings {
+    Settings::new(folder.path())
+        .set("callbacks.header_timeout_secs", LIMIT.as_secs_f64())
+        .set("callbacks.body_timeout_secs", LIMIT.as_secs_f64())
+        .set("callbacks.idle_timeout_secs", LIMIT.as_secs_f64())
+}
+
+fn good(event_id: &str) -> Request {
+    let body = event(event_id, "o1", "IN_REVIEW", clock::now());
+    Request::signed(PATH, SECRET, body)
+}
+
+async fn open(service: &Service) -> Line {
+    Line::open(HOME, service.callbacks).await.expect("connects")
+}
+
+/// Cut off, but not before its time.
+async fn assert_cut_off(line: &mut Line, since: Instant, what: &str) {
+    assert!(line.hangs_up_within(LATEST).await, "{what}");
+    assert!(since.elapsed() > LIMIT / 2, "{what}: {:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn silence_is_cut_off() {
+    let folder = folder();
+    let service = Service::start(&settings(&folder)).await;
+    let since = Instant::now();
+    let mut line = open(&service).await;
+    assert_cut_off(&mut line, since, "a silent connection").await;
+
+    let mut line = open(&service).await;
+    line.send(good("e1").bytes()).await;
+    assert_eq!(line.answer().await.expect("an answer").status, 200);
+    let since = Instant::now();
+    assert_cut_off(&mut line, since, "a connection that fell silent").await;
+}
+
+#[tokio::test]
+async fn headers_that_trickle_are_cut_off() {
+    let folder = folder();
+    let service = Service::start(&settings(&folder)).await;
+    let since = Instant::now();
+    let mut line = open(&service).await;
+    line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
+        .await;
+    let mut n = 0;
+    // Each header line comes well within the limit; all of them never do.
+    while !line.hangs_up_within(LIMIT / 7).await {
+        assert!(since.elapsed() < LATEST, "{n} headers were waited for");
+        n += 1;
+        line.send(format!("X-Header-{n}: x\r\n")).await;
+    }
+    assert!(since.elapsed() > LIMIT / 2, "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_cut_off() {
+    let folder = folder();
+    let service = Service::start(&settings(&folder)).await;
+    let since = Instant::now();
+    let mut line = open(&service).await;
+    line.send(good("e1").head()).await;
+    line.send("{").await;
+    let answer = line.answer().await.expect("an answer");
+    answer.assert_refusal(408, "a slow body");
+    assert!(since.elapsed() > LIMIT / 2 && since.elapsed() < LATEST);
+    assert!(line.hangs_up_within(LATEST).await);
+    assert_eq!(service.refused("body").await, 1);
+
+    // One that breaks off is nobody's to answer, and is not taken either.
+    let mut line = open(&service).await;
+    line.send(good("e2").head()).await;
+    line.send("{").await;
+    drop(line);
+    until("the broken body to be counted", async || {
+        (service.refused("body").await == 2).then_some(())
+    })
+    .await;
+    assert!(service.list("/api/v1/orders").await.is_empty());
+}
+
+#[tokio::test]
+async fn others_are_served_meanwhile() {
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .set("callbacks.header_timeout_secs", 60)
+        .set("callbacks.body_timeout_secs", 60);
+    let service = Service::start(&settings).await;
+    let mut idlers = Vec::new();
+    for n in 0..30 {
+        let mut line = open(&service).await;
+        match n % 3 {
+            0 => {}
+            1 => assert!(line.send("POST /callbacks HT").await),
+            _ => assert!(line.send(good("idle").head()).await),
+        }
+        idlers.push(line);
+    }
+    let since = Instant::now();
+    for n in 0..10 {
+        assert_eq!(service.send(&good(&format!("e{n}"))).await.status, 200);
+    }
+    assert!(since.elapsed() < LATEST, "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed() {
+    const MAX: usize = 4;
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("callbacks.connections_max", MAX);
+    let service = Service::start(&settings).await;
+    let mut taken = Vec::new();
+    for n in 0..MAX {
+        let mut line = open(&service).await;
+        // The answer shows that it is among those that are served.
+        line.send(good(&format!("e{n}")).bytes()).await;
+        assert_eq!(line.answer().await.expect("an answer").status, 200);
+        taken.push(line);
+    }
+    let mut one_more = open(&service).await;
+    one_more.send(good("late").bytes()).await;
+    assert!(one_more.answer().await.is_err(), "it is hung up on");
+    assert_eq!(
+        service.ask("/livez").await.status,
+        200,
+        "operators have places of their own"
+    );
+
+    taken.pop();
+    until("the place to be free again", async || {
+        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        line.send(good("late").bytes()).await;
+        line.answer()
+            .await
+            .ok()
+            .filter(|answer| answer.status == 200)
+    })
+    .await;
+}

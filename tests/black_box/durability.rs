@@ -1,0 +1,260 @@
+//! What was answered 200 is on disk, however the program ends; and what is stopped, stops in order.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sinch_callbacks::clock;
+use sinch_callbacks::simulator::{Script, Simulator, Trouble, World};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::instrument::{
+    File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
+    folder, id, play, until,
+};
+use crate::outages::agree;
+
+/// Every event that was answered 200, with its bytes.
+type Acknowledged = BTreeMap<String, Vec<u8>>;
+
+/// What was promised and is not there: the comparison on which these tests stand.
+fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    acknowledged
+        .iter()
+        .filter(|(event, body)| stored.get(*event) != Some(*body))
+        .map(|(event, _)| event.clone())
+        .collect()
+}
+
+/// A few callers who send events one after the other, and note which of them were answered 200.
+struct Load {
+    acknowledged: Arc<Mutex<Acknowledged>>,
+    callers: JoinSet<()>,
+}
+
+impl Load {
+    fn start(callbacks: &watch::Sender<std::net::SocketAddr>, callers: usize) -> Load {
+        let acknowledged: Arc<Mutex<Acknowledged>> = Arc::default();
+        let mut tasks = JoinSet::new();
+        for caller in 0..callers {
+            let (to, noted) = (callbacks.subscribe(), acknowledged.clone());
+            tasks.spawn(async move {
+                for n in 0.. {
+                    let name = format!("load-{caller}-{n}");
+                    let body = about_number(&name, "ACTIVE_NUMBER", "+46700000000");
+                    let to = *to.borrow();
+                    if is_taken(to, &body).await {
+                        let mut noted = noted.lock().expect("nobody panics with it");
+                        noted.insert(name, body.into_bytes());
+                    }
+                }
+            });
+        }
+        Load {
+            acknowledged,
+            callers: tasks,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.acknowledged
+            .lock()
+            .expect("nobody panics with it")
+            .len()
+    }
+
+    /// Ends it; what it was promised.
+    async fn stop(mut self) -> Acknowledged {
+        self.callers.shutdown().await;
+        self.acknowledged
+            .lock()
+            .expect("nobody panics with it")
+            .clone()
+    }
+}
+
+/// Whether an event is answered 200. The service may be gone at any moment.
+async fn is_taken(to: std::net::SocketAddr, body: &str) -> bool {
+    let Ok(mut line) = Line::open(HOME, to).await else {
+        // Nobody listens. Without a pause this would only heat the machine.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        return false;
+    };
+    line.send(Request::signed(PATH, SECRET, body).bytes()).await;
+    line.answer().await.is_ok_and(|answer| answer.status == 200)
+}
+
+fn promised_to(simulator: &Simulator) -> Acknowledged {
+    let acknowledged = simulator.acknowledged().into_iter();
+    acknowledged
+        .filter_map(|event| Some((event.event_id?, event.body.into_bytes())))
+        .collect()
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
+    const KILLS: usize = 5;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let folder = folder();
+    let script = Script {
+        project: id(PROJECT),
+        orders: 60,
+        span: Duration::from_secs(5),
+        trouble: Trouble::none(),
+    };
+    let quiet = Settings::new(folder.path()).set("log.filter", "warn,sinch_callbacks::app=info");
+    let (simulator, settings) = play(World::new(seed, &script), quiet).await;
+    let mut service = Service::start(&settings).await;
+    simulator.set_callback_url(Some(service.callback_url()));
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 4);
+    for _ in 0..KILLS {
+        // The moment is a count of promises, not a time: the load is surely under way.
+        let enough = load.count() + chance.usize(50..250);
+        until("some promises", async || {
+            (load.count() >= enough).then_some(())
+        })
+        .await;
+        let ended = service.kill().await;
+        assert_eq!(ended.code, None, "it was killed: {ended:?}");
+        service = Service::start(&settings).await;
+        simulator.set_callback_url(Some(service.callback_url()));
+        callbacks.send_replace(service.callbacks);
+    }
+    simulator.played_out().await;
+    let mut promised = load.stop().await;
+    promised.extend(promised_to(&simulator));
+    agree(&service, &simulator).await;
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let mut file = File::open(&settings.database()).await;
+    let stored = file.bodies().await;
+    assert!(promised.len() > 50 * KILLS, "{} promises", promised.len());
+    let lost_events = lost(&promised, &stored);
+    assert!(lost_events.is_empty(), "seed {seed}: {lost_events:?}");
+    let intact = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+    assert_eq!(file.number(intact).await, 1);
+
+    // The control: were something lost or changed, the comparison would say what.
+    let victims: Vec<&String> = promised.keys().take(2).collect();
+    file.execute(&format!(
+        "DELETE FROM deliveries WHERE event = '{}'",
+        victims[0]
+    ))
+    .await;
+    file.execute(&format!(
+        "UPDATE deliveries SET body = x'00' WHERE event = '{}'",
+        victims[1]
+    ))
+    .await;
+    assert_eq!(
+        lost(&promised, &file.bodies().await),
+        [victims[0].as_str(), victims[1]]
+    );
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    let now = clock::now();
+    service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
+    service.tell("no JSON").await;
+    let look = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "settled";
+    let before = service.order_when("o1", "looked at", look).await;
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let service = Service::start(&settings).await;
+    let after = service.order("o1").await;
+    for column in ["state", "deliveries", "transitions", "first_seen_at", "row"] {
+        assert_eq!(after[column], before[column], "{column}");
+    }
+    assert_eq!(service.list("/api/v1/parked").await.len(), 1);
+    // It still knows what came before.
+    service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
+    assert_eq!(service.order("o1").await["deliveries"][0]["repeats"], 1);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_answers_what_is_in_flight_and_leaves_one_file() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("before", "o1", "IN_REVIEW", clock::now()))
+        .await;
+
+    // Half a callback, and half a question for readiness.
+    let body = event("in-flight", "o1", "COMPLETED", clock::now());
+    let request = Request::signed(PATH, SECRET, body.clone());
+    let mut callback = Line::open(HOME, service.callbacks).await.expect("connects");
+    callback.send(request.head()).await;
+    callback.send(&body[..10]).await;
+    let mut question = Line::open(HOME, service.operators).await.expect("connects");
+    question.send("GET /readyz HTTP/1.1\r\n").await;
+    // An answer on a line opened later shows that those before have been met.
+    assert_eq!(service.ask("/readyz").await.status, 200);
+    service
+        .tell(event("after", "o1", "IN_REVIEW", clock::now()))
+        .await;
+
+    service.signal(rustix::process::Signal::TERM);
+    until("it to begin to stop", async || {
+        let stopping = |line: &String| line.contains("\"stopping:");
+        service.lines().iter().any(stopping).then_some(())
+    })
+    .await;
+    question.send("Host: here\r\n\r\n").await;
+    let ready = question.answer().await.expect("an answer while draining");
+    ready.assert_refusal(503, "/readyz while draining");
+    assert!(
+        ready.json()["detail"]
+            .as_str()
+            .is_some_and(|d| d.contains("draining"))
+    );
+    callback.send(&body[10..]).await;
+    assert_eq!(callback.answer().await.expect("an answer").status, 200);
+
+    let ended = service.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let wal = std::fs::metadata(File::beside(&settings.database(), "-wal"));
+    assert_eq!(wal.map_or(0, |wal| wal.len()), 0);
+    let stored = File::open(&settings.database()).await.bodies().await;
+    assert_eq!(
+        stored.keys().collect::<Vec<_>>(),
+        ["after", "before", "in-flight"]
+    );
+}
+
+#[tokio::test]
+async fn it_stops_within_its_grace_though_sinch_hangs() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), []);
+    let settings = Settings::new(folder.path())
+        .set("worker.shutdown_grace_secs", 2)
+        .set("sinch.request_timeout_secs", 60);
+    let (simulator, settings) = play(world, settings).await;
+    simulator.set_outage(sinch_callbacks::simulator::Outage::Hang);
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    // A caller who never finishes does not hold it up either.
+    let mut idler = Line::open(HOME, service.callbacks).await.expect("connects");
+    idler.send("POST /callbacks HTTP/1.1\r\n").await;
+    service
+        .order_when("o1", "asked about", |o| o["attempts"] == 1)
+        .await;
+    let since = std::time::Instant::now();
+    let ended = service.stop().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        since.elapsed()
+    );
+}

@@ -1,0 +1,66 @@
+//! The database file, as somebody with access to the machine sees it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+
+/// A connection beside the service's.
+pub struct File {
+    db: SqliteConnection,
+}
+
+impl File {
+    /// Opens a file that is there.
+    pub async fn open(path: &Path) -> File {
+        let options = SqliteConnectOptions::new().filename(path);
+        let db = options.connect().await.expect("the database opens");
+        File { db }
+    }
+
+    /// Creates a file.
+    pub async fn create(path: &Path) -> File {
+        let options = SqliteConnectOptions::new().filename(path);
+        let created = options.create_if_missing(true).connect().await;
+        File {
+            db: created.expect("the database can be created"),
+        }
+    }
+
+    /// Executes a statement and says how many rows it touched.
+    pub async fn execute(&mut self, sql: &str) -> u64 {
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.db)
+            .await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"))
+            .rows_affected()
+    }
+
+    /// A query's only number.
+    pub async fn number(&mut self, sql: &str) -> i64 {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.db)
+            .await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+    }
+
+    /// The bodies of all deliveries, by event.
+    pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
+        let rows = sqlx::query("SELECT event, body FROM deliveries")
+            .fetch_all(&mut self.db)
+            .await
+            .expect("deliveries can be read");
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// Closes it, so that nothing is left to be written.
+    pub async fn close(self) {
+        self.db.close().await.expect("the database closes");
+    }
+
+    /// The file that SQLite keeps beside.
+    pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+        PathBuf::from(format!("{}{suffix}", path.display()))
+    }
+}

@@ -1,0 +1,48 @@
+//! What the tests hold the program with.
+
+mod file;
+mod process;
+mod service;
+mod settings;
+mod sinch;
+mod wire;
+
+pub use file::File;
+pub use process::{Process, Signal, run};
+pub use service::Service;
+pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
+pub use sinch::{about_number, event, id, life, play};
+pub use wire::{Answer, HOME, Line, Request, STRANGER};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is sure to come. Generous: the machine may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+const POLL: Duration = Duration::from_millis(15);
+
+/// Waits until the probe finds what it looks for.
+pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, probe)
+        .await
+        .unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
+/// What the probe finds within the span, if anything.
+pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + span;
+    loop {
+        if let Some(found) = probe().await {
+            return Some(found);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// A folder of the test's own.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder for the test")
+}

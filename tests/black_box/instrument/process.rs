@@ -1,0 +1,128 @@
+//! The program as a child process.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+
+use super::until;
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// A running program, with all that it has said. It is killed when dropped.
+pub struct Process {
+    child: Child,
+    out: Lines,
+    err: Lines,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; `None`: a signal ended it.
+    pub code: Option<i32>,
+    /// What it said on standard output.
+    pub out: String,
+    /// … and on standard error.
+    pub err: String,
+}
+
+/// Runs the program to its end.
+pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
+    Process::start(arguments).ended().await
+}
+
+impl Process {
+    /// Starts the program. The test's own environment must not configure it.
+    pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let (out, err) = (Lines::default(), Lines::default());
+        let readers = vec![
+            follow(child.stdout.take().expect("piped"), out.clone()),
+            follow(child.stderr.take().expect("piped"), err.clone()),
+        ];
+        Process {
+            child,
+            out,
+            err,
+            readers,
+        }
+    }
+
+    /// Standard output so far, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        read(&self.out)
+    }
+
+    /// Everything that it has said so far.
+    pub fn said(&self) -> String {
+        [read(&self.out), read(&self.err)].concat().join("\n")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
+    }
+
+    /// Whether it is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(mut self) -> Ended {
+        let status = until("the program's end", async || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
+        .await;
+        for reader in self.readers.drain(..) {
+            reader.join().expect("reading lines does not panic");
+        }
+        Ended {
+            code: status.code(),
+            out: read(&self.out).join("\n"),
+            err: read(&self.err).join("\n"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the program said:\n{}\n---", self.said());
+        }
+    }
+}
+
+fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            to.lock().expect("nobody panics with it").push(line);
+        }
+    })
+}
+
+fn read(lines: &Lines) -> Vec<String> {
+    lines.lock().expect("nobody panics with it").clone()
+}

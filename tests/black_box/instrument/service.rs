@@ -1,0 +1,182 @@
+//! `serve`, as Sinch, a stranger and an operator meet it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+
+use serde_json::Value;
+
+use super::process::Ended;
+use super::{Answer, HOME, Line, PATH, Process, Request, SECRET, Settings, Signal, until};
+
+/// A service that is ready.
+pub struct Service {
+    process: Process,
+    /// Where callbacks are taken.
+    pub callbacks: SocketAddr,
+    /// Where operators ask.
+    pub operators: SocketAddr,
+}
+
+impl Deref for Service {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Service {
+    /// Starts it and waits until it is ready.
+    pub async fn start(settings: &Settings) -> Service {
+        let mut process = Service::spawn(settings);
+        let [callbacks, operators] = until("the line that says where it listens", async || {
+            assert!(process.is_running(), "not started: {}", process.said());
+            process.lines().iter().find_map(|line| addresses(line))
+        })
+        .await;
+        let service = Service {
+            process,
+            callbacks,
+            operators,
+        };
+        until("readiness", async || {
+            (service.ask("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+        service
+    }
+
+    /// Starts it and waits for nothing: it may not want to run.
+    pub fn spawn(settings: &Settings) -> Process {
+        let config = settings.write();
+        Process::start(["--config".as_ref(), config.as_os_str(), "serve".as_ref()])
+    }
+
+    /// Where Sinch is told to call.
+    pub fn callback_url(&self) -> String {
+        format!("http://{}{PATH}", self.callbacks)
+    }
+
+    /// Sends a request to the callback listener.
+    pub async fn send(&self, request: &Request) -> Answer {
+        self.send_from(HOME, request).await
+    }
+
+    /// … from another address.
+    pub async fn send_from(&self, from: Ipv4Addr, request: &Request) -> Answer {
+        exchange(from, self.callbacks, request)
+            .await
+            .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// Sends a callback of the first project, well signed. It must be taken.
+    pub async fn tell(&self, body: impl Into<Vec<u8>>) {
+        let answer = self.send(&Request::signed(PATH, SECRET, body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Asks as an operator.
+    pub async fn ask(&self, path: &str) -> Answer {
+        self.ask_with(&Request::new("GET", path)).await
+    }
+
+    /// … in other ways.
+    pub async fn ask_with(&self, request: &Request) -> Answer {
+        exchange(HOME, self.operators, request)
+            .await
+            .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// What `/status` says.
+    pub async fn status(&self) -> Value {
+        self.ask("/status").await.json()
+    }
+
+    /// How many requests were refused for this reason.
+    pub async fn refused(&self, why: &str) -> i64 {
+        let status = self.status().await;
+        status["callbacks_refused"][why]["count"]
+            .as_i64()
+            .expect("a count")
+    }
+
+    /// Where an order stands, with its history; `null` where nobody knows it.
+    pub async fn order(&self, order: &str) -> Value {
+        let answer = self.ask(&format!("/api/v1/orders/{order}")).await;
+        match answer.status {
+            200 => answer.json(),
+            404 => Value::Null,
+            _ => panic!("{answer:?}"),
+        }
+    }
+
+    /// Waits until an order is as wished.
+    pub async fn order_when(
+        &self,
+        order: &str,
+        what: &str,
+        wished: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let what = format!("{order}: {what}");
+        until(&what, async || {
+            Some(self.order(order).await).filter(|found| wished(found))
+        })
+        .await
+    }
+
+    /// Waits until Sinch has confirmed this state of an order and nothing is open.
+    pub async fn settles(&self, order: &str, state: &str) -> Value {
+        self.order_when(order, state, |found| {
+            found["confirmed"] == state && found["state"] == state && found["settled"] == true
+        })
+        .await
+    }
+
+    /// The raw body of a delivery that was listed.
+    pub async fn body(&self, delivery: &Value) -> Answer {
+        let path = format!("/api/v1/deliveries/{}/body", delivery["id"]);
+        self.ask(&path).await
+    }
+
+    /// Every item of a listing's first page.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        match self.ask(path).await.json()["items"].take() {
+            Value::Array(items) => items,
+            other => panic!("{path} has {other}"),
+        }
+    }
+
+    /// Pulls the plug.
+    pub async fn kill(self) -> Ended {
+        self.process.signal(Signal::KILL);
+        self.process.ended().await
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub async fn stop(self) -> Ended {
+        self.process.signal(Signal::TERM);
+        self.process.ended().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> Ended {
+        self.process.ended().await
+    }
+}
+
+async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
+    let mut line = Line::open(from, to).await?;
+    line.send(request.bytes()).await;
+    line.answer().await
+}
+
+/// The two addresses, if this is the line that tells them.
+fn addresses(line: &str) -> Option<[SocketAddr; 2]> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    if line["message"] != "started" {
+        return None;
+    }
+    let address = |name: &str| line[name].as_str()?.parse().ok();
+    Some([address("callbacks")?, address("operators")?])
+}

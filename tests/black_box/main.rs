@@ -1,0 +1,18 @@
+//! The program from outside: the real binary, its sockets, its file, its log and its exit codes.
+//!
+//! Each test has its own folder, database and ports, so all of them can run at once. Nothing waits for
+//! a time to pass: what is expected is polled for until a deadline.
+
+mod answers;
+mod connections;
+mod demo;
+mod durability;
+mod files;
+mod instrument;
+mod judgement;
+mod operators;
+mod orders;
+mod outages;
+mod secrecy;
+mod sources;
+mod start;

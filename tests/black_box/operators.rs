@@ -1,0 +1,326 @@
+//! What operators and monitoring see.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::World;
+
+use crate::instrument::{
+    File, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
+};
+
+const TOKEN: &str = "operators-token-r72hxm";
+
+#[tokio::test]
+async fn health_is_told_without_much_ado() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    for (path, body) in [("/livez", "alive\n"), ("/readyz", "ready\n")] {
+        let answer = service.ask(path).await;
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (200, body.as_bytes())
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    let mut file = File::open(&settings.database()).await;
+    file.execute("BEGIN EXCLUSIVE").await;
+    let answer = service.ask("/readyz").await;
+    answer.assert_refusal(503, "while the database is locked");
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .is_some_and(|d| d.contains("locked"))
+    );
+    assert_eq!(
+        service.ask("/livez").await.status,
+        200,
+        "a restart would not help"
+    );
+    assert_eq!(service.ask("/status").await.status, 200, "reading goes on");
+    file.execute("ROLLBACK").await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_status_tells_how_things_stand() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let fresh = service.status().await;
+    for (name, expected) in [
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("draining", json!(false)),
+        ("orders_by_state", json!([])),
+        ("orders_with_news", json!(0)),
+        ("oldest_news_at", Value::Null),
+        ("orders_to_ask", json!(0)),
+        ("oldest_ask_at", Value::Null),
+        ("orders_parked", json!(0)),
+        ("deliveries_waiting", json!(0)),
+        ("deliveries_parked", json!(0)),
+        ("last_delivery_at", Value::Null),
+        ("last_asked_at", Value::Null),
+        ("api", json!({})),
+        ("silent_workers", json!([])),
+    ] {
+        assert_eq!(fresh[name], expected, "{name}");
+    }
+    let began = clock::now();
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .await;
+    service.tell("no JSON").await;
+    service.settles("o1", "IN_REVIEW").await;
+
+    let status = service.status().await;
+    assert_eq!(
+        status["orders_by_state"],
+        json!([{"state": "IN_REVIEW", "orders": 1}])
+    );
+    assert_eq!(status["deliveries_parked"], 1);
+    assert_eq!(status["callbacks_accepted"]["new"]["count"], 2);
+    for at in ["last_delivery_at", "last_asked_at"] {
+        let at = status[at].as_str().expect("a time");
+        assert!(at >= began.to_string().as_str(), "{at}");
+    }
+    assert!(
+        status["database_bytes"]
+            .as_u64()
+            .is_some_and(|bytes| bytes > 0)
+    );
+    until("what the API came to", async || {
+        let api = service.status().await["api"][PROJECT].take();
+        (api["answered"] == true && api["failures"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_page_state_and_project() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    for n in 0..25 {
+        let status = ["IN_REVIEW", "COMPLETED"][n % 2];
+        let body = event(&format!("e{n}"), &format!("o{n}"), status, clock::now());
+        service.tell(body).await;
+    }
+    until("everything to be looked at", async || {
+        (service.status().await["deliveries_waiting"] == 0).then_some(())
+    })
+    .await;
+
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/orders?limit=10".to_owned();
+    let mut pages = 0;
+    loop {
+        let page = service.ask(&path).await.json();
+        pages += 1;
+        let items = page["items"].as_array().expect("a list");
+        seen.extend(
+            items
+                .iter()
+                .map(|o| o["order"].as_str().expect("an id").to_owned()),
+        );
+        match page["next"].as_i64() {
+            Some(after) => path = format!("/api/v1/orders?limit=10&after={after}"),
+            None => break,
+        }
+    }
+    assert_eq!(pages, 3);
+    let expected: Vec<String> = (0..25).map(|n| format!("o{n}")).collect();
+    assert_eq!(seen, expected, "each once, the oldest first");
+
+    for (query, expected) in [
+        ("state=IN_REVIEW", 13),
+        ("state=COMPLETED", 12),
+        ("state=REJECTED", 0),
+        ("state=UNKNOWN", 0),
+        ("parked=true", 0),
+        ("parked=false", 25),
+        ("state=IN_REVIEW&limit=2", 2),
+        ("limit=100000", 25),
+        ("limit=0", 1),
+    ] {
+        let found = service.list(&format!("/api/v1/orders?{query}")).await;
+        assert_eq!(found.len(), expected, "{query}");
+    }
+    let own = service
+        .list(&format!("/api/v1/orders?project={PROJECT}"))
+        .await;
+    assert_eq!(own.len(), 25);
+    assert!(
+        service
+            .list("/api/v1/orders?project=another")
+            .await
+            .is_empty()
+    );
+    for query in ["limit=many", "status=IN_REVIEW", "after=x", "parked=maybe"] {
+        let answer = service.ask(&format!("/api/v1/orders?{query}")).await;
+        answer.assert_refusal(400, query);
+    }
+}
+
+#[tokio::test]
+async fn a_history_tells_what_was_heard_asked_and_concluded() {
+    let folder = folder();
+    let history = [
+        (0, State::Created),
+        (1, State::InReview),
+        (2, State::Blocked),
+    ];
+    let world = World::from_orders(id(PROJECT), [life("o1", &history)]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let said_at = simulator.started_at().plus(Duration::from_millis(2));
+    service.tell(event("e1", "o1", "BLOCKED", said_at)).await;
+    let order = service.settles("o1", "BLOCKED").await;
+    assert_eq!(
+        order,
+        service.order(&format!("{PROJECT}/o1")).await,
+        "by either path"
+    );
+
+    let delivery = &order["deliveries"][0];
+    for (name, expected) in [
+        ("event", json!("e1")),
+        ("status", json!("BLOCKED")),
+        ("said_at", json!(said_at.to_string())),
+        ("phase", json!("settled")),
+        ("repeats", json!(0)),
+    ] {
+        assert_eq!(delivery[name], expected, "{name}");
+    }
+    let answer = &order["answers"][0];
+    assert_eq!(answer["state"], "BLOCKED");
+    assert_eq!(answer["updated_at"], said_at.to_string());
+    let last = order["transitions"].as_array().and_then(|all| all.last());
+    let last = last.expect("a transition");
+    assert_eq!(
+        (&last["to_state"], &last["confirmed"]),
+        (&json!("BLOCKED"), &json!(true))
+    );
+    assert_eq!(order["updated_at"], said_at.to_string());
+    assert_eq!(order["reopened"], false);
+    assert_ne!(
+        order["ask_at"],
+        Value::Null,
+        "BLOCKED is not final: it is looked at again"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_one_form() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    for path in [
+        "/",
+        "/nothing",
+        "/callbacks",
+        "/api/v1",
+        "/api/v1/orders/",
+        "/api/v1/orders/o2",
+        "/api/v1/orders/another/o1",
+        "/api/v1/orders/a%2fb",
+        "/api/v1/orders/%ff",
+        "/api/v1/deliveries/2/body",
+        "/api/v1/deliveries/x/body",
+        "/api/v1/deliveries/%ff/body",
+        "/api/v1/deliveries/99999999999999999999/body",
+    ] {
+        service.ask(path).await.assert_refusal(404, path);
+    }
+    for (method, path, expected) in [
+        ("POST", "/status", 405),
+        ("DELETE", "/api/v1/orders/o1", 405),
+        ("GET", "/api/v1/orders/black-box-project/o1/ask", 405),
+        ("POST", "/api/v1/orders/black-box-project/o2/ask", 404),
+        ("POST", "/api/v1/orders/another/o1/ask", 404),
+    ] {
+        let answer = service.ask_with(&Request::new(method, path)).await;
+        answer.assert_refusal(expected, &format!("{method} {path}"));
+    }
+    let ask = Request::new("POST", "/api/v1/orders/black-box-project/o1/ask");
+    assert_eq!(service.ask_with(&ask).await.status, 202);
+}
+
+#[tokio::test]
+async fn the_token_guards_everything_but_health() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("operators.token", TOKEN);
+    let service = Service::start(&settings).await;
+    let guarded = [
+        ("GET", "/status"),
+        ("GET", "/api/v1/orders"),
+        ("GET", "/api/v1/orders/o1"),
+        ("GET", "/api/v1/orders/p/o1"),
+        ("POST", "/api/v1/orders/p/o1/ask"),
+        ("GET", "/api/v1/parked"),
+        ("GET", "/api/v1/deliveries/1/body"),
+    ];
+    let wrong = [
+        None,
+        Some("Bearer ".to_owned()),
+        Some(format!("Bearer {TOKEN}x")),
+        Some(format!("Bearer {}", &TOKEN[1..])),
+        Some(format!("Bearer {}", TOKEN.to_uppercase())),
+        Some(format!("Basic {TOKEN}")),
+        Some(TOKEN.to_owned()),
+    ];
+    for (method, path) in guarded {
+        for shown in &wrong {
+            let mut request = Request::new(method, path);
+            if let Some(shown) = shown {
+                request = request.header("Authorization", shown);
+            }
+            let answer = service.ask_with(&request).await;
+            answer.assert_refusal(401, &format!("{method} {path} {shown:?}"));
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
+        let request =
+            Request::new(method, path).header("Authorization", &format!("Bearer {TOKEN}"));
+        let answer = service.ask_with(&request).await;
+        assert!(
+            matches!(answer.status, 200 | 404),
+            "{method} {path}: {answer:?}"
+        );
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(service.ask(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_id_that_two_projects_have_needs_the_project() {
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .set_project("api", "off")
+        .add_project("second", "/second", "second-secret");
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "twin", "IN_REVIEW", clock::now()))
+        .await;
+    let body = event("e1", "twin", "COMPLETED", clock::now()).replace(PROJECT, "second");
+    let answer = service
+        .send(&Request::signed("/second", "second-secret", body))
+        .await;
+    assert_eq!(answer.status, 200);
+
+    let answer = service.ask("/api/v1/orders/twin").await;
+    answer.assert_refusal(409, "twin");
+    for (project, state) in [(PROJECT, "IN_REVIEW"), ("second", "COMPLETED")] {
+        let order = service
+            .order_when(&format!("{project}/twin"), state, |o| o["state"] == state)
+            .await;
+        // The same event id in two projects is two events.
+        assert_eq!(order["deliveries"].as_array().map(Vec::len), Some(1));
+    }
+}

@@ -1,0 +1,373 @@
+//! One order at a time: what events and answers do to it, with Sinch played beside.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State::{Blocked, Completed, Created, InReview};
+use sinch_callbacks::order::{State, Time};
+use sinch_callbacks::simulator::{Outage, Reply, Simulator, World};
+
+use crate::instrument::{
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+};
+
+/// A service, a Sinch, and orders that have all been through this history when the test begins.
+async fn stage(
+    folder: &tempfile::TempDir,
+    orders: &[&str],
+    history: &[(u64, State)],
+    settings: impl FnOnce(Settings) -> Settings,
+) -> (Service, Simulator) {
+    let orders = orders.iter().map(|order| life(order, history));
+    let world = World::from_orders(id(PROJECT), orders);
+    let (simulator, settings) = play(world, settings(Settings::new(folder.path()))).await;
+    let service = Service::start(&settings).await;
+    (service, simulator)
+}
+
+/// Offsets of a life, as Sinch's clock would stamp them.
+fn at(simulator: &Simulator, millis: u64) -> Time {
+    simulator.started_at().plus(Duration::from_millis(millis))
+}
+
+fn says(state: &str, updated_millis: u64) -> Reply {
+    Reply::Says {
+        state: state.to_owned(),
+        updated: Duration::from_millis(updated_millis),
+    }
+}
+
+/// How often Sinch was asked for this order.
+fn asked(simulator: &Simulator, order: &str) -> usize {
+    let asks = simulator.asks();
+    asks.iter().filter(|ask| ask.order == order).count()
+}
+
+async fn ask_now(service: &Service, order: &str) {
+    let path = format!("/api/v1/orders/{PROJECT}/{order}/ask");
+    let answer = service.ask_with(&Request::post(&path, "")).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+/// Whether some row of an order's history has these words in a column.
+fn has(order: &Value, rows: &str, column: &str, words: &str) -> bool {
+    let rows = order[rows].as_array();
+    rows.into_iter().flatten().any(|row| {
+        row[column]
+            .as_str()
+            .is_some_and(|text| text.contains(words))
+    })
+}
+
+const REVIEWED: [(u64, State); 2] = [(0, Created), (1, InReview)];
+const DONE: [(u64, State); 3] = [(0, Created), (1, InReview), (2, Completed)];
+
+#[tokio::test]
+async fn first_news_are_asked_about_and_confirmed() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .await;
+    let order = service.settles("o1", "IN_REVIEW").await;
+    assert_eq!(asked(&simulator, "o1"), 1);
+    assert_eq!(order["provisional"], Value::Null);
+    assert_eq!(order["attempts"], 0);
+    assert!(
+        has(&order, "deliveries", "verdict", "first news"),
+        "{order}"
+    );
+    assert!(has(&order, "answers", "finding", "Sinch shows IN_REVIEW"));
+    let moves = order["transitions"].as_array().expect("a list");
+    let confirmed: Vec<_> = moves
+        .iter()
+        .map(|m| (&m["to_state"], &m["confirmed"]))
+        .collect();
+    assert_eq!(
+        confirmed,
+        [
+            (&"IN_REVIEW".into(), &false.into()),
+            (&"IN_REVIEW".into(), &true.into())
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_fits_shows_at_once_while_the_api_hangs() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .await;
+    service.settles("o1", "IN_REVIEW").await;
+
+    simulator.set_outage(Outage::Hang);
+    service
+        .tell(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
+        .await;
+    let moved = service.order_when("o1", "moved", |o| o["state"] == "COMPLETED");
+    let moved = moved.await;
+    assert_eq!(moved["confirmed"], "IN_REVIEW");
+    assert_eq!(moved["provisional"], "COMPLETED");
+    assert_eq!(moved["settled"], false);
+    assert!(has(
+        &moved,
+        "deliveries",
+        "verdict",
+        "fits: IN_REVIEW → COMPLETED"
+    ));
+
+    simulator.set_outage(Outage::None);
+    let order = service.settles("o1", "COMPLETED").await;
+    assert_eq!(order["provisional"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_event_that_was_overtaken_moves_nothing_back() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    service
+        .tell(event("late", "o1", "COMPLETED", at(&simulator, 2)))
+        .await;
+    service.settles("o1", "COMPLETED").await;
+    service
+        .tell(event("early", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .await;
+    let doubted = service.order_when("o1", "in doubt", |o| {
+        has(o, "deliveries", "verdict", "which is final and confirmed")
+    });
+    assert_eq!(doubted.await["state"], "COMPLETED");
+    let order = service.settles("o1", "COMPLETED").await;
+    assert!(asked(&simulator, "o1") >= 2, "the doubt is put to Sinch");
+    assert_eq!(order["reopened"], false);
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_not_applied() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    service
+        .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
+        .await;
+    service.settles("o1", "COMPLETED").await;
+
+    simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
+    ask_now(&service, "o1").await;
+    let stale = service.order_when("o1", "a stale answer", |o| {
+        has(o, "answers", "finding", "not applied")
+    });
+    let stale = stale.await;
+    assert_eq!(
+        (&stale["state"], &stale["confirmed"]),
+        (&"COMPLETED".into(), &"COMPLETED".into())
+    );
+    let again = service.order_when("o1", "asked again", |o| {
+        has(o, "answers", "finding", "still shows COMPLETED")
+    });
+    assert_eq!(again.await["state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn words_that_nobody_documents_are_kept_and_never_applied() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    simulator.push_reply(&id("o1"), says("FROZEN", 1));
+    service
+        .tell(event("e1", "o1", "THAWING", at(&simulator, 1)))
+        .await;
+    let surprised = service.order_when("o1", "an unknown state", |o| {
+        has(o, "answers", "finding", "unknown state")
+    });
+    let surprised = surprised.await;
+    assert_eq!(surprised["state"], Value::Null);
+    assert_eq!(surprised["hints"], serde_json::json!(["UNKNOWN"]));
+    assert_eq!(surprised["deliveries"][0]["status"], "THAWING");
+    assert!(has(
+        &surprised,
+        "deliveries",
+        "verdict",
+        "unknown status \"THAWING\""
+    ));
+    assert_eq!(surprised["answers"][0]["state"], "FROZEN");
+
+    let order = service.settles("o1", "IN_REVIEW").await;
+    assert_eq!(order["hints"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_yet_is_asked_about_again() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    simulator.push_reply(&id("o1"), Reply::Missing);
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .await;
+    let order = service.settles("o1", "IN_REVIEW").await;
+    assert!(has(&order, "answers", "finding", "404"), "{order}");
+    assert_eq!(asked(&simulator, "o1"), 2);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_on_the_way() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    service
+        .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
+        .await;
+    service.settles("o1", "COMPLETED").await;
+    assert_eq!(simulator.stats().tokens, 1);
+
+    simulator.revoke_tokens();
+    ask_now(&service, "o1").await;
+    let order = service.order_when("o1", "asked again", |o| {
+        has(o, "answers", "finding", "still shows COMPLETED")
+    });
+    let order = order.await;
+    assert_eq!(simulator.stats().tokens, 2);
+    assert!(!has(&order, "answers", "finding", "no answer"), "{order}");
+    // The refused question and its repetition are two; nothing was counted as failed.
+    assert_eq!(asked(&simulator, "o1"), 3);
+}
+
+#[tokio::test]
+async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
+    const TRIES: usize = 3;
+    let folder = folder();
+    let others: Vec<String> = (0..12).map(|n| format!("o{n}")).collect();
+    let names: Vec<&str> = others.iter().map(String::as_str).chain(["bad"]).collect();
+    let hasty = |s: Settings| s.set("worker.attempts_max", TRIES);
+    let (service, simulator) = stage(&folder, &names, &DONE, hasty).await;
+    for _ in 0..TRIES {
+        simulator.push_reply(&id("bad"), Reply::Broken { status: 500 });
+    }
+    for order in &names {
+        let body = event(&format!("e-{order}"), order, "COMPLETED", at(&simulator, 2));
+        service.tell(body).await;
+    }
+    for order in &others {
+        service.settles(order, "COMPLETED").await;
+    }
+    let parked = service.order_when("bad", "parked", |o| o["parked"] != Value::Null);
+    let parked = parked.await;
+    let reason = parked["parked"].as_str().expect("a reason");
+    assert!(reason.contains("gave up after 3 tries"), "{reason}");
+    assert_eq!(parked["ask_at"], Value::Null);
+    assert_eq!(asked(&simulator, "bad"), TRIES);
+    assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
+    assert_eq!(service.status().await["orders_parked"], 1);
+
+    // An operator brings it back, and it has all its tries again.
+    ask_now(&service, "bad").await;
+    let order = service.settles("bad", "COMPLETED").await;
+    assert_eq!(
+        (&order["parked"], &order["attempts"]),
+        (&Value::Null, &0.into())
+    );
+    assert_eq!(service.status().await["orders_parked"], 0);
+}
+
+#[tokio::test]
+async fn news_bring_a_parked_order_back() {
+    let folder = folder();
+    let hasty = |s: Settings| s.set("worker.attempts_max", 1);
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, hasty).await;
+    simulator.push_reply(&id("o1"), Reply::Broken { status: 500 });
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .await;
+    let parked = service.order_when("o1", "parked", |o| o["parked"] != Value::Null);
+    parked.await;
+    service
+        .tell(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
+        .await;
+    service.settles("o1", "COMPLETED").await;
+}
+
+#[tokio::test]
+async fn without_the_api_only_what_fits_moves() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    let now = clock::now();
+    let later = |secs| now.plus(Duration::from_secs(secs));
+    for (name, status, said_at) in [
+        ("e1", "IN_REVIEW", now),
+        ("e2", "BLOCKED", later(1)),
+        // BLOCKED does not lead to COMPLETED at once: Sinch would have to be asked.
+        ("e3", "COMPLETED", later(2)),
+    ] {
+        service.tell(event(name, "o1", status, said_at)).await;
+        service
+            .order_when("o1", "looked at", |o| {
+                let deliveries = o["deliveries"].as_array().into_iter().flatten();
+                deliveries
+                    .last()
+                    .is_some_and(|d| d["event"] == name && d["phase"] != "waiting")
+            })
+            .await;
+    }
+    let order = service.order("o1").await;
+    assert_eq!(
+        (&order["state"], &order["confirmed"]),
+        (&"BLOCKED".into(), &Value::Null)
+    );
+    assert_eq!(order["ask_at"], Value::Null);
+    let phases: Vec<_> = (0..3).map(|n| &order["deliveries"][n]["phase"]).collect();
+    assert_eq!(phases, ["parked", "settled", "parked"]);
+    let parked = service.list("/api/v1/parked").await;
+    assert_eq!(parked.len(), 2);
+    for row in parked {
+        let reason = row["reason"].as_str().expect("a reason");
+        assert!(reason.contains("api = \"off\""), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_storm_for_one_order_costs_few_questions_and_delays_no_other() {
+    const EVENTS: usize = 200;
+    let folder = folder();
+    let history = [(0, Created), (1, InReview), (2, Blocked)];
+    let (service, simulator) = stage(&folder, &["storm", "calm"], &history, |s| s).await;
+    let began = clock::now();
+    for n in 0..EVENTS {
+        // Rubbish that always leaves a doubt: an unknown word, and steps back and forth.
+        let status = ["BLOCKED", "IN_REVIEW", "GUSTY"][n % 3];
+        let body = event(&format!("e{n}"), "storm", status, at(&simulator, 2));
+        service.tell(body).await;
+        if n == EVENTS / 2 {
+            let body = event("calm", "calm", "BLOCKED", at(&simulator, 2));
+            service.tell(body).await;
+            service.settles("calm", "BLOCKED").await;
+        }
+    }
+    let order = service.settles("storm", "BLOCKED").await;
+    assert_eq!(order["deliveries"].as_array().map(Vec::len), Some(EVENTS));
+    // Events alone ask once in three seconds at most; each such answer may leave a doubt that costs one
+    // question more.
+    let took = clock::now().since(began).as_secs() as usize;
+    let asks = asked(&simulator, "storm");
+    assert!(asks <= 2 * (1 + took / 3), "{asks} questions in {took} s");
+    until("everything to be looked at", async || {
+        (service.status().await["deliveries_waiting"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unsigned_event_reaches_no_order() {
+    let folder = folder();
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let body = event("e1", "o1", "COMPLETED", at(&simulator, 2));
+    let forged = Request::signed(PATH, &format!("{SECRET}x"), body.clone());
+    service.send(&forged).await.assert_refusal(401, "forged");
+    service
+        .tell(event("e2", "o2", "COMPLETED", at(&simulator, 2)))
+        .await;
+    service
+        .order_when("o2", "asked about", |o| has(o, "answers", "finding", "404"))
+        .await;
+    assert_eq!(service.order("o1").await, Value::Null);
+    assert_eq!(asked(&simulator, "o1"), 0);
+}

@@ -1,0 +1,195 @@
+//! Many orders at once, and a Sinch that fails: nothing is lost, nobody is hammered, all agree at last.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sinch_callbacks::clock;
+use sinch_callbacks::order::{State, Time};
+use sinch_callbacks::simulator::{Outage, Script, Simulator, Trouble, World};
+
+use crate::instrument::{
+    PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within,
+};
+
+/// The confirmed states that disagree with what Sinch knows.
+async fn disagreeing(service: &Service, simulator: &Simulator) -> Vec<String> {
+    let orders = service.list("/api/v1/orders?limit=1000").await;
+    let confirmed: BTreeMap<&str, &str> = orders
+        .iter()
+        .filter_map(|order| Some((order["order"].as_str()?, order["confirmed"].as_str()?)))
+        .collect();
+    let truth = simulator.truth();
+    truth
+        .iter()
+        .filter_map(|(order, state)| {
+            let shown = confirmed.get(order.as_str()).copied();
+            (shown != Some(state.as_str()))
+                .then(|| format!("{order} is {state}, shown as {shown:?}"))
+        })
+        .collect()
+}
+
+/// Waits until every order is where Sinch has it.
+pub async fn agree(service: &Service, simulator: &Simulator) {
+    let agreed = async || {
+        let open = disagreeing(service, simulator).await;
+        open.is_empty().then_some(())
+    };
+    if within(PATIENCE, agreed).await.is_none() {
+        let open = disagreeing(service, simulator).await;
+        panic!("seed {}: {open:#?}", simulator.world().seed());
+    }
+}
+
+/// The most questions that came within one second.
+fn busiest_second(simulator: &Simulator) -> usize {
+    let asks = simulator.asks();
+    let within = |from: usize| {
+        let later = asks[from..].iter();
+        later
+            .take_while(|ask| ask.at.since(asks[from].at) < Duration::from_secs(1))
+            .count()
+    };
+    (0..asks.len()).map(within).max().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
+    const PER_SECOND: usize = 15;
+    const LANES: usize = 4;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let folder = folder();
+    let script = Script {
+        project: id(PROJECT),
+        orders: 40,
+        span: Duration::from_secs(3),
+        trouble: Trouble::none(),
+    };
+    let settings = Settings::new(folder.path())
+        .set("worker.asks_per_second", PER_SECOND)
+        .set("worker.lanes", LANES)
+        .set("sinch.request_timeout_secs", 0.5);
+    let (simulator, settings) = play(World::new(seed, &script), settings).await;
+    let service = Service::start(&settings).await;
+    simulator.set_callback_url(Some(service.callback_url()));
+    let outages = [
+        Outage::None,
+        Outage::Unavailable { retry_after: None },
+        Outage::Garbled,
+        Outage::Throttled {
+            retry_after: Some(Duration::from_secs(1)),
+        },
+        Outage::Unauthorized,
+        Outage::Hang,
+    ];
+    for outage in outages {
+        let (since, works) = (clock::now(), outage == Outage::None);
+        let met = format!("{outage:?} to be met");
+        simulator.set_outage(outage);
+        until(&met, async || {
+            let api = service.status().await["api"][PROJECT].take();
+            let at = api["at"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+            (Time::from(at) > since && api["answered"] == works).then_some(())
+        })
+        .await;
+    }
+    simulator.played_out().await;
+    let stats = simulator.stats();
+    assert_eq!(stats.acknowledged, stats.events, "{stats:?}");
+    assert_eq!((stats.refused, stats.unanswered), (0, 0), "{stats:?}");
+    assert_eq!(
+        service.ask("/readyz").await.status,
+        200,
+        "an outage is not ours"
+    );
+
+    simulator.set_outage(Outage::None);
+    agree(&service, &simulator).await;
+    assert_eq!(service.status().await["orders_parked"], 0);
+    // The budget has room for a tenth of a second; whatever was under way may arrive together.
+    let most = PER_SECOND + PER_SECOND / 10 + LANES;
+    let busiest = busiest_second(&simulator);
+    assert!(
+        busiest <= most,
+        "seed {seed}: {busiest} questions in a second"
+    );
+}
+
+#[tokio::test]
+async fn one_question_at_a_time_tries_whether_sinch_is_back() {
+    let folder = folder();
+    let history = [(0, State::Created), (1, State::InReview)];
+    let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
+    let lives = orders.iter().map(|order| life(order, &history));
+    let settings = Settings::new(folder.path())
+        .set("worker.lanes", 8)
+        .set_project("auth", "basic");
+    let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
+    simulator.set_outage(Outage::Unavailable { retry_after: None });
+    let service = Service::start(&settings).await;
+    for order in &orders {
+        let body = event(order, order, "IN_REVIEW", simulator.started_at());
+        service.tell(body).await;
+    }
+    let paused = |line: &String| line.contains("asking pauses");
+    until("the pause", async || {
+        service.lines().iter().any(paused).then_some(())
+    })
+    .await;
+    // What was under way when the gate closed may still arrive: as much as there are lanes.
+    let before = simulator.asks().len() + 8;
+    until("some probes", async || {
+        (simulator.asks().len() > before + 4).then_some(())
+    })
+    .await;
+    let asks = simulator.asks();
+    let gaps: Vec<Duration> = asks[before..]
+        .windows(2)
+        .map(|pair| pair[1].at.since(pair[0].at))
+        .collect();
+    // With a cap of a second, a probe waits for half a second at least.
+    let least = Duration::from_millis(450);
+    assert!(gaps.iter().all(|gap| *gap >= least), "{gaps:?}");
+
+    simulator.set_outage(Outage::None);
+    agree(&service, &simulator).await;
+}
+
+#[tokio::test]
+async fn a_hostile_world_ends_in_agreement() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let folder = folder();
+    let trouble = Trouble {
+        delay_max: Duration::from_secs(3),
+        staleness: Duration::from_secs(1),
+        young: Duration::from_secs(1),
+        reopened: 0.1,
+        ..Trouble::demo()
+    };
+    let script = Script {
+        project: id(PROJECT),
+        orders: 60,
+        span: Duration::from_secs(4),
+        trouble,
+    };
+    let settings = Settings::new(folder.path())
+        .set("worker.staleness_secs", 1)
+        .set("worker.lanes", 8);
+    let (simulator, settings) = play(World::new(seed, &script), settings).await;
+    let service = Service::start(&settings).await;
+    simulator.set_callback_url(Some(service.callback_url()));
+    simulator.played_out().await;
+    agree(&service, &simulator).await;
+    let stats = simulator.stats();
+    assert_eq!(
+        (stats.refused, stats.given_up),
+        (0, 0),
+        "seed {seed}: {stats:?}"
+    );
+    assert!(
+        stats.lost > 0 && stats.doubled > 0 && stats.delayed > 0,
+        "{stats:?}"
+    );
+}

@@ -1,0 +1,184 @@
+//! What nobody may read: secrets, tokens and telephone numbers, at the most talkative level.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::{Outage, Reply, World};
+
+use crate::instrument::{
+    KEY_SECRET, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event, folder, id,
+    life, play,
+};
+
+const OLD_SECRET: &str = "old-secret-p05fgw";
+const TOKEN: &str = "operators-token-c39bnt";
+/// Every telephone number here begins with this.
+const NUMBERS: &str = "4477009001";
+
+#[tokio::test]
+async fn neither_log_nor_answers_give_anything_away() {
+    let folder = folder();
+    let orders = [
+        life("o1", &[(0, State::InReview)]),
+        life(&format!("+{NUMBERS}77"), &[(0, State::InReview)]),
+    ];
+    let world = World::from_orders(id(PROJECT), orders);
+    let settings = Settings::new(folder.path())
+        .set("log.filter", "trace")
+        .set("operators.token", TOKEN)
+        .set_project("secrets", json!([SECRET, OLD_SECRET]));
+    let (simulator, settings) = play(world, settings).await;
+    let service = Service::start(&settings).await;
+    let mut answers = Vec::new();
+
+    // Everything that can be said of secrets and numbers, and every way to go wrong.
+    let at = simulator.started_at();
+    let number = format!("+{NUMBERS}77");
+    let bodies = [
+        event("e1", "o1", "IN_REVIEW", at),
+        event("e2", &number, "IN_REVIEW", at),
+        event("e2", &number, "BLOCKED", at),
+        about_number("e3", "ACTIVE_NUMBER", &number),
+        json!({"resourceType": "NUMBER_ORDER", "resourceId": number, "eventId": "e4"}).to_string(),
+        format!("{{{number}"),
+    ];
+    for body in bodies {
+        for secret in [SECRET, OLD_SECRET, "a-wrong-secret"] {
+            let request = Request::signed(PATH, secret, body.clone());
+            answers.push(service.send(&request).await);
+        }
+    }
+    let operator = |method: &str, path: &str| {
+        Request::new(method, path).header("Authorization", &format!("Bearer {TOKEN}"))
+    };
+    let mut ask = async |method: &str, path: &str| {
+        let answer = service.ask_with(&operator(method, path)).await;
+        answers.push(answer.clone());
+        answer
+    };
+    let settled = async |order: &str| {
+        crate::instrument::until("an answer of Sinch", async || {
+            let path = format!("/api/v1/orders/{order}");
+            let answer = service.ask_with(&operator("GET", &path)).await;
+            (answer.json()["settled"] == true).then_some(())
+        })
+        .await;
+    };
+    settled("o1").await;
+    settled(&number).await;
+    let o1 = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    for reply in [
+        Reply::Unauthorized,
+        Reply::Broken { status: 500 },
+        Reply::Raw {
+            status: 200,
+            body: format!("{{\"token\":\"{KEY_SECRET}\"}}"),
+        },
+    ] {
+        simulator.push_reply(&id("o1"), reply);
+        ask("POST", &o1).await;
+    }
+    simulator.revoke_tokens();
+    ask("POST", &o1).await;
+    simulator.set_outage(Outage::Unauthorized);
+    ask("POST", &o1).await;
+    let refused = |line: &String| line.contains("check key_id and key_secret");
+    crate::instrument::until("the key to be refused", async || {
+        service.lines().iter().any(refused).then_some(())
+    })
+    .await;
+    for path in [
+        "/status",
+        "/api/v1/orders",
+        "/api/v1/parked",
+        "/api/v1/orders/o1",
+        "/nowhere",
+    ] {
+        ask("GET", path).await;
+    }
+    // The wrong token is as much of a secret: it may be the right one, mistyped.
+    let wrong = Request::new("GET", "/status").header("Authorization", "Bearer mistyped-token");
+    answers.push(service.ask_with(&wrong).await);
+
+    let tokens = simulator.stats().tokens;
+    assert!(tokens >= 2, "tokens were in use");
+    let ended = service.stop().await;
+    assert_eq!(ended.code, Some(0));
+    let log = format!("{}\n{}", ended.out, ended.err);
+    assert!(log.contains("\"TRACE\""), "it was talkative");
+    let signed = Request::signed(PATH, SECRET, event("e1", "o1", "IN_REVIEW", at)).head();
+    let signature = signed
+        .lines()
+        .find_map(|line| line.strip_prefix("X-Sinch-Signature: "));
+    let basic = "Basic ";
+    let secrets = [
+        SECRET,
+        OLD_SECRET,
+        KEY_SECRET,
+        TOKEN,
+        "mistyped-token",
+        "simulated-token",
+        basic,
+        signature.expect("it is signed"),
+    ];
+    for secret in secrets {
+        let leak = log.lines().find(|line| line.contains(secret));
+        assert_eq!(leak, None, "{secret}");
+        for answer in &answers {
+            let text = format!("{}{}", answer.head, String::from_utf8_lossy(&answer.body));
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+    let leak = log.lines().find(|line| line.contains(NUMBERS));
+    assert_eq!(leak, None, "a telephone number");
+}
+
+#[tokio::test]
+async fn nobody_else_on_the_machine_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    let entries = std::fs::read_dir(folder.path()).expect("the folder can be read");
+    let mut seen = 0;
+    for entry in entries {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("service.db") {
+            seen += 1;
+            let mode = entry.metadata().expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+        }
+    }
+    assert!(seen >= 3, "database, log and lock");
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_does_not_flood_the_log() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let began = std::time::Instant::now();
+    let forged = Request::post(PATH, "{}");
+    for _ in 0..300 {
+        service.send(&forged).await.assert_refusal(401, "forged");
+    }
+    let lines = service.lines();
+    let refused = lines
+        .iter()
+        .filter(|line| line.contains("refused a callback"));
+    let most = 2 + began.elapsed().div_duration_f64(Duration::from_secs(1)) as usize;
+    assert!(
+        (1..=most).contains(&refused.count()),
+        "one a second at most"
+    );
+    assert_eq!(
+        service.refused("signature").await,
+        300,
+        "and yet each is counted"
+    );
+}

@@ -2,7 +2,9 @@
 #
 #   docker build -t sinch-callbacks .
 #   docker run --read-only --cap-drop ALL -v sinch-callbacks:/data -p 8080:8080 \
-#     -e SINCH_CALLBACKS_PROJECTS__0__ID=… -e SINCH_CALLBACKS_PROJECTS__0__SECRETS__0=… sinch-callbacks
+#     --env-file FILE sinch-callbacks
+#
+# with at least SINCH_CALLBACKS_PROJECTS__0__ID, …__SECRETS__0, …__KEY_ID and …__KEY_SECRET in the file.
 #
 # Only what every builder understands: no BuildKit syntax.
 

@@ -59,7 +59,7 @@ CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
 CREATE INDEX orders_state ON orders (state, id);
 CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
-CREATE INDEX orders_lasting ON orders (updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
+CREATE INDEX orders_lasting ON orders (confirmed_state, updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
 -- The inbox: every callback that was answered 200.
 CREATE TABLE deliveries (

@@ -39,7 +39,7 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
-    /// A project's API cannot be reached as configured.
+    /// There is no client for a project's API.
     #[error("project {project}: {error}")]
     Client {
         /// Whose.
@@ -289,8 +289,9 @@ impl App {
         self.operators_address
     }
 
-    /// Works until told to stop; then answers what is in flight, settles or releases what is claimed,
-    /// folds the log into the database, and ends within the grace.
+    /// Works until told to stop; then answers what is in flight, settles what Sinch answers in time (the
+    /// leases of the rest are void at the next start), folds the log into the database, and ends within
+    /// the grace.
     ///
     /// # Errors
     ///

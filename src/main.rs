@@ -10,7 +10,8 @@ use sinch_callbacks::commands;
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
-    /// The configuration file; without it, config.toml where there is one, and the environment.
+    /// The configuration file; without it, config.toml where there is one, and the environment. The demo
+    /// and the simulator need none.
     #[arg(
         long,
         global = true,

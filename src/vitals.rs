@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::order::{Id, Time};
-use crate::store::Accepted;
+use crate::store::{Accepted, Gate};
 
 /// Why a request on the callback listener was not answered 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -50,13 +50,24 @@ impl Refusal {
 struct Tally {
     count: AtomicU64,
     last_at: AtomicI64,
+    logged_at: AtomicI64,
 }
 
 impl Tally {
-    /// Counts, and says when it last did.
-    fn step(&self, now: Time) -> Time {
+    fn step(&self, now: Time) {
         self.count.fetch_add(1, Relaxed);
-        Time(self.last_at.swap(now.0, Relaxed))
+        self.last_at.store(now.0, Relaxed);
+    }
+
+    /// Whether a line in the log is due: one a second at most.
+    fn is_due(&self, now: Time) -> bool {
+        let before = self.logged_at.load(Relaxed);
+        let due = now.since(Time(before)) >= Duration::from_secs(1);
+        // Only one of those who come at once wins.
+        due && self
+            .logged_at
+            .compare_exchange(before, now.0, Relaxed, Relaxed)
+            .is_ok()
     }
 
     fn read(&self) -> Count {
@@ -77,15 +88,15 @@ pub struct Count {
     pub last_at: Option<Time>,
 }
 
-/// What the API last had to say to a project.
-#[derive(Clone, Debug, Serialize)]
+/// How asking for a project goes.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiView {
-    /// When the last question was settled.
-    pub at: Time,
-    /// Whether Sinch answered.
-    pub answered: bool,
+    /// When the last question was settled; `null`: none since the start.
+    pub last_at: Option<Time>,
+    /// Whether Sinch answered it.
+    pub answered: Option<bool>,
     /// What it came to, in words.
-    pub outcome: String,
+    pub outcome: Option<String>,
     /// Tries in a row that failed through the provider.
     pub failures: u32,
     /// Until when nobody asks.
@@ -144,8 +155,9 @@ impl Vitals {
     /// Counts a request that was not. The answer is whether it is worth a line in the log: a flood of
     /// refusals gets one a second for each reason.
     pub fn refused(&self, why: Refusal, now: Time) -> bool {
-        let before = self.refused[why as usize].step(now);
-        now.since(before) >= Duration::from_secs(1)
+        let tally = &self.refused[why as usize];
+        tally.step(now);
+        tally.is_due(now)
     }
 
     /// Callbacks answered 200: new, repeated, and with a conflicting body.
@@ -164,12 +176,25 @@ impl Vitals {
             .collect()
     }
 
-    /// Notes what asking for a project came to.
-    pub fn api(&self, project: &Id, view: ApiView) {
-        lock(&self.api).insert(project.clone(), view);
+    /// Notes what the last question for a project came to.
+    pub fn asked(&self, project: &Id, at: Time, answered: bool, outcome: String) {
+        let mut api = lock(&self.api);
+        let view = api.entry(project.clone()).or_default();
+        view.last_at = Some(at);
+        view.answered = Some(answered);
+        view.outcome = Some(outcome);
     }
 
-    /// What asking last came to, by project.
+    /// Notes how a project's gate stands.
+    pub fn gate(&self, project: &Id, gate: &Gate) {
+        let mut api = lock(&self.api);
+        let view = api.entry(project.clone()).or_default();
+        view.failures = gate.failures;
+        view.paused_until = gate.paused.as_ref().map(|(until, _)| *until);
+        view.pause_reason = gate.paused.as_ref().map(|(_, reason)| reason.clone());
+    }
+
+    /// How asking goes, by project.
     pub fn api_views(&self) -> BTreeMap<String, ApiView> {
         lock(&self.api)
             .iter()

@@ -8,7 +8,8 @@ use crate::app::{self, StartError};
 use crate::config::{Api, Config};
 use crate::store;
 
-/// Makes the checks and changes nothing. The exit code is the one that `serve` would end with.
+/// Makes the checks and changes nothing. The exit code is that of the gravest fault, by the codes that
+/// `serve` ends with.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,

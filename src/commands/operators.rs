@@ -8,8 +8,6 @@ use secrecy::ExposeSecret;
 
 use crate::config;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Sends a request to the running service.
 ///
 /// # Errors
@@ -20,12 +18,13 @@ pub(super) async fn send(
     method: Method,
     path: &str,
     body: Vec<u8>,
+    timeout: Duration,
 ) -> Result<Response, String> {
     // Needed to set up any client, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
-        .timeout(TIMEOUT)
+        .timeout(timeout)
         .build();
     let client = client.map_err(|error| error.to_string())?;
     let address = reachable(operators.listen);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use reqwest::Method;
 
@@ -12,6 +13,9 @@ use crate::order::Id;
 
 /// The exit code for arguments that make no sense, as clap has it.
 const USAGE: u8 = 2;
+
+/// A long list takes its time.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What can be said on the command line.
 #[derive(clap::Args, Debug)]
@@ -41,7 +45,8 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
         }
     };
     let path = format!("/api/v1/orders/{project}");
-    let reason = match operators::send(&config.operators, Method::POST, &path, list).await {
+    let sent = operators::send(&config.operators, Method::POST, &path, list, TIMEOUT);
+    let reason = match sent.await {
         Ok(response) if response.status().is_success() => {
             println!("{}", response.text().await.unwrap_or_default());
             return ExitCode::SUCCESS;

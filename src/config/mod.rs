@@ -220,7 +220,7 @@ impl Default for Worker {
             attempts_max: 30,
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(300),
-            shutdown_grace: Duration::from_secs(20),
+            shutdown_grace: Duration::from_secs(8),
         }
     }
 }

@@ -76,10 +76,13 @@ pub fn router(settings: Settings, store: Store, vitals: Arc<Vitals>) -> Router {
         router = router.route(&entrance.path, post(receive).with_state(context));
     }
     let counting = vitals.clone();
-    let refuse = move |why, status| {
+    let refuse = move |why, status: StatusCode| {
         let vitals = counting.clone();
         move || async move {
-            vitals.refused(why, clock::now());
+            if vitals.refused(why, clock::now()) {
+                let status = status.as_u16();
+                tracing::warn!(?why, status, "refused a request; /status has the counts");
+            }
             Problem::new(status)
         }
     };
@@ -102,11 +105,13 @@ async fn admit(
     next: Next,
 ) -> Response {
     let (sources, vitals) = &*gate;
-    if sources.allows(peer.ip(), request.headers()) {
+    let source = sources.source(peer.ip(), request.headers());
+    if sources.allows(source) {
         return next.run(request).await;
     }
     if vitals.refused(Refusal::Source, clock::now()) {
-        tracing::warn!(peer = %peer.ip(), "refused: the source address is not allowed");
+        let (peer, source) = (peer.ip(), source.map(tracing::field::display));
+        tracing::warn!(%peer, source, "refused: the source address is not allowed, or not readable");
     }
     let mut response = Problem::new(StatusCode::FORBIDDEN).into_response();
     let close = HeaderValue::from_static("close");

@@ -18,18 +18,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Whether a request with these headers, over a connection from `peer`, comes from an allowed address.
-    pub fn allows(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        self.source(peer, headers)
-            .is_some_and(|source| contains(&self.allow, source))
+    /// Whether this source may call; one that could not be made out may not.
+    pub fn allows(&self, source: Option<IpAddr>) -> bool {
+        source.is_some_and(|source| contains(&self.allow, source))
     }
 
-    /// The address that the request comes from; `None`: a trusted proxy said something unreadable.
+    /// The address that a request with these headers, over a connection from `peer`, comes from; `None`: a trusted proxy said something unreadable.
     ///
     /// The header counts only when the peer is trusted. All its lines are read as one list, from the
     /// right, as long as each hop is trusted to have named the next one; whatever stands further left
     /// was written by somebody else and is not even looked at.
-    fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    pub fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hop = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
         let named = lines
@@ -201,8 +200,10 @@ mod tests {
     #[test]
     fn only_the_allowed_may_call() {
         let sources = sources(&[]);
-        let allows =
-            |peer: &str| sources.allows(peer.parse().expect("an address"), &HeaderMap::new());
+        let allows = |peer: &str| {
+            let peer = peer.parse().expect("an address");
+            sources.allows(sources.source(peer, &HeaderMap::new()))
+        };
         assert!(allows("192.0.2.1") && allows("::ffff:192.0.2.1") && allows("2001:db8::9"));
         assert!(!allows("192.0.2.2") && !allows("2001:db9::9") && !allows("127.0.0.1"));
     }

@@ -25,7 +25,8 @@ pub enum Decision {
 /// Why an event alone does not decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// No state of the order is known yet. The claim, where there is one, stands provisionally.
+    /// No state of the order is known yet. The claim stands provisionally, if it has a readable time
+    /// stamp to be weighed by.
     FirstNews(State),
     /// The status is none of the documented ones.
     UnknownStatus(Status),
@@ -236,7 +237,8 @@ fn want_answer(order: &mut Order, now: Time, rule: &Rule) {
         order.ask_at = None;
     }
     let soon = match order.asked_at {
-        Some(asked_at) => now.max(asked_at.plus(rule.cooldown)),
+        // Not later than now: the clock may have been set back since.
+        Some(asked_at) => now.max(asked_at.min(now).plus(rule.cooldown)),
         None => now,
     };
     order.ask_at = Some(match order.ask_at {

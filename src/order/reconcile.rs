@@ -139,6 +139,7 @@ pub struct Change {
 pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) -> Change {
     let mut next = order.clone();
     next.asked_at = Some(asked_at);
+    bring_back(&mut next, asked_at, rule);
     let finding = match answer {
         Answer::Found(snapshot) => {
             next.missing_since = None;
@@ -160,6 +161,21 @@ pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) ->
         finding,
         transition,
     }
+}
+
+/// What lies ahead of the question was written before a clock was set back; nobody is to wait for it.
+fn bring_back(order: &mut Order, asked_at: Time, rule: &Rule) {
+    let latest = asked_at
+        .plus(Rule::SKEW_MAX)
+        .plus(rule.staleness)
+        .plus(Rule::MARGIN);
+    for hint in &mut order.hints {
+        hint.settles_at = hint.settles_at.min(latest);
+    }
+    if let Some(tie) = &mut order.tie {
+        tie.since = tie.since.min(asked_at);
+    }
+    order.missing_since = order.missing_since.map(|since| since.min(asked_at));
 }
 
 fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Finding {
@@ -322,12 +338,15 @@ fn transition(before: &Order, after: &Order, finding: &Finding) -> Option<Transi
     if !(changed || withdrawn) {
         return None;
     }
-    let cause = match changed {
-        true => finding.to_string(),
-        false => format!("{finding}, late enough to overrule the event"),
+    let (from, cause) = match changed {
+        true => (confirmed(before), finding.to_string()),
+        false => {
+            let cause = format!("{finding}, late enough to overrule the event");
+            (before.state(), cause)
+        }
     };
     Some(Transition {
-        from: before.state(),
+        from,
         to: now.state,
         confirmed: true,
         said_at: now.updated_at,

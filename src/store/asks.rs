@@ -169,7 +169,10 @@ pub(super) async fn settle(
         let weighed = weigh(&stored, outcome);
         if let Some(transition) = &weighed.transition {
             let (at, before) = (outcome.now, &stored.order);
-            moves.push(NewTransition::confirmed(stored.id, at, transition, before));
+            moves.push(match weighed.dated {
+                true => NewTransition::confirmed(stored.id, at, transition, before),
+                false => NewTransition::new(stored.id, at, transition),
+            });
         }
         stored.order = weighed.order;
         answers.push(weighed.answer);
@@ -191,6 +194,8 @@ pub(super) async fn settle(
 struct Weighed {
     order: order::Order,
     transition: Option<order::Transition>,
+    /// Whether Sinch has said when.
+    dated: bool,
     answer: NewAnswer,
     settled: Settled,
 }
@@ -247,6 +252,7 @@ fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
     Weighed {
         order,
         transition,
+        dated: snapshot.is_some(),
         answer,
         settled,
     }

@@ -1,11 +1,14 @@
 //! Orders that an operator should see to before it is too late.
 
+use std::time::Duration;
+
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::rows::{self, json, order_columns};
 use super::{Store, StoreError};
-use crate::order::{self, Limits, OrderKey, Time};
+use crate::order::{self, Condition, Limits, OrderKey, State, Time};
 
 /// An order in a condition.
 #[derive(Clone, Debug, Serialize)]
@@ -27,10 +30,7 @@ pub struct ConditionRow {
     #[serde(skip)]
     pub(super) id: i64,
     #[serde(skip)]
-    pub(super) key: OrderKey,
-    /// The condition that was last reported.
-    #[serde(skip)]
-    pub(super) alarm: Option<String>,
+    key: OrderKey,
 }
 
 impl ConditionRow {
@@ -38,26 +38,22 @@ impl ConditionRow {
     pub fn key(&self) -> &OrderKey {
         &self.key
     }
-
-    /// Whether it has not been reported yet.
-    pub fn is_new(&self) -> bool {
-        self.alarm.as_deref() != Some(self.condition.as_str())
-    }
 }
 
 const EXPIRING: &str = concat!(
     "SELECT ",
     order_columns!(),
-    ", o.alarm FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.confirmed_state = 'CREATED' AND o.expires_at <= ?1 ORDER BY o.expires_at LIMIT ?2"
+    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+     WHERE o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2 \
+     AND o.alarm IS NOT ?3 ORDER BY o.expires_at LIMIT ?4"
 );
 
 const LASTING: &str = concat!(
     "SELECT ",
     order_columns!(),
-    ", o.alarm FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') AND o.updated_at <= ?1 \
-     ORDER BY o.updated_at LIMIT ?2"
+    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+     WHERE o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
+     AND o.updated_at <= ?2 AND o.alarm IS NOT ?3 ORDER BY o.updated_at LIMIT ?4"
 );
 
 const REPORTED: &str = "
@@ -75,8 +71,22 @@ pub(super) async fn reported(
     Ok(())
 }
 
+/// Which conditions to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    All,
+    /// Those that were not reported yet.
+    New,
+}
+
+/// The time that was this long ago.
+fn ago(now: Time, span: Duration) -> Time {
+    Time(now.0.saturating_sub(Time(0).plus(span).0))
+}
+
 impl Store {
-    /// The orders that are in a condition now, the most urgent of each kind first, `limit` of each at most.
+    /// The orders that are in a condition now, `limit` of each kind at most, the most urgent first.
     ///
     /// # Errors
     ///
@@ -85,38 +95,72 @@ impl Store {
         &self,
         now: Time,
         limits: &Limits,
+        which: Which,
         limit: u32,
     ) -> Result<Vec<ConditionRow>, StoreError> {
-        let soonest = limits.expiring.iter().max().copied().unwrap_or_default();
-        let since = limits.review.min(limits.blocked);
-        let before = Time(now.0.saturating_sub(Time(0).plus(since).0));
+        // What was reported carries the words of its condition, so those are what is not looked for.
+        let known = |condition: Condition| match which {
+            Which::All => None,
+            Which::New => Some(condition.to_string()),
+        };
         let mut found = Vec::new();
-        for (sql, bound) in [(EXPIRING, now.plus(soonest)), (LASTING, before)] {
-            let query = sqlx::query(sql).bind(bound.0).bind(limit);
+        let mut spans = limits.expiring.clone();
+        spans.sort();
+        let overdue = (Time(i64::MIN), now, Condition::Overdue);
+        let mut after = now;
+        let expiring = spans.into_iter().map(|span| {
+            let until = now.plus(span);
+            (
+                std::mem::replace(&mut after, until),
+                until,
+                Condition::Expiring(span),
+            )
+        });
+        for (after, until, condition) in [overdue].into_iter().chain(expiring) {
+            let query = sqlx::query(EXPIRING).bind(after.0).bind(until.0);
+            let query = query.bind(known(condition)).bind(limit);
             found.extend(query.fetch_all(&self.readers).await?);
         }
-        let mut conditions = Vec::new();
-        for row in &found {
-            let stored = rows::read(row)?;
-            let Some(condition) = order::condition(&stored.order, now, limits) else {
-                continue;
-            };
-            let known = stored.order.confirmed.as_ref();
-            let expires_at = known.and_then(|c| c.expires_at);
-            let left = expires_at.filter(|at| *at > now);
-            conditions.push(ConditionRow {
-                project: stored.key.project.to_string(),
-                order: stored.key.order.to_string(),
-                state: known.map(|c| c.state.as_str()),
-                condition: condition.to_string(),
-                expires_at,
-                left_secs: left.map(|at| at.since(now).as_secs()),
-                since: known.map(|c| c.updated_at),
-                id: stored.id,
-                key: stored.key,
-                alarm: row.try_get("alarm")?,
-            });
+        for (state, limit_span) in [
+            (State::InReview, limits.review),
+            (State::Blocked, limits.blocked),
+        ] {
+            let before = ago(now, limit_span);
+            let query = sqlx::query(LASTING).bind(state.as_str()).bind(before.0);
+            let query = query
+                .bind(known(Condition::Lasting(state, limit_span)))
+                .bind(limit);
+            found.extend(query.fetch_all(&self.readers).await?);
         }
-        Ok(conditions)
+        let conditions = found.iter().map(|row| condition_row(row, now, limits));
+        Ok(conditions
+            .filter_map(sqlx::Result::transpose)
+            .collect::<sqlx::Result<_>>()?)
     }
+}
+
+/// The order in this row with its condition; `None`: it is in none.
+fn condition_row(
+    row: &SqliteRow,
+    now: Time,
+    limits: &Limits,
+) -> sqlx::Result<Option<ConditionRow>> {
+    let stored = rows::read(row)?;
+    let Some(condition) = order::condition(&stored.order, now, limits) else {
+        return Ok(None);
+    };
+    let known = stored.order.confirmed.as_ref();
+    let expires_at = known.and_then(|c| c.expires_at);
+    let left = expires_at.filter(|at| *at > now);
+    Ok(Some(ConditionRow {
+        project: stored.key.project.to_string(),
+        order: stored.key.order.to_string(),
+        state: known.map(|c| c.state.as_str()),
+        condition: condition.to_string(),
+        expires_at,
+        left_secs: left.map(|at| at.since(now).as_secs()),
+        since: known.map(|c| c.updated_at),
+        id: stored.id,
+        key: stored.key,
+    }))
 }

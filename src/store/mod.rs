@@ -18,7 +18,7 @@ mod transitions;
 mod writer;
 
 pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
-pub use conditions::ConditionRow;
+pub use conditions::{ConditionRow, Which};
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};

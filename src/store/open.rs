@@ -334,7 +334,8 @@ async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<(), Ope
 /// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
 const RESUME: &str = "
     UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL
-        AND (hints <> '[]' OR confirmed_state IS NULL)";
+        AND (confirmed_state IS NULL OR hints <> '[]'
+            OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED'))";
 
 /// After an unclean end every open order is asked about again, since callbacks may have been missed
 /// while nobody listened: spread over as long as the budget needs for all, and no later than planned.

@@ -75,7 +75,8 @@ impl From<StoredOrder> for OrderRow {
             state: state.map(State::as_str),
             settled: confirmed.is_some() && order.hints.is_empty() && order.tie.is_none(),
             confirmed: confirmed.map(|c| c.state.as_str()),
-            updated_at: confirmed.map(|c| c.updated_at),
+            // Zero: EXPIRED was concluded, and no answer ever dated anything.
+            updated_at: confirmed.map(|c| c.updated_at).filter(|at| *at != Time(0)),
             expires_at: confirmed.and_then(|c| c.expires_at),
             confirmed_at: confirmed.map(|c| c.confirmed_at),
             reopened: confirmed.is_some_and(|c| c.reopened),

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::order::{BackOff, Failure, Id, Rule};
 use crate::sinch::api::{AskError, Client, Fault};
 use crate::store::{Claim, ClaimRequest, Gate, Outcome, Settled, Store, StoreError};
-use crate::vitals::{ApiView, Vitals};
+use crate::vitals::Vitals;
 
 /// The worker that asks for one project.
 pub struct Asker {
@@ -77,10 +77,13 @@ impl Asker {
             abort,
             asker: self,
         });
+        shared
+            .asker
+            .vitals
+            .gate(&shared.asker.project, &shared.gate());
         let tasks = TaskTracker::new();
         let work = async {
             loop {
-                shared.asker.vitals.beat(&name);
                 let woken = shared.asker.store.asks().notified();
                 let pause = shared.fill_lanes(&lanes, &budget, &tasks).await?;
                 if let Some(pause) = pause {
@@ -92,8 +95,16 @@ impl Asker {
                 }
             }
         };
+        // Beside the work, which may rightly wait for long: for the budget, or for Sinch.
+        let live = async {
+            loop {
+                shared.asker.vitals.beat(&name);
+                tokio::time::sleep(POLL).await;
+            }
+        };
         let outcome = tokio::select! {
             outcome = work => outcome,
+            () = live => Ok(()),
             () = shared.broken.cancelled() => match stop.is_cancelled() {
                 true => Ok(()),
                 false => Err(StoreError::Closed),
@@ -248,6 +259,7 @@ impl Shared {
             return;
         }
         let project = &self.asker.project;
+        self.asker.vitals.gate(project, &gate);
         if before.paused.is_some() && gate.paused.is_none() {
             tracing::info!(%project, failures = before.failures, "asking goes on: the provider answers");
         }
@@ -289,16 +301,9 @@ impl Shared {
                 finding
             }
         };
-        let gate = self.gate();
-        let view = ApiView {
-            at: outcome.now,
-            answered: outcome.result.is_ok(),
-            outcome: words.clone(),
-            failures: gate.failures,
-            paused_until: gate.paused.as_ref().map(|(until, _)| *until),
-            pause_reason: gate.paused.map(|(_, reason)| reason),
-        };
-        self.asker.vitals.api(project, view);
+        let answered = outcome.result.is_ok();
+        let vitals = &self.asker.vitals;
+        vitals.asked(project, outcome.now, answered, words.clone());
     }
 }
 

@@ -31,9 +31,14 @@ pub(super) enum Passage {
     Closed(Time),
 }
 
+/// The longest that a gate is ever closed: an hour of `Retry-After` and the wait of a probe.
+const CLOSED_MAX: Duration = Duration::from_secs(3660);
+
 /// What the gate allows.
 pub(super) fn passage(gate: &Gate, now: Time) -> Passage {
     match &gate.paused {
+        // Further ahead than it can be: the clock was set back since.
+        Some((until, _)) if until.since(now) > CLOSED_MAX => Passage::Probe,
         Some((until, _)) if *until > now => Passage::Closed(*until),
         Some(_) => Passage::Probe,
         None => Passage::Open,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{logged, passing};
 use crate::clock;
 use crate::order::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Which};
 use crate::vitals::Vitals;
 
 /// How often deadlines are looked at. The tightest is a matter of minutes.
@@ -67,11 +67,11 @@ impl Minder {
     }
 
     async fn report(&self) -> Result<(), StoreError> {
-        let mut conditions = self
+        let now = clock::now();
+        let conditions = self
             .store
-            .conditions(clock::now(), &self.limits, REPORTED_MAX)
+            .conditions(now, &self.limits, Which::New, REPORTED_MAX)
             .await?;
-        conditions.retain(|row| row.is_new());
         for row in &conditions {
             let (project, order) = (row.project.as_str(), logged(row.key()));
             let (condition, left_secs) = (row.condition.as_str(), row.left_secs);

@@ -31,8 +31,8 @@ use crate::vitals::Vitals;
 
 /// What the operators' listener is to know.
 pub struct Settings {
-    /// What requests must bear. Without it the listener is open to whoever can connect, which the
-    /// configuration allows on loopback only.
+    /// What requests must bear. Without it the listener is open to whoever can connect: the
+    /// configuration is refused where that could be another machine.
     pub token: Option<SecretString>,
     /// The projects, each with what makes asking for it go on at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,

@@ -14,7 +14,7 @@ use super::status::{api_off, unknown_project};
 use super::{Context, Page, Shared, id, import, page_size, path, query};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::order::{Id, OrderKey};
+use crate::order::{self, Id, OrderKey};
 use crate::store::{OrderFilter, OrderHistory, OrderRow, WatchRequest};
 
 /// The largest list of orders that is taken at once: some half a million ids.
@@ -22,6 +22,9 @@ const IMPORT_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many orders one write makes known, so that callbacks need not wait long for it.
 const WATCHED_MAX: usize = 1000;
+
+/// What orders are listed under of which no state was ever said.
+const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
@@ -57,9 +60,17 @@ async fn list_orders(
 ) -> Result<Json<Page<OrderRow>>, Problem> {
     let asked = query(asked)?;
     let limit = page_size(asked.limit);
+    let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
+    let is_state = |word: &String| word == UNKNOWN || order::State::from_word(word).is_some();
+    if !asked.state.as_ref().is_none_or(is_state) {
+        let words = order::State::ALL.map(order::State::as_str).join(", ");
+        return Err(bad(format!("state: write one of {words}, {UNKNOWN}")));
+    }
+    let project = asked.project.map(Id::new);
+    let no_id = || bad("project: not the id of a project".to_owned());
     let filter = OrderFilter {
         state: asked.state,
-        project: asked.project.map(id).transpose()?,
+        project: project.map(|id| id.ok_or_else(no_id)).transpose()?,
         parked: asked.parked,
         after: asked.after,
         limit,
@@ -111,7 +122,9 @@ async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>
 
 /// An operator wants the truth now; a parked order gets all its tries again.
 async fn ask_now(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
-    match context.store.ask_now(key(asked)?, clock::now()).await? {
+    let key = key(asked)?;
+    may_be_asked(&context, &key.project)?;
+    match context.store.ask_now(key, clock::now()).await? {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(unknown_order()),
     }
@@ -139,7 +152,8 @@ async fn watch(
     Ok((status, Json(watched)))
 }
 
-/// The same for a whole list; the path's last part is the project. All or none.
+/// The same for a whole list; the path's last part is the project. A list with a line that cannot be
+/// used is refused whole.
 async fn watch_many(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,
@@ -151,12 +165,17 @@ async fn watch_many(
     Ok(Json(watch_all(&context, &id(path(asked)?)?, orders).await?))
 }
 
-async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {
+/// Promises nothing that nobody would do.
+fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
-        Some(Some(_)) => {}
-        Some(None) => return Err(api_off()),
-        None => return Err(unknown_project()),
+        Some(Some(_)) => Ok(()),
+        Some(None) => Err(api_off()),
+        None => Err(unknown_project()),
     }
+}
+
+async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {
+    may_be_asked(context, project)?;
     let mut watched = Watched {
         orders: orders.len(),
         new: 0,

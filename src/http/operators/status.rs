@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Context, Shared, id, metrics, path};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{ConditionRow, Summary};
+use crate::store::{ConditionRow, Summary, Which};
 use crate::vitals::{ApiView, Count, Refusal};
 
 /// How long a write may take before the database counts as stuck.
@@ -89,7 +89,7 @@ async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
         summary: context.store.summary(now).await?,
         conditions: context
             .store
-            .conditions(now, deadlines, CONDITIONS_MAX)
+            .conditions(now, deadlines, Which::All, CONDITIONS_MAX)
             .await?,
         callbacks_accepted: vitals.accepted_counts(),
         callbacks_refused: vitals.refused_counts(),

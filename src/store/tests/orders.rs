@@ -301,19 +301,16 @@ async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
         review: Duration::from_secs(500),
         blocked: Duration::from_secs(100),
     };
-    let conditions = async |secs| {
-        house
-            .store
-            .conditions(at(secs), &limits, 9)
-            .await
-            .expect("reads")
+    let conditions = async |which, secs| {
+        let found = house.store.conditions(at(secs), &limits, which, 9).await;
+        found.expect("reads")
     };
-    assert!(conditions(109).await.is_empty());
-    let found = conditions(110).await;
+    assert!(conditions(Which::All, 109).await.is_empty());
+    let found = conditions(Which::New, 110).await;
     assert_eq!(found[0].condition, "BLOCKED for more than 100 s");
-    assert!(found[0].is_new());
     house.store.reported(&found).await.expect("is kept");
-    assert!(!conditions(120).await[0].is_new());
+    assert!(conditions(Which::New, 120).await.is_empty());
+    assert_eq!(conditions(Which::All, 120).await.len(), 1);
 
     house
         .store
@@ -322,11 +319,46 @@ async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
         .expect("is known");
     let claim = house.claim(200).await.remove(0);
     house.settle(&claim, shows(State::InReview, 200), 200).await;
-    assert!(conditions(300).await.is_empty());
-    assert!(
-        conditions(700).await[0].is_new(),
-        "another state, another condition"
-    );
+    assert!(conditions(Which::All, 300).await.is_empty());
+    let found = conditions(Which::New, 700).await;
+    assert_eq!(found.len(), 1, "another state, another condition");
+}
+
+#[tokio::test]
+async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.look(12).await;
+    let claim = house.claim(12).await.remove(0);
+    // Expires at 9010 s.
+    house.settle(&claim, shows(State::Created, 10), 12).await;
+    let limits = Limits {
+        expiring: [900, 7200].map(Duration::from_secs).to_vec(),
+        review: Duration::MAX,
+        blocked: Duration::MAX,
+    };
+    for (secs, expected) in [
+        (1809, None),
+        (1810, Some("not submitted, and expires within 2 h")),
+        (8109, None),
+        (8110, Some("not submitted, and expires within 15 min")),
+        (9010, Some("not submitted, and its reservation has run out")),
+        (9999, None),
+    ] {
+        let found = house
+            .store
+            .conditions(at(secs), &limits, Which::New, 9)
+            .await
+            .expect("reads");
+        assert_eq!(
+            found.first().map(|row| row.condition.as_str()),
+            expected,
+            "at {secs}"
+        );
+        house.store.reported(&found).await.expect("is kept");
+    }
 }
 
 #[tokio::test]

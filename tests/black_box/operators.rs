@@ -65,11 +65,12 @@ async fn the_status_tells_how_things_stand() {
         ("deliveries_parked", json!(0)),
         ("last_delivery_at", Value::Null),
         ("last_asked_at", Value::Null),
-        ("api", json!({})),
         ("silent_workers", json!([])),
     ] {
         assert_eq!(fresh[name], expected, "{name}");
     }
+    assert_eq!(fresh["api"][PROJECT]["last_at"], Value::Null);
+    assert_eq!(fresh["api"][PROJECT]["failures"], 0);
     let began = clock::now();
     service
         .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))

@@ -89,7 +89,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
         simulator.set_outage(outage);
         until(&met, async || {
             let api = service.status().await["api"][PROJECT].take();
-            let at = api["at"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+            let at = api["last_at"].as_str()?.parse::<jiff::Timestamp>().ok()?;
             (Time::from(at) > since && api["answered"] == works).then_some(())
         })
         .await;

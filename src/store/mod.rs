@@ -11,6 +11,7 @@ mod look;
 mod open;
 mod queries;
 mod rows;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -22,9 +23,9 @@ pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
 pub use queries::{
-    AnswerRow, Convergence, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow,
-    StateCount, Summary, TransitionRow,
+    AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
 };
+pub use summary::{Convergence, StateCount, Summary};
 
 use std::path::PathBuf;
 use std::sync::Arc;

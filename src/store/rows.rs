@@ -84,7 +84,8 @@ fn id(row: &SqliteRow, column: &str) -> sqlx::Result<Id> {
     Id::new(text).ok_or_else(|| unreadable(column))
 }
 
-fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
+/// A nullable column of microseconds.
+pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
 }
 

@@ -1,0 +1,155 @@
+//! How things stand in the whole database, for the operators.
+
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::open::beside;
+use super::rows::time;
+use super::{Store, StoreError};
+use crate::order::Time;
+
+/// How things stand in the whole database.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// How many orders are in each state; `UNKNOWN`: none was ever said.
+    pub orders_by_state: Vec<StateCount>,
+    /// Orders with deliveries that nobody has looked at.
+    pub orders_with_news: i64,
+    /// Receipt of the oldest of those deliveries.
+    pub oldest_news_at: Option<Time>,
+    /// Orders that wait for an answer of Sinch now.
+    pub orders_to_ask: i64,
+    /// Since when the first of them waits.
+    pub oldest_ask_at: Option<Time>,
+    /// Orders that nobody asks about any more until news or an operator comes.
+    pub orders_parked: i64,
+    /// Deliveries that nobody has looked at.
+    pub deliveries_waiting: i64,
+    /// Deliveries that an operator must look at.
+    pub deliveries_parked: i64,
+    /// When the last delivery was received.
+    pub last_delivery_at: Option<Time>,
+    /// When Sinch was last asked.
+    pub last_asked_at: Option<Time>,
+    /// How the last thousand confirmed changes came to be known.
+    pub convergence: Convergence,
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of its write-ahead log.
+    pub wal_bytes: u64,
+}
+
+/// How confirmed changes came to be known: how soon after Sinch made them (or after the order was first
+/// heard of), and how many of them no event had told of. The latter is the share of callbacks that were
+/// lost, or slower than our own looking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Convergence {
+    /// How many changes these figures are about.
+    pub changes: usize,
+    /// How many of them no event had told of.
+    pub untold: usize,
+    /// Half were confirmed within this time.
+    pub p50_secs: f64,
+    /// Nine in ten were.
+    pub p90_secs: f64,
+    /// All were.
+    pub max_secs: f64,
+}
+
+impl Convergence {
+    fn of(changes: Vec<(bool, i64)>) -> Convergence {
+        let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
+        took.sort_unstable();
+        let at = |share: f64| {
+            let rank = (took.len() as f64 * share).ceil() as usize;
+            let micros = took.get(rank.saturating_sub(1)).copied().unwrap_or(0);
+            micros as f64 / 1e6
+        };
+        Convergence {
+            changes: took.len(),
+            untold: changes.iter().filter(|(told, _)| !told).count(),
+            p50_secs: at(0.5),
+            p90_secs: at(0.9),
+            max_secs: at(1.0),
+        }
+    }
+}
+
+/// How many orders are in a state.
+#[derive(Clone, Debug, Serialize)]
+pub struct StateCount {
+    /// Sinch's word.
+    pub state: String,
+    /// Orders in it.
+    pub orders: i64,
+}
+
+const COUNTS: &str = "
+    SELECT
+        (SELECT count(*) FROM orders WHERE news_at IS NOT NULL) AS orders_with_news,
+        (SELECT min(news_at) FROM orders WHERE news_at IS NOT NULL) AS oldest_news_at,
+        (SELECT count(*) FROM orders WHERE parked IS NOT NULL) AS orders_parked,
+        (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS deliveries_waiting,
+        (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
+        (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
+        (SELECT asked_at FROM answers ORDER BY id DESC LIMIT 1) AS last_asked_at";
+
+const CONVERGENCE: &str = "
+    SELECT told, took FROM transitions WHERE told IS NOT NULL ORDER BY id DESC LIMIT 1000";
+
+const TO_ASK: &str = "
+    SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
+    FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ?";
+
+impl Store {
+    /// How things stand.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
+        let counts = sqlx::query(COUNTS).fetch_one(&self.readers).await?;
+        let to_ask = sqlx::query(TO_ASK)
+            .bind(now.0)
+            .fetch_one(&self.readers)
+            .await?;
+        let by_state = sqlx::query("SELECT state, count(*) AS orders FROM orders GROUP BY state")
+            .fetch_all(&self.readers)
+            .await?;
+        let changes = sqlx::query(CONVERGENCE).fetch_all(&self.readers).await?;
+        let convergence = changes
+            .iter()
+            .map(|row| Ok((row.try_get("told")?, row.try_get("took")?)))
+            .collect::<sqlx::Result<_>>()?;
+        Ok(Summary {
+            orders_by_state: by_state
+                .iter()
+                .map(state_count)
+                .collect::<sqlx::Result<_>>()?,
+            orders_with_news: counts.try_get("orders_with_news")?,
+            oldest_news_at: time(&counts, "oldest_news_at")?,
+            orders_to_ask: to_ask.try_get("orders")?,
+            oldest_ask_at: time(&to_ask, "oldest_at")?,
+            orders_parked: counts.try_get("orders_parked")?,
+            deliveries_waiting: counts.try_get("deliveries_waiting")?,
+            deliveries_parked: counts.try_get("deliveries_parked")?,
+            last_delivery_at: time(&counts, "last_delivery_at")?,
+            last_asked_at: time(&counts, "last_asked_at")?,
+            convergence: Convergence::of(convergence),
+            database_bytes: self.file_bytes(""),
+            wal_bytes: self.file_bytes("-wal"),
+        })
+    }
+
+    fn file_bytes(&self, suffix: &str) -> u64 {
+        std::fs::metadata(beside(&self.path, suffix)).map_or(0, |file| file.len())
+    }
+}
+
+fn state_count(row: &SqliteRow) -> sqlx::Result<StateCount> {
+    Ok(StateCount {
+        state: row.try_get("state")?,
+        orders: row.try_get("orders")?,
+    })
+}

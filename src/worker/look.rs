@@ -1,7 +1,9 @@
 //! Looks at news: every delivery that waits, soon after it came, whatever state the API is in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{POLL, STORE_PAUSE, logged, passing};
@@ -12,7 +14,14 @@ use crate::vitals::Vitals;
 
 /// The most orders looked at in one transaction: enough to share a commit, few enough not to keep
 /// callbacks waiting for it.
-const ORDERS_MAX: u32 = 128;
+const ORDERS_MAX: u32 = 32;
+
+/// After a look, the writer belongs to callbacks for this many times as long as the look took: they are
+/// waited for, news are not. What gathers meanwhile is looked at together, which costs less.
+const REST: u32 = 4;
+
+/// … but no longer than this, should the disk have been slow.
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// The worker that looks at news.
 pub struct Looker {
@@ -35,6 +44,7 @@ impl Looker {
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         while !stop.is_cancelled() {
             self.vitals.beat("look");
+            let began = Instant::now();
             // Registered before looking, so that what comes meanwhile is not slept through.
             let woken = self.store.news().notified();
             let request = LookRequest {
@@ -47,6 +57,8 @@ impl Looker {
                 Ok(report) => {
                     log(&report);
                     if report.taken > 0 {
+                        let rest = (began.elapsed() * REST).min(REST_MAX);
+                        stop.run_until_cancelled(sleep(rest)).await;
                         continue;
                     }
                     POLL
@@ -58,7 +70,7 @@ impl Looker {
             };
             tokio::select! {
                 () = woken => {}
-                () = tokio::time::sleep(pause) => {}
+                () = sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
         }

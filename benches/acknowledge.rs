@@ -1,0 +1,365 @@
+//! How many callbacks a second are acknowledged durably, and how soon.
+//!
+//! `cargo bench --bench acknowledge -- [--quick]`
+//!
+//! The real program against two receivers that are less than it, each a process of its own with a fresh
+//! database on a real disk, all called alike, turn by turn, with medians over the rounds. The service
+//! runs with `api = "off"`: its looking at news is part of the figures, its asking Sinch is not. After
+//! each run the rows on disk are counted: a receiver that kept fewer than it acknowledged ends the bench.
+
+#[path = "support/baselines.rs"]
+mod baselines;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::sleep;
+
+use load::{Callback, Plan, Subject, percentile_ms};
+use process::{Outcome, PATH, PROJECT, Receiver, SECRET, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Fewer connections, shorter: a minute instead of five.
+    #[arg(long)]
+    quick: bool,
+    /// How often each is measured.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be a receiver.
+    #[arg(long, hide = true, requires_all = ["listen", "database"])]
+    receiver: Option<Design>,
+    #[arg(long, hide = true)]
+    listen: Option<SocketAddr>,
+    #[arg(long, hide = true)]
+    database: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Design {
+    NoOp,
+    OneTransaction,
+    SinchCallbacks,
+}
+
+impl Design {
+    const ALL: [Design; 3] = [Design::SinchCallbacks, Design::OneTransaction, Design::NoOp];
+
+    fn name(self) -> &'static str {
+        match self {
+            Design::NoOp => "no-op",
+            Design::OneTransaction => "one transaction per request",
+            Design::SinchCallbacks => "sinch-callbacks",
+        }
+    }
+
+    fn is_durable(self) -> bool {
+        self != Design::NoOp
+    }
+}
+
+/// How one is called.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Load {
+    connections: usize,
+    rate: Option<f64>,
+}
+
+/// What is measured, and for how long.
+struct Scope {
+    loads: Vec<Load>,
+    rounds: usize,
+    warm_up: Duration,
+    window: Duration,
+}
+
+/// The load by which designs are judged.
+const JUDGED: Load = Load {
+    connections: 64,
+    rate: None,
+};
+
+/// Callbacks a second where they come at a fixed rate: what everybody can do, so that latencies compare.
+const RATE: f64 = 1000.0;
+
+/// More than any receiver here answers in a second.
+const PER_SECOND_MAX: f64 = 120_000.0;
+
+const ORDERS: usize = 1000;
+
+impl Scope {
+    fn new(arguments: &Arguments) -> Scope {
+        let (connections, rounds, millis): (&[usize], _, _) = match arguments.quick {
+            true => (&[1, 64], 3, 1000),
+            false => (&[1, 16, 64, 256], 5, 2000),
+        };
+        let mut loads: Vec<Load> = connections
+            .iter()
+            .map(|&connections| Load {
+                connections,
+                rate: None,
+            })
+            .collect();
+        loads.push(Load {
+            rate: Some(RATE),
+            ..JUDGED
+        });
+        Scope {
+            loads,
+            rounds: arguments.rounds.unwrap_or(rounds).max(1),
+            warm_up: Duration::from_millis(millis / 4),
+            window: Duration::from_millis(millis),
+        }
+    }
+}
+
+/// One run's figures.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    acknowledged: usize,
+}
+
+/// A line of the table: a design under a load, round by round.
+struct Line {
+    design: &'static str,
+    load: Load,
+    rounds: Vec<Figures>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match (arguments.receiver, &arguments.listen, &arguments.database) {
+        (Some(design), Some(listen), Some(database)) => receive(design, *listen, database),
+        _ if arguments.bench => measure(&Scope::new(&arguments)),
+        _ => {
+            println!("run it with cargo bench");
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("acknowledge: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn receive(design: Design, listen: SocketAddr, database: &Path) -> Outcome<()> {
+    // As many threads as the service has.
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match design {
+            Design::NoOp => baselines::no_op(listen).await,
+            Design::OneTransaction => baselines::one_transaction(listen, database).await,
+            Design::SinchCallbacks => Err("the service is a program of its own".into()),
+        }
+    })
+}
+
+fn measure(scope: &Scope) -> Outcome<()> {
+    // One thread for the caller leaves the receiver the rest of the machine.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let span = (scope.warm_up + scope.window).as_secs_f64();
+    let callbacks = callbacks((span * PER_SECOND_MAX) as usize);
+    let mut lines = lines(scope);
+    for round in 1..=scope.rounds {
+        for line in &mut lines {
+            let figures = match Design::ALL.iter().find(|d| d.name() == line.design) {
+                Some(design) => called(&runtime, *design, line.load, scope, &callbacks)?,
+                None => fsync_alone(scope)?,
+            };
+            line.rounds.push(figures);
+        }
+        eprintln!("round {round} of {} is done", scope.rounds);
+    }
+    report(&lines);
+    Ok(())
+}
+
+fn callbacks(count: usize) -> Arc<[Callback]> {
+    let mut rng = fastrand::Rng::new();
+    let subject = Subject {
+        path: PATH.to_owned(),
+        project: PROJECT.to_owned(),
+        secret: SecretString::from(SECRET),
+        orders: load::order_ids(ORDERS, &mut rng),
+    };
+    load::callbacks(&subject, count, &mut rng)
+}
+
+fn lines(scope: &Scope) -> Vec<Line> {
+    let line = |design, load| Line {
+        design,
+        load,
+        rounds: Vec::new(),
+    };
+    let fsync = Load {
+        connections: 1,
+        rate: None,
+    };
+    let mut lines = vec![line("fsync alone", fsync)];
+    for load in &scope.loads {
+        lines.extend(Design::ALL.map(|design| line(design.name(), *load)));
+    }
+    lines
+}
+
+/// Starts a receiver, calls it, stops it, and counts what it kept.
+fn called(
+    runtime: &Runtime,
+    design: Design,
+    load: Load,
+    scope: &Scope,
+    callbacks: &Arc<[Callback]>,
+) -> Outcome<Figures> {
+    let folder = process::folder()?;
+    let plan = Plan {
+        connections: load.connections,
+        rate: load.rate,
+        warm_up: scope.warm_up,
+        retry: false,
+    };
+    runtime.block_on(async {
+        let (receiver, address, database) = start(design, folder.path()).await?;
+        let until = sleep(scope.warm_up + scope.window);
+        let report = load::run(address, callbacks, &plan, until).await?;
+        receiver.stop()?;
+        let acknowledged = report.acknowledged.len();
+        let name = design.name();
+        if report.refused > 0 {
+            return Err(format!("{name} refused {} callbacks", report.refused).into());
+        }
+        if design.is_durable() {
+            let kept = rows(&database).await?;
+            if kept != acknowledged {
+                return Err(format!("{name} acknowledged {acknowledged} and kept {kept}").into());
+            }
+        }
+        Ok(Figures {
+            per_second: report.per_second,
+            p50_ms: report.percentile_ms(0.5),
+            p99_ms: report.percentile_ms(0.99),
+            acknowledged,
+        })
+    })
+}
+
+async fn start(design: Design, folder: &Path) -> Outcome<(Receiver, SocketAddr, PathBuf)> {
+    if design == Design::SinchCallbacks {
+        let service = Service::configure(folder, "api = \"off\"\n")?;
+        let (receiver, _) = service.start().await?;
+        return Ok((receiver, service.callbacks, service.database));
+    }
+    let (listen, database) = (process::free_address()?, folder.join("baseline.db"));
+    let value = design
+        .to_possible_value()
+        .ok_or("a design without a name")?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["--receiver", value.get_name()])
+        .args(["--listen", &listen.to_string()])
+        .arg("--database")
+        .arg(&database);
+    let (receiver, _) = Receiver::start(&mut command, listen).await?;
+    Ok((receiver, listen, database))
+}
+
+async fn rows(database: &Path) -> Outcome<usize> {
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut db = options.connect().await?;
+    let count = sqlx::query("SELECT count(*) FROM deliveries").fetch_one(&mut db);
+    Ok(usize::try_from(count.await?.try_get::<i64, _>(0)?)?)
+}
+
+fn fsync_alone(scope: &Scope) -> Outcome<Figures> {
+    let folder = process::folder()?;
+    let times = baselines::fsyncs(folder.path(), scope.window)?;
+    Ok(Figures {
+        per_second: times.len() as f64 / scope.window.as_secs_f64(),
+        p50_ms: percentile_ms(&times, 0.5),
+        p99_ms: percentile_ms(&times, 0.99),
+        acknowledged: times.len(),
+    })
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    values.get(middle).copied().unwrap_or(f64::NAN)
+}
+
+fn report(lines: &[Line]) {
+    println!(
+        "\n{:<28} {:>11} {:>9} {:>10} {:>9} {:>9} {:>12}",
+        "design", "connections", "at rate", "per second", "p50 ms", "p99 ms", "acknowledged"
+    );
+    let mut machine = Vec::new();
+    for line in lines {
+        let of = |figure: fn(&Figures) -> f64| median(line.rounds.iter().map(figure));
+        let (per_second, p50_ms, p99_ms) =
+            (of(|f| f.per_second), of(|f| f.p50_ms), of(|f| f.p99_ms));
+        let acknowledged: usize = line.rounds.iter().map(|f| f.acknowledged).sum();
+        let Load { connections, rate } = line.load;
+        let at = rate.map_or("as it can".to_owned(), |rate| format!("{rate:.0}/s"));
+        println!(
+            "{:<28} {connections:>11} {at:>9} {per_second:>10.0} {p50_ms:>9.2} {p99_ms:>9.2} {acknowledged:>12}",
+            line.design
+        );
+        machine.push(json!({
+            "bench": "acknowledge", "design": line.design, "connections": connections, "rate": rate,
+            "per_second": per_second, "p50_ms": p50_ms, "p99_ms": p99_ms, "acknowledged": acknowledged,
+        }));
+    }
+    let of_one_transaction = ratio(lines, Design::OneTransaction);
+    let of_noop = ratio(lines, Design::NoOp);
+    let holds = if of_one_transaction >= 5.0 {
+        "holds"
+    } else {
+        "DOES NOT HOLD"
+    };
+    println!(
+        "\nat {} connections: {of_one_transaction:.2} times one transaction per request, {of_noop:.2} of the no-op\n\
+         \"at least 5 times one transaction per request at 64 connections\" {holds}\n",
+        JUDGED.connections
+    );
+    machine.push(json!({
+        "bench": "acknowledge", "connections": JUDGED.connections,
+        "of_one_transaction": of_one_transaction, "of_noop": of_noop,
+    }));
+    for line in machine {
+        println!("{line}");
+    }
+}
+
+/// The service's rate, as a multiple of another's: within each round, for the disk's mood changes.
+fn ratio(lines: &[Line], other: Design) -> f64 {
+    let find = |design: Design| {
+        let judged = lines
+            .iter()
+            .find(|line| line.design == design.name() && line.load == JUDGED);
+        judged.map_or(&[][..], |line| &line.rounds)
+    };
+    let pairs = find(Design::SinchCallbacks).iter().zip(find(other));
+    median(pairs.map(|(own, other)| own.per_second / other.per_second))
+}

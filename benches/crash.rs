@@ -1,0 +1,313 @@
+//! Whether anything acknowledged is lost, or anything visible done twice, when the service is killed.
+//!
+//! `cargo bench --bench crash -- [--kills 200] [--seed 1] [--quick]`
+//!
+//! The real program against a simulated Sinch with its usual troubles, under a steady load of further
+//! callbacks about the same orders, is killed at random moments and started again on its database. At
+//! the end every event that was answered 200 must be on disk, once and as it was sent, and every order
+//! must have the state that it truly has at Sinch. A killed process loses what it had not given to the
+//! system; what the system has not given to the disk would take a power cut to lose.
+
+#[path = "support/ledger.rs"]
+mod ledger;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use fastrand::Rng;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sinch_callbacks::clock;
+use sinch_callbacks::order::{Id, State};
+use sinch_callbacks::simulator::{Options, Script, Simulator, Trouble, World};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use ledger::Acknowledged;
+use load::{Callback, Plan, Report, Subject};
+use process::{Outcome, PATH, PROJECT, Receiver, SECRET, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// How often the service is killed.
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+    /// Other moments, other histories.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Ten kills.
+    #[arg(long)]
+    quick: bool,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How long after being ready the service is killed, in milliseconds.
+const KILL_AFTER: std::ops::RangeInclusive<u64> = 20..=400;
+
+/// How long a kill takes, the wait before it and the restart included: histories last as long as the
+/// killing does.
+const KILL: Duration = Duration::from_millis(250);
+
+/// Callbacks a second beside those of the simulated Sinch.
+const RATE: f64 = 500.0;
+
+/// How long the orders may take to agree with Sinch after the last kill and the last event.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const ORDERS: usize = 60;
+
+const KEY_ID: &str = "bench-key";
+const KEY_SECRET: &str = "the secret of the key";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    let kills = if arguments.quick { 10 } else { arguments.kills };
+    match run(kills, arguments.seed).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("crash, seed {}: {error}", arguments.seed);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `true`: nothing was lost, and nothing is wrong.
+async fn run(kills: u32, seed: u64) -> Outcome<bool> {
+    let began = Instant::now();
+    let mut rng = Rng::with_seed(seed);
+    let folder = process::folder()?;
+    let simulator = simulator(kills, seed).await?;
+    let service = Service::configure(folder.path(), &settings(&simulator))?;
+    let callbacks = callbacks(&simulator, kills, &mut rng);
+    let (receiver, _) = service.start().await?;
+    simulator.set_callback_url(Some(format!("http://{}{PATH}", service.callbacks)));
+    let stop = CancellationToken::new();
+    let calling = call(service.callbacks, callbacks.clone(), stop.clone());
+    let (receiver, restarts) = kill_often(&service, receiver, kills, &mut rng).await?;
+    stop.cancel();
+    let report = calling.await??;
+    simulator.played_out().await;
+    let wrong = settle(&service, &simulator.truth()).await?;
+    receiver.stop()?;
+
+    let acknowledged = acknowledged(&simulator, &callbacks, &report);
+    let given_up = simulator.stats().given_up;
+    simulator.shutdown().await;
+    let findings = ledger::check(&service.database, &acknowledged).await?;
+    let controlled = ledger::control(&service.database, &acknowledged).await?;
+    for (order, shown) in &wrong {
+        println!("order {order}: {shown}");
+    }
+    let ready_ms = load::percentile_ms(&restarts, 0.5);
+    tell([
+        ("seed", json!(seed)),
+        ("kills", json!(kills)),
+        ("acknowledged", json!(acknowledged.len())),
+        ("rows", json!(findings.rows)),
+        ("missing", json!(findings.missing)),
+        ("altered", json!(findings.altered)),
+        ("doubled", json!(findings.doubled)),
+        ("waiting", json!(findings.waiting)),
+        ("wrong_states", json!(wrong.len())),
+        ("repeated_states", json!(findings.repeated)),
+        ("torn_stories", json!(findings.torn)),
+        ("integrity", json!(findings.integrity)),
+        ("ready_ms", json!(ready_ms.round())),
+        ("seconds", json!(began.elapsed().as_secs())),
+        (
+            "control",
+            json!(format!("{controlled} of 1 removed events found missing")),
+        ),
+    ]);
+    Ok(findings.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0)
+}
+
+/// Kills the service at random moments; gives the last one, and how long each took to be ready again.
+async fn kill_often(
+    service: &Service,
+    mut receiver: Receiver,
+    kills: u32,
+    rng: &mut Rng,
+) -> Outcome<(Receiver, Vec<Duration>)> {
+    let mut restarts = Vec::new();
+    for kill in 1..=kills {
+        sleep(Duration::from_millis(rng.u64(KILL_AFTER))).await;
+        receiver.kill()?;
+        let (again, took) = service.start().await?;
+        receiver = again;
+        restarts.push(took);
+        if kill % kills.div_ceil(10) == 0 {
+            eprintln!("killed {kill} of {kills} times");
+        }
+    }
+    restarts.sort_unstable();
+    Ok((receiver, restarts))
+}
+
+async fn simulator(kills: u32, seed: u64) -> Outcome<Simulator> {
+    let script = Script {
+        project: Id::new(PROJECT).ok_or("not a project's id")?,
+        orders: ORDERS,
+        span: KILL * kills,
+        trouble: trouble(),
+    };
+    let simulator = Simulator::start(Options {
+        world: World::new(seed, &script),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        callback_url: None,
+        secret: SecretString::from(SECRET),
+        key_id: KEY_ID.to_owned(),
+        key_secret: SecretString::from(KEY_SECRET),
+        now: clock::now,
+        senders: 8,
+        give_up: Duration::from_secs(3600),
+    });
+    Ok(simulator.await?)
+}
+
+/// What goes wrong anyway. Every truth can be learnt, and every body be read.
+fn trouble() -> Trouble {
+    Trouble {
+        lost: 0.1,
+        doubled: 0.3,
+        delayed: 0.2,
+        delay_max: Duration::from_secs(2),
+        hasty: 0.2,
+        stale: 0.1,
+        staleness: Duration::from_secs(1),
+        unauthorized: 0.02,
+        broken: 0.03,
+        ..Trouble::none()
+    }
+}
+
+/// The end of the configuration: quick to ask, quick to try again, so that much is always under way.
+fn settings(simulator: &Simulator) -> String {
+    format!(
+        "key_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
+         [worker]\nlanes = 8\nasks_per_second = 200\nstaleness_secs = 1\nattempts_max = 1000\n\
+         backoff_base_secs = 0.1\nbackoff_cap_secs = 1\n\
+         [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n",
+        simulator.api_url(),
+        simulator.token_url()
+    )
+}
+
+/// Enough for twice as long as the killing should take, about the simulator's orders: most of what they
+/// say is not true, and must change nothing in the end.
+fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<[Callback]> {
+    let orders = simulator.world().orders();
+    let subject = Subject {
+        path: PATH.to_owned(),
+        project: PROJECT.to_owned(),
+        secret: SecretString::from(SECRET),
+        orders: orders.map(|life| life.id.to_string()).collect(),
+    };
+    let count = (KILL * kills * 2).as_secs_f64() * RATE;
+    load::callbacks(&subject, count as usize, rng)
+}
+
+/// Calls on and on, and again wherever no 200 came, as Sinch does.
+fn call(
+    address: SocketAddr,
+    callbacks: Arc<[Callback]>,
+    stop: CancellationToken,
+) -> JoinHandle<io::Result<Report>> {
+    let plan = Plan {
+        connections: 16,
+        rate: Some(RATE),
+        warm_up: Duration::ZERO,
+        retry: true,
+    };
+    tokio::spawn(async move { load::run(address, &callbacks, &plan, stop.cancelled()).await })
+}
+
+/// Waits until every order is where it truly is and nothing is open; gives those that are not.
+async fn settle(
+    service: &Service,
+    truth: &BTreeMap<Id, State>,
+) -> Outcome<BTreeMap<String, String>> {
+    let began = Instant::now();
+    loop {
+        let wrong = wrong(service, truth).await?;
+        if wrong.is_empty() || began.elapsed() > PATIENCE {
+            return Ok(wrong);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn wrong(
+    service: &Service,
+    truth: &BTreeMap<Id, State>,
+) -> Outcome<BTreeMap<String, String>> {
+    let url = format!("http://{}/api/v1/orders?limit=1000", service.operators);
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let page = http
+        .get(url)
+        .send()
+        .await?
+        .error_for_status()?
+        .bytes()
+        .await?;
+    let page: Value = serde_json::from_slice(&page)?;
+    let items = page["items"].as_array().ok_or("a page without items")?;
+    let mut wrong: BTreeMap<String, String> = truth
+        .iter()
+        .map(|(id, state)| (id.to_string(), format!("nothing, and is {state}")))
+        .collect();
+    for item in items {
+        let order = item["order"].as_str().ok_or("an order without id")?;
+        let state = Id::new(order).and_then(|id| truth.get(&id));
+        let settled = item["settled"] == json!(true);
+        if settled && item["confirmed"].as_str() == state.map(|state| state.as_str()) {
+            wrong.remove(order);
+        } else {
+            wrong.insert(order.to_owned(), format!("{item}, and is {state:?}"));
+        }
+    }
+    Ok(wrong)
+}
+
+/// All that was answered 200, whoever sent it.
+fn acknowledged(simulator: &Simulator, callbacks: &[Callback], report: &Report) -> Acknowledged {
+    let own = report.acknowledged.iter().map(|&index| {
+        let callback = &callbacks[index];
+        (callback.event.clone(), callback.body().to_vec())
+    });
+    let simulated = simulator.acknowledged().into_iter();
+    let simulated = simulated.filter_map(|event| Some((event.event_id?, event.body.into_bytes())));
+    own.chain(simulated).collect()
+}
+
+/// For people, and as one line for programs.
+fn tell<const N: usize>(figures: [(&str, Value); N]) {
+    println!();
+    for (name, value) in &figures {
+        match value.as_str() {
+            Some(words) => println!("{name:<16} {words}"),
+            None => println!("{name:<16} {value}"),
+        }
+    }
+    let mut line = serde_json::Map::from_iter([("bench".to_owned(), json!("crash"))]);
+    line.extend(figures.map(|(name, value)| (name.to_owned(), value)));
+    println!("\n{}", Value::Object(line));
+}

@@ -1,0 +1,155 @@
+//! What the service is measured against: less than it does, and what one would write first.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use secrecy::SecretString;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::{Id, Status};
+use sinch_callbacks::sinch::callback::{self, Content};
+use sinch_callbacks::sinch::signature;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::process::{Outcome, PATH, PROJECT, SECRET};
+
+/// The ceiling: reads the body and answers 200.
+pub async fn no_op(listen: SocketAddr) -> Outcome<()> {
+    let receive = |_: Bytes| async { StatusCode::OK };
+    serve(listen, Router::new().route(PATH, post(receive))).await
+}
+
+/// As durable as the service, without its queue of writes: every request has a transaction of its own.
+pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()> {
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(30));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(5)
+        .connect_with(options)
+        .await?;
+    sqlx::raw_sql(TABLE).execute(&pool).await?;
+    let project = Id::new(PROJECT).ok_or("not a project's id")?;
+    let context = Arc::new(Context {
+        pool,
+        project,
+        secrets: [SecretString::from(SECRET)],
+    });
+    let router = Router::new().route(PATH, post(receive).with_state(context));
+    serve(listen, router).await
+}
+
+/// The service's own, without what its later work needs.
+const TABLE: &str = "
+    CREATE TABLE deliveries (
+        id          INTEGER PRIMARY KEY,
+        event       TEXT    NOT NULL UNIQUE,
+        received_at INTEGER NOT NULL,
+        order_name  TEXT,
+        status      TEXT,
+        said_at     INTEGER,
+        body        BLOB    NOT NULL
+    ) STRICT;
+    CREATE INDEX deliveries_order ON deliveries (order_name, id);";
+
+const INSERT: &str = "
+    INSERT INTO deliveries (event, received_at, order_name, status, said_at, body)
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+struct Context {
+    pool: SqlitePool,
+    project: Id,
+    secrets: [SecretString; 1],
+}
+
+async fn receive(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let signature = headers.get(signature::HEADER);
+    if !signature.is_some_and(|shown| signature::verify(&context.secrets, &body, shown.as_bytes()))
+    {
+        return StatusCode::UNAUTHORIZED;
+    }
+    match insert(&context, &body).await {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn insert(context: &Context, body: &[u8]) -> sqlx::Result<()> {
+    let callback = callback::parse(body, &context.project);
+    let (order, status, said_at) = match &callback.content {
+        Content::Order {
+            order,
+            status,
+            said_at,
+        } => (Some(order.as_str()), Some(word(status)), *said_at),
+        Content::Other { .. } | Content::NotUnderstood(_) => (None, None, None),
+    };
+    let mut transaction = context.pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::query(INSERT)
+        .bind(&callback.event_id)
+        .bind(clock::now().0)
+        .bind(order)
+        .bind(status)
+        .bind(said_at.map(|at| at.0))
+        .bind(body)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+fn word(status: &Status) -> &str {
+    match status {
+        Status::Known(state) => state.as_str(),
+        Status::Unknown(word) => word,
+    }
+}
+
+async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
+    let mut stop = signal(SignalKind::terminate())?;
+    let listener = TcpListener::bind(listen).await?.tap_io(|stream| {
+        // As the service does. Should it fail, the connection is merely slower.
+        let _ = stream.set_nodelay(true);
+    });
+    let router = router.route("/readyz", get(|| async {}));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            stop.recv().await;
+        })
+        .await?;
+    Ok(())
+}
+
+/// The floor: how long the disk itself takes to keep 4 KiB more. Gives each time, sorted.
+pub fn fsyncs(folder: &Path, window: Duration) -> Outcome<Vec<Duration>> {
+    let path = folder.join("fsync");
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let (page, began) = ([0x5a; 4096], Instant::now());
+    let mut times = Vec::new();
+    while began.elapsed() < window {
+        let one = Instant::now();
+        file.write_all(&page)?;
+        file.sync_data()?;
+        times.push(one.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times)
+}

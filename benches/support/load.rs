@@ -1,0 +1,388 @@
+//! Calls a receiver as Sinch would, and measures how it answers.
+//!
+//! What is sent is made and signed beforehand and goes over kept connections, so that the caller costs
+//! little beside the one who is called.
+
+#![allow(
+    dead_code,
+    reason = "several programs share this, and each uses a part"
+)]
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use jiff::{Timestamp, tz::Offset};
+use secrecy::SecretString;
+use sinch_callbacks::clock;
+use sinch_callbacks::sinch::signature;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How long one answer may take, and how long a callback is tried.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The wait before a callback is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// What the events of an order say, one after the other.
+const STATUSES: [&str; 4] = ["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
+
+/// What callbacks are about, and how they are signed.
+pub struct Subject {
+    /// The path of the callback URL.
+    pub path: String,
+    /// Sinch's project.
+    pub project: String,
+    /// What they are signed with.
+    pub secret: SecretString,
+    /// The orders that they are about.
+    pub orders: Vec<String>,
+}
+
+/// A callback that is ready to be sent.
+pub struct Callback {
+    /// Its `eventId`; no two have the same.
+    pub event: String,
+    request: Vec<u8>,
+    body_at: usize,
+}
+
+impl Callback {
+    /// The bytes of the request's body.
+    pub fn body(&self) -> &[u8] {
+        &self.request[self.body_at..]
+    }
+}
+
+/// Ids for orders that nobody else speaks of.
+pub fn order_ids(count: usize, rng: &mut Rng) -> Vec<String> {
+    let now = clock::now().0 / 1000;
+    (0..count).map(|_| ulid(now, rng)).collect()
+}
+
+/// Callbacks about random orders. Their ids sort by time, as Sinch's do: twenty to the millisecond.
+pub fn callbacks(subject: &Subject, count: usize, rng: &mut Rng) -> Arc<[Callback]> {
+    let now = clock::now().0 / 1000;
+    let mut said = vec![0; subject.orders.len()];
+    (0..count)
+        .map(|n| {
+            let order = rng.usize(0..subject.orders.len());
+            let status = STATUSES[said[order] % STATUSES.len()];
+            said[order] += 1;
+            let millis = now + n as i64 / 20;
+            callback(subject, &subject.orders[order], status, millis, rng)
+        })
+        .collect()
+}
+
+fn callback(subject: &Subject, order: &str, status: &str, millis: i64, rng: &mut Rng) -> Callback {
+    let event = ulid(millis, rng);
+    let at = Timestamp::from_millisecond(millis).unwrap_or_default();
+    let Subject { path, project, .. } = subject;
+    let body = format!(
+        "{{\"eventId\":\"{event}\",\"timestamp\":\"{:.9}\",\"projectId\":\"{project}\",\
+         \"resourceId\":\"{order}\",\"resourceType\":\"NUMBER_ORDER\",\
+         \"eventType\":\"NUMBER_ORDER_PROCESSING\",\"status\":\"{status}\",\"failureCode\":null}}",
+        Offset::UTC.to_datetime(at)
+    );
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: receiver\r\ncontent-type: application/json\r\n\
+         {}: {}\r\ncontent-length: {}\r\n\r\n",
+        signature::HEADER,
+        signature::sign(&subject.secret, body.as_bytes()),
+        body.len()
+    );
+    Callback {
+        event,
+        body_at: head.len(),
+        request: (head + &body).into_bytes(),
+    }
+}
+
+/// An id like Sinch's: a lower-case ULID.
+fn ulid(millis: i64, rng: &mut Rng) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bits = (millis as u128) << 80 | rng.u128(..) >> 48;
+    (0..26)
+        .rev()
+        .map(|place| char::from(DIGITS[(bits >> (5 * place)) as usize & 31]))
+        .collect()
+}
+
+/// How to call.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Connections, each with one callback under way at a time.
+    pub connections: usize,
+    /// Callbacks a second, whether or not those before were answered; `None`: each connection sends
+    /// the next as soon as the last is answered.
+    pub rate: Option<f64>,
+    /// What is answered before this is not measured.
+    pub warm_up: Duration,
+    /// Whether a callback is sent again until it is answered 200, over a new connection if need be.
+    pub retry: bool,
+}
+
+/// What came of a callback.
+struct Answer {
+    index: usize,
+    status: u16,
+    at: Duration,
+    took: Duration,
+}
+
+/// What came of them all.
+pub struct Report {
+    /// Which callbacks were answered 200.
+    pub acknowledged: Vec<usize>,
+    /// How many were answered anything else.
+    pub refused: usize,
+    /// Those answered 200 a second, after the warm-up.
+    pub per_second: f64,
+    latencies: Vec<Duration>,
+}
+
+impl Report {
+    fn new(answers: Vec<Answer>, warm_up: Duration, end: Duration) -> Report {
+        let good = |answer: &&Answer| answer.status == 200;
+        let timed = |answer: &&Answer| (warm_up..=end).contains(&answer.at);
+        let measured = answers.iter().filter(good).filter(timed);
+        let mut latencies: Vec<Duration> = measured.map(|answer| answer.took).collect();
+        latencies.sort_unstable();
+        let acknowledged: Vec<usize> = answers.iter().filter(good).map(|a| a.index).collect();
+        let window = end.saturating_sub(warm_up).as_secs_f64();
+        Report {
+            refused: answers.len() - acknowledged.len(),
+            per_second: latencies.len() as f64 / window.max(1e-9),
+            acknowledged,
+            latencies,
+        }
+    }
+
+    /// The latency in milliseconds that this share of the measured callbacks did not exceed. At a fixed
+    /// rate it counts from when a callback was to be sent: waiting for a free connection is part of it.
+    pub fn percentile_ms(&self, share: f64) -> f64 {
+        percentile_ms(&self.latencies, share)
+    }
+}
+
+/// The same of any sorted times.
+pub fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
+    let place = (sorted.len() as f64 * share).ceil() as usize;
+    let at = sorted.get(place.saturating_sub(1)).or(sorted.last());
+    at.map_or(f64::NAN, |at| at.as_secs_f64() * 1000.0)
+}
+
+struct Shared {
+    address: SocketAddr,
+    callbacks: Arc<[Callback]>,
+    plan: Plan,
+    began: Instant,
+    next: AtomicUsize,
+    /// One permit for each callback that is due, where there is a rate.
+    due: Semaphore,
+    stop: AtomicBool,
+}
+
+/// Sends callbacks until `until`, or until all are sent. What is under way then is still answered.
+///
+/// # Errors
+///
+/// When the receiver cannot be reached or does not answer; with [`Plan::retry`], not for long.
+pub async fn run(
+    address: SocketAddr,
+    callbacks: &Arc<[Callback]>,
+    plan: &Plan,
+    until: impl Future<Output = ()>,
+) -> io::Result<Report> {
+    let mut streams = Vec::with_capacity(plan.connections);
+    for _ in 0..plan.connections {
+        streams.push(connect(address).await?);
+    }
+    let shared = Arc::new(Shared {
+        address,
+        callbacks: callbacks.clone(),
+        plan: plan.clone(),
+        began: Instant::now(),
+        next: AtomicUsize::new(0),
+        due: Semaphore::new(0),
+        stop: AtomicBool::new(false),
+    });
+    let mut callers = JoinSet::new();
+    for stream in streams {
+        callers.spawn(shared.clone().call(stream));
+    }
+    if let Some(rate) = plan.rate {
+        let shared = shared.clone();
+        thread::spawn(move || shared.pace(rate));
+    }
+    let mut answers = Vec::new();
+    let mut end = None;
+    tokio::pin!(until);
+    loop {
+        tokio::select! {
+            () = &mut until, if end.is_none() => {
+                end = Some(shared.began.elapsed());
+                shared.stop();
+            }
+            called = callers.join_next() => match called {
+                Some(called) => answers.extend(called.map_err(io::Error::other)??),
+                None => break,
+            }
+        }
+    }
+    let end = end.unwrap_or_else(|| shared.began.elapsed());
+    shared.stop();
+    Ok(Report::new(answers, plan.warm_up, end))
+}
+
+impl Shared {
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.due.close();
+    }
+
+    /// Makes callbacks due, on a thread of its own: a runtime's timers tick in milliseconds.
+    fn pace(&self, rate: f64) {
+        let (mut given, all) = (0, self.callbacks.len());
+        while given < all && !self.stop.load(Ordering::Relaxed) {
+            let due = (self.began.elapsed().as_secs_f64() * rate) as usize + 1;
+            let due = due.min(all);
+            self.due.add_permits(due - given);
+            given = due;
+            let next = Duration::from_secs_f64(given as f64 / rate);
+            thread::sleep(next.saturating_sub(self.began.elapsed()));
+        }
+        // Whoever waits now finds that nothing is left.
+        self.due.add_permits(self.plan.connections);
+    }
+
+    /// The next callback, with the moment from which its latency counts.
+    async fn next(&self) -> Option<(usize, Duration)> {
+        if self.plan.rate.is_some() {
+            self.due.acquire().await.ok()?.forget();
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        let from = match self.plan.rate {
+            Some(rate) => Duration::from_secs_f64(index as f64 / rate),
+            None => self.began.elapsed(),
+        };
+        (index < self.callbacks.len()).then_some((index, from))
+    }
+
+    /// One connection's work.
+    async fn call(self: Arc<Self>, stream: TcpStream) -> io::Result<Vec<Answer>> {
+        let mut stream = Some(stream);
+        let mut answers = Vec::new();
+        while let Some((index, from)) = self.next().await {
+            let status = self.deliver(&mut stream, &self.callbacks[index]).await?;
+            let at = self.began.elapsed();
+            let took = at.saturating_sub(from);
+            answers.push(Answer {
+                index,
+                status,
+                at,
+                took,
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn deliver(
+        &self,
+        stream: &mut Option<TcpStream>,
+        callback: &Callback,
+    ) -> io::Result<u16> {
+        let began = Instant::now();
+        loop {
+            let answered = self.attempt(stream, callback).await;
+            let good = matches!(answered, Ok(200));
+            if good || !self.plan.retry || began.elapsed() > PATIENCE {
+                return answered;
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        stream: &mut Option<TcpStream>,
+        callback: &Callback,
+    ) -> io::Result<u16> {
+        // Put back only after a whole answer.
+        let mut open = match stream.take() {
+            Some(open) => open,
+            None => connect(self.address).await?,
+        };
+        let status = exchange(&mut open, &callback.request).await?;
+        *stream = Some(open);
+        Ok(status)
+    }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends a request and reads its answer to the end; gives the status.
+///
+/// # Errors
+///
+/// When the connection breaks, the answer takes too long, or is not HTTP with a `Content-Length`.
+pub async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
+    match timeout(PATIENCE, talk(stream, request)).await {
+        Ok(status) => status,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn talk(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
+    stream.write_all(request).await?;
+    let mut answer = [0; 4096];
+    let mut length = 0;
+    loop {
+        let read = stream.read(&mut answer[length..]).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        length += read;
+        if let Some((status, total)) = head(&answer[..length])?
+            && length >= total
+        {
+            return Ok(status);
+        }
+    }
+}
+
+/// The status of an answer and how long it is as a whole; `None`: its head is not complete.
+fn head(answer: &[u8]) -> io::Result<Option<(u16, usize)>> {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let unread = || io::Error::new(io::ErrorKind::InvalidData, "not an answer that can be read");
+    let text = str::from_utf8(&answer[..end]).map_err(|_| unread())?;
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map(|(_, value)| value.trim());
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok());
+    let (status, length) = number(status).zip(number(length)).ok_or_else(unread)?;
+    let status = u16::try_from(status).map_err(|_| unread())?;
+    Ok(Some((status, end + 4 + length)))
+}

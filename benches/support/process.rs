@@ -1,0 +1,145 @@
+//! Receivers as processes of their own, and how the real one is configured.
+
+#![allow(
+    dead_code,
+    reason = "several programs share this, and each uses a part"
+)]
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use crate::load::exchange;
+
+/// What can go wrong: anything, and it ends the bench.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The project that callbacks are for.
+pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
+/// What they are signed with.
+pub const SECRET: &str = "a secret of the bench";
+/// Where they go.
+pub const PATH: &str = "/callbacks";
+
+/// How long a receiver may take until it is ready.
+const START_MAX: Duration = Duration::from_secs(10);
+
+/// An address on this machine that nobody listens on.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// A folder that goes away by itself, on the disk where the program was built: the system's own
+/// temporary folder may be no disk at all.
+pub fn folder() -> io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A process that receives callbacks. It does not outlive this.
+pub struct Receiver {
+    child: Child,
+}
+
+impl Receiver {
+    /// Starts it and waits until `ready_at` says that it is ready; says how long that took.
+    pub async fn start(
+        command: &mut Command,
+        ready_at: SocketAddr,
+    ) -> Outcome<(Receiver, Duration)> {
+        let began = Instant::now();
+        let child = command.stdin(Stdio::null()).spawn()?;
+        let mut receiver = Receiver { child };
+        while !is_ready(ready_at).await {
+            if let Some(status) = receiver.child.try_wait()? {
+                return Err(format!("the receiver ended before it was ready: {status}").into());
+            }
+            if began.elapsed() > START_MAX {
+                return Err("the receiver does not become ready".into());
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok((receiver, began.elapsed()))
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub fn stop(mut self) -> Outcome<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let status = self.child.wait()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("the receiver did not stop well: {status}").into()),
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // Fails where it has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else {
+        return false;
+    };
+    let request = b"GET /readyz HTTP/1.1\r\nhost: receiver\r\n\r\n";
+    matches!(exchange(&mut stream, request).await, Ok(200))
+}
+
+/// The real program, configured.
+pub struct Service {
+    /// Where it takes callbacks.
+    pub callbacks: SocketAddr,
+    /// Where operators ask it.
+    pub operators: SocketAddr,
+    /// Its database.
+    pub database: PathBuf,
+    config: PathBuf,
+}
+
+impl Service {
+    /// Writes its configuration into `folder`. `more` goes to the end, where the project's keys are.
+    pub fn configure(folder: &Path, more: &str) -> io::Result<Service> {
+        let service = Service {
+            callbacks: free_address()?,
+            operators: free_address()?,
+            database: folder.join("callbacks.db"),
+            config: folder.join("config.toml"),
+        };
+        let text = format!(
+            "[callbacks]\nlisten = \"{}\"\nallow = [\"127.0.0.1\"]\n\
+             [operators]\nlisten = \"{}\"\n\
+             [database]\npath = {:?}\n\
+             [[projects]]\nid = \"{PROJECT}\"\npath = \"{PATH}\"\nsecrets = [\"{SECRET}\"]\n{more}",
+            service.callbacks, service.operators, service.database,
+        );
+        fs::write(&service.config, text)?;
+        Ok(service)
+    }
+
+    /// Starts it; see [`Receiver::start`]. Its log, at the usual level, goes nowhere.
+    pub async fn start(&self) -> Outcome<(Receiver, Duration)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        let config = command.arg("--config").arg(&self.config).arg("serve");
+        // What the environment says is none of the bench's business.
+        let bare = config.env_clear().stdout(Stdio::null());
+        Receiver::start(bare, self.operators).await
+    }
+}

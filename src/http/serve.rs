@@ -8,12 +8,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use axum_server::Handle;
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// What a connection may cost.
 #[derive(Clone, Debug)]
@@ -49,8 +52,16 @@ pub async fn serve(
         .http_builder()
         .http1()
         .header_read_timeout(limits.idle_timeout);
-    // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
-    let router = router.layer(CatchPanicLayer::new());
+    let nosniff = HeaderValue::from_static("nosniff");
+    let around = ServiceBuilder::new()
+        // No answer is ever to be taken for a page or a script.
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            nosniff,
+        ))
+        // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
+        .layer(CatchPanicLayer::new());
+    let router = router.layer(around);
     server
         .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await

@@ -38,7 +38,7 @@ async fn list_parked(
     Ok(Json(Page::new(parked, limit, |parked| parked.id)))
 }
 
-/// The raw bytes of a delivery, never to be taken for a page or a script.
+/// The raw bytes of a delivery.
 async fn show_body(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,
@@ -49,9 +49,6 @@ async fn show_body(
         .parse()
         .map_err(|_| unknown())?;
     let body = context.store.body(delivery).await?.ok_or_else(unknown)?;
-    let kind = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
+    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((kind, body).into_response())
 }

@@ -260,6 +260,10 @@ impl Shared {
             self.due.add_permits(due - given);
             given = due;
             let next = Duration::from_secs_f64(given as f64 / rate);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a thread of its own, which waits for its time to send"
+            )]
             thread::sleep(next.saturating_sub(self.began.elapsed()));
         }
         // Whoever waits now finds that nothing is left.

@@ -16,3 +16,4 @@ mod outages;
 mod secrecy;
 mod sources;
 mod start;
+mod watch;

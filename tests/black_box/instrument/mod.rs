@@ -8,7 +8,7 @@ mod sinch;
 mod wire;
 
 pub use file::File;
-pub use process::{Process, Signal, run};
+pub use process::{Ended, Process, Signal, run};
 pub use service::Service;
 pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
 pub use sinch::{about_number, event, id, life, play};

@@ -39,9 +39,14 @@ impl Request {
 
     /// An unsigned POST.
     pub fn post(path: &str, body: impl Into<Vec<u8>>) -> Request {
+        Request::new("POST", path).carrying(body)
+    }
+
+    /// Gives it a body.
+    pub fn carrying(self, body: impl Into<Vec<u8>>) -> Request {
         Request {
             body: body.into(),
-            ..Request::new("POST", path)
+            ..self
         }
     }
 

@@ -1,0 +1,184 @@
+//! Orders that no callback speaks of, and what operators can have done.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use serde_json::Value;
+use sinch_callbacks::order::State::{Created, InReview};
+use sinch_callbacks::simulator::{Outage, World};
+
+use crate::instrument::{
+    Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
+};
+
+const REVIEWED: [(u64, sinch_callbacks::order::State); 2] = [(0, Created), (1, InReview)];
+
+async fn send(service: &Service, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let request = Request::new(method, path).carrying(body);
+    let answer = service.ask_with(&request).await;
+    let body = match answer.body.is_empty() {
+        true => Value::Null,
+        false => answer.json(),
+    };
+    (answer.status, body)
+}
+
+#[tokio::test]
+async fn a_watched_order_is_right_without_any_callback() {
+    let folder = folder();
+    let lives = ["o1", "o2", "o3", "o4"].map(|order| life(order, &REVIEWED));
+    let world = World::from_orders(id(PROJECT), lives);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
+    assert_eq!(send(&service, "PUT", &path, "").await.0, 200, "is known");
+    service.settles("o1", "IN_REVIEW").await;
+
+    let list = format!("/api/v1/orders/{PROJECT}");
+    let (status, watched) = send(&service, "POST", &list, "order,made\no1,x\no2,y\n").await;
+    assert_eq!(
+        (status, &watched["orders"], &watched["new"]),
+        (200, &2.into(), &1.into())
+    );
+    service.settles("o2", "IN_REVIEW").await;
+    let (status, problem) = send(&service, "POST", &list, "o3\na/b\n").await;
+    assert_eq!(status, 422);
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.starts_with("line 2"), "{problem}");
+    assert_eq!(
+        service.order("o3").await,
+        Value::Null,
+        "all or none of a bad list"
+    );
+
+    let config = settings
+        .clone()
+        .set("operators.listen", service.operators.to_string())
+        .write();
+    let watch = async |arguments: &[&OsStr]| -> Ended {
+        let mut all: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str(), "watch".as_ref()];
+        all.extend(arguments);
+        run(all).await
+    };
+    let ended = watch(&["o3".as_ref()]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let file = folder.path().join("orders.ndjson");
+    std::fs::write(&file, "{\"order\":\"o4\"}\n").expect("writes");
+    let ended = watch(&["--file".as_ref(), file.as_os_str()]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for order in ["o3", "o4"] {
+        service.settles(order, "IN_REVIEW").await;
+    }
+    let ended = watch(&["--project".as_ref(), "nobodys".as_ref(), "o5".as_ref()]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(watch(&[]).await.code, Some(2), "nothing to watch");
+}
+
+#[tokio::test]
+async fn nothing_is_promised_that_nobody_would_do() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    for (method, path, status) in [
+        ("PUT", format!("/api/v1/orders/{PROJECT}/o1"), 409),
+        ("PUT", "/api/v1/orders/nobodys/o1".to_owned(), 404),
+        ("POST", format!("/api/v1/orders/{PROJECT}/o1/ask"), 409),
+        ("POST", format!("/api/v1/projects/{PROJECT}/resume"), 409),
+        ("POST", "/api/v1/projects/nobodys/resume".to_owned(), 404),
+    ] {
+        assert_eq!(send(&service, method, &path, "").await.0, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &REVIEWED)]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    simulator.set_outage(Outage::Throttled {
+        retry_after: Some(Duration::from_secs(3000)),
+    });
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());
+    service.tell(body).await;
+    let paused = async |service: &Service| {
+        until("asking to pause", async || {
+            let api = service.status().await["api"][PROJECT].take();
+            api["paused_until"].is_string().then_some(())
+        })
+        .await;
+    };
+    paused(&service).await;
+    service.stop().await;
+    let service = Service::start(&settings).await;
+    paused(&service).await;
+
+    simulator.set_outage(Outage::None);
+    let path = format!("/api/v1/projects/{PROJECT}/resume");
+    assert_eq!(send(&service, "POST", &path, "").await.0, 202);
+    // Its own wait, which Sinch asked for, is the order's; asking now ends that too.
+    let path = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    assert_eq!(send(&service, "POST", &path, "").await.0, 202);
+    service.settles("o1", "IN_REVIEW").await;
+    let convergence = service.status().await["convergence"].take();
+    assert_eq!(convergence["changes"], 1);
+    assert_eq!(convergence["untold"], 0);
+}
+
+#[tokio::test]
+async fn a_reservation_that_runs_out_is_shown_and_logged() {
+    let folder = folder();
+    let mut expiring = life("o1", &[(0, Created)]);
+    expiring.expires = Some(Duration::from_secs(600));
+    let world = World::from_orders(id(PROJECT), [expiring]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
+    let condition = until("a condition", async || {
+        let conditions = service.status().await["conditions"].take();
+        conditions.as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!(condition["order"], "o1");
+    assert_eq!(
+        condition["condition"],
+        "not submitted, and expires within 15 min"
+    );
+    assert!(
+        condition["left_secs"]
+            .as_u64()
+            .is_some_and(|left| left <= 600)
+    );
+}
+
+#[tokio::test]
+async fn monitoring_gets_the_figures() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    service
+        .tell(event(
+            "e1",
+            "o1",
+            "IN_REVIEW",
+            sinch_callbacks::clock::now(),
+        ))
+        .await;
+    until("the order to be counted", async || {
+        let answer = service.ask("/metrics").await;
+        let kind = answer.header("content-type").unwrap_or_default().to_owned();
+        assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+        let text = String::from_utf8(answer.body).expect("is text");
+        let has = |line: &str| text.lines().any(|found| found == line);
+        assert!(
+            has("sinch_callbacks_callbacks_accepted_total{kind=\"new\"} 1"),
+            "{text}"
+        );
+        assert_eq!(text.lines().last(), Some("# EOF"));
+        has("sinch_callbacks_orders{state=\"IN_REVIEW\"} 1").then_some(())
+    })
+    .await;
+}

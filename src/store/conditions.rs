@@ -45,7 +45,7 @@ const EXPIRING: &str = concat!(
     order_columns!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2 \
-     AND o.alarm IS NOT ?3 ORDER BY o.expires_at LIMIT ?4"
+     AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
 );
 
 const LASTING: &str = concat!(
@@ -53,7 +53,7 @@ const LASTING: &str = concat!(
     order_columns!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
-     AND o.updated_at <= ?2 AND o.alarm IS NOT ?3 ORDER BY o.updated_at LIMIT ?4"
+     AND o.updated_at <= ?2 AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
 );
 
 const REPORTED: &str = "

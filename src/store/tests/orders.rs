@@ -306,6 +306,7 @@ async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
         found.expect("reads")
     };
     assert!(conditions(Which::All, 109).await.is_empty());
+    assert_eq!(conditions(Which::All, 110).await.len(), 1);
     let found = conditions(Which::New, 110).await;
     assert_eq!(found[0].condition, "BLOCKED for more than 100 s");
     house.store.reported(&found).await.expect("is kept");

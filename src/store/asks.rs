@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::{self, OrderUpdate, StoredOrder, UPDATE_ORDERS, json, order_columns};
+use super::rows::{self, StoredOrder, json, order_columns};
 use super::transitions::{self, NewTransition};
 use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time};
 
@@ -118,13 +118,9 @@ pub(super) async fn claim(
 const LEASED: &str = concat!(
     "SELECT ",
     order_columns!(),
-    ", o.lease FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
+    " FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
      JOIN projects AS p ON p.id = o.project"
 );
-
-const RELEASE: &str = "
-    UPDATE orders SET lease = NULL, leased_until_at = NULL
-    FROM json_each(?) AS v WHERE orders.id = v.value ->> 'id'";
 
 const INSERT_ANSWERS: &str = "
     INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
@@ -151,18 +147,22 @@ pub(super) async fn settle(
         .bind(json(&ids))
         .fetch_all(&mut *db)
         .await?;
-    let mut leased: HashMap<i64, (StoredOrder, Option<i64>)> = HashMap::new();
+    let mut leased: HashMap<i64, StoredOrder> = HashMap::new();
     for row in &found {
         let stored = rows::read(row)?;
-        leased.insert(stored.id, (stored, row.try_get("lease")?));
+        leased.insert(stored.id, stored);
     }
     let (mut updates, mut answers, mut moves) = (vec![], vec![], vec![]);
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         // Taken out, so that two holders of one order cannot both settle it in one batch.
         let stored = leased.remove(&outcome.claim.order_id);
-        let Some((mut stored, _)) = stored.filter(|(_, lease)| *lease == Some(outcome.claim.lease))
-        else {
+        let held = |stored: &StoredOrder| {
+            stored
+                .lease
+                .is_some_and(|(lease, _)| lease == outcome.claim.lease)
+        };
+        let Some(mut stored) = stored.filter(held) else {
             settled.push(Settled::Fenced);
             continue;
         };
@@ -177,12 +177,10 @@ pub(super) async fn settle(
         stored.order = weighed.order;
         answers.push(weighed.answer);
         settled.push(weighed.settled);
-        updates.push(OrderUpdate::new(&stored));
+        stored.lease = None;
+        updates.push(stored);
     }
-    let updates = json(&updates);
-    for sql in [UPDATE_ORDERS, RELEASE] {
-        sqlx::query(sql).bind(&updates).execute(&mut *db).await?;
-    }
+    rows::write(db, &updates).await?;
     sqlx::query(INSERT_ANSWERS)
         .bind(json(&answers))
         .execute(&mut *db)

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
 use super::Accepted;
+use super::batch::Statements;
 use crate::order::{Id, Status, Time};
 
 /// A callback that is authentic, as it goes into the inbox.
@@ -42,40 +43,20 @@ pub enum Subject {
     NotUnderstood(String),
 }
 
-/// How many rows a statement may insert. A usual batch takes two statements at most, each of which is
-/// prepared once: a statement costs a hop to SQLite's thread and back, which ten rows more do not.
-const ROWS: [usize; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32, 40, 48, 56, 64, 128, 256];
-
-/// One statement for each of [`ROWS`].
-static INSERTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+static INSERTS: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
                   phase, verdict, body) VALUES ";
-    for_each_size(
-        insert,
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        " ON CONFLICT DO NOTHING",
-    )
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    Statements::new(insert, row, " ON CONFLICT DO NOTHING")
 });
 
 /// Makes orders due for a look; one that already is stays as it is.
-static DUE: LazyLock<Vec<String>> = LazyLock::new(|| {
+static DUE: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, name, first_seen_at, news_at) VALUES ";
     let on_conflict = " ON CONFLICT (project, name) DO UPDATE SET news_at = excluded.news_at \
                        WHERE orders.news_at IS NULL";
-    for_each_size(insert, "(?, ?, ?, ?)", on_conflict)
+    Statements::new(insert, "(?, ?, ?, ?)", on_conflict)
 });
-
-fn for_each_size(insert: &str, row: &str, end: &str) -> Vec<String> {
-    ROWS.iter()
-        .map(|&rows| format!("{insert}{}{end}", vec![row; rows].join(", ")))
-        .collect()
-}
-
-/// The longest statement for at most `rows` rows, and how many rows it takes.
-fn statement(statements: &'static [String], rows: usize) -> (&'static str, usize) {
-    let size = ROWS.partition_point(|&size| size <= rows).max(1) - 1;
-    (&statements[size], ROWS[size])
-}
 
 /// Inserts deliveries and makes their orders due, inside the caller's transaction. `next_id` is the
 /// first id not given out yet; `projects` gives the projects' numbers.
@@ -139,12 +120,11 @@ fn fingerprint(body: &[u8]) -> String {
         })
 }
 
-async fn insert(db: &mut SqliteConnection, mut rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
+async fn insert(db: &mut SqliteConnection, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
     let mut inserted = 0;
-    while !rows.is_empty() {
-        let (sql, count) = statement(&INSERTS, rows.len());
+    for (sql, rows) in INSERTS.over(rows) {
         let mut query = sqlx::query(sql);
-        for row in &rows[..count] {
+        for row in rows {
             let (order, status, said_at, phase, verdict) = match &row.delivery.subject {
                 Subject::Order {
                     order,
@@ -176,7 +156,6 @@ async fn insert(db: &mut SqliteConnection, mut rows: &[NewRow<'_>]) -> sqlx::Res
                 .bind(row.delivery.body.as_ref());
         }
         inserted += query.execute(&mut *db).await?.rows_affected();
-        rows = &rows[count..];
     }
     Ok(inserted)
 }
@@ -228,11 +207,9 @@ async fn make_due<'a>(
         })
         .filter(|(project, order, _)| seen.insert((*project, *order)))
         .collect();
-    let mut due = due.as_slice();
-    while !due.is_empty() {
-        let (sql, count) = statement(&DUE, due.len());
+    for (sql, due) in DUE.over(&due) {
         let mut query = sqlx::query(sql);
-        for (project, order, received_at) in &due[..count] {
+        for (project, order, received_at) in due {
             query = query
                 .bind(project)
                 .bind(order.as_str())
@@ -240,7 +217,6 @@ async fn make_due<'a>(
                 .bind(received_at.0);
         }
         query.execute(&mut *db).await?;
-        due = &due[count..];
     }
     Ok(())
 }

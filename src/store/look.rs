@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::{self, OrderUpdate, StoredOrder, UPDATE_ORDERS, json, order_columns};
+use super::rows::{self, StoredOrder, json, order_columns};
 use super::transitions::{self, NewTransition};
 use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Status, Time};
 
@@ -58,27 +58,21 @@ const DUE: &str = concat!(
      WHERE o.news_at IS NOT NULL ORDER BY o.news_at LIMIT ?"
 );
 
-/// At most 256 deliveries of an order at once, the oldest, so that a storm about one order neither
-/// delays the others nor fills the memory.
+/// The most deliveries of one order at once, the oldest, so that a storm about one order neither delays
+/// the others nor fills the memory.
+const DELIVERIES_MAX: u32 = 256;
+
 const WAITING: &str = "
     SELECT v.value ->> 'id' AS order_id, d.id, d.event, d.received_at, d.status, d.said_at
-    FROM json_each(?) AS v JOIN deliveries AS d ON d.id IN (
+    FROM json_each(?1) AS v JOIN deliveries AS d ON d.id IN (
         SELECT id FROM deliveries
         WHERE project = v.value ->> 'project' AND order_name = v.value ->> 'name'
             AND id > v.value ->> 'looked_to'
-        ORDER BY id LIMIT 256)";
+        ORDER BY id LIMIT ?2)";
 
 const SETTLE: &str = "
     UPDATE deliveries SET phase = v.value ->> 'phase', verdict = v.value ->> 'verdict', settled_at = ?
     FROM json_each(?) AS v WHERE deliveries.id = v.value ->> 'id'";
-
-/// An order keeps the news that nobody has seen yet.
-const NEWS_LEFT: &str = "
-    UPDATE orders SET news_at = (
-        SELECT d.received_at FROM deliveries AS d
-        WHERE d.project = orders.project AND d.order_name = orders.name AND d.id > orders.looked_to
-        ORDER BY d.id LIMIT 1)
-    FROM json_each(?) AS v WHERE orders.id = v.value ->> 'id'";
 
 #[derive(Serialize)]
 struct Wanted<'a> {
@@ -134,6 +128,10 @@ pub(super) async fn look(
         }
         let ids = deliveries.iter().map(|d| d.id);
         stored.looked_to = ids.fold(stored.looked_to, i64::max);
+        // Fewer than could be taken: these were all, for nothing is accepted meanwhile.
+        if deliveries.len() < DELIVERIES_MAX as usize {
+            stored.news_at = None;
+        }
         for (delivery, decision) in deliveries.into_iter().zip(&look.decisions) {
             let (parked, verdict) = verdict(decision, api_off);
             settled.push(Settled {
@@ -156,12 +154,9 @@ pub(super) async fn look(
                 .iter()
                 .map(|t| NewTransition::new(stored.id, at, t)),
         );
-        updates.push(OrderUpdate::new(&stored));
+        updates.push(stored);
     }
-    let updates = json(&updates);
-    for sql in [UPDATE_ORDERS, NEWS_LEFT] {
-        sqlx::query(sql).bind(&updates).execute(&mut *db).await?;
-    }
+    rows::write(db, &updates).await?;
     sqlx::query(SETTLE)
         .bind(request.now.0)
         .bind(json(&settled))
@@ -187,6 +182,7 @@ async fn waiting(
         .collect();
     let found = sqlx::query(WAITING)
         .bind(json(&wanted))
+        .bind(DELIVERIES_MAX)
         .fetch_all(db)
         .await?;
     let mut waiting: HashMap<i64, Vec<Waiting>> = HashMap::new();

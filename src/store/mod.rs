@@ -5,6 +5,7 @@
 //! made by the pure rules of [`crate::order`], inside the transaction that records them.
 
 mod asks;
+mod batch;
 mod conditions;
 mod inbox;
 mod look;

@@ -1,15 +1,20 @@
 //! Orders as rows, both ways.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::batch::Statements;
 
 use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
 /// The columns that [`read`] needs, from `orders AS o JOIN projects AS p`.
 macro_rules! order_columns {
     () => {
-        "o.id, p.name AS project, o.name, o.first_seen_at, o.looked_to, o.ask_at, o.asked_at, o.attempts, \
+        "o.id, p.name AS project, o.name, o.first_seen_at, o.news_at, o.looked_to, o.lease, \
+         o.leased_until_at, o.ask_at, o.asked_at, o.attempts, \
          o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
          o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at"
     };
@@ -21,7 +26,12 @@ pub(super) use order_columns;
 pub(super) struct StoredOrder {
     pub id: i64,
     pub key: OrderKey,
+    /// Receipt of the oldest delivery that nobody has looked at.
+    pub news_at: Option<Time>,
+    /// Deliveries up to this row have been looked at.
     pub looked_to: i64,
+    /// Who holds it, and until when.
+    pub lease: Option<(i64, Time)>,
     pub order: Order,
 }
 
@@ -66,7 +76,11 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<StoredOrder> {
     Ok(StoredOrder {
         id: row.try_get("id")?,
         key: key(row)?,
+        news_at: time(row, "news_at")?,
         looked_to: row.try_get("looked_to")?,
+        lease: row
+            .try_get::<Option<i64>, _>("lease")?
+            .zip(time(row, "leased_until_at")?),
         order,
     })
 }
@@ -127,84 +141,91 @@ pub(super) fn hints(text: &str) -> sqlx::Result<Vec<Hint>> {
         .collect()
 }
 
-/// The changeable columns of an order, as one JSON object of [`UPDATE_ORDERS`]'s parameter.
-#[derive(Serialize)]
-pub(super) struct OrderUpdate {
-    id: i64,
-    looked_to: i64,
-    ask_at: Option<i64>,
-    asked_at: Option<i64>,
-    attempts: u32,
-    parked: Option<String>,
-    confirmed_state: Option<&'static str>,
-    updated_at: Option<i64>,
-    expires_at: Option<i64>,
-    confirmed_at: Option<i64>,
-    reopened: i64,
-    provisional_state: Option<&'static str>,
-    provisional_at: Option<i64>,
-    hints: String,
-    tie_state: Option<&'static str>,
-    tie_since_at: Option<i64>,
-    missing_since_at: Option<i64>,
-}
+/// The columns that [`write`] writes, in the order in which it binds them.
+const WRITTEN: [&str; 20] = [
+    "id",
+    "news_at",
+    "looked_to",
+    "ask_at",
+    "asked_at",
+    "attempts",
+    "parked",
+    "lease",
+    "leased_until_at",
+    "confirmed_state",
+    "updated_at",
+    "expires_at",
+    "confirmed_at",
+    "reopened",
+    "provisional_state",
+    "provisional_at",
+    "hints",
+    "tie_state",
+    "tie_since_at",
+    "missing_since_at",
+];
 
-impl OrderUpdate {
-    pub(super) fn new(stored: &StoredOrder) -> OrderUpdate {
-        let order = &stored.order;
-        let confirmed = order.confirmed.as_ref();
-        let provisional = order.provisional.as_ref();
-        let hints: Vec<HintText> = order
-            .hints
-            .iter()
-            .map(|hint| HintText {
-                state: hint.state.map(|state| state.as_str().to_owned()),
-                settles_at: hint.settles_at.0,
-            })
-            .collect();
-        OrderUpdate {
-            id: stored.id,
-            looked_to: stored.looked_to,
-            ask_at: order.ask_at.map(|at| at.0),
-            asked_at: order.asked_at.map(|at| at.0),
-            attempts: order.attempts,
-            parked: order.parked.clone(),
-            confirmed_state: confirmed.map(|c| c.state.as_str()),
-            updated_at: confirmed.map(|c| c.updated_at.0),
-            expires_at: confirmed.and_then(|c| c.expires_at).map(|at| at.0),
-            confirmed_at: confirmed.map(|c| c.confirmed_at.0),
-            reopened: confirmed.is_some_and(|c| c.reopened).into(),
-            provisional_state: provisional.map(|p| p.state.as_str()),
-            provisional_at: provisional.map(|p| p.said_at.0),
-            hints: json(&hints),
-            tie_state: order.tie.as_ref().map(|tie| tie.state.as_str()),
-            tie_since_at: order.tie.as_ref().map(|tie| tie.since.0),
-            missing_since_at: order.missing_since.map(|at| at.0),
+/// A condition that was reported is a new one in another state.
+static UPDATES: LazyLock<Statements> = LazyLock::new(|| {
+    let columns = WRITTEN.join(", ");
+    let row = format!("({})", WRITTEN.map(|_| "?").join(", "));
+    let set = WRITTEN[1..].iter().map(|name| format!("{name} = v.{name}"));
+    let set = set.collect::<Vec<_>>().join(", ");
+    let before = format!("WITH v ({columns}) AS (VALUES ");
+    let after = format!(
+        ") UPDATE orders SET \
+         alarm = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alarm END, {set} \
+         FROM v WHERE orders.id = v.id"
+    );
+    Statements::new(&before, &row, &after)
+});
+
+/// Writes orders as they are now.
+pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
+    for (sql, orders) in UPDATES.over(orders) {
+        let mut query = sqlx::query(sql);
+        for stored in orders {
+            let order = &stored.order;
+            let confirmed = order.confirmed.as_ref();
+            let provisional = order.provisional.as_ref();
+            let tie = order.tie.as_ref();
+            query = query
+                .bind(stored.id)
+                .bind(stored.news_at.map(|at| at.0))
+                .bind(stored.looked_to)
+                .bind(order.ask_at.map(|at| at.0))
+                .bind(order.asked_at.map(|at| at.0))
+                .bind(order.attempts)
+                .bind(order.parked.as_deref())
+                .bind(stored.lease.map(|(lease, _)| lease))
+                .bind(stored.lease.map(|(_, until)| until.0))
+                .bind(confirmed.map(|c| c.state.as_str()))
+                .bind(confirmed.map(|c| c.updated_at.0))
+                .bind(confirmed.and_then(|c| c.expires_at).map(|at| at.0))
+                .bind(confirmed.map(|c| c.confirmed_at.0))
+                .bind(confirmed.is_some_and(|c| c.reopened))
+                .bind(provisional.map(|p| p.state.as_str()))
+                .bind(provisional.map(|p| p.said_at.0))
+                .bind(hints_text(&order.hints))
+                .bind(tie.map(|tie| tie.state.as_str()))
+                .bind(tie.map(|tie| tie.since.0))
+                .bind(order.missing_since.map(|at| at.0));
         }
+        query.execute(&mut *db).await?;
     }
+    Ok(())
 }
 
-/// Writes many orders at once: one statement costs one hop to SQLite's thread, however many rows.
-pub(super) const UPDATE_ORDERS: &str = "
-    UPDATE orders SET
-        looked_to = v.value ->> 'looked_to',
-        ask_at = v.value ->> 'ask_at',
-        asked_at = v.value ->> 'asked_at',
-        attempts = v.value ->> 'attempts',
-        parked = v.value ->> 'parked',
-        alarm = CASE WHEN confirmed_state IS v.value ->> 'confirmed_state' THEN alarm END,
-        confirmed_state = v.value ->> 'confirmed_state',
-        updated_at = v.value ->> 'updated_at',
-        expires_at = v.value ->> 'expires_at',
-        confirmed_at = v.value ->> 'confirmed_at',
-        reopened = v.value ->> 'reopened',
-        provisional_state = v.value ->> 'provisional_state',
-        provisional_at = v.value ->> 'provisional_at',
-        hints = v.value ->> 'hints',
-        tie_state = v.value ->> 'tie_state',
-        tie_since_at = v.value ->> 'tie_since_at',
-        missing_since_at = v.value ->> 'missing_since_at'
-    FROM json_each(?) AS v WHERE orders.id = v.value ->> 'id'";
+fn hints_text(hints: &[Hint]) -> String {
+    let hints: Vec<HintText> = hints
+        .iter()
+        .map(|hint| HintText {
+            state: hint.state.map(|state| state.as_str().to_owned()),
+            settles_at: hint.settles_at.0,
+        })
+        .collect();
+    json(&hints)
+}
 
 /// JSON for a statement's parameter.
 pub(super) fn json(rows: &impl Serialize) -> String {

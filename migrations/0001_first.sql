@@ -17,9 +17,6 @@ CREATE TABLE orders (
     project           INTEGER NOT NULL REFERENCES projects (id),
     name              TEXT    NOT NULL,            -- Sinch's idNumberOrder
     first_seen_at     INTEGER NOT NULL,
-    -- Due for a look: receipt of the oldest delivery that nobody has looked at; NULL: none waits.
-    news_at           INTEGER,
-    looked_to         INTEGER NOT NULL DEFAULT 0,  -- deliveries up to this id have been looked at
     -- Due for an answer: when Sinch is to be asked next; NULL: at rest.
     ask_at            INTEGER,
     asked_at          INTEGER,
@@ -53,7 +50,6 @@ CREATE TABLE orders (
     CHECK (parked IS NULL OR ask_at IS NULL)
 ) STRICT;
 
-CREATE INDEX orders_news ON orders (news_at) WHERE news_at IS NOT NULL;
 CREATE INDEX orders_ask ON orders (project, ask_at) WHERE ask_at IS NOT NULL;
 CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
@@ -61,13 +57,15 @@ CREATE INDEX orders_state ON orders (state, id);
 CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
 CREATE INDEX orders_lasting ON orders (confirmed_state, updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
--- The inbox: every callback that was answered 200.
+-- The inbox: every callback that was answered 200. Written before each answer, so it is kept cheap: ids
+-- and event ids both grow with time, and what would touch pages here and there is left to the look.
 CREATE TABLE deliveries (
     id          INTEGER PRIMARY KEY,
     project     INTEGER NOT NULL REFERENCES projects (id),
     event       TEXT    NOT NULL,                  -- what makes a repetition: see store::inbox
     received_at INTEGER NOT NULL,
     order_name  TEXT,                              -- number orders only
+    order_id    INTEGER REFERENCES orders (id),    -- the same, once somebody has looked at it
     status      TEXT,
     said_at     INTEGER,
     -- waiting: nobody has looked at it; settled: looked at; recorded: about something else;
@@ -78,12 +76,11 @@ CREATE TABLE deliveries (
     repeats     INTEGER NOT NULL DEFAULT 0,
     body        BLOB    NOT NULL,                  -- the raw bytes
     CHECK ((phase = 'waiting') = (verdict IS NULL)),
-    CHECK (phase <> 'waiting' OR order_name IS NOT NULL)
+    CHECK (phase <> 'waiting' OR (order_name IS NOT NULL AND order_id IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX deliveries_event ON deliveries (project, event);
-CREATE INDEX deliveries_order ON deliveries (project, order_name, id) WHERE order_name IS NOT NULL;
-CREATE INDEX deliveries_waiting ON deliveries (id) WHERE phase = 'waiting';
+CREATE INDEX deliveries_order ON deliveries (order_id, id) WHERE order_id IS NOT NULL;
 CREATE INDEX deliveries_parked ON deliveries (id) WHERE phase = 'parked';
 
 -- What came of each question to Sinch.
@@ -117,11 +114,11 @@ CREATE TABLE transitions (
 
 CREATE INDEX transitions_order ON transitions (order_id, id);
 
--- One row: the service's own pulse, written to prove that the disk takes writes, and whether the last
--- run came to a clean end.
-CREATE TABLE pulse (
-    id      INTEGER PRIMARY KEY CHECK (id = 1),
-    beat_at INTEGER NOT NULL,
-    clean   INTEGER NOT NULL
+-- One row: how far the service itself has come.
+CREATE TABLE service (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    looked_to INTEGER NOT NULL,                    -- deliveries up to this id have been looked at
+    beat_at   INTEGER NOT NULL,                    -- written to prove that the disk takes writes
+    clean     INTEGER NOT NULL                     -- whether the last run came to a clean end
 ) STRICT;
-INSERT INTO pulse (id, beat_at, clean) VALUES (1, 0, 1);
+INSERT INTO service (id, looked_to, beat_at, clean) VALUES (1, 0, 0, 1);

@@ -1,6 +1,6 @@
 //! Taking deliveries in: the write behind every 200.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ pub struct NewDelivery {
 /// What a delivery is about, which decides what happens to it next.
 #[derive(Clone, Debug)]
 pub enum Subject {
-    /// A number order: it waits to be looked at, and its order is due.
+    /// A number order: it waits to be looked at.
     Order {
         /// The order's id.
         order: Id,
@@ -50,16 +50,8 @@ static INSERTS: LazyLock<Statements> = LazyLock::new(|| {
     Statements::new(insert, row, " ON CONFLICT DO NOTHING")
 });
 
-/// Makes orders due for a look; one that already is stays as it is.
-static DUE: LazyLock<Statements> = LazyLock::new(|| {
-    let insert = "INSERT INTO orders (project, name, first_seen_at, news_at) VALUES ";
-    let on_conflict = " ON CONFLICT (project, name) DO UPDATE SET news_at = excluded.news_at \
-                       WHERE orders.news_at IS NULL";
-    Statements::new(insert, "(?, ?, ?, ?)", on_conflict)
-});
-
-/// Inserts deliveries and makes their orders due, inside the caller's transaction. `next_id` is the
-/// first id not given out yet; `projects` gives the projects' numbers.
+/// Inserts deliveries, inside the caller's transaction: what is in the inbox and not looked at is what is
+/// due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
 pub(super) async fn accept(
     db: &mut SqliteConnection,
     next_id: &mut i64,
@@ -88,11 +80,6 @@ pub(super) async fn accept(
             *accepted = compare(db, row).await?;
         }
     }
-    let news = rows
-        .iter()
-        .zip(&accepted)
-        .filter(|(_, accepted)| **accepted != Accepted::Repeat);
-    make_due(db, news.map(|(row, _)| row)).await?;
     Ok(accepted)
 }
 
@@ -192,31 +179,5 @@ async fn repeat(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::R
         .bind(event)
         .execute(db)
         .await?;
-    Ok(())
-}
-
-async fn make_due<'a>(
-    db: &mut SqliteConnection,
-    rows: impl Iterator<Item = &'a NewRow<'a>>,
-) -> sqlx::Result<()> {
-    let mut seen = HashSet::new();
-    let due: Vec<(i64, &Id, Time)> = rows
-        .filter_map(|row| match &row.delivery.subject {
-            Subject::Order { order, .. } => Some((row.project, order, row.delivery.received_at)),
-            Subject::Other(_) | Subject::NotUnderstood(_) => None,
-        })
-        .filter(|(project, order, _)| seen.insert((*project, *order)))
-        .collect();
-    for (sql, due) in DUE.over(&due) {
-        let mut query = sqlx::query(sql);
-        for (project, order, received_at) in due {
-            query = query
-                .bind(project)
-                .bind(order.as_str())
-                .bind(received_at.0)
-                .bind(received_at.0);
-        }
-        query.execute(&mut *db).await?;
-    }
     Ok(())
 }

@@ -1,13 +1,16 @@
-//! Looking at what waits: each order with news, all of it, in the transaction that settles it.
+//! Looking at what waits: order by order, in the transaction that settles it.
 //!
 //! The rules are pure and take microseconds, so they are applied inside the writer's transaction, on
 //! rows that nobody else can change meanwhile. No lease is needed, and nothing is left half done.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::batch::Statements;
 use super::rows::{self, StoredOrder, json, order_columns};
 use super::transitions::{self, NewTransition};
 use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Status, Time};
@@ -15,8 +18,8 @@ use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Status, Time};
 /// What to look at, and by which rules.
 #[derive(Clone, Debug)]
 pub struct LookRequest {
-    /// The most orders to take at once.
-    pub orders_max: u32,
+    /// The most deliveries to take at once.
+    pub deliveries_max: u32,
     /// When.
     pub now: Time,
     /// The rules.
@@ -45,46 +48,40 @@ pub struct Looked {
 /// What a look at all news came to.
 #[derive(Clone, Debug, Default)]
 pub struct LookReport {
-    /// How many orders were taken.
+    /// How many deliveries were taken, those included that nobody need look at.
     pub taken: usize,
     /// The deliveries that were looked at.
     pub looked: Vec<Looked>,
 }
 
-const DUE: &str = concat!(
+const WAITING: &str = "
+    SELECT id, project, event, received_at, order_name, status, said_at, phase = 'waiting' AS waits
+    FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ?";
+
+const LOOKED_TO: &str = "UPDATE service SET looked_to = ?";
+
+static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
+    let insert = "INSERT INTO orders (project, name, first_seen_at) VALUES ";
+    Statements::new(insert, "(?, ?, ?)", " ON CONFLICT DO NOTHING")
+});
+
+const ORDERS: &str = concat!(
     "SELECT ",
     order_columns!(),
-    ", o.project AS project_id FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.news_at IS NOT NULL ORDER BY o.news_at LIMIT ?"
+    ", o.project AS project_id \
+     FROM json_each(?) AS v JOIN orders AS o ON o.project = v.value ->> 0 AND o.name = v.value ->> 1 \
+     JOIN projects AS p ON p.id = o.project"
 );
 
-/// The most deliveries of one order at once, the oldest, so that a storm about one order neither delays
-/// the others nor fills the memory.
-const DELIVERIES_MAX: u32 = 256;
-
-const WAITING: &str = "
-    SELECT v.value ->> 'id' AS order_id, d.id, d.event, d.received_at, d.status, d.said_at
-    FROM json_each(?1) AS v JOIN deliveries AS d ON d.id IN (
-        SELECT id FROM deliveries
-        WHERE project = v.value ->> 'project' AND order_name = v.value ->> 'name'
-            AND id > v.value ->> 'looked_to'
-        ORDER BY id LIMIT ?2)";
-
 const SETTLE: &str = "
-    UPDATE deliveries SET phase = v.value ->> 'phase', verdict = v.value ->> 'verdict', settled_at = ?
+    UPDATE deliveries SET phase = v.value ->> 'phase', verdict = v.value ->> 'verdict',
+        order_id = v.value ->> 'order_id', settled_at = ?
     FROM json_each(?) AS v WHERE deliveries.id = v.value ->> 'id'";
-
-#[derive(Serialize)]
-struct Wanted<'a> {
-    id: i64,
-    project: i64,
-    name: &'a str,
-    looked_to: i64,
-}
 
 #[derive(Serialize)]
 struct Settled {
     id: i64,
+    order_id: i64,
     phase: &'static str,
     verdict: String,
 }
@@ -95,30 +92,30 @@ struct Waiting {
     event: Event,
 }
 
-/// Looks at the orders whose news have waited longest, and settles their deliveries.
+/// An order as deliveries name it: its project's number, and its own name.
+type Name = (i64, String);
+
+/// Looks at the deliveries that have waited longest, order by order, and settles them.
 pub(super) async fn look(
     db: &mut SqliteConnection,
     request: &LookRequest,
 ) -> sqlx::Result<LookReport> {
-    let due = sqlx::query(DUE)
-        .bind(request.orders_max)
+    let found = sqlx::query(WAITING)
+        .bind(request.deliveries_max)
         .fetch_all(&mut *db)
         .await?;
-    if due.is_empty() {
+    let Some(last) = found.last() else {
         return Ok(LookReport::default());
-    }
-    let mut orders = Vec::with_capacity(due.len());
-    for row in &due {
-        orders.push((rows::read(row)?, row.try_get::<i64, _>("project_id")?));
-    }
-    let mut waiting = waiting(db, &orders).await?;
+    };
+    let last: i64 = last.try_get("id")?;
+    let waiting = by_order(&found)?;
     let mut report = LookReport {
-        taken: orders.len(),
-        ..LookReport::default()
+        taken: found.len(),
+        looked: Vec::with_capacity(found.len()),
     };
     let (mut updates, mut settled, mut moves) = (vec![], vec![], vec![]);
-    for (mut stored, _) in orders {
-        let deliveries = waiting.remove(&stored.id).unwrap_or_default();
+    for (name, mut stored) in orders(db, &waiting).await? {
+        let deliveries = &waiting[&name];
         let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
         let look = order::look(&stored.order, &events, request.now, &request.rule);
         let api_off = request.api_off.contains(&stored.key.project);
@@ -126,22 +123,17 @@ pub(super) async fn look(
         if api_off {
             stored.order.ask_at = None;
         }
-        let ids = deliveries.iter().map(|d| d.id);
-        stored.looked_to = ids.fold(stored.looked_to, i64::max);
-        // Fewer than could be taken: these were all, for nothing is accepted meanwhile.
-        if deliveries.len() < DELIVERIES_MAX as usize {
-            stored.news_at = None;
-        }
-        for (delivery, decision) in deliveries.into_iter().zip(&look.decisions) {
+        for (delivery, decision) in deliveries.iter().zip(&look.decisions) {
             let (parked, verdict) = verdict(decision, api_off);
             settled.push(Settled {
                 id: delivery.id,
+                order_id: stored.id,
                 phase: if parked { "parked" } else { "settled" },
                 verdict: verdict.clone(),
             });
             report.looked.push(Looked {
                 delivery: delivery.id,
-                event: delivery.event_name,
+                event: delivery.event_name.clone(),
                 key: stored.key.clone(),
                 verdict,
                 parked,
@@ -157,50 +149,65 @@ pub(super) async fn look(
         updates.push(stored);
     }
     rows::write(db, &updates).await?;
-    sqlx::query(SETTLE)
-        .bind(request.now.0)
-        .bind(json(&settled))
-        .execute(&mut *db)
-        .await?;
+    if !settled.is_empty() {
+        sqlx::query(SETTLE)
+            .bind(request.now.0)
+            .bind(json(&settled))
+            .execute(&mut *db)
+            .await?;
+    }
     transitions::insert(db, &moves).await?;
+    sqlx::query(LOOKED_TO).bind(last).execute(&mut *db).await?;
     Ok(report)
 }
 
-/// The deliveries that wait for these orders, by order.
-async fn waiting(
-    db: &mut SqliteConnection,
-    orders: &[(StoredOrder, i64)],
-) -> sqlx::Result<HashMap<i64, Vec<Waiting>>> {
-    let wanted: Vec<Wanted> = orders
-        .iter()
-        .map(|(stored, project)| Wanted {
-            id: stored.id,
-            project: *project,
-            name: stored.key.order.as_str(),
-            looked_to: stored.looked_to,
-        })
-        .collect();
-    let found = sqlx::query(WAITING)
-        .bind(json(&wanted))
-        .bind(DELIVERIES_MAX)
-        .fetch_all(db)
-        .await?;
-    let mut waiting: HashMap<i64, Vec<Waiting>> = HashMap::new();
-    for row in &found {
-        waiting
-            .entry(row.try_get("order_id")?)
-            .or_default()
-            .push(Waiting {
-                id: row.try_get("id")?,
-                event_name: row.try_get("event")?,
-                event: Event {
-                    status: Status::from_word(row.try_get("status")?),
-                    said_at: row.try_get::<Option<i64>, _>("said_at")?.map(Time),
-                    received_at: Time(row.try_get("received_at")?),
-                },
-            });
+/// The deliveries that wait, by order.
+fn by_order(found: &[SqliteRow]) -> sqlx::Result<BTreeMap<Name, Vec<Waiting>>> {
+    let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
+    for row in found {
+        if !row.try_get::<bool, _>("waits")? {
+            continue;
+        }
+        let name = (row.try_get("project")?, row.try_get("order_name")?);
+        waiting.entry(name).or_default().push(Waiting {
+            id: row.try_get("id")?,
+            event_name: row.try_get("event")?,
+            event: Event {
+                status: Status::from_word(row.try_get("status")?),
+                said_at: row.try_get::<Option<i64>, _>("said_at")?.map(Time),
+                received_at: Time(row.try_get("received_at")?),
+            },
+        });
     }
     Ok(waiting)
+}
+
+/// The orders that deliveries wait for; those that nobody knew are known from now on.
+async fn orders(
+    db: &mut SqliteConnection,
+    waiting: &BTreeMap<Name, Vec<Waiting>>,
+) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
+    let names: Vec<(&Name, Time)> = waiting
+        .iter()
+        .filter_map(|(name, deliveries)| Some((name, deliveries.first()?.event.received_at)))
+        .collect();
+    for (sql, names) in KNOWN.over(&names) {
+        let mut query = sqlx::query(sql);
+        for ((project, name), received_at) in names {
+            query = query.bind(project).bind(name).bind(received_at.0);
+        }
+        query.execute(&mut *db).await?;
+    }
+    let names: Vec<&Name> = waiting.keys().collect();
+    let found = sqlx::query(ORDERS).bind(json(&names)).fetch_all(db).await?;
+    found
+        .iter()
+        .map(|row| {
+            let stored = rows::read(row)?;
+            let name = (row.try_get("project_id")?, stored.key.order.to_string());
+            Ok((name, stored))
+        })
+        .collect()
 }
 
 fn verdict(decision: &Decision, api_off: bool) -> (bool, String) {

@@ -103,7 +103,7 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl Store {
-    /// Puts a delivery into the inbox and makes its order due. When this returns, it is on disk.
+    /// Puts a delivery into the inbox, where it waits to be looked at. When this returns, it is on disk.
     ///
     /// It never waits for a place in the queue: what is too much is refused at once.
     ///
@@ -125,7 +125,7 @@ impl Store {
         Ok(accepted)
     }
 
-    /// Looks at the orders with the oldest news and settles their deliveries.
+    /// Looks at the deliveries that have waited longest, and settles them.
     ///
     /// # Errors
     ///

@@ -355,11 +355,11 @@ async fn prepare(
     settings: &Settings,
 ) -> sqlx::Result<(HashMap<Id, i64>, HashMap<Id, Gate>)> {
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
-    let clean: bool = sqlx::query("SELECT clean FROM pulse")
+    let clean: bool = sqlx::query("SELECT clean FROM service")
         .fetch_one(&mut *tx)
         .await?
         .try_get("clean")?;
-    sqlx::query("UPDATE pulse SET clean = 0")
+    sqlx::query("UPDATE service SET clean = 0")
         .execute(&mut *tx)
         .await?;
     let mut projects = HashMap::new();

@@ -201,10 +201,16 @@ const BY_NAME: &str = concat!(
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
 );
 
+/// Those that were looked at, and those that wait, which nobody has put to their order yet.
 const DELIVERIES: &str = "
+    SELECT id, event, status, said_at, received_at, phase, verdict, repeats
+    FROM deliveries WHERE order_id = ?1
+    UNION ALL
     SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.verdict, d.repeats
     FROM deliveries AS d JOIN projects AS p ON p.id = d.project
-    WHERE p.name = ? AND d.order_name = ? ORDER BY d.id DESC LIMIT ?";
+    WHERE d.id > (SELECT looked_to FROM service) AND d.phase = 'waiting' AND p.name = ?2
+        AND d.order_name = ?3
+    ORDER BY id DESC LIMIT ?4";
 
 const ANSWERS: &str = "
     SELECT asked_at, state, updated_at, finding FROM answers
@@ -281,6 +287,7 @@ impl Store {
             return Ok(None);
         };
         let deliveries = sqlx::query(DELIVERIES)
+            .bind(order.id)
             .bind(key.project.as_str())
             .bind(key.order.as_str())
             .bind(HISTORY_MAX)

@@ -13,7 +13,7 @@ use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie
 /// The columns that [`read`] needs, from `orders AS o JOIN projects AS p`.
 macro_rules! order_columns {
     () => {
-        "o.id, p.name AS project, o.name, o.first_seen_at, o.news_at, o.looked_to, o.lease, \
+        "o.id, p.name AS project, o.name, o.first_seen_at, o.lease, \
          o.leased_until_at, o.ask_at, o.asked_at, o.attempts, \
          o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
          o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at"
@@ -26,10 +26,6 @@ pub(super) use order_columns;
 pub(super) struct StoredOrder {
     pub id: i64,
     pub key: OrderKey,
-    /// Receipt of the oldest delivery that nobody has looked at.
-    pub news_at: Option<Time>,
-    /// Deliveries up to this row have been looked at.
-    pub looked_to: i64,
     /// Who holds it, and until when.
     pub lease: Option<(i64, Time)>,
     pub order: Order,
@@ -76,8 +72,6 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<StoredOrder> {
     Ok(StoredOrder {
         id: row.try_get("id")?,
         key: key(row)?,
-        news_at: time(row, "news_at")?,
-        looked_to: row.try_get("looked_to")?,
         lease: row
             .try_get::<Option<i64>, _>("lease")?
             .zip(time(row, "leased_until_at")?),
@@ -142,10 +136,8 @@ pub(super) fn hints(text: &str) -> sqlx::Result<Vec<Hint>> {
 }
 
 /// The columns that [`write`] writes, in the order in which it binds them.
-const WRITTEN: [&str; 20] = [
+const WRITTEN: [&str; 18] = [
     "id",
-    "news_at",
-    "looked_to",
     "ask_at",
     "asked_at",
     "attempts",
@@ -191,8 +183,6 @@ pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> 
             let tie = order.tie.as_ref();
             query = query
                 .bind(stored.id)
-                .bind(stored.news_at.map(|at| at.0))
-                .bind(stored.looked_to)
                 .bind(order.ask_at.map(|at| at.0))
                 .bind(order.asked_at.map(|at| at.0))
                 .bind(order.attempts)

@@ -14,9 +14,7 @@ use crate::order::Time;
 pub struct Summary {
     /// How many orders are in each state; `UNKNOWN`: none was ever said.
     pub orders_by_state: Vec<StateCount>,
-    /// Orders with deliveries that nobody has looked at.
-    pub orders_with_news: i64,
-    /// Receipt of the oldest of those deliveries.
+    /// Receipt of the oldest delivery that nobody has looked at.
     pub oldest_news_at: Option<Time>,
     /// Orders that wait for an answer of Sinch now.
     pub orders_to_ask: i64,
@@ -24,7 +22,7 @@ pub struct Summary {
     pub oldest_ask_at: Option<Time>,
     /// Orders that nobody asks about any more until news or an operator comes.
     pub orders_parked: i64,
-    /// Deliveries that nobody has looked at.
+    /// Deliveries that nobody has looked at; counted up to a hundred thousand.
     pub deliveries_waiting: i64,
     /// Deliveries that an operator must look at.
     pub deliveries_parked: i64,
@@ -87,10 +85,11 @@ pub struct StateCount {
 
 const COUNTS: &str = "
     SELECT
-        (SELECT count(*) FROM orders WHERE news_at IS NOT NULL) AS orders_with_news,
-        (SELECT min(news_at) FROM orders WHERE news_at IS NOT NULL) AS oldest_news_at,
+        (SELECT received_at FROM deliveries
+            WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' ORDER BY id LIMIT 1) AS oldest_news_at,
         (SELECT count(*) FROM orders WHERE parked IS NOT NULL) AS orders_parked,
-        (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS deliveries_waiting,
+        (SELECT count(*) FROM (SELECT 1 FROM deliveries
+            WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' LIMIT 100000)) AS deliveries_waiting,
         (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
         (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
         (SELECT asked_at FROM answers ORDER BY id DESC LIMIT 1) AS last_asked_at";
@@ -127,7 +126,6 @@ impl Store {
                 .iter()
                 .map(state_count)
                 .collect::<sqlx::Result<_>>()?,
-            orders_with_news: counts.try_get("orders_with_news")?,
             oldest_news_at: time(&counts, "oldest_news_at")?,
             orders_to_ask: to_ask.try_get("orders")?,
             oldest_ask_at: time(&to_ask, "oldest_at")?,

@@ -131,7 +131,7 @@ impl Writer {
     /// Notes a clean end, and closes the file. The last connection folds the WAL into the database and
     /// removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE pulse SET clean = 1")
+        sqlx::query("UPDATE service SET clean = 1")
             .execute(&mut self.db)
             .await?;
         Ok(self.db.close().await?)
@@ -234,7 +234,7 @@ impl Writer {
                     call.done = Some(conditions::reported(db, &call.args).await?);
                 }
                 Write::Beat(call) => {
-                    sqlx::query("UPDATE pulse SET beat_at = ?")
+                    sqlx::query("UPDATE service SET beat_at = ?")
                         .bind(call.args.0)
                         .execute(&mut *db)
                         .await?;

@@ -12,9 +12,12 @@ use crate::order::{Id, Rule};
 use crate::store::{LookReport, LookRequest, Store, StoreError};
 use crate::vitals::Vitals;
 
-/// The most orders looked at in one transaction: enough to share a commit, few enough not to keep
+/// The most deliveries looked at in one transaction: enough to share a commit, few enough not to keep
 /// callbacks waiting for it.
-const ORDERS_MAX: u32 = 32;
+const DELIVERIES_MAX: u32 = 256;
+
+/// How long news gather before they are looked at, so that not every callback has a commit on its heels.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// After a look, the writer belongs to callbacks for this many times as long as the look took: they are
 /// waited for, news are not. What gathers meanwhile is looked at together, which costs less.
@@ -48,7 +51,7 @@ impl Looker {
             // Registered before looking, so that what comes meanwhile is not slept through.
             let woken = self.store.news().notified();
             let request = LookRequest {
-                orders_max: ORDERS_MAX,
+                deliveries_max: DELIVERIES_MAX,
                 now: clock::now(),
                 rule: self.rule.clone(),
                 api_off: self.api_off.clone(),
@@ -69,7 +72,7 @@ impl Looker {
                 }
             };
             tokio::select! {
-                () = woken => {}
+                () = woken => sleep(GATHER).await,
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
             }

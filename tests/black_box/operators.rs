@@ -56,7 +56,6 @@ async fn the_status_tells_how_things_stand() {
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("draining", json!(false)),
         ("orders_by_state", json!([])),
-        ("orders_with_news", json!(0)),
         ("oldest_news_at", Value::Null),
         ("orders_to_ask", json!(0)),
         ("oldest_ask_at", Value::Null),

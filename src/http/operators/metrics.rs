@@ -81,7 +81,7 @@ fn gauges(
     vitals: &Vitals,
     summary: &Summary,
     now: Time,
-) -> [(&'static str, &'static str, f64); 14] {
+) -> [(&'static str, &'static str, f64); 13] {
     let age = |at: Option<Time>| at.map_or(0.0, |at| now.since(at).as_secs_f64());
     let convergence = &summary.convergence;
     let untold = convergence.untold as f64 / convergence.changes.max(1) as f64;
@@ -93,13 +93,8 @@ fn gauges(
             vitals.uptime().as_secs_f64(),
         ),
         (
-            "orders_with_news",
-            "Orders with deliveries nobody has looked at",
-            summary.orders_with_news as f64,
-        ),
-        (
             "oldest_news_age_seconds",
-            "Age of the oldest such delivery",
+            "Age of the oldest delivery nobody has looked at",
             age(summary.oldest_news_at),
         ),
         (

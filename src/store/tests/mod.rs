@@ -120,7 +120,7 @@ impl House {
 
 fn request(secs: i64) -> LookRequest {
     LookRequest {
-        orders_max: 128,
+        deliveries_max: 256,
         now: at(secs),
         rule: Rule::new(Duration::from_secs(15)),
         api_off: Vec::new(),

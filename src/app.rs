@@ -311,7 +311,7 @@ impl App {
             Err(error) => tracing::error!(%error, "stopping: the service cannot go on"),
         }
         let drained = self.drain().await;
-        outcome.and(drained)
+        because(outcome, drained)
     }
 
     async fn drain(mut self) -> Result<(), RunError> {
@@ -327,10 +327,11 @@ impl App {
         let all = async {
             let mut outcome = Ok(());
             while let Some(ended) = parts.join_next().await {
-                outcome = match ended {
-                    Ok((_, ended)) => outcome.and(ended),
-                    Err(_) => outcome.and(Err(RunError::Ended("a part that panicked"))),
+                let ended = match ended {
+                    Ok((_, ended)) => ended,
+                    Err(_) => Err(RunError::Ended("a part that panicked")),
                 };
+                outcome = because(outcome, ended);
             }
             outcome
         };
@@ -348,6 +349,15 @@ impl App {
         };
         tracing::info!("stopped");
         outcome
+    }
+}
+
+/// Which of two ends tells why: the first that is an error, but not that the database is closed, which
+/// only follows from why the writer closed it.
+fn because(first: Result<(), RunError>, second: Result<(), RunError>) -> Result<(), RunError> {
+    match (first, second) {
+        (Err(RunError::Store(StoreError::Closed)), Err(reason)) => Err(reason),
+        (first, second) => first.and(second),
     }
 }
 

@@ -187,14 +187,17 @@ async fn orders(
     db: &mut SqliteConnection,
     waiting: &BTreeMap<Name, Vec<Waiting>>,
 ) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let names: Vec<(&Name, Time)> = waiting
+    let mut names: Vec<(&Name, &Waiting)> = waiting
         .iter()
-        .filter_map(|(name, deliveries)| Some((name, deliveries.first()?.event.received_at)))
+        .filter_map(|(name, deliveries)| Some((name, deliveries.first()?)))
         .collect();
+    // Orders are numbered as they become known.
+    names.sort_by_key(|(_, first)| first.id);
     for (sql, names) in KNOWN.over(&names) {
         let mut query = sqlx::query(sql);
-        for ((project, name), received_at) in names {
-            query = query.bind(project).bind(name).bind(received_at.0);
+        for ((project, name), first) in names {
+            let received_at = first.event.received_at.0;
+            query = query.bind(project).bind(name).bind(received_at);
         }
         query.execute(&mut *db).await?;
     }

@@ -68,10 +68,17 @@ impl Minder {
 
     async fn report(&self) -> Result<(), StoreError> {
         let now = clock::now();
-        let conditions = self
+        let found = self
             .store
-            .conditions(now, &self.limits, Which::New, REPORTED_MAX)
-            .await?;
+            .conditions(now, &self.limits, Which::New, REPORTED_MAX);
+        let conditions = match found.await {
+            Ok(conditions) => conditions,
+            // Whether the file can still be trusted is for the writer to say.
+            Err(error) => {
+                tracing::error!(%error, "deadlines could not be looked at; trying again");
+                return Ok(());
+            }
+        };
         for row in &conditions {
             let (project, order) = (row.project.as_str(), logged(row.key()));
             let (condition, left_secs) = (row.condition.as_str(), row.left_secs);

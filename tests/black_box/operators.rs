@@ -314,7 +314,11 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
         .await;
     assert_eq!(answer.status, 200);
 
-    let answer = service.ask("/api/v1/orders/twin").await;
+    let answer = until("both to be known", async || {
+        let answer = service.ask("/api/v1/orders/twin").await;
+        (answer.status == 409).then_some(answer)
+    })
+    .await;
     answer.assert_refusal(409, "twin");
     for (project, state) in [(PROJECT, "IN_REVIEW"), ("second", "COMPLETED")] {
         let order = service

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
-use crate::instrument::{PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, run};
+use crate::instrument::{
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, run, until,
+};
 
 const OK: Option<i32> = Some(0);
 const FAILURE: Option<i32> = Some(1);
@@ -300,7 +302,10 @@ async fn projects_are_kept_apart() {
         .collect();
     assert_eq!(strange.len(), 1, "{parked:?}");
     assert_eq!(strange[0]["project"], "second");
-    assert_eq!(service.list("/api/v1/orders").await.len(), 2);
+    until("both orders to be known", async || {
+        (service.list("/api/v1/orders").await.len() == 2).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

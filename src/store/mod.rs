@@ -1,7 +1,7 @@
 //! The database: the only room that names sqlx.
 //!
 //! One file in SQLite's WAL mode, `synchronous = FULL`: what a call here returned after a write is on
-//! disk. Writes go through one task ([`writer`]), reads through a small pool beside it. Decisions are
+//! disk. Writes go through one task (`writer`), reads through a small pool beside it. Decisions are
 //! made by the pure rules of [`crate::order`], inside the transaction that records them.
 
 mod asks;

@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod time;
+mod weigh;
 
 pub use condition::{Condition, Limits, condition};
 pub use decide::{Decision, Doubt, Look, look};
@@ -26,6 +27,7 @@ pub use fail::{BackOff, Failure, fail};
 pub use reconcile::{Change, Finding, reconcile};
 pub use state::{State, Status};
 pub use time::Time;
+pub use weigh::{Tried, Weighed, weigh};
 
 use std::fmt;
 use std::time::Duration;

@@ -4,6 +4,7 @@
 //! - [`World`] is the play itself, decided beforehand and pure: what becomes of each order, what is told
 //!   of it, and what Sinch answers. A simulation in simulated time needs nothing else.
 //! - [`Simulator`] performs it by the clock, over HTTP.
+//! - [`trial`] performs it in simulated time, on the pure rules, and judges them.
 
 mod api;
 mod callbacks;
@@ -12,6 +13,7 @@ mod plan;
 mod script;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod wire;
 mod world;
 

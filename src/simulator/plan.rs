@@ -96,6 +96,7 @@ fn life(rng: &mut Rng, script: &Script, way: Way) -> Life {
     if hit(rng, trouble.reopened) {
         states.push(match states.last() {
             Some(State::Rejected | State::Expired) if rng.bool() => State::Completed,
+            _ if rng.bool() => State::InReview,
             _ => State::Blocked,
         });
     }

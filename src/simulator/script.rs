@@ -64,6 +64,15 @@ pub struct Trouble {
     pub stale: f64,
     /// The longest ago that a stale answer shows.
     pub staleness: Duration,
+    /// Per question: the answer shows the order as it was longer ago than that, against all promises.
+    pub beyond: f64,
+    /// The longest ago that such an answer shows.
+    pub beyond_max: Duration,
+    /// Per answer that is stale, in either way: it was caught at one of the changes within that span,
+    /// as by a cache. So it shows states, too, that lasted but an instant.
+    pub caught: f64,
+    /// Per question: the answer says that the state is unspecified.
+    pub unspecified: f64,
     /// Per question about a young order: 404, as from a replica that lags behind.
     pub missing_young: f64,
     /// Until what age an order is young.
@@ -103,6 +112,10 @@ impl Trouble {
             unreadable: 0.0,
             stale: 0.0,
             staleness: Duration::ZERO,
+            beyond: 0.0,
+            beyond_max: Duration::ZERO,
+            caught: 0.0,
+            unspecified: 0.0,
             missing_young: 0.0,
             young: Duration::ZERO,
             gone_expired: 0.0,

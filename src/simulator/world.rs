@@ -132,13 +132,39 @@ impl World {
         if age.is_some_and(|age| age < trouble.young) && hit(rng, trouble.missing_young) {
             return Reply::Missing;
         }
+        // The rarest troubles throw no dice where they are off, so that worlds without them stay as
+        // they are.
+        if trouble.unspecified > 0.0
+            && hit(rng, trouble.unspecified)
+            && let Some((updated, _)) = life.known_at(asked)
+        {
+            let state = "NUMBER_ORDER_STATE_UNSPECIFIED".to_owned();
+            return Reply::Says { state, updated };
+        }
+        if trouble.beyond > 0.0 && hit(rng, trouble.beyond) {
+            let further = trouble.beyond_max.saturating_sub(trouble.staleness);
+            let by = trouble.staleness + further.mul_f64(rng.f64());
+            return Reply::Stale(self.caught(life, asked, by, rng));
+        }
         if hit(rng, trouble.stale) {
-            return Reply::Stale(trouble.staleness.mul_f64(rng.f64()));
+            let by = trouble.staleness.mul_f64(rng.f64());
+            return Reply::Stale(self.caught(life, asked, by, rng));
         }
         if hit(rng, trouble.slow) {
             return Reply::Slow(trouble.slow_by);
         }
         Reply::True
+    }
+
+    /// How stale an answer is that could be stale by so much: by that, or by as much as shows the order
+    /// at one of its changes since.
+    fn caught(&self, life: &Life, asked: Duration, by: Duration, rng: &mut Rng) -> Duration {
+        if self.trouble.caught == 0.0 || !hit(rng, self.trouble.caught) {
+            return by;
+        }
+        let ages = life.history.iter().map(|(at, _)| asked.checked_sub(*at));
+        let ages: Vec<Duration> = ages.flatten().filter(|age| *age <= by).collect();
+        rng.choice(&ages).copied().unwrap_or(by)
     }
 }
 
@@ -195,6 +221,19 @@ impl Life {
         self.history.last().map(|(_, state)| *state)
     }
 
+    /// Whether asking alone can show how it ends, to somebody who asks from its creation on and keeps
+    /// asking as long as it is open: not where a final state is left, nor where Sinch forgets an order
+    /// whose expiry nothing announced.
+    pub fn asking_shows_end(&self) -> bool {
+        let announced = |gone_at: Duration| {
+            let seen = self.history.iter().rev().nth(1);
+            seen.is_some_and(|(at, state)| {
+                *state == State::Created && gone_at > *at + Duration::from_secs(3600)
+            })
+        };
+        !self.is_reopened() && self.gone_at.is_none_or(announced)
+    }
+
     /// Whether it leaves a final state.
     pub fn is_reopened(&self) -> bool {
         let mut left = self.history.iter().rev().skip(1);
@@ -204,6 +243,12 @@ impl Life {
     fn step_at(&self, offset: Duration) -> Option<(Duration, State)> {
         let entered = self.history.iter().take_while(|(at, _)| *at <= offset);
         entered.last().copied()
+    }
+
+    /// The same, but nothing once Sinch has forgotten it.
+    fn known_at(&self, offset: Duration) -> Option<(Duration, State)> {
+        self.step_at(offset)
+            .filter(|_| self.gone_at.is_none_or(|gone_at| offset < gone_at))
     }
 
     /// What a reply tells the one who asked at this offset; `None` if it is no answer at all.
@@ -224,10 +269,7 @@ impl Life {
             | Reply::Broken { .. }
             | Reply::Raw { .. } => return None,
         };
-        let step = self
-            .step_at(as_of)
-            .filter(|_| self.gone_at.is_none_or(|gone_at| as_of < gone_at));
-        Some(match step {
+        Some(match self.known_at(as_of) {
             Some((updated, state)) => {
                 Answer::Found(self.snapshot(Status::Known(state), updated, started_at))
             }
@@ -310,7 +352,7 @@ pub enum Reply {
         /// 500 to 504.
         status: u16,
     },
-    /// With the order in any state. Never by chance.
+    /// With the order in any state. By chance only in none that is specified.
     Says {
         /// The word for the state, known or not.
         state: String,

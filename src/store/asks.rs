@@ -11,7 +11,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::rows::{self, StoredOrder, json, order_columns};
 use super::transitions::{self, NewTransition};
-use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time};
+use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time, Tried};
 
 /// Which orders to lease.
 #[derive(Clone, Debug)]
@@ -200,34 +200,18 @@ struct Weighed {
 
 /// Applies the rules to one outcome.
 fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
-    let (mut order, transition, finding, anomaly, failure) = match &outcome.result {
-        Ok(answer) => {
-            let change = order::reconcile(&stored.order, answer, outcome.asked_at, &outcome.rule);
-            let finding = change.finding.to_string();
-            let failure = (!change.finding.is_conclusive()).then(|| Failure {
-                reason: finding.clone(),
-                wait_min: outcome.rule.after_stale(),
-            });
-            let anomaly = change.finding.is_anomaly();
-            (change.order, change.transition, finding, anomaly, failure)
-        }
-        Err(failure) => {
-            let mut order = stored.order.clone();
-            order.asked_at = Some(outcome.asked_at);
-            let finding = format!("no answer: {}", failure.reason);
-            (order, None, finding, false, Some(failure.clone()))
-        }
+    let tried = Tried {
+        asked_at: outcome.asked_at,
+        result: &outcome.result,
+        healthy: outcome.healthy,
+        now: outcome.now,
+        roll: outcome.roll,
     };
-    if let Some(failure) = failure {
-        order = order::fail(
-            &order,
-            &failure,
-            outcome.healthy,
-            outcome.now,
-            &outcome.back_off,
-            outcome.roll,
-        );
-    }
+    let weighed = order::weigh(&stored.order, tried, &outcome.rule, &outcome.back_off);
+    let (finding, anomaly) = match &weighed.finding {
+        Ok(finding) => (finding.to_string(), finding.is_anomaly()),
+        Err(failure) => (format!("no answer: {}", failure.reason), false),
+    };
     let snapshot = match &outcome.result {
         Ok(Answer::Found(snapshot)) => Some(snapshot),
         Ok(Answer::NotFound) | Err(_) => None,
@@ -245,11 +229,11 @@ fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
     let settled = Settled::Done {
         finding,
         anomaly,
-        parked: order.parked.clone(),
+        parked: weighed.order.parked.clone(),
     };
     Weighed {
-        order,
-        transition,
+        order: weighed.order,
+        transition: weighed.transition,
         dated: snapshot.is_some(),
         answer,
         settled,

@@ -26,7 +26,7 @@ pub struct Findings {
     pub waiting: i64,
     /// Confirmed states that were recorded twice in a row.
     pub repeated: i64,
-    /// Changes of state that do not begin where the one before ended.
+    /// Changes of state that begin nowhere that a change before ended.
     pub torn: i64,
     /// SQLite's own check; `ok` is all it should say.
     pub integrity: String,
@@ -45,14 +45,19 @@ impl Findings {
 /// All events here have ULIDs; what follows one in the column tells two bodies of one event apart.
 const DELIVERIES: &str = "SELECT substr(event, 1, 26) AS event, body FROM deliveries";
 
+/// A change begins where the one before ended, or where the last confirmed one did: a provisional state
+/// can outlive an answer, and the confirmed ones are a story of their own.
 const STORIES: &str = "
-    SELECT count(*) FILTER (WHERE confirmed AND confirmed_before AND to_state = state_before) AS repeated,
-        count(*) FILTER (WHERE from_state IS NOT state_before) AS torn,
-        (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS waiting
-    FROM (
+    WITH stories AS (
         SELECT from_state, to_state, confirmed,
-            lag(to_state) OVER story AS state_before, lag(confirmed) OVER story AS confirmed_before
-        FROM transitions WINDOW story AS (PARTITION BY order_id ORDER BY id))";
+            lag(to_state) OVER story AS state_before, lag(confirmed) OVER story AS confirmed_before,
+            max(CASE WHEN confirmed THEN id END)
+                OVER (story ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_confirmed
+        FROM transitions WINDOW story AS (PARTITION BY order_id ORDER BY id))
+    SELECT count(*) FILTER (WHERE s.confirmed AND confirmed_before AND s.to_state = state_before) AS repeated,
+        count(*) FILTER (WHERE s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state) AS torn,
+        (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS waiting
+    FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed";
 
 /// Reads the whole database of a service that has stopped.
 pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Findings> {

@@ -203,7 +203,7 @@ fn trouble() -> Trouble {
 fn settings(simulator: &Simulator) -> String {
     format!(
         "key_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
-         [worker]\nlanes = 8\nasks_per_second = 200\nstaleness_secs = 1\nattempts_max = 1000\n\
+         [worker]\nlanes = 8\nasks_per_second = 200\nstaleness_secs = 1\nstaleness_max_secs = 1\nattempts_max = 1000\n\
          backoff_base_secs = 0.1\nbackoff_cap_secs = 1\n\
          [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n",
         simulator.api_url(),

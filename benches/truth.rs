@@ -44,7 +44,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let worker = Worker::default();
-    let rule = Rule::new(worker.staleness);
+    let rule = Rule::new(worker.staleness, worker.staleness_max);
     let back_off = BackOff {
         base: worker.backoff_base,
         cap: worker.backoff_cap,

@@ -196,7 +196,7 @@ impl App {
         let mut parts = JoinSet::new();
         parts.spawn(async move { (Part::Writer, writer.await.map_err(RunError::from)) });
 
-        let rule = Rule::new(config.worker.staleness);
+        let rule = Rule::new(config.worker.staleness, config.worker.staleness_max);
         let looker = Looker {
             store: store.clone(),
             rule: rule.clone(),

@@ -339,6 +339,7 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
             lanes: 8,
             asks_per_second: 40.0,
             staleness: script.trouble.staleness,
+            staleness_max: script.trouble.staleness,
             backoff_base: Duration::from_millis(200),
             backoff_cap: Duration::from_secs(3),
             shutdown_grace: Duration::from_secs(5),

@@ -158,6 +158,12 @@ impl Check<'_> {
                 default.staleness,
                 SPAN_SECS,
             ),
+            staleness_max: self.seconds(
+                &at("staleness_max_secs"),
+                raw.staleness_max_secs,
+                default.staleness_max,
+                SPAN_SECS,
+            ),
             attempts_max: self.whole(
                 &at("attempts_max"),
                 raw.attempts_max,
@@ -187,6 +193,11 @@ impl Check<'_> {
             let base = worker.backoff_base.as_secs_f64();
             let what = format!("below backoff_base_secs; write {base} or more");
             self.fault(&at("backoff_cap_secs"), &what);
+        }
+        if worker.staleness_max < worker.staleness {
+            let usual = worker.staleness.as_secs_f64();
+            let what = format!("below staleness_secs; write {usual} or more");
+            self.fault(&at("staleness_max_secs"), &what);
         }
         worker
     }

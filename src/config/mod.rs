@@ -199,8 +199,10 @@ pub struct Worker {
     pub lanes: usize,
     /// `asks_per_second`, per project. More than zero.
     pub asks_per_second: f64,
-    /// `staleness_secs`: how stale an answer may be.
+    /// `staleness_secs`: how stale an answer usually is at most.
     pub staleness: Duration,
+    /// `staleness_max_secs`: how stale one can be at the very worst. Not less than the usual.
+    pub staleness_max: Duration,
     /// `attempts_max`: tries in a row without a usable answer, before nobody asks any more.
     pub attempts_max: u32,
     /// `backoff_base_secs`.
@@ -217,6 +219,7 @@ impl Default for Worker {
             lanes: 4,
             asks_per_second: 5.0,
             staleness: Duration::from_secs(15),
+            staleness_max: Duration::from_secs(300),
             attempts_max: 30,
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(300),

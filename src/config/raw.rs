@@ -50,6 +50,7 @@ pub struct Worker {
     pub lanes: Option<u64>,
     pub asks_per_second: Option<f64>,
     pub staleness_secs: Option<f64>,
+    pub staleness_max_secs: Option<f64>,
     pub attempts_max: Option<u64>,
     pub backoff_base_secs: Option<f64>,
     pub backoff_cap_secs: Option<f64>,

@@ -57,6 +57,21 @@ pub enum Doubt {
     },
 }
 
+impl Decision {
+    /// Whether Sinch is asked at once: what is said may be how the order ends, or all that is known of it.
+    /// Anything else can wait until one answer is sure to settle it.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Decision::Ask(Doubt::FirstNews(_)) => true,
+            Decision::Fits { to, .. } | Decision::Ask(Doubt::Illegal { to, .. }) => to.is_final(),
+            Decision::Ask(Doubt::NoTime(said) | Doubt::Final { said, .. }) => said.is_final(),
+            Decision::Agrees(_)
+            | Decision::Repeats(_)
+            | Decision::Ask(Doubt::UnknownStatus(_) | Doubt::Stale { .. }) => false,
+        }
+    }
+}
+
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,8 +136,12 @@ pub fn look(order: &Order, events: &[Event], now: Time, rule: &Rule) -> Look {
         let decision = decide(&order, &events[i]);
         transitions.extend(apply(&mut order, &events[i], &decision));
         if !matches!(decision, Decision::Agrees(_)) {
-            remember(&mut order, &events[i], rule);
-            want_answer(&mut order, now, rule);
+            let settles_at = remember(&mut order, &events[i], rule);
+            let wanted_at = match decision.is_urgent() {
+                true => now,
+                false => settles_at.max(now),
+            };
+            want_answer(&mut order, wanted_at, now, rule);
         }
         decisions[i] = Some(decision);
     }
@@ -212,34 +231,43 @@ fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transi
     })
 }
 
-/// Keeps the event's claim until an answer settles it.
-fn remember(order: &mut Order, event: &Event, rule: &Rule) {
+/// Keeps the event's claim until an answer settles it; returns from when on one ought to.
+fn remember(order: &mut Order, event: &Event, rule: &Rule) -> Time {
     let state = event.status.known();
-    // An answer to a question sent later than this must show what the event spoke of: it was true at
-    // the event's time stamp (Sinch's clock, hence the allowance) and at receipt (ours).
-    let said_at = event.said_at.unwrap_or(event.received_at).plus(Rule::SKEW);
-    let believable = said_at.min(event.received_at.plus(Rule::SKEW_MAX));
-    let settles_at = believable
+    // What the event speaks of was true at its time stamp (Sinch's clock, hence the allowance) and at
+    // receipt (ours).
+    let latest = event.received_at.plus(Rule::SKEW_MAX);
+    let said_at = event.said_at.unwrap_or(event.received_at).min(latest);
+    let settles_at = said_at
+        .plus(Rule::SKEW)
         .max(event.received_at)
         .plus(rule.staleness)
         .plus(Rule::MARGIN);
     match order.hints.iter_mut().find(|hint| hint.state == state) {
-        Some(hint) => hint.settles_at = hint.settles_at.max(settles_at),
-        None => order.hints.push(Hint { state, settles_at }),
+        Some(hint) => {
+            hint.said_at = hint.said_at.max(said_at);
+            hint.settles_at = hint.settles_at.max(settles_at);
+        }
+        None => order.hints.push(Hint {
+            state,
+            said_at,
+            settles_at,
+        }),
     }
+    settles_at
 }
 
-/// Makes the order due for an answer soon, without letting a storm of events ask more than once in
-/// every [`Rule::cooldown`], or cut a back-off short.
-fn want_answer(order: &mut Order, now: Time, rule: &Rule) {
+/// Makes the order due for an answer at `wanted_at`, without letting a storm of events ask more than once
+/// in every [`Rule::cooldown`], or cut a back-off short.
+fn want_answer(order: &mut Order, wanted_at: Time, now: Time, rule: &Rule) {
     if order.parked.take().is_some() {
         order.attempts = 0;
         order.ask_at = None;
     }
     let soon = match order.asked_at {
         // Not later than now: the clock may have been set back since.
-        Some(asked_at) => now.max(asked_at.min(now).plus(rule.cooldown)),
-        None => now,
+        Some(asked_at) => wanted_at.max(asked_at.min(now).plus(rule.cooldown)),
+        None => wanted_at,
     };
     order.ask_at = Some(match order.ask_at {
         Some(backing_off) if order.attempts > 0 => backing_off,

@@ -93,7 +93,7 @@ pub enum Answer {
     NotFound,
 }
 
-/// The order as an answer shows it, possibly stale by up to [`Rule::staleness`].
+/// The order as an answer shows it, possibly stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// `state`.
@@ -184,7 +184,10 @@ pub struct Provisional {
 pub struct Hint {
     /// The claimed state; `None` stands for every word that we do not know.
     pub state: Option<State>,
-    /// An answer to a question sent at or after this time must include what the event spoke of.
+    /// What it speaks of had come about by then, by Sinch's clock: the latest time stamp of an event that
+    /// claims it, or the receipt of one without.
+    pub said_at: Time,
+    /// An answer to a question sent at or after this time ought to include what the event spoke of.
     pub settles_at: Time,
 }
 
@@ -193,7 +196,7 @@ pub struct Hint {
 pub struct Tie {
     /// The other state.
     pub state: State,
-    /// When the question was sent whose answer first showed it.
+    /// When the question was sent whose answer first showed two: both had come about by then.
     pub since: Time,
 }
 
@@ -215,8 +218,11 @@ pub struct Transition {
 /// The spans of time on which the rules stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// How stale an answer of the API is assumed to be at most ("B").
+    /// How stale an answer of the API usually is at most ("B"). Now and then one is staler, so nothing that
+    /// a later answer could not mend is decided by it.
     pub staleness: Duration,
+    /// How stale an answer can be at the very worst.
+    pub staleness_max: Duration,
     /// The least time between two questions that only events ask for.
     pub cooldown: Duration,
 }
@@ -230,9 +236,9 @@ impl Rule {
     const MARGIN: Duration = Duration::from_secs(1);
     /// How much longer than the bound to wait after an answer that was too old.
     const AFTER_STALE: Duration = Duration::from_secs(2);
-    /// How much longer than the bound two equal answers must lie apart to settle a tie: a second for
-    /// the resolution of `updateTime`, the rest for clocks.
-    const AFTER_TIE: Duration = Duration::from_secs(5);
+    /// How much longer than a bound to wait where two answers are compared: a second for the resolution of
+    /// `updateTime`, the rest for clocks.
+    const APART: Duration = Duration::from_secs(5);
     /// A quiet open order is looked at again at least this often.
     const QUIET_MAX: Duration = Duration::from_secs(6 * 3600);
     /// … and at most this often.
@@ -240,10 +246,12 @@ impl Rule {
     /// A final order is looked at once more after this time.
     const FINAL_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
-    /// The rules for an API whose answers are stale by at most `staleness`.
-    pub fn new(staleness: Duration) -> Rule {
+    /// The rules for an API whose answers are stale by at most `staleness` as a rule, and by at most
+    /// `staleness_max` ever.
+    pub fn new(staleness: Duration, staleness_max: Duration) -> Rule {
         Rule {
             staleness,
+            staleness_max,
             cooldown: Duration::from_secs(3),
         }
     }

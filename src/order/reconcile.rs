@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Answer, Confirmed, Order, Rule, Snapshot, State, Status, Tie, Time, Transition};
+use super::{Answer, Confirmed, Hint, Order, Rule, Snapshot, State, Status, Tie, Time, Transition};
 
 /// What an answer turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl fmt::Display for Finding {
             }
             Finding::Tied { known, shown } => write!(
                 f,
-                "Sinch shows {shown} with the same update time as {known}: applied when a later answer repeats it"
+                "Sinch shows {shown} with the same update time as {known}: applied if it still does when the order of the two is sure"
             ),
             Finding::UnknownState(status) => {
                 write!(f, "Sinch shows the unknown state {status}: not applied")
@@ -150,10 +150,8 @@ pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) ->
     if finding.is_conclusive() {
         next.attempts = 0;
         next.parked = None;
-        if !matches!(finding, Finding::Tied { .. }) {
-            settle_hints(&mut next, asked_at);
-        }
-        next.ask_at = ask_again_at(&next, asked_at, rule);
+        let contradicted = settle_hints(&mut next, asked_at);
+        next.ask_at = ask_again_at(&next, contradicted, asked_at, rule);
     }
     let transition = transition(order, &next, &finding);
     Change {
@@ -194,9 +192,11 @@ fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Fi
         };
     }
     if state == known.state {
-        // Also what settles a tie in favour of the known state.
-        order.tie = None;
         let newer = shown.updated_at > known.updated_at;
+        // An early answer does not settle a tie in favour of the known state either.
+        order
+            .tie
+            .take_if(|tie| newer || asked_at >= sure_at(tie.since, rule));
         order.confirmed = Some(Confirmed {
             updated_at: shown.updated_at,
             expires_at: shown.expires_at,
@@ -207,16 +207,15 @@ fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Fi
             false => Finding::Unchanged(state),
         };
     }
-    if shown.updated_at == known.updated_at && !comes_last(order, &known, state, asked_at, rule) {
-        let since = match &order.tie {
-            Some(tie) if tie.state == state => tie.since,
-            Some(_) | None => asked_at,
-        };
-        order.tie = Some(Tie { state, since });
-        return Finding::Tied {
-            known: known.state,
-            shown: state,
-        };
+    if shown.updated_at == known.updated_at && known.state != State::Created {
+        let since = order.tie.as_ref().map_or(asked_at, |tie| tie.since);
+        if asked_at < sure_at(since, rule) {
+            order.tie = Some(Tie { state, since });
+            return Finding::Tied {
+                known: known.state,
+                shown: state,
+            };
+        }
     }
     confirm(order, state, shown, asked_at);
     Finding::Advanced {
@@ -226,14 +225,13 @@ fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Fi
     }
 }
 
-/// Whether, of two states with the same `updateTime`, `state` is surely the later one: because the
-/// other way round is impossible, or because an answer repeats it long after both were made.
-fn comes_last(order: &Order, known: &Confirmed, state: State, asked_at: Time, rule: &Rule) -> bool {
-    let only_way = known.state.leads_to(state) && !state.leads_to(known.state);
-    let repeated = order.tie.as_ref().is_some_and(|tie| {
-        tie.state == state && asked_at >= tie.since.plus(rule.staleness).plus(Rule::AFTER_TIE)
-    });
-    only_way || repeated
+/// From when on a question settles a tie that is known since then: what it shows is the later of the two.
+///
+/// Both had come about by then, so an answer as of a later moment shows what came last, and no answer is
+/// staler than the very worst. That one order of the two is no legal step proves nothing: a final state can
+/// be left again within the same second. CREATED alone has nothing before it.
+fn sure_at(since: Time, rule: &Rule) -> Time {
+    since.plus(rule.staleness_max).plus(Rule::APART)
 }
 
 fn confirm(order: &mut Order, state: State, shown: &Snapshot, asked_at: Time) {
@@ -266,7 +264,7 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
             known.state == State::Created && known.expires_at.is_some_and(|at| at <= asked_at)
         });
     // Once could be a replica that lags behind the order's creation.
-    let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::AFTER_TIE);
+    let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::APART);
     if !(expected && repeated) {
         return Finding::NotFound;
     }
@@ -284,36 +282,81 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
     Finding::ExpiredUnseen
 }
 
-/// Drops the hints that this answer bears out or overtakes, and a provisional state with its hint.
-fn settle_hints(order: &mut Order, asked_at: Time) {
-    let Some(confirmed) = &order.confirmed else {
-        return;
+/// Drops the hints that this answer settles, and a provisional state with its hint; `true`: a hint was
+/// contradicted, by an answer that ought to have known of it.
+///
+/// A hint is borne out by its state; overtaken where what it speaks of came before; or contradicted by any
+/// other answer to a question that was sent late enough.
+fn settle_hints(order: &mut Order, asked_at: Time) -> bool {
+    let (Some(confirmed), None) = (&order.confirmed, &order.tie) else {
+        return false;
     };
-    order
-        .hints
-        .retain(|hint| hint.state != Some(confirmed.state) && asked_at < hint.settles_at);
+    let mut contradicted = false;
+    order.hints.retain(|hint| {
+        let borne_out = hint.state == Some(confirmed.state);
+        let overtaken = overtaken(hint, confirmed);
+        let late = asked_at >= hint.settles_at;
+        contradicted |= late && !borne_out && !overtaken;
+        !(borne_out || overtaken || late)
+    });
     let open = |state: State| order.hints.iter().any(|hint| hint.state == Some(state));
     order.provisional.take_if(|provisional| {
         !open(provisional.state)
             || provisional.said_at <= confirmed.updated_at
             || !confirmed.state.leads_to(provisional.state)
     });
+    contradicted
+}
+
+/// Whether what the hint speaks of came before the confirmed state.
+fn overtaken(hint: &Hint, confirmed: &Confirmed) -> bool {
+    // Both times are Sinch's, and nothing is said before it has come about.
+    let surely = confirmed.updated_at > hint.said_at.plus(Rule::SKEW);
+    // An open state is passed on the way to a final one. Should the final one have been left again within
+    // these seconds, the look at it a day later shows that.
+    let passed = confirmed.state.is_final()
+        && hint.state.is_some_and(|state| !state.is_final())
+        && hint.said_at <= confirmed.updated_at.plus(Rule::SKEW);
+    surely || passed
 }
 
 /// When an order wants to be asked again after a conclusive answer; `None`: at rest.
-fn ask_again_at(order: &Order, asked_at: Time, rule: &Rule) -> Option<Time> {
+fn ask_again_at(order: &Order, contradicted: bool, asked_at: Time, rule: &Rule) -> Option<Time> {
+    // What one of two tied states says is settled with the tie.
+    let shown = order.tie.as_ref().zip(order.confirmed.as_ref());
+    let shown = shown.map(|(tie, known)| [Some(tie.state), Some(known.state)]);
+    let open = |hint: &&Hint| shown.is_none_or(|shown| !shown.contains(&hint.state));
+    // One question settles all others.
+    let settled_at = order
+        .hints
+        .iter()
+        .filter(open)
+        .map(|hint| hint.settles_at)
+        .max();
+    let settled_at = settled_at.filter(|at| *at > asked_at);
     if let Some(tie) = &order.tie {
-        return Some(
-            tie.since
-                .plus(rule.staleness)
-                .plus(Rule::AFTER_TIE)
-                .max(asked_at),
-        );
+        let sure_at = sure_at(tie.since, rule).max(asked_at);
+        return Some(settled_at.map_or(sure_at, |at| at.min(sure_at)));
     }
-    // One question settles them all.
-    if let Some(settles_at) = order.hints.iter().map(|hint| hint.settles_at).max() {
-        return Some(settles_at);
+    if settled_at.is_some() {
+        return settled_at;
     }
+    let look_at = periodic_look_at(order, asked_at, rule);
+    let is_final = order
+        .confirmed
+        .as_ref()
+        .is_some_and(|known| known.state.is_final());
+    // The answer that contradicts an event may have been staler than usual. While a final state is still
+    // to be looked at once more, that look is enough.
+    if contradicted && !(is_final && look_at.is_some()) {
+        let sure_at = asked_at.plus(rule.staleness_max);
+        return Some(look_at.map_or(sure_at, |at| at.min(sure_at)));
+    }
+    look_at
+}
+
+/// When an order of which nothing new is heard is to be looked at again.
+fn periodic_look_at(order: &Order, asked_at: Time, rule: &Rule) -> Option<Time> {
     let known = order.confirmed.as_ref()?;
     if known.state.is_final() {
         let again = known.confirmed_at.plus(Rule::FINAL_AGAIN);

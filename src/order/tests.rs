@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RULE_STALENESS: Duration = Duration::from_secs(15);
+const STALENESS: Duration = Duration::from_secs(15);
+const STALENESS_MAX: Duration = Duration::from_secs(300);
 
 fn rule() -> Rule {
-    Rule::new(RULE_STALENESS)
+    Rule::new(STALENESS, STALENESS_MAX)
 }
 
 /// Whole seconds.
@@ -51,6 +52,7 @@ fn provisional(state: State) -> Order {
         }),
         hints: vec![Hint {
             state: Some(state),
+            said_at: at(KNOWN),
             settles_at: at(NOW + 100),
         }],
         ..Order::new(at(0))
@@ -77,6 +79,14 @@ fn kind(decision: &Decision) -> &'static str {
         Decision::Ask(Doubt::Illegal { .. }) => "illegal",
         Decision::Ask(Doubt::Final { .. }) => "final",
     }
+}
+
+fn blocked() -> Status {
+    Status::Known(State::Blocked)
+}
+
+fn look_at(order: &Order, event: Event, now: i64) -> Look {
+    look(order, &[event], at(now), &rule())
 }
 
 fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Look) {
@@ -199,6 +209,33 @@ fn the_first_news_stand_provisionally_and_are_asked_about() {
     }
 }
 
+/// Only what may be the end, or is all that is known, is asked about at once; the rest when one answer is
+/// sure to settle it, 15 s + 1 s after receipt.
+#[test]
+fn what_may_be_the_end_is_asked_about_at_once() {
+    let asked_after = |order: &Order, status: Status, said: i64| {
+        let (_, look) = decide_one(order, status, Some(said));
+        look.order
+            .ask_at
+            .map(|at| at.since(self::at(NOW)).as_secs())
+    };
+    let (known, new, old) = (State::InReview, KNOWN + 1, KNOWN - 1);
+    for said in State::ALL {
+        let claim = || Status::Known(said);
+        assert_eq!(asked_after(&Order::new(at(0)), claim(), new), Some(0));
+        if said != known {
+            let expected = if said.is_final() { 0 } else { 16 };
+            assert_eq!(asked_after(&confirmed(known), claim(), new), Some(expected));
+            assert_eq!(asked_after(&confirmed(known), claim(), old), Some(16));
+        }
+    }
+    let after_end = |said| asked_after(&confirmed(State::Rejected), Status::Known(said), new);
+    assert_eq!(after_end(State::Completed), Some(0));
+    assert_eq!(after_end(State::InReview), Some(16));
+    let unknown = Status::Unknown("ON_HOLD".to_owned());
+    assert_eq!(asked_after(&confirmed(known), unknown, new), Some(16));
+}
+
 #[test]
 fn an_unknown_status_moves_nothing() {
     let orders = State::ALL
@@ -233,8 +270,18 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
 fn a_storm_of_events_asks_once_in_a_cooldown() {
     let mut order = confirmed(State::InReview);
     order.asked_at = Some(at(NOW));
-    let (_, look) = decide_one(&order, Status::Known(State::Blocked), Some(KNOWN + 1));
+    let (_, look) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
     assert_eq!(look.order.ask_at, Some(at(NOW).plus(rule().cooldown)));
+
+    // Each event of a storm moves on when the claim can be settled, but not when Sinch is asked.
+    let first = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1)).1;
+    let later = Event {
+        received_at: at(NOW + 10),
+        ..event(blocked(), Some(KNOWN + 2))
+    };
+    let second = look_at(&first.order, later, NOW + 10);
+    assert_eq!(second.order.ask_at, first.order.ask_at);
+    assert_eq!(second.order.hints[0].settles_at, at(NOW + 26));
 }
 
 #[test]
@@ -242,7 +289,6 @@ fn news_do_not_cut_a_back_off_short_but_do_unpark() {
     let mut backing_off = confirmed(State::InReview);
     backing_off.attempts = 3;
     backing_off.ask_at = Some(at(NOW + 500));
-    let blocked = || Status::Known(State::Blocked);
     let (_, look) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
     assert_eq!(look.order.ask_at, Some(at(NOW + 500)));
 
@@ -251,7 +297,7 @@ fn news_do_not_cut_a_back_off_short_but_do_unpark() {
     parked.parked = Some("gave up".to_owned());
     let (_, look) = decide_one(&parked, blocked(), Some(KNOWN + 1));
     assert_eq!((look.order.parked, look.order.attempts), (None, 0));
-    assert_eq!(look.order.ask_at, Some(at(NOW)));
+    assert_eq!(look.order.ask_at, Some(at(NOW + 16)));
 }
 
 /// What an answer means that differs from what is confirmed: applied (with or without surprise), or not.
@@ -262,7 +308,6 @@ fn answers_against_a_confirmed_state() {
             for (updated, relation) in [(KNOWN - 1, "older"), (KNOWN, "same"), (KNOWN + 1, "newer")]
             {
                 let change = reconcile(&confirmed(known), &shown(state, updated), at(NOW), &rule());
-                let only_way = known.leads_to(state) && !state.leads_to(known);
                 let expected = match (relation, state == known) {
                     ("older", _) => Finding::Older {
                         known,
@@ -270,7 +315,7 @@ fn answers_against_a_confirmed_state() {
                     },
                     ("same", true) => Finding::Unchanged(state),
                     ("newer", true) => Finding::Refreshed(state),
-                    ("same", false) if !only_way => Finding::Tied {
+                    ("same", false) if known != State::Created => Finding::Tied {
                         known,
                         shown: state,
                     },
@@ -294,45 +339,53 @@ fn answers_against_a_confirmed_state() {
     }
 }
 
+/// The very worst, and 5 s.
+const SURE: i64 = 305;
+
+fn tied() -> Order {
+    let answer = shown(State::Blocked, KNOWN);
+    reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule()).order
+}
+
 #[test]
-fn a_tie_is_settled_by_two_equal_answers_far_enough_apart() {
-    let rule = rule();
-    let tied = reconcile(
-        &confirmed(State::InReview),
-        &shown(State::Blocked, KNOWN),
-        at(NOW),
-        &rule,
-    );
-    let again_at = tied.order.ask_at.expect("asks again");
-    assert_eq!(again_at, at(NOW + 20));
+fn a_tie_is_settled_by_what_a_late_answer_shows() {
+    let asked = |order: &Order, state: State, secs: i64| {
+        reconcile(order, &shown(state, KNOWN), at(NOW + secs), &rule())
+    };
+    assert_eq!(tied().ask_at, Some(at(NOW + SURE)));
+    // Whichever of the two an early answer shows, it may be stale.
+    for state in [State::InReview, State::Blocked] {
+        let early = asked(&tied(), state, SURE - 1);
+        assert_eq!(early.order.tie, tied().tie, "the first sighting counts");
+        assert_eq!(early.order.ask_at, Some(at(NOW + SURE)));
+        assert_eq!(early.order.state(), Some(State::InReview));
 
-    let early = reconcile(
-        &tied.order,
-        &shown(State::Blocked, KNOWN),
-        at(NOW + 19),
-        &rule,
-    );
-    assert!(matches!(early.finding, Finding::Tied { .. }));
-    assert_eq!(
-        early.order.ask_at,
-        Some(again_at),
-        "the first sighting counts"
-    );
+        let late = asked(&early.order, state, SURE);
+        assert_eq!(late.order.state(), Some(state));
+        assert_eq!(late.order.tie, None);
+    }
+    let newer = shown(State::InReview, KNOWN + 1);
+    let newer = reconcile(&tied(), &newer, at(NOW + 1), &rule());
+    assert_eq!(newer.order.tie, None, "both came before");
+}
 
-    let late = reconcile(&early.order, &shown(State::Blocked, KNOWN), again_at, &rule);
-    assert_eq!(late.order.state(), Some(State::Blocked));
-    assert_eq!(late.order.tie, None);
-
-    let other = reconcile(&tied.order, &shown(State::InReview, KNOWN), again_at, &rule);
-    assert_eq!(other.order.state(), Some(State::InReview));
-    assert_eq!(other.order.tie, None);
+/// While it is not known which of two came last, an event that speaks of either tells nothing new.
+#[test]
+fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
+    for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
+        let look = look_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
+        let answer = shown(State::Blocked, KNOWN);
+        let early = reconcile(&look.order, &answer, at(NOW + 5), &rule()).order;
+        assert_eq!(early.state(), Some(said), "stands provisionally");
+        assert_eq!(early.hints, look.order.hints);
+        assert_eq!(early.ask_at, Some(at(NOW + secs)));
+    }
 }
 
 #[test]
 fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
     let rule = rule();
-    let said = Status::Known(State::Blocked);
-    let (_, look) = decide_one(&confirmed(State::InReview), said, Some(KNOWN + 1));
+    let (_, look) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
     // Received at NOW: settled by a question at NOW + 15 s + 1 s.
     let early = reconcile(
         &look.order,
@@ -346,7 +399,6 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
         "may not show yet"
     );
     assert_eq!(early.order.ask_at, Some(at(NOW + 16)));
-
     let late = reconcile(
         &early.order,
         &shown(State::InReview, KNOWN),
@@ -369,6 +421,56 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
     );
     assert!(borne_out.order.hints.is_empty() && borne_out.order.provisional.is_none());
     assert_eq!(borne_out.order.state(), Some(State::Blocked));
+}
+
+/// An answer that shows something that surely came later settles a hint however early it is.
+#[test]
+fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
+    let after = |said: State, shows: State, updated: i64| {
+        let event = event(Status::Known(said), Some(KNOWN + 10));
+        let look = look_at(&confirmed(State::Created), event, NOW);
+        let answer = shown(shows, updated);
+        let change = reconcile(&look.order, &answer, at(NOW + 1), &rule());
+        change.order.hints.is_empty()
+    };
+    // Three seconds for Sinch's clocks.
+    assert!(!after(State::InReview, State::Blocked, KNOWN + 13));
+    assert!(after(State::InReview, State::Blocked, KNOWN + 14));
+    // On the way to the end; but of two ends, one is a surprise.
+    assert!(!after(State::InReview, State::Completed, KNOWN + 6));
+    assert!(after(State::InReview, State::Completed, KNOWN + 7));
+    assert!(!after(State::Rejected, State::Completed, KNOWN + 7));
+}
+
+/// An answer that contradicts an event may have been staler than usual, so it is not left at that.
+#[test]
+fn after_a_contradiction_sinch_is_asked_once_more() {
+    let asked_again = |known: State, said: State, confirmed_at: i64| {
+        let mut order = confirmed(known);
+        if let Some(known) = &mut order.confirmed {
+            known.confirmed_at = at(confirmed_at);
+        }
+        let event = Event {
+            received_at: at(90_000),
+            ..event(Status::Known(said), Some(90_000))
+        };
+        let look = look_at(&order, event, 90_000);
+        let asked_at = at(90_100);
+        let change = reconcile(&look.order, &shown(known, KNOWN), asked_at, &rule());
+        assert!(change.order.hints.is_empty());
+        change.order.ask_at.map(|at| at.since(asked_at).as_secs())
+    };
+    assert_eq!(
+        asked_again(State::InReview, State::Blocked, KNOWN),
+        Some(300)
+    );
+    assert_eq!(
+        asked_again(State::Rejected, State::InReview, KNOWN),
+        Some(300)
+    );
+    // The look a day after what is final was confirmed is still to come.
+    let soon = asked_again(State::Rejected, State::InReview, 80_000);
+    assert_eq!(soon, Some(80_000 + 86_400 - 90_100));
 }
 
 #[test]

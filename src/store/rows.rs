@@ -114,6 +114,8 @@ fn unreadable(column: &str) -> sqlx::Error {
 struct HintText {
     /// `null` stands for every word that we do not know.
     state: Option<String>,
+    /// Absent in what version 0.1.0 wrote.
+    said_at: Option<i64>,
     settles_at: i64,
 }
 
@@ -129,6 +131,7 @@ pub(super) fn hints(text: &str) -> sqlx::Result<Vec<Hint>> {
             };
             Ok(Hint {
                 state,
+                said_at: Time(hint.said_at.unwrap_or(hint.settles_at)),
                 settles_at: Time(hint.settles_at),
             })
         })
@@ -211,6 +214,7 @@ fn hints_text(hints: &[Hint]) -> String {
         .iter()
         .map(|hint| HintText {
             state: hint.state.map(|state| state.as_str().to_owned()),
+            said_at: Some(hint.said_at.0),
             settles_at: hint.settles_at.0,
         })
         .collect();

@@ -176,6 +176,7 @@ async fn a_hostile_world_ends_in_agreement() {
     };
     let settings = Settings::new(folder.path())
         .set("worker.staleness_secs", 1)
+        .set("worker.staleness_max_secs", 1)
         .set("worker.lanes", 8);
     let (simulator, settings) = play(World::new(seed, &script), settings).await;
     let service = Service::start(&settings).await;

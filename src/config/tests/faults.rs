@@ -89,6 +89,10 @@ fn faults_have_one_form() {
             "not set: worker.backoff_cap_secs: below backoff_base_secs; write 400 or more",
         ),
         (
+            "[worker]\nstaleness_secs = 400",
+            "not set: worker.staleness_max_secs: below staleness_secs; write 400 or more",
+        ),
+        (
             "worker = 3",
             "config.toml line 6: projects[0].worker: there is no such key; write one of id, path, signature, secrets, \
              secrets_file, api, auth, key_id, key_secret, key_secret_file",

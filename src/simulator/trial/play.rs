@@ -58,6 +58,8 @@ pub(super) struct Play<'a> {
     flight: Option<Flight>,
     /// Whether an operator wants the question that is due.
     wished: bool,
+    /// When the order is looked after next, if nothing new is heard of it.
+    look_after_at: Option<Time>,
     /// Whether the question that was asked last only looked after the order.
     looking: bool,
     mind: Mind,
@@ -102,6 +104,7 @@ impl<'a> Play<'a> {
             look_at: None,
             flight: None,
             wished: false,
+            look_after_at: None,
             looking: false,
             mind: Mind::new(contender, START.plus(created)),
             dice,
@@ -266,7 +269,8 @@ impl<'a> Play<'a> {
     fn ask(&mut self) {
         let retries = self.mind.order.attempts > 0;
         let wished = std::mem::take(&mut self.wished);
-        self.looking = wished || self.mind.only_looks() && (self.looking || !retries);
+        let planned = self.look_after_at.take() == self.mind.order.ask_at;
+        self.looking = wished || if retries { self.looking } else { planned };
         self.mind.order.attempts += 1;
         match self.looking {
             true => self.verdict.looks += 1,
@@ -340,6 +344,10 @@ impl<'a> Play<'a> {
             | None => {}
         }
         let after = &self.mind.order;
+        // Not what an event that was contradicted asks for.
+        let sure_at = tried.asked_at.plus(self.course.rule.staleness_max);
+        let looks = self.mind.only_looks() && after.ask_at != Some(sure_at);
+        self.look_after_at = after.ask_at.filter(|_| looks);
         if !parked && after.parked.is_some() {
             met.note(Rare::Parked);
         }
@@ -387,7 +395,9 @@ impl<'a> Play<'a> {
             .as_ref()
             .is_some_and(|known| known.state.is_final())
         {
+            let looks = self.look_after_at == order.ask_at;
             order.ask_at = order.ask_at.map(|at| at.min(spread));
+            self.look_after_at = order.ask_at.filter(|_| looks);
         }
     }
 

@@ -102,7 +102,7 @@ impl House {
             healthy: true,
             now: at(secs),
             roll: 0.5,
-            rule: Rule::new(Duration::from_secs(15)),
+            rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
             back_off: BackOff {
                 base: Duration::from_secs(2),
                 cap: Duration::from_secs(60),
@@ -122,7 +122,7 @@ fn request(secs: i64) -> LookRequest {
     LookRequest {
         deliveries_max: 256,
         now: at(secs),
-        rule: Rule::new(Duration::from_secs(15)),
+        rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
         api_off: Vec::new(),
     }
 }

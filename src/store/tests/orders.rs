@@ -226,7 +226,7 @@ async fn an_order_comes_back_as_it_was_written() {
         shows(State::Rejected, 16),
         shows(State::Blocked, 17),
     ];
-    let rule = Rule::new(Duration::from_secs(15));
+    let rule = Rule::new(Duration::from_secs(15), Duration::from_secs(300));
     let mut expected = None;
     for (n, answer) in answers.into_iter().enumerate() {
         let secs = 100 * (n as i64 + 1);

@@ -51,6 +51,7 @@ impl Settings {
             .set("worker.lanes", 4)
             .set("worker.asks_per_second", 50)
             .set("worker.staleness_secs", 0.3)
+            .set("worker.staleness_max_secs", 0.6)
             .set("worker.backoff_base_secs", 0.1)
             .set("worker.backoff_cap_secs", 1)
             .set("worker.shutdown_grace_secs", 8)

@@ -1,6 +1,7 @@
 //! Asking Sinch: which orders are due for an answer, and what came of it.
 //!
-//! A claim leases an order to one lane and counts the try. The answer is weighed inside the
+//! A claim leases an order to one lane and counts the try. How urgent an order is, the database works out
+//! itself from what is open about it (`urgency`), so that nobody who writes an order can forget to. The answer is weighed inside the
 //! transaction that settles it, against the order as it is by then: news may have come meanwhile.
 
 use std::collections::HashMap;
@@ -20,6 +21,9 @@ pub struct ClaimRequest {
     pub project: Id,
     /// How many at most.
     pub orders_max: u32,
+    /// How many of these places the most urgent have before all others. The rest, and those that they
+    /// leave, go to whoever has waited longest.
+    pub urgent_max: u32,
     /// When.
     pub now: Time,
     /// How long the lease holds, should its holder vanish.
@@ -76,24 +80,66 @@ pub enum Settled {
     Fenced,
 }
 
-const CLAIM: &str = "
-    UPDATE orders SET lease = abs(random()), leased_until_at = ?2, attempts = attempts + 1
-    WHERE id IN (
-        SELECT o.id FROM orders AS o JOIN projects AS p ON p.id = o.project
-        WHERE p.name = ?3 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
-        ORDER BY o.ask_at LIMIT ?4)
-    RETURNING id, name, lease, attempts";
+/// Leases the orders that the query with the parameters ?1 (now), ?3 (the project) and ?4 (how many) finds.
+macro_rules! claim {
+    ($orders:expr) => {
+        concat!(
+            "UPDATE orders SET lease = abs(random()), leased_until_at = ?2, attempts = attempts + 1 WHERE id IN (",
+            $orders,
+            ") RETURNING id, name, lease, attempts"
+        )
+    };
+}
 
-/// Leases the orders whose wish for an answer is oldest.
+/// Due orders that nobody holds, those first that have waited longest.
+macro_rules! due {
+    ($further:literal) => {
+        concat!(
+            "SELECT o.id, o.urgency, o.ask_at FROM orders AS o JOIN projects AS p ON p.id = o.project \
+             WHERE p.name = ?3 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
+            $further,
+            " ORDER BY o.ask_at LIMIT ?4"
+        )
+    };
+}
+
+// `urgency > 0` is what makes SQLite see that the index serves.
+const CLAIM_URGENT: &str = claim!(concat!(
+    "SELECT id FROM (SELECT * FROM (",
+    due!(" AND o.urgency = 2 AND o.urgency > 0"),
+    ") UNION ALL SELECT * FROM (",
+    due!(" AND o.urgency = 1 AND o.urgency > 0"),
+    ")) ORDER BY urgency DESC, ask_at LIMIT ?4"
+));
+
+const CLAIM_OLDEST: &str = claim!(concat!("SELECT id FROM (", due!(""), ")"));
+
+/// Leases due orders: the most urgent, and those that have waited longest.
 pub(super) async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
 ) -> sqlx::Result<Vec<Claim>> {
-    let claimed = sqlx::query(CLAIM)
+    let urgent_max = request.urgent_max.min(request.orders_max);
+    let mut claims = lease(db, CLAIM_URGENT, request, urgent_max).await?;
+    let left = request.orders_max - claims.len() as u32;
+    claims.extend(lease(db, CLAIM_OLDEST, request, left).await?);
+    Ok(claims)
+}
+
+async fn lease(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    request: &ClaimRequest,
+    orders_max: u32,
+) -> sqlx::Result<Vec<Claim>> {
+    if orders_max == 0 {
+        return Ok(Vec::new());
+    }
+    let claimed = sqlx::query(sql)
         .bind(request.now.0)
         .bind(request.now.plus(request.lease).0)
         .bind(request.project.as_str())
-        .bind(request.orders_max)
+        .bind(orders_max)
         .fetch_all(db)
         .await?;
     claimed
@@ -128,6 +174,10 @@ const INSERT_ANSWERS: &str = "
         v.value ->> 'finding'
     FROM json_each(?) AS v";
 
+/// What an operator waited for is there, whatever it says.
+const FULFIL: &str =
+    "UPDATE orders SET wished = 0 WHERE wished AND id IN (SELECT value FROM json_each(?))";
+
 #[derive(Serialize)]
 struct NewAnswer {
     order_id: i64,
@@ -153,6 +203,7 @@ pub(super) async fn settle(
         leased.insert(stored.id, stored);
     }
     let (mut updates, mut answers, mut moves) = (vec![], vec![], vec![]);
+    let mut answered = vec![];
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         // Taken out, so that two holders of one order cannot both settle it in one batch.
@@ -174,6 +225,9 @@ pub(super) async fn settle(
                 false => NewTransition::new(stored.id, at, transition),
             });
         }
+        if outcome.result.is_ok() {
+            answered.push(stored.id);
+        }
         stored.order = weighed.order;
         answers.push(weighed.answer);
         settled.push(weighed.settled);
@@ -181,6 +235,10 @@ pub(super) async fn settle(
         updates.push(stored);
     }
     rows::write(db, &updates).await?;
+    sqlx::query(FULFIL)
+        .bind(json(&answered))
+        .execute(&mut *db)
+        .await?;
     sqlx::query(INSERT_ANSWERS)
         .bind(json(&answers))
         .execute(&mut *db)
@@ -273,7 +331,7 @@ pub(super) async fn ask_now(
     key: &OrderKey,
     now: Time,
 ) -> sqlx::Result<bool> {
-    let sql = "UPDATE orders SET ask_at = ?, attempts = 0, parked = NULL \
+    let sql = "UPDATE orders SET ask_at = ?, attempts = 0, parked = NULL, wished = 1 \
                WHERE project = (SELECT id FROM projects WHERE name = ?) AND name = ?";
     let updated = sqlx::query(sql)
         .bind(now.0)

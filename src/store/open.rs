@@ -89,14 +89,18 @@ const WAL_BYTES: &str = "16777216";
 const READERS_MAX: u32 = 4;
 
 fn migrations() -> Migrator {
-    let first = include_str!("../../migrations/0001_first.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let simple = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    Migrator::with_migrations(vec![
+        simple(1, "first", include_str!("../../migrations/0001_first.sql")),
+        simple(
+            2,
+            "urgency",
+            include_str!("../../migrations/0002_urgency.sql"),
+        ),
+    ])
 }
 
 /// Opens the database, creating it where there is none, and brings its schema up to date.

@@ -1,19 +1,17 @@
 //! Asks Sinch for the orders of one project that are due, within its budget, while its gate is open.
 
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::gate::{self, Passage, Trouble};
+use super::pace::{Limits, Next, Pace};
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
-use crate::order::{BackOff, Failure, Id, Rule};
-use crate::sinch::api::{AskError, Client, Fault};
+use crate::order::{Answer, BackOff, Failure, Id, Rule, Time};
+use crate::sinch::api::{AskError, Client};
 use crate::store::{Claim, ClaimRequest, Gate, Outcome, Settled, Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -46,14 +44,35 @@ pub struct Asker {
 /// What the lanes of one project share.
 struct Shared {
     asker: Asker,
-    gate: Mutex<Gate>,
-    /// The order whose try failed last, until one succeeds. Many tries of one order that fail speak of
-    /// that order; failures of different ones in a row speak of the provider.
-    failed_last: Mutex<Option<Id>>,
+    pace: Mutex<Pace>,
+    /// The gate as it was last kept. Locked while it is being written, so that the last word stays.
+    kept: tokio::sync::Mutex<Gate>,
+    /// Wakes whoever waits for a lane, or for the gate.
+    ended: Notify,
     /// Says that the store cannot be used any more.
     broken: CancellationToken,
     /// Says that what is under way is to be let go; its leases run out.
     abort: CancellationToken,
+}
+
+/// A lane that is taken; it is free again when this is dropped, however its question ended.
+struct Lane(Arc<Shared>);
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.0.pace().freed();
+        self.0.ended.notify_one();
+    }
+}
+
+/// How long there is nothing to do, and for whom that may end sooner.
+enum Pause {
+    /// For nobody: there is more to do.
+    None,
+    /// For news: no order is due.
+    Idle(Duration),
+    /// For a question that ends: lanes, rate or gate hold it up.
+    HeldUp(Duration),
 }
 
 impl Asker {
@@ -67,32 +86,25 @@ impl Asker {
         stop: CancellationToken,
         abort: CancellationToken,
     ) -> Result<(), StoreError> {
-        let lanes = Arc::new(Semaphore::new(self.lanes));
-        let budget = budget(self.asks_per_second);
+        let limits = Limits {
+            lanes: u32::try_from(self.lanes).unwrap_or(u32::MAX),
+            asks_per_second: self.asks_per_second,
+            probes_apart_max: self.back_off.cap,
+        };
         let name = format!("ask {}", self.project);
+        self.vitals.gate(&self.project, &self.gate);
         let shared = Arc::new(Shared {
-            gate: Mutex::new(self.gate.clone()),
-            failed_last: Mutex::default(),
+            pace: Mutex::new(Pace::new(limits, self.gate.clone())),
+            kept: tokio::sync::Mutex::new(self.gate.clone()),
+            ended: Notify::new(),
             broken: stop.child_token(),
             abort,
             asker: self,
         });
-        shared
-            .asker
-            .vitals
-            .gate(&shared.asker.project, &shared.gate());
         let tasks = TaskTracker::new();
         let work = async {
             loop {
-                let woken = shared.asker.store.asks().notified();
-                let pause = shared.fill_lanes(&lanes, &budget, &tasks).await?;
-                if let Some(pause) = pause {
-                    tokio::select! {
-                        () = woken => {}
-                        () = tokio::time::sleep(pause) => {}
-                        () = shared.asker.resume.notified() => shared.set_gate(Gate::default()).await,
-                    }
-                }
+                shared.work(&tasks).await?;
             }
         };
         // Beside the work, which may rightly wait for long: for the budget, or for Sinch.
@@ -116,91 +128,78 @@ impl Asker {
     }
 }
 
-/// One question each `1 / per_second`, with room to catch up after a pause of a tenth of a second.
-fn budget(per_second: f64) -> DefaultDirectRateLimiter {
-    let period = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
-    let burst = NonZeroU32::new((per_second / 10.0) as u32).unwrap_or(NonZeroU32::MIN);
-    let quota = Quota::with_period(period.max(Duration::from_nanos(1)));
-    let once_a_day = Quota::per_hour(NonZeroU32::MIN);
-    RateLimiter::direct(quota.unwrap_or(once_a_day).allow_burst(burst))
-}
-
 impl Shared {
-    /// Starts as many questions as gate, lanes and budget allow; `Some`: how long there is nothing to do.
-    async fn fill_lanes(
-        self: &Arc<Self>,
-        lanes: &Arc<Semaphore>,
-        budget: &DefaultDirectRateLimiter,
-        tasks: &TaskTracker,
-    ) -> Result<Option<Duration>, StoreError> {
+    /// Begins what can be begun, then waits until there may be more to do.
+    async fn work(self: &Arc<Self>, tasks: &TaskTracker) -> Result<(), StoreError> {
+        // Registered before looking, so that what comes meanwhile is not slept through.
+        let news = self.asker.store.asks().notified();
+        let (idle, span) = match self.begin(tasks).await? {
+            Pause::None => return Ok(()),
+            Pause::Idle(span) => (true, span),
+            Pause::HeldUp(span) => (false, span),
+        };
+        tokio::select! {
+            () = news, if idle => {}
+            () = self.ended.notified(), if !idle => {}
+            () = tokio::time::sleep(span) => {}
+            () = self.asker.resume.notified() => {
+                self.pace().resumed();
+                self.keep_gate().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins as many questions as gate, lanes and budget allow.
+    async fn begin(self: &Arc<Self>, tasks: &TaskTracker) -> Result<Pause, StoreError> {
         let now = clock::now();
-        let passage = gate::passage(&self.gate(), now);
-        let probing = match passage {
-            Passage::Open => false,
-            Passage::Probe => true,
-            // Not longer than the poll: an operator may set the clock, or the trouble may be over.
-            Passage::Closed(until) => return Ok(Some(until.since(now).min(POLL))),
+        let next = self.pace().next(now);
+        let (orders_max, urgent_max) = match next {
+            Next::Ask {
+                orders_max,
+                urgent_max,
+            } => (orders_max, urgent_max),
+            Next::Wait(until) => return Ok(Pause::HeldUp(until.since(now).min(POLL))),
+            Next::Full => return Ok(Pause::HeldUp(POLL)),
         };
-        let all = self.asker.lanes as u32;
-        // A probe goes out alone, when nothing else is under way.
-        let wanted = if probing { all } else { 1 };
-        let Ok(first) = lanes.clone().acquire_many_owned(wanted).await else {
-            return Ok(Some(POLL));
-        };
-        budget.until_ready().await;
-        // Waiting takes time, in which what was under way may have closed the gate.
-        if gate::passage(&self.gate(), clock::now()) != passage {
-            return Ok(None);
-        }
-        let mut permits = vec![first];
-        while !probing
-            && let Ok(permit) = lanes.clone().try_acquire_owned()
-            && budget.check().is_ok()
-        {
-            permits.push(permit);
-        }
+        let lanes: Vec<Lane> = (0..orders_max).map(|_| Lane(self.clone())).collect();
         let request = ClaimRequest {
             project: self.asker.project.clone(),
-            orders_max: permits.len() as u32,
-            now: clock::now(),
+            orders_max,
+            urgent_max,
+            now,
             lease: self.asker.lease,
         };
         let claims = match self.asker.store.claim(request).await {
             Ok(claims) => claims,
             Err(error) => {
                 passing(error)?;
-                return Ok(Some(STORE_PAUSE));
+                return Ok(Pause::Idle(STORE_PAUSE));
             }
         };
-        let idle = claims.len() < permits.len();
-        for (claim, permit) in claims.into_iter().zip(permits) {
-            let (abort, asking) = (self.abort.clone(), self.clone().ask(claim, permit));
+        let idle = claims.len() < lanes.len();
+        for (claim, lane) in claims.into_iter().zip(lanes) {
+            let (abort, asking) = (self.abort.clone(), self.clone().ask(claim, lane));
             tasks.spawn(async move { abort.run_until_cancelled(asking).await });
         }
-        Ok(idle.then_some(POLL))
+        Ok(match idle {
+            true => Pause::Idle(POLL),
+            false => Pause::None,
+        })
     }
 
-    fn gate(&self) -> Gate {
-        lock(&self.gate).clone()
+    /// A panic elsewhere cannot leave it half written.
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One order, from the question to the commit.
-    async fn ask(self: Arc<Self>, claim: Claim, _permit: OwnedSemaphorePermit) {
+    async fn ask(self: Arc<Self>, claim: Claim, _lane: Lane) {
         let asked_at = clock::now();
         let result = self.asker.client.get_order(&claim.key.order).await;
         let now = clock::now();
-        let (result, healthy) = match result {
-            Ok(answer) => {
-                lock(&self.failed_last).take();
-                self.set_gate(Gate::default()).await;
-                (Ok(answer), true)
-            }
-            Err(error) => {
-                let healthy = error.whose() == Fault::Order && self.gate().paused.is_none();
-                self.note_trouble(&error, &claim.key.order).await;
-                (Err(failure(&error)), healthy)
-            }
-        };
+        let (result, healthy) = self.judge(&claim.key.order, result, now);
+        self.keep_gate().await;
         let mut outcome = Outcome {
             claim,
             asked_at,
@@ -231,43 +230,51 @@ impl Shared {
         }
     }
 
-    async fn note_trouble(&self, error: &AskError, order: &Id) {
-        let failed_last = lock(&self.failed_last).replace(order.clone());
-        if error.whose() == Fault::Order && failed_last.as_ref() == Some(order) {
-            return;
+    /// What a try means for the project: the result as the order's rules need it, and whether the provider
+    /// is well.
+    fn judge(
+        &self,
+        order: &Id,
+        result: Result<Answer, AskError>,
+        now: Time,
+    ) -> (Result<Answer, Failure>, bool) {
+        let mut pace = self.pace();
+        match result {
+            Ok(answer) => {
+                pace.answered(now);
+                (Ok(answer), true)
+            }
+            Err(error) => {
+                let healthy = pace.failed(order, &error, now, fastrand::f64());
+                (Err(failure(&error)), healthy)
+            }
         }
-        let trouble = Trouble {
-            reason: error.to_string(),
-            retry_after: error.retry_after(),
-            refused: error.is_refused(),
-        };
-        let (before, roll) = (self.gate(), fastrand::f64());
-        let cap = self.asker.back_off.cap;
-        let gate = gate::after_trouble(&before, &trouble, clock::now(), cap, roll);
-        if gate.paused.is_some() && before.paused.is_none() {
-            let (project, reason) = (&self.asker.project, trouble.reason.as_str());
-            tracing::error!(%project, reason, "asking pauses: the provider is in trouble");
-        }
-        self.set_gate(gate).await;
     }
 
-    /// Keeps the gate, in memory and in the database. That a database in trouble forgets it over a
-    /// restart does no harm: the trouble is met again.
-    async fn set_gate(&self, gate: Gate) {
-        let before = std::mem::replace(&mut *lock(&self.gate), gate.clone());
-        if before == gate {
+    /// Keeps the gate as it is by now, where operators see it and in the database. That a database in
+    /// trouble forgets it over a restart does no harm: the trouble is met again.
+    async fn keep_gate(&self) {
+        let mut kept = self.kept.lock().await;
+        let gate = self.pace().gate().clone();
+        if *kept == gate {
             return;
         }
+        let before = std::mem::replace(&mut *kept, gate.clone());
         let project = &self.asker.project;
         self.asker.vitals.gate(project, &gate);
-        if before.paused.is_some() && gate.paused.is_none() {
-            tracing::info!(%project, failures = before.failures, "asking goes on: the provider answers");
-        }
-        if before.paused.is_some() || gate.paused.is_some() {
-            let kept = self.asker.store.keep_gate(project.clone(), gate).await;
-            if let Err(error) = kept {
-                tracing::warn!(%project, %error, "the pause could not be kept");
+        match (&before.paused, &gate.paused) {
+            (None, None) => return,
+            (None, Some((until, reason))) => {
+                tracing::error!(%project, reason, %until, "asking pauses: the provider is in trouble");
             }
+            (Some(_), None) => {
+                tracing::info!(%project, failures = before.failures, "asking goes on");
+            }
+            (Some(_), Some(_)) => {}
+        }
+        let written = self.asker.store.keep_gate(project.clone(), gate).await;
+        if let Err(error) = written {
+            tracing::warn!(%project, %error, "the pause could not be kept");
         }
     }
 
@@ -305,13 +312,6 @@ impl Shared {
         let vitals = &self.asker.vitals;
         vitals.asked(project, outcome.now, answered, words.clone());
     }
-}
-
-/// A panic elsewhere cannot leave these half written.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn failure(error: &AskError) -> Failure {

@@ -5,20 +5,19 @@
 
 use std::time::Duration;
 
-use crate::order::{BackOff, Time};
+use crate::order::Time;
 use crate::store::Gate;
 
 /// Failures in a row after which the gate closes, where nobody asked for a pause: fewer can be chance.
 const FAILURES_MAX: u32 = 3;
 
-/// How the probes of a closed gate are spaced.
-fn probes(cap: Duration) -> BackOff {
-    BackOff {
-        base: Duration::from_secs(1),
-        cap: cap.min(Duration::from_secs(60)),
-        attempts_max: u32::MAX,
-    }
-}
+/// Between two probes lies this long at most, and half of it at least, unless Sinch asks for more. From the
+/// first probe on: what needs an hour to mend is not mended sooner by being tried each second.
+const PROBES_APART: Duration = Duration::from_secs(60);
+
+/// What Sinch asks for is exceeded by this part of [`PROBES_APART`] at most, so that several projects do not
+/// come back at the same moment.
+const RETRY_JITTER: f64 = 0.1;
 
 /// What a project's gate allows now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +30,11 @@ pub(super) enum Passage {
     Closed(Time),
 }
 
-/// The longest that a gate is ever closed: an hour of `Retry-After` and the wait of a probe.
-const CLOSED_MAX: Duration = Duration::from_secs(3660);
+/// The longest that any `Retry-After` is honoured.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Longer than a gate is ever closed.
+const CLOSED_MAX: Duration = Duration::from_secs(3600 + 60);
 
 /// What the gate allows.
 pub(super) fn passage(gate: &Gate, now: Time) -> Passage {
@@ -56,8 +58,8 @@ pub(super) struct Trouble {
     pub refused: bool,
 }
 
-/// The gate after a failure of the provider. Failures of questions that were under way when it closed
-/// change nothing: they are the same trouble.
+/// The gate after a failure of the provider. `cap` is the longest that probes are to lie apart; `roll` is
+/// chance, 0 to 1.
 pub(super) fn after_trouble(
     gate: &Gate,
     trouble: &Trouble,
@@ -65,17 +67,30 @@ pub(super) fn after_trouble(
     cap: Duration,
     roll: f64,
 ) -> Gate {
-    if let Passage::Closed(_) = passage(gate, now) {
-        return gate.clone();
+    let longest = PROBES_APART.min(cap);
+    let asked_for = trouble.retry_after.map(|wait| {
+        let jitter = longest.mul_f64(RETRY_JITTER * roll);
+        now.plus(wait.min(RETRY_AFTER_MAX) + jitter)
+    });
+    if let Passage::Closed(until) = passage(gate, now) {
+        // Of a question that was under way when it closed: the same trouble, unless Sinch asks for more.
+        let paused = match asked_for {
+            Some(longer) if longer > until => Some((longer, trouble.reason.clone())),
+            Some(_) | None => gate.paused.clone(),
+        };
+        let failures = gate.failures;
+        return Gate { failures, paused };
     }
     let failures = gate.failures.saturating_add(1);
-    let at_once = trouble.refused || trouble.retry_after.is_some();
-    let paused = (at_once || gate.paused.is_some() || failures >= FAILURES_MAX).then(|| {
-        let wait_min = trouble.retry_after.unwrap_or(Duration::ZERO);
-        // Half of the jitter is enough to keep several projects apart, and no probe comes at once.
-        let wait = probes(cap).wait(failures, wait_min, 0.5 + roll / 2.0);
-        (now.plus(wait), trouble.reason.clone())
-    });
+    let usual = now.plus(longest.mul_f64(0.5 + roll / 2.0));
+    let until = match (&gate.paused, asked_for) {
+        // Sinch knows best, until its word has proved wrong.
+        (None, Some(asked_for)) => Some(asked_for),
+        (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
+        (Some(_), None) => Some(usual),
+        (None, None) => (trouble.refused || failures >= FAILURES_MAX).then_some(usual),
+    };
+    let paused = until.map(|until| (until, trouble.reason.clone()));
     Gate { failures, paused }
 }
 
@@ -83,7 +98,7 @@ pub(super) fn after_trouble(
 mod tests {
     use super::*;
 
-    const CAP: Duration = Duration::from_secs(60);
+    const CAP: Duration = Duration::from_secs(300);
 
     fn trouble(retry_after: Option<u64>, refused: bool) -> Trouble {
         Trouble {
@@ -97,49 +112,87 @@ mod tests {
         Time(secs * 1_000_000)
     }
 
+    fn down() -> Trouble {
+        trouble(None, false)
+    }
+
     #[test]
     fn a_few_failures_may_be_chance_and_more_are_not() {
         let mut gate = Gate::default();
         for _ in 1..FAILURES_MAX {
-            gate = after_trouble(&gate, &trouble(None, false), secs(0), CAP, 1.0);
+            gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
             assert_eq!(passage(&gate, secs(0)), Passage::Open);
         }
-        gate = after_trouble(&gate, &trouble(None, false), secs(0), CAP, 1.0);
-        assert_eq!(passage(&gate, secs(0)), Passage::Closed(secs(4)));
+        gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
+        assert_eq!(passage(&gate, secs(0)), Passage::Closed(secs(60)));
         // Stragglers of the same trouble do not prolong it.
-        assert_eq!(
-            after_trouble(&gate, &trouble(None, false), secs(1), CAP, 1.0),
-            gate
-        );
-        assert_eq!(passage(&gate, secs(4)), Passage::Probe);
-        gate = after_trouble(&gate, &trouble(None, false), secs(4), CAP, 1.0);
-        assert_eq!(passage(&gate, secs(4)), Passage::Closed(secs(12)));
+        assert_eq!(after_trouble(&gate, &down(), secs(1), CAP, 1.0), gate);
+        assert_eq!(passage(&gate, secs(60)), Passage::Probe);
+        gate = after_trouble(&gate, &down(), secs(60), CAP, 0.0);
+        assert_eq!(passage(&gate, secs(60)), Passage::Closed(secs(90)));
     }
 
     #[test]
     fn a_request_to_wait_and_a_refused_key_close_it_at_once() {
-        let waiting = after_trouble(
-            &Gate::default(),
-            &trouble(Some(30), false),
-            secs(0),
-            CAP,
-            0.0,
-        );
-        assert!(matches!(passage(&waiting, secs(29)), Passage::Closed(_)));
-        let refused = after_trouble(&Gate::default(), &trouble(None, true), secs(0), CAP, 0.0);
-        assert!(matches!(passage(&refused, secs(0)), Passage::Closed(_)));
+        let open = Gate::default();
+        let until = |gate: &Gate| gate.paused.as_ref().map(|(until, _)| *until);
+        let refused = after_trouble(&open, &trouble(None, true), secs(0), CAP, 0.0);
+        assert_eq!(until(&refused), Some(secs(30)));
+        let waiting = after_trouble(&open, &trouble(Some(2), false), secs(0), CAP, 0.0);
+        assert_eq!(until(&waiting), Some(secs(2)));
+        let spread = after_trouble(&open, &trouble(Some(2), false), secs(0), CAP, 1.0);
+        assert_eq!(until(&spread), Some(secs(8)));
+        let absurd = after_trouble(&open, &trouble(Some(u64::MAX), false), secs(0), CAP, 1.0);
+        assert_eq!(until(&absurd), Some(secs(3606)));
+        assert!(matches!(passage(&absurd, secs(0)), Passage::Closed(_)));
     }
 
     #[test]
-    fn probes_are_never_further_apart_than_the_cap() {
-        let mut gate = Gate::default();
-        let mut now = secs(0);
-        for _ in 0..50 {
-            gate = after_trouble(&gate, &trouble(None, false), now, CAP, 1.0);
-            if let Passage::Closed(until) = passage(&gate, now) {
-                assert!(until.since(now) <= CAP, "{gate:?}");
+    fn after_a_probe_that_failed_a_short_request_to_wait_counts_no_more() {
+        let short = trouble(Some(2), false);
+        let gate = after_trouble(&Gate::default(), &short, secs(0), CAP, 0.0);
+        let gate = after_trouble(&gate, &short, secs(2), CAP, 0.0);
+        assert_eq!(passage(&gate, secs(2)), Passage::Closed(secs(32)));
+        let long = trouble(Some(500), false);
+        let gate = after_trouble(&gate, &long, secs(32), CAP, 0.0);
+        assert_eq!(passage(&gate, secs(32)), Passage::Closed(secs(532)));
+    }
+
+    #[test]
+    fn a_straggler_prolongs_a_pause_only_if_sinch_asks_for_more() {
+        let refused = trouble(None, true);
+        let gate = after_trouble(&Gate::default(), &refused, secs(0), CAP, 0.0);
+        let same = after_trouble(&gate, &trouble(Some(9), false), secs(1), CAP, 0.0);
+        assert_eq!(same, gate);
+        let longer = after_trouble(&gate, &trouble(Some(99), false), secs(1), CAP, 0.0);
+        assert_eq!(passage(&longer, secs(1)), Passage::Closed(secs(100)));
+        assert_eq!(longer.failures, gate.failures);
+    }
+
+    #[test]
+    fn probes_lie_half_a_minute_to_a_minute_apart_or_within_the_cap() {
+        for (cap, least, most) in [(300, 30, 60), (10, 5, 10)] {
+            let cap = Duration::from_secs(cap);
+            let mut gate = after_trouble(&Gate::default(), &trouble(None, true), secs(0), cap, 0.5);
+            let mut now = secs(0);
+            for n in 0..50 {
+                let Passage::Closed(until) = passage(&gate, now) else {
+                    panic!("open after {n} probes");
+                };
+                let wait = until.since(now).as_secs();
+                assert!((least..=most).contains(&wait), "{gate:?}");
                 now = until;
+                gate = after_trouble(&gate, &down(), now, cap, f64::from(n % 5) / 4.0);
             }
         }
+    }
+
+    #[test]
+    fn a_pause_that_lies_absurdly_far_ahead_is_none() {
+        let gate = Gate {
+            failures: 3,
+            paused: Some((secs(90_000), "down".to_owned())),
+        };
+        assert_eq!(passage(&gate, secs(0)), Passage::Probe);
     }
 }

@@ -7,6 +7,7 @@ mod ask;
 mod gate;
 mod look;
 mod mind;
+mod pace;
 
 pub use ask::Asker;
 pub use look::Looker;

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 mod opening;
 mod orders;
 mod taking;
+mod urgency;
 
 use super::*;
 use crate::order::{Answer, BackOff, Failure, Limits, Rule, Snapshot, State, Status};
@@ -88,6 +89,7 @@ impl House {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 10,
+            urgent_max: 0,
             now: at(secs),
             lease: Duration::from_secs(60),
         };

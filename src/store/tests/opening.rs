@@ -103,11 +103,18 @@ async fn foreign_and_newer_files_and_orphaned_logs_are_refused() {
 #[test]
 fn shipped_migrations_are_never_edited() {
     use sha2::{Digest, Sha256};
-    let shipped = [(
-        "first",
-        include_str!("../../../migrations/0001_first.sql"),
-        "71def63abd6998f30e8c40d8653efdfed40be7c0d5109f14c1879ff9ec52cee2",
-    )];
+    let shipped = [
+        (
+            "first",
+            include_str!("../../../migrations/0001_first.sql"),
+            "71def63abd6998f30e8c40d8653efdfed40be7c0d5109f14c1879ff9ec52cee2",
+        ),
+        (
+            "urgency",
+            include_str!("../../../migrations/0002_urgency.sql"),
+            "d20996249ab7623bfee5574897219ba8a261f60293c6c619d3b0c7ff64652f91",
+        ),
+    ];
     for (name, text, expected) in shipped {
         let digest = Sha256::digest(text);
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -124,6 +131,11 @@ async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
         (
             "EXPLAIN QUERY PLAN SELECT id FROM orders WHERE project = 1 AND ask_at <= 9 ORDER BY ask_at LIMIT 9",
             "orders_ask",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT id FROM orders WHERE project = 1 AND ask_at <= 9 \
+             AND urgency = 2 AND urgency > 0 ORDER BY ask_at LIMIT 9",
+            "orders_urgent (project=? AND urgency=? AND ask_at<?)",
         ),
         (
             "EXPLAIN QUERY PLAN SELECT id FROM deliveries WHERE order_id = 9 ORDER BY id DESC LIMIT 9",

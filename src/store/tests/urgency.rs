@@ -1,0 +1,223 @@
+//! Who is asked about first, and that nobody waits for ever.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+impl House {
+    /// Claims so many orders, of which some places are for the most urgent; their names.
+    async fn claim_some(&self, orders_max: u32, urgent_max: u32, secs: i64) -> Vec<Claim> {
+        let request = ClaimRequest {
+            project: id(PROJECT),
+            orders_max,
+            urgent_max,
+            now: at(secs),
+            lease: Duration::from_secs(60),
+        };
+        self.store.claim(request).await.expect("claims")
+    }
+
+    async fn watch(&self, orders: &[String], secs: i64) {
+        let request = WatchRequest {
+            project: id(PROJECT),
+            orders: orders.iter().map(|order| id(order)).collect(),
+            now: at(secs),
+        };
+        self.store.watch(request).await.expect("is known");
+    }
+
+    /// Orders in review, of which nothing is open.
+    async fn quiet(&self, orders: &[String], secs: i64) {
+        self.watch(orders, secs).await;
+        let claims = self.claim_some(orders.len() as u32, 0, secs).await;
+        assert_eq!(claims.len(), orders.len());
+        for claim in claims {
+            self.settle(&claim, shows(State::InReview, secs), secs)
+                .await;
+        }
+    }
+}
+
+fn names(claims: &[Claim]) -> Vec<&str> {
+    claims
+        .iter()
+        .map(|claim| claim.key.order.as_str())
+        .collect()
+}
+
+fn several(prefix: &str, orders: usize) -> Vec<String> {
+    (0..orders).map(|n| format!("{prefix}{n}")).collect()
+}
+
+#[tokio::test]
+async fn doubt_comes_before_the_unknown_and_that_before_routine() {
+    let house = House::new().await;
+    house.quiet(&several("quiet", 3), 10).await;
+    let claim = async |urgent_max, secs| {
+        let claims = house.claim_some(1, urgent_max, secs).await;
+        names(&claims).first().map(|name| name.to_string())
+    };
+    // Quiet ones are due 60 s after they were asked about; everything else comes later.
+    house.watch(&several("watched", 1), 100).await;
+    house
+        .accept(delivery("e1", "told", State::Completed, 200))
+        .await;
+    house.look(200).await;
+    house
+        .store
+        .ask_now(key("quiet2"), at(300))
+        .await
+        .expect("is known");
+    let first = claim(0, 400).await;
+    assert_eq!(first.as_deref(), Some("quiet0"), "the oldest of all");
+    assert_eq!(claim(1, 400).await.as_deref(), Some("told"));
+    assert_eq!(claim(1, 400).await.as_deref(), Some("quiet2"), "a wish");
+    assert_eq!(claim(1, 400).await.as_deref(), Some("watched0"));
+    assert_eq!(
+        claim(1, 400).await.as_deref(),
+        Some("quiet1"),
+        "no place stays empty"
+    );
+    assert_eq!(claim(1, 400).await, None);
+}
+
+#[tokio::test]
+async fn a_wish_is_urgent_until_there_is_an_answer() {
+    let house = House::new().await;
+    house.quiet(&several("o", 2), 10).await;
+    house
+        .store
+        .ask_now(key("o1"), at(100))
+        .await
+        .expect("is known");
+    let claims = house.claim_some(1, 1, 100).await;
+    assert_eq!(names(&claims), ["o1"]);
+    let failure = Failure {
+        reason: "503".to_owned(),
+        wait_min: Duration::ZERO,
+    };
+    house.settle(&claims[0], Err(failure), 100).await;
+    let claims = house.claim_some(1, 1, 200).await;
+    assert_eq!(names(&claims), ["o1"], "it has waited less than o0");
+    house
+        .settle(&claims[0], shows(State::InReview, 10), 200)
+        .await;
+    let claims = house.claim_some(2, 1, 90_000).await;
+    assert_eq!(names(&claims), ["o0", "o1"], "both are routine");
+}
+
+#[tokio::test]
+async fn a_tie_is_urgent() {
+    let house = House::new().await;
+    house.quiet(&several("o", 2), 10).await;
+    let claims = house.claim_some(2, 0, 70).await;
+    house
+        .settle(&claims[1], shows(State::InReview, 10), 70)
+        .await;
+    house
+        .settle(&claims[0], shows(State::Blocked, 10), 70)
+        .await;
+    let claims = house.claim_some(1, 1, 90_000).await;
+    assert_eq!(names(&claims), ["o0"]);
+}
+
+/// How long an order waited that fell due.
+#[derive(Debug)]
+struct Wait {
+    news: bool,
+    /// The round in which it fell due.
+    since: usize,
+    /// How many rounds went by before it was asked about, or until the end.
+    rounds: usize,
+}
+
+/// Plays so many rounds. In each, `lanes` orders have news and as many fall due for a routine look, but
+/// only `lanes` can be asked about.
+async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
+    let house = House::new().await;
+    let each = lanes as usize;
+    let routine = several("routine", rounds * each);
+    house.quiet(&routine, 10).await;
+    let mut db = SqliteConnection::connect(&format!("sqlite://{}", house.path().display()))
+        .await
+        .expect("connects");
+    sqlx::query("UPDATE orders SET ask_at = 1000000 * (1000 + (id - 1) / ?)")
+        .bind(lanes)
+        .execute(&mut db)
+        .await
+        .expect("falls due in its round");
+    let mut due_since: BTreeMap<String, usize> = BTreeMap::new();
+    let mut waits = Vec::new();
+    let wait = |order: &str, since: usize, until: usize| Wait {
+        news: order.starts_with("news"),
+        since,
+        rounds: until - since,
+    };
+    let mut places = 0;
+    for round in 0..rounds {
+        let secs = 1000 + round as i64;
+        for n in round * each..(round + 1) * each {
+            let news = format!("news{n}");
+            let event = delivery(&news, &news, State::InReview, secs);
+            house.accept(event).await;
+            due_since.insert(news, round);
+            due_since.insert(routine[n].clone(), round);
+        }
+        house.look(secs).await;
+        let patient = (0..lanes).filter(|n| (places + n) % patient_every == patient_every - 1);
+        let urgent_max = lanes - patient.count() as u32;
+        places += lanes;
+        for claim in house.claim_some(lanes, urgent_max, secs).await {
+            let order = claim.key.order.as_str();
+            let since = due_since.remove(order).expect("due, and asked about once");
+            waits.push(wait(order, since, round));
+            // Which leaves nothing open, and no reason to ask again within a minute.
+            let shown = shows(State::InReview, secs);
+            house.settle(&claim, shown, secs).await;
+        }
+    }
+    waits.extend(
+        due_since
+            .iter()
+            .map(|(order, since)| wait(order, *since, rounds)),
+    );
+    waits
+}
+
+/// Whoever waits for longer than its place in either queue explains.
+fn starved(waits: &[Wait]) -> Vec<&Wait> {
+    // One place in four goes to the oldest of all: twice `lanes` orders fall due in a round. Three in four go
+    // to news, of which `lanes` fall due in a round.
+    let longest = |wait: &Wait| match wait.news {
+        true => (wait.since + 1).div_ceil(3) + 1,
+        false => 8 * (wait.since + 1),
+    };
+    let starved = waits.iter().filter(|wait| wait.rounds > longest(wait));
+    starved.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn with_both_always_waiting_neither_waits_for_ever(rounds in 10_usize..24, lanes in 1_u32..5) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let waits = runtime.block_on(waits(rounds, lanes, 4));
+        prop_assert_eq!(waits.len(), 2 * rounds * lanes as usize);
+        let starved = starved(&waits);
+        prop_assert!(starved.is_empty(), "{:?}", starved);
+    }
+}
+
+/// The controls: with no place for whoever has waited longest routine starves, and with all of them news do.
+#[tokio::test]
+async fn with_places_for_one_kind_alone_the_other_starves() {
+    let for_news_alone = waits(20, 2, u32::MAX).await;
+    assert!(starved(&for_news_alone).iter().all(|wait| !wait.news));
+    assert!(!starved(&for_news_alone).is_empty());
+    let by_age_alone = waits(20, 2, 1).await;
+    assert!(starved(&by_age_alone).iter().all(|wait| wait.news));
+    assert!(!starved(&by_age_alone).is_empty());
+}

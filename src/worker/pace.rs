@@ -1,0 +1,354 @@
+//! What to do next about a project's due orders: ask about so many of them, or wait.
+//!
+//! Pure but for what it counts: every moment is an argument, so an outage of hours can be tried in an
+//! instant. [`super::ask`] carries out what is said here.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use super::gate::{self, Passage, Trouble};
+use crate::order::{Id, Time};
+use crate::sinch::api::{AskError, Fault};
+use crate::store::Gate;
+
+/// One place in so many goes to the order that has waited longest, however much is more urgent: so nobody
+/// waits for ever. The others go to the most urgent, so that these need not wait for all that is routine.
+const PATIENT_EVERY: u32 = 4;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Ask about due orders. Their lanes are taken; [`Pace::freed`] gives each back.
+    Ask {
+        /// How many at most.
+        orders_max: u32,
+        /// How many of these places are for the most urgent.
+        urgent_max: u32,
+    },
+    /// Nothing before this time, unless an operator opens the gate.
+    Wait(Time),
+    /// Nothing until a question that is under way has ended.
+    Full,
+}
+
+/// How fast the questions for one project may follow each other.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Questions under way at once.
+    pub lanes: u32,
+    /// Questions a second at most, over time.
+    pub asks_per_second: f64,
+    /// The longest that the probes of a closed gate are to lie apart.
+    pub probes_apart_max: Duration,
+}
+
+/// The state of one project's asking.
+pub(super) struct Pace {
+    limits: Limits,
+    gate: Gate,
+    /// The order whose try failed last, until one succeeds. Many tries of one order that fail speak of
+    /// that order; failures of different ones in a row speak of the provider.
+    failed_last: Option<Id>,
+    under_way: u32,
+    budget: Budget,
+    /// Places given so far; which of them is patient goes by this.
+    places: u32,
+}
+
+impl Pace {
+    /// Begins with the gate as an earlier run left it.
+    pub fn new(limits: Limits, gate: Gate) -> Pace {
+        Pace {
+            budget: Budget::new(limits.asks_per_second),
+            limits,
+            gate,
+            failed_last: None,
+            under_way: 0,
+            places: 0,
+        }
+    }
+
+    /// The gate as it is now.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now: Time) -> Next {
+        let free = match gate::passage(&self.gate, now) {
+            Passage::Closed(until) => return Next::Wait(until),
+            // A probe goes out alone, when nothing else is under way.
+            Passage::Probe => u32::from(self.under_way == 0),
+            Passage::Open => self.limits.lanes.saturating_sub(self.under_way),
+        };
+        if free == 0 {
+            return Next::Full;
+        }
+        let orders_max = match self.budget.take(free, now) {
+            Ok(taken) => taken,
+            Err(until) => return Next::Wait(until),
+        };
+        self.under_way += orders_max;
+        let patient = (0..orders_max).filter(|n| {
+            let place = self.places.wrapping_add(*n);
+            place % PATIENT_EVERY == PATIENT_EVERY - 1
+        });
+        let urgent_max = orders_max - patient.count() as u32;
+        self.places = self.places.wrapping_add(orders_max);
+        Next::Ask {
+            orders_max,
+            urgent_max,
+        }
+    }
+
+    /// A lane is free again: its question has ended, or there was none to ask.
+    pub fn freed(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Sinch has answered. That ends a pause, but not one that Sinch asked for since the question was sent.
+    pub fn answered(&mut self, now: Time) {
+        self.failed_last = None;
+        match gate::passage(&self.gate, now) {
+            Passage::Closed(_) => {}
+            Passage::Open | Passage::Probe => self.gate = Gate::default(),
+        }
+    }
+
+    /// A try failed. `true`: the fault is this order's, and the provider is well. `roll` is chance, 0 to 1.
+    pub fn failed(&mut self, order: &Id, error: &AskError, now: Time, roll: f64) -> bool {
+        let failed_last = self.failed_last.replace(order.clone());
+        let of_order = error.whose() == Fault::Order;
+        let paused = self.gate.paused.is_some();
+        // A probe that fails proves nothing, so it is followed by a pause whosever the fault was.
+        if of_order && !paused && failed_last.as_ref() == Some(order) {
+            return true;
+        }
+        let trouble = Trouble {
+            reason: error.to_string(),
+            retry_after: error.retry_after(),
+            refused: error.is_refused(),
+        };
+        let cap = self.limits.probes_apart_max;
+        self.gate = gate::after_trouble(&self.gate, &trouble, now, cap, roll);
+        of_order && !paused
+    }
+
+    /// An operator opens the gate.
+    pub fn resumed(&mut self) {
+        self.gate = Gate::default();
+    }
+}
+
+/// One question each `1 / per_second`, with room to catch up after a pause of a tenth of a second.
+struct Budget {
+    moment: Moment,
+    limiter: RateLimiter<NotKeyed, InMemoryState, Moment, NoOpMiddleware<Duration>>,
+}
+
+/// The moment for which the limiter is asked: it has no clock of its own.
+#[derive(Clone, Debug, Default)]
+struct Moment(Arc<AtomicI64>);
+
+impl Clock for Moment {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Time(self.0.load(Relaxed)).since(Time(0))
+    }
+}
+
+impl Budget {
+    fn new(per_second: f64) -> Budget {
+        let period = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
+        let burst = NonZeroU32::new((per_second / 10.0) as u32).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(period.max(Duration::from_nanos(1)));
+        let once_an_hour = Quota::per_hour(NonZeroU32::MIN);
+        let quota = quota.unwrap_or(once_an_hour).allow_burst(burst);
+        let moment = Moment::default();
+        Budget {
+            limiter: RateLimiter::direct_with_clock(quota, moment.clone()),
+            moment,
+        }
+    }
+
+    /// Takes as many questions as may be sent now, up to `wanted`; or says when one may be sent.
+    fn take(&mut self, wanted: u32, now: Time) -> Result<u32, Time> {
+        self.moment.0.store(now.0, Relaxed);
+        let mut taken = 0;
+        while taken < wanted {
+            match self.limiter.check() {
+                Ok(()) => taken += 1,
+                Err(_) if taken > 0 => break,
+                Err(not_until) => {
+                    let wait = not_until.wait_time_from(self.moment.now());
+                    // Times are whole microseconds: rounded up, so that it is not too early by then.
+                    return Err(now.plus(wait + Duration::from_micros(1)));
+                }
+            }
+        }
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinch::api::{Endpoint, Trouble};
+
+    fn pace(lanes: u32, asks_per_second: f64) -> Pace {
+        let limits = Limits {
+            lanes,
+            asks_per_second,
+            probes_apart_max: Duration::from_secs(300),
+        };
+        Pace::new(limits, Gate::default())
+    }
+
+    fn id(text: &str) -> Id {
+        Id::new(text).expect("an id")
+    }
+
+    fn secs(secs: i64) -> Time {
+        Time(secs * 1_000_000)
+    }
+
+    fn unavailable(retry_after: Option<u64>) -> AskError {
+        AskError::Provider {
+            at: Endpoint::Orders,
+            trouble: Trouble::Status(503),
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    const UNUSABLE: AskError = AskError::Order {
+        status: 500,
+        why: "Sinch failed over this order",
+    };
+
+    fn asks(next: Next) -> u32 {
+        match next {
+            Next::Ask { orders_max, .. } => orders_max,
+            Next::Wait(_) | Next::Full => 0,
+        }
+    }
+
+    #[test]
+    fn no_more_at_once_than_there_are_lanes_and_the_rate_allows() {
+        let mut pace = pace(3, 20.0);
+        assert_eq!(asks(pace.next(secs(0))), 2, "a tenth of a second's worth");
+        let Next::Wait(until) = pace.next(secs(0)) else {
+            panic!("one lane is free, but the rate is used up");
+        };
+        assert!(until > secs(0) && until <= Time(50_001), "{until}");
+        assert_eq!(asks(pace.next(until)), 1);
+        assert_eq!(pace.next(secs(9)), Next::Full);
+        pace.freed();
+        assert_eq!(asks(pace.next(secs(9))), 1);
+    }
+
+    #[test]
+    fn over_time_the_rate_is_kept_and_used() {
+        let mut pace = pace(4, 5.0);
+        let (mut now, mut asked) = (secs(0), 0);
+        while now < secs(1000) {
+            match pace.next(now) {
+                Next::Ask { orders_max, .. } => {
+                    asked += orders_max;
+                    (0..orders_max).for_each(|_| pace.freed());
+                }
+                Next::Wait(until) => now = until,
+                Next::Full => panic!("all lanes are free"),
+            }
+        }
+        assert!((4990..=5001).contains(&asked), "{asked}");
+    }
+
+    #[test]
+    fn one_place_in_four_is_for_whoever_has_waited_longest() {
+        for lanes in [1, 3, 4, 7] {
+            let mut pace = pace(lanes, 1e6);
+            let (mut all, mut urgent) = (0, 0);
+            while all < 1000 {
+                if let Next::Ask {
+                    orders_max,
+                    urgent_max,
+                } = pace.next(secs(i64::from(all)))
+                {
+                    (all, urgent) = (all + orders_max, urgent + urgent_max);
+                    (0..orders_max).for_each(|_| pace.freed());
+                }
+            }
+            assert_eq!(urgent, all - all / 4, "{lanes} lanes");
+        }
+    }
+
+    #[test]
+    fn a_probe_goes_out_alone_and_an_answer_opens_the_gate() {
+        let mut pace = pace(4, 1000.0);
+        assert_eq!(asks(pace.next(secs(0))), 4);
+        for order in ["o1", "o2", "o3"] {
+            assert!(!pace.failed(&id(order), &unavailable(None), secs(0), 0.0));
+            pace.freed();
+        }
+        assert_eq!(pace.next(secs(0)), Next::Wait(secs(30)));
+        assert_eq!(pace.next(secs(30)), Next::Full, "one is still under way");
+        pace.freed();
+        assert_eq!(asks(pace.next(secs(30))), 1);
+        assert_eq!(pace.next(secs(30)), Next::Full);
+        pace.freed();
+        assert!(!pace.failed(&id("o1"), &unavailable(None), secs(30), 0.0));
+        assert_eq!(pace.next(secs(31)), Next::Wait(secs(60)));
+        assert_eq!(asks(pace.next(secs(60))), 1);
+        pace.answered(secs(60));
+        pace.freed();
+        assert_eq!(asks(pace.next(secs(61))), 4);
+        assert_eq!(*pace.gate(), Gate::default());
+    }
+
+    #[test]
+    fn an_answer_to_an_older_question_does_not_end_what_sinch_asked_for() {
+        let mut pace = pace(4, 1000.0);
+        assert_eq!(asks(pace.next(secs(0))), 4);
+        pace.failed(&id("o1"), &unavailable(Some(100)), secs(0), 0.0);
+        pace.answered(secs(1));
+        assert_eq!(pace.next(secs(1)), Next::Wait(secs(100)));
+        pace.resumed();
+        (0..4).for_each(|_| pace.freed());
+        assert_eq!(asks(pace.next(secs(1))), 4, "but an operator does");
+    }
+
+    #[test]
+    fn one_order_that_always_fails_closes_nothing_unless_it_is_the_probe() {
+        let mut pace = pace(1, 1000.0);
+        for n in 0..100 {
+            assert!(pace.failed(&id("bad"), &UNUSABLE, secs(n), 0.0));
+        }
+        assert_eq!(pace.gate().paused, None);
+        assert!(pace.failed(&id("o2"), &UNUSABLE, secs(100), 0.0));
+        pace.failed(&id("o3"), &UNUSABLE, secs(100), 0.0);
+        assert_eq!(pace.next(secs(100)), Next::Wait(secs(130)));
+        // A probe that tells nothing is followed by a pause, too, even if it was the same order's again.
+        assert_eq!(asks(pace.next(secs(130))), 1);
+        pace.freed();
+        assert!(!pace.failed(&id("o3"), &UNUSABLE, secs(130), 0.0));
+        assert_eq!(pace.next(secs(130)), Next::Wait(secs(160)));
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_closed_stays_closed() {
+        let mut before = pace(1, 5.0);
+        before.failed(&id("o1"), &unavailable(Some(100)), secs(0), 0.0);
+        let mut after = Pace::new(before.limits.clone(), before.gate().clone());
+        assert_eq!(after.next(secs(1)), Next::Wait(secs(100)));
+        assert_eq!(asks(after.next(secs(100))), 1);
+        assert_eq!(after.next(secs(101)), Next::Full, "a probe goes out alone");
+    }
+}

@@ -254,7 +254,12 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
     if let Some(known) = &order.confirmed
         && known.state.is_final()
     {
-        return Finding::Gone(known.state);
+        let state = known.state;
+        // What came last, Sinch will not show any more: what was shown first stands.
+        order
+            .tie
+            .take_if(|tie| asked_at >= sure_at(tie.since, rule));
+        return Finding::Gone(state);
     }
     let expected = order
         .hints

@@ -369,6 +369,21 @@ fn a_tie_is_settled_by_what_a_late_answer_shows() {
     assert_eq!(newer.order.tie, None, "both came before");
 }
 
+/// Sinch may forget an order over which a tie is open: that ends in rest, and not in asking for ever.
+#[test]
+fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
+    let known = confirmed(State::Expired);
+    let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &rule()).order;
+    let early = reconcile(&tied, &Answer::NotFound, at(NOW + SURE - 1), &rule()).order;
+    assert_eq!(early.ask_at, Some(at(NOW + SURE)));
+    let late = reconcile(&early, &Answer::NotFound, at(NOW + SURE), &rule()).order;
+    assert_eq!(
+        (late.tie.clone(), late.state()),
+        (None, Some(State::Expired))
+    );
+    assert!(late.ask_at.is_none_or(|again| again > at(NOW + SURE)));
+}
+
 /// While it is not known which of two came last, an event that speaks of either tells nothing new.
 #[test]
 fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {

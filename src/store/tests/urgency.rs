@@ -158,12 +158,12 @@ async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
     let mut places = 0;
     for round in 0..rounds {
         let secs = 1000 + round as i64;
-        for n in round * each..(round + 1) * each {
-            let news = format!("news{n}");
+        for order in &routine[round * each..(round + 1) * each] {
+            let news = order.replace("routine", "news");
             let event = delivery(&news, &news, State::InReview, secs);
             house.accept(event).await;
             due_since.insert(news, round);
-            due_since.insert(routine[n].clone(), round);
+            due_since.insert(order.clone(), round);
         }
         house.look(secs).await;
         let patient = (0..lanes).filter(|n| (places + n) % patient_every == patient_every - 1);

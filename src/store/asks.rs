@@ -91,12 +91,15 @@ macro_rules! claim {
     };
 }
 
-/// Due orders that nobody holds, those first that have waited longest.
+/// Due orders that nobody holds, those first that have waited longest. The index is named, since without
+/// statistics SQLite takes one that has it read through all that is due.
 macro_rules! due {
-    ($further:literal) => {
+    ($index:literal, $further:literal) => {
         concat!(
-            "SELECT o.id, o.urgency, o.ask_at FROM orders AS o JOIN projects AS p ON p.id = o.project \
-             WHERE p.name = ?3 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
+            "SELECT o.id, o.urgency, o.ask_at FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
+            $index,
+            " ON o.project = p.id WHERE p.name = ?3 AND o.ask_at <= ?1 \
+             AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
             $further,
             " ORDER BY o.ask_at LIMIT ?4"
         )
@@ -104,15 +107,16 @@ macro_rules! due {
 }
 
 // `urgency > 0` is what makes SQLite see that the index serves.
-const CLAIM_URGENT: &str = claim!(concat!(
+pub(super) const CLAIM_URGENT: &str = claim!(concat!(
     "SELECT id FROM (SELECT * FROM (",
-    due!(" AND o.urgency = 2 AND o.urgency > 0"),
+    due!("orders_urgent", " AND o.urgency = 2 AND o.urgency > 0"),
     ") UNION ALL SELECT * FROM (",
-    due!(" AND o.urgency = 1 AND o.urgency > 0"),
+    due!("orders_urgent", " AND o.urgency = 1 AND o.urgency > 0"),
     ")) ORDER BY urgency DESC, ask_at LIMIT ?4"
 ));
 
-const CLAIM_OLDEST: &str = claim!(concat!("SELECT id FROM (", due!(""), ")"));
+pub(super) const CLAIM_OLDEST: &str =
+    claim!(concat!("SELECT id FROM (", due!("orders_ask", ""), ")"));
 
 /// Leases due orders: the most urgent, and those that have waited longest.
 pub(super) async fn claim(

@@ -10,8 +10,8 @@ use tokio_util::task::TaskTracker;
 use super::pace::{Limits, Next, Pace};
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
-use crate::order::{Answer, BackOff, Failure, Id, Rule, Time};
-use crate::sinch::api::{AskError, Client};
+use crate::order::{BackOff, Id, Rule};
+use crate::sinch::api::Client;
 use crate::store::{Claim, ClaimRequest, Gate, Outcome, Settled, Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -198,7 +198,8 @@ impl Shared {
         let asked_at = clock::now();
         let result = self.asker.client.get_order(&claim.key.order).await;
         let now = clock::now();
-        let (result, healthy) = self.judge(&claim.key.order, result, now);
+        let roll = fastrand::f64();
+        let (result, healthy) = self.pace().tried(&claim.key.order, result, now, roll);
         self.keep_gate().await;
         let mut outcome = Outcome {
             claim,
@@ -227,27 +228,6 @@ impl Shared {
             }
             tokio::time::sleep(STORE_PAUSE).await;
             outcome.now = clock::now();
-        }
-    }
-
-    /// What a try means for the project: the result as the order's rules need it, and whether the provider
-    /// is well.
-    fn judge(
-        &self,
-        order: &Id,
-        result: Result<Answer, AskError>,
-        now: Time,
-    ) -> (Result<Answer, Failure>, bool) {
-        let mut pace = self.pace();
-        match result {
-            Ok(answer) => {
-                pace.answered(now);
-                (Ok(answer), true)
-            }
-            Err(error) => {
-                let healthy = pace.failed(order, &error, now, fastrand::f64());
-                (Err(failure(&error)), healthy)
-            }
         }
     }
 
@@ -311,12 +291,5 @@ impl Shared {
         let answered = outcome.result.is_ok();
         let vitals = &self.asker.vitals;
         vitals.asked(project, outcome.now, answered, words.clone());
-    }
-}
-
-fn failure(error: &AskError) -> Failure {
-    Failure {
-        reason: error.to_string(),
-        wait_min: error.retry_after().unwrap_or_default(),
     }
 }

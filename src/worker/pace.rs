@@ -14,7 +14,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use super::gate::{self, Passage, Trouble};
-use crate::order::{Id, Time};
+use crate::order::{Answer, Failure, Id, Time};
 use crate::sinch::api::{AskError, Fault};
 use crate::store::Gate;
 
@@ -113,8 +113,33 @@ impl Pace {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Sinch has answered. That ends a pause, but not one that Sinch asked for since the question was sent.
-    pub fn answered(&mut self, now: Time) {
+    /// A question has come to this. Returns the result as the order's rules need it, and whether the
+    /// provider as a whole is well. `roll` is chance, 0 to 1.
+    pub fn tried(
+        &mut self,
+        order: &Id,
+        result: Result<Answer, AskError>,
+        now: Time,
+        roll: f64,
+    ) -> (Result<Answer, Failure>, bool) {
+        match result {
+            Ok(answer) => {
+                self.answered(now);
+                (Ok(answer), true)
+            }
+            Err(error) => {
+                let healthy = self.failed(order, &error, now, roll);
+                let failure = Failure {
+                    reason: error.to_string(),
+                    wait_min: error.retry_after().unwrap_or_default(),
+                };
+                (Err(failure), healthy)
+            }
+        }
+    }
+
+    /// Ends a pause, but not one that Sinch asked for since the question was sent.
+    fn answered(&mut self, now: Time) {
         self.failed_last = None;
         match gate::passage(&self.gate, now) {
             Passage::Closed(_) => {}
@@ -122,8 +147,8 @@ impl Pace {
         }
     }
 
-    /// A try failed. `true`: the fault is this order's, and the provider is well. `roll` is chance, 0 to 1.
-    pub fn failed(&mut self, order: &Id, error: &AskError, now: Time, roll: f64) -> bool {
+    /// `true`: the fault is this order's, and the provider is well.
+    fn failed(&mut self, order: &Id, error: &AskError, now: Time, roll: f64) -> bool {
         let failed_last = self.failed_last.replace(order.clone());
         let of_order = error.whose() == Fault::Order;
         let paused = self.gate.paused.is_some();

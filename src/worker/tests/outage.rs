@@ -1,0 +1,318 @@
+//! An API that is down for hours over thousands of orders, and a start that follows a kill.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
+use crate::order::{Id, State, Time};
+use crate::sinch::api::{AskError, Endpoint, Trouble};
+
+const fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}
+
+/// Every way in which the API fails, by chance.
+fn failure(rng: &mut Rng) -> (AskError, Duration) {
+    let provider = |trouble, retry_after| AskError::Provider {
+        at: Endpoint::Orders,
+        trouble,
+        retry_after,
+    };
+    match rng.u32(0..6) {
+        0 => (provider(Trouble::TimedOut, None), Duration::from_secs(10)),
+        1 => (
+            provider(Trouble::Broken("reset".to_owned()), None),
+            Duration::from_millis(rng.u64(1..900)),
+        ),
+        2 => {
+            let wait = Duration::from_secs(rng.u64(1..90));
+            let status = Trouble::Status(503);
+            (provider(status, Some(wait)), Duration::from_millis(200))
+        }
+        3 => (
+            AskError::Refused {
+                by: Endpoint::Orders,
+                status: 401,
+                project: super::played::project(),
+            },
+            Duration::from_millis(200),
+        ),
+        4 => (
+            AskError::Order {
+                status: 200,
+                why: "it is not a JSON object",
+            },
+            Duration::from_millis(200),
+        ),
+        _ => (
+            provider(Trouble::Status(502), None),
+            Duration::from_millis(200),
+        ),
+    }
+}
+
+struct Trial {
+    seed: u64,
+    orders: usize,
+    outage: Duration,
+    without: Without,
+}
+
+/// What a trial came to.
+struct Came {
+    /// What does not hold, in words; each begins with the name of the claim.
+    faults: Vec<String>,
+    /// In words.
+    figures: String,
+}
+
+impl Trial {
+    /// Orders of which most change while the API is down, and a Sinch whose API is down from an hour on.
+    fn sinch(&self, rng: &mut Rng) -> Sinch {
+        let over = hours(1) + self.outage;
+        let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
+        let life = |n: usize| {
+            // Whole seconds, as Sinch often has them.
+            let reviewed = secs(rng.u64(0..over.as_secs() / 2));
+            let mut history = vec![(BEGAN, State::Created), (reviewed, State::InReview)];
+            if rng.f64() < 0.9 {
+                let ends = [State::Completed, State::Rejected, State::Blocked];
+                let ended = rng.u64(over.as_secs() / 2 + 1..over.as_secs());
+                history.push((secs(ended), ends[rng.usize(0..3)]));
+            }
+            (id(&format!("order-{n}")), history)
+        };
+        let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(over));
+        Sinch {
+            orders: (0..self.orders).map(life).collect(),
+            fails: Box::new(move |now, rng| (down_at <= now && now < up_at).then(|| failure(rng))),
+        }
+    }
+
+    /// When which event arrives: one in ten is lost, one in five comes twice, some come late.
+    fn events(&self, sinch: &Sinch, rng: &mut Rng) -> Vec<(Time, Id, Time, State)> {
+        let mut events = Vec::new();
+        for (order, history) in &sinch.orders {
+            for (entered, state) in &history[1..] {
+                let copies = match rng.u32(0..10) {
+                    0 => 0,
+                    1 | 2 => 2,
+                    _ => 1,
+                };
+                for _ in 0..copies {
+                    let late = Duration::from_secs_f64(rng.f64().powi(4) * 3600.0);
+                    events.push((entered.plus(late), order.clone(), *entered, *state));
+                }
+            }
+        }
+        events.sort();
+        events
+    }
+
+    async fn run(&self) -> Came {
+        let mut rng = Rng::with_seed(self.seed);
+        let sinch = self.sinch(&mut rng);
+        let events = self.events(&sinch, &mut rng);
+        let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(hours(1) + self.outage));
+        let killed_at = down_at.plus(self.outage / 2);
+        let mut service = Service::start(self.seed, self.without).await;
+        // Every tenth is known from before; the others by their events, or by the list below.
+        service
+            .watch(sinch.orders.keys().step_by(10).cloned())
+            .await;
+        service.settle_all(&sinch).await;
+        service.now = down_at;
+
+        // What happened in the hour before comes now, with what is late.
+        let mut heard = 0;
+        let mut killed = false;
+        while service.now < up_at {
+            let due = events[heard..]
+                .iter()
+                .take_while(|(at, ..)| *at <= service.now);
+            let due: Vec<_> = due
+                .map(|(_, order, said_at, state)| (order.clone(), *said_at, *state))
+                .collect();
+            heard += due.len();
+            service.hear(due).await;
+            if !killed && service.now >= killed_at {
+                killed = true;
+                service.watch(sinch.orders.keys().cloned()).await;
+                service = service.kill().await;
+            }
+            let next = service.now.plus(Duration::from_secs(60)).min(up_at);
+            service.play(&sinch, next).await;
+        }
+        let in_outage = service.asked.len();
+        let heard_in_outage = heard;
+
+        // It is back. The last events come late, too.
+        let implied = Duration::from_secs_f64(self.orders as f64 / PER_SECOND);
+        // The first probe, and the longest back-off of the orders that the last ones were about.
+        let deadline = up_at.plus(implied + Duration::from_secs(60 + 15));
+        let mut settled_at = None;
+        while service.now < deadline && settled_at.is_none() {
+            // Seldom at first: looking at all of them costs time.
+            let half = up_at.plus(implied * 9 / 10);
+            let next = service.now.plus(Duration::from_secs(10)).max(half);
+            service.play(&sinch, next).await;
+            if service.unsettled(&sinch).await.is_empty() {
+                settled_at = Some(service.now);
+            }
+        }
+        self.judge(&service, &sinch, in_outage, heard_in_outage, settled_at)
+            .await
+    }
+
+    async fn judge(
+        &self,
+        service: &Service,
+        sinch: &Sinch,
+        in_outage: usize,
+        heard: usize,
+        settled_at: Option<Time>,
+    ) -> Came {
+        let up_at = BEGAN.plus(hours(1) + self.outage);
+        let mut faults = Vec::new();
+        let (waiting, kept) = service.deliveries().await;
+        if (waiting, kept) != (0, heard as i64) {
+            faults.push(format!(
+                "lost: {kept} of {heard} deliveries are kept, {waiting} wait"
+            ));
+        }
+        let parked = service.parked().await;
+        if parked > 0 {
+            faults.push(format!("lost: {parked} orders are parked"));
+        }
+        // From the moment on at which the gate closed first and what was under way had come back.
+        let closed_at = service
+            .closed
+            .first()
+            .map_or(BEGAN, |at| at.plus(Duration::from_secs(10)));
+        let probes = service.asked[..in_outage]
+            .iter()
+            .filter(|at| **at > closed_at);
+        let probes: Vec<Time> = probes.copied().collect();
+        let gaps = probes.windows(2).map(|pair| pair[1].since(pair[0]));
+        let least = gaps.min().unwrap_or(Duration::MAX);
+        if least < Duration::from_secs(30) {
+            faults.push(format!(
+                "probes: {} of them, two {least:?} apart",
+                probes.len()
+            ));
+        }
+        let after = &service.asked[in_outage..];
+        for secs in [1_u64, 10, 60, 600] {
+            let most = (PER_SECOND * secs as f64) as usize + 1;
+            let busiest = busiest(after, Duration::from_secs(secs));
+            if busiest > most {
+                faults.push(format!("rate: {busiest} questions in {secs} s"));
+            }
+        }
+        let took = settled_at.map(|at| at.since(up_at));
+        if took.is_none() {
+            let open = service.unsettled(sinch).await.len();
+            faults.push(format!(
+                "time: {open} of {} orders are not settled",
+                self.orders
+            ));
+        }
+        let figures = format!(
+            "{} orders, {heard} events; {} questions while it was down, {} probes at least {least:?} apart; \
+             settled after {took:?} with {} questions",
+            self.orders,
+            in_outage,
+            probes.len(),
+            after.len(),
+        );
+        Came { faults, figures }
+    }
+}
+
+fn has(came: &Came, claim: &str) -> bool {
+    came.faults.iter().any(|fault| fault.starts_with(claim))
+}
+
+#[tokio::test]
+async fn six_hours_without_the_api_over_5000_orders() {
+    let trial = Trial {
+        seed: fastrand::u64(..),
+        orders: 5000,
+        outage: hours(6),
+        without: Without::default(),
+    };
+    println!("seed {}", trial.seed);
+    let came = trial.run().await;
+    println!("{}", came.figures);
+    assert!(
+        came.faults.is_empty(),
+        "seed {}: {:#?}",
+        trial.seed,
+        came.faults
+    );
+}
+
+/// The controls: each protection is what keeps its claim.
+#[tokio::test]
+async fn without_gate_or_rate_the_same_checks_fail() {
+    let trial = |gate, rate| Trial {
+        seed: 1,
+        orders: 200,
+        outage: hours(1) / 4,
+        without: Without { gate, rate },
+    };
+    let with_all = trial(false, false).run().await;
+    assert!(with_all.faults.is_empty(), "{:#?}", with_all.faults);
+    let gateless = trial(true, false).run().await;
+    assert!(has(&gateless, "probes"), "{:#?}", gateless.faults);
+    let hasty = trial(false, true).run().await;
+    assert!(has(&hasty, "rate"), "{:#?}", hasty.faults);
+}
+
+#[tokio::test]
+async fn after_a_kill_5000_open_orders_are_looked_at_spread_out_and_at_the_rate() {
+    const ORDERS: usize = 5000;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let before = BEGAN.plus(hours(1));
+    let life = |n: usize| {
+        let history = vec![(BEGAN, State::InReview), (before, State::Completed)];
+        (id(&format!("order-{n}")), history)
+    };
+    let sinch = Sinch {
+        orders: (0..ORDERS).map(life).collect(),
+        fails: Box::new(|_, _| None),
+    };
+    let mut service = Service::start(seed, Without::default()).await;
+    service.watch(sinch.orders.keys().cloned()).await;
+    service.settle_all(&sinch).await;
+    // Every callback is missed.
+    service.now = before.plus(Duration::from_secs(1));
+    let mut service = service.kill().await;
+    let began = service.now;
+    let implied = Duration::from_secs_f64(ORDERS as f64 / PER_SECOND);
+    // Chance heaps some up; what it delays is made up for in the end.
+    let deadline = began.plus(implied + implied / 10);
+    service.play(&sinch, deadline).await;
+    let open = service.unsettled(&sinch).await;
+    assert!(
+        open.is_empty(),
+        "seed {seed}: {} are not settled",
+        open.len()
+    );
+    assert_eq!(
+        service.asked.len(),
+        ORDERS,
+        "seed {seed}: one question each"
+    );
+    assert!(busiest(&service.asked, Duration::from_secs(10)) <= 51);
+    // Spread out: in no tenth of the time much less than its share.
+    let tenth = implied / 10;
+    for n in 0..9 {
+        let (from, to) = (began.plus(tenth * n), began.plus(tenth * (n + 1)));
+        let share = service.asked.iter().filter(|at| (from..to).contains(at));
+        let share = share.count();
+        assert!(share > ORDERS / 14, "seed {seed}: {share} in tenth {n}");
+    }
+}

@@ -1,0 +1,395 @@
+//! Asking for one project in simulated time: the real decisions, the real database, and a Sinch of a few
+//! lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fastrand::Rng;
+use sqlx::{Connection, Row, SqliteConnection};
+use tempfile::TempDir;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::order::{Answer, BackOff, Id, Rule, Snapshot, State, Status, Time};
+use crate::sinch::api::AskError;
+use crate::store::{
+    self, Claim, ClaimRequest, Gate, LookRequest, NewDelivery, OrderFilter, OrderRow, Outcome,
+    Settings, Settled, Store, StoreError, Subject, WatchRequest,
+};
+use crate::worker::POLL;
+use crate::worker::pace::{Limits, Next, Pace};
+
+/// What the defaults of the configuration allow.
+pub const PER_SECOND: f64 = 5.0;
+pub const LANES: u32 = 4;
+
+/// Everything begins here: some day in 2026.
+pub const BEGAN: Time = Time(1_780_000_000_000_000);
+
+pub fn id(text: &str) -> Id {
+    Id::new(text).expect("an id")
+}
+
+pub fn project() -> Id {
+    id("played-project")
+}
+
+/// How the API fails at a time, and how long that takes; `None`: it works.
+type Fails = Box<dyn Fn(Time, &mut Rng) -> Option<(AskError, Duration)>>;
+
+/// What is really the case.
+pub struct Sinch {
+    /// The states of each order, with the times at which they were entered.
+    pub orders: BTreeMap<Id, Vec<(Time, State)>>,
+    /// How the API fails.
+    pub fails: Fails,
+}
+
+impl Sinch {
+    fn state(&self, order: &Id, at: Time) -> Option<(Time, State)> {
+        let history = self.orders.get(order)?;
+        history
+            .iter()
+            .take_while(|(entered, _)| *entered <= at)
+            .last()
+            .copied()
+    }
+
+    /// What a question that is sent now comes to, and when.
+    fn answer(&self, order: &Id, now: Time, rng: &mut Rng) -> (Time, Result<Answer, AskError>) {
+        if let Some((error, takes)) = (self.fails)(now, rng) {
+            return (now.plus(takes), Err(error));
+        }
+        let takes = Duration::from_millis(rng.u64(50..600));
+        let answer = match self.state(order, now) {
+            Some((updated_at, state)) => Answer::Found(Snapshot {
+                state: Status::Known(state),
+                updated_at,
+                expires_at: None,
+            }),
+            None => Answer::NotFound,
+        };
+        (now.plus(takes), Ok(answer))
+    }
+}
+
+/// Which protections the service goes without.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Without {
+    /// No failure closes the gate.
+    pub gate: bool,
+    /// Nothing limits how fast questions follow each other.
+    pub rate: bool,
+}
+
+/// An answer on its way.
+struct UnderWay {
+    claim: Claim,
+    asked_at: Time,
+    result: Result<Answer, AskError>,
+}
+
+/// A service in simulated time.
+pub struct Service {
+    folder: TempDir,
+    store: Store,
+    writer: JoinHandle<Result<(), StoreError>>,
+    pace: Pace,
+    without: Without,
+    pub now: Time,
+    pub rng: Rng,
+    under_way: BTreeMap<(Time, u64), UnderWay>,
+    questions: u64,
+    /// When a question was sent, all of them.
+    pub asked: Vec<Time>,
+    /// When the gate was closed, as often as it was.
+    pub closed: Vec<Time>,
+}
+
+fn limits(without: Without) -> Limits {
+    Limits {
+        lanes: LANES,
+        asks_per_second: if without.rate { 1e6 } else { PER_SECOND },
+        probes_apart_max: BACK_OFF.cap,
+    }
+}
+
+const BACK_OFF: BackOff = BackOff {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(300),
+    attempts_max: 30,
+};
+
+fn rule() -> Rule {
+    Rule::new(Duration::from_secs(15))
+}
+
+type Opened = (Store, Gate, JoinHandle<Result<(), StoreError>>);
+
+async fn open(path: PathBuf, now: Time) -> Opened {
+    let settings = Settings {
+        path,
+        waiting_max: 8192,
+        projects: vec![(project(), Some(PER_SECOND))],
+        now,
+    };
+    let (store, mut gates, writer) = store::open(&settings).await.expect("opens");
+    let gate = gates.remove(&project()).expect("is registered");
+    (store, gate, tokio::spawn(writer))
+}
+
+impl Service {
+    pub async fn start(seed: u64, without: Without) -> Service {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, gate, writer) = open(folder.path().join("played.db"), BEGAN).await;
+        Service {
+            folder,
+            store,
+            writer,
+            pace: Pace::new(limits(without), gate),
+            without,
+            now: BEGAN,
+            rng: Rng::with_seed(seed),
+            under_way: BTreeMap::new(),
+            questions: 0,
+            asked: Vec::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// Kills it and starts it again at once: what was under way is gone, what was committed is not.
+    pub async fn kill(self) -> Service {
+        let path = self.path();
+        self.writer.abort();
+        assert!(self.writer.await.is_err_and(|end| end.is_cancelled()));
+        drop(self.store);
+        let (store, gate, writer) = open(path, self.now).await;
+        Service {
+            store,
+            writer,
+            pace: Pace::new(limits(self.without), gate),
+            under_way: BTreeMap::new(),
+            ..self
+        }
+    }
+
+    /// Takes callbacks in, all at once, and looks at them.
+    pub async fn hear(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
+        let mut taking = JoinSet::new();
+        for (order, said_at, state) in events {
+            let (store, received_at) = (self.store.clone(), self.now);
+            let event_id = format!("{order} {said_at} {state} {}", self.rng.u64(..));
+            taking.spawn(async move {
+                let delivery = NewDelivery {
+                    project: project(),
+                    body: event_id.clone().into_bytes().into(),
+                    event_id: Some(event_id),
+                    subject: Subject::Order {
+                        order,
+                        status: Status::Known(state),
+                        said_at: Some(said_at),
+                    },
+                    received_at,
+                };
+                store.accept(delivery).await
+            });
+        }
+        for accepted in taking.join_all().await {
+            accepted.expect("is taken");
+        }
+        let request = LookRequest {
+            deliveries_max: 256,
+            now: self.now,
+            rule: rule(),
+            api_off: Vec::new(),
+        };
+        while self.store.look(request.clone()).await.expect("looks").taken > 0 {}
+    }
+
+    /// Makes orders known.
+    pub async fn watch(&self, orders: impl IntoIterator<Item = Id>) {
+        let request = WatchRequest {
+            project: project(),
+            orders: orders.into_iter().collect(),
+            now: self.now,
+        };
+        self.store.watch(request).await.expect("is known");
+    }
+
+    /// Asks about everything that is due, at once and beside the limits: what went before the play.
+    pub async fn settle_all(&mut self, sinch: &Sinch) {
+        let claims = self.claim(u32::MAX, 0).await;
+        let mut settling = JoinSet::new();
+        for claim in claims {
+            let (_, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
+            let result = Ok(result.expect("Sinch is well"));
+            let outcome = self.outcome(claim, self.now, result, true);
+            let store = self.store.clone();
+            settling.spawn(async move { store.settle(outcome).await });
+        }
+        for settled in settling.join_all().await {
+            settled.expect("settles");
+        }
+    }
+
+    /// Lets time go by, until the given time or, sooner, until `enough` says so.
+    pub async fn play(&mut self, sinch: &Sinch, until: Time) {
+        while self.now < until {
+            let wake = self.ask(sinch).await;
+            let next_answer = self.under_way.keys().next().map(|(at, _)| *at);
+            let next = next_answer.map_or(wake, |at| at.min(wake));
+            // Never at the same moment for ever.
+            self.now = next.max(Time(self.now.0 + 1)).min(until);
+            self.settle_what_came().await;
+        }
+    }
+
+    /// Does what the pace says; returns when there may be more to do, if no answer comes before.
+    async fn ask(&mut self, sinch: &Sinch) -> Time {
+        loop {
+            let (orders_max, urgent_max) = match self.pace.next(self.now) {
+                Next::Ask {
+                    orders_max,
+                    urgent_max,
+                } => (orders_max, urgent_max),
+                Next::Wait(until) => return until,
+                Next::Full => return Time(i64::MAX),
+            };
+            let claims = self.claim(orders_max, urgent_max).await;
+            (claims.len()..orders_max as usize).for_each(|_| self.pace.freed());
+            let idle = claims.len() < orders_max as usize;
+            for claim in claims {
+                self.asked.push(self.now);
+                let (comes_at, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
+                let under_way = UnderWay {
+                    claim,
+                    asked_at: self.now,
+                    result,
+                };
+                self.under_way.insert((comes_at, self.questions), under_way);
+                self.questions += 1;
+            }
+            if idle {
+                return self.now.plus(POLL);
+            }
+        }
+    }
+
+    async fn claim(&self, orders_max: u32, urgent_max: u32) -> Vec<Claim> {
+        let request = ClaimRequest {
+            project: project(),
+            orders_max,
+            urgent_max,
+            now: self.now,
+            lease: Duration::from_secs(50),
+        };
+        self.store.claim(request).await.expect("claims")
+    }
+
+    async fn settle_what_came(&mut self) {
+        while let Some(first) = self.under_way.first_entry()
+            && first.key().0 <= self.now
+        {
+            let UnderWay {
+                claim,
+                asked_at,
+                result,
+            } = first.remove();
+            let roll = self.rng.f64();
+            let was_closed = self.pace.gate().clone();
+            let mut gateless = Pace::new(limits(self.without), Gate::default());
+            let pace = match self.without.gate {
+                true => &mut gateless,
+                false => &mut self.pace,
+            };
+            let (result, healthy) = pace.tried(&claim.key.order, result, self.now, roll);
+            let gate = self.pace.gate().clone();
+            if gate != was_closed {
+                if gate.paused.is_some() {
+                    self.closed.push(self.now);
+                }
+                let kept = self.store.keep_gate(project(), gate).await;
+                kept.expect("is kept");
+            }
+            let outcome = self.outcome(claim, asked_at, result, healthy);
+            let settled = self.store.settle(outcome).await.expect("settles");
+            assert!(matches!(settled, Settled::Done { .. }), "{settled:?}");
+            self.pace.freed();
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        claim: Claim,
+        asked_at: Time,
+        result: Result<Answer, crate::order::Failure>,
+        healthy: bool,
+    ) -> Outcome {
+        Outcome {
+            claim,
+            asked_at,
+            result,
+            healthy,
+            now: self.now,
+            roll: self.rng.f64(),
+            rule: rule(),
+            back_off: BACK_OFF,
+        }
+    }
+
+    /// Every order that is known.
+    pub async fn orders(&self) -> Vec<OrderRow> {
+        let filter = OrderFilter {
+            limit: u32::MAX,
+            ..OrderFilter::default()
+        };
+        self.store.orders(&filter).await.expect("reads")
+    }
+
+    /// How many deliveries nobody has looked at, and how many are kept.
+    pub async fn deliveries(&self) -> (i64, i64) {
+        let summary = self.store.summary(self.now).await.expect("reads");
+        let url = format!("sqlite://{}", self.path().display());
+        let mut db = SqliteConnection::connect(&url).await.expect("connects");
+        let kept = sqlx::query("SELECT count(*) FROM deliveries")
+            .fetch_one(&mut db)
+            .await;
+        (summary.deliveries_waiting, kept.expect("a count").get(0))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("played.db")
+    }
+
+    /// The orders that are not where Sinch has them, with something open, or unknown.
+    pub async fn unsettled(&self, sinch: &Sinch) -> BTreeSet<Id> {
+        let mut unsettled: BTreeSet<Id> = sinch.orders.keys().cloned().collect();
+        for row in self.orders().await {
+            let order = id(&row.order);
+            let truth = sinch.state(&order, self.now).map(|(_, state)| state);
+            if row.settled && row.confirmed == truth.map(State::as_str) {
+                unsettled.remove(&order);
+            }
+        }
+        unsettled
+    }
+
+    /// The orders that nobody asks about any more for want of an answer.
+    pub async fn parked(&self) -> usize {
+        let orders = self.orders().await;
+        orders.iter().filter(|row| row.parked.is_some()).count()
+    }
+}
+
+/// The most questions in any span of this length.
+pub fn busiest(asked: &[Time], span: Duration) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (last, at) in asked.iter().enumerate() {
+        while at.since(asked[first]) >= span {
+            first += 1;
+        }
+        most = most.max(last - first + 1);
+    }
+    most
+}

@@ -121,7 +121,7 @@ const BACK_OFF: BackOff = BackOff {
 };
 
 fn rule() -> Rule {
-    Rule::new(Duration::from_secs(15))
+    Rule::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
 type Opened = (Store, Gate, JoinHandle<Result<(), StoreError>>);

@@ -5,10 +5,12 @@
 //! go back. Liveness: at rest, the last of them is where the order ended. Simpler rules stand beside
 //! the house's as controls: a trial that they pass proves nothing.
 
+mod mind;
 mod play;
 mod rules;
 mod tally;
 
+pub use mind::{Mind, Weighed};
 pub use rules::Contender;
 pub use tally::{Met, Tally, Verdict, Wrong};
 
@@ -17,11 +19,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::play::Play;
+use self::play::{Play, START};
+use self::rules::Believer;
 use super::lock;
 use super::script::{Script, Trouble};
-use super::world::{Notice, Says, World};
-use crate::order::{BackOff, Id, Rule};
+use super::world::{Life, Notice, Says, World};
+use crate::order::{BackOff, Id, Rule, Time};
 
 /// So many orders share a world: enough for its ways of life, few enough to make one for a single order.
 const BATCH: u64 = 64;
@@ -94,6 +97,12 @@ impl Course {
 
     /// Plays every order by one rule, on so many threads. Their number changes nothing in the verdict.
     pub fn run(&self, contender: Contender, threads: usize) -> Tally {
+        self.run_with(&|_, since| Believer::new(contender, since), threads)
+    }
+
+    /// Plays every order with a mind of its own, which is made from the order's id and the time of its
+    /// creation.
+    pub fn run_with<M: Mind>(&self, mind: &MakeMind<'_, M>, threads: usize) -> Tally {
         let (next, total) = (AtomicU64::new(0), Mutex::new(Tally::default()));
         let work = || {
             let mut tally = Tally::default();
@@ -102,7 +111,7 @@ impl Course {
                 if first >= self.orders {
                     return lock(&total).add(tally);
                 }
-                self.play_batch(contender, first, &mut tally);
+                self.play_batch(mind, first, &mut tally);
             }
         };
         std::thread::scope(|scope| {
@@ -118,6 +127,11 @@ impl Course {
 
     /// One order's story, step by step; empty if there is none of this index.
     pub fn story(&self, contender: Contender, index: u64) -> Vec<String> {
+        self.story_with(&|_, since| Believer::new(contender, since), index)
+    }
+
+    /// The same, of an order with a mind as in [`Course::run_with`].
+    pub fn story_with<M: Mind>(&self, mind: &MakeMind<'_, M>, index: u64) -> Vec<String> {
         let world = self.world(index - index % BATCH);
         let told = told(&world);
         let nth = usize::try_from(index % BATCH).unwrap_or_default();
@@ -125,10 +139,10 @@ impl Course {
             return Vec::new();
         };
         let deliveries = self.deliveries(&told, &life.id);
-        Play::new(self, &world, life, deliveries, contender).tell()
+        Play::new(self, &world, life, deliveries, made(mind, life)).tell()
     }
 
-    fn play_batch(&self, contender: Contender, first: u64, tally: &mut Tally) {
+    fn play_batch<M: Mind>(&self, mind: &MakeMind<'_, M>, first: u64, tally: &mut Tally) {
         let world = self.world(first);
         let told = told(&world);
         for (index, life) in (first..self.orders.min(first + BATCH)).zip(world.orders()) {
@@ -136,7 +150,7 @@ impl Course {
                 continue;
             }
             let deliveries = self.deliveries(&told, &life.id);
-            let verdict = Play::new(self, &world, life, deliveries, contender).run();
+            let verdict = Play::new(self, &world, life, deliveries, made(mind, life)).run();
             tally.count(index, verdict);
         }
     }
@@ -171,6 +185,13 @@ impl Course {
         deliveries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         deliveries
     }
+}
+
+/// Makes the mind that an order is played with.
+type MakeMind<'a, M> = dyn Fn(&Id, Time) -> M + Sync + 'a;
+
+fn made<M>(mind: &MakeMind<'_, M>, life: &Life) -> M {
+    mind(&life.id, START.plus(life.created().unwrap_or_default()))
 }
 
 /// What is told of each order: a world tells of one after the other.

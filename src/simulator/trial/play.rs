@@ -5,14 +5,16 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::Course;
-use super::rules::{Contender, Mind};
+use super::mind::Mind;
 use super::tally::{Rare, Verdict, Wrong};
-use crate::order::{Answer, Decision, Doubt, Event, Failure, Finding, State, Status, Time, Tried};
+use crate::order::{
+    Answer, Decision, Doubt, Event, Failure, Finding, Order, State, Status, Time, Tried,
+};
 use crate::simulator::journal::secs;
 use crate::simulator::world::{Life, Notice, Reply, Says, World, hit};
 
 /// When the worlds begin, by Sinch's clock.
-const START: Time = Time(1_770_091_506_123_456);
+pub(super) const START: Time = Time(1_770_091_506_123_456);
 /// An order is followed for so long after its last change: an event may come a day late, and the last
 /// look at what is final comes a day after that was first seen.
 const AFTER: Duration = Duration::from_secs(30 * 3600);
@@ -42,7 +44,7 @@ struct Flight {
 }
 
 /// One order and all that is under way for it.
-pub(super) struct Play<'a> {
+pub(super) struct Play<'a, M> {
     course: &'a Course,
     world: &'a World,
     life: &'a Life,
@@ -50,10 +52,9 @@ pub(super) struct Play<'a> {
     deliveries: Vec<(Duration, &'a Notice)>,
     /// When operators ask for the order; the next last.
     wishes: Vec<Duration>,
-    /// The events that are on disk.
-    accepted: Vec<&'a Notice>,
-    /// Those of them that nobody has looked at, and when somebody will.
-    waiting: Vec<Event>,
+    /// What came, as it was understood.
+    understood: Vec<(&'a Notice, Event)>,
+    /// When somebody looks at what waits.
     look_at: Option<Duration>,
     flight: Option<Flight>,
     /// Whether an operator wants the question that is due.
@@ -62,7 +63,7 @@ pub(super) struct Play<'a> {
     look_after_at: Option<Time>,
     /// Whether the question that was asked last only looked after the order.
     looking: bool,
-    mind: Mind,
+    mind: M,
     /// What decides how Sinch answers, and what decides the rest.
     dice: Rng,
     chance: Rng,
@@ -78,14 +79,14 @@ pub(super) struct Play<'a> {
     story: Option<Vec<String>>,
 }
 
-impl<'a> Play<'a> {
+impl<'a, M: Mind> Play<'a, M> {
     pub fn new(
         course: &'a Course,
         world: &'a World,
         life: &'a Life,
         deliveries: Vec<(Duration, &'a Notice)>,
-        contender: Contender,
-    ) -> Play<'a> {
+        mind: M,
+    ) -> Play<'a, M> {
         let mut dice = world.dice(life);
         let mut chance = dice.fork();
         let off = i64::try_from(course.clock_off_max.as_micros()).unwrap_or(0);
@@ -99,14 +100,13 @@ impl<'a> Play<'a> {
             life,
             deliveries,
             wishes: wishes(course, life, &mut chance),
-            accepted: Vec::new(),
-            waiting: Vec::new(),
+            understood: Vec::new(),
             look_at: None,
             flight: None,
             wished: false,
             look_after_at: None,
             looking: false,
-            mind: Mind::new(contender, START.plus(created)),
+            mind,
             dice,
             chance,
             ahead_micros,
@@ -118,7 +118,8 @@ impl<'a> Play<'a> {
             story: None,
         };
         if course.deaf {
-            play.mind.order.ask_at = Some(play.ours(created));
+            let created = play.ours(created);
+            play.mind.wish(created);
         }
         play
     }
@@ -157,7 +158,7 @@ impl<'a> Play<'a> {
                 Step::Settle => self.settle(),
             }
         }
-        let (believed, truth) = (self.mind.believed(), self.life.final_state());
+        let (believed, truth) = (self.believed(), self.life.final_state());
         if believed != truth {
             let wrong = Wrong::AtRest { believed, truth };
             self.note(|| wrong.to_string());
@@ -178,7 +179,7 @@ impl<'a> Play<'a> {
             Some(flight) => Some((flight.done, Step::Settle)),
             None => self
                 .mind
-                .order
+                .order()
                 .ask_at
                 .map(|at| (self.offset(at), Step::Ask)),
         };
@@ -200,18 +201,27 @@ impl<'a> Play<'a> {
         let Says::State(said) = notice.says else {
             return;
         };
-        let repeated = self
-            .accepted
+        let before = self
+            .understood
             .iter()
-            .any(|known| std::ptr::eq(*known, notice));
+            .find(|(known, _)| std::ptr::eq(*known, notice));
+        let event = match before {
+            Some((_, event)) => event.clone(),
+            None => self.understand(notice, said),
+        };
+        let new = self.mind.accept(notice.salt, &event);
         self.note(|| {
-            let again = if repeated { ", again" } else { "" };
+            let again = if new { "" } else { ", again" };
             format!("the event {said} of {} arrives{again}", secs(notice.at))
         });
-        if repeated {
-            return;
+        if new {
+            let soon = self.now + self.lag(200);
+            self.look_at.get_or_insert(soon);
         }
-        self.accepted.push(notice);
+    }
+
+    /// What the service makes of a callback that it has not had before.
+    fn understand(&mut self, notice: &'a Notice, said: State) -> Event {
         // Of an order that Sinch forgets, nothing but its events can tell the end.
         let foreign = self.life.gone_at.is_none() && hit(&mut self.chance, self.course.foreign);
         let status = match foreign {
@@ -219,20 +229,20 @@ impl<'a> Play<'a> {
             false => Status::Known(said),
         };
         let timeless = hit(&mut self.chance, self.course.timeless);
-        self.waiting.push(Event {
+        let event = Event {
             status,
             said_at: (!timeless).then(|| notice.said_at(START)),
             received_at: self.ours(self.now),
-        });
-        let soon = self.now + self.lag(200);
-        self.look_at.get_or_insert(soon);
+        };
+        self.understood.push((notice, event.clone()));
+        event
     }
 
     /// An operator asks for the order, if it was heard of.
     fn wish(&mut self) {
         self.wishes.pop();
         let now = self.ours(self.now);
-        if (self.course.deaf || !self.accepted.is_empty()) && self.mind.wish(now) {
+        if (self.course.deaf || !self.understood.is_empty()) && self.mind.wish(now) {
             self.wished = true;
             self.note(|| "an operator asks".to_owned());
         }
@@ -241,9 +251,8 @@ impl<'a> Play<'a> {
     /// What has arrived is looked at.
     fn look(&mut self) {
         self.look_at = None;
-        let events = std::mem::take(&mut self.waiting);
         let now = self.ours(self.now);
-        let (decisions, believed) = self.mind.look(&events, now, &self.course.rule);
+        let (decisions, believed) = self.mind.look(now, &self.course.rule);
         for decision in &decisions {
             let met = &mut self.verdict.met;
             match decision {
@@ -267,11 +276,12 @@ impl<'a> Play<'a> {
 
     /// Sinch is asked. The try is counted before its outcome is known.
     fn ask(&mut self) {
-        let retries = self.mind.order.attempts > 0;
+        let retries = self.mind.order().attempts > 0;
         let wished = std::mem::take(&mut self.wished);
-        let planned = self.look_after_at.take() == self.mind.order.ask_at;
+        let planned = self.look_after_at.take() == self.mind.order().ask_at;
         self.looking = wished || if retries { self.looking } else { planned };
-        self.mind.order.attempts += 1;
+        let now = self.ours(self.now);
+        self.mind.ask(now);
         match self.looking {
             true => self.verdict.looks += 1,
             false => self.verdict.asks += 1,
@@ -305,12 +315,12 @@ impl<'a> Play<'a> {
             now: self.ours(self.now),
             roll: self.chance.f64(),
         };
-        let before = &self.mind.order;
+        let before = self.mind.order();
         let (state, tied) = (before.state(), before.tie.as_ref().map(|tie| tie.state));
         let (missing, parked) = (before.missing_since.is_some(), before.parked.is_some());
         let weighed = self
             .mind
-            .weigh(tried, &self.course.rule, &self.course.back_off);
+            .settle(tried, &self.course.rule, &self.course.back_off);
         self.note(|| match (&weighed.finding, &result) {
             (Some(finding), _) => finding.to_string(),
             (None, result) => format!("{result:?}"),
@@ -343,10 +353,10 @@ impl<'a> Play<'a> {
             )
             | None => {}
         }
-        let after = &self.mind.order;
+        let after = self.mind.order();
         // Not what an event that was contradicted asks for.
         let sure_at = tried.asked_at.plus(self.course.rule.staleness_max);
-        let looks = self.mind.only_looks() && after.ask_at != Some(sure_at);
+        let looks = only_looks(after) && after.ask_at != Some(sure_at);
         self.look_after_at = after.ask_at.filter(|_| looks);
         if !parked && after.parked.is_some() {
             met.note(Rare::Parked);
@@ -371,13 +381,15 @@ impl<'a> Play<'a> {
                 self.deliveries.extend(again);
             }
             // Counted, but not asked.
-            Step::Ask if self.chance.bool() => self.mind.order.attempts += 1,
+            Step::Ask if self.chance.bool() => {
+                let now = self.ours(self.now);
+                self.mind.ask(now);
+            }
             Step::Deliver | Step::Wish | Step::Look | Step::Ask | Step::Settle => {}
         }
         let up = self.now + self.lag(60_000);
         self.now = up;
         self.flight = None;
-        self.look_at = (!self.waiting.is_empty()).then_some(up);
         // Who was not answered tries again, in any order.
         for i in 0..self.deliveries.len() {
             if self.deliveries[i].0 <= up {
@@ -388,17 +400,17 @@ impl<'a> Play<'a> {
             .sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         // Open orders are asked about again, spread out.
         let spread = self.lag(600_000);
-        let spread = self.ours(up + spread);
-        let order = &mut self.mind.order;
-        if !order
-            .confirmed
-            .as_ref()
-            .is_some_and(|known| known.state.is_final())
-        {
-            let looks = self.look_after_at == order.ask_at;
-            order.ask_at = order.ask_at.map(|at| at.min(spread));
-            self.look_after_at = order.ask_at.filter(|_| looks);
-        }
+        let looks = self.look_after_at == self.mind.order().ask_at;
+        let now = self.ours(up);
+        let waits = self.mind.restart(now, spread);
+        self.look_at = waits.then_some(up);
+        self.look_after_at = self.mind.order().ask_at.filter(|_| looks);
+    }
+
+    /// The state that is taken for true.
+    fn believed(&self) -> Option<State> {
+        let known = self.mind.order().confirmed.as_ref();
+        known.map(|known| known.state)
     }
 
     /// Judges a state that was just taken for true: the order must have entered it after the one before.
@@ -444,6 +456,11 @@ impl<'a> Play<'a> {
             story.push(line(self.now, words()));
         }
     }
+}
+
+/// Whether the question that is due only looks after an order of which nothing new was heard.
+fn only_looks(order: &Order) -> bool {
+    order.confirmed.is_some() && order.hints.is_empty() && order.tie.is_none()
 }
 
 /// When operators ask for the order: a few times within seconds of a change.

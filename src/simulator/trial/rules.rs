@@ -1,7 +1,9 @@
 //! The rules that are put to the trial: the house's, and simpler ones that must fail it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::mind::{Mind, Weighed};
 use crate::order::{
     self, Answer, BackOff, Confirmed, Decision, Event, Failure, Finding, Order, Rule, Snapshot,
     State, Status, Time, Tried,
@@ -44,42 +46,59 @@ impl Contender {
     }
 }
 
-/// A rule, and what it knows of one order. Each keeps it in the same form; what a control believes
-/// stands as confirmed.
+/// A rule, and what it knows of one order, in memory. Each keeps it in the same form; what a control
+/// believes stands as confirmed.
 #[derive(Debug)]
-pub(super) struct Mind {
+pub(super) struct Believer {
     contender: Contender,
-    pub order: Order,
+    order: Order,
+    /// The events that it has, by what tells them apart, and those that nobody has looked at.
+    heard: BTreeSet<u128>,
+    waiting: Vec<Event>,
 }
 
-/// What an answer, or the want of one, came to.
-pub(super) struct Weighed {
-    /// What the house rule found.
-    pub finding: Option<Finding>,
-    /// The state that is taken for true from now on, if it is another one.
-    pub believed: Option<State>,
-}
-
-impl Mind {
-    pub fn new(contender: Contender, first_seen_at: Time) -> Mind {
-        Mind {
+impl Believer {
+    pub fn new(contender: Contender, first_seen_at: Time) -> Believer {
+        Believer {
             contender,
             order: Order::new(first_seen_at),
+            heard: BTreeSet::new(),
+            waiting: Vec::new(),
         }
     }
 
-    /// The state that is taken for true.
-    pub fn believed(&self) -> Option<State> {
+    fn believed(&self) -> Option<State> {
         self.order.confirmed.as_ref().map(|known| known.state)
     }
+}
 
-    /// Whether the question that is due only looks after what nothing new was heard of.
-    pub fn only_looks(&self) -> bool {
-        self.order.confirmed.is_some() && self.order.hints.is_empty() && self.order.tie.is_none()
+impl Mind for Believer {
+    fn order(&self) -> &Order {
+        &self.order
     }
 
-    /// Somebody wants Sinch to be asked at once; `false`: this rule never asks.
-    pub fn wish(&mut self, now: Time) -> bool {
+    fn accept(&mut self, event: u128, said: &Event) -> bool {
+        let new = self.heard.insert(event);
+        if new {
+            self.waiting.push(said.clone());
+        }
+        new
+    }
+
+    fn ask(&mut self, _now: Time) {
+        self.order.attempts += 1;
+    }
+
+    fn restart(&mut self, now: Time, spread: Duration) -> bool {
+        let known = self.order.confirmed.as_ref();
+        if !known.is_some_and(|known| known.state.is_final()) {
+            let again = now.plus(spread);
+            self.order.ask_at = self.order.ask_at.map(|at| at.min(again));
+        }
+        !self.waiting.is_empty()
+    }
+
+    fn wish(&mut self, now: Time) -> bool {
         let asks = !matches!(self.contender, Contender::NewestWins | Contender::WhatComes);
         if asks {
             self.order.ask_at = Some(now);
@@ -89,14 +108,8 @@ impl Mind {
         asks
     }
 
-    /// Takes note of events. What the house rule decided on each, and the states that were taken for
-    /// true on the way.
-    pub fn look(
-        &mut self,
-        events: &[Event],
-        now: Time,
-        rule: &Rule,
-    ) -> (Vec<Decision>, Vec<State>) {
+    fn look(&mut self, now: Time, rule: &Rule) -> (Vec<Decision>, Vec<State>) {
+        let events = &std::mem::take(&mut self.waiting);
         match self.contender {
             Contender::House | Contender::TiesBelieved => {
                 let look = order::look(&self.order, events, now, rule);
@@ -110,6 +123,27 @@ impl Mind {
         }
     }
 
+    fn settle(&mut self, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -> Weighed {
+        let before = self.believed();
+        let finding = match self.contender {
+            Contender::House => self.weigh_by_the_house(tried, rule, back_off),
+            Contender::TiesBelieved => {
+                self.untie(tried.result);
+                self.weigh_by_the_house(tried, rule, back_off)
+            }
+            Contender::FirstGetBelieved | Contender::NewestWins | Contender::WhatComes => {
+                self.believe_answer(tried, back_off);
+                None
+            }
+        };
+        Weighed {
+            finding,
+            believed: self.believed().filter(|now| before != Some(*now)),
+        }
+    }
+}
+
+impl Believer {
     /// What a control does with an event.
     fn hear(&mut self, event: &Event, now: Time) -> Option<State> {
         let said = event.status.known()?;
@@ -143,26 +177,6 @@ impl Mind {
             confirmed_at,
             reopened: false,
         });
-    }
-
-    /// Takes note of what came of a question.
-    pub fn weigh(&mut self, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -> Weighed {
-        let before = self.believed();
-        let finding = match self.contender {
-            Contender::House => self.weigh_by_the_house(tried, rule, back_off),
-            Contender::TiesBelieved => {
-                self.untie(tried.result);
-                self.weigh_by_the_house(tried, rule, back_off)
-            }
-            Contender::FirstGetBelieved | Contender::NewestWins | Contender::WhatComes => {
-                self.believe_answer(tried, back_off);
-                None
-            }
-        };
-        Weighed {
-            finding,
-            believed: self.believed().filter(|now| before != Some(*now)),
-        }
     }
 
     fn weigh_by_the_house(

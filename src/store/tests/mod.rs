@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 mod opening;
 mod orders;
 mod taking;
+mod truth;
 mod urgency;
 
 use super::*;

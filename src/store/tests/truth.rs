@@ -1,0 +1,282 @@
+//! The ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the
+//! service between any two steps.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::*;
+use crate::order::{self, Decision, Event, Order, Tried};
+use crate::simulator::trial::{Contender, Course, Mind, Weighed};
+use crate::store::rows::{self, order_columns};
+
+const SEED: u64 = 1;
+const ORDERS: u64 = 64;
+
+/// An order that is known by a database of its own.
+struct Database {
+    runtime: Arc<Runtime>,
+    folder: TempDir,
+    name: Id,
+    store: Option<Store>,
+    writer: JoinHandle<Result<(), StoreError>>,
+    claim: Option<Claim>,
+    order: Order,
+    /// What a mutilated one forgets: it proves that the trial would notice.
+    forgets: Forgets,
+}
+
+/// Which promise of the store is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forgets {
+    /// None.
+    Nothing,
+    /// What lies in the inbox when the service is killed.
+    News,
+    /// The hints, whenever it starts anew.
+    Hints,
+}
+
+impl Database {
+    fn new(name: &Id, since: Time, forgets: Forgets) -> Database {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Arc::new(runtime.expect("a runtime"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, writer) = start(&runtime, &folder, since);
+        Database {
+            runtime,
+            folder,
+            name: name.clone(),
+            store: Some(store),
+            writer,
+            claim: None,
+            order: Order::new(since),
+            forgets,
+        }
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().expect("is open")
+    }
+
+    fn key(&self) -> OrderKey {
+        OrderKey {
+            project: id(PROJECT),
+            order: self.name.clone(),
+        }
+    }
+
+    fn believed(&self) -> Option<State> {
+        self.order.confirmed.as_ref().map(|known| known.state)
+    }
+
+    /// Reads the order as it is on disk.
+    fn read(&mut self) {
+        const SQL: &str = concat!(
+            "SELECT ",
+            order_columns!(),
+            " FROM orders AS o JOIN projects AS p ON p.id = o.project"
+        );
+        let readers = &self.store().readers;
+        let row = self
+            .runtime
+            .block_on(sqlx::query(SQL).fetch_optional(readers));
+        if let Some(row) = row.expect("reads") {
+            self.order = rows::read(&row).expect("an order").order;
+        }
+    }
+
+    fn execute(&self, sql: &'static str) {
+        let path = self.folder.path().join("house.db");
+        self.runtime.block_on(async {
+            let url = format!("sqlite://{}", path.display());
+            let mut db = SqliteConnection::connect(&url).await.expect("opens");
+            sqlx::query(sql).execute(&mut db).await.expect("is done");
+            db.close().await.expect("closes");
+        });
+    }
+}
+
+fn start(
+    runtime: &Runtime,
+    folder: &TempDir,
+    now: Time,
+) -> (Store, JoinHandle<Result<(), StoreError>>) {
+    let settings = Settings {
+        now,
+        ..settings(folder.path().join("house.db"))
+    };
+    runtime.block_on(async {
+        let (store, _, writer) = open(&settings).await.expect("opens");
+        (store, tokio::spawn(writer))
+    })
+}
+
+impl Mind for Database {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn accept(&mut self, event: u128, said: &Event) -> bool {
+        let delivery = NewDelivery {
+            project: id(PROJECT),
+            event_id: Some(event.to_string()),
+            subject: Subject::Order {
+                order: self.name.clone(),
+                status: said.status.clone(),
+                said_at: said.said_at,
+            },
+            received_at: said.received_at,
+            body: event.to_string().into_bytes().into(),
+        };
+        let accepted = self.runtime.block_on(self.store().accept(delivery));
+        match accepted.expect("is taken") {
+            Accepted::New => true,
+            Accepted::Repeat => false,
+            Accepted::Conflict => panic!("the same event has the same body"),
+        }
+    }
+
+    fn look(&mut self, now: Time, rule: &Rule) -> (Vec<Decision>, Vec<State>) {
+        let request = LookRequest {
+            deliveries_max: 256,
+            now,
+            rule: rule.clone(),
+            api_off: Vec::new(),
+        };
+        let looked = self.runtime.block_on(self.store().look(request));
+        looked.expect("looks");
+        self.read();
+        (Vec::new(), Vec::new())
+    }
+
+    fn wish(&mut self, now: Time) -> bool {
+        let known = self
+            .runtime
+            .block_on(self.store().ask_now(self.key(), now))
+            .expect("writes");
+        if !known {
+            let request = WatchRequest {
+                project: id(PROJECT),
+                orders: vec![self.name.clone()],
+                now,
+            };
+            let watched = self.runtime.block_on(self.store().watch(request));
+            assert_eq!(watched.expect("writes"), 1);
+        }
+        self.read();
+        true
+    }
+
+    fn ask(&mut self, now: Time) {
+        let request = ClaimRequest {
+            project: id(PROJECT),
+            orders_max: 1,
+            urgent_max: 1,
+            now,
+            lease: Duration::from_secs(60),
+        };
+        let claims = self.runtime.block_on(self.store().claim(request));
+        self.claim = claims.expect("claims").pop();
+        assert!(self.claim.is_some(), "what is due can be claimed");
+        self.read();
+    }
+
+    fn settle(&mut self, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -> Weighed {
+        let before = self.believed();
+        let outcome = Outcome {
+            claim: self.claim.take().expect("was claimed"),
+            asked_at: tried.asked_at,
+            result: tried.result.clone(),
+            healthy: tried.healthy,
+            now: tried.now,
+            roll: tried.roll,
+            rule: rule.clone(),
+            back_off: back_off.clone(),
+        };
+        let settled = self.runtime.block_on(self.store().settle(outcome));
+        assert_ne!(settled.expect("settles"), Settled::Fenced);
+        // What the pure rules make of it, beside what the database makes of it.
+        let expected = order::weigh(&self.order, tried, rule, back_off);
+        self.read();
+        assert_eq!(self.order, expected.order, "is stored as it was decided");
+        Weighed {
+            finding: expected.finding.ok(),
+            believed: self.believed().filter(|now| before != Some(*now)),
+        }
+    }
+
+    fn restart(&mut self, now: Time, _spread: Duration) -> bool {
+        self.claim = None;
+        self.writer.abort();
+        let (runtime, writer) = (self.runtime.clone(), &mut self.writer);
+        let ended = runtime.block_on(writer);
+        assert!(
+            ended.is_err_and(|end| end.is_cancelled()),
+            "killed, not ended"
+        );
+        if let Some(store) = self.store.take() {
+            runtime.block_on(store.readers.close());
+        }
+        match self.forgets {
+            Forgets::Nothing => {}
+            Forgets::News => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
+            Forgets::Hints => self.execute("UPDATE orders SET hints = '[]', ask_at = NULL"),
+        }
+        let (store, writer) = start(&runtime, &self.folder, now);
+        (self.store, self.writer) = (Some(store), writer);
+        self.read();
+        let sql = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
+        let waiting = sqlx::query(sql).fetch_one(&self.store().readers);
+        let waiting: i64 = runtime.block_on(waiting).expect("reads").get(0);
+        waiting > 0
+    }
+}
+
+/// The hostile course, shorter, since each look costs two commits, and with more crashes.
+fn course(seed: u64, orders: u64) -> Course {
+    let back_off = BackOff {
+        base: Duration::from_secs(1),
+        cap: Duration::from_secs(300),
+        attempts_max: 30,
+    };
+    let rule = Rule::new(Duration::from_secs(15), Duration::from_secs(300));
+    Course {
+        span: Duration::from_secs(4 * 3600),
+        crash: 0.05,
+        ..Course::hostile(seed, orders, rule, back_off)
+    }
+}
+
+#[test]
+fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
+    let course = course(SEED, ORDERS);
+    let mind = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
+    let tally = course.run_with(&mind, 4);
+    for (index, wrong) in &tally.failed {
+        eprintln!("seed {SEED}, order {index}: {wrong}");
+        for line in course.story_with(&mind, *index) {
+            eprintln!("{line}");
+        }
+    }
+    assert_eq!(tally.orders, ORDERS);
+    assert!(!tally.is_wrong(), "seed {SEED}");
+    let pure = course.run(Contender::House, 4);
+    assert!(!pure.is_wrong(), "seed {SEED}: the rules themselves");
+    let crashes = tally.met.paths().find(|(name, ..)| *name == "crash");
+    let crashes = crashes.map_or(0, |(_, met, _)| met);
+    assert!(crashes > ORDERS, "{crashes} crashes");
+}
+
+#[test]
+fn a_database_that_forgets_is_found_out() {
+    for forgets in [Forgets::News, Forgets::Hints] {
+        let course = Course {
+            crash: 0.4,
+            ..course(SEED, 12)
+        };
+        let tally = course.run_with(&|name, since| Database::new(name, since, forgets), 4);
+        assert!(tally.is_wrong(), "seed {SEED}: {forgets:?} is not noticed");
+    }
+}

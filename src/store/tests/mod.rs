@@ -87,10 +87,15 @@ impl House {
     }
 
     async fn claim(&self, secs: i64) -> Vec<Claim> {
+        self.claim_some(10, 0, secs).await
+    }
+
+    /// Claims so many orders, of which some places are for the most urgent; their names.
+    async fn claim_some(&self, orders_max: u32, urgent_max: u32, secs: i64) -> Vec<Claim> {
         let request = ClaimRequest {
             project: id(PROJECT),
-            orders_max: 10,
-            urgent_max: 0,
+            orders_max,
+            urgent_max,
             now: at(secs),
             lease: Duration::from_secs(60),
         };

@@ -7,18 +7,6 @@ use proptest::prelude::*;
 use super::*;
 
 impl House {
-    /// Claims so many orders, of which some places are for the most urgent; their names.
-    async fn claim_some(&self, orders_max: u32, urgent_max: u32, secs: i64) -> Vec<Claim> {
-        let request = ClaimRequest {
-            project: id(PROJECT),
-            orders_max,
-            urgent_max,
-            now: at(secs),
-            lease: Duration::from_secs(60),
-        };
-        self.store.claim(request).await.expect("claims")
-    }
-
     async fn watch(&self, orders: &[String], secs: i64) {
         let request = WatchRequest {
             project: id(PROJECT),

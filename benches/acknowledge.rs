@@ -238,10 +238,8 @@ fn called(
 ) -> Outcome<Figures> {
     let folder = process::folder()?;
     let plan = Plan {
-        connections: load.connections,
         rate: load.rate,
-        warm_up: scope.warm_up,
-        retry: false,
+        ..Plan::closed(load.connections, scope.warm_up)
     };
     runtime.block_on(async {
         let (receiver, address, database) = start(design, folder.path()).await?;

@@ -34,7 +34,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use ledger::Acknowledged;
-use load::{Callback, Plan, Report, Subject};
+use load::{Callback, Plan, Refused, Report, Subject};
 use process::{Outcome, PATH, PROJECT, Receiver, SECRET, Service};
 
 #[derive(Parser)]
@@ -232,10 +232,9 @@ fn call(
     stop: CancellationToken,
 ) -> JoinHandle<io::Result<Report>> {
     let plan = Plan {
-        connections: 16,
         rate: Some(RATE),
-        warm_up: Duration::ZERO,
-        retry: true,
+        refused: Refused::AtOnce,
+        ..Plan::closed(16, Duration::ZERO)
     };
     tokio::spawn(async move { load::run(address, &callbacks, &plan, stop.cancelled()).await })
 }

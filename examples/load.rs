@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::lookup_host;
 use tokio::time::sleep;
 
-use load::{Plan, Subject};
+use load::{Plan, Refused, Subject};
 
 #[derive(Parser)]
 struct Arguments {
@@ -88,10 +88,12 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     };
     let callbacks = load::callbacks(&subject, arguments.callbacks, &mut rng);
     let plan = Plan {
-        connections: arguments.connections,
         rate: arguments.rate,
-        warm_up: Duration::ZERO,
-        retry: arguments.retry,
+        refused: match arguments.retry {
+            true => Refused::AtOnce,
+            false => Refused::Dropped,
+        },
+        ..Plan::closed(arguments.connections, Duration::ZERO)
     };
     let until = sleep(Duration::try_from_secs_f64(arguments.seconds)?);
     let report = load::run(address, &callbacks, &plan, until).await?;

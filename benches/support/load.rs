@@ -8,11 +8,12 @@
     reason = "several programs share this, and each uses a part"
 )]
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -128,16 +129,50 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// What is answered before this is not measured.
     pub warm_up: Duration,
-    /// Whether a callback is sent again until it is answered 200, over a new connection if need be.
-    pub retry: bool,
+    /// What becomes of a callback that is not answered 200.
+    pub refused: Refused,
+    /// Where there is a rate: a turn that comes later than this is left out, since a caller that cannot
+    /// keep up measures itself.
+    pub late_max: Option<Duration>,
+}
+
+impl Plan {
+    /// Each connection sends as much as is answered, and nothing again.
+    pub fn closed(connections: usize, warm_up: Duration) -> Plan {
+        Plan {
+            connections,
+            rate: None,
+            warm_up,
+            refused: Refused::Dropped,
+            late_max: None,
+        }
+    }
+}
+
+/// What becomes of a callback that is not answered 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Nothing.
+    Dropped,
+    /// It takes the turn of one that was not sent yet.
+    Later,
+    /// It is sent again until it is answered 200, over a new connection if need be.
+    AtOnce,
 }
 
 /// What came of a callback.
-struct Answer {
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
     index: usize,
-    status: u16,
-    at: Duration,
-    took: Duration,
+    /// Its status.
+    pub status: u16,
+    /// Whether it said when to come again.
+    pub retry_after: bool,
+    /// When it came, from the beginning.
+    pub at: Duration,
+    /// How long it took. At a fixed rate that counts from when the callback was to be sent: waiting for a
+    /// free connection is part of it.
+    pub took: Duration,
 }
 
 /// What came of them all.
@@ -148,6 +183,8 @@ pub struct Report {
     pub refused: usize,
     /// Those answered 200 a second, after the warm-up.
     pub per_second: f64,
+    /// Everything that was answered, in no order.
+    pub answers: Vec<Answer>,
     latencies: Vec<Duration>,
 }
 
@@ -164,12 +201,12 @@ impl Report {
             refused: answers.len() - acknowledged.len(),
             per_second: latencies.len() as f64 / window.max(1e-9),
             acknowledged,
+            answers,
             latencies,
         }
     }
 
-    /// The latency in milliseconds that this share of the measured callbacks did not exceed. At a fixed
-    /// rate it counts from when a callback was to be sent: waiting for a free connection is part of it.
+    /// The latency in milliseconds that this share of the measured callbacks did not exceed.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         percentile_ms(&self.latencies, share)
     }
@@ -187,7 +224,10 @@ struct Shared {
     callbacks: Arc<[Callback]>,
     plan: Plan,
     began: Instant,
-    next: AtomicUsize,
+    turns: AtomicUsize,
+    fresh: AtomicUsize,
+    /// Those that were refused and are to be sent later.
+    again: Mutex<VecDeque<usize>>,
     /// One permit for each callback that is due, where there is a rate.
     due: Semaphore,
     stop: AtomicBool,
@@ -197,7 +237,7 @@ struct Shared {
 ///
 /// # Errors
 ///
-/// When the receiver cannot be reached or does not answer; with [`Plan::retry`], not for long.
+/// When the receiver cannot be reached or does not answer; with [`Refused::AtOnce`], not for long.
 pub async fn run(
     address: SocketAddr,
     callbacks: &Arc<[Callback]>,
@@ -213,7 +253,9 @@ pub async fn run(
         callbacks: callbacks.clone(),
         plan: plan.clone(),
         began: Instant::now(),
-        next: AtomicUsize::new(0),
+        turns: AtomicUsize::new(0),
+        fresh: AtomicUsize::new(0),
+        again: Mutex::default(),
         due: Semaphore::new(0),
         stop: AtomicBool::new(false),
     });
@@ -253,10 +295,11 @@ impl Shared {
 
     /// Makes callbacks due, on a thread of its own: a runtime's timers tick in milliseconds.
     fn pace(&self, rate: f64) {
-        let (mut given, all) = (0, self.callbacks.len());
-        while given < all && !self.stop.load(Ordering::Relaxed) {
+        let mut given = 0;
+        while self.fresh.load(Ordering::Relaxed) < self.callbacks.len()
+            && !self.stop.load(Ordering::Relaxed)
+        {
             let due = (self.began.elapsed().as_secs_f64() * rate) as usize + 1;
-            let due = due.min(all);
             self.due.add_permits(due - given);
             given = due;
             let next = Duration::from_secs_f64(given as f64 / rate);
@@ -272,18 +315,36 @@ impl Shared {
 
     /// The next callback, with the moment from which its latency counts.
     async fn next(&self) -> Option<(usize, Duration)> {
-        if self.plan.rate.is_some() {
-            self.due.acquire().await.ok()?.forget();
+        loop {
+            if self.plan.rate.is_some() {
+                self.due.acquire().await.ok()?.forget();
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let (turn, now) = (
+                self.turns.fetch_add(1, Ordering::Relaxed),
+                self.began.elapsed(),
+            );
+            let from = match self.plan.rate {
+                Some(rate) => Duration::from_secs_f64(turn as f64 / rate),
+                None => now,
+            };
+            if self
+                .plan
+                .late_max
+                .is_some_and(|max| now.saturating_sub(from) > max)
+            {
+                continue;
+            }
+            let again = self.again().pop_front();
+            let index = again.unwrap_or_else(|| self.fresh.fetch_add(1, Ordering::Relaxed));
+            return (index < self.callbacks.len()).then_some((index, from));
         }
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        let from = match self.plan.rate {
-            Some(rate) => Duration::from_secs_f64(index as f64 / rate),
-            None => self.began.elapsed(),
-        };
-        (index < self.callbacks.len()).then_some((index, from))
+    }
+
+    fn again(&self) -> std::sync::MutexGuard<'_, VecDeque<usize>> {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One connection's work.
@@ -291,12 +352,21 @@ impl Shared {
         let mut stream = Some(stream);
         let mut answers = Vec::new();
         while let Some((index, from)) = self.next().await {
-            let status = self.deliver(&mut stream, &self.callbacks[index]).await?;
+            let head = self.deliver(&mut stream, &self.callbacks[index]).await?;
+            let Head {
+                status,
+                retry_after,
+                ..
+            } = head;
             let at = self.began.elapsed();
             let took = at.saturating_sub(from);
+            if status != 200 && self.plan.refused == Refused::Later {
+                self.again().push_back(index);
+            }
             answers.push(Answer {
                 index,
                 status,
+                retry_after,
                 at,
                 took,
             });
@@ -308,12 +378,12 @@ impl Shared {
         &self,
         stream: &mut Option<TcpStream>,
         callback: &Callback,
-    ) -> io::Result<u16> {
+    ) -> io::Result<Head> {
         let began = Instant::now();
         loop {
             let answered = self.attempt(stream, callback).await;
-            let good = matches!(answered, Ok(200));
-            if good || !self.plan.retry || began.elapsed() > PATIENCE {
+            let good = matches!(answered, Ok(Head { status: 200, .. }));
+            if good || self.plan.refused != Refused::AtOnce || began.elapsed() > PATIENCE {
                 return answered;
             }
             sleep(RETRY_PAUSE).await;
@@ -324,15 +394,17 @@ impl Shared {
         &self,
         stream: &mut Option<TcpStream>,
         callback: &Callback,
-    ) -> io::Result<u16> {
+    ) -> io::Result<Head> {
         // Put back only after a whole answer.
         let mut open = match stream.take() {
             Some(open) => open,
             None => connect(self.address).await?,
         };
-        let status = exchange(&mut open, &callback.request).await?;
-        *stream = Some(open);
-        Ok(status)
+        let head = exchange(&mut open, &callback.request).await?;
+        if !head.closes {
+            *stream = Some(open);
+        }
+        Ok(head)
     }
 }
 
@@ -342,38 +414,57 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a request and reads its answer to the end; gives the status.
+/// What an answer says before its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// Its status.
+    pub status: u16,
+    /// Whether it says when to come again.
+    pub retry_after: bool,
+    /// Whether nothing more will come over this connection.
+    closes: bool,
+    /// Bytes of the whole answer.
+    total: usize,
+}
+
+/// Sends a request and reads its answer to the end.
 ///
 /// # Errors
 ///
 /// When the connection breaks, the answer takes too long, or is not HTTP with a `Content-Length`.
-pub async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
+pub async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Head> {
     match timeout(PATIENCE, talk(stream, request)).await {
-        Ok(status) => status,
+        Ok(head) => head,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-async fn talk(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
+async fn talk(stream: &mut TcpStream, request: &[u8]) -> io::Result<Head> {
     stream.write_all(request).await?;
     let mut answer = [0; 4096];
     let mut length = 0;
+    let mut told: Option<Head> = None;
+    // Only the head has to fit; of a body nobody reads more than that it came.
     loop {
-        let read = stream.read(&mut answer[length..]).await?;
+        let from = if told.is_some() { 0 } else { length };
+        let read = stream.read(&mut answer[from..]).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         length += read;
-        if let Some((status, total)) = head(&answer[..length])?
-            && length >= total
+        if told.is_none() {
+            told = head(&answer[..length])?;
+        }
+        if let Some(head) = told
+            && length >= head.total
         {
-            return Ok(status);
+            return Ok(head);
         }
     }
 }
 
-/// The status of an answer and how long it is as a whole; `None`: its head is not complete.
-fn head(answer: &[u8]) -> io::Result<Option<(u16, usize)>> {
+/// The head of an answer; `None`: it is not complete.
+fn head(answer: &[u8]) -> io::Result<Option<Head>> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -381,12 +472,20 @@ fn head(answer: &[u8]) -> io::Result<Option<(u16, usize)>> {
     let text = str::from_utf8(&answer[..end]).map_err(|_| unread())?;
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    let length = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map(|(_, value)| value.trim());
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let find = |wanted: &str| {
+        let mut named = headers.clone();
+        let found = named.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim())
+    };
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok());
-    let (status, length) = number(status).zip(number(length)).ok_or_else(unread)?;
-    let status = u16::try_from(status).map_err(|_| unread())?;
-    Ok(Some((status, end + 4 + length)))
+    let (status, length) = number(status)
+        .zip(number(find("content-length")))
+        .ok_or_else(unread)?;
+    Ok(Some(Head {
+        status: u16::try_from(status).map_err(|_| unread())?,
+        retry_after: find("retry-after").is_some(),
+        closes: find("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
+        total: end + 4 + length,
+    }))
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -41,6 +41,16 @@ pub fn free_address() -> io::Result<SocketAddr> {
 /// temporary folder may be no disk at all.
 pub fn folder() -> io::Result<tempfile::TempDir> {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// As many open files as the system lets us have.
+pub fn widen() -> io::Result<()> {
+    let allowed = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    Ok(setrlimit(Resource::Nofile, all)?)
 }
 
 /// A process that receives callbacks. It does not outlive this.
@@ -79,6 +89,18 @@ impl Receiver {
         }
     }
 
+    /// The memory that it holds now, and the most that it ever held, in MiB.
+    pub fn memory(&self) -> Outcome<(f64, f64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let mib = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+            Some(kib / 1024.0)
+        };
+        let both = mib("VmRSS:").zip(mib("VmHWM:"));
+        Ok(both.ok_or("the system does not tell how much memory a process holds")?)
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) -> io::Result<()> {
         self.child.kill()?;
@@ -100,7 +122,9 @@ async fn is_ready(address: SocketAddr) -> bool {
         return false;
     };
     let request = b"GET /readyz HTTP/1.1\r\nhost: receiver\r\n\r\n";
-    matches!(exchange(&mut stream, request).await, Ok(200))
+    exchange(&mut stream, request)
+        .await
+        .is_ok_and(|head| head.status == 200)
 }
 
 /// The real program, configured.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::Mode;
-use rustix::process::{Resource, Rlimit, setrlimit, umask};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use super::{FAILURE, configuration, misconfigured, start_code, stop_signal};
 use crate::app::App;
@@ -17,6 +17,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Err(errors) => return misconfigured(&errors),
     };
     harden();
+    widen();
     if let Err(error) = telemetry::start(&loaded.config.log, Sink::Stdout) {
         eprintln!("sinch-callbacks: log.filter: {error}");
         return ExitCode::from(super::CONFIG);
@@ -57,5 +58,17 @@ fn harden() {
     };
     if let Err(error) = setrlimit(Resource::Core, none) {
         eprintln!("sinch-callbacks: core dumps could not be switched off: {error}");
+    }
+}
+
+/// Every connection is an open file, and the usual limit of 1024 is meant for programs with few of them.
+fn widen() {
+    let allowed = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: allowed.maximum,
+        maximum: allowed.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        eprintln!("sinch-callbacks: the limit of open files could not be raised: {error}");
     }
 }

@@ -151,7 +151,7 @@ impl Default for Callbacks {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
-            connections_max: 1024,
+            connections_max: 2048,
         }
     }
 }
@@ -187,7 +187,7 @@ impl Default for Database {
     fn default() -> Database {
         Database {
             path: PathBuf::from("sinch-callbacks.db"),
-            waiting_max: 8192,
+            waiting_max: 1024,
         }
     }
 }

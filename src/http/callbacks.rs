@@ -1,7 +1,7 @@
 //! `POST /callbacks`: the answer contract.
 //!
-//! Judged in this order: source, path and method, size and encoding, signature, body. The first three
-//! touch neither body nor database. Whatever gets past the signature is genuine, and is never refused:
+//! Judged in this order: source, path and method, size and encoding, whether there is room, signature,
+//! body. The first four touch neither body nor database. Whatever gets past the signature is genuine, and is never refused:
 //! what cannot be understood is kept and parked. See `docs/answers.md` for each row and its reason.
 
 use std::net::SocketAddr;
@@ -143,9 +143,17 @@ async fn take(context: &Context, request: Request) -> Result<Accepted, Refused> 
     let (head, body) = request.into_parts();
     check_size(&head.headers, context.body_max_bytes)?;
     check_encoding(&head.headers)?;
+    // Before the costly part: with too much to do already, refusing is to cost next to nothing.
+    if context.store.is_full() {
+        return Err(unavailable());
+    }
     let body = read(body, context).await?;
     check_signature(&head.headers, &body, context)?;
     store(body, context).await
+}
+
+fn unavailable() -> Refused {
+    (Refusal::Store, Problem::unavailable(RETRY_AFTER_SECS))
 }
 
 fn too_large(max: usize) -> Refused {
@@ -248,7 +256,7 @@ async fn store(body: Bytes, context: &Context) -> Result<Accepted, Refused> {
         }
         Err(error) => {
             tracing::debug!(%error, "the store could not take a callback");
-            Err((Refusal::Store, Problem::unavailable(RETRY_AFTER_SECS)))
+            Err(unavailable())
         }
     }
 }

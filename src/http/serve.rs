@@ -11,9 +11,10 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum_server::Handle;
 use axum_server::accept::Accept;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -25,9 +26,25 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a kept connection may take to send the next request's headers, silence included.
     pub idle_timeout: Duration,
-    /// Connections at once; more are closed as they come.
+    /// Connections at once; whoever comes beyond is told 503, and the connection is closed.
     pub connections_max: usize,
 }
+
+/// Connections that the system may hold ready before they are taken: callers that all come at once do not
+/// have to knock twice, which takes a second.
+const BACKLOG: i32 = 1024;
+
+/// Callers beyond the cap that are told so at once; more are hung up on.
+const TURNED_AWAY_MAX: usize = 256;
+
+/// How long a caller beyond the cap may take to send its request and to read what it is told.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What it is told.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
+    content-type: application/problem+json\r\ncontent-length: 65\r\n\r\n\
+    {\"status\":503,\"title\":\"Service Unavailable\",\"type\":\"about:blank\"}";
 
 /// Serves until the handle says stop.
 ///
@@ -40,11 +57,15 @@ pub async fn serve(
     router: Router,
     handle: Handle<SocketAddr>,
 ) -> io::Result<()> {
+    rustix::net::listen(&listener, BACKLOG)?;
     let mut server = axum_server::from_tcp(listener)?
         .handle(handle)
         .http1_only()
         .first_request_timeout(limits.header_timeout)
-        .acceptor(Cap(Arc::new(Semaphore::new(limits.connections_max))))
+        .acceptor(Cap {
+            places: Arc::new(Semaphore::new(limits.connections_max)),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        })
         .accept_error_handler(|peer, error| {
             tracing::debug!(?peer, %error, "a connection was not taken");
         });
@@ -67,28 +88,51 @@ pub async fn serve(
         .await
 }
 
-/// Takes connections as long as there are permits.
+/// Takes connections as long as there are places.
 #[derive(Clone)]
-struct Cap(Arc<Semaphore>);
+struct Cap {
+    places: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+}
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Cap {
     type Stream = Counted;
     type Service = S;
-    type Future = std::future::Ready<io::Result<(Counted, S)>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Counted, S)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let accepted = match self.0.clone().try_acquire_owned() {
-            Ok(permit) => stream.set_nodelay(true).map(|()| {
-                let counted = Counted {
-                    stream,
-                    _permit: permit,
-                };
-                (counted, service)
-            }),
-            Err(_) => Err(io::Error::other("too many connections")),
-        };
-        std::future::ready(accepted)
+        let place = self.places.clone().try_acquire_owned();
+        let turned_away = self.turned_away.clone();
+        Box::pin(async move {
+            let Ok(permit) = place else {
+                if let Ok(_permit) = turned_away.try_acquire() {
+                    // Whoever does not let itself be told is hung up on.
+                    let _ = timeout(FAREWELL, turn_away(stream)).await;
+                }
+                return Err(io::Error::other("too many connections"));
+            };
+            stream.set_nodelay(true)?;
+            let counted = Counted {
+                stream,
+                _permit: permit,
+            };
+            Ok((counted, service))
+        })
     }
+}
+
+/// Tells a caller that there is no place for it, which takes no more than this.
+async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    let mut unread = [0; 1024];
+    // An answer that comes before its question would be taken for nonsense.
+    if stream.read(&mut unread).await? == 0 {
+        return Ok(());
+    }
+    stream.write_all(NO_PLACE).await?;
+    stream.shutdown().await?;
+    // Closed with something unread the connection is reset, which can overtake the answer.
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 /// A connection that gives its place back when it ends.

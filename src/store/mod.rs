@@ -103,6 +103,12 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl Store {
+    /// Whether so much waits that [`Store::accept`] would refuse. It may change at any moment; knowing it
+    /// saves work that would be in vain.
+    pub fn is_full(&self) -> bool {
+        self.writes.capacity() == 0
+    }
+
     /// Puts a delivery into the inbox, where it waits to be looked at. When this returns, it is on disk.
     ///
     /// It never waits for a place in the queue: what is too much is refused at once.

@@ -1,12 +1,13 @@
 //! What is genuine is answered 200 after it is on disk, whatever it says; 503 if it cannot get there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    File, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event, folder, until,
+    File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
+    folder, until,
 };
 
 /// Counts of callbacks answered 200: new, repeated, conflicting.
@@ -269,4 +270,40 @@ async fn a_locked_database_is_a_503_and_passes() {
     assert_eq!(service.refused("store").await, 1);
     assert_eq!(service.send(&request).await.status, 200);
     assert_eq!(service.ask("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn while_too_much_waits_nobody_is_asked_for_a_body() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("database.waiting_max", 1);
+    let service = Service::start(&settings).await;
+    let mut file = File::open(&settings.database()).await;
+    file.execute("BEGIN EXCLUSIVE").await;
+    let good = |n: usize| {
+        let body = event(&format!("e{n}"), "o1", "IN_REVIEW", clock::now());
+        Request::signed(PATH, SECRET, body)
+    };
+    let mut waiting = Vec::new();
+    until("a refusal that no body was needed for", async || {
+        // One is being written, one waits; more than that there is no room for.
+        for _ in 0..3 {
+            let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+            line.send(good(waiting.len()).bytes()).await;
+            waiting.push(line);
+        }
+        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        line.send(good(waiting.len()).head()).await;
+        let answer = tokio::time::timeout(Duration::from_millis(500), line.answer());
+        let answer = answer.await.ok()?.expect("an answer");
+        answer.assert_refusal(503, "without a body");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+        Some(())
+    })
+    .await;
+    file.execute("ROLLBACK").await;
+    let again = good(waiting.len());
+    until("room again", async || {
+        (service.send(&again).await.status == 200).then_some(())
+    })
+    .await;
 }

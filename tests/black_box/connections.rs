@@ -134,7 +134,10 @@ async fn no_more_connections_than_allowed() {
     }
     let mut one_more = open(&service).await;
     one_more.send(good("late").bytes()).await;
-    assert!(one_more.answer().await.is_err(), "it is hung up on");
+    let answer = one_more.answer().await.expect("an answer");
+    answer.assert_refusal(503, "one more");
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert!(one_more.hangs_up_within(LATEST).await, "it is hung up on");
     assert_eq!(
         service.ask("/livez").await.status,
         200,

@@ -1,0 +1,276 @@
+//! What happens when three times as much comes as can be committed.
+//!
+//! `cargo bench --bench overload -- [--quick]`
+//!
+//! The real program, called first by as much as it answers, which is its capacity; then at a fixed rate
+//! it bears easily; then at three times its capacity for a minute, where what is refused is sent again
+//! later, as Sinch would; then at the easy rate again, until all is as it was before. At the end every
+//! event that was answered 200 must be in the database.
+//!
+//! Caller and service share the machine. A turn that the caller itself is late for is left out, and the
+//! rate that it really reached is told.
+
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/ledger.rs"]
+mod ledger;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use figures::{Requirements, line, rounded};
+use load::{Answer, Callback, Plan, Refused, Report, Subject, percentile_ms};
+use process::{Outcome, PATH, PROJECT, SECRET, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Ten seconds of overload instead of sixty; nothing is judged but that nothing is lost.
+    #[arg(long)]
+    quick: bool,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much more than it can commit the service is sent.
+const TIMES: f64 = 3.0;
+
+/// What of that the caller must really have reached, for the run to say anything.
+const SENT_MIN: f64 = 2.7;
+
+/// The share of its capacity that it bears easily.
+const EASY: f64 = 0.25;
+
+/// Connections: by which capacity is measured, and in overload. The latter are more than may wait.
+const CONNECTIONS: usize = 64;
+const CONNECTIONS_OVERLOAD: usize = 1900;
+
+/// A turn that comes later than this is the caller's own fault.
+const LATE_MAX: Duration = Duration::from_millis(50);
+
+/// How finely it is looked at whether all is as before.
+const BUCKET: Duration = Duration::from_millis(500);
+
+/// The latest at which it is to be.
+const NORMAL_WITHIN: Duration = Duration::from_secs(5);
+
+const ACCEPTED_P99_MS: f64 = 250.0;
+const REFUSED_P99_MS: f64 = 100.0;
+/// At most 2048 connections, and what may wait.
+const MEMORY_MIB: f64 = 128.0;
+
+const ORDERS: usize = 1000;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    // One thread for the caller leaves the service the rest of the machine.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let outcome = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(arguments.quick)));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("overload: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One stretch of calling.
+struct Phase {
+    callbacks: Arc<[Callback]>,
+    report: Report,
+    span: Duration,
+}
+
+impl Phase {
+    async fn call(service: &Service, plan: &Plan, count: f64, span: Duration) -> Outcome<Phase> {
+        let callbacks = callbacks(count as usize);
+        let report = load::run(service.callbacks, &callbacks, plan, sleep(span)).await?;
+        Ok(Phase {
+            callbacks,
+            report,
+            span,
+        })
+    }
+
+    fn acknowledged(&self) -> impl Iterator<Item = &str> {
+        let indices = self.report.acknowledged.iter();
+        indices.map(|&index| self.callbacks[index].event.as_str())
+    }
+
+    /// The latencies with a status, sorted.
+    fn sorted(&self, wanted: impl Fn(&&Answer) -> bool) -> Vec<Duration> {
+        let answers = self.report.answers.iter().filter(wanted);
+        let mut took: Vec<Duration> = answers.map(|answer| answer.took).collect();
+        took.sort_unstable();
+        took
+    }
+
+    /// The p99 of each bucket of time.
+    fn buckets(&self) -> Vec<f64> {
+        let buckets = (self.span.as_secs_f64() / BUCKET.as_secs_f64()) as u32;
+        let p99 = |n: u32| {
+            let within = BUCKET * n..BUCKET * (n + 1);
+            percentile_ms(&self.sorted(|answer| within.contains(&answer.at)), 0.99)
+        };
+        (0..buckets).map(p99).collect()
+    }
+}
+
+async fn run(quick: bool) -> Outcome<bool> {
+    process::widen()?;
+    let seconds = |full, short| Duration::from_secs(if quick { short } else { full });
+    let (measuring, overload, around) = (seconds(5, 2), seconds(60, 10), seconds(10, 6));
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
+    let (receiver, _) = service.start().await?;
+
+    let warm_up = measuring / 4;
+    let plan = Plan::closed(CONNECTIONS, warm_up);
+    let count = measuring.as_secs_f64() * 120_000.0;
+    let closed = Phase::call(&service, &plan, count, measuring).await?;
+    let capacity = closed.report.per_second;
+    let easy = Plan {
+        rate: Some(capacity * EASY),
+        ..Plan::closed(CONNECTIONS, Duration::ZERO)
+    };
+    let count = capacity * EASY * around.as_secs_f64() * 1.1;
+    let before = Phase::call(&service, &easy, count, around).await?;
+    let much = Plan {
+        rate: Some(capacity * TIMES),
+        refused: Refused::Later,
+        late_max: Some(LATE_MAX),
+        ..Plan::closed(CONNECTIONS_OVERLOAD, Duration::ZERO)
+    };
+    let count_much = capacity * overload.as_secs_f64() * 1.3 + CONNECTIONS_OVERLOAD as f64;
+    let during = Phase::call(&service, &much, count_much, overload).await?;
+    let after = Phase::call(&service, &easy, count, around).await?;
+    let (_, peak_mib) = receiver.memory()?;
+    receiver.stop()?;
+
+    let phases = [&closed, &before, &during, &after];
+    let acknowledged = || phases.iter().flat_map(|phase| phase.acknowledged());
+    let lost = ledger::missing(&service.database, acknowledged()).await?;
+    let control = acknowledged().chain(["never-sent"]);
+    let controlled = ledger::missing(&service.database, control).await? - lost;
+    let acknowledged = acknowledged().count();
+
+    let accepted = during.sorted(|answer| answer.status == 200);
+    let refused = during.sorted(|answer| answer.status == 503 && answer.retry_after);
+    let others = during.report.answers.len() - accepted.len() - refused.len();
+    let span = during.span.as_secs_f64();
+    let sent = during.report.answers.len() as f64 / span / capacity;
+    let usual = before.buckets().into_iter().fold(0.0, f64::max);
+    let buckets = after.buckets();
+    let normal_at = buckets.iter().position(|p99| *p99 <= usual);
+    let normal_after = normal_at.map(|bucket| BUCKET * (bucket as u32 + 1));
+    let p = |sorted: &[Duration], share| rounded(percentile_ms(sorted, share));
+    let accepted_per_second = accepted.len() as f64 / span;
+
+    println!(
+        "\n{:<46} {capacity:>10.0}",
+        "capacity, acknowledged a second"
+    );
+    let row = |what: &str, value: f64| println!("{what:<46} {value:>10.2}");
+    row("sent, times the capacity", sent);
+    row("accepted, of the capacity", accepted_per_second / capacity);
+    row("accepted p50, ms", p(&accepted, 0.5));
+    row("accepted p99, ms", p(&accepted, 0.99));
+    row("refused, a second", refused.len() as f64 / span);
+    row("refused p99, ms", p(&refused, 0.99));
+    row("neither 200 nor 503 with Retry-After", others as f64);
+    row("memory at its peak, MiB", peak_mib);
+    row("p99 before, highest of half a second, ms", usual);
+    row(
+        "p99 after, first half second, ms",
+        buckets.first().copied().unwrap_or(f64::NAN),
+    );
+    row(
+        "normal again after, s",
+        normal_after.map_or(f64::NAN, |after| after.as_secs_f64()),
+    );
+    row("acknowledged", acknowledged as f64);
+    row("of these lost", lost as f64);
+
+    let mut required = Requirements::default();
+    required.add(
+        "the caller sent nearly three times the capacity",
+        sent >= SENT_MIN,
+    );
+    required.add(
+        "accepted p99 under 250 ms",
+        p(&accepted, 0.99) < ACCEPTED_P99_MS,
+    );
+    required.add(
+        "refused p99 under 100 ms",
+        refused.is_empty() || p(&refused, 0.99) < REFUSED_P99_MS,
+    );
+    required.add("memory under 128 MiB", peak_mib < MEMORY_MIB);
+    required.add(
+        "normal within 5 s",
+        normal_after.is_some_and(|after| after <= NORMAL_WITHIN),
+    );
+    let whole = lost == 0 && others == 0 && controlled == 1;
+    required.add(
+        "nothing lost, nothing answered otherwise, and a loss would be found",
+        whole,
+    );
+    let good = required.judge(quick) && whole;
+    println!(
+        "{}",
+        line(
+            "overload",
+            [
+                ("design", json!("sinch-callbacks")),
+                ("times", json!(TIMES)),
+                ("seconds", json!(overload.as_secs())),
+                ("capacity", json!(capacity.round())),
+                ("sent_times", json!(rounded(sent))),
+                ("accepted_per_second", json!(accepted_per_second.round())),
+                ("accepted_p50_ms", json!(p(&accepted, 0.5))),
+                ("accepted_p99_ms", json!(p(&accepted, 0.99))),
+                ("refused", json!(refused.len())),
+                ("refused_p99_ms", json!(p(&refused, 0.99))),
+                ("others", json!(others)),
+                ("memory_peak_mib", json!(rounded(peak_mib))),
+                ("before_p99_ms", json!(rounded(usual))),
+                (
+                    "normal_after_ms",
+                    json!(normal_after.map(|after| after.as_millis() as u64))
+                ),
+                ("acknowledged", json!(acknowledged)),
+                ("lost", json!(lost)),
+            ]
+        )
+    );
+    Ok(good)
+}
+
+fn callbacks(count: usize) -> Arc<[Callback]> {
+    let mut rng = fastrand::Rng::new();
+    let subject = Subject {
+        path: PATH.to_owned(),
+        project: PROJECT.to_owned(),
+        secret: SecretString::from(SECRET),
+        orders: load::order_ids(ORDERS, &mut rng),
+    };
+    load::callbacks(&subject, count, &mut rng)
+}

@@ -4,14 +4,22 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use serde_json::Value;
-use sinch_callbacks::order::State::{Created, InReview};
-use sinch_callbacks::simulator::{Outage, World};
+use sinch_callbacks::order::State::{Completed, Created, Expired, InReview};
+use sinch_callbacks::simulator::{Outage, Reply, World};
 
 use crate::instrument::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 
 const REVIEWED: [(u64, sinch_callbacks::order::State); 2] = [(0, Created), (1, InReview)];
+
+/// What the first question is answered, as if the rest had not happened yet.
+fn at_first(state: &str, updated_millis: u64) -> Reply {
+    Reply::Says {
+        state: state.to_owned(),
+        updated: Duration::from_millis(updated_millis),
+    }
+}
 
 async fn send(service: &Service, method: &str, path: &str, body: &str) -> (u16, Value) {
     let request = Request::new(method, path).carrying(body);
@@ -74,6 +82,76 @@ async fn a_watched_order_is_right_without_any_callback() {
     let ended = watch(&["--project".as_ref(), "nobodys".as_ref(), "o5".as_ref()]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(watch(&[]).await.code, Some(2), "nothing to watch");
+}
+
+#[tokio::test]
+async fn a_reservation_that_ends_unheard_is_learnt_by_looking() {
+    let folder = folder();
+    let mut expiring = life("o1", &[(0, Created), (1, Expired)]);
+    // Time enough to ask first.
+    expiring.expires = Some(Duration::from_secs(8));
+    let world = World::from_orders(id(PROJECT), [expiring]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    simulator.push_reply(&id("o1"), at_first("CREATED", 0));
+    let service = Service::start(&settings).await;
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
+    service.settles("o1", "CREATED").await;
+    service.settles("o1", "EXPIRED").await;
+    assert_eq!(simulator.stats().events, 0, "nobody has called");
+    let convergence = service.status().await["convergence"].take();
+    assert_eq!(convergence["changes"], convergence["untold"]);
+}
+
+#[tokio::test]
+async fn what_happened_unheard_while_nobody_listened_is_learnt_after_a_kill() {
+    const ORDERS: usize = 20;
+    let folder = folder();
+    let orders: Vec<String> = (0..ORDERS).map(|n| format!("o{n}")).collect();
+    let history = [(0, Created), (1, InReview), (2, Completed)];
+    let lives = orders.iter().map(|order| life(order, &history));
+    let world = World::from_orders(id(PROJECT), lives);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    for order in &orders {
+        simulator.push_reply(&id(order), at_first("IN_REVIEW", 1));
+    }
+    let service = Service::start(&settings).await;
+    let list = format!("/api/v1/orders/{PROJECT}");
+    let named = orders.join("\n");
+    assert_eq!(send(&service, "POST", &list, &named).await.0, 200);
+    for order in &orders {
+        service.settles(order, "IN_REVIEW").await;
+    }
+    service.kill().await;
+    let before = simulator.asks().len();
+    let service = Service::start(&settings).await;
+    for order in &orders {
+        service.settles(order, "COMPLETED").await;
+    }
+    // Their own schedule has them wait for a minute.
+    let asks = simulator.asks().len() - before;
+    assert_eq!(asks, ORDERS, "one question each");
+    assert_eq!(simulator.stats().events, 0, "nobody has called");
+}
+
+/// The control: after a clean end nothing was missed, and nobody is asked about before its time.
+#[tokio::test]
+async fn after_a_clean_end_everybody_waits_for_the_schedule() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &REVIEWED), life("o2", &REVIEWED)]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let list = format!("/api/v1/orders/{PROJECT}");
+    assert_eq!(send(&service, "POST", &list, "o1").await.0, 200);
+    let planned = service.settles("o1", "IN_REVIEW").await["ask_at"].take();
+    service.stop().await;
+    let service = Service::start(&settings).await;
+    // Somebody who is asked about meanwhile, so that there was time.
+    assert_eq!(send(&service, "POST", &list, "o2").await.0, 200);
+    service.settles("o2", "IN_REVIEW").await;
+    assert_eq!(service.order("o1").await["ask_at"], planned);
+    let asks = simulator.asks();
+    assert_eq!(asks.iter().filter(|ask| ask.order == "o1").count(), 1);
 }
 
 #[tokio::test]

@@ -4,17 +4,21 @@ use serde_json::Value;
 
 use crate::order::Id;
 
-/// What a CSV's first line calls the column, and an object the property.
+/// What an object calls the property.
 const NAMES: [&str; 3] = ["order", "idNumberOrder", "numberOrderId"];
+
+/// What else a CSV's first line calls the column; in lower case, as all are compared.
+const HEADERS: [&str; 5] = ["id", "orderid", "order_id", "order id", "resourceid"];
 
 /// The ids in a list, in its order, without repetitions; or which line cannot be used, and why.
 pub(super) fn orders(list: &[u8]) -> Result<Vec<Id>, String> {
     let text = std::str::from_utf8(list).map_err(|_| "the list is not UTF-8 text".to_owned())?;
     let mut seen = std::collections::HashSet::new();
     let mut orders = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim().trim_start_matches('\u{feff}');
-        if line.is_empty() || (index == 0 && NAMES.contains(&cell(line))) {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
+    for (nth, (index, line)) in lines.enumerate() {
+        if nth == 0 && is_header(cell(line)) {
             continue;
         }
         let id = if line.starts_with('{') {
@@ -39,6 +43,11 @@ pub(super) fn orders(list: &[u8]) -> Result<Vec<Id>, String> {
     }
 }
 
+fn is_header(cell: &str) -> bool {
+    let names = NAMES.iter().chain(&HEADERS);
+    names.clone().any(|name| cell.eq_ignore_ascii_case(name))
+}
+
 /// The first cell of a line of CSV. Ids hold neither commas nor quotes.
 fn cell(line: &str) -> &str {
     let cell = line.split([',', ';', '\t']).next().unwrap_or(line);
@@ -47,8 +56,8 @@ fn cell(line: &str) -> &str {
 
 fn property(line: &str) -> Option<Id> {
     let fields: Value = serde_json::from_str(line).ok()?;
-    let id = NAMES.iter().find_map(|name| fields.get(name))?;
-    Id::new(id.as_str()?)
+    let id = NAMES.iter().find_map(|name| fields.get(name)?.as_str())?;
+    Id::new(id)
 }
 
 #[cfg(test)]
@@ -63,7 +72,10 @@ mod tests {
             "order,created\no1,2026-02-03\n\"o2\",x",
             "idNumberOrder\no1\no2",
             "{\"order\":\"o1\"}\n{\"idNumberOrder\":\"o2\",\"state\":\"CREATED\"}",
+            "{\"order\":null,\"idNumberOrder\":\"o1\"}\r\n{\"numberOrderId\":\"o2\"}",
             "\u{feff}o1\no2",
+            "\u{feff}Order Id;Made\r\no1;x\r\no2;y",
+            "\n\nID\n o1 \n\to2",
         ] {
             let orders = orders(list.as_bytes()).expect("is a list");
             assert_eq!(
@@ -75,11 +87,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_is_read_whole_and_its_one_bad_line_is_found() {
+        let mut lines: Vec<String> = (0..100_000).map(|n| format!("order-{n}")).collect();
+        let list = orders(lines.join("\r\n").as_bytes()).expect("is a list");
+        assert_eq!(list.len(), lines.len());
+        lines[70_000] = "two words".to_owned();
+        let fault = orders(lines.join("\n").as_bytes()).expect_err("is no list");
+        assert!(fault.starts_with("line 70001 "), "{fault}");
+    }
+
+    #[test]
     fn a_line_that_cannot_be_used_is_named() {
         for (list, line) in [
             ("o1\na/b\n", "line 2"),
             ("{\"x\":1}", "line 1"),
             ("o1\n{", "line 2"),
+            ("\n\no1\n\n[\"o2\"]", "line 5"),
+            ("{\"order\":5}", "line 1"),
+            ("o1\rorder", "line 1"),
+            // A header is no header further down, and no id either way.
+            ("o1\norder id", "line 2"),
         ] {
             let fault = orders(list.as_bytes()).expect_err("is no list");
             assert!(fault.contains(line), "{list:?}: {fault}");

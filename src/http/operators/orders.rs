@@ -17,11 +17,9 @@ use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
 use crate::store::{OrderFilter, OrderHistory, OrderRow, WatchRequest};
 
-/// The largest list of orders that is taken at once: some half a million ids.
-const IMPORT_MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// How many orders one write makes known, so that callbacks need not wait long for it.
-const WATCHED_MAX: usize = 1000;
+/// The largest list of orders that is taken at once: some 150,000 ids. It is one write, for which callbacks
+/// wait about half a second then.
+const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What orders are listed under of which no state was ever said.
 const UNKNOWN: &str = "UNKNOWN";
@@ -174,19 +172,17 @@ fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
     }
 }
 
+/// All or none: one write makes them known.
 async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {
     may_be_asked(context, project)?;
-    let mut watched = Watched {
-        orders: orders.len(),
-        new: 0,
+    let named = orders.len();
+    let request = WatchRequest {
+        project: project.clone(),
+        orders,
+        now: clock::now(),
     };
-    for orders in orders.chunks(WATCHED_MAX) {
-        let request = WatchRequest {
-            project: project.clone(),
-            orders: orders.to_vec(),
-            now: clock::now(),
-        };
-        watched.new += context.store.watch(request).await?;
-    }
-    Ok(watched)
+    Ok(Watched {
+        orders: named,
+        new: context.store.watch(request).await?,
+    })
 }

@@ -270,9 +270,23 @@ impl Service {
                 self.questions += 1;
             }
             if idle {
-                return self.now.plus(POLL);
+                return self.next_due().await.max(self.now.plus(POLL));
             }
         }
+    }
+
+    /// When the next order falls due: nothing would come of the polls before.
+    async fn next_due(&self) -> Time {
+        let next = sqlx::query("SELECT min(ask_at) FROM orders WHERE project = 1")
+            .fetch_one(&mut self.file().await)
+            .await;
+        let next: Option<i64> = next.expect("a time").get(0);
+        Time(next.unwrap_or(i64::MAX))
+    }
+
+    async fn file(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.path().display());
+        SqliteConnection::connect(&url).await.expect("connects")
     }
 
     async fn claim(&self, orders_max: u32, urgent_max: u32) -> Vec<Claim> {
@@ -349,10 +363,8 @@ impl Service {
     /// How many deliveries nobody has looked at, and how many are kept.
     pub async fn deliveries(&self) -> (i64, i64) {
         let summary = self.store.summary(self.now).await.expect("reads");
-        let url = format!("sqlite://{}", self.path().display());
-        let mut db = SqliteConnection::connect(&url).await.expect("connects");
         let kept = sqlx::query("SELECT count(*) FROM deliveries")
-            .fetch_one(&mut db)
+            .fetch_one(&mut self.file().await)
             .await;
         (summary.deliveries_waiting, kept.expect("a count").get(0))
     }

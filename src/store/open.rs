@@ -100,6 +100,11 @@ fn migrations() -> Migrator {
             "urgency",
             include_str!("../../migrations/0002_urgency.sql"),
         ),
+        simple(
+            4,
+            "standing",
+            include_str!("../../migrations/0004_standing.sql"),
+        ),
     ])
 }
 

@@ -20,6 +20,11 @@ pub struct Summary {
     pub orders_to_ask: i64,
     /// Since when the first of them waits.
     pub oldest_ask_at: Option<Time>,
+    /// Orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand.
+    /// Parked ones are counted apart.
+    pub orders_unsettled: i64,
+    /// Since when something is open about the first of them, by the time stamp of its event.
+    pub oldest_unsettled_at: Option<Time>,
     /// Orders that nobody asks about any more until news or an operator comes.
     pub orders_parked: i64,
     /// Deliveries that nobody has looked at; counted up to a hundred thousand.
@@ -83,10 +88,14 @@ pub struct StateCount {
     pub orders: i64,
 }
 
-const COUNTS: &str = "
+pub(super) const COUNTS: &str = "
     SELECT
         (SELECT received_at FROM deliveries
             WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' ORDER BY id LIMIT 1) AS oldest_news_at,
+        (SELECT count(*) FROM (SELECT 1 FROM orders
+            WHERE unsettled_at IS NOT NULL AND parked IS NULL LIMIT 100000)) AS orders_unsettled,
+        (SELECT unsettled_at FROM orders
+            WHERE unsettled_at IS NOT NULL AND parked IS NULL ORDER BY unsettled_at LIMIT 1) AS oldest_unsettled_at,
         (SELECT count(*) FROM orders WHERE parked IS NOT NULL) AS orders_parked,
         (SELECT count(*) FROM (SELECT 1 FROM deliveries
             WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' LIMIT 100000)) AS deliveries_waiting,
@@ -94,10 +103,13 @@ const COUNTS: &str = "
         (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
         (SELECT asked_at FROM answers ORDER BY id DESC LIMIT 1) AS last_asked_at";
 
+pub(super) const BY_STATE: &str =
+    "SELECT state, orders FROM state_counts WHERE orders > 0 ORDER BY state";
+
 const CONVERGENCE: &str = "
     SELECT told, took FROM transitions WHERE told IS NOT NULL ORDER BY id DESC LIMIT 1000";
 
-const TO_ASK: &str = "
+pub(super) const TO_ASK: &str = "
     SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
     FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ?";
 
@@ -113,9 +125,7 @@ impl Store {
             .bind(now.0)
             .fetch_one(&self.readers)
             .await?;
-        let by_state = sqlx::query("SELECT state, count(*) AS orders FROM orders GROUP BY state")
-            .fetch_all(&self.readers)
-            .await?;
+        let by_state = sqlx::query(BY_STATE).fetch_all(&self.readers).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_all(&self.readers).await?;
         let convergence = changes
             .iter()
@@ -129,6 +139,8 @@ impl Store {
             oldest_news_at: time(&counts, "oldest_news_at")?,
             orders_to_ask: to_ask.try_get("orders")?,
             oldest_ask_at: time(&to_ask, "oldest_at")?,
+            orders_unsettled: counts.try_get("orders_unsettled")?,
+            oldest_unsettled_at: time(&counts, "oldest_unsettled_at")?,
             orders_parked: counts.try_get("orders_parked")?,
             deliveries_waiting: counts.try_get("deliveries_waiting")?,
             deliveries_parked: counts.try_get("deliveries_parked")?,

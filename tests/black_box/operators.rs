@@ -59,6 +59,8 @@ async fn the_status_tells_how_things_stand() {
         ("oldest_news_at", Value::Null),
         ("orders_to_ask", json!(0)),
         ("oldest_ask_at", Value::Null),
+        ("orders_unsettled", json!(0)),
+        ("oldest_unsettled_at", Value::Null),
         ("orders_parked", json!(0)),
         ("deliveries_waiting", json!(0)),
         ("deliveries_parked", json!(0)),

@@ -81,7 +81,7 @@ fn gauges(
     vitals: &Vitals,
     summary: &Summary,
     now: Time,
-) -> [(&'static str, &'static str, f64); 13] {
+) -> [(&'static str, &'static str, f64); 15] {
     let age = |at: Option<Time>| at.map_or(0.0, |at| now.since(at).as_secs_f64());
     let convergence = &summary.convergence;
     let untold = convergence.untold as f64 / convergence.changes.max(1) as f64;
@@ -106,6 +106,16 @@ fn gauges(
             "oldest_ask_age_seconds",
             "How long the first of them has waited",
             age(summary.oldest_ask_at),
+        ),
+        (
+            "orders_unsettled",
+            "Orders of which something is open",
+            summary.orders_unsettled as f64,
+        ),
+        (
+            "oldest_unsettled_age_seconds",
+            "For how long something has been open about the first of them",
+            age(summary.oldest_unsettled_at),
         ),
         (
             "orders_parked",

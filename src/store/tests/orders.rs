@@ -208,6 +208,8 @@ async fn orders_are_listed_by_state_and_page() {
         .collect();
     assert_eq!(counts, [("BLOCKED", 3), ("COMPLETED", 2)]);
     assert_eq!(summary.orders_to_ask, 5);
+    assert_eq!(summary.orders_unsettled, 5);
+    assert_eq!(summary.oldest_unsettled_at, Some(at(0)));
 }
 
 /// The rules' every corner survives being written and read.

@@ -1,0 +1,145 @@
+//! What is counted as it changes, against what is counted anew; and that no question of every day reads what
+//! grows with the past.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::summary;
+
+/// Something that changes where orders stand.
+#[derive(Clone, Debug)]
+enum Step {
+    Told(u8, State),
+    Shown(u8, State, i64),
+    Forgotten(u8),
+    Watched(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let order = 0..6u8;
+    let state = || proptest::sample::select(State::ALL.to_vec());
+    let step = prop_oneof![
+        4 => (order.clone(), state()).prop_map(|(order, state)| Step::Told(order, state)),
+        4 => (order.clone(), state(), 0..50i64).prop_map(|(order, state, at)| Step::Shown(order, state, at)),
+        1 => order.clone().prop_map(Step::Forgotten),
+        1 => order.prop_map(Step::Watched),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+impl House {
+    async fn take(&self, n: i64, step: &Step) {
+        let name = |order: u8| format!("o{order}");
+        let secs = 100 * n;
+        match step {
+            Step::Told(order, state) => {
+                let event = delivery(&format!("e{n}"), &name(*order), *state, secs);
+                self.accept(event).await;
+                self.look(secs).await;
+            }
+            Step::Shown(order, state, updated) => {
+                self.answer(&name(*order), shows(*state, *updated), secs)
+                    .await;
+            }
+            Step::Forgotten(order) => {
+                self.answer(&name(*order), Ok(Answer::NotFound), secs).await;
+            }
+            Step::Watched(order) => {
+                let request = WatchRequest {
+                    project: id(PROJECT),
+                    orders: vec![id(&name(*order))],
+                    now: at(secs),
+                };
+                self.store.watch(request).await.expect("writes");
+            }
+        }
+    }
+
+    /// Asks about the order alone, if it is known.
+    async fn answer(&self, order: &str, result: Result<Answer, Failure>, secs: i64) {
+        let known = self.store.ask_now(key(order), at(secs - 1_000_000)).await;
+        if known.expect("writes") {
+            for claim in self.claim(secs).await {
+                if claim.key == key(order) {
+                    self.settle(&claim, result.clone(), secs).await;
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_is_counted_as_it_changes_is_what_there_is(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let house = House::new().await;
+            for (n, step) in (1..).zip(&steps) {
+                house.take(n, step).await;
+            }
+            let summary = house.store.summary(at(1_000_000)).await.expect("reads");
+            let counted: Vec<(String, i64)> = summary
+                .orders_by_state
+                .into_iter()
+                .map(|count| (count.state, count.orders))
+                .collect();
+            let sql = "SELECT state, count(*) AS orders FROM orders GROUP BY state ORDER BY state";
+            let anew = sqlx::query(sql).fetch_all(&house.store.readers).await.expect("reads");
+            let anew: Vec<(String, i64)> =
+                anew.iter().map(|row| (row.get("state"), row.get("orders"))).collect();
+            assert_eq!(counted, anew);
+
+            let filter = OrderFilter { limit: 100, ..OrderFilter::default() };
+            let orders = house.store.orders(&filter).await.expect("reads");
+            let open = orders.iter().filter(|order| !order.settled && order.parked.is_none());
+            assert_eq!(summary.orders_unsettled, open.count() as i64);
+            assert_eq!(summary.oldest_unsettled_at.is_some(), summary.orders_unsettled > 0);
+        });
+    }
+}
+
+/// How SQLite goes about a statement, step by step.
+async fn plan(house: &House, sql: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
+        .fetch_all(&house.store.readers)
+        .await;
+    let rows = rows.expect("is explained");
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+/// The steps that read a whole table, or the whole of an index that grows with the past.
+fn costly(plan: &[String]) -> Vec<&String> {
+    let grows = ["orders", "deliveries", "answers", "transitions"];
+    let scans = |step: &&String| {
+        let mut words = step.split(' ');
+        words.next() == Some("SCAN")
+            && words.next().is_some_and(|table| grows.contains(&table))
+            && !["orders_unsettled", "orders_parked", "deliveries_parked"]
+                .iter()
+                .any(|index| step.contains(index))
+    };
+    plan.iter().filter(scans).collect()
+}
+
+#[tokio::test]
+async fn the_status_reads_nothing_that_grows_with_the_past() {
+    let house = House::new().await;
+    let by_state = plan(&house, summary::BY_STATE).await;
+    assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
+    let to_ask = plan(&house, summary::TO_ASK).await;
+    assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
+    let counts = plan(&house, summary::COUNTS).await;
+    // The newest row of a table by its number is one step, though SQLite calls it a scan.
+    let costly: Vec<&String> = costly(&counts)
+        .into_iter()
+        .filter(|step| !["SCAN deliveries", "SCAN answers"].contains(&step.as_str()))
+        .collect();
+    assert_eq!(costly, Vec::<&String>::new(), "{counts:#?}");
+
+    // The trial itself: counting anew is found out.
+    let anew = plan(&house, "SELECT state, count(*) FROM orders GROUP BY state").await;
+    assert_eq!(super::standing::costly(&anew).len(), 1, "{anew:#?}");
+}

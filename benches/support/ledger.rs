@@ -50,19 +50,23 @@ impl Findings {
 /// All events here have ULIDs; what follows one in the column tells two bodies of one event apart.
 const DELIVERIES: &str = "SELECT substr(event, 1, 26) AS event, body FROM deliveries";
 
-/// A change begins where the one before ended, or where the last confirmed one did: a provisional state
-/// can outlive an answer, and the confirmed ones are a story of their own.
+/// A change begins where the one before ended, or where the last confirmed or the last provisional one did:
+/// a provisional state can outlive an answer that confirms another, so either tells a story of its own.
 const STORIES: &str = "
     WITH stories AS (
         SELECT from_state, to_state, confirmed,
             lag(to_state) OVER story AS state_before, lag(confirmed) OVER story AS confirmed_before,
             max(CASE WHEN confirmed THEN id END)
-                OVER (story ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_confirmed
+                OVER (story ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_confirmed,
+            max(CASE WHEN NOT confirmed THEN id END)
+                OVER (story ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_provisional
         FROM transitions WINDOW story AS (PARTITION BY order_id ORDER BY id))
     SELECT count(*) FILTER (WHERE s.confirmed AND confirmed_before AND s.to_state = state_before) AS repeated,
-        count(*) FILTER (WHERE s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state) AS torn,
+        count(*) FILTER (WHERE s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state
+            AND s.from_state IS NOT p.to_state) AS torn,
         (SELECT count(*) FROM deliveries WHERE phase = 'waiting') AS waiting
-    FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed";
+    FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed
+        LEFT JOIN transitions AS p ON p.id = s.last_provisional";
 
 /// Reads the whole database of a service that has stopped.
 pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Findings> {

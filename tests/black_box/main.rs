@@ -16,4 +16,5 @@ mod outages;
 mod secrecy;
 mod sources;
 mod start;
+mod storms;
 mod watch;

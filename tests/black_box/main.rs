@@ -16,5 +16,5 @@ mod outages;
 mod secrecy;
 mod sources;
 mod start;
-mod storm;
+mod storms;
 mod watch;

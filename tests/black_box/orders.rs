@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State::{Blocked, Completed, Created, InReview};
+use sinch_callbacks::order::State::{Completed, Created, InReview};
 use sinch_callbacks::order::{State, Time};
 use sinch_callbacks::simulator::{Outage, Reply, Simulator, World};
 
 use crate::instrument::{
-    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
 };
 
 /// A service, a Sinch, and orders that have all been through this history when the test begins.
@@ -322,37 +322,6 @@ async fn without_the_api_only_what_fits_moves() {
         let reason = row["reason"].as_str().expect("a reason");
         assert!(reason.contains("api = \"off\""), "{reason}");
     }
-}
-
-#[tokio::test]
-async fn a_storm_for_one_order_costs_few_questions_and_delays_no_other() {
-    const EVENTS: usize = 200;
-    let folder = folder();
-    let history = [(0, Created), (1, InReview), (2, Blocked)];
-    let (service, simulator) = stage(&folder, &["storm", "calm"], &history, |s| s).await;
-    let began = clock::now();
-    for n in 0..EVENTS {
-        // Rubbish that always leaves a doubt: an unknown word, and steps back and forth.
-        let status = ["BLOCKED", "IN_REVIEW", "GUSTY"][n % 3];
-        let body = event(&format!("e{n}"), "storm", status, at(&simulator, 2));
-        service.tell(body).await;
-        if n == EVENTS / 2 {
-            let body = event("calm", "calm", "BLOCKED", at(&simulator, 2));
-            service.tell(body).await;
-            service.settles("calm", "BLOCKED").await;
-        }
-    }
-    let order = service.settles("storm", "BLOCKED").await;
-    assert_eq!(order["deliveries"].as_array().map(Vec::len), Some(EVENTS));
-    // Events alone ask once in three seconds at most; each such answer may leave a doubt that costs one
-    // question more.
-    let took = clock::now().since(began).as_secs() as usize;
-    let asks = asked(&simulator, "storm");
-    assert!(asks <= 2 * (1 + took / 3), "{asks} questions in {took} s");
-    until("everything to be looked at", async || {
-        (service.status().await["deliveries_waiting"] == 0).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]

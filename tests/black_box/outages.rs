@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sinch_callbacks::clock;
 use sinch_callbacks::order::{State, Time};
-use sinch_callbacks::simulator::{Outage, Script, Simulator, Trouble, World};
+use sinch_callbacks::simulator::{Outage, Reply, Script, Simulator, Trouble, World};
 
 use crate::instrument::{
-    PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within,
+    PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
 };
 
 /// The confirmed states that disagree with what Sinch knows.
@@ -154,6 +154,74 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
 
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
+    let folder = folder();
+    let history = [(0, State::Created), (1, State::InReview)];
+    let world = World::from_orders(id(PROJECT), [life("o1", &history)]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());
+    service.tell(body).await;
+    let before = service.settles("o1", "IN_REVIEW").await;
+
+    let order = |project: &str, order: &str| {
+        let updated = "2090-01-01T00:00:00Z";
+        format!(
+            r#"{{"projectId":"{project}","idNumberOrder":"{order}","state":"COMPLETED","updateTime":"{updated}"}}"#
+        )
+    };
+    let bad = [
+        (200, order(PROJECT, "o2"), "idNumberOrder is not"),
+        (200, order("another-project", "o1"), "projectId is not"),
+        (
+            200,
+            "<html>Please log in</html>".to_owned(),
+            "not a JSON object",
+        ),
+        (
+            200,
+            order(PROJECT, "o1")[..60].to_owned(),
+            "not a JSON object",
+        ),
+        (200, String::new(), "not a JSON object"),
+        (302, order(PROJECT, "o1"), "redirect"),
+        (204, String::new(), "only 200 is an answer"),
+        (404, "<h1>404</h1>".to_owned(), "not the API's own 404"),
+        (500, order(PROJECT, "o1"), "failed over this order"),
+        (409, order(PROJECT, "o1"), "does not accept"),
+    ];
+    for (status, body, _) in &bad {
+        let (status, body) = (*status, body.clone());
+        simulator.push_reply(&id("o1"), Reply::Raw { status, body });
+    }
+    let path = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    let answer = service.ask_with(&Request::post(&path, "")).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let after = service
+        .order_when("o1", "an answer after all these", |order| {
+            let answers = order["answers"].as_array().map_or(0, Vec::len);
+            answers == 1 + bad.len() + 1
+        })
+        .await;
+    for (n, (_, _, why)) in bad.iter().enumerate() {
+        let finding = after["answers"][n + 1]["finding"].as_str();
+        assert!(
+            finding.is_some_and(|text| text.contains(why)),
+            "{finding:?}"
+        );
+    }
+    for unmoved in [
+        "state",
+        "confirmed",
+        "updated_at",
+        "confirmed_at",
+        "transitions",
+    ] {
+        assert_eq!(after[unmoved], before[unmoved], "{unmoved}");
+    }
 }
 
 #[tokio::test]

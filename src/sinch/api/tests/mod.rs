@@ -283,25 +283,57 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(target.connections(), 0);
 }
 
+/// What the system may hold on its way from the server to the client, beside what the client has taken.
+const ON_THE_WAY: usize = 16 * 1024 * 1024;
+
 #[tokio::test]
-async fn too_much_is_cut_off() {
+async fn an_answer_without_end_is_cut_off() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\n";
-    for head in [
-        "Transfer-Encoding: chunked\r\n\r\n",
-        "Content-Length: 99999999999\r\n\r\n",
-        "Connection: close\r\n\r\n",
+    // Ten gigabytes of zeros, of an order that goes on and on, of lines, of chunks.
+    let zeros: &[u8] = &[0; 64];
+    let numbers = b"{\"phoneNumber\":\"+1\"},".as_slice();
+    let order =
+        "{\"idNumberOrder\":\"o1\",\"projectId\":\"p1\",\"state\":\"BLOCKED\",\"orderNumbers\":[";
+    for (framing, start, forever) in [
+        ("Content-Length: 10000000000\r\n\r\n", "", zeros),
+        ("Content-Length: 10000000000\r\n\r\n", order, numbers),
+        ("Connection: close\r\n\r\n", order, numbers),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n",
+            "",
+            b"10\r\n0123456789abcdef\r\n",
+        ),
     ] {
-        let endless = move |_: &str, _| {
-            let chunk = b"10\r\n0123456789abcdef\r\n";
-            Reply::raw(&format!("{HEAD}{head}"), Then::Repeat(chunk))
-        };
+        let endless =
+            move |_: &str, _| Reply::raw(&format!("{HEAD}{framing}{start}"), Then::Repeat(forever));
         let server = Server::start(endless).await;
         let error = refusal(&server.basic()).await;
         assert_eq!((error.whose(), error.status()), (Fault::Order, Some(200)));
-        assert!(error.to_string().contains("too large"), "{head}: {error}");
+        assert!(
+            error.to_string().contains("too large"),
+            "{framing}: {error}"
+        );
         let error = refusal(&server.client()).await;
         assert_eq!(error.whose(), Fault::Provider);
+        let taken = server.repeated();
+        assert!(taken < 2 * ON_THE_WAY, "{framing}: {taken} bytes");
     }
+}
+
+#[tokio::test]
+async fn headers_without_end_are_cut_off() {
+    let endless = |_: &str, _| {
+        Reply::raw(
+            "HTTP/1.1 200 OK\r\n",
+            Then::Repeat(b"X-Filler: 0123456789abcdef\r\n"),
+        )
+    };
+    let server = Server::start(endless).await;
+    let error = refusal(&server.basic()).await;
+    assert_eq!((error.whose(), error.status()), (Fault::Provider, None));
+    assert!(error.to_string().contains("broke off"), "{error}");
+    let taken = server.repeated();
+    assert!(taken < ON_THE_WAY, "{taken} bytes");
 }
 
 #[tokio::test]
@@ -312,6 +344,9 @@ async fn a_connection_that_breaks_is_the_providers_fault() {
         let error = refusal(&server.basic()).await;
         assert_eq!((error.whose(), error.status()), (Fault::Provider, None));
         assert!(error.to_string().contains("API broke off"), "{error}");
+        let server = Server::start(move |_, _| Reply::raw(bytes, Then::Reset)).await;
+        let error = refusal(&server.basic()).await;
+        assert_eq!((error.whose(), error.status()), (Fault::Provider, None));
     }
 }
 
@@ -341,8 +376,19 @@ async fn what_speaks_no_tls_is_not_spoken_to() {
 
 #[tokio::test]
 async fn nothing_waits_for_ever() {
-    for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"] {
-        let server = Server::start(move |_, _| Reply::raw(bytes, Then::Hang)).await;
+    let (head, body) = ("HTTP/1.1 200 OK\r\n", "Content-Length: 9000\r\n\r\n{");
+    let whole = format!("{head}{body}");
+    for (bytes, drip) in [
+        ("", None),
+        (whole.as_str(), None),
+        // Never silent for long, and never at an end.
+        (head, Some(b"X-Filler: 0\r\n".as_slice())),
+        (whole.as_str(), Some(b" ".as_slice())),
+    ] {
+        let bytes = bytes.to_owned();
+        let server =
+            Server::start(move |_, _| Reply::raw(&bytes, drip.map_or(Then::Hang, Then::Drip)))
+                .await;
         for auth in [Auth::Basic, server.oauth2()] {
             let mut access = server.access(auth);
             access.request_timeout = Duration::from_millis(50);

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,8 +23,12 @@ pub enum Then {
     Hang,
     /// Closes the connection.
     Close,
-    /// Sends this for ever.
+    /// Breaks the connection off, without a word.
+    Reset,
+    /// Sends this for ever, as fast as it is taken.
     Repeat(&'static [u8]),
+    /// Sends this for ever, a little at a time.
+    Drip(&'static [u8]),
 }
 
 impl Reply {
@@ -59,6 +64,8 @@ impl Reply {
 pub struct Seen {
     pub connections: usize,
     pub requests: Vec<String>,
+    /// Bytes that were sent again and again.
+    pub repeated: usize,
 }
 
 /// A server on loopback, for as long as the test's runtime lives.
@@ -96,6 +103,11 @@ impl Server {
         (self.requests("POST").len(), self.requests("GET").len())
     }
 
+    /// How many bytes were taken of those that are sent for ever.
+    pub fn repeated(&self) -> usize {
+        self.seen.lock().expect("no panic").repeated
+    }
+
     /// How many connections were made.
     pub fn connections(&self) -> usize {
         self.seen.lock().expect("no panic").connections
@@ -126,12 +138,21 @@ async fn serve(
             Then::Listen => {}
             Then::Hang => pending().await,
             Then::Close => return None,
+            Then::Reset => {
+                peer.set_zero_linger().ok()?;
+                return None;
+            }
             Then::Repeat(bytes) => {
                 let many = bytes.repeat(200);
                 loop {
                     peer.write_all(&many).await.ok()?;
+                    noted.lock().expect("no panic").repeated += many.len();
                 }
             }
+            Then::Drip(bytes) => loop {
+                peer.write_all(bytes).await.ok()?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            },
         }
     }
 }

@@ -40,6 +40,14 @@ pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> End
 impl Process {
     /// Starts the program. The test's own environment must not configure it.
     pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Process {
+        Process::start_in(&[], arguments)
+    }
+
+    /// … with these variables in its environment.
+    pub fn start_in<S: AsRef<OsStr>>(
+        environment: &[(&'static str, String)],
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") {
@@ -47,6 +55,7 @@ impl Process {
             }
         }
         let mut child = command
+            .envs(environment.iter().cloned())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -50,7 +50,8 @@ impl Service {
     /// Starts it and waits for nothing: it may not want to run.
     pub fn spawn(settings: &Settings) -> Process {
         let config = settings.write();
-        Process::start(["--config".as_ref(), config.as_os_str(), "serve".as_ref()])
+        let arguments = ["--config".as_ref(), config.as_os_str(), "serve".as_ref()];
+        Process::start_in(settings.environment(), arguments)
     }
 
     /// Where Sinch is told to call.

@@ -25,6 +25,7 @@ pub struct Settings {
     folder: PathBuf,
     tables: BTreeMap<&'static str, Table>,
     projects: Vec<Table>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Settings {
@@ -41,6 +42,7 @@ impl Settings {
             folder: folder.to_owned(),
             tables: BTreeMap::new(),
             projects: vec![project],
+            environment: Vec::new(),
         };
         let database = settings.database();
         settings
@@ -92,6 +94,17 @@ impl Settings {
     pub fn unset_project(mut self, name: &'static str) -> Settings {
         self.projects[0].remove(name);
         self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn set_environment(mut self, name: &'static str, value: impl Into<String>) -> Settings {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// The variables that were set.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
     }
 
     /// Adds a project that is never asked about.

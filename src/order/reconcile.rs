@@ -367,9 +367,14 @@ fn periodic_look_at(order: &Order, asked_at: Time, rule: &Rule) -> Option<Time> 
         let again = known.confirmed_at.plus(Rule::FINAL_AGAIN);
         return (asked_at < again).then_some(again);
     }
-    // What moved lately may move again; what has long been quiet seldom does.
+    // What moved lately may move again; what has long been quiet seldom does, unless its time runs out.
     let quiet = asked_at.since(known.updated_at) / 4;
-    let again = asked_at.plus(quiet.clamp(Rule::QUIET_MIN, Rule::QUIET_MAX));
+    let left = known
+        .expires_at
+        .filter(|at| known.state == State::Created && *at > asked_at)
+        .map(|at| at.since(asked_at) / 2);
+    let pause = left.map_or(quiet, |left| left.min(quiet));
+    let again = asked_at.plus(pause.clamp(Rule::QUIET_MIN, Rule::QUIET_MAX));
     let after_expiry = known
         .expires_at
         .map(|at| at.plus(rule.staleness).plus(Rule::MARGIN))

@@ -571,10 +571,16 @@ fn a_quiet_order_is_looked_at_again_in_time() {
         asked_after(State::Blocked, 30 * 86_400, None),
         Some(6 * 3600)
     );
-    assert_eq!(
-        asked_after(State::Created, 4000, Some(KNOWN + 4100)),
-        Some(116)
-    );
+    // Not submitted yet: the less is left, the sooner, and once more when nothing is.
+    let created = |secs, left| asked_after(State::Created, secs, Some(KNOWN + secs + left));
+    assert_eq!(created(40_000, 50_000), Some(10_000));
+    assert_eq!(created(40_000, 8000), Some(4000));
+    assert_eq!(created(40_000, 200), Some(100));
+    assert_eq!(created(40_000, 100), Some(60));
+    assert_eq!(created(40_000, 20), Some(36));
+    assert_eq!(created(40_000, -20), Some(10_000));
+    let submitted = asked_after(State::InReview, 40_000, Some(KNOWN + 48_000));
+    assert_eq!(submitted, Some(8016));
     assert_eq!(asked_after(State::Completed, 10, None), Some(86_391));
     assert_eq!(asked_after(State::Completed, 90_000, None), None);
 }

@@ -11,7 +11,7 @@ use super::tree::{Key, Tree};
 use super::values::Check;
 use super::{
     Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
-    Project, Signature, Sinch, Worker, default_deadlines, raw,
+    Project, Retention, Signature, Sinch, Worker, default_deadlines, raw,
 };
 use crate::order::{Id, Limits};
 
@@ -22,6 +22,8 @@ const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 
 /// Up to a year.
 const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
+/// From about a second, for trials, to a hundred years.
+const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
 /// Spans of time that may well be zero.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
@@ -34,6 +36,7 @@ pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
         database: check.database(raw.database),
         worker: check.worker(raw.worker),
         deadlines: check.deadlines(raw.deadlines),
+        retention: check.retention(raw.retention),
         sinch: check.sinch(raw.sinch),
         log: check.log(raw.log),
         projects: check.projects(raw.projects),
@@ -271,6 +274,19 @@ impl Check<'_> {
                 raw.blocked_secs,
                 default.blocked,
                 DEADLINE_SECS,
+            ),
+        }
+    }
+
+    fn retention(&mut self, raw: raw::Retention) -> Retention {
+        let at = |name| Key::new("retention").name(name);
+        let default = Retention::default();
+        Retention {
+            bodies: self.days(
+                &at("bodies_days"),
+                raw.bodies_days,
+                default.bodies,
+                RETENTION_DAYS,
             ),
         }
     }

@@ -11,6 +11,7 @@ mod inbox;
 mod look;
 mod open;
 mod queries;
+mod retain;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -24,8 +25,9 @@ pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
 pub use queries::{
-    AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
+    AnswerRow, Body, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
 };
+pub use retain::{ClearRequest, Cleared};
 pub use summary::{Convergence, StateCount, Summary};
 
 use std::path::PathBuf;
@@ -199,6 +201,15 @@ impl Store {
             .map(|row| (row.id, row.condition.clone()))
             .collect();
         self.write(Write::Reported, alarms).await
+    }
+
+    /// Gives up some of what has been kept for long enough.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn clear(&self, request: ClearRequest) -> Result<Cleared, StoreError> {
+        self.write(Write::Clear, request).await
     }
 
     /// Writes to the disk, to prove that it can be done.

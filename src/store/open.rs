@@ -100,6 +100,11 @@ fn migrations() -> Migrator {
             "urgency",
             include_str!("../../migrations/0002_urgency.sql"),
         ),
+        simple(
+            3,
+            "retention",
+            include_str!("../../migrations/0003_retention.sql"),
+        ),
     ])
 }
 

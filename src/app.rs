@@ -19,7 +19,7 @@ use crate::http::serve::{self, Limits};
 use crate::http::source::Sources;
 use crate::order::{BackOff, Id, Rule};
 use crate::sinch::api::{self, Access, BuildError, Client};
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError, Spans, StoreError};
 use crate::vitals::Vitals;
 use crate::worker::{Asker, Clearer, Looker, Minder};
 
@@ -239,7 +239,11 @@ impl App {
         parts.spawn(async move { (Part::Minder, minding.await.map_err(RunError::from)) });
         let clearer = Clearer {
             store: store.clone(),
-            bodies: config.retention.bodies,
+            spans: Spans {
+                bodies: config.retention.bodies,
+                deliveries: config.retention.deliveries,
+                parked: config.retention.parked,
+            },
             vitals: vitals.clone(),
         };
         let clearing = clearer.run(stop.clone());

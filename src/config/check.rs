@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
 use super::tree::{Key, Tree};
-use super::values::Check;
+use super::values::{Check, in_days};
 use super::{
     Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
     Project, Retention, Signature, Sinch, Worker, default_deadlines, raw,
@@ -281,14 +281,37 @@ impl Check<'_> {
     fn retention(&mut self, raw: raw::Retention) -> Retention {
         let at = |name| Key::new("retention").name(name);
         let default = Retention::default();
-        Retention {
+        let retention = Retention {
             bodies: self.days(
                 &at("bodies_days"),
                 raw.bodies_days,
                 default.bodies,
                 RETENTION_DAYS,
             ),
+            deliveries: self.days(
+                &at("deliveries_days"),
+                raw.deliveries_days,
+                default.deliveries,
+                RETENTION_DAYS,
+            ),
+            parked: self.days(
+                &at("parked_days"),
+                raw.parked_days,
+                default.parked,
+                RETENTION_DAYS,
+            ),
+        };
+        if retention.deliveries < retention.bodies {
+            let bodies = in_days(retention.bodies);
+            let what = format!("below bodies_days; write {bodies} or more");
+            self.fault(&at("deliveries_days"), &what);
         }
+        if retention.parked < retention.deliveries {
+            let deliveries = in_days(retention.deliveries);
+            let what = format!("below deliveries_days; write {deliveries} or more");
+            self.fault(&at("parked_days"), &what);
+        }
+        retention
     }
 
     fn projects(&mut self, raw: Vec<raw::Project>) -> Vec<Project> {

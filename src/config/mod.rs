@@ -245,12 +245,18 @@ pub fn default_deadlines() -> Limits {
 pub struct Retention {
     /// `bodies_days`: the raw bodies of deliveries that were understood and looked at. More than zero.
     pub bodies: Duration,
+    /// `deliveries_days`: these deliveries themselves. Not less than their bodies.
+    pub deliveries: Duration,
+    /// `parked_days`: deliveries that are parked. Not less than others.
+    pub parked: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Retention {
         Retention {
             bodies: Duration::from_secs(30 * 86_400),
+            deliveries: Duration::from_secs(90 * 86_400),
+            parked: Duration::from_secs(365 * 86_400),
         }
     }
 }

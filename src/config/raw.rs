@@ -68,6 +68,8 @@ pub struct Deadlines {
 #[derive(Default, Deserialize)]
 pub struct Retention {
     pub bodies_days: Option<f64>,
+    pub deliveries_days: Option<f64>,
+    pub parked_days: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

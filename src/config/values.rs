@@ -115,8 +115,7 @@ impl<'a> Check<'a> {
         default: Duration,
         bounds: RangeInclusive<f64>,
     ) -> Duration {
-        let default = default.as_secs_f64() / DAY_SECS;
-        Duration::from_secs_f64(self.number(at, given, default, bounds) * DAY_SECS)
+        Duration::from_secs_f64(self.number(at, given, in_days(default), bounds) * DAY_SECS)
     }
 
     pub fn address(&mut self, at: &Key, given: Option<String>, default: SocketAddr) -> SocketAddr {
@@ -257,6 +256,11 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// A span as an operator writes it.
+pub fn in_days(span: Duration) -> f64 {
+    span.as_secs_f64() / DAY_SECS
 }
 
 fn url(text: &str) -> Result<String, &'static str> {

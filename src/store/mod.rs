@@ -27,7 +27,7 @@ pub use open::{OpenError, Settings, check, open};
 pub use queries::{
     AnswerRow, Body, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
 };
-pub use retain::{ClearRequest, Cleared};
+pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, StateCount, Summary};
 
 use std::path::PathBuf;
@@ -208,8 +208,8 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`]; everything is still there then.
-    pub async fn clear(&self, request: ClearRequest) -> Result<Cleared, StoreError> {
-        self.write(Write::Clear, request).await
+    pub async fn clear(&self, spans: Spans, now: Time) -> Result<Cleared, StoreError> {
+        self.write(Write::Clear, (spans, now)).await
     }
 
     /// Writes to the disk, to prove that it can be done.

@@ -16,7 +16,7 @@ use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchReques
 use super::conditions;
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
-use super::retain::{self, ClearRequest, Cleared};
+use super::retain::{self, Cleared, Spans};
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
 
@@ -58,7 +58,7 @@ pub(super) enum Write {
     AskNow(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
     Reported(Call<Vec<(i64, String)>, ()>),
-    Clear(Call<ClearRequest, Cleared>),
+    Clear(Call<(Spans, Time), Cleared>),
     Beat(Call<Time, ()>),
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{POLL, STORE_PAUSE, passing};
 use crate::clock;
-use crate::store::{ClearRequest, Cleared, Store, StoreError};
+use crate::store::{Cleared, Spans, Store, StoreError};
 use crate::vitals::Vitals;
 
 /// How often to look whether anything is due. What is kept for a shorter time than this is looked at as
@@ -25,8 +25,8 @@ const REST_MAX: Duration = Duration::from_secs(1);
 pub struct Clearer {
     /// Where it clears.
     pub store: Store,
-    /// How long the bodies of deliveries are kept.
-    pub bodies: Duration,
+    /// For how long what is kept. Bodies are kept for the shortest time.
+    pub spans: Spans,
     /// Where it shows that it is alive.
     pub vitals: Arc<Vitals>,
 }
@@ -42,19 +42,18 @@ impl Clearer {
         while !stop.is_cancelled() {
             self.vitals.beat("clear");
             let began = Instant::now();
-            let request = ClearRequest {
-                now: clock::now(),
-                bodies: self.bodies,
-            };
-            let pause = match self.store.clear(request).await {
+            let step = self.store.clear(self.spans.clone(), clock::now());
+            let pause = match step.await {
                 Ok(cleared) if cleared.taken > 0 => {
                     done.taken += cleared.taken;
                     done.bodies += cleared.bodies;
+                    done.deliveries += cleared.deliveries;
+                    done.parked += cleared.parked;
                     (began.elapsed() * REST).min(REST_MAX)
                 }
                 Ok(_) => {
                     log(&std::mem::take(&mut done));
-                    self.bodies.clamp(POLL, EVERY)
+                    self.spans.bodies.clamp(POLL, EVERY)
                 }
                 Err(error) => {
                     passing(error)?;
@@ -69,8 +68,13 @@ impl Clearer {
 }
 
 fn log(done: &Cleared) {
-    if done.bodies > 0 {
-        let bodies = done.bodies;
-        tracing::info!(bodies, "cleared what was kept for long enough");
+    let (bodies, deliveries, parked) = (done.bodies, done.deliveries, done.parked);
+    if bodies + deliveries + parked > 0 {
+        tracing::info!(
+            bodies,
+            deliveries,
+            parked,
+            "cleared what was kept for long enough"
+        );
     }
 }

@@ -2,8 +2,12 @@
 
 use serde_json::json;
 use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::World;
 
-use crate::instrument::{PATH, Request, SECRET, Service, Settings, event, folder, until};
+use crate::instrument::{
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+};
 
 #[tokio::test]
 async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
@@ -69,4 +73,38 @@ async fn a_body_stays_for_its_time() {
     let service = Service::start(&settings).await;
     let kept = service.ask("/api/v1/deliveries/1/body").await;
     assert_eq!(kept.body, body.as_bytes());
+}
+
+#[tokio::test]
+async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let hasty = settings
+        .clone()
+        .set("retention.bodies_days", 0.00001)
+        .set("retention.deliveries_days", 0.00001);
+    let service = Service::start(&hasty).await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    service.tell(body.clone()).await;
+    let order = service
+        .order_when("o1", "without its delivery", |order| {
+            order["confirmed"] == "IN_REVIEW" && order["deliveries"] == json!([])
+        })
+        .await;
+    assert_ne!(order["answers"], json!([]), "{order}");
+    let path = "/api/v1/deliveries/1/body";
+    service.ask(path).await.assert_refusal(404, path);
+    service.stop().await;
+
+    // Nothing is left of the inbox, and what comes now is looked at; nobody knows that it is a repeat.
+    let service = Service::start(&settings).await;
+    service.tell(body).await;
+    let order = service
+        .order_when("o1", "looked at again", |order| {
+            order["deliveries"][0]["phase"] == "settled"
+        })
+        .await;
+    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
+    assert_eq!(order["confirmed"], "IN_REVIEW", "{order}");
 }

@@ -97,6 +97,14 @@ fn faults_have_one_form() {
             "config.toml line 7: retention.bodies_days = 0: write a number from 0.00001 to 36500",
         ),
         (
+            "[retention]\nbodies_days = 90.5",
+            "not set: retention.deliveries_days: below bodies_days; write 90.5 or more",
+        ),
+        (
+            "[retention]\nparked_days = 89",
+            "config.toml line 7: retention.parked_days = 89: below deliveries_days; write 90 or more",
+        ),
+        (
             "worker = 3",
             "config.toml line 6: projects[0].worker: there is no such key; write one of id, path, signature, secrets, \
              secrets_file, api, auth, key_id, key_secret, key_secret_file",

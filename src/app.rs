@@ -19,9 +19,9 @@ use crate::http::serve::{self, Limits};
 use crate::http::source::Sources;
 use crate::order::{BackOff, Id, Rule};
 use crate::sinch::api::{self, Access, BuildError, Client};
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError, Spans, StoreError};
 use crate::vitals::Vitals;
-use crate::worker::{Asker, Looker, Minder};
+use crate::worker::{Asker, Clearer, Looker, Minder};
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,7 @@ enum Part {
     Looker,
     Asker,
     Minder,
+    Clearer,
     Callbacks,
     Operators,
 }
@@ -93,6 +94,7 @@ impl Part {
             Part::Looker => "the worker that looks at news",
             Part::Asker => "the worker that asks Sinch",
             Part::Minder => "the worker that minds deadlines",
+            Part::Clearer => "the worker that clears away",
             Part::Callbacks => "the callback listener",
             Part::Operators => "the operators' listener",
         }
@@ -235,6 +237,17 @@ impl App {
         };
         let minding = minder.run(stop.clone());
         parts.spawn(async move { (Part::Minder, minding.await.map_err(RunError::from)) });
+        let clearer = Clearer {
+            store: store.clone(),
+            spans: Spans {
+                bodies: config.retention.bodies,
+                deliveries: config.retention.deliveries,
+                parked: config.retention.parked,
+            },
+            vitals: vitals.clone(),
+        };
+        let clearing = clearer.run(stop.clone());
+        parts.spawn(async move { (Part::Clearer, clearing.await.map_err(RunError::from)) });
 
         let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
         let callbacks_address = local(&callbacks_listener, config.callbacks.listen);

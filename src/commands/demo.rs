@@ -20,7 +20,7 @@ use crate::app::{App, RunError, StartError};
 use crate::clock;
 use crate::config::{
     Api, Auth, Callbacks, Config, Credentials, Database, Log, LogFormat, Operators, Project,
-    Signature, Sinch, Worker, default_deadlines,
+    Retention, Signature, Sinch, Worker, default_deadlines,
 };
 use crate::order::{Id, State, Time};
 use crate::simulator::{Options, Script, Simulator, World};
@@ -346,6 +346,7 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
             ..Worker::default()
         },
         deadlines: default_deadlines(),
+        retention: Retention::default(),
         sinch: Sinch {
             api_url: simulator.api_url(),
             token_url: simulator.token_url(),

@@ -8,10 +8,10 @@ use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
 use super::tree::{Key, Tree};
-use super::values::Check;
+use super::values::{Check, in_days};
 use super::{
     Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
-    Project, Signature, Sinch, Worker, default_deadlines, raw,
+    Project, Retention, Signature, Sinch, Worker, default_deadlines, raw,
 };
 use crate::order::{Id, Limits};
 
@@ -22,6 +22,8 @@ const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 
 /// Up to a year.
 const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
+/// From about a second, for trials, to a hundred years.
+const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
 /// Spans of time that may well be zero.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
@@ -34,6 +36,7 @@ pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
         database: check.database(raw.database),
         worker: check.worker(raw.worker),
         deadlines: check.deadlines(raw.deadlines),
+        retention: check.retention(raw.retention),
         sinch: check.sinch(raw.sinch),
         log: check.log(raw.log),
         projects: check.projects(raw.projects),
@@ -273,6 +276,42 @@ impl Check<'_> {
                 DEADLINE_SECS,
             ),
         }
+    }
+
+    fn retention(&mut self, raw: raw::Retention) -> Retention {
+        let at = |name| Key::new("retention").name(name);
+        let default = Retention::default();
+        let retention = Retention {
+            bodies: self.days(
+                &at("bodies_days"),
+                raw.bodies_days,
+                default.bodies,
+                RETENTION_DAYS,
+            ),
+            deliveries: self.days(
+                &at("deliveries_days"),
+                raw.deliveries_days,
+                default.deliveries,
+                RETENTION_DAYS,
+            ),
+            parked: self.days(
+                &at("parked_days"),
+                raw.parked_days,
+                default.parked,
+                RETENTION_DAYS,
+            ),
+        };
+        if retention.deliveries < retention.bodies {
+            let bodies = in_days(retention.bodies);
+            let what = format!("below bodies_days; write {bodies} or more");
+            self.fault(&at("deliveries_days"), &what);
+        }
+        if retention.parked < retention.deliveries {
+            let deliveries = in_days(retention.deliveries);
+            let what = format!("below deliveries_days; write {deliveries} or more");
+            self.fault(&at("parked_days"), &what);
+        }
+        retention
     }
 
     fn projects(&mut self, raw: Vec<raw::Project>) -> Vec<Project> {

@@ -40,6 +40,8 @@ pub struct Config {
     pub worker: Worker,
     /// When an order needs attention.
     pub deadlines: Limits,
+    /// How long what is kept.
+    pub retention: Retention,
     /// Where Sinch is asked.
     pub sinch: Sinch,
     /// What is logged, and how.
@@ -235,6 +237,27 @@ pub fn default_deadlines() -> Limits {
         expiring: [86_400, 7200, 900].map(Duration::from_secs).to_vec(),
         review: Duration::from_secs(7 * 86_400),
         blocked: Duration::from_secs(86_400),
+    }
+}
+
+/// `[retention]`: how long what is kept, from its receipt on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retention {
+    /// `bodies_days`: the raw bodies of deliveries that were understood and looked at. More than zero.
+    pub bodies: Duration,
+    /// `deliveries_days`: these deliveries themselves. Not less than their bodies.
+    pub deliveries: Duration,
+    /// `parked_days`: deliveries that are parked. Not less than others.
+    pub parked: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            bodies: Duration::from_secs(30 * 86_400),
+            deliveries: Duration::from_secs(90 * 86_400),
+            parked: Duration::from_secs(365 * 86_400),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Root {
     pub database: Database,
     pub worker: Worker,
     pub deadlines: Deadlines,
+    pub retention: Retention,
     pub sinch: Sinch,
     pub log: Log,
     pub projects: Vec<Project>,
@@ -62,6 +63,13 @@ pub struct Deadlines {
     pub expiring_secs: Option<Vec<f64>>,
     pub review_secs: Option<f64>,
     pub blocked_secs: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Retention {
+    pub bodies_days: Option<f64>,
+    pub deliveries_days: Option<f64>,
+    pub parked_days: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -16,6 +16,7 @@ use super::tree::{Key, Tree};
 
 /// What the example has in place of every secret.
 const PLACEHOLDER: &str = "replace-me";
+const DAY_SECS: f64 = 86_400.0;
 /// Others than the owner and the group may read.
 const WORLD_READABLE: u32 = 0o004;
 
@@ -105,6 +106,16 @@ impl<'a> Check<'a> {
         bounds: RangeInclusive<f64>,
     ) -> Duration {
         Duration::from_secs_f64(self.number(at, given, default.as_secs_f64(), bounds))
+    }
+
+    pub fn days(
+        &mut self,
+        at: &Key,
+        given: Option<f64>,
+        default: Duration,
+        bounds: RangeInclusive<f64>,
+    ) -> Duration {
+        Duration::from_secs_f64(self.number(at, given, in_days(default), bounds) * DAY_SECS)
     }
 
     pub fn address(&mut self, at: &Key, given: Option<String>, default: SocketAddr) -> SocketAddr {
@@ -245,6 +256,11 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// A span as an operator writes it.
+pub fn in_days(span: Duration) -> f64 {
+    span.as_secs_f64() / DAY_SECS
 }
 
 fn url(text: &str) -> Result<String, &'static str> {

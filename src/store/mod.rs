@@ -11,6 +11,7 @@ mod inbox;
 mod look;
 mod open;
 mod queries;
+mod retain;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -24,8 +25,9 @@ pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
 pub use queries::{
-    AnswerRow, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
+    AnswerRow, Body, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
 };
+pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, StateCount, Summary};
 
 use std::path::PathBuf;
@@ -205,6 +207,15 @@ impl Store {
             .map(|row| (row.id, row.condition.clone()))
             .collect();
         self.write(Write::Reported, alarms).await
+    }
+
+    /// Gives up some of what has been kept for long enough.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn clear(&self, spans: Spans, now: Time) -> Result<Cleared, StoreError> {
+        self.write(Write::Clear, (spans, now)).await
     }
 
     /// Writes to the disk, to prove that it can be done.

@@ -101,12 +101,26 @@ fn migrations() -> Migrator {
             include_str!("../../migrations/0002_urgency.sql"),
         ),
         simple(
+            3,
+            "retention",
+            include_str!("../../migrations/0003_retention.sql"),
+        ),
+        simple(
             4,
+            "retention of rows",
+            include_str!("../../migrations/0004_retention_of_rows.sql"),
+        ),
+        simple(
+            5,
             "standing",
-            include_str!("../../migrations/0004_standing.sql"),
+            include_str!("../../migrations/0005_standing.sql"),
         ),
     ])
 }
+
+/// An id up to `looked_to` counts as looked at, also when retention has left no row that has it.
+const NEXT_DELIVERY: &str = "
+    SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), looked_to) + 1 FROM service";
 
 /// Opens the database, creating it where there is none, and brings its schema up to date.
 ///
@@ -144,7 +158,7 @@ pub async fn open(
     let migrated = migrations().run(&mut db).await;
     migrated.map_err(|error| self::unusable(path, &error.to_string()))?;
     let (projects, gates) = prepare(&mut db, settings).await.map_err(unusable)?;
-    let next_delivery = sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM deliveries")
+    let next_delivery = sqlx::query(NEXT_DELIVERY)
         .fetch_one(&mut db)
         .await
         .map_err(unusable)?

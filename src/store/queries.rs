@@ -179,6 +179,15 @@ pub struct ParkedRow {
     pub repeats: i64,
 }
 
+/// The raw body of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Its bytes.
+    Kept(Vec<u8>),
+    /// It was kept for as long as it was to be.
+    Gone,
+}
+
 const LIST: &str = concat!(
     "SELECT ",
     order_columns!(),
@@ -324,12 +333,17 @@ impl Store {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn body(&self, delivery: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = sqlx::query("SELECT body FROM deliveries WHERE id = ?")
+    pub async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
+        let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
+        let found = sqlx::query(sql)
             .bind(delivery)
             .fetch_optional(&self.readers)
             .await?;
-        Ok(found.map(|row| row.try_get("body")).transpose()?)
+        let Some(row) = found else { return Ok(None) };
+        Ok(Some(match row.try_get("is_gone")? {
+            true => Body::Gone,
+            false => Body::Kept(row.try_get("body")?),
+        }))
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Summary {
     pub deliveries_waiting: i64,
     /// Deliveries that an operator must look at.
     pub deliveries_parked: i64,
-    /// When the last delivery was received.
+    /// When the last delivery was received, of those that are kept.
     pub last_delivery_at: Option<Time>,
     /// When Sinch was last asked.
     pub last_asked_at: Option<Time>,

@@ -16,6 +16,7 @@ use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchReques
 use super::conditions;
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
+use super::retain::{self, Cleared, Spans};
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
 
@@ -57,6 +58,7 @@ pub(super) enum Write {
     AskNow(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
     Reported(Call<Vec<(i64, String)>, ()>),
+    Clear(Call<(Spans, Time), Cleared>),
     Beat(Call<Time, ()>),
 }
 
@@ -71,6 +73,7 @@ impl Write {
             Write::AskNow(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
             Write::Reported(call) => call.answer(outcome),
+            Write::Clear(call) => call.answer(outcome),
             Write::Beat(call) => call.answer(outcome),
         }
     }
@@ -193,6 +196,7 @@ impl Writer {
                 | Write::AskNow(_)
                 | Write::Watch(_)
                 | Write::Reported(_)
+                | Write::Clear(_)
                 | Write::Beat(_) => others.push(write),
             }
         }
@@ -233,6 +237,7 @@ impl Writer {
                 Write::Reported(call) => {
                     call.done = Some(conditions::reported(db, &call.args).await?);
                 }
+                Write::Clear(call) => call.done = Some(retain::clear(db, &call.args).await?),
                 Write::Beat(call) => {
                     sqlx::query("UPDATE service SET beat_at = ?")
                         .bind(call.args.0)

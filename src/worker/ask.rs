@@ -94,7 +94,7 @@ impl Asker {
         let name = format!("ask {}", self.project);
         self.vitals.gate(&self.project, &self.gate);
         let shared = Arc::new(Shared {
-            pace: Mutex::new(Pace::new(limits, self.gate.clone())),
+            pace: Mutex::new(Pace::new(limits, self.gate.clone(), clock::now())),
             kept: tokio::sync::Mutex::new(self.gate.clone()),
             ended: Notify::new(),
             broken: stop.child_token(),

@@ -47,6 +47,14 @@ pub(super) fn passage(gate: &Gate, now: Time) -> Passage {
     }
 }
 
+/// The gate of an earlier run, at a start. `cap` as in [`after_trouble`].
+pub(super) fn taken_up(mut gate: Gate, now: Time, cap: Duration) -> Gate {
+    if let Some((until, _)) = &mut gate.paused {
+        *until = now.plus(PROBES_APART.min(cap) / 2).max(*until);
+    }
+    gate
+}
+
 /// A failure that is not one order's.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {

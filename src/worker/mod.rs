@@ -1,9 +1,11 @@
-//! Carries the work: looks at news as soon as there are any, and asks Sinch for the orders that are due.
+//! Carries the work: looks at news as soon as there are any, asks Sinch for the orders that are due, minds
+//! deadlines, and clears away what has been kept for long enough.
 //!
-//! What links the two is the database. The wake-up inside the process is a hint; the poll is the
+//! What links them is the database. The wake-up inside the process is a hint; the poll is the
 //! guarantee, so a lost wake-up or a crash costs a moment and nothing else.
 
 mod ask;
+mod clear;
 mod gate;
 mod look;
 mod mind;
@@ -12,6 +14,7 @@ mod pace;
 mod tests;
 
 pub use ask::Asker;
+pub use clear::Clearer;
 pub use look::Looker;
 pub use mind::Minder;
 

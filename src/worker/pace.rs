@@ -63,8 +63,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Begins with the gate as an earlier run left it.
-    pub fn new(limits: Limits, gate: Gate) -> Pace {
+    /// Begins with the gate as an earlier run left it. That may have been killed over a probe, so a gate
+    /// that is closed stays closed for a while even if its time has come.
+    pub fn new(limits: Limits, gate: Gate, now: Time) -> Pace {
+        let gate = gate::taken_up(gate, now, limits.probes_apart_max);
         Pace {
             budget: Budget::new(limits.asks_per_second),
             limits,
@@ -234,7 +236,7 @@ mod tests {
             asks_per_second,
             probes_apart_max: Duration::from_secs(300),
         };
-        Pace::new(limits, Gate::default())
+        Pace::new(limits, Gate::default(), secs(0))
     }
 
     fn id(text: &str) -> Id {
@@ -371,7 +373,10 @@ mod tests {
     fn what_an_earlier_run_left_closed_stays_closed() {
         let mut before = pace(1, 5.0);
         before.failed(&id("o1"), &unavailable(Some(100)), secs(0), 0.0);
-        let mut after = Pace::new(before.limits.clone(), before.gate().clone());
+        let again = |now| Pace::new(before.limits.clone(), before.gate().clone(), now);
+        // Perhaps a probe was under way when the run ended.
+        assert_eq!(again(secs(105)).next(secs(106)), Next::Wait(secs(135)));
+        let mut after = again(secs(1));
         assert_eq!(after.next(secs(1)), Next::Wait(secs(100)));
         assert_eq!(asks(after.next(secs(100))), 1);
         assert_eq!(after.next(secs(101)), Next::Full, "a probe goes out alone");

@@ -14,6 +14,7 @@ mod judgement;
 mod operators;
 mod orders;
 mod outages;
+mod retention;
 mod secrecy;
 mod sources;
 mod start;

@@ -42,7 +42,7 @@ fn faults_have_one_form() {
         (
             "[calbacks]\nlisten = \"0.0.0.0:1\"",
             "config.toml line 6: calbacks: there is no such key; write one of callbacks, operators, database, worker, \
-             deadlines, sinch, log, projects",
+             deadlines, retention, sinch, log, projects",
         ),
         (
             "[operators]\nlisten = \"0.0.0.0:9090\"",
@@ -91,6 +91,18 @@ fn faults_have_one_form() {
         (
             "[worker]\nstaleness_secs = 400",
             "not set: worker.staleness_max_secs: below staleness_secs; write 400 or more",
+        ),
+        (
+            "[retention]\nbodies_days = 0",
+            "config.toml line 7: retention.bodies_days = 0: write a number from 0.00001 to 36500",
+        ),
+        (
+            "[retention]\nbodies_days = 90.5",
+            "not set: retention.deliveries_days: below bodies_days; write 90.5 or more",
+        ),
+        (
+            "[retention]\nparked_days = 89",
+            "config.toml line 7: retention.parked_days = 89: below deliveries_days; write 90 or more",
         ),
         (
             "worker = 3",
@@ -310,7 +322,7 @@ fn faults_of_variables_name_the_variable() {
             "CONFIG_FILE",
             "x",
             "SINCH_CALLBACKS_CONFIG_FILE: config_file: there is no such key; write one of callbacks, operators, \
-             database, worker, deadlines, sinch, log, projects",
+             database, worker, deadlines, retention, sinch, log, projects",
         ),
     ] {
         assert_eq!(faults(LEAST, &[(variable, text)]), [expected]);

@@ -65,6 +65,7 @@ fn the_least_file_has_every_default() {
     );
     assert_eq!(config.database, Database::default());
     assert_eq!(config.worker, Worker::default());
+    assert_eq!(config.retention, Retention::default());
     assert_eq!(config.sinch, Sinch::default());
     assert_eq!(config.log, Log::default());
     let [project] = &config.projects[..] else {
@@ -132,6 +133,7 @@ fn every_key_is_in_the_example() {
         "database",
         "worker",
         "deadlines",
+        "retention",
         "sinch",
         "log",
         "projects",

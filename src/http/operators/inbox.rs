@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Context, Page, Shared, page_size, query};
 use crate::http::problem::Problem;
-use crate::store::ParkedRow;
+use crate::store::{Body, ParkedRow};
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
@@ -48,7 +48,14 @@ async fn show_body(
         .map_err(|_| unknown())?
         .parse()
         .map_err(|_| unknown())?;
-    let body = context.store.body(delivery).await?.ok_or_else(unknown)?;
-    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
-    Ok((kind, body).into_response())
+    match context.store.body(delivery).await?.ok_or_else(unknown)? {
+        Body::Kept(body) => {
+            let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+            Ok((kind, body).into_response())
+        }
+        Body::Gone => {
+            let what = "the body is gone: it was kept for retention.bodies_days";
+            Err(Problem::with_detail(StatusCode::GONE, what))
+        }
+    }
 }

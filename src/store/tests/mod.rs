@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 mod opening;
 mod orders;
+mod retaining;
 mod standing;
 mod taking;
 mod truth;

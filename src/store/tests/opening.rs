@@ -114,6 +114,16 @@ fn shipped_migrations_are_never_edited() {
             include_str!("../../../migrations/0002_urgency.sql"),
             "d20996249ab7623bfee5574897219ba8a261f60293c6c619d3b0c7ff64652f91",
         ),
+        (
+            "retention",
+            include_str!("../../../migrations/0003_retention.sql"),
+            "85798585263a9164ac0032ce044028724b179d71691bb733e44471e46c3a7eef",
+        ),
+        (
+            "retention of rows",
+            include_str!("../../../migrations/0004_retention_of_rows.sql"),
+            "8a37b303a40754c691b4d5837263f71c00ccc1403baaf92405b7f557089f06d9",
+        ),
     ];
     for (name, text, expected) in shipped {
         let digest = Sha256::digest(text);

@@ -89,7 +89,7 @@ async fn what_is_no_order_is_kept_and_touches_none() {
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].reason, "no JSON");
     let body = house.store.body(parked[0].id).await.expect("reads");
-    assert_eq!(body.as_deref(), Some(&b"\xff\x00"[..]));
+    assert_eq!(body, Some(Body::Kept(b"\xff\x00".to_vec())));
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ impl Service {
             folder,
             store,
             writer,
-            pace: Pace::new(limits(without), gate),
+            pace: Pace::new(limits(without), gate, BEGAN),
             without,
             now: BEGAN,
             rng: Rng::with_seed(seed),
@@ -167,7 +167,7 @@ impl Service {
         Service {
             store,
             writer,
-            pace: Pace::new(limits(self.without), gate),
+            pace: Pace::new(limits(self.without), gate, self.now),
             under_way: BTreeMap::new(),
             ..self
         }
@@ -311,7 +311,7 @@ impl Service {
             } = first.remove();
             let roll = self.rng.f64();
             let was_closed = self.pace.gate().clone();
-            let mut gateless = Pace::new(limits(self.without), Gate::default());
+            let mut gateless = Pace::new(limits(self.without), Gate::default(), self.now);
             let pace = match self.without.gate {
                 true => &mut gateless,
                 false => &mut self.pace,

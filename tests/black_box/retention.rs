@@ -1,0 +1,110 @@
+//! What is kept for how long.
+
+use serde_json::json;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::World;
+
+use crate::instrument::{
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+};
+
+#[tokio::test]
+async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .set_project("api", "off")
+        .set("retention.bodies_days", 0.00001);
+    let service = Service::start(&settings).await;
+    let said_at = clock::now();
+    let body = event("e1", "o1", "IN_REVIEW", said_at);
+    service.tell(body.clone()).await;
+    // With the API off, the first event of an order is parked: its body stays.
+    let first = service
+        .order_when("o1", "known", |order| !order.is_null())
+        .await["deliveries"][0]
+        .clone();
+    let second = event("e2", "o1", "BLOCKED", clock::now());
+    service.tell(second.clone()).await;
+    let path = "/api/v1/deliveries/2/body";
+    let answer = until("the body to go", async || {
+        let answer = service.ask(path).await;
+        assert!(matches!(answer.status, 200 | 410), "{answer:?}");
+        (answer.status == 410).then_some(answer)
+    })
+    .await;
+    answer.assert_refusal(410, path);
+    assert_eq!(service.body(&first).await.body, body.as_bytes());
+
+    service.tell(second).await;
+    service
+        .tell(event("e2", "o1", "COMPLETED", clock::now()))
+        .await;
+    let order = service
+        .order_when("o1", "three deliveries", |order| {
+            order["deliveries"].as_array().map(Vec::len) == Some(3)
+        })
+        .await;
+    let [_, second, conflict] = &order["deliveries"].as_array().expect("a list")[..] else {
+        panic!("{order}");
+    };
+    assert_eq!(second["repeats"], json!(1), "{order}");
+    assert_eq!(conflict["status"], "COMPLETED", "{order}");
+    let told = &service.status().await["callbacks_accepted"];
+    assert_eq!(told["conflict"]["count"], json!(1), "{told}");
+    service.ask(path).await.assert_refusal(410, path);
+    until("a line in the log", async || {
+        let line = "cleared what was kept for long enough";
+        service.lines().iter().find(|l| l.contains(line)).map(drop)
+    })
+    .await;
+}
+
+/// The control: in the usual span nothing goes.
+#[tokio::test]
+async fn a_body_stays_for_its_time() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("retention.bodies_days", 1);
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    let request = Request::signed(PATH, SECRET, body.clone());
+    assert_eq!(service.send(&request).await.status, 200);
+    service.stop().await;
+    let service = Service::start(&settings).await;
+    let kept = service.ask("/api/v1/deliveries/1/body").await;
+    assert_eq!(kept.body, body.as_bytes());
+}
+
+#[tokio::test]
+async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let hasty = settings
+        .clone()
+        .set("retention.bodies_days", 0.00001)
+        .set("retention.deliveries_days", 0.00001);
+    let service = Service::start(&hasty).await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    service.tell(body.clone()).await;
+    let order = service
+        .order_when("o1", "without its delivery", |order| {
+            order["confirmed"] == "IN_REVIEW" && order["deliveries"] == json!([])
+        })
+        .await;
+    assert_ne!(order["answers"], json!([]), "{order}");
+    let path = "/api/v1/deliveries/1/body";
+    service.ask(path).await.assert_refusal(404, path);
+    service.stop().await;
+
+    // Nothing is left of the inbox, and what comes now is looked at; nobody knows that it is a repeat.
+    let service = Service::start(&settings).await;
+    service.tell(body).await;
+    let order = service
+        .order_when("o1", "looked at again", |order| {
+            order["deliveries"][0]["phase"] == "settled"
+        })
+        .await;
+    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
+    assert_eq!(order["confirmed"], "IN_REVIEW", "{order}");
+}

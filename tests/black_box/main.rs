@@ -6,6 +6,7 @@
 mod answers;
 mod connections;
 mod demo;
+mod disk;
 mod durability;
 mod files;
 mod instrument;

@@ -1,21 +1,26 @@
 //! Whether anything acknowledged is lost, or anything visible done twice, when the service is killed.
 //!
-//! `cargo bench --bench crash -- [--kills 200] [--seed 1] [--quick]`
+//! `cargo bench --bench crash -- [--kills 200] [--cuts 40] [--seed 1] [--quick]`
 //!
 //! The real program against a simulated Sinch with its usual troubles, under a steady load of further
 //! callbacks about the same orders, is killed at random moments and started again on its database. At
 //! the end every event that was answered 200 must be on disk, once and as it was sent, and every order
 //! must have the state that it truly has at Sinch. A killed process loses what it had not given to the
-//! system; what the system has not given to the disk would take a power cut to lose.
+//! system. What the system has not given to the disk would take a power cut to lose: that is tried in a model
+//! (see `support/power.rs`), with the program as it is and, as controls, with syncs of which every other or
+//! none does anything. It needs strace.
 
 #[path = "support/ledger.rs"]
 mod ledger;
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/power.rs"]
+mod power;
 #[path = "support/process.rs"]
 mod process;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -35,17 +40,21 @@ use tokio_util::sync::CancellationToken;
 
 use ledger::Acknowledged;
 use load::{Callback, Plan, Refused, Report, Subject};
-use process::{Outcome, PATH, PROJECT, Receiver, SECRET, Service};
+use power::{Syncs, Trace};
+use process::{Outcome, PATH, PROGRAM, PROJECT, Receiver, SECRET, Service};
 
 #[derive(Parser)]
 struct Arguments {
     /// How often the service is killed.
     #[arg(long, default_value_t = 200)]
     kills: u32,
+    /// How often the power is cut, in the model; 0: never, and strace is not needed.
+    #[arg(long, default_value_t = 40)]
+    cuts: u32,
     /// Other moments, other histories.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Ten kills.
+    /// Ten kills, ten cuts.
     #[arg(long)]
     quick: bool,
     /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
@@ -68,6 +77,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const ORDERS: usize = 60;
 
+/// How long a service whose power is cut is under load, and more callbacks than it can take meanwhile.
+const CUT_WITHIN: Duration = Duration::from_secs(4);
+const CUT_CALLBACKS: usize = 100_000;
+
 const KEY_ID: &str = "bench-key";
 const KEY_SECRET: &str = "the secret of the key";
 
@@ -78,8 +91,11 @@ async fn main() -> ExitCode {
         println!("run it with cargo bench");
         return ExitCode::SUCCESS;
     }
-    let kills = if arguments.quick { 10 } else { arguments.kills };
-    match run(kills, arguments.seed).await {
+    let (kills, cuts) = match arguments.quick {
+        true => (10, 10.min(arguments.cuts)),
+        false => (arguments.kills, arguments.cuts),
+    };
+    match run(kills, cuts, arguments.seed).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -90,7 +106,7 @@ async fn main() -> ExitCode {
 }
 
 /// `true`: nothing was lost, and nothing is wrong.
-async fn run(kills: u32, seed: u64) -> Outcome<bool> {
+async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
     let mut rng = Rng::with_seed(seed);
     let folder = process::folder()?;
@@ -116,6 +132,9 @@ async fn run(kills: u32, seed: u64) -> Outcome<bool> {
     for (order, shown) in &wrong {
         println!("order {order}: {shown}");
     }
+    let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
+    let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
+    let off = cut_power(cuts, Syncs::Off, &mut rng).await?;
     let ready_ms = load::percentile_ms(&restarts, 0.5);
     tell([
         ("seed", json!(seed)),
@@ -131,13 +150,104 @@ async fn run(kills: u32, seed: u64) -> Outcome<bool> {
         ("torn_stories", json!(findings.torn)),
         ("integrity", json!(findings.integrity)),
         ("ready_ms", json!(ready_ms.round())),
+        ("power_cuts", json!(cuts)),
+        ("power_acknowledged", json!(power.acknowledged)),
+        ("power_lost", json!(power.lost)),
+        ("power_damaged", json!(power.damaged)),
+        (
+            "power_control",
+            json!(half.told("every other sync did nothing")),
+        ),
+        ("power_control_off", json!(off.told("no sync did anything"))),
         ("seconds", json!(began.elapsed().as_secs())),
         (
             "control",
             json!(format!("{controlled} of 1 removed events found missing")),
         ),
     ]);
-    Ok(findings.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0)
+    let controlled_cuts = cuts == 0 || (half.lost > 0 && off.lost > half.lost);
+    let powered = power.lost + power.damaged == 0 && controlled_cuts;
+    Ok(findings.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0 && powered)
+}
+
+/// What power cuts took, of what was acknowledged before each.
+#[derive(Default)]
+struct Cuts {
+    acknowledged: usize,
+    lost: usize,
+    /// Cuts that lost something.
+    losses: usize,
+    /// Cuts after which the database was not whole.
+    damaged: usize,
+}
+
+impl Cuts {
+    fn told(&self, when: &str) -> String {
+        let Cuts {
+            acknowledged,
+            lost,
+            losses,
+            ..
+        } = self;
+        format!("{lost} of {acknowledged} events lost, by {losses} cuts, where {when}")
+    }
+}
+
+/// Cuts the power of a service under load, at random moments of one run.
+async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> {
+    let mut sum = Cuts::default();
+    if cuts == 0 {
+        return Ok(sum);
+    }
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
+    // A first run, so that there is a database that the power has not been near.
+    service.start().await?.0.stop()?;
+    let base = fs::read(&service.database)?;
+    let written = folder.path().join("strace");
+    let strace = power::traced(PROGRAM, &service.database, &written, syncs);
+    let started = service.start_by(strace).await;
+    let (receiver, _) =
+        started.map_err(|error| format!("under strace (without it: --cuts 0): {error}"))?;
+    let callbacks = load::callbacks(&subject(load::order_ids(ORDERS, rng)), CUT_CALLBACKS, rng);
+    let plan = Plan::closed(16, Duration::ZERO);
+    let report = load::run(service.callbacks, &callbacks, &plan, sleep(CUT_WITHIN)).await?;
+    // The moment on strace's clock at which the load began.
+    let began = clock::now().0 - i64::try_from(report.began.elapsed().as_micros())?;
+    receiver.stop()?;
+    let trace = Trace::read(&written, &service.database, base).await?;
+    for _ in 0..cuts {
+        let after = Duration::from_micros(rng.u64(..CUT_WITHIN.as_micros() as u64));
+        let known = report.answers.iter();
+        let known = known.filter(|answer| answer.status == 200 && answer.at < after);
+        let known = known.map(|answer| &callbacks[answer.index]);
+        let acknowledged: Acknowledged = known
+            .map(|callback| (callback.event.clone(), callback.body().to_vec()))
+            .collect();
+        let left = process::folder()?;
+        let at = began + i64::try_from(after.as_micros())?;
+        let database = trace.cut(at, left.path(), rng)?;
+        let (lost, is_whole) = match ledger::check(&database, &acknowledged).await {
+            Ok(found) => (found.missing + found.altered, found.integrity == "ok"),
+            // Not even a database.
+            Err(_) => (acknowledged.len(), false),
+        };
+        sum.acknowledged += acknowledged.len();
+        sum.lost += lost;
+        sum.losses += usize::from(lost > 0);
+        sum.damaged += usize::from(!is_whole);
+    }
+    eprintln!("the power was cut {cuts} times, syncs: {syncs:?}");
+    Ok(sum)
+}
+
+fn subject(orders: Vec<String>) -> Subject {
+    Subject {
+        path: PATH.to_owned(),
+        project: PROJECT.to_owned(),
+        secret: SecretString::from(SECRET),
+        orders,
+    }
 }
 
 /// Kills the service at random moments; gives the last one, and how long each took to be ready again.
@@ -215,12 +325,7 @@ fn settings(simulator: &Simulator) -> String {
 /// say is not true, and must change nothing in the end.
 fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<[Callback]> {
     let orders = simulator.world().orders();
-    let subject = Subject {
-        path: PATH.to_owned(),
-        project: PROJECT.to_owned(),
-        secret: SecretString::from(SECRET),
-        orders: orders.map(|life| life.id.to_string()).collect(),
-    };
+    let subject = subject(orders.map(|life| life.id.to_string()).collect());
     let count = (KILL * kills * 2).as_secs_f64() * RATE;
     load::callbacks(&subject, count as usize, rng)
 }

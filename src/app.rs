@@ -123,6 +123,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
     store::Settings {
         path: config.database.path.clone(),
         waiting_max: config.database.waiting_max,
+        free_min_bytes: config.database.free_min_bytes,
         projects: config
             .projects
             .iter()

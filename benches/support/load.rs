@@ -163,7 +163,8 @@ pub enum Refused {
 /// What came of a callback.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
-    index: usize,
+    /// Which callback it was.
+    pub index: usize,
     /// Its status.
     pub status: u16,
     /// Whether it said when to come again.
@@ -185,11 +186,13 @@ pub struct Report {
     pub per_second: f64,
     /// Everything that was answered, in no order.
     pub answers: Vec<Answer>,
+    /// The beginning.
+    pub began: Instant,
     latencies: Vec<Duration>,
 }
 
 impl Report {
-    fn new(answers: Vec<Answer>, warm_up: Duration, end: Duration) -> Report {
+    fn new(answers: Vec<Answer>, began: Instant, warm_up: Duration, end: Duration) -> Report {
         let good = |answer: &&Answer| answer.status == 200;
         let timed = |answer: &&Answer| (warm_up..=end).contains(&answer.at);
         let measured = answers.iter().filter(good).filter(timed);
@@ -202,6 +205,7 @@ impl Report {
             per_second: latencies.len() as f64 / window.max(1e-9),
             acknowledged,
             answers,
+            began,
             latencies,
         }
     }
@@ -284,7 +288,7 @@ pub async fn run(
     }
     let end = end.unwrap_or_else(|| shared.began.elapsed());
     shared.stop();
-    Ok(Report::new(answers, plan.warm_up, end))
+    Ok(Report::new(answers, shared.began, plan.warm_up, end))
 }
 
 impl Shared {

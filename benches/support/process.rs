@@ -22,6 +22,8 @@ use crate::load::exchange;
 /// What can go wrong: anything, and it ends the bench.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// The real program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
 /// The project that callbacks are for.
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
 /// What they are signed with.
@@ -160,7 +162,11 @@ impl Service {
 
     /// Starts it; see [`Receiver::start`]. Its log, at the usual level, goes nowhere.
     pub async fn start(&self) -> Outcome<(Receiver, Duration)> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        self.start_by(Command::new(PROGRAM)).await
+    }
+
+    /// … by a command that takes the program's arguments.
+    pub async fn start_by(&self, mut command: Command) -> Outcome<(Receiver, Duration)> {
         let config = command.arg("--config").arg(&self.config).arg("serve");
         // What the environment says is none of the bench's business.
         let bare = config.env_clear().stdout(Stdio::null());

@@ -141,6 +141,12 @@ impl Check<'_> {
                 default.waiting_max,
                 1..=1_000_000,
             ),
+            free_min_bytes: self.whole(
+                &at("free_min_bytes"),
+                raw.free_min_bytes,
+                default.free_min_bytes,
+                0..=1 << 50,
+            ),
         }
     }
 

@@ -183,6 +183,8 @@ pub struct Database {
     pub path: PathBuf,
     /// `waiting_max`: callbacks that may wait for the disk at once.
     pub waiting_max: usize,
+    /// `free_min_bytes`: what of the disk is not for callbacks.
+    pub free_min_bytes: u64,
 }
 
 impl Default for Database {
@@ -190,6 +192,7 @@ impl Default for Database {
         Database {
             path: PathBuf::from("sinch-callbacks.db"),
             waiting_max: 1024,
+            free_min_bytes: 64 << 20,
         }
     }
 }

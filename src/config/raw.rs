@@ -44,6 +44,7 @@ pub struct Operators {
 pub struct Database {
     pub path: Option<PathBuf>,
     pub waiting_max: Option<u64>,
+    pub free_min_bytes: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -13,6 +13,7 @@ mod open;
 mod queries;
 mod retain;
 mod rows;
+mod space;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use sqlx::SqlitePool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::order::{Id, OrderKey, Time};
+use space::Space;
 use writer::{Call, Write};
 
 /// A handle on the database; clones share it.
@@ -45,6 +47,7 @@ pub struct Store {
     writes: mpsc::Sender<Write>,
     readers: SqlitePool,
     path: PathBuf,
+    space: Arc<Space>,
     news: Arc<Notify>,
     asks: Arc<Notify>,
 }
@@ -69,6 +72,16 @@ pub enum StoreError {
     /// The disk, or the file's limit, is full. Try again when there is space.
     #[error("the disk is full")]
     Full,
+    /// Less space is left than is kept for working off what is in. Try again when there is more.
+    #[error(
+        "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
+    )]
+    LittleSpace {
+        /// What is free.
+        free_bytes: u64,
+        /// What is kept.
+        free_min_bytes: u64,
+    },
     /// More is waiting for the disk than is allowed. Try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
@@ -105,10 +118,15 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl Store {
-    /// Whether so much waits that [`Store::accept`] would refuse. It may change at any moment; knowing it
-    /// saves work that would be in vain.
+    /// Whether [`Store::accept`] would refuse at once, since too much waits or too little space is left. It
+    /// may change at any moment; knowing it saves work that would be in vain.
     pub fn is_full(&self) -> bool {
-        self.writes.capacity() == 0
+        self.writes.capacity() == 0 || self.little_space().is_some()
+    }
+
+    /// Why nothing more may come in, if it is for want of space: [`StoreError::LittleSpace`].
+    pub fn little_space(&self) -> Option<StoreError> {
+        self.space.little()
     }
 
     /// Puts a delivery into the inbox, where it waits to be looked at. When this returns, it is on disk.
@@ -119,6 +137,7 @@ impl Store {
     ///
     /// Any [`StoreError`]; nothing is promised then.
     pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, StoreError> {
+        self.want_space()?;
         let (call, answer) = Call::new(delivery);
         self.writes
             .try_send(Write::Accept(call))
@@ -191,6 +210,7 @@ impl Store {
     ///
     /// Any [`StoreError`]; none is known then.
     pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+        self.want_space()?;
         let new = self.write(Write::Watch, request).await?;
         self.asks.notify_waiters();
         Ok(new)
@@ -235,6 +255,10 @@ impl Store {
     /// Wakes whoever asks Sinch. It is a hint: a poll is the guarantee.
     pub fn asks(&self) -> &Notify {
         &self.asks
+    }
+
+    fn want_space(&self) -> Result<(), StoreError> {
+        self.little_space().map_or(Ok(()), Err)
     }
 
     async fn write<A, T>(

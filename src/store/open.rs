@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
+use super::space::Space;
 use super::writer::{Identity, Writer};
 use super::{Gate, Store, StoreError};
 use crate::order::{Id, Time};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// How many writes may wait at once.
     pub waiting_max: usize,
+    /// Bytes of the disk that are not for what comes in; 0: it may fill.
+    pub free_min_bytes: u64,
     /// The projects, each with how many of its orders may be asked about in a second; `None`: none.
     pub projects: Vec<(Id, Option<f64>)>,
     /// Now.
@@ -167,22 +170,28 @@ pub async fn open(
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
+    let space = Arc::new(Space::around(path, settings.free_min_bytes));
     let mut writer = Writer {
         db,
         identity: Identity::of(path.clone()).map_err(|e| self::unusable(path, &e.to_string()))?,
         projects,
         next_delivery,
+        space: space.clone(),
     };
     let (writes, inbox) = mpsc::channel(settings.waiting_max);
     let store = Store {
         writes,
         readers: readers.clone(),
         path: path.clone(),
+        space: space.clone(),
         news: Arc::new(Notify::new()),
         asks: Arc::new(Notify::new()),
     };
     let run = async move {
-        let outcome = writer.run(inbox).await;
+        let outcome = tokio::select! {
+            outcome = writer.run(inbox) => outcome,
+            never = space.watch() => match never {},
+        };
         // Readers first: the connection that is closed last tidies up, and a reader may not write.
         readers.close().await;
         // A writer that stopped over a fault does not call its end clean.

@@ -41,6 +41,10 @@ pub struct Summary {
     pub database_bytes: u64,
     /// Bytes of its write-ahead log.
     pub wal_bytes: u64,
+    /// Bytes that are free on the disk.
+    pub disk_free_bytes: u64,
+    /// Why callbacks are refused for want of space; `null`: they are not.
+    pub little_space: Option<String>,
 }
 
 /// How confirmed changes came to be known: how soon after Sinch made them (or after the order was first
@@ -149,6 +153,8 @@ impl Store {
             convergence: Convergence::of(convergence),
             database_bytes: self.file_bytes(""),
             wal_bytes: self.file_bytes("-wal"),
+            disk_free_bytes: self.space.free_bytes(),
+            little_space: self.little_space().map(|error| error.to_string()),
         })
     }
 

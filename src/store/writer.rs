@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,7 @@ use super::conditions;
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
 use super::retain::{self, Cleared, Spans};
+use super::space::Space;
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
 
@@ -108,6 +110,7 @@ pub(super) struct Writer {
     pub(super) identity: Identity,
     pub(super) projects: HashMap<Id, i64>,
     pub(super) next_delivery: i64,
+    pub(super) space: Arc<Space>,
 }
 
 impl Writer {
@@ -144,6 +147,7 @@ impl Writer {
     /// database will not take does not spoil the others.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
         let mut outcome = self.transaction(batch).await;
+        self.space.look_after_commit();
         if batch.len() > 1 && matches!(outcome, Err(StoreError::Rejected(_))) {
             for write in batch.drain(..) {
                 let mut alone = [write];

@@ -34,6 +34,7 @@ fn passing(error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Locked
         | StoreError::Full
+        | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
         | StoreError::Rejected(_) => {
             tracing::error!(%error, "the store did not do as asked; trying again");

@@ -7,6 +7,7 @@ mod answers;
 mod clock;
 mod connections;
 mod demo;
+mod disk;
 mod durability;
 mod files;
 mod instrument;

@@ -81,7 +81,7 @@ fn gauges(
     vitals: &Vitals,
     summary: &Summary,
     now: Time,
-) -> [(&'static str, &'static str, f64); 15] {
+) -> [(&'static str, &'static str, f64); 16] {
     let age = |at: Option<Time>| at.map_or(0.0, |at| now.since(at).as_secs_f64());
     let convergence = &summary.convergence;
     let untold = convergence.untold as f64 / convergence.changes.max(1) as f64;
@@ -156,6 +156,11 @@ fn gauges(
             "wal_bytes",
             "Size of its write-ahead log",
             summary.wal_bytes as f64,
+        ),
+        (
+            "disk_free_bytes",
+            "Bytes that are free on its disk",
+            summary.disk_free_bytes as f64,
         ),
         (
             "silent_workers",

@@ -48,6 +48,7 @@ fn settings(path: PathBuf) -> Settings {
     Settings {
         path,
         waiting_max: 1024,
+        free_min_bytes: 0,
         projects: vec![(id(PROJECT), Some(5.0))],
         now: at(5000),
     }

@@ -130,6 +130,7 @@ async fn open(path: PathBuf, now: Time) -> Opened {
     let settings = Settings {
         path,
         waiting_max: 8192,
+        free_min_bytes: 0,
         projects: vec![(project(), Some(PER_SECOND))],
         now,
     };

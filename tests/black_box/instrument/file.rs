@@ -45,6 +45,12 @@ impl File {
         row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 
+    /// Whether SQLite finds nothing wrong with it.
+    pub async fn is_intact(&mut self) -> bool {
+        let good = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+        self.number(good).await == 1
+    }
+
     /// The bodies of all deliveries, by event.
     pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
         let rows = sqlx::query("SELECT event, body FROM deliveries")

@@ -1,5 +1,6 @@
 //! What the tests hold the program with.
 
+mod disk;
 mod file;
 mod process;
 mod service;
@@ -7,6 +8,7 @@ mod settings;
 mod sinch;
 mod wire;
 
+pub use disk::Disk;
 pub use file::File;
 pub use process::{Ended, Process, Signal, run};
 pub use service::Service;

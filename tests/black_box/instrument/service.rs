@@ -29,22 +29,27 @@ impl Deref for Service {
 impl Service {
     /// Starts it and waits until it is ready.
     pub async fn start(settings: &Settings) -> Service {
+        let service = Service::listening(settings).await;
+        until("readiness", async || {
+            (service.ask("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+        service
+    }
+
+    /// Starts it and waits until it listens: it may not be ready for anything.
+    pub async fn listening(settings: &Settings) -> Service {
         let mut process = Service::spawn(settings);
         let [callbacks, operators] = until("the line that says where it listens", async || {
             assert!(process.is_running(), "not started: {}", process.said());
             process.lines().iter().find_map(|line| addresses(line))
         })
         .await;
-        let service = Service {
+        Service {
             process,
             callbacks,
             operators,
-        };
-        until("readiness", async || {
-            (service.ask("/readyz").await.status == 200).then_some(())
-        })
-        .await;
-        service
+        }
     }
 
     /// Starts it and waits for nothing: it may not want to run.

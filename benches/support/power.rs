@@ -1,0 +1,299 @@
+//! Cuts the power, in a model of a disk: what was not synced is there or not, sector by sector, by chance.
+//!
+//! The real program runs under strace, which writes down what it does to its database, and when. From that
+//! its files are put together as a power cut at any moment would have left them. Three things are taken for
+//! granted: that a sector is written whole or not at all, that a sync does what it promises, and that the
+//! name of a file is on disk with its first sector.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use tokio::time::sleep;
+
+use crate::process::Outcome;
+
+const SECTOR: u64 = 512;
+
+/// How long strace may take to write the rest down once the program has ended.
+const TRACE_MAX: Duration = Duration::from_secs(20);
+
+/// Microseconds since 1970 UTC.
+type Micros = i64;
+
+/// What `fsync` and `fdatasync` do. That they were done, they say always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syncs {
+    /// What they promise.
+    Honest,
+    /// Every other does nothing: what is lost then is no more than the last commit.
+    Half,
+    /// Nothing.
+    Off,
+}
+
+/// A command that runs a program under strace, to be followed by the program's arguments. Its process is
+/// the program's own.
+pub fn traced(program: &str, database: &Path, trace: &Path, syncs: Syncs) -> Command {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-D", "-f", "-y", "-ttt", "-T", "-xx", "-s", "1048576"])
+        .args(["--seccomp-bpf", "--quiet=all", "-o"])
+        .arg(trace)
+        .arg("-P")
+        .arg(database)
+        .arg("-P")
+        .arg(wal(database))
+        .args(["-e", "trace=lseek,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,fsync,fdatasync"]);
+    match syncs {
+        Syncs::Honest => &mut strace,
+        Syncs::Half => strace.args(["-e", "inject=fsync,fdatasync:retval=0:when=2+2"]),
+        Syncs::Off => strace.args(["-e", "inject=fsync,fdatasync:retval=0"]),
+    };
+    strace.arg("--").arg(program);
+    strace
+}
+
+fn wal(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// What a program did to a database and to its write-ahead log, in order.
+pub struct Trace {
+    /// The database as it was before.
+    base: Vec<u8>,
+    deeds: Vec<Deed>,
+}
+
+struct Deed {
+    is_wal: bool,
+    began: Micros,
+    ended: Micros,
+    did: Did,
+}
+
+enum Did {
+    Write { at: u64, bytes: Vec<u8> },
+    Truncate(u64),
+    Sync,
+}
+
+impl Trace {
+    /// Reads what strace wrote about a program that has ended well, and holds it against the database that
+    /// it left. `base` is the database that it found, with nothing in a log.
+    pub async fn read(trace: &Path, database: &Path, base: Vec<u8>) -> Outcome<Trace> {
+        let began = Instant::now();
+        loop {
+            let read = Trace {
+                deeds: deeds(trace, database)?,
+                base: base.clone(),
+            };
+            // The last lines may be on their way still.
+            if read.adds_up(database)? {
+                return Ok(read);
+            }
+            if began.elapsed() > TRACE_MAX {
+                return Err("what strace wrote down does not add up to the database".into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Whether all deeds together make the file that is there.
+    fn adds_up(&self, database: &Path) -> Outcome<bool> {
+        let mut file = self.base.clone();
+        for deed in self.deeds.iter().filter(|deed| !deed.is_wal) {
+            apply(&mut file, &deed.did);
+        }
+        Ok(file == fs::read(database)?)
+    }
+
+    /// Writes the files into `folder` as a power cut at this moment would have left them.
+    pub fn cut(&self, at: Micros, folder: &Path, rng: &mut Rng) -> Outcome<PathBuf> {
+        let synced = [false, true].map(|is_wal| {
+            let syncs = self.deeds.iter();
+            let syncs = syncs.filter(|deed| deed.is_wal == is_wal && deed.ended <= at);
+            let syncs = syncs.filter(|deed| matches!(deed.did, Did::Sync));
+            syncs.map(|deed| deed.began).max()
+        });
+        let (mut file, mut log) = (self.base.clone(), Vec::new());
+        for deed in self.deeds.iter().take_while(|deed| deed.began <= at) {
+            let image = if deed.is_wal { &mut log } else { &mut file };
+            let is_safe = synced[usize::from(deed.is_wal)].is_some_and(|sync| deed.ended <= sync);
+            match is_safe {
+                true => apply(image, &deed.did),
+                false => apply_by_chance(image, &deed.did, rng),
+            }
+        }
+        let database = folder.join("callbacks.db");
+        fs::write(&database, file)?;
+        fs::write(wal(&database), log)?;
+        Ok(database)
+    }
+}
+
+fn apply(image: &mut Vec<u8>, did: &Did) {
+    match did {
+        Did::Write { at, bytes } => {
+            let at = *at as usize;
+            let end = at + bytes.len();
+            image.resize(image.len().max(end), 0);
+            image[at..end].copy_from_slice(bytes);
+        }
+        Did::Truncate(length) => image.resize(*length as usize, 0),
+        Did::Sync => {}
+    }
+}
+
+fn apply_by_chance(image: &mut Vec<u8>, did: &Did, rng: &mut Rng) {
+    match did {
+        Did::Write { at, bytes } => {
+            let (mut at, mut rest) = (*at, bytes.as_slice());
+            while !rest.is_empty() {
+                let room = (SECTOR - at % SECTOR) as usize;
+                let (sector, more) = rest.split_at(room.min(rest.len()));
+                if rng.bool() {
+                    let bytes = sector.to_vec();
+                    apply(image, &Did::Write { at, bytes });
+                }
+                (at, rest) = (at + sector.len() as u64, more);
+            }
+        }
+        Did::Truncate(_) if rng.bool() => apply(image, did),
+        Did::Truncate(_) | Did::Sync => {}
+    }
+}
+
+/// The deeds in what strace wrote, those that were done.
+fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
+    let mut reader = Reader {
+        names: [database.to_owned(), wal(database)],
+        places: HashMap::new(),
+        begun: HashMap::new(),
+        deeds: Vec::new(),
+    };
+    for line in BufReader::new(File::open(trace)?).lines() {
+        let line = line?;
+        if reader.line(&line).is_none() {
+            let begin: String = line.chars().take(200).collect();
+            return Err(format!("strace wrote what is not understood: {begin}").into());
+        }
+    }
+    reader.deeds.sort_by_key(|deed| deed.began);
+    Ok(reader.deeds)
+}
+
+struct Reader {
+    /// The database and its log.
+    names: [PathBuf; 2],
+    /// Where the next byte of each open file goes.
+    places: HashMap<String, u64>,
+    /// Calls of which the end is yet to come, by thread.
+    begun: HashMap<String, (Micros, String)>,
+    deeds: Vec<Deed>,
+}
+
+impl Reader {
+    /// Takes a line: `THREAD SECONDS CALL(FILE<PATH>, …) = RESULT <SECONDS>`, in two parts where another
+    /// thread did something meanwhile.
+    fn line(&mut self, line: &str) -> Option<()> {
+        let (thread, rest) = line.trim_start().split_once(' ')?;
+        let (stamp, text) = rest.trim_start().split_once(' ')?;
+        // A signal, or the end of a thread.
+        if text.starts_with("---") || text.starts_with("+++") {
+            return Some(());
+        }
+        let stamp = micros(stamp)?;
+        if let Some(begin) = text.strip_suffix("<unfinished ...>") {
+            let begun = (stamp, begin.trim_end().to_owned());
+            self.begun.insert(thread.to_owned(), begun);
+            return Some(());
+        }
+        match text.strip_prefix("<... ") {
+            None => self.call(stamp, text),
+            Some(end) => {
+                let (_, end) = end.split_once(" resumed>")?;
+                let (began, begin) = self.begun.remove(thread)?;
+                self.call(began, &(begin + end))
+            }
+        }
+    }
+
+    fn call(&mut self, began: Micros, text: &str) -> Option<()> {
+        let (call, rest) = text.split_once('(')?;
+        // There is none before: paths and bytes are in hex.
+        let (arguments, result) = rest.split_once(')')?;
+        let result = result.trim_start().strip_prefix("= ")?;
+        let (result, took) = result.rsplit_once(" <")?;
+        let took = micros(took.strip_suffix('>')?)?;
+        // A sync that only said it was done, and what failed, did nothing.
+        if result.contains("INJECTED") || result.starts_with('-') {
+            return Some(());
+        }
+        let result: u64 = result.split(' ').next()?.parse().ok()?;
+        let arguments: Vec<&str> = arguments.split(", ").map(str::trim).collect();
+        let file = *arguments.first()?;
+        let (_, path) = file.strip_suffix('>')?.split_once('<')?;
+        let path = PathBuf::from(String::from_utf8(bytes(path)?).ok()?);
+        let is_wal = self.names.iter().position(|name| *name == path)? == 1;
+        let did = match call {
+            "lseek" => {
+                self.places.insert(file.to_owned(), result);
+                return Some(());
+            }
+            "write" => {
+                let place = self.places.get_mut(file)?;
+                let at = *place;
+                *place += result;
+                write(at, arguments.get(1)?, result)?
+            }
+            "pwrite64" => write(arguments.get(3)?.parse().ok()?, arguments.get(1)?, result)?,
+            "ftruncate" => Did::Truncate(arguments.get(1)?.parse().ok()?),
+            "fsync" | "fdatasync" => Did::Sync,
+            // Nothing that SQLite does, as far as is known.
+            _ => return None,
+        };
+        self.deeds.push(Deed {
+            is_wal,
+            began,
+            ended: began + took,
+            did,
+        });
+        Some(())
+    }
+}
+
+fn write(at: u64, quoted: &str, written: u64) -> Option<Did> {
+    let mut bytes = bytes(quoted.strip_prefix('"')?.strip_suffix('"')?)?;
+    bytes.truncate(usize::try_from(written).ok()?);
+    (bytes.len() as u64 == written).then_some(Did::Write { at, bytes })
+}
+
+/// `\x68\x69`
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |four: &[u8]| match four {
+        [b'\\', b'x', high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(4).map(byte).collect()
+}
+
+/// `1764078375.123456`
+fn micros(seconds: &str) -> Option<Micros> {
+    let (seconds, fraction) = seconds.split_once('.')?;
+    let (seconds, fraction): (Micros, Micros) = (
+        seconds.parse().ok()?,
+        match fraction.len() {
+            6 => fraction.parse().ok()?,
+            _ => return None,
+        },
+    );
+    Some(seconds * 1_000_000 + fraction)
+}

@@ -1,0 +1,155 @@
+//! A disk that fills: what comes in is refused, nothing acknowledged is lost, and it goes on by itself.
+
+use std::io::Write;
+
+use serde_json::Value;
+use sinch_callbacks::clock;
+use sinch_callbacks::simulator::World;
+use tokio::sync::watch;
+
+use crate::durability::{Load, lost};
+use crate::instrument::{
+    Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, play,
+    until,
+};
+
+/// A callback of its own, whatever becomes of it.
+async fn knock(service: &Service, name: &str) -> Answer {
+    let body = event(name, "o1", "IN_REVIEW", clock::now());
+    service.send(&Request::signed(PATH, SECRET, body)).await
+}
+
+/// Lines of the log that say so.
+fn count(service: &Service, words: &str) -> usize {
+    let lines = service.lines();
+    lines.iter().filter(|line| line.contains(words)).count()
+}
+
+/// Callbacks fill a disk of 4 MB until they are refused, and `/readyz` says why in these words; then the
+/// disk grows.
+async fn fill(free_min_bytes: u64, words: &str) {
+    let disk = match Disk::mount("4m") {
+        Ok(disk) => disk,
+        Err(reason) => {
+            // Past the test runner, which keeps what a good test prints to itself.
+            let mut err = std::io::stderr();
+            let line =
+                format!("NOT TRIED, a disk that fills: a tmpfs could not be mounted: {reason}");
+            writeln!(err, "{}", line.trim_end()).expect("standard error can be written to");
+            return;
+        }
+    };
+    // The configuration lies elsewhere: it would be in the way of nothing, but nor is it part of this.
+    let home = folder();
+    let database = disk.path().join("service.db");
+    let settings = Settings::new(home.path())
+        .set("database.path", database.display().to_string())
+        .set("database.free_min_bytes", free_min_bytes)
+        .set("log.filter", "warn,sinch_callbacks=info");
+    let service = Service::start(&settings).await;
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 4);
+
+    let refused = until("a refusal", async || {
+        let answer = knock(&service, "early").await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    refused.assert_refusal(503, "a callback to a full disk");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    let unready = until("/readyz to say so", async || {
+        let answer = service.ask("/readyz").await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    let detail = unready.json()["detail"].to_string();
+    assert!(detail.contains(words), "{detail}");
+    let status = service.status().await;
+    let free = status["disk_free_bytes"].as_u64().expect("a number");
+    assert!(free < free_min_bytes.max(1 << 16), "{status}");
+    assert_eq!(
+        status["little_space"].is_null(),
+        free_min_bytes == 0,
+        "{status}"
+    );
+    let promised_before = load.count();
+    assert!(promised_before > 0, "nothing was promised");
+
+    disk.enlarge("64m");
+    until("callbacks to be taken again", async || {
+        (knock(&service, "late").await.status == 200).then_some(())
+    })
+    .await;
+    until("readiness", async || {
+        (service.ask("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(service.status().await["little_space"], Value::Null);
+    until("more promises", async || {
+        (load.count() > promised_before + 50).then_some(())
+    })
+    .await;
+    let promised = load.stop().await;
+    let times = usize::from(free_min_bytes > 0);
+    for words in ["callbacks are refused from now on", "there is space again"] {
+        assert_eq!(count(&service, words), times, "{words}");
+    }
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let mut file = File::open(&database).await;
+    assert!(file.is_intact().await);
+    let stored = file.bodies().await;
+    assert!(stored.contains_key("late"));
+    let lost_events = lost(&promised, &stored);
+    assert!(lost_events.is_empty(), "{lost_events:?}");
+    file.close().await;
+}
+
+#[tokio::test]
+async fn before_the_disk_is_full_callbacks_are_refused() {
+    fill(1 << 20, "little space").await;
+}
+
+#[tokio::test]
+async fn on_a_full_disk_callbacks_are_refused() {
+    fill(0, "the disk is full").await;
+}
+
+/// What can be tried wherever nothing can be mounted: no disk has so much space.
+#[tokio::test]
+async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), []);
+    let (_simulator, plenty) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&plenty).await;
+    service
+        .tell(event("before", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let wanting = plenty.clone().set("database.free_min_bytes", 1_u64 << 50);
+    let service = Service::listening(&wanting).await;
+    let refused = knock(&service, "refused").await;
+    refused.assert_refusal(503, "a callback");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    let watch = Request::new("PUT", &format!("/api/v1/orders/{PROJECT}/o2"));
+    let detail = service.ask_with(&watch).await.json()["detail"].to_string();
+    assert!(detail.contains("little space"), "{detail}");
+    let detail = service.ask("/readyz").await.json()["detail"].to_string();
+    assert!(detail.contains("database.free_min_bytes"), "{detail}");
+    let status = service.status().await;
+    let why = status["little_space"].as_str().expect("a sentence");
+    assert!(why.starts_with("little space"), "{why}");
+    let before = service.order("o1").await["attempts"].as_i64();
+    let ask = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/ask"));
+    assert_eq!(service.ask_with(&ask).await.status, 202);
+    service
+        .order_when("o1", "asked about", |o| o["attempts"].as_i64() > before)
+        .await;
+    assert_eq!(count(&service, "callbacks are refused from now on"), 1);
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let service = Service::start(&plenty).await;
+    assert_eq!(knock(&service, "refused").await.status, 200);
+    assert_eq!(service.order("o2").await, Value::Null);
+}

@@ -1,0 +1,54 @@
+//! A disk so small that a test can fill it.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::folder;
+
+/// A disk in memory, in a folder of its own. It goes when dropped, with whatever still uses it.
+pub struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// Mounts it; the size is as `mount` has it, `4m`. In words why not: only root may.
+    pub fn mount(size: &str) -> Result<Disk, String> {
+        let disk = Disk { folder: folder() };
+        disk.try_mount(&format!("size={size}"))?;
+        Ok(disk)
+    }
+
+    /// Makes it larger, under whoever uses it.
+    pub fn enlarge(&self, size: &str) {
+        self.try_mount(&format!("remount,size={size}"))
+            .expect("what could be mounted can be enlarged");
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn try_mount(&self, options: &str) -> Result<(), String> {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
+        let done = command.arg(self.path()).output();
+        let done = done.map_err(|error| format!("mount: {error}"))?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, since a test that failed may have left somebody on it. Fails where nothing was mounted.
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .output();
+    }
+}

@@ -15,7 +15,7 @@ use super::inbox::digest;
 use crate::order::Time;
 
 /// The most deliveries gone over in one transaction, so that no callback waits long for it.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 256;
 
 /// The most bytes of bodies of a kind in one transaction, for the same reason; a longer body goes alone.
 const BYTES_MAX: i64 = 1 << 20;

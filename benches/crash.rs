@@ -220,6 +220,7 @@ fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<[Callback]
         project: PROJECT.to_owned(),
         secret: SecretString::from(SECRET),
         orders: orders.map(|life| life.id.to_string()).collect(),
+        statuses: load::LIVES,
     };
     let count = (KILL * kills * 2).as_secs_f64() * RATE;
     load::callbacks(&subject, count as usize, rng)

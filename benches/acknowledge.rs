@@ -22,15 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use secrecy::SecretString;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
-use load::{Callback, Plan, Subject, percentile_ms};
-use process::{Outcome, PATH, PROJECT, Receiver, SECRET, Service};
+use load::{Callback, Plan, percentile_ms};
+use process::{Outcome, Receiver, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -101,8 +100,6 @@ const RATE: f64 = 1000.0;
 
 /// More than any receiver here answers in a second.
 const PER_SECOND_MAX: f64 = 120_000.0;
-
-const ORDERS: usize = 1000;
 
 impl Scope {
     fn new(arguments: &Arguments) -> Scope {
@@ -184,7 +181,7 @@ fn measure(scope: &Scope) -> Outcome<()> {
     // One thread for the caller leaves the receiver the rest of the machine.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let span = (scope.warm_up + scope.window).as_secs_f64();
-    let callbacks = callbacks((span * PER_SECOND_MAX) as usize);
+    let callbacks = process::callbacks((span * PER_SECOND_MAX) as usize, load::LIVES);
     let mut lines = lines(scope);
     for round in 1..=scope.rounds {
         for line in &mut lines {
@@ -198,17 +195,6 @@ fn measure(scope: &Scope) -> Outcome<()> {
     }
     report(&lines);
     Ok(())
-}
-
-fn callbacks(count: usize) -> Arc<[Callback]> {
-    let mut rng = fastrand::Rng::new();
-    let subject = Subject {
-        path: PATH.to_owned(),
-        project: PROJECT.to_owned(),
-        secret: SecretString::from(SECRET),
-        orders: load::order_ids(ORDERS, &mut rng),
-    };
-    load::callbacks(&subject, count, &mut rng)
 }
 
 fn lines(scope: &Scope) -> Vec<Line> {

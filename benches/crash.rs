@@ -247,6 +247,7 @@ fn subject(orders: Vec<String>) -> Subject {
         project: PROJECT.to_owned(),
         secret: SecretString::from(SECRET),
         orders,
+        statuses: load::LIVES,
     }
 }
 

@@ -24,14 +24,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use figures::{Requirements, line, rounded};
-use load::{Answer, Callback, Plan, Refused, Report, Subject, percentile_ms};
-use process::{Outcome, PATH, PROJECT, SECRET, Service};
+use load::{Answer, Callback, Plan, Refused, Report, percentile_ms};
+use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -70,8 +69,6 @@ const REFUSED_P99_MS: f64 = 100.0;
 /// At most 2048 connections, and what may wait.
 const MEMORY_MIB: f64 = 128.0;
 
-const ORDERS: usize = 1000;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if !arguments.bench {
@@ -102,7 +99,7 @@ struct Phase {
 
 impl Phase {
     async fn call(service: &Service, plan: &Plan, count: f64, span: Duration) -> Outcome<Phase> {
-        let callbacks = callbacks(count as usize);
+        let callbacks = process::callbacks(count as usize, load::LIVES);
         let report = load::run(service.callbacks, &callbacks, plan, sleep(span)).await?;
         Ok(Phase {
             callbacks,
@@ -262,15 +259,4 @@ async fn run(quick: bool) -> Outcome<bool> {
         )
     );
     Ok(good)
-}
-
-fn callbacks(count: usize) -> Arc<[Callback]> {
-    let mut rng = fastrand::Rng::new();
-    let subject = Subject {
-        path: PATH.to_owned(),
-        project: PROJECT.to_owned(),
-        secret: SecretString::from(SECRET),
-        orders: load::order_ids(ORDERS, &mut rng),
-    };
-    load::callbacks(&subject, count, &mut rng)
 }

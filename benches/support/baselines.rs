@@ -1,5 +1,10 @@
 //! What the service is measured against: less than it does, and what one would write first.
 
+#![allow(
+    dead_code,
+    reason = "several programs share this, and each uses a part"
+)]
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -123,7 +128,8 @@ fn word(status: &Status) -> &str {
     }
 }
 
-async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
+/// Serves, with a `/readyz` beside, until told to stop.
+pub async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
     let mut stop = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(listen).await?.tap_io(|stream| {
         // As the service does. Should it fail, the connection is merely slower.

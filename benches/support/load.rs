@@ -34,8 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The wait before a callback is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// What the events of an order say, one after the other.
-const STATUSES: [&str; 4] = ["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
+/// What the events of an order say, one after the other: a life that ends and begins anew.
+pub const LIVES: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
+
+/// The same, where every event but the first fits the one before.
+pub const FITTING: &[&str] = &["IN_REVIEW", "BLOCKED"];
 
 /// What callbacks are about, and how they are signed.
 pub struct Subject {
@@ -47,6 +50,8 @@ pub struct Subject {
     pub secret: SecretString,
     /// The orders that they are about.
     pub orders: Vec<String>,
+    /// What the events of an order say, over and over.
+    pub statuses: &'static [&'static str],
 }
 
 /// A callback that is ready to be sent.
@@ -77,7 +82,7 @@ pub fn callbacks(subject: &Subject, count: usize, rng: &mut Rng) -> Arc<[Callbac
     (0..count)
         .map(|n| {
             let order = rng.usize(0..subject.orders.len());
-            let status = STATUSES[said[order] % STATUSES.len()];
+            let status = subject.statuses[said[order] % subject.statuses.len()];
             said[order] += 1;
             let millis = now + n as i64 / 20;
             callback(subject, &subject.orders[order], status, millis, rng)

@@ -11,13 +11,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use secrecy::SecretString;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::load::exchange;
+use crate::load::{self, Callback, Subject, exchange};
 
 /// What can go wrong: anything, and it ends the bench.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -31,6 +34,9 @@ pub const SECRET: &str = "a secret of the bench";
 /// Where they go.
 pub const PATH: &str = "/callbacks";
 
+/// How many orders callbacks are about.
+const ORDERS: usize = 1000;
+
 /// How long a receiver may take until it is ready.
 const START_MAX: Duration = Duration::from_secs(10);
 
@@ -43,6 +49,19 @@ pub fn free_address() -> io::Result<SocketAddr> {
 /// temporary folder may be no disk at all.
 pub fn folder() -> io::Result<tempfile::TempDir> {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Callbacks for the receivers here, about a thousand orders; see [`Subject::statuses`].
+pub fn callbacks(count: usize, statuses: &'static [&'static str]) -> Arc<[Callback]> {
+    let mut rng = Rng::new();
+    let subject = Subject {
+        path: PATH.to_owned(),
+        project: PROJECT.to_owned(),
+        secret: SecretString::from(SECRET),
+        orders: load::order_ids(ORDERS, &mut rng),
+        statuses,
+    };
+    load::callbacks(&subject, count, &mut rng)
 }
 
 /// As many open files as the system lets us have.

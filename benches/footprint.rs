@@ -1,0 +1,262 @@
+//! What the service takes: time to its first 200, memory, and bytes.
+//!
+//! `cargo bench --bench footprint -- [--quick]`
+//!
+//! The real program, with an API that answers at once and the usual pace of asking. Memory is what the
+//! system says that the process holds (VmRSS), and the most that it ever held (VmHWM).
+
+#[path = "support/baselines.rs"]
+mod baselines;
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/instant.rs"]
+mod instant;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::fs;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use serde_json::json;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use figures::{Requirements, line, median, ms, rounded};
+use history::{History, fill, number};
+use instant::Api;
+use load::Plan;
+use process::{Outcome, Receiver, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// A tenth of the waiting deliveries, shorter load; nothing is judged.
+    #[arg(long)]
+    quick: bool,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be the API.
+    #[arg(long, hide = true)]
+    api: Option<SocketAddr>,
+}
+
+const CONNECTIONS: usize = 256;
+
+/// More than is acknowledged in a second.
+const PER_SECOND_MAX: f64 = 60_000.0;
+
+/// How long memory may settle before it counts as being at rest.
+const REST: Duration = Duration::from_secs(3);
+
+const AT_REST_MIB: f64 = 20.0;
+const LADEN_MIB: f64 = 64.0;
+
+const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
+const DELIVERIES: &str = "SELECT count(*) FROM deliveries";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench && arguments.api.is_none() {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    // One thread for the caller, and for the API, leaves the service the rest of the machine.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let outcome = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| match arguments.api {
+            Some(listen) => runtime.block_on(instant::answer(listen)).map(|()| true),
+            None => runtime.block_on(run(arguments.quick)),
+        });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("footprint: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(quick: bool) -> Outcome<bool> {
+    let api = Api::start().await?;
+    let settings = api.settings(4, 5.0);
+    let loading = Duration::from_secs(if quick { 3 } else { 15 });
+    let waiting = if quick { 100_000 } else { 1_000_000 };
+    let first_ms = first_200(&settings, if quick { 3 } else { 9 }).await?;
+    let plain = plain(&settings, loading).await?;
+    let laden = laden(&settings, loading, waiting).await?;
+    let binary = fs::metadata(env!("CARGO_BIN_EXE_sinch-callbacks"))?.len();
+
+    println!();
+    let row = |what: &str, value: f64| println!("{what:<52} {value:>10.1}");
+    row("start to first 200, ms", first_ms);
+    row("memory at rest, MiB", plain.at_rest);
+    row("memory at 256 connections, highest, MiB", plain.peak);
+    row("memory afterwards, MiB", plain.after);
+    row("waiting deliveries at the start", waiting as f64);
+    row("… and when the load had ended", laden.left as f64);
+    row(
+        "memory with them and 256 connections, highest, MiB",
+        laden.peak,
+    );
+    row("binary, MB", binary as f64 / 1e6);
+    row("events in the database", plain.events as f64);
+    row("bytes of a body", plain.body);
+    row("database bytes per event", plain.bytes_per_event);
+
+    let mut required = Requirements::default();
+    required.add("at rest under 20 MiB", plain.at_rest < AT_REST_MIB);
+    let what = "at 256 connections and with so many waiting under 64 MiB";
+    required.add(what, laden.peak < LADEN_MIB && laden.left > 0);
+    let good = required.judge(quick);
+    println!(
+        "{}",
+        line(
+            "footprint",
+            [
+                ("design", json!("sinch-callbacks")),
+                ("connections", json!(CONNECTIONS)),
+                ("waiting", json!(waiting)),
+                ("first_200_ms", json!(rounded(first_ms))),
+                ("at_rest_mib", json!(rounded(plain.at_rest))),
+                ("loaded_peak_mib", json!(rounded(plain.peak))),
+                ("afterwards_mib", json!(rounded(plain.after))),
+                ("laden_peak_mib", json!(rounded(laden.peak))),
+                ("laden_left", json!(laden.left)),
+                ("binary_bytes", json!(binary)),
+                ("events", json!(plain.events)),
+                ("body_bytes", json!(plain.body.round())),
+                ("bytes_per_event", json!(plain.bytes_per_event.round())),
+            ]
+        )
+    );
+    Ok(good)
+}
+
+/// From being started, without a database, to having answered a callback.
+async fn first_200(settings: &str, times: usize) -> Outcome<f64> {
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
+        let folder = process::folder()?;
+        let service = Service::configure(folder.path(), settings)?;
+        let callbacks = process::callbacks(1, load::FITTING);
+        let plan = Plan::closed(1, Duration::ZERO);
+        let began = Instant::now();
+        let (receiver, _) = service.start().await?;
+        let report = load::run(service.callbacks, &callbacks, &plan, pending()).await?;
+        took.push(ms(began.elapsed()));
+        receiver.stop()?;
+        if report.acknowledged.len() != 1 {
+            return Err("the first callback was refused".into());
+        }
+    }
+    Ok(median(took))
+}
+
+/// What it takes without a past.
+struct Plain {
+    at_rest: f64,
+    peak: f64,
+    after: f64,
+    events: i64,
+    body: f64,
+    bytes_per_event: f64,
+}
+
+async fn plain(settings: &str, loading: Duration) -> Outcome<Plain> {
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), settings)?;
+    let (receiver, _) = service.start().await?;
+    sleep(REST).await;
+    let (at_rest, _) = receiver.memory()?;
+    load(&service, loading).await?;
+    let (_, peak) = receiver.memory()?;
+    worked_off(&service.database).await?;
+    sleep(REST).await;
+    let (after, _) = receiver.memory()?;
+    stop(receiver, &service.database)?;
+    let events = number(&service.database, DELIVERIES).await?;
+    let bodies = number(
+        &service.database,
+        "SELECT sum(length(body)) FROM deliveries",
+    )
+    .await?;
+    let bytes = fs::metadata(&service.database)?.len();
+    Ok(Plain {
+        at_rest,
+        peak,
+        after,
+        events,
+        body: bodies as f64 / events as f64,
+        bytes_per_event: bytes as f64 / events as f64,
+    })
+}
+
+/// What it takes with so much waiting.
+struct Laden {
+    peak: f64,
+    left: i64,
+}
+
+async fn laden(settings: &str, loading: Duration, waiting: i64) -> Outcome<Laden> {
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), settings)?;
+    let history = History {
+        waiting,
+        ..History::default()
+    };
+    fill(&service.database, &history).await?;
+    let (receiver, _) = service.start().await?;
+    load(&service, loading).await?;
+    let (_, peak) = receiver.memory()?;
+    let left = number(&service.database, WAITING).await?;
+    receiver.kill()?;
+    Ok(Laden { peak, left })
+}
+
+/// Calls over all connections, as fast as it answers.
+async fn load(service: &Service, span: Duration) -> Outcome<()> {
+    let count = span.as_secs_f64() * PER_SECOND_MAX;
+    let callbacks = process::callbacks(count as usize, load::FITTING);
+    let plan = Plan::closed(CONNECTIONS, Duration::ZERO);
+    let report = load::run(service.callbacks, &callbacks, &plan, sleep(span)).await?;
+    match report.refused {
+        0 => Ok(()),
+        refused => Err(format!("{refused} callbacks were refused").into()),
+    }
+}
+
+/// How long what waits may take to be worked off.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+async fn worked_off(database: &Path) -> Outcome<()> {
+    let began = Instant::now();
+    while number(database, WAITING).await? > 0 {
+        if began.elapsed() > PATIENCE {
+            return Err("what waits is not worked off".into());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
+}
+
+/// Stops it; then everything is in the one file.
+fn stop(receiver: Receiver, database: &Path) -> Outcome<()> {
+    receiver.stop()?;
+    let mut wal = database.as_os_str().to_owned();
+    wal.push("-wal");
+    match Path::new(&wal).exists() {
+        true => Err("a WAL is left after a clean end".into()),
+        false => Ok(()),
+    }
+}

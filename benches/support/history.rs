@@ -1,0 +1,145 @@
+//! Databases with a past, written by SQL as the service would have left them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sinch_callbacks::clock;
+use sinch_callbacks::order::Id;
+use sinch_callbacks::store::{self, Store};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use tokio::task::JoinHandle;
+
+use crate::process::{Outcome, PROJECT};
+
+/// What a database holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct History {
+    /// Deliveries that were settled, four to an order that came to its end, with an answer and a
+    /// confirmed change of state for each order.
+    pub settled: i64,
+    /// Deliveries that nobody has looked at, four to an order that nobody knows.
+    pub waiting: i64,
+    /// Orders that are known by name alone and due for an answer.
+    pub due: i64,
+}
+
+/// Rows to a transaction.
+const ROWS: i64 = 1_000_000;
+
+/// How long ago the past ended.
+const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Orders ?1 to ?2 of those that came to their end, at ?3.
+const ENDED: &str = "
+    WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
+    INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at, confirmed_at)
+    SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3 FROM n";
+
+const ANSWERS: &str = "
+    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
+    SELECT id, asked_at, confirmed_state, updated_at, 'Sinch shows COMPLETED: confirmed'
+    FROM orders WHERE id BETWEEN ?1 AND ?2";
+
+const TRANSITIONS: &str = "
+    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, took)
+    SELECT id, asked_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'Sinch shows COMPLETED: confirmed', 1, 4000000
+    FROM orders WHERE id BETWEEN ?1 AND ?2";
+
+/// Deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are settled.
+const DELIVERIES: &str = "
+    WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
+    d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,
+        CASE n % 4 WHEN 0 THEN 'COMPLETED' WHEN 2 THEN 'BLOCKED' ELSE 'IN_REVIEW' END AS status,
+        printf('01h%023d', (n + 3) / 4) AS name FROM n)
+    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase,
+        verdict, settled_at, body)
+    SELECT n, 1, event, ?3 + n * 10, name, CASE WHEN ?4 THEN order_id END, status, ?3 + n * 10,
+        CASE WHEN ?4 THEN 'settled' ELSE 'waiting' END,
+        CASE WHEN ?4 THEN 'fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it' END,
+        CASE WHEN ?4 THEN ?3 + n * 10 END,
+        CAST('{\"eventId\":\"' || event || '\",\"timestamp\":\"2026-01-02T03:04:05.123456789\",\
+\"projectId\":\"5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3\",\"resourceId\":\"' || name || '\",\
+\"resourceType\":\"NUMBER_ORDER\",\"eventType\":\"NUMBER_ORDER_PROCESSING\",\"status\":\"' || status || '\",\
+\"failureCode\":null}' AS BLOB)
+    FROM d";
+
+const DUE: &str = "
+    WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
+    INSERT INTO orders (project, name, first_seen_at, ask_at)
+    SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
+
+/// Makes a database with this past.
+pub async fn fill(database: &Path, history: &History) -> Outcome<()> {
+    let (store, writer) = open(database).await?;
+    drop(store);
+    writer.await??;
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .foreign_keys(false)
+        // Nobody needs what is half done; the service goes back to its own settings.
+        .journal_mode(SqliteJournalMode::Off)
+        .synchronous(SqliteSynchronous::Off)
+        .pragma("cache_size", "-100000");
+    let mut db = options.connect().await?;
+    let past = clock::now().0 - AGO.as_micros() as i64;
+    let History {
+        settled,
+        waiting,
+        due,
+    } = *history;
+    let orders = settled / 4;
+    for sql in [ENDED, ANSWERS, TRANSITIONS] {
+        rows(&mut db, sql, 1, orders, past, true).await?;
+    }
+    rows(&mut db, DELIVERIES, 1, settled, past, true).await?;
+    let all = settled + waiting;
+    rows(&mut db, DELIVERIES, settled + 1, all, past, false).await?;
+    rows(&mut db, DUE, 1, due, past, false).await?;
+    sqlx::query("UPDATE service SET looked_to = ?")
+        .bind(settled)
+        .execute(&mut db)
+        .await?;
+    Ok(db.close().await?)
+}
+
+async fn rows(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    first: i64,
+    last: i64,
+    at: i64,
+    settled: bool,
+) -> Outcome<()> {
+    let mut from = first;
+    while from <= last {
+        let to = last.min(from + ROWS - 1);
+        let query = sqlx::query(sql).bind(from).bind(to).bind(at).bind(settled);
+        query.execute(&mut *db).await?;
+        from = to + 1;
+    }
+    Ok(())
+}
+
+/// The store itself, without the program around it; the handle waits for the writer to end.
+pub async fn open(database: &Path) -> Outcome<(Store, JoinHandle<Result<(), store::StoreError>>)> {
+    let project = Id::new(PROJECT).ok_or("not a project's id")?;
+    let settings = store::Settings {
+        free_min_bytes: 0,
+        path: database.to_owned(),
+        waiting_max: 1024,
+        projects: vec![(project, None)],
+        now: clock::now(),
+    };
+    let (store, _, writer) = store::open(&settings).await?;
+    Ok((store, tokio::spawn(writer)))
+}
+
+/// One number, out of a database that may be in use.
+pub async fn number(database: &Path, sql: &'static str) -> Outcome<i64> {
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut db = options.read_only(true).connect().await?;
+    let number = sqlx::query(sql).fetch_one(&mut db).await?.try_get(0)?;
+    db.close().await?;
+    Ok(number)
+}

@@ -1,0 +1,251 @@
+//! What an answer means.
+
+use super::*;
+
+/// What an answer means that differs from what is confirmed: applied (with or without surprise), or not.
+#[test]
+fn answers_against_a_confirmed_state() {
+    for known in State::ALL {
+        for state in State::ALL {
+            for (updated, relation) in [(KNOWN - 1, "older"), (KNOWN, "same"), (KNOWN + 1, "newer")]
+            {
+                let change = reconcile(&confirmed(known), &shown(state, updated), at(NOW), &rule());
+                let expected = match (relation, state == known) {
+                    ("older", _) => Finding::Older {
+                        known,
+                        shown: state,
+                    },
+                    ("same", true) => Finding::Unchanged(state),
+                    ("newer", true) => Finding::Refreshed(state),
+                    ("same", false) if known != State::Created => Finding::Tied {
+                        known,
+                        shown: state,
+                    },
+                    _ => Finding::Advanced {
+                        from: known,
+                        to: state,
+                        anomaly: !known.leads_to(state),
+                    },
+                };
+                assert_eq!(
+                    change.finding, expected,
+                    "{known}, then {state}, {relation}"
+                );
+                let applied = matches!(expected, Finding::Advanced { .. });
+                let now = change.order.confirmed.expect("is never lost");
+                assert_eq!(now.state, if applied { state } else { known });
+                assert_eq!(now.reopened, applied && known.is_final());
+                assert_eq!(change.transition.is_some(), applied);
+            }
+        }
+    }
+}
+
+/// The very worst, and 5 s.
+const SURE: i64 = 305;
+
+fn tied() -> Order {
+    let answer = shown(State::Blocked, KNOWN);
+    reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule()).order
+}
+
+#[test]
+fn a_tie_is_settled_by_what_a_late_answer_shows() {
+    let asked = |order: &Order, state: State, secs: i64| {
+        reconcile(order, &shown(state, KNOWN), at(NOW + secs), &rule())
+    };
+    assert_eq!(tied().ask_at, Some(at(NOW + SURE)));
+    // Whichever of the two an early answer shows, it may be stale.
+    for state in [State::InReview, State::Blocked] {
+        let early = asked(&tied(), state, SURE - 1);
+        assert_eq!(early.order.tie, tied().tie, "the first sighting counts");
+        assert_eq!(early.order.ask_at, Some(at(NOW + SURE)));
+        assert_eq!(early.order.state(), Some(State::InReview));
+
+        let late = asked(&early.order, state, SURE);
+        assert_eq!(late.order.state(), Some(state));
+        assert_eq!(late.order.tie, None);
+    }
+    let newer = shown(State::InReview, KNOWN + 1);
+    let newer = reconcile(&tied(), &newer, at(NOW + 1), &rule());
+    assert_eq!(newer.order.tie, None, "both came before");
+}
+
+/// Sinch may forget an order over which a tie is open: that ends in rest, and not in asking for ever.
+#[test]
+fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
+    let known = confirmed(State::Expired);
+    let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &rule()).order;
+    let early = reconcile(&tied, &Answer::NotFound, at(NOW + SURE - 1), &rule()).order;
+    assert_eq!(early.ask_at, Some(at(NOW + SURE)));
+    let late = reconcile(&early, &Answer::NotFound, at(NOW + SURE), &rule()).order;
+    assert_eq!(
+        (late.tie.clone(), late.state()),
+        (None, Some(State::Expired))
+    );
+    assert!(late.ask_at.is_none_or(|again| again > at(NOW + SURE)));
+}
+
+/// While it is not known which of two came last, an event that speaks of either tells nothing new.
+#[test]
+fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
+    for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
+        let look = look_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
+        let answer = shown(State::Blocked, KNOWN);
+        let early = reconcile(&look.order, &answer, at(NOW + 5), &rule()).order;
+        assert_eq!(early.state(), Some(said), "stands provisionally");
+        assert_eq!(early.hints, look.order.hints);
+        assert_eq!(early.ask_at, Some(at(NOW + secs)));
+    }
+}
+
+#[test]
+fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
+    let rule = rule();
+    let (_, look) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
+    // Received at NOW: settled by a question at NOW + 15 s + 1 s.
+    let early = reconcile(
+        &look.order,
+        &shown(State::InReview, KNOWN),
+        at(NOW + 15),
+        &rule,
+    );
+    assert_eq!(
+        early.order.state(),
+        Some(State::Blocked),
+        "may not show yet"
+    );
+    assert_eq!(early.order.ask_at, Some(at(NOW + 16)));
+    let late = reconcile(
+        &early.order,
+        &shown(State::InReview, KNOWN),
+        at(NOW + 16),
+        &rule,
+    );
+    assert_eq!(late.order.state(), Some(State::InReview));
+    assert!(late.order.hints.is_empty());
+    let withdrawn = late.transition.expect("is recorded");
+    assert_eq!(
+        (withdrawn.from, withdrawn.to),
+        (Some(State::Blocked), State::InReview)
+    );
+
+    let borne_out = reconcile(
+        &look.order,
+        &shown(State::Blocked, KNOWN + 1),
+        at(NOW),
+        &rule,
+    );
+    assert!(borne_out.order.hints.is_empty() && borne_out.order.provisional.is_none());
+    assert_eq!(borne_out.order.state(), Some(State::Blocked));
+}
+
+/// An answer that shows something that surely came later settles a hint however early it is.
+#[test]
+fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
+    let after = |said: State, shows: State, updated: i64| {
+        let event = event(Status::Known(said), Some(KNOWN + 10));
+        let look = look_at(&confirmed(State::Created), event, NOW);
+        let answer = shown(shows, updated);
+        let change = reconcile(&look.order, &answer, at(NOW + 1), &rule());
+        change.order.hints.is_empty()
+    };
+    // Three seconds for Sinch's clocks.
+    assert!(!after(State::InReview, State::Blocked, KNOWN + 13));
+    assert!(after(State::InReview, State::Blocked, KNOWN + 14));
+    // On the way to the end; but of two ends, one is a surprise.
+    assert!(!after(State::InReview, State::Completed, KNOWN + 6));
+    assert!(after(State::InReview, State::Completed, KNOWN + 7));
+    assert!(!after(State::Rejected, State::Completed, KNOWN + 7));
+}
+
+/// An answer that contradicts an event may have been staler than usual, so it is not left at that.
+#[test]
+fn after_a_contradiction_sinch_is_asked_once_more() {
+    let asked_again = |known: State, said: State, confirmed_at: i64| {
+        let mut order = confirmed(known);
+        if let Some(known) = &mut order.confirmed {
+            known.confirmed_at = at(confirmed_at);
+        }
+        let event = Event {
+            received_at: at(90_000),
+            ..event(Status::Known(said), Some(90_000))
+        };
+        let look = look_at(&order, event, 90_000);
+        let asked_at = at(90_100);
+        let change = reconcile(&look.order, &shown(known, KNOWN), asked_at, &rule());
+        assert!(change.order.hints.is_empty());
+        change.order.ask_at.map(|at| at.since(asked_at).as_secs())
+    };
+    assert_eq!(
+        asked_again(State::InReview, State::Blocked, KNOWN),
+        Some(300)
+    );
+    assert_eq!(
+        asked_again(State::Rejected, State::InReview, KNOWN),
+        Some(300)
+    );
+    // The look a day after what is final was confirmed is still to come.
+    let soon = asked_again(State::Rejected, State::InReview, 80_000);
+    assert_eq!(soon, Some(80_000 + 86_400 - 90_100));
+}
+
+#[test]
+fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
+    let rule = rule();
+    let (decision, look) = decide_one(
+        &confirmed(State::Rejected),
+        Status::Known(State::InReview),
+        Some(NOW),
+    );
+    assert_eq!(kind(&decision), "final");
+    assert_eq!(look.order.state(), Some(State::Rejected));
+    let change = reconcile(
+        &look.order,
+        &shown(State::InReview, KNOWN + 1),
+        at(NOW),
+        &rule,
+    );
+    assert_eq!(change.order.state(), Some(State::InReview));
+    assert!(change.finding.is_anomaly());
+    assert!(change.order.confirmed.is_some_and(|c| c.reopened));
+}
+
+#[test]
+fn a_404_never_unsettles_and_expires_only_what_had_to() {
+    let rule = rule();
+    for state in State::ALL {
+        let change = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &rule);
+        assert_eq!(change.order.state(), Some(state));
+        assert_eq!(change.finding.is_conclusive(), state.is_final(), "{state}");
+    }
+    let mut expiring = confirmed(State::Created);
+    if let Some(known) = &mut expiring.confirmed {
+        known.expires_at = Some(at(NOW - 1));
+    }
+    let (_, hinted) = decide_one(
+        &confirmed(State::InReview),
+        Status::Known(State::Expired),
+        Some(NOW),
+    );
+    for order in [expiring, hinted.order] {
+        let once = reconcile(&order, &Answer::NotFound, at(NOW), &rule);
+        assert_eq!(once.finding, Finding::NotFound);
+        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule);
+        assert_eq!(twice.finding, Finding::ExpiredUnseen);
+        let known = twice.order.confirmed.expect("is confirmed");
+        assert_eq!((known.state, known.reopened), (State::Expired, false));
+    }
+}
+
+#[test]
+fn an_unknown_state_is_not_applied() {
+    let answer = Answer::Found(Snapshot {
+        state: Status::Unknown("NUMBER_ORDER_STATE_UNSPECIFIED".to_owned()),
+        updated_at: at(NOW),
+        expires_at: None,
+    });
+    let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule());
+    assert_eq!(change.order.confirmed, confirmed(State::InReview).confirmed);
+    assert!(change.finding.is_anomaly() && !change.finding.is_conclusive());
+}

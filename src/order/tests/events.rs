@@ -1,0 +1,209 @@
+//! What an event means.
+
+use super::*;
+
+/// What a newer event means: a row for each state known, a column for each state said, in the order of
+/// [`State::ALL`].
+const NEWER: [(State, [&str; 6]); 6] = [
+    (
+        State::Created,
+        ["agrees", "fits", "illegal", "illegal", "illegal", "fits"],
+    ),
+    (
+        State::InReview,
+        ["illegal", "agrees", "fits", "fits", "fits", "fits"],
+    ),
+    (
+        State::Blocked,
+        ["illegal", "fits", "agrees", "illegal", "fits", "fits"],
+    ),
+    (
+        State::Completed,
+        ["final", "final", "final", "agrees", "final", "final"],
+    ),
+    (
+        State::Rejected,
+        ["final", "final", "final", "final", "agrees", "final"],
+    ),
+    (
+        State::Expired,
+        ["final", "final", "final", "final", "final", "agrees"],
+    ),
+];
+
+#[test]
+fn events_against_a_confirmed_state() {
+    for (known, row) in NEWER {
+        for (said, newer) in State::ALL.into_iter().zip(row) {
+            let settled = newer == "agrees" || newer == "final";
+            let table = [
+                (Some(KNOWN + 1), newer),
+                (Some(KNOWN), if settled { newer } else { "stale" }),
+                (Some(KNOWN - 1), if settled { newer } else { "stale" }),
+                (None, if settled { newer } else { "no time" }),
+            ];
+            for (said_at, expected) in table {
+                let (decision, look) = decide_one(&confirmed(known), Status::Known(said), said_at);
+                assert_eq!(
+                    kind(&decision),
+                    expected,
+                    "{known}, then {said} at {said_at:?}"
+                );
+                let moved = look.order.provisional.map(|p| p.state);
+                assert_eq!(moved, (expected == "fits").then_some(said));
+                assert_eq!(
+                    look.order.confirmed,
+                    confirmed(known).confirmed,
+                    "never by an event"
+                );
+                assert_eq!(look.order.ask_at.is_some(), expected != "agrees");
+                assert_eq!(look.order.hints.len(), usize::from(expected != "agrees"));
+                assert_eq!(look.transitions.len(), usize::from(expected == "fits"));
+            }
+        }
+    }
+}
+
+#[test]
+fn events_against_a_provisional_state() {
+    for (known, row) in NEWER {
+        for (said, newer) in State::ALL.into_iter().zip(row) {
+            let newer = match newer {
+                "agrees" => "repeats",
+                // Only what Sinch has shown is final.
+                "final" => "illegal",
+                other => other,
+            };
+            let same = newer == "repeats";
+            let table = [
+                (Some(KNOWN + 1), newer),
+                (Some(KNOWN), if same { newer } else { "stale" }),
+                (None, if same { newer } else { "no time" }),
+            ];
+            for (said_at, expected) in table {
+                let (decision, look) =
+                    decide_one(&provisional(known), Status::Known(said), said_at);
+                assert_eq!(
+                    kind(&decision),
+                    expected,
+                    "{known}, then {said} at {said_at:?}"
+                );
+                let state = if expected == "fits" { said } else { known };
+                assert_eq!(look.order.state(), Some(state));
+                assert!(
+                    look.order.ask_at.is_some(),
+                    "nothing provisional is at rest"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_news_stand_provisionally_and_are_asked_about() {
+    for said in State::ALL {
+        let (decision, look) = decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
+        assert_eq!(kind(&decision), "first");
+        assert_eq!(
+            (look.order.state(), look.order.ask_at),
+            (Some(said), Some(at(NOW)))
+        );
+
+        let (_, timeless) = decide_one(&Order::new(at(0)), Status::Known(said), None);
+        assert_eq!(
+            (timeless.order.state(), timeless.order.ask_at),
+            (None, Some(at(NOW)))
+        );
+    }
+}
+
+/// Only what may be the end, or is all that is known, is asked about at once; the rest when one answer is
+/// sure to settle it, 15 s + 1 s after receipt.
+#[test]
+fn what_may_be_the_end_is_asked_about_at_once() {
+    let asked_after = |order: &Order, status: Status, said: i64| {
+        let (_, look) = decide_one(order, status, Some(said));
+        look.order
+            .ask_at
+            .map(|at| at.since(self::at(NOW)).as_secs())
+    };
+    let (known, new, old) = (State::InReview, KNOWN + 1, KNOWN - 1);
+    for said in State::ALL {
+        let claim = || Status::Known(said);
+        assert_eq!(asked_after(&Order::new(at(0)), claim(), new), Some(0));
+        if said != known {
+            let expected = if said.is_final() { 0 } else { 16 };
+            assert_eq!(asked_after(&confirmed(known), claim(), new), Some(expected));
+            assert_eq!(asked_after(&confirmed(known), claim(), old), Some(16));
+        }
+    }
+    let after_end = |said| asked_after(&confirmed(State::Rejected), Status::Known(said), new);
+    assert_eq!(after_end(State::Completed), Some(0));
+    assert_eq!(after_end(State::InReview), Some(16));
+    let unknown = Status::Unknown("ON_HOLD".to_owned());
+    assert_eq!(asked_after(&confirmed(known), unknown, new), Some(16));
+}
+
+#[test]
+fn an_unknown_status_moves_nothing() {
+    let orders = State::ALL
+        .into_iter()
+        .flat_map(|s| [confirmed(s), provisional(s)]);
+    for order in orders.chain([Order::new(at(0))]) {
+        let status = Status::Unknown("ON_HOLD".to_owned());
+        let (decision, look) = decide_one(&order, status, Some(NOW));
+        assert_eq!(kind(&decision), "unknown");
+        assert_eq!(look.order.state(), order.state());
+        assert!(look.order.ask_at.is_some());
+    }
+}
+
+#[test]
+fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
+    let events = [
+        event(Status::Known(State::Completed), Some(KNOWN + 2)),
+        event(Status::Known(State::InReview), Some(KNOWN + 1)),
+    ];
+    let look = look(&confirmed(State::Created), &events, at(NOW), &rule());
+    assert_eq!(
+        look.decisions.iter().map(kind).collect::<Vec<_>>(),
+        ["fits", "fits"]
+    );
+    assert_eq!(look.order.state(), Some(State::Completed));
+    let steps: Vec<State> = look.transitions.iter().map(|t| t.to).collect();
+    assert_eq!(steps, [State::InReview, State::Completed]);
+}
+
+#[test]
+fn a_storm_of_events_asks_once_in_a_cooldown() {
+    let mut order = confirmed(State::InReview);
+    order.asked_at = Some(at(NOW));
+    let (_, look) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
+    assert_eq!(look.order.ask_at, Some(at(NOW).plus(rule().cooldown)));
+
+    // Each event of a storm moves on when the claim can be settled, but not when Sinch is asked.
+    let first = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1)).1;
+    let later = Event {
+        received_at: at(NOW + 10),
+        ..event(blocked(), Some(KNOWN + 2))
+    };
+    let second = look_at(&first.order, later, NOW + 10);
+    assert_eq!(second.order.ask_at, first.order.ask_at);
+    assert_eq!(second.order.hints[0].settles_at, at(NOW + 26));
+}
+
+#[test]
+fn news_do_not_cut_a_back_off_short_but_do_unpark() {
+    let mut backing_off = confirmed(State::InReview);
+    backing_off.attempts = 3;
+    backing_off.ask_at = Some(at(NOW + 500));
+    let (_, look) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
+    assert_eq!(look.order.ask_at, Some(at(NOW + 500)));
+
+    let mut parked = confirmed(State::InReview);
+    parked.attempts = 30;
+    parked.parked = Some("gave up".to_owned());
+    let (_, look) = decide_one(&parked, blocked(), Some(KNOWN + 1));
+    assert_eq!((look.order.parked, look.order.attempts), (None, 0));
+    assert_eq!(look.order.ask_at, Some(at(NOW + 16)));
+}

@@ -1,0 +1,98 @@
+//! The rules as tables: every state known, every state said, every relation in time.
+
+use std::time::Duration;
+
+mod answers;
+mod events;
+mod schedule;
+mod whatever;
+
+use super::*;
+
+const STALENESS: Duration = Duration::from_secs(15);
+const STALENESS_MAX: Duration = Duration::from_secs(300);
+
+fn rule() -> Rule {
+    Rule::new(STALENESS, STALENESS_MAX)
+}
+
+/// Whole seconds.
+fn at(secs: i64) -> Time {
+    Time(secs * 1_000_000)
+}
+
+/// When what is known came about, by Sinch's clock.
+const KNOWN: i64 = 1000;
+/// When events are received, and questions sent.
+const NOW: i64 = 2000;
+
+fn event(status: Status, said_at: Option<i64>) -> Event {
+    Event {
+        status,
+        said_at: said_at.map(at),
+        received_at: at(NOW),
+    }
+}
+
+fn confirmed(state: State) -> Order {
+    Order {
+        confirmed: Some(Confirmed {
+            state,
+            updated_at: at(KNOWN),
+            expires_at: None,
+            confirmed_at: at(KNOWN + 1),
+            reopened: false,
+        }),
+        ..Order::new(at(0))
+    }
+}
+
+fn provisional(state: State) -> Order {
+    Order {
+        provisional: Some(Provisional {
+            state,
+            said_at: at(KNOWN),
+        }),
+        hints: vec![Hint {
+            state: Some(state),
+            said_at: at(KNOWN),
+            settles_at: at(NOW + 100),
+        }],
+        ..Order::new(at(0))
+    }
+}
+
+fn shown(state: State, updated: i64) -> Answer {
+    Answer::Found(Snapshot {
+        state: Status::Known(state),
+        updated_at: at(updated),
+        expires_at: None,
+    })
+}
+
+fn kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Agrees(_) => "agrees",
+        Decision::Repeats(_) => "repeats",
+        Decision::Fits { .. } => "fits",
+        Decision::Ask(Doubt::FirstNews(_)) => "first",
+        Decision::Ask(Doubt::UnknownStatus(_)) => "unknown",
+        Decision::Ask(Doubt::NoTime(_)) => "no time",
+        Decision::Ask(Doubt::Stale { .. }) => "stale",
+        Decision::Ask(Doubt::Illegal { .. }) => "illegal",
+        Decision::Ask(Doubt::Final { .. }) => "final",
+    }
+}
+
+fn blocked() -> Status {
+    Status::Known(State::Blocked)
+}
+
+fn look_at(order: &Order, event: Event, now: i64) -> Look {
+    look(order, &[event], at(now), &rule())
+}
+
+fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Look) {
+    let look = look(order, &[event(status, said)], at(NOW), &rule());
+    (look.decisions[0].clone(), look)
+}

@@ -1,0 +1,77 @@
+//! What holds whatever comes.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn states() -> impl Strategy<Value = State> {
+    proptest::sample::select(State::ALL.to_vec())
+}
+
+fn statuses() -> impl Strategy<Value = Status> {
+    prop_oneof![
+        9 => states().prop_map(Status::Known),
+        1 => "[A-Z_]{0,12}".prop_map(Status::Unknown),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum News {
+    Event(Status, Option<i64>, i64),
+    Answer(Status, i64, i64, Option<i64>),
+    NotFound(i64),
+}
+
+fn news() -> impl Strategy<Value = News> {
+    let any_time = prop_oneof![8 => -5_000_000i64..100_000_000, 1 => any::<i64>()];
+    let (t, u) = (any_time.clone(), any_time.clone());
+    prop_oneof![
+        (statuses(), proptest::option::of(t), u.clone())
+            .prop_map(|(s, said, now)| News::Event(s, said, now)),
+        (
+            statuses(),
+            u.clone(),
+            any_time.clone(),
+            proptest::option::of(u)
+        )
+            .prop_map(|(s, u, now, e)| News::Answer(s, u, now, e)),
+        any_time.prop_map(News::NotFound),
+    ]
+}
+
+proptest! {
+    /// Whatever comes, in whatever order: total, no state out of nothing, time of the truth never back.
+    #[test]
+    fn nothing_breaks_the_house_rules(all in proptest::collection::vec(news(), 0..40)) {
+        let rule = rule();
+        let mut order = Order::new(Time(0));
+        for news in all {
+            let before = order.clone();
+            match news {
+                News::Event(status, said_at, now) => {
+                    let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
+                    order = look(&order, &[event], Time(now), &rule).order;
+                    prop_assert_eq!(&order.confirmed, &before.confirmed);
+                }
+                News::Answer(state, updated_at, now, expires_at) => {
+                    let snapshot = Snapshot {
+                        state,
+                        updated_at: Time(updated_at),
+                        expires_at: expires_at.map(Time),
+                    };
+                    order = reconcile(&order, &Answer::Found(snapshot), Time(now), &rule).order;
+                }
+                News::NotFound(now) => {
+                    order = reconcile(&order, &Answer::NotFound, Time(now), &rule).order;
+                }
+            }
+            let updated_at = |order: &Order| order.confirmed.as_ref().map(|c| c.updated_at);
+            prop_assert!(updated_at(&order) >= updated_at(&before));
+            prop_assert!(order.hints.len() <= State::ALL.len() + 1);
+            if let Some(provisional) = &order.provisional {
+                prop_assert!(order.hints.iter().any(|h| h.state == Some(provisional.state)));
+            }
+            prop_assert!(order.hints.is_empty() || order.ask_at.is_some() || order.missing_since.is_some());
+        }
+    }
+}

@@ -108,6 +108,12 @@ async fn main() -> ExitCode {
 /// `true`: nothing was lost, and nothing is wrong.
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
+    // First, since it ends at once where there is no strace.
+    let mut rng = Rng::with_seed(seed);
+    let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
+    let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
+    let off = cut_power(cuts, Syncs::Off, &mut rng).await?;
+
     let mut rng = Rng::with_seed(seed);
     let folder = process::folder()?;
     let simulator = simulator(kills, seed).await?;
@@ -132,9 +138,6 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     for (order, shown) in &wrong {
         println!("order {order}: {shown}");
     }
-    let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
-    let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
-    let off = cut_power(cuts, Syncs::Off, &mut rng).await?;
     let ready_ms = load::percentile_ms(&restarts, 0.5);
     tell([
         ("seed", json!(seed)),

@@ -54,7 +54,7 @@ struct Arguments {
     /// Other moments, other histories.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Ten kills, ten cuts.
+    /// Ten kills.
     #[arg(long)]
     quick: bool,
     /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
@@ -91,11 +91,8 @@ async fn main() -> ExitCode {
         println!("run it with cargo bench");
         return ExitCode::SUCCESS;
     }
-    let (kills, cuts) = match arguments.quick {
-        true => (10, 10.min(arguments.cuts)),
-        false => (arguments.kills, arguments.cuts),
-    };
-    match run(kills, cuts, arguments.seed).await {
+    let kills = if arguments.quick { 10 } else { arguments.kills };
+    match run(kills, arguments.cuts, arguments.seed).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -108,6 +105,12 @@ async fn main() -> ExitCode {
 /// `true`: nothing was lost, and nothing is wrong.
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
+    // First, since it ends at once where there is no strace.
+    let mut rng = Rng::with_seed(seed);
+    let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
+    let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
+    let off = cut_power(cuts, Syncs::Off, &mut rng).await?;
+
     let mut rng = Rng::with_seed(seed);
     let folder = process::folder()?;
     let simulator = simulator(kills, seed).await?;
@@ -132,9 +135,6 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     for (order, shown) in &wrong {
         println!("order {order}: {shown}");
     }
-    let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
-    let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
-    let off = cut_power(cuts, Syncs::Off, &mut rng).await?;
     let ready_ms = load::percentile_ms(&restarts, 0.5);
     tell([
         ("seed", json!(seed)),
@@ -165,7 +165,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
             json!(format!("{controlled} of 1 removed events found missing")),
         ),
     ]);
-    let controlled_cuts = cuts == 0 || (half.lost > 0 && off.lost > half.lost);
+    let controlled_cuts = cuts == 0 || (half.lost > 0 && off.lost > 0);
     let powered = power.lost + power.damaged == 0 && controlled_cuts;
     Ok(findings.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0 && powered)
 }

@@ -30,7 +30,8 @@ type Micros = i64;
 pub enum Syncs {
     /// What they promise.
     Honest,
-    /// Every other does nothing: what is lost then is no more than the last commit.
+    /// Every other does nothing: what is lost then is the last commit or, where the log was being folded
+    /// into the database, much.
     Half,
     /// Nothing.
     Off,

@@ -85,6 +85,7 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
         project: arguments.project,
         secret: arguments.secret,
         orders: load::order_ids(arguments.orders.max(1), &mut rng),
+        statuses: load::LIVES,
     };
     let callbacks = load::callbacks(&subject, arguments.callbacks, &mut rng);
     let plan = Plan {

@@ -1,5 +1,6 @@
 //! Databases with a past, written by SQL as the service would have left them.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,7 +101,9 @@ pub async fn fill(database: &Path, history: &History) -> Outcome<()> {
         .bind(settled)
         .execute(&mut db)
         .await?;
-    Ok(db.close().await?)
+    db.close().await?;
+    // Or the system goes on writing while something is measured.
+    Ok(File::open(database)?.sync_all()?)
 }
 
 async fn rows(

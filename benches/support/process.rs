@@ -40,9 +40,18 @@ const ORDERS: usize = 1000;
 /// How long a receiver may take until it is ready.
 const START_MAX: Duration = Duration::from_secs(10);
 
-/// An address on this machine that nobody listens on.
+/// An address on this machine that nobody listens on. Its port lies below those that the system gives to
+/// whoever calls, so that it is still free when a receiver comes to it.
 pub fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    const TRIES: usize = 100;
+    let mut taken = None;
+    for _ in 0..TRIES {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_000..32_000))) {
+            Ok(listener) => return listener.local_addr(),
+            Err(error) => taken = Some(error),
+        }
+    }
+    Err(taken.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
 /// A folder that goes away by itself, on the disk where the program was built: the system's own

@@ -50,6 +50,8 @@ pub struct Looked {
 pub struct LookReport {
     /// How many deliveries were taken, those included that nobody need look at.
     pub taken: usize,
+    /// The row of the newest delivery that there is, looked at or not.
+    pub newest: i64,
     /// The deliveries that were looked at.
     pub looked: Vec<Looked>,
 }
@@ -95,22 +97,28 @@ struct Waiting {
 /// An order as deliveries name it: its project's number, and its own name.
 type Name = (i64, String);
 
-/// Looks at the deliveries that have waited longest, order by order, and settles them.
+/// Looks at the deliveries that have waited longest, order by order, and settles them. `newest` is the row
+/// of the newest there is.
 pub(super) async fn look(
     db: &mut SqliteConnection,
     request: &LookRequest,
+    newest: i64,
 ) -> sqlx::Result<LookReport> {
     let found = sqlx::query(WAITING)
         .bind(request.deliveries_max)
         .fetch_all(&mut *db)
         .await?;
     let Some(last) = found.last() else {
-        return Ok(LookReport::default());
+        return Ok(LookReport {
+            newest,
+            ..LookReport::default()
+        });
     };
     let last: i64 = last.try_get("id")?;
     let waiting = by_order(&found)?;
     let mut report = LookReport {
         taken: found.len(),
+        newest,
         looked: Vec::with_capacity(found.len()),
     };
     let (mut updates, mut settled, mut moves) = (vec![], vec![], vec![]);

@@ -227,7 +227,10 @@ impl Writer {
         for write in others {
             match write {
                 Write::Accept(_) | Write::Settle(_) => {}
-                Write::Look(call) => call.done = Some(look::look(db, &call.args).await?),
+                Write::Look(call) => {
+                    let newest = self.next_delivery - 1;
+                    call.done = Some(look::look(db, &call.args, newest).await?);
+                }
                 Write::Claim(call) => call.done = Some(asks::claim(db, &call.args).await?),
                 Write::Gate(call) => {
                     let (project, gate) = &call.args;

@@ -26,6 +26,10 @@ const REST: u32 = 4;
 /// … but no longer than this, should the disk have been slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
+/// … nor longer than until this many times as many have come as were looked at: however fast they come, a
+/// third of them is looked at meanwhile.
+const COME_MAX: u32 = 3;
+
 /// The worker that looks at news.
 pub struct Looker {
     /// Where they wait.
@@ -45,6 +49,7 @@ impl Looker {
     ///
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut before: Option<(Instant, i64)> = None;
         while !stop.is_cancelled() {
             self.vitals.beat("look");
             let began = Instant::now();
@@ -59,8 +64,15 @@ impl Looker {
             let pause = match self.store.look(request).await {
                 Ok(report) => {
                     log(&report);
+                    let now = Instant::now();
+                    let pace = before
+                        .replace((now, report.newest))
+                        .map(|(at, newest)| Pace {
+                            came: u32::try_from(report.newest - newest).unwrap_or(0),
+                            within: now - at,
+                        });
                     if report.taken > 0 {
-                        let rest = (began.elapsed() * REST).min(REST_MAX);
+                        let rest = rest(now - began, report.taken as u32, pace);
                         stop.run_until_cancelled(sleep(rest)).await;
                         continue;
                     }
@@ -81,6 +93,24 @@ impl Looker {
     }
 }
 
+/// How fast deliveries come: so many, from one look to the next.
+struct Pace {
+    came: u32,
+    within: Duration,
+}
+
+/// How long to rest after a look at `taken` deliveries.
+fn rest(took: Duration, taken: u32, pace: Option<Pace>) -> Duration {
+    let usual = (took * REST).min(REST_MAX);
+    let Some(Pace { came, within }) = pace else {
+        return usual;
+    };
+    let bearable = taken.saturating_mul(COME_MAX);
+    let until = within.mul_f64(f64::from(bearable) / f64::from(came.max(1)));
+    // The look to come takes its time, too.
+    usual.min(until.saturating_sub(took))
+}
+
 fn log(report: &LookReport) {
     for looked in &report.looked {
         let (project, order) = (&looked.key.project, logged(&looked.key));
@@ -91,6 +121,50 @@ fn log(report: &LookReport) {
             tracing::warn!(delivery, event, %project, order, age_ms, verdict, "parked");
         } else {
             tracing::info!(delivery, event, %project, order, age_ms, verdict, "settled");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pace(came: u32, within_ms: u32) -> Option<Pace> {
+        let within = MS * within_ms;
+        Some(Pace { came, within })
+    }
+
+    #[test]
+    fn the_rest_is_as_long_as_callbacks_can_use_and_news_can_bear() {
+        for (took_ms, taken, pace, rest_ms) in [
+            (5, 256, None, 20),
+            (50, 256, None, 100),
+            (5, 256, pace(256, 25), 20),
+            (5, 256, pace(768, 25), 20),
+            // Twice as many came as are bearable: in half the time it is as many.
+            (5, 256, pace(1536, 25), 7),
+            (5, 256, pace(1536, 10), 0),
+            (5, 256, pace(1536, 100), 20),
+        ] {
+            let rest = rest(MS * took_ms, taken, pace);
+            assert_eq!(rest.as_millis(), rest_ms, "{took_ms} ms, {taken}");
+        }
+    }
+
+    #[test]
+    fn where_more_comes_than_is_looked_at_a_third_is_looked_at() {
+        // Two deliveries in a millisecond, and ten, and eighty.
+        for per_ms in [2, 10, 80] {
+            let (took, mut cycle) = (MS * 3, MS * 100);
+            for look in 0..10 {
+                let came = (per_ms * cycle.as_micros() as u32).div_ceil(1000);
+                let bearable = look == 0 || came <= 256 * COME_MAX + 1;
+                assert!(bearable, "{came} came for 256");
+                let within = cycle;
+                cycle = took + rest(took, 256, Some(Pace { came, within }));
+            }
         }
     }
 }

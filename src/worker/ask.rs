@@ -194,13 +194,16 @@ impl Shared {
     }
 
     /// One order, from the question to the commit.
-    async fn ask(self: Arc<Self>, claim: Claim, _lane: Lane) {
+    async fn ask(self: Arc<Self>, claim: Claim, lane: Lane) {
         let asked_at = clock::now();
         let result = self.asker.client.get_order(&claim.key.order).await;
         let now = clock::now();
         let roll = fastrand::f64();
         let (result, healthy) = self.pace().tried(&claim.key.order, result, now, roll);
         self.keep_gate().await;
+        // Sinch has answered, so it may be asked the next question while this one is being settled. That the
+        // claim of the next waits for the same writer keeps it from running away.
+        drop(lane);
         let mut outcome = Outcome {
             claim,
             asked_at,

@@ -118,6 +118,11 @@ fn migrations() -> Migrator {
             "standing",
             include_str!("../../migrations/0005_standing.sql"),
         ),
+        simple(
+            6,
+            "closed orders",
+            include_str!("../../migrations/0006_closed_orders.sql"),
+        ),
     ])
 }
 

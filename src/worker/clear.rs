@@ -49,6 +49,8 @@ impl Clearer {
                     done.bodies += cleared.bodies;
                     done.deliveries += cleared.deliveries;
                     done.parked += cleared.parked;
+                    done.answers += cleared.answers;
+                    done.orders += cleared.orders;
                     (began.elapsed() * REST).min(REST_MAX)
                 }
                 Ok(_) => {
@@ -69,11 +71,14 @@ impl Clearer {
 
 fn log(done: &Cleared) {
     let (bodies, deliveries, parked) = (done.bodies, done.deliveries, done.parked);
-    if bodies + deliveries + parked > 0 {
+    let (answers, orders) = (done.answers, done.orders);
+    if bodies + deliveries + parked + answers + orders > 0 {
         tracing::info!(
             bodies,
             deliveries,
             parked,
+            answers,
+            orders,
             "cleared what was kept for long enough"
         );
     }

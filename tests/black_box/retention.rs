@@ -6,7 +6,7 @@ use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
 use crate::instrument::{
-    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+    File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
 };
 
 #[tokio::test]
@@ -107,4 +107,49 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
         .await;
     assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
     assert_eq!(order["confirmed"], "IN_REVIEW", "{order}");
+}
+
+#[tokio::test]
+async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Completed)])]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "COMPLETED", clock::now());
+    service.tell(body.clone()).await;
+    let closing = service
+        .order_when("o1", "settled", |order| order["settled"] == json!(true))
+        .await;
+    // A final state is looked at once more a day later: nobody waits for that here.
+    assert_ne!(closing["ask_at"], json!(null), "{closing}");
+    service.stop().await;
+    let mut file = File::open(&settings.database()).await;
+    file.execute("UPDATE orders SET ask_at = NULL").await;
+    file.close().await;
+
+    let hasty = settings
+        .clone()
+        .set("retention.bodies_days", 0.00001)
+        .set("retention.deliveries_days", 0.00001)
+        .set("retention.parked_days", 0.00001)
+        .set("retention.orders_days", 0.00001);
+    let service = Service::start(&hasty).await;
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    until("the order to go", async || {
+        (service.ask(&path).await.status == 404).then_some(())
+    })
+    .await;
+    let status = service.status().await;
+    assert_eq!(status["orders_by_state"], json!([]), "{status}");
+    service.stop().await;
+
+    let service = Service::start(&settings).await;
+    service.tell(body).await;
+    let order = service
+        .order_when("o1", "settled anew", |order| {
+            order["settled"] == json!(true)
+        })
+        .await;
+    assert_eq!(order["confirmed"], "COMPLETED", "{order}");
+    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
 }

@@ -34,14 +34,14 @@ impl House {
         history.expect("reads").is_some()
     }
 
-    async fn edit(&self, sql: &str) {
+    pub(super) async fn edit(&self, sql: &str) {
         let url = format!("sqlite://{}", self.path().display());
         let mut db = SqliteConnection::connect(&url).await.expect("connects");
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         sqlx::raw_sql(sql).execute(&mut db).await.expect("edits");
     }
 
-    async fn number(&self, sql: &'static str) -> i64 {
+    pub(super) async fn number(&self, sql: &'static str) -> i64 {
         let row = sqlx::query(sql).fetch_one(&self.store.readers).await;
         row.expect("reads").get(0)
     }

@@ -12,6 +12,7 @@ mod closing;
 mod opening;
 mod orders;
 mod retaining;
+mod shrinking;
 mod standing;
 mod taking;
 mod truth;

@@ -2,7 +2,7 @@
 //!
 //! SQLite moves pages from the end of the file to where there is room, and cuts the end off. Some room stays,
 //! since what comes needs it again. A file that was made before this program asked SQLite to keep account of
-//! where its pages belong cannot do it: its room is used again, and that is all.
+//! where its pages belong cannot do it: SQLite leaves it as it is, and its room is used again.
 
 use sqlx::{Row, SqliteConnection};
 
@@ -16,11 +16,8 @@ const FREE_PARTS: i64 = 10;
 const GIVE_BACK: &str = "PRAGMA incremental_vacuum(64)";
 
 const FILE: &str = "
-    SELECT auto_vacuum, page_size, page_count, freelist_count
-    FROM pragma_auto_vacuum, pragma_page_size, pragma_page_count, pragma_freelist_count";
-
-/// SQLite's number for a file that gives pages back when told to.
-const INCREMENTAL: i64 = 2;
+    SELECT page_size, page_count, freelist_count
+    FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
 
 /// Gives back some of what is free beyond what may be; says how many bytes.
 pub(super) async fn shrink(db: &mut SqliteConnection) -> sqlx::Result<u64> {
@@ -29,7 +26,7 @@ pub(super) async fn shrink(db: &mut SqliteConnection) -> sqlx::Result<u64> {
     let pages: i64 = file.try_get("page_count")?;
     let free: i64 = file.try_get("freelist_count")?;
     let stays = (FREE_BYTES / page_bytes).max(pages / FREE_PARTS);
-    if file.try_get::<i64, _>("auto_vacuum")? != INCREMENTAL || free <= stays {
+    if free <= stays {
         return Ok(0);
     }
     sqlx::query(GIVE_BACK).execute(&mut *db).await?;

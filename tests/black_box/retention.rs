@@ -153,3 +153,70 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
     assert_eq!(order["confirmed"], "COMPLETED", "{order}");
     assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
 }
+
+/// The free pages that may stay in a small file.
+const STAY_FREE: i64 = 4096;
+
+#[tokio::test]
+async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_meanwhile() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    Service::start(&settings).await.stop().await;
+    // 48 MB that somebody filled and gave up, and behind them what is young and must stay.
+    let mut file = File::open(&settings.database()).await;
+    let numbers = "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 12000)";
+    file.execute("CREATE TABLE filled (x)").await;
+    let fill = format!("{numbers} INSERT INTO filled SELECT zeroblob(3900) FROM n");
+    file.execute(&fill).await;
+    let young = format!(
+        "{numbers} INSERT INTO deliveries (project, event, received_at, phase, verdict, body)
+         SELECT 1, 'young' || n, {}, 'recorded', 'x', randomblob(n) FROM n LIMIT 5000",
+        clock::now().0
+    );
+    assert_eq!(file.execute(&young).await, 5000);
+    file.execute("DROP TABLE filled").await;
+    let before = file.bodies().await;
+    file.close().await;
+    let bytes = async || {
+        let file = tokio::fs::metadata(settings.database()).await;
+        file.expect("is there").len()
+    };
+    let full = bytes().await;
+    let free = async || {
+        let mut file = File::open(&settings.database()).await;
+        let free = file.number("PRAGMA freelist_count").await;
+        file.close().await;
+        free
+    };
+
+    let mut left = free().await;
+    assert!(left > 2 * STAY_FREE, "{left}");
+    for _ in 0..2 {
+        let service = Service::start(&settings).await;
+        left = until("some space to be given back", async || {
+            Some(free().await).filter(|free| *free < left - 200)
+        })
+        .await;
+        service.kill().await;
+        assert!(left > STAY_FREE, "{left}: it was killed in the midst of it");
+        let mut file = File::open(&settings.database()).await;
+        assert!(file.is_intact().await);
+        file.close().await;
+    }
+    let service = Service::start(&settings).await;
+    until("all to be given back", async || {
+        (free().await <= STAY_FREE).then_some(())
+    })
+    .await;
+    until("a line in the log", async || {
+        let line = "gave space back to the disk";
+        service.lines().iter().find(|l| l.contains(line)).map(drop)
+    })
+    .await;
+    service.stop().await;
+    let mut file = File::open(&settings.database()).await;
+    assert!(file.is_intact().await);
+    assert_eq!(file.bodies().await, before);
+    file.close().await;
+    assert!(bytes().await < full - 20_000_000, "{full}");
+}

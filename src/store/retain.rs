@@ -3,7 +3,8 @@
 //! Ids grow with time, so how far it has come is one id, and nobody searches the past for what is due. It
 //! stops at the first row that is too young, so nothing goes too early, whatever the clock once said.
 //! Deliveries that nobody has looked at lie beyond, and are not touched. Orders do not close in the order of
-//! their ids: an index has those that are closed, by when they were.
+//! their ids: an index has those that are closed, by when they were. A clock that was behind then makes one of
+//! them go early, though not before its deliveries.
 
 use std::sync::LazyLock;
 use std::time::Duration;

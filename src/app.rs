@@ -244,6 +244,7 @@ impl App {
                 bodies: config.retention.bodies,
                 deliveries: config.retention.deliveries,
                 parked: config.retention.parked,
+                orders: config.retention.orders,
             },
             vitals: vitals.clone(),
         };

@@ -306,6 +306,12 @@ impl Check<'_> {
                 default.parked,
                 RETENTION_DAYS,
             ),
+            orders: self.days(
+                &at("orders_days"),
+                raw.orders_days,
+                default.orders,
+                RETENTION_DAYS,
+            ),
         };
         if retention.deliveries < retention.bodies {
             let bodies = in_days(retention.bodies);
@@ -316,6 +322,11 @@ impl Check<'_> {
             let deliveries = in_days(retention.deliveries);
             let what = format!("below deliveries_days; write {deliveries} or more");
             self.fault(&at("parked_days"), &what);
+        }
+        if retention.orders < retention.parked {
+            let parked = in_days(retention.parked);
+            let what = format!("below parked_days; write {parked} or more");
+            self.fault(&at("orders_days"), &what);
         }
         retention
     }

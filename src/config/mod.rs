@@ -243,15 +243,17 @@ pub fn default_deadlines() -> Limits {
     }
 }
 
-/// `[retention]`: how long what is kept, from its receipt on.
+/// `[retention]`: for how long what is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
     /// `bodies_days`: the raw bodies of deliveries that were understood and looked at. More than zero.
     pub bodies: Duration,
-    /// `deliveries_days`: these deliveries themselves. Not less than their bodies.
+    /// `deliveries_days`: these deliveries themselves, and answers of Sinch. Not less than bodies.
     pub deliveries: Duration,
     /// `parked_days`: deliveries that are parked. Not less than others.
     pub parked: Duration,
+    /// `orders_days`: orders that are closed. Not less than any delivery.
+    pub orders: Duration,
 }
 
 impl Default for Retention {
@@ -260,6 +262,7 @@ impl Default for Retention {
             bodies: Duration::from_secs(30 * 86_400),
             deliveries: Duration::from_secs(90 * 86_400),
             parked: Duration::from_secs(365 * 86_400),
+            orders: Duration::from_secs(400 * 86_400),
         }
     }
 }

@@ -71,6 +71,7 @@ pub struct Retention {
     pub bodies_days: Option<f64>,
     pub deliveries_days: Option<f64>,
     pub parked_days: Option<f64>,
+    pub orders_days: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -128,6 +128,8 @@ pub(super) async fn look(
         let look = order::look(&stored.order, &events, request.now, &request.rule);
         let api_off = request.api_off.contains(&stored.key.project);
         stored.order = look.order;
+        let received_at = events.iter().map(|event| event.received_at).max();
+        stored.heard_at = stored.heard_at.max(received_at);
         if api_off {
             stored.order.ask_at = None;
         }

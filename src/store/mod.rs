@@ -13,6 +13,7 @@ mod open;
 mod queries;
 mod retain;
 mod rows;
+mod shrink;
 mod space;
 mod summary;
 #[cfg(test)]
@@ -236,6 +237,17 @@ impl Store {
     /// Any [`StoreError`]; everything is still there then.
     pub async fn clear(&self, spans: Spans, now: Time) -> Result<Cleared, StoreError> {
         self.write(Write::Clear, (spans, now)).await
+    }
+
+    /// Gives some of what is free in the file back to the disk, and says how many bytes; zero: what is free is
+    /// so little that it stays for what comes, or the file was made before it could give anything back. The
+    /// file is shorter once the WAL is folded into it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the file is as it was then.
+    pub async fn shrink(&self) -> Result<u64, StoreError> {
+        self.write(Write::Shrink, ()).await
     }
 
     /// Writes to the disk, to prove that it can be done.

@@ -77,6 +77,9 @@ pub enum OpenError {
 const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
+/// Lets the file give back what is free in it, a little at a time. SQLite takes it only before the first table.
+const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
+
 /// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
@@ -118,6 +121,11 @@ fn migrations() -> Migrator {
             "standing",
             include_str!("../../migrations/0005_standing.sql"),
         ),
+        simple(
+            6,
+            "closed orders",
+            include_str!("../../migrations/0006_closed_orders.sql"),
+        ),
     ])
 }
 
@@ -153,6 +161,11 @@ pub async fn open(
     let nobodys = check_owner(&mut db, path).await?;
     check_version(&mut db, path).await?;
     check_sqlite(&mut db, path).await?;
+    if nobodys {
+        // Before the WAL, which writes the first page.
+        let prepared = sqlx::query(GIVE_BACK).execute(&mut db).await;
+        prepared.map_err(unusable)?;
+    }
     enter_wal(&mut db, path).await?;
     if nobodys {
         let claimed = sqlx::query(CLAIM_FILE).execute(&mut db).await;

@@ -16,7 +16,8 @@ macro_rules! order_columns {
         "o.id, p.name AS project, o.name, o.first_seen_at, o.lease, \
          o.leased_until_at, o.ask_at, o.asked_at, o.attempts, \
          o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
-         o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at"
+         o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at, \
+         o.heard_at"
     };
 }
 pub(super) use order_columns;
@@ -28,6 +29,8 @@ pub(super) struct StoredOrder {
     pub key: OrderKey,
     /// Who holds it, and until when.
     pub lease: Option<(i64, Time)>,
+    /// Receipt of the newest delivery of those that were looked at.
+    pub heard_at: Option<Time>,
     pub order: Order,
 }
 
@@ -75,6 +78,7 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<StoredOrder> {
         lease: row
             .try_get::<Option<i64>, _>("lease")?
             .zip(time(row, "leased_until_at")?),
+        heard_at: time(row, "heard_at")?,
         order,
     })
 }
@@ -139,7 +143,7 @@ pub(super) fn hints(text: &str) -> sqlx::Result<Vec<Hint>> {
 }
 
 /// The columns that [`write`] writes, in the order in which it binds them.
-const WRITTEN: [&str; 18] = [
+const WRITTEN: [&str; 19] = [
     "id",
     "ask_at",
     "asked_at",
@@ -158,6 +162,7 @@ const WRITTEN: [&str; 18] = [
     "tie_state",
     "tie_since_at",
     "missing_since_at",
+    "heard_at",
 ];
 
 /// A condition that was reported is a new one in another state.
@@ -202,7 +207,8 @@ pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> 
                 .bind(hints_text(&order.hints))
                 .bind(tie.map(|tie| tie.state.as_str()))
                 .bind(tie.map(|tie| tie.since.0))
-                .bind(order.missing_since.map(|at| at.0));
+                .bind(order.missing_since.map(|at| at.0))
+                .bind(stored.heard_at.map(|at| at.0));
         }
         query.execute(&mut *db).await?;
     }

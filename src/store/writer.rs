@@ -18,6 +18,7 @@ use super::conditions;
 use super::inbox::{self, NewDelivery};
 use super::look::{self, LookReport, LookRequest};
 use super::retain::{self, Cleared, Spans};
+use super::shrink;
 use super::space::Space;
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
@@ -61,6 +62,7 @@ pub(super) enum Write {
     Watch(Call<WatchRequest, u64>),
     Reported(Call<Vec<(i64, String)>, ()>),
     Clear(Call<(Spans, Time), Cleared>),
+    Shrink(Call<(), u64>),
     Beat(Call<Time, ()>),
 }
 
@@ -76,6 +78,7 @@ impl Write {
             Write::Watch(call) => call.answer(outcome),
             Write::Reported(call) => call.answer(outcome),
             Write::Clear(call) => call.answer(outcome),
+            Write::Shrink(call) => call.answer(outcome),
             Write::Beat(call) => call.answer(outcome),
         }
     }
@@ -201,6 +204,7 @@ impl Writer {
                 | Write::Watch(_)
                 | Write::Reported(_)
                 | Write::Clear(_)
+                | Write::Shrink(_)
                 | Write::Beat(_) => others.push(write),
             }
         }
@@ -245,6 +249,7 @@ impl Writer {
                     call.done = Some(conditions::reported(db, &call.args).await?);
                 }
                 Write::Clear(call) => call.done = Some(retain::clear(db, &call.args).await?),
+                Write::Shrink(call) => call.done = Some(shrink::shrink(db).await?),
                 Write::Beat(call) => {
                     sqlx::query("UPDATE service SET beat_at = ?")
                         .bind(call.args.0)

@@ -1,4 +1,4 @@
-//! Clears away what has been kept for long enough, gently: callbacks go first.
+//! Clears away what has been kept for long enough, and gives its space back, gently: callbacks go first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,14 @@ pub struct Clearer {
     pub vitals: Arc<Vitals>,
 }
 
+/// What was done since it was last told.
+#[derive(Default)]
+struct Done {
+    cleared: Cleared,
+    /// Bytes of the file.
+    given_back: u64,
+}
+
 impl Clearer {
     /// Works until told to stop.
     ///
@@ -38,21 +46,14 @@ impl Clearer {
     ///
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut done = Cleared::default();
+        let mut done = Done::default();
         while !stop.is_cancelled() {
             self.vitals.beat("clear");
             let began = Instant::now();
-            let step = self.store.clear(self.spans.clone(), clock::now());
-            let pause = match step.await {
-                Ok(cleared) if cleared.taken > 0 => {
-                    done.taken += cleared.taken;
-                    done.bodies += cleared.bodies;
-                    done.deliveries += cleared.deliveries;
-                    done.parked += cleared.parked;
-                    (began.elapsed() * REST).min(REST_MAX)
-                }
-                Ok(_) => {
-                    log(&std::mem::take(&mut done));
+            let pause = match self.step(&mut done).await {
+                Ok(true) => (began.elapsed() * REST).min(REST_MAX),
+                Ok(false) => {
+                    std::mem::take(&mut done).log();
                     self.spans.bodies.clamp(POLL, EVERY)
                 }
                 Err(error) => {
@@ -62,19 +63,55 @@ impl Clearer {
             };
             stop.run_until_cancelled(sleep(pause)).await;
         }
-        log(&done);
+        done.log();
         Ok(())
+    }
+
+    /// Takes a step; `false`: nothing is left to do for now.
+    async fn step(&self, done: &mut Done) -> Result<bool, StoreError> {
+        let cleared = self.store.clear(self.spans.clone(), clock::now()).await?;
+        if cleared.taken > 0 {
+            done.add(&cleared);
+            return Ok(true);
+        }
+        let given_back = self.store.shrink().await?;
+        done.given_back += given_back;
+        Ok(given_back > 0)
     }
 }
 
-fn log(done: &Cleared) {
-    let (bodies, deliveries, parked) = (done.bodies, done.deliveries, done.parked);
-    if bodies + deliveries + parked > 0 {
-        tracing::info!(
+impl Done {
+    fn add(&mut self, step: &Cleared) {
+        let cleared = &mut self.cleared;
+        cleared.bodies += step.bodies;
+        cleared.deliveries += step.deliveries;
+        cleared.parked += step.parked;
+        cleared.answers += step.answers;
+        cleared.orders += step.orders;
+    }
+
+    fn log(&self) {
+        let Cleared {
+            taken: _,
             bodies,
             deliveries,
             parked,
-            "cleared what was kept for long enough"
-        );
+            answers,
+            orders,
+        } = self.cleared;
+        if bodies + deliveries + parked + answers + orders > 0 {
+            tracing::info!(
+                bodies,
+                deliveries,
+                parked,
+                answers,
+                orders,
+                "cleared what was kept for long enough"
+            );
+        }
+        if self.given_back > 0 {
+            let bytes = self.given_back;
+            tracing::info!(bytes, "gave space back to the disk");
+        }
     }
 }

@@ -6,7 +6,7 @@ use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
 use crate::instrument::{
-    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+    File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
 };
 
 #[tokio::test]
@@ -107,4 +107,116 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
         .await;
     assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
     assert_eq!(order["confirmed"], "IN_REVIEW", "{order}");
+}
+
+#[tokio::test]
+async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Completed)])]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "COMPLETED", clock::now());
+    service.tell(body.clone()).await;
+    let closing = service
+        .order_when("o1", "settled", |order| order["settled"] == json!(true))
+        .await;
+    // A final state is looked at once more a day later: nobody waits for that here.
+    assert_ne!(closing["ask_at"], json!(null), "{closing}");
+    service.stop().await;
+    let mut file = File::open(&settings.database()).await;
+    file.execute("UPDATE orders SET ask_at = NULL").await;
+    file.close().await;
+
+    let hasty = settings
+        .clone()
+        .set("retention.bodies_days", 0.00001)
+        .set("retention.deliveries_days", 0.00001)
+        .set("retention.parked_days", 0.00001)
+        .set("retention.orders_days", 0.00001);
+    let service = Service::start(&hasty).await;
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    until("the order to go", async || {
+        (service.ask(&path).await.status == 404).then_some(())
+    })
+    .await;
+    let status = service.status().await;
+    assert_eq!(status["orders_by_state"], json!([]), "{status}");
+    service.stop().await;
+
+    let service = Service::start(&settings).await;
+    service.tell(body).await;
+    let order = service
+        .order_when("o1", "settled anew", |order| {
+            order["settled"] == json!(true)
+        })
+        .await;
+    assert_eq!(order["confirmed"], "COMPLETED", "{order}");
+    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
+}
+
+/// The free pages that may stay in a small file.
+const STAY_FREE: i64 = 4096;
+
+#[tokio::test]
+async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_meanwhile() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    Service::start(&settings).await.stop().await;
+    // 48 MB that somebody filled and gave up, and behind them what is young and must stay.
+    let mut file = File::open(&settings.database()).await;
+    let numbers = "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 12000)";
+    file.execute("CREATE TABLE filled (x)").await;
+    let fill = format!("{numbers} INSERT INTO filled SELECT zeroblob(3900) FROM n");
+    file.execute(&fill).await;
+    let young = format!(
+        "{numbers} INSERT INTO deliveries (project, event, received_at, phase, verdict, body)
+         SELECT 1, 'young' || n, {}, 'recorded', 'x', randomblob(n) FROM n LIMIT 5000",
+        clock::now().0
+    );
+    assert_eq!(file.execute(&young).await, 5000);
+    file.execute("DROP TABLE filled").await;
+    let before = file.bodies().await;
+    file.close().await;
+    let bytes = async || {
+        let file = tokio::fs::metadata(settings.database()).await;
+        file.expect("is there").len()
+    };
+    let full = bytes().await;
+    let free = async || {
+        let mut file = File::open(&settings.database()).await;
+        let free = file.number("PRAGMA freelist_count").await;
+        file.close().await;
+        free
+    };
+
+    let mut left = free().await;
+    assert!(left > 2 * STAY_FREE, "{left}");
+    for _ in 0..2 {
+        let service = Service::start(&settings).await;
+        left = until("some space to be given back", async || {
+            Some(free().await).filter(|free| *free < left - 200)
+        })
+        .await;
+        service.kill().await;
+        assert!(left > STAY_FREE, "{left}: it was killed in the midst of it");
+        let mut file = File::open(&settings.database()).await;
+        assert!(file.is_intact().await);
+        file.close().await;
+    }
+    let service = Service::start(&settings).await;
+    until("all to be given back", async || {
+        (free().await <= STAY_FREE).then_some(())
+    })
+    .await;
+    until("a line in the log", async || {
+        let line = "gave space back to the disk";
+        service.lines().iter().find(|l| l.contains(line)).map(drop)
+    })
+    .await;
+    service.stop().await;
+    let mut file = File::open(&settings.database()).await;
+    assert!(file.is_intact().await);
+    assert_eq!(file.bodies().await, before);
+    file.close().await;
+    assert!(bytes().await < full - 20_000_000, "{full}");
 }

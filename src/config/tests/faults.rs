@@ -105,6 +105,10 @@ fn faults_have_one_form() {
             "config.toml line 7: retention.parked_days = 89: below deliveries_days; write 90 or more",
         ),
         (
+            "[retention]\nparked_days = 401",
+            "not set: retention.orders_days: below parked_days; write 401 or more",
+        ),
+        (
             "worker = 3",
             "config.toml line 6: projects[0].worker: there is no such key; write one of id, path, signature, secrets, \
              secrets_file, api, auth, key_id, key_secret, key_secret_file",

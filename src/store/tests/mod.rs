@@ -8,9 +8,11 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod closing;
 mod opening;
 mod orders;
 mod retaining;
+mod shrinking;
 mod standing;
 mod taking;
 mod truth;

@@ -7,16 +7,17 @@ const SPANS: Spans = Spans {
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),
+    orders: Duration::from_secs(5000),
 };
 
 impl House {
     /// Takes one step.
-    async fn clear(&self, now: Time) -> Cleared {
+    pub(super) async fn clear(&self, now: Time) -> Cleared {
         self.store.clear(SPANS, now).await.expect("clears")
     }
 
     /// Takes steps until nothing is left to do.
-    async fn clear_all(&self, now: Time) -> Vec<Cleared> {
+    pub(super) async fn clear_all(&self, now: Time) -> Vec<Cleared> {
         let mut steps = Vec::new();
         loop {
             match self.clear(now).await {

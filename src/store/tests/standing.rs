@@ -13,6 +13,8 @@ enum Step {
     Shown(u8, State, i64),
     Forgotten(u8),
     Watched(u8),
+    /// What is not of today is given up.
+    Cleared,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -23,6 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (order.clone(), state(), 0..50i64).prop_map(|(order, state, at)| Step::Shown(order, state, at)),
         1 => order.clone().prop_map(Step::Forgotten),
         1 => order.prop_map(Step::Watched),
+        2 => Just(Step::Cleared),
     ];
     proptest::collection::vec(step, 1..40)
 }
@@ -30,7 +33,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl House {
     async fn take(&self, n: i64, step: &Step) {
         let name = |order: u8| format!("o{order}");
-        let secs = 100 * n;
+        // So far apart that orders come to rest.
+        let secs = 50_000 * n;
         match step {
             Step::Told(order, state) => {
                 let event = delivery(&format!("e{n}"), &name(*order), *state, secs);
@@ -52,12 +56,15 @@ impl House {
                 };
                 self.store.watch(request).await.expect("writes");
             }
+            Step::Cleared => {
+                self.clear_all(at(secs)).await;
+            }
         }
     }
 
     /// Asks about the order alone, if it is known.
     async fn answer(&self, order: &str, result: Result<Answer, Failure>, secs: i64) {
-        let known = self.store.ask_now(key(order), at(secs - 1_000_000)).await;
+        let known = self.store.ask_now(key(order), at(secs - 10_000_000)).await;
         if known.expect("writes") {
             for claim in self.claim(secs).await {
                 if claim.key == key(order) {
@@ -79,7 +86,7 @@ proptest! {
             for (n, step) in (1..).zip(&steps) {
                 house.take(n, step).await;
             }
-            let summary = house.store.summary(at(1_000_000)).await.expect("reads");
+            let summary = house.store.summary(at(10_000_000)).await.expect("reads");
             let counted: Vec<(String, i64)> = summary
                 .orders_by_state
                 .into_iter()

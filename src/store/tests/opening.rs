@@ -124,6 +124,16 @@ fn shipped_migrations_are_never_edited() {
             include_str!("../../../migrations/0004_retention_of_rows.sql"),
             "8a37b303a40754c691b4d5837263f71c00ccc1403baaf92405b7f557089f06d9",
         ),
+        (
+            "standing",
+            include_str!("../../../migrations/0005_standing.sql"),
+            "a90b208e656ba669fe9fb376619bf5fcb242399d336b394969878886919c210f",
+        ),
+        (
+            "closed orders",
+            include_str!("../../../migrations/0006_closed_orders.sql"),
+            "9a84d441f932e569f8cdc0969435bac225d06b09023dfb22243a6ec06cc729e1",
+        ),
     ];
     for (name, text, expected) in shipped {
         let digest = Sha256::digest(text);

@@ -7,8 +7,8 @@ use crate::order::State;
 
 const DAY_SECS: u64 = 24 * 3600;
 
-/// How long after a change the look comes that shows it, if the order had been quiet for so long: a quarter
-/// of that, at least a minute, at most six hours.
+/// How long after a change the look comes that shows it, if the state that was known had lasted for so long:
+/// a quarter of that, at least a minute, at most six hours.
 fn promised(quiet: Duration) -> Duration {
     (quiet / 4).clamp(Duration::from_secs(60), Duration::from_secs(6 * 3600))
 }
@@ -45,12 +45,12 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
     let mut late = Vec::new();
     for row in service.orders().await {
         let history = &sinch.orders[&id(&row.order)];
-        let [.., (before, _), (entered, state)] = history[..] else {
+        let [(created, _), .., (entered, state)] = history[..] else {
             panic!("every order has changed");
         };
         let shown = row.confirmed_at.expect("is confirmed").since(entered);
-        // For lanes and rate, which so few orders hardly fill.
-        let most = promised(entered.since(before)) + Duration::from_secs(10);
+        // The state between may have gone unseen. The rest is for lanes and rate, which so few orders hardly fill.
+        let most = promised(entered.since(created)) + Duration::from_secs(10);
         if shown > most {
             late.push(format!("{} {state}: {shown:?} > {most:?}", row.order));
         }

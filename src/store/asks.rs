@@ -91,7 +91,7 @@ macro_rules! claim {
     };
 }
 
-/// Due orders that nobody holds, those first that have waited longest. The index is named, since without
+/// Due orders that nobody holds , those first that have waited longest. The index is named, since without
 /// statistics SQLite takes one that has it read through all that is due.
 macro_rules! due {
     ($index:literal, $further:literal) => {
@@ -101,7 +101,7 @@ macro_rules! due {
             " ON o.project = p.id WHERE p.name = ?3 AND o.ask_at <= ?1 \
              AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
             $further,
-            " ORDER BY o.ask_at LIMIT ?4"
+            " ORDER BY o.ask_at LIMIT ?4 + 0"
         )
     };
 }
@@ -112,7 +112,7 @@ pub(super) const CLAIM_URGENT: &str = claim!(concat!(
     due!("orders_urgent", " AND o.urgency = 2 AND o.urgency > 0"),
     ") UNION ALL SELECT * FROM (",
     due!("orders_urgent", " AND o.urgency = 1 AND o.urgency > 0"),
-    ")) ORDER BY urgency DESC, ask_at LIMIT ?4"
+    ")) ORDER BY urgency DESC, ask_at LIMIT ?4 + 0"
 ));
 
 pub(super) const CLAIM_OLDEST: &str =

@@ -1,6 +1,6 @@
 //! Taking deliveries in: the write behind every 200.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::Accepted;
 use super::batch::Statements;
+use super::writer::BEGIN;
 use crate::order::{Id, Status, Time};
 
 /// A callback that is authentic, as it goes into the inbox.
@@ -43,21 +44,52 @@ pub enum Subject {
     NotUnderstood(String),
 }
 
-static INSERTS: LazyLock<Statements> = LazyLock::new(|| {
+/// How much of a transaction an insert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// Its begin.
+    Begin,
+    /// Something in its midst.
+    Midst,
+}
+
+/// Inserts deliveries, and returns how many were new. Begin and end of the transaction are in the same text,
+/// and so cost no hops of their own.
+static INSERTS: LazyLock<[Statements; 3]> = LazyLock::new(|| {
     let insert = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
-                  phase, verdict, body) VALUES ";
+                  phase, verdict, body) SELECT * FROM (VALUES ";
     let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    Statements::new(insert, row, " ON CONFLICT DO NOTHING")
+    let count = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING; SELECT changes()";
+    let begin = format!("{BEGIN}; {insert}");
+    [
+        Statements::new(&begin, row, &format!("{count}; COMMIT")),
+        Statements::new(&begin, row, count),
+        Statements::new(insert, row, count),
+    ]
 });
 
-/// Inserts deliveries, inside the caller's transaction: what is in the inbox and not looked at is what is
-/// due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
-pub(super) async fn accept(
+/// Of the rows from one id to another, those that are there.
+const STORED: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
+
+/// Deliveries on their way in.
+pub(super) struct Incoming<'a> {
+    rows: Vec<NewRow<'a>>,
+    inserted: u64,
+}
+
+/// Inserts deliveries, at most as many as the largest statement takes: what is in the inbox and not looked at
+/// is what is due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
+///
+/// Which of them were not new, [`Incoming::judge`] says.
+pub(super) async fn accept<'a>(
     db: &mut SqliteConnection,
+    part: Part,
     next_id: &mut i64,
     projects: &HashMap<Id, i64>,
-    deliveries: &[&NewDelivery],
-) -> sqlx::Result<Vec<Accepted>> {
+    deliveries: &[&'a NewDelivery],
+) -> sqlx::Result<Incoming<'a>> {
     let rows = deliveries
         .iter()
         .map(|delivery| {
@@ -73,14 +105,38 @@ pub(super) async fn accept(
             })
         })
         .collect::<sqlx::Result<Vec<NewRow>>>()?;
-    let inserted = insert(db, &rows).await?;
-    let mut accepted = vec![Accepted::New; rows.len()];
-    if inserted < rows.len() as u64 {
-        for (row, accepted) in rows.iter().zip(&mut accepted) {
-            *accepted = compare(db, row).await?;
-        }
+    let inserted = insert(db, part, &rows).await?;
+    Ok(Incoming { rows, inserted })
+}
+
+impl Incoming<'_> {
+    /// Whether all of them were new.
+    pub(super) fn are_new(&self) -> bool {
+        self.inserted == self.rows.len() as u64
     }
-    Ok(accepted)
+
+    /// What accepting each of them came to. Needs a transaction, unless all [are new](Incoming::are_new).
+    pub(super) async fn judge(&self, db: &mut SqliteConnection) -> sqlx::Result<Vec<Accepted>> {
+        let mut accepted = vec![Accepted::New; self.rows.len()];
+        let ((Some(first), Some(last)), false) =
+            ((self.rows.first(), self.rows.last()), self.are_new())
+        else {
+            return Ok(accepted);
+        };
+        let stored = sqlx::query(STORED)
+            .bind(first.id)
+            .bind(last.id)
+            .fetch_all(&mut *db)
+            .await?;
+        let stored: sqlx::Result<HashSet<i64>> = stored.iter().map(|row| row.try_get(0)).collect();
+        let stored = stored?;
+        for (row, accepted) in self.rows.iter().zip(&mut accepted) {
+            if !stored.contains(&row.id) {
+                *accepted = compare(db, row).await?;
+            }
+        }
+        Ok(accepted)
+    }
 }
 
 struct NewRow<'a> {
@@ -112,9 +168,19 @@ pub(super) fn digest(body: &[u8]) -> [u8; 16] {
     std::array::from_fn(|index| digest[index])
 }
 
-async fn insert(db: &mut SqliteConnection, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
+async fn insert(
+    db: &mut SqliteConnection,
+    part: Part,
+    rows: &[NewRow<'_>],
+) -> sqlx::Result<u64> {
+    let [whole, begin, midst] = &*INSERTS;
+    let statements = match part {
+        Part::Whole => whole,
+        Part::Begin => begin,
+        Part::Midst => midst,
+    };
     let mut inserted = 0;
-    for (sql, rows) in INSERTS.over(rows) {
+    for (sql, rows) in statements.over(rows) {
         let mut query = sqlx::query(sql);
         for row in rows {
             let (order, status, said_at, phase, verdict) = match &row.delivery.subject {
@@ -147,22 +213,22 @@ async fn insert(db: &mut SqliteConnection, rows: &[NewRow<'_>]) -> sqlx::Result<
                 .bind(verdict)
                 .bind(row.delivery.body.as_ref());
         }
-        inserted += query.execute(&mut *db).await?.rows_affected();
+        // Read to the end, so that what stands after the count is done too.
+        for row in query.fetch_all(&mut *db).await? {
+            inserted += u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+        }
     }
     Ok(inserted)
 }
 
-/// What became of one row of a batch in which not all were new.
+/// What became of a row that was not inserted.
 async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
-    let sql = "SELECT id, body, digest FROM deliveries WHERE project = ? AND event = ?";
+    let sql = "SELECT body, digest FROM deliveries WHERE project = ? AND event = ?";
     let stored = sqlx::query(sql)
         .bind(row.project)
         .bind(row.event.as_str())
         .fetch_one(&mut *db)
         .await?;
-    if stored.get::<i64, _>("id") == row.id {
-        return Ok(Accepted::New);
-    }
     let body = row.delivery.body.as_ref();
     let is_same = match stored.try_get::<Option<&[u8]>, _>("digest")? {
         // The body is gone.
@@ -178,7 +244,7 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
         event: format!("{} {}", row.event, fingerprint(body)),
         ..*row
     };
-    if insert(db, std::slice::from_ref(&other)).await? == 1 {
+    if insert(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
         return Ok(Accepted::Conflict);
     }
     repeat(db, other.project, &other.event).await?;

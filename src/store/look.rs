@@ -56,15 +56,18 @@ pub struct LookReport {
     pub looked: Vec<Looked>,
 }
 
+/// A bare parameter as the limit would have SQLite prepare the statement anew each time: it looks at the value
+/// to find its plan.
 const WAITING: &str = "
     SELECT id, project, event, received_at, order_name, status, said_at, phase = 'waiting' AS waits
-    FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ?";
+    FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ? + 0";
 
 const LOOKED_TO: &str = "UPDATE service SET looked_to = ?";
 
 static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
-    let insert = "INSERT INTO orders (project, name, first_seen_at) VALUES ";
-    Statements::new(insert, "(?, ?, ?)", " ON CONFLICT DO NOTHING")
+    let insert = "INSERT INTO orders (project, name, first_seen_at) SELECT * FROM (VALUES ";
+    let after = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
+    Statements::new(insert, "(?, ?, ?)", after)
 });
 
 const ORDERS: &str = concat!(

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
 use super::conditions;
-use super::inbox::{self, NewDelivery};
+use super::inbox::{self, NewDelivery, Part};
 use super::look::{self, LookReport, LookRequest};
 use super::retain::{self, Cleared, Spans};
 use super::shrink;
@@ -25,6 +25,9 @@ use crate::order::{Id, OrderKey, Time};
 
 /// The most writes in one batch.
 const BATCH_MAX: usize = 512;
+
+/// IMMEDIATE: a deferred transaction that reads first can lose its right to write.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// A write, with what it brought and who waits for it.
 pub(super) struct Call<A, T> {
@@ -188,8 +191,6 @@ impl Writer {
     }
 
     async fn try_transaction(&mut self, batch: &mut [Write]) -> sqlx::Result<()> {
-        // IMMEDIATE: a deferred transaction that reads first can lose its right to write.
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.db).await?;
         let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
         let mut settles: Vec<&mut Call<Outcome, Settled>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
@@ -208,16 +209,27 @@ impl Writer {
                 | Write::Beat(_) => others.push(write),
             }
         }
-        if !accepts.is_empty() {
+        if accepts.is_empty() {
+            sqlx::query(BEGIN).execute(&mut self.db).await?;
+        } else {
+            // What is nothing but callbacks is one hop to SQLite's thread, its commit included.
+            let alone = settles.is_empty() && others.is_empty();
+            let part = if alone { Part::Whole } else { Part::Begin };
             let deliveries: Vec<&NewDelivery> = accepts.iter().map(|call| &call.args).collect();
-            let done = inbox::accept(
-                &mut self.db,
-                &mut self.next_delivery,
-                &self.projects,
-                &deliveries,
-            );
-            for (accepted, call) in done.await?.into_iter().zip(accepts) {
+            let (next, projects) = (&mut self.next_delivery, &self.projects);
+            let incoming = inbox::accept(&mut self.db, part, next, projects, &deliveries).await?;
+            let done = alone && incoming.are_new();
+            if alone && !done {
+                // Those that are new are on disk by now. Should what follows fail, they are refused like the
+                // others, and come again as repeats.
+                sqlx::query(BEGIN).execute(&mut self.db).await?;
+            }
+            let accepted = incoming.judge(&mut self.db).await?;
+            for (accepted, call) in accepted.into_iter().zip(accepts) {
                 call.done = Some(accepted);
+            }
+            if done {
+                return Ok(());
             }
         }
         if !settles.is_empty() {

@@ -168,11 +168,7 @@ pub(super) fn digest(body: &[u8]) -> [u8; 16] {
     std::array::from_fn(|index| digest[index])
 }
 
-async fn insert(
-    db: &mut SqliteConnection,
-    part: Part,
-    rows: &[NewRow<'_>],
-) -> sqlx::Result<u64> {
+async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
     let [whole, begin, midst] = &*INSERTS;
     let statements = match part {
         Part::Whole => whole,

@@ -3,10 +3,9 @@
 //! The rules are pure and take microseconds, so they are applied inside the writer's transaction, on
 //! rows that nobody else can change meanwhile. No lease is needed, and nothing is left half done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -78,12 +77,14 @@ const ORDERS: &str = concat!(
      JOIN projects AS p ON p.id = o.project"
 );
 
-const SETTLE: &str = "
-    UPDATE deliveries SET phase = v.value ->> 'phase', verdict = v.value ->> 'verdict',
-        order_id = v.value ->> 'order_id', settled_at = ?
-    FROM json_each(?) AS v WHERE deliveries.id = v.value ->> 'id'";
+/// The moment stands before the rows, for which see [`Statements::new`].
+static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, verdict, order_id) AS (VALUES ";
+    let after = ") UPDATE deliveries SET phase = v.phase, verdict = v.verdict, order_id = v.order_id, \
+                 settled_at = now.at FROM v, now WHERE deliveries.id = v.id";
+    Statements::new(before, "(?, ?, ?, ?)", after)
+});
 
-#[derive(Serialize)]
 struct Settled {
     id: i64,
     order_id: i64,
@@ -162,16 +163,25 @@ pub(super) async fn look(
         updates.push(stored);
     }
     rows::write(db, &updates).await?;
-    if !settled.is_empty() {
-        sqlx::query(SETTLE)
-            .bind(request.now.0)
-            .bind(json(&settled))
-            .execute(&mut *db)
-            .await?;
-    }
+    settle(db, &settled, request.now).await?;
     transitions::insert(db, &moves).await?;
     sqlx::query(LOOKED_TO).bind(last).execute(&mut *db).await?;
     Ok(report)
+}
+
+async fn settle(db: &mut SqliteConnection, settled: &[Settled], now: Time) -> sqlx::Result<()> {
+    for (sql, settled) in SETTLE.over(settled) {
+        let mut query = sqlx::query(sql).bind(now.0);
+        for delivery in settled {
+            query = query
+                .bind(delivery.id)
+                .bind(delivery.phase)
+                .bind(delivery.verdict.as_str())
+                .bind(delivery.order_id);
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 /// The deliveries that wait, by order.
@@ -200,21 +210,39 @@ async fn orders(
     db: &mut SqliteConnection,
     waiting: &BTreeMap<Name, Vec<Waiting>>,
 ) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let mut names: Vec<(&Name, &Waiting)> = waiting
+    let names: Vec<&Name> = waiting.keys().collect();
+    let mut known = read(db, &names).await?;
+    if known.len() == names.len() {
+        return Ok(known);
+    }
+    let mut new: Vec<(&Name, &Waiting)> = waiting
         .iter()
         .filter_map(|(name, deliveries)| Some((name, deliveries.first()?)))
         .collect();
+    {
+        let known: HashSet<&Name> = known.iter().map(|(name, _)| name).collect();
+        new.retain(|(name, _)| !known.contains(name));
+    }
     // Orders are numbered as they become known.
-    names.sort_by_key(|(_, first)| first.id);
-    for (sql, names) in KNOWN.over(&names) {
+    new.sort_by_key(|(_, first)| first.id);
+    for (sql, new) in KNOWN.over(&new) {
         let mut query = sqlx::query(sql);
-        for ((project, name), first) in names {
+        for ((project, name), first) in new {
             let received_at = first.event.received_at.0;
             query = query.bind(project).bind(name).bind(received_at);
         }
         query.execute(&mut *db).await?;
     }
-    let names: Vec<&Name> = waiting.keys().collect();
+    let names: Vec<&Name> = new.iter().map(|(name, _)| *name).collect();
+    known.extend(read(db, &names).await?);
+    Ok(known)
+}
+
+/// Those of these orders that are known.
+async fn read(
+    db: &mut SqliteConnection,
+    names: &[&Name],
+) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
     let found = sqlx::query(ORDERS).bind(json(&names)).fetch_all(db).await?;
     found
         .iter()

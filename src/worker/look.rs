@@ -1,5 +1,6 @@
 //! Looks at news: every delivery that waits, soon after it came, whatever state the API is in.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use crate::order::{Id, Rule};
 use crate::store::{LookReport, LookRequest, Store, StoreError};
 use crate::vitals::Vitals;
 
-/// The most deliveries looked at in one transaction: enough to share a commit, few enough not to keep
-/// callbacks waiting for it.
-const DELIVERIES_MAX: u32 = 256;
+/// How many deliveries are looked at in one transaction: enough to share a commit, few enough not to keep
+/// callbacks waiting for it. The more come, the more of them have to be looked at at once.
+const DELIVERIES: RangeInclusive<u32> = 128..=512;
 
 /// How long news gather before they are looked at, so that not every callback has a commit on its heels.
 const GATHER: Duration = Duration::from_millis(3);
@@ -26,9 +27,12 @@ const REST: u32 = 4;
 /// … but no longer than this, should the disk have been slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// … nor longer than until this many times as many have come as were looked at: however fast they come, a
-/// third of them is looked at meanwhile.
+/// … nor longer than until this many times as many have come as are looked at next: however fast they come,
+/// a third of them is looked at meanwhile.
 const COME_MAX: u32 = 3;
+
+/// A timer may be late by this much.
+const LATE: Duration = Duration::from_millis(1);
 
 /// The worker that looks at news.
 pub struct Looker {
@@ -50,13 +54,14 @@ impl Looker {
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut before: Option<(Instant, i64)> = None;
+        let mut deliveries_max = *DELIVERIES.start();
         while !stop.is_cancelled() {
             self.vitals.beat("look");
             let began = Instant::now();
             // Registered before looking, so that what comes meanwhile is not slept through.
             let woken = self.store.news().notified();
             let request = LookRequest {
-                deliveries_max: DELIVERIES_MAX,
+                deliveries_max,
                 now: clock::now(),
                 rule: self.rule.clone(),
                 api_off: self.api_off.clone(),
@@ -71,8 +76,9 @@ impl Looker {
                             came: u32::try_from(report.newest - newest).unwrap_or(0),
                             within: now - at,
                         });
+                    let rest;
+                    (rest, deliveries_max) = next(now - began, pace);
                     if report.taken > 0 {
-                        let rest = rest(now - began, report.taken as u32, pace);
                         stop.run_until_cancelled(sleep(rest)).await;
                         continue;
                     }
@@ -99,16 +105,19 @@ struct Pace {
     within: Duration,
 }
 
-/// How long to rest after a look at `taken` deliveries.
-fn rest(took: Duration, taken: u32, pace: Option<Pace>) -> Duration {
+/// How long to rest after a look that took so long, and how many deliveries to look at then.
+fn next(took: Duration, pace: Option<Pace>) -> (Duration, u32) {
     let usual = (took * REST).min(REST_MAX);
     let Some(Pace { came, within }) = pace else {
-        return usual;
+        return (usual, *DELIVERIES.start());
     };
-    let bearable = taken.saturating_mul(COME_MAX);
-    let until = within.mul_f64(f64::from(bearable) / f64::from(came.max(1)));
-    // The look to come takes its time, too.
-    usual.min(until.saturating_sub(took))
+    let bearable = within * COME_MAX / came.max(1);
+    // The look to come takes its time, too: so many are to be looked at even without a rest.
+    let least = took.as_nanos() / bearable.as_nanos().max(1);
+    let deliveries = u32::try_from(least).unwrap_or(u32::MAX);
+    let deliveries = deliveries.clamp(*DELIVERIES.start(), *DELIVERIES.end());
+    let rest = (bearable * deliveries).saturating_sub(took + LATE);
+    (usual.min(rest), deliveries)
 }
 
 fn log(report: &LookReport) {
@@ -138,32 +147,36 @@ mod tests {
 
     #[test]
     fn the_rest_is_as_long_as_callbacks_can_use_and_news_can_bear() {
-        for (took_ms, taken, pace, rest_ms) in [
-            (5, 256, None, 20),
-            (50, 256, None, 100),
-            (5, 256, pace(256, 25), 20),
-            (5, 256, pace(768, 25), 20),
-            // Twice as many came as are bearable: in half the time it is as many.
-            (5, 256, pace(1536, 25), 7),
-            (5, 256, pace(1536, 10), 0),
-            (5, 256, pace(1536, 100), 20),
+        for (took_ms, pace, rest_ms, deliveries) in [
+            (5, None, 20, 128),
+            (50, None, 100, 128),
+            (5, pace(0, 25), 20, 128),
+            (5, pace(300, 25), 20, 128),
+            // Twice as many came as are bearable: in half the time it is as many; a timer may be late.
+            (5, pace(768, 25), 6, 128),
+            (5, pace(1920, 25), 0, 128),
+            // Not even without a rest: more are looked at at once.
+            (5, pace(3840, 25), 0, 256),
+            (5, pace(19200, 25), 0, 512),
         ] {
-            let rest = rest(MS * took_ms, taken, pace);
-            assert_eq!(rest.as_millis(), rest_ms, "{took_ms} ms, {taken}");
+            let (rest, next) = next(MS * took_ms, pace);
+            assert_eq!((rest.as_millis(), next), (rest_ms, deliveries));
         }
     }
 
     #[test]
     fn where_more_comes_than_is_looked_at_a_third_is_looked_at() {
-        // Two deliveries in a millisecond, and ten, and eighty.
-        for per_ms in [2, 10, 80] {
-            let (took, mut cycle) = (MS * 3, MS * 100);
+        // Two deliveries in a millisecond, and ten, and eighty, and four hundred.
+        for per_ms in [2, 10, 80, 400] {
+            let (took, mut cycle, mut deliveries) = (MS * 3, MS * 100, 128);
             for look in 0..10 {
                 let came = (per_ms * cycle.as_micros() as u32).div_ceil(1000);
-                let bearable = look == 0 || came <= 256 * COME_MAX + 1;
-                assert!(bearable, "{came} came for 256");
+                let bearable = look == 0 || came <= deliveries * COME_MAX + 1;
+                assert!(bearable, "{came} came for {deliveries}");
                 let within = cycle;
-                cycle = took + rest(took, 256, Some(Pace { came, within }));
+                let rest;
+                (rest, deliveries) = next(took, Some(Pace { came, within }));
+                cycle = took + rest;
             }
         }
     }

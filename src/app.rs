@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,9 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// The system has nothing left for the writer to run on.
+    #[error("the writer cannot be started: {0}")]
+    Writer(io::Error),
     /// There is no client for a project's API.
     #[error("project {project}: {error}")]
     Client {
@@ -197,7 +201,14 @@ impl App {
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
-        parts.spawn(async move { (Part::Writer, writer.await.map_err(RunError::from)) });
+        // On a thread of its own: between two hops to SQLite it would otherwise wait in line with the requests,
+        // and the more of these there are to refuse, the less would be committed.
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Writer)?;
+        parts.spawn_blocking(move || {
+            let outcome = runtime.block_on(writer);
+            (Part::Writer, outcome.map_err(RunError::from))
+        });
 
         let rule = Rule::new(config.worker.staleness, config.worker.staleness_max);
         let looker = Looker {

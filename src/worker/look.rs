@@ -27,12 +27,12 @@ const REST: u32 = 4;
 /// … but no longer than this, should the disk have been slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// … nor longer than until this many times as many have come as are looked at next: however fast they come,
-/// a third of them is looked at meanwhile.
-const COME_MAX: u32 = 3;
+/// … nor longer than until this many times as many have come as are looked at: however fast they come, two
+/// sevenths of them are looked at meanwhile.
+const COME_MAX: f64 = 3.5;
 
-/// A timer may be late by this much.
-const LATE: Duration = Duration::from_millis(1);
+/// That it took longer is made up for, but for no more than so many that came.
+const BEHIND_MAX: f64 = 1024.0;
 
 /// The worker that looks at news.
 pub struct Looker {
@@ -54,6 +54,7 @@ impl Looker {
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut before: Option<(Instant, i64)> = None;
+        let mut behind = 0.0;
         let mut deliveries_max = *DELIVERIES.start();
         while !stop.is_cancelled() {
             self.vitals.beat("look");
@@ -76,8 +77,11 @@ impl Looker {
                             came: u32::try_from(report.newest - newest).unwrap_or(0),
                             within: now - at,
                         });
+                    behind = pace
+                        .as_ref()
+                        .map_or(0.0, |p| p.behind(behind, report.taken));
                     let rest;
-                    (rest, deliveries_max) = next(now - began, pace);
+                    (rest, deliveries_max) = next(now - began, pace, behind);
                     if report.taken > 0 {
                         stop.run_until_cancelled(sleep(rest)).await;
                         continue;
@@ -105,19 +109,29 @@ struct Pace {
     within: Duration,
 }
 
-/// How long to rest after a look that took so long, and how many deliveries to look at then.
-fn next(took: Duration, pace: Option<Pace>) -> (Duration, u32) {
+impl Pace {
+    /// How many more have come than the looks so far can bear, after another one that took so many.
+    fn behind(&self, before: f64, taken: usize) -> f64 {
+        let more = f64::from(self.came) - taken as f64 * COME_MAX;
+        (before + more).clamp(0.0, BEHIND_MAX)
+    }
+}
+
+/// How long to rest after a look that took so long, and how many deliveries to look at then, where so many
+/// more have come than can be borne.
+fn next(took: Duration, pace: Option<Pace>, behind: f64) -> (Duration, u32) {
     let usual = (took * REST).min(REST_MAX);
     let Some(Pace { came, within }) = pace else {
         return (usual, *DELIVERIES.start());
     };
-    let bearable = within * COME_MAX / came.max(1);
+    let apart = within.as_secs_f64() / f64::from(came.max(1));
     // The look to come takes its time, too: so many are to be looked at even without a rest.
-    let least = took.as_nanos() / bearable.as_nanos().max(1);
-    let deliveries = u32::try_from(least).unwrap_or(u32::MAX);
-    let deliveries = deliveries.clamp(*DELIVERIES.start(), *DELIVERIES.end());
-    let rest = (bearable * deliveries).saturating_sub(took + LATE);
-    (usual.min(rest), deliveries)
+    let least = took.as_secs_f64() / (apart * COME_MAX);
+    let deliveries = (least as u32).clamp(*DELIVERIES.start(), *DELIVERIES.end());
+    let come = (f64::from(deliveries) * COME_MAX - behind).max(0.0);
+    // Seconds, of which there may be too many for a duration where hardly anything comes.
+    let until = Duration::try_from_secs_f64(apart * come).unwrap_or(REST_MAX);
+    (usual.min(until.saturating_sub(took)), deliveries)
 }
 
 fn log(report: &LookReport) {
@@ -147,37 +161,49 @@ mod tests {
 
     #[test]
     fn the_rest_is_as_long_as_callbacks_can_use_and_news_can_bear() {
-        for (took_ms, pace, rest_ms, deliveries) in [
-            (5, None, 20, 128),
-            (50, None, 100, 128),
-            (5, pace(0, 25), 20, 128),
-            (5, pace(300, 25), 20, 128),
-            // Twice as many came as are bearable: in half the time it is as many; a timer may be late.
-            (5, pace(768, 25), 6, 128),
-            (5, pace(1920, 25), 0, 128),
+        for (took_ms, pace, behind, rest_ms, deliveries) in [
+            (5, None, 0.0, 20, 128),
+            (50, None, 0.0, 100, 128),
+            (5, pace(0, 25), 0.0, 20, 128),
+            (5, pace(300, 25), 0.0, 20, 128),
+            // More than twice as many came as are bearable: in less than half the time it is as many.
+            (5, pace(1000, 25), 0.0, 6, 128),
+            // Those that came too many before are made up for.
+            (5, pace(1000, 25), 120.0, 3, 128),
+            (5, pace(1000, 25), 1024.0, 0, 128),
             // Not even without a rest: more are looked at at once.
-            (5, pace(3840, 25), 0, 256),
-            (5, pace(19200, 25), 0, 512),
+            (5, pace(5000, 25), 0.0, 0, 285),
+            (5, pace(50000, 25), 0.0, 0, 512),
         ] {
-            let (rest, next) = next(MS * took_ms, pace);
+            let (rest, next) = next(MS * took_ms, pace, behind);
             assert_eq!((rest.as_millis(), next), (rest_ms, deliveries));
         }
     }
 
     #[test]
-    fn where_more_comes_than_is_looked_at_a_third_is_looked_at() {
-        // Two deliveries in a millisecond, and ten, and eighty, and four hundred.
-        for per_ms in [2, 10, 80, 400] {
+    fn however_fast_they_come_their_share_is_looked_at() {
+        // Two deliveries in a millisecond, and ten, and thirty, and a hundred; with timers that are late.
+        for per_ms in [2, 10, 30, 100] {
             let (took, mut cycle, mut deliveries) = (MS * 3, MS * 100, 128);
-            for look in 0..10 {
+            let (mut looked, mut all, mut behind) = (0, 0, 0.0);
+            for _ in 0..1000 {
                 let came = (per_ms * cycle.as_micros() as u32).div_ceil(1000);
-                let bearable = look == 0 || came <= deliveries * COME_MAX + 1;
-                assert!(bearable, "{came} came for {deliveries}");
-                let within = cycle;
+                let taken = deliveries.min(came);
+                (looked, all) = (looked + taken, all + came);
+                let pace = Pace {
+                    came,
+                    within: cycle,
+                };
+                behind = pace.behind(behind, taken as usize);
                 let rest;
-                (rest, deliveries) = next(took, Some(Pace { came, within }));
-                cycle = took + rest;
+                (rest, deliveries) = next(took, Some(pace), behind);
+                cycle = took + rest + MS;
             }
+            let share = f64::from(looked) / f64::from(all);
+            assert!(
+                share > 0.98 / COME_MAX,
+                "{share} of {per_ms} in a millisecond"
+            );
         }
     }
 }

@@ -175,7 +175,7 @@ static UPDATES: LazyLock<Statements> = LazyLock::new(|| {
     let after = format!(
         ") UPDATE orders SET \
          alarm = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alarm END, {set} \
-         FROM v WHERE orders.id = v.id AND v.id IS NOT NULL"
+         FROM v WHERE orders.id = v.id"
     );
     Statements::new(&before, &row, &after)
 });

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum_server::Handle;
 use tokio::runtime::Builder;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -201,14 +202,8 @@ impl App {
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
-        // On a thread of its own: between two hops to SQLite it would otherwise wait in line with the requests,
-        // and the more of these there are to refuse, the less would be committed.
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StartError::Writer)?;
-        parts.spawn_blocking(move || {
-            let outcome = runtime.block_on(writer);
-            (Part::Writer, outcome.map_err(RunError::from))
-        });
+        let writing = on_its_own_thread(writer).map_err(StartError::Writer)?;
+        parts.spawn(async move { (Part::Writer, writing.await) });
 
         let rule = Rule::new(config.worker.staleness, config.worker.staleness_max);
         let looker = Looker {
@@ -378,6 +373,30 @@ impl App {
     }
 }
 
+/// Runs the writer on a thread of its own, and returns what it ends with. Between two hops to SQLite it would
+/// otherwise wait in line with the requests, and the more of these there are to refuse, the less would be
+/// committed. Nobody waits for the thread itself: should the disk hang, the process ends after its grace.
+fn on_its_own_thread(
+    writer: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+) -> io::Result<impl Future<Output = Result<(), RunError>>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    let run = move || {
+        // Whoever waited may have gone, over the grace.
+        let _ = ended.send(runtime.block_on(writer));
+    };
+    thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(run)?;
+    Ok(async {
+        match end.await {
+            Ok(outcome) => Ok(outcome?),
+            // It panicked.
+            Err(_) => Err(RunError::Ended(Part::Writer.name())),
+        }
+    })
+}
+
 /// Which of two ends tells why: the first that is an error, but not that the database is closed, which
 /// only follows from why the writer closed it.
 fn because(first: Result<(), RunError>, second: Result<(), RunError>) -> Result<(), RunError> {
@@ -412,5 +431,35 @@ fn entrances(config: &Config) -> callbacks::Settings {
         entrances: config.projects.iter().map(entrance).collect(),
         body_max_bytes: config.callbacks.body_max_bytes,
         body_timeout: config.callbacks.body_timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_writer_that_hangs() {
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().build().expect("a runtime");
+            let hangs = async {
+                loop {
+                    thread::park();
+                }
+            };
+            runtime.spawn(on_its_own_thread(hangs).expect("a thread"));
+            drop(runtime);
+            ended.send(())
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(10)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_has_ended() {
+        let writing = on_its_own_thread(async { panic!("on purpose") }).expect("a thread");
+        assert!(matches!(writing.await, Err(RunError::Ended("the writer"))));
     }
 }

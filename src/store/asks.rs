@@ -91,8 +91,8 @@ macro_rules! claim {
     };
 }
 
-/// Due orders that nobody holds , those first that have waited longest. The index is named, since without
-/// statistics SQLite takes one that has it read through all that is due.
+/// Due orders that nobody holds, those first that have waited longest. The index is named, since without
+/// statistics SQLite takes one that has it read through all that is due. `+ 0`: as for a look.
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(

@@ -7,6 +7,9 @@
 /// left over stay NULL, since SQLite takes what is not bound for that.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
+/// The most rows that go into one statement.
+pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
+
 /// A statement in each of the sizes that batches are made of.
 pub(super) struct Statements(Vec<String>);
 
@@ -23,8 +26,7 @@ impl Statements {
         &'static self,
         rows: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> {
-        let largest = ROWS[ROWS.len() - 1];
-        rows.chunks(largest)
+        rows.chunks(ROWS_MAX)
             .map(|rows| (self.0[fitting(rows.len())].as_str(), rows))
     }
 }

@@ -14,6 +14,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
+use super::batch::ROWS_MAX;
 use super::conditions;
 use super::inbox::{self, NewDelivery, Part};
 use super::look::{self, LookReport, LookRequest};
@@ -23,8 +24,8 @@ use super::space::Space;
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
 
-/// The most writes in one batch.
-const BATCH_MAX: usize = 512;
+/// The most writes in one batch: its callbacks are one statement.
+const BATCH_MAX: usize = ROWS_MAX;
 
 /// IMMEDIATE: a deferred transaction that reads first can lose its right to write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";

@@ -379,7 +379,7 @@ impl App {
 fn on_its_own_thread(
     writer: impl Future<Output = Result<(), StoreError>> + Send + 'static,
 ) -> io::Result<impl Future<Output = Result<(), RunError>>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_time().build()?;
     let (ended, end) = oneshot::channel();
     let run = move || {
         // Whoever waited may have gone, over the grace.

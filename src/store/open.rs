@@ -126,6 +126,11 @@ fn migrations() -> Migrator {
             "closed orders",
             include_str!("../../migrations/0006_closed_orders.sql"),
         ),
+        simple(
+            7,
+            "closed at anew",
+            include_str!("../../migrations/0007_closed_at_anew.sql"),
+        ),
     ])
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sinch_callbacks::clock;
 use sinch_callbacks::order::Id;
-use sinch_callbacks::store::{ClaimRequest, Store};
+use sinch_callbacks::store::{ClaimRequest, Store, Turn};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -87,7 +87,7 @@ pub async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
         let request = ClaimRequest {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
-            urgent_max: ORDERS * 3 / 4,
+            turn: Turn::Urgent,
             now: clock::now(),
             lease: Duration::from_secs(3600),
         };

@@ -4,13 +4,15 @@
 //! itself from what is open about it (`urgency`), so that nobody who writes an order can forget to. The answer is weighed inside the
 //! transaction that settles it, against the order as it is by then: news may have come meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::{self, StoredOrder, json, order_columns};
+use super::batch::Statements;
+use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time, Tried};
 
@@ -21,13 +23,21 @@ pub struct ClaimRequest {
     pub project: Id,
     /// How many at most.
     pub orders_max: u32,
-    /// How many of these places the most urgent have before all others. The rest, and those that they
-    /// leave, go to whoever has waited longest.
-    pub urgent_max: u32,
+    /// Who comes first.
+    pub turn: Turn,
     /// When.
     pub now: Time,
     /// How long the lease holds, should its holder vanish.
     pub lease: Duration,
+}
+
+/// Whose turn it is among due orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The most urgent; what places they leave go to whoever has waited longest.
+    Urgent,
+    /// Whoever has waited longest.
+    Oldest,
 }
 
 /// An order that is leased to the caller, who is to ask Sinch about it.
@@ -80,109 +90,133 @@ pub enum Settled {
     Fenced,
 }
 
-/// Leases the orders that the query with the parameters ?1 (now), ?3 (the project) and ?4 (how many) finds.
-macro_rules! claim {
-    ($orders:expr) => {
-        concat!(
-            "UPDATE orders SET lease = abs(random()), leased_until_at = ?2, attempts = attempts + 1 WHERE id IN (",
-            $orders,
-            ") RETURNING id, name, lease, attempts"
-        )
-    };
-}
-
-/// Due orders that nobody holds, those first that have waited longest. The index is named, since without
-/// statistics SQLite takes one that has it read through all that is due. `+ 0`: as for a look.
+/// Due orders that nobody holds, those first that have waited longest, as JSON: as for [`order_text`]. The index
+/// is named, since without statistics SQLite takes one that has it read through all that is due. `+ 0`: as for
+/// a look.
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(
-            "SELECT o.id, o.urgency, o.ask_at FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
+            "(SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts \
+             FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
             $index,
-            " ON o.project = p.id WHERE p.name = ?3 AND o.ask_at <= ?1 \
+            " ON o.project = p.id WHERE p.name = ?2 AND o.ask_at <= ?1 \
              AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
             $further,
-            " ORDER BY o.ask_at LIMIT ?4 + 0"
+            " ORDER BY o.ask_at LIMIT ?3 + 0))"
         )
     };
 }
 
+/// Those that are urgent: two lists, the more urgent first.
 // `urgency > 0` is what makes SQLite see that the index serves.
-pub(super) const CLAIM_URGENT: &str = claim!(concat!(
-    "SELECT id FROM (SELECT * FROM (",
+pub(super) const DUE_URGENT: &str = concat!(
+    "SELECT ",
     due!("orders_urgent", " AND o.urgency = 2 AND o.urgency > 0"),
-    ") UNION ALL SELECT * FROM (",
+    ", ",
     due!("orders_urgent", " AND o.urgency = 1 AND o.urgency > 0"),
-    ")) ORDER BY urgency DESC, ask_at LIMIT ?4 + 0"
-));
+);
 
-pub(super) const CLAIM_OLDEST: &str =
-    claim!(concat!("SELECT id FROM (", due!("orders_ask", ""), ")"));
+/// All.
+pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_ask", ""));
 
-/// Leases due orders: the most urgent, and those that have waited longest.
+const LEASE: &str = "
+    UPDATE orders SET lease = ?, leased_until_at = ?, attempts = attempts + 1
+    WHERE id IN (SELECT value FROM json_each(?))";
+
+/// Leases due orders.
 pub(super) async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
 ) -> sqlx::Result<Vec<Claim>> {
-    let urgent_max = request.urgent_max.min(request.orders_max);
-    let mut claims = lease(db, CLAIM_URGENT, request, urgent_max).await?;
-    let left = request.orders_max - claims.len() as u32;
-    claims.extend(lease(db, CLAIM_OLDEST, request, left).await?);
+    let orders_max = request.orders_max as usize;
+    let mut due = match request.turn {
+        Turn::Urgent => find(db, DUE_URGENT, request).await?,
+        Turn::Oldest => Vec::new(),
+    };
+    if due.len() < orders_max {
+        let urgent: HashSet<i64> = due.iter().map(|due| due.id).collect();
+        let oldest = find(db, DUE_OLDEST, request).await?.into_iter();
+        due.extend(oldest.filter(|due| !urgent.contains(&due.id)));
+    }
+    // Who holds which order is told by the order and this.
+    let lease = fastrand::i64(1..);
+    let claims: Vec<Claim> = due
+        .into_iter()
+        .take(orders_max)
+        .map(|due| Claim {
+            order_id: due.id,
+            lease,
+            key: OrderKey {
+                project: request.project.clone(),
+                order: due.name,
+            },
+            attempts: due.attempts + 1,
+        })
+        .collect();
+    if !claims.is_empty() {
+        let ids: Vec<i64> = claims.iter().map(|claim| claim.order_id).collect();
+        sqlx::query(LEASE)
+            .bind(lease)
+            .bind(request.now.plus(request.lease).0)
+            .bind(json(&ids))
+            .execute(db)
+            .await?;
+    }
     Ok(claims)
 }
 
-async fn lease(
+/// The due orders of a query's lists, one after the other.
+async fn find(
     db: &mut SqliteConnection,
     sql: &'static str,
     request: &ClaimRequest,
-    orders_max: u32,
-) -> sqlx::Result<Vec<Claim>> {
-    if orders_max == 0 {
-        return Ok(Vec::new());
-    }
-    let claimed = sqlx::query(sql)
+) -> sqlx::Result<Vec<Due>> {
+    let found = sqlx::query(sql)
         .bind(request.now.0)
-        .bind(request.now.plus(request.lease).0)
         .bind(request.project.as_str())
-        .bind(orders_max)
-        .fetch_all(db)
+        .bind(request.orders_max)
+        .fetch_one(db)
         .await?;
-    claimed
-        .iter()
-        .map(|row| {
-            let name: String = row.try_get("name")?;
-            let order = Id::new(name)
-                .ok_or_else(|| sqlx::Error::Decode("an order's name is no id".into()))?;
-            Ok(Claim {
-                order_id: row.try_get("id")?,
-                lease: row.try_get("lease")?,
-                key: OrderKey {
-                    project: request.project.clone(),
-                    order,
-                },
-                attempts: row.try_get("attempts")?,
-            })
-        })
-        .collect()
+    let lists: sqlx::Result<Vec<Vec<Due>>> = (0..found.len())
+        .map(|list| rows::text(&found, list))
+        .collect();
+    Ok(lists?.concat())
 }
 
+/// An order that is due.
+#[derive(Clone, Deserialize)]
+struct Due {
+    id: i64,
+    #[serde(deserialize_with = "rows::id")]
+    name: Id,
+    attempts: u32,
+}
+
+/// Releases an order that its holder has not asked about; the try does not count.
+pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
+    let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = attempts - 1 \
+               WHERE id = ? AND lease = ?";
+    let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
+    released.execute(db).await?;
+    Ok(())
+}
+
+/// Orders, and whether an operator waits for each.
 const LEASED: &str = concat!(
-    "SELECT ",
-    order_columns!(),
-    " FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
+    "SELECT json_group_array(json_array(o.wished, ",
+    order_text!(),
+    ")) FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
      JOIN projects AS p ON p.id = o.project"
 );
 
-const INSERT_ANSWERS: &str = "
-    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
-    SELECT v.value ->> 'order_id', v.value ->> 'asked_at', v.value ->> 'state', v.value ->> 'updated_at',
-        v.value ->> 'finding'
-    FROM json_each(?) AS v";
+static INSERT_ANSWERS: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "INSERT INTO answers (order_id, asked_at, state, updated_at, finding) SELECT * FROM (VALUES ";
+    Statements::new(before, "(?, ?, ?, ?, ?)", ") WHERE column1 IS NOT NULL")
+});
 
 /// What an operator waited for is there, whatever it says.
-const FULFIL: &str =
-    "UPDATE orders SET wished = 0 WHERE wished AND id IN (SELECT value FROM json_each(?))";
+const FULFIL: &str = "UPDATE orders SET wished = 0 WHERE id IN (SELECT value FROM json_each(?))";
 
-#[derive(Serialize)]
 struct NewAnswer {
     order_id: i64,
     asked_at: i64,
@@ -199,25 +233,25 @@ pub(super) async fn settle(
     let ids: Vec<i64> = outcomes.iter().map(|o| o.claim.order_id).collect();
     let found = sqlx::query(LEASED)
         .bind(json(&ids))
-        .fetch_all(&mut *db)
+        .fetch_one(&mut *db)
         .await?;
-    let mut leased: HashMap<i64, StoredOrder> = HashMap::new();
-    for row in &found {
-        let stored = rows::read(row)?;
-        leased.insert(stored.id, stored);
-    }
+    let found: Vec<(i64, StoredOrder)> = rows::text(&found, 0)?;
+    let mut leased: HashMap<i64, (bool, StoredOrder)> = found
+        .into_iter()
+        .map(|(wished, stored)| (stored.id, (wished != 0, stored)))
+        .collect();
     let (mut updates, mut answers, mut moves) = (vec![], vec![], vec![]);
-    let mut answered = vec![];
+    let mut fulfilled = vec![];
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         // Taken out, so that two holders of one order cannot both settle it in one batch.
         let stored = leased.remove(&outcome.claim.order_id);
-        let held = |stored: &StoredOrder| {
+        let held = |(_, stored): &(bool, StoredOrder)| {
             stored
                 .lease
                 .is_some_and(|(lease, _)| lease == outcome.claim.lease)
         };
-        let Some(mut stored) = stored.filter(held) else {
+        let Some((wished, mut stored)) = stored.filter(held) else {
             settled.push(Settled::Fenced);
             continue;
         };
@@ -229,8 +263,8 @@ pub(super) async fn settle(
                 false => NewTransition::new(stored.id, at, transition),
             });
         }
-        if outcome.result.is_ok() {
-            answered.push(stored.id);
+        if wished && outcome.result.is_ok() {
+            fulfilled.push(stored.id);
         }
         stored.order = weighed.order;
         answers.push(weighed.answer);
@@ -239,16 +273,31 @@ pub(super) async fn settle(
         updates.push(stored);
     }
     rows::write(db, &updates).await?;
-    sqlx::query(FULFIL)
-        .bind(json(&answered))
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(INSERT_ANSWERS)
-        .bind(json(&answers))
-        .execute(&mut *db)
-        .await?;
+    if !fulfilled.is_empty() {
+        sqlx::query(FULFIL)
+            .bind(json(&fulfilled))
+            .execute(&mut *db)
+            .await?;
+    }
+    insert_answers(db, &answers).await?;
     transitions::insert(db, &moves).await?;
     Ok(settled)
+}
+
+async fn insert_answers(db: &mut SqliteConnection, answers: &[NewAnswer]) -> sqlx::Result<()> {
+    for (sql, answers) in INSERT_ANSWERS.over(answers) {
+        let mut query = sqlx::query(sql);
+        for answer in answers {
+            query = query
+                .bind(answer.order_id)
+                .bind(answer.asked_at)
+                .bind(answer.state.as_deref())
+                .bind(answer.updated_at)
+                .bind(answer.finding.as_str());
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 struct Weighed {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{self, json, order_columns};
+use super::rows::{self, StoredOrder, json, order_text};
 use super::{Store, StoreError};
 use crate::order::{self, Condition, Limits, OrderKey, State, Time};
 
@@ -42,7 +42,7 @@ impl ConditionRow {
 
 const EXPIRING: &str = concat!(
     "SELECT ",
-    order_columns!(),
+    order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2 \
      AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
@@ -50,7 +50,7 @@ const EXPIRING: &str = concat!(
 
 const LASTING: &str = concat!(
     "SELECT ",
-    order_columns!(),
+    order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
      AND o.updated_at <= ?2 AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
@@ -145,7 +145,7 @@ fn condition_row(
     now: Time,
     limits: &Limits,
 ) -> sqlx::Result<Option<ConditionRow>> {
-    let stored = rows::read(row)?;
+    let stored: StoredOrder = rows::text(row, 0)?;
     let Some(condition) = order::condition(&stored.order, now, limits) else {
         return Ok(None);
     };

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use serde::Deserialize;
+use sqlx::SqliteConnection;
 
 use super::batch::Statements;
-use super::rows::{self, StoredOrder, json, order_columns};
+use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Status, Time};
 
@@ -57,9 +57,10 @@ pub struct LookReport {
 
 /// A bare parameter as the limit would have SQLite prepare the statement anew each time: it looks at the value
 /// to find its plan.
-const WAITING: &str = "
-    SELECT id, project, event, received_at, order_name, status, said_at, phase = 'waiting' AS waits
-    FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ? + 0";
+const NEWS: &str = "
+    SELECT json_group_array(json_array(id, phase = 'waiting', project, order_name, event, status, said_at,
+        received_at))
+    FROM (SELECT * FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ? + 0)";
 
 const LOOKED_TO: &str = "UPDATE service SET looked_to = ?";
 
@@ -70,10 +71,9 @@ static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
 });
 
 const ORDERS: &str = concat!(
-    "SELECT ",
-    order_columns!(),
-    ", o.project AS project_id \
-     FROM json_each(?) AS v JOIN orders AS o ON o.project = v.value ->> 0 AND o.name = v.value ->> 1 \
+    "SELECT json_group_array(json_array(o.project, ",
+    order_text!(),
+    ")) FROM json_each(?) AS v JOIN orders AS o ON o.project = v.value ->> 0 AND o.name = v.value ->> 1 \
      JOIN projects AS p ON p.id = o.project"
 );
 
@@ -92,6 +92,19 @@ struct Settled {
     verdict: String,
 }
 
+/// A delivery, as [`NEWS`] has it.
+#[derive(Deserialize)]
+struct News {
+    id: i64,
+    waits: i64,
+    project: i64,
+    order_name: Option<String>,
+    event: String,
+    status: Option<String>,
+    said_at: Option<i64>,
+    received_at: i64,
+}
+
 struct Waiting {
     id: i64,
     event_name: String,
@@ -108,23 +121,24 @@ pub(super) async fn look(
     request: &LookRequest,
     newest: i64,
 ) -> sqlx::Result<LookReport> {
-    let found = sqlx::query(WAITING)
+    let found = sqlx::query(NEWS)
         .bind(request.deliveries_max)
-        .fetch_all(&mut *db)
+        .fetch_one(&mut *db)
         .await?;
-    let Some(last) = found.last() else {
+    let mut found: Vec<News> = rows::text(&found, 0)?;
+    found.sort_unstable_by_key(|news| news.id);
+    let Some(last) = found.last().map(|news| news.id) else {
         return Ok(LookReport {
             newest,
             ..LookReport::default()
         });
     };
-    let last: i64 = last.try_get("id")?;
-    let waiting = by_order(&found)?;
     let mut report = LookReport {
         taken: found.len(),
         newest,
         looked: Vec::with_capacity(found.len()),
     };
+    let waiting = by_order(found);
     let (mut updates, mut settled, mut moves) = (vec![], vec![], vec![]);
     for (name, mut stored) in orders(db, &waiting).await? {
         let deliveries = &waiting[&name];
@@ -185,24 +199,26 @@ async fn settle(db: &mut SqliteConnection, settled: &[Settled], now: Time) -> sq
 }
 
 /// The deliveries that wait, by order.
-fn by_order(found: &[SqliteRow]) -> sqlx::Result<BTreeMap<Name, Vec<Waiting>>> {
+fn by_order(found: Vec<News>) -> BTreeMap<Name, Vec<Waiting>> {
     let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
-    for row in found {
-        if !row.try_get::<bool, _>("waits")? {
+    for news in found {
+        let (true, Some(order_name), Some(status)) =
+            (news.waits != 0, news.order_name, news.status)
+        else {
             continue;
-        }
-        let name = (row.try_get("project")?, row.try_get("order_name")?);
+        };
+        let name = (news.project, order_name);
         waiting.entry(name).or_default().push(Waiting {
-            id: row.try_get("id")?,
-            event_name: row.try_get("event")?,
+            id: news.id,
+            event_name: news.event,
             event: Event {
-                status: Status::from_word(row.try_get("status")?),
-                said_at: row.try_get::<Option<i64>, _>("said_at")?.map(Time),
-                received_at: Time(row.try_get("received_at")?),
+                status: Status::from_word(&status),
+                said_at: news.said_at.map(Time),
+                received_at: Time(news.received_at),
             },
         });
     }
-    Ok(waiting)
+    waiting
 }
 
 /// The orders that deliveries wait for; those that nobody knew are known from now on.
@@ -243,15 +259,13 @@ async fn read(
     db: &mut SqliteConnection,
     names: &[&Name],
 ) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let found = sqlx::query(ORDERS).bind(json(&names)).fetch_all(db).await?;
-    found
-        .iter()
-        .map(|row| {
-            let stored = rows::read(row)?;
-            let name = (row.try_get("project_id")?, stored.key.order.to_string());
-            Ok((name, stored))
-        })
-        .collect()
+    let found = sqlx::query(ORDERS).bind(json(&names)).fetch_one(db).await?;
+    let found: Vec<(i64, StoredOrder)> = rows::text(&found, 0)?;
+    let named = |(project, stored): (i64, StoredOrder)| {
+        let name = (project, stored.key.order.to_string());
+        (name, stored)
+    };
+    Ok(found.into_iter().map(named).collect())
 }
 
 fn verdict(decision: &Decision, api_off: bool) -> (bool, String) {

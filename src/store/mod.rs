@@ -21,7 +21,7 @@ mod tests;
 mod transitions;
 mod writer;
 
-pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
+pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, Turn, WatchRequest};
 pub use conditions::{ConditionRow, Which};
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
@@ -175,13 +175,22 @@ impl Store {
         self.write(Write::Claim, request).await
     }
 
-    /// Records what came of asking about a claimed order, and releases it.
+    /// Records what came of asking about claimed orders, and releases them; says of each what that did.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the leases stand then, until they run out.
+    pub async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Settled>, StoreError> {
+        self.write(Write::Settle, outcomes).await
+    }
+
+    /// Gives up a claim without having asked, as if it had never been made; the try does not count.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; the lease stands then, until it runs out.
-    pub async fn settle(&self, outcome: Outcome) -> Result<Settled, StoreError> {
-        self.write(Write::Settle, outcome).await
+    pub async fn give_back(&self, claim: Claim) -> Result<(), StoreError> {
+        self.write(Write::GiveBack, claim).await
     }
 
     /// Keeps a project's gate.

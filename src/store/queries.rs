@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{self, StoredOrder, order_columns, time};
+use super::rows::{self, StoredOrder, order_text, time};
 use super::{Store, StoreError};
 use crate::order::{Id, OrderKey, State, Time};
 
@@ -190,7 +190,7 @@ pub enum Body {
 
 const LIST: &str = concat!(
     "SELECT ",
-    order_columns!(),
+    order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) \
      ORDER BY o.id LIMIT ?4"
@@ -198,7 +198,7 @@ const LIST: &str = concat!(
 
 const LIST_IN_STATE: &str = concat!(
     "SELECT ",
-    order_columns!(),
+    order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
      WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) AND o.state = ?5 \
      ORDER BY o.id LIMIT ?4"
@@ -206,7 +206,7 @@ const LIST_IN_STATE: &str = concat!(
 
 const BY_NAME: &str = concat!(
     "SELECT ",
-    order_columns!(),
+    order_text!(),
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
 );
 
@@ -259,7 +259,7 @@ impl Store {
             .await?;
         found
             .iter()
-            .map(|row| Ok(rows::read(row)?.into()))
+            .map(|row| Ok(rows::text::<StoredOrder>(row, 0)?.into()))
             .collect()
     }
 
@@ -273,7 +273,10 @@ impl Store {
             .bind(order.as_str())
             .fetch_all(&self.readers)
             .await?;
-        Ok(found.iter().map(rows::key).collect::<sqlx::Result<_>>()?)
+        let known = found
+            .iter()
+            .map(|row| Ok(rows::text::<StoredOrder>(row, 0)?.key));
+        known.collect()
     }
 
     /// An order with its history; `None`: nobody knows it.
@@ -288,8 +291,9 @@ impl Store {
             .await?;
         let mut order = None;
         for row in &found {
-            if rows::key(row)? == *key {
-                order = Some(rows::read(row)?);
+            let stored: StoredOrder = rows::text(row, 0)?;
+            if stored.key == *key {
+                order = Some(stored);
             }
         }
         let Some(order) = order else {

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -10,20 +11,22 @@ use super::batch::Statements;
 
 use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
-/// The columns that [`read`] needs, from `orders AS o JOIN projects AS p`.
-macro_rules! order_columns {
+/// An order as JSON that [`text`] reads, from `orders AS o JOIN projects AS p`. One text and not columns: sqlx
+/// hands each row from thread to thread, and copies each column on its way, which is dearer than all that
+/// SQLite does for it.
+macro_rules! order_text {
     () => {
-        "o.id, p.name AS project, o.name, o.first_seen_at, o.lease, \
-         o.leased_until_at, o.ask_at, o.asked_at, o.attempts, \
-         o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
-         o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at, \
-         o.heard_at"
+        "json_array(o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.ask_at, \
+         o.asked_at, o.attempts, o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, \
+         o.reopened, o.provisional_state, o.provisional_at, json(o.hints), o.tie_state, o.tie_since_at, \
+         o.missing_since_at)"
     };
 }
-pub(super) use order_columns;
+pub(super) use order_text;
 
 /// An order with its place in the database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "OrderText")]
 pub(super) struct StoredOrder {
     pub id: i64,
     pub key: OrderKey,
@@ -34,84 +37,117 @@ pub(super) struct StoredOrder {
     pub order: Order,
 }
 
-/// Reads an order; an error means that another program wrote the row.
-pub(super) fn read(row: &SqliteRow) -> sqlx::Result<StoredOrder> {
-    let confirmed = match word(row, "confirmed_state")? {
-        Some(state) => Some(Confirmed {
-            state,
-            updated_at: Time(row.try_get("updated_at")?),
-            expires_at: time(row, "expires_at")?,
-            confirmed_at: Time(row.try_get("confirmed_at")?),
-            reopened: row.try_get("reopened")?,
-        }),
-        None => None,
-    };
-    let provisional = match word(row, "provisional_state")? {
-        Some(state) => Some(Provisional {
-            state,
-            said_at: Time(row.try_get("provisional_at")?),
-        }),
-        None => None,
-    };
-    let tie = match word(row, "tie_state")? {
-        Some(state) => Some(Tie {
-            state,
-            since: Time(row.try_get("tie_since_at")?),
-        }),
-        None => None,
-    };
-    let order = Order {
-        confirmed,
-        provisional,
-        hints: hints(row.try_get("hints")?)?,
-        tie,
-        missing_since: time(row, "missing_since_at")?,
-        asked_at: time(row, "asked_at")?,
-        ask_at: time(row, "ask_at")?,
-        attempts: row.try_get("attempts")?,
-        parked: row.try_get("parked")?,
-        first_seen_at: Time(row.try_get("first_seen_at")?),
-    };
-    Ok(StoredOrder {
-        id: row.try_get("id")?,
-        key: key(row)?,
-        lease: row
-            .try_get::<Option<i64>, _>("lease")?
-            .zip(time(row, "leased_until_at")?),
-        heard_at: time(row, "heard_at")?,
-        order,
-    })
+/// What [`order_text`] gives, in its order.
+#[derive(Deserialize)]
+struct OrderText {
+    id: i64,
+    #[serde(deserialize_with = "id")]
+    project: Id,
+    #[serde(deserialize_with = "id")]
+    name: Id,
+    lease: Option<i64>,
+    leased_until_at: Option<i64>,
+    heard_at: Option<i64>,
+    first_seen_at: i64,
+    ask_at: Option<i64>,
+    asked_at: Option<i64>,
+    attempts: u32,
+    parked: Option<String>,
+    #[serde(deserialize_with = "state")]
+    confirmed_state: Option<State>,
+    updated_at: Option<i64>,
+    expires_at: Option<i64>,
+    confirmed_at: Option<i64>,
+    reopened: i64,
+    #[serde(deserialize_with = "state")]
+    provisional_state: Option<State>,
+    provisional_at: Option<i64>,
+    hints: Vec<HintText>,
+    #[serde(deserialize_with = "state")]
+    tie_state: Option<State>,
+    tie_since_at: Option<i64>,
+    missing_since_at: Option<i64>,
 }
 
-/// The order that a row with `project` and `name` is about.
-pub(super) fn key(row: &SqliteRow) -> sqlx::Result<OrderKey> {
-    Ok(OrderKey {
-        project: id(row, "project")?,
-        order: id(row, "name")?,
-    })
+impl TryFrom<OrderText> for StoredOrder {
+    type Error = &'static str;
+
+    /// An error means that another program wrote the row.
+    fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
+        let dated = |at: Option<i64>| at.map(Time).ok_or("a state without its time");
+        let confirmed = match row.confirmed_state {
+            Some(state) => Some(Confirmed {
+                state,
+                updated_at: dated(row.updated_at)?,
+                expires_at: row.expires_at.map(Time),
+                confirmed_at: dated(row.confirmed_at)?,
+                reopened: row.reopened != 0,
+            }),
+            None => None,
+        };
+        let provisional = match row.provisional_state {
+            Some(state) => Some(Provisional {
+                state,
+                said_at: dated(row.provisional_at)?,
+            }),
+            None => None,
+        };
+        let tie = match row.tie_state {
+            Some(state) => Some(Tie {
+                state,
+                since: dated(row.tie_since_at)?,
+            }),
+            None => None,
+        };
+        let hints = row.hints.into_iter().map(Hint::try_from);
+        let order = Order {
+            confirmed,
+            provisional,
+            hints: hints.collect::<Result<_, _>>()?,
+            tie,
+            missing_since: row.missing_since_at.map(Time),
+            asked_at: row.asked_at.map(Time),
+            ask_at: row.ask_at.map(Time),
+            attempts: row.attempts,
+            parked: row.parked,
+            first_seen_at: Time(row.first_seen_at),
+        };
+        Ok(StoredOrder {
+            id: row.id,
+            key: OrderKey {
+                project: row.project,
+                order: row.name,
+            },
+            lease: row.lease.zip(row.leased_until_at.map(Time)),
+            heard_at: row.heard_at.map(Time),
+            order,
+        })
+    }
 }
 
-fn id(row: &SqliteRow, column: &str) -> sqlx::Result<Id> {
-    let text: String = row.try_get(column)?;
-    Id::new(text).ok_or_else(|| unreadable(column))
+/// Reads what a column has as JSON.
+pub(super) fn text<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> sqlx::Result<T> {
+    let text: &str = row.try_get(column)?;
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Id, D::Error> {
+    let text = String::deserialize(from)?;
+    Id::new(text).ok_or_else(|| D::Error::custom("a name that this program never writes"))
+}
+
+fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {
+    let word = Option::<&str>::deserialize(from)?;
+    word.map(known).transpose().map_err(D::Error::custom)
+}
+
+fn known(word: &str) -> Result<State, &'static str> {
+    State::from_word(word).ok_or("a state that this program never writes")
 }
 
 /// A nullable column of microseconds.
 pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
-}
-
-fn word(row: &SqliteRow, column: &str) -> sqlx::Result<Option<State>> {
-    match row.try_get::<Option<&str>, _>(column)? {
-        Some(word) => State::from_word(word)
-            .map(Some)
-            .ok_or_else(|| unreadable(column)),
-        None => Ok(None),
-    }
-}
-
-fn unreadable(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("{column} holds what this program never writes").into())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,23 +159,16 @@ struct HintText {
     settles_at: i64,
 }
 
-/// Reads the `hints` column.
-pub(super) fn hints(text: &str) -> sqlx::Result<Vec<Hint>> {
-    let hints: Vec<HintText> = serde_json::from_str(text).map_err(|_| unreadable("hints"))?;
-    hints
-        .into_iter()
-        .map(|hint| {
-            let state = match hint.state {
-                Some(word) => Some(State::from_word(&word).ok_or_else(|| unreadable("hints"))?),
-                None => None,
-            };
-            Ok(Hint {
-                state,
-                said_at: Time(hint.said_at.unwrap_or(hint.settles_at)),
-                settles_at: Time(hint.settles_at),
-            })
+impl TryFrom<HintText> for Hint {
+    type Error = &'static str;
+
+    fn try_from(hint: HintText) -> Result<Hint, &'static str> {
+        Ok(Hint {
+            state: hint.state.as_deref().map(known).transpose()?,
+            said_at: Time(hint.said_at.unwrap_or(hint.settles_at)),
+            settles_at: Time(hint.settles_at),
         })
-        .collect()
+    }
 }
 
 /// The columns that [`write`] writes, in the order in which it binds them.

@@ -1,13 +1,13 @@
 //! The record of every change of state.
 
-use serde::Serialize;
+use std::sync::LazyLock;
+
 use sqlx::SqliteConnection;
 
-use super::rows::json;
+use super::batch::Statements;
 use crate::order::{Order, Time, Transition};
 
-/// A change of state, as one JSON object of [`INSERT`]'s parameter.
-#[derive(Serialize)]
+/// A change of state, as it is recorded.
 pub(super) struct NewTransition {
     order_id: i64,
     at: i64,
@@ -57,17 +57,30 @@ impl NewTransition {
     }
 }
 
-const INSERT: &str = "
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, took)
-    SELECT v.value ->> 'order_id', v.value ->> 'at', v.value ->> 'from_state', v.value ->> 'to_state',
-        v.value ->> 'confirmed', v.value ->> 'said_at', v.value ->> 'cause',
-        v.value ->> 'told', v.value ->> 'took'
-    FROM json_each(?) AS v";
+static INSERT: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, \
+                  took) SELECT * FROM (VALUES ";
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    Statements::new(before, row, ") WHERE column1 IS NOT NULL")
+});
 
 /// Records changes in the transaction that makes them.
 pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -> sqlx::Result<()> {
-    if !moves.is_empty() {
-        sqlx::query(INSERT).bind(json(&moves)).execute(db).await?;
+    for (sql, moves) in INSERT.over(moves) {
+        let mut query = sqlx::query(sql);
+        for change in moves {
+            query = query
+                .bind(change.order_id)
+                .bind(change.at)
+                .bind(change.from_state)
+                .bind(change.to_state)
+                .bind(change.confirmed)
+                .bind(change.said_at)
+                .bind(change.cause.as_str())
+                .bind(change.told)
+                .bind(change.took);
+        }
+        query.execute(&mut *db).await?;
     }
     Ok(())
 }

@@ -60,7 +60,8 @@ pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
     Look(Call<LookRequest, LookReport>),
     Claim(Call<ClaimRequest, Vec<Claim>>),
-    Settle(Call<Outcome, Settled>),
+    Settle(Call<Arc<[Outcome]>, Vec<Settled>>),
+    GiveBack(Call<Claim, ()>),
     Gate(Call<(Id, Gate), ()>),
     AskNow(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
@@ -77,6 +78,7 @@ impl Write {
             Write::Look(call) => call.answer(outcome),
             Write::Claim(call) => call.answer(outcome),
             Write::Settle(call) => call.answer(outcome),
+            Write::GiveBack(call) => call.answer(outcome),
             Write::Gate(call) => call.answer(outcome),
             Write::AskNow(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
@@ -193,7 +195,7 @@ impl Writer {
 
     async fn try_transaction(&mut self, batch: &mut [Write]) -> sqlx::Result<()> {
         let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
-        let mut settles: Vec<&mut Call<Outcome, Settled>> = Vec::new();
+        let mut settles: Vec<&mut Call<Arc<[Outcome]>, Vec<Settled>>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
         for write in batch {
             match write {
@@ -201,6 +203,7 @@ impl Writer {
                 Write::Settle(call) => settles.push(call),
                 Write::Look(_)
                 | Write::Claim(_)
+                | Write::GiveBack(_)
                 | Write::Gate(_)
                 | Write::AskNow(_)
                 | Write::Watch(_)
@@ -234,10 +237,10 @@ impl Writer {
             }
         }
         if !settles.is_empty() {
-            let outcomes: Vec<&Outcome> = settles.iter().map(|call| &call.args).collect();
-            let done = asks::settle(&mut self.db, &outcomes).await?;
-            for (settled, call) in done.into_iter().zip(settles) {
-                call.done = Some(settled);
+            let outcomes: Vec<&Outcome> = settles.iter().flat_map(|call| &*call.args).collect();
+            let mut done = asks::settle(&mut self.db, &outcomes).await?.into_iter();
+            for call in settles {
+                call.done = Some(done.by_ref().take(call.args.len()).collect());
             }
         }
         let db = &mut self.db;
@@ -249,6 +252,7 @@ impl Writer {
                     call.done = Some(look::look(db, &call.args, newest).await?);
                 }
                 Write::Claim(call) => call.done = Some(asks::claim(db, &call.args).await?),
+                Write::GiveBack(call) => call.done = Some(asks::give_back(db, &call.args).await?),
                 Write::Gate(call) => {
                     let (project, gate) = &call.args;
                     call.done = Some(asks::keep_gate(db, project, gate).await?);

@@ -1,19 +1,29 @@
 //! Asks Sinch for the orders of one project that are due, within its budget, while its gate is open.
+//!
+//! Orders are claimed a little ahead of the lanes that ask about them, for a claim has to wait for a commit;
+//! what came of asking is settled behind the lanes' backs. So a lane is never held up by the disk.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::pace::{Limits, Next, Pace};
+use super::settle::Settler;
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
-use crate::order::{BackOff, Id, Rule};
+use crate::order::{BackOff, Id, Rule, Time};
 use crate::sinch::api::Client;
-use crate::store::{Claim, ClaimRequest, Gate, Outcome, Settled, Store, StoreError};
+use crate::store::{Claim, ClaimRequest, Gate, Outcome, Store, StoreError};
 use crate::vitals::Vitals;
+
+/// How long an order waits in hand for a lane before it is given back. Leases have to last for longer than a
+/// question and this together.
+pub(super) const IN_HAND_MAX: Duration = Duration::from_secs(1);
 
 /// The worker that asks for one project.
 pub struct Asker {
@@ -45,23 +55,34 @@ pub struct Asker {
 struct Shared {
     asker: Asker,
     pace: Mutex<Pace>,
+    /// Orders that are claimed and wait for a lane.
+    in_hand: tokio::sync::Mutex<UnboundedReceiver<InHand>>,
     /// The gate as it was last kept. Locked while it is being written, so that the last word stays.
     kept: tokio::sync::Mutex<Gate>,
-    /// Wakes whoever waits for a lane, or for the gate.
+    /// Wakes whoever waits for a place, or for the gate.
     ended: Notify,
-    /// Says that the store cannot be used any more.
-    broken: CancellationToken,
-    /// Says that what is under way is to be let go; its leases run out.
-    abort: CancellationToken,
+    /// Says that nobody is to be asked any more.
+    stop: CancellationToken,
 }
 
-/// A lane that is taken; it is free again when this is dropped, however its question ended.
-struct Lane(Arc<Shared>);
+/// An order that is claimed.
+struct InHand {
+    claim: Claim,
+    since: Time,
+    place: Place,
+}
 
-impl Drop for Lane {
+/// The place of an order that is claimed, in hand or in a lane. It is free again when this is dropped, however
+/// its question ended.
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.pace().freed();
-        self.0.ended.notify_one();
+        let mut pace = self.0.pace();
+        pace.freed();
+        if pace.has_room() {
+            self.0.ended.notify_one();
+        }
     }
 }
 
@@ -71,7 +92,7 @@ enum Pause {
     None,
     /// For news: no order is due.
     Idle(Duration),
-    /// For a question that ends: lanes, rate or gate hold it up.
+    /// For a question that ends: places, rate or gate hold it up.
     HeldUp(Duration),
 }
 
@@ -93,18 +114,35 @@ impl Asker {
         };
         let name = format!("ask {}", self.project);
         self.vitals.gate(&self.project, &self.gate);
+        let (hand, in_hand) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             pace: Mutex::new(Pace::new(limits, self.gate.clone(), clock::now())),
+            in_hand: tokio::sync::Mutex::new(in_hand),
             kept: tokio::sync::Mutex::new(self.gate.clone()),
             ended: Notify::new(),
-            broken: stop.child_token(),
-            abort,
+            stop: stop.clone(),
             asker: self,
         });
-        let tasks = TaskTracker::new();
+        let settler = Settler {
+            project: shared.asker.project.clone(),
+            store: shared.asker.store.clone(),
+            vitals: shared.asker.vitals.clone(),
+        };
+        let (outcomes, came) = mpsc::unbounded_channel();
+        let mut settling = pin!(settler.run(came));
+        let lane = || shared.clone().lane(outcomes.clone());
+        let mut lanes: JoinSet<()> = (0..shared.asker.lanes).map(|_| lane()).collect();
+        // Not cut off over a claim, for what it leased would be held, and its tries would count.
         let work = async {
-            loop {
-                shared.work(&tasks).await?;
+            while !stop.is_cancelled() {
+                shared.work(&hand).await?;
+            }
+            Ok(())
+        };
+        // A lane ends with the work, or by a panic over one order, which is not to hold up the others.
+        let panics = async {
+            while lanes.join_next().await.is_some() {
+                lanes.spawn(lane());
             }
         };
         // Beside the work, which may rightly wait for long: for the budget, or for Sinch.
@@ -114,26 +152,31 @@ impl Asker {
                 tokio::time::sleep(POLL).await;
             }
         };
-        let outcome = tokio::select! {
-            outcome = work => outcome,
-            () = live => Ok(()),
-            () = shared.broken.cancelled() => match stop.is_cancelled() {
-                true => Ok(()),
-                false => Err(StoreError::Closed),
-            },
+        let working = async {
+            tokio::select! {
+                outcome = work => outcome,
+                outcome = &mut settling => outcome,
+                () = live => Ok(()),
+                () = panics => Ok(()),
+            }
         };
-        tasks.close();
-        tasks.wait().await;
-        outcome
+        // What is let go is free again when its leases run out.
+        let Some(outcome) = abort.run_until_cancelled(working).await else {
+            return Ok(());
+        };
+        outcome?;
+        drop((hand, outcomes));
+        let ended = async { tokio::join!(settling, lanes.join_all()).0 };
+        abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
     }
 }
 
 impl Shared {
-    /// Begins what can be begun, then waits until there may be more to do.
-    async fn work(self: &Arc<Self>, tasks: &TaskTracker) -> Result<(), StoreError> {
+    /// Claims what can be claimed, then waits until there may be more to do.
+    async fn work(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<(), StoreError> {
         // Registered before looking, so that what comes meanwhile is not slept through.
         let news = self.asker.store.asks().notified();
-        let (idle, span) = match self.begin(tasks).await? {
+        let (idle, span) = match self.claim(hand).await? {
             Pause::None => return Ok(()),
             Pause::Idle(span) => (true, span),
             Pause::HeldUp(span) => (false, span),
@@ -141,6 +184,7 @@ impl Shared {
         tokio::select! {
             () = news, if idle => {}
             () = self.ended.notified(), if !idle => {}
+            () = self.stop.cancelled() => {}
             () = tokio::time::sleep(span) => {}
             () = self.asker.resume.notified() => {
                 self.pace().resumed();
@@ -150,39 +194,43 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins as many questions as gate, lanes and budget allow.
-    async fn begin(self: &Arc<Self>, tasks: &TaskTracker) -> Result<Pause, StoreError> {
+    /// Claims as many orders as gate, lanes and budget allow.
+    async fn claim(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<Pause, StoreError> {
         let now = clock::now();
         let next = self.pace().next(now);
-        let (orders_max, urgent_max) = match next {
-            Next::Ask {
-                orders_max,
-                urgent_max,
-            } => (orders_max, urgent_max),
+        let (orders_max, turn) = match next {
+            Next::Ask { orders_max, turn } => (orders_max, turn),
             Next::Wait(until) => return Ok(Pause::HeldUp(until.since(now).min(POLL))),
             Next::Full => return Ok(Pause::HeldUp(POLL)),
         };
-        let lanes: Vec<Lane> = (0..orders_max).map(|_| Lane(self.clone())).collect();
         let request = ClaimRequest {
             project: self.asker.project.clone(),
             orders_max,
-            urgent_max,
+            turn,
             now,
             lease: self.asker.lease,
         };
-        let claims = match self.asker.store.claim(request).await {
+        let claimed = self.asker.store.claim(request).await;
+        let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
+        let since = clock::now();
+        self.pace().claimed(orders_max, orders, since);
+        let claims = match claimed {
             Ok(claims) => claims,
             Err(error) => {
                 passing(error)?;
                 return Ok(Pause::Idle(STORE_PAUSE));
             }
         };
-        let idle = claims.len() < lanes.len();
-        for (claim, lane) in claims.into_iter().zip(lanes) {
-            let (abort, asking) = (self.abort.clone(), self.clone().ask(claim, lane));
-            tasks.spawn(async move { abort.run_until_cancelled(asking).await });
+        for claim in claims {
+            let place = Place(self.clone());
+            // Its receiver is here, too.
+            let _ = hand.send(InHand {
+                claim,
+                since,
+                place,
+            });
         }
-        Ok(match idle {
+        Ok(match orders < orders_max {
             true => Pause::Idle(POLL),
             false => Pause::None,
         })
@@ -193,18 +241,42 @@ impl Shared {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One order, from the question to the commit.
-    async fn ask(self: Arc<Self>, claim: Claim, lane: Lane) {
+    /// Asks about one order after another, until none are in hand any more and none will be.
+    async fn lane(self: Arc<Self>, outcomes: UnboundedSender<Outcome>) {
+        loop {
+            let next = self.in_hand.lock().await.recv().await;
+            let Some(InHand {
+                claim,
+                since,
+                place,
+            }) = next
+            else {
+                return;
+            };
+            let now = clock::now();
+            let late = self.stop.is_cancelled() || now.since(since) > IN_HAND_MAX;
+            if late || !self.pace().may_ask(now) {
+                self.give_back(claim).await;
+                continue;
+            }
+            let outcome = self.ask(claim).await;
+            // Sinch has answered, so it may be asked the next question before this one is settled. That the
+            // claim of the next waits for the same writer keeps it from running away.
+            drop(place);
+            // If nobody settles any more, the store is broken, and the process stops.
+            let _ = outcomes.send(outcome);
+        }
+    }
+
+    /// What comes of asking about an order.
+    async fn ask(&self, claim: Claim) -> Outcome {
         let asked_at = clock::now();
         let result = self.asker.client.get_order(&claim.key.order).await;
         let now = clock::now();
         let roll = fastrand::f64();
         let (result, healthy) = self.pace().tried(&claim.key.order, result, now, roll);
         self.keep_gate().await;
-        // Sinch has answered, so it may be asked the next question while this one is being settled. That the
-        // claim of the next waits for the same writer keeps it from running away.
-        drop(lane);
-        let mut outcome = Outcome {
+        Outcome {
             claim,
             asked_at,
             result,
@@ -213,24 +285,15 @@ impl Shared {
             roll: fastrand::f64(),
             rule: self.asker.rule.clone(),
             back_off: self.asker.back_off.clone(),
-        };
-        // The answer is here; it is not let go until it is on disk.
-        loop {
-            match self.asker.store.settle(outcome.clone()).await {
-                Ok(settled) => return self.report(&outcome, &settled),
-                Err(StoreError::Rejected(reason)) => {
-                    // Counted at the claim, and tried again when the lease has run out.
-                    let order = logged(&outcome.claim.key);
-                    return tracing::error!(order, reason, "an answer could not be recorded");
-                }
-                Err(error) => {
-                    if passing(error).is_err() {
-                        return self.broken.cancel();
-                    }
-                }
-            }
-            tokio::time::sleep(STORE_PAUSE).await;
-            outcome.now = clock::now();
+        }
+    }
+
+    /// Makes an order that was not asked about due again, as if nobody had claimed it.
+    async fn give_back(&self, claim: Claim) {
+        let order = logged(&claim.key).to_owned();
+        if let Err(error) = self.asker.store.give_back(claim).await {
+            // Its lease runs out by itself.
+            tracing::warn!(order, %error, "an order could not be given back");
         }
     }
 
@@ -259,40 +322,5 @@ impl Shared {
         if let Err(error) = written {
             tracing::warn!(%project, %error, "the pause could not be kept");
         }
-    }
-
-    fn report(&self, outcome: &Outcome, settled: &Settled) {
-        let (project, order) = (&self.asker.project, logged(&outcome.claim.key));
-        let attempts = outcome.claim.attempts;
-        let took_ms = outcome.now.since(outcome.asked_at).as_millis();
-        let words = match settled {
-            Settled::Fenced => {
-                tracing::warn!(%project, order, took_ms, "the answer came after the lease had run out");
-                return;
-            }
-            Settled::Done {
-                finding,
-                parked: Some(parked),
-                ..
-            } => {
-                tracing::error!(%project, order, attempts, finding, parked, "parked the order");
-                finding
-            }
-            Settled::Done {
-                finding,
-                anomaly: true,
-                ..
-            } => {
-                tracing::warn!(%project, order, attempts, took_ms, finding, "asked, and was surprised");
-                finding
-            }
-            Settled::Done { finding, .. } => {
-                tracing::info!(%project, order, attempts, took_ms, finding, "asked");
-                finding
-            }
-        };
-        let answered = outcome.result.is_ok();
-        let vitals = &self.asker.vitals;
-        vitals.asked(project, outcome.now, answered, words.clone());
     }
 }

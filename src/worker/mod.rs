@@ -10,6 +10,7 @@ mod gate;
 mod look;
 mod mind;
 mod pace;
+mod settle;
 #[cfg(test)]
 mod tests;
 

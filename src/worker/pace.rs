@@ -16,21 +16,29 @@ use governor::{Quota, RateLimiter};
 use super::gate::{self, Passage, Trouble};
 use crate::order::{Answer, Failure, Id, Time};
 use crate::sinch::api::{AskError, Fault};
-use crate::store::Gate;
+use crate::store::{Gate, Turn};
 
-/// One place in so many goes to the order that has waited longest, however much is more urgent: so nobody
-/// waits for ever. The others go to the most urgent, so that these need not wait for all that is routine.
-const PATIENT_EVERY: u32 = 4;
+/// For so many places that go to the most urgent, one goes to the order that has waited longest, however much
+/// is more urgent: so nobody waits for ever. The most urgent have the others, so that they need not wait for all
+/// that is routine.
+const URGENT_TO_OLDEST: u32 = 3;
+
+/// However fast Sinch answers, no more orders are in hand.
+const AHEAD_MAX: u32 = 512;
+
+/// For so long the lanes are to find orders in hand.
+const IN_HAND: Duration = Duration::from_millis(25);
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Ask about due orders. Their lanes are taken; [`Pace::freed`] gives each back.
+    /// Claim due orders, to ask about them as lanes come free. Their places are taken; [`Pace::freed`] gives
+    /// each back.
     Ask {
         /// How many at most.
         orders_max: u32,
-        /// How many of these places are for the most urgent.
-        urgent_max: u32,
+        /// Who comes first.
+        turn: Turn,
     },
     /// Nothing before this time, unless an operator opens the gate.
     Wait(Time),
@@ -49,6 +57,14 @@ pub(super) struct Limits {
     pub probes_apart_max: Duration,
 }
 
+impl Limits {
+    /// In hand are no more than a tenth of a second's questions: at a rate at which a commit is short against
+    /// the time between two questions, none.
+    fn ahead_max(&self) -> u32 {
+        burst(self.asks_per_second).min(AHEAD_MAX)
+    }
+}
+
 /// The state of one project's asking.
 pub(super) struct Pace {
     limits: Limits,
@@ -56,10 +72,18 @@ pub(super) struct Pace {
     /// The order whose try failed last, until one succeeds. Many tries of one order that fail speak of
     /// that order; failures of different ones in a row speak of the provider.
     failed_last: Option<Id>,
+    /// Orders that are claimed, and those that are about to be: asked about, or in hand until a lane is free.
     under_way: u32,
+    /// How many may be in hand.
+    ahead: u32,
+    /// Questions that have ended since orders were claimed last.
+    ended: u32,
+    /// When orders were claimed last, and since when more are being claimed.
+    claimed_at: Time,
+    claiming_since: Time,
     budget: Budget,
-    /// Places given so far; which of them is patient goes by this.
-    places: u32,
+    /// Places that went to the most urgent since the oldest had theirs.
+    owed: u32,
 }
 
 impl Pace {
@@ -73,7 +97,11 @@ impl Pace {
             gate,
             failed_last: None,
             under_way: 0,
-            places: 0,
+            ahead: 0,
+            ended: 0,
+            claimed_at: now,
+            claiming_since: now,
+            owed: 0,
         }
     }
 
@@ -88,7 +116,7 @@ impl Pace {
             Passage::Closed(until) => return Next::Wait(until),
             // A probe goes out alone, when nothing else is under way.
             Passage::Probe => u32::from(self.under_way == 0),
-            Passage::Open => self.limits.lanes.saturating_sub(self.under_way),
+            Passage::Open => self.room(),
         };
         if free == 0 {
             return Next::Full;
@@ -98,21 +126,66 @@ impl Pace {
             Err(until) => return Next::Wait(until),
         };
         self.under_way += orders_max;
-        let patient = (0..orders_max).filter(|n| {
-            let place = self.places.wrapping_add(*n);
-            place % PATIENT_EVERY == PATIENT_EVERY - 1
-        });
-        let urgent_max = orders_max - patient.count() as u32;
-        self.places = self.places.wrapping_add(orders_max);
-        Next::Ask {
-            orders_max,
-            urgent_max,
+        self.claiming_since = now;
+        let turn = self.turn(orders_max);
+        Next::Ask { orders_max, turn }
+    }
+
+    /// Whose turn it is to have so many places.
+    fn turn(&mut self, places: u32) -> Turn {
+        let owing = URGENT_TO_OLDEST * places;
+        match self.owed.checked_sub(owing) {
+            Some(owed) => {
+                self.owed = owed;
+                Turn::Oldest
+            }
+            None => {
+                self.owed += places;
+                Turn::Urgent
+            }
         }
     }
 
-    /// A lane is free again: its question has ended, or there was none to ask.
+    /// So many of the orders are claimed for which [`Next::Ask`] took places; the other places are free again.
+    ///
+    /// A claim takes a commit, which the lanes are not to wait for: what they get through in [`IN_HAND`], or
+    /// while four such claims are made if that takes longer, is kept in hand from now on. A slow Sinch answers
+    /// next to nothing meanwhile, so next to nothing waits in hand for it.
+    pub fn claimed(&mut self, places: u32, orders: u32, now: Time) {
+        self.under_way = self.under_way.saturating_sub(places.saturating_sub(orders));
+        let between = now.since(self.claimed_at).as_secs_f64().max(1e-6);
+        let took = now.since(self.claiming_since);
+        let span = IN_HAND.max(took * 4).as_secs_f64();
+        let meanwhile = (f64::from(self.ended) / between * span).round() as u32;
+        self.ahead = meanwhile.max(self.ahead / 2).min(self.limits.ahead_max());
+        self.ended = 0;
+        self.claimed_at = now;
+    }
+
+    /// How many more orders may be claimed. What is in hand is filled up in portions, for each has a commit.
+    fn room(&self) -> u32 {
+        let room = (self.limits.lanes + self.ahead).saturating_sub(self.under_way);
+        if room < self.ahead / 4 { 0 } else { room }
+    }
+
+    /// A place is free again: its question has ended.
     pub fn freed(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.ended = self.ended.saturating_add(1);
+    }
+
+    /// Whether there may be more to do, now that a place is free.
+    pub fn has_room(&self) -> bool {
+        self.under_way == 0 || self.room() > 0
+    }
+
+    /// Whether an order that is in hand may be asked about: the gate may have closed since it was claimed.
+    pub fn may_ask(&self, now: Time) -> bool {
+        match gate::passage(&self.gate, now) {
+            Passage::Open => true,
+            Passage::Probe => self.under_way == 1,
+            Passage::Closed(_) => false,
+        }
     }
 
     /// A question has come to this. Returns the result as the order's rules need it, and whether the
@@ -192,10 +265,15 @@ impl Clock for Moment {
     }
 }
 
+/// The questions of a tenth of a second.
+fn burst(per_second: f64) -> u32 {
+    (per_second / 10.0) as u32
+}
+
 impl Budget {
     fn new(per_second: f64) -> Budget {
         let period = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
-        let burst = NonZeroU32::new((per_second / 10.0) as u32).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(burst(per_second)).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(period.max(Duration::from_nanos(1)));
         let once_an_hour = Quota::per_hour(NonZeroU32::MIN);
         let quota = quota.unwrap_or(once_an_hour).allow_burst(burst);
@@ -302,19 +380,98 @@ mod tests {
     fn one_place_in_four_is_for_whoever_has_waited_longest() {
         for lanes in [1, 3, 4, 7] {
             let mut pace = pace(lanes, 1e6);
-            let (mut all, mut urgent) = (0, 0);
-            while all < 1000 {
-                if let Next::Ask {
-                    orders_max,
-                    urgent_max,
-                } = pace.next(secs(i64::from(all)))
-                {
-                    (all, urgent) = (all + orders_max, urgent + urgent_max);
+            let (mut all, mut oldest) = (0, 0);
+            while all < 1000 * lanes {
+                if let Next::Ask { orders_max, turn } = pace.next(secs(i64::from(all))) {
+                    all += orders_max;
+                    if turn == Turn::Oldest {
+                        oldest += orders_max;
+                    }
                     (0..orders_max).for_each(|_| pace.freed());
                 }
             }
-            assert_eq!(urgent, all - all / 4, "{lanes} lanes");
+            assert_eq!(oldest, all / 4, "{lanes} lanes");
         }
+    }
+
+    #[test]
+    fn places_of_all_sizes_are_shared_out_alike() {
+        let mut pace = pace(1, 1.0);
+        let mut rng = fastrand::Rng::with_seed(7);
+        let (mut all, mut oldest, mut since) = (0, 0, 0);
+        for _ in 0..10_000 {
+            let places = rng.u32(1..=200);
+            all += places;
+            match pace.turn(places) {
+                Turn::Oldest => (oldest, since) = (oldest + places, 0),
+                Turn::Urgent => since += places,
+            }
+            assert!(
+                since <= 4 * 200,
+                "{since} places without one for the oldest"
+            );
+        }
+        let share = f64::from(oldest) / f64::from(all);
+        assert!((0.2..=0.25).contains(&share), "{share}");
+    }
+
+    /// Claims what may be claimed, which takes so long, and lets all that was in the lanes end meanwhile.
+    fn claim(pace: &mut Pace, now: &mut Time, took: Duration, ends: u32) -> u32 {
+        let places = asks(pace.next(*now));
+        (0..ends).for_each(|_| pace.freed());
+        *now = now.plus(took);
+        if places > 0 {
+            pace.claimed(places, places, *now);
+        }
+        places
+    }
+
+    #[test]
+    fn a_fast_sinch_finds_orders_in_hand_and_a_slow_one_or_a_low_rate_does_not() {
+        let ms = Duration::from_millis;
+        // Lanes; the rate; how long an answer takes, in ms; and what is in hand after a while.
+        for (lanes, rate, answer_ms, in_hand) in [
+            (1, 1e6, 1, 20..=30),
+            (8, 1e6, 1, 180..=220),
+            (8, 1e6, 200, 0..=2),
+            (8, 100.0, 1, 2..=3),
+            (4, 5.0, 1, 0..=0),
+        ] {
+            let (mut pace, mut now) = (pace(lanes, rate), secs(0));
+            for _ in 0..2000 {
+                // A claim takes 1 ms, as does all else here.
+                let ends = match now.since(secs(0)).as_millis() % answer_ms {
+                    0 => lanes.min(pace.under_way),
+                    _ => 0,
+                };
+                claim(&mut pace, &mut now, ms(1), ends);
+            }
+            assert!(
+                in_hand.contains(&pace.ahead),
+                "{} in hand for {lanes} lanes, {rate} a second, {answer_ms} ms",
+                pace.ahead
+            );
+        }
+    }
+
+    #[test]
+    fn places_that_found_no_order_are_free_again() {
+        let mut pace = pace(4, 1000.0);
+        assert_eq!(asks(pace.next(secs(0))), 4);
+        pace.claimed(4, 1, secs(0));
+        assert_eq!(asks(pace.next(secs(1))), 3);
+    }
+
+    #[test]
+    fn what_is_in_hand_waits_for_no_closed_gate() {
+        let mut pace = pace(2, 1000.0);
+        assert_eq!(asks(pace.next(secs(0))), 2);
+        assert!(pace.may_ask(secs(0)));
+        pace.failed(&id("o1"), &unavailable(Some(10)), secs(0), 0.0);
+        assert!(!pace.may_ask(secs(1)));
+        assert!(!pace.may_ask(secs(10)), "a probe goes out alone");
+        pace.freed();
+        assert!(pace.may_ask(secs(10)));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Giving up orders that are closed, and the old answers of those that are not.
 
 use super::*;
-use crate::order::Hint;
 
 /// How long a final state is looked at once more after it was confirmed.
 const DAY: i64 = 24 * 3600;
@@ -110,8 +109,8 @@ async fn what_is_not_closed_is_kept_for_ever() {
         let sql = format!("UPDATE orders SET {set} WHERE name = '{order}'");
         house.edit(&sql).await;
     }
-    let hints: Vec<Hint> = rows::hints(hint).expect("is one that the program reads");
-    assert_eq!(hints.len(), 1);
+    let hinted = house.history("hinted").await.order;
+    assert_eq!(hinted.hints, ["BLOCKED"], "is one that the program reads");
     let cleared = house.clear_all(at(1000 * DAY)).await;
     assert_eq!(cleared.iter().map(|step| step.orders).sum::<u64>(), 1);
     for order in orders {

@@ -92,15 +92,14 @@ impl House {
     }
 
     async fn claim(&self, secs: i64) -> Vec<Claim> {
-        self.claim_some(10, 0, secs).await
+        self.claim_some(10, Turn::Oldest, secs).await
     }
 
-    /// Claims so many orders, of which some places are for the most urgent; their names.
-    async fn claim_some(&self, orders_max: u32, urgent_max: u32, secs: i64) -> Vec<Claim> {
+    async fn claim_some(&self, orders_max: u32, turn: Turn, secs: i64) -> Vec<Claim> {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max,
-            urgent_max,
+            turn,
             now: at(secs),
             lease: Duration::from_secs(60),
         };
@@ -122,7 +121,8 @@ impl House {
                 attempts_max: 3,
             },
         };
-        self.store.settle(outcome).await.expect("settles")
+        let settled = self.store.settle([outcome].into()).await;
+        settled.expect("settles").remove(0)
     }
 
     async fn history(&self, order: &str) -> OrderHistory {

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::*;
 use crate::order::{self, Decision, Event, Order, Tried};
 use crate::simulator::trial::{Contender, Course, Mind, Weighed};
-use crate::store::rows::{self, order_columns};
+use crate::store::rows::{self, StoredOrder, order_text};
 
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
@@ -75,7 +75,7 @@ impl Database {
     fn read(&mut self) {
         const SQL: &str = concat!(
             "SELECT ",
-            order_columns!(),
+            order_text!(),
             " FROM orders AS o JOIN projects AS p ON p.id = o.project"
         );
         let readers = &self.store().readers;
@@ -83,7 +83,8 @@ impl Database {
             .runtime
             .block_on(sqlx::query(SQL).fetch_optional(readers));
         if let Some(row) = row.expect("reads") {
-            self.order = rows::read(&row).expect("an order").order;
+            let stored: StoredOrder = rows::text(&row, 0).expect("an order");
+            self.order = stored.order;
         }
     }
 
@@ -173,7 +174,7 @@ impl Mind for Database {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 1,
-            urgent_max: 1,
+            turn: Turn::Urgent,
             now,
             lease: Duration::from_secs(60),
         };
@@ -195,8 +196,8 @@ impl Mind for Database {
             rule: rule.clone(),
             back_off: back_off.clone(),
         };
-        let settled = self.runtime.block_on(self.store().settle(outcome));
-        assert_ne!(settled.expect("settles"), Settled::Fenced);
+        let settled = self.runtime.block_on(self.store().settle([outcome].into()));
+        assert_ne!(settled.expect("settles"), [Settled::Fenced]);
         // What the pure rules make of it, beside what the database makes of it.
         let expected = order::weigh(&self.order, tried, rule, back_off);
         self.read();

@@ -19,7 +19,9 @@ impl House {
     /// Orders in review, of which nothing is open.
     async fn quiet(&self, orders: &[String], secs: i64) {
         self.watch(orders, secs).await;
-        let claims = self.claim_some(orders.len() as u32, 0, secs).await;
+        let claims = self
+            .claim_some(orders.len() as u32, Turn::Oldest, secs)
+            .await;
         assert_eq!(claims.len(), orders.len());
         for claim in claims {
             self.settle(&claim, shows(State::InReview, secs), secs)
@@ -43,8 +45,8 @@ fn several(prefix: &str, orders: usize) -> Vec<String> {
 async fn doubt_comes_before_the_unknown_and_that_before_routine() {
     let house = House::new().await;
     house.quiet(&several("quiet", 3), 10).await;
-    let claim = async |urgent_max, secs| {
-        let claims = house.claim_some(1, urgent_max, secs).await;
+    let claim = async |turn, secs| {
+        let claims = house.claim_some(1, turn, secs).await;
         names(&claims).first().map(|name| name.to_string())
     };
     // Quiet ones are due 60 s after they were asked about; everything else comes later.
@@ -58,17 +60,21 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
         .ask_now(key("quiet2"), at(300))
         .await
         .expect("is known");
-    let first = claim(0, 400).await;
+    let first = claim(Turn::Oldest, 400).await;
     assert_eq!(first.as_deref(), Some("quiet0"), "the oldest of all");
-    assert_eq!(claim(1, 400).await.as_deref(), Some("told"));
-    assert_eq!(claim(1, 400).await.as_deref(), Some("quiet2"), "a wish");
-    assert_eq!(claim(1, 400).await.as_deref(), Some("watched0"));
+    assert_eq!(claim(Turn::Urgent, 400).await.as_deref(), Some("told"));
     assert_eq!(
-        claim(1, 400).await.as_deref(),
+        claim(Turn::Urgent, 400).await.as_deref(),
+        Some("quiet2"),
+        "a wish"
+    );
+    assert_eq!(claim(Turn::Urgent, 400).await.as_deref(), Some("watched0"));
+    assert_eq!(
+        claim(Turn::Urgent, 400).await.as_deref(),
         Some("quiet1"),
         "no place stays empty"
     );
-    assert_eq!(claim(1, 400).await, None);
+    assert_eq!(claim(Turn::Urgent, 400).await, None);
 }
 
 #[tokio::test]
@@ -80,19 +86,19 @@ async fn a_wish_is_urgent_until_there_is_an_answer() {
         .ask_now(key("o1"), at(100))
         .await
         .expect("is known");
-    let claims = house.claim_some(1, 1, 100).await;
+    let claims = house.claim_some(1, Turn::Urgent, 100).await;
     assert_eq!(names(&claims), ["o1"]);
     let failure = Failure {
         reason: "503".to_owned(),
         wait_min: Duration::ZERO,
     };
     house.settle(&claims[0], Err(failure), 100).await;
-    let claims = house.claim_some(1, 1, 200).await;
+    let claims = house.claim_some(1, Turn::Urgent, 200).await;
     assert_eq!(names(&claims), ["o1"], "it has waited less than o0");
     house
         .settle(&claims[0], shows(State::InReview, 10), 200)
         .await;
-    let claims = house.claim_some(2, 1, 90_000).await;
+    let claims = house.claim_some(2, Turn::Urgent, 90_000).await;
     assert_eq!(names(&claims), ["o0", "o1"], "both are routine");
 }
 
@@ -100,14 +106,14 @@ async fn a_wish_is_urgent_until_there_is_an_answer() {
 async fn a_tie_is_urgent() {
     let house = House::new().await;
     house.quiet(&several("o", 2), 10).await;
-    let claims = house.claim_some(2, 0, 70).await;
+    let claims = house.claim_some(2, Turn::Oldest, 70).await;
     house
         .settle(&claims[1], shows(State::InReview, 10), 70)
         .await;
     house
         .settle(&claims[0], shows(State::Blocked, 10), 70)
         .await;
-    let claims = house.claim_some(1, 1, 90_000).await;
+    let claims = house.claim_some(1, Turn::Urgent, 90_000).await;
     assert_eq!(names(&claims), ["o0"]);
 }
 
@@ -122,8 +128,8 @@ struct Wait {
 }
 
 /// Plays so many rounds. In each, `lanes` orders have news and as many fall due for a routine look, but
-/// only `lanes` can be asked about.
-async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
+/// only `lanes` can be asked about: in one round of so many, those that have waited longest come first.
+async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
     let house = House::new().await;
     let each = lanes as usize;
     let routine = several("routine", rounds * each);
@@ -143,7 +149,6 @@ async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
         since,
         rounds: until - since,
     };
-    let mut places = 0;
     for round in 0..rounds {
         let secs = 1000 + round as i64;
         for order in &routine[round * each..(round + 1) * each] {
@@ -154,10 +159,11 @@ async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
             due_since.insert(order.clone(), round);
         }
         house.look(secs).await;
-        let patient = (0..lanes).filter(|n| (places + n) % patient_every == patient_every - 1);
-        let urgent_max = lanes - patient.count() as u32;
-        places += lanes;
-        for claim in house.claim_some(lanes, urgent_max, secs).await {
+        let turn = match (round + 1).is_multiple_of(oldest_every) {
+            true => Turn::Oldest,
+            false => Turn::Urgent,
+        };
+        for claim in house.claim_some(lanes, turn, secs).await {
             let order = claim.key.order.as_str();
             let since = due_since.remove(order).expect("due, and asked about once");
             waits.push(wait(order, since, round));
@@ -176,8 +182,8 @@ async fn waits(rounds: usize, lanes: u32, patient_every: u32) -> Vec<Wait> {
 
 /// Whoever waits for longer than its place in either queue explains.
 fn starved(waits: &[Wait]) -> Vec<&Wait> {
-    // One place in four goes to the oldest of all: twice `lanes` orders fall due in a round. Three in four go
-    // to news, of which `lanes` fall due in a round.
+    // One round in four is for the oldest of all: twice `lanes` orders fall due in a round. Three in four are
+    // for news, of which `lanes` fall due in a round.
     let longest = |wait: &Wait| match wait.news {
         true => (wait.since + 1).div_ceil(3) + 1,
         false => 8 * (wait.since + 1),
@@ -202,7 +208,7 @@ proptest! {
 /// The controls: with no place for whoever has waited longest routine starves, and with all of them news do.
 #[tokio::test]
 async fn with_places_for_one_kind_alone_the_other_starves() {
-    let for_news_alone = waits(20, 2, u32::MAX).await;
+    let for_news_alone = waits(20, 2, usize::MAX).await;
     assert!(starved(&for_news_alone).iter().all(|wait| !wait.news));
     assert!(!starved(&for_news_alone).is_empty());
     let by_age_alone = waits(20, 2, 1).await;

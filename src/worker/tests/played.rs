@@ -14,7 +14,7 @@ use crate::order::{Answer, BackOff, Id, Rule, Snapshot, State, Status, Time};
 use crate::sinch::api::AskError;
 use crate::store::{
     self, Claim, ClaimRequest, Gate, LookRequest, NewDelivery, OrderFilter, OrderRow, Outcome,
-    Settings, Settled, Store, StoreError, Subject, WatchRequest,
+    Settings, Settled, Store, StoreError, Subject, Turn, WatchRequest,
 };
 use crate::worker::POLL;
 use crate::worker::pace::{Limits, Next, Pace};
@@ -219,18 +219,14 @@ impl Service {
 
     /// Asks about everything that is due, at once and beside the limits: what went before the play.
     pub async fn settle_all(&mut self, sinch: &Sinch) {
-        let claims = self.claim(u32::MAX, 0).await;
-        let mut settling = JoinSet::new();
+        let claims = self.claim(u32::MAX, Turn::Oldest).await;
+        let mut outcomes = Vec::new();
         for claim in claims {
             let (_, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
             let result = Ok(result.expect("Sinch is well"));
-            let outcome = self.outcome(claim, self.now, result, true);
-            let store = self.store.clone();
-            settling.spawn(async move { store.settle(outcome).await });
+            outcomes.push(self.outcome(claim, self.now, result, true));
         }
-        for settled in settling.join_all().await {
-            settled.expect("settles");
-        }
+        self.store.settle(outcomes.into()).await.expect("settles");
     }
 
     /// Lets time go by, until the given time or, sooner, until `enough` says so.
@@ -248,16 +244,13 @@ impl Service {
     /// Does what the pace says; returns when there may be more to do, if no answer comes before.
     async fn ask(&mut self, sinch: &Sinch) -> Time {
         loop {
-            let (orders_max, urgent_max) = match self.pace.next(self.now) {
-                Next::Ask {
-                    orders_max,
-                    urgent_max,
-                } => (orders_max, urgent_max),
+            let (orders_max, turn) = match self.pace.next(self.now) {
+                Next::Ask { orders_max, turn } => (orders_max, turn),
                 Next::Wait(until) => return until,
                 Next::Full => return Time(i64::MAX),
             };
-            let claims = self.claim(orders_max, urgent_max).await;
-            (claims.len()..orders_max as usize).for_each(|_| self.pace.freed());
+            let claims = self.claim(orders_max, turn).await;
+            self.pace.claimed(orders_max, claims.len() as u32, self.now);
             let idle = claims.len() < orders_max as usize;
             for claim in claims {
                 self.asked.push(self.now);
@@ -290,11 +283,11 @@ impl Service {
         SqliteConnection::connect(&url).await.expect("connects")
     }
 
-    async fn claim(&self, orders_max: u32, urgent_max: u32) -> Vec<Claim> {
+    async fn claim(&self, orders_max: u32, turn: Turn) -> Vec<Claim> {
         let request = ClaimRequest {
             project: project(),
             orders_max,
-            urgent_max,
+            turn,
             now: self.now,
             lease: Duration::from_secs(50),
         };
@@ -327,8 +320,8 @@ impl Service {
                 kept.expect("is kept");
             }
             let outcome = self.outcome(claim, asked_at, result, healthy);
-            let settled = self.store.settle(outcome).await.expect("settles");
-            assert!(matches!(settled, Settled::Done { .. }), "{settled:?}");
+            let settled = self.store.settle([outcome].into()).await.expect("settles");
+            assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
             self.pace.freed();
         }
     }

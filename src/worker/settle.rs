@@ -1,0 +1,132 @@
+//! Settles what came of asking: answers that come close together share a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep;
+
+use super::{STORE_PAUSE, logged, passing};
+use crate::clock;
+use crate::order::Id;
+use crate::store::{Outcome, Settled, Store, StoreError};
+use crate::vitals::Vitals;
+
+/// How long answers gather before they are settled. They keep nobody waiting, since their lanes are free by
+/// then; and the fewer commits there are, the less callbacks have to wait for them.
+const GATHER: Duration = Duration::from_millis(3);
+
+/// The most that are settled at once.
+const OUTCOMES_MAX: usize = 256;
+
+/// Who settles what came of asking about one project's orders.
+pub(super) struct Settler {
+    /// The project.
+    pub project: Id,
+    /// Where outcomes are kept.
+    pub store: Store,
+    /// Where it shows what the last question came to.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Settler {
+    /// Settles outcomes until nobody can send any more.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be used any more.
+    pub async fn run(self, mut outcomes: UnboundedReceiver<Outcome>) -> Result<(), StoreError> {
+        let mut gathered = Vec::new();
+        while outcomes.recv_many(&mut gathered, OUTCOMES_MAX).await > 0 {
+            sleep(GATHER).await;
+            while gathered.len() < OUTCOMES_MAX
+                && let Ok(outcome) = outcomes.try_recv()
+            {
+                gathered.push(outcome);
+            }
+            self.settle(std::mem::take(&mut gathered)).await?;
+        }
+        Ok(())
+    }
+
+    /// The answers are here; they are not let go until they are on disk.
+    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+        let mut outcomes: Arc<[Outcome]> = outcomes.into();
+        loop {
+            match self.store.settle(outcomes.clone()).await {
+                Ok(settled) => {
+                    self.report(&outcomes, &settled);
+                    return Ok(());
+                }
+                Err(StoreError::Rejected(reason)) => match &*outcomes {
+                    [outcome] => {
+                        // Counted at the claim, and tried again when the lease has run out.
+                        let order = logged(&outcome.claim.key);
+                        tracing::error!(order, reason, "an answer could not be recorded");
+                        return Ok(());
+                    }
+                    all => {
+                        // One that the database will not take does not spoil the others.
+                        for outcome in all {
+                            Box::pin(self.settle(vec![outcome.clone()])).await?;
+                        }
+                        return Ok(());
+                    }
+                },
+                Err(error) => passing(error)?,
+            }
+            sleep(STORE_PAUSE).await;
+            let now = clock::now();
+            outcomes = outcomes
+                .iter()
+                .map(|outcome| Outcome {
+                    now,
+                    ..outcome.clone()
+                })
+                .collect();
+        }
+    }
+
+    fn report(&self, outcomes: &[Outcome], settled: &[Settled]) {
+        let mut last = None;
+        for (outcome, settled) in outcomes.iter().zip(settled) {
+            self.log(outcome, settled);
+            if let Settled::Done { finding, .. } = settled {
+                last = Some((outcome, finding));
+            }
+        }
+        if let Some((outcome, finding)) = last {
+            let (at, answered) = (outcome.now, outcome.result.is_ok());
+            self.vitals
+                .asked(&self.project, at, answered, finding.clone());
+        }
+    }
+
+    fn log(&self, outcome: &Outcome, settled: &Settled) {
+        let (project, order) = (&self.project, logged(&outcome.claim.key));
+        let attempts = outcome.claim.attempts;
+        let took_ms = outcome.now.since(outcome.asked_at).as_millis();
+        match settled {
+            Settled::Fenced => {
+                tracing::warn!(%project, order, took_ms, "the answer came after the lease had run out");
+            }
+            Settled::Done {
+                finding,
+                parked: Some(parked),
+                ..
+            } => {
+                tracing::error!(%project, order, attempts, finding, parked, "parked the order");
+            }
+            Settled::Done {
+                finding,
+                anomaly: true,
+                ..
+            } => {
+                tracing::warn!(%project, order, attempts, took_ms, finding, "asked, and was surprised");
+            }
+            Settled::Done { finding, .. } => {
+                tracing::info!(%project, order, attempts, took_ms, finding, "asked");
+            }
+        }
+    }
+}

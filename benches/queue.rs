@@ -6,7 +6,8 @@
 //!
 //! - `fits`: events that fit, settled a second while callbacks keep coming as fast as they are answered.
 //! - `asks`: orders that each need an answer, from an API that answers at once, against what the HTTP
-//!   client alone gets from it.
+//!   client alone gets from it; and the same while a thousand callbacks a second keep coming, which go to a
+//!   service that asks nothing while the client asks.
 //! - `past`: how long a callback, `/status` and a claim take with ever more settled deliveries.
 //! - `start`: how long a start takes with a million deliveries and a hundred thousand due orders.
 //!
@@ -244,23 +245,29 @@ fn asks(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
     let window = Duration::from_secs(if quick { 2 } else { 4 });
     let api = on.one.block_on(Api::start())?;
     println!(
-        "\n{:<12} {:>20} {:>16} {:>10}",
-        "lanes", "client alone, a s", "asked, a s", "ratio"
+        "\n{:<12} {:>16} {:>20} {:>16} {:>10}",
+        "lanes", "callbacks a s", "client alone, a s", "asked, a s", "ratio"
     );
-    for lanes in [LANES] {
+    let quiet = [1, 4, LANES, 16].map(|lanes| (lanes, 0));
+    for (lanes, coming) in quiet.into_iter().chain([(LANES, COMING)]) {
         let mut all = Vec::new();
         for _ in 0..rounds {
-            let alone = instant::client_alone(api.address, lanes, window);
-            let alone = on.all.block_on(alone)?;
-            let asked = on.one.block_on(ask(&api, lanes, window))?;
+            let alone = on
+                .all
+                .spawn(instant::client_alone(api.address, lanes, window));
+            let alone = on.one.block_on(beside_callbacks(coming, alone))?;
+            let asked = on.one.block_on(ask(&api, lanes, coming, window))?;
             all.push((alone, asked));
         }
         let alone = median(all.iter().map(|(alone, _)| *alone));
         let asked = median(all.iter().map(|(_, asked)| *asked));
         let ratio = median(all.iter().map(|(alone, asked)| asked / alone));
-        println!("{lanes:<12} {alone:>20.0} {asked:>16.0} {ratio:>10.2}");
+        println!("{lanes:<12} {coming:>16} {alone:>20.0} {asked:>16.0} {ratio:>10.2}");
         if lanes == LANES {
-            let what = "with 8 lanes, at least half of the answers that the HTTP client alone gets";
+            let what = format!(
+                "with 8 lanes and {coming} callbacks a second, at least half of the answers that the HTTP \
+                 client alone gets"
+            );
             results.required.add(what, ratio >= ASKS_MIN);
         }
         let designs = [("client alone", alone), ("sinch-callbacks", asked)];
@@ -272,6 +279,7 @@ fn asks(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
                     ("design", json!(design)),
                     ("part", json!("asks")),
                     ("lanes", json!(lanes)),
+                    ("callbacks_per_second", json!(coming)),
                     ("per_second", per_second),
                     ("ratio", json!(rounded(ratio))),
                 ],
@@ -289,7 +297,53 @@ const DUE: i64 = 250_000;
 /// So many answers make it warm.
 const WARM: i64 = 500;
 
-async fn ask(api: &Api, lanes: usize, window: Duration) -> Outcome<f64> {
+/// Callbacks a second that keep coming, over so many connections.
+const COMING: usize = 1000;
+const CONNECTIONS: usize = 16;
+
+/// More callbacks than come while something is measured.
+const COMING_SECS: usize = 30;
+
+/// Lets so many callbacks a second come to a service for as long as something is measured.
+async fn coming<T>(
+    per_second: usize,
+    service: &Service,
+    measured: impl Future<Output = Outcome<T>>,
+) -> Outcome<T> {
+    if per_second == 0 {
+        return measured.await;
+    }
+    let callbacks = process::callbacks(COMING_SECS * per_second, load::LIVES);
+    let plan = Plan {
+        rate: Some(per_second as f64),
+        ..Plan::closed(CONNECTIONS, Duration::ZERO)
+    };
+    let mut outcome = None;
+    let until = async { outcome = Some(measured.await) };
+    let report = load::run(service.callbacks, &callbacks, &plan, until).await?;
+    if report.refused > 0 || report.acknowledged.len() == callbacks.len() {
+        return Err("some were refused, or there were too few callbacks".into());
+    }
+    outcome.ok_or("nothing was measured")?
+}
+
+/// What the client gets while callbacks come to a service that asks nothing.
+async fn beside_callbacks(
+    per_second: usize,
+    alone: impl Future<Output = Outcome<f64>>,
+) -> Outcome<f64> {
+    if per_second == 0 {
+        return alone.await;
+    }
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
+    let (receiver, _) = service.start().await?;
+    let alone = coming(per_second, &service, alone).await?;
+    receiver.stop()?;
+    Ok(alone)
+}
+
+async fn ask(api: &Api, lanes: usize, per_second: usize, window: Duration) -> Outcome<f64> {
     let folder = process::folder()?;
     let service = Service::configure(folder.path(), &api.settings(lanes, NO_LIMIT))?;
     let due = History {
@@ -298,17 +352,21 @@ async fn ask(api: &Api, lanes: usize, window: Duration) -> Outcome<f64> {
     };
     fill(&service.database, &due).await?;
     let (receiver, _) = service.start().await?;
-    while number(&service.database, ANSWERED).await? < WARM {
-        sleep(Duration::from_millis(10)).await;
-    }
-    let (before, began) = (number(&service.database, ANSWERED).await?, Instant::now());
-    sleep(window).await;
-    let (after, took) = (number(&service.database, ANSWERED).await?, began.elapsed());
+    let asked = async {
+        while number(&service.database, ANSWERED).await? < WARM {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let (before, began) = (number(&service.database, ANSWERED).await?, Instant::now());
+        sleep(window).await;
+        let (after, took) = (number(&service.database, ANSWERED).await?, began.elapsed());
+        if after >= DUE {
+            return Err("there were too few orders".into());
+        }
+        Ok((after - before) as f64 / took.as_secs_f64())
+    };
+    let asked = coming(per_second, &service, asked).await?;
     receiver.stop()?;
-    if after >= DUE {
-        return Err("there were too few orders".into());
-    }
-    Ok((after - before) as f64 / took.as_secs_f64())
+    Ok(asked)
 }
 
 async fn grown(quick: bool, results: &mut Results) -> Outcome<()> {

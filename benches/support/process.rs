@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use crate::load::{self, Callback, Subject, exchange};
 
 /// What can go wrong: anything, and it ends the bench.
-pub type Outcome<T> = Result<T, Box<dyn Error>>;
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The real program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");

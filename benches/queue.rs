@@ -252,9 +252,8 @@ fn asks(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
     for (lanes, coming) in quiet.into_iter().chain([(LANES, COMING)]) {
         let mut all = Vec::new();
         for _ in 0..rounds {
-            let alone = on
-                .all
-                .spawn(instant::client_alone(api.address, lanes, window));
+            let alone = instant::client_alone(api.address, lanes, window);
+            let alone = async { on.all.spawn(alone).await? };
             let alone = on.one.block_on(beside_callbacks(coming, alone))?;
             let asked = on.one.block_on(ask(&api, lanes, coming, window))?;
             all.push((alone, asked));

@@ -6,8 +6,8 @@
 //!
 //! - `fits`: events that fit, settled a second while callbacks keep coming as fast as they are answered.
 //! - `asks`: orders that each need an answer, from an API that answers at once, against what the HTTP
-//!   client alone gets from it; and the same while a thousand callbacks a second keep coming, which go to a
-//!   service that asks nothing while the client asks.
+//!   client alone gets from it. Judged is what comes of it while a thousand callbacks a second keep coming; when
+//!   it is the client's turn, they go to a service that asks nothing.
 //! - `past`: how long a callback, `/status` and a claim take with ever more settled deliveries.
 //! - `start`: how long a start takes with a million deliveries and a hundred thousand due orders.
 //!
@@ -262,10 +262,10 @@ fn asks(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
         let asked = median(all.iter().map(|(_, asked)| *asked));
         let ratio = median(all.iter().map(|(alone, asked)| asked / alone));
         println!("{lanes:<12} {coming:>16} {alone:>20.0} {asked:>16.0} {ratio:>10.2}");
-        if lanes == LANES {
+        if coming > 0 {
             let what = format!(
-                "with 8 lanes and {coming} callbacks a second, at least half of the answers that the HTTP \
-                 client alone gets"
+                "with {lanes} lanes and {coming} callbacks a second, at least half of the answers that the \
+                 HTTP client alone gets"
             );
             results.required.add(what, ratio >= ASKS_MIN);
         }

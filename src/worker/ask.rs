@@ -41,7 +41,7 @@ pub struct Asker {
     pub lanes: usize,
     /// Questions a second at most, over time.
     pub asks_per_second: f64,
-    /// How long a question can take at worst.
+    /// How long a claimed order can be held at worst: in hand, then for its question.
     pub lease: Duration,
     /// The gate as an earlier run left it.
     pub gate: Gate,

@@ -21,7 +21,8 @@ const DELIVERIES: RangeInclusive<u32> = 128..=512;
 const GATHER: Duration = Duration::from_millis(3);
 
 /// After a look, the writer belongs to callbacks for this many times as long as the look took: they are
-/// waited for, news are not. What gathers meanwhile is looked at together, which costs less.
+/// waited for, news are not. What gathers meanwhile is looked at together, which costs less. While none come,
+/// there is no rest: nobody waits.
 const REST: u32 = 4;
 
 /// … but no longer than this, should the disk have been slow.
@@ -124,7 +125,10 @@ fn next(took: Duration, pace: Option<Pace>, behind: f64) -> (Duration, u32) {
     let Some(Pace { came, within }) = pace else {
         return (usual, *DELIVERIES.start());
     };
-    let apart = within.as_secs_f64() / f64::from(came.max(1));
+    if came == 0 {
+        return (Duration::ZERO, *DELIVERIES.start());
+    }
+    let apart = within.as_secs_f64() / f64::from(came);
     // The look to come takes its time, too: so many are to be looked at even without a rest.
     let least = took.as_secs_f64() / (apart * COME_MAX);
     let deliveries = (least as u32).clamp(*DELIVERIES.start(), *DELIVERIES.end());
@@ -164,7 +168,9 @@ mod tests {
         for (took_ms, pace, behind, rest_ms, deliveries) in [
             (5, None, 0.0, 20, 128),
             (50, None, 0.0, 100, 128),
-            (5, pace(0, 25), 0.0, 20, 128),
+            // Nobody waits, so what has gathered is worked off at once.
+            (5, pace(0, 25), 0.0, 0, 128),
+            (5, pace(1, 25), 0.0, 20, 128),
             (5, pace(300, 25), 0.0, 20, 128),
             // More than twice as many came as are bearable: in less than half the time it is as many.
             (5, pace(1000, 25), 0.0, 6, 128),

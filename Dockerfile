@@ -13,6 +13,7 @@ WORKDIR /build
 
 # The dependencies alone, with an empty program around them: a layer that stays until one of them changes.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src benches \
  && echo 'fn main() {}' > src/main.rs \
  && touch src/lib.rs \

@@ -52,7 +52,7 @@ const EASY: f64 = 0.25;
 
 /// Connections: by which capacity is measured, and in overload. The latter are more than may wait.
 const CONNECTIONS: usize = 64;
-const CONNECTIONS_OVERLOAD: usize = 1900;
+const CONNECTIONS_OVERLOAD: usize = 1000;
 
 /// A turn that found no connection for so long is left out.
 const LATE_MAX: Duration = Duration::from_millis(50);
@@ -65,7 +65,7 @@ const NORMAL_WITHIN: Duration = Duration::from_secs(5);
 
 const ACCEPTED_P99_MS: f64 = 250.0;
 const REFUSED_P99_MS: f64 = 100.0;
-/// At most 2048 connections, and what may wait.
+/// At most 1024 connections, and what may wait.
 const MEMORY_MIB: f64 = 128.0;
 
 fn main() -> ExitCode {

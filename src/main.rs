@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sinch_callbacks::commands;
 
+/// A callback's memory is taken on one thread and given back on another, over which the system's allocator spends a
+/// fifth of the processor's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Receives Sinch's number-order callbacks and keeps the true state of every order.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]

@@ -6,6 +6,7 @@
 
 mod asks;
 mod batch;
+mod checkpoint;
 mod conditions;
 mod inbox;
 mod look;

@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
+use super::checkpoint::{self, Written};
 use super::space::Space;
 use super::writer::{Identity, Writer};
 use super::{Gate, Store, StoreError};
@@ -85,9 +86,6 @@ const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
 /// How long a write waits for another program's lock before the callback is answered 503.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-
-/// Pages in the WAL after which a commit also folds it into the file.
-const CHECKPOINT_PAGES: &str = "4000";
 
 /// What is left of the WAL file after that.
 const WAL_BYTES: &str = "16777216";
@@ -184,17 +182,21 @@ pub async fn open(
         .await
         .map_err(unusable)?
         .get(0);
+    let options = options.create_if_missing(false);
+    let folding = options.connect().await.map_err(unusable)?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        .connect_lazy_with(options.read_only(true));
     let space = Arc::new(Space::around(path, settings.free_min_bytes));
+    let written = Arc::new(Written::default());
     let mut writer = Writer {
         db,
         identity: Identity::of(path.clone()).map_err(|e| self::unusable(path, &e.to_string()))?,
         projects,
         next_delivery,
         space: space.clone(),
+        written: written.clone(),
     };
     let (writes, inbox) = mpsc::channel(settings.waiting_max);
     let store = Store {
@@ -206,10 +208,17 @@ pub async fn open(
         asks: Arc::new(Notify::new()),
     };
     let run = async move {
-        let outcome = tokio::select! {
-            outcome = writer.run(inbox) => outcome,
-            never = space.watch() => match never {},
+        let stop = Notify::new();
+        let work = async {
+            let outcome = tokio::select! {
+                outcome = writer.run(inbox) => outcome,
+                never = space.watch() => match never {},
+            };
+            stop.notify_one();
+            outcome
         };
+        let (outcome, folded) = tokio::join!(work, checkpoint::run(folding, &written, &stop));
+        let outcome = outcome.and(folded.map_err(StoreError::from));
         // Readers first: the connection that is closed last tidies up, and a reader may not write.
         readers.close().await;
         // A writer that stopped over a fault does not call its end clean.
@@ -259,7 +268,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(LOCK_WAIT)
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("wal_autocheckpoint", checkpoint::PAGES_MAX)
         .pragma("journal_size_limit", WAL_BYTES)
         .disable_statement_logging()
 }

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
 use super::batch::ROWS_MAX;
+use super::checkpoint::Written;
 use super::conditions;
 use super::inbox::{self, NewDelivery, Part};
 use super::look::{self, LookReport, LookRequest};
@@ -120,6 +121,7 @@ pub(super) struct Writer {
     pub(super) projects: HashMap<Id, i64>,
     pub(super) next_delivery: i64,
     pub(super) space: Arc<Space>,
+    pub(super) written: Arc<Written>,
 }
 
 impl Writer {
@@ -157,6 +159,7 @@ impl Writer {
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
         let mut outcome = self.transaction(batch).await;
         self.space.look_after_commit();
+        self.written.add(batch.len());
         if batch.len() > 1 && matches!(outcome, Err(StoreError::Rejected(_))) {
             for write in batch.drain(..) {
                 let mut alone = [write];

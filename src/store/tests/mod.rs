@@ -8,6 +8,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod checkpoints;
 mod closing;
 mod opening;
 mod orders;

@@ -183,7 +183,7 @@ fn main() -> ExitCode {
 }
 
 fn receive(design: Design, listen: SocketAddr, database: &Path) -> Outcome<()> {
-    // As many threads as the service has.
+    // As many threads as there are cores, which is more than the service has.
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match design {

@@ -1,10 +1,13 @@
 //! The command line: arguments in, exit code out.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::{Parser, Subcommand};
 use sinch_callbacks::commands;
+use tokio::runtime::Builder;
 
 /// A callback's memory is taken on one thread and given back on another, over which the system's allocator spends a
 /// fifth of the processor's time.
@@ -45,9 +48,29 @@ enum Command {
     Healthcheck,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let built = Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build();
+    match built {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => {
+            eprintln!("sinch-callbacks: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread less than there are cores: the database keeps one core busy, and with more threads than cores it
+/// waits for one.
+fn workers() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.saturating_sub(1).max(1)
+}
+
+async fn run(arguments: Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => commands::serve::run(config).await,

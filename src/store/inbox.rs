@@ -55,19 +55,19 @@ pub(super) enum Part {
     Midst,
 }
 
-/// Inserts deliveries, and returns how many were new. Begin and end of the transaction are in the same text,
-/// and so cost no hops of their own.
-static INSERTS: LazyLock<[Statements; 3]> = LazyLock::new(|| {
-    let insert = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
-                  phase, verdict, body) SELECT * FROM (VALUES ";
-    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let count = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING; SELECT changes()";
-    let begin = format!("{BEGIN}; {insert}");
-    [
-        Statements::new(&begin, row, &format!("{count}; COMMIT")),
-        Statements::new(&begin, row, count),
-        Statements::new(insert, row, count),
-    ]
+const BEFORE: &str = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
+                      phase, verdict, body) SELECT * FROM (VALUES ";
+const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
+
+/// Inserts deliveries. Outside a transaction it is one of its own, with its commit: for each statement in a text
+/// SQLite's thread would wake the writer.
+static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(BEFORE, ROW, AFTER));
+
+/// The same, and begins a transaction; returns how many were new. The begin costs no hop of its own.
+static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
+    let before = format!("{BEGIN}; {BEFORE}");
+    Statements::new(&before, ROW, &format!("{AFTER}; SELECT changes()"))
 });
 
 /// Of the rows from one id to another, those that are there.
@@ -169,11 +169,9 @@ pub(super) fn digest(body: &[u8]) -> [u8; 16] {
 }
 
 async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
-    let [whole, begin, midst] = &*INSERTS;
     let statements = match part {
-        Part::Whole => whole,
-        Part::Begin => begin,
-        Part::Midst => midst,
+        Part::Whole | Part::Midst => &INSERT,
+        Part::Begin => &BEGIN_AND_INSERT,
     };
     let mut inserted = 0;
     for (sql, rows) in statements.over(rows) {
@@ -209,10 +207,14 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                 .bind(verdict)
                 .bind(row.delivery.body.as_ref());
         }
-        // Read to the end, so that what stands after the count is done too.
-        for row in query.fetch_all(&mut *db).await? {
-            inserted += u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
-        }
+        inserted += match part {
+            Part::Whole | Part::Midst => query.execute(&mut *db).await?.rows_affected(),
+            // The begin is said to have affected as many rows as the last statement before it.
+            Part::Begin => {
+                let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;
+                u64::try_from(counted).unwrap_or(0)
+            }
+        };
     }
     Ok(inserted)
 }

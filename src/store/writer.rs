@@ -219,7 +219,7 @@ impl Writer {
         if accepts.is_empty() {
             sqlx::query(BEGIN).execute(&mut self.db).await?;
         } else {
-            // What is nothing but callbacks is one hop to SQLite's thread, its commit included.
+            // What is nothing but callbacks is one statement, its commit included.
             let alone = settles.is_empty() && others.is_empty();
             let part = if alone { Part::Whole } else { Part::Begin };
             let deliveries: Vec<&NewDelivery> = accepts.iter().map(|call| &call.args).collect();

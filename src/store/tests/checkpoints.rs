@@ -30,12 +30,13 @@ async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
     let house = House::new().await;
     house.take_many(0..900).await;
     assert_eq!(house.folded().await, 0, "there was no reason yet");
-    house.take_many(900..1010).await;
+    // No further, since what is written after a checkpoint may begin the WAL anew.
+    house.take_many(900..1000).await;
     let deadline = Instant::now() + Duration::from_secs(10);
     while house.folded().await == 0 {
         assert!(Instant::now() < deadline, "nobody folds");
         tokio::task::yield_now().await;
     }
     let house = house.again().await;
-    assert_eq!(house.number("SELECT count(*) FROM deliveries").await, 1010);
+    assert_eq!(house.number("SELECT count(*) FROM deliveries").await, 1000);
 }

@@ -52,10 +52,11 @@ const EASY: f64 = 0.25;
 
 /// Connections: by which capacity is measured, and in overload. The latter are more than may wait.
 const CONNECTIONS: usize = 64;
-const CONNECTIONS_OVERLOAD: usize = 1000;
+const CONNECTIONS_OVERLOAD: usize = 500;
 
-/// A turn that found no connection for so long is left out.
-const LATE_MAX: Duration = Duration::from_millis(50);
+/// A turn that found no connection for so long is left out. What a turn waits for one counts as the service's
+/// time, so it is short beside what is allowed.
+const LATE_MAX: Duration = Duration::from_millis(10);
 
 /// How finely it is looked at whether all is as before.
 const BUCKET: Duration = Duration::from_millis(500);
@@ -65,7 +66,7 @@ const NORMAL_WITHIN: Duration = Duration::from_secs(5);
 
 const ACCEPTED_P99_MS: f64 = 250.0;
 const REFUSED_P99_MS: f64 = 100.0;
-/// At most 1024 connections, and what may wait.
+/// At most 512 connections, and what may wait.
 const MEMORY_MIB: f64 = 128.0;
 
 fn main() -> ExitCode {

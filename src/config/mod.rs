@@ -153,7 +153,7 @@ impl Default for Callbacks {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
-            connections_max: 1024,
+            connections_max: 512,
         }
     }
 }
@@ -191,7 +191,7 @@ impl Default for Database {
     fn default() -> Database {
         Database {
             path: PathBuf::from("sinch-callbacks.db"),
-            waiting_max: 512,
+            waiting_max: 256,
             free_min_bytes: 64 << 20,
         }
     }

@@ -47,11 +47,9 @@ pub enum Subject {
 /// How much of a transaction an insert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// All of it.
-    Whole,
     /// Its begin.
     Begin,
-    /// Something in its midst.
+    /// Something in its midst; where none was begun, all of it.
     Midst,
 }
 
@@ -170,7 +168,7 @@ pub(super) fn digest(body: &[u8]) -> [u8; 16] {
 
 async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
     let statements = match part {
-        Part::Whole | Part::Midst => &INSERT,
+        Part::Midst => &INSERT,
         Part::Begin => &BEGIN_AND_INSERT,
     };
     let mut inserted = 0;
@@ -208,7 +206,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                 .bind(row.delivery.body.as_ref());
         }
         inserted += match part {
-            Part::Whole | Part::Midst => query.execute(&mut *db).await?.rows_affected(),
+            Part::Midst => query.execute(&mut *db).await?.rows_affected(),
             // The begin is said to have affected as many rows as the last statement before it.
             Part::Begin => {
                 let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;

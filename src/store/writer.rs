@@ -221,7 +221,7 @@ impl Writer {
         } else {
             // What is nothing but callbacks is one statement, its commit included.
             let alone = settles.is_empty() && others.is_empty();
-            let part = if alone { Part::Whole } else { Part::Begin };
+            let part = if alone { Part::Midst } else { Part::Begin };
             let deliveries: Vec<&NewDelivery> = accepts.iter().map(|call| &call.args).collect();
             let (next, projects) = (&mut self.next_delivery, &self.projects);
             let incoming = inbox::accept(&mut self.db, part, next, projects, &deliveries).await?;

@@ -266,9 +266,9 @@ impl App {
             connections_max: config.callbacks.connections_max,
         };
         let servers = [Handle::new(), Handle::new()];
-        let router = callbacks::router(entrances(&config), store.clone(), vitals.clone());
+        let service = callbacks::service(entrances(&config), store.clone(), vitals.clone());
         let (handle, listener) = (servers[0].clone(), callbacks_listener);
-        let serving = serve::serve(listener, limits.clone(), router, handle);
+        let serving = serve::serve(listener, limits.clone(), service, handle);
         parts.spawn(async move { (Part::Callbacks, serving.await.map_err(RunError::from)) });
         let settings = operators::Settings {
             token: config.operators.token.clone(),
@@ -415,13 +415,19 @@ fn api_off(config: &Config) -> Vec<Id> {
 }
 
 fn entrances(config: &Config) -> callbacks::Settings {
-    let entrance = |project: &crate::config::Project| Entrance {
-        path: project.path.clone(),
-        project: project.id.clone(),
-        secrets: match &project.signature {
+    let entrance = |project: &crate::config::Project| {
+        let secrets = match &project.signature {
             Signature::Required(secrets) => Some(secrets.clone()),
             Signature::Off => None,
-        },
+        };
+        let project_id = project.id.clone();
+        (
+            project.path.clone(),
+            Entrance {
+                project: project_id,
+                secrets,
+            },
+        )
     };
     callbacks::Settings {
         sources: Sources {

@@ -1,24 +1,26 @@
 //! `POST /callbacks`: the answer contract.
 //!
 //! Judged in this order: source, path and method, size and encoding, whether there is room, signature,
-//! body. The first four touch neither body nor database. Whatever gets past the signature is genuine, and is never refused:
-//! what cannot be understood is kept and parked. See `docs/answers.md` for each row and its reason.
+//! body. The first four touch neither body nor database. Whatever gets past the signature is genuine, and is
+//! never refused: what cannot be understood is kept and parked. See `docs/answers.md` for each row and its reason.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use secrecy::SecretString;
+use tower::service_fn;
 
 use super::problem::Problem;
+use super::serve::Answering;
 use super::source::Sources;
 use crate::clock;
 use crate::order::Id;
@@ -27,11 +29,9 @@ use crate::sinch::signature;
 use crate::store::{Accepted, NewDelivery, Store, Subject};
 use crate::vitals::{Refusal, Vitals};
 
-/// A project's own entrance.
+/// What comes by a project's own path, which was registered as callback URL.
 #[derive(Clone, Debug)]
 pub struct Entrance {
-    /// The path that was registered as callback URL.
-    pub path: String,
     /// Whose callbacks come here. What the body says counts only after the signature.
     pub project: Id,
     /// The secrets in force; `None`: the operator has switched the check off.
@@ -43,8 +43,8 @@ pub struct Entrance {
 pub struct Settings {
     /// Who may call.
     pub sources: Sources,
-    /// One for each project, with distinct paths.
-    pub entrances: Vec<Entrance>,
+    /// One for each project, by its path.
+    pub entrances: HashMap<String, Entrance>,
     /// The largest body taken.
     pub body_max_bytes: usize,
     /// How long a body may take to arrive.
@@ -54,106 +54,150 @@ pub struct Settings {
 /// How long Sinch is asked to wait when the store cannot take a callback.
 const RETRY_AFTER_SECS: u32 = 5;
 
-struct Context {
-    entrance: Entrance,
-    body_max_bytes: usize,
-    body_timeout: Duration,
+/// Whoever judges what comes.
+struct Desk {
+    settings: Settings,
     store: Store,
     vitals: Arc<Vitals>,
 }
 
-/// The routes of the callback listener.
-pub fn router(settings: Settings, store: Store, vitals: Arc<Vitals>) -> Router {
-    let mut router = Router::new();
-    for entrance in settings.entrances {
-        let context = Arc::new(Context {
-            body_max_bytes: settings.body_max_bytes,
-            body_timeout: settings.body_timeout,
-            store: store.clone(),
-            vitals: vitals.clone(),
-            entrance: entrance.clone(),
-        });
-        router = router.route(&entrance.path, post(receive).with_state(context));
-    }
-    let counting = vitals.clone();
-    let refuse = move |why, status: StatusCode| {
-        let vitals = counting.clone();
-        move || async move {
-            if vitals.refused(why, clock::now()) {
-                let status = status.as_u16();
-                tracing::warn!(?why, status, "refused a request; /status has the counts");
-            }
-            Problem::new(status)
-        }
-    };
-    let inside = router
-        .fallback(refuse(Refusal::Path, StatusCode::NOT_FOUND))
-        .method_not_allowed_fallback(refuse(Refusal::Method, StatusCode::METHOD_NOT_ALLOWED));
-    let gate = Arc::new((settings.sources, vitals));
-    // Around the whole router, and not only its routes: axum would add `Allow` to a refusal on a path
-    // that is there, and so tell a stranger which paths there are.
-    Router::new()
-        .fallback_service(inside)
-        .layer(middleware::from_fn_with_state(gate, admit))
-}
-
-/// Lets in only allowed sources; every other gets the same bytes, whatever it asked.
-async fn admit(
-    State(gate): State<Arc<(Sources, Arc<Vitals>)>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let (sources, vitals) = &*gate;
-    let source = sources.source(peer.ip(), request.headers());
-    if sources.allows(source) {
-        return next.run(request).await;
-    }
-    if vitals.refused(Refusal::Source, clock::now()) {
-        let (peer, source) = (peer.ip(), source.map(tracing::field::display));
-        tracing::warn!(%peer, source, "refused: the source address is not allowed, or not readable");
-    }
-    let mut response = Problem::new(StatusCode::FORBIDDEN).into_response();
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-    response
-}
-
-async fn receive(State(context): State<Arc<Context>>, request: Request) -> Response {
-    match take(&context, request).await {
-        Ok(accepted) => {
-            context.vitals.accepted(accepted, clock::now());
-            StatusCode::OK.into_response()
-        }
-        Err((why, problem)) => {
-            if context.vitals.refused(why, clock::now()) {
-                let project = &context.entrance.project;
-                let status = problem.status().as_u16();
-                tracing::warn!(%project, ?why, status, "refused a callback; /status has the counts");
-            }
-            problem.into_response()
-        }
-    }
+/// The callback listener's service. It is no router: a path leads to a project and to nothing else, and so the
+/// whole contract stands in one place, in its order.
+pub fn service(settings: Settings, store: Store, vitals: Arc<Vitals>) -> impl Answering {
+    let desk = Arc::new(Desk {
+        settings,
+        store,
+        vitals,
+    });
+    service_fn(move |request: Request<Incoming>| {
+        let desk = desk.clone();
+        async move { Ok::<_, Infallible>(desk.answer(request).await) }
+    })
 }
 
 type Refused = (Refusal, Problem);
 
-/// A callback from an allowed source, from here to the disk.
-async fn take(context: &Context, request: Request) -> Result<Accepted, Refused> {
-    let (head, body) = request.into_parts();
-    check_size(&head.headers, context.body_max_bytes)?;
-    check_encoding(&head.headers)?;
-    // Before the costly part: with too much to do already, refusing is to cost next to nothing.
-    if context.store.is_full() {
-        return Err(unavailable());
+impl Desk {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        if !self.admits(&request) {
+            let mut response = Problem::new(StatusCode::FORBIDDEN).into_response();
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            return response;
+        }
+        let entrance = self.settings.entrances.get(request.uri().path());
+        match self.take(entrance, request).await {
+            Ok(accepted) => {
+                self.vitals.accepted(accepted, clock::now());
+                StatusCode::OK.into_response()
+            }
+            Err((why, problem)) => {
+                if self.vitals.refused(why, clock::now()) {
+                    let project =
+                        entrance.map(|entrance| tracing::field::display(&entrance.project));
+                    let status = problem.status().as_u16();
+                    tracing::warn!(
+                        project,
+                        ?why,
+                        status,
+                        "refused a request; /status has the counts"
+                    );
+                }
+                problem.into_response()
+            }
+        }
     }
-    let body = read(body, context).await?;
-    check_signature(&head.headers, &body, context)?;
-    store(body, context).await
+
+    /// Lets in only allowed sources; every other gets the same bytes, whatever it asked.
+    fn admits(&self, request: &Request<Incoming>) -> bool {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        let sources = &self.settings.sources;
+        let source = peer.and_then(|peer| sources.source(peer, request.headers()));
+        let allowed = sources.allows(source);
+        if !allowed && self.vitals.refused(Refusal::Source, clock::now()) {
+            let (peer, source) = (
+                peer.map(tracing::field::display),
+                source.map(tracing::field::display),
+            );
+            tracing::warn!(
+                peer,
+                source,
+                "refused: the source address is not allowed, or not readable"
+            );
+        }
+        allowed
+    }
+
+    /// A callback from an allowed source, from here to the disk.
+    async fn take(
+        &self,
+        entrance: Option<&Entrance>,
+        request: Request<Incoming>,
+    ) -> Result<Accepted, Refused> {
+        let nobodys = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
+        let entrance = entrance.ok_or_else(nobodys)?;
+        let (head, body) = request.into_parts();
+        check_method(&head.method)?;
+        check_size(&head.headers, self.settings.body_max_bytes)?;
+        check_encoding(&head.headers)?;
+        // Before the costly part: with too much to do already, refusing is to cost next to nothing.
+        if self.store.is_full() {
+            return Err(unavailable());
+        }
+        let body = read(body, &self.settings).await?;
+        check_signature(&head.headers, &body, entrance)?;
+        self.keep(body, &entrance.project).await
+    }
+
+    /// Keeps what is genuine. Only the store itself can still say no.
+    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
+        let callback = callback::parse(&body, project);
+        let subject = match callback.content {
+            Content::Order {
+                order,
+                status,
+                said_at,
+            } => Subject::Order {
+                order,
+                status,
+                said_at,
+            },
+            Content::Other { resource_type } => Subject::Other(format!(
+                "about {resource_type:?}, not a number order: recorded"
+            )),
+            Content::NotUnderstood(reason) => {
+                tracing::warn!(%project, reason, "parked: a genuine callback was not understood");
+                Subject::NotUnderstood(reason)
+            }
+        };
+        let delivery = NewDelivery {
+            project: project.clone(),
+            event_id: callback.event_id.clone(),
+            subject,
+            received_at: clock::now(),
+            body,
+        };
+        match self.store.accept(delivery).await {
+            Ok(accepted) => {
+                if accepted == Accepted::Conflict {
+                    let event = callback.event_id.as_deref().unwrap_or_default();
+                    tracing::warn!(%project, event, "the same event came with another body; both are kept");
+                }
+                Ok(accepted)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the store could not take a callback");
+                Err(unavailable())
+            }
+        }
+    }
 }
 
 fn unavailable() -> Refused {
-    (Refusal::Store, Problem::unavailable(RETRY_AFTER_SECS))
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE);
+    let problem = problem.with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
+    (Refusal::Store, problem)
 }
 
 fn too_large(max: usize) -> Refused {
@@ -162,6 +206,15 @@ fn too_large(max: usize) -> Refused {
         Refusal::Size,
         Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail),
     )
+}
+
+fn check_method(method: &Method) -> Result<(), Refused> {
+    if method == Method::POST {
+        return Ok(());
+    }
+    let post = HeaderValue::from_static("POST");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, post);
+    Err((Refusal::Method, problem))
 }
 
 fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
@@ -190,11 +243,11 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-async fn read(body: Body, context: &Context) -> Result<Bytes, Refused> {
-    let limited = Limited::new(body, context.body_max_bytes).collect();
-    match tokio::time::timeout(context.body_timeout, limited).await {
+async fn read(body: Incoming, settings: &Settings) -> Result<Bytes, Refused> {
+    let limited = Limited::new(body, settings.body_max_bytes).collect();
+    match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(context.body_max_bytes)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.body_max_bytes)),
         // The peer broke off, or speaks broken HTTP: hardly anybody will read this.
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
@@ -202,8 +255,8 @@ async fn read(body: Body, context: &Context) -> Result<Bytes, Refused> {
 }
 
 /// Exactly one signature, by one of the project's secrets. Which of these is amiss is not said.
-fn check_signature(headers: &HeaderMap, body: &[u8], context: &Context) -> Result<(), Refused> {
-    let Some(secrets) = &context.entrance.secrets else {
+fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refused> {
+    let Some(secrets) = &entrance.secrets else {
         return Ok(());
     };
     let mut signatures = headers.get_all(signature::HEADER).iter();
@@ -215,48 +268,4 @@ fn check_signature(headers: &HeaderMap, body: &[u8], context: &Context) -> Resul
         return Ok(());
     }
     Err((Refusal::Signature, Problem::new(StatusCode::UNAUTHORIZED)))
-}
-
-/// Keeps what is genuine. Only the store itself can still say no.
-async fn store(body: Bytes, context: &Context) -> Result<Accepted, Refused> {
-    let project = &context.entrance.project;
-    let callback = callback::parse(&body, project);
-    let subject = match callback.content {
-        Content::Order {
-            order,
-            status,
-            said_at,
-        } => Subject::Order {
-            order,
-            status,
-            said_at,
-        },
-        Content::Other { resource_type } => Subject::Other(format!(
-            "about {resource_type:?}, not a number order: recorded"
-        )),
-        Content::NotUnderstood(reason) => {
-            tracing::warn!(%project, reason, "parked: a genuine callback was not understood");
-            Subject::NotUnderstood(reason)
-        }
-    };
-    let delivery = NewDelivery {
-        project: project.clone(),
-        event_id: callback.event_id.clone(),
-        subject,
-        received_at: clock::now(),
-        body,
-    };
-    match context.store.accept(delivery).await {
-        Ok(accepted) => {
-            if accepted == Accepted::Conflict {
-                let event = callback.event_id.as_deref().unwrap_or_default();
-                tracing::warn!(%project, event, "the same event came with another body; both are kept");
-            }
-            Ok(accepted)
-        }
-        Err(error) => {
-            tracing::debug!(%error, "the store could not take a callback");
-            Err(unavailable())
-        }
-    }
 }

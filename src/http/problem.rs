@@ -1,7 +1,7 @@
 //! Refusals as `application/problem+json` (RFC 9457): short, and of no help to an attacker.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 pub struct Problem {
     status: StatusCode,
     detail: Option<String>,
-    retry_after_secs: Option<u32>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -19,7 +19,7 @@ impl Problem {
         Problem {
             status,
             detail: None,
-            retry_after_secs: None,
+            header: None,
         }
     }
 
@@ -31,12 +31,10 @@ impl Problem {
         }
     }
 
-    /// 503, with the time after which it may go better.
-    pub fn unavailable(retry_after_secs: u32) -> Problem {
-        Problem {
-            retry_after_secs: Some(retry_after_secs),
-            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-        }
+    /// The same, with a header that tells the caller what to do.
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Problem {
+        let header = Some((name, value));
+        Problem { header, ..self }
     }
 
     /// The status.
@@ -58,10 +56,8 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if let Some(secs) = self.retry_after_secs {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, secs.into());
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -1,5 +1,6 @@
-//! Serving a router so that nobody can hold a connection for nothing, and so that stopping ends.
+//! Serving so that nobody can hold a connection for nothing, and so that stopping ends.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
@@ -7,15 +8,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use axum_server::Handle;
 use axum_server::accept::Accept;
+use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -46,6 +50,25 @@ const NO_PLACE: &[u8] =
     content-type: application/problem+json\r\ncontent-length: 65\r\n\r\n\
     {\"status\":503,\"title\":\"Service Unavailable\",\"type\":\"about:blank\"}";
 
+/// What answers every request on a listener, each with where it came from.
+pub trait Answering:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Serves until the handle says stop.
 ///
 /// # Errors
@@ -54,7 +77,7 @@ const NO_PLACE: &[u8] =
 pub async fn serve(
     listener: TcpListener,
     limits: Limits,
-    router: Router,
+    service: impl Answering,
     handle: Handle<SocketAddr>,
 ) -> io::Result<()> {
     rustix::net::listen(&listener, BACKLOG)?;
@@ -74,18 +97,17 @@ pub async fn serve(
         .http1()
         .header_read_timeout(limits.idle_timeout);
     let nosniff = HeaderValue::from_static("nosniff");
-    let around = ServiceBuilder::new()
+    let service = ServiceBuilder::new()
         // No answer is ever to be taken for a page or a script.
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
         ))
         // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
-        .layer(CatchPanicLayer::new());
-    let router = router.layer(around);
-    server
-        .serve(router.into_make_service_with_connect_info::<SocketAddr>())
-        .await
+        .layer(CatchPanicLayer::new())
+        .service(service);
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    server.serve(service).await
 }
 
 /// Takes connections as long as there are places.

@@ -1,18 +1,19 @@
 //! Looking at what waits: order by order, in the transaction that settles it.
 //!
-//! The rules are pure and take microseconds, so they are applied inside the writer's transaction, on
-//! rows that nobody else can change meanwhile. No lease is needed, and nothing is left half done.
+//! What a delivery says never changes, so news are read beside the writer. The rules are pure and take
+//! microseconds: they are applied inside the writer's transaction, on orders that nobody else can change
+//! meanwhile. No lease is needed, and nothing is left half done.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
-use super::rows::{self, StoredOrder, json, order_text};
+use super::news::{Name, News, Waiting};
+use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
-use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Status, Time};
+use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Time};
 
 /// What to look at, and by which rules.
 #[derive(Clone, Debug)]
@@ -49,20 +50,14 @@ pub struct Looked {
 pub struct LookReport {
     /// How many deliveries were taken, those included that nobody need look at.
     pub taken: usize,
-    /// The row of the newest delivery that there is, looked at or not.
+    /// The row of the newest delivery that there was, looked at or not.
     pub newest: i64,
     /// The deliveries that were looked at.
     pub looked: Vec<Looked>,
 }
 
-/// A bare parameter as the limit would have SQLite prepare the statement anew each time: it looks at the value
-/// to find its plan.
-const NEWS: &str = "
-    SELECT json_group_array(json_array(id, phase = 'waiting', project, order_name, event, status, said_at,
-        received_at))
-    FROM (SELECT * FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ? + 0)";
-
-const LOOKED_TO: &str = "UPDATE service SET looked_to = ?";
+/// Only from where the news began: whoever looked at them meanwhile has moved it.
+const LOOKED_TO: &str = "UPDATE service SET looked_to = ? WHERE looked_to = ?";
 
 static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, name, first_seen_at) SELECT * FROM (VALUES ";
@@ -70,12 +65,15 @@ static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
     Statements::new(insert, "(?, ?, ?)", after)
 });
 
-const ORDERS: &str = concat!(
-    "SELECT json_group_array(json_array(o.project, ",
-    order_text!(),
-    ")) FROM json_each(?) AS v JOIN orders AS o ON o.project = v.value ->> 0 AND o.name = v.value ->> 1 \
-     JOIN projects AS p ON p.id = o.project"
-);
+static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
+    let after = concat!(
+        ") SELECT json_group_array(json_array(o.project, ",
+        order_text!(),
+        ")) FROM v JOIN orders AS o ON o.project = v.project AND o.name = v.name \
+         JOIN projects AS p ON p.id = o.project"
+    );
+    Statements::new("WITH v (project, name) AS (VALUES ", "(?, ?)", after)
+});
 
 /// The moment stands before the rows, for which see [`Statements::new`].
 static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
@@ -85,63 +83,25 @@ static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
     Statements::new(before, "(?, ?, ?, ?)", after)
 });
 
-struct Settled {
-    id: i64,
-    order_id: i64,
-    phase: &'static str,
-    verdict: String,
-}
-
-/// A delivery, as [`NEWS`] has it.
-#[derive(Deserialize)]
-struct News {
-    id: i64,
-    waits: i64,
-    project: i64,
-    order_name: Option<String>,
-    event: String,
-    status: Option<String>,
-    said_at: Option<i64>,
-    received_at: i64,
-}
-
-struct Waiting {
-    id: i64,
-    event_name: String,
-    event: Event,
-}
-
-/// An order as deliveries name it: its project's number, and its own name.
-type Name = (i64, String);
-
-/// Looks at the deliveries that have waited longest, order by order, and settles them. `newest` is the row
-/// of the newest there is.
+/// Looks at news, order by order, and settles them. Where somebody else has looked since they were read, nothing
+/// is left to do.
 pub(super) async fn look(
     db: &mut SqliteConnection,
     request: &LookRequest,
-    newest: i64,
+    news: &News,
 ) -> sqlx::Result<LookReport> {
-    let found = sqlx::query(NEWS)
-        .bind(request.deliveries_max)
-        .fetch_one(&mut *db)
-        .await?;
-    let mut found: Vec<News> = rows::text(&found, 0)?;
-    found.sort_unstable_by_key(|news| news.id);
-    let Some(last) = found.last().map(|news| news.id) else {
-        return Ok(LookReport {
-            newest,
-            ..LookReport::default()
-        });
+    let moved = sqlx::query(LOOKED_TO)
+        .bind(news.last)
+        .bind(news.looked_to)
+        .execute(&mut *db);
+    let still_news = moved.await?.rows_affected() > 0;
+    let found = match still_news {
+        true => orders(db, &news.waiting).await?,
+        false => Vec::new(),
     };
-    let mut report = LookReport {
-        taken: found.len(),
-        newest,
-        looked: Vec::with_capacity(found.len()),
-    };
-    let waiting = by_order(found);
-    let (mut updates, mut settled, mut moves) = (vec![], vec![], vec![]);
-    for (name, mut stored) in orders(db, &waiting).await? {
-        let deliveries = &waiting[&name];
+    let (mut updates, mut looked, mut moves) = (vec![], vec![], vec![]);
+    for (name, mut stored) in found {
+        let deliveries = &news.waiting[&name];
         let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
         let look = order::look(&stored.order, &events, request.now, &request.rule);
         let api_off = request.api_off.contains(&stored.key.project);
@@ -153,20 +113,15 @@ pub(super) async fn look(
         }
         for (delivery, decision) in deliveries.iter().zip(&look.decisions) {
             let (parked, verdict) = verdict(decision, api_off);
-            settled.push(Settled {
-                id: delivery.id,
-                order_id: stored.id,
-                phase: if parked { "parked" } else { "settled" },
-                verdict: verdict.clone(),
-            });
-            report.looked.push(Looked {
+            let delivery = Looked {
                 delivery: delivery.id,
                 event: delivery.event_name.clone(),
                 key: stored.key.clone(),
                 verdict,
                 parked,
                 age: request.now.since(delivery.event.received_at),
-            });
+            };
+            looked.push((stored.id, delivery));
         }
         let at = request.now;
         moves.extend(
@@ -176,49 +131,34 @@ pub(super) async fn look(
         );
         updates.push(stored);
     }
-    rows::write(db, &updates).await?;
-    settle(db, &settled, request.now).await?;
+    rows::write_looked(db, &updates).await?;
+    settle(db, &looked, request.now).await?;
     transitions::insert(db, &moves).await?;
-    sqlx::query(LOOKED_TO).bind(last).execute(&mut *db).await?;
-    Ok(report)
+    Ok(LookReport {
+        taken: news.taken,
+        newest: news.newest,
+        looked: looked.into_iter().map(|(_, looked)| looked).collect(),
+    })
 }
 
-async fn settle(db: &mut SqliteConnection, settled: &[Settled], now: Time) -> sqlx::Result<()> {
-    for (sql, settled) in SETTLE.over(settled) {
+/// Settles deliveries, each with its order's row.
+async fn settle(
+    db: &mut SqliteConnection,
+    looked: &[(i64, Looked)],
+    now: Time,
+) -> sqlx::Result<()> {
+    for (sql, looked) in SETTLE.over(looked) {
         let mut query = sqlx::query(sql).bind(now.0);
-        for delivery in settled {
+        for (order_id, delivery) in looked {
             query = query
-                .bind(delivery.id)
-                .bind(delivery.phase)
+                .bind(delivery.delivery)
+                .bind(if delivery.parked { "parked" } else { "settled" })
                 .bind(delivery.verdict.as_str())
-                .bind(delivery.order_id);
+                .bind(order_id);
         }
         query.execute(&mut *db).await?;
     }
     Ok(())
-}
-
-/// The deliveries that wait, by order.
-fn by_order(found: Vec<News>) -> BTreeMap<Name, Vec<Waiting>> {
-    let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
-    for news in found {
-        let (true, Some(order_name), Some(status)) =
-            (news.waits != 0, news.order_name, news.status)
-        else {
-            continue;
-        };
-        let name = (news.project, order_name);
-        waiting.entry(name).or_default().push(Waiting {
-            id: news.id,
-            event_name: news.event,
-            event: Event {
-                status: Status::from_word(&status),
-                said_at: news.said_at.map(Time),
-                received_at: Time(news.received_at),
-            },
-        });
-    }
-    waiting
 }
 
 /// The orders that deliveries wait for; those that nobody knew are known from now on.
@@ -259,13 +199,20 @@ async fn read(
     db: &mut SqliteConnection,
     names: &[&Name],
 ) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let found = sqlx::query(ORDERS).bind(json(&names)).fetch_one(db).await?;
-    let found: Vec<(i64, StoredOrder)> = rows::text(&found, 0)?;
-    let named = |(project, stored): (i64, StoredOrder)| {
-        let name = (project, stored.key.order.to_string());
-        (name, stored)
-    };
-    Ok(found.into_iter().map(named).collect())
+    let mut known = Vec::with_capacity(names.len());
+    for (sql, names) in ORDERS.over(names) {
+        let found = names
+            .iter()
+            .fold(sqlx::query(sql), |query, (project, name)| {
+                query.bind(*project).bind(name.as_str())
+            });
+        let found: Vec<(i64, StoredOrder)> = rows::text(&found.fetch_one(&mut *db).await?, 0)?;
+        known.extend(found.into_iter().map(|(project, stored)| {
+            let name = (project, stored.key.order.to_string());
+            (name, stored)
+        }));
+    }
+    Ok(known)
 }
 
 fn verdict(decision: &Decision, api_off: bool) -> (bool, String) {

@@ -10,6 +10,7 @@ mod checkpoint;
 mod conditions;
 mod inbox;
 mod look;
+mod news;
 mod open;
 mod queries;
 mod retain;
@@ -160,7 +161,14 @@ impl Store {
     ///
     /// Any [`StoreError`]; nothing has changed then.
     pub async fn look(&self, request: LookRequest) -> Result<LookReport, StoreError> {
-        let report = self.write(Write::Look, request).await?;
+        let news = news::read(&self.readers, request.deliveries_max).await?;
+        if news.taken == 0 {
+            return Ok(LookReport {
+                newest: news.newest,
+                ..LookReport::default()
+            });
+        }
+        let report = self.write(Write::Look, (request, news)).await?;
         if !report.looked.is_empty() {
             self.asks.notify_waiters();
         }

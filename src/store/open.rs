@@ -129,6 +129,11 @@ fn migrations() -> Migrator {
             "closed at anew",
             include_str!("../../migrations/0007_closed_at_anew.sql"),
         ),
+        simple(
+            8,
+            "hinted at",
+            include_str!("../../migrations/0008_hinted_at.sql"),
+        ),
     ])
 }
 

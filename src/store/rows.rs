@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::batch::Statements;
 
@@ -171,13 +172,22 @@ impl TryFrom<HintText> for Hint {
     }
 }
 
-/// The columns that [`write`] writes, in the order in which it binds them.
-const WRITTEN: [&str; 19] = [
+/// What a look may change of an order, and what tells which order it is.
+const LOOKED: [&str; 9] = [
     "id",
     "ask_at",
-    "asked_at",
     "attempts",
     "parked",
+    "provisional_state",
+    "provisional_at",
+    "hints",
+    "hinted_at",
+    "heard_at",
+];
+
+/// What only an answer changes.
+const ANSWERED: [&str; 11] = [
+    "asked_at",
     "lease",
     "leased_until_at",
     "confirmed_state",
@@ -185,63 +195,92 @@ const WRITTEN: [&str; 19] = [
     "expires_at",
     "confirmed_at",
     "reopened",
-    "provisional_state",
-    "provisional_at",
-    "hints",
     "tie_state",
     "tie_since_at",
     "missing_since_at",
-    "heard_at",
 ];
 
+/// Every column of every row costs, so a look writes no more than it may have changed.
+static UPDATE_LOOKED: LazyLock<Statements> = LazyLock::new(|| update(&LOOKED, &[]));
+
 /// A condition that was reported is a new one in another state.
-static UPDATES: LazyLock<Statements> = LazyLock::new(|| {
-    let columns = WRITTEN.join(", ");
-    let row = format!("({})", WRITTEN.map(|_| "?").join(", "));
-    let set = WRITTEN[1..].iter().map(|name| format!("{name} = v.{name}"));
-    let set = set.collect::<Vec<_>>().join(", ");
-    let before = format!("WITH v ({columns}) AS (VALUES ");
-    let after = format!(
-        ") UPDATE orders SET \
-         alarm = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alarm END, {set} \
-         FROM v WHERE orders.id = v.id"
-    );
-    Statements::new(&before, &row, &after)
+static UPDATE: LazyLock<Statements> = LazyLock::new(|| {
+    let alarm =
+        "alarm = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alarm END";
+    update(&[&LOOKED[..], &ANSWERED].concat(), &[alarm])
 });
 
-/// Writes orders as they are now.
-pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
-    for (sql, orders) in UPDATES.over(orders) {
-        let mut query = sqlx::query(sql);
-        for stored in orders {
-            let order = &stored.order;
-            let confirmed = order.confirmed.as_ref();
-            let provisional = order.provisional.as_ref();
-            let tie = order.tie.as_ref();
-            query = query
-                .bind(stored.id)
-                .bind(order.ask_at.map(|at| at.0))
-                .bind(order.asked_at.map(|at| at.0))
-                .bind(order.attempts)
-                .bind(order.parked.as_deref())
-                .bind(stored.lease.map(|(lease, _)| lease))
-                .bind(stored.lease.map(|(_, until)| until.0))
-                .bind(confirmed.map(|c| c.state.as_str()))
-                .bind(confirmed.map(|c| c.updated_at.0))
-                .bind(confirmed.and_then(|c| c.expires_at).map(|at| at.0))
-                .bind(confirmed.map(|c| c.confirmed_at.0))
-                .bind(confirmed.is_some_and(|c| c.reopened))
-                .bind(provisional.map(|p| p.state.as_str()))
-                .bind(provisional.map(|p| p.said_at.0))
-                .bind(hints_text(&order.hints))
-                .bind(tie.map(|tie| tie.state.as_str()))
-                .bind(tie.map(|tie| tie.since.0))
-                .bind(order.missing_since.map(|at| at.0))
-                .bind(stored.heard_at.map(|at| at.0));
-        }
+fn update(columns: &[&str], more: &[&str]) -> Statements {
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    let set = columns[1..].iter().map(|name| format!("{name} = v.{name}"));
+    let set: Vec<String> = set
+        .chain(more.iter().map(|set| (*set).to_owned()))
+        .collect();
+    let before = format!("WITH v ({}) AS (VALUES ", columns.join(", "));
+    let after = format!(
+        ") UPDATE orders SET {} FROM v WHERE orders.id = v.id",
+        set.join(", ")
+    );
+    Statements::new(&before, &row, &after)
+}
+
+type Update<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// Writes what a look changed.
+pub(super) async fn write_looked(
+    db: &mut SqliteConnection,
+    orders: &[StoredOrder],
+) -> sqlx::Result<()> {
+    for (sql, orders) in UPDATE_LOOKED.over(orders) {
+        let query = orders.iter().fold(sqlx::query(sql), bind_looked);
         query.execute(&mut *db).await?;
     }
     Ok(())
+}
+
+/// Writes orders as they are now.
+pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
+    for (sql, orders) in UPDATE.over(orders) {
+        let bind = |query, stored| bind_answered(bind_looked(query, stored), stored);
+        let query = orders.iter().fold(sqlx::query(sql), bind);
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// In the order of [`LOOKED`].
+fn bind_looked<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
+    let order = &stored.order;
+    let provisional = order.provisional.as_ref();
+    query
+        .bind(stored.id)
+        .bind(order.ask_at.map(|at| at.0))
+        .bind(order.attempts)
+        .bind(order.parked.as_deref())
+        .bind(provisional.map(|p| p.state.as_str()))
+        .bind(provisional.map(|p| p.said_at.0))
+        .bind(hints_text(&order.hints))
+        .bind(order.hints.first().map(|hint| hint.said_at.0))
+        .bind(stored.heard_at.map(|at| at.0))
+}
+
+/// In the order of [`ANSWERED`].
+fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
+    let order = &stored.order;
+    let confirmed = order.confirmed.as_ref();
+    let tie = order.tie.as_ref();
+    query
+        .bind(order.asked_at.map(|at| at.0))
+        .bind(stored.lease.map(|(lease, _)| lease))
+        .bind(stored.lease.map(|(_, until)| until.0))
+        .bind(confirmed.map(|c| c.state.as_str()))
+        .bind(confirmed.map(|c| c.updated_at.0))
+        .bind(confirmed.and_then(|c| c.expires_at).map(|at| at.0))
+        .bind(confirmed.map(|c| c.confirmed_at.0))
+        .bind(confirmed.is_some_and(|c| c.reopened))
+        .bind(tie.map(|tie| tie.state.as_str()))
+        .bind(tie.map(|tie| tie.since.0))
+        .bind(order.missing_since.map(|at| at.0))
 }
 
 fn hints_text(hints: &[Hint]) -> String {

@@ -19,6 +19,7 @@ use super::checkpoint::Written;
 use super::conditions;
 use super::inbox::{self, NewDelivery, Part};
 use super::look::{self, LookReport, LookRequest};
+use super::news::News;
 use super::retain::{self, Cleared, Spans};
 use super::shrink;
 use super::space::Space;
@@ -59,7 +60,7 @@ impl<A, T> Call<A, T> {
 /// Everything that can be written.
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
-    Look(Call<LookRequest, LookReport>),
+    Look(Call<(LookRequest, News), LookReport>),
     Claim(Call<ClaimRequest, Vec<Claim>>),
     Settle(Call<Arc<[Outcome]>, Vec<Settled>>),
     GiveBack(Call<Claim, ()>),
@@ -251,8 +252,8 @@ impl Writer {
             match write {
                 Write::Accept(_) | Write::Settle(_) => {}
                 Write::Look(call) => {
-                    let newest = self.next_delivery - 1;
-                    call.done = Some(look::look(db, &call.args, newest).await?);
+                    let (request, news) = &call.args;
+                    call.done = Some(look::look(db, request, news).await?);
                 }
                 Write::Claim(call) => call.done = Some(asks::claim(db, &call.args).await?),
                 Write::GiveBack(call) => call.done = Some(asks::give_back(db, &call.args).await?),

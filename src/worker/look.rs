@@ -23,7 +23,7 @@ const GATHER: Duration = Duration::from_millis(3);
 /// After a look, the writer belongs to callbacks for this many times as long as the look took: they are
 /// waited for, news are not. What gathers meanwhile is looked at together, which costs less. While none come,
 /// there is no rest: nobody waits.
-const REST: u32 = 4;
+const REST: u32 = 6;
 
 /// … but no longer than this, should the disk have been slow.
 const REST_MAX: Duration = Duration::from_millis(100);
@@ -166,12 +166,12 @@ mod tests {
     #[test]
     fn the_rest_is_as_long_as_callbacks_can_use_and_news_can_bear() {
         for (took_ms, pace, behind, rest_ms, deliveries) in [
-            (5, None, 0.0, 20, 128),
+            (5, None, 0.0, 30, 128),
             (50, None, 0.0, 100, 128),
             // Nobody waits, so what has gathered is worked off at once.
             (5, pace(0, 25), 0.0, 0, 128),
-            (5, pace(1, 25), 0.0, 20, 128),
-            (5, pace(300, 25), 0.0, 20, 128),
+            (5, pace(1, 25), 0.0, 30, 128),
+            (5, pace(300, 25), 0.0, 30, 128),
             // More than twice as many came as are bearable: in less than half the time it is as many.
             (5, pace(1000, 25), 0.0, 6, 128),
             // Those that came too many before are made up for.

@@ -52,6 +52,10 @@ proptest! {
                     let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
                     order = look(&order, &[event], Time(now), &rule).order;
                     prop_assert_eq!(&order.confirmed, &before.confirmed);
+                    // Nor anything else that only an answer changes: it is not even written after a look.
+                    prop_assert_eq!(&order.tie, &before.tie);
+                    prop_assert_eq!(order.asked_at, before.asked_at);
+                    prop_assert_eq!(order.missing_since, before.missing_since);
                 }
                 News::Answer(state, updated_at, now, expires_at) => {
                     let snapshot = Snapshot {

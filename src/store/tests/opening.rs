@@ -139,12 +139,61 @@ fn shipped_migrations_are_never_edited() {
             include_str!("../../../migrations/0007_closed_at_anew.sql"),
             "6eb95c31076606ad91dbf9f6876895769c5088d00d03569142a95e13bd4b6885",
         ),
+        (
+            "hinted at",
+            include_str!("../../../migrations/0008_hinted_at.sql"),
+            "3ba74318613b22eaaa64067c2a05424c73155f1fbae1a141a23c5e5628ca49c1",
+        ),
     ];
     for (name, text, expected) in shipped {
         let digest = Sha256::digest(text);
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, expected, "{name}");
     }
+}
+
+/// What was open before the migration is as old after it.
+#[tokio::test]
+async fn open_claims_of_an_earlier_version_keep_their_age() {
+    let mut db = SqliteConnection::connect("sqlite::memory:")
+        .await
+        .expect("connects");
+    let unsettled =
+        "SELECT group_concat(coalesce(unsettled_at, '-')) FROM (SELECT * FROM orders ORDER BY id)";
+    for migration in [
+        include_str!("../../../migrations/0001_first.sql"),
+        include_str!("../../../migrations/0002_urgency.sql"),
+        include_str!("../../../migrations/0003_retention.sql"),
+        include_str!("../../../migrations/0004_retention_of_rows.sql"),
+        include_str!("../../../migrations/0005_standing.sql"),
+        include_str!("../../../migrations/0006_closed_orders.sql"),
+        include_str!("../../../migrations/0007_closed_at_anew.sql"),
+        "INSERT INTO projects (name) VALUES ('p')",
+        "INSERT INTO orders (project, name, first_seen_at, hints, confirmed_state, updated_at, confirmed_at) VALUES
+            (1, 'new', 10, '[]', NULL, NULL, NULL),
+            (1, 'closed', 10, '[]', 'COMPLETED', 5, 5),
+            (1, 'hinted', 10, '[{\"said_at\":20,\"settles_at\":30},{\"said_at\":7}]', 'CREATED', 5, 5),
+            (1, 'of 0.1.0', 10, '[{\"settles_at\":30}]', NULL, NULL, NULL)",
+    ] {
+        sqlx::raw_sql(migration).execute(&mut db).await.expect("migrates");
+    }
+    let before: String = sqlx::query(unsettled)
+        .fetch_one(&mut db)
+        .await
+        .expect("reads")
+        .get(0);
+    assert_eq!(before, "10,-,20,30");
+    let migration = include_str!("../../../migrations/0008_hinted_at.sql");
+    sqlx::raw_sql(migration)
+        .execute(&mut db)
+        .await
+        .expect("migrates");
+    let after: String = sqlx::query(unsettled)
+        .fetch_one(&mut db)
+        .await
+        .expect("reads")
+        .get(0);
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

@@ -29,6 +29,29 @@ async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
     assert_eq!(history.transitions.len(), 2);
 }
 
+/// News are read before the writer has its turn, so two may hold the same.
+#[tokio::test]
+async fn the_same_news_are_settled_once() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    let read = || news::read(&house.store.readers, 256);
+    let [first, second] = [read().await, read().await].map(|news| news.expect("reads"));
+    house
+        .accept(delivery("e2", "o1", State::Completed, 11))
+        .await;
+    let look = |news| house.store.write(Write::Look, (request(20), news));
+    assert_eq!(look(first).await.expect("looks").looked.len(), 1);
+    assert_eq!(look(second).await.expect("looks").looked.len(), 0);
+    assert_eq!(
+        house.look(21).await.looked.len(),
+        1,
+        "what came since is left"
+    );
+    assert_eq!(house.history("o1").await.transitions.len(), 2);
+}
+
 #[tokio::test]
 async fn a_storm_about_one_order_is_looked_at_in_parts_and_wholly() {
     let house = House::new().await;

@@ -223,7 +223,9 @@ impl Mind for Database {
         match self.forgets {
             Forgets::Nothing => {}
             Forgets::News => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
-            Forgets::Hints => self.execute("UPDATE orders SET hints = '[]', ask_at = NULL"),
+            Forgets::Hints => {
+                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, ask_at = NULL")
+            }
         }
         let (store, writer) = start(&runtime, &self.folder, now);
         (self.store, self.writer) = (Some(store), writer);

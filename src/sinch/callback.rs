@@ -4,8 +4,12 @@
 //! are normal, and absent, `null` and `""` mean the same. What cannot be used is not an error but a
 //! kind of content: an authentic callback is kept, whatever it says.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use jiff::{Timestamp, civil, tz::Offset};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
 
 use crate::order::{Id, Status, Time};
 
@@ -45,18 +49,89 @@ const NUMBER_ORDER: &str = "NUMBER_ORDER";
 /// Longer ids and words than this are nobody's: they would only fill the database.
 const TEXT_MAX_BYTES: usize = 256;
 
+/// The properties that are used, as they stand in the body. Where one stands twice, the last counts.
+#[derive(Default)]
+struct Fields<'a> {
+    event_id: Field<'a>,
+    project_id: Field<'a>,
+    resource_type: Field<'a>,
+    resource_id: Field<'a>,
+    status: Field<'a>,
+    timestamp: Field<'a>,
+}
+
+/// What a property says. Text comes first: nearly all are.
+#[derive(Default, serde::Deserialize)]
+#[serde(untagged)]
+enum Field<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    #[default]
+    Absent,
+    NotText(IgnoredAny),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Name {
+    EventId,
+    ProjectId,
+    ResourceType,
+    ResourceId,
+    Status,
+    Timestamp,
+    #[serde(other)]
+    Ignored,
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Fields<'de>, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(name) = map.next_key()? {
+                    let field = match name {
+                        Name::EventId => &mut fields.event_id,
+                        Name::ProjectId => &mut fields.project_id,
+                        Name::ResourceType => &mut fields.resource_type,
+                        Name::ResourceId => &mut fields.resource_id,
+                        Name::Status => &mut fields.status,
+                        Name::Timestamp => &mut fields.timestamp,
+                        Name::Ignored => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *field = map.next_value()?;
+                }
+                Ok(fields)
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}
+
 /// Reads a body that was sent to `project`'s path.
 pub fn parse(body: &[u8], project: &Id) -> Callback {
-    let fields = match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => return not_understood(None, "the body is JSON but not an object".to_owned()),
+    let fields = match serde_json::from_slice::<Fields>(body) {
+        Ok(fields) => fields,
+        Err(error) if error.classify() == Category::Data => {
+            return not_understood(None, "the body is JSON but not an object".to_owned());
+        }
         // Its own words can quote the body; the position cannot.
         Err(error) => {
             let place = format!("line {}, column {}", error.line(), error.column());
             return not_understood(None, format!("the body is not JSON ({place})"));
         }
     };
-    let event_id = text(&fields, "eventId").ok().flatten();
+    let event_id = text("eventId", &fields.event_id).ok().flatten();
+    let event_id = event_id.map(str::to_owned);
     match content(&fields, project) {
         Ok(content) => Callback { event_id, content },
         Err(reason) => not_understood(event_id, reason),
@@ -70,45 +145,44 @@ fn not_understood(event_id: Option<String>, reason: String) -> Callback {
     }
 }
 
-fn content(fields: &Map<String, Value>, project: &Id) -> Result<Content, String> {
-    text(fields, "eventId")?;
-    if let Some(named) = text(fields, "projectId")?
+fn content(fields: &Fields, project: &Id) -> Result<Content, String> {
+    text("eventId", &fields.event_id)?;
+    if let Some(named) = text("projectId", &fields.project_id)?
         && named != project.as_str()
     {
         return Err("projectId is not the project that this path belongs to".to_owned());
     }
-    let resource_type = require(fields, "resourceType")?;
+    let resource_type = require("resourceType", &fields.resource_type)?;
     if resource_type != NUMBER_ORDER {
+        let resource_type = resource_type.to_owned();
         return Ok(Content::Other { resource_type });
     }
-    let order = Id::new(require(fields, "resourceId")?)
+    let order = Id::new(require("resourceId", &fields.resource_id)?)
         .ok_or("resourceId cannot be the id of an order: it could not stand in a URL")?;
-    let status = Status::from_word(&require(fields, "status")?);
+    let status = Status::from_word(require("status", &fields.status)?);
     // An unreadable time stamp does not make the event invalid; it only cannot be put in order.
-    let said_at = text(fields, "timestamp").ok().flatten();
+    let said_at = text("timestamp", &fields.timestamp).ok().flatten();
     Ok(Content::Order {
         order,
         status,
-        said_at: said_at.and_then(|text| time(&text)),
+        said_at: said_at.and_then(time),
     })
 }
 
-fn require(fields: &Map<String, Value>, name: &str) -> Result<String, String> {
-    text(fields, name)?.ok_or_else(|| format!("{name} is missing"))
+fn require<'a>(name: &str, field: &'a Field) -> Result<&'a str, String> {
+    text(name, field)?.ok_or_else(|| format!("{name} is missing"))
 }
 
 /// A property's text; `None` where it is absent, `null` or empty.
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) if text.len() > TEXT_MAX_BYTES => {
+fn text<'a>(name: &str, field: &'a Field) -> Result<Option<&'a str>, String> {
+    match field {
+        Field::Absent => Ok(None),
+        Field::Text(text) if text.is_empty() => Ok(None),
+        Field::Text(text) if text.len() > TEXT_MAX_BYTES => {
             Err(format!("{name} is longer than {TEXT_MAX_BYTES} bytes"))
         }
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(format!("{name} is not a string"))
-        }
+        Field::Text(text) => Ok(Some(text)),
+        Field::NotText(_) => Err(format!("{name} is not a string")),
     }
 }
 
@@ -155,6 +229,23 @@ mod tests {
                 order: Id::new("o1").expect("an id"),
                 status: Status::Known(State::InReview),
                 said_at: Some(Time(1_770_091_506_123_456)),
+            }
+        );
+    }
+
+    #[test]
+    fn a_property_is_what_it_means_however_it_is_written() {
+        let callback = read(
+            r#"{"resourceId":"other","event\u0049d":"e\u0031","resourceType":"NUMBER\u005fORDER",
+                "status":"BLOCKED","deep":{"eventId":"no","list":[{"status":"no"}]},"resourceId":"o1"}"#,
+        );
+        assert_eq!(callback.event_id.as_deref(), Some("e1"));
+        assert_eq!(
+            callback.content,
+            Content::Order {
+                order: Id::new("o1").expect("an id"),
+                status: Status::Known(State::Blocked),
+                said_at: None,
             }
         );
     }
@@ -212,11 +303,17 @@ mod tests {
             ("", "not JSON"),
             ("{", "not JSON"),
             ("[]", "not an object"),
+            ("{} {}", "not JSON"),
+            (r#"{"eventId":"e1""#, "not JSON"),
             ("null", "not an object"),
             ("{}", "resourceType is missing"),
             (
                 r#"{"eventId":123,"resourceType":"ACTIVE_NUMBER"}"#,
                 "eventId is not a string",
+            ),
+            (
+                r#"{"resourceType":["NUMBER_ORDER"]}"#,
+                "resourceType is not a string",
             ),
             (
                 r#"{"resourceType":"NUMBER_ORDER","status":"BLOCKED"}"#,

@@ -191,7 +191,7 @@ impl Default for Database {
     fn default() -> Database {
         Database {
             path: PathBuf::from("sinch-callbacks.db"),
-            waiting_max: 256,
+            waiting_max: 384,
             free_min_bytes: 64 << 20,
         }
     }

@@ -46,9 +46,7 @@ impl Id {
         let safe = (1..=128).contains(&text.len())
             && text != "."
             && text != ".."
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !br#"/\?#%"<>^`{|}"#.contains(&b));
+            && text.bytes().all(stays_in_its_segment);
         safe.then_some(Id(text))
     }
 
@@ -56,6 +54,14 @@ impl Id {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn stays_in_its_segment(byte: u8) -> bool {
+    let leaves = matches!(
+        byte,
+        b'/' | b'\\' | b'?' | b'#' | b'%' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
+    );
+    byte.is_ascii_graphic() && !leaves
 }
 
 impl fmt::Display for Id {

@@ -355,6 +355,9 @@ mod tests {
         ] {
             assert_eq!(Id::new(id), None, "{id:?}");
         }
+        for byte in r#"/\?#%"<>^`{|}"#.chars() {
+            assert_eq!(Id::new(format!("a{byte}b")), None, "{byte:?}");
+        }
         assert_eq!(Id::new("x".repeat(129)), None);
         for id in [
             "01jgkbb8xywmz3hhahd76menqf",

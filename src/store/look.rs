@@ -56,8 +56,12 @@ pub struct LookReport {
     pub looked: Vec<Looked>,
 }
 
-/// Only from where the news began: whoever looked at them meanwhile has moved it.
-const LOOKED_TO: &str = "UPDATE service SET looked_to = ? WHERE looked_to = ?";
+/// Only where these are all the news up to the last of them, as they were when they were read. Whoever looked
+/// meanwhile has moved it; and a conflict is inserted a moment after what came later in its batch.
+const LOOKED_TO: &str = "
+    UPDATE service SET looked_to = ?1
+    WHERE looked_to = ?2
+        AND ?3 = (SELECT count(*) FROM deliveries WHERE id > ?2 AND id <= ?1)";
 
 static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, name, first_seen_at) SELECT * FROM (VALUES ";
@@ -83,8 +87,8 @@ static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
     Statements::new(before, "(?, ?, ?, ?)", after)
 });
 
-/// Looks at news, order by order, and settles them. Where somebody else has looked since they were read, nothing
-/// is left to do.
+/// Looks at news, order by order, and settles them. Where these have changed since they were read, nothing is
+/// done: they are to be read again.
 pub(super) async fn look(
     db: &mut SqliteConnection,
     request: &LookRequest,
@@ -93,9 +97,10 @@ pub(super) async fn look(
     let moved = sqlx::query(LOOKED_TO)
         .bind(news.last)
         .bind(news.looked_to)
+        .bind(news.taken as i64)
         .execute(&mut *db);
-    let still_news = moved.await?.rows_affected() > 0;
-    let found = match still_news {
+    let unchanged = moved.await?.rows_affected() > 0;
+    let found = match unchanged {
         true => orders(db, &news.waiting).await?,
         false => Vec::new(),
     };

@@ -52,6 +52,29 @@ async fn the_same_news_are_settled_once() {
     assert_eq!(house.history("o1").await.transitions.len(), 2);
 }
 
+/// A conflict is inserted after what came later in its batch: between the two, somebody may read the news.
+#[tokio::test]
+async fn what_comes_among_news_that_were_read_is_not_passed_over() {
+    let house = House::new().await;
+    let event = |event, secs| delivery(event, "o1", State::InReview, secs);
+    house.accept(event("e1", 10)).await;
+    // It uses up a number.
+    assert_eq!(house.accept(event("e1", 10)).await, Accepted::Repeat);
+    house.accept(event("e2", 11)).await;
+    let news = news::read(&house.store.readers, 256).await.expect("reads");
+    assert_eq!(news.taken, 2);
+    house
+        .edit(
+            "INSERT INTO deliveries (id, project, event, received_at, order_name, status, phase, body) \
+             SELECT 2, project, 'late', received_at, order_name, status, phase, body \
+             FROM deliveries WHERE id = 1",
+        )
+        .await;
+    let look = house.store.write(Write::Look, (request(20), news));
+    assert_eq!(look.await.expect("looks").looked.len(), 0);
+    assert_eq!(house.look(21).await.looked.len(), 3);
+}
+
 #[tokio::test]
 async fn a_storm_about_one_order_is_looked_at_in_parts_and_wholly() {
     let house = House::new().await;

@@ -41,9 +41,9 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
-    /// The system has nothing left for the writer to run on.
-    #[error("the writer cannot be started: {0}")]
-    Writer(io::Error),
+    /// The system has nothing left for a part of the service to run on.
+    #[error("{0} cannot be started: {1}")]
+    Thread(&'static str, io::Error),
     /// There is no client for a project's API.
     #[error("project {project}: {error}")]
     Client {
@@ -202,7 +202,7 @@ impl App {
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
-        let writing = on_its_own_thread(writer).map_err(StartError::Writer)?;
+        let writing = on_its_own_thread(Part::Writer, "writer", writer)?;
         parts.spawn(async move { (Part::Writer, writing.await) });
 
         let rule = Rule::new(config.worker.staleness, config.worker.staleness_max);
@@ -213,7 +213,8 @@ impl App {
             vitals: vitals.clone(),
         };
         let looking = looker.run(stop.clone());
-        parts.spawn(async move { (Part::Looker, looking.await.map_err(RunError::from)) });
+        let looking = on_its_own_thread(Part::Looker, "looker", looking)?;
+        parts.spawn(async move { (Part::Looker, looking.await) });
         for (project, client, resume) in clients {
             let asker = Asker {
                 gate: gates.remove(&project).unwrap_or_default(),
@@ -373,26 +374,33 @@ impl App {
     }
 }
 
-/// Runs the writer on a thread of its own, and returns what it ends with. Between two hops to SQLite it would
-/// otherwise wait in line with the requests, and the more of these there are to refuse, the less would be
-/// committed. Nobody waits for the thread itself: should the disk hang, the process ends after its grace.
+/// Runs a part on a thread of its own, and returns what it ends with. On the shared runtime it would wait in line with
+/// the requests wherever it waits at all, and the more of these there are, the less it would get done. Nobody waits
+/// for the thread itself: should the disk hang, the process ends after its grace.
 fn on_its_own_thread(
-    writer: impl Future<Output = Result<(), StoreError>> + Send + 'static,
-) -> io::Result<impl Future<Output = Result<(), RunError>>> {
-    let runtime = Builder::new_current_thread().enable_time().build()?;
+    part: Part,
+    thread_name: &'static str,
+    work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+) -> Result<impl Future<Output = Result<(), RunError>>, StartError> {
+    let failed = |error| StartError::Thread(part.name(), error);
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(failed)?;
     let (ended, end) = oneshot::channel();
     let run = move || {
         // Whoever waited may have gone, over the grace.
-        let _ = ended.send(runtime.block_on(writer));
+        let _ = ended.send(runtime.block_on(work));
     };
     thread::Builder::new()
-        .name("writer".to_owned())
-        .spawn(run)?;
-    Ok(async {
+        .name(thread_name.to_owned())
+        .spawn(run)
+        .map_err(failed)?;
+    Ok(async move {
         match end.await {
             Ok(outcome) => Ok(outcome?),
             // It panicked.
-            Err(_) => Err(RunError::Ended(Part::Writer.name())),
+            Err(_) => Err(RunError::Ended(part.name())),
         }
     })
 }
@@ -456,7 +464,7 @@ mod tests {
                     thread::park();
                 }
             };
-            runtime.spawn(on_its_own_thread(hangs).expect("a thread"));
+            runtime.spawn(on_its_own_thread(Part::Writer, "hangs", hangs).expect("a thread"));
             drop(runtime);
             ended.send(())
         });
@@ -465,7 +473,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_that_panics_has_ended() {
-        let writing = on_its_own_thread(async { panic!("on purpose") }).expect("a thread");
+        let panics = async { panic!("on purpose") };
+        let writing = on_its_own_thread(Part::Writer, "panics", panics).expect("a thread");
         assert!(matches!(writing.await, Err(RunError::Ended("the writer"))));
     }
 }

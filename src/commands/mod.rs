@@ -52,7 +52,7 @@ fn start_code(error: &StartError) -> u8 {
     match error {
         StartError::Database(OpenError::Held(_)) => HELD,
         StartError::Client { .. } => CONFIG,
-        StartError::Database(_) | StartError::Listen { .. } | StartError::Writer(_) => FAILURE,
+        StartError::Database(_) | StartError::Listen { .. } | StartError::Thread(..) => FAILURE,
     }
 }
 

@@ -192,6 +192,8 @@ pub async fn open(
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(5))
+        // A file does not hang up.
+        .test_before_acquire(false)
         .connect_lazy_with(options.read_only(true));
     let space = Arc::new(Space::around(path, settings.free_min_bytes));
     let written = Arc::new(Written::default());

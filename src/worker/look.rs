@@ -28,9 +28,9 @@ const REST: u32 = 6;
 /// … but no longer than this, should the disk have been slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// … nor longer than until this many times as many have come as are looked at: however fast they come, two
-/// sevenths of them are looked at meanwhile.
-const COME_MAX: f64 = 3.5;
+/// … nor longer than until this many times as many have come as are looked at: however fast they come, three
+/// tenths of them are looked at meanwhile.
+const COME_MAX: f64 = 3.25;
 
 /// That it took longer is made up for, but for no more than so many that came.
 const BEHIND_MAX: f64 = 1024.0;
@@ -71,20 +71,23 @@ impl Looker {
             let pause = match self.store.look(request).await {
                 Ok(report) => {
                     log(&report);
-                    let now = Instant::now();
+                    // What is newest was read when the look began.
                     let pace = before
-                        .replace((now, report.newest))
+                        .replace((began, report.newest))
                         .map(|(at, newest)| Pace {
                             came: u32::try_from(report.newest - newest).unwrap_or(0),
-                            within: now - at,
+                            within: began - at,
                         });
                     behind = pace
                         .as_ref()
                         .map_or(0.0, |p| p.behind(behind, report.taken));
                     let rest;
-                    (rest, deliveries_max) = next(now - began, pace, behind);
+                    (rest, deliveries_max) = next(began.elapsed(), pace, behind);
                     if report.taken > 0 {
-                        stop.run_until_cancelled(sleep(rest)).await;
+                        // The timer would make a millisecond of nothing.
+                        if !rest.is_zero() {
+                            stop.run_until_cancelled(sleep(rest)).await;
+                        }
                         continue;
                     }
                     POLL
@@ -171,14 +174,14 @@ mod tests {
             // Nobody waits, so what has gathered is worked off at once.
             (5, pace(0, 25), 0.0, 0, 128),
             (5, pace(1, 25), 0.0, 30, 128),
-            (5, pace(300, 25), 0.0, 30, 128),
+            (5, pace(300, 25), 0.0, 29, 128),
             // More than twice as many came as are bearable: in less than half the time it is as many.
-            (5, pace(1000, 25), 0.0, 6, 128),
+            (5, pace(1000, 25), 0.0, 5, 128),
             // Those that came too many before are made up for.
-            (5, pace(1000, 25), 120.0, 3, 128),
+            (5, pace(1000, 25), 120.0, 2, 128),
             (5, pace(1000, 25), 1024.0, 0, 128),
             // Not even without a rest: more are looked at at once.
-            (5, pace(5000, 25), 0.0, 0, 285),
+            (5, pace(5000, 25), 0.0, 0, 307),
             (5, pace(50000, 25), 0.0, 0, 512),
         ] {
             let (rest, next) = next(MS * took_ms, pace, behind);

@@ -121,20 +121,29 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 pub fn parse(body: &[u8], project: &Id) -> Callback {
     let fields = match serde_json::from_slice::<Fields>(body) {
         Ok(fields) => fields,
-        Err(error) if error.classify() == Category::Data => {
-            return not_understood(None, "the body is JSON but not an object".to_owned());
-        }
-        // Its own words can quote the body; the position cannot.
-        Err(error) => {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            return not_understood(None, format!("the body is not JSON ({place})"));
-        }
+        Err(error) => return not_understood(None, why_unreadable(body, error)),
     };
     let event_id = text("eventId", &fields.event_id).ok().flatten();
     let event_id = event_id.map(str::to_owned);
     match content(&fields, project) {
         Ok(content) => Callback { event_id, content },
         Err(reason) => not_understood(event_id, reason),
+    }
+}
+
+/// The error's own words can quote the body; the position cannot.
+fn why_unreadable(body: &[u8], error: serde_json::Error) -> String {
+    let broken = match error.classify() {
+        // It begins as something else than an object, and has not been read any further.
+        Category::Data => serde_json::from_slice::<IgnoredAny>(body).err(),
+        Category::Io | Category::Syntax | Category::Eof => Some(error),
+    };
+    match broken {
+        Some(error) => {
+            let (line, column) = (error.line(), error.column());
+            format!("the body is not JSON (line {line}, column {column})")
+        }
+        None => "the body is JSON but not an object".to_owned(),
     }
 }
 
@@ -303,6 +312,7 @@ mod tests {
             ("", "not JSON"),
             ("{", "not JSON"),
             ("[]", "not an object"),
+            ("[[[", "not JSON"),
             ("{} {}", "not JSON"),
             (r#"{"eventId":"e1""#, "not JSON"),
             ("null", "not an object"),

@@ -7,7 +7,8 @@
 //! - [`store`]: the database: the inbox, the orders, the one writer.
 //! - [`worker`]: carries the work: looks at news, asks Sinch.
 //! - [`http`]: sockets in: callbacks, and the operators' questions.
-//! - [`vitals`], [`clock`]: what the running service knows of itself, and the time.
+//! - [`vitals`], [`clock`], [`exposure`]: what the running service knows of itself, the time, and files that are
+//!   open to too many.
 //! - [`config`], [`telemetry`]: what the operator decides, checked once; the log.
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
 //! - [`simulator`]: plays Sinch on this machine, both sides, with faults by seed.
@@ -19,6 +20,7 @@ pub mod app;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod exposure;
 pub mod http;
 pub mod order;
 pub mod simulator;

@@ -7,15 +7,16 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, and which others it may name.
-const ROOMS: [(&str, &str); 13] = [
+const ROOMS: [(&str, &str); 14] = [
     ("order", ""),
+    ("exposure", ""),
     ("sinch", "order"),
-    ("store", "order"),
+    ("store", "order exposure"),
     ("vitals", "order store"),
     ("clock", "order"),
     ("http", "order sinch store vitals clock"),
     ("worker", "order sinch store vitals clock"),
-    ("config", "order"),
+    ("config", "order exposure"),
     ("telemetry", "config"),
     ("simulator", "order sinch"),
     (

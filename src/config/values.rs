@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,12 +12,11 @@ use url::Url;
 
 use super::network;
 use super::tree::{Key, Tree};
+use crate::exposure;
 
 /// What the example has in place of every secret.
 const PLACEHOLDER: &str = "replace-me";
 const DAY_SECS: f64 = 86_400.0;
-/// Others than the owner and the group may read.
-const WORLD_READABLE: u32 = 0o004;
 
 /// The faults and warnings found so far.
 pub struct Check<'a> {
@@ -241,11 +239,8 @@ impl<'a> Check<'a> {
     fn secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
-                if std::fs::metadata(path).is_ok_and(|data| data.mode() & WORLD_READABLE != 0) {
-                    self.warn(
-                        at,
-                        "every user of this machine can read it; take that right away",
-                    );
+                if let Some(what) = exposure::of(path) {
+                    self.warn(at, what);
                 }
                 Some(text)
             }

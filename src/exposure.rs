@@ -1,0 +1,46 @@
+//! Files that more people can read than should.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The right of users who are neither the owner nor in the group to read.
+const READ_BY_ALL: u32 = 0o004;
+
+/// What is unwise about a file that holds something secret, with the cure; `None` where nothing is, or where
+/// the file cannot be looked at.
+pub fn of(path: &Path) -> Option<&'static str> {
+    let file = std::fs::metadata(path).ok()?;
+    let open = file.is_file() && file.mode() & READ_BY_ALL != 0;
+    open.then_some("every user of this machine can read it; take that right away")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_exposed_by_its_last_digit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        std::fs::write(&path, "x").expect("written");
+        let link = folder.path().join("link");
+        symlink(&path, &link).expect("linked");
+        for (mode, exposed) in [
+            (0o600, false),
+            (0o640, false),
+            (0o602, false),
+            (0o604, true),
+            (0o644, true),
+            (0o444, true),
+        ] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
+            assert_eq!(of(&path).is_some(), exposed, "{mode:o}");
+            assert_eq!(of(&link).is_some(), exposed, "{mode:o} by a link");
+        }
+        assert_eq!(of(folder.path()), None, "a folder holds no secret itself");
+        assert_eq!(of(&folder.path().join("absent")), None);
+    }
+}

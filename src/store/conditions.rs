@@ -103,6 +103,7 @@ impl Store {
             Which::All => None,
             Which::New => Some(condition.to_string()),
         };
+        let mut db = self.readers.moment().await?;
         let mut found = Vec::new();
         let mut spans = limits.expiring.clone();
         spans.sort();
@@ -119,7 +120,7 @@ impl Store {
         for (after, until, condition) in [overdue].into_iter().chain(expiring) {
             let query = sqlx::query(EXPIRING).bind(after.0).bind(until.0);
             let query = query.bind(known(condition)).bind(limit);
-            found.extend(query.fetch_all(&self.readers).await?);
+            found.extend(query.fetch_all(&mut *db).await?);
         }
         for (state, limit_span) in [
             (State::InReview, limits.review),
@@ -130,7 +131,7 @@ impl Store {
             let query = query
                 .bind(known(Condition::Lasting(state, limit_span)))
                 .bind(limit);
-            found.extend(query.fetch_all(&self.readers).await?);
+            found.extend(query.fetch_all(&mut *db).await?);
         }
         let conditions = found.iter().map(|row| condition_row(row, now, limits));
         Ok(conditions

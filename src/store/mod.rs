@@ -13,6 +13,7 @@ mod look;
 mod news;
 mod open;
 mod queries;
+mod readers;
 mod retain;
 mod rows;
 mod shrink;
@@ -29,7 +30,8 @@ pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{OpenError, Settings, check, open};
 pub use queries::{
-    AnswerRow, Body, DeliveryRow, OrderFilter, OrderHistory, OrderRow, ParkedRow, TransitionRow,
+    AnswerRow, Body, DeliveryRow, Found, OrderFilter, OrderHistory, OrderRow, ParkedRow,
+    TransitionRow,
 };
 pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, StateCount, Summary};
@@ -37,10 +39,10 @@ pub use summary::{Convergence, StateCount, Summary};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sqlx::SqlitePool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::order::{Id, OrderKey, Time};
+use readers::Readers;
 use space::Space;
 use writer::{Call, Write};
 
@@ -48,7 +50,7 @@ use writer::{Call, Write};
 #[derive(Clone)]
 pub struct Store {
     writes: mpsc::Sender<Write>,
-    readers: SqlitePool,
+    readers: Readers,
     path: PathBuf,
     space: Arc<Space>,
     news: Arc<Notify>,

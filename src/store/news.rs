@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
+use super::readers::Readers;
 use super::rows;
 use crate::order::{Event, Status, Time};
 
@@ -54,10 +55,10 @@ struct Found {
 }
 
 /// Reads the deliveries that have waited longest, at most so many.
-pub(super) async fn read(readers: &SqlitePool, deliveries_max: u32) -> sqlx::Result<News> {
+pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result<News> {
     let row = sqlx::query(NEWS)
         .bind(deliveries_max)
-        .fetch_one(readers)
+        .fetch_one(&mut *readers.news().await?)
         .await?;
     let mut found: Vec<Found> = rows::text(&row, 2)?;
     found.sort_unstable_by_key(|found| found.id);

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use rustix::fs::Access;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
 use super::checkpoint::{self, Written};
+use super::readers::Readers;
 use super::space::Space;
 use super::writer::{Identity, Writer};
 use super::{Gate, Store, StoreError};
@@ -89,8 +90,6 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// What is left of the WAL file after that.
 const WAL_BYTES: &str = "16777216";
-
-const READERS_MAX: u32 = 4;
 
 fn migrations() -> Migrator {
     let simple = |version, name: &'static str, text: &'static str| {
@@ -189,12 +188,7 @@ pub async fn open(
         .get(0);
     let options = options.create_if_missing(false);
     let folding = options.connect().await.map_err(unusable)?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS_MAX)
-        .acquire_timeout(Duration::from_secs(5))
-        // A file does not hang up.
-        .test_before_acquire(false)
-        .connect_lazy_with(options.read_only(true));
+    let readers = Readers::new(options);
     let space = Arc::new(Space::around(path, settings.free_min_bytes));
     let written = Arc::new(Written::default());
     let mut writer = Writer {

@@ -1,9 +1,9 @@
-//! What operators ask of single orders and deliveries. Read-only, beside the writer: nothing here can
-//! delay a callback.
+//! What operators ask of single orders and deliveries. Read-only, beside the writer, each answer from one moment:
+//! nothing here can delay a callback or news.
 
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::rows::{self, StoredOrder, order_text, time};
 use super::{Store, StoreError};
@@ -107,6 +107,17 @@ pub struct OrderHistory {
     pub answers: Vec<AnswerRow>,
     /// Every change of its state.
     pub transitions: Vec<TransitionRow>,
+}
+
+/// What an id alone leads to.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Nobody knows such an order.
+    Nothing,
+    /// One order.
+    One(Box<OrderHistory>),
+    /// An order in each of several projects.
+    Several,
 }
 
 /// What one callback said of an order, and what was decided.
@@ -255,7 +266,7 @@ impl Store {
             .bind(!filter.parked)
             .bind(filter.limit)
             .bind(filter.state.as_deref())
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.moment().await?)
             .await?;
         found
             .iter()
@@ -263,20 +274,19 @@ impl Store {
             .collect()
     }
 
-    /// The orders with this id: one for each project at most.
+    /// The order with this id, whichever project it belongs to.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn find(&self, order: &Id) -> Result<Vec<OrderKey>, StoreError> {
-        let found = sqlx::query(BY_NAME)
-            .bind(order.as_str())
-            .fetch_all(&self.readers)
-            .await?;
-        let known = found
-            .iter()
-            .map(|row| Ok(rows::text::<StoredOrder>(row, 0)?.key));
-        known.collect()
+    pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
+        let mut db = self.readers.moment().await?;
+        let mut known = by_name(&mut db, order).await?;
+        match (known.pop(), known.is_empty()) {
+            (None, _) => Ok(Found::Nothing),
+            (Some(only), true) => Ok(Found::One(history(&mut db, only).await?.into())),
+            (Some(_), false) => Ok(Found::Several),
+        }
     }
 
     /// An order with its history; `None`: nobody knows it.
@@ -285,37 +295,12 @@ impl Store {
     ///
     /// When the database cannot be read.
     pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderHistory>, StoreError> {
-        let found = sqlx::query(BY_NAME)
-            .bind(key.order.as_str())
-            .fetch_all(&self.readers)
-            .await?;
-        let mut order = None;
-        for row in &found {
-            let stored: StoredOrder = rows::text(row, 0)?;
-            if stored.key == *key {
-                order = Some(stored);
-            }
+        let mut db = self.readers.moment().await?;
+        let known = by_name(&mut db, &key.order).await?;
+        match known.into_iter().find(|stored| stored.key == *key) {
+            Some(stored) => Ok(Some(history(&mut db, stored).await?)),
+            None => Ok(None),
         }
-        let Some(order) = order else {
-            return Ok(None);
-        };
-        let deliveries = sqlx::query(DELIVERIES)
-            .bind(order.id)
-            .bind(key.project.as_str())
-            .bind(key.order.as_str())
-            .bind(HISTORY_MAX)
-            .fetch_all(&self.readers)
-            .await?;
-        let [answers, transitions] =
-            [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
-        let answers = answers.fetch_all(&self.readers).await?;
-        let transitions = transitions.fetch_all(&self.readers).await?;
-        Ok(Some(OrderHistory {
-            order: order.into(),
-            deliveries: oldest_first(&deliveries, delivery)?,
-            answers: oldest_first(&answers, answer)?,
-            transitions: oldest_first(&transitions, transition)?,
-        }))
     }
 
     /// Deliveries that an operator must look at, oldest first.
@@ -327,7 +312,7 @@ impl Store {
         let found = sqlx::query(PARKED)
             .bind(after)
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.moment().await?)
             .await?;
         Ok(found.iter().map(parked).collect::<sqlx::Result<_>>()?)
     }
@@ -341,7 +326,7 @@ impl Store {
         let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
         let found = sqlx::query(sql)
             .bind(delivery)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.moment().await?)
             .await?;
         let Some(row) = found else { return Ok(None) };
         Ok(Some(match row.try_get("is_gone")? {
@@ -349,6 +334,36 @@ impl Store {
             false => Body::Kept(row.try_get("body")?),
         }))
     }
+}
+
+/// The orders with this id: one for each project at most.
+async fn by_name(db: &mut SqliteConnection, order: &Id) -> sqlx::Result<Vec<StoredOrder>> {
+    let found = sqlx::query(BY_NAME)
+        .bind(order.as_str())
+        .fetch_all(db)
+        .await?;
+    found.iter().map(|row| rows::text(row, 0)).collect()
+}
+
+/// All that is recorded of an order, as of the moment at which it was read.
+async fn history(db: &mut SqliteConnection, order: StoredOrder) -> sqlx::Result<OrderHistory> {
+    let deliveries = sqlx::query(DELIVERIES)
+        .bind(order.id)
+        .bind(order.key.project.as_str())
+        .bind(order.key.order.as_str())
+        .bind(HISTORY_MAX)
+        .fetch_all(&mut *db)
+        .await?;
+    let [answers, transitions] =
+        [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+    let answers = answers.fetch_all(&mut *db).await?;
+    let transitions = transitions.fetch_all(&mut *db).await?;
+    Ok(OrderHistory {
+        order: order.into(),
+        deliveries: oldest_first(&deliveries, delivery)?,
+        answers: oldest_first(&answers, answer)?,
+        transitions: oldest_first(&transitions, transition)?,
+    })
 }
 
 fn oldest_first<T>(

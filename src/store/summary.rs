@@ -129,13 +129,11 @@ impl Store {
     ///
     /// When the database cannot be read.
     pub async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
-        let counts = sqlx::query(COUNTS).fetch_one(&self.readers).await?;
-        let to_ask = sqlx::query(TO_ASK)
-            .bind(now.0)
-            .fetch_one(&self.readers)
-            .await?;
-        let by_state = sqlx::query(BY_STATE).fetch_all(&self.readers).await?;
-        let changes = sqlx::query(CONVERGENCE).fetch_one(&self.readers).await?;
+        let mut db = self.readers.moment().await?;
+        let counts = sqlx::query(COUNTS).fetch_one(&mut *db).await?;
+        let to_ask = sqlx::query(TO_ASK).bind(now.0).fetch_one(&mut *db).await?;
+        let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
+        let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         let changes = serde_json::from_str(changes.try_get(0)?)
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Summary {

@@ -15,7 +15,7 @@ use super::{Context, Page, Shared, id, import, page_size, path, query};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
-use crate::store::{OrderFilter, OrderHistory, OrderRow, WatchRequest};
+use crate::store::{Found, OrderFilter, OrderHistory, OrderRow, WatchRequest};
 
 /// The largest list of orders that is taken at once: some 150,000 ids. It is one write, for which callbacks
 /// wait about half a second then.
@@ -90,11 +90,10 @@ async fn find_order(
     asked: Result<Path<String>, PathRejection>,
 ) -> Result<Json<OrderHistory>, Problem> {
     let order = path(asked)?;
-    let found = context.store.find(&id(order)?).await?;
-    match found.as_slice() {
-        [] => Err(unknown_order()),
-        [key] => history(&context, key).await,
-        [..] => {
+    match context.store.find(&id(order)?).await? {
+        Found::Nothing => Err(unknown_order()),
+        Found::One(history) => Ok(Json(*history)),
+        Found::Several => {
             let detail = "several projects have this order: ask /api/v1/orders/PROJECT/ORDER";
             Err(Problem::with_detail(StatusCode::CONFLICT, detail))
         }
@@ -110,11 +109,7 @@ fn key(asked: Asked) -> Result<OrderKey, Problem> {
 }
 
 async fn show_order(State(context): Shared, asked: Asked) -> Result<Json<OrderHistory>, Problem> {
-    history(&context, &key(asked)?).await
-}
-
-async fn history(context: &Context, key: &OrderKey) -> Result<Json<OrderHistory>, Problem> {
-    let history = context.store.history(key).await?;
+    let history = context.store.history(&key(asked)?).await?;
     history.map(Json).ok_or_else(unknown_order)
 }
 

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod checkpoints;
 mod closing;
+mod moments;
 mod opening;
 mod orders;
 mod retaining;
@@ -124,6 +125,11 @@ impl House {
         };
         let settled = self.store.settle([outcome].into()).await;
         settled.expect("settles").remove(0)
+    }
+
+    /// A look at the tables themselves.
+    async fn moment(&self) -> Transaction<'static, Sqlite> {
+        self.store.readers.moment().await.expect("reads")
     }
 
     async fn history(&self, order: &str) -> OrderHistory {

@@ -93,7 +93,7 @@ proptest! {
                 .map(|count| (count.state, count.orders))
                 .collect();
             let sql = "SELECT state, count(*) AS orders FROM orders GROUP BY state ORDER BY state";
-            let anew = sqlx::query(sql).fetch_all(&house.store.readers).await.expect("reads");
+            let anew = sqlx::query(sql).fetch_all(&mut *house.moment().await).await.expect("reads");
             let anew: Vec<(String, i64)> =
                 anew.iter().map(|row| (row.get("state"), row.get("orders"))).collect();
             assert_eq!(counted, anew);
@@ -111,7 +111,7 @@ proptest! {
 async fn plan(house: &House, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
-        .fetch_all(&house.store.readers)
+        .fetch_all(&mut *house.moment().await)
         .await;
     let rows = rows.expect("is explained");
     rows.iter().map(|row| row.get("detail")).collect()

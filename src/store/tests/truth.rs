@@ -79,9 +79,10 @@ impl Database {
             " FROM orders AS o JOIN projects AS p ON p.id = o.project"
         );
         let readers = &self.store().readers;
-        let row = self
-            .runtime
-            .block_on(sqlx::query(SQL).fetch_optional(readers));
+        let row = self.runtime.block_on(async {
+            let mut db = readers.moment().await?;
+            sqlx::query(SQL).fetch_optional(&mut *db).await
+        });
         if let Some(row) = row.expect("reads") {
             let stored: StoredOrder = rows::text(&row, 0).expect("an order");
             self.order = stored.order;
@@ -231,8 +232,12 @@ impl Mind for Database {
         (self.store, self.writer) = (Some(store), writer);
         self.read();
         let sql = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
-        let waiting = sqlx::query(sql).fetch_one(&self.store().readers);
-        let waiting: i64 = runtime.block_on(waiting).expect("reads").get(0);
+        let readers = &self.store().readers;
+        let waiting = runtime.block_on(async {
+            let mut db = readers.moment().await?;
+            sqlx::query(sql).fetch_one(&mut *db).await
+        });
+        let waiting: i64 = waiting.expect("reads").get(0);
         waiting > 0
     }
 }

@@ -1,0 +1,100 @@
+//! What one answer shows comes from one moment, though orders are confirmed while it is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::*;
+
+/// Enough for a torn answer to be all but certain: without a transaction half of such runs show one within the
+/// first ten orders.
+const ORDERS: i64 = 200;
+
+fn name(n: i64) -> String {
+    format!("o{n}")
+}
+
+/// An order shows what its answers and transitions tell, no less and no more.
+fn assert_whole(history: &OrderHistory) {
+    let is_confirmed = history.order.confirmed.is_some();
+    let moved = history.transitions.iter().any(|moved| moved.confirmed);
+    assert_eq!(is_confirmed, !history.answers.is_empty(), "{history:?}");
+    assert_eq!(is_confirmed, moved, "{history:?}");
+    assert_eq!(is_confirmed, history.order.settled, "{history:?}");
+}
+
+/// Reads until the work is done; the answer counts the reads.
+fn reads<F: Future<Output = ()> + Send>(
+    done: &Arc<AtomicBool>,
+    mut read: impl FnMut(i64) -> F + Send + 'static,
+) -> JoinHandle<i64>
+where
+    F: 'static,
+{
+    let done = done.clone();
+    tokio::spawn(async move {
+        let mut count = 0;
+        while !done.load(Relaxed) {
+            read(count).await;
+            count += 1;
+        }
+        count
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_torn_by_what_is_written_meanwhile() {
+    let house = House::new().await;
+    let request = WatchRequest {
+        project: id(PROJECT),
+        orders: (0..ORDERS).map(|n| id(&name(n))).collect(),
+        now: at(10),
+    };
+    house.store.watch(request).await.expect("writes");
+    let done = Arc::new(AtomicBool::new(false));
+    let newest = Arc::new(std::sync::atomic::AtomicI64::new(0));
+
+    let (store, current) = (house.store.clone(), newest.clone());
+    let by_key = reads(&done, move |_| {
+        let (store, key) = (store.clone(), key(&name(current.load(Relaxed))));
+        async move {
+            let history = store.history(&key).await.expect("reads");
+            assert_whole(&history.expect("is known"));
+        }
+    });
+    let (store, current) = (house.store.clone(), newest.clone());
+    let by_id = reads(&done, move |_| {
+        let (store, id) = (store.clone(), id(&name(current.load(Relaxed))));
+        async move {
+            match store.find(&id).await.expect("reads") {
+                Found::One(history) => assert_whole(&history),
+                other => panic!("not one: {other:?}"),
+            }
+        }
+    });
+    let store = house.store.clone();
+    let all = reads(&done, move |_| {
+        let store = store.clone();
+        async move {
+            let summary = store.summary(at(20)).await.expect("reads");
+            let unknown = summary.orders_by_state.iter();
+            let unknown = unknown.filter(|count| count.state == "UNKNOWN");
+            let unknown: i64 = unknown.map(|count| count.orders).sum();
+            assert_eq!(unknown, summary.orders_unsettled, "{summary:?}");
+        }
+    });
+
+    for n in 0..ORDERS {
+        let claims = house.claim_some(1, Turn::Oldest, 20).await;
+        let [claim] = claims.as_slice() else {
+            panic!("one is due at least")
+        };
+        assert_eq!(claim.key, key(&name(n)), "in their order");
+        newest.store(n, Relaxed);
+        house.settle(claim, shows(State::InReview, 15), 21).await;
+    }
+    done.store(true, Relaxed);
+    for reads in [by_key, by_id, all] {
+        let count = reads.await.expect("no torn answer");
+        assert!(count > 0, "nothing was read meanwhile");
+    }
+}

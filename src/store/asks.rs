@@ -5,7 +5,7 @@
 //! transaction that settles it, against the order as it is by then: news may have come meanwhile.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,6 +25,8 @@ pub struct ClaimRequest {
     pub orders_max: u32,
     /// Who comes first.
     pub turn: Turn,
+    /// Orders that [`Turn::Apart`] takes, and no other turn does.
+    pub apart: Arc<[Id]>,
     /// When.
     pub now: Time,
     /// How long the lease holds, should its holder vanish.
@@ -38,6 +40,10 @@ pub enum Turn {
     Urgent,
     /// Whoever has waited longest.
     Oldest,
+    /// Anybody, by chance: one order's trouble is not to stand for all that was named along with it.
+    Chance,
+    /// Those that are set apart, whoever of them has waited longest.
+    Apart,
 }
 
 /// An order that is leased to the caller, who is to ask Sinch about it.
@@ -100,7 +106,8 @@ macro_rules! due {
              FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
             $index,
             " ON o.project = p.id WHERE p.name = ?2 AND o.ask_at <= ?1 \
-             AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)",
+             AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1) \
+             AND o.name NOT IN (SELECT value FROM json_each(?4))",
             $further,
             " ORDER BY o.ask_at LIMIT ?3 + 0))"
         )
@@ -119,6 +126,17 @@ pub(super) const DUE_URGENT: &str = concat!(
 /// All.
 pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_ask", ""));
 
+/// Those that are set apart: few, so each is looked up.
+const DUE_APART: &str = "
+    SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts
+        FROM projects AS p CROSS JOIN json_each(?4) AS v
+        CROSS JOIN orders AS o ON o.project = p.id AND o.name = v.value
+        WHERE p.name = ?2 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
+        ORDER BY o.ask_at LIMIT ?3 + 0)";
+
+/// From the beginning of each list chance picks among so many.
+const CHANCE_AMONG: u32 = 500;
+
 const LEASE: &str = "
     UPDATE orders SET lease = ?, leased_until_at = ?, attempts = attempts + 1
     WHERE id IN (SELECT value FROM json_each(?))";
@@ -130,13 +148,15 @@ pub(super) async fn claim(
 ) -> sqlx::Result<Vec<Claim>> {
     let orders_max = request.orders_max as usize;
     let mut due = match request.turn {
-        Turn::Urgent => find(db, DUE_URGENT, request).await?,
+        Turn::Urgent => find(db, DUE_URGENT, request).await?.concat(),
         Turn::Oldest => Vec::new(),
+        Turn::Chance => find_by_chance(db, request).await?,
+        Turn::Apart => find(db, DUE_APART, request).await?.concat(),
     };
-    if due.len() < orders_max {
-        let urgent: HashSet<i64> = due.iter().map(|due| due.id).collect();
-        let oldest = find(db, DUE_OLDEST, request).await?.into_iter();
-        due.extend(oldest.filter(|due| !urgent.contains(&due.id)));
+    if due.len() < orders_max && request.turn != Turn::Apart {
+        let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
+        let oldest = find(db, DUE_OLDEST, request).await?.concat();
+        due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
     }
     // Who holds which order is told by the order and this.
     let lease = fastrand::i64(1..);
@@ -165,22 +185,41 @@ pub(super) async fn claim(
     Ok(claims)
 }
 
-/// The due orders of a query's lists, one after the other.
+/// The due orders of a query's lists.
 async fn find(
     db: &mut SqliteConnection,
     sql: &'static str,
     request: &ClaimRequest,
-) -> sqlx::Result<Vec<Due>> {
+) -> sqlx::Result<Vec<Vec<Due>>> {
+    let apart: Vec<&str> = request.apart.iter().map(Id::as_str).collect();
     let found = sqlx::query(sql)
         .bind(request.now.0)
         .bind(request.project.as_str())
         .bind(request.orders_max)
+        .bind(json(&apart))
         .fetch_one(db)
         .await?;
-    let lists: sqlx::Result<Vec<Vec<Due>>> = (0..found.len())
+    (0..found.len())
         .map(|list| rows::text(&found, list))
-        .collect();
-    Ok(lists?.concat())
+        .collect()
+}
+
+/// The due orders of one list, which chance picks, in no order: of a project's thousand strange orders and its
+/// one that a callback has just named, each kind has its chance.
+async fn find_by_chance(
+    db: &mut SqliteConnection,
+    request: &ClaimRequest,
+) -> sqlx::Result<Vec<Due>> {
+    let among = ClaimRequest {
+        orders_max: request.orders_max.max(CHANCE_AMONG),
+        ..request.clone()
+    };
+    let mut lists = find(db, DUE_URGENT, &among).await?;
+    lists.extend(find(db, DUE_OLDEST, &among).await?);
+    lists.retain(|list| !list.is_empty());
+    let mut picked = fastrand::choice(lists).unwrap_or_default();
+    fastrand::shuffle(&mut picked);
+    Ok(picked)
 }
 
 /// An order that is due.

@@ -207,6 +207,7 @@ impl Shared {
             project: self.asker.project.clone(),
             orders_max,
             turn,
+            apart: Arc::default(),
             now,
             lease: self.asker.lease,
         };

@@ -98,10 +98,22 @@ impl House {
     }
 
     async fn claim_some(&self, orders_max: u32, turn: Turn, secs: i64) -> Vec<Claim> {
+        self.claim_beside(&[], orders_max, turn, secs).await
+    }
+
+    /// As [`House::claim_some`], with orders set apart.
+    async fn claim_beside(
+        &self,
+        apart: &[String],
+        orders_max: u32,
+        turn: Turn,
+        secs: i64,
+    ) -> Vec<Claim> {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max,
             turn,
+            apart: apart.iter().map(|order| id(order)).collect(),
             now: at(secs),
             lease: Duration::from_secs(60),
         };

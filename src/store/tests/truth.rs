@@ -176,6 +176,7 @@ impl Mind for Database {
             project: id(PROJECT),
             orders_max: 1,
             turn: Turn::Urgent,
+            apart: Arc::default(),
             now,
             lease: Duration::from_secs(60),
         };

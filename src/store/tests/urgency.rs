@@ -117,6 +117,56 @@ async fn a_tie_is_urgent() {
     assert_eq!(names(&claims), ["o0"]);
 }
 
+#[tokio::test]
+async fn orders_that_are_set_apart_have_turns_of_their_own_and_no_others() {
+    let house = House::new().await;
+    house.quiet(&several("quiet", 3), 10).await;
+    house.watch(&several("watched", 3), 20).await;
+    let named = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| name.to_string())
+            .collect::<Vec<_>>()
+    };
+    let apart = named(&["quiet0", "watched0", "nobody"]);
+    for turn in [Turn::Urgent, Turn::Oldest, Turn::Chance] {
+        let claims = house.claim_beside(&apart, 10, turn, 400).await;
+        let mut claimed = named(&names(&claims));
+        claimed.sort();
+        assert_eq!(
+            claimed,
+            ["quiet1", "quiet2", "watched1", "watched2"],
+            "{turn:?}"
+        );
+        for claim in claims {
+            house.store.give_back(claim).await.expect("is given back");
+        }
+    }
+    let claims = house.claim_beside(&apart, 1, Turn::Apart, 400).await;
+    assert_eq!(names(&claims), ["watched0"], "has waited longest");
+    let claims = house.claim_beside(&apart, 10, Turn::Apart, 400).await;
+    assert_eq!(names(&claims), ["quiet0"], "the other is held");
+}
+
+#[tokio::test]
+async fn by_chance_neither_the_front_of_a_list_nor_the_longest_list_is_all_that_is_asked_about() {
+    const TRIES: usize = 60;
+    let house = House::new().await;
+    house.watch(&several("watched", 200), 20).await;
+    house
+        .accept(delivery("e1", "told", State::Completed, 20))
+        .await;
+    house.look(20).await;
+    let mut met = BTreeMap::<String, usize>::new();
+    for _ in 0..TRIES {
+        let claim = house.claim_some(1, Turn::Chance, 400).await.remove(0);
+        *met.entry(claim.key.order.to_string()).or_default() += 1;
+        house.store.give_back(claim).await.expect("is given back");
+    }
+    // One list in three holds nothing else.
+    assert!(met["told"] > 3 && met.len() > 10, "{met:?}");
+}
+
 /// How long an order waited that fell due.
 #[derive(Debug)]
 struct Wait {

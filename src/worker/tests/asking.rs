@@ -262,6 +262,7 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
         project: project(),
         orders_max: 3,
         turn: Turn::Oldest,
+        apart: Arc::default(),
         now: clock::now(),
         lease: PATIENCE,
     };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -288,6 +289,7 @@ impl Service {
             project: project(),
             orders_max,
             turn,
+            apart: Arc::default(),
             now: self.now,
             lease: Duration::from_secs(50),
         };

@@ -40,7 +40,7 @@ impl ConditionRow {
     }
 }
 
-const EXPIRING: &str = concat!(
+pub(super) const EXPIRING: &str = concat!(
     "SELECT ",
     order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \
@@ -48,7 +48,8 @@ const EXPIRING: &str = concat!(
      AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
 );
 
-const LASTING: &str = concat!(
+// The states are those of the index, by which SQLite sees that it serves.
+pub(super) const LASTING: &str = concat!(
     "SELECT ",
     order_text!(),
     " FROM orders AS o JOIN projects AS p ON p.id = o.project \

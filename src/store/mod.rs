@@ -22,6 +22,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod words;
 mod writer;
 
 pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, Turn, WatchRequest};
@@ -260,8 +261,7 @@ impl Store {
     }
 
     /// Gives some of what is free in the file back to the disk, and says how many bytes; zero: what is free is
-    /// so little that it stays for what comes, or the file was made before it could give anything back. The
-    /// file is shorter once the WAL is folded into it.
+    /// so little that it stays for what comes. The file is shorter once the WAL is folded into it.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::fs::Access;
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use super::checkpoint::{self, Written};
 use super::readers::Readers;
 use super::space::Space;
+use super::words::open_states;
 use super::writer::{Identity, Writer};
 use super::{Gate, Store, StoreError};
 use crate::order::{Id, Time};
@@ -91,49 +92,14 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// What is left of the WAL file after that.
 const WAL_BYTES: &str = "16777216";
 
-fn migrations() -> Migrator {
-    let simple = |version, name: &'static str, text: &'static str| {
+/// The schema, in the steps in which it came to be.
+pub(super) fn migrations() -> Migrator {
+    let step = |version, name: &'static str, text: &'static str| {
         let text = text.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
     };
-    Migrator::with_migrations(vec![
-        simple(1, "first", include_str!("../../migrations/0001_first.sql")),
-        simple(
-            2,
-            "urgency",
-            include_str!("../../migrations/0002_urgency.sql"),
-        ),
-        simple(
-            3,
-            "retention",
-            include_str!("../../migrations/0003_retention.sql"),
-        ),
-        simple(
-            4,
-            "retention of rows",
-            include_str!("../../migrations/0004_retention_of_rows.sql"),
-        ),
-        simple(
-            5,
-            "standing",
-            include_str!("../../migrations/0005_standing.sql"),
-        ),
-        simple(
-            6,
-            "closed orders",
-            include_str!("../../migrations/0006_closed_orders.sql"),
-        ),
-        simple(
-            7,
-            "closed at anew",
-            include_str!("../../migrations/0007_closed_at_anew.sql"),
-        ),
-        simple(
-            8,
-            "hinted at",
-            include_str!("../../migrations/0008_hinted_at.sql"),
-        ),
-    ])
+    let schema = include_str!("../../migrations/0001_schema.sql");
+    Migrator::with_migrations(vec![step(1, "schema", schema)])
 }
 
 /// An id up to `looked_to` counts as looked at, also when retention has left no row that has it.
@@ -392,18 +358,24 @@ async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<(), Ope
 }
 
 /// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
-const RESUME: &str = "
-    UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL
-        AND (confirmed_state IS NULL OR hints <> '[]'
-            OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED'))";
+static RESUME: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
+         AND (confirmed_state IS NULL OR hints <> '[]' OR confirmed_state IN ({}))",
+        open_states()
+    )
+});
 
 /// After an unclean end every open order is asked about again, since callbacks may have been missed
 /// while nobody listened: spread over as long as the budget needs for all, and no later than planned.
-const SPREAD: &str = "
-    UPDATE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (
-        SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL))))
-    WHERE project = ?2 AND ask_at > ?1
-        AND (confirmed_state IS NULL OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED'))";
+static SPREAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
+         SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL)))) \
+         WHERE project = ?2 AND ask_at > ?1 AND (confirmed_state IS NULL OR confirmed_state IN ({}))",
+        open_states()
+    )
+});
 
 /// No wish lies further ahead than this, unless the clock was set back since it was made.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
@@ -445,7 +417,7 @@ async fn prepare(
         projects.insert(project.clone(), id);
         gates.insert(project.clone(), gate);
         if let Some(asks_per_second) = asks_per_second {
-            sqlx::query(RESUME)
+            sqlx::query(RESUME.as_str())
                 .bind(settings.now.0)
                 .bind(id)
                 .execute(&mut *tx)
@@ -456,7 +428,7 @@ async fn prepare(
                 .execute(&mut *tx)
                 .await?;
             if !clean {
-                sqlx::query(SPREAD)
+                sqlx::query(SPREAD.as_str())
                     .bind(settings.now.0)
                     .bind(id)
                     .bind(asks_per_second)

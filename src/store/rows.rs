@@ -155,8 +155,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> 
 struct HintText {
     /// `null` stands for every word that we do not know.
     state: Option<String>,
-    /// Absent in what version 0.1.0 wrote.
-    said_at: Option<i64>,
+    said_at: i64,
     settles_at: i64,
 }
 
@@ -166,7 +165,7 @@ impl TryFrom<HintText> for Hint {
     fn try_from(hint: HintText) -> Result<Hint, &'static str> {
         Ok(Hint {
             state: hint.state.as_deref().map(known).transpose()?,
-            said_at: Time(hint.said_at.unwrap_or(hint.settles_at)),
+            said_at: Time(hint.said_at),
             settles_at: Time(hint.settles_at),
         })
     }
@@ -288,7 +287,7 @@ fn hints_text(hints: &[Hint]) -> String {
         .iter()
         .map(|hint| HintText {
             state: hint.state.map(|state| state.as_str().to_owned()),
-            said_at: Some(hint.said_at.0),
+            said_at: hint.said_at.0,
             settles_at: hint.settles_at.0,
         })
         .collect();

@@ -1,8 +1,7 @@
 //! Giving space back: what retention has left free in the file goes back to the disk, a little at a time.
 //!
 //! SQLite moves pages from the end of the file to where there is room, and cuts the end off. Some room stays,
-//! since what comes needs it again. A file that was made before this program asked SQLite to keep account of
-//! where its pages belong cannot do it: SQLite leaves it as it is, and its room is used again.
+//! since what comes needs it again.
 
 use sqlx::{Row, SqliteConnection};
 

@@ -94,7 +94,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
     for (order, set) in [
         ("due", "ask_at = 1".to_owned()),
         ("leased", "lease = 1, leased_until_at = 1".to_owned()),
-        ("hinted", format!("hints = '{hint}'")),
+        ("hinted", format!("hints = '{hint}', hinted_at = 1")),
         (
             "tied",
             "tie_state = 'REJECTED', tie_since_at = 1".to_owned(),
@@ -102,7 +102,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
         ("open", "confirmed_state = 'IN_REVIEW'".to_owned()),
         (
             "unknown",
-            "confirmed_state = NULL, updated_at = NULL, confirmed_at = NULL, parked = '404'"
+            "confirmed_state = NULL, updated_at = NULL, confirmed_at = NULL, expires_at = NULL, parked = '404'"
                 .to_owned(),
         ),
     ] {

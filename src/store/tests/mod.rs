@@ -14,6 +14,7 @@ mod moments;
 mod opening;
 mod orders;
 mod retaining;
+mod schema;
 mod shrinking;
 mod standing;
 mod taking;

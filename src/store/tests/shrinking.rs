@@ -80,20 +80,3 @@ async fn a_little_room_stays_for_what_comes() {
     assert!(house.number(FREE).await > 2900);
     assert_eq!(house.shrink_all().await, 0);
 }
-
-/// A file of an earlier version: SQLite keeps no account of where its pages belong.
-#[tokio::test]
-async fn a_file_that_cannot_give_back_is_left_as_it_is() {
-    let house = House::new().await.again().await;
-    house.edit("PRAGMA auto_vacuum = NONE; VACUUM").await;
-    let house = house.again().await.fill_and_clear(8000).await;
-    assert_eq!(house.number(MODE).await, 0);
-    assert_eq!(house.shrink_all().await, 0);
-    assert!(house.number(FREE).await > 7900);
-
-    // The cure that the README names.
-    let house = house.again().await;
-    house.edit("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").await;
-    let house = house.again().await.fill_and_clear(8000).await;
-    assert!(house.shrink_all().await > 0);
-}

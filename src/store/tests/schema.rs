@@ -1,0 +1,280 @@
+//! The schema: what it takes, and that its words are those of the rules.
+
+use sqlx::migrate::Migrator;
+
+use super::*;
+use crate::store::open::migrations;
+
+/// Rows of every table as the first schema has them: an order for each state, one of which everything is known.
+const SAMPLE: &str = "
+    INSERT INTO projects (id, name) VALUES (1, 'project-1');
+    INSERT INTO orders (id, project, name, first_seen_at, confirmed_state, updated_at, confirmed_at)
+    VALUES (1, 1, 'CREATED', 1, 'CREATED', 1, 1), (2, 1, 'IN_REVIEW', 1, 'IN_REVIEW', 1, 1),
+        (3, 1, 'BLOCKED', 1, 'BLOCKED', 1, 1), (4, 1, 'COMPLETED', 1, 'COMPLETED', 1, 1),
+        (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1);
+    INSERT INTO orders (id, project, name, first_seen_at, heard_at, ask_at, asked_at, attempts, confirmed_state,
+        updated_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, tie_state,
+        tie_since_at, missing_since_at, alarm)
+    VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 'IN_REVIEW', 6, 7, 8, 'BLOCKED', 9,
+        '[{\"state\":\"BLOCKED\",\"said_at\":9,\"settles_at\":10}]', 9, 'COMPLETED', 11, 12, 'x');
+    INSERT INTO orders (id, project, name, first_seen_at, parked) VALUES (8, 1, 'parked', 1, 'x');
+    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, verdict,
+        settled_at, body, digest)
+    VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'settled', 'x', 2, x'', zeroblob(16)),
+        (2, 1, 'e2', 1, 'all', 7, 'NEW_WORD', NULL, 'parked', 'x', 2, x'78', NULL),
+        (3, 1, 'e3', 1, NULL, NULL, NULL, NULL, 'recorded', 'x', NULL, x'78', NULL),
+        (4, 1, 'e4', 1, NULL, NULL, NULL, NULL, 'parked', 'x', NULL, x'78', NULL),
+        (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, x'78', NULL);
+    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
+    VALUES (7, 1, 'NEW_WORD', 1, 'x'), (7, 1, NULL, NULL, 'x');
+    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, took)
+    VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'x', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'x', NULL, NULL);
+    UPDATE service SET looked_to = 4, bodies_to = 2, deliveries_to = 1, answers_to = 1;
+    PRAGMA application_id = 0x53694362";
+
+async fn connect(folder: &TempDir) -> SqliteConnection {
+    let path = folder.path().join("house.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    SqliteConnection::connect(&url).await.expect("connects")
+}
+
+/// A folder with a file that the first schema made, with the sample in it.
+async fn first() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut db = connect(&folder).await;
+    let first = migrations().iter().take(1).cloned().collect();
+    let migrated = Migrator::with_migrations(first).run(&mut db).await;
+    migrated.expect("migrates");
+    sqlx::raw_sql(SAMPLE).execute(&mut db).await.expect("fills");
+    db.close().await.expect("closes");
+    folder
+}
+
+/// Each step to the schema of today is tried on rows, and not on empty tables alone.
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_date() {
+    let house = House::open(first().await).await;
+    let filter = OrderFilter {
+        limit: 100,
+        ..OrderFilter::default()
+    };
+    let orders = house.store.orders(&filter).await.expect("reads");
+    assert_eq!(orders.len(), 8);
+    let history = house.history("all").await;
+    assert_eq!(history.order.hints, ["BLOCKED"]);
+    let rows = (
+        history.deliveries.len(),
+        history.answers.len(),
+        history.transitions.len(),
+    );
+    assert_eq!(rows, (3, 2, 2));
+    assert_eq!(house.store.parked(0, 9).await.expect("reads").len(), 2);
+    let summary = house.store.summary(at(9)).await.expect("reads");
+    let in_states: i64 = summary
+        .orders_by_state
+        .iter()
+        .map(|count| count.orders)
+        .sum();
+    assert_eq!(in_states, 8);
+    assert_eq!(house.look(9).await.looked.len(), 1);
+    let faults = "SELECT count(*) FROM pragma_foreign_key_check";
+    assert_eq!(house.number(faults).await, 0);
+    let intact = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+    assert_eq!(house.number(intact).await, 1);
+}
+
+/// Each value is out of its column's range, and nothing else is wrong.
+const REFUSED: [&str; 39] = [
+    "projects SET name = '' WHERE id = 1",
+    "projects SET failures = -1",
+    "projects SET failures = 4294967296",
+    "projects SET paused_until_at = 1",
+    "orders SET name = '' WHERE id = 1",
+    "orders SET name = printf('%129s', 'x') WHERE id = 1",
+    "orders SET attempts = -1",
+    "orders SET attempts = 4294967296",
+    "orders SET wished = 2",
+    "orders SET reopened = 2",
+    "orders SET lease = 1",
+    "orders SET leased_until_at = 1",
+    "orders SET confirmed_state = 'MISSING'",
+    "orders SET confirmed_state = NULL",
+    "orders SET confirmed_at = NULL WHERE id = 1",
+    "orders SET updated_at = NULL WHERE id = 1",
+    "orders SET expires_at = 1 WHERE confirmed_state IS NULL",
+    "orders SET reopened = 1 WHERE confirmed_state IS NULL",
+    "orders SET provisional_state = 'MISSING', provisional_at = 1",
+    "orders SET provisional_at = NULL",
+    "orders SET hints = '[', hinted_at = 1",
+    "orders SET hints = '{}', hinted_at = 1",
+    "orders SET hints = '[]' WHERE id = 7",
+    "orders SET hinted_at = NULL WHERE id = 7",
+    "orders SET tie_state = 'MISSING', tie_since_at = 1",
+    "orders SET tie_since_at = NULL WHERE id = 7",
+    "orders SET parked = 'x' WHERE id = 7",
+    "deliveries SET event = '' WHERE id = 1",
+    "deliveries SET order_name = '' WHERE id = 5",
+    "deliveries SET phase = 'lost'",
+    "deliveries SET verdict = NULL WHERE id = 1",
+    "deliveries SET status = NULL WHERE id = 1",
+    "deliveries SET order_id = NULL WHERE id = 1",
+    "deliveries SET repeats = -1",
+    "deliveries SET digest = zeroblob(16) WHERE id = 2",
+    "transitions SET to_state = 'MISSING'",
+    "transitions SET took = -1 WHERE id = 1",
+    "service SET bodies_to = looked_to + 1",
+    "service SET clean = 2",
+];
+
+#[tokio::test]
+async fn no_column_takes_what_is_out_of_its_range() {
+    let house = House::open(first().await).await;
+    let mut db = connect(&house.folder).await;
+    for change in REFUSED {
+        let mut update = async |sql| {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                .execute(&mut db)
+                .await
+        };
+        let refused = update(format!("UPDATE {change}")).await;
+        let error = refused.expect_err(change);
+        let is_check = error
+            .as_database_error()
+            .is_some_and(|e| e.is_check_violation());
+        assert!(is_check, "{change}: {error}");
+        // The control: nothing but the range stood in the way.
+        let ignored = format!(
+            "PRAGMA ignore_check_constraints = ON; BEGIN; UPDATE {change}; ROLLBACK; \
+             PRAGMA ignore_check_constraints = OFF"
+        );
+        assert!(update(ignored).await.is_ok(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_knows_every_state_and_which_are_final() {
+    let house = House::open(first().await).await;
+    for state in State::ALL {
+        for column in ["confirmed", "provisional", "tie"] {
+            let at = if column == "tie" { "since_at" } else { "at" };
+            let sql = format!(
+                "UPDATE orders SET {column}_state = '{state}', {column}_{at} = 1 WHERE id = 7;
+                 INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause)
+                 VALUES (7, 1, '{state}', '{state}', 0, 1, 'x')"
+            );
+            house.edit(&sql).await;
+        }
+        let sql = format!(
+            "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, confirmed_at = 1, ask_at = NULL WHERE id = 1"
+        );
+        house.edit(&sql).await;
+        let closed = house
+            .number("SELECT count(*) FROM orders WHERE id = 1 AND closed_at IS NOT NULL")
+            .await;
+        assert_eq!(closed, i64::from(state.is_final()), "{state}");
+    }
+}
+
+/// Which orders are due by then, by name: the sample names them after their states.
+async fn due(house: &House, until: Time) -> Vec<String> {
+    let filter = OrderFilter {
+        limit: 100,
+        ..OrderFilter::default()
+    };
+    let orders = house.store.orders(&filter).await.expect("reads");
+    orders
+        .into_iter()
+        .filter(|order| order.ask_at.is_some_and(|at| at <= until))
+        .map(|order| order.order)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_start_takes_up_every_order_that_is_not_final() {
+    let open: Vec<&str> = State::ALL
+        .into_iter()
+        .filter(|state| !state.is_final())
+        .map(State::as_str)
+        .collect();
+    // As after a time with `api = "off"`: nobody is to ask.
+    let house = House::open(first().await).await;
+    house
+        .edit(
+            "UPDATE orders SET ask_at = NULL;
+             DELETE FROM transitions; DELETE FROM answers; DELETE FROM deliveries;
+             DELETE FROM orders WHERE id > 6",
+        )
+        .await;
+    let house = house.again().await;
+    assert_eq!(due(&house, at(5000)).await, open);
+
+    // As after a crash: asked about soon, though planned for later.
+    let later = at(5000 + 20 * 3600).0;
+    house
+        .edit(&format!("UPDATE orders SET ask_at = {later}"))
+        .await;
+    house.writer.abort();
+    assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
+    drop(house.store);
+    let house = House::open(house.folder).await;
+    assert_eq!(due(&house, at(5100)).await, open);
+}
+
+#[tokio::test]
+async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
+    let house = House::open(first().await).await;
+    house
+        .edit("UPDATE orders SET expires_at = 500000000 WHERE confirmed_state IS NOT NULL")
+        .await;
+    let limits = Limits {
+        expiring: vec![Duration::from_secs(100), Duration::from_secs(10)],
+        review: Duration::from_secs(50),
+        blocked: Duration::from_secs(70),
+    };
+    for secs in [5, 60, 80, 395, 405, 495, 505] {
+        let found = house
+            .store
+            .conditions(at(secs), &limits, Which::All, 100)
+            .await;
+        let mut found: Vec<(String, String)> = found
+            .expect("reads")
+            .into_iter()
+            .filter(|row| row.order != "all")
+            .map(|row| (row.order, row.condition))
+            .collect();
+        found.sort();
+        let mut expected: Vec<(String, String)> = State::ALL
+            .into_iter()
+            .filter_map(|state| {
+                let mut order = crate::order::Order::new(Time(1));
+                order.confirmed = Some(crate::order::Confirmed {
+                    state,
+                    updated_at: Time(1),
+                    expires_at: Some(at(500)),
+                    confirmed_at: Time(1),
+                    reopened: false,
+                });
+                let condition = crate::order::condition(&order, at(secs), &limits)?;
+                Some((state.to_string(), condition.to_string()))
+            })
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{secs}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_are_found_by_their_indexes() {
+    let house = House::new().await;
+    for (sql, index) in [
+        (conditions::EXPIRING, "orders_expiring"),
+        (conditions::LASTING, "orders_lasting"),
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut db = house.moment().await;
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
+        let rows = rows.await.expect("plans");
+        let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|step| step.contains(index)), "{plan:#?}");
+    }
+}

@@ -112,6 +112,7 @@ pub struct Vitals {
     draining: AtomicBool,
     accepted: [Tally; 3],
     refused: [Tally; Refusal::ALL.len()],
+    timestamps_unreadable: Tally,
     api: Mutex<BTreeMap<Id, ApiView>>,
     workers: Mutex<BTreeMap<String, Instant>>,
 }
@@ -127,6 +128,7 @@ impl Vitals {
             draining: AtomicBool::new(false),
             accepted: Default::default(),
             refused: Default::default(),
+            timestamps_unreadable: Tally::default(),
             api: Mutex::default(),
             workers: Mutex::default(),
         }
@@ -158,6 +160,18 @@ impl Vitals {
         let tally = &self.refused[why as usize];
         tally.step(now);
         tally.is_due(now)
+    }
+
+    /// Counts a callback whose time stamp is there and unreadable. The answer is whether it is worth a line in the
+    /// log.
+    pub fn unreadable_timestamp(&self, now: Time) -> bool {
+        self.timestamps_unreadable.step(now);
+        self.timestamps_unreadable.is_due(now)
+    }
+
+    /// Callbacks whose time stamp is there and unreadable.
+    pub fn timestamps_unreadable(&self) -> Count {
+        self.timestamps_unreadable.read()
     }
 
     /// Callbacks answered 200: new, repeated, and with a conflicting body.

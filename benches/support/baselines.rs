@@ -105,6 +105,7 @@ async fn insert(context: &Context, body: &[u8]) -> sqlx::Result<()> {
             order,
             status,
             said_at,
+            unreadable_timestamp: _,
         } => (Some(order.as_str()), Some(word(status)), *said_at),
         Content::Other { .. } | Content::NotUnderstood(_) => (None, None, None),
     };

@@ -150,6 +150,17 @@ impl Desk {
         self.keep(body, &entrance.project).await
     }
 
+    /// Should Sinch change the form of its time stamps, events could no longer be put in order.
+    fn warn_of(&self, project: &Id, timestamp: &str) {
+        if self.vitals.unreadable_timestamp(clock::now()) {
+            tracing::warn!(
+                %project,
+                timestamp,
+                "a callback's time stamp cannot be read: the event is kept, but cannot be put in order"
+            );
+        }
+    }
+
     /// Keeps what is genuine. Only the store itself can still say no.
     async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
         let callback = callback::parse(&body, project);
@@ -158,11 +169,17 @@ impl Desk {
                 order,
                 status,
                 said_at,
-            } => Subject::Order {
-                order,
-                status,
-                said_at,
-            },
+                unreadable_timestamp,
+            } => {
+                if let Some(timestamp) = unreadable_timestamp {
+                    self.warn_of(project, &timestamp);
+                }
+                Subject::Order {
+                    order,
+                    status,
+                    said_at,
+                }
+            }
             Content::Other { resource_type } => Subject::Other(format!(
                 "about {resource_type:?}, not a number order: recorded"
             )),

@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub updated_at: Time,
     /// `expireTime`, until which a CREATED order must be submitted.
     pub expires_at: Option<Time>,
+    /// The part of the answer that could not be read, in words; it decides nothing.
+    pub remark: Option<String>,
 }
 
 /// All that is known of one order. What is absent has not been said, or was settled.

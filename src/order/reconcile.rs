@@ -282,6 +282,7 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
         state: Status::Known(State::Expired),
         updated_at,
         expires_at,
+        remark: None,
     };
     confirm(order, State::Expired, &expired, asked_at);
     Finding::ExpiredUnseen

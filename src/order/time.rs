@@ -30,13 +30,16 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// RFC 3339 in UTC; a number of microseconds where the calendar ends.
+/// RFC 3339 in UTC; beyond the calendar's ends, the end.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_microsecond(self.0) {
-            Ok(at) => write!(f, "{at}"),
-            Err(_) => write!(f, "{}µs", self.0),
-        }
+        let end = if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        let at = Timestamp::from_microsecond(self.0).unwrap_or(end);
+        write!(f, "{at}")
     }
 }
 
@@ -68,6 +71,13 @@ mod tests {
     #[test]
     fn shown_as_utc() {
         assert_eq!(Time(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
-        assert_eq!(Time(i64::MAX).to_string(), format!("{}µs", i64::MAX));
+        for (micros, shown) in [
+            (253_402_207_200_000_000, "9999-12-30T22:00:00Z"),
+            (253_402_207_200_999_999, "9999-12-30T22:00:00.999999999Z"),
+            (i64::MAX, "9999-12-30T22:00:00.999999999Z"),
+            (i64::MIN, "-009999-01-02T01:59:59Z"),
+        ] {
+            assert_eq!(Time(micros).to_string(), shown, "{micros}");
+        }
     }
 }

@@ -209,6 +209,7 @@ fn callbacks_say_what_the_history_says() {
                     order,
                     status,
                     said_at,
+                    unreadable_timestamp: None,
                 },
             ) => {
                 assert_eq!(order, notice.order);
@@ -238,6 +239,7 @@ fn replies_show_the_order_as_they_should() {
             state,
             updated_at: Time(micros),
             expires_at: None,
+            remark: None,
         }))
     };
     let created = found(Status::Known(State::Created), 1_770_091_508_000_000);

@@ -284,6 +284,7 @@ impl Life {
             state,
             updated_at: Time(exact.0 - exact.0.rem_euclid(unit)),
             expires_at: self.expires.map(|at| started_at.plus(at)),
+            remark: None,
         }
     }
 }

@@ -4,13 +4,10 @@
 //! are normal, and absent, `null` and `""` mean the same. What cannot be used is not an error but a
 //! kind of content: an authentic callback is kept, whatever it says.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::ops::Range;
 
-use jiff::{Timestamp, civil, tz::Offset};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::error::Category;
-
+use super::fields::{self, Field};
+use super::time;
 use crate::order::{Id, Status, Time};
 
 /// What a callback says.
@@ -33,6 +30,8 @@ pub enum Content {
         status: Status,
         /// `timestamp`, when Sinch created the callback; `None` where it is absent or unreadable.
         said_at: Option<Time>,
+        /// The beginning of a `timestamp` that is there and unreadable, escaped.
+        unreadable_timestamp: Option<String>,
     },
     /// Something else: an active number, an imported one, or a type not yet invented.
     Other {
@@ -49,132 +48,73 @@ const NUMBER_ORDER: &str = "NUMBER_ORDER";
 /// Longer ids and words than this are nobody's: they would only fill the database.
 const TEXT_MAX_BYTES: usize = 256;
 
-/// The properties that are used, as they stand in the body. Where one stands twice, the last counts.
-#[derive(Default)]
-struct Fields<'a> {
-    event_id: Field<'a>,
-    project_id: Field<'a>,
-    resource_type: Field<'a>,
-    resource_id: Field<'a>,
-    status: Field<'a>,
-    timestamp: Field<'a>,
-}
+/// The properties that are used.
+const NAMES: [&str; 6] = [
+    "eventId",
+    "projectId",
+    "resourceType",
+    "resourceId",
+    "status",
+    "timestamp",
+];
 
-/// What a property says. Text comes first: nearly all are.
-#[derive(Default, serde::Deserialize)]
-#[serde(untagged)]
-enum Field<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
-    #[default]
-    Absent,
-    NotText(IgnoredAny),
-}
-
-#[derive(serde::Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
-enum Name {
-    EventId,
-    ProjectId,
-    ResourceType,
-    ResourceId,
-    Status,
-    Timestamp,
-    #[serde(other)]
-    Ignored,
-}
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Fields<'de>, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(name) = map.next_key()? {
-                    let field = match name {
-                        Name::EventId => &mut fields.event_id,
-                        Name::ProjectId => &mut fields.project_id,
-                        Name::ResourceType => &mut fields.resource_type,
-                        Name::ResourceId => &mut fields.resource_id,
-                        Name::Status => &mut fields.status,
-                        Name::Timestamp => &mut fields.timestamp,
-                        Name::Ignored => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    *field = map.next_value()?;
-                }
-                Ok(fields)
-            }
-        }
-        from.deserialize_map(Object)
-    }
-}
+/// When a callback can have been created: from 2000 to 2099. Whatever says otherwise is not its time stamp.
+const PLAUSIBLE: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
 
 /// Reads a body that was sent to `project`'s path.
 pub fn parse(body: &[u8], project: &Id) -> Callback {
-    let fields = match serde_json::from_slice::<Fields>(body) {
+    let fields = match fields::read(body, &NAMES) {
         Ok(fields) => fields,
-        Err(error) => return not_understood(None, why_unreadable(body, error)),
-    };
-    let event_id = text("eventId", &fields.event_id).ok().flatten();
-    let event_id = event_id.map(str::to_owned);
-    match content(&fields, project) {
-        Ok(content) => Callback { event_id, content },
-        Err(reason) => not_understood(event_id, reason),
-    }
-}
-
-/// The error's own words can quote the body; the position cannot.
-fn why_unreadable(body: &[u8], error: serde_json::Error) -> String {
-    let broken = match error.classify() {
-        // It begins as something else than an object, and has not been read any further.
-        Category::Data => serde_json::from_slice::<IgnoredAny>(body).err(),
-        Category::Io | Category::Syntax | Category::Eof => Some(error),
-    };
-    match broken {
-        Some(error) => {
-            let (line, column) = (error.line(), error.column());
-            format!("the body is not JSON (line {line}, column {column})")
+        Err(unreadable) => {
+            return Callback {
+                event_id: None,
+                content: Content::NotUnderstood(format!("the body is {unreadable}")),
+            };
         }
-        None => "the body is JSON but not an object".to_owned(),
-    }
-}
-
-fn not_understood(event_id: Option<String>, reason: String) -> Callback {
+    };
+    let event_id = text("eventId", &fields[0]).ok().flatten();
     Callback {
-        event_id,
-        content: Content::NotUnderstood(reason),
+        event_id: event_id.map(str::to_owned),
+        content: content(&fields, project).unwrap_or_else(Content::NotUnderstood),
     }
 }
 
-fn content(fields: &Fields, project: &Id) -> Result<Content, String> {
-    text("eventId", &fields.event_id)?;
-    if let Some(named) = text("projectId", &fields.project_id)?
+/// In the order of [`NAMES`].
+fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, String> {
+    let [
+        event_id,
+        project_id,
+        resource_type,
+        resource_id,
+        status,
+        timestamp,
+    ] = fields;
+    text("eventId", event_id)?;
+    if let Some(named) = text("projectId", project_id)?
         && named != project.as_str()
     {
         return Err("projectId is not the project that this path belongs to".to_owned());
     }
-    let resource_type = require("resourceType", &fields.resource_type)?;
+    let resource_type = require("resourceType", resource_type)?;
     if resource_type != NUMBER_ORDER {
         let resource_type = resource_type.to_owned();
         return Ok(Content::Other { resource_type });
     }
-    let order = Id::new(require("resourceId", &fields.resource_id)?)
+    let order = Id::new(require("resourceId", resource_id)?)
         .ok_or("resourceId cannot be the id of an order: it could not stand in a URL")?;
-    let status = Status::from_word(require("status", &fields.status)?);
+    let status = Status::from_word(require("status", status)?);
     // An unreadable time stamp does not make the event invalid; it only cannot be put in order.
-    let said_at = text("timestamp", &fields.timestamp).ok().flatten();
+    let said_at = timestamp.text().and_then(time::read);
+    let said_at = said_at.filter(|at| PLAUSIBLE.contains(at));
+    let unreadable_timestamp = match said_at {
+        Some(_) => None,
+        None => timestamp.excerpt(),
+    };
     Ok(Content::Order {
         order,
         status,
-        said_at: said_at.and_then(time),
+        said_at,
+        unreadable_timestamp,
     })
 }
 
@@ -182,27 +122,19 @@ fn require<'a>(name: &str, field: &'a Field) -> Result<&'a str, String> {
     text(name, field)?.ok_or_else(|| format!("{name} is missing"))
 }
 
-/// A property's text; `None` where it is absent, `null` or empty.
+/// A property's text; `None` where there is none.
 fn text<'a>(name: &str, field: &'a Field) -> Result<Option<&'a str>, String> {
     match field {
         Field::Absent => Ok(None),
-        Field::Text(text) if text.is_empty() => Ok(None),
         Field::Text(text) if text.len() > TEXT_MAX_BYTES => {
             Err(format!("{name} is longer than {TEXT_MAX_BYTES} bytes"))
         }
         Field::Text(text) => Ok(Some(text)),
-        Field::NotText(_) => Err(format!("{name} is not a string")),
+        Field::Garbled(_) => Err(format!(
+            "{name} is not Unicode text: half of a pair is escaped"
+        )),
+        Field::Other(_) => Err(format!("{name} is not a string")),
     }
-}
-
-/// A time stamp as Sinch writes it: with or without a zone, with 0 to 9 fraction digits. A missing zone
-/// means UTC, as each of Sinch's SDKs has it.
-fn time(text: &str) -> Option<Time> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at.into());
-    }
-    let at = text.parse::<civil::DateTime>().ok()?;
-    Offset::UTC.to_timestamp(at).ok().map(Time::from)
 }
 
 #[cfg(test)]
@@ -238,6 +170,7 @@ mod tests {
                 order: Id::new("o1").expect("an id"),
                 status: Status::Known(State::InReview),
                 said_at: Some(Time(1_770_091_506_123_456)),
+                unreadable_timestamp: None,
             }
         );
     }
@@ -255,38 +188,84 @@ mod tests {
                 order: Id::new("o1").expect("an id"),
                 status: Status::Known(State::Blocked),
                 said_at: None,
+                unreadable_timestamp: None,
             }
         );
     }
 
     #[test]
-    fn time_stamps_of_every_kind_mean_the_same_moment() {
-        for text in [
-            "2026-02-03T04:05:06",
-            "2026-02-03T04:05:06Z",
-            "2026-02-03T04:05:06.0",
-            "2026-02-03T04:05:06.000000000Z",
-            "2026-02-03T04:05:06+00:00",
-            "2026-02-03T04:05:06+0000",
-            "2026-02-03T06:05:06+02:00",
+    fn an_unreadable_time_stamp_does_not_spoil_the_event() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let opened = format!("\"{}\"…", "[".repeat(32));
+        for (stamp, excerpt) in [
+            ("null", None),
+            (r#""""#, None),
+            (r#""soon""#, Some(r#""soon""#)),
+            ("17", Some(r#""17""#)),
+            ("1764324000123", Some(r#""1764324000123""#)),
+            ("{}", Some(r#""{}""#)),
+            ("1e400", Some(r#""1e400""#)),
+            (r#""\ud800""#, Some(r#""\\ud800""#)),
+            (&deep, Some(&opened)),
+            // Times, though no callback's.
+            (
+                r#""-009999-01-02T00:00:00""#,
+                Some(r#""-009999-01-02T00:00:00""#),
+            ),
+            (
+                r#""0001-01-01T00:00:00Z""#,
+                Some(r#""0001-01-01T00:00:00Z""#),
+            ),
+            (
+                r#""1970-01-01T00:00:00Z""#,
+                Some(r#""1970-01-01T00:00:00Z""#),
+            ),
+            (
+                r#""9999-12-31T23:59:59Z""#,
+                Some(r#""9999-12-31T23:59:59Z""#),
+            ),
         ] {
-            assert_eq!(time(text), Some(Time(1_770_091_506_000_000)), "{text}");
-        }
-        for text in ["", "yesterday", "2026-02-30T00:00:00", "1770091506"] {
-            assert_eq!(time(text), None, "{text}");
+            let body = format!(
+                r#"{{"timestamp":{stamp},"resourceType":"NUMBER_ORDER","resourceId":"o","status":"BLOCKED"}}"#
+            );
+            let Content::Order {
+                said_at,
+                unreadable_timestamp,
+                ..
+            } = read(&body).content
+            else {
+                panic!("{body} was not understood");
+            };
+            assert_eq!(said_at, None, "{body}");
+            assert_eq!(unreadable_timestamp.as_deref(), excerpt, "{body}");
         }
     }
 
     #[test]
-    fn an_unreadable_time_stamp_does_not_spoil_the_event() {
-        for stamp in [r#""soon""#, "17", "null", r#""""#, "{}"] {
-            let body = format!(
-                r#"{{"timestamp":{stamp},"resourceType":"NUMBER_ORDER","resourceId":"o","status":"BLOCKED"}}"#
-            );
-            let Content::Order { said_at, .. } = read(&body).content else {
-                panic!("{body} was not understood");
-            };
-            assert_eq!(said_at, None);
+    fn a_property_that_cannot_be_used_says_so_itself() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for name in [
+            "eventId",
+            "projectId",
+            "resourceType",
+            "resourceId",
+            "status",
+        ] {
+            for (value, expected) in [
+                ("1e400", "is not a string"),
+                (&deep, "is not a string"),
+                (r#""\ud800""#, "is not Unicode text"),
+            ] {
+                // Where a property stands twice, the last counts.
+                let body = format!(
+                    r#"{{"resourceType":"NUMBER_ORDER","resourceId":"o","status":"BLOCKED","{name}":{value}}}"#
+                );
+                let reason = reason(&body);
+                assert_eq!(
+                    reason.split(':').next(),
+                    Some(format!("{name} {expected}").as_str())
+                );
+            }
         }
     }
 

@@ -3,4 +3,6 @@
 
 pub mod api;
 pub mod callback;
+mod fields;
 pub mod signature;
+mod time;

@@ -358,7 +358,7 @@ fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
         roll: outcome.roll,
     };
     let weighed = order::weigh(&stored.order, tried, &outcome.rule, &outcome.back_off);
-    let (finding, anomaly) = match &weighed.finding {
+    let (mut finding, mut anomaly) = match &weighed.finding {
         Ok(finding) => (finding.to_string(), finding.is_anomaly()),
         Err(failure) => (format!("no answer: {}", failure.reason), false),
     };
@@ -366,6 +366,10 @@ fn weigh(stored: &StoredOrder, outcome: &Outcome) -> Weighed {
         Ok(Answer::Found(snapshot)) => Some(snapshot),
         Ok(Answer::NotFound) | Err(_) => None,
     };
+    if let Some(remark) = snapshot.and_then(|snapshot| snapshot.remark.as_ref()) {
+        finding = format!("{finding}; {remark}");
+        anomaly = true;
+    }
     let answer = NewAnswer {
         order_id: stored.id,
         asked_at: outcome.asked_at.0,

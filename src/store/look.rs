@@ -13,7 +13,7 @@ use super::batch::Statements;
 use super::news::{Name, News, Waiting};
 use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
-use crate::order::{self, Decision, Event, Id, OrderKey, Rule, Time};
+use crate::order::{self, Decision, Doubt, Event, Id, OrderKey, Rule, Time};
 
 /// What to look at, and by which rules.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ pub(super) async fn look(
             stored.order.ask_at = None;
         }
         for (delivery, decision) in deliveries.iter().zip(&look.decisions) {
-            let (parked, verdict) = verdict(decision, api_off);
+            let (parked, verdict) = verdict(&delivery.event, decision, api_off);
             let delivery = Looked {
                 delivery: delivery.id,
                 event: delivery.event_name.clone(),
@@ -220,8 +220,8 @@ async fn read(
     Ok(known)
 }
 
-fn verdict(decision: &Decision, api_off: bool) -> (bool, String) {
-    match decision {
+fn verdict(event: &Event, decision: &Decision, api_off: bool) -> (bool, String) {
+    let (parked, words) = match decision {
         Decision::Ask(doubt) if api_off => {
             let words = format!("{doubt}; Sinch cannot be asked: this project says api = \"off\"");
             (true, words)
@@ -229,5 +229,10 @@ fn verdict(decision: &Decision, api_off: bool) -> (bool, String) {
         Decision::Agrees(_) | Decision::Repeats(_) | Decision::Fits { .. } | Decision::Ask(_) => {
             (false, decision.to_string())
         }
+    };
+    match (event.said_at, decision) {
+        // It says so itself.
+        (None, Decision::Ask(Doubt::NoTime(_))) | (Some(_), _) => (parked, words),
+        (None, _) => (parked, format!("{words}; it has no readable time stamp")),
     }
 }

@@ -39,6 +39,7 @@ impl Readers {
     }
 
     /// The database as it is at one moment: all that is read through this shows the same state.
+    #[expect(clippy::disallowed_methods, reason = "a read wants a moment, no lock")]
     pub(super) async fn moment(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         self.answers.begin().await
     }

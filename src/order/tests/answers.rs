@@ -244,6 +244,7 @@ fn an_unknown_state_is_not_applied() {
         state: Status::Unknown("NUMBER_ORDER_STATE_UNSPECIFIED".to_owned()),
         updated_at: at(NOW),
         expires_at: None,
+        remark: None,
     });
     let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule());
     assert_eq!(change.order.confirmed, confirmed(State::InReview).confirmed);

@@ -67,6 +67,7 @@ fn shown(state: State, updated: i64) -> Answer {
         state: Status::Known(state),
         updated_at: at(updated),
         expires_at: None,
+        remark: None,
     })
 }
 

@@ -62,6 +62,7 @@ proptest! {
                         state,
                         updated_at: Time(updated_at),
                         expires_at: expires_at.map(Time),
+                        remark: None,
                     };
                     order = reconcile(&order, &Answer::Found(snapshot), Time(now), &rule).order;
                 }

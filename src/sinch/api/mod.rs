@@ -4,7 +4,7 @@
 //! own answer to this very question. Anything short of that is an [`AskError`], which says whose fault
 //! it seems to be and never quotes what was sent or received.
 
-mod answer;
+pub(super) mod answer;
 mod error;
 #[cfg(test)]
 mod tests;

@@ -179,5 +179,6 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
         state: Status::Known(state),
         updated_at: at(updated),
         expires_at: Some(at(updated + 9000)),
+        remark: None,
     }))
 }

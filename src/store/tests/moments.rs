@@ -23,13 +23,10 @@ fn assert_whole(history: &OrderHistory) {
 }
 
 /// Reads until the work is done; the answer counts the reads.
-fn reads<F: Future<Output = ()> + Send>(
+fn reads<F: Future<Output = ()> + Send + 'static>(
     done: &Arc<AtomicBool>,
     mut read: impl FnMut(i64) -> F + Send + 'static,
-) -> JoinHandle<i64>
-where
-    F: 'static,
-{
+) -> JoinHandle<i64> {
     let done = done.clone();
     tokio::spawn(async move {
         let mut count = 0;

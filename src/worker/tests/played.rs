@@ -67,6 +67,7 @@ impl Sinch {
                 state: Status::Known(state),
                 updated_at,
                 expires_at: None,
+                remark: None,
             }),
             None => Answer::NotFound,
         };

@@ -96,6 +96,7 @@ fn blocked() -> Result<Answer, AskError> {
         state: Status::Known(State::Blocked),
         updated_at: Time(1_770_091_506_500_000),
         expires_at: None,
+        remark: None,
     }))
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum_server::Handle;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Signature, Sinch};
 use crate::http::callbacks::{self, Entrance};
+use crate::http::door::{Door, Listener, Places};
 use crate::http::operators;
 use crate::http::serve::{self, Limits};
 use crate::http::source::Sources;
@@ -73,7 +73,6 @@ pub struct App {
     callbacks_address: SocketAddr,
     operators_address: SocketAddr,
     parts: JoinSet<(Part, Result<(), RunError>)>,
-    servers: [Handle<SocketAddr>; 2],
     stop: CancellationToken,
     abort: CancellationToken,
     vitals: Arc<Vitals>,
@@ -264,21 +263,29 @@ impl App {
         let limits = Limits {
             header_timeout: config.callbacks.header_timeout,
             idle_timeout: config.callbacks.idle_timeout,
-            connections_max: config.callbacks.connections_max,
+            grace: soft(config.worker.shutdown_grace),
         };
-        let servers = [Handle::new(), Handle::new()];
+        let places = Places {
+            served: config.callbacks.connections_max,
+            turned_away: 256,
+            strangers: 256,
+        };
+        let known = Some(sources(&config));
+        let door = Door::new(Listener::Callbacks, known, places, vitals.clone());
         let service = callbacks::service(entrances(&config), store.clone(), vitals.clone());
-        let (handle, listener) = (servers[0].clone(), callbacks_listener);
-        let serving = serve::serve(listener, limits.clone(), service, handle);
+        let (listener, stopping) = (callbacks_listener, stop.clone());
+        let serving = serve::serve(listener, limits.clone(), door, service, stopping);
         parts.spawn(async move { (Part::Callbacks, serving.await.map_err(RunError::from)) });
         let settings = operators::Settings {
             token: config.operators.token.clone(),
             projects,
             deadlines: config.deadlines.clone(),
+            body_timeout: config.callbacks.body_timeout,
         };
         let router = operators::router(store, vitals.clone(), settings);
-        let (handle, listener) = (servers[1].clone(), operators_listener);
-        let serving = serve::serve(listener, limits, router, handle);
+        let door = Door::new(Listener::Operators, None, places, vitals.clone());
+        let (listener, stopping) = (operators_listener, stop.clone());
+        let serving = serve::serve(listener, limits, door, router, stopping);
         parts.spawn(async move { (Part::Operators, serving.await.map_err(RunError::from)) });
 
         tracing::info!(
@@ -293,7 +300,6 @@ impl App {
             callbacks_address,
             operators_address,
             parts,
-            servers,
             stop,
             abort,
             vitals,
@@ -338,12 +344,9 @@ impl App {
 
     async fn drain(mut self) -> Result<(), RunError> {
         // What the writer needs for its last checkpoint is kept back from the others.
-        let soft = self.grace * 3 / 4;
+        let soft = soft(self.grace);
         self.vitals.drain();
         self.stop.cancel();
-        for server in &self.servers {
-            server.graceful_shutdown(Some(soft));
-        }
         let abort = self.abort.clone();
         let parts = &mut self.parts;
         let all = async {
@@ -372,6 +375,11 @@ impl App {
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// How much of the grace is for others than the writer.
+fn soft(grace: Duration) -> Duration {
+    grace * 3 / 4
 }
 
 /// Runs a part on a thread of its own, and returns what it ends with. On the shared runtime it would wait in line with
@@ -422,6 +430,13 @@ fn api_off(config: &Config) -> Vec<Id> {
     off.map(|project| project.id.clone()).collect()
 }
 
+fn sources(config: &Config) -> Sources {
+    Sources {
+        allow: config.callbacks.allow.clone(),
+        trusted_proxies: config.callbacks.trusted_proxies.clone(),
+    }
+}
+
 fn entrances(config: &Config) -> callbacks::Settings {
     let entrance = |project: &crate::config::Project| {
         let secrets = match &project.signature {
@@ -438,10 +453,7 @@ fn entrances(config: &Config) -> callbacks::Settings {
         )
     };
     callbacks::Settings {
-        sources: Sources {
-            allow: config.callbacks.allow.clone(),
-            trusted_proxies: config.callbacks.trusted_proxies.clone(),
-        },
+        sources: sources(config),
         entrances: config.projects.iter().map(entrance).collect(),
         body_max_bytes: config.callbacks.body_max_bytes,
         body_timeout: config.callbacks.body_timeout,

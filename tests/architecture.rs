@@ -7,26 +7,25 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, and which others it may name.
-const ROOMS: [(&str, &str); 15] = [
+const ROOMS: [(&str, &str); 14] = [
     ("order", ""),
     ("exposure", ""),
-    ("logged", ""),
     ("sinch", "order"),
-    ("store", "order exposure logged"),
-    ("vitals", "order store logged"),
+    ("store", "order exposure"),
+    ("vitals", "order store"),
     ("clock", "order"),
-    ("http", "order sinch store vitals clock logged"),
-    ("worker", "order sinch store vitals clock logged"),
+    ("http", "order sinch store vitals clock"),
+    ("worker", "order sinch store vitals clock"),
     ("config", "order exposure"),
-    ("telemetry", "config logged"),
+    ("telemetry", "config"),
     ("simulator", "order sinch"),
     (
         "app",
-        "order sinch store vitals clock http worker config telemetry logged",
+        "order sinch store vitals clock http worker config telemetry",
     ),
     (
         "commands",
-        "order sinch store vitals clock http worker config telemetry logged simulator app",
+        "order sinch store vitals clock http worker config telemetry simulator app",
     ),
     // The command line knows only what can be asked of it.
     ("main", "commands"),

@@ -21,11 +21,10 @@ use secrecy::SecretString;
 use tower::service_fn;
 
 use super::problem::Problem;
-use super::refused::{Caller, Refused};
+use super::rest;
 use super::serve::Answering;
 use super::source::Sources;
 use crate::clock;
-use crate::logged;
 use crate::order::Id;
 use crate::sinch::callback::{self, Content};
 use crate::sinch::signature;
@@ -55,7 +54,7 @@ pub struct Settings {
 }
 
 /// How long Sinch is asked to wait when the store cannot take a callback.
-const RETRY_AFTER_SECS: u32 = 5;
+pub(super) const RETRY_AFTER_SECS: u32 = 5;
 
 /// Whoever judges what comes.
 struct Desk {
@@ -78,52 +77,64 @@ pub fn service(settings: Settings, store: Store, vitals: Arc<Vitals>) -> impl An
     })
 }
 
-type Refusing = (Refusal, Problem);
+type Refused = (Refusal, Problem);
 
 impl Desk {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        let (head, body) = request.into_parts();
-        let caller = self.caller(&head);
-        let tell = |why: Refusal, status, project| {
-            let refused = Refused {
-                caller,
-                head: &head,
-                project,
-                status,
-            };
-            refused.tell(why, &self.settings, &self.vitals);
-        };
-        // Every source that is not allowed gets the same bytes, whatever it asked.
-        if !self.settings.sources.allows(caller.source) {
-            tell(Refusal::Source, StatusCode::FORBIDDEN, None);
-            let mut response = Problem::new(StatusCode::FORBIDDEN).into_response();
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-            return response;
+        if !self.admits(&request) {
+            return rest::closing(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
-        let entrance = self.settings.entrances.get(head.uri.path());
-        match self.take(entrance, &head, body).await {
+        let entrance = self.settings.entrances.get(request.uri().path());
+        let (head, mut body) = request.into_parts();
+        match self.take(entrance, &head, &mut body).await {
             Ok(accepted) => {
                 self.vitals.accepted(accepted, clock::now());
                 StatusCode::OK.into_response()
             }
             Err((why, problem)) => {
-                tell(
-                    why,
-                    problem.status(),
-                    entrance.map(|entrance| &entrance.project),
-                );
-                problem.into_response()
+                if self.vitals.refused(why, clock::now()) {
+                    let project =
+                        entrance.map(|entrance| tracing::field::display(&entrance.project));
+                    let status = problem.status().as_u16();
+                    tracing::warn!(
+                        project,
+                        ?why,
+                        status,
+                        "refused a request; /status has the counts"
+                    );
+                }
+                let answer = problem.into_response();
+                match why {
+                    // It had its time, or cannot be read on.
+                    Refusal::Body => rest::closing(answer),
+                    _ => {
+                        let max = self.settings.body_max_bytes;
+                        rest::settle(body, &head.headers, max, answer).await
+                    }
+                }
             }
         }
     }
 
-    /// Whom a request comes from.
-    fn caller(&self, head: &Parts) -> Caller {
-        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
-        let source = peer.and_then(|peer| self.settings.sources.source(peer, &head.headers));
-        Caller { peer, source }
+    /// Lets in only allowed sources; every other gets the same bytes, whatever it asked.
+    fn admits(&self, request: &Request<Incoming>) -> bool {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        let sources = &self.settings.sources;
+        let source = peer.and_then(|peer| sources.source(peer, request.headers()));
+        let allowed = sources.allows(source);
+        if !allowed && self.vitals.refused(Refusal::Source, clock::now()) {
+            let (peer, source) = (
+                peer.map(tracing::field::display),
+                source.map(tracing::field::display),
+            );
+            tracing::warn!(
+                peer,
+                source,
+                "refused: the source address is not allowed, or not readable"
+            );
+        }
+        allowed
     }
 
     /// A callback from an allowed source, from here to the disk.
@@ -131,8 +142,8 @@ impl Desk {
         &self,
         entrance: Option<&Entrance>,
         head: &Parts,
-        body: Incoming,
-    ) -> Result<Accepted, Refusing> {
+        body: &mut Incoming,
+    ) -> Result<Accepted, Refused> {
         let nobodys = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
         let entrance = entrance.ok_or_else(nobodys)?;
         check_method(&head.method)?;
@@ -149,18 +160,17 @@ impl Desk {
 
     /// Should Sinch change the form of its time stamps, events could no longer be put in order.
     fn warn_of(&self, project: &Id, timestamp: &str) {
-        if let Some(left_out) = self.vitals.unreadable_timestamp(project, clock::now()) {
+        if self.vitals.unreadable_timestamp(clock::now()) {
             tracing::warn!(
                 %project,
                 timestamp,
-                left_out,
                 "a callback's time stamp cannot be read: the event is kept, but cannot be put in order"
             );
         }
     }
 
     /// Keeps what is genuine. Only the store itself can still say no.
-    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refusing> {
+    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
         let callback = callback::parse(&body, project);
         let subject = match callback.content {
             Content::Order {
@@ -182,8 +192,7 @@ impl Desk {
                 "about {resource_type:?}, not a number order: recorded"
             )),
             Content::NotUnderstood(reason) => {
-                let reason_logged = logged::masked(&reason);
-                tracing::warn!(%project, reason = %reason_logged, "parked: a genuine callback was not understood");
+                tracing::warn!(%project, reason, "parked: a genuine callback was not understood");
                 Subject::NotUnderstood(reason)
             }
         };
@@ -197,7 +206,7 @@ impl Desk {
         match self.store.accept(delivery).await {
             Ok(accepted) => {
                 if accepted == Accepted::Conflict {
-                    let event = logged::foreign(callback.event_id.as_deref().unwrap_or_default());
+                    let event = callback.event_id.as_deref().unwrap_or_default();
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");
                 }
                 Ok(accepted)
@@ -210,13 +219,13 @@ impl Desk {
     }
 }
 
-fn unavailable() -> Refusing {
+fn unavailable() -> Refused {
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE);
     let problem = problem.with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
     (Refusal::Store, problem)
 }
 
-fn too_large(max: usize) -> Refusing {
+fn too_large(max: usize) -> Refused {
     let detail = format!("the body may have at most {max} bytes");
     (
         Refusal::Size,
@@ -224,7 +233,7 @@ fn too_large(max: usize) -> Refusing {
     )
 }
 
-fn check_method(method: &Method) -> Result<(), Refusing> {
+fn check_method(method: &Method) -> Result<(), Refused> {
     if method == Method::POST {
         return Ok(());
     }
@@ -233,7 +242,7 @@ fn check_method(method: &Method) -> Result<(), Refusing> {
     Err((Refusal::Method, problem))
 }
 
-fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
+fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -244,7 +253,7 @@ fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
 }
 
 /// The signature is over the raw body, and Sinch sends it plain.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -259,7 +268,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
     ))
 }
 
-async fn read(body: Incoming, settings: &Settings) -> Result<Bytes, Refusing> {
+async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refused> {
     let limited = Limited::new(body, settings.body_max_bytes).collect();
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -271,7 +280,7 @@ async fn read(body: Incoming, settings: &Settings) -> Result<Bytes, Refusing> {
 }
 
 /// Exactly one signature, by one of the project's secrets. Which of these is amiss is not said.
-fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refusing> {
+fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refused> {
     let Some(secrets) = &entrance.secrets else {
         return Ok(());
     };

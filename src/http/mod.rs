@@ -1,9 +1,11 @@
 //! Sockets in: the callback listener for Sinch, and the operators' listener.
 
 pub mod callbacks;
-mod nearly;
+pub mod door;
+mod foreign;
+mod line;
 pub mod operators;
 pub mod problem;
-mod refused;
+mod rest;
 pub mod serve;
 pub mod source;

@@ -3,7 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// The media type of every refusal.
+const KIND: &str = "application/problem+json";
 
 /// A refusal with a sentence for whoever reads it, where there is one to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,20 +44,49 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         self.status
     }
+
+    /// The answer as bytes, for a peer whose connection ends with it and whose request nobody reads.
+    pub fn farewell(&self) -> Vec<u8> {
+        let body = self.body().to_string();
+        let (code, title) = (self.status.as_u16(), self.title());
+        let mut head = format!(
+            "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {KIND}\r\ncontent-length: {}\r\n",
+            body.len()
+        )
+        .into_bytes();
+        if let Some((name, value)) = &self.header {
+            let line = [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"];
+            head.extend(line.concat());
+        }
+        [
+            &head,
+            b"x-content-type-options: nosniff\r\n\r\n".as_slice(),
+            body.as_bytes(),
+        ]
+        .concat()
+    }
+
+    fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or_default()
+    }
+
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.title(),
+            "status": self.status.as_u16(),
+        });
+        if let Some(detail) = &self.detail {
+            body["detail"] = detail.as_str().into();
+        }
+        body
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or_default(),
-            "status": self.status.as_u16(),
-        });
-        if let Some(detail) = self.detail {
-            body["detail"] = detail.into();
-        }
-        let mut response = (self.status, Json(body)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.status, Json(self.body())).into_response();
+        let kind = HeaderValue::from_static(KIND);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);

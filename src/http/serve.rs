@@ -2,53 +2,52 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::ServiceExt;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum_server::Handle;
-use axum_server::accept::Accept;
-use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-use tower::{Service, ServiceBuilder};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// What a connection may cost.
+use super::door::{Door, Welcome, canonical, send_off};
+use super::foreign::{Foreign, OPENING_BYTES};
+use super::line::Line;
+
+/// What a connection may cost in time.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How long a new connection may take to send its first request's headers.
     pub header_timeout: Duration,
     /// How long a kept connection may take to send the next request's headers, silence included.
     pub idle_timeout: Duration,
-    /// Connections at once; whoever comes beyond is told 503, and the connection is closed.
-    pub connections_max: usize,
+    /// How long a stop waits for what is in flight.
+    pub grace: Duration,
 }
 
 /// Connections that the system may hold ready before they are taken: callers that all come at once do not
 /// have to knock twice, which takes a second.
 const BACKLOG: i32 = 1024;
 
-/// Callers beyond the cap that are told so at once; more are hung up on.
-const TURNED_AWAY_MAX: usize = 256;
+/// Largest head of a request, and all that a connection reads ahead.
+const HEAD_MAX_BYTES: usize = 16 * 1024;
 
-/// How long a caller beyond the cap may take to send its request and to read what it is told.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What it is told.
-const NO_PLACE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-    content-type: application/problem+json\r\ncontent-length: 65\r\n\r\n\
-    {\"status\":503,\"title\":\"Service Unavailable\",\"type\":\"about:blank\"}";
+/// Pause after the system could not hand over a connection: the reason is seldom gone at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What answers every request on a listener, each with where it came from.
 pub trait Answering:
@@ -69,33 +68,21 @@ impl<S> Answering for S where
 {
 }
 
-/// Serves until the handle says stop.
+/// Serves until `stop` is said, and then at most for the grace.
 ///
 /// # Errors
 ///
-/// When the listener cannot be used any more.
+/// When the listener cannot be used.
 pub async fn serve(
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     limits: Limits,
+    door: Door,
     service: impl Answering,
-    handle: Handle<SocketAddr>,
+    stop: CancellationToken,
 ) -> io::Result<()> {
     rustix::net::listen(&listener, BACKLOG)?;
-    let mut server = axum_server::from_tcp(listener)?
-        .handle(handle)
-        .http1_only()
-        .first_request_timeout(limits.header_timeout)
-        .acceptor(Cap {
-            places: Arc::new(Semaphore::new(limits.connections_max)),
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
-        })
-        .accept_error_handler(|peer, error| {
-            tracing::debug!(?peer, %error, "a connection was not taken");
-        });
-    server
-        .http_builder()
-        .http1()
-        .header_read_timeout(limits.idle_timeout);
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
     let nosniff = HeaderValue::from_static("nosniff");
     let service = ServiceBuilder::new()
         // No answer is ever to be taken for a page or a script.
@@ -106,99 +93,118 @@ pub async fn serve(
         // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
         .layer(CatchPanicLayer::new())
         .service(service);
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
-    server.serve(service).await
-}
-
-/// Takes connections as long as there are places.
-#[derive(Clone)]
-struct Cap {
-    places: Arc<Semaphore>,
-    turned_away: Arc<Semaphore>,
-}
-
-impl<S: Send + 'static> Accept<TcpStream, S> for Cap {
-    type Stream = Counted;
-    type Service = S;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Counted, S)>> + Send>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = self.places.clone().try_acquire_owned();
-        let turned_away = self.turned_away.clone();
-        Box::pin(async move {
-            let Ok(permit) = place else {
-                if let Ok(_permit) = turned_away.try_acquire() {
-                    // Whoever does not let itself be told is hung up on.
-                    let _ = timeout(FAREWELL, turn_away(stream)).await;
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(HEAD_MAX_BYTES);
+    let grace = limits.grace;
+    let host = Arc::new(Host {
+        http,
+        limits,
+        door,
+        service,
+        stop: stop.clone(),
+    });
+    let connections = TaskTracker::new();
+    // What is left of them when this ends goes with it.
+    let end = CancellationToken::new().drop_guard();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, peer)) => match host.door.welcome(canonical(peer)) {
+                Welcome::Served(place) => {
+                    let serving = host.clone().converse(stream, peer, place);
+                    connections.spawn(end.token().clone().run_until_cancelled_owned(serving));
                 }
-                return Err(io::Error::other("too many connections"));
-            };
-            stream.set_nodelay(true)?;
-            let counted = Counted {
-                stream,
-                _permit: permit,
-            };
-            Ok((counted, service))
-        })
+                Welcome::SentAway(words, place) => {
+                    let leaving = send_off(stream, words, place);
+                    connections.spawn(end.token().clone().run_until_cancelled_owned(leaving));
+                }
+                Welcome::HungUpOn => drop(stream),
+            },
+            // The peer's affair: it has gone already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                host.door.not_accepted(&error);
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
-}
-
-/// Tells a caller that there is no place for it, which takes no more than this.
-async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
-    let mut unread = [0; 1024];
-    // An answer that comes before its question would be taken for nonsense.
-    if stream.read(&mut unread).await? == 0 {
-        return Ok(());
-    }
-    stream.write_all(NO_PLACE).await?;
-    stream.shutdown().await?;
-    // Closed with something unread the connection is reset, which can overtake the answer.
-    while stream.read(&mut unread).await? > 0 {}
+    drop(listener);
+    connections.close();
+    // Whoever needs longer is cut off.
+    let _ = timeout(grace, connections.wait()).await;
     Ok(())
 }
 
-/// A connection that gives its place back when it ends.
-struct Counted {
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
+/// What all connections of a listener have in common.
+struct Host<S> {
+    http: http1::Builder,
+    limits: Limits,
+    door: Door,
+    service: S,
+    stop: CancellationToken,
 }
 
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+impl<S, B> Host<S>
+where
+    S: Service<Request<Incoming>, Response = hyper::Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+{
+    /// Serves a connection to its end.
+    async fn converse(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) {
+        let deadline = Instant::now() + self.limits.header_timeout;
+        let mut opening = [0; OPENING_BYTES];
+        let opened = timeout_at(deadline, stream.peek(&mut opening));
+        let Some(Ok(Ok(length))) = self.stop.run_until_cancelled(opened).await else {
+            return;
+        };
+        if let Some(foreign) = Foreign::recognise(&opening[..length]) {
+            self.door.met(canonical(peer), foreign);
+            return send_off(stream, self.door.foreign(), place).await;
+        }
+        // Fails where the peer has gone, which is found out soon enough.
+        let _ = stream.set_nodelay(true);
+        let line = Line::new(stream, place, self.stop.clone());
+        if let Some(foreign) = self.answer_all(line, peer, deadline).await {
+            self.door.met(canonical(peer), foreign);
+        }
     }
-}
 
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    /// Answers one request after the other, of which the first must have begun by the deadline. If the connection ends
+    /// over something that is no request, it returns that.
+    async fn answer_all(&self, line: Line, peer: SocketAddr, deadline: Instant) -> Option<Foreign> {
+        let midway = line.midway();
+        let begun = AtomicBool::new(false);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            begun.store(true, Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            self.service.clone().oneshot(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(line), service);
+        let mut connection = pin!(connection);
+        let mut stopping = false;
+        let mut late = pin!(sleep_until(deadline));
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = late.as_mut(), if !late.is_elapsed() => if !begun.load(Relaxed) {
+                    return midway.load(Relaxed).then_some(Foreign::Slow);
+                }
+            }
+        };
+        Foreign::from_error(&ended.err()?, midway.load(Relaxed))
     }
 }

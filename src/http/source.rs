@@ -23,6 +23,13 @@ impl Sources {
         source.is_some_and(|source| contains(&self.allow, source))
     }
 
+    /// Whether anything that comes over a connection from this peer could be allowed: it may call itself, or it may
+    /// speak for somebody who may.
+    pub fn may_connect(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        contains(&self.allow, peer) || contains(&self.trusted_proxies, peer)
+    }
+
     /// The address that a request with these headers, over a connection from `peer`, comes from; `None`: a trusted proxy said something unreadable.
     ///
     /// The header counts only when the peer is trusted. All its lines are read as one list, from the

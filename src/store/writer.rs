@@ -151,9 +151,8 @@ impl Writer {
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean = 1")
             .execute(&mut self.db)
-            .await
-            .map_err(StoreError::of_writer)?;
-        self.db.close().await.map_err(StoreError::of_writer)
+            .await?;
+        Ok(self.db.close().await?)
     }
 
     /// Commits a batch and answers it. If it fails, each write is tried alone, so that one that the
@@ -195,7 +194,7 @@ impl Writer {
             // Fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
         }
-        done.map_err(StoreError::of_writer)
+        Ok(done?)
     }
 
     async fn try_transaction(&mut self, batch: &mut [Write]) -> sqlx::Result<()> {

@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::{STORE_PAUSE, logged, passing};
 use crate::clock;
-use crate::logged::{masked, millis};
 use crate::order::Id;
 use crate::store::{Outcome, Settled, Store, StoreError};
 use crate::vitals::Vitals;
@@ -63,7 +62,7 @@ impl Settler {
                     [outcome] => {
                         // Counted at the claim, and tried again when the lease has run out.
                         let order = logged(&outcome.claim.key);
-                        tracing::error!(%order, reason, "an answer could not be recorded");
+                        tracing::error!(order, reason, "an answer could not be recorded");
                         return Ok(());
                     }
                     all => {
@@ -106,30 +105,27 @@ impl Settler {
     fn log(&self, outcome: &Outcome, settled: &Settled) {
         let (project, order) = (&self.project, logged(&outcome.claim.key));
         let attempts = outcome.claim.attempts;
-        let took_ms = millis(outcome.now.since(outcome.asked_at));
+        let took_ms = outcome.now.since(outcome.asked_at).as_millis();
         match settled {
             Settled::Fenced => {
-                tracing::warn!(%project, %order, took_ms, "the answer came after the lease had run out");
+                tracing::warn!(%project, order, took_ms, "the answer came after the lease had run out");
             }
             Settled::Done {
                 finding,
                 parked: Some(parked),
                 ..
             } => {
-                let (finding, parked) = (masked(finding), masked(parked));
-                tracing::error!(%project, %order, attempts, %finding, %parked, "parked the order");
+                tracing::error!(%project, order, attempts, finding, parked, "parked the order");
             }
             Settled::Done {
                 finding,
                 anomaly: true,
                 ..
             } => {
-                let finding = masked(finding);
-                tracing::warn!(%project, %order, attempts, took_ms, %finding, "asked, and was surprised");
+                tracing::warn!(%project, order, attempts, took_ms, finding, "asked, and was surprised");
             }
             Settled::Done { finding, .. } => {
-                let finding = masked(finding);
-                tracing::info!(%project, %order, attempts, took_ms, %finding, "asked");
+                tracing::info!(%project, order, attempts, took_ms, finding, "asked");
             }
         }
     }

@@ -66,6 +66,10 @@ async fn headers_that_trickle_are_cut_off() {
         line.send(format!("X-Header-{n}: x\r\n")).await;
     }
     assert!(since.elapsed() > LIMIT / 2, "{:?}", since.elapsed());
+    until("the half of a head to be counted", async || {
+        (service.refused("http").await == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -91,6 +95,7 @@ async fn a_body_that_trickles_is_cut_off() {
         (service.refused("body").await == 2).then_some(())
     })
     .await;
+    assert_eq!(service.refused("http").await, 0, "its head was in order");
     assert!(service.list("/api/v1/orders").await.is_empty());
 }
 
@@ -138,6 +143,7 @@ async fn no_more_connections_than_allowed() {
     answer.assert_refusal(503, "one more");
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert!(one_more.hangs_up_within(LATEST).await, "it is hung up on");
+    assert_eq!(service.refused("place").await, 1);
     assert_eq!(
         service.ask("/livez").await.status,
         200,

@@ -8,7 +8,7 @@ use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
 use crate::instrument::{
-    File, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
+    File, HOME, Line, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
 };
 
 const TOKEN: &str = "operators-token-r72hxm";
@@ -287,13 +287,18 @@ async fn the_token_guards_everything_but_health() {
             answer.assert_refusal(401, &format!("{method} {path} {shown:?}"));
             assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
-        let request =
-            Request::new(method, path).header("Authorization", &format!("Bearer {TOKEN}"));
-        let answer = service.ask_with(&request).await;
-        assert!(
-            matches!(answer.status, 200 | 404),
-            "{method} {path}: {answer:?}"
-        );
+        for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
+            let shown = format!("{scheme} {TOKEN}");
+            let request = Request::new(method, path)
+                .header("Authorization", &shown)
+                .header("Host", "operators.example")
+                .header("Origin", "https://operators.example");
+            let answer = service.ask_with(&request).await;
+            assert!(
+                matches!(answer.status, 200 | 404),
+                "{method} {path} {scheme:?}: {answer:?}"
+            );
+        }
     }
     for path in ["/livez", "/readyz"] {
         assert_eq!(service.ask(path).await.status, 200, "{path}");
@@ -329,4 +334,106 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
         // The same event id in two projects is two events.
         assert_eq!(order["deliveries"].as_array().map(Vec::len), Some(1));
     }
+}
+
+#[tokio::test]
+async fn without_a_token_no_web_page_is_answered() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let ask = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    let requests = [
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/status"),
+        ("GET", "/metrics"),
+        ("GET", "/api/v1/orders"),
+        ("GET", "/nowhere"),
+        ("POST", &ask),
+        ("POST", "/status"),
+    ];
+    for (method, path) in requests {
+        for (name, value) in [
+            ("Host", "evil.example:9090"),
+            ("Host", "localhost.evil.example"),
+            ("Host", ""),
+            ("Host", "127.0.0.1 evil"),
+            ("Origin", "http://evil.example"),
+            ("Origin", "http://localhost:3000"),
+            ("Origin", "null"),
+            ("Sec-Fetch-Site", "cross-site"),
+        ] {
+            let request = Request::new(method, path).header(name, value);
+            let answer = service.ask_with(&request).await;
+            answer.assert_refusal(403, &format!("{method} {path} {name}: {value}"));
+        }
+        for (name, value) in [
+            ("Host", "localhost:9090"),
+            ("Host", "127.0.0.1:9090"),
+            ("Host", "[::1]:9090"),
+            ("Sec-Fetch-Site", "none"),
+        ] {
+            let request = Request::new(method, path).header(name, value);
+            let answer = service.ask_with(&request).await;
+            assert_ne!(answer.status, 403, "{method} {path} {name}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_trickles_is_cut_off() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("callbacks.body_timeout_secs", 0.7);
+    let service = Service::start(&settings).await;
+    let path = format!("/api/v1/orders/{PROJECT}");
+    let request = Request::post(&path, "").header("Content-Length", "100000");
+    let mut line = Line::open(HOME, service.operators).await.expect("connects");
+    line.send(request.head()).await;
+    // A byte comes well within the time; all of them never do.
+    let mut sent = 0;
+    while !line.hangs_up_within(Duration::from_millis(100)).await {
+        sent += 1;
+        assert!(sent < 200, "it goes on and on");
+        line.send("o").await;
+    }
+    line.answer()
+        .await
+        .expect("an answer")
+        .assert_refusal(408, "a list that trickles");
+}
+
+#[tokio::test]
+async fn a_query_that_makes_no_sense_is_told_what_would() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    for (query, said) in [
+        (
+            "orders?limt=5",
+            "limt: no such word; write one of state, project, parked, limit, after",
+        ),
+        ("orders?limit=many", "limit: \"many\" is no number"),
+        ("orders?limit=-1", "limit: \"-1\" is no number"),
+        ("orders?limit=99999999999999999999", "is no number"),
+        ("orders?after=x", "after: \"x\" is no number"),
+        ("orders?limit=1&limit=2", "limit: written twice"),
+        (
+            "orders?parked=yes",
+            "parked: \"yes\" is neither true nor false",
+        ),
+        ("orders?state=blocked", "state: write one of"),
+        ("parked?limit=", "limit: \"\" is no number"),
+        (
+            "parked?state=BLOCKED",
+            "state: no such word; write one of after, limit",
+        ),
+    ] {
+        let answer = service.ask(&format!("/api/v1/{query}")).await;
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        let detail = answer.json()["detail"].to_string();
+        let said = serde_json::to_string(said).expect("text");
+        assert!(detail.contains(said.trim_matches('"')), "{query}: {detail}");
+    }
+    let empty = service
+        .ask("/api/v1/orders?state=BLOCKED&parked=true&limit=5&after=0")
+        .await;
+    assert_eq!(empty.status, 200, "{empty:?}");
 }

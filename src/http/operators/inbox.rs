@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
 
-use super::{Context, Page, Shared, page_size, query};
+use super::query::Words;
+use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
 use crate::store::{Body, ParkedRow};
 
@@ -20,21 +20,14 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/api/v1/deliveries/{delivery}/body", get(show_body))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ParkedQuery {
-    #[serde(default)]
-    after: i64,
-    limit: Option<u32>,
-}
-
 async fn list_parked(
     State(context): Shared,
-    asked: Result<Query<ParkedQuery>, QueryRejection>,
+    query: RawQuery,
 ) -> Result<Json<Page<ParkedRow>>, Problem> {
-    let asked = query(asked)?;
-    let limit = page_size(asked.limit);
-    let parked = context.store.parked(asked.after, limit).await?;
+    let words = Words::read(query, &["after", "limit"])?;
+    let limit = page_size(words.number("limit")?);
+    let after = words.number("after")?.unwrap_or_default();
+    let parked = context.store.parked(after, limit).await?;
     Ok(Json(Page::new(parked, limit, |parked| parked.id)))
 }
 

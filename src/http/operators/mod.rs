@@ -1,30 +1,34 @@
 //! The operators' listener: health, status, and where every order stands and why.
 //!
-//! A bearer token guards everything but the two health paths.
+//! A bearer token guards everything but the two health paths; without one no web page is let in.
 
+mod guard;
 mod import;
 mod inbox;
 mod metrics;
 mod orders;
+mod query;
 mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use secrecy::{ExposeSecret, SecretString};
+use hyper::body::Body as _;
+use secrecy::SecretString;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
+use super::rest::{self, Lent, Returned};
 use crate::order::{Id, Limits};
 use crate::store::{Store, StoreError};
 use crate::vitals::Vitals;
@@ -38,6 +42,8 @@ pub struct Settings {
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
     /// When an order needs attention.
     pub deadlines: Limits,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
 }
 
 struct Context {
@@ -58,7 +64,12 @@ pub fn router(store: Store, vitals: Arc<Vitals>, settings: Settings) -> Router {
     let guarded = status::routes()
         .merge(orders::routes())
         .merge(inbox::routes())
-        .route_layer(middleware::from_fn_with_state(context.clone(), guard));
+        .route_layer(middleware::from_fn_with_state(
+            context.clone(),
+            guard::token,
+        ));
+    let browser = middleware::from_fn_with_state(context.clone(), guard::browser);
+    let lend = middleware::from_fn_with_state(context.clone(), lend);
     let no_store = HeaderValue::from_static("no-store");
     status::health()
         .merge(guarded)
@@ -68,33 +79,29 @@ pub fn router(store: Store, vitals: Arc<Vitals>, settings: Settings) -> Router {
             header::CACHE_CONTROL,
             no_store,
         ))
+        .layer(browser)
+        .layer(lend)
         .with_state(context)
 }
 
-async fn guard(State(context): Shared, request: Request, next: Next) -> Response {
-    if may_pass(context.settings.token.as_ref(), request.headers()) {
-        return next.run(request).await;
+/// Gives a request's body its time, and settles what becomes of the connection where it was not read to its end.
+async fn lend(State(context): Shared, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    if body.is_end_stream() {
+        return next.run(Request::from_parts(head, body)).await;
     }
-    let detail = "send the operators' token: Authorization: Bearer …";
-    let mut response = Problem::with_detail(StatusCode::UNAUTHORIZED, detail).into_response();
-    let scheme = HeaderValue::from_static("Bearer");
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, scheme);
-    response
-}
-
-/// Compares digests, so that neither content nor length shows in the time it takes.
-fn may_pass(token: Option<&SecretString>, headers: &HeaderMap) -> bool {
-    let Some(token) = token else {
-        return true;
-    };
-    let sent = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .unwrap_or_default();
-    let [sent, token] = [sent, token.expose_secret().as_bytes()].map(Sha256::digest);
-    sent.as_slice().ct_eq(token.as_slice()).into()
+    let (lent, mut returned) = Lent::new(body, context.settings.body_timeout);
+    let headers = head.headers.clone();
+    let request = Request::from_parts(head, Body::new(lent));
+    let answer = next.run(request).await;
+    let refuse = |status| rest::closing(Problem::new(status).into_response());
+    match returned.try_recv() {
+        Ok(Returned::Rest(body)) => rest::settle(body, &headers, REST_MAX_BYTES, answer).await,
+        Ok(Returned::Slow) => refuse(StatusCode::REQUEST_TIMEOUT),
+        Ok(Returned::Broken) => refuse(StatusCode::BAD_REQUEST),
+        // Somebody keeps it.
+        Err(_) => rest::closing(answer),
+    }
 }
 
 impl From<StoreError> for Problem {
@@ -118,16 +125,14 @@ impl<T> Page<T> {
     }
 }
 
+/// Most that is read of the rest of a refused request's body.
+const REST_MAX_BYTES: usize = 64 * 1024;
+
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 
 fn page_size(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE).clamp(1, PAGE_MAX)
-}
-
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    let bad = |error: QueryRejection| Problem::with_detail(error.status(), error.body_text());
-    query.map(|Query(query)| query).map_err(bad)
 }
 
 /// The parts of a path; what is not even text is the id of nothing.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::query::Words;
 use super::status::{api_off, unknown_project};
-use super::{Context, Page, Shared, id, import, page_size, path, query};
+use super::{Context, Page, Shared, id, import, page_size, path};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
@@ -40,37 +41,29 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/api/v1/orders/{project}/{order}/ask", post(ask_now))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrderQuery {
-    state: Option<String>,
-    project: Option<String>,
-    #[serde(default)]
-    parked: bool,
-    #[serde(default)]
-    after: i64,
-    limit: Option<u32>,
-}
+/// The words by which orders can be listed.
+const QUERY: [&str; 5] = ["state", "project", "parked", "limit", "after"];
 
 async fn list_orders(
     State(context): Shared,
-    asked: Result<Query<OrderQuery>, QueryRejection>,
+    query: RawQuery,
 ) -> Result<Json<Page<OrderRow>>, Problem> {
-    let asked = query(asked)?;
-    let limit = page_size(asked.limit);
+    let words = Words::read(query, &QUERY)?;
+    let limit = page_size(words.number("limit")?);
     let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
-    let is_state = |word: &String| word == UNKNOWN || order::State::from_word(word).is_some();
-    if !asked.state.as_ref().is_none_or(is_state) {
+    let is_state = |word: &str| word == UNKNOWN || order::State::from_word(word).is_some();
+    let state = words.text("state");
+    if !state.is_none_or(is_state) {
         let words = order::State::ALL.map(order::State::as_str).join(", ");
         return Err(bad(format!("state: write one of {words}, {UNKNOWN}")));
     }
-    let project = asked.project.map(Id::new);
+    let project = words.text("project").map(Id::new);
     let no_id = || bad("project: not the id of a project".to_owned());
     let filter = OrderFilter {
-        state: asked.state,
+        state: state.map(str::to_owned),
         project: project.map(|id| id.ok_or_else(no_id)).transpose()?,
-        parked: asked.parked,
-        after: asked.after,
+        parked: words.flag("parked")?,
+        after: words.number("after")?.unwrap_or_default(),
         limit,
     };
     let orders = context.store.orders(&filter).await?;
@@ -152,7 +145,16 @@ async fn watch_many(
     asked: Result<Path<String>, PathRejection>,
     list: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Watched>, Problem> {
-    let list = list.map_err(|error| Problem::with_detail(error.status(), error.body_text()))?;
+    let unread = |error: BytesRejection| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail =
+                format!("the list may have at most {IMPORT_MAX_BYTES} bytes: cut it in two");
+            Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
+        // Whoever lent the body out knows why, and says so.
+        status => Problem::new(status),
+    };
+    let list = list.map_err(unread)?;
     let orders = import::orders(&list)
         .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error))?;
     Ok(Json(watch_all(&context, &id(path(asked)?)?, orders).await?))

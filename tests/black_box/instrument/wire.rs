@@ -67,15 +67,17 @@ impl Request {
 
     /// Everything before the body. Its length is told unless a header says otherwise.
     pub fn head(&self) -> String {
-        let framing = ["content-length", "transfer-encoding"];
-        let framed = self.headers.iter().any(|(name, _)| {
-            framing
-                .iter()
-                .any(|framing| name.eq_ignore_ascii_case(framing))
-        });
-        let length = match framed {
+        let has = |header: &str| {
+            let mut names = self.headers.iter().map(|(name, _)| name);
+            names.any(|name| name.eq_ignore_ascii_case(header))
+        };
+        let length = match has("content-length") || has("transfer-encoding") {
             true => String::new(),
             false => format!("Content-Length: {}\r\n", self.body.len()),
+        };
+        let host = match has("host") {
+            true => "",
+            false => "Host: localhost\r\n",
         };
         let headers: String = self
             .headers
@@ -83,7 +85,7 @@ impl Request {
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
         format!(
-            "{} {} HTTP/1.1\r\nHost: here\r\n{length}{headers}\r\n",
+            "{} {} HTTP/1.1\r\n{host}{length}{headers}\r\n",
             self.method, self.path
         )
     }

@@ -1,0 +1,115 @@
+//! A connection as a byte stream that keeps its place, and that ends so that the peer can read the last answer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Longest time for which a peer may go on sending after the last answer. A connection that is closed with something
+/// unread is reset, and the reset can overtake the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Bytes that are thrown away in one go.
+const GULP: usize = 4096;
+
+/// A connection.
+pub struct Line {
+    stream: TcpStream,
+    midway: Arc<AtomicBool>,
+    stop: CancellationToken,
+    linger: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Line {
+    /// A connection that gives `place` back when it ends, and does not linger once `stop` has been said.
+    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, stop: CancellationToken) -> Line {
+        Line {
+            stream,
+            midway: Arc::default(),
+            stop,
+            linger: None,
+            _place: place,
+        }
+    }
+
+    /// A flag that is set while the last that happened is that the peer said something.
+    pub fn midway(&self) -> Arc<AtomicBool> {
+        self.midway.clone()
+    }
+
+    /// Throws away what still comes, until the peer hangs up or has had its time.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        while linger.as_mut().poll(cx).is_pending() {
+            let mut gulp = [0; GULP];
+            let mut buffer = ReadBuf::new(&mut gulp);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.midway.store(true, Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.midway.store(false, Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.midway.store(false, Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        if !self.stop.is_cancelled() {
+            ready!(self.poll_rest(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,136 @@
+//! Who may ask: whoever bears the token; without one, whoever is on this machine and is no web page.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Context, Shared};
+use crate::http::problem::Problem;
+
+/// Wants the token, where there is one.
+pub(super) async fn token(State(context): Shared, request: Request, next: Next) -> Response {
+    let Some(token) = &context.settings.token else {
+        return next.run(request).await;
+    };
+    if bears(token, request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "send the operators' token: Authorization: Bearer …";
+    let scheme = HeaderValue::from_static("Bearer");
+    Problem::with_detail(StatusCode::UNAUTHORIZED, detail)
+        .with_header(header::WWW_AUTHENTICATE, scheme)
+        .into_response()
+}
+
+/// Compares digests, so that neither content nor length shows in the time it takes.
+fn bears(token: &SecretString, headers: &HeaderMap) -> bool {
+    let sent = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| bearer(value.as_bytes()))
+        .unwrap_or_default();
+    let [sent, token] = [sent, token.expose_secret().as_bytes()].map(Sha256::digest);
+    sent.as_slice().ct_eq(token.as_slice()).into()
+}
+
+/// The credentials of the scheme `Bearer`, in whatever case, behind one blank or more.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, credentials) = value.split_at_checked(b"Bearer".len())?;
+    let credentials = credentials.strip_prefix(b" ")?;
+    let blanks = credentials.iter().take_while(|byte| **byte == b' ').count();
+    scheme
+        .eq_ignore_ascii_case(b"Bearer")
+        .then(|| &credentials[blanks..])
+}
+
+/// Where no token is wanted, lets in no web page that a browser on this machine, or behind a tunnel to it, has open: a
+/// page can send requests here, and with a name of its own that leads here it could read the answers.
+pub(super) async fn browser(
+    State(context): State<Arc<Context>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if context.settings.token.is_none()
+        && let Err(detail) = is_no_page(request.uri(), request.headers())
+    {
+        return Problem::with_detail(StatusCode::FORBIDDEN, detail).into_response();
+    }
+    next.run(request).await
+}
+
+/// Requires what only a web page's request lacks: a host that is an address or localhost, no origin and no other site.
+fn is_no_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
+    let hosts = headers.get_all(header::HOST).iter();
+    let named = hosts.map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let asked = uri.authority().cloned().map(Some);
+    if !named
+        .chain(asked)
+        .all(|host| host.is_some_and(|host| leads_here(host.host())))
+    {
+        return Err("without operators.token only an address or localhost is taken as Host");
+    }
+    let other_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site.as_bytes() == b"cross-site");
+    if other_site || headers.contains_key(header::ORIGIN) {
+        return Err("without operators.token no web page may ask: use curl, or set a token");
+    }
+    Ok(())
+}
+
+/// Whether a host is none that somebody else could have made lead here. Nobody can give an address another meaning.
+fn leads_here(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_read_as_the_standard_has_it() {
+        for (value, expected) in [
+            ("Bearer T", Some("T")),
+            ("bearer T", Some("T")),
+            ("BEARER   T", Some("T")),
+            ("Bearer ", Some("")),
+            ("Bearer T ", Some("T ")),
+            ("BearerT", None),
+            ("Bearer\tT", None),
+            ("Basic T", None),
+            ("T", None),
+            ("", None),
+        ] {
+            let expected = expected.map(str::as_bytes);
+            assert_eq!(bearer(value.as_bytes()), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_address_or_localhost_leads_here() {
+        for (host, expected) in [
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("192.0.2.1", true),
+            ("localhost", true),
+            ("LocalHost", true),
+            ("localhost.evil.example", false),
+            ("evil.example", false),
+            ("127.0.0.1.nip.example", false),
+            ("2130706433", false),
+            ("0x7f.1", false),
+            ("", false),
+        ] {
+            assert_eq!(leads_here(host), expected, "{host:?}");
+        }
+    }
+}

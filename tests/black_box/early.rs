@@ -1,0 +1,214 @@
+//! After an early answer the connection serves the next request, or the answer has said that it closes.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde_json::json;
+use sinch_callbacks::clock;
+
+use crate::instrument::{
+    Answer, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder,
+};
+
+/// The longest body that these services take.
+const BODY_MAX: usize = 1000;
+/// The latest that a connection may be closed, on a busy machine.
+const LATEST: Duration = Duration::from_secs(20);
+const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// How a request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Head and body in one packet.
+    Together,
+    /// The body a little later.
+    Later,
+    /// A body larger than the limit and than what the system buffers, in one go.
+    Large,
+    /// In chunks, a little later.
+    Chunked,
+    /// In chunks, more than the limit.
+    LargeChunked,
+    /// A peer that sends its body when it is told to go on, or never.
+    Expect,
+    /// A peer that asks whether to go on and does not wait.
+    ExpectAnyway,
+}
+
+const SHAPES: [Shape; 7] = [
+    Shape::Together,
+    Shape::Later,
+    Shape::Large,
+    Shape::Chunked,
+    Shape::LargeChunked,
+    Shape::Expect,
+    Shape::ExpectAnyway,
+];
+
+/// A request that is refused, for any body.
+type Make = fn(Vec<u8>) -> Request;
+
+fn good() -> Request {
+    Request::signed(PATH, SECRET, event("e1", "o1", "IN_REVIEW", clock::now()))
+}
+
+fn settings(folder: &tempfile::TempDir) -> Settings {
+    Settings::new(folder.path())
+        .set("callbacks.allow", json!(["127.0.0.1", "203.0.113.1"]))
+        .set("callbacks.trusted_proxies", json!(["127.0.0.2"]))
+        .set("callbacks.body_max_bytes", BODY_MAX)
+}
+
+fn chunks(body: &[u8]) -> Vec<u8> {
+    [
+        format!("{:x}\r\n", body.len()).as_bytes(),
+        body,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat()
+}
+
+/// Sends a request in a shape, and reads its answer.
+async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
+    let body = match shape {
+        Shape::Large | Shape::LargeChunked => vec![b' '; 9_000_000],
+        _ => vec![b' '; 600],
+    };
+    let mut request = make(body.clone());
+    let mut bytes = body.clone();
+    match shape {
+        Shape::Together | Shape::Later | Shape::Large => {}
+        Shape::Chunked | Shape::LargeChunked => {
+            request = request.header("Transfer-Encoding", "chunked");
+            bytes = chunks(&body);
+        }
+        Shape::Expect | Shape::ExpectAnyway => request = request.header("Expect", "100-continue"),
+    }
+    let head = request.head().into_bytes();
+    match shape {
+        Shape::Together | Shape::Large | Shape::ExpectAnyway => {
+            line.send([head, bytes.clone()].concat()).await;
+        }
+        Shape::Later | Shape::Chunked | Shape::LargeChunked => {
+            line.send(head).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            line.send(&bytes).await;
+        }
+        Shape::Expect => {
+            line.send(head).await;
+        }
+    }
+    let answer = line.answer().await.expect("the answer can be read");
+    if answer.status != 100 {
+        return answer;
+    }
+    if shape == Shape::Expect {
+        line.send(&bytes).await;
+    }
+    line.answer().await.expect("the answer can be read")
+}
+
+/// Either the next request is served, or the answer said that the connection closes, and it does.
+async fn assert_settled(line: &mut Line, answer: &Answer, next: &Request, served: u16, what: &str) {
+    if answer.header("connection") == Some("close") {
+        assert!(line.hangs_up_within(LATEST).await, "{what}: {answer:?}");
+        return;
+    }
+    line.send(next.bytes()).await;
+    match line.answer().await {
+        Ok(next) => assert_eq!(next.status, served, "{what}: {answer:?}, then {next:?}"),
+        Err(error) => panic!("{what}: {answer:?}, then {error}"),
+    }
+}
+
+async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], served: u16) {
+    for (status, from, make) in kinds {
+        for shape in SHAPES {
+            let what = format!("{status} {shape:?}");
+            let line = Line::open(*from, service.callbacks).await;
+            let mut line = line.expect("connects");
+            let answer = exchange(&mut line, shape, *make).await;
+            assert!(
+                [*status, 413].contains(&answer.status),
+                "{what}: {answer:?}"
+            );
+            let next = good().header("X-Forwarded-For", "203.0.113.1");
+            assert_settled(&mut line, &answer, &next, served, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_settles_what_becomes_of_the_connection() {
+    let folder = folder();
+    let service = Service::start(&settings(&folder)).await;
+    let kinds: [(u16, Ipv4Addr, Make); 6] = [
+        (403, PROXY, |body| {
+            Request::post(PATH, body).header("X-Forwarded-For", "203.0.113.9")
+        }),
+        (404, HOME, |body| Request::post("/no", body)),
+        (404, PROXY, |body| {
+            Request::post("/no", body).header("X-Forwarded-For", "203.0.113.1")
+        }),
+        (405, HOME, |body| Request::new("PUT", PATH).carrying(body)),
+        (415, HOME, |body| {
+            Request::post(PATH, body).header("Content-Encoding", "gzip")
+        }),
+        (401, HOME, |body| Request::post(PATH, body)),
+    ];
+    assert_all_settled(&service, &kinds, 200).await;
+}
+
+#[tokio::test]
+async fn so_does_a_store_that_takes_nothing() {
+    let folder = folder();
+    let settings = settings(&folder).set("database.free_min_bytes", 1_i64 << 50);
+    let service = Service::listening(&settings).await;
+    let kinds: [(u16, Ipv4Addr, Make); 1] =
+        [(503, HOME, |body| Request::signed(PATH, SECRET, body))];
+    assert_all_settled(&service, &kinds, 503).await;
+}
+
+#[tokio::test]
+async fn so_do_bodies_that_break_or_never_come() {
+    let folder = folder();
+    let settings = settings(&folder).set("callbacks.body_timeout_secs", 0.5);
+    let service = Service::start(&settings).await;
+    let broken = Request::post(PATH, "no chunk\r\n").header("Transfer-Encoding", "chunked");
+    let short = Request::post(PATH, "{").header("Content-Length", "20");
+    for (status, request) in [(400, broken), (408, short)] {
+        let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
+        line.send(request.bytes()).await;
+        let answer = line.answer().await.expect("an answer");
+        answer.assert_refusal(status, "a body that is none");
+        assert_settled(&mut line, &answer, &good(), 200, &status.to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn so_do_the_refusals_that_operators_get() {
+    let folder = folder();
+    let settings = settings(&folder).set("operators.token", "operators-token-u81xnb");
+    let service = Service::start(&settings).await;
+    let kinds: [(u16, Make); 4] = [
+        (401, |body| {
+            Request::post(&format!("/api/v1/orders/{PROJECT}"), body)
+        }),
+        (404, |body| Request::post("/nowhere", body)),
+        (405, |body| Request::new("PUT", "/livez").carrying(body)),
+        (404, |body| {
+            Request::post(&format!("/api/v1/orders/{PROJECT}/o1/ask"), body)
+                .header("Authorization", "Bearer operators-token-u81xnb")
+        }),
+    ];
+    for (status, make) in kinds {
+        for shape in SHAPES {
+            let what = format!("{status} {shape:?}");
+            let mut line = Line::open(HOME, service.operators).await.expect("connects");
+            let answer = exchange(&mut line, shape, make).await;
+            assert_eq!(answer.status, status, "{what}: {answer:?}");
+            let next = Request::new("GET", "/livez");
+            assert_settled(&mut line, &answer, &next, 200, &what).await;
+        }
+    }
+}

@@ -9,6 +9,7 @@
 //! - [`http`]: sockets in: callbacks, and the operators' questions.
 //! - [`vitals`], [`clock`], [`exposure`]: what the running service knows of itself, the time, and files that are
 //!   open to too many.
+//! - [`logged`]: what the log may say, and how often.
 //! - [`config`], [`telemetry`]: what the operator decides, checked once; the log.
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
 //! - [`simulator`]: plays Sinch on this machine, both sides, with faults by seed.
@@ -22,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod exposure;
 pub mod http;
+pub mod logged;
 pub mod order;
 pub mod simulator;
 pub mod sinch;

@@ -1,17 +1,19 @@
 //! What the running service knows of itself: counts since its start, last sightings, signs of life.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::logged::{self, Throttle};
 use crate::order::{Id, Time};
 use crate::store::{Accepted, Gate};
 
 /// Why a request on the callback listener was not answered 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The source address is not allowed, or could not be made out.
@@ -49,6 +51,22 @@ impl Refusal {
         Refusal::Http,
         Refusal::Place,
     ];
+
+    /// The code of this reason, as the log has it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::Source => "source",
+            Refusal::Path => "path",
+            Refusal::Method => "method",
+            Refusal::Size => "size",
+            Refusal::Encoding => "encoding",
+            Refusal::Signature => "signature",
+            Refusal::Body => "body",
+            Refusal::Store => "store",
+            Refusal::Http => "http",
+            Refusal::Place => "place",
+        }
+    }
 }
 
 /// A counter with the time of its last step.
@@ -56,24 +74,12 @@ impl Refusal {
 struct Tally {
     count: AtomicU64,
     last_at: AtomicI64,
-    logged_at: AtomicI64,
 }
 
 impl Tally {
     fn step(&self, now: Time) {
         self.count.fetch_add(1, Relaxed);
         self.last_at.store(now.0, Relaxed);
-    }
-
-    /// Whether a line in the log is due: one a second at most.
-    fn is_due(&self, now: Time) -> bool {
-        let before = self.logged_at.load(Relaxed);
-        let due = now.since(Time(before)) >= Duration::from_secs(1);
-        // Only one of those who come at once wins.
-        due && self
-            .logged_at
-            .compare_exchange(before, now.0, Relaxed, Relaxed)
-            .is_ok()
     }
 
     fn read(&self) -> Count {
@@ -119,9 +125,14 @@ pub struct Vitals {
     accepted: [Tally; 3],
     refused: [Tally; Refusal::ALL.len()],
     timestamps_unreadable: Tally,
+    timestamps_logged: Throttle<Id>,
+    refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
     api: Mutex<BTreeMap<Id, ApiView>>,
     workers: Mutex<BTreeMap<String, Instant>>,
 }
+
+/// How often like refusals of one source are logged, and like faults of one project's callbacks.
+const LOGGED_EVERY: Duration = Duration::from_secs(1);
 
 /// A worker that has not shown itself for this long is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -135,6 +146,8 @@ impl Vitals {
             accepted: Default::default(),
             refused: Default::default(),
             timestamps_unreadable: Tally::default(),
+            timestamps_logged: Throttle::new(LOGGED_EVERY),
+            refusals_logged: Throttle::new(LOGGED_EVERY),
             api: Mutex::default(),
             workers: Mutex::default(),
         }
@@ -160,19 +173,24 @@ impl Vitals {
         self.accepted[accepted as usize].step(now);
     }
 
-    /// Counts a request that was not. The answer is whether it is worth a line in the log: a flood of
-    /// refusals gets one a second for each reason.
-    pub fn refused(&self, why: Refusal, now: Time) -> bool {
-        let tally = &self.refused[why as usize];
-        tally.step(now);
-        tally.is_due(now)
+    /// Counts a request that was not. Says whether it is worth a line in the log, and then how many like it were left
+    /// out before: each source has one line a second for each reason, so that a noisy one hides no other.
+    pub fn refused(&self, why: Refusal, source: Option<IpAddr>, now: Time) -> Option<u64> {
+        self.refused[why as usize].step(now);
+        let key = (why, source.map(network));
+        self.refusals_logged.pass(key, Instant::now())
     }
 
-    /// Counts a callback whose time stamp is there and unreadable. The answer is whether it is worth a line in the
-    /// log.
-    pub fn unreadable_timestamp(&self, now: Time) -> bool {
+    /// Number of lines that the log had to drop since the start.
+    pub fn log_lines_dropped(&self) -> u64 {
+        logged::lines_dropped()
+    }
+
+    /// Counts a callback whose time stamp is there and unreadable. Says whether it is worth a line in the log, and then
+    /// how many of its project's were left out before.
+    pub fn unreadable_timestamp(&self, project: &Id, now: Time) -> Option<u64> {
         self.timestamps_unreadable.step(now);
-        self.timestamps_unreadable.is_due(now)
+        self.timestamps_logged.pass(project.clone(), Instant::now())
     }
 
     /// Callbacks whose time stamp is there and unreadable.
@@ -240,6 +258,14 @@ impl Vitals {
 impl Default for Vitals {
     fn default() -> Vitals {
         Vitals::new()
+    }
+}
+
+/// The sender that an address speaks for: an IPv6 sender has a whole network of 64 bits to itself.
+fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)).into(),
     }
 }
 

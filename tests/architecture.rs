@@ -7,25 +7,26 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, and which others it may name.
-const ROOMS: [(&str, &str); 14] = [
+const ROOMS: [(&str, &str); 15] = [
     ("order", ""),
     ("exposure", ""),
+    ("logged", ""),
     ("sinch", "order"),
-    ("store", "order exposure"),
-    ("vitals", "order store"),
+    ("store", "order exposure logged"),
+    ("vitals", "order store logged"),
     ("clock", "order"),
-    ("http", "order sinch store vitals clock"),
-    ("worker", "order sinch store vitals clock"),
+    ("http", "order sinch store vitals clock logged"),
+    ("worker", "order sinch store vitals clock logged"),
     ("config", "order exposure"),
-    ("telemetry", "config"),
+    ("telemetry", "config logged"),
     ("simulator", "order sinch"),
     (
         "app",
-        "order sinch store vitals clock http worker config telemetry",
+        "order sinch store vitals clock http worker config telemetry logged",
     ),
     (
         "commands",
-        "order sinch store vitals clock http worker config telemetry simulator app",
+        "order sinch store vitals clock http worker config telemetry logged simulator app",
     ),
     // The command line knows only what can be asked of it.
     ("main", "commands"),

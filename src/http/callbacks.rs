@@ -21,10 +21,12 @@ use secrecy::SecretString;
 use tower::service_fn;
 
 use super::problem::Problem;
+use super::refused::{Caller, Refused};
 use super::rest;
 use super::serve::Answering;
 use super::source::Sources;
 use crate::clock;
+use crate::logged;
 use crate::order::Id;
 use crate::sinch::callback::{self, Content};
 use crate::sinch::signature;
@@ -77,32 +79,38 @@ pub fn service(settings: Settings, store: Store, vitals: Arc<Vitals>) -> impl An
     })
 }
 
-type Refused = (Refusal, Problem);
+type Refusing = (Refusal, Problem);
 
 impl Desk {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        if !self.admits(&request) {
+        let (head, mut body) = request.into_parts();
+        let caller = self.caller(&head);
+        let tell = |why: Refusal, status, project| {
+            let refused = Refused {
+                caller,
+                head: &head,
+                project,
+                status,
+            };
+            refused.tell(why, &self.settings, &self.vitals);
+        };
+        // Every source that is not allowed gets the same bytes, whatever it asked.
+        if !self.settings.sources.allows(caller.source) {
+            tell(Refusal::Source, StatusCode::FORBIDDEN, None);
             return rest::closing(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
-        let entrance = self.settings.entrances.get(request.uri().path());
-        let (head, mut body) = request.into_parts();
+        let entrance = self.settings.entrances.get(head.uri.path());
         match self.take(entrance, &head, &mut body).await {
             Ok(accepted) => {
                 self.vitals.accepted(accepted, clock::now());
                 StatusCode::OK.into_response()
             }
             Err((why, problem)) => {
-                if self.vitals.refused(why, clock::now()) {
-                    let project =
-                        entrance.map(|entrance| tracing::field::display(&entrance.project));
-                    let status = problem.status().as_u16();
-                    tracing::warn!(
-                        project,
-                        ?why,
-                        status,
-                        "refused a request; /status has the counts"
-                    );
-                }
+                tell(
+                    why,
+                    problem.status(),
+                    entrance.map(|entrance| &entrance.project),
+                );
                 let answer = problem.into_response();
                 match why {
                     // It had its time, or cannot be read on.
@@ -116,25 +124,12 @@ impl Desk {
         }
     }
 
-    /// Lets in only allowed sources; every other gets the same bytes, whatever it asked.
-    fn admits(&self, request: &Request<Incoming>) -> bool {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-        let sources = &self.settings.sources;
-        let source = peer.and_then(|peer| sources.source(peer, request.headers()));
-        let allowed = sources.allows(source);
-        if !allowed && self.vitals.refused(Refusal::Source, clock::now()) {
-            let (peer, source) = (
-                peer.map(tracing::field::display),
-                source.map(tracing::field::display),
-            );
-            tracing::warn!(
-                peer,
-                source,
-                "refused: the source address is not allowed, or not readable"
-            );
-        }
-        allowed
+    /// Whom a request comes from.
+    fn caller(&self, head: &Parts) -> Caller {
+        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let source = peer.and_then(|peer| self.settings.sources.source(peer, &head.headers));
+        Caller { peer, source }
     }
 
     /// A callback from an allowed source, from here to the disk.
@@ -143,7 +138,7 @@ impl Desk {
         entrance: Option<&Entrance>,
         head: &Parts,
         body: &mut Incoming,
-    ) -> Result<Accepted, Refused> {
+    ) -> Result<Accepted, Refusing> {
         let nobodys = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
         let entrance = entrance.ok_or_else(nobodys)?;
         check_method(&head.method)?;
@@ -160,17 +155,18 @@ impl Desk {
 
     /// Should Sinch change the form of its time stamps, events could no longer be put in order.
     fn warn_of(&self, project: &Id, timestamp: &str) {
-        if self.vitals.unreadable_timestamp(clock::now()) {
+        if let Some(left_out) = self.vitals.unreadable_timestamp(project, clock::now()) {
             tracing::warn!(
                 %project,
                 timestamp,
+                left_out,
                 "a callback's time stamp cannot be read: the event is kept, but cannot be put in order"
             );
         }
     }
 
     /// Keeps what is genuine. Only the store itself can still say no.
-    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
+    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refusing> {
         let callback = callback::parse(&body, project);
         let subject = match callback.content {
             Content::Order {
@@ -192,7 +188,8 @@ impl Desk {
                 "about {resource_type:?}, not a number order: recorded"
             )),
             Content::NotUnderstood(reason) => {
-                tracing::warn!(%project, reason, "parked: a genuine callback was not understood");
+                let reason_logged = logged::masked(&reason);
+                tracing::warn!(%project, reason = %reason_logged, "parked: a genuine callback was not understood");
                 Subject::NotUnderstood(reason)
             }
         };
@@ -206,7 +203,7 @@ impl Desk {
         match self.store.accept(delivery).await {
             Ok(accepted) => {
                 if accepted == Accepted::Conflict {
-                    let event = callback.event_id.as_deref().unwrap_or_default();
+                    let event = logged::foreign(callback.event_id.as_deref().unwrap_or_default());
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");
                 }
                 Ok(accepted)
@@ -219,13 +216,13 @@ impl Desk {
     }
 }
 
-fn unavailable() -> Refused {
+fn unavailable() -> Refusing {
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE);
     let problem = problem.with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
     (Refusal::Store, problem)
 }
 
-fn too_large(max: usize) -> Refused {
+fn too_large(max: usize) -> Refusing {
     let detail = format!("the body may have at most {max} bytes");
     (
         Refusal::Size,
@@ -233,7 +230,7 @@ fn too_large(max: usize) -> Refused {
     )
 }
 
-fn check_method(method: &Method) -> Result<(), Refused> {
+fn check_method(method: &Method) -> Result<(), Refusing> {
     if method == Method::POST {
         return Ok(());
     }
@@ -242,7 +239,7 @@ fn check_method(method: &Method) -> Result<(), Refused> {
     Err((Refusal::Method, problem))
 }
 
-fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
+fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -253,7 +250,7 @@ fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
 }
 
 /// The signature is over the raw body, and Sinch sends it plain.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -268,7 +265,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refused> {
+async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refusing> {
     let limited = Limited::new(body, settings.body_max_bytes).collect();
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -280,7 +277,7 @@ async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refused
 }
 
 /// Exactly one signature, by one of the project's secrets. Which of these is amiss is not said.
-fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refused> {
+fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refusing> {
     let Some(secrets) = &entrance.secrets else {
         return Ok(());
     };

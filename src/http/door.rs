@@ -96,7 +96,11 @@ impl Door {
     pub fn welcome(&self, peer: IpAddr) -> Welcome {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
-            self.refused(Refusal::Source, peer, "the source address is not allowed");
+            self.refused(
+                Refusal::Source,
+                peer,
+                "its source is not in callbacks.allow, nor a trusted proxy",
+            );
             return send_away(&self.stranger, &self.strangers);
         }
         match self.served.clone().try_acquire_owned() {
@@ -128,12 +132,13 @@ impl Door {
     fn refused(&self, why: Refusal, peer: IpAddr, what: &str) {
         match self.listener {
             Listener::Callbacks => {
-                if self.vitals.refused(why, clock::now()) {
-                    tracing::warn!(%peer, ?why, "refused: {what}");
+                if let Some(left_out) = self.vitals.refused(why, Some(peer), clock::now()) {
+                    let (why, source) = (why.code(), peer);
+                    tracing::warn!(why, %source, left_out, "refused a connection: {what}");
                 }
             }
             Listener::Operators => {
-                tracing::debug!(%peer, ?why, "refused on the operators' listener: {what}");
+                tracing::debug!(why = why.code(), %peer, "refused on the operators' listener: {what}");
             }
         }
     }

@@ -283,14 +283,13 @@ pub(super) async fn settle(
     let mut fulfilled = vec![];
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
-        // Taken out, so that two holders of one order cannot both settle it in one batch.
-        let stored = leased.remove(&outcome.claim.order_id);
-        let held = |(_, stored): &(bool, StoredOrder)| {
-            stored
-                .lease
-                .is_some_and(|(lease, _)| lease == outcome.claim.lease)
-        };
-        let Some((wished, mut stored)) = stored.filter(held) else {
+        // Its holder takes it out, so that nobody settles it twice in one batch; whoever comes late leaves it there.
+        let held = leased
+            .get(&outcome.claim.order_id)
+            .and_then(|(_, stored)| stored.lease)
+            .is_some_and(|(lease, _)| lease == outcome.claim.lease);
+        let holder = held.then(|| leased.remove(&outcome.claim.order_id));
+        let Some((wished, mut stored)) = holder.flatten() else {
             settled.push(Settled::Fenced);
             continue;
         };

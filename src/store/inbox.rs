@@ -56,7 +56,8 @@ pub(super) enum Part {
 const BEFORE: &str = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
                       phase, verdict, body) SELECT * FROM (VALUES ";
 const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
+/// A row that somebody else has given this id is no repeat: it fails the statement.
+const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, event) DO NOTHING";
 
 /// Inserts deliveries. Outside a transaction it is one of its own, with its commit: for each statement in a text
 /// SQLite's thread would wake the writer.
@@ -219,32 +220,39 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
 
 /// What became of a row that was not inserted.
 async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
+    let mut event = row.event.clone();
+    loop {
+        if is_stored(db, row, &event).await? {
+            repeat(db, row.project, &event).await?;
+            return Ok(Accepted::Repeat);
+        }
+        // The same event with another body is kept too, under a name of its own. Another event may have that
+        // name already, since nothing says what an event's id looks like; then it is kept under a longer one.
+        event = format!("{event} {}", fingerprint(&row.delivery.body));
+        let other = NewRow {
+            event: event.clone(),
+            ..*row
+        };
+        if insert(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
+            return Ok(Accepted::Conflict);
+        }
+    }
+}
+
+/// Whether what is stored under this name has the row's body.
+async fn is_stored(db: &mut SqliteConnection, row: &NewRow<'_>, event: &str) -> sqlx::Result<bool> {
     let sql = "SELECT body, digest FROM deliveries WHERE project = ? AND event = ?";
     let stored = sqlx::query(sql)
         .bind(row.project)
-        .bind(row.event.as_str())
+        .bind(event)
         .fetch_one(&mut *db)
         .await?;
     let body = row.delivery.body.as_ref();
-    let is_same = match stored.try_get::<Option<&[u8]>, _>("digest")? {
+    Ok(match stored.try_get::<Option<&[u8]>, _>("digest")? {
         // The body is gone.
         Some(stored) => stored == digest(body),
         None => stored.try_get::<&[u8], _>("body")? == body,
-    };
-    if is_same {
-        repeat(db, row.project, &row.event).await?;
-        return Ok(Accepted::Repeat);
-    }
-    // The same event with another body is kept too, under a name of its own.
-    let other = NewRow {
-        event: format!("{} {}", row.event, fingerprint(body)),
-        ..*row
-    };
-    if insert(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
-        return Ok(Accepted::Conflict);
-    }
-    repeat(db, other.project, &other.event).await?;
-    Ok(Accepted::Repeat)
+    })
 }
 
 async fn repeat(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::Result<()> {

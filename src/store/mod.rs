@@ -102,8 +102,20 @@ pub enum StoreError {
     Closed,
 }
 
+/// Of whatever reads. It never ends the process: that a reader finds no free file descriptor, say, tells nothing
+/// of the database, and whether the file can be trusted is for the writer to find out.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
+        match StoreError::of_writer(error) {
+            StoreError::Broken(reason) => StoreError::Rejected(reason),
+            other => other,
+        }
+    }
+}
+
+impl StoreError {
+    /// Judges an error of the writing connection.
+    fn of_writer(error: sqlx::Error) -> StoreError {
         let code = error
             .as_database_error()
             .and_then(|error| error.code())

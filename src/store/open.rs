@@ -154,7 +154,7 @@ pub async fn open(
         .get(0);
     let options = options.create_if_missing(false);
     let folding = options.connect().await.map_err(unusable)?;
-    let readers = Readers::new(options);
+    let readers = Readers::open(options).await.map_err(unusable)?;
     let space = Arc::new(Space::around(path, settings.free_min_bytes));
     let written = Arc::new(Written::default());
     let mut writer = Writer {
@@ -185,7 +185,7 @@ pub async fn open(
             outcome
         };
         let (outcome, folded) = tokio::join!(work, checkpoint::run(folding, &written, &stop));
-        let outcome = outcome.and(folded.map_err(StoreError::from));
+        let outcome = outcome.and(folded.map_err(StoreError::of_writer));
         // Readers first: the connection that is closed last tidies up, and a reader may not write.
         readers.close().await;
         // A writer that stopped over a fault does not call its end clean.

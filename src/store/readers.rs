@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 
 /// How many answers to operators are read at once; more wait.
 const MOMENTS_MAX: u32 = 4;
 
 /// How long a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// A read, by which SQLite opens the files beside the database.
+const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// The connections that may only read. The pools are private to this file: whoever answers operators gets a
 /// transaction.
@@ -21,21 +24,26 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Connects to the database when somebody reads, and only to read.
-    pub(super) fn new(options: SqliteConnectOptions) -> Readers {
+    /// Connects to the database, only to read. All connections are made now, with every file that they will ever
+    /// need, and kept: a descriptor that is given up may not be had again when there are many callers.
+    pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Readers> {
         let options = options.read_only(true);
-        let pool = |connections_max| {
+        let pool = |connections| {
             SqlitePoolOptions::new()
-                .max_connections(connections_max)
+                .min_connections(connections)
+                .max_connections(connections)
+                .idle_timeout(None)
+                .max_lifetime(None)
                 .acquire_timeout(WAIT)
                 // A file does not hang up.
                 .test_before_acquire(false)
-                .connect_lazy_with(options.clone())
+                .after_connect(|db, _| Box::pin(async move { db.execute(TOUCH).await.map(drop) }))
+                .connect_with(options.clone())
         };
-        Readers {
-            answers: pool(MOMENTS_MAX),
-            news: pool(1),
-        }
+        Ok(Readers {
+            answers: pool(MOMENTS_MAX).await?,
+            news: pool(1).await?,
+        })
     }
 
     /// The database as it is at one moment: all that is read through this shows the same state.

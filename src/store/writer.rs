@@ -151,8 +151,9 @@ impl Writer {
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean = 1")
             .execute(&mut self.db)
-            .await?;
-        Ok(self.db.close().await?)
+            .await
+            .map_err(StoreError::of_writer)?;
+        self.db.close().await.map_err(StoreError::of_writer)
     }
 
     /// Commits a batch and answers it. If it fails, each write is tried alone, so that one that the
@@ -194,7 +195,7 @@ impl Writer {
             // Fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
         }
-        Ok(done?)
+        done.map_err(StoreError::of_writer)
     }
 
     async fn try_transaction(&mut self, batch: &mut [Write]) -> sqlx::Result<()> {

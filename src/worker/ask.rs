@@ -16,6 +16,7 @@ use super::pace::{Limits, Next, Pace};
 use super::settle::Settler;
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
+use crate::logged::masked;
 use crate::order::{BackOff, Id, Rule, Time};
 use crate::sinch::api::Client;
 use crate::store::{Claim, ClaimRequest, Gate, Outcome, Store, StoreError};
@@ -291,7 +292,7 @@ impl Shared {
 
     /// Makes an order that was not asked about due again, as if nobody had claimed it.
     async fn give_back(&self, claim: Claim) {
-        let order = logged(&claim.key).to_owned();
+        let order = logged(&claim.key).into_owned();
         if let Err(error) = self.asker.store.give_back(claim).await {
             // Its lease runs out by itself.
             tracing::warn!(order, %error, "an order could not be given back");
@@ -312,7 +313,8 @@ impl Shared {
         match (&before.paused, &gate.paused) {
             (None, None) => return,
             (None, Some((until, reason))) => {
-                tracing::error!(%project, reason, %until, "asking pauses: the provider is in trouble");
+                let reason = masked(reason);
+                tracing::error!(%project, %reason, %until, "asking pauses: the provider is in trouble");
             }
             (Some(_), None) => {
                 tracing::info!(%project, failures = before.failures, "asking goes on");

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
+use crate::logged::{masked, millis};
 use crate::order::{Id, Rule};
 use crate::store::{LookReport, LookRequest, Store, StoreError};
 use crate::vitals::Vitals;
@@ -144,13 +145,13 @@ fn next(took: Duration, pace: Option<Pace>, behind: f64) -> (Duration, u32) {
 fn log(report: &LookReport) {
     for looked in &report.looked {
         let (project, order) = (&looked.key.project, logged(&looked.key));
-        let (delivery, event) = (looked.delivery, looked.event.as_str());
-        let age_ms = looked.age.as_millis();
-        let verdict = looked.verdict.as_str();
+        let (delivery, event) = (looked.delivery, masked(&looked.event));
+        let age_ms = millis(looked.age);
+        let verdict = masked(&looked.verdict);
         if looked.parked {
-            tracing::warn!(delivery, event, %project, order, age_ms, verdict, "parked");
+            tracing::warn!(delivery, %event, %project, %order, age_ms, %verdict, "parked");
         } else {
-            tracing::info!(delivery, event, %project, order, age_ms, verdict, "settled");
+            tracing::info!(delivery, %event, %project, %order, age_ms, %verdict, "settled");
         }
     }
 }

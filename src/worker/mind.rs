@@ -84,7 +84,7 @@ impl Minder {
             let (condition, left_secs) = (row.condition.as_str(), row.left_secs);
             tracing::warn!(
                 project,
-                order,
+                %order,
                 condition,
                 left_secs,
                 "an order needs attention"

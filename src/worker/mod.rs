@@ -20,8 +20,10 @@ pub use clear::Clearer;
 pub use look::Looker;
 pub use mind::Minder;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::logged::masked;
 use crate::order::OrderKey;
 use crate::store::StoreError;
 
@@ -46,13 +48,7 @@ fn passing(error: StoreError) -> Result<(), StoreError> {
     }
 }
 
-/// An order's id as the log shows it. Some events give a telephone number where the id should be, and
-/// those stay out of logs.
-fn logged(key: &OrderKey) -> &str {
-    let id = key.order.as_str();
-    let digits = id.strip_prefix('+').unwrap_or(id);
-    match digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => "(a number)",
-        false => id,
-    }
+/// An order's id as the log shows it. Some events give a telephone number where the id should be.
+fn logged(key: &OrderKey) -> Cow<'_, str> {
+    masked(key.order.as_str())
 }

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::{STORE_PAUSE, logged, passing};
 use crate::clock;
+use crate::logged::{masked, millis};
 use crate::order::Id;
 use crate::store::{Outcome, Settled, Store, StoreError};
 use crate::vitals::Vitals;
@@ -62,7 +63,7 @@ impl Settler {
                     [outcome] => {
                         // Counted at the claim, and tried again when the lease has run out.
                         let order = logged(&outcome.claim.key);
-                        tracing::error!(order, reason, "an answer could not be recorded");
+                        tracing::error!(%order, reason, "an answer could not be recorded");
                         return Ok(());
                     }
                     all => {
@@ -105,27 +106,30 @@ impl Settler {
     fn log(&self, outcome: &Outcome, settled: &Settled) {
         let (project, order) = (&self.project, logged(&outcome.claim.key));
         let attempts = outcome.claim.attempts;
-        let took_ms = outcome.now.since(outcome.asked_at).as_millis();
+        let took_ms = millis(outcome.now.since(outcome.asked_at));
         match settled {
             Settled::Fenced => {
-                tracing::warn!(%project, order, took_ms, "the answer came after the lease had run out");
+                tracing::warn!(%project, %order, took_ms, "the answer came after the lease had run out");
             }
             Settled::Done {
                 finding,
                 parked: Some(parked),
                 ..
             } => {
-                tracing::error!(%project, order, attempts, finding, parked, "parked the order");
+                let (finding, parked) = (masked(finding), masked(parked));
+                tracing::error!(%project, %order, attempts, %finding, %parked, "parked the order");
             }
             Settled::Done {
                 finding,
                 anomaly: true,
                 ..
             } => {
-                tracing::warn!(%project, order, attempts, took_ms, finding, "asked, and was surprised");
+                let finding = masked(finding);
+                tracing::warn!(%project, %order, attempts, took_ms, %finding, "asked, and was surprised");
             }
             Settled::Done { finding, .. } => {
-                tracing::info!(%project, order, attempts, took_ms, finding, "asked");
+                let finding = masked(finding);
+                tracing::info!(%project, %order, attempts, took_ms, %finding, "asked");
             }
         }
     }

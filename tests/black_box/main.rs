@@ -17,6 +17,7 @@ mod judgement;
 mod operators;
 mod orders;
 mod outages;
+mod refusals;
 mod retention;
 mod secrecy;
 mod sources;

@@ -122,21 +122,10 @@ impl House {
     }
 
     async fn settle(&self, claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Settled {
-        let outcome = Outcome {
-            claim: claim.clone(),
-            asked_at: at(secs),
-            result,
-            healthy: true,
-            now: at(secs),
-            roll: 0.5,
-            rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
-            back_off: BackOff {
-                base: Duration::from_secs(2),
-                cap: Duration::from_secs(60),
-                attempts_max: 3,
-            },
-        };
-        let settled = self.store.settle([outcome].into()).await;
+        let settled = self
+            .store
+            .settle([outcome(claim, result, secs)].into())
+            .await;
         settled.expect("settles").remove(0)
     }
 
@@ -148,6 +137,23 @@ impl House {
     async fn history(&self, order: &str) -> OrderHistory {
         let history = self.store.history(&key(order)).await.expect("reads");
         history.expect("is known")
+    }
+}
+
+fn outcome(claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Outcome {
+    Outcome {
+        claim: claim.clone(),
+        asked_at: at(secs),
+        result,
+        healthy: true,
+        now: at(secs),
+        roll: 0.5,
+        rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
+        back_off: BackOff {
+            base: Duration::from_secs(2),
+            cap: Duration::from_secs(60),
+            attempts_max: 3,
+        },
     }
 }
 

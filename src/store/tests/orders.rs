@@ -155,6 +155,32 @@ async fn an_order_is_asked_about_by_one_at_a_time() {
     assert!(order.settled, "{order:?}");
 }
 
+/// Whoever lost the lease does not spoil the holder's answer, wherever both stand in a batch.
+#[tokio::test]
+async fn of_two_holders_in_one_batch_the_rightful_one_settles() {
+    for late_first in [true, false] {
+        let house = House::new().await;
+        house
+            .accept(delivery("e1", "o1", State::InReview, 10))
+            .await;
+        house.look(20).await;
+        let late = house.claim(20).await.remove(0);
+        let held = house.claim(81).await.remove(0);
+        let late = outcome(&late, shows(State::Rejected, 12), 82);
+        let held = outcome(&held, shows(State::InReview, 12), 82);
+        let twice = held.clone();
+        let batch = match late_first {
+            true => [late, held, twice],
+            false => [held, late, twice],
+        };
+        let settled = house.store.settle(batch.into()).await.expect("settles");
+        let fenced: Vec<bool> = settled.iter().map(|s| *s == Settled::Fenced).collect();
+        assert_eq!(fenced, [late_first, !late_first, true], "{settled:?}");
+        let confirmed = house.history("o1").await.order.confirmed;
+        assert_eq!(confirmed, Some("IN_REVIEW"));
+    }
+}
+
 #[tokio::test]
 async fn what_is_given_back_was_never_claimed() {
     let house = House::new().await;

@@ -18,6 +18,108 @@ async fn an_event_is_taken_once_and_counted_again() {
     assert_eq!(repeats, [1, 1], "two bodies, each came twice");
 }
 
+/// A body whose name is taken by others, one after the other, is kept all the same.
+#[tokio::test]
+async fn a_conflict_whose_name_is_taken_is_kept() {
+    let house = House::new().await;
+    let told = |event: &str, body: &str| NewDelivery {
+        body: body.to_owned().into(),
+        ..delivery(event, "o1", State::InReview, 10)
+    };
+    // The name under which a conflict is kept, as anybody with the secret can reckon it.
+    let name = |event: &str, body: &str| {
+        let digest = inbox::digest(body.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{event} sha256:{hex}")
+    };
+    let (first, second) = (name("e", "late"), name(&name("e", "late"), "late"));
+    let told = [
+        (told("e", "early"), Accepted::New),
+        (told(&first, "in its place"), Accepted::New),
+        (told(&second, "in the next one"), Accepted::New),
+        (told("e", "late"), Accepted::Conflict),
+        (told("e", "late"), Accepted::Repeat),
+        (told(&second, "late"), Accepted::Repeat),
+        (told(&first, "late"), Accepted::Repeat),
+        (told(&first, "in its place"), Accepted::Repeat),
+    ];
+    for (index, (delivery, expected)) in told.into_iter().enumerate() {
+        assert_eq!(house.accept(delivery).await, expected, "callback {index}");
+    }
+    house.look(20).await;
+    let history = house.history("o1").await;
+    let repeats: Vec<i64> = history.deliveries.iter().map(|d| d.repeats).collect();
+    assert_eq!(repeats.len(), 4, "each body is kept once");
+    assert_eq!(repeats.iter().sum::<i64>(), 4);
+}
+
+/// Another hand on the file may have used the id that comes next. Its row is no repeat of the callback.
+#[tokio::test]
+async fn an_id_that_somebody_took_is_no_acknowledgement() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    let url = format!("sqlite://{}", house.path().display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    let theirs = "INSERT INTO deliveries (project, event, received_at, phase, verdict, body) \
+                  SELECT project, 'theirs', received_at, 'recorded', 'theirs', body FROM deliveries";
+    sqlx::query(theirs).execute(&mut db).await.expect("inserts");
+    db.close().await.expect("closes");
+    let refused = house
+        .store
+        .accept(delivery("e2", "o2", State::InReview, 10));
+    let refused = refused.await.expect_err("the id is taken");
+    assert!(matches!(refused, StoreError::Rejected(_)), "{refused}");
+    assert_eq!(
+        house
+            .accept(delivery("e2", "o2", State::InReview, 10))
+            .await,
+        Accepted::New,
+        "it comes again, and the next id is free"
+    );
+    house.look(20).await;
+    assert_eq!(house.history("o2").await.deliveries.len(), 1);
+}
+
+/// Whether the file can be trusted is for the writer to say.
+#[tokio::test]
+async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
+    let nowhere = "sqlite:///nowhere/at/all.db?mode=ro";
+    let error = || async {
+        SqliteConnection::connect(nowhere)
+            .await
+            .expect_err("is not there")
+    };
+    let read = StoreError::from(error().await);
+    assert!(matches!(read, StoreError::Rejected(_)), "{read:?}");
+    let written = StoreError::of_writer(error().await);
+    assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
+
+    // And none need be opened later: those that there are have all their files.
+    let house = House::new().await;
+    let before = descriptors(&house);
+    let reads: Vec<_> = (0..40)
+        .map(|_| {
+            let store = house.store.clone();
+            tokio::spawn(async move { store.summary(at(0)).await.map(drop) })
+        })
+        .collect();
+    for read in reads {
+        read.await.expect("no panic").expect("reads");
+    }
+    house.look(20).await;
+    assert_eq!(descriptors(&house), before);
+}
+
+/// How many descriptors this process has on the files of a database.
+fn descriptors(house: &House) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
+    let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    open.filter(|path| path.starts_with(house.folder.path()))
+        .count()
+}
+
 #[tokio::test]
 async fn without_an_event_id_the_body_tells_a_repetition() {
     let house = House::new().await;

@@ -1,0 +1,74 @@
+//! Paths that are nearly a project's: what a person or a proxy got wrong about one.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use percent_encoding::percent_decode_str;
+
+/// The path that was meant, and how the one that was asked differs from it: by slashes, case or percent-encoding alone.
+pub(super) fn nearly<'a>(
+    asked: &str,
+    paths: impl IntoIterator<Item = &'a String>,
+) -> Option<String> {
+    let decoded = decode(asked);
+    let alike = |path: &&String| {
+        let pairs = parts(&decoded).zip(parts(path));
+        parts(&decoded).count() == parts(path).count()
+            && pairs
+                .into_iter()
+                .all(|(one, other)| one.to_lowercase() == other.to_lowercase())
+    };
+    let meant = paths.into_iter().find(alike)?;
+    let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+    let mut how = Vec::new();
+    match slashes(&decoded).cmp(&slashes(meant)) {
+        Ordering::Greater => how.push("a slash too many"),
+        Ordering::Less => how.push("a slash is missing"),
+        Ordering::Equal => {}
+    }
+    if !parts(&decoded).eq(parts(meant)) {
+        how.push("differs by case");
+    }
+    if decoded != asked {
+        how.push("percent-encoded");
+    }
+    Some(format!("{meant}: {}", how.join(", ")))
+}
+
+fn decode(path: &str) -> Cow<'_, str> {
+    percent_decode_str(path).decode_utf8_lossy()
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named() {
+        let paths = ["/callbacks", "/b/Two", "/"].map(str::to_owned);
+        for (asked, said) in [
+            ("/callbacks/", Some("/callbacks: a slash too many")),
+            ("//callbacks", Some("/callbacks: a slash too many")),
+            ("/CALLBACKS", Some("/callbacks: differs by case")),
+            ("/%63allbacks", Some("/callbacks: percent-encoded")),
+            (
+                "/%43ALLBACKS/",
+                Some("/callbacks: a slash too many, differs by case, percent-encoded"),
+            ),
+            ("/b/two", Some("/b/Two: differs by case")),
+            ("/b//Two", Some("/b/Two: a slash too many")),
+            ("callbacks", Some("/callbacks: a slash is missing")),
+            ("//", Some("/: a slash too many")),
+            ("/callback", None),
+            ("/callbacks/more", None),
+            ("/%ff%fe", None),
+            ("*", None),
+        ] {
+            assert_eq!(nearly(asked, &paths).as_deref(), said, "{asked}");
+        }
+    }
+}

@@ -54,6 +54,16 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether somebody listens on an address already.
+    pub fn is_address_in_use(&self) -> bool {
+        match self {
+            StartError::Listen { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
+            StartError::Database(_) | StartError::Thread(..) | StartError::Client { .. } => false,
+        }
+    }
+}
+
 /// Why the service stopped without having been told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -180,8 +190,9 @@ impl App {
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<App, StartError> {
-        // First of all, so that a second instance is told that it is one, and not that a port is taken.
-        let (store, mut gates, writer) = store::open(&store_settings(&config)).await?;
+        // First of all, so that a second instance is told that it is one, and not that a port is taken. Nothing is
+        // opened before the rest is known to be good, so that a start that fails leaves no trace.
+        let held = store::hold(&config.database.path)?;
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
         let mut clients = Vec::new();
@@ -197,6 +208,10 @@ impl App {
                 Api::Off => None,
             };
             projects.insert(project.id.clone(), resume);
+        }
+        let (store, mut gates, writer) = held.open(&store_settings(&config)).await?;
+        for (path, what) in store::exposed(&config.database.path) {
+            tracing::warn!(path = %path.display(), "a file of the database: {what}");
         }
         let vitals = Arc::new(Vitals::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

@@ -44,6 +44,10 @@ enum Command {
     Watch(commands::watch::Arguments),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
+    /// Copy the database into a file, while the service runs or not.
+    Backup(commands::backup::Backup),
+    /// Put a backup in the database's place, while the service does not run.
+    Restore(commands::backup::Restore),
     /// Ask the running service whether it is ready.
     Healthcheck,
 }
@@ -78,6 +82,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Simulate(arguments) => commands::simulate::run(arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Check => commands::check::run(config).await,
+        Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
+        Command::Restore(arguments) => commands::backup::restore(config, arguments).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
     }
 }

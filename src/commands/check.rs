@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
 use crate::config::{Api, Config};
-use crate::store;
+use crate::store::{self, OpenError};
 
-/// Makes the checks and changes nothing. The exit code is that of the gravest fault, by the codes that
-/// `serve` ends with.
+/// Makes the checks and leaves everything as it was. The exit code is that of the gravest fault, by the codes that
+/// `serve` ends with. Beside a running instance, what that one has is left out.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
@@ -27,19 +27,37 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     let mut code = 0;
     for (what, verdict) in verdicts(&loaded.config).await {
         match verdict {
-            Ok(()) => println!("ok      {what}"),
-            Err(error) => {
+            Verdict::Good => println!("ok      {what}"),
+            Verdict::InUse => println!(
+                "in use  {what}: left out, since a running instance has it and found it good"
+            ),
+            Verdict::Failed(error) => {
                 println!("FAILED  {what}: {error}");
                 code = start_code(&error).max(code);
             }
         }
     }
+    for (path, warning) in store::exposed(&loaded.config.database.path) {
+        println!("unwise  database {}: {warning}", path.display());
+    }
     ExitCode::from(code)
 }
 
-async fn verdicts(config: &Config) -> Vec<(String, Result<(), StartError>)> {
+enum Verdict {
+    Good,
+    /// The running instance has it, for which a configuration may be checked before it takes it up.
+    InUse,
+    Failed(StartError),
+}
+
+async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
     let settings = app::store_settings(config);
-    let verdict = store::check(&settings).await.map_err(StartError::from);
+    let verdict = match store::check(&settings).await {
+        Ok(()) => Verdict::Good,
+        Err(OpenError::Held(_)) => Verdict::InUse,
+        Err(error) => Verdict::Failed(error.into()),
+    };
+    let runs = matches!(verdict, Verdict::InUse);
     let mut verdicts = vec![(format!("database {}", settings.path.display()), verdict)];
     let listeners = [
         ("callbacks.listen", config.callbacks.listen),
@@ -48,12 +66,20 @@ async fn verdicts(config: &Config) -> Vec<(String, Result<(), StartError>)> {
     // Kept until the end, so that two listeners on one address are found out.
     let mut bound = Vec::new();
     for (key, address) in listeners {
-        let verdict = app::bind(key, address).map(|listener| bound.push(listener));
+        let verdict = match app::bind(key, address) {
+            Ok(listener) => {
+                bound.push(listener);
+                Verdict::Good
+            }
+            Err(error) if runs && error.is_address_in_use() => Verdict::InUse,
+            Err(error) => Verdict::Failed(error),
+        };
         verdicts.push((format!("{key} {address}"), verdict));
     }
     for project in &config.projects {
         if let Api::On(credentials) = &project.api {
-            let verdict = app::client(&project.id, credentials, &config.sinch).map(drop);
+            let verdict = app::client(&project.id, credentials, &config.sinch)
+                .map_or_else(Verdict::Failed, |_| Verdict::Good);
             verdicts.push((format!("API client of project {}", project.id), verdict));
         }
     }

@@ -1,5 +1,6 @@
 //! What can be asked of the program on its command line: one file for each command.
 
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod healthcheck;

@@ -45,6 +45,9 @@ pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
     (Loaded { config, warnings }, check.faults)
 }
 
+/// How what SQLite takes for something else than a path begins.
+const NO_PATHS: [&str; 3] = [":memory:", "file:", "sqlite:"];
+
 impl Check<'_> {
     fn callbacks(&mut self, raw: raw::Callbacks) -> Callbacks {
         let at = |name| Key::new("callbacks").name(name);
@@ -132,6 +135,14 @@ impl Check<'_> {
             .is_some_and(|path| path.as_os_str().is_empty())
         {
             self.fault(&at("path"), "empty; write the path of a file");
+        }
+        // SQLite's words for other things than a file.
+        let text = raw.path.as_ref().map(|path| path.to_string_lossy());
+        if text.is_some_and(|text| NO_PATHS.iter().any(|form| text.starts_with(form))) {
+            self.fault(
+                &at("path"),
+                "not a path; write that of a file on a local disk",
+            );
         }
         Database {
             path: raw.path.unwrap_or(default.path),

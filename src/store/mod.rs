@@ -5,31 +5,40 @@
 //! made by the pure rules of [`crate::order`], inside the transaction that records them.
 
 mod asks;
+mod backup;
 mod batch;
 mod checkpoint;
 mod conditions;
+mod files;
 mod inbox;
+mod lock;
 mod look;
 mod news;
 mod open;
+mod place;
+mod prepare;
 mod queries;
 mod readers;
 mod retain;
 mod rows;
+mod schema;
 mod shrink;
 mod space;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod visit;
 mod words;
 mod writer;
 
 pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, Turn, WatchRequest};
+pub use backup::{Copied, CopyError, backup, restore};
 pub use conditions::{ConditionRow, Which};
 pub use inbox::{NewDelivery, Subject};
 pub use look::{LookReport, LookRequest, Looked};
-pub use open::{OpenError, Settings, check, open};
+pub use open::{Held, OpenError, Settings, check, hold, open};
+pub use place::exposed;
 pub use queries::{
     AnswerRow, Body, DeliveryRow, Found, OrderFilter, OrderHistory, OrderRow, ParkedRow,
     TransitionRow,

@@ -13,7 +13,7 @@ const MOMENTS_MAX: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// A read, by which SQLite opens the files beside the database.
-const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
+pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// The connections that may only read. The pools are private to this file: whoever answers operators gets a
 /// transaction.

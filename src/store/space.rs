@@ -4,7 +4,7 @@
 //! the file. So what comes in is refused before the disk is full, and the rest goes on.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -23,13 +23,11 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Looks at the disk for the first time. Of the space there, `free_min_bytes` are not for what comes in.
-    pub(super) fn around(database: &Path, free_min_bytes: u64) -> Space {
-        let folder = database
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty());
+    /// Looks for the first time at the disk that this folder is on. Of the space there, `free_min_bytes` are not for
+    /// what comes in.
+    pub(super) fn in_folder(folder: PathBuf, free_min_bytes: u64) -> Space {
         let space = Space {
-            folder: folder.unwrap_or(Path::new(".")).to_owned(),
+            folder,
             free_min_bytes,
             free_bytes: AtomicU64::new(u64::MAX),
         };

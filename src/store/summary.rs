@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::open::beside;
+use super::place::{beside, length};
 use super::rows::time;
 use super::{Store, StoreError};
 use crate::order::Time;
@@ -160,7 +160,7 @@ impl Store {
     }
 
     fn file_bytes(&self, suffix: &str) -> u64 {
-        std::fs::metadata(beside(&self.path, suffix)).map_or(0, |file| file.len())
+        length(&beside(&self.path, suffix))
     }
 }
 

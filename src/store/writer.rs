@@ -5,9 +5,6 @@
 //! go out after the commit, never before.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqlx::{Connection, SqliteConnection};
@@ -17,6 +14,7 @@ use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchReques
 use super::batch::ROWS_MAX;
 use super::checkpoint::Written;
 use super::conditions;
+use super::files::{self, Files};
 use super::inbox::{self, NewDelivery, Part};
 use super::look::{self, LookReport, LookRequest};
 use super::news::News;
@@ -92,33 +90,9 @@ impl Write {
     }
 }
 
-/// The database file as it was opened. SQLite does not notice when it is deleted or replaced, and
-/// would go on to acknowledge what no path leads to any more.
-pub(super) struct Identity {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    pub(super) fn of(path: PathBuf) -> std::io::Result<Identity> {
-        let metadata = std::fs::metadata(&path)?;
-        Ok(Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            path,
-        })
-    }
-
-    fn holds(&self) -> bool {
-        let same = |m: Metadata| m.dev() == self.device && m.ino() == self.inode;
-        std::fs::metadata(&self.path).is_ok_and(same)
-    }
-}
-
 pub(super) struct Writer {
     pub(super) db: SqliteConnection,
-    pub(super) identity: Identity,
+    pub(super) files: Files,
     pub(super) projects: HashMap<Id, i64>,
     pub(super) next_delivery: i64,
     pub(super) space: Arc<Space>,
@@ -156,37 +130,53 @@ impl Writer {
         self.db.close().await.map_err(StoreError::of_writer)
     }
 
-    /// Commits a batch and answers it. If it fails, each write is tried alone, so that one that the
-    /// database will not take does not spoil the others.
+    /// Ends over a fault, which is no clean end. The log is folded into the database if all of it is still there; else
+    /// the connection stays open until the process ends, since SQLite would fold in what it takes for the log.
+    pub(super) async fn abandon(mut self) {
+        if self.files.can_be_folded() {
+            // The fault is known already.
+            let _ = self.db.close().await;
+        } else {
+            std::mem::forget(self.db);
+        }
+    }
+
+    /// Commits a batch and answers it, which nobody else does.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
-        let mut outcome = self.transaction(batch).await;
+        let mut outcomes = self.outcomes(batch).await;
         self.space.look_after_commit();
         self.written.add(batch.len());
-        if batch.len() > 1 && matches!(outcome, Err(StoreError::Rejected(_))) {
-            for write in batch.drain(..) {
-                let mut alone = [write];
-                let outcome = self.transaction(&mut alone).await;
-                let [write] = alone;
-                write.answer(&outcome);
-                if let Err(StoreError::Broken(_)) = outcome {
-                    return outcome;
-                }
-            }
-            return Ok(());
+        // Looked at after the commits: a file that was moved away before them took the batch along.
+        if let Err(reason) = self.files.look() {
+            outcomes.fill(Err(StoreError::Broken(reason)));
         }
-        if !self.identity.holds() {
-            // Looked at after the commit: a file that was moved away before it took the batch along.
-            outcome = Err(StoreError::Broken(
-                "the database file was moved, deleted or replaced while in use".to_owned(),
-            ));
+        for (write, outcome) in batch.drain(..).zip(&outcomes) {
+            write.answer(outcome);
         }
-        for write in batch.drain(..) {
-            write.answer(&outcome);
+        let broken = |outcome: &Result<(), StoreError>| match outcome {
+            Err(StoreError::Broken(_)) => true,
+            Ok(()) | Err(_) => false,
+        };
+        outcomes.into_iter().find(broken).unwrap_or(Ok(()))
+    }
+
+    /// Commits a batch, and says what came of each write. If the database refuses it, each write is tried alone, so
+    /// that one that it will not take does not spoil the others.
+    async fn outcomes(&mut self, batch: &mut [Write]) -> Vec<Result<(), StoreError>> {
+        let together = self.transaction(batch).await;
+        let is_refused = matches!(together, Err(StoreError::Rejected(_)));
+        if batch.len() == 1 || !is_refused {
+            return vec![together; batch.len()];
         }
-        match outcome {
-            Err(StoreError::Broken(reason)) => Err(StoreError::Broken(reason)),
-            Ok(()) | Err(_) => Ok(()),
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for alone in batch.chunks_mut(1) {
+            let outcome = match outcomes.last() {
+                Some(Err(StoreError::Broken(reason))) => Err(StoreError::Broken(reason.clone())),
+                _ => self.transaction(alone).await,
+            };
+            outcomes.push(outcome);
         }
+        outcomes
     }
 
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
@@ -271,7 +261,13 @@ impl Writer {
                     call.done = Some(conditions::reported(db, &call.args).await?);
                 }
                 Write::Clear(call) => call.done = Some(retain::clear(db, &call.args).await?),
-                Write::Shrink(call) => call.done = Some(shrink::shrink(db).await?),
+                Write::Shrink(call) => {
+                    let given_back = shrink::shrink(db).await?;
+                    if given_back > 0 {
+                        self.files.shrunk_to(files::pages(db).await?.1);
+                    }
+                    call.done = Some(given_back);
+                }
                 Write::Beat(call) => {
                     sqlx::query("UPDATE service SET beat_at = ?")
                         .bind(call.args.0)

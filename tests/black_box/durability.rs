@@ -64,13 +64,18 @@ impl Load {
             .len()
     }
 
-    /// Ends it; what it was promised.
-    pub async fn stop(mut self) -> Acknowledged {
-        self.callers.shutdown().await;
+    /// What it was promised so far.
+    pub fn promised(&self) -> Acknowledged {
         self.acknowledged
             .lock()
             .expect("nobody panics with it")
             .clone()
+    }
+
+    /// Ends it; what it was promised.
+    pub async fn stop(mut self) -> Acknowledged {
+        self.callers.shutdown().await;
+        self.promised()
     }
 }
 

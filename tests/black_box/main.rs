@@ -4,6 +4,7 @@
 //! a time to pass: what is expected is polled for until a deadline.
 
 mod answers;
+mod backups;
 mod clock;
 mod connections;
 mod demo;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 mod checkpoints;
 mod closing;
+mod files;
 mod moments;
 mod opening;
 mod orders;

@@ -3,7 +3,7 @@
 use sqlx::migrate::Migrator;
 
 use super::*;
-use crate::store::open::migrations;
+use crate::store::schema::migrations;
 
 /// Rows of every table as the first schema has them: an order for each state, one of which everything is known.
 const SAMPLE: &str = "

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -49,13 +50,28 @@ impl Process {
         arguments: impl IntoIterator<Item = S>,
     ) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        command.envs(environment.iter().cloned());
+        Process::spawn(command, arguments)
+    }
+
+    /// … as another user.
+    pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        command.uid(user).gid(user);
+        Process::spawn(command, arguments)
+    }
+
+    fn spawn<S: AsRef<OsStr>>(
+        mut command: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") {
+            let is_set = command.get_envs().any(|(set, _)| set == name);
+            if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") && !is_set {
                 command.env_remove(name);
             }
         }
         let mut child = command
-            .envs(environment.iter().cloned())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

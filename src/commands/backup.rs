@@ -1,0 +1,73 @@
+//! `backup` and `restore`: the database into a file, and back.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{FAILURE, HELD, configuration, misconfigured};
+use crate::store::{self, Copied, CopyError, OpenError};
+
+/// What `backup` takes.
+#[derive(clap::Args)]
+pub struct Backup {
+    /// Where the copy goes; only its owner can read it.
+    file: PathBuf,
+
+    /// Let the copy take the place of a file that is there.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// What `restore` takes.
+#[derive(clap::Args)]
+pub struct Restore {
+    /// The backup; it stays where it is.
+    file: PathBuf,
+
+    /// Put a database that is there aside, as PATH.replaced, in the place of an earlier one of that name.
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Copies the database, whether or not the service runs.
+pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
+    let database = match database(config) {
+        Ok(database) => database,
+        Err(code) => return code,
+    };
+    let copied = store::backup(&database, &arguments.file, arguments.overwrite).await;
+    report(copied, &database, &arguments.file)
+}
+
+/// Puts a backup in the database's place, while the service does not run.
+pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
+    let database = match database(config) {
+        Ok(database) => database,
+        Err(code) => return code,
+    };
+    let copied = store::restore(&database, &arguments.file, arguments.replace).await;
+    report(copied, &arguments.file, &database)
+}
+
+fn database(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
+    match configuration(config) {
+        Ok(loaded) => Ok(loaded.config.database.path),
+        Err(errors) => Err(misconfigured(&errors)),
+    }
+}
+
+fn report(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode {
+    match copied {
+        Ok(Copied { orders, deliveries }) => {
+            let (from, to) = (from.display(), to.display());
+            println!("copied {from} to {to}: {orders} orders, {deliveries} callbacks");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("sinch-callbacks: {error}");
+            match error {
+                CopyError::Unusable(OpenError::Held(_)) => ExitCode::from(HELD),
+                _ => ExitCode::from(FAILURE),
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The database's files under the running service, as far as somebody else may lay hands on them.
+//!
+//! SQLite holds them open and goes on writing when they are deleted, replaced or cut, so that what is acknowledged
+//! would be where no path leads to, or nowhere. Hence the looks after each commit, which take a few system calls.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sqlx::{Row, SqliteConnection};
+
+use super::place::beside;
+
+/// Bytes of the WAL's header, which is written anew whenever SQLite begins the WAL from its start.
+const HEADER_BYTES: usize = 32;
+/// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
+const FRAME_HEADER_BYTES: u64 = 24;
+/// How the WAL begins, but for its last bit.
+const MAGIC: u32 = 0x377f_0682;
+
+const PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
+
+/// The bytes of a page, and how many pages the database has.
+pub(super) async fn pages(db: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {
+    let row = sqlx::query(PAGES).fetch_one(db).await?;
+    let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
+    Ok((count("page_size")?, count("page_count")?))
+}
+
+/// The files as they were after the last commit.
+pub(super) struct Files {
+    database: Known,
+    /// The shortest that the database can be by what was committed: space is given back to the disk some time after
+    /// the commit that frees it.
+    shortest_bytes: u64,
+    shm: Known,
+    wal: Wal,
+}
+
+impl Files {
+    /// Takes note of an open database of `pages` pages.
+    pub(super) fn of(path: &Path, page_bytes: u64, pages: u64) -> io::Result<Files> {
+        let committed = pages.saturating_mul(page_bytes);
+        let is_longer = std::fs::metadata(path)?.len() > committed;
+        Ok(Files {
+            database: Known::of(path.to_owned())?,
+            shortest_bytes: if is_longer { committed } else { u64::MAX },
+            shm: Known::of(beside(path, "-shm"))?,
+            wal: Wal::of(beside(path, "-wal"), page_bytes)?,
+        })
+    }
+
+    /// Finds what somebody else has done to the files, and says so.
+    pub(super) fn look(&mut self) -> Result<(), String> {
+        self.look_beside_the_wal()?;
+        self.wal.known.look()?;
+        self.wal.look()
+    }
+
+    /// Takes note that a commit has left the database with so many pages.
+    pub(super) fn shrunk_to(&mut self, pages: u64) {
+        let bytes = pages.saturating_mul(self.wal.page_bytes);
+        self.shortest_bytes = self.shortest_bytes.min(bytes);
+        self.database.bytes_min = self.database.bytes_min.min(bytes);
+    }
+
+    /// Whether the WAL can be folded into the database: all of it is there, though perhaps no path leads to it any
+    /// more.
+    pub(super) fn can_be_folded(&mut self) -> bool {
+        self.look_beside_the_wal().is_ok() && self.wal.look().is_ok()
+    }
+
+    fn look_beside_the_wal(&mut self) -> Result<(), String> {
+        let bytes = self.database.look()?;
+        self.database.bytes_min = bytes.min(self.shortest_bytes);
+        self.shm.bytes_min = self.shm.look()?;
+        Ok(())
+    }
+}
+
+/// A file that stays where it is, and never gets shorter than it may.
+struct Known {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    bytes_min: u64,
+}
+
+impl Known {
+    fn of(path: PathBuf) -> io::Result<Known> {
+        let file = std::fs::metadata(&path)?;
+        Ok(Known {
+            device: file.dev(),
+            inode: file.ino(),
+            bytes_min: 0,
+            path,
+        })
+    }
+
+    /// How long the file is, if it is still itself.
+    fn look(&self) -> Result<u64, String> {
+        match std::fs::metadata(&self.path) {
+            Ok(file) if (file.dev(), file.ino()) != (self.device, self.inode) => {
+                Err(self.fault("replaced"))
+            }
+            Ok(file) if file.len() < self.bytes_min => Err(self.fault("cut short")),
+            Ok(file) => Ok(file.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(self.fault("moved or deleted"))
+            }
+            Err(error) => Err(format!(
+                "{} cannot be looked at: {error}",
+                self.path.display()
+            )),
+        }
+    }
+
+    fn fault(&self, deed: &str) -> String {
+        format!("{} was {deed} while in use", self.path.display())
+    }
+}
+
+/// The write-ahead log. SQLite writes to its own place in it whatever its length, so a log that was cut is as long as
+/// before after the next commit, with nothing where the rest was; hence the look into it.
+struct Wal {
+    known: Known,
+    /// Closing it harms nobody: SQLite's locks are on the other two files.
+    file: File,
+    page_bytes: u64,
+    header: [u8; HEADER_BYTES],
+    bytes: u64,
+}
+
+impl Wal {
+    fn of(path: PathBuf, page_bytes: u64) -> io::Result<Wal> {
+        let file = File::open(&path)?;
+        let bytes = file.metadata()?.len();
+        let mut header = [0; HEADER_BYTES];
+        if bytes > 0 {
+            file.read_exact_at(&mut header, 0)?;
+        }
+        Ok(Wal {
+            known: Known::of(path)?,
+            bytes,
+            file,
+            page_bytes,
+            header,
+        })
+    }
+
+    /// Finds whether all that was in the log is still there.
+    fn look(&mut self) -> Result<(), String> {
+        let bytes = self.file.metadata().map_or(0, |file| file.len());
+        if bytes == 0 && self.bytes == 0 {
+            // Nothing was ever written to it.
+            return Ok(());
+        }
+        let mut header = [0; HEADER_BYTES];
+        let read = self.file.read_exact_at(&mut header, 0);
+        let [a, b, c, d, ..] = header;
+        let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == MAGIC;
+        // With another header SQLite has begun it anew, once everything was in the database.
+        let goes_on = header == self.header;
+        if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
+            return Err(self.known.fault("cut short"));
+        }
+        (self.header, self.bytes) = (header, bytes);
+        Ok(())
+    }
+
+    /// Whether the page that was the last in the log is where it was.
+    fn has_last_page(&self) -> bool {
+        let header_bytes = HEADER_BYTES as u64;
+        let frame_bytes = FRAME_HEADER_BYTES + self.page_bytes;
+        let frames = self.bytes.saturating_sub(header_bytes) / frame_bytes;
+        let Some(before) = frames.checked_sub(1) else {
+            return true;
+        };
+        let mut number = [0; 4];
+        let at = header_bytes + before * frame_bytes;
+        self.file.read_exact_at(&mut number, at).is_ok() && number != [0; 4]
+    }
+}

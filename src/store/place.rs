@@ -1,0 +1,162 @@
+//! Where the database really is, and whether its files are fit to be opened. Nothing here changes anything.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::OpenError;
+use crate::exposure;
+
+/// What SQLite keeps beside the database while it is open, and we keep for as long.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", ".lock"];
+
+/// The database's place, found once: every later look goes there, by whichever link the operator named it.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The file itself, absolute and free of links.
+    pub(super) path: PathBuf,
+    /// The folder that it lies in.
+    pub(super) folder: PathBuf,
+}
+
+impl Place {
+    /// Follows links to the file, which need not be there.
+    ///
+    /// # Errors
+    ///
+    /// Where no database can be, or a log lies where SQLite would not find it.
+    pub(super) fn find(named: &Path) -> Result<Place, OpenError> {
+        let refuse = |reason: &str| Err(unusable(named, reason));
+        let link = std::fs::read_link(named).ok();
+        let path = match (std::fs::metadata(named), &link) {
+            (Ok(file), _) if !file.is_file() => return refuse("it is not a regular file"),
+            (Ok(file), _) if file.nlink() > 1 => {
+                return refuse(
+                    "it has several names (hard links), and its -wal is found by one of them only; remove the others",
+                );
+            }
+            (Ok(_), _) => std::fs::canonicalize(named).map_err(|error| at(named, &error))?,
+            (Err(error), Some(target)) if error.kind() == io::ErrorKind::NotFound => {
+                let target = target.display();
+                return refuse(&format!(
+                    "it is a link to {target}, which is not there; mount or restore that, or remove the link"
+                ));
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
+                let Some(name) = named.file_name() else {
+                    return refuse("it names no file");
+                };
+                let folder = folder_of(named);
+                let folder = std::fs::canonicalize(folder).map_err(|error| at(folder, &error))?;
+                folder.join(name)
+            }
+            (Err(error), _) => return Err(at(named, &error)),
+        };
+        if link.is_some() && length(&beside(named, "-wal")) > 0 {
+            return Err(OpenError::Stray {
+                wal: beside(named, "-wal"),
+                path,
+            });
+        }
+        let folder = folder_of(&path).to_owned();
+        Ok(Place { path, folder })
+    }
+
+    /// Refuses a write-ahead log without its database: SQLite would delete it silently, and with it what was
+    /// acknowledged. An empty file is none.
+    pub(super) fn refuse_orphan(&self) -> Result<(), OpenError> {
+        let orphaned = self.is_empty() && self.wal_bytes() > 0;
+        if orphaned {
+            return Err(OpenError::Orphaned(self.path.clone()));
+        }
+        Ok(())
+    }
+
+    /// Refuses a file or folder that cannot be written to, before SQLite opens any of them: it would leave files
+    /// behind that nobody can write to either, and name another one than is at fault.
+    pub(super) fn refuse_unwritable(&self) -> Result<(), OpenError> {
+        let folder = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+        may(&self.folder, folder)?;
+        for path in self.files().filter(|path| path.exists()) {
+            may(&path, Access::READ_OK | Access::WRITE_OK)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is no database yet.
+    pub(super) fn is_empty(&self) -> bool {
+        length(&self.path) == 0
+    }
+
+    /// How long the log is.
+    pub(super) fn wal_bytes(&self) -> u64 {
+        length(&beside(&self.path, "-wal"))
+    }
+
+    /// The database's files, whether or not they are there.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let companions = COMPANIONS.map(|suffix| beside(&self.path, suffix));
+        std::iter::once(self.path.clone()).chain(companions)
+    }
+}
+
+/// Warns of the database's files that every user of the machine can read.
+pub fn exposed(named: &Path) -> Vec<(PathBuf, &'static str)> {
+    let Ok(place) = Place::find(named) else {
+        return Vec::new();
+    };
+    place
+        .files()
+        .filter_map(|path| exposure::of(&path).map(|what| (path, what)))
+        .collect()
+}
+
+/// The file that SQLite or we keep beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The folder that a path lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Whether an open file is the one that a path leads to.
+pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
+    let same = |found: Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
+    std::fs::metadata(path).is_ok_and(same)
+}
+
+/// How long a file is; 0 where there is none.
+pub(super) fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+fn may(path: &Path, access: Access) -> Result<(), OpenError> {
+    rustix::fs::access(path, access).map_err(|error| at(path, &error.into()))
+}
+
+/// An error that the system gave for a file or folder.
+pub(super) fn at(path: &Path, error: &io::Error) -> OpenError {
+    let whose = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; the service's user must own it, or may at least read and write it"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; put the database on a disk that can be written to",
+        _ => "",
+    };
+    unusable(path, &format!("{error}{whose}"))
+}
+
+pub(super) fn unusable(path: &Path, reason: &str) -> OpenError {
+    OpenError::Unusable {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

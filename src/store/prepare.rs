@@ -1,0 +1,128 @@
+//! What a start writes: the projects, and what an earlier run left.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::words::open_states;
+use super::writer::BEGIN;
+use super::{Gate, Settings};
+use crate::order::{Id, Time};
+
+/// An id up to `looked_to` counts as looked at, also when retention has left no row that has it.
+const NEXT_DELIVERY: &str = "
+    SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), looked_to) + 1 FROM service";
+
+/// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
+static RESUME: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
+         AND (confirmed_state IS NULL OR hints <> '[]' OR confirmed_state IN ({}))",
+        open_states()
+    )
+});
+
+/// After an unclean end every open order is asked about again, since callbacks may have been missed
+/// while nobody listened: spread over as long as the budget needs for all, and no later than planned.
+static SPREAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
+         SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL)))) \
+         WHERE project = ?2 AND ask_at > ?1 AND (confirmed_state IS NULL OR confirmed_state IN ({}))",
+        open_states()
+    )
+});
+
+/// No wish lies further ahead than this, unless the clock was set back since it was made.
+const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
+const CLAMP: &str = "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at > ?1";
+
+/// What a run begins with.
+pub(super) struct Begun {
+    /// The projects' numbers.
+    pub(super) projects: HashMap<Id, i64>,
+    pub(super) gates: HashMap<Id, Gate>,
+    /// The first id for a delivery.
+    pub(super) next_delivery: i64,
+}
+
+/// Notes that a run has begun.
+pub(super) async fn begin(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
+    let mut tx = db.begin_with(BEGIN).await?;
+    let begun = take_up(&mut tx, settings).await?;
+    tx.commit().await?;
+    Ok(begun)
+}
+
+/// Does all that [`begin`] does, and undoes it.
+pub(super) async fn rehearse(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<()> {
+    let mut tx = db.begin_with(BEGIN).await?;
+    let begun = take_up(&mut tx, settings).await;
+    tx.rollback().await?;
+    begun.map(drop)
+}
+
+/// Registers the projects, and takes up what an earlier run left; its leases are void.
+async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
+    let clean: bool = sqlx::query("SELECT clean FROM service")
+        .fetch_one(&mut *db)
+        .await?
+        .try_get("clean")?;
+    sqlx::query("UPDATE service SET clean = 0")
+        .execute(&mut *db)
+        .await?;
+    let mut projects = HashMap::new();
+    let mut gates = HashMap::new();
+    for (project, asks_per_second) in &settings.projects {
+        sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
+            .bind(project.as_str())
+            .execute(&mut *db)
+            .await?;
+        let row = sqlx::query(
+            "SELECT id, failures, paused_until_at, pause_reason FROM projects WHERE name = ?",
+        )
+        .bind(project.as_str())
+        .fetch_one(&mut *db)
+        .await?;
+        let id: i64 = row.try_get("id")?;
+        let until: Option<i64> = row.try_get("paused_until_at")?;
+        let reason: Option<String> = row.try_get("pause_reason")?;
+        let gate = Gate {
+            failures: row.try_get("failures")?,
+            paused: until.map(Time).zip(reason),
+        };
+        projects.insert(project.clone(), id);
+        gates.insert(project.clone(), gate);
+        if let Some(asks_per_second) = asks_per_second {
+            sqlx::query(RESUME.as_str())
+                .bind(settings.now.0)
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
+            sqlx::query(CLAMP)
+                .bind(settings.now.plus(AHEAD_MAX).0)
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
+            if !clean {
+                sqlx::query(SPREAD.as_str())
+                    .bind(settings.now.0)
+                    .bind(id)
+                    .bind(asks_per_second)
+                    .execute(&mut *db)
+                    .await?;
+            }
+        }
+    }
+    sqlx::query("UPDATE orders SET lease = NULL, leased_until_at = NULL WHERE lease IS NOT NULL")
+        .execute(&mut *db)
+        .await?;
+    let next_delivery = sqlx::query(NEXT_DELIVERY).fetch_one(&mut *db).await?;
+    Ok(Begun {
+        projects,
+        gates,
+        next_delivery: next_delivery.try_get(0)?,
+    })
+}

@@ -1,0 +1,164 @@
+//! What makes a file a database of ours: whose it is, its version, and how SQLite treats it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row, SqlSafeStr, SqliteConnection};
+
+use super::OpenError;
+use super::checkpoint;
+use super::place::unusable;
+
+/// Marks a file as ours, in SQLite's header: "SiCb".
+const APPLICATION_ID: i64 = 0x5369_4362;
+const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
+
+/// Lets the file give back what is free in it, a little at a time. SQLite takes it only before the first table.
+const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
+
+/// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
+const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a write waits for another program's lock before the callback is answered 503.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// What is left of the WAL file after that.
+const WAL_BYTES: &str = "16777216";
+
+/// The schema, in the steps in which it came to be.
+pub(super) fn migrations() -> Migrator {
+    let step = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    let schema = include_str!("../../migrations/0001_schema.sql");
+    Migrator::with_migrations(vec![step(1, "schema", schema)])
+}
+
+/// A file that may be opened.
+pub(super) struct Fit {
+    /// It is empty, and nobody's yet.
+    pub(super) is_new: bool,
+    /// It has the newest schema.
+    pub(super) is_current: bool,
+}
+
+/// Makes every check of a file that needs no change of it.
+pub(super) async fn inspect(db: &mut SqliteConnection, path: &Path) -> Result<Fit, OpenError> {
+    let is_new = check_owner(db, path).await?;
+    let is_current = check_version(db, path).await?;
+    check_sqlite(db, path).await?;
+    Ok(Fit { is_new, is_current })
+}
+
+/// Brings a file to the state in which the service works on it. One that is not ours is left as it is, its journal
+/// mode included.
+pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
+    let fit = inspect(db, path).await?;
+    if fit.is_new {
+        // Before the WAL, which writes the first page.
+        let prepared = sqlx::query(GIVE_BACK).execute(&mut *db).await;
+        prepared.map_err(unusable)?;
+    }
+    enter_wal(db, path).await?;
+    if fit.is_new {
+        let claimed = sqlx::query(CLAIM_FILE).execute(&mut *db).await;
+        claimed.map_err(unusable)?;
+    }
+    let migrated = migrations().run(&mut *db).await;
+    migrated.map_err(|error| self::unusable(path, &error.to_string()))
+}
+
+/// How every connection is made; the file must be there.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", checkpoint::PAGES_MAX)
+        .pragma("journal_size_limit", WAL_BYTES)
+        .disable_statement_logging()
+}
+
+async fn pragma(
+    db: &mut SqliteConnection,
+    path: &Path,
+    sql: &'static str,
+) -> Result<String, OpenError> {
+    let row = sqlx::query(sql)
+        .fetch_one(db)
+        .await
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    match row.try_get::<String, _>(0) {
+        Ok(text) => Ok(text),
+        Err(_) => Ok(row.get::<i64, _>(0).to_string()),
+    }
+}
+
+/// Reads back what durability stands on, instead of trusting that it was set.
+async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let version = pragma(db, path, "SELECT sqlite_version()").await?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < SQLITE_MIN {
+        let (major, minor, patch) = SQLITE_MIN;
+        return Err(OpenError::Unfit(format!(
+            "{version} can lose commits: {major}.{minor}.{patch} or later is needed"
+        )));
+    }
+    let synchronous = pragma(db, path, "PRAGMA synchronous").await?;
+    if synchronous != "2" {
+        return Err(OpenError::Unfit(format!(
+            "runs with synchronous = {synchronous} instead of 2 (FULL)"
+        )));
+    }
+    Ok(())
+}
+
+/// Switches to the write-ahead log, which not every disk bears. The file remembers it.
+async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        _ => Err(OpenError::Unfit(format!(
+            "runs in journal mode {mode} instead of wal: is database.path on a local disk?"
+        ))),
+    }
+}
+
+/// Refuses a file that belongs to another program; `true`: it is empty, and nobody's yet.
+async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
+    let id = pragma(db, path, "PRAGMA application_id").await?;
+    if id == APPLICATION_ID.to_string() {
+        return Ok(false);
+    }
+    let tables = pragma(db, path, "SELECT count(*) FROM sqlite_schema").await?;
+    match (id.as_str(), tables.as_str()) {
+        ("0", "0") => Ok(true),
+        (_, _) => Err(OpenError::Foreign(path.to_owned())),
+    }
+}
+
+/// Refuses a file that a later version of this program has written; `true`: its schema is the newest.
+async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
+    let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
+    // Absent in a fresh file.
+    let found = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(db)
+        .await
+        .map_or(0, |row| row.get(0));
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(found == known)
+}

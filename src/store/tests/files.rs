@@ -1,0 +1,270 @@
+//! Other hands on the database's files.
+
+use std::fs::{File, remove_file, rename};
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// What somebody may do to a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Deed {
+    Removed,
+    Renamed,
+    Emptied,
+    Cut,
+    Replaced,
+}
+
+impl Deed {
+    fn done_to(self, path: &Path) {
+        let aside = place::beside(path, ".aside");
+        let cut_to = |bytes| {
+            let file = File::options().write(true).open(path);
+            file.and_then(|file| file.set_len(bytes))
+                .expect("can be cut");
+        };
+        match self {
+            Deed::Removed => remove_file(path).expect("can be removed"),
+            Deed::Renamed => rename(path, aside).expect("can be renamed"),
+            Deed::Emptied => cut_to(0),
+            Deed::Cut => cut_to(place::length(path) / 2),
+            Deed::Replaced => {
+                std::fs::copy(path, &aside).expect("can be copied");
+                rename(aside, path).expect("can be replaced");
+            }
+        }
+    }
+}
+
+/// Everything that can be done to each file, but for what the system itself stops: where the `-shm` is cut, the process
+/// is killed at its next look into it.
+const DEEDS: [(&str, &[Deed]); 3] = {
+    use Deed::*;
+    [
+        ("", &[Removed, Renamed, Emptied, Cut, Replaced]),
+        ("-wal", &[Removed, Renamed, Emptied, Cut, Replaced]),
+        ("-shm", &[Removed, Renamed, Replaced]),
+    ]
+};
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
+    for (suffix, deeds) in DEEDS {
+        for deed in deeds {
+            for refused in [false, true] {
+                let case = format!("house.db{suffix} {deed:?}, a refused write: {refused}");
+                tried(suffix, *deed, refused, &case).await;
+            }
+        }
+    }
+}
+
+async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
+    let house = House::new().await;
+    let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
+    for n in 0..5 {
+        assert_eq!(house.accept(order(n)).await, Accepted::New, "{case}");
+    }
+    deed.done_to(&place::beside(&house.path(), suffix));
+    let foreign = NewDelivery {
+        project: id("nobodys"),
+        ..order(7)
+    };
+    // Both are in the queue before the writer gets to it.
+    let store = house.store.clone();
+    let (other, good) = match refused {
+        true => tokio::join!(store.accept(foreign), store.accept(order(6))),
+        false => tokio::join!(store.accept(order(7)), store.accept(order(6))),
+    };
+    for outcome in [other, good] {
+        assert!(
+            matches!(outcome, Err(StoreError::Broken(_))),
+            "{case}: {outcome:?}"
+        );
+    }
+    drop((store, house.store));
+    let end = house.writer.await.expect("no panic");
+    let reason = end.expect_err("it cannot go on").to_string();
+    let name = format!("house.db{suffix} was ");
+    assert!(reason.contains(&name), "{case}: {reason}");
+    if suffix == "-wal" && !matches!(deed, Deed::Emptied | Deed::Cut) {
+        // Nobody finds the log any more, but all of it was there: it is in the database by now.
+        remove_file(place::beside(&house.folder.path().join("house.db"), "-wal")).ok();
+        let house = House::open(house.folder).await;
+        house.look(20).await;
+        for n in 0..5 {
+            assert_eq!(house.history(&format!("o{n}")).await.deliveries.len(), 1);
+        }
+    }
+}
+
+/// What SQLite and its tools may do to the files is no reason to stop.
+#[tokio::test]
+async fn a_log_that_is_begun_anew_is_no_alarm() {
+    let house = House::new().await;
+    let url = format!("sqlite://{}", house.path().display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    for (n, fold) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
+        .into_iter()
+        .enumerate()
+    {
+        for m in 0..5 {
+            let event = format!("e{n}-{m}");
+            house
+                .accept(delivery(&event, "o1", State::InReview, 10))
+                .await;
+        }
+        let fold = format!("PRAGMA wal_checkpoint({fold})");
+        let folded = sqlx::query(sqlx::AssertSqlSafe(fold)).execute(&mut db);
+        folded.await.expect("folds");
+    }
+    house
+        .accept(delivery("last", "o1", State::InReview, 10))
+        .await;
+    db.close().await.expect("closes");
+    let house = house.again().await;
+    house.look(20).await;
+    assert_eq!(house.history("o1").await.deliveries.len(), 21);
+}
+
+/// A database with acknowledged events in its log, as a crash leaves it.
+async fn crashed() -> (TempDir, PathBuf) {
+    let house = House::new().await;
+    for n in 0..5 {
+        let event = format!("e{n}");
+        house
+            .accept(delivery(&event, "o1", State::InReview, 10))
+            .await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("real.db");
+    for suffix in ["", "-wal"] {
+        let copied = std::fs::copy(
+            place::beside(&house.path(), suffix),
+            place::beside(&path, suffix),
+        );
+        copied.expect("can be copied");
+    }
+    (folder, path)
+}
+
+/// Each way in which a log may have lost its database, and whatever is done then: the log stays as it is.
+#[tokio::test]
+async fn a_log_without_its_database_is_never_thrown_away() {
+    let lost = [
+        "missing",
+        "empty",
+        "link to nothing",
+        "link to empty",
+        "link beside the log",
+    ];
+    for lost in lost {
+        let (folder, real) = crashed().await;
+        let link = folder.path().join("link.db");
+        let (named, wal) = match lost {
+            "missing" | "empty" => (real.clone(), place::beside(&real, "-wal")),
+            "link beside the log" => (link.clone(), place::beside(&link, "-wal")),
+            _ => (link.clone(), place::beside(&real, "-wal")),
+        };
+        match lost {
+            "missing" => remove_file(&real).expect("can be removed"),
+            "empty" => Deed::Emptied.done_to(&real),
+            "link to nothing" => {
+                remove_file(&real).expect("can be removed");
+                symlink(&real, &link).expect("can be linked");
+            }
+            "link to empty" => {
+                Deed::Emptied.done_to(&real);
+                symlink(&real, &link).expect("can be linked");
+            }
+            _ => {
+                rename(place::beside(&real, "-wal"), &wal).expect("can be moved");
+                symlink(&real, &link).expect("can be linked");
+            }
+        }
+        let before = std::fs::read(&wal).expect("can be read");
+        assert!(!before.is_empty(), "{lost}");
+        let settings = settings(named.clone());
+        let backup = folder.path().join("backup.db");
+        let opened = open(&settings).await.map(drop);
+        assert!(opened.is_err(), "{lost}: opened");
+        let checked = check(&settings).await;
+        assert!(checked.is_err(), "{lost}: checked");
+        let copied = super::backup(&named, &backup, false).await;
+        assert!(copied.is_err(), "{lost}: backed up");
+        let house = House::new().await;
+        let good = folder.path().join("good.db");
+        super::backup(&house.path(), &good, false)
+            .await
+            .expect("copies");
+        let restored = restore(&named, &good, false).await;
+        assert!(restored.is_err(), "{lost}: restored over it");
+        let from_it = restore(&folder.path().join("new.db"), &named, false).await;
+        assert!(from_it.is_err(), "{lost}: restored from it");
+        assert_eq!(std::fs::read(&wal).expect("is there"), before, "{lost}");
+    }
+}
+
+/// By whichever name, and whatever became of the lock's file, nobody else gets at a database that is held.
+#[tokio::test]
+async fn nobody_gets_at_a_database_that_is_held() {
+    let house = House::new().await;
+    let folder = house.folder.path();
+    let real = house.path();
+    let link = folder.join("link.db");
+    symlink(&real, &link).expect("can be linked");
+    let of_link = folder.join("link of link.db");
+    symlink(&link, &of_link).expect("can be linked");
+    let through = folder.join("..").join(folder.file_name().expect("a name"));
+    let through = through.join("house.db");
+    for removed in [false, true] {
+        if removed {
+            remove_file(place::beside(&real, ".lock")).expect("can be removed");
+        }
+        for path in [&real, &link, &of_link, &through] {
+            let error = hold(path).expect_err("it is held");
+            assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
+            let error = check(&settings(path.clone()))
+                .await
+                .expect_err("it is held");
+            assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
+        }
+    }
+    // Another name for the file itself is refused for another reason: the log is found by one of them only.
+    let hard = folder.join("hard.db");
+    std::fs::hard_link(&real, &hard).expect("can be linked");
+    let error = hold(&hard).expect_err("is refused");
+    assert!(error.to_string().contains("several names"), "{error}");
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+}
+
+/// Neither holding a place nor a check leaves anything there.
+#[tokio::test]
+async fn what_is_tried_leaves_no_trace() {
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("can be read");
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("new.db");
+    drop(hold(&path).expect("can be held"));
+    check(&settings(path)).await.expect("can be used");
+    assert!(
+        names(folder.path()).is_empty(),
+        "{:?}",
+        names(folder.path())
+    );
+
+    // A log that is full is not even folded in; one that is empty may go.
+    let (folder, path) = crashed().await;
+    let read = |suffix| std::fs::read(place::beside(&path, suffix)).expect("can be read");
+    let before = (names(folder.path()), read(""), read("-wal"));
+    check(&settings(path.clone())).await.expect("can be used");
+    assert_eq!((names(folder.path()), read(""), read("-wal")), before);
+}

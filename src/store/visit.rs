@@ -1,0 +1,52 @@
+//! A look into the database that leaves its files as they were, for commands that are not the service.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
+
+use super::place::{beside, length};
+use super::readers::TOUCH;
+use super::schema;
+
+/// A connection that folds nothing into the file when it is closed. Whoever has it must hold the database.
+pub(super) struct Visit {
+    pub(super) db: SqliteConnection,
+    /// Closed last, where there is a log: the last one tidies up, and this one may only read.
+    guard: Option<SqliteConnection>,
+    /// What the visit itself has brought.
+    brought: Option<PathBuf>,
+}
+
+impl Visit {
+    pub(super) async fn open(path: &Path) -> sqlx::Result<Visit> {
+        let shm = beside(path, "-shm");
+        let brings = !shm.exists();
+        let has_log = length(&beside(path, "-wal")) > 0;
+        let options = schema::options(path);
+        let mut db = options.connect().await?;
+        let mut guard = None;
+        if has_log {
+            db.execute(TOUCH).await?;
+            let mut reader = options.read_only(true).connect().await?;
+            reader.execute(TOUCH).await?;
+            guard = Some(reader);
+        }
+        Ok(Visit {
+            db,
+            guard,
+            brought: (has_log && brings).then_some(shm),
+        })
+    }
+
+    pub(super) async fn close(self) -> sqlx::Result<()> {
+        self.db.close().await?;
+        if let Some(guard) = self.guard {
+            guard.close().await?;
+        }
+        if let Some(shm) = self.brought {
+            // The next one to open the database makes it anew, and would do so in any case.
+            let _ = std::fs::remove_file(shm);
+        }
+        Ok(())
+    }
+}

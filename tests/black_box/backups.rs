@@ -1,0 +1,193 @@
+//! Copies of the database: made under load, and put back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tokio::sync::watch;
+
+use crate::durability::{Load, lost};
+use crate::instrument::{Ended, File, Service, Settings, folder, run, until};
+
+const OK: Option<i32> = Some(0);
+const FAILURE: Option<i32> = Some(1);
+const HELD: Option<i32> = Some(75);
+
+/// Runs `backup` or `restore` with a file and an option.
+async fn copy(settings: &Settings, command: &str, file: &Path, option: Option<&str>) -> Ended {
+    let config = settings.write();
+    let arguments = ["--config".as_ref(), config.as_os_str(), command.as_ref()];
+    let option = option.iter().map(|option| (*option).as_ref());
+    run(arguments
+        .into_iter()
+        .chain([file.as_os_str()])
+        .chain(option))
+    .await
+}
+
+/// A place with a configuration of its own.
+fn place() -> (tempfile::TempDir, Settings) {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    (folder, settings)
+}
+
+#[tokio::test]
+async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
+    let (home, settings) = place();
+    let service = Service::start(&settings).await;
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 4);
+    until("promises", async || (load.count() > 100).then_some(())).await;
+    let before = load.promised();
+    let file = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let enough = load.count() + 50;
+    until("more promises", async || {
+        (load.count() > enough).then_some(())
+    })
+    .await;
+    let mode = std::fs::metadata(&file).expect("is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+
+    // What is there is not replaced unasked, and the database itself never.
+    let again = copy(&settings, "backup", &file, None).await;
+    assert_eq!(again.code, FAILURE, "{again:?}");
+    assert!(again.err.contains("is there already"), "{again:?}");
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let own = File::beside(&settings.database(), suffix);
+        let refused = copy(&settings, "backup", &own, Some("--overwrite")).await;
+        assert_eq!(refused.code, FAILURE, "{refused:?}");
+        assert!(refused.err.contains("database itself"), "{refused:?}");
+    }
+    let promised = load.stop().await;
+    let (elsewhere, other) = place();
+    let beside = copy(&settings, "restore", &file, Some("--replace")).await;
+    assert_eq!(beside.code, HELD, "{beside:?}");
+    let status = service.stop().await;
+    assert_eq!(status.code, OK, "the service took no notice: {status:?}");
+
+    let restored = copy(&other, "restore", &file, None).await;
+    assert_eq!(restored.code, OK, "{restored:?}");
+    let service = Service::start(&other).await;
+    service.stop().await;
+    let mut database = File::open(&other.database()).await;
+    assert!(database.is_intact().await);
+    let stored = database.bodies().await;
+    database.close().await;
+    let missing = lost(&before, &stored);
+    assert!(missing.is_empty(), "{missing:?}");
+    let later = lost(&promised, &stored);
+    assert!(
+        !later.is_empty(),
+        "the control: what came after is not in it"
+    );
+    drop((home, elsewhere));
+}
+
+#[tokio::test]
+async fn a_restored_database_counts_as_one_that_was_not_closed() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let file = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let clean = "SELECT clean FROM service";
+    let mut database = File::open(&file).await;
+    assert_eq!(database.number(clean).await, 1);
+    database.close().await;
+
+    let occupied = copy(&settings, "restore", &file, None).await;
+    assert_eq!(occupied.code, FAILURE, "{occupied:?}");
+    assert!(occupied.err.contains("--replace"), "{occupied:?}");
+    for _ in 0..2 {
+        let restored = copy(&settings, "restore", &file, Some("--replace")).await;
+        assert_eq!(restored.code, OK, "{restored:?}");
+    }
+    let mut database = File::open(&settings.database()).await;
+    assert_eq!(database.number(clean).await, 0);
+    database.close().await;
+    assert!(File::beside(&settings.database(), ".replaced").exists());
+    let mode = std::fs::metadata(settings.database()).expect("is there");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+}
+
+/// A log that the service did not live to fold in is part of what is copied, put aside or put back.
+#[tokio::test]
+async fn what_is_in_the_log_is_copied_too() {
+    let (home, settings) = place();
+    let service = Service::start(&settings).await;
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 2);
+    until("promises", async || (load.count() > 20).then_some(())).await;
+    let promised = load.stop().await;
+    service.kill().await;
+    let wal = File::beside(&settings.database(), "-wal");
+    let before = std::fs::read(&wal).expect("is there");
+    let file = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    assert_eq!(std::fs::read(&wal).expect("is there"), before);
+
+    let (_elsewhere, other) = place();
+    for from in [file, settings.database()] {
+        let restored = copy(&other, "restore", &from, Some("--replace")).await;
+        assert_eq!(restored.code, OK, "{restored:?}");
+        let mut database = File::open(&other.database()).await;
+        let missing = lost(&promised, &database.bodies().await);
+        assert!(missing.is_empty(), "{from:?}: {missing:?}");
+        database.close().await;
+    }
+    assert_eq!(std::fs::read(&wal).expect("is there"), before);
+}
+
+#[tokio::test]
+async fn what_is_no_good_backup_is_refused() {
+    let (home, settings) = place();
+    let service = Service::start(&settings).await;
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 4);
+    until("promises", async || (load.count() > 200).then_some(())).await;
+    load.stop().await;
+    service.stop().await;
+    let damaged = home.path().join("damaged.db");
+    let mut bytes = std::fs::read(settings.database()).expect("can be read");
+    let pages = bytes.len() / 4096;
+    for page in pages / 2..pages {
+        bytes[page * 4096..page * 4096 + 200].fill(0x5a);
+    }
+    std::fs::write(&damaged, bytes).expect("can be written");
+    let foreign = home.path().join("foreign.db");
+    let mut file = File::create(&foreign).await;
+    file.execute("CREATE TABLE theirs (a)").await;
+    file.close().await;
+    let empty = home.path().join("empty.db");
+    std::fs::write(&empty, "").expect("can be written");
+    let diary = home.path().join("diary.txt");
+    std::fs::write(&diary, "Dear diary, ".repeat(500)).expect("can be written");
+    let absent = home.path().join("absent.db");
+
+    let (elsewhere, other) = place();
+    other.write();
+    let before = std::fs::read_dir(elsewhere.path())
+        .expect("can be read")
+        .count();
+    for (file, words) in [
+        (damaged, "damaged"),
+        (foreign, "not a database of sinch-callbacks"),
+        (empty, "nothing to copy"),
+        (diary, "not a database"),
+        (absent, "nothing to copy"),
+    ] {
+        let refused = copy(&other, "restore", &file, None).await;
+        assert_eq!(refused.code, FAILURE, "{refused:?}");
+        assert!(refused.err.contains(words), "{words}: {refused:?}");
+        let after = std::fs::read_dir(elsewhere.path())
+            .expect("can be read")
+            .count();
+        assert_eq!(after, before, "{words}: nothing is left behind");
+    }
+    let nothing = copy(&other, "backup", &elsewhere.path().join("b.db"), None).await;
+    assert_eq!(nothing.code, FAILURE, "{nothing:?}");
+    assert!(nothing.err.contains("nothing to copy"), "{nothing:?}");
+}

@@ -200,7 +200,7 @@ impl Default for Database {
 /// `[worker]`: how Sinch is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// `lanes`: questions under way at once, per project.
+    /// `lanes`: questions under way at once, per project, but for those that hang.
     pub lanes: usize,
     /// `asks_per_second`, per project. More than zero.
     pub asks_per_second: f64,

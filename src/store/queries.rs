@@ -274,6 +274,21 @@ impl Store {
             .collect()
     }
 
+    /// Whether Sinch has ever shown an order of this project, of those that are still kept.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id \
+                   WHERE p.name = ? AND o.confirmed_state IS NOT NULL)";
+        let found = sqlx::query(sql)
+            .bind(project.as_str())
+            .fetch_one(&mut *self.readers.moment().await?)
+            .await?;
+        Ok(found.try_get(0)?)
+    }
+
     /// The order with this id, whichever project it belongs to.
     ///
     /// # Errors

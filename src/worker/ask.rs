@@ -7,19 +7,19 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::pace::{Limits, Next, Pace};
+use super::pace::{HANGS_AFTER, Limits, Next, Pace, Seat};
 use super::settle::Settler;
 use super::{POLL, STORE_PAUSE, logged, passing};
 use crate::clock;
 use crate::logged::masked;
 use crate::order::{BackOff, Id, Rule, Time};
 use crate::sinch::api::Client;
-use crate::store::{Claim, ClaimRequest, Gate, Outcome, Store, StoreError};
+use crate::store::{Claim, ClaimRequest, Gate, Outcome, Store, StoreError, Turn};
 use crate::vitals::Vitals;
 
 /// How long an order waits in hand for a lane before it is given back. Leases have to last for longer than a
@@ -38,7 +38,7 @@ pub struct Asker {
     pub rule: Rule,
     /// How failed tries are spaced.
     pub back_off: BackOff,
-    /// Questions under way at once.
+    /// Questions under way at once, but for those that hang or are asked apart.
     pub lanes: usize,
     /// Questions a second at most, over time.
     pub asks_per_second: f64,
@@ -56,6 +56,8 @@ pub struct Asker {
 struct Shared {
     asker: Asker,
     pace: Mutex<Pace>,
+    /// The lanes that are free. More tasks ask than there are lanes, for one that waits long lets go of its lane.
+    lanes: Semaphore,
     /// Orders that are claimed and wait for a lane.
     in_hand: tokio::sync::Mutex<UnboundedReceiver<InHand>>,
     /// The gate as it was last kept. Locked while it is being written, so that the last word stays.
@@ -75,14 +77,29 @@ struct InHand {
 
 /// The place of an order that is claimed, in hand or in a lane. It is free again when this is dropped, however
 /// its question ended.
-struct Place(Arc<Shared>);
+struct Place {
+    shared: Arc<Shared>,
+    seat: Seat,
+}
+
+impl Place {
+    /// The question hangs. Returns whether its lane is another's now.
+    fn hangs(&mut self) -> bool {
+        let gives_way = self.seat == Seat::Lane && self.shared.pace().hangs();
+        if gives_way {
+            self.seat = Seat::Hanging;
+            self.shared.ended.notify_one();
+        }
+        gives_way
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut pace = self.0.pace();
-        pace.freed();
+        let mut pace = self.shared.pace();
+        pace.freed(self.seat);
         if pace.has_room() {
-            self.0.ended.notify_one();
+            self.shared.ended.notify_one();
         }
     }
 }
@@ -115,9 +132,14 @@ impl Asker {
         };
         let name = format!("ask {}", self.project);
         self.vitals.gate(&self.project, &self.gate);
+        let Some(found) = self.was_found(&stop).await? else {
+            return Ok(());
+        };
+        let tasks = limits.questions_max();
         let (hand, in_hand) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            pace: Mutex::new(Pace::new(limits, self.gate.clone(), clock::now())),
+            pace: Mutex::new(Pace::new(limits, self.gate.clone(), found, clock::now())),
+            lanes: Semaphore::new(self.lanes),
             in_hand: tokio::sync::Mutex::new(in_hand),
             kept: tokio::sync::Mutex::new(self.gate.clone()),
             ended: Notify::new(),
@@ -132,7 +154,7 @@ impl Asker {
         let (outcomes, came) = mpsc::unbounded_channel();
         let mut settling = pin!(settler.run(came));
         let lane = || shared.clone().lane(outcomes.clone());
-        let mut lanes: JoinSet<()> = (0..shared.asker.lanes).map(|_| lane()).collect();
+        let mut lanes: JoinSet<()> = (0..tasks).map(|_| lane()).collect();
         // Not cut off over a claim, for what it leased would be held, and its tries would count.
         let work = async {
             while !stop.is_cancelled() {
@@ -172,6 +194,23 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// Whether Sinch has shown an order of this project before; `None`: told to stop.
+    async fn was_found(&self, stop: &CancellationToken) -> Result<Option<bool>, StoreError> {
+        while !stop.is_cancelled() {
+            match self.store.any_confirmed(&self.project).await {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) => passing(error)?,
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Shared {
     /// Claims what can be claimed, then waits until there may be more to do.
     async fn work(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<(), StoreError> {
@@ -198,7 +237,10 @@ impl Shared {
     /// Claims as many orders as gate, lanes and budget allow.
     async fn claim(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<Pause, StoreError> {
         let now = clock::now();
-        let next = self.pace().next(now);
+        let (next, apart) = {
+            let mut pace = self.pace();
+            (pace.next(now), pace.kept_apart())
+        };
         let (orders_max, turn) = match next {
             Next::Ask { orders_max, turn } => (orders_max, turn),
             Next::Wait(until) => return Ok(Pause::HeldUp(until.since(now).min(POLL))),
@@ -208,14 +250,14 @@ impl Shared {
             project: self.asker.project.clone(),
             orders_max,
             turn,
-            apart: Arc::default(),
+            apart,
             now,
             lease: self.asker.lease,
         };
         let claimed = self.asker.store.claim(request).await;
         let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
         let since = clock::now();
-        self.pace().claimed(orders_max, orders, since);
+        let more = self.pace().claimed(turn, orders_max, orders, since);
         let claims = match claimed {
             Ok(claims) => claims,
             Err(error) => {
@@ -223,8 +265,16 @@ impl Shared {
                 return Ok(Pause::Idle(STORE_PAUSE));
             }
         };
+        let seat = if turn == Turn::Apart {
+            Seat::Apart
+        } else {
+            Seat::Lane
+        };
         for claim in claims {
-            let place = Place(self.clone());
+            let place = Place {
+                shared: self.clone(),
+                seat,
+            };
             // Its receiver is here, too.
             let _ = hand.send(InHand {
                 claim,
@@ -232,10 +282,7 @@ impl Shared {
                 place,
             });
         }
-        Ok(match orders < orders_max {
-            true => Pause::Idle(POLL),
-            false => Pause::None,
-        })
+        Ok(if more { Pause::None } else { Pause::Idle(POLL) })
     }
 
     /// A panic elsewhere cannot leave it half written.
@@ -246,22 +293,40 @@ impl Shared {
     /// Asks about one order after another, until none are in hand any more and none will be.
     async fn lane(self: Arc<Self>, outcomes: UnboundedSender<Outcome>) {
         loop {
+            // Nobody closes it.
+            let lane = self.lanes.acquire().await.ok();
             let next = self.in_hand.lock().await.recv().await;
             let Some(InHand {
                 claim,
                 since,
-                place,
+                mut place,
             }) = next
             else {
                 return;
             };
             let now = clock::now();
             let late = self.stop.is_cancelled() || now.since(since) > IN_HAND_MAX;
-            if late || !self.pace().may_ask(now) {
+            if late || !self.pace().may_ask(place.seat, now) {
                 self.give_back(claim).await;
                 continue;
             }
-            let outcome = self.ask(claim).await;
+            let outcome = {
+                let mut asking = pin!(self.ask(claim));
+                let patience = if place.seat == Seat::Apart {
+                    Duration::ZERO
+                } else {
+                    HANGS_AFTER
+                };
+                match tokio::time::timeout(patience, &mut asking).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => {
+                        if place.seat == Seat::Apart || place.hangs() {
+                            drop(lane);
+                        }
+                        asking.await
+                    }
+                }
+            };
             // Sinch has answered, so it may be asked the next question before this one is settled. That the
             // claim of the next waits for the same writer keeps it from running away.
             drop(place);
@@ -276,7 +341,9 @@ impl Shared {
         let result = self.asker.client.get_order(&claim.key.order).await;
         let now = clock::now();
         let roll = fastrand::f64();
-        let (result, healthy) = self.pace().tried(&claim.key.order, result, now, roll);
+        let (result, healthy) = self
+            .pace()
+            .tried(&claim.key.order, result, asked_at, now, roll);
         self.keep_gate().await;
         Outcome {
             claim,
@@ -314,7 +381,7 @@ impl Shared {
             (None, None) => return,
             (None, Some((until, reason))) => {
                 let reason = masked(reason);
-                tracing::error!(%project, %reason, %until, "asking pauses: the provider is in trouble");
+                tracing::error!(%project, %reason, %until, "asking pauses for the whole project");
             }
             (Some(_), None) => {
                 tracing::info!(%project, failures = before.failures, "asking goes on");

@@ -6,10 +6,15 @@
 use std::time::Duration;
 
 use crate::order::Time;
+use crate::sinch::api::{AskError, Fault};
 use crate::store::Gate;
 
-/// Failures in a row after which the gate closes, where nobody asked for a pause: fewer can be chance.
-const FAILURES_MAX: u32 = 3;
+/// Failures in a row after which it is in doubt whether the provider answers anybody: fewer can be chance.
+const DOUBT: u32 = 3;
+
+/// Failures in a row, in doubt, after which the gate closes. They are about orders that chance picks, so that a few
+/// orders at the head of the line cannot close it.
+const CHECKS: u32 = 6;
 
 /// Between two probes lies this long at most, and half of it at least, unless Sinch asks for more. From the
 /// first probe on: what needs an hour to mend is not mended sooner by being tried each second.
@@ -24,6 +29,8 @@ const RETRY_JITTER: f64 = 0.1;
 pub(super) enum Passage {
     /// All may ask.
     Open,
+    /// One may ask at a time, to see whether there is trouble.
+    Doubt,
     /// One may ask, to see whether the trouble is over.
     Probe,
     /// Nobody may ask before this time.
@@ -43,6 +50,7 @@ pub(super) fn passage(gate: &Gate, now: Time) -> Passage {
         Some((until, _)) if until.since(now) > CLOSED_MAX => Passage::Probe,
         Some((until, _)) if *until > now => Passage::Closed(*until),
         Some(_) => Passage::Probe,
+        None if gate.failures >= DOUBT => Passage::Doubt,
         None => Passage::Open,
     }
 }
@@ -55,7 +63,7 @@ pub(super) fn taken_up(mut gate: Gate, now: Time, cap: Duration) -> Gate {
     gate
 }
 
-/// A failure that is not one order's.
+/// A try without a usable answer.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
     /// In words.
@@ -64,9 +72,37 @@ pub(super) struct Trouble {
     pub retry_after: Option<Duration>,
     /// Whether the access key was refused.
     pub refused: bool,
+    /// Whether its kind is that of a single order's.
+    pub of_order: bool,
 }
 
-/// The gate after a failure of the provider. `cap` is the longest that probes are to lie apart; `roll` is
+impl Trouble {
+    /// Sinch knows none of so many orders, and has never shown one of the project.
+    pub fn none_known(orders: usize) -> Trouble {
+        Trouble {
+            reason: format!(
+                "none of {orders} orders asked about is known at this api_url and project (404): check \
+                 sinch.api_url and the project's id"
+            ),
+            retry_after: None,
+            refused: false,
+            of_order: false,
+        }
+    }
+}
+
+impl From<&AskError> for Trouble {
+    fn from(error: &AskError) -> Trouble {
+        Trouble {
+            reason: error.to_string(),
+            retry_after: error.retry_after(),
+            refused: error.is_refused(),
+            of_order: error.whose() == Fault::Order,
+        }
+    }
+}
+
+/// The gate after a failure that is not one order's alone. `cap` is the longest that probes are to lie apart; `roll` is
 /// chance, 0 to 1.
 pub(super) fn after_trouble(
     gate: &Gate,
@@ -96,7 +132,7 @@ pub(super) fn after_trouble(
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),
-        (None, None) => (trouble.refused || failures >= FAILURES_MAX).then_some(usual),
+        (None, None) => (trouble.refused || failures >= DOUBT + CHECKS).then_some(usual),
     };
     let paused = until.map(|until| (until, trouble.reason.clone()));
     Gate { failures, paused }
@@ -113,6 +149,7 @@ mod tests {
             reason: "down".to_owned(),
             retry_after: retry_after.map(Duration::from_secs),
             refused,
+            of_order: false,
         }
     }
 
@@ -127,9 +164,11 @@ mod tests {
     #[test]
     fn a_few_failures_may_be_chance_and_more_are_not() {
         let mut gate = Gate::default();
-        for _ in 1..FAILURES_MAX {
+        for failures in 1..DOUBT + CHECKS {
             gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
-            assert_eq!(passage(&gate, secs(0)), Passage::Open);
+            let doubt = failures >= DOUBT;
+            let expected = if doubt { Passage::Doubt } else { Passage::Open };
+            assert_eq!(passage(&gate, secs(0)), expected, "{failures}");
         }
         gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
         assert_eq!(passage(&gate, secs(0)), Passage::Closed(secs(60)));

@@ -5,6 +5,7 @@
 //! guarantee, so a lost wake-up or a crash costs a moment and nothing else.
 
 mod ask;
+mod blame;
 mod budget;
 mod clear;
 mod gate;

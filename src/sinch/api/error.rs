@@ -86,7 +86,7 @@ pub enum Trouble {
 pub enum Fault {
     /// This order's: only its next try waits.
     Order,
-    /// The provider's, or the access key's: questions about other orders would fare no better.
+    /// The provider's, or the access key's: questions about other orders would fare no better, unless they do.
     Provider,
 }
 
@@ -99,9 +99,13 @@ impl AskError {
         }
     }
 
-    /// Whether the access key was refused, which only an operator can mend.
+    /// Whether the access key was refused, whatever it was used for, which only an operator can mend. A 403 to a
+    /// question may be about this order alone.
     pub fn is_refused(&self) -> bool {
-        matches!(self, AskError::Refused { .. })
+        match self {
+            AskError::Refused { by, status, .. } => *by == Endpoint::Token || *status != 403,
+            AskError::Provider { .. } | AskError::Order { .. } => false,
+        }
     }
 
     /// How long Sinch asks to be left alone: an hour at most.

@@ -24,7 +24,7 @@ use crate::vitals::Vitals;
 use crate::worker::Asker;
 use crate::worker::settle::Settler;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const ORDERS: usize = 300;
 
@@ -32,14 +32,14 @@ const ORDERS: usize = 300;
 const ANSWERED: usize = 60;
 
 /// A database with orders that are due.
-struct House {
+pub struct House {
     folder: TempDir,
     store: Store,
     _writer: JoinHandle<Result<(), StoreError>>,
 }
 
 impl House {
-    async fn new(orders: usize) -> House {
+    pub async fn new(orders: usize) -> House {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings {
             path: folder.path().join("asking.db"),
@@ -79,12 +79,12 @@ impl House {
         row.expect("a number").get(0)
     }
 
-    async fn count(&self, which: &str) -> i64 {
+    pub async fn count(&self, which: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM orders WHERE {which}");
         self.number(sql).await
     }
 
-    async fn until(&self, which: &str, enough: impl Fn(i64) -> bool) {
+    pub async fn until(&self, which: &str, enough: impl Fn(i64) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let count = self.count(which).await;
@@ -98,8 +98,18 @@ impl House {
 
     /// Asks with one lane, as fast as Sinch answers.
     fn ask(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+        self.ask_with(&sinch.url, 1, 2000.0, Arc::default())
+    }
+
+    pub fn ask_with(
+        &self,
+        api_url: &str,
+        lanes: usize,
+        asks_per_second: f64,
+        vitals: Arc<Vitals>,
+    ) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
         let access = Access {
-            api_url: sinch.url.parse().expect("an address"),
+            api_url: api_url.parse().expect("an address"),
             auth: Auth::Basic,
             key_id: "key".to_owned(),
             key_secret: SecretString::from("secret"),
@@ -113,12 +123,12 @@ impl House {
             store: self.store.clone(),
             rule: rule(),
             back_off: BACK_OFF,
-            lanes: 1,
-            asks_per_second: 2000.0,
+            lanes,
+            asks_per_second,
             lease: PATIENCE * 4,
             gate: Gate::default(),
             resume: Arc::default(),
-            vitals: Arc::default(),
+            vitals,
         };
         let stop = CancellationToken::new();
         let asking = asker.run(stop.clone(), CancellationToken::new());

@@ -35,7 +35,7 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
     };
     let sinch = Sinch {
         orders: (0..ORDERS).map(life).collect(),
-        fails: Box::new(|_, _| None),
+        fails: Box::new(|_, _, _| None),
     };
     service.watch(sinch.orders.keys().cloned()).await;
     service

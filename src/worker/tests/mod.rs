@@ -2,8 +2,10 @@
 
 mod asking;
 mod deaf;
+mod hostile;
 mod outage;
 mod played;
+mod refused;
 
 use super::*;
 use crate::order::Id;

@@ -86,7 +86,9 @@ impl Trial {
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(over));
         Sinch {
             orders: (0..self.orders).map(life).collect(),
-            fails: Box::new(move |now, rng| (down_at <= now && now < up_at).then(|| failure(rng))),
+            fails: Box::new(move |_, now, rng| {
+                (down_at <= now && now < up_at).then(|| failure(rng))
+            }),
         }
     }
 
@@ -282,7 +284,7 @@ async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
     };
     let sinch = Sinch {
         orders: (0..ORDERS).map(life).collect(),
-        fails: Box::new(|_, _| None),
+        fails: Box::new(|_, _, _| None),
     };
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(sinch.orders.keys().cloned()).await;

@@ -1,9 +1,8 @@
 //! Asking for one project in simulated time: the real decisions, the real database, and a Sinch of a few
 //! lines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -18,7 +17,7 @@ use crate::store::{
     Settings, Settled, Store, StoreError, Subject, Turn, WatchRequest,
 };
 use crate::worker::POLL;
-use crate::worker::pace::{Limits, Next, Pace};
+use crate::worker::pace::{HANGS_AFTER, Limits, Next, Pace, Seat};
 
 /// What the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;
@@ -35,8 +34,8 @@ pub fn project() -> Id {
     id("played-project")
 }
 
-/// How the API fails at a time, and how long that takes; `None`: it works.
-type Fails = Box<dyn Fn(Time, &mut Rng) -> Option<(AskError, Duration)>>;
+/// How a question about an order fails at a time, and how long that takes; `None`: it is answered.
+type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(AskError, Duration)>>;
 
 /// What is really the case.
 pub struct Sinch {
@@ -58,7 +57,7 @@ impl Sinch {
 
     /// What a question that is sent now comes to, and when.
     fn answer(&self, order: &Id, now: Time, rng: &mut Rng) -> (Time, Result<Answer, AskError>) {
-        if let Some((error, takes)) = (self.fails)(now, rng) {
+        if let Some((error, takes)) = (self.fails)(order, now, rng) {
             return (now.plus(takes), Err(error));
         }
         let takes = Duration::from_millis(rng.u64(50..600));
@@ -86,6 +85,7 @@ pub struct Without {
 
 /// An answer on its way.
 struct UnderWay {
+    seat: Seat,
     claim: Claim,
     asked_at: Time,
     result: Result<Answer, AskError>,
@@ -101,9 +101,13 @@ pub struct Service {
     pub now: Time,
     pub rng: Rng,
     under_way: BTreeMap<(Time, u64), UnderWay>,
+    /// When which of them hangs, if it is still under way.
+    hangs: VecDeque<(Time, (Time, u64))>,
     questions: u64,
     /// When a question was sent, all of them.
     pub asked: Vec<Time>,
+    /// When a try failed that counts against its order.
+    pub counted: Vec<Time>,
     /// When the gate was closed, as often as it was.
     pub closed: Vec<Time>,
 }
@@ -149,13 +153,15 @@ impl Service {
             folder,
             store,
             writer,
-            pace: Pace::new(limits(without), gate, BEGAN),
+            pace: Pace::new(limits(without), gate, false, BEGAN),
             without,
             now: BEGAN,
             rng: Rng::with_seed(seed),
             under_way: BTreeMap::new(),
+            hangs: VecDeque::new(),
             questions: 0,
             asked: Vec::new(),
+            counted: Vec::new(),
             closed: Vec::new(),
         }
     }
@@ -167,11 +173,13 @@ impl Service {
         assert!(self.writer.await.is_err_and(|end| end.is_cancelled()));
         drop(self.store);
         let (store, gate, writer) = open(path, self.now).await;
+        let found = store.any_confirmed(&project()).await.expect("reads");
         Service {
             store,
             writer,
-            pace: Pace::new(limits(self.without), gate, self.now),
+            pace: Pace::new(limits(self.without), gate, found, self.now),
             under_way: BTreeMap::new(),
+            hangs: VecDeque::new(),
             ..self
         }
     }
@@ -236,10 +244,13 @@ impl Service {
         while self.now < until {
             let wake = self.ask(sinch).await;
             let next_answer = self.under_way.keys().next().map(|(at, _)| *at);
-            let next = next_answer.map_or(wake, |at| at.min(wake));
+            let next_hangs = self.hangs.front().map(|(at, _)| *at);
+            let next = [next_answer, next_hangs].into_iter().flatten();
+            let next = next.fold(wake, Time::min);
             // Never at the same moment for ever.
             self.now = next.max(Time(self.now.0 + 1)).min(until);
             self.settle_what_came().await;
+            self.see_what_hangs();
         }
     }
 
@@ -252,20 +263,27 @@ impl Service {
                 Next::Full => return Time(i64::MAX),
             };
             let claims = self.claim(orders_max, turn).await;
-            self.pace.claimed(orders_max, claims.len() as u32, self.now);
-            let idle = claims.len() < orders_max as usize;
+            let orders = claims.len() as u32;
+            let more = self.pace.claimed(turn, orders_max, orders, self.now);
+            let seat = match turn {
+                Turn::Apart => Seat::Apart,
+                Turn::Urgent | Turn::Oldest | Turn::Chance => Seat::Lane,
+            };
             for claim in claims {
                 self.asked.push(self.now);
                 let (comes_at, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
                 let under_way = UnderWay {
+                    seat,
                     claim,
                     asked_at: self.now,
                     result,
                 };
-                self.under_way.insert((comes_at, self.questions), under_way);
+                let question = (comes_at, self.questions);
+                self.under_way.insert(question, under_way);
+                self.hangs.push_back((self.now.plus(HANGS_AFTER), question));
                 self.questions += 1;
             }
-            if idle {
+            if !more {
                 return self.next_due().await.max(self.now.plus(POLL));
             }
         }
@@ -290,7 +308,7 @@ impl Service {
             project: project(),
             orders_max,
             turn,
-            apart: Arc::default(),
+            apart: self.pace.kept_apart(),
             now: self.now,
             lease: Duration::from_secs(50),
         };
@@ -302,18 +320,22 @@ impl Service {
             && first.key().0 <= self.now
         {
             let UnderWay {
+                seat,
                 claim,
                 asked_at,
                 result,
             } = first.remove();
             let roll = self.rng.f64();
             let was_closed = self.pace.gate().clone();
-            let mut gateless = Pace::new(limits(self.without), Gate::default(), self.now);
+            let mut gateless = Pace::new(limits(self.without), Gate::default(), true, self.now);
             let pace = match self.without.gate {
                 true => &mut gateless,
                 false => &mut self.pace,
             };
-            let (result, healthy) = pace.tried(&claim.key.order, result, self.now, roll);
+            let (result, healthy) = pace.tried(&claim.key.order, result, asked_at, self.now, roll);
+            if result.is_err() && healthy {
+                self.counted.push(self.now);
+            }
             let gate = self.pace.gate().clone();
             if gate != was_closed {
                 if gate.paused.is_some() {
@@ -325,7 +347,20 @@ impl Service {
             let outcome = self.outcome(claim, asked_at, result, healthy);
             let settled = self.store.settle([outcome].into()).await.expect("settles");
             assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
-            self.pace.freed();
+            self.pace.freed(seat);
+        }
+    }
+
+    fn see_what_hangs(&mut self) {
+        while let Some((at, question)) = self.hangs.front().copied() {
+            match self.under_way.get_mut(&question) {
+                Some(_) if at > self.now => return,
+                Some(under_way) if under_way.seat == Seat::Lane && self.pace.hangs() => {
+                    under_way.seat = Seat::Hanging;
+                }
+                Some(_) | None => {}
+            }
+            self.hangs.pop_front();
         }
     }
 

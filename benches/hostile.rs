@@ -1,0 +1,246 @@
+//! Orders that fail each time, named before the others: how long do they hold the others up?
+//!
+//! `cargo bench --bench hostile -- [--kinds 403,time-out] [--bad 10] [--good 400] [--rate 5]`
+//!
+//! The real program, with default settings unless told otherwise, against an API on this machine that answers
+//! about some orders as each kind of failure has it, and about the others at once. They are named in one list, the
+//! bad ones first. Measured is the time until the database has the last of the good ones confirmed; first without
+//! any bad one, then with each kind in turn.
+
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use serde_json::json;
+use sinch_callbacks::clock;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use figures::{Requirements, line, rounded};
+use process::{Outcome, PROJECT, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Which kinds of failure, in this order.
+    #[arg(long, value_delimiter = ',', default_values_t = KINDS.map(|(name, _)| name.to_owned()))]
+    kinds: Vec<String>,
+    /// Orders that fail.
+    #[arg(long, default_value_t = 10)]
+    bad: usize,
+    /// Orders that do not.
+    #[arg(long, default_value_t = 400)]
+    good: usize,
+    /// `worker.asks_per_second`.
+    #[arg(long, default_value_t = 5.0)]
+    rate: f64,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How the API fails over an order.
+#[derive(Clone, Copy)]
+enum Failure {
+    /// It answers with this status, after so many milliseconds, with this body.
+    Answer(u16, u64, &'static str),
+    /// It does not answer.
+    Hang,
+    /// It closes the connection.
+    Close,
+}
+
+const ERROR: &str = r#"{"error":{"code":1,"status":"X","message":"x"}}"#;
+
+const KINDS: [(&str, Failure); 14] = [
+    ("403", Failure::Answer(403, 0, ERROR)),
+    ("404", Failure::Answer(404, 0, ERROR)),
+    ("404-page", Failure::Answer(404, 0, "<h1>Not found</h1>")),
+    ("408", Failure::Answer(408, 0, ERROR)),
+    ("409", Failure::Answer(409, 0, ERROR)),
+    ("429", Failure::Answer(429, 0, ERROR)),
+    ("500", Failure::Answer(500, 0, ERROR)),
+    ("502", Failure::Answer(502, 0, ERROR)),
+    ("503", Failure::Answer(503, 0, ERROR)),
+    ("504", Failure::Answer(504, 0, ERROR)),
+    ("slow-504", Failure::Answer(504, 5000, ERROR)),
+    ("time-out", Failure::Hang),
+    ("reset", Failure::Close),
+    ("garbage", Failure::Answer(200, 0, "\u{1}\u{2}{")),
+];
+
+/// What the bad ones may cost: so many times the time that the good ones need alone.
+const FACTOR_MAX: f64 = 1.2;
+
+/// What is not over by then, in times of what the rate implies, is given up.
+const GIVEN_UP: f64 = 4.0;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Runtime::new();
+    let outcome = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(&arguments)));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("hostile: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Outcome<bool> {
+    let mut requirements = Requirements::default();
+    let mut figures = Vec::new();
+    let alone = time(arguments, Failure::Close, 0).await?;
+    let alone = alone.ok_or("the good ones alone are not settled in time")?;
+    println!(
+        "{} good ones alone: {:.1} s",
+        arguments.good,
+        alone.as_secs_f64()
+    );
+    for kind in &arguments.kinds {
+        let known = KINDS.iter().find(|(name, _)| name == kind);
+        let (name, failure) = known.ok_or_else(|| format!("no such kind: {kind}"))?;
+        let with = time(arguments, *failure, arguments.bad).await?;
+        let factor = with.map(|with| with.as_secs_f64() / alone.as_secs_f64());
+        let holds = factor.is_some_and(|factor| factor <= FACTOR_MAX);
+        let verdict = if holds { "holds" } else { "fails" };
+        match with.zip(factor) {
+            Some((with, factor)) => {
+                let secs = with.as_secs_f64();
+                println!(
+                    "with {} × {name}: {secs:.1} s, × {factor:.2}: {verdict}",
+                    arguments.bad
+                );
+            }
+            None => println!("with {} × {name}: given up: {verdict}", arguments.bad),
+        }
+        figures.push(json!({ "kind": name, "factor": factor.map(rounded), "holds": holds }));
+        requirements.add(
+            format!("{name}: no more than {FACTOR_MAX} times as long"),
+            holds,
+        );
+    }
+    let all = requirements.judge(false);
+    let (bad, good) = (arguments.bad.into(), arguments.good.into());
+    let alone = rounded(alone.as_secs_f64()).into();
+    let figures = [
+        ("bad", bad),
+        ("good", good),
+        ("alone_secs", alone),
+        ("kinds", figures.into()),
+    ];
+    println!("{}", line("hostile", figures));
+    Ok(all)
+}
+
+/// How long the good ones take beside so many bad ones; `None`: far too long.
+async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Option<Duration>> {
+    let folder = process::folder()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let more = format!(
+        "auth = \"basic\"\nkey_id = \"key\"\nkey_secret = \"secret of the bench\"\n\
+         [sinch]\napi_url = \"http://{}\"\n[worker]\nasks_per_second = {:?}\n",
+        listener.local_addr()?,
+        arguments.rate,
+    );
+    let api = tokio::spawn(serve(listener, failure));
+    let service = Service::configure(folder.path(), &more)?;
+    let (receiver, _) = service.start().await?;
+    let bad = (0..bad).map(|n| format!("bad-{n}\n"));
+    let names: String = bad
+        .chain((0..arguments.good).map(|n| format!("good-{n}\n")))
+        .collect();
+    name(service.operators, &names).await?;
+    let began = Instant::now();
+    let most = Duration::from_secs_f64(GIVEN_UP * arguments.good as f64 / arguments.rate);
+    let options = SqliteConnectOptions::new()
+        .filename(&service.database)
+        .read_only(true);
+    let mut db = options.connect().await?;
+    let sql =
+        "SELECT count(*) FROM orders WHERE confirmed_state IS NOT NULL AND name LIKE 'good-%'";
+    let mut took = None;
+    while took.is_none() && began.elapsed() < most {
+        sleep(Duration::from_millis(50)).await;
+        let settled: i64 = sqlx::query(sql).fetch_one(&mut db).await?.try_get(0)?;
+        took = (settled == arguments.good as i64).then(|| began.elapsed());
+    }
+    drop(db);
+    receiver.kill()?;
+    api.abort();
+    Ok(took)
+}
+
+/// Names the orders to the service.
+async fn name(operators: SocketAddr, names: &str) -> Outcome<()> {
+    let mut stream = TcpStream::connect(operators).await?;
+    let request = format!(
+        "POST /api/v1/orders/{PROJECT} HTTP/1.1\r\nhost: {operators}\r\ncontent-type: text/plain\r\n\
+         content-length: {}\r\n\r\n{names}",
+        names.len(),
+    );
+    let head = load::exchange(&mut stream, request.as_bytes()).await?;
+    match head.status {
+        200..300 => Ok(()),
+        status => Err(format!("the orders could not be named: {status}").into()),
+    }
+}
+
+/// The API.
+async fn serve(listener: TcpListener, failure: Failure) {
+    while let Ok((connection, _)) = listener.accept().await {
+        tokio::spawn(answer(connection, failure));
+    }
+}
+
+/// Answers one question after the other, until the caller or the failure ends the connection.
+async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
+    loop {
+        let order = question(&mut connection).await?;
+        let updated = clock::now();
+        let found = format!(
+            r#"{{"idNumberOrder":"{order}","projectId":"{PROJECT}","state":"IN_REVIEW","updateTime":"{updated}"}}"#
+        );
+        let (status, body) = match failure {
+            _ if !order.starts_with("bad-") => (200, found.as_str()),
+            Failure::Answer(status, ms, body) => {
+                sleep(Duration::from_millis(ms)).await;
+                (status, body)
+            }
+            Failure::Hang => std::future::pending().await,
+            Failure::Close => return None,
+        };
+        let length = body.len();
+        let reply = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
+        connection.write_all(reply.as_bytes()).await.ok()?;
+    }
+}
+
+/// The order that the next question is about.
+async fn question(connection: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let path = head.split(' ').nth(1)?;
+    path.rsplit('/').next().map(str::to_owned)
+}

@@ -1,0 +1,251 @@
+//! A few orders that fail each time, in whatever way, and many that do not: whoever is well is answered as if the
+//! others were not there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
+use crate::order::{Id, State, Time};
+use crate::sinch::api::{AskError, Endpoint, Trouble};
+
+const GOOD: usize = 400;
+
+/// The good ones need no more than this times what they need alone.
+const FACTOR_MAX: f64 = 1.2;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How an order fails, and how long that takes; `None`: Sinch does not know it.
+type Failing = fn() -> Option<(AskError, Duration)>;
+
+fn status(status: u16) -> Option<(AskError, Duration)> {
+    provider(Trouble::Status(status), Duration::from_millis(200))
+}
+
+fn provider(trouble: Trouble, takes: Duration) -> Option<(AskError, Duration)> {
+    let error = AskError::Provider {
+        at: Endpoint::Orders,
+        trouble,
+        retry_after: None,
+    };
+    Some((error, takes))
+}
+
+fn order(status: u16, why: &'static str) -> Option<(AskError, Duration)> {
+    Some((AskError::Order { status, why }, Duration::from_millis(200)))
+}
+
+fn forbidden() -> Option<(AskError, Duration)> {
+    let error = AskError::Refused {
+        by: Endpoint::Orders,
+        status: 403,
+        project: project(),
+    };
+    Some((error, Duration::from_millis(200)))
+}
+
+/// The default of `sinch.request_timeout_secs`.
+fn timed_out() -> Option<(AskError, Duration)> {
+    provider(Trouble::TimedOut, Duration::from_secs(10))
+}
+
+const KINDS: [(&str, Failing); 12] = [
+    ("403", forbidden),
+    ("404", || None),
+    ("404 of a proxy", || {
+        order(404, "it is not the API's own 404")
+    }),
+    ("408", || status(408)),
+    ("429", || status(429)),
+    ("500", || order(500, "Sinch failed over this order")),
+    ("502", || status(502)),
+    ("503", || status(503)),
+    ("504 after a while", || {
+        provider(Trouble::Status(504), Duration::from_secs(5))
+    }),
+    ("time-out", timed_out),
+    ("reset", || {
+        provider(
+            Trouble::Broken("reset".to_owned()),
+            Duration::from_millis(5),
+        )
+    }),
+    ("garbage", || order(200, "it is not a JSON object")),
+];
+
+/// Orders that fail, each in its own way.
+#[derive(Clone)]
+struct Bad(BTreeMap<Id, Failing>);
+
+impl Bad {
+    fn of(kind: Failing, orders: usize) -> Bad {
+        Bad((0..orders).map(|n| (bad(n), kind)).collect())
+    }
+
+    fn mixed(orders: usize, rng: &mut Rng) -> Bad {
+        let any = |n| (bad(n), KINDS[rng.usize(..KINDS.len())].1);
+        Bad((0..orders).map(any).collect())
+    }
+}
+
+fn bad(n: usize) -> Id {
+    id(&format!("bad-{n}"))
+}
+
+fn good(n: usize) -> Id {
+    id(&format!("good-{n}"))
+}
+
+/// A Sinch that is well but for these orders.
+fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
+    let known = (0..good_orders).map(good);
+    let bad = bad.clone();
+    Sinch {
+        orders: known
+            .map(|order| (order, vec![(BEGAN, State::InReview)]))
+            .collect(),
+        fails: Box::new(move |order, _, _| bad.0.get(order).and_then(|failing| failing())),
+    }
+}
+
+/// Waits until all orders that Sinch knows are settled, for so long at most.
+async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option<Duration> {
+    let began = service.now;
+    while service.now.since(began) < most {
+        let next = service.now.plus(Duration::from_millis(500));
+        service.play(sinch, next).await;
+        if service.unsettled(sinch).await.is_empty() {
+            return Some(service.now.since(began));
+        }
+    }
+    None
+}
+
+/// How long the good ones take with these, named in this order.
+async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
+    let mut service = Service::start(seed, Without::default()).await;
+    service.watch(named).await;
+    let sinch = sinch(bad, GOOD);
+    // It cannot be sooner, and looking at all of them costs time.
+    let least = Duration::from_secs_f64(0.95 * GOOD as f64 / PER_SECOND);
+    service.play(&sinch, service.now.plus(least)).await;
+    let more = settles(&mut service, &sinch, 10 * MINUTE).await?;
+    Some(least + more)
+}
+
+async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad) {
+    let alone = Duration::from_secs_f64(GOOD as f64 / PER_SECOND);
+    let with = takes(seed, named, bad).await;
+    let factor = with.map(|with| with.as_secs_f64() / alone.as_secs_f64());
+    println!("{kind}: {with:?}, {factor:?} times as long as alone");
+    assert!(
+        factor.is_some_and(|factor| factor <= FACTOR_MAX),
+        "{kind}, seed {seed}: {with:?} for {alone:?}"
+    );
+}
+
+#[tokio::test]
+async fn ten_of_each_kind_that_were_named_first_cost_the_others_a_fifth_at_most() {
+    let seed = fastrand::u64(..);
+    for (kind, failing) in KINDS {
+        let named = (0..10).map(bad).chain((0..GOOD).map(good)).collect();
+        holds(seed, kind, named, &Bad::of(failing, 10)).await;
+    }
+}
+
+#[tokio::test]
+async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_most() {
+    let seed = fastrand::u64(..);
+    let mut rng = Rng::with_seed(seed);
+    for n in 0..6 {
+        let mut named: Vec<Id> = (0..10).map(bad).chain((0..GOOD).map(good)).collect();
+        match n {
+            0 => {}
+            1 => named.rotate_left(5),
+            2 => named.reverse(),
+            _ => rng.shuffle(&mut named),
+        }
+        holds(seed, "mixed", named, &Bad::mixed(10, &mut rng)).await;
+    }
+}
+
+/// As many bad as good, and more than can be remembered as bad: the others' rate has a floor.
+#[tokio::test]
+async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
+    let seed = fastrand::u64(..);
+    let mut rng = Rng::with_seed(seed);
+    for orders in [50, 400] {
+        let bad_ones = Bad::mixed(orders, &mut rng);
+        let mut named: Vec<Id> = (0..orders).map(bad).chain((0..GOOD).map(good)).collect();
+        rng.shuffle(&mut named);
+        let took = takes(seed, named, &bad_ones).await;
+        println!("{orders}: {took:?}");
+        let most = Duration::from_secs_f64((GOOD + 3 * orders) as f64 / PER_SECOND);
+        assert!(
+            took.is_some_and(|took| took <= most + MINUTE),
+            "{orders}, seed {seed}: {took:?}"
+        );
+    }
+}
+
+/// Long after, when next to nobody else is asked about: who comes new is answered soon, and who fails is parked.
+#[tokio::test]
+async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
+    const FRESH: usize = 40;
+    let seed = fastrand::u64(..);
+    let mut rng = Rng::with_seed(seed);
+    for (kind, bad_ones) in [
+        ("403", Bad::of(forbidden, 10)),
+        ("time-out", Bad::of(timed_out, 10)),
+        ("one 503", Bad::of(|| status(503), 1)),
+        ("mixed", Bad::mixed(10, &mut rng)),
+    ] {
+        let mut service = Service::start(seed, Without::default()).await;
+        service.watch(bad_ones.0.keys().cloned()).await;
+        let mut slow = Vec::new();
+        for n in 0..FRESH {
+            service.watch([good(n)]).await;
+            let took = settles(&mut service, &sinch(&bad_ones, n + 1), MINUTE).await;
+            // The first may find a gate that is closed, since nobody was ever answered.
+            if took.is_none_or(|took| took > Duration::from_secs(5)) {
+                slow.push((n, took));
+            }
+            let next = service.now.plus(15 * MINUTE);
+            service.play(&sinch(&bad_ones, n + 1), next).await;
+        }
+        println!("{kind}: slow {slow:?}, {} questions", service.asked.len());
+        assert!(slow.len() <= 2, "{kind}, seed {seed}: {slow:?}");
+        let parked = service.parked().await;
+        assert_eq!(parked, bad_ones.0.len(), "{kind}, seed {seed}");
+    }
+}
+
+/// The tries of orders after an outage are those that they had before.
+#[tokio::test]
+async fn an_outage_of_whatever_kind_uses_up_no_tries() {
+    let seed = fastrand::u64(..);
+    for (kind, failing) in KINDS {
+        // What Sinch does not know, it answers.
+        let Some(outage) = failing() else { continue };
+        let (from, to) = (BEGAN.plus(10 * MINUTE), BEGAN.plus(200 * MINUTE));
+        let sinch = Sinch {
+            orders: (0..40)
+                .map(|n| (good(n), vec![(BEGAN, State::InReview)]))
+                .collect(),
+            fails: Box::new(move |_, now: Time, _| {
+                (from <= now && now < to).then(|| outage.clone())
+            }),
+        };
+        let mut service = Service::start(seed, Without::default()).await;
+        service.watch((0..40).map(good)).await;
+        service.play(&sinch, to).await;
+        let asked = service.asked.iter().filter(|at| **at >= from).count();
+        println!("{kind}: {asked} questions in the outage");
+        assert!(asked < 190 * 2 + 20, "{kind}, seed {seed}: {asked}");
+        assert_eq!(service.parked().await, 0, "{kind}, seed {seed}");
+        let counted = service.counted.iter().filter(|at| **at >= from).count();
+        assert!(counted <= 3, "{kind}, seed {seed}: {counted} tries count");
+    }
+}

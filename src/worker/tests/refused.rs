@@ -1,0 +1,91 @@
+//! The asker itself, and a Sinch that fails over single orders, or knows none.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use super::asking::{House, PATIENCE};
+use super::played::project;
+use crate::clock;
+use crate::vitals::Vitals;
+
+/// What [`House`] names first.
+const BAD: usize = 10;
+
+const ORDERS: usize = 150;
+
+/// Answers about the first orders with this status, if it does not hang, and about the others as it should.
+async fn sinch(bad: usize, status: Option<u16>) -> String {
+    let answer = async move |Path((_, order)): Path<(String, String)>| {
+        let number = order.trim_start_matches("order-").parse::<usize>();
+        if number.expect("is one of ours") < bad {
+            let Some(status) = status else {
+                return std::future::pending().await;
+            };
+            let status = StatusCode::from_u16(status).expect("a status");
+            return (status, r#"{"error":{"code":5}}"#).into_response();
+        }
+        let (project, now) = (project(), clock::now());
+        format!(
+            r#"{{"idNumberOrder":"{order}","projectId":"{project}","state":"IN_REVIEW","updateTime":"{now}"}}"#
+        )
+        .into_response()
+    };
+    let path = "/v1/projects/{project}/numberOrders/{order}";
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("an address");
+    let router = Router::new().route(path, get(answer));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+/// A pause of asking is no shorter than what the test waits for, and what hangs is never answered: so nobody
+/// else is asked about in time if these stand for all.
+#[tokio::test]
+async fn ten_orders_that_fail_first_hold_up_no_other() {
+    // 200 is none: the body names no order.
+    for status in [Some(403), Some(503), Some(429), Some(500), Some(200), None] {
+        let house = House::new(ORDERS).await;
+        let url = sinch(BAD, status).await;
+        let (stop, asking) = house.ask_with(&url, 4, 50.0, Arc::default());
+        let all = (ORDERS - BAD) as i64;
+        let good = "confirmed_state = 'IN_REVIEW'";
+        println!("{status:?}");
+        house.until(good, |good| good == all).await;
+        assert_eq!(house.count("parked IS NOT NULL").await, 0);
+        stop.cancel();
+        match status {
+            Some(_) => assert_eq!(asking.await.expect("no panic"), Ok(())),
+            None => asking.abort(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_none_is_known_that_is_told_once_as_a_fault_of_the_set_up() {
+    let house = House::new(ORDERS).await;
+    let url = sinch(ORDERS, Some(404)).await;
+    let vitals = Arc::new(Vitals::new());
+    let (stop, asking) = house.ask_with(&url, 4, 50.0, vitals.clone());
+    let deadline = Instant::now() + PATIENCE;
+    let reason = loop {
+        let view = vitals.api_views().remove(project().as_str());
+        if let Some(reason) = view.and_then(|view| view.pause_reason) {
+            break reason;
+        }
+        assert!(Instant::now() < deadline, "asking goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(
+        reason.starts_with("none of ") && reason.contains("check sinch.api_url"),
+        "{reason}"
+    );
+    stop.cancel();
+    assert_eq!(asking.await.expect("no panic"), Ok(()));
+}

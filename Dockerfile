@@ -48,7 +48,7 @@ USER 65532:65532
 EXPOSE 8080 9090
 
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
   CMD ["/usr/local/bin/sinch-callbacks", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/sinch-callbacks"]
 CMD ["serve"]

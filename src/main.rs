@@ -18,14 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
-    /// The configuration file; without it, config.toml where there is one, and the environment. The demo
-    /// and the simulator need none.
-    #[arg(
-        long,
-        global = true,
-        env = "SINCH_CALLBACKS_CONFIG",
-        value_name = "FILE"
-    )]
+    /// The configuration file; without it, the one that SINCH_CALLBACKS_CONFIG names, else config.toml where
+    /// there is one, and the environment. The demo and the simulator need none.
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
     #[command(subcommand)]

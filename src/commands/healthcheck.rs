@@ -6,22 +6,26 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::{FAILURE, configuration, misconfigured, operators};
+use super::{FAILURE, file, misconfigured, operators};
+use crate::config::Operators;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Succeeds if the service answers that it is ready.
+/// Succeeds if the service answers that it is ready. Only its address is needed.
 pub async fn run(config: Option<&Path>) -> ExitCode {
-    let settings = match configuration(config) {
-        Ok(loaded) => loaded.config.operators,
+    let listen = match Operators::address(file(config).as_deref(), std::env::vars_os()) {
+        Ok(listen) => listen,
         Err(errors) => return misconfigured(&errors),
     };
-    let asked = operators::send(&settings, Method::GET, "/readyz", Vec::new(), TIMEOUT);
-    let reason = match asked.await {
-        Ok(response) if response.status().is_success() => return ExitCode::SUCCESS,
-        Ok(response) => response.text().await.unwrap_or_default(),
-        Err(reason) => reason,
+    let service = Operators {
+        listen,
+        token: None,
     };
-    eprintln!("sinch-callbacks: not healthy: {reason}");
-    ExitCode::from(FAILURE)
+    match operators::send(&service, Method::GET, "/readyz", Vec::new(), TIMEOUT).await {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("sinch-callbacks: not healthy: {reason}");
+            ExitCode::from(FAILURE)
+        }
+    }
 }

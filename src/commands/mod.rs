@@ -9,6 +9,7 @@ pub mod serve;
 pub mod simulate;
 pub mod watch;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::StartError;
-use crate::config::{Config, ConfigErrors, Loaded};
+use crate::config::{self, Config, ConfigErrors, Loaded};
 use crate::store::OpenError;
 
 /// Failure, without a better code.
@@ -29,16 +30,26 @@ const CONFIG: u8 = 78;
 /// The file that is read when none is named, if it is there.
 const CONFIG_FILE: &str = "config.toml";
 
-/// Reads the configuration from the file that was named, or the usual one, and the environment.
+/// The whole configuration.
 fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
-    let usual = PathBuf::from(CONFIG_FILE);
-    let usual = usual.exists().then_some(usual);
-    // A variable that is no text is none of ours.
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let env = std::env::vars_os().filter_map(text);
-    Config::load(named.or(usual.as_deref()), env)
+    Config::load(file(named).as_deref(), std::env::vars_os())
+}
+
+/// The configuration file: the one that was named, by the command line or a variable that is not empty, or
+/// the usual one where there is any.
+fn file(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os(config::FILE_VARIABLE).filter(|name| !name.is_empty());
+    let named = named
+        .map(Path::to_owned)
+        .or_else(|| variable().map(PathBuf::from));
+    named.or_else(|| {
+        let usual = PathBuf::from(CONFIG_FILE);
+        // One that is there and cannot be read is for the reader to report.
+        let absent = usual
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        (!absent).then_some(usual)
+    })
 }
 
 /// Says what is wrong with the configuration.

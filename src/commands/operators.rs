@@ -3,23 +3,24 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use reqwest::{Method, Response};
+use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use crate::config;
 
-/// Sends a request to the running service.
+/// Sends a request to the running service, and gives what it answers to good effect.
 ///
 /// # Errors
 ///
-/// In words, when it cannot be reached.
+/// In words, when it cannot be reached or says no.
 pub(super) async fn send(
     operators: &config::Operators,
     method: Method,
     path: &str,
     body: Vec<u8>,
     timeout: Duration,
-) -> Result<Response, String> {
+) -> Result<String, String> {
     // Needed to set up any client, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -32,13 +33,32 @@ pub(super) async fn send(
     if let Some(token) = &operators.token {
         request = request.bearer_auth(token.expose_secret());
     }
-    let sent = request.body(body).send().await;
-    sent.map_err(|error| match error.is_timeout() {
-        true => format!("the service at {address} does not answer in time"),
-        false => {
+    let failed = |error: reqwest::Error| {
+        if error.is_timeout() {
+            format!("the service at {address} does not answer in time")
+        } else {
             format!("no service can be reached at {address}; does it run, with this configuration?")
         }
+    };
+    let answer = request.body(body).send().await.map_err(failed)?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(failed)?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let no_token = operators.token.is_none() && status == StatusCode::UNAUTHORIZED;
+    Err(if no_token {
+        "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
+    } else {
+        in_words(&text).unwrap_or_else(|| format!("it answers {status} {text}"))
     })
+}
+
+/// What the form of a refusal says.
+fn in_words(problem: &str) -> Option<String> {
+    let problem: Value = serde_json::from_str(problem).ok()?;
+    let text = |name: &str| problem.get(name)?.as_str().map(str::to_owned);
+    text("detail").or_else(|| text("title"))
 }
 
 /// A service that listens everywhere is asked on loopback.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::{FAILURE, configuration, misconfigured, operators};
-use crate::config::Config;
-use crate::order::Id;
+use super::{FAILURE, file, misconfigured, operators};
+use crate::config::Operators;
+use crate::order::{Id, entered};
 
 /// The exit code for arguments that make no sense, as clap has it.
 const USAGE: u8 = 2;
@@ -31,43 +31,48 @@ pub struct Arguments {
     orders: Vec<String>,
 }
 
-/// Makes the orders known.
+/// Makes the orders known. Of the configuration, only the service's address and token are needed.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
-    let config = match configuration(config) {
-        Ok(loaded) => loaded.config,
+    let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
+        Ok(service) => service,
         Err(errors) => return misconfigured(&errors),
     };
-    let (project, list) = match read(&config, &arguments) {
+    let (path, list) = match read(&arguments) {
         Ok(read) => read,
         Err(reason) => {
             eprintln!("sinch-callbacks: {reason}");
             return ExitCode::from(USAGE);
         }
     };
-    let path = format!("/api/v1/orders/{project}");
-    let sent = operators::send(&config.operators, Method::POST, &path, list, TIMEOUT);
-    let reason = match sent.await {
-        Ok(response) if response.status().is_success() => {
-            println!("{}", response.text().await.unwrap_or_default());
-            return ExitCode::SUCCESS;
+    match operators::send(&service, Method::POST, &path, list, TIMEOUT).await {
+        Ok(watched) => {
+            println!("{watched}");
+            ExitCode::SUCCESS
         }
-        Ok(response) => response.text().await.unwrap_or_default(),
-        Err(reason) => reason,
-    };
-    eprintln!("sinch-callbacks: not watched: {reason}");
-    ExitCode::from(FAILURE)
+        Err(reason) => {
+            eprintln!("sinch-callbacks: not watched: {reason}");
+            ExitCode::from(FAILURE)
+        }
+    }
 }
 
-fn read(config: &Config, arguments: &Arguments) -> Result<(Id, Vec<u8>), String> {
-    let project = match (&arguments.project, &config.projects[..]) {
-        (Some(project), _) => Id::new(project).ok_or("--project: not the id of a project")?,
-        (None, [only]) => only.id.clone(),
-        (None, _) => {
-            return Err("several projects are configured: say which with --project".to_owned());
+/// The path to ask, and the list.
+fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
+    let path = match &arguments.project {
+        None => "/api/v1/orders".to_owned(),
+        Some(text) => {
+            let project =
+                Id::new(text).ok_or_else(|| format!("--project: {text:?} is no project's id"))?;
+            format!("/api/v1/orders/{project}")
         }
     };
     let list = match &arguments.file {
-        None => arguments.orders.join("\n").into_bytes(),
+        None => {
+            for order in &arguments.orders {
+                entered(order).map_err(|why| format!("{order:?} is {why}"))?;
+            }
+            arguments.orders.join("\n").into_bytes()
+        }
         Some(file) if file.as_os_str() == "-" => read_all(std::io::stdin().lock(), file)?,
         Some(file) => {
             let opened = std::fs::File::open(file);
@@ -77,7 +82,7 @@ fn read(config: &Config, arguments: &Arguments) -> Result<(Id, Vec<u8>), String>
             )?
         }
     };
-    Ok((project, list))
+    Ok((path, list))
 }
 
 fn read_all(mut from: impl std::io::Read, file: &Path) -> Result<Vec<u8>, String> {

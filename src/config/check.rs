@@ -1,19 +1,20 @@
 //! From the keys as they are written to the configuration that they mean.
 
-use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use tracing_subscriber::EnvFilter;
 
-use super::tree::{Key, Tree};
+use super::hidden::Kind;
+use super::key::Key;
+use super::tree::Tree;
 use super::values::{Check, in_days};
 use super::{
-    Api, Auth, Callbacks, Config, Credentials, Database, Loaded, Log, LogFormat, Operators,
-    Project, Retention, Signature, Sinch, Worker, default_deadlines, raw,
+    Callbacks, Config, Database, Loaded, Log, LogFormat, Operators, Retention, Sinch, Worker,
+    default_deadlines, filter, raw,
 };
-use crate::order::{Id, Limits};
+use crate::order::Limits;
 
 /// A token that is to keep people out has at least this length.
 const TOKEN_MIN_CHARS: usize = 16;
@@ -98,10 +99,27 @@ impl Check<'_> {
     }
 
     fn operators(&mut self, raw: raw::Operators) -> Operators {
-        let at = |name| Key::new("operators").name(name);
-        let listen = self.address(&at("listen"), raw.listen, Operators::default().listen);
         let wanted = raw.token.is_some() || raw.token_file.is_some();
-        let token = self.secret((at("token"), raw.token), (at("token_file"), raw.token_file));
+        let operators = self.entrance(raw);
+        let listen = operators.listen;
+        if !wanted && !listen.ip().to_canonical().is_loopback() {
+            let what = format!(
+                "needed, as other machines can reach {listen}; set one, or listen on 127.0.0.1"
+            );
+            self.fault(&Key::new("operators").name("token"), &what);
+        }
+        operators
+    }
+
+    /// Where the service is asked, and by the bearer of which token, if any.
+    pub fn entrance(&mut self, raw: raw::Operators) -> Operators {
+        let at = |name| Key::new("operators").name(name);
+        let listen = self.operators_listen(raw.listen);
+        let token = self.secret(
+            Kind::Other,
+            (at("token"), raw.token),
+            (at("token_file"), raw.token_file),
+        );
         if let Some((key, token)) = &token {
             let token = token.expose_secret();
             if token.chars().count() < TOKEN_MIN_CHARS {
@@ -116,14 +134,14 @@ impl Check<'_> {
                 );
             }
         }
-        if !wanted && !listen.ip().to_canonical().is_loopback() {
-            let what = format!(
-                "needed, as other machines can reach {listen}; set one, or listen on 127.0.0.1"
-            );
-            self.fault(&at("token"), &what);
-        }
         let token = token.map(|(_, token)| token);
         Operators { listen, token }
+    }
+
+    /// Where the service is asked.
+    pub fn operators_listen(&mut self, given: Option<String>) -> SocketAddr {
+        let at = Key::new("operators").name("listen");
+        self.address(&at, given, Operators::default().listen)
     }
 
     fn database(&mut self, raw: raw::Database) -> Database {
@@ -225,7 +243,7 @@ impl Check<'_> {
     fn sinch(&mut self, raw: raw::Sinch) -> Sinch {
         let at = |name| Key::new("sinch").name(name);
         let default = Sinch::default();
-        Sinch {
+        let sinch = Sinch {
             api_url: self.url(&at("api_url"), raw.api_url, default.api_url),
             token_url: self.url(&at("token_url"), raw.token_url, default.token_url),
             request_timeout: self.seconds(
@@ -243,14 +261,23 @@ impl Check<'_> {
             proxy_from_environment: raw
                 .proxy_from_environment
                 .unwrap_or(default.proxy_from_environment),
+        };
+        if has_path(&sinch.api_url) {
+            let what = "has a path, and /v1/projects/… is put behind it; leave it out, or every order is \
+                        unknown there, unless a gateway wants it";
+            self.warn(&at("api_url"), what);
         }
+        if !has_path(&sinch.token_url) {
+            let what = "has no path; Sinch's is https://auth.sinch.com/oauth2/token";
+            self.warn(&at("token_url"), what);
+        }
+        sinch
     }
 
     fn log(&mut self, raw: raw::Log) -> Log {
         let at = |name| Key::new("log").name(name);
         let default = Log::default();
-        if let Some(Err(error)) = raw.filter.as_ref().map(EnvFilter::try_new) {
-            let what = format!("{error}; write such as \"info\" or \"sinch_callbacks=debug,warn\"");
+        if let Some(Err(what)) = raw.filter.as_deref().map(filter::check) {
             self.fault(&at("filter"), &what);
         }
         let formats = [
@@ -341,144 +368,15 @@ impl Check<'_> {
         }
         retention
     }
-
-    fn projects(&mut self, raw: Vec<raw::Project>) -> Vec<Project> {
-        let at = |index| Key::new("projects").index(index);
-        if raw.is_empty() {
-            let what = "there must be one at least; write it under [[projects]]";
-            self.fault(&Key::new("projects"), what);
-        }
-        let read = raw
-            .into_iter()
-            .enumerate()
-            .map(|(index, raw)| self.project(&at(index), raw))
-            .collect::<Vec<_>>();
-        let mut ids = BTreeMap::new();
-        let mut paths = BTreeMap::new();
-        for (index, project) in read.iter().enumerate() {
-            let Some(project) = project else { continue };
-            if let Some(first) = ids.insert(&project.id, index) {
-                let what = format!("projects[{first}] has the same id; list a project once");
-                self.fault(&at(index).name("id"), &what);
-            }
-            if let Some(first) = paths.insert(&project.path, index) {
-                let path = &project.path;
-                let what = format!("projects[{first}] has the path {path} too; give each its own");
-                self.fault(&at(index).name("path"), &what);
-            }
-        }
-        read.into_iter().flatten().collect()
-    }
-
-    fn project(&mut self, at: &Key, raw: raw::Project) -> Option<Project> {
-        let path = raw.path.unwrap_or_else(|| "/callbacks".to_owned());
-        if let Err(what) = path_is_plain(&path) {
-            self.fault(&at.name("path"), what);
-        }
-        let secrets = self.secrets(
-            (at.name("secrets"), raw.secrets),
-            (at.name("secrets_file"), raw.secrets_file),
-        );
-        let signature = match self.word(
-            &at.name("signature"),
-            raw.signature,
-            &[("required", true), ("off", false)],
-        ) {
-            true => {
-                if secrets.is_none() {
-                    let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
-                                or say signature = \"off\"";
-                    self.fault(&at.name("secrets"), what);
-                }
-                Signature::Required(secrets.unwrap_or_default())
-            }
-            false => {
-                if secrets.is_some() {
-                    let what = "no signature is checked although there are secrets; say \"required\", \
-                                or take the secrets out";
-                    self.warn(&at.name("signature"), what);
-                }
-                Signature::Off
-            }
-        };
-        let auth = self.word(
-            &at.name("auth"),
-            raw.auth,
-            &[("oauth2", Auth::OAuth2), ("basic", Auth::Basic)],
-        );
-        let wanted = raw.key_secret.is_some() || raw.key_secret_file.is_some();
-        let key_secret = self.secret(
-            (at.name("key_secret"), raw.key_secret),
-            (at.name("key_secret_file"), raw.key_secret_file),
-        );
-        let api = match self.word(&at.name("api"), raw.api, &[("on", true), ("off", false)]) {
-            true => {
-                let what = "needed to ask Sinch; set it, or say api = \"off\"";
-                match &raw.key_id {
-                    None => self.fault(&at.name("key_id"), what),
-                    // Basic authentication puts a colon after it, and a header must carry it.
-                    Some(id) if id.is_empty() || id.contains(':') || !is_visible(id) => {
-                        let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
-                        self.fault(&at.name("key_id"), what);
-                    }
-                    Some(_) => {}
-                }
-                if !wanted {
-                    let what =
-                        "needed to ask Sinch; set it, or key_secret_file, or say api = \"off\"";
-                    self.fault(&at.name("key_secret"), what);
-                }
-                // What is missing has been reported, so a stand-in never leaves this module.
-                Api::On(Credentials {
-                    auth,
-                    key_id: raw.key_id.unwrap_or_default(),
-                    key_secret: key_secret.map(|(_, secret)| secret).unwrap_or_default(),
-                })
-            }
-            false => Api::Off,
-        };
-        let id = match raw.id.map(Id::new) {
-            Some(Some(id)) => id,
-            Some(None) => {
-                let what =
-                    "not a project's id; copy it from Sinch's dashboard, without spaces or slashes";
-                self.fault(&at.name("id"), what);
-                return None;
-            }
-            None => {
-                self.fault(
-                    &at.name("id"),
-                    "needed; copy the project's id from Sinch's dashboard",
-                );
-                return None;
-            }
-        };
-        Some(Project {
-            id,
-            path,
-            signature,
-            api,
-        })
-    }
 }
 
-fn is_visible(text: &str) -> bool {
+/// Whether a header can carry it.
+pub fn is_visible(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether a path means the same to every router and proxy on the way.
-fn path_is_plain(path: &str) -> Result<(), &'static str> {
-    let Some(segments) = path.strip_prefix('/') else {
-        return Err("write a path that starts with a slash");
-    };
-    if !path
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/_.-".contains(&b))
-    {
-        return Err("write a path of letters, digits and / _ . - only");
-    }
-    if path.contains("//") || segments.split('/').any(|s| s == "." || s == "..") {
-        return Err("leave out empty segments, . and ..: proxies rewrite them");
-    }
-    Ok(())
+/// Whether more than the host is in it.
+fn has_path(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    host.contains('/')
 }

@@ -2,21 +2,29 @@
 //!
 //! `SINCH_CALLBACKS_<SECTION>__<KEY>` sets one key, and a number stands for a place in a list:
 //! `SINCH_CALLBACKS_PROJECTS__0__KEY_ID`. A list of networks may be given whole, separated by commas;
-//! `…__SECRETS` is a single secret, taken verbatim, since a secret may hold a comma.
+//! `…__SECRETS` is a single secret, taken verbatim, since a secret may hold a comma. An empty variable
+//! counts as not set.
 //!
 //! Everything is checked here, once, so that what a [`Config`] can express can also be run. Every fault
 //! is reported in one form: where it stands, which key, which value (never a secret), what to do.
 
 mod check;
+mod env;
+mod filter;
+mod hidden;
+mod key;
 mod network;
+mod project;
 mod raw;
 mod read;
+mod secrets;
 mod tree;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,8 +32,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::exposure;
 use crate::order::{Id, Limits};
+pub use env::FILE_VARIABLE;
+use env::Variable;
 use tree::Tree;
+use values::Check;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -77,33 +89,20 @@ impl Config {
     /// Files that hold secrets are read too; their paths are relative to the working directory.
     pub fn load(
         path: Option<&Path>,
-        env: impl IntoIterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, ConfigErrors> {
-        let (name, text) = match path {
-            Some(path) => {
-                let name = path.display().to_string();
-                match std::fs::read_to_string(path) {
-                    Ok(text) => (name, text),
-                    Err(error) => {
-                        let line = format!("{name}: cannot be read: {error}; check the path");
-                        return Err(ConfigErrors(vec![line]));
-                    }
-                }
-            }
-            None => Default::default(),
-        };
-        read(&name, &text, env)
+        let tree = tree(path)?;
+        let exposed = path.filter(|_| tree.holds_secret()).and_then(exposure::of);
+        let exposed = exposed.map(|what| format!("{tree}: holds secrets, and {what}"));
+        let mut loaded = whole(tree, &env::ours(env))?;
+        loaded.warnings.extend(exposed);
+        Ok(loaded)
     }
 }
 
-/// The configuration in `text`, which faults are to call `name`.
-fn read(
-    name: &str,
-    text: &str,
-    env: impl IntoIterator<Item = (String, String)>,
-) -> Result<Loaded, ConfigErrors> {
-    let mut tree = Tree::parse(name, text).map_err(|fault| ConfigErrors(vec![fault]))?;
-    let mut faults = tree.overlay(env);
+/// What the tree says with the variables over it.
+fn whole(mut tree: Tree, variables: &[Variable]) -> Result<Loaded, ConfigErrors> {
+    let mut faults = tree.overlay(variables);
     match tree.read() {
         // A variable that fits nowhere spoils nothing else, so the rest is checked all the same.
         Ok(raw) => {
@@ -116,6 +115,62 @@ fn read(
         Err(found) => faults.extend(found),
     }
     Err(ConfigErrors(faults))
+}
+
+impl Operators {
+    /// What a command must know to ask the running service. No other section is looked at, for whoever may
+    /// ask the service need not be able to read its secrets. A token need not be there either.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Operators, ConfigErrors> {
+        section(path, env, |check, raw| check.entrance(raw))
+    }
+
+    /// Where the service is asked; for what needs no token.
+    pub fn address(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<SocketAddr, ConfigErrors> {
+        section(path, env, |check, raw| check.operators_listen(raw.listen))
+    }
+}
+
+/// What `check` makes of the section `operators`, with everything else left out.
+fn section<T>(
+    path: Option<&Path>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    check: impl FnOnce(&mut Check<'_>, raw::Operators) -> T,
+) -> Result<T, ConfigErrors> {
+    const SECTION: &str = "operators";
+    let mut tree = tree(path)?;
+    tree.keep(SECTION);
+    let mut variables = env::ours(env);
+    variables.retain(|variable| variable.key.is_in(SECTION));
+    let mut faults = tree.overlay(&variables);
+    match tree.read() {
+        Ok(raw) => {
+            let mut found = Check::new(&tree);
+            let read = check(&mut found, raw.operators);
+            faults.extend(found.faults);
+            if faults.is_empty() {
+                return Ok(read);
+            }
+        }
+        Err(found) => faults.extend(found),
+    }
+    Err(ConfigErrors(faults))
+}
+
+/// What the file says; nothing, where there is to be none.
+fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
+    let name = path
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    let text = path.map(std::fs::read_to_string).transpose();
+    let text = text.map_err(|error| format!("{name}: cannot be read: {error}; check the path"));
+    let tree = text.and_then(|text| Tree::parse(&name, &text.unwrap_or_default()));
+    tree.map_err(|fault| ConfigErrors(vec![fault]))
 }
 
 /// `[callbacks]`: the public listener.

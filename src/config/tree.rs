@@ -8,124 +8,14 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_ignored::Path as Ignored;
-use serde_path_to_error::{Path as Failed, Segment, Track};
+use serde_path_to_error::Track;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::env::Variable;
+use super::key::{Key, Part, is_secret, quoted};
 use super::raw::Root;
 use super::read::Wrong;
-
-/// Variables whose names begin so are ours.
-const PREFIX: &str = "SINCH_CALLBACKS_";
-/// The path of the file, which whoever calls us has dealt with.
-const CONFIG: &str = "CONFIG";
-/// Keys whose values are shown to nobody.
-const SECRET: [&str; 3] = ["token", "secrets", "key_secret"];
-/// Keys whose variable holds a list, separated by commas.
-const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
-/// Longer values are shown in part.
-const SHOWN_MAX_CHARS: usize = 100;
-
-/// The way from the root to a value.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(Vec<Part>);
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    Name(String),
-    Index(usize),
-}
-
-impl Key {
-    pub fn new(section: &str) -> Key {
-        Key(Vec::new()).name(section)
-    }
-
-    pub fn name(&self, name: &str) -> Key {
-        self.then(Part::Name(name.to_owned()))
-    }
-
-    pub fn index(&self, index: usize) -> Key {
-        self.then(Part::Index(index))
-    }
-
-    fn then(&self, part: Part) -> Key {
-        let mut parts = self.0.clone();
-        parts.push(part);
-        Key(parts)
-    }
-
-    /// The key that a variable's name stands for, less the prefix.
-    fn from_variable(rest: &str) -> Key {
-        let part = |part: &str| match part.parse() {
-            Ok(index) => Part::Index(index),
-            Err(_) => Part::Name(part.to_ascii_lowercase()),
-        };
-        Key(rest.split("__").map(part).collect())
-    }
-
-    fn from_ignored(path: &Ignored<'_>) -> Key {
-        match path {
-            Ignored::Root => Key(Vec::new()),
-            Ignored::Seq { parent, index } => Key::from_ignored(parent).index(*index),
-            Ignored::Map { parent, key } => Key::from_ignored(parent).name(key),
-            Ignored::Some { parent }
-            | Ignored::NewtypeStruct { parent }
-            | Ignored::NewtypeVariant { parent } => Key::from_ignored(parent),
-        }
-    }
-
-    fn from_failed(path: &Failed) -> Key {
-        let parts = path.iter().filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(Part::Index(*index)),
-            Segment::Map { key } => Some(Part::Name(key.clone())),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        });
-        Key(parts.collect())
-    }
-
-    fn is_secret(&self) -> bool {
-        self.0
-            .iter()
-            .any(|part| matches!(part, Part::Name(name) if SECRET.contains(&name.as_str())))
-    }
-
-    fn last_name(&self) -> &str {
-        match self.0.last() {
-            Some(Part::Name(name)) => name,
-            Some(Part::Index(_)) | None => "",
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, part) in self.0.iter().enumerate() {
-            let dot = if i == 0 { "" } else { "." };
-            match part {
-                Part::Index(index) => write!(f, "[{index}]")?,
-                Part::Name(name) if is_plain(name) => write!(f, "{dot}{name}")?,
-                Part::Name(name) => write!(f, "{dot}{}", quoted(name))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_plain(name: &str) -> bool {
-    (1..=SHOWN_MAX_CHARS).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
-/// A text in quotes and in one line, cut where it is long.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX_CHARS) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
-}
 
 /// A value and where it stands. Holds secrets in clear: never to be printed as a whole.
 pub struct Node {
@@ -170,6 +60,13 @@ pub struct Tree {
     root: Node,
 }
 
+/// Its name: the file's.
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)
+    }
+}
+
 impl Tree {
     /// The file's part. The fault in it is told without the line itself, which may hold a secret.
     pub fn parse(file: &str, text: &str) -> Result<Tree, String> {
@@ -189,24 +86,28 @@ impl Tree {
         Ok(Tree { file, root })
     }
 
-    /// Lays the variables over the file, and says which of them fit nowhere.
-    pub fn overlay(&mut self, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-        let mut ours = env
-            .into_iter()
-            .filter_map(|(name, text)| {
-                let rest = name.strip_prefix(PREFIX)?;
-                if rest == CONFIG || is_service_link(rest, &text) {
-                    return None;
-                }
-                Some((Key::from_variable(rest), name, text))
-            })
-            .collect::<Vec<_>>();
-        // A list must be filled from its start, and a whole comes before its parts.
-        ours.sort();
+    /// Takes out everything but one section.
+    pub fn keep(&mut self, section: &str) {
+        if let Value::Table(table) = &mut self.root.value {
+            table.entries.retain(|name, _| name == section);
+        }
+    }
+
+    /// Whether a secret stands in what is there by now.
+    pub fn holds_secret(&self) -> bool {
+        self.root.holds_secret()
+    }
+
+    /// Lays the variables over the file, in their order, and says which of them fit nowhere.
+    pub fn overlay(&mut self, variables: &[Variable]) -> Vec<String> {
+        let mut lay = |variable: &Variable| {
+            let value = variable.value()?;
+            self.root.set(&variable.key.0, &variable.name, value)
+        };
         let mut faults = Vec::new();
-        for (key, name, text) in ours {
-            let value = from_variable(&key, &name, text);
-            if let Err(what) = self.root.set(&key.0, &name, value) {
+        for variable in variables {
+            if let Err(what) = lay(variable) {
+                let Variable { name, key, .. } = variable;
                 faults.push(format!("{name}: {key}: {what}"));
             }
         }
@@ -282,17 +183,6 @@ impl Tree {
     }
 }
 
-/// Whether a variable is one that Kubernetes sets for a service called `sinch-callbacks` or
-/// `sinch-callbacks-…`. None of our own looks so.
-fn is_service_link(rest: &str, text: &str) -> bool {
-    let port = rest.starts_with("PORT") || rest.contains("_PORT");
-    let protocol = ["_TCP", "_UDP", "_SCTP"].iter().any(|p| rest.contains(p));
-    !rest.contains("__")
-        && (rest.ends_with("SERVICE_HOST")
-            || rest.contains("SERVICE_PORT")
-            || port && (protocol || text.contains("://")))
-}
-
 fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
     before.iter().filter(|b| **b == b'\n').count() + 1
@@ -334,23 +224,24 @@ fn from_value(text: &str, at: usize, value: Spanned<DeValue<'_>>) -> Node {
     }
 }
 
-fn from_variable(key: &Key, name: &str, text: String) -> Value {
-    let node = |text: &str| Node {
-        origin: Origin::Variable(name.to_owned()),
-        value: Value::Variable(text.to_owned()),
-    };
-    match key.last_name() {
-        // Never split: a comma may be part of it, and half a secret would be a weak one.
-        "secrets" => Value::List(vec![node(&text)]),
-        list if LISTS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
-        list if LISTS.contains(&list) => {
-            Value::List(text.split(',').map(|item| node(item.trim())).collect())
-        }
-        _ => Value::Variable(text),
-    }
-}
-
 impl Node {
+    /// A part of what a variable holds.
+    pub fn from_variable(name: &str, value: Value) -> Node {
+        let origin = Origin::Variable(name.to_owned());
+        Node { origin, value }
+    }
+
+    fn holds_secret(&self) -> bool {
+        match &self.value {
+            Value::Table(table) => {
+                let mut entries = table.entries.iter();
+                entries.any(|(name, node)| is_secret(name) || node.holds_secret())
+            }
+            Value::List(list) => list.iter().any(Node::holds_secret),
+            Value::Text(_) | Value::Plain(_) | Value::Variable(_) => false,
+        }
+    }
+
     fn find(&self, parts: &[Part]) -> Option<&Node> {
         let Some((first, rest)) = parts.split_first() else {
             return Some(self);

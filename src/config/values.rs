@@ -3,19 +3,15 @@
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::key::Key;
 use super::network;
-use super::tree::{Key, Tree};
-use crate::exposure;
+use super::tree::Tree;
 
-/// What the example has in place of every secret.
-const PLACEHOLDER: &str = "replace-me";
 const DAY_SECS: f64 = 86_400.0;
 
 /// The faults and warnings found so far.
@@ -150,104 +146,6 @@ impl<'a> Check<'a> {
             Err(what) => {
                 self.fault(at, what);
                 default
-            }
-        }
-    }
-
-    /// A secret given in place or in a file, and the key that gave it.
-    pub fn secret(
-        &mut self,
-        (at, given): (Key, Option<SecretString>),
-        (file_at, file): (Key, Option<PathBuf>),
-    ) -> Option<(Key, SecretString)> {
-        self.not_both(&at, given.is_some(), &file_at, file.is_some());
-        let (at, secret) = match (given, file) {
-            (Some(secret), _) => (at, secret),
-            (None, Some(path)) => {
-                let text = self.secret_file(&file_at, &path)?;
-                // The one that every editor puts there.
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                (file_at, SecretString::from(text))
-            }
-            (None, None) => return None,
-        };
-        let text = secret.expose_secret();
-        if text.trim().is_empty() {
-            self.fault(&at, "empty; write the secret, or leave the key out");
-            return None;
-        }
-        if text.chars().any(char::is_control) {
-            self.fault(
-                &at,
-                "holds a line break or another control character; write the secret alone",
-            );
-        }
-        self.refuse_placeholder(&at, text);
-        Some((at, secret))
-    }
-
-    /// The secrets that callbacks may be signed with, given in place or in a file; `None` where neither is.
-    pub fn secrets(
-        &mut self,
-        (at, given): (Key, Option<Vec<SecretString>>),
-        (file_at, file): (Key, Option<PathBuf>),
-    ) -> Option<Vec<SecretString>> {
-        const EMPTY: &str =
-            "empty, and with an empty key anybody could sign; write the secret that Sinch has";
-        self.not_both(&at, given.is_some(), &file_at, file.is_some());
-        let (at, secrets) = match (given, file) {
-            (Some(secrets), _) => {
-                for (index, secret) in secrets.iter().enumerate() {
-                    if secret.expose_secret().trim().is_empty() {
-                        self.fault(&at.index(index), EMPTY);
-                    }
-                }
-                (at, secrets)
-            }
-            (None, Some(path)) => {
-                // What cannot be read has been reported: that there is none need not be.
-                let Some(text) = self.secret_file(&file_at, &path) else {
-                    return Some(Vec::new());
-                };
-                let lines = text.lines().filter(|line| !line.trim().is_empty());
-                (file_at, lines.map(SecretString::from).collect())
-            }
-            (None, None) => return None,
-        };
-        if secrets.is_empty() {
-            self.fault(&at, EMPTY);
-        }
-        for secret in &secrets {
-            self.refuse_placeholder(&at, secret.expose_secret());
-        }
-        Some(secrets)
-    }
-
-    fn not_both(&mut self, at: &Key, given: bool, file_at: &Key, file: bool) {
-        if given && file {
-            self.fault(file_at, &format!("{at} is set too; leave one of them out"));
-        }
-    }
-
-    fn refuse_placeholder(&mut self, at: &Key, secret: &str) {
-        if secret == PLACEHOLDER {
-            self.fault(at, "still the example's, which everybody knows; replace it");
-        }
-    }
-
-    fn secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                if let Some(what) = exposure::of(path) {
-                    self.warn(at, what);
-                }
-                Some(text)
-            }
-            Err(error) => {
-                let what = format!("cannot be read: {error}; check the path and its permissions");
-                self.fault(at, &what);
-                None
             }
         }
     }

@@ -13,6 +13,7 @@
 
 mod condition;
 mod decide;
+mod entered;
 mod fail;
 mod reconcile;
 mod state;
@@ -23,6 +24,7 @@ mod weigh;
 
 pub use condition::{Condition, Limits, condition};
 pub use decide::{Decision, Doubt, Look, look};
+pub use entered::entered;
 pub use fail::{BackOff, Failure, fail};
 pub use reconcile::{Change, Finding, reconcile};
 pub use state::{State, Status};

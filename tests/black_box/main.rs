@@ -6,6 +6,7 @@
 mod answers;
 mod backups;
 mod clock;
+mod commands;
 mod connections;
 mod demo;
 mod disk;

@@ -290,7 +290,7 @@ fn faults_of_variables_name_the_variable() {
         ),
         (
             "PROJECTS__0__SECRETS",
-            "",
+            " ",
             "SINCH_CALLBACKS_PROJECTS__0__SECRETS: projects[0].secrets[0] = (hidden): empty, and with an empty key \
              anybody could sign; write the secret that Sinch has",
         ),

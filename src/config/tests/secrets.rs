@@ -36,8 +36,12 @@ fn secrets_are_read_from_files() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
         path.display().to_string()
     };
-    let signing = file("signing", "one marker\r\n\n  \ntwo,marker \n\n", 0o640);
-    let key = file("key", "key-marker\r\n", 0o644);
+    let signing = file(
+        "signing",
+        "one marker 0123456789-0123456789-01\r\n\n  \ntwo,marker-0123456789-0123456789-01 \n\n",
+        0o640,
+    );
+    let key = file("key", "key-marker-0123456789\r\n", 0o644);
     let loaded = load(
         "[[projects]]\nid = \"p\"\nkey_id = \"k\"",
         &[
@@ -47,17 +51,29 @@ fn secrets_are_read_from_files() {
     );
     let loaded = loaded.expect("loads");
     let project = &loaded.config.projects[0];
-    assert_eq!(secrets(project), ["one marker", "two,marker "]);
+    assert_eq!(
+        secrets(project),
+        [
+            "one marker 0123456789-0123456789-01",
+            "two,marker-0123456789-0123456789-01 "
+        ]
+    );
     assert_eq!(
         credentials(project).key_secret.expose_secret(),
-        "key-marker"
+        "key-marker-0123456789"
     );
     assert_eq!(
         loaded.warnings,
-        [format!(
-            "SINCH_CALLBACKS_PROJECTS__0__KEY_SECRET_FILE: projects[0].key_secret_file = {key:?}: every user of \
-             this machine can read it; take that right away"
-        )]
+        [
+            format!(
+                "SINCH_CALLBACKS_PROJECTS__0__SECRETS_FILE: projects[0].secrets_file = {signing:?}: line 4 ends with a \
+                 blank; env files and secret files keep it: take it out unless it belongs to the value"
+            ),
+            format!(
+                "SINCH_CALLBACKS_PROJECTS__0__KEY_SECRET_FILE: projects[0].key_secret_file = {key:?}: every user of \
+                 this machine can read it; take that right away"
+            ),
+        ]
     );
 
     let absent = folder.path().join("absent").display().to_string();
@@ -137,7 +153,7 @@ fn no_secret_is_ever_shown() {
         "{ x = 4815162342 }",
         "\"\\u00004815162342\"",
     ] {
-        let text = LEAST.replace("\"key-marker\"", kind);
+        let text = LEAST.replace("\"key-marker-0123456789\"", kind);
         let errors = load(&text, &[]).expect_err(kind).to_string();
         assert!(
             errors.contains("(hidden)") && !errors.contains("4815"),

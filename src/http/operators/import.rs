@@ -2,62 +2,97 @@
 
 use serde_json::Value;
 
-use crate::order::Id;
+use crate::order::{Id, entered};
 
-/// What an object calls the property.
-const NAMES: [&str; 3] = ["order", "idNumberOrder", "numberOrderId"];
+/// What a column or a property with an order's id is called, the likeliest first; compared by its letters alone.
+const NAMES: [&str; 6] = [
+    "idnumberorder",
+    "numberorderid",
+    "orderid",
+    "order",
+    "resourceid",
+    "id",
+];
+/// More of a line than this is not shown.
+const SHOWN_MAX_CHARS: usize = 60;
 
-/// What else a CSV's first line calls the column; in lower case, as all are compared.
-const HEADERS: [&str; 5] = ["id", "orderid", "order_id", "order id", "resourceid"];
+/// A list as it was understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct List {
+    /// The ids in their order, without repetitions.
+    pub(super) orders: Vec<Id>,
+    /// The heading of the column, which was passed over.
+    pub(super) header: Option<String>,
+}
 
-/// The ids in a list, in its order, without repetitions; or which line cannot be used, and why.
-pub(super) fn orders(list: &[u8]) -> Result<Vec<Id>, String> {
+/// Reads a list; or says which line cannot be used, and why.
+pub(super) fn read(list: &[u8]) -> Result<List, String> {
     let text = std::str::from_utf8(list).map_err(|_| "the list is not UTF-8 text".to_owned())?;
     let mut seen = std::collections::HashSet::new();
-    let mut orders = Vec::new();
+    let (mut orders, mut header) = (Vec::new(), None);
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
     for (nth, (index, line)) in lines.enumerate() {
-        if nth == 0 && is_header(cell(line)) {
+        if nth == 0 && is_name(cell(line)) {
+            header = Some(cell(line).to_owned());
             continue;
         }
-        let id = if line.starts_with('{') {
-            property(line)
-        } else {
-            Id::new(cell(line))
-        };
-        let fault = || {
-            let line = index + 1;
-            format!(
-                "line {line} has no order id: write one id a line, CSV with the id first, or NDJSON with \"order\""
-            )
-        };
-        let id = id.ok_or_else(fault)?;
+        let id = id(line).map_err(|why| format!("line {}: {why}", index + 1))?;
         if seen.insert(id.clone()) {
             orders.push(id);
         }
     }
-    match orders.is_empty() {
-        true => Err("the list is empty".to_owned()),
-        false => Ok(orders),
+    if orders.is_empty() {
+        return Err("the list is empty".to_owned());
     }
+    Ok(List { orders, header })
 }
 
-fn is_header(cell: &str) -> bool {
-    let names = NAMES.iter().chain(&HEADERS);
-    names.clone().any(|name| cell.eq_ignore_ascii_case(name))
+fn id(line: &str) -> Result<Id, String> {
+    if line.starts_with('{') {
+        let id = property(line).ok_or("no order's id in this object; write it as \"order\"")?;
+        return named(&id);
+    }
+    named(cell(line))
+}
+
+/// The id that a person has written, or why it is none.
+pub(super) fn named(text: &str) -> Result<Id, String> {
+    let why = |why| {
+        let shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
+        format!("{shown:?} is {why}")
+    };
+    entered(text).map_err(why)
+}
+
+fn is_name(text: &str) -> bool {
+    NAMES.contains(&letters(text).as_str())
+}
+
+/// So that `id_number_order` and `Order ID` are found, too.
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
+    letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The first cell of a line of CSV. Ids hold neither commas nor quotes.
 fn cell(line: &str) -> &str {
-    let cell = line.split([',', ';', '\t']).next().unwrap_or(line);
-    cell.trim().trim_matches('"')
+    let cell = line.split([',', ';', '\t']).next().unwrap_or(line).trim();
+    let inner = cell
+        .strip_prefix('"')
+        .and_then(|cell| cell.strip_suffix('"'));
+    inner.unwrap_or(cell)
 }
 
-fn property(line: &str) -> Option<Id> {
-    let fields: Value = serde_json::from_str(line).ok()?;
-    let id = NAMES.iter().find_map(|name| fields.get(name)?.as_str())?;
-    Id::new(id)
+fn property(line: &str) -> Option<String> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
+        return None;
+    };
+    let named = |wanted: &&str| {
+        let mut fields = fields.iter();
+        fields.find_map(|(name, value)| value.as_str().filter(|_| letters(name) == *wanted))
+    };
+    NAMES.iter().find_map(named).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -71,15 +106,17 @@ mod tests {
             "o1\r\n\r\no2\no1",
             "order,created\no1,2026-02-03\n\"o2\",x",
             "idNumberOrder\no1\no2",
+            "id_number_order\no1\no2",
+            "{\"id\":7,\"resourceId\":\"o1\"}\n{\"order_id\":\"o2\",\"id\":\"7\"}",
             "{\"order\":\"o1\"}\n{\"idNumberOrder\":\"o2\",\"state\":\"CREATED\"}",
             "{\"order\":null,\"idNumberOrder\":\"o1\"}\r\n{\"numberOrderId\":\"o2\"}",
             "\u{feff}o1\no2",
             "\u{feff}Order Id;Made\r\no1;x\r\no2;y",
             "\n\nID\n o1 \n\to2",
         ] {
-            let orders = orders(list.as_bytes()).expect("is a list");
+            let read_list = read(list.as_bytes()).expect("is a list");
             assert_eq!(
-                orders.iter().map(Id::as_str).collect::<Vec<_>>(),
+                read_list.orders.iter().map(Id::as_str).collect::<Vec<_>>(),
                 ["o1", "o2"],
                 "{list:?}"
             );
@@ -87,31 +124,50 @@ mod tests {
     }
 
     #[test]
+    fn the_heading_that_was_passed_over_is_told() {
+        let header = |list: &str| read(list.as_bytes()).expect("is a list").header;
+        assert_eq!(header("Order Id;Made\no1"), Some("Order Id".to_owned()));
+        assert_eq!(header("o1\no2"), None);
+        // Nobody can know these words: the first ids in the answer show them.
+        assert_eq!(header("Auftrag\no1"), None);
+    }
+
+    #[test]
     fn a_long_list_is_read_whole_and_its_one_bad_line_is_found() {
         let mut lines: Vec<String> = (0..100_000).map(|n| format!("order-{n}")).collect();
-        let list = orders(lines.join("\r\n").as_bytes()).expect("is a list");
-        assert_eq!(list.len(), lines.len());
+        let list = read(lines.join("\r\n").as_bytes()).expect("is a list");
+        assert_eq!(list.orders.len(), lines.len());
         lines[70_000] = "two words".to_owned();
-        let fault = orders(lines.join("\n").as_bytes()).expect_err("is no list");
-        assert!(fault.starts_with("line 70001 "), "{fault}");
+        let fault = read(lines.join("\n").as_bytes()).expect_err("is no list");
+        assert!(
+            fault.starts_with("line 70001: \"two words\" is no order's id"),
+            "{fault}"
+        );
     }
 
     #[test]
     fn a_line_that_cannot_be_used_is_named() {
-        for (list, line) in [
-            ("o1\na/b\n", "line 2"),
-            ("{\"x\":1}", "line 1"),
-            ("o1\n{", "line 2"),
-            ("\n\no1\n\n[\"o2\"]", "line 5"),
-            ("{\"order\":5}", "line 1"),
-            ("o1\rorder", "line 1"),
+        for (list, expected) in [
+            ("o1\na/b\n", "line 2: \"a/b\" is no order's id"),
+            ("o1\n# o2\n", "line 2: \"# o2\" is a comment"),
+            ("+1555", "line 1: \"+1555\" is a telephone number"),
+            ("o1\n'o2'", "line 2: \"'o2'\" is in quotes"),
+            (
+                "{\"resourceId\":\"+15551234567\"}",
+                "line 1: \"+15551234567\" is a telephone number",
+            ),
+            ("{\"x\":1}", "line 1: no order's id in this object"),
+            ("o1\n{", "line 2: no order's id in this object"),
+            ("\n\no1\n\n[\"o2\"]", "line 5: "),
+            ("{\"order\":5}", "line 1: no order's id"),
+            ("o1\rorder", "line 1: "),
             // A header is no header further down, and no id either way.
-            ("o1\norder id", "line 2"),
+            ("o1\norder id", "line 2: "),
         ] {
-            let fault = orders(list.as_bytes()).expect_err("is no list");
-            assert!(fault.contains(line), "{list:?}: {fault}");
+            let fault = read(list.as_bytes()).expect_err("is no list");
+            assert!(fault.contains(expected), "{list:?}: {fault}");
         }
-        assert_eq!(orders(b"\n\n"), Err("the list is empty".to_owned()));
-        assert!(orders(b"\xff").is_err());
+        assert_eq!(read(b"\n\n"), Err("the list is empty".to_owned()));
+        assert!(read(b"\xff").is_err());
     }
 }

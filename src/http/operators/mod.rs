@@ -9,6 +9,7 @@ mod metrics;
 mod orders;
 mod query;
 mod status;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,41 +2,44 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Serialize;
 
 use super::query::Words;
 use super::status::{api_off, unknown_project};
-use super::{Context, Page, Shared, id, import, page_size, path};
+use super::{Context, Page, Shared, id, page_size, path, watch};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
-use crate::store::{Found, OrderFilter, OrderHistory, OrderRow, WatchRequest};
+use crate::store::{Found, OrderFilter, OrderHistory, OrderRow};
 
 /// The largest list of orders that is taken at once: some 150,000 ids. It is one write, for which callbacks
 /// wait about half a second then.
-const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What orders are listed under of which no state was ever said.
 const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
-        .route("/api/v1/orders", get(list_orders))
+        .route(
+            "/api/v1/orders",
+            get(list_orders)
+                .post(watch::only_project)
+                .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES)),
+        )
         .route(
             "/api/v1/orders/{order}",
             get(find_order)
-                .post(watch_many)
+                .post(watch::many)
                 .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES)),
         )
         .route(
             "/api/v1/orders/{project}/{order}",
-            get(show_order).put(watch),
+            get(show_order).put(watch::one),
         )
         .route("/api/v1/orders/{project}/{order}/ask", post(ask_now))
 }
@@ -116,70 +119,11 @@ async fn ask_now(State(context): Shared, asked: Asked) -> Result<StatusCode, Pro
     }
 }
 
-/// How many orders were named, and how many of them were not known before.
-#[derive(Serialize)]
-struct Watched {
-    orders: usize,
-    new: u64,
-}
-
-/// Makes an order known, so that its state is asked for even if no callback ever comes: 201 if it was
-/// not known before.
-async fn watch(
-    State(context): Shared,
-    asked: Asked,
-) -> Result<(StatusCode, Json<Watched>), Problem> {
-    let key = key(asked)?;
-    let watched = watch_all(&context, &key.project, vec![key.order]).await?;
-    let status = match watched.new {
-        0 => StatusCode::OK,
-        _ => StatusCode::CREATED,
-    };
-    Ok((status, Json(watched)))
-}
-
-/// The same for a whole list; the path's last part is the project. A list with a line that cannot be
-/// used is refused whole.
-async fn watch_many(
-    State(context): Shared,
-    asked: Result<Path<String>, PathRejection>,
-    list: Result<Bytes, BytesRejection>,
-) -> Result<Json<Watched>, Problem> {
-    let unread = |error: BytesRejection| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail =
-                format!("the list may have at most {IMPORT_MAX_BYTES} bytes: cut it in two");
-            Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
-        }
-        // Whoever lent the body out knows why, and says so.
-        status => Problem::new(status),
-    };
-    let list = list.map_err(unread)?;
-    let orders = import::orders(&list)
-        .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error))?;
-    Ok(Json(watch_all(&context, &id(path(asked)?)?, orders).await?))
-}
-
 /// Promises nothing that nobody would do.
-fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
+pub(super) fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
         Some(Some(_)) => Ok(()),
         Some(None) => Err(api_off()),
         None => Err(unknown_project()),
     }
-}
-
-/// All or none: one write makes them known.
-async fn watch_all(context: &Context, project: &Id, orders: Vec<Id>) -> Result<Watched, Problem> {
-    may_be_asked(context, project)?;
-    let named = orders.len();
-    let request = WatchRequest {
-        project: project.clone(),
-        orders,
-        now: clock::now(),
-    };
-    Ok(Watched {
-        orders: named,
-        new: context.store.watch(request).await?,
-    })
 }

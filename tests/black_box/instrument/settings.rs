@@ -10,7 +10,7 @@ pub const PROJECT: &str = "black-box-project";
 /// Its path.
 pub const PATH: &str = "/callbacks";
 /// Its callback secret. Every secret here is one word that occurs nowhere else, so a log can be searched.
-pub const SECRET: &str = "hmac-secret-kx81vq";
+pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
 /// The id of its key.
 pub const KEY_ID: &str = "black-box-key";
 /// The key's secret.

@@ -1,0 +1,85 @@
+//! The environment's part of the configuration: which variables are ours, and what each stands for.
+
+use std::ffi::OsString;
+
+use super::key::{Key, quoted};
+use super::tree::{Node, Value};
+
+/// The variable that names the configuration file.
+pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
+
+/// Variables whose names begin so are ours.
+const PREFIX: &str = "SINCH_CALLBACKS_";
+/// Keys whose variable holds a list, separated by commas.
+const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
+
+/// A variable of ours that holds something.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variable {
+    /// The key that it sets.
+    pub key: Key,
+    /// Its whole name.
+    pub name: String,
+    /// What it holds; `None` where name or value is not UTF-8.
+    text: Option<String>,
+}
+
+/// Those variables that are ours, in the order in which they are to be laid over the file.
+///
+/// An empty one counts as not set: whoever starts programs from templates cannot leave a variable out.
+pub fn ours(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
+    let mut ours = env.into_iter().filter_map(variable).collect::<Vec<_>>();
+    // A list must be filled from its start, and a whole comes before its parts.
+    ours.sort();
+    ours
+}
+
+fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
+    let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    if !is_ours || value.is_empty() || name == FILE_VARIABLE {
+        return None;
+    }
+    let text = name.to_str().and_then(|_| value.to_str());
+    let shown = name.to_string_lossy();
+    let rest = shown.strip_prefix(PREFIX)?;
+    if text.is_some_and(|text| is_service_link(rest, text)) {
+        return None;
+    }
+    Some(Variable {
+        key: Key::from_variable(rest),
+        name: name.to_str().map_or_else(|| quoted(&shown), str::to_owned),
+        text: text.map(str::to_owned),
+    })
+}
+
+impl Variable {
+    /// What it sets its key to, or why it cannot be read.
+    pub fn value(&self) -> Result<Value, &'static str> {
+        let text = self.text.as_deref();
+        let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
+        Ok(match self.key.last_name() {
+            // Never split: a comma may be part of it, and half a secret would be a weak one.
+            "secrets" => Value::List(vec![self.node(text)]),
+            list if LISTS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
+            list if LISTS.contains(&list) => {
+                Value::List(text.split(',').map(|item| self.node(item.trim())).collect())
+            }
+            _ => Value::Variable(text.to_owned()),
+        })
+    }
+
+    fn node(&self, text: &str) -> Node {
+        Node::from_variable(&self.name, Value::Variable(text.to_owned()))
+    }
+}
+
+/// Whether a variable is one that Kubernetes sets for a service called `sinch-callbacks` or
+/// `sinch-callbacks-…`. None of our own looks so.
+fn is_service_link(rest: &str, text: &str) -> bool {
+    let port = rest.starts_with("PORT") || rest.contains("_PORT");
+    let protocol = ["_TCP", "_UDP", "_SCTP"].iter().any(|p| rest.contains(p));
+    !rest.contains("__")
+        && (rest.ends_with("SERVICE_HOST")
+            || rest.contains("SERVICE_PORT")
+            || port && (protocol || text.contains("://")))
+}

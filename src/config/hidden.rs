@@ -1,0 +1,172 @@
+//! What looks wrong about a value that nobody gets to see, such as a secret.
+//!
+//! A value with a form, such as a number, is refused where it has another. A secret has none, so a slip of an
+//! editor or of an env file becomes part of it, and nothing tells why no signature is good.
+
+use std::ops::RangeInclusive;
+
+/// Stands for what is to be filled in, in the example and in README.
+const PLACEHOLDER: &str = "replace-me";
+/// What Sinch documents for a new callback secret. Older ones that are in use break it.
+const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;
+/// Sinch documents no length for the secret of a key; a shorter one is hardly whole.
+const KEY_MIN_CHARS: usize = 16;
+
+/// What a value is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Sinch signs callbacks with it.
+    Signing,
+    /// The secret of an access key.
+    Key,
+    /// Any other, whose length is judged elsewhere or not at all.
+    Other,
+}
+
+/// Whether nothing is left of it without what can slip in around a value. As a key, anybody could guess it.
+pub fn is_empty(value: &str) -> bool {
+    core(value).is_empty()
+}
+
+/// Whether it is still what the documents have in its place.
+pub fn is_placeholder(value: &str) -> bool {
+    let core = core(value);
+    let dots = |c| c == '.' || c == '…';
+    let is_dots = !core.is_empty() && core.chars().all(dots);
+    is_dots || core.to_ascii_lowercase().starts_with(PLACEHOLDER)
+}
+
+fn core(value: &str) -> &str {
+    value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
+}
+
+/// What is seen that is hardly meant, with the cure, and without the value.
+pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
+    let edges = edges(value).map(|seen| {
+        format!(
+            "{seen}; env files and secret files keep it: take it out unless it belongs to the value"
+        )
+    });
+    let inside = inside(value)
+        .map(|seen| format!("holds {seen}; type the value anew, or copy it as plain text"));
+    let form = form(value).map(str::to_owned);
+    let length = length(value, kind).map(str::to_owned);
+    edges
+        .into_iter()
+        .chain(inside)
+        .chain(form)
+        .chain(length)
+        .collect()
+}
+
+/// Quotes and blanks around the value.
+fn edges(value: &str) -> Option<String> {
+    let name = |c: char| match c {
+        ' ' => Some("a blank"),
+        _ if is_quote(c) => Some("a quotation mark"),
+        _ => oddity(c),
+    };
+    let [first, last] = [value.chars().next(), value.chars().last()].map(|c| c.and_then(name));
+    match (first, last) {
+        (Some(first), Some(last)) if first == last => Some(format!("begins and ends with {first}")),
+        (Some(first), Some(last)) => Some(format!("begins with {first} and ends with {last}")),
+        (Some(first), None) => Some(format!("begins with {first}")),
+        (None, Some(last)) => Some(format!("ends with {last}")),
+        (None, None) => None,
+    }
+}
+
+/// What nobody types, between the first character and the last.
+fn inside(value: &str) -> Option<&'static str> {
+    let mut chars = value.chars();
+    chars.next();
+    chars.next_back();
+    chars.find_map(oddity)
+}
+
+fn is_quote(c: char) -> bool {
+    "\"'`´‘’‚‛“”„‟«»".contains(c)
+}
+
+/// What a character is called that is not seen, or is easily taken for another; `None` for any other.
+fn oddity(c: char) -> Option<&'static str> {
+    match c {
+        ' ' => None,
+        '\t' => Some("a tab"),
+        '\r' => Some("a carriage return"),
+        '\n' => Some("a line break"),
+        '\u{a0}' | '\u{202f}' => Some("a no-break space"),
+        '\u{feff}' => Some("a byte order mark"),
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => Some("a character that cannot be seen"),
+        '\u{fffd}' => Some("the sign for a character that could not be read"),
+        _ if c.is_whitespace() => Some("an unusual blank"),
+        _ if c.is_control() => Some("a control character"),
+        _ => None,
+    }
+}
+
+/// A whole line or list where a single value is wanted.
+fn form(value: &str) -> Option<&'static str> {
+    let core = core(value);
+    if core.starts_with('#') {
+        return Some(
+            "begins with #, but no comments are known here; take the line out unless it is the value",
+        );
+    }
+    let mut chars = core.chars().zip(core.chars().skip(1));
+    if chars.any(|(blank, sign)| blank.is_whitespace() && sign == '#') {
+        return Some(
+            "holds a blank and #, but no comments are known behind a value; take the comment out",
+        );
+    }
+    let brackets = [('[', ']'), ('{', '}')];
+    if brackets
+        .iter()
+        .any(|(open, close)| core.starts_with(*open) && core.ends_with(*close))
+    {
+        return Some(
+            "stands in brackets, as a list does; write the value alone, of several each in its own line",
+        );
+    }
+    is_assignment(core).then_some("looks like NAME=value; write the value alone")
+}
+
+/// A name, `=` or `: `, and a value. Padding of base64 is no value.
+fn is_assignment(core: &str) -> bool {
+    let core = core.strip_prefix("export ").unwrap_or(core);
+    let Some((name, value)) = core.split_once('=').or_else(|| core.split_once(": ")) else {
+        return false;
+    };
+    let name = name.trim().trim_matches(is_quote);
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name && !value.trim_matches('=').is_empty()
+}
+
+fn length(value: &str, kind: Kind) -> Option<&'static str> {
+    let chars = value.chars().count();
+    match kind {
+        Kind::Signing if chars < *SIGNING_CHARS.start() => Some(
+            "shorter than the 32 characters that Sinch documents for a new secret; is it whole?",
+        ),
+        Kind::Signing if chars > *SIGNING_CHARS.end() => {
+            Some("longer than the 64 characters that Sinch documents for a new secret; is it one?")
+        }
+        Kind::Key if chars < KEY_MIN_CHARS => Some("shorter than 16 characters; is it whole?"),
+        Kind::Signing | Kind::Key | Kind::Other => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! The checks of secrets, which are given in place or in files.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::hidden::{self, Kind};
+use super::key::Key;
+use super::values::Check;
+use crate::exposure;
+
+/// Sinch's own libraries take an empty secret, and with it anybody's signature.
+const EMPTY_SIGNING: &str =
+    "empty, and with an empty key anybody could sign; write the secret that Sinch has";
+
+impl Check<'_> {
+    /// A secret given in place or in a file, and the key that gave it.
+    pub fn secret(
+        &mut self,
+        kind: Kind,
+        (at, given): (Key, Option<SecretString>),
+        (file_at, file): (Key, Option<PathBuf>),
+    ) -> Option<(Key, SecretString)> {
+        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        let (at, secret) = match (given, file) {
+            (Some(secret), _) => (at, secret),
+            (None, Some(path)) => {
+                let text = self.secret_file(&file_at, &path)?;
+                // The one that every editor puts there.
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                (file_at, SecretString::from(text))
+            }
+            (None, None) => return None,
+        };
+        let text = secret.expose_secret();
+        if hidden::is_empty(text) {
+            self.fault(&at, "empty; write the secret, or leave the key out");
+            return None;
+        }
+        if self.is_placeholder(&at, "", text) {
+            return None;
+        }
+        if text.chars().any(char::is_control) {
+            self.fault(
+                &at,
+                "holds a line break or another control character; write the secret alone",
+            );
+        } else {
+            self.doubt(&at, "", text, kind);
+        }
+        Some((at, secret))
+    }
+
+    /// The secrets that callbacks may be signed with, given in place or in a file; `None` where neither is.
+    pub fn secrets(
+        &mut self,
+        (at, given): (Key, Option<Vec<SecretString>>),
+        (file_at, file): (Key, Option<PathBuf>),
+    ) -> Option<Vec<SecretString>> {
+        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        let (at, secrets) = match (given, file) {
+            (Some(secrets), _) => {
+                for (index, secret) in secrets.iter().enumerate() {
+                    self.signing(&at.index(index), "", secret.expose_secret());
+                }
+                (at, secrets)
+            }
+            (None, Some(path)) => {
+                // What cannot be read has been reported: that there is none need not be.
+                let Some(text) = self.secret_file(&file_at, &path) else {
+                    return Some(Vec::new());
+                };
+                let lines = text.lines().enumerate();
+                let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+                let lines = lines.collect::<Vec<_>>();
+                for (index, line) in &lines {
+                    self.signing(&file_at, &format!("line {} ", index + 1), line);
+                }
+                let secrets = lines.into_iter().map(|(_, line)| SecretString::from(line));
+                (file_at, secrets.collect())
+            }
+            (None, None) => return None,
+        };
+        if secrets.is_empty() {
+            self.fault(&at, EMPTY_SIGNING);
+        }
+        Some(secrets)
+    }
+
+    fn signing(&mut self, at: &Key, line: &str, secret: &str) {
+        if hidden::is_empty(secret) {
+            self.fault(at, &format!("{line}{EMPTY_SIGNING}"));
+        } else if !self.is_placeholder(at, line, secret) {
+            self.doubt(at, line, secret, Kind::Signing);
+        }
+    }
+
+    /// Refuses what the documents have in a value's place; `line` says which of a file's.
+    pub fn is_placeholder(&mut self, at: &Key, line: &str, value: &str) -> bool {
+        let is_placeholder = hidden::is_placeholder(value);
+        if is_placeholder {
+            let what = format!("{line}still the example's, which everybody knows; replace it");
+            self.fault(at, &what);
+        }
+        is_placeholder
+    }
+
+    /// Tells what looks wrong about a value whose form nobody checks.
+    pub fn doubt(&mut self, at: &Key, line: &str, value: &str, kind: Kind) {
+        for doubt in hidden::doubts(value, kind) {
+            self.warn(at, &format!("{line}{doubt}"));
+        }
+    }
+
+    fn not_both(&mut self, at: &Key, given: bool, file_at: &Key, file: bool) {
+        if given && file {
+            self.fault(file_at, &format!("{at} is set too; leave one of them out"));
+        }
+    }
+
+    fn secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                if let Some(what) = exposure::of(path) {
+                    self.warn(at, what);
+                }
+                Some(text)
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                self.fault(
+                    at,
+                    "not UTF-8 text; save it as such, or type the secret anew",
+                );
+                None
+            }
+            Err(error) => {
+                let what = format!("cannot be read: {error}; check the path and its permissions");
+                self.fault(at, &what);
+                None
+            }
+        }
+    }
+}

@@ -16,6 +16,8 @@
 //! - [`commands`]: what can be asked of the program on its command line.
 
 #![warn(missing_docs)]
+// One place writes to people: commands::output.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod clock;

@@ -1,13 +1,16 @@
 //! The command line: arguments in, exit code out.
 
+// One place writes to people: commands::output.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
 use clap::{Parser, Subcommand};
-use sinch_callbacks::commands;
-use tokio::runtime::Builder;
+use sinch_callbacks::commands::{self, output};
+use tokio::runtime::{Builder, Runtime};
 
 /// A callback's memory is taken on one thread and given back on another, over which the system's allocator spends a
 /// fifth of the processor's time.
@@ -48,18 +51,34 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => {
+            // What was asked for by --help, or what is wrong with the arguments.
+            output::wrote(said.print());
+            let code = u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
+            return output::ended(ExitCode::from(code));
+        }
+    };
     let built = Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()
         .build();
     match built {
-        Ok(runtime) => runtime.block_on(run(arguments)),
+        Ok(runtime) => output::ended(conclude(runtime, run(arguments))),
         Err(error) => {
-            eprintln!("sinch-callbacks: cannot start: {error}");
+            output::complain(format_args!("cannot start: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs to the end, and waits for nothing after that: a thread that looks up a name waits for as long as the name
+/// server is silent.
+fn conclude<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(run);
+    runtime.shutdown_background();
+    outcome
 }
 
 /// One thread less than there are cores: the database keeps one core busy, and with more threads than cores it
@@ -80,5 +99,34 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_hangs() {
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().build().expect("a runtime");
+            let (hanging, hangs) = mpsc::channel();
+            let run = async move {
+                // As getaddrinfo does, while the name server is silent.
+                tokio::task::spawn_blocking(move || {
+                    let _ = hanging.send(());
+                    loop {
+                        thread::park();
+                    }
+                });
+                hangs.recv()
+            };
+            ended.send(conclude(runtime, run))
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(Ok(())));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::output::{complain, say};
 use super::{FAILURE, HELD, configuration, misconfigured};
 use crate::store::{self, Copied, CopyError, OpenError};
 
@@ -59,11 +60,13 @@ fn report(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode
     match copied {
         Ok(Copied { orders, deliveries }) => {
             let (from, to) = (from.display(), to.display());
-            println!("copied {from} to {to}: {orders} orders, {deliveries} callbacks");
+            say(format_args!(
+                "copied {from} to {to}: {orders} orders, {deliveries} callbacks"
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("sinch-callbacks: {error}");
+            complain(&error);
             match error {
                 CopyError::Unusable(OpenError::Held(_)) => ExitCode::from(HELD),
                 _ => ExitCode::from(FAILURE),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::output::say;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
 use crate::config::{Api, Config};
@@ -15,30 +16,33 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => {
             for line in errors.lines() {
-                println!("FAILED  configuration: {line}");
+                say(format_args!("FAILED  configuration: {line}"));
             }
             return ExitCode::from(CONFIG);
         }
     };
-    println!("ok      configuration");
+    say("ok      configuration");
     for warning in &loaded.warnings {
-        println!("unwise  configuration: {warning}");
+        say(format_args!("unwise  configuration: {warning}"));
     }
     let mut code = 0;
     for (what, verdict) in verdicts(&loaded.config).await {
         match verdict {
-            Verdict::Good => println!("ok      {what}"),
-            Verdict::InUse => println!(
+            Verdict::Good => say(format_args!("ok      {what}")),
+            Verdict::InUse => say(format_args!(
                 "in use  {what}: left out, since a running instance has it and found it good"
-            ),
+            )),
             Verdict::Failed(error) => {
-                println!("FAILED  {what}: {error}");
+                say(format_args!("FAILED  {what}: {error}"));
                 code = start_code(&error).max(code);
             }
         }
     }
     for (path, warning) in store::exposed(&loaded.config.database.path) {
-        println!("unwise  database {}: {warning}", path.display());
+        say(format_args!(
+            "unwise  database {}: {warning}",
+            path.display()
+        ));
     }
     ExitCode::from(code)
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::output::{complain, say};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
 use crate::clock;
@@ -68,12 +69,12 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         filter: if arguments.verbose { "info" } else { "off" }.to_owned(),
     };
     // The filter is one of two words that are known to be good.
-    let _ = telemetry::start(&log, Sink::Stderr);
+    let _log = telemetry::start(&log, Sink::Stderr);
     match play(&arguments).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILURE),
         Err(error) => {
-            eprintln!("sinch-callbacks: the demo failed: {error}");
+            complain(format_args!("the demo failed: {error}"));
             ExitCode::from(FAILURE)
         }
     }
@@ -103,7 +104,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let service = Service::new(app.operators_address())?;
     simulator.set_callback_url(Some(callbacks.clone()));
 
-    println!(
+    say(format_args!(
         "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at\n\
          all; the API is stale, slow, and fails.\n\n  \
          callbacks go to   {callbacks}\n  \
@@ -113,7 +114,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         arguments.seed,
         service.url,
         simulator.api_url(),
-    );
+    ));
     let ended = CancellationToken::new();
     let running = tokio::spawn(app.run(ended.clone()));
     let agreed = tokio::select! {
@@ -121,10 +122,10 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         () = stop.cancelled() => false,
     };
     if !arguments.exit && !stop.is_cancelled() {
-        println!(
+        say(format_args!(
             "\nStill serving. Look around:\n  curl {url}/status\n  curl {url}/api/v1/orders?state=BLOCKED\nCtrl-C ends.",
             url = service.url
-        );
+        ));
         stop.cancelled().await;
     }
     ended.cancel();
@@ -145,7 +146,7 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
             () = sleep(Duration::from_secs(2)) => progress(simulator, service, &truth).await?,
         }
     }
-    println!("  all is sent; the service asks about what is still in doubt");
+    say("  all is sent; the service asks about what is still in doubt");
     let deadline = Instant::now() + PATIENCE;
     let mut agreeing = service.agreeing(&truth).await?;
     while agreeing < truth.len() && Instant::now() < deadline {
@@ -155,7 +156,7 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
     tell(simulator, service, &truth).await?;
     let stats = simulator.stats();
     let status = service.get("/status").await?;
-    println!(
+    say(format_args!(
         "Sinch made {} events: {} were lost, {} sent twice, {} late, {} overtaken; {} callbacks were answered 200.\n\
          It was asked {} times about {} orders. {} callbacks are parked: nobody could read them.\n",
         stats.events,
@@ -167,8 +168,11 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
         stats.asks,
         truth.len(),
         status["deliveries_parked"],
-    );
-    println!("{agreeing} of {} orders agree with Sinch", truth.len());
+    ));
+    say(format_args!(
+        "{agreeing} of {} orders agree with Sinch",
+        truth.len()
+    ));
     Ok(agreeing == truth.len())
 }
 
@@ -178,14 +182,14 @@ async fn progress(
     truth: &BTreeMap<Id, State>,
 ) -> Result<(), DemoError> {
     let stats = simulator.stats();
-    println!(
+    say(format_args!(
         "  {:>2.0} s: {} callbacks answered 200, Sinch asked {} times, {} of {} orders where they will end",
         simulator.elapsed().as_secs_f64(),
         stats.acknowledged,
         stats.asks,
         service.agreeing(truth).await?,
         truth.len(),
-    );
+    ));
     Ok(())
 }
 
@@ -227,12 +231,12 @@ async fn tell(
                 .map(|(at, line)| (at, format!("Sinch    {line}"))),
         );
         lines.sort_by_key(|(at, _)| *at);
-        println!("\nOrder {id}, which ends {}:", truth[id]);
+        say(format_args!("\nOrder {id}, which ends {}:", truth[id]));
         for (at, line) in lines {
-            println!("  {:>5.2} s  {line}", at.as_secs_f64());
+            say(format_args!("  {:>5.2} s  {line}", at.as_secs_f64()));
         }
     }
-    println!();
+    say("");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use super::output::complain;
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 
@@ -24,7 +25,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     match operators::send(&service, Method::GET, "/readyz", Vec::new(), TIMEOUT).await {
         Ok(_) => ExitCode::SUCCESS,
         Err(reason) => {
-            eprintln!("sinch-callbacks: not healthy: {reason}");
+            complain(format_args!("not healthy: {reason}"));
             ExitCode::from(FAILURE)
         }
     }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod healthcheck;
 mod operators;
+pub mod output;
 pub mod serve;
 pub mod simulate;
 pub mod watch;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::output::complain;
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 use crate::store::OpenError;
@@ -55,7 +57,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
 /// Says what is wrong with the configuration.
 fn misconfigured(errors: &ConfigErrors) -> ExitCode {
     for line in errors.lines() {
-        eprintln!("sinch-callbacks: {line}");
+        complain(line);
     }
     ExitCode::from(CONFIG)
 }

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::Mode;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask,
+};
 
-use super::{FAILURE, configuration, misconfigured, start_code, stop_signal};
+use super::output::complain;
+use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_signal};
 use crate::app::App;
-use crate::telemetry::{self, Sink};
+use crate::telemetry::{self, LogError, Sink};
 
 /// Serves until told to stop.
 pub async fn run(config: Option<&Path>) -> ExitCode {
@@ -18,17 +21,23 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     };
     harden();
     widen();
-    if let Err(error) = telemetry::start(&loaded.config.log, Sink::Stdout) {
-        eprintln!("sinch-callbacks: log.filter: {error}");
-        return ExitCode::from(super::CONFIG);
-    }
+    let _log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
+        Ok(log) => log,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(match error {
+                LogError::Filter(_) => CONFIG,
+                LogError::Thread(_) => FAILURE,
+            });
+        }
+    };
     for warning in &loaded.warnings {
         tracing::warn!(warning, "the configuration is unwise");
     }
     let stop = match stop_signal() {
         Ok(stop) => stop,
         Err(error) => {
-            eprintln!("sinch-callbacks: cannot listen for signals: {error}");
+            complain(format_args!("cannot listen for signals: {error}"));
             return ExitCode::from(FAILURE);
         }
     };
@@ -36,14 +45,14 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(app) => app,
         Err(error) => {
             tracing::error!(%error, "not started");
-            eprintln!("sinch-callbacks: {error}");
+            complain(&error);
             return ExitCode::from(start_code(&error));
         }
     };
     match app.run(stop).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sinch-callbacks: {error}");
+            complain(&error);
             ExitCode::from(FAILURE)
         }
     }
@@ -56,8 +65,14 @@ fn harden() {
         current: Some(0),
         maximum: Some(0),
     };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        eprintln!("sinch-callbacks: core dumps could not be switched off: {error}");
+    // The limit alone does not bind a crash handler that the kernel pipes a core into; being no process that may be
+    // dumped does, and keeps the memory from others of the same user, too.
+    let switched_off = setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = switched_off {
+        complain(format_args!(
+            "core dumps could not be switched off: {error}"
+        ));
     }
 }
 
@@ -69,6 +84,8 @@ fn widen() {
         maximum: allowed.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, all) {
-        eprintln!("sinch-callbacks: the limit of open files could not be raised: {error}");
+        complain(format_args!(
+            "the limit of open files could not be raised: {error}"
+        ));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::output::{complain, say};
 use super::{FAILURE, stop_signal};
 use crate::clock;
 use crate::order::Id;
@@ -61,7 +62,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     match play(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            eprintln!("sinch-callbacks: {reason}");
+            complain(reason);
             ExitCode::from(FAILURE)
         }
     }
@@ -93,7 +94,7 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     })
     .await
     .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
-    println!(
+    say(format_args!(
         "Sinch is played, seed {}: {} orders over {} s.\n  \
          sinch.api_url    {}\n  \
          sinch.token_url  {}\n  \
@@ -107,19 +108,19 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         arguments.callback_url,
         simulator.world().project(),
         arguments.key_id,
-    );
+    ));
     tokio::select! {
         () = stop.cancelled() => {}
         () = simulator.played_out() => {
-            println!("All is played and sent; the API goes on answering.");
+            say("All is played and sent; the API goes on answering.");
             stop.cancelled().await;
         }
     }
     let stats = simulator.stats();
-    println!(
+    say(format_args!(
         "{} callbacks sent, {} events answered 200, {} questions answered.",
         stats.sent, stats.acknowledged, stats.asks
-    );
+    ));
     simulator.shutdown().await;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use super::output::{complain, say};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use crate::order::{Id, entered};
@@ -40,17 +41,17 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let (path, list) = match read(&arguments) {
         Ok(read) => read,
         Err(reason) => {
-            eprintln!("sinch-callbacks: {reason}");
+            complain(reason);
             return ExitCode::from(USAGE);
         }
     };
     match operators::send(&service, Method::POST, &path, list, TIMEOUT).await {
         Ok(watched) => {
-            println!("{watched}");
+            say(&watched);
             ExitCode::SUCCESS
         }
         Err(reason) => {
-            eprintln!("sinch-callbacks: not watched: {reason}");
+            complain(format_args!("not watched: {reason}"));
             ExitCode::from(FAILURE)
         }
     }

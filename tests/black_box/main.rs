@@ -19,6 +19,7 @@ mod judgement;
 mod operators;
 mod orders;
 mod outages;
+mod output;
 mod refusals;
 mod retention;
 mod secrecy;

@@ -182,3 +182,38 @@ async fn a_flood_of_refusals_does_not_flood_the_log() {
         "and yet each is counted"
     );
 }
+
+#[tokio::test]
+async fn nobody_of_the_same_user_can_read_the_memory() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let folder = folder();
+    let config = Settings::new(folder.path()).write();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+    command.arg("--config").arg(&config).arg("serve");
+    command.stdout(std::process::Stdio::null());
+    // Where the test is root's, whose files would belong to root anyhow, the service is somebody else's.
+    if rustix::process::geteuid().is_root() {
+        for path in [folder.path(), &config] {
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut child = command.spawn().expect("it starts");
+    // What may be dumped belongs to its user, the rest to root: so the kernel says who may look.
+    let owner = |name: &str| {
+        let path = format!("/proc/{}/{name}", child.id());
+        std::fs::metadata(path).expect("it runs").uid()
+    };
+    let hidden = crate::instrument::within(Duration::from_secs(20), async || {
+        ["mem", "environ", "maps"]
+            .into_iter()
+            .all(|name| owner(name) == 0)
+            .then_some(())
+    })
+    .await;
+    child.kill().expect("it runs");
+    child.wait().expect("a child can be waited for");
+    assert_eq!(hidden, Some(()), "memory and variables are root's");
+}

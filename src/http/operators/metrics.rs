@@ -46,6 +46,11 @@ pub(super) fn text(
     }
     registry.register("callbacks_refused", "Requests not answered 200", refused);
 
+    let dropped = Counter::<u64>::default();
+    dropped.inc_by(vitals.log_lines_dropped());
+    let help = "Lines of the log that nobody read in time";
+    registry.register("log_lines_dropped", help, dropped);
+
     let orders = Family::<Labels, Gauge>::default();
     for count in &summary.orders_by_state {
         let labels = [("state", count.state.clone())];

@@ -77,6 +77,8 @@ struct Status {
     callbacks_refused: BTreeMap<Refusal, Count>,
     api: BTreeMap<String, ApiView>,
     silent_workers: Vec<String>,
+    /// Lines of the log that nobody read in time.
+    log_lines_dropped: u64,
 }
 
 async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
@@ -96,6 +98,7 @@ async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
         callbacks_refused: vitals.refused_counts(),
         api: vitals.api_views(),
         silent_workers: vitals.silent_workers(),
+        log_lines_dropped: vitals.log_lines_dropped(),
     }))
 }
 

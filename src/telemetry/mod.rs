@@ -1,0 +1,130 @@
+//! Logs: one JSON object a line, or text for a person at a terminal.
+
+mod queue;
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use self::queue::Queue;
+use crate::config::{Log, LogFormat};
+use crate::logged;
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Standard output, through a queue: the service's only product there, for which it never waits.
+    Stdout,
+    /// Standard error, at once: beside a story that is told on standard output.
+    Stderr,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter cannot be read.
+    #[error("log.filter: {0}")]
+    Filter(#[from] ParseError),
+    /// The system has no thread left for it.
+    #[error("the log's thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The log that was started. When dropped, it waits for the last lines to be written, but not for long.
+#[must_use]
+pub struct Logging {
+    queue: Option<Queue>,
+}
+
+/// How long the last lines may take to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.flush(FLUSH);
+        }
+    }
+}
+
+/// Starts logging; a second call changes nothing.
+///
+/// # Errors
+///
+/// [`LogError`].
+pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
+    let filter = EnvFilter::builder().parse(&log.filter)?;
+    let (terminal, queue, writer) = match sink {
+        Sink::Stdout => {
+            let queue = Queue::start(io::stdout())?;
+            let writer = BoxMakeWriter::new(queue.clone());
+            (io::stdout().is_terminal(), Some(queue), writer)
+        }
+        Sink::Stderr => {
+            let writer = BoxMakeWriter::new(io::stderr);
+            (io::stderr().is_terminal(), None, writer)
+        }
+    };
+    let json = match log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !terminal,
+    };
+    let no_color = std::env::var_os("NO_COLOR");
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(has_colours(terminal, no_color.as_deref()));
+    // Fails only where logging has been started before.
+    let _ = if json {
+        subscriber.json().flatten_event(true).try_init()
+    } else {
+        subscriber.try_init()
+    };
+    if queue.is_some() {
+        panic::set_hook(Box::new(log_panic));
+    }
+    Ok(Logging { queue })
+}
+
+/// Says whether the log is coloured: for a person at a terminal who has not asked for the contrary by `NO_COLOR`.
+fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+/// Logs a panic. On standard error, where it goes otherwise, it might wait for somebody to read it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("for no known reason");
+    let reason = logged::foreign(reason);
+    let at = panic.location().map(tracing::field::display);
+    tracing::error!(
+        reason,
+        at,
+        "a part of the program panicked, which is a fault in it"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_where_nobody_minds() {
+        for (terminal, no_color, coloured) in [
+            (true, None, true),
+            (true, Some(""), true),
+            (true, Some("1"), false),
+            (true, Some("0"), false),
+            (false, None, false),
+            (false, Some("1"), false),
+        ] {
+            let no_color = no_color.map(OsStr::new);
+            assert_eq!(has_colours(terminal, no_color), coloured);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The way of the log's lines to standard output: through a thread of its own, which alone waits for whoever reads.
+//!
+//! A full pipe that nobody reads stops whoever writes into it. Here it stops the thread; its queue fills, and what
+//! comes then is dropped and counted, while the service goes on. (The appender of `tracing` would write to standard
+//! output itself as it ends, and so wait for ever.)
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::logged;
+
+/// Most lines that wait to be written.
+const LINES_MAX: usize = 4096;
+
+/// Bytes that are written at once, where many lines wait.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// How often at most the log says that it had to drop lines.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// How often to try again to ask for the rest to be written, while the queue is full.
+const RETRY: Duration = Duration::from_millis(10);
+
+enum Item {
+    Line(Vec<u8>),
+    /// Asks to be told as soon as all that came before is written.
+    Flush(SyncSender<()>),
+}
+
+/// The near end of the queue.
+#[derive(Clone)]
+pub(super) struct Queue {
+    items: SyncSender<Item>,
+}
+
+impl Queue {
+    /// Starts a thread that writes whatever comes.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn start(into: impl Write + Send + 'static) -> io::Result<Queue> {
+        let (items, waiting) = sync_channel(LINES_MAX);
+        let thread = thread::Builder::new().name("log".to_owned());
+        thread.spawn(move || write_all(&waiting, into))?;
+        Ok(Queue { items })
+    }
+
+    /// Waits until all that came before is written, but no longer than this.
+    pub fn flush(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let (written, all_is_written) = sync_channel(1);
+        let mut item = Item::Flush(written);
+        while let Err(TrySendError::Full(back)) = self.items.try_send(item) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            item = back;
+            thread::park_timeout(RETRY);
+        }
+        // Where nobody reads, the rest is lost with the process.
+        let _ = all_is_written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Write for &Queue {
+    /// Takes a whole line, and never waits.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.items.try_send(Item::Line(line.to_vec())).is_err() {
+            logged::drop_lines(1);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = &'a Queue;
+
+    fn make_writer(&'a self) -> &'a Queue {
+        self
+    }
+}
+
+/// Writes what comes until nobody is left to send any more.
+fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
+    let mut told = (0, None::<Instant>);
+    while let Ok(first) = waiting.recv() {
+        let mut batch = Vec::new();
+        let mut lines = 0;
+        let mut flush = None;
+        let mut next = Some(first);
+        while let Some(item) = next.take() {
+            match item {
+                Item::Line(line) => {
+                    lines += 1;
+                    batch.extend_from_slice(&line);
+                }
+                Item::Flush(written) => flush = Some(written),
+            }
+            if flush.is_none() && batch.len() < BATCH_BYTES {
+                next = waiting.try_recv().ok();
+            }
+        }
+        // Nobody is left who could be told of an output that is closed or full, but for the count.
+        if into.write_all(&batch).and_then(|()| into.flush()).is_err() {
+            logged::drop_lines(lines);
+        }
+        if let Some(written) = flush {
+            let _ = written.send(());
+        }
+        tell_of_drops(&mut told);
+    }
+}
+
+/// Says that lines were dropped, now that they flow again.
+fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
+    let dropped = logged::lines_dropped();
+    let is_due = told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
+    if dropped > *known && is_due {
+        let left_out = dropped - *known;
+        tracing::warn!(
+            left_out,
+            "lines of the log were dropped: nobody read them in time"
+        );
+        *known = dropped;
+        *told_at = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use super::*;
+
+    /// An output that nobody reads, until somebody does.
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Reader>);
+
+    #[derive(Default)]
+    struct Reader {
+        is_there: Mutex<bool>,
+        came: Condvar,
+        text: Mutex<String>,
+    }
+
+    impl Pipe {
+        fn read(&self) {
+            *self.0.is_there.lock().expect("nobody panics") = true;
+            self.0.came.notify_all();
+        }
+
+        fn text(&self) -> String {
+            self.0.text.lock().expect("nobody panics").clone()
+        }
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let is_there = self.0.is_there.lock().expect("nobody panics");
+            let waited = self.0.came.wait_while(is_there, |is_there| !*is_there);
+            drop(waited.expect("nobody panics"));
+            let text = String::from_utf8_lossy(bytes);
+            self.0.text.lock().expect("nobody panics").push_str(&text);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pipe_that_is_not_read_and_drops_are_counted() {
+        let pipe = Pipe::default();
+        let queue = Queue::start(pipe.clone()).expect("a thread");
+        let before = logged::lines_dropped();
+        let lines = LINES_MAX * 3;
+        for nth in 0..lines {
+            let line = format!("{nth}\n");
+            (&queue)
+                .write_all(line.as_bytes())
+                .expect("it is taken or dropped");
+        }
+        let dropped = logged::lines_dropped() - before;
+        assert!(dropped > 0, "the queue is bounded");
+        let began = Instant::now();
+        queue.flush(Duration::from_millis(50));
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "a stop does not wait for it"
+        );
+        pipe.read();
+        queue.flush(Duration::from_secs(20));
+        let text = pipe.text();
+        let written: Vec<usize> = text
+            .lines()
+            .map(|line| line.parse().expect("whole lines"))
+            .collect();
+        assert_eq!(written.len() + dropped as usize, lines);
+        assert!(written.is_sorted(), "in their order");
+    }
+}

@@ -1,0 +1,258 @@
+//! Output that nobody takes: a log that is not read, a pipe that is closed, a disk that is full.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, pipe};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sinch_callbacks::clock;
+use tokio::net::TcpStream;
+
+use crate::instrument::{
+    Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until,
+};
+
+/// The program with its output where the test wants it. It is killed when dropped.
+struct Raw(Child);
+
+impl Raw {
+    fn start<'a>(
+        arguments: impl IntoIterator<Item = &'a str>,
+        out: impl Into<Stdio>,
+        err: impl Into<Stdio>,
+    ) -> Raw {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        command.args(arguments).stdin(Stdio::null());
+        Raw(command.stdout(out).stderr(err).spawn().expect("it starts"))
+    }
+
+    fn terminate(&self) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a pid"), Signal::TERM).expect("it can be signalled");
+    }
+
+    /// Its exit code, and how long it took to end.
+    async fn ended(&mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        let status = until("the program's end", async || {
+            self.0.try_wait().expect("a child can be waited for")
+        })
+        .await;
+        (status.code(), began.elapsed())
+    }
+
+    async fn complaints(&mut self) -> (Option<i32>, String) {
+        let (code, _) = self.ended().await;
+        let mut said = String::new();
+        let err = self.0.stderr.as_mut().expect("piped");
+        err.read_to_string(&mut said).expect("text");
+        (code, said)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A service whose log is read up to the line that says where it listens, and no further.
+struct Unread {
+    process: Raw,
+    log: Option<BufReader<ChildStdout>>,
+    callbacks: SocketAddr,
+    operators: SocketAddr,
+}
+
+impl Unread {
+    fn start(settings: &Settings) -> Unread {
+        let config = settings.write();
+        let config = config.to_str().expect("text");
+        let (out, err) = (Stdio::piped(), Stdio::piped());
+        let mut process = Raw::start(["--config", config, "serve"], out, err);
+        let mut log = BufReader::with_capacity(64, process.0.stdout.take().expect("piped"));
+        loop {
+            let mut line = String::new();
+            log.read_line(&mut line).expect("the log can be read");
+            let line: Value = serde_json::from_str(&line).expect("a line of JSON");
+            if line["message"] == "started" {
+                let address = |name: &str| line[name].as_str().and_then(|text| text.parse().ok());
+                return Unread {
+                    callbacks: address("callbacks").expect("an address"),
+                    operators: address("operators").expect("an address"),
+                    process,
+                    log: Some(log),
+                };
+            }
+        }
+    }
+
+    async fn tell(&self, line: &mut Line, events: impl IntoIterator<Item = usize>) {
+        for nth in events {
+            let (event_id, order) = (format!("e{nth}"), format!("o{nth}"));
+            let body = event(&event_id, &order, "IN_REVIEW", clock::now());
+            line.send(Request::signed(PATH, SECRET, body).bytes()).await;
+            let answer = line.answer().await.expect("an answer");
+            assert_eq!(answer.status, 200, "event {nth}");
+        }
+    }
+
+    async fn ask(&self, path: &str) -> Answer {
+        let mut line = Line::open(HOME, self.operators).await.expect("a place");
+        line.send(Request::new("GET", path).bytes()).await;
+        line.answer().await.expect("an answer")
+    }
+
+    async fn dropped(&self) -> u64 {
+        let status = self.ask("/status").await.json();
+        status["log_lines_dropped"].as_u64().expect("a count")
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let folder = folder();
+    let mut service = Unread::start(&Settings::new(folder.path()));
+    let mut line = Line::open(HOME, service.callbacks).await.expect("a place");
+    // Three times as much as the pipe takes.
+    service.tell(&mut line, 0..600).await;
+    until("all to be looked at", async || {
+        let status = service.ask("/status").await.json();
+        (status["deliveries_waiting"] == 0).then_some(())
+    })
+    .await;
+    service.tell(&mut line, 600..610).await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
+    service.process.terminate();
+    let (code, took) = service.process.ended().await;
+    assert_eq!(code, Some(0));
+    // Its grace is eight seconds, and the machine may be busy.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
+async fn what_the_log_drops_is_counted_and_told_when_it_flows_again() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("log.filter", "trace");
+    let mut service = Unread::start(&settings);
+    let mut line = Line::open(HOME, service.callbacks).await.expect("a place");
+    let mut events = 0..;
+    until("lines to be dropped", async || {
+        service.tell(&mut line, events.by_ref().take(50)).await;
+        (service.dropped().await > 0).then_some(())
+    })
+    .await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
+    let metrics = service.ask("/metrics").await;
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    assert!(
+        metrics.contains("sinch_callbacks_log_lines_dropped_total "),
+        "{metrics}"
+    );
+    // Somebody reads again.
+    let log = service.log.take().expect("nobody has read it yet");
+    let (told, hears) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = log.lines().map_while(Result::ok);
+        let said = |line: &String| line.contains("lines of the log were dropped");
+        for line in lines.filter(said) {
+            // The test may have heard enough.
+            let _ = told.send(line);
+        }
+    });
+    let line: Value = until("a line about it", async || {
+        // Each line that is written is an occasion to tell.
+        service.ask("/livez").await;
+        let line = hears.try_recv().ok()?;
+        serde_json::from_str(&line).ok()
+    })
+    .await;
+    assert!(line["left_out"].as_u64() > Some(0), "{line}");
+}
+
+/// Each command that ends by itself, and the exit code of its verdict.
+fn commands(good: &str, bad: &str) -> Vec<(Vec<String>, i32)> {
+    let command = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    vec![
+        (command("--help"), 0),
+        (command("serve --help"), 0),
+        (command("--version"), 0),
+        (command(&format!("--config {good} check")), 0),
+        (command(&format!("--config {bad} check")), 78),
+        (command("demo --exit --seed 1"), 0),
+    ]
+}
+
+#[tokio::test]
+async fn output_that_ends_changes_no_verdict_and_full_output_is_an_error() {
+    let folders = [folder(), folder()];
+    let good = Settings::new(folders[0].path());
+    let bad = Settings::new(folders[1].path()).set("log.format", "none");
+    let [good, bad] = [good, bad].map(|settings| settings.write().display().to_string());
+    let mut running = Vec::new();
+    for (words, verdict) in commands(&good, &bad) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (reader, closed) = pipe().expect("a pipe");
+        drop(reader);
+        let full = File::options().write(true).open("/dev/full");
+        let full = full.expect("there is one on Linux");
+        for (out, code, complaint) in [
+            (Stdio::from(closed), verdict, ""),
+            (Stdio::from(full), 1, "standard output cannot be written"),
+        ] {
+            let started = Raw::start(words.iter().copied(), out, Stdio::piped());
+            running.push((format!("{words:?}"), started, code, complaint));
+        }
+    }
+    for (words, mut process, code, complaint) in running {
+        let (ended, said) = process.complaints().await;
+        assert_eq!(ended, Some(code), "{words}: {said}");
+        if complaint.is_empty() {
+            assert_eq!(said, "", "{words}");
+        } else {
+            assert!(said.contains(complaint), "{words}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_simulator_outlives_its_reader() {
+    let free = std::net::TcpListener::bind((HOME, 0)).expect("a free port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let (reader, closed) = pipe().expect("a pipe");
+    drop(reader);
+    let listen = address.to_string();
+    let words = ["simulate", "--listen", &listen, "--orders", "1"];
+    let mut process = Raw::start(words, closed, Stdio::piped());
+    until("the API", async || TcpStream::connect(address).await.ok()).await;
+    process.terminate();
+    assert_eq!(process.complaints().await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn nothing_but_text_is_written_into_a_pipe() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("log.format", "text");
+    let config = settings.write().display().to_string();
+    let (out, err) = (Stdio::piped(), Stdio::piped());
+    let mut process = Raw::start(["--config", &config, "serve"], out, err);
+    let mut log = BufReader::new(process.0.stdout.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("started") {
+        assert!(log.read_line(&mut said).expect("text") > 0, "{said}");
+    }
+    process.terminate();
+    log.read_to_string(&mut said).expect("text");
+    assert_eq!(process.ended().await.0, Some(0));
+    assert!(
+        said.contains("stopped"),
+        "the last line is there, too: {said}"
+    );
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+}

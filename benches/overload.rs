@@ -267,7 +267,7 @@ async fn run(quick: bool) -> Outcome<bool> {
                 ("before_p99_ms", json!(rounded(usual))),
                 (
                     "normal_after_ms",
-                    json!(normal_after.map(|after| after.as_millis() as u64))
+                    json!(normal_after.map(sinch_callbacks::logged::millis))
                 ),
                 ("acknowledged", json!(acknowledged)),
                 ("lost", json!(lost)),

@@ -124,7 +124,7 @@ fn run(name: &str, course: &Course, contender: Contender) -> Tally {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
     let tally = course.run(contender, threads);
-    let took = Duration::from_millis(began.elapsed().as_millis() as u64);
+    let took = Duration::from_millis(sinch_callbacks::logged::millis(began.elapsed()));
     println!(
         "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>7.3} GETs an order, at most {}, and {:.1} looks; {took:?}",
         tally.orders,

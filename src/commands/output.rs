@@ -50,8 +50,9 @@ pub fn complain(line: impl Display) {
 }
 
 /// The exit code of a command that ends with this one: a failure if its output did not get out.
+///
+/// Standard output itself is not touched, which is written out line by line: the log's thread may hold it, and wait.
 pub fn ended(code: ExitCode) -> ExitCode {
-    wrote(io::stdout().flush());
     match FAULT.get() {
         None => code,
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => code,

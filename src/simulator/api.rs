@@ -281,7 +281,7 @@ fn failure(status: u16, message: &str, retry_after: Option<Duration>) -> Respons
     let response = json(code(status), wire::error(status, message, None));
     match retry_after {
         Some(span) => {
-            let secs = span.as_millis().div_ceil(1000).to_string();
+            let secs = span.as_micros().div_ceil(1_000_000).to_string();
             ([(header::RETRY_AFTER, secs)], response).into_response()
         }
         None => response,

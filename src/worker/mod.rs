@@ -22,9 +22,10 @@ pub use look::Looker;
 pub use mind::Minder;
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use crate::logged::masked;
+use crate::logged::{Throttle, masked};
 use crate::order::OrderKey;
 use crate::store::StoreError;
 
@@ -42,10 +43,27 @@ fn passing(error: StoreError) -> Result<(), StoreError> {
         | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
         | StoreError::Rejected(_) => {
-            tracing::error!(%error, "the store did not do as asked; trying again");
+            tell(&error);
             Ok(())
         }
         StoreError::Broken(_) | StoreError::Closed => Err(error),
+    }
+}
+
+/// How often the log says that the store still does not do as asked, for the same reason.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// The reasons that the log has told of. All workers try again each second, for as long as it takes.
+static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+
+fn tell(error: &StoreError) {
+    let reason = match error {
+        // How little there is, is another number each time.
+        StoreError::LittleSpace { .. } => "little space".to_owned(),
+        other => other.to_string(),
+    };
+    if let Some(left_out) = TOLD.pass(reason, Instant::now()) {
+        tracing::error!(%error, left_out, "the store did not do as asked; trying again");
     }
 }
 

@@ -166,7 +166,7 @@ fn a_fast_sinch_finds_orders_in_hand_and_a_slow_one_or_a_low_rate_does_not() {
         let (mut pace, mut now) = (pace(lanes, rate), secs(0));
         for _ in 0..2000 {
             // A claim takes 1 ms, as does all else here.
-            let ends = match now.since(secs(0)).as_millis() % answer_ms {
+            let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
                 0 => lanes.min(pace.under_way),
                 _ => 0,
             };

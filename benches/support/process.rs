@@ -151,7 +151,7 @@ async fn is_ready(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(address).await else {
         return false;
     };
-    let request = b"GET /readyz HTTP/1.1\r\nhost: receiver\r\n\r\n";
+    let request = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     exchange(&mut stream, request)
         .await
         .is_ok_and(|head| head.status == 200)

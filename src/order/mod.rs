@@ -56,6 +56,20 @@ impl Id {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a text names the same: to the letter, or as a UUID, whose digits mean the same in either case.
+    pub fn is_named(&self, text: &str) -> bool {
+        text == self.0 || is_uuid(text) && text.eq_ignore_ascii_case(&self.0)
+    }
+}
+
+/// Whether it has the usual form of a UUID.
+fn is_uuid(text: &str) -> bool {
+    let is_place = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_place)
 }
 
 fn stays_in_its_segment(byte: u8) -> bool {

@@ -91,9 +91,11 @@ fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, Strin
     ] = fields;
     text("eventId", event_id)?;
     if let Some(named) = text("projectId", project_id)?
-        && named != project.as_str()
+        && !project.is_named(named)
     {
-        return Err("projectId is not the project that this path belongs to".to_owned());
+        return Err(format!(
+            "projectId is not the project that this path belongs to: {named:?}, not {project}"
+        ));
     }
     let resource_type = require("resourceType", resource_type)?;
     if resource_type != NUMBER_ORDER {
@@ -154,6 +156,29 @@ mod tests {
         match read(body).content {
             Content::NotUnderstood(reason) => reason,
             other => panic!("{body} was understood: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_project_is_named_in_either_case_and_another_one_is_shown() {
+        let body = |project: &str| {
+            format!(
+                r#"{{"projectId":"{project}","resourceType":"NUMBER_ORDER","resourceId":"o1","status":"BLOCKED"}}"#
+            )
+        };
+        for same in [PROJECT.to_owned(), PROJECT.to_uppercase()] {
+            let content = read(&body(&same)).content;
+            assert!(
+                matches!(content, Content::Order { .. }),
+                "{same}: {content:?}"
+            );
+        }
+        for other in ["another", "0d8e2a47-6a7c-4bd9-8d55-90c3f1c1e2ab"] {
+            let reason = reason(&body(other));
+            assert!(
+                reason.contains(PROJECT) && reason.contains(other),
+                "{reason}"
+            );
         }
     }
 

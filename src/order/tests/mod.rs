@@ -9,6 +9,28 @@ mod whatever;
 
 use super::*;
 
+#[test]
+fn only_the_digits_of_a_uuid_may_be_in_either_case() {
+    let uuid = "0d8e2a47-6a7c-4bd9-8d55-90c3f1c1e2aa";
+    for (id, text, same) in [
+        (uuid, uuid, true),
+        (uuid, "0D8E2A47-6A7C-4BD9-8D55-90C3F1C1E2AA", true),
+        (uuid, "0d8e2a47-6a7c-4bd9-8d55-90c3f1c1e2ab", false),
+        (uuid, "0d8e2a476a7c4bd98d5590c3f1c1e2aa", false),
+        (
+            "01kdvdnd42472bfxv9sfamm3kt",
+            "01KDVDND42472BFXV9SFAMM3KT",
+            false,
+        ),
+        ("p", "P", false),
+        ("p", "p", true),
+        ("p", "", false),
+    ] {
+        let id = Id::new(id).expect("an id");
+        assert_eq!(id.is_named(text), same, "{id} {text}");
+    }
+}
+
 const STALENESS: Duration = Duration::from_secs(15);
 const STALENESS_MAX: Duration = Duration::from_secs(300);
 

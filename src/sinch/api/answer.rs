@@ -16,6 +16,9 @@ const NAMES: [&str; 5] = [
     "expireTime",
 ];
 
+/// What is said of a body that cannot be read at all.
+pub(in crate::sinch) const NOT_AN_OBJECT: &str = "it is not a JSON object";
+
 /// A longer word than this is no state: it would only fill the database.
 const STATE_MAX_BYTES: usize = 256;
 
@@ -25,14 +28,14 @@ pub(in crate::sinch) fn found(
     project: &Id,
     order: &Id,
 ) -> Result<Snapshot, &'static str> {
-    let fields = fields::read(body, &NAMES).map_err(|_| "it is not a JSON object")?;
+    let fields = fields::read(body, &NAMES).map_err(|_| NOT_AN_OBJECT)?;
     let [id, owner, state, updated_at, expires_at] = &fields;
     let id = id.text().ok_or("it has no idNumberOrder")?;
     if id != order.as_str() {
         return Err("its idNumberOrder is not the order that was asked for");
     }
     let owner = owner.text().ok_or("it has no projectId")?;
-    if owner != project.as_str() {
+    if !project.is_named(owner) {
         return Err("its projectId is not the project that was asked for");
     }
     let state = state.text().ok_or("it has no state")?;

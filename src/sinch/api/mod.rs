@@ -6,6 +6,7 @@
 
 pub(super) mod answer;
 mod error;
+mod foreign;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -162,12 +163,18 @@ impl Client {
                 }
             }
         };
+        let headers = response.headers().clone();
         match response.status() {
             StatusCode::OK => {
                 let body = body(response, Endpoint::Orders).await?;
-                answer::found(&body, &self.project, order)
-                    .map(Answer::Found)
-                    .map_err(|why| AskError::Order { status: 200, why })
+                let found = answer::found(&body, &self.project, order);
+                found.map(Answer::Found).map_err(|why| AskError::Order {
+                    status: 200,
+                    why: match why {
+                        answer::NOT_AN_OBJECT => foreign::kind(&headers, &body).unwrap_or(why),
+                        _ => why,
+                    },
+                })
             }
             StatusCode::NOT_FOUND => {
                 let body = body(response, Endpoint::Orders).await?;
@@ -175,7 +182,9 @@ impl Client {
                     true => Ok(Answer::NotFound),
                     false => Err(AskError::Order {
                         status: 404,
-                        why: "it is not the API's own 404; check api_url and what stands between",
+                        why: foreign::kind(&headers, &body).unwrap_or(
+                            "it is not the API's own 404; check api_url and what stands between",
+                        ),
                     }),
                 }
             }

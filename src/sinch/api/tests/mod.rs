@@ -248,7 +248,10 @@ async fn a_404_counts_only_if_it_is_the_apis() {
     assert_eq!(client.get_order(&id("o1")).await, Ok(Answer::NotFound));
     let error = refusal(&client).await;
     assert_eq!((error.whose(), error.status()), (Fault::Order, Some(404)));
-    assert!(error.to_string().contains("not the API's own 404"));
+    assert!(
+        error.to_string().contains("is HTML, not the API's JSON"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,78 @@
+//! Answers that somebody else gave: a proxy, a portal, another server.
+
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+
+/// What an answer is that cannot be read as the API's, by its headers and its first bytes; `None` where
+/// neither tells.
+pub(super) fn kind(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+    let header = |name: HeaderName| headers.get(name).map_or(&[][..], |value| value.as_bytes());
+    let encoding = header(CONTENT_ENCODING);
+    let media_type = header(CONTENT_TYPE).to_ascii_lowercase();
+    let first = body.trim_ascii_start().first();
+    if body.starts_with(b"\x1f\x8b") || !encoding.is_empty() && encoding != b"identity" {
+        return Some(
+            "it is compressed (Content-Encoding), which nobody asked for; check api_url and what stands between",
+        );
+    }
+    if media_type.starts_with(b"text/html") || first == Some(&b'<') {
+        return Some("it is HTML, not the API's JSON; check api_url and what stands between");
+    }
+    if body.starts_with(b"\xef\xbb\xbf") {
+        return Some("it begins with a byte order mark; check api_url and what stands between");
+    }
+    let is_json = media_type.is_empty() || media_type.windows(4).any(|part| part == b"json");
+    (!is_json).then_some("its Content-Type is not JSON; check api_url and what stands between")
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_says_by_itself_that_it_is_somebody_elses() {
+        for (media_type, encoding, body, expected) in [
+            ("application/json", "", "{}", None),
+            ("application/problem+json; charset=utf-8", "", "[]", None),
+            ("", "", "", None),
+            ("", "identity", "{}", None),
+            ("application/json", "gzip", "{}", Some("compressed")),
+            ("application/json", "br", "\u{1}", Some("compressed")),
+            ("text/html", "gzip", "", Some("compressed")),
+            ("", "", "\u{1f}\u{8b}", None),
+            ("text/html; charset=utf-8", "", "", Some("HTML")),
+            ("Text/HTML", "", "log in", Some("HTML")),
+            ("", "", " \n<!doctype html>", Some("HTML")),
+            ("application/json", "", "<html>", Some("HTML")),
+            (
+                "application/json",
+                "",
+                "\u{feff}{}",
+                Some("byte order mark"),
+            ),
+            (
+                "text/plain",
+                "",
+                "no route",
+                Some("Content-Type is not JSON"),
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(CONTENT_TYPE, media_type), (CONTENT_ENCODING, encoding)] {
+                if !value.is_empty() {
+                    headers.insert(name, HeaderValue::from_static(value));
+                }
+            }
+            let kind = kind(&headers, body.as_bytes());
+            let fits = match (kind, expected) {
+                (None, None) => true,
+                (Some(kind), Some(expected)) => kind.contains(expected),
+                _ => false,
+            };
+            assert!(fits, "{media_type} {encoding} {body:?}: {kind:?}");
+        }
+        let raw = kind(&HeaderMap::new(), b"\x1f\x8b\x08");
+        assert!(raw.is_some_and(|kind| kind.contains("compressed")));
+    }
+}

@@ -428,7 +428,8 @@ async fn every_status_has_its_fault() {
         assert_eq!(server.counts(), (1, 1), "{status}");
         assert_eq!((error.whose(), error.status()), (fault, Some(status)));
         assert_eq!(error.retry_after(), wait.map(Duration::from_secs));
-        assert_eq!(error.is_refused(), status == 403);
+        // A 403 may be this order's alone: others tell.
+        assert!(!error.is_refused(), "{status}");
     }
 }
 

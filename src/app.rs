@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -15,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Signature, Sinch};
 use crate::http::callbacks::{self, Entrance};
-use crate::http::door::{Door, Listener, Places};
+use crate::http::door::{Door, Listener};
 use crate::http::operators;
+use crate::http::places::Shares;
 use crate::http::serve::{self, Limits};
 use crate::http::source::Sources;
 use crate::order::{BackOff, Id, Rule};
@@ -280,13 +282,12 @@ impl App {
             idle_timeout: config.callbacks.idle_timeout,
             grace: soft(config.worker.shutdown_grace),
         };
-        let places = Places {
-            served: config.callbacks.connections_max,
-            turned_away: 256,
-            strangers: 256,
-        };
+        let shares = shares(&config, getrlimit(Resource::Nofile).current);
+        if let Some(shortage) = &shares.shortage {
+            tracing::warn!("{shortage}");
+        }
         let known = Some(sources(&config));
-        let door = Door::new(Listener::Callbacks, known, places, vitals.clone());
+        let door = Door::new(Listener::Callbacks, known, shares.callbacks, vitals.clone());
         let service = callbacks::service(entrances(&config), store.clone(), vitals.clone());
         let (listener, stopping) = (callbacks_listener, stop.clone());
         let serving = serve::serve(listener, limits.clone(), door, service, stopping);
@@ -298,7 +299,7 @@ impl App {
             body_timeout: config.callbacks.body_timeout,
         };
         let router = operators::router(store, vitals.clone(), settings);
-        let door = Door::new(Listener::Operators, None, places, vitals.clone());
+        let door = Door::new(Listener::Operators, None, shares.operators, vitals.clone());
         let (listener, stopping) = (operators_listener, stop.clone());
         let serving = serve::serve(listener, limits, door, router, stopping);
         parts.spawn(async move { (Part::Operators, serving.await.map_err(RunError::from)) });
@@ -443,6 +444,13 @@ fn api_off(config: &Config) -> Vec<Id> {
         Api::Off => true,
     });
     off.map(|project| project.id.clone()).collect()
+}
+
+/// The connections for which this limit of open files leaves room.
+pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
+    let asked = config.projects.len() - api_off(config).len();
+    let asks_max = config.worker.lanes * asked;
+    Shares::new(limit, config.callbacks.connections_max, asks_max)
 }
 
 fn sources(config: &Config) -> Sources {

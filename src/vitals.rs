@@ -36,10 +36,12 @@ pub enum Refusal {
     Http,
     /// As many connections as may be were open already.
     Place,
+    /// The system could not hand a connection over, mostly for want of open files.
+    System,
 }
 
 impl Refusal {
-    const ALL: [Refusal; 10] = [
+    const ALL: [Refusal; 11] = [
         Refusal::Source,
         Refusal::Path,
         Refusal::Method,
@@ -50,6 +52,7 @@ impl Refusal {
         Refusal::Store,
         Refusal::Http,
         Refusal::Place,
+        Refusal::System,
     ];
 
     /// The code of this reason, as the log has it.
@@ -65,6 +68,7 @@ impl Refusal {
             Refusal::Store => "store",
             Refusal::Http => "http",
             Refusal::Place => "place",
+            Refusal::System => "system",
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, getrlimit};
+
 use super::output::say;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
@@ -24,6 +26,11 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     say("ok      configuration");
     for warning in &loaded.warnings {
         say(format_args!("unwise  configuration: {warning}"));
+    }
+    // `serve` raises its own limit as far as it may.
+    let files = getrlimit(Resource::Nofile).maximum;
+    if let Some(shortage) = app::shares(&loaded.config, files).shortage {
+        say(format_args!("unwise  open files: {shortage}"));
     }
     let mut code = 0;
     for (what, verdict) in verdicts(&loaded.config).await {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::callbacks::RETRY_AFTER_SECS;
 use super::foreign::Foreign;
+use super::places::Places;
 use super::problem::Problem;
 use super::source::Sources;
 use crate::clock;
@@ -31,17 +32,6 @@ pub enum Listener {
     Callbacks,
     /// Operators ask here.
     Operators,
-}
-
-/// Connections that a listener may have at once, of each kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
-    /// Those that are served.
-    pub served: usize,
-    /// Those beyond that, which are told so.
-    pub turned_away: usize,
-    /// Those of strangers, which are told so.
-    pub strangers: usize,
 }
 
 /// The door of one listener.
@@ -98,6 +88,7 @@ impl Door {
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
             self.refused(
                 Refusal::Source,
+                Some(StatusCode::FORBIDDEN),
                 peer,
                 "its source is not in callbacks.allow, nor a trusted proxy",
             );
@@ -108,7 +99,12 @@ impl Door {
             Err(_) => {
                 let what =
                     "as many connections as may be are open; raise callbacks.connections_max";
-                self.refused(Refusal::Place, peer, what);
+                self.refused(
+                    Refusal::Place,
+                    Some(StatusCode::SERVICE_UNAVAILABLE),
+                    peer,
+                    what,
+                );
                 send_away(&self.no_place, &self.turned_away)
             }
         }
@@ -116,7 +112,7 @@ impl Door {
 
     /// Tells of something that is no request.
     pub fn met(&self, peer: IpAddr, foreign: Foreign) {
-        self.refused(Refusal::Http, peer, foreign.advice());
+        self.refused(Refusal::Http, None, peer, foreign.advice());
     }
 
     /// What the sender of something that is no request is told.
@@ -124,21 +120,28 @@ impl Door {
         self.foreign.clone()
     }
 
-    /// Tells of a connection that the system could not hand over.
+    /// Tells of a connection that the system could not hand over. It waits, and is taken when it can be.
     pub fn not_accepted(&self, error: &io::Error) {
-        tracing::debug!(%error, "a connection was not taken");
+        if let Some(left_out) = self.vitals.refused(Refusal::System, None, clock::now()) {
+            let (why, listener) = (Refusal::System.code(), self.listener);
+            tracing::error!(
+                why, ?listener, %error, left_out,
+                "a connection has to wait: if open files are wanting, raise their limit (LimitNOFILE=, ulimit -n), or \
+                 lower callbacks.connections_max"
+            );
+        }
     }
 
-    fn refused(&self, why: Refusal, peer: IpAddr, what: &str) {
+    fn refused(&self, why: Refusal, status: Option<StatusCode>, peer: IpAddr, what: &str) {
+        let (code, status) = (why.code(), status.map(|status| status.as_u16()));
         match self.listener {
             Listener::Callbacks => {
                 if let Some(left_out) = self.vitals.refused(why, Some(peer), clock::now()) {
-                    let (why, source) = (why.code(), peer);
-                    tracing::warn!(why, %source, left_out, "refused a connection: {what}");
+                    tracing::warn!(why = code, status, source = %peer, left_out, "refused a connection: {what}");
                 }
             }
             Listener::Operators => {
-                tracing::debug!(why = why.code(), %peer, "refused on the operators' listener: {what}");
+                tracing::debug!(why = code, status, source = %peer, "refused an operator's connection: {what}");
             }
         }
     }

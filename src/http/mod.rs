@@ -6,6 +6,7 @@ mod foreign;
 mod line;
 mod nearly;
 pub mod operators;
+pub mod places;
 pub mod problem;
 mod refused;
 mod rest;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until,
+    HOME, Line, PATH, Process, Request, SECRET, STRANGER, Service, Settings, event, folder, until,
 };
 
 /// The time-outs that these services are given.
@@ -160,4 +160,66 @@ async fn no_more_connections_than_allowed() {
             .filter(|answer| answer.status == 200)
     })
     .await;
+}
+
+#[tokio::test]
+async fn few_open_files_are_shared_so_that_operators_are_answered() {
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .set("callbacks.header_timeout_secs", 60)
+        .limit_files(110);
+    let service = Service::start(&settings).await;
+    let warned = |line: &String| {
+        line.contains("WARN") && line.contains("connections_max = 512") && line.contains("110")
+    };
+    until("a warning", async || {
+        service.lines().iter().any(warned).then_some(())
+    })
+    .await;
+    let mut silent = Vec::new();
+    for n in 0..150 {
+        let from = if n % 3 == 0 { STRANGER } else { HOME };
+        silent.push(Line::open(from, service.callbacks).await);
+    }
+    for _ in 0..5 {
+        assert_eq!(service.ask("/readyz").await.status, 200);
+    }
+    assert_eq!(service.refused("system").await, 0, "none was wanting");
+    drop(silent);
+    until("a place", async || {
+        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        line.send(good("e1").bytes()).await;
+        let answer = line.answer().await.ok()?;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+
+    let config = settings.write();
+    let arguments = ["--config".as_ref(), config.as_os_str(), "check".as_ref()];
+    let checked = Process::start_limited(110, arguments).ended().await;
+    assert!(checked.out.contains("unwise  open files: "), "{checked:?}");
+}
+
+#[tokio::test]
+async fn running_out_of_open_files_is_told_and_passes() {
+    let folder = folder();
+    let service = Service::start(&Settings::new(folder.path())).await;
+    let mut kept = open(&service).await;
+    kept.send(good("e1").bytes()).await;
+    assert_eq!(kept.answer().await.expect("an answer").status, 200);
+
+    service.limit_files(4);
+    let mut waiting = open(&service).await;
+    waiting.send(good("e2").bytes()).await;
+    until("the log's line", async || {
+        let told = |line: &String| line.contains("ERROR") && line.contains("has to wait");
+        service.lines().iter().any(told).then_some(())
+    })
+    .await;
+    // Who is connected is served, and who waits is served as soon as it can be.
+    kept.send(good("e3").bytes()).await;
+    assert_eq!(kept.answer().await.expect("an answer").status, 200);
+    service.limit_files(1000);
+    assert_eq!(waiting.answer().await.expect("an answer").status, 200);
+    assert!(service.refused("system").await > 0);
 }

@@ -49,7 +49,7 @@ async fn each_refusal_says_what_was_refused() {
         (
             STRANGER,
             plain(PATH),
-            json!({"why": "source", "source": "127.0.0.9"}),
+            json!({"why": "source", "status": 403, "source": "127.0.0.9"}),
         ),
         (
             proxy,

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 
 use super::until;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -49,14 +51,25 @@ impl Process {
         environment: &[(&'static str, String)],
         arguments: impl IntoIterator<Item = S>,
     ) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        let mut command = Command::new(PROGRAM);
         command.envs(environment.iter().cloned());
         Process::spawn(command, arguments)
     }
 
+    /// … with so many open files at the most.
+    pub fn start_limited<S: AsRef<OsStr>>(
+        open_files: u32,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
+        let mut shell = Command::new("sh");
+        let limited = r#"ulimit -n "$0" && exec "$@""#;
+        shell.args(["-c", limited, &open_files.to_string(), PROGRAM]);
+        Process::spawn(shell, arguments)
+    }
+
     /// … as another user.
     pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
+        let mut command = Command::new(PROGRAM);
         command.uid(user).gid(user);
         Process::spawn(command, arguments)
     }
@@ -105,6 +118,17 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
+    }
+
+    /// Changes how many open files it may have from now on.
+    pub fn limit_files(&self, files: u64) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let allowed = getrlimit(Resource::Nofile);
+        let limit = Rlimit {
+            current: Some(files),
+            maximum: allowed.maximum,
+        };
+        prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
     }
 
     /// Whether it is still there.

@@ -56,7 +56,10 @@ impl Service {
     pub fn spawn(settings: &Settings) -> Process {
         let config = settings.write();
         let arguments = ["--config".as_ref(), config.as_os_str(), "serve".as_ref()];
-        Process::start_in(settings.environment(), arguments)
+        match settings.open_files() {
+            None => Process::start_in(settings.environment(), arguments),
+            Some(files) => Process::start_limited(files, arguments),
+        }
     }
 
     /// Where Sinch is told to call.

@@ -26,6 +26,7 @@ pub struct Settings {
     tables: BTreeMap<&'static str, Table>,
     projects: Vec<Table>,
     environment: Vec<(&'static str, String)>,
+    open_files: Option<u32>,
 }
 
 impl Settings {
@@ -43,6 +44,7 @@ impl Settings {
             tables: BTreeMap::new(),
             projects: vec![project],
             environment: Vec::new(),
+            open_files: None,
         };
         let database = settings.database();
         settings
@@ -100,6 +102,17 @@ impl Settings {
     pub fn set_environment(mut self, name: &'static str, value: impl Into<String>) -> Settings {
         self.environment.push((name, value.into()));
         self
+    }
+
+    /// Lets the program have so many open files at the most.
+    pub fn limit_files(mut self, files: u32) -> Settings {
+        self.open_files = Some(files);
+        self
+    }
+
+    /// How many it may have; `None`: as many as the test itself.
+    pub fn open_files(&self) -> Option<u32> {
+        self.open_files
     }
 
     /// The variables that were set.

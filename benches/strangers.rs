@@ -1,0 +1,235 @@
+//! What strangers can do to those who may call.
+//!
+//! `cargo bench --bench strangers -- [--quick]`
+//!
+//! The real program is called at a rate that it bears easily, first by nobody else, then while strangers, who come
+//! from an address that is not allowed, lay siege to it: 560 connections that say nothing and 300 that send headers
+//! without an end. A stranger who is hung up on comes again a second later. Callbacks must be acknowledged almost as
+//! soon as before, all of them, and the strangers must cost next to no memory.
+//!
+//! The service has one core, and its callers, strangers included, another, where there are two.
+
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use clap::Parser;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use figures::{Requirements, line, rounded};
+use load::{Plan, Refused, Report};
+use process::{Outcome, Service};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Some seconds instead of a minute; nothing is judged but that every callback is answered 200.
+    #[arg(long)]
+    quick: bool,
+    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Connections that say nothing.
+const SILENT: usize = 560;
+/// Connections that send headers without an end.
+const ENDLESS: usize = 300;
+/// Where they come from: an address that may not call.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+/// How long a stranger who was hung up on stays away.
+const AWAY: Duration = Duration::from_secs(1);
+/// How often one that sends headers sends another.
+const PACE: Duration = Duration::from_millis(10);
+/// What it sends.
+const HEADER_BYTES: usize = 1024;
+
+/// Callbacks a second, and over how many connections.
+const RATE: f64 = 500.0;
+const CONNECTIONS: usize = 16;
+
+/// How much longer an answer may take under siege.
+const TIMES: f64 = 2.0;
+/// How much more memory the service may hold.
+const MEMORY_MIB: f64 = 16.0;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let outcome = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(arguments.quick)));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("strangers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Keeps this thread, and what it starts from now on, to the first core or to the last.
+fn keep_to(last: bool) -> Outcome<()> {
+    let allowed = sched_getaffinity(None)?;
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+    let core = if last {
+        cores.next_back()
+    } else {
+        cores.next()
+    };
+    let mut only = CpuSet::new();
+    only.set(core.ok_or("there is no core")?);
+    Ok(sched_setaffinity(None, &only)?)
+}
+
+async fn call(service: &Service, span: Duration) -> Outcome<Report> {
+    let count = (RATE * span.as_secs_f64() * 1.2) as usize;
+    let callbacks = process::callbacks(count, load::LIVES);
+    let plan = Plan {
+        rate: Some(RATE),
+        refused: Refused::Dropped,
+        ..Plan::closed(CONNECTIONS, span / 10)
+    };
+    Ok(load::run(service.callbacks, &callbacks, &plan, sleep(span)).await?)
+}
+
+async fn run(quick: bool) -> Outcome<bool> {
+    process::widen()?;
+    let span = Duration::from_secs(if quick { 4 } else { 30 });
+    let folder = process::folder()?;
+    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
+    let all = sched_getaffinity(None)?;
+    // What is started has the cores of who started it.
+    keep_to(false)?;
+    let (receiver, _) = service.start().await?;
+    sched_setaffinity(None, &all)?;
+    keep_to(true)?;
+
+    // Once for nothing, so that both runs find the service warm.
+    call(&service, span / 4).await?;
+    let quiet = call(&service, span).await?;
+    let (quiet_mib, _) = receiver.memory()?;
+    let siege = Siege::lay(service.callbacks);
+    sleep(AWAY).await;
+    let besieged = call(&service, span).await?;
+    let (_, peak_mib) = receiver.memory()?;
+    let came = siege.lift().await;
+    receiver.stop()?;
+
+    let p99 = |report: &Report| report.percentile_ms(0.99);
+    let (before, during) = (p99(&quiet), p99(&besieged));
+    let row = |what: &str, value: f64| println!("{what:<46} {value:>10.2}");
+    println!();
+    row("callbacks a second", besieged.per_second);
+    row("strangers' connections, in all", came as f64);
+    row("p50 before, ms", quiet.percentile_ms(0.5));
+    row("p50 under siege, ms", besieged.percentile_ms(0.5));
+    row("p99 before, ms", before);
+    row("p99 under siege, ms", during);
+    row(
+        "not answered 200",
+        (quiet.refused + besieged.refused) as f64,
+    );
+    row("memory before, MiB", quiet_mib);
+    row("memory at its peak, MiB", peak_mib);
+
+    let whole = quiet.refused + besieged.refused == 0;
+    let mut required = Requirements::default();
+    required.add("p99 within twice the quiet one", during <= before * TIMES);
+    required.add(
+        "memory within 16 MiB of the quiet run",
+        peak_mib - quiet_mib <= MEMORY_MIB,
+    );
+    required.add("every callback answered 200", whole);
+    let good = required.judge(quick) && whole;
+    println!(
+        "{}",
+        line(
+            "strangers",
+            [
+                ("seconds", json!(span.as_secs())),
+                ("connections", json!(came)),
+                ("before_p99_ms", json!(rounded(before))),
+                ("siege_p99_ms", json!(rounded(during))),
+                ("before_mib", json!(rounded(quiet_mib))),
+                ("peak_mib", json!(rounded(peak_mib))),
+            ]
+        )
+    );
+    Ok(good)
+}
+
+/// The strangers.
+struct Siege {
+    strangers: JoinSet<()>,
+    came: Arc<AtomicUsize>,
+}
+
+impl Siege {
+    fn lay(address: SocketAddr) -> Siege {
+        let mut siege = Siege {
+            strangers: JoinSet::new(),
+            came: Arc::default(),
+        };
+        for n in 0..SILENT + ENDLESS {
+            let came = siege.came.clone();
+            siege.strangers.spawn(async move {
+                loop {
+                    came.fetch_add(1, Relaxed);
+                    // Whatever becomes of the connection, it comes again.
+                    if let Ok(stream) = knock(address).await {
+                        stay(stream, n >= SILENT).await;
+                    }
+                    sleep(AWAY).await;
+                }
+            });
+        }
+        siege
+    }
+
+    /// Ends it, and says how many connections there were.
+    async fn lift(mut self) -> usize {
+        self.strangers.shutdown().await;
+        self.came.load(Relaxed)
+    }
+}
+
+async fn knock(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((STRANGER, 0)))?;
+    socket.connect(address).await
+}
+
+/// Stays until it is hung up on.
+async fn stay(mut stream: TcpStream, talks: bool) {
+    if !talks {
+        let mut unread = [0; 512];
+        while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
+        return;
+    }
+    let header = format!("X: {}\r\n", "x".repeat(HEADER_BYTES));
+    let mut next = stream.write_all(b"POST /callbacks HTTP/1.1\r\n").await;
+    while next.is_ok() {
+        sleep(PACE).await;
+        next = stream.write_all(header.as_bytes()).await;
+    }
+}

@@ -11,9 +11,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 
+use super::aside::{Aside, Way, begin_part, end_part, refused, set_aside};
 use super::batch::Statements;
 use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
+use super::unreadable::{self, JsonRow, UnreadableRow};
 use crate::order::{self, Answer, BackOff, Failure, Id, OrderKey, Rule, Status, Time, Tried};
 
 /// Which orders to lease.
@@ -94,6 +96,11 @@ pub enum Settled {
     },
     /// The lease had run out and somebody else holds the order: nothing was written.
     Fenced,
+    /// The order's row cannot be read or written. It is parked, and what Sinch said was not applied.
+    Aside {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Due orders that nobody holds, those first that have waited longest, as JSON: as for [`order_text`]. The index
@@ -138,29 +145,40 @@ const DUE_APART: &str = "
 const CHANCE_AMONG: u32 = 500;
 
 const LEASE: &str = "
-    UPDATE orders SET lease = ?, leased_until_at = ?, attempts = attempts + 1
+    UPDATE orders SET lease = ?, leased_until_at = ?, attempts = min(attempts + 1, 4294967295)
     WHERE id IN (SELECT value FROM json_each(?))";
 
 /// Leases due orders.
 pub(super) async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
-) -> sqlx::Result<Vec<Claim>> {
+    aside: &mut Aside,
+) -> sqlx::Result<Claimed> {
     let orders_max = request.orders_max as usize;
+    let mut finder = Finder {
+        db: &mut *db,
+        request,
+        aside,
+        unreadable: Vec::new(),
+    };
     let mut due = match request.turn {
-        Turn::Urgent => find(db, DUE_URGENT, request).await?.concat(),
+        Turn::Urgent => finder.find(DUE_URGENT, request.orders_max).await?.concat(),
         Turn::Oldest => Vec::new(),
-        Turn::Chance => find_by_chance(db, request).await?,
-        Turn::Apart => find(db, DUE_APART, request).await?.concat(),
+        Turn::Chance => finder.find_by_chance().await?,
+        Turn::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
     };
     if due.len() < orders_max && request.turn != Turn::Apart {
         let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
-        let oldest = find(db, DUE_OLDEST, request).await?.concat();
+        let oldest = finder.find(DUE_OLDEST, request.orders_max).await?.concat();
         due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
+    }
+    let unreadable = finder.unreadable;
+    for row in &unreadable {
+        set_aside(db, row.row, &row.to_string(), aside).await?;
     }
     // Who holds which order is told by the order and this.
     let lease = fastrand::i64(1..);
-    let claims: Vec<Claim> = due
+    let mut claims: Vec<Claim> = due
         .into_iter()
         .take(orders_max)
         .map(|due| Claim {
@@ -170,56 +188,90 @@ pub(super) async fn claim(
                 project: request.project.clone(),
                 order: due.name,
             },
-            attempts: due.attempts + 1,
+            attempts: due.attempts.saturating_add(1),
         })
         .collect();
-    if !claims.is_empty() {
-        let ids: Vec<i64> = claims.iter().map(|claim| claim.order_id).collect();
-        sqlx::query(LEASE)
-            .bind(lease)
-            .bind(request.now.plus(request.lease).0)
-            .bind(json(&ids))
-            .execute(db)
-            .await?;
+    let until = request.now.plus(request.lease);
+    if refused(take(db, &claims, until).await)?.is_err() {
+        let mut taken = Vec::with_capacity(claims.len());
+        for claim in claims {
+            match refused(take(db, std::slice::from_ref(&claim), until).await)? {
+                Ok(()) => taken.push(claim),
+                Err(reason) => {
+                    let reason = format!(
+                        "row {} of orders cannot be written: {reason}",
+                        claim.order_id
+                    );
+                    set_aside(db, claim.order_id, &reason, aside).await?;
+                }
+            }
+        }
+        claims = taken;
     }
-    Ok(claims)
+    Ok(Claimed { claims, unreadable })
 }
 
-/// The due orders of a query's lists.
-async fn find(
-    db: &mut SqliteConnection,
-    sql: &'static str,
-    request: &ClaimRequest,
-) -> sqlx::Result<Vec<Vec<Due>>> {
-    let apart: Vec<&str> = request.apart.iter().map(Id::as_str).collect();
-    let found = sqlx::query(sql)
-        .bind(request.now.0)
-        .bind(request.project.as_str())
-        .bind(request.orders_max)
-        .bind(json(&apart))
-        .fetch_one(db)
-        .await?;
-    (0..found.len())
-        .map(|list| rows::text(&found, list))
-        .collect()
+/// What a claim came to.
+pub(super) struct Claimed {
+    pub claims: Vec<Claim>,
+    /// Due orders that are set aside now.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
-/// The due orders of one list, which chance picks, in no order: of a project's thousand strange orders and its
-/// one that a callback has just named, each kind has its chance.
-async fn find_by_chance(
-    db: &mut SqliteConnection,
-    request: &ClaimRequest,
-) -> sqlx::Result<Vec<Due>> {
-    let among = ClaimRequest {
-        orders_max: request.orders_max.max(CHANCE_AMONG),
-        ..request.clone()
+/// Leases these orders.
+async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx::Result<()> {
+    let Some(claim) = claims.first() else {
+        return Ok(());
     };
-    let mut lists = find(db, DUE_URGENT, &among).await?;
-    lists.extend(find(db, DUE_OLDEST, &among).await?);
-    lists.retain(|list| !list.is_empty());
-    let mut picked = fastrand::choice(lists).unwrap_or_default();
-    fastrand::shuffle(&mut picked);
-    Ok(picked)
+    let ids: Vec<i64> = claims.iter().map(|claim| claim.order_id).collect();
+    let leased = sqlx::query(LEASE).bind(claim.lease).bind(until.0);
+    leased.bind(json(&ids)).execute(db).await?;
+    Ok(())
+}
+
+/// Finds due orders that can be read.
+struct Finder<'a> {
+    db: &'a mut SqliteConnection,
+    request: &'a ClaimRequest,
+    aside: &'a Aside,
+    unreadable: Vec<UnreadableRow>,
+}
+
+impl Finder<'_> {
+    /// The due orders of a query's lists.
+    async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
+        let apart: Vec<&str> = self.request.apart.iter().map(Id::as_str).collect();
+        // Those that are aside may be among the most urgent, and are to take nobody's place.
+        let limit = orders_max as usize + self.aside.len();
+        let found = sqlx::query(sql)
+            .bind(self.request.now.0)
+            .bind(self.request.project.as_str())
+            .bind(limit as i64)
+            .bind(json(&apart))
+            .fetch_one(&mut *self.db)
+            .await?;
+        let mut lists = Vec::with_capacity(found.len());
+        for list in 0..found.len() {
+            let mut read = unreadable::many::<Due>(&found, list)?;
+            read.rows.retain(|due| !self.aside.contains(&due.id));
+            lists.push(read.rows);
+            read.unreadable.retain(|row| !self.aside.contains(&row.row));
+            self.unreadable.extend(read.unreadable);
+        }
+        Ok(lists)
+    }
+
+    /// The due orders of one list, which chance picks, in no order: of a project's thousand strange orders and its
+    /// one that a callback has just named, each kind has its chance.
+    async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
+        let among = self.request.orders_max.max(CHANCE_AMONG);
+        let mut lists = self.find(DUE_URGENT, among).await?;
+        lists.extend(self.find(DUE_OLDEST, among).await?);
+        lists.retain(|list| !list.is_empty());
+        let mut picked = fastrand::choice(lists).unwrap_or_default();
+        fastrand::shuffle(&mut picked);
+        Ok(picked)
+    }
 }
 
 /// An order that is due.
@@ -231,9 +283,14 @@ struct Due {
     attempts: u32,
 }
 
+impl JsonRow for Due {
+    const TABLE: &'static str = "orders";
+    const COLUMNS: &'static str = "o.id, o.name, o.attempts";
+}
+
 /// Releases an order that its holder has not asked about; the try does not count.
 pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
-    let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = attempts - 1 \
+    let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
                WHERE id = ? AND lease = ?";
     let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
     released.execute(db).await?;
@@ -268,14 +325,47 @@ struct NewAnswer {
 pub(super) async fn settle(
     db: &mut SqliteConnection,
     outcomes: &[&Outcome],
+    way: Way,
+    aside: &mut Aside,
+) -> sqlx::Result<Vec<Settled>> {
+    if way == Way::Together {
+        return settle_together(db, outcomes, aside).await;
+    }
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        begin_part(db).await?;
+        let done = settle_together(db, &[outcome], aside).await;
+        match end_part(db, done).await? {
+            Ok(done) => settled.extend(done),
+            Err(reason) => {
+                let order_id = outcome.claim.order_id;
+                let reason = format!("row {order_id} of orders cannot be written: {reason}");
+                set_aside(db, order_id, &reason, aside).await?;
+                settled.push(Settled::Aside { reason });
+            }
+        }
+    }
+    Ok(settled)
+}
+
+async fn settle_together(
+    db: &mut SqliteConnection,
+    outcomes: &[&Outcome],
+    aside: &mut Aside,
 ) -> sqlx::Result<Vec<Settled>> {
     let ids: Vec<i64> = outcomes.iter().map(|o| o.claim.order_id).collect();
     let found = sqlx::query(LEASED)
         .bind(json(&ids))
         .fetch_one(&mut *db)
         .await?;
-    let found: Vec<(i64, StoredOrder)> = rows::text(&found, 0)?;
+    let found = unreadable::many::<(i64, StoredOrder)>(&found, 0)?;
+    let mut faults = HashMap::new();
+    for row in found.unreadable {
+        set_aside(db, row.row, &row.to_string(), aside).await?;
+        faults.insert(row.row, row.to_string());
+    }
     let mut leased: HashMap<i64, (bool, StoredOrder)> = found
+        .rows
         .into_iter()
         .map(|(wished, stored)| (stored.id, (wished != 0, stored)))
         .collect();
@@ -283,6 +373,10 @@ pub(super) async fn settle(
     let mut fulfilled = vec![];
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
+        if let Some(reason) = faults.get(&outcome.claim.order_id).cloned() {
+            settled.push(Settled::Aside { reason });
+            continue;
+        }
         // Its holder takes it out, so that nobody settles it twice in one batch; whoever comes late leaves it there.
         let held = leased
             .get(&outcome.claim.order_id)

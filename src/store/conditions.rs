@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::rows::{self, StoredOrder, json, order_text};
+use super::aside::refused;
+use super::rows::{StoredOrder, json, order_text};
+use super::unreadable;
 use super::{Store, StoreError};
 use crate::order::{self, Condition, Limits, OrderKey, State, Time};
 
@@ -65,10 +66,14 @@ pub(super) async fn reported(
     db: &mut SqliteConnection,
     alarms: &[(i64, String)],
 ) -> sqlx::Result<()> {
-    sqlx::query(REPORTED)
-        .bind(json(&alarms))
-        .execute(db)
-        .await?;
+    let all = sqlx::query(REPORTED).bind(json(&alarms));
+    if refused(all.execute(&mut *db).await)?.is_err() {
+        // One that cannot be kept is reported again; the others are not.
+        for alarm in alarms {
+            let one = sqlx::query(REPORTED).bind(json(&[alarm]));
+            let _ = refused(one.execute(&mut *db).await)?;
+        }
+    }
     Ok(())
 }
 
@@ -134,27 +139,22 @@ impl Store {
                 .bind(limit);
             found.extend(query.fetch_all(&mut *db).await?);
         }
-        let conditions = found.iter().map(|row| condition_row(row, now, limits));
-        Ok(conditions
-            .filter_map(sqlx::Result::transpose)
-            .collect::<sqlx::Result<_>>()?)
+        let found = unreadable::each(&found)?;
+        self.met.note(&found.unreadable);
+        let orders = found.rows.into_iter();
+        Ok(orders
+            .filter_map(|stored| condition_row(stored, now, limits))
+            .collect())
     }
 }
 
-/// The order in this row with its condition; `None`: it is in none.
-fn condition_row(
-    row: &SqliteRow,
-    now: Time,
-    limits: &Limits,
-) -> sqlx::Result<Option<ConditionRow>> {
-    let stored: StoredOrder = rows::text(row, 0)?;
-    let Some(condition) = order::condition(&stored.order, now, limits) else {
-        return Ok(None);
-    };
+/// The order with its condition; `None`: it is in none.
+fn condition_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<ConditionRow> {
+    let condition = order::condition(&stored.order, now, limits)?;
     let known = stored.order.confirmed.as_ref();
     let expires_at = known.and_then(|c| c.expires_at);
     let left = expires_at.filter(|at| *at > now);
-    Ok(Some(ConditionRow {
+    Some(ConditionRow {
         project: stored.key.project.to_string(),
         order: stored.key.order.to_string(),
         state: known.map(|c| c.state.as_str()),
@@ -164,5 +164,5 @@ fn condition_row(
         since: known.map(|c| c.updated_at),
         id: stored.id,
         key: stored.key,
-    }))
+    })
 }

@@ -4,15 +4,17 @@
 //! microseconds: they are applied inside the writer's transaction, on orders that nobody else can change
 //! meanwhile. No lease is needed, and nothing is left half done.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
+use super::aside::{Way, begin_part, end_part, refused};
 use super::batch::Statements;
 use super::news::{Name, News, Waiting};
 use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
+use super::unreadable::{self, Read, UnreadableRow, lossy};
 use crate::order::{self, Decision, Doubt, Event, Id, OrderKey, Rule, Time};
 
 /// What to look at, and by which rules.
@@ -54,6 +56,8 @@ pub struct LookReport {
     pub newest: i64,
     /// The deliveries that were looked at.
     pub looked: Vec<Looked>,
+    /// Rows that could not be read: deliveries, which are parked, and orders, of which the deliveries are.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 /// Only where these are all the news up to the last of them, as they were when they were read. Whoever looked
@@ -93,6 +97,7 @@ pub(super) async fn look(
     db: &mut SqliteConnection,
     request: &LookRequest,
     news: &News,
+    way: Way,
 ) -> sqlx::Result<LookReport> {
     let moved = sqlx::query(LOOKED_TO)
         .bind(news.last)
@@ -100,13 +105,69 @@ pub(super) async fn look(
         .bind(news.taken as i64)
         .execute(&mut *db);
     let unchanged = moved.await?.rows_affected() > 0;
-    let found = match unchanged {
-        true => orders(db, &news.waiting).await?,
-        false => Vec::new(),
+    let mut report = LookReport {
+        taken: news.taken,
+        newest: news.newest,
+        ..LookReport::default()
     };
+    if !unchanged {
+        return Ok(report);
+    }
+    for row in &news.unreadable {
+        park(db, row.row, &row.to_string(), request.now).await?;
+    }
+    report.unreadable.clone_from(&news.unreadable);
+    let waiting: Vec<(&Name, &Vec<Waiting>)> = news.waiting.iter().collect();
+    if way == Way::Together {
+        look_together(db, request, &waiting, &mut report).await?;
+        return Ok(report);
+    }
+    for one in waiting.chunks(1) {
+        begin_part(db).await?;
+        let mut part = LookReport::default();
+        let done = look_together(db, request, one, &mut part).await;
+        match end_part(db, done).await? {
+            Ok(()) => {
+                report.looked.extend(part.looked);
+                report.unreadable.extend(part.unreadable);
+            }
+            Err(reason) => {
+                let reason = format!("its order cannot be written: {reason}");
+                let parked = park_all(db, request.now, one, &reason).await?;
+                report.looked.extend(parked);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Looks at all that waits for these orders.
+async fn look_together(
+    db: &mut SqliteConnection,
+    request: &LookRequest,
+    waiting: &[(&Name, &Vec<Waiting>)],
+    report: &mut LookReport,
+) -> sqlx::Result<()> {
+    let found = orders(db, waiting).await?;
+    if found.rows.len() < waiting.len() {
+        let known: HashSet<&Name> = found.rows.iter().map(|(name, _)| name).collect();
+        let unknown = waiting.iter().filter(|(name, _)| !known.contains(name));
+        for one in unknown {
+            let row = found
+                .unreadable
+                .iter()
+                .find(|row| row.order.as_ref() == Some(&one.0.1));
+            let why = row.map_or_else(|| "its row is not found".to_owned(), ToString::to_string);
+            let reason = format!("its order cannot be read: {why}");
+            let parked = park_all(db, request.now, &[*one], &reason).await?;
+            report.looked.extend(parked);
+        }
+    }
+    report.unreadable.extend(found.unreadable);
+    let waiting: HashMap<&Name, &Vec<Waiting>> = waiting.iter().copied().collect();
     let (mut updates, mut looked, mut moves) = (vec![], vec![], vec![]);
-    for (name, mut stored) in found {
-        let deliveries = &news.waiting[&name];
+    for (name, mut stored) in found.rows {
+        let deliveries = waiting[&name];
         let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
         let look = order::look(&stored.order, &events, request.now, &request.rule);
         let api_off = request.api_off.contains(&stored.key.project);
@@ -139,11 +200,66 @@ pub(super) async fn look(
     rows::write_looked(db, &updates).await?;
     settle(db, &looked, request.now).await?;
     transitions::insert(db, &moves).await?;
-    Ok(LookReport {
-        taken: news.taken,
-        newest: news.newest,
-        looked: looked.into_iter().map(|(_, looked)| looked).collect(),
-    })
+    let looked = looked.into_iter().map(|(_, looked)| looked);
+    report.looked.extend(looked);
+    Ok(())
+}
+
+const PARK: &str = "
+    UPDATE deliveries SET phase = 'parked', verdict = ?2, order_id = o.id, settled_at = iif(o.id IS NULL, NULL, ?3)
+    FROM (SELECT d.id AS delivery, o.id FROM deliveries AS d
+        LEFT JOIN orders AS o ON o.project = d.project AND o.name = d.order_name WHERE d.id = ?1) AS o
+    WHERE deliveries.id = o.delivery AND phase NOT IN ('settled', 'recorded', 'parked')";
+
+/// Parks a delivery, with its order's row where there is one. If the database refuses even that, it stays as it is.
+async fn park(
+    db: &mut SqliteConnection,
+    delivery: i64,
+    reason: &str,
+    now: Time,
+) -> sqlx::Result<()> {
+    let parked = sqlx::query(PARK).bind(delivery).bind(reason).bind(now.0);
+    if let Err(error) = refused(parked.execute(db).await)? {
+        tracing::error!(
+            delivery,
+            error,
+            "a delivery could not be parked, and is left as it is"
+        );
+    }
+    Ok(())
+}
+
+/// Parks all that waits for these orders.
+async fn park_all(
+    db: &mut SqliteConnection,
+    now: Time,
+    waiting: &[(&Name, &Vec<Waiting>)],
+    reason: &str,
+) -> sqlx::Result<Vec<Looked>> {
+    let mut looked = Vec::new();
+    for ((project, order), deliveries) in waiting {
+        let project = project_name(db, *project).await?;
+        for delivery in *deliveries {
+            park(db, delivery.id, reason, now).await?;
+            let key = project.clone().zip(Id::new(order.as_str()));
+            looked.extend(key.map(|(project, order)| Looked {
+                delivery: delivery.id,
+                event: delivery.event_name.clone(),
+                key: OrderKey { project, order },
+                verdict: reason.to_owned(),
+                parked: true,
+                age: now.since(delivery.event.received_at),
+            }));
+        }
+    }
+    Ok(looked)
+}
+
+async fn project_name(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Option<Id>> {
+    let name = sqlx::query("SELECT name FROM projects WHERE id = ?").bind(project);
+    let row = name.fetch_optional(db).await?;
+    let name = row.map(|row| lossy(&row, "name")).transpose()?;
+    Ok(name.and_then(Id::new))
 }
 
 /// Settles deliveries, each with its order's row.
@@ -169,19 +285,21 @@ async fn settle(
 /// The orders that deliveries wait for; those that nobody knew are known from now on.
 async fn orders(
     db: &mut SqliteConnection,
-    waiting: &BTreeMap<Name, Vec<Waiting>>,
-) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let names: Vec<&Name> = waiting.keys().collect();
+    waiting: &[(&Name, &Vec<Waiting>)],
+) -> sqlx::Result<Read<(Name, StoredOrder)>> {
+    let names: Vec<&Name> = waiting.iter().map(|(name, _)| *name).collect();
     let mut known = read(db, &names).await?;
-    if known.len() == names.len() {
+    if known.rows.len() == names.len() {
         return Ok(known);
     }
+    // They are read again among those that are not known.
+    known.unreadable.clear();
     let mut new: Vec<(&Name, &Waiting)> = waiting
         .iter()
-        .filter_map(|(name, deliveries)| Some((name, deliveries.first()?)))
+        .filter_map(|(name, deliveries)| Some((*name, deliveries.first()?)))
         .collect();
     {
-        let known: HashSet<&Name> = known.iter().map(|(name, _)| name).collect();
+        let known: HashSet<&Name> = known.rows.iter().map(|(name, _)| name).collect();
         new.retain(|(name, _)| !known.contains(name));
     }
     // Orders are numbered as they become known.
@@ -203,19 +321,23 @@ async fn orders(
 async fn read(
     db: &mut SqliteConnection,
     names: &[&Name],
-) -> sqlx::Result<Vec<(Name, StoredOrder)>> {
-    let mut known = Vec::with_capacity(names.len());
+) -> sqlx::Result<Read<(Name, StoredOrder)>> {
+    let mut known = Read::default();
     for (sql, names) in ORDERS.over(names) {
         let found = names
             .iter()
             .fold(sqlx::query(sql), |query, (project, name)| {
                 query.bind(*project).bind(name.as_str())
             });
-        let found: Vec<(i64, StoredOrder)> = rows::text(&found.fetch_one(&mut *db).await?, 0)?;
-        known.extend(found.into_iter().map(|(project, stored)| {
-            let name = (project, stored.key.order.to_string());
-            (name, stored)
-        }));
+        let found: Read<(i64, StoredOrder)> =
+            unreadable::many(&found.fetch_one(&mut *db).await?, 0)?;
+        known.unreadable.extend(found.unreadable);
+        known
+            .rows
+            .extend(found.rows.into_iter().map(|(project, stored)| {
+                let name = (project, stored.key.order.to_string());
+                (name, stored)
+            }));
     }
     Ok(known)
 }

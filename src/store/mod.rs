@@ -4,6 +4,7 @@
 //! disk. Writes go through one task (`writer`), reads through a small pool beside it. Decisions are
 //! made by the pure rules of [`crate::order`], inside the transaction that records them.
 
+mod aside;
 mod asks;
 mod backup;
 mod batch;
@@ -28,6 +29,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod unreadable;
 mod visit;
 mod words;
 mod writer;
@@ -40,11 +42,12 @@ pub use look::{LookReport, LookRequest, Looked};
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub use place::exposed;
 pub use queries::{
-    AnswerRow, Body, DeliveryRow, Found, OrderFilter, OrderHistory, OrderRow, ParkedRow,
+    AnswerRow, Body, DeliveryRow, Found, Listing, OrderFilter, OrderHistory, OrderRow, ParkedRow,
     TransitionRow,
 };
 pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, StateCount, Summary};
+pub use unreadable::UnreadableRow;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +57,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::order::{Id, OrderKey, Time};
 use readers::Readers;
 use space::Space;
+use unreadable::Met;
 use writer::{Call, Write};
 
 /// A handle on the database; clones share it.
@@ -65,6 +69,7 @@ pub struct Store {
     space: Arc<Space>,
     news: Arc<Notify>,
     asks: Arc<Notify>,
+    met: Arc<Met>,
 }
 
 /// What accepting a delivery came to; in every case it is on disk.
@@ -100,6 +105,9 @@ pub enum StoreError {
     /// More is waiting for the disk than is allowed. Try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
+    /// What was to be read could not be. Try again.
+    #[error("the database could not be read: {0}")]
+    Unread(String),
     /// The database will not take this one write; others are not concerned.
     #[error("the database refused the write: {0}")]
     Rejected(String),
@@ -116,7 +124,7 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         match StoreError::of_writer(error) {
-            StoreError::Broken(reason) => StoreError::Rejected(reason),
+            StoreError::Broken(reason) | StoreError::Rejected(reason) => StoreError::Unread(reason),
             other => other,
         }
     }
@@ -193,6 +201,7 @@ impl Store {
             });
         }
         let report = self.write(Write::Look, (request, news)).await?;
+        self.met.note(&report.unreadable);
         if !report.looked.is_empty() {
             self.asks.notify_waiters();
         }
@@ -205,7 +214,9 @@ impl Store {
     ///
     /// Any [`StoreError`]; nothing is leased then.
     pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
-        self.write(Write::Claim, request).await
+        let claimed = self.write(Write::Claim, request).await?;
+        self.met.note(&claimed.unreadable);
+        Ok(claimed.claims)
     }
 
     /// Records what came of asking about claimed orders, and releases them; says of each what that did.

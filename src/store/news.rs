@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sqlx::Row;
 
 use super::readers::Readers;
 use super::rows;
-use crate::order::{Event, Status, Time};
+use super::unreadable::{self, JsonRow, Read, UnreadableRow};
+use crate::order::{Event, Id, Status, Time};
 
 /// A bare parameter as the limit would have SQLite prepare the statement anew each time: it looks at the value
 /// to find its plan.
 const NEWS: &str = "
     SELECT (SELECT looked_to FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
-        json_group_array(json_array(id, phase = 'waiting', project, order_name, event, status, said_at,
+        json_group_array(json_array(id, phase, project, order_name, event, status, said_at,
             received_at))
     FROM (SELECT * FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT ? + 0)";
 
@@ -29,6 +30,8 @@ pub(super) struct News {
     pub taken: usize,
     /// Those that wait, by order.
     pub waiting: BTreeMap<Name, Vec<Waiting>>,
+    /// Those that wait and cannot be read.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 /// An order as deliveries name it: its project's number, and its own name.
@@ -41,17 +44,34 @@ pub(super) struct Waiting {
     pub event: Event,
 }
 
+/// How far a delivery has come, as the schema has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    Waiting,
+    Settled,
+    Recorded,
+    Parked,
+}
+
 /// A delivery, as [`NEWS`] has it.
 #[derive(Deserialize)]
 struct Found {
     id: i64,
-    waits: i64,
+    phase: Phase,
     project: i64,
-    order_name: Option<String>,
+    #[serde(deserialize_with = "name")]
+    order_name: Option<Id>,
     event: String,
     status: Option<String>,
     said_at: Option<i64>,
     received_at: i64,
+}
+
+impl JsonRow for Found {
+    const TABLE: &'static str = "deliveries";
+    const COLUMNS: &'static str =
+        "id, phase, project, order_name, event, status, said_at, received_at";
 }
 
 /// Reads the deliveries that have waited longest, at most so many.
@@ -60,27 +80,51 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
         .bind(deliveries_max)
         .fetch_one(&mut *readers.news().await?)
         .await?;
-    let mut found: Vec<Found> = rows::text(&row, 2)?;
+    let Read {
+        rows: mut found,
+        mut unreadable,
+    } = unreadable::many::<Found>(&row, 2)?;
     found.sort_unstable_by_key(|found| found.id);
     let looked_to = row.try_get(0)?;
+    let last = found.last().map(|found| found.id);
+    let last = last.max(unreadable.iter().map(|row| row.row).max());
+    let taken = found.len() + unreadable.len();
+    let waiting = by_order(found, &mut unreadable);
     Ok(News {
         looked_to,
-        last: found.last().map_or(looked_to, |found| found.id),
+        last: last.unwrap_or(looked_to),
         newest: row.try_get(1)?,
-        taken: found.len(),
-        waiting: by_order(found),
+        taken,
+        waiting,
+        unreadable,
     })
 }
 
-fn by_order(found: Vec<Found>) -> BTreeMap<Name, Vec<Waiting>> {
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    name.map(rows::known_id).transpose()
+}
+
+fn by_order(
+    found: Vec<Found>,
+    unreadable: &mut Vec<UnreadableRow>,
+) -> BTreeMap<Name, Vec<Waiting>> {
     let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
     for found in found {
-        let (true, Some(order_name), Some(status)) =
-            (found.waits != 0, found.order_name, found.status)
-        else {
+        if found.phase != Phase::Waiting {
+            continue;
+        }
+        let (Some(order_name), Some(status)) = (found.order_name, found.status) else {
+            unreadable.push(UnreadableRow {
+                table: Found::TABLE,
+                row: found.id,
+                project: None,
+                order: None,
+                reason: "it waits, and names no order or no state".to_owned(),
+            });
             continue;
         };
-        let name = (found.project, order_name);
+        let name = (found.project, order_name.to_string());
         waiting.entry(name).or_default().push(Waiting {
             id: found.id,
             event_name: found.event,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
+use super::aside::Aside;
 use super::checkpoint::{self, Written};
 use super::files::{self, Files};
 use super::lock::Lock;
@@ -147,6 +148,7 @@ impl Held {
             next_delivery: opened.begun.next_delivery,
             space: space.clone(),
             written: written.clone(),
+            aside: Aside::new(),
         };
         let (readers, folding) = (opened.readers, opened.folding);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);
@@ -157,6 +159,7 @@ impl Held {
             space: space.clone(),
             news: Arc::new(Notify::new()),
             asks: Arc::new(Notify::new()),
+            met: Arc::default(),
         };
         let run = async move {
             let stop = Notify::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::unreadable::lossy;
 use super::words::open_states;
 use super::writer::BEGIN;
 use super::{Gate, Settings};
@@ -18,7 +19,7 @@ const NEXT_DELIVERY: &str = "
 /// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
 static RESUME: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
+        "UPDATE OR IGNORE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
          AND (confirmed_state IS NULL OR hints <> '[]' OR confirmed_state IN ({}))",
         open_states()
     )
@@ -28,7 +29,7 @@ static RESUME: LazyLock<String> = LazyLock::new(|| {
 /// while nobody listened: spread over as long as the budget needs for all, and no later than planned.
 static SPREAD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "UPDATE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
+        "UPDATE OR IGNORE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
          SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL)))) \
          WHERE project = ?2 AND ask_at > ?1 AND (confirmed_state IS NULL OR confirmed_state IN ({}))",
         open_states()
@@ -37,7 +38,8 @@ static SPREAD: LazyLock<String> = LazyLock::new(|| {
 
 /// No wish lies further ahead than this, unless the clock was set back since it was made.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
-const CLAMP: &str = "UPDATE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at > ?1";
+// A row that the schema would not take stays as it is: see `aside`.
+const CLAMP: &str = "UPDATE OR IGNORE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at > ?1";
 
 /// What a run begins with.
 pub(super) struct Begun {
@@ -88,9 +90,11 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         .await?;
         let id: i64 = row.try_get("id")?;
         let until: Option<i64> = row.try_get("paused_until_at")?;
-        let reason: Option<String> = row.try_get("pause_reason")?;
+        let reason = until.map(|_| lossy(&row, "pause_reason")).transpose()?;
+        let failures: i64 = row.try_get("failures")?;
         let gate = Gate {
-            failures: row.try_get("failures")?,
+            // Anything else is not of this program: the trouble is met again, if it lasts.
+            failures: u32::try_from(failures).unwrap_or(0),
             paused: until.map(Time).zip(reason),
         };
         projects.insert(project.clone(), id);
@@ -116,9 +120,11 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
             }
         }
     }
-    sqlx::query("UPDATE orders SET lease = NULL, leased_until_at = NULL WHERE lease IS NOT NULL")
-        .execute(&mut *db)
-        .await?;
+    sqlx::query(
+        "UPDATE OR IGNORE orders SET lease = NULL, leased_until_at = NULL WHERE lease IS NOT NULL",
+    )
+    .execute(&mut *db)
+    .await?;
     let next_delivery = sqlx::query(NEXT_DELIVERY).fetch_one(&mut *db).await?;
     Ok(Begun {
         projects,

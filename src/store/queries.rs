@@ -5,7 +5,8 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::{self, StoredOrder, order_text, time};
+use super::rows::{StoredOrder, order_text, time};
+use super::unreadable::{self, Read, UnreadableRow};
 use super::{Store, StoreError};
 use crate::order::{Id, OrderKey, State, Time};
 
@@ -107,6 +108,20 @@ pub struct OrderHistory {
     pub answers: Vec<AnswerRow>,
     /// Every change of its state.
     pub transitions: Vec<TransitionRow>,
+    /// What of it cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A page of rows.
+#[derive(Clone, Debug)]
+pub struct Listing<T> {
+    /// Those that can be read.
+    pub items: Vec<T>,
+    /// Those that cannot.
+    pub unreadable: Vec<UnreadableRow>,
+    /// After which row the next page begins; `None`: this was the last one.
+    pub last: Option<i64>,
 }
 
 /// What an id alone leads to.
@@ -233,11 +248,11 @@ const DELIVERIES: &str = "
     ORDER BY id DESC LIMIT ?4";
 
 const ANSWERS: &str = "
-    SELECT asked_at, state, updated_at, finding FROM answers
+    SELECT id, asked_at, state, updated_at, finding FROM answers
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const TRANSITIONS: &str = "
-    SELECT at, from_state, to_state, confirmed, said_at, cause FROM transitions
+    SELECT id, at, from_state, to_state, confirmed, said_at, cause FROM transitions
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const PARKED: &str = "
@@ -254,7 +269,7 @@ impl Store {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
+    pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
         let sql = if filter.state.is_some() {
             LIST_IN_STATE
         } else {
@@ -268,10 +283,16 @@ impl Store {
             .bind(filter.state.as_deref())
             .fetch_all(&mut *self.readers.moment().await?)
             .await?;
-        found
-            .iter()
-            .map(|row| Ok(rows::text::<StoredOrder>(row, 0)?.into()))
-            .collect()
+        let found = unreadable::each::<StoredOrder>(&found)?;
+        self.met.note(&found.unreadable);
+        let items: Vec<OrderRow> = found.rows.into_iter().map(OrderRow::from).collect();
+        let ids = items.iter().map(|order| order.row);
+        let last = last(ids, &found.unreadable, filter.limit);
+        Ok(Listing {
+            items,
+            unreadable: found.unreadable,
+            last,
+        })
     }
 
     /// Whether Sinch has ever shown an order of this project, of those that are still kept.
@@ -296,10 +317,10 @@ impl Store {
     /// When the database cannot be read.
     pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
         let mut db = self.readers.moment().await?;
-        let mut known = by_name(&mut db, order).await?;
+        let mut known = self.by_name(&mut db, order).await?;
         match (known.pop(), known.is_empty()) {
             (None, _) => Ok(Found::Nothing),
-            (Some(only), true) => Ok(Found::One(history(&mut db, only).await?.into())),
+            (Some(only), true) => Ok(Found::One(self.recorded(&mut db, only).await?.into())),
             (Some(_), false) => Ok(Found::Several),
         }
     }
@@ -311,9 +332,9 @@ impl Store {
     /// When the database cannot be read.
     pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderHistory>, StoreError> {
         let mut db = self.readers.moment().await?;
-        let known = by_name(&mut db, &key.order).await?;
+        let known = self.by_name(&mut db, &key.order).await?;
         match known.into_iter().find(|stored| stored.key == *key) {
-            Some(stored) => Ok(Some(history(&mut db, stored).await?)),
+            Some(stored) => Ok(Some(self.recorded(&mut db, stored).await?)),
             None => Ok(None),
         }
     }
@@ -323,13 +344,21 @@ impl Store {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn parked(&self, after: i64, limit: u32) -> Result<Vec<ParkedRow>, StoreError> {
+    pub async fn parked(&self, after: i64, limit: u32) -> Result<Listing<ParkedRow>, StoreError> {
         let found = sqlx::query(PARKED)
             .bind(after)
             .bind(limit)
             .fetch_all(&mut *self.readers.moment().await?)
             .await?;
-        Ok(found.iter().map(parked).collect::<sqlx::Result<_>>()?)
+        let found = each(&found, DELIVERIES_TABLE, parked)?;
+        self.met.note(&found.unreadable);
+        let ids = found.rows.iter().map(|parked| parked.id);
+        let last = last(ids, &found.unreadable, limit);
+        Ok(Listing {
+            items: found.rows,
+            unreadable: found.unreadable,
+            last,
+        })
     }
 
     /// The raw body of a delivery; `None`: there is no such delivery.
@@ -349,43 +378,99 @@ impl Store {
             false => Body::Kept(row.try_get("body")?),
         }))
     }
+
+    /// The orders with this id: one for each project at most.
+    async fn by_name(
+        &self,
+        db: &mut SqliteConnection,
+        order: &Id,
+    ) -> Result<Vec<StoredOrder>, StoreError> {
+        let found = sqlx::query(BY_NAME)
+            .bind(order.as_str())
+            .fetch_all(db)
+            .await?;
+        let found = unreadable::each::<StoredOrder>(&found)?;
+        self.met.note(&found.unreadable);
+        match (found.rows.is_empty(), found.unreadable.first()) {
+            // Not as if nobody knew it.
+            (true, Some(row)) => Err(StoreError::Unread(row.to_string())),
+            _ => Ok(found.rows),
+        }
+    }
+
+    /// All that is recorded of an order, as of the moment at which it was read.
+    async fn recorded(
+        &self,
+        db: &mut SqliteConnection,
+        order: StoredOrder,
+    ) -> Result<OrderHistory, StoreError> {
+        let deliveries = sqlx::query(DELIVERIES)
+            .bind(order.id)
+            .bind(order.key.project.as_str())
+            .bind(order.key.order.as_str())
+            .bind(HISTORY_MAX)
+            .fetch_all(&mut *db)
+            .await?;
+        let [answers, transitions] =
+            [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let answers = answers.fetch_all(&mut *db).await?;
+        let transitions = transitions.fetch_all(&mut *db).await?;
+        let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery)?;
+        let answers = each(&answers, "answers", answer)?;
+        let transitions = each(&transitions, "transitions", transition)?;
+        let unreadable = [
+            deliveries.unreadable,
+            answers.unreadable,
+            transitions.unreadable,
+        ]
+        .concat();
+        self.met.note(&unreadable);
+        Ok(OrderHistory {
+            order: order.into(),
+            deliveries: oldest_first(deliveries.rows),
+            answers: oldest_first(answers.rows),
+            transitions: oldest_first(transitions.rows),
+            unreadable,
+        })
+    }
 }
 
-/// The orders with this id: one for each project at most.
-async fn by_name(db: &mut SqliteConnection, order: &Id) -> sqlx::Result<Vec<StoredOrder>> {
-    let found = sqlx::query(BY_NAME)
-        .bind(order.as_str())
-        .fetch_all(db)
-        .await?;
-    found.iter().map(|row| rows::text(row, 0)).collect()
+const DELIVERIES_TABLE: &str = "deliveries";
+
+fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
+    newest_first.reverse();
+    newest_first
 }
 
-/// All that is recorded of an order, as of the moment at which it was read.
-async fn history(db: &mut SqliteConnection, order: StoredOrder) -> sqlx::Result<OrderHistory> {
-    let deliveries = sqlx::query(DELIVERIES)
-        .bind(order.id)
-        .bind(order.key.project.as_str())
-        .bind(order.key.order.as_str())
-        .bind(HISTORY_MAX)
-        .fetch_all(&mut *db)
-        .await?;
-    let [answers, transitions] =
-        [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
-    let answers = answers.fetch_all(&mut *db).await?;
-    let transitions = transitions.fetch_all(&mut *db).await?;
-    Ok(OrderHistory {
-        order: order.into(),
-        deliveries: oldest_first(&deliveries, delivery)?,
-        answers: oldest_first(&answers, answer)?,
-        transitions: oldest_first(&transitions, transition)?,
-    })
+/// Where the next page begins; `None`: this was the last one.
+fn last(ids: impl Iterator<Item = i64>, unreadable: &[UnreadableRow], limit: u32) -> Option<i64> {
+    let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
+    ids.iter()
+        .copied()
+        .max()
+        .filter(|_| ids.len() == limit as usize)
 }
 
-fn oldest_first<T>(
-    newest_first: &[SqliteRow],
+/// Reads each of these rows that can be read.
+fn each<T>(
+    found: &[SqliteRow],
+    table: &'static str,
     read: fn(&SqliteRow) -> sqlx::Result<T>,
-) -> sqlx::Result<Vec<T>> {
-    newest_first.iter().rev().map(read).collect()
+) -> sqlx::Result<Read<T>> {
+    let mut all = Read::default();
+    for row in found {
+        match read(row) {
+            Ok(row) => all.rows.push(row),
+            Err(error) => all.unreadable.push(UnreadableRow {
+                table,
+                row: row.try_get("id")?,
+                project: None,
+                order: None,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    Ok(all)
 }
 
 fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {

@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use serde::de::{DeserializeOwned, Error};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::batch::Statements;
+use super::unreadable::JsonRow;
 
 use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
@@ -17,13 +18,20 @@ use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie
 /// SQLite does for it.
 macro_rules! order_text {
     () => {
-        "json_array(o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.ask_at, \
-         o.asked_at, o.attempts, o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, \
-         o.reopened, o.provisional_state, o.provisional_at, json(o.hints), o.tie_state, o.tie_since_at, \
-         o.missing_since_at)"
+        concat!("json_array(", $crate::store::rows::order_columns!(), ")")
     };
 }
 pub(super) use order_text;
+
+/// The columns of [`order_text`]. The hints stay a text within it, so that they can spoil no row but their own.
+macro_rules! order_columns {
+    () => {
+        "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.ask_at, o.asked_at, \
+         o.attempts, o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
+         o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at"
+    };
+}
+pub(super) use order_columns;
 
 /// An order with its place in the database.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +44,11 @@ pub(super) struct StoredOrder {
     /// Receipt of the newest delivery of those that were looked at.
     pub heard_at: Option<Time>,
     pub order: Order,
+}
+
+impl JsonRow for StoredOrder {
+    const TABLE: &'static str = "orders";
+    const COLUMNS: &'static str = order_columns!();
 }
 
 /// What [`order_text`] gives, in its order.
@@ -63,7 +76,8 @@ struct OrderText {
     #[serde(deserialize_with = "state")]
     provisional_state: Option<State>,
     provisional_at: Option<i64>,
-    hints: Vec<HintText>,
+    #[serde(deserialize_with = "hints")]
+    hints: Vec<Hint>,
     #[serde(deserialize_with = "state")]
     tie_state: Option<State>,
     tie_since_at: Option<i64>,
@@ -75,13 +89,18 @@ impl TryFrom<OrderText> for StoredOrder {
 
     /// An error means that another program wrote the row.
     fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
-        let dated = |at: Option<i64>| at.map(Time).ok_or("a state without its time");
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
                 state,
-                updated_at: dated(row.updated_at)?,
+                updated_at: row
+                    .updated_at
+                    .map(Time)
+                    .ok_or("confirmed_state without updated_at")?,
                 expires_at: row.expires_at.map(Time),
-                confirmed_at: dated(row.confirmed_at)?,
+                confirmed_at: row
+                    .confirmed_at
+                    .map(Time)
+                    .ok_or("confirmed_state without confirmed_at")?,
                 reopened: row.reopened != 0,
             }),
             None => None,
@@ -89,22 +108,27 @@ impl TryFrom<OrderText> for StoredOrder {
         let provisional = match row.provisional_state {
             Some(state) => Some(Provisional {
                 state,
-                said_at: dated(row.provisional_at)?,
+                said_at: row
+                    .provisional_at
+                    .map(Time)
+                    .ok_or("provisional_state without provisional_at")?,
             }),
             None => None,
         };
         let tie = match row.tie_state {
             Some(state) => Some(Tie {
                 state,
-                since: dated(row.tie_since_at)?,
+                since: row
+                    .tie_since_at
+                    .map(Time)
+                    .ok_or("tie_state without tie_since_at")?,
             }),
             None => None,
         };
-        let hints = row.hints.into_iter().map(Hint::try_from);
         let order = Order {
             confirmed,
             provisional,
-            hints: hints.collect::<Result<_, _>>()?,
+            hints: row.hints,
             tie,
             missing_since: row.missing_since_at.map(Time),
             asked_at: row.asked_at.map(Time),
@@ -126,20 +150,24 @@ impl TryFrom<OrderText> for StoredOrder {
     }
 }
 
-/// Reads what a column has as JSON.
-pub(super) fn text<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> sqlx::Result<T> {
-    let text: &str = row.try_get(column)?;
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Id, D::Error> {
+    known_id(String::deserialize(from)?)
 }
 
-pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Id, D::Error> {
-    let text = String::deserialize(from)?;
-    Id::new(text).ok_or_else(|| D::Error::custom("a name that this program never writes"))
+pub(super) fn known_id<E: Error>(text: String) -> Result<Id, E> {
+    Id::new(text).ok_or_else(|| E::custom("a name that this program never writes"))
 }
 
 fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {
     let word = Option::<&str>::deserialize(from)?;
     word.map(known).transpose().map_err(D::Error::custom)
+}
+
+fn hints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hint>, D::Error> {
+    let text = String::deserialize(from)?;
+    let hints: Vec<HintText> = serde_json::from_str(&text).map_err(D::Error::custom)?;
+    let hints = hints.into_iter().map(Hint::try_from);
+    hints.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 fn known(word: &str) -> Result<State, &'static str> {

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::place::{beside, length};
 use super::rows::time;
+use super::unreadable::{UnreadableRow, lossy};
 use super::{Store, StoreError};
 use crate::order::Time;
 
@@ -37,6 +38,8 @@ pub struct Summary {
     pub last_asked_at: Option<Time>,
     /// How the last thousand confirmed changes came to be known.
     pub convergence: Convergence,
+    /// Rows that cannot be read: those that were met since the start, a hundred at most.
+    pub rows_unreadable: Vec<UnreadableRow>,
     /// Bytes of the database file.
     pub database_bytes: u64,
     /// Bytes of its write-ahead log.
@@ -66,7 +69,7 @@ pub struct Convergence {
 }
 
 impl Convergence {
-    fn of(changes: Vec<(u8, i64)>) -> Convergence {
+    fn of(changes: Vec<(i64, i64)>) -> Convergence {
         let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
         took.sort_unstable();
         let at = |share: f64| {
@@ -116,7 +119,7 @@ pub(super) const BY_STATE: &str =
 const CONVERGENCE: &str = "
     SELECT json_group_array(json_array(told, took)) FROM (
         SELECT told, took FROM (SELECT id, told, took FROM transitions ORDER BY id DESC LIMIT 4000)
-        WHERE told IS NOT NULL ORDER BY id DESC LIMIT 1000)";
+        WHERE told IS NOT NULL AND took IS NOT NULL ORDER BY id DESC LIMIT 1000)";
 
 pub(super) const TO_ASK: &str = "
     SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
@@ -152,6 +155,7 @@ impl Store {
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_asked_at: time(&counts, "last_asked_at")?,
             convergence: Convergence::of(changes),
+            rows_unreadable: self.met.rows(),
             database_bytes: self.file_bytes(""),
             wal_bytes: self.file_bytes("-wal"),
             disk_free_bytes: self.space.free_bytes(),
@@ -166,7 +170,7 @@ impl Store {
 
 fn state_count(row: &SqliteRow) -> sqlx::Result<StateCount> {
     Ok(StateCount {
-        state: row.try_get("state")?,
+        state: lossy(row, "state")?,
         orders: row.try_get("orders")?,
     })
 }

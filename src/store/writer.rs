@@ -10,7 +10,8 @@ use std::sync::Arc;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::asks::{self, Claim, ClaimRequest, Gate, Outcome, Settled, WatchRequest};
+use super::aside::{Aside, Way};
+use super::asks::{self, Claim, ClaimRequest, Claimed, Gate, Outcome, Settled, WatchRequest};
 use super::batch::ROWS_MAX;
 use super::checkpoint::Written;
 use super::conditions;
@@ -59,7 +60,7 @@ impl<A, T> Call<A, T> {
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
     Look(Call<(LookRequest, News), LookReport>),
-    Claim(Call<ClaimRequest, Vec<Claim>>),
+    Claim(Call<ClaimRequest, Claimed>),
     Settle(Call<Arc<[Outcome]>, Vec<Settled>>),
     GiveBack(Call<Claim, ()>),
     Gate(Call<(Id, Gate), ()>),
@@ -97,6 +98,7 @@ pub(super) struct Writer {
     pub(super) next_delivery: i64,
     pub(super) space: Arc<Space>,
     pub(super) written: Arc<Written>,
+    pub(super) aside: Aside,
 }
 
 impl Writer {
@@ -180,7 +182,18 @@ impl Writer {
     }
 
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
-        let done = self.try_transaction(batch).await;
+        let done = self.transaction_by(batch, Way::Together).await;
+        match (&done, &batch) {
+            // Alone, and refused over one order of many: the others are settled.
+            (Err(StoreError::Rejected(_)), [Write::Look(_) | Write::Settle(_)]) => {
+                self.transaction_by(batch, Way::OneByOne).await
+            }
+            _ => done,
+        }
+    }
+
+    async fn transaction_by(&mut self, batch: &mut [Write], way: Way) -> Result<(), StoreError> {
+        let done = self.try_transaction(batch, way).await;
         if done.is_err() {
             // Fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
@@ -188,7 +201,7 @@ impl Writer {
         done.map_err(StoreError::of_writer)
     }
 
-    async fn try_transaction(&mut self, batch: &mut [Write]) -> sqlx::Result<()> {
+    async fn try_transaction(&mut self, batch: &mut [Write], way: Way) -> sqlx::Result<()> {
         let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
         let mut settles: Vec<&mut Call<Arc<[Outcome]>, Vec<Settled>>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
@@ -233,7 +246,9 @@ impl Writer {
         }
         if !settles.is_empty() {
             let outcomes: Vec<&Outcome> = settles.iter().flat_map(|call| &*call.args).collect();
-            let mut done = asks::settle(&mut self.db, &outcomes).await?.into_iter();
+            let mut done = asks::settle(&mut self.db, &outcomes, way, &mut self.aside)
+                .await?
+                .into_iter();
             for call in settles {
                 call.done = Some(done.by_ref().take(call.args.len()).collect());
             }
@@ -244,9 +259,11 @@ impl Writer {
                 Write::Accept(_) | Write::Settle(_) => {}
                 Write::Look(call) => {
                     let (request, news) = &call.args;
-                    call.done = Some(look::look(db, request, news).await?);
+                    call.done = Some(look::look(db, request, news, way).await?);
                 }
-                Write::Claim(call) => call.done = Some(asks::claim(db, &call.args).await?),
+                Write::Claim(call) => {
+                    call.done = Some(asks::claim(db, &call.args, &mut self.aside).await?);
+                }
                 Write::GiveBack(call) => call.done = Some(asks::give_back(db, &call.args).await?),
                 Write::Gate(call) => {
                     let (project, gate) = &call.args;

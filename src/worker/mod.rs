@@ -42,6 +42,7 @@ fn passing(error: StoreError) -> Result<(), StoreError> {
         | StoreError::Full
         | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
+        | StoreError::Unread(_)
         | StoreError::Rejected(_) => {
             tell(&error);
             Ok(())

@@ -59,21 +59,13 @@ impl Settler {
                     self.report(&outcomes, &settled);
                     return Ok(());
                 }
-                Err(StoreError::Rejected(reason)) => match &*outcomes {
-                    [outcome] => {
-                        // Counted at the claim, and tried again when the lease has run out.
-                        let order = logged(&outcome.claim.key);
-                        tracing::error!(%order, reason, "an answer could not be recorded");
-                        return Ok(());
-                    }
-                    all => {
-                        // One that the database will not take does not spoil the others.
-                        for outcome in all {
-                            Box::pin(self.settle(vec![outcome.clone()])).await?;
-                        }
-                        return Ok(());
-                    }
-                },
+                // The store has set aside what spoils the others, so it is something else.
+                Err(StoreError::Rejected(reason)) => {
+                    let answers = outcomes.len();
+                    let project = &self.project;
+                    tracing::error!(%project, answers, reason, "answers could not be recorded: their orders are asked about again");
+                    return Ok(());
+                }
                 Err(error) => passing(error)?,
             }
             sleep(STORE_PAUSE).await;
@@ -110,6 +102,10 @@ impl Settler {
         match settled {
             Settled::Fenced => {
                 tracing::warn!(%project, %order, took_ms, "the answer came after the lease had run out");
+            }
+            Settled::Aside { reason } => {
+                let reason = masked(reason);
+                tracing::error!(%project, %order, attempts, %reason, "parked the order: its row is at fault");
             }
             Settled::Done {
                 finding,

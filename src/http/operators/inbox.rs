@@ -28,7 +28,7 @@ async fn list_parked(
     let limit = page_size(words.number("limit")?);
     let after = words.number("after")?.unwrap_or_default();
     let parked = context.store.parked(after, limit).await?;
-    Ok(Json(Page::new(parked, limit, |parked| parked.id)))
+    Ok(Json(parked.into()))
 }
 
 /// The raw bytes of a delivery.

@@ -31,7 +31,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::problem::Problem;
 use super::rest::{self, Lent, Returned};
 use crate::order::{Id, Limits};
-use crate::store::{Store, StoreError};
+use crate::store::{Listing, Store, StoreError, UnreadableRow};
 use crate::vitals::Vitals;
 
 /// What the operators' listener is to know.
@@ -116,13 +116,18 @@ struct Page<T> {
     items: Vec<T>,
     /// What to pass as `after` for the next page; `null`: this was the last.
     next: Option<i64>,
+    /// Rows that belong here and cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
-impl<T> Page<T> {
-    fn new(items: Vec<T>, limit: u32, row: impl Fn(&T) -> i64) -> Page<T> {
-        let full = items.len() == limit as usize;
-        let next = items.last().filter(|_| full).map(row);
-        Page { items, next }
+impl<T> From<Listing<T>> for Page<T> {
+    fn from(listing: Listing<T>) -> Page<T> {
+        Page {
+            items: listing.items,
+            next: listing.last,
+            unreadable: listing.unreadable,
+        }
     }
 }
 

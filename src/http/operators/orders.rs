@@ -70,7 +70,7 @@ async fn list_orders(
         limit,
     };
     let orders = context.store.orders(&filter).await?;
-    Ok(Json(Page::new(orders, limit, |order| order.row)))
+    Ok(Json(orders.into()))
 }
 
 pub(super) fn unknown_order() -> Problem {

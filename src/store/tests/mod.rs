@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 mod checkpoints;
 mod closing;
 mod files;
+mod interleaved;
 mod moments;
 mod opening;
 mod orders;
@@ -20,6 +21,7 @@ mod shrinking;
 mod standing;
 mod taking;
 mod truth;
+mod unreadable;
 mod urgency;
 
 use super::*;

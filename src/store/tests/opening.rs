@@ -178,7 +178,7 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
                 limit: 2 * ORDERS,
                 ..OrderFilter::default()
             };
-            let orders = store.orders(&filter).await.expect("reads");
+            let orders = store.orders(&filter).await.expect("reads").items;
             orders
                 .iter()
                 .filter_map(|order| order.ask_at)

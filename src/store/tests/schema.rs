@@ -58,7 +58,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
         limit: 100,
         ..OrderFilter::default()
     };
-    let orders = house.store.orders(&filter).await.expect("reads");
+    let orders = house.store.orders(&filter).await.expect("reads").items;
     assert_eq!(orders.len(), 8);
     let history = house.history("all").await;
     assert_eq!(history.order.hints, ["BLOCKED"]);
@@ -68,7 +68,10 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
         history.transitions.len(),
     );
     assert_eq!(rows, (3, 2, 2));
-    assert_eq!(house.store.parked(0, 9).await.expect("reads").len(), 2);
+    assert_eq!(
+        house.store.parked(0, 9).await.expect("reads").items.len(),
+        2
+    );
     let summary = house.store.summary(at(9)).await.expect("reads");
     let in_states: i64 = summary
         .orders_by_state
@@ -181,7 +184,7 @@ async fn due(house: &House, until: Time) -> Vec<String> {
         limit: 100,
         ..OrderFilter::default()
     };
-    let orders = house.store.orders(&filter).await.expect("reads");
+    let orders = house.store.orders(&filter).await.expect("reads").items;
     orders
         .into_iter()
         .filter(|order| order.ask_at.is_some_and(|at| at <= until))

@@ -99,7 +99,7 @@ proptest! {
             assert_eq!(counted, anew);
 
             let filter = OrderFilter { limit: 100, ..OrderFilter::default() };
-            let orders = house.store.orders(&filter).await.expect("reads");
+            let orders = house.store.orders(&filter).await.expect("reads").items;
             let open = orders.iter().filter(|order| !order.settled && order.parked.is_none());
             assert_eq!(summary.orders_unsettled, open.count() as i64);
             assert_eq!(summary.oldest_unsettled_at.is_some(), summary.orders_unsettled > 0);

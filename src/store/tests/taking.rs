@@ -92,7 +92,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
             .expect_err("is not there")
     };
     let read = StoreError::from(error().await);
-    assert!(matches!(read, StoreError::Rejected(_)), "{read:?}");
+    assert!(matches!(read, StoreError::Unread(_)), "{read:?}");
     let written = StoreError::of_writer(error().await);
     assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
 
@@ -187,7 +187,7 @@ async fn what_is_no_order_is_kept_and_touches_none() {
     house.accept(unreadable).await;
     assert_eq!(house.look(2).await.looked.len(), 0);
     assert_eq!(house.look(2).await.taken, 0, "not read again and again");
-    let parked = house.store.parked(0, 10).await.expect("reads");
+    let parked = house.store.parked(0, 10).await.expect("reads").items;
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].reason, "no JSON");
     let body = house.store.body(parked[0].id).await.expect("reads");

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::*;
 use crate::order::{self, Decision, Event, Order, Tried};
 use crate::simulator::trial::{Contender, Course, Mind, Weighed};
-use crate::store::rows::{self, StoredOrder, order_text};
+use crate::store::rows::{StoredOrder, order_text};
 
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
@@ -84,7 +84,7 @@ impl Database {
             sqlx::query(SQL).fetch_optional(&mut *db).await
         });
         if let Some(row) = row.expect("reads") {
-            let stored: StoredOrder = rows::text(&row, 0).expect("an order");
+            let stored: StoredOrder = serde_json::from_str(row.get(0)).expect("an order");
             self.order = stored.order;
         }
     }

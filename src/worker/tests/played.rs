@@ -389,7 +389,7 @@ impl Service {
             limit: u32::MAX,
             ..OrderFilter::default()
         };
-        self.store.orders(&filter).await.expect("reads")
+        self.store.orders(&filter).await.expect("reads").items
     }
 
     /// How many deliveries nobody has looked at, and how many are kept.

@@ -1,0 +1,200 @@
+//! Rows that cannot be read: each is named and left out, and the others go on.
+//!
+//! This program writes none. Another one may have, or the disk.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadableRow {
+    /// Its table.
+    pub table: &'static str,
+    /// Its id there.
+    pub row: i64,
+    /// Sinch's project, where it can be read.
+    pub project: Option<String>,
+    /// Sinch's order id, where it can be read.
+    pub order: Option<String>,
+    /// The column, and why.
+    pub reason: String,
+}
+
+impl fmt::Display for UnreadableRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnreadableRow {
+            table, row, reason, ..
+        } = self;
+        write!(f, "row {row} of {table} cannot be read: {reason}")
+    }
+}
+
+/// A row that SQLite hands over as a JSON array, its id first.
+pub(super) trait JsonRow: DeserializeOwned {
+    /// The table that it comes from.
+    const TABLE: &'static str;
+    /// The array's columns, with commas between them.
+    const COLUMNS: &'static str;
+}
+
+/// A row with something before it.
+impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
+    const TABLE: &'static str = R::TABLE;
+    const COLUMNS: &'static str = R::COLUMNS;
+}
+
+/// What was read, and what could not be.
+pub(super) struct Read<R> {
+    pub rows: Vec<R>,
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+impl<R> Default for Read<R> {
+    fn default() -> Read<R> {
+        Read {
+            rows: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+impl<R> Read<R> {
+    pub(super) fn extend(&mut self, more: Read<R>) {
+        self.rows.extend(more.rows);
+        self.unreadable.extend(more.unreadable);
+    }
+}
+
+/// Reads a column that has many rows as one JSON array: all at once, and one by one where that fails.
+pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<Read<R>> {
+    let bytes: &[u8] = row.try_get_unchecked(column)?;
+    if let Ok(rows) = serde_json::from_slice(bytes) {
+        let unreadable = Vec::new();
+        return Ok(Read { rows, unreadable });
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let found: Vec<Value> =
+        serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let mut read = Read::default();
+    for value in &found {
+        match one(value) {
+            Ok(row) => read.rows.push(row),
+            Err(row) => read.unreadable.push(row),
+        }
+    }
+    Ok(read)
+}
+
+/// Reads rows that have one JSON array each.
+pub(super) fn each<R: JsonRow>(rows: &[SqliteRow]) -> sqlx::Result<Read<R>> {
+    let mut read = Read::default();
+    for row in rows {
+        let bytes: &[u8] = row.try_get_unchecked(0)?;
+        if let Ok(row) = serde_json::from_slice(bytes) {
+            read.rows.push(row);
+            continue;
+        }
+        let value = serde_json::from_str(&String::from_utf8_lossy(bytes))
+            .map_err(|error| sqlx::Error::Decode(error.into()))?;
+        match one(&value) {
+            Ok(row) => read.rows.push(row),
+            Err(row) => read.unreadable.push(row),
+        }
+    }
+    Ok(read)
+}
+
+fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
+    let text = value.to_string();
+    let mut json = serde_json::Deserializer::from_str(&text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| UnreadableRow {
+        table: R::TABLE,
+        row: cells(value).first().and_then(Value::as_i64).unwrap_or(0),
+        project: cell::<R>(value, &["p.name"]),
+        order: cell::<R>(value, &["o.name", "order_name"]),
+        reason: match column::<R>(error.path()) {
+            Some(column) => format!("{column}: {}", words(error.inner())),
+            None => words(error.inner()),
+        },
+    })
+}
+
+/// The row's own array, which something may stand before.
+fn cells(value: &Value) -> &[Value] {
+    let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let inner = cells.iter().find_map(Value::as_array);
+    inner.map_or(cells, Vec::as_slice)
+}
+
+fn cell<R: JsonRow>(value: &Value, columns: &[&str]) -> Option<String> {
+    let mut names = R::COLUMNS.split(", ");
+    let place = names.position(|name| columns.contains(&name))?;
+    cells(value).get(place)?.as_str().map(str::to_owned)
+}
+
+fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
+    let mut places = path.iter().rev().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(*index),
+        _ => None,
+    });
+    let name = R::COLUMNS.split(", ").nth(places.next()?)?;
+    Some(name.strip_prefix("o.").unwrap_or(name))
+}
+
+/// Why, without the place in a text that nobody sees.
+fn words(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    match words.rsplit_once(" at line ") {
+        Some((words, _)) => words.to_owned(),
+        None => words,
+    }
+}
+
+/// Text of which nothing is decided: what is not UTF-8 in it is shown as `�`.
+pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
+    let bytes: Option<&[u8]> = row.try_get_unchecked(column)?;
+    Ok(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
+}
+
+/// The most rows that are remembered: an operator needs to see where to begin.
+const MET_MAX: usize = 100;
+
+/// The unreadable rows that were met since the start.
+#[derive(Debug, Default)]
+pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
+
+impl Met {
+    /// Remembers rows, and tells of each once.
+    pub(super) fn note(&self, rows: &[UnreadableRow]) {
+        for row in rows {
+            let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_room = met.len() < MET_MAX;
+            let place = (row.table, row.row);
+            if met.get(&place) == Some(row) || !(is_room || met.contains_key(&place)) {
+                continue;
+            }
+            let project = row.project.as_deref();
+            tracing::error!(
+                table = row.table,
+                row = row.row,
+                project,
+                reason = row.reason,
+                "a row cannot be read: it is left out, and README says how to see to it"
+            );
+            met.insert(place, row.clone());
+        }
+    }
+
+    pub(super) fn rows(&self) -> Vec<UnreadableRow> {
+        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        met.values().cloned().collect()
+    }
+}

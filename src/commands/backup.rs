@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::output::{complain, say};
-use super::{FAILURE, HELD, configuration, misconfigured};
+use super::{FAILURE, HELD, file, misconfigured};
+use crate::config::Database;
 use crate::store::{self, Copied, CopyError, OpenError};
 
 /// What `backup` takes.
@@ -50,8 +51,8 @@ pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
 }
 
 fn database(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
-    match configuration(config) {
-        Ok(loaded) => Ok(loaded.config.database.path),
+    match Database::load(file(config).as_deref(), std::env::vars_os()) {
+        Ok(database) => Ok(database.path),
         Err(errors) => Err(misconfigured(&errors)),
     }
 }

@@ -144,7 +144,7 @@ impl Check<'_> {
         self.address(&at, given, Operators::default().listen)
     }
 
-    fn database(&mut self, raw: raw::Database) -> Database {
+    pub fn database(&mut self, raw: raw::Database) -> Database {
         let at = |name| Key::new("database").name(name);
         let default = Database::default();
         if raw

@@ -124,7 +124,9 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Operators, ConfigErrors> {
-        section(path, env, |check, raw| check.entrance(raw))
+        section("operators", path, env, |check, raw| {
+            check.entrance(raw.operators)
+        })
     }
 
     /// Where the service is asked; for what needs no token.
@@ -132,26 +134,40 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<SocketAddr, ConfigErrors> {
-        section(path, env, |check, raw| check.operators_listen(raw.listen))
+        section("operators", path, env, |check, raw| {
+            check.operators_listen(raw.operators.listen)
+        })
     }
 }
 
-/// What `check` makes of the section `operators`, with everything else left out.
+impl Database {
+    /// What a command must know to copy the database. No other section is looked at.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Database, ConfigErrors> {
+        section("database", path, env, |check, raw| {
+            check.database(raw.database)
+        })
+    }
+}
+
+/// What `check` makes of one section, with everything else left out.
 fn section<T>(
+    name: &str,
     path: Option<&Path>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-    check: impl FnOnce(&mut Check<'_>, raw::Operators) -> T,
+    check: impl FnOnce(&mut Check<'_>, raw::Root) -> T,
 ) -> Result<T, ConfigErrors> {
-    const SECTION: &str = "operators";
     let mut tree = tree(path)?;
-    tree.keep(SECTION);
+    tree.keep(name);
     let mut variables = env::ours(env);
-    variables.retain(|variable| variable.key.is_in(SECTION));
+    variables.retain(|variable| variable.key.is_in(name));
     let mut faults = tree.overlay(&variables);
     match tree.read() {
         Ok(raw) => {
             let mut found = Check::new(&tree);
-            let read = check(&mut found, raw.operators);
+            let read = check(&mut found, raw);
             faults.extend(found.faults);
             if faults.is_empty() {
                 return Ok(read);

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Access;
+use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::OpenError;
 use crate::exposure;
@@ -36,6 +36,11 @@ impl Place {
             (Ok(file), _) if file.nlink() > 1 => {
                 return refuse(
                     "it has several names (hard links), and its -wal is found by one of them only; remove the others",
+                );
+            }
+            (Ok(_), _) if is_mounted(named) => {
+                return refuse(
+                    "it is mounted by itself, and its -wal would lie outside; mount the folder that it lies in",
                 );
             }
             (Ok(_), _) => std::fs::canonicalize(named).map_err(|error| at(named, &error))?,
@@ -136,6 +141,16 @@ pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
 /// How long a file is; 0 where there is none.
 pub(super) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Whether a file has been mounted on this path, as a container's engine does with a volume that is a file. Older
+/// systems do not tell.
+fn is_mounted(path: &Path) -> bool {
+    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
+    found.is_ok_and(|file| {
+        let told = file.stx_attributes & file.stx_attributes_mask;
+        told.contains(StatxAttributes::MOUNT_ROOT)
+    })
 }
 
 fn may(path: &Path, access: Access) -> Result<(), OpenError> {

@@ -85,6 +85,23 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     drop((home, elsewhere));
 }
 
+/// Neither needs to know of projects and their secrets.
+#[tokio::test]
+async fn the_place_of_the_database_is_all_that_is_needed() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let bare = home.path().join("bare.toml");
+    let path = settings.database();
+    std::fs::write(&bare, format!("[database]\npath = {path:?}\n")).expect("can be written");
+    let file = home.path().join("backup.db");
+    for arguments in [["backup", "--overwrite"], ["restore", "--replace"]] {
+        let [command, option] = arguments.map(AsRef::as_ref);
+        let arguments = ["--config".as_ref(), bare.as_os_str(), command];
+        let ended = run(arguments.into_iter().chain([file.as_os_str(), option])).await;
+        assert_eq!(ended.code, OK, "{ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_restored_database_counts_as_one_that_was_not_closed() {
     let (home, settings) = place();

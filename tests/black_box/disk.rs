@@ -1,7 +1,5 @@
 //! A disk that fills: what comes in is refused, nothing acknowledged is lost, and it goes on by itself.
 
-use std::io::Write;
-
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_callbacks::simulator::World;
@@ -9,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::durability::{Load, lost};
 use crate::instrument::{
-    Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, play,
-    until,
+    Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
+    not_tried, play, until,
 };
 
 /// A callback of its own, whatever becomes of it.
@@ -31,11 +29,9 @@ async fn fill(free_min_bytes: u64, words: &str) {
     let disk = match Disk::mount("4m") {
         Ok(disk) => disk,
         Err(reason) => {
-            // Past the test runner, which keeps what a good test prints to itself.
-            let mut err = std::io::stderr();
-            let line =
-                format!("NOT TRIED, a disk that fills: a tmpfs could not be mounted: {reason}");
-            writeln!(err, "{}", line.trim_end()).expect("standard error can be written to");
+            not_tried(&format!(
+                "a disk that fills: a tmpfs could not be mounted: {reason}"
+            ));
             return;
         }
     };

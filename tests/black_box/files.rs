@@ -7,7 +7,8 @@ use std::path::Path;
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    File, HOME, Line, PATH, Process, Request, SECRET, Service, Settings, event, folder, run, until,
+    File, HOME, Line, Mount, PATH, Process, Request, SECRET, Service, Settings, event, folder,
+    not_tried, run, until,
 };
 
 /// The exit code of a start that failed for want of a usable file.
@@ -130,6 +131,26 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
     }
     assert_refused(&at(home.path(), &path), UNUSABLE, &words).await;
     set_mode(place.path(), 0o700);
+}
+
+/// A file that was mounted has its log elsewhere than under its other name.
+#[tokio::test]
+async fn a_file_that_is_mounted_by_itself_is_refused() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    Service::start(&settings).await.stop().await;
+    let elsewhere = folder.path().join("mounted.db");
+    std::fs::write(&elsewhere, "").expect("can be written");
+    let mount = match Mount::of_file(&settings.database(), &elsewhere) {
+        Ok(mount) => mount,
+        Err(reason) => {
+            not_tried(&format!("a file that is mounted: {reason}"));
+            return;
+        }
+    };
+    let mounted = settings.set("database.path", elsewhere.display().to_string());
+    assert_refused(&mounted, UNUSABLE, "mounted by itself").await;
+    drop(mount);
 }
 
 /// Nothing is opened before everything else is known to be good.

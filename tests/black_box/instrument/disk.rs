@@ -1,6 +1,6 @@
-//! A disk so small that a test can fill it.
+//! A disk so small that a test can fill it, and a file that is mounted on another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -34,12 +34,35 @@ impl Disk {
     fn try_mount(&self, options: &str) -> Result<(), String> {
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
-        let done = command.arg(self.path()).output();
-        let done = done.map_err(|error| format!("mount: {error}"))?;
-        match done.status.success() {
-            true => Ok(()),
-            false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-        }
+        done(command.arg(self.path()))
+    }
+}
+
+fn done(mount: &mut Command) -> Result<(), String> {
+    let done = mount.output();
+    let done = done.map_err(|error| format!("mount: {error}"))?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+    }
+}
+
+/// A file that is mounted on another one. It goes when dropped.
+pub struct Mount {
+    on: PathBuf,
+}
+
+impl Mount {
+    /// Mounts a file on another one, which must be there. In words why not: only root may.
+    pub fn of_file(file: &Path, on: &Path) -> Result<Mount, String> {
+        done(Command::new("mount").arg("--bind").args([file, on]))?;
+        Ok(Mount { on: on.to_owned() })
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.on).output();
     }
 }
 

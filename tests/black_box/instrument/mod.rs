@@ -8,7 +8,7 @@ mod settings;
 mod sinch;
 mod wire;
 
-pub use disk::Disk;
+pub use disk::{Disk, Mount};
 pub use file::File;
 pub use process::{Ended, Process, Signal, run};
 pub use service::Service;
@@ -16,6 +16,7 @@ pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
 pub use sinch::{about_number, event, id, life, play};
 pub use wire::{Answer, HOME, Line, Request, STRANGER};
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is sure to come. Generous: the machine may be busy with other tests.
@@ -42,6 +43,12 @@ pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Says that something could not be tried, past the test runner, which keeps what a good test prints to itself.
+pub fn not_tried(what: &str) {
+    let line = format!("NOT TRIED, {}", what.trim_end());
+    writeln!(std::io::stderr(), "{line}").expect("standard error can be written to");
 }
 
 /// A folder of the test's own.

@@ -60,6 +60,9 @@ use space::Space;
 use unreadable::Met;
 use writer::{Call, Write};
 
+/// How many orders are made known in one transaction, so that no callback waits long for a list.
+const WATCHED_MAX: usize = 3000;
+
 /// A handle on the database; clones share it.
 #[derive(Clone)]
 pub struct Store {
@@ -262,11 +265,18 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; none is known then.
+    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
     pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
         self.want_space()?;
-        let new = self.write(Write::Watch, request).await?;
-        self.asks.notify_waiters();
+        let mut new = 0;
+        for orders in request.orders.chunks(WATCHED_MAX) {
+            let part = WatchRequest {
+                orders: orders.to_vec(),
+                ..request.clone()
+            };
+            new += self.write(Write::Watch, part).await?;
+            self.asks.notify_waiters();
+        }
         Ok(new)
     }
 

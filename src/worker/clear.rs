@@ -47,10 +47,14 @@ impl Clearer {
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut done = Done::default();
+        self.vitals.beat("clear");
         while !stop.is_cancelled() {
-            self.vitals.beat("clear");
             let began = Instant::now();
-            let pause = match self.step(&mut done).await {
+            let step = self.step(&mut done).await;
+            if step.is_ok() {
+                self.vitals.beat("clear");
+            }
+            let pause = match step {
                 Ok(true) => (began.elapsed() * REST).min(REST_MAX),
                 Ok(false) => {
                     std::mem::take(&mut done).log();

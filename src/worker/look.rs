@@ -58,8 +58,8 @@ impl Looker {
         let mut before: Option<(Instant, i64)> = None;
         let mut behind = 0.0;
         let mut deliveries_max = *DELIVERIES.start();
+        self.vitals.beat("look");
         while !stop.is_cancelled() {
-            self.vitals.beat("look");
             let began = Instant::now();
             // Registered before looking, so that what comes meanwhile is not slept through.
             let woken = self.store.news().notified();
@@ -71,6 +71,8 @@ impl Looker {
             };
             let pause = match self.store.look(request).await {
                 Ok(report) => {
+                    // A loop that turns and fails each time is not alive.
+                    self.vitals.beat("look");
                     log(&report);
                     // What is newest was read when the look began.
                     let pace = before

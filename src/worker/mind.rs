@@ -39,11 +39,12 @@ impl Minder {
     /// When the store cannot be used any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut set_by_secs = 0;
+        self.vitals.beat("mind");
         while !stop.is_cancelled() {
-            self.vitals.beat("mind");
             set_by_secs = self.compare_clocks(set_by_secs);
-            if let Err(error) = self.report().await {
-                passing(error)?;
+            match self.report().await {
+                Ok(()) => self.vitals.beat("mind"),
+                Err(error) => passing(error)?,
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -71,14 +72,7 @@ impl Minder {
         let found = self
             .store
             .conditions(now, &self.limits, Which::New, REPORTED_MAX);
-        let conditions = match found.await {
-            Ok(conditions) => conditions,
-            // Whether the file can still be trusted is for the writer to say.
-            Err(error) => {
-                tracing::error!(%error, "deadlines could not be looked at; trying again");
-                return Ok(());
-            }
-        };
+        let conditions = found.await?;
         for row in &conditions {
             let (project, order) = (row.project.as_str(), logged(row.key()));
             let (condition, left_secs) = (row.condition.as_str(), row.left_secs);

@@ -16,8 +16,8 @@ use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
 use crate::store::{Found, OrderFilter, OrderHistory, OrderRow};
 
-/// The largest list of orders that is taken at once: some 150,000 ids. It is one write, for which callbacks
-/// wait about half a second then.
+/// The largest list of orders that is taken at once: some 150,000 ids. They are made known a few thousand
+/// at a time, and callbacks come in between.
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What orders are listed under of which no state was ever said.

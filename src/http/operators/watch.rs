@@ -95,7 +95,8 @@ fn unusable(why: String) -> Problem {
     Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, why)
 }
 
-/// All or none: one write makes them known.
+/// Makes them known in their order. Should the store fail half-way, the first of them are known, and the same list
+/// may be sent again: what is known stays as it is.
 async fn watch(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
     may_be_asked(context, project)?;
     let orders = list.orders.len();

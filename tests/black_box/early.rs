@@ -7,7 +7,7 @@ use serde_json::json;
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    Answer, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder,
+    Answer, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
 };
 
 /// The longest body that these services take.
@@ -183,6 +183,29 @@ async fn so_do_bodies_that_break_or_never_come() {
         answer.assert_refusal(status, "a body that is none");
         assert_settled(&mut line, &answer, &good(), 200, &status.to_string()).await;
     }
+}
+
+#[tokio::test]
+async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
+    let folder = folder();
+    let service = Service::start(&settings(&folder)).await;
+    // On a busy machine the time for that can run out between two pieces, so it is tried until it succeeds.
+    until("a peer that can send all of its body", async || {
+        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        let request = Request::post(PATH, "").header("Content-Length", "300000");
+        line.send(request.head()).await;
+        let answer = line.answer().await.expect("an answer");
+        answer.assert_refusal(413, "by its length");
+        assert_eq!(answer.header("connection"), Some("close"));
+        for _ in 0..30 {
+            if !line.send([b' '; 10_000]).await {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -28,8 +28,7 @@ CREATE TABLE orders (
     attempts          INTEGER NOT NULL DEFAULT 0   -- tries without an answer; counted at the claim
         CHECK (attempts BETWEEN 0 AND 4294967295),
     parked            TEXT,                        -- why nobody asks any more
-    wished            INTEGER NOT NULL DEFAULT 0   -- whether an operator waits for the next answer
-        CHECK (wished IN (0, 1)),
+    wished_at         INTEGER,                     -- when an operator asked for a fetch that is not answered yet
     -- Held by one lane while Sinch is asked; runs out by itself.
     lease             INTEGER,
     leased_until_at   INTEGER,
@@ -37,6 +36,7 @@ CREATE TABLE orders (
     confirmed_state   TEXT
         CHECK (confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     updated_at        INTEGER,
+    shown_at          INTEGER,                     -- when the question was sent that first showed updated_at
     expires_at        INTEGER,
     confirmed_at      INTEGER,
     reopened          INTEGER NOT NULL DEFAULT 0
@@ -47,9 +47,12 @@ CREATE TABLE orders (
     provisional_at    INTEGER,
     hints             TEXT    NOT NULL DEFAULT '[]'
         CHECK (json_valid(hints) AND json_type(hints) = 'array'),
-    -- When the first of the open claims was made, by Sinch's clock. NULL: none is open. It is in the hints, too,
-    -- but read from a column it costs less at each look at a row.
+    -- When the oldest of the open claims came. NULL: none is open. It is in the hints, too, but read from a column it
+    -- costs less at each look at a row.
     hinted_at         INTEGER,
+    -- Claims that an answer has overruled which may have been too stale: kept until one does that cannot be.
+    doubts            TEXT    NOT NULL DEFAULT '[]'
+        CHECK (json_valid(doubts) AND json_type(doubts) = 'array'),
     tie_state         TEXT
         CHECK (tie_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     tie_since_at      INTEGER,
@@ -61,12 +64,11 @@ CREATE TABLE orders (
     -- operator waits; 1: nothing is known yet; 0: a routine look.
     urgency           INTEGER GENERATED ALWAYS AS (
         CASE
-            WHEN wished OR hints <> '[]' OR tie_state IS NOT NULL THEN 2
+            WHEN wished_at IS NOT NULL OR hints <> '[]' OR doubts <> '[]' OR tie_state IS NOT NULL THEN 2
             WHEN confirmed_state IS NULL THEN 1
             ELSE 0
         END) VIRTUAL,
-    -- Since when something is open about an order: what the first open event said, by Sinch's clock; or a tie;
-    -- or that nothing is confirmed at all.
+    -- Since when something is open about an order: the oldest open claim; or a tie; or that nothing is confirmed at all.
     unsettled_at      INTEGER GENERATED ALWAYS AS (
         CASE
             WHEN hinted_at IS NOT NULL THEN hinted_at
@@ -78,7 +80,7 @@ CREATE TABLE orders (
     -- table at each look at a row.
     closed_at         INTEGER GENERATED ALWAYS AS (
         CASE
-            WHEN ask_at IS NULL AND lease IS NULL AND hints = '[]' AND tie_state IS NULL
+            WHEN ask_at IS NULL AND lease IS NULL AND hints = '[]' AND doubts = '[]' AND tie_state IS NULL
                 AND (confirmed_state = 'COMPLETED' OR confirmed_state = 'REJECTED' OR confirmed_state = 'EXPIRED')
             THEN max(confirmed_at, coalesce(asked_at, 0), coalesce(heard_at, 0))
         END) VIRTUAL,
@@ -86,6 +88,7 @@ CREATE TABLE orders (
     CHECK ((lease IS NULL) = (leased_until_at IS NULL)),
     CHECK ((confirmed_state IS NULL) = (updated_at IS NULL)),
     CHECK ((confirmed_state IS NULL) = (confirmed_at IS NULL)),
+    CHECK ((confirmed_state IS NULL) = (shown_at IS NULL)),
     CHECK (confirmed_state IS NOT NULL OR (expires_at IS NULL AND reopened = 0)),
     CHECK ((provisional_state IS NULL) = (provisional_at IS NULL)),
     CHECK ((hints = '[]') = (hinted_at IS NULL)),

@@ -34,8 +34,8 @@ const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Orders ?1 to ?2 of those that came to their end, at ?3.
 const ENDED: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
-    INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at, confirmed_at)
-    SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3 FROM n";
+    INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at, shown_at, confirmed_at)
+    SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3, ?3 FROM n";
 
 const ANSWERS: &str = "
     INSERT INTO answers (order_id, asked_at, state, updated_at, finding)

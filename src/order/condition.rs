@@ -96,6 +96,7 @@ mod tests {
                 updated_at: at(0),
                 expires_at: Some(at(172_800)),
                 confirmed_at: at(0),
+                shown_at: at(0),
                 reopened: false,
             }),
             ..Order::new(at(0))

@@ -137,11 +137,15 @@ pub fn look(order: &Order, events: &[Event], now: Time, rule: &Rule) -> Look {
         transitions.extend(apply(&mut order, &events[i], &decision));
         if !matches!(decision, Decision::Agrees(_)) {
             let settles_at = remember(&mut order, &events[i], rule);
-            let wanted_at = match decision.is_urgent() {
-                true => now,
-                false => settles_at.max(now),
+            let wanted_at = if decision.is_urgent() {
+                now
+            } else {
+                settles_at.max(now)
             };
             want_answer(&mut order, wanted_at, now, rule);
+        } else if order.parked.is_some() {
+            // It claims nothing new, but it proves that Sinch knows the order.
+            want_answer(&mut order, now, now, rule);
         }
         decisions[i] = Some(decision);
     }
@@ -158,8 +162,10 @@ fn decide(order: &Order, event: &Event) -> Decision {
         Status::Known(state) => *state,
         Status::Unknown(_) => return Decision::Ask(Doubt::UnknownStatus(event.status.clone())),
     };
-    if let Some(provisional) = &order.provisional
-        && event.said_at.is_some_and(|at| at > provisional.said_at)
+    let newer =
+        |provisional: &&Provisional| event.said_at.is_some_and(|at| at > provisional.said_at);
+    let overtakes = order.provisional.as_ref().filter(newer);
+    if let Some(provisional) = overtakes
         && provisional.state.may_become(said)
     {
         return Decision::Fits {
@@ -168,7 +174,8 @@ fn decide(order: &Order, event: &Event) -> Decision {
         };
     }
     if let Some(confirmed) = &order.confirmed {
-        if confirmed.state == said {
+        // Newer than a provisional state it says that the order came back, which nobody has confirmed.
+        if confirmed.state == said && overtakes.is_none() {
             return Decision::Agrees(said);
         }
         if confirmed.state.is_final() {
@@ -234,25 +241,24 @@ fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transi
 /// Keeps the event's claim until an answer settles it; returns from when on one ought to.
 fn remember(order: &mut Order, event: &Event, rule: &Rule) -> Time {
     let state = event.status.known();
-    // What the event speaks of was true at its time stamp (Sinch's clock, hence the allowance) and at
-    // receipt (ours).
-    let latest = event.received_at.plus(Rule::SKEW_MAX);
-    let said_at = event.said_at.unwrap_or(event.received_at).min(latest);
-    let settles_at = said_at
-        .plus(Rule::SKEW)
-        .max(event.received_at)
-        .plus(rule.staleness)
-        .plus(Rule::MARGIN);
+    let mut claim = Hint {
+        state,
+        said_at: event.said_at,
+        heard_at: event.received_at,
+    };
+    // Who says it again, and newly, says more than the doubt that is left of it.
+    order.doubts.retain(|doubt| doubt.state != state);
+    let settles_at = claim.settles_at(rule);
     match order.hints.iter_mut().find(|hint| hint.state == state) {
         Some(hint) => {
-            hint.said_at = hint.said_at.max(said_at);
-            hint.settles_at = hint.settles_at.max(settles_at);
+            claim.said_at = claim
+                .said_at
+                .zip(hint.said_at)
+                .map(|(one, other)| one.max(other));
+            claim.heard_at = claim.heard_at.max(hint.heard_at);
+            *hint = claim;
         }
-        None => order.hints.push(Hint {
-            state,
-            said_at,
-            settles_at,
-        }),
+        None => order.hints.push(claim),
     }
     settles_at
 }

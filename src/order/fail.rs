@@ -44,9 +44,9 @@ impl BackOff {
 
 /// The order after a try that brought nothing: it waits, or is parked when its tries are used up.
 ///
-/// The try itself was counted when the order was claimed, so that one which crashes the program counts
-/// too. While the provider as a whole is in trouble (`healthy` is false) no order is parked: the fault
-/// is not the order's.
+/// The try itself was counted when the order was claimed, so that one which crashes the program counts too. A try
+/// that failed through the provider as a whole (`healthy` is false) is the order's no more: it is taken off again,
+/// so an outage, however long, brings no order nearer to being parked.
 pub fn fail(
     order: &Order,
     failure: &Failure,
@@ -56,6 +56,10 @@ pub fn fail(
     roll: f64,
 ) -> Order {
     let mut order = order.clone();
+    let wait = back_off.wait(order.attempts, failure.wait_min, roll);
+    if !healthy {
+        order.attempts = order.attempts.saturating_sub(1);
+    }
     if healthy && order.attempts >= back_off.attempts_max {
         order.parked = Some(format!(
             "gave up after {} tries: {}",
@@ -63,7 +67,6 @@ pub fn fail(
         ));
         order.ask_at = None;
     } else {
-        let wait = back_off.wait(order.attempts, failure.wait_min, roll);
         order.ask_at = Some(now.plus(wait));
     }
     order
@@ -145,5 +148,6 @@ mod tests {
             0.0,
         );
         assert_eq!((spared.ask_at, spared.parked), (Some(Time(7)), None));
+        assert_eq!(spared.attempts, 4, "the try is not the order's");
     }
 }

@@ -126,6 +126,8 @@ pub struct Snapshot {
     pub expires_at: Option<Time>,
     /// The part of the answer that could not be read, in words; it decides nothing.
     pub remark: Option<String>,
+    /// When Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` where it had none.
+    pub sent_at: Option<Time>,
 }
 
 /// All that is known of one order. What is absent has not been said, or was settled.
@@ -137,6 +139,9 @@ pub struct Order {
     pub provisional: Option<Provisional>,
     /// What events claim and no answer has borne out or overtaken yet: one for each state at most.
     pub hints: Vec<Hint>,
+    /// Claims that an answer overruled which may have been staler than usual. They move no state, but they are kept
+    /// until an answer that cannot be too stale overrules them as well: one for each state at most.
+    pub doubts: Vec<Hint>,
     /// A second state with the same `updateTime`, until it is known which came last.
     pub tie: Option<Tie>,
     /// Since when Sinch has answered 404 without a break.
@@ -145,8 +150,10 @@ pub struct Order {
     pub asked_at: Option<Time>,
     /// When Sinch is to be asked next; `None`: at rest.
     pub ask_at: Option<Time>,
-    /// Tries in a row that brought no usable answer.
+    /// Tries in a row that brought no usable answer, through no fault of the provider. A try under way counts.
     pub attempts: u32,
+    /// When an operator asked for a fetch that has not been answered yet.
+    pub wished_at: Option<Time>,
     /// Why nobody asks any more until news or an operator comes.
     pub parked: Option<String>,
     /// When we first heard of it.
@@ -160,14 +167,25 @@ impl Order {
             confirmed: None,
             provisional: None,
             hints: Vec::new(),
+            doubts: Vec::new(),
             tie: None,
             missing_since: None,
             asked_at: None,
             ask_at: None,
             attempts: 0,
+            wished_at: None,
             parked: None,
             first_seen_at,
         }
+    }
+
+    /// An operator asks for it: it is due at once, with all its tries, even if it was parked. Only a question that is
+    /// sent from now on fulfils that.
+    pub fn wish(&mut self, now: Time) {
+        self.wished_at = Some(now);
+        self.ask_at = Some(now);
+        self.attempts = 0;
+        self.parked = None;
     }
 
     /// The best answer to "where is it?": the provisional state where there is one, else the confirmed.
@@ -188,8 +206,10 @@ pub struct Confirmed {
     pub updated_at: Time,
     /// `expireTime`, where the answer had one.
     pub expires_at: Option<Time>,
-    /// When the question was sent whose answer first showed it.
+    /// When the question was sent whose answer first showed the state.
     pub confirmed_at: Time,
+    /// When the question was sent whose answer first showed `updated_at`.
+    pub shown_at: Time,
     /// Whether Sinch took it out of a final state.
     pub reopened: bool,
 }
@@ -208,11 +228,23 @@ pub struct Provisional {
 pub struct Hint {
     /// The claimed state; `None` stands for every word that we do not know.
     pub state: Option<State>,
-    /// What it speaks of had come about by then, by Sinch's clock: the latest time stamp of an event that
-    /// claims it, or the receipt of one without.
-    pub said_at: Time,
-    /// An answer to a question sent at or after this time ought to include what the event spoke of.
-    pub settles_at: Time,
+    /// What it speaks of had come about by then, by Sinch's clock: the latest time stamp of an event that claims it.
+    /// `None`: an event that claims it had none, so nothing says that it came before anything.
+    pub said_at: Option<Time>,
+    /// What it speaks of had come about by then, by our clock: the latest receipt of an event that claims it.
+    pub heard_at: Time,
+}
+
+impl Hint {
+    /// From when on an answer ought to include what the event spoke of: by the time when its question is sent.
+    pub fn settles_at(&self, rule: &Rule) -> Time {
+        self.heard_at.plus(rule.staleness).plus(Rule::MARGIN)
+    }
+
+    /// From when on an answer includes it even if it is as stale as an answer can be.
+    pub fn sure_at(&self, rule: &Rule) -> Time {
+        rule.sure_at(self.heard_at)
+    }
 }
 
 /// A state shown with the same `updateTime` as the confirmed one.
@@ -252,9 +284,9 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// How far ahead of ours Sinch's clock may be in the time stamp of an event.
+    /// How far two of Sinch's clocks may be apart, or one of them ahead of ours.
     const SKEW: Duration = Duration::from_secs(3);
-    /// An event's time stamp further ahead of its receipt than this is not believed.
+    /// An `updateTime` further ahead than this of the moment when it is shown is not believed.
     const SKEW_MAX: Duration = Duration::from_secs(600);
     /// The time by which an answer may trail the staleness bound and still count as within it.
     const MARGIN: Duration = Duration::from_secs(1);
@@ -278,6 +310,12 @@ impl Rule {
             staleness_max,
             cooldown: Duration::from_secs(3),
         }
+    }
+
+    /// From when on a question shows what had come about by `since`, however stale its answer is: no answer is
+    /// staler than the very worst.
+    fn sure_at(&self, since: Time) -> Time {
+        since.plus(self.staleness_max).plus(Rule::APART)
     }
 
     /// How long to wait at least after an answer that told nothing, so that the next one can.

@@ -1,6 +1,7 @@
 //! What an answer of Sinch means for an order, and when to ask again.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Answer, Confirmed, Hint, Order, Rule, Snapshot, State, Status, Tie, Time, Transition};
 
@@ -29,6 +30,21 @@ pub enum Finding {
         /// The state in the answer.
         shown: State,
     },
+    /// Shown with an older `updateTime` than what is known, but by an answer that cannot be that stale: the known
+    /// `updateTime` was wrong. Applied.
+    Redated {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+    },
+    /// An `updateTime` so far ahead that it cannot be one: not applied.
+    Ahead {
+        /// The state in the answer.
+        shown: State,
+        /// By how much.
+        by: Duration,
+    },
     /// Another state with the same `updateTime`: not applied until it is known which came last.
     Tied {
         /// The confirmed state, which stands for now.
@@ -54,10 +70,14 @@ impl Finding {
             | Finding::Advanced { .. }
             | Finding::Refreshed(_)
             | Finding::Unchanged(_)
+            | Finding::Redated { .. }
             | Finding::Tied { .. }
             | Finding::Gone(_)
             | Finding::ExpiredUnseen => true,
-            Finding::Older { .. } | Finding::UnknownState(_) | Finding::NotFound => false,
+            Finding::Older { .. }
+            | Finding::Ahead { .. }
+            | Finding::UnknownState(_)
+            | Finding::NotFound => false,
         }
     }
 
@@ -65,7 +85,7 @@ impl Finding {
     pub fn is_anomaly(&self) -> bool {
         match self {
             Finding::Advanced { anomaly, .. } => *anomaly,
-            Finding::UnknownState(_) => true,
+            Finding::Redated { .. } | Finding::Ahead { .. } | Finding::UnknownState(_) => true,
             Finding::First(_)
             | Finding::Refreshed(_)
             | Finding::Unchanged(_)
@@ -100,6 +120,15 @@ impl fmt::Display for Finding {
                     "Sinch's answer {shown} is older than the known {known}: not applied"
                 )
             }
+            Finding::Redated { from, to } => write!(
+                f,
+                "Sinch shows {to}, and its update time is older than that of the known {from}, which was wrong: confirmed"
+            ),
+            Finding::Ahead { shown, by } => write!(
+                f,
+                "Sinch's answer {shown} has an update time {} s ahead: not applied; is this machine's clock right?",
+                by.as_secs()
+            ),
             Finding::Tied { known, shown } => write!(
                 f,
                 "Sinch shows {shown} with the same update time as {known}: applied if it still does when the order of the two is sure"
@@ -139,19 +168,20 @@ pub struct Change {
 pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) -> Change {
     let mut next = order.clone();
     next.asked_at = Some(asked_at);
-    bring_back(&mut next, asked_at, rule);
+    bring_back(&mut next, asked_at);
+    let there_at = there_at(answer, asked_at);
     let finding = match answer {
         Answer::Found(snapshot) => {
             next.missing_since = None;
-            found(&mut next, snapshot, asked_at, rule)
+            found(&mut next, snapshot, asked_at, there_at, rule)
         }
         Answer::NotFound => not_found(&mut next, asked_at, rule),
     };
     if finding.is_conclusive() {
         next.attempts = 0;
         next.parked = None;
-        let contradicted = settle_hints(&mut next, asked_at);
-        next.ask_at = ask_again_at(&next, contradicted, asked_at, rule);
+        settle_hints(&mut next, asked_at, rule);
+        next.ask_at = ask_again_at(&next, asked_at, there_at, rule);
     }
     let transition = transition(order, &next, &finding);
     Change {
@@ -161,31 +191,61 @@ pub fn reconcile(order: &Order, answer: &Answer, asked_at: Time, rule: &Rule) ->
     }
 }
 
+/// The time at Sinch when it answers a question that was sent at `asked_at`, at least. Our clock may be behind by hours;
+/// then the answer's own date tells.
+fn there_at(answer: &Answer, asked_at: Time) -> Time {
+    match answer {
+        Answer::Found(shown) => shown.sent_at.map_or(asked_at, |at| at.max(asked_at)),
+        Answer::NotFound => asked_at,
+    }
+}
+
 /// What lies ahead of the question was written before a clock was set back; nobody is to wait for it.
-fn bring_back(order: &mut Order, asked_at: Time, rule: &Rule) {
-    let latest = asked_at
-        .plus(Rule::SKEW_MAX)
-        .plus(rule.staleness)
-        .plus(Rule::MARGIN);
-    for hint in &mut order.hints {
-        hint.settles_at = hint.settles_at.min(latest);
+fn bring_back(order: &mut Order, asked_at: Time) {
+    for hint in order.hints.iter_mut().chain(&mut order.doubts) {
+        hint.heard_at = hint.heard_at.min(asked_at);
     }
     if let Some(tie) = &mut order.tie {
         tie.since = tie.since.min(asked_at);
     }
+    if let Some(known) = &mut order.confirmed {
+        known.shown_at = known.shown_at.min(asked_at);
+    }
     order.missing_since = order.missing_since.map(|since| since.min(asked_at));
 }
 
-fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Finding {
+fn found(
+    order: &mut Order,
+    shown: &Snapshot,
+    asked_at: Time,
+    there_at: Time,
+    rule: &Rule,
+) -> Finding {
     let state = match &shown.state {
         Status::Known(state) => *state,
         Status::Unknown(_) => return Finding::UnknownState(shown.state.clone()),
+    };
+    if shown.updated_at > there_at.plus(Rule::SKEW_MAX) {
+        let by = shown.updated_at.since(there_at);
+        return Finding::Ahead { shown: state, by };
+    }
+    // What is shown has come about by then, whatever else its date says.
+    let shown = &Snapshot {
+        updated_at: shown.updated_at.min(there_at.plus(Rule::SKEW)),
+        ..shown.clone()
     };
     let Some(known) = order.confirmed.clone() else {
         confirm(order, state, shown, asked_at);
         return Finding::First(state);
     };
     if shown.updated_at < known.updated_at {
+        // No answer is so stale that it could be older than what was shown by then: so it is the known date that is
+        // wrong. An order that moved on before that date would else be taken for a stale one for ever.
+        if asked_at >= rule.sure_at(known.shown_at) {
+            confirm(order, state, shown, asked_at);
+            let from = known.state;
+            return Finding::Redated { from, to: state };
+        }
         return Finding::Older {
             known: known.state,
             shown: state,
@@ -196,20 +256,25 @@ fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Fi
         // An early answer does not settle a tie in favour of the known state either.
         order
             .tie
-            .take_if(|tie| newer || asked_at >= sure_at(tie.since, rule));
+            .take_if(|tie| newer || asked_at >= rule.sure_at(tie.since));
         order.confirmed = Some(Confirmed {
             updated_at: shown.updated_at,
-            expires_at: shown.expires_at,
+            expires_at: believable_expiry(shown),
+            shown_at: if newer { asked_at } else { known.shown_at },
             ..known
         });
-        return match newer {
-            true => Finding::Refreshed(state),
-            false => Finding::Unchanged(state),
+        return if newer {
+            Finding::Refreshed(state)
+        } else {
+            Finding::Unchanged(state)
         };
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(asked_at, |tie| tie.since);
-        if asked_at < sure_at(since, rule) {
+        // Both had come about by then, so a question that is sent late enough shows the later of the two. That one
+        // order of the two is no legal step proves nothing: a final state can be left again within the same second.
+        // CREATED alone has nothing before it.
+        if asked_at < rule.sure_at(since) {
             order.tie = Some(Tie { state, since });
             return Finding::Tied {
                 known: known.state,
@@ -225,13 +290,9 @@ fn found(order: &mut Order, shown: &Snapshot, asked_at: Time, rule: &Rule) -> Fi
     }
 }
 
-/// From when on a question settles a tie that is known since then: what it shows is the later of the two.
-///
-/// Both had come about by then, so an answer as of a later moment shows what came last, and no answer is
-/// staler than the very worst. That one order of the two is no legal step proves nothing: a final state can
-/// be left again within the same second. CREATED alone has nothing before it.
-fn sure_at(since: Time, rule: &Rule) -> Time {
-    since.plus(rule.staleness_max).plus(Rule::APART)
+/// `expireTime`, unless it lies before the order's last change: that would have it expire at once.
+fn believable_expiry(shown: &Snapshot) -> Option<Time> {
+    shown.expires_at.filter(|at| *at >= shown.updated_at)
 }
 
 fn confirm(order: &mut Order, state: State, shown: &Snapshot, asked_at: Time) {
@@ -243,33 +304,33 @@ fn confirm(order: &mut Order, state: State, shown: &Snapshot, asked_at: Time) {
     order.confirmed = Some(Confirmed {
         state,
         updated_at: shown.updated_at,
-        expires_at: shown.expires_at,
+        expires_at: believable_expiry(shown),
         confirmed_at: asked_at,
+        shown_at: asked_at,
         reopened,
     });
 }
 
 fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
     let missing_since = *order.missing_since.get_or_insert(asked_at);
+    // Once could be a replica that lags behind, or the end of an outage.
+    let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::APART);
+    let mut claims = order.hints.iter().chain(&order.doubts);
     if let Some(known) = &order.confirmed
         && known.state.is_final()
     {
+        if !repeated {
+            return Finding::NotFound;
+        }
         let state = known.state;
         // What came last, Sinch will not show any more: what was shown first stands.
-        order
-            .tie
-            .take_if(|tie| asked_at >= sure_at(tie.since, rule));
+        order.tie.take_if(|tie| asked_at >= rule.sure_at(tie.since));
         return Finding::Gone(state);
     }
-    let expected = order
-        .hints
-        .iter()
-        .any(|hint| hint.state == Some(State::Expired))
+    let expected = claims.any(|hint| hint.state == Some(State::Expired))
         || order.confirmed.as_ref().is_some_and(|known| {
             known.state == State::Created && known.expires_at.is_some_and(|at| at <= asked_at)
         });
-    // Once could be a replica that lags behind the order's creation.
-    let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::APART);
     if !(expected && repeated) {
         return Finding::NotFound;
     }
@@ -283,104 +344,131 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
         updated_at,
         expires_at,
         remark: None,
+        sent_at: None,
     };
     confirm(order, State::Expired, &expired, asked_at);
     Finding::ExpiredUnseen
 }
 
-/// Drops the hints that this answer settles, and a provisional state with its hint; `true`: a hint was
-/// contradicted, by an answer that ought to have known of it.
+/// Drops the hints that this answer settles, and a provisional state with its hint.
 ///
-/// A hint is borne out by its state; overtaken where what it speaks of came before; or contradicted by any
-/// other answer to a question that was sent late enough.
-fn settle_hints(order: &mut Order, asked_at: Time) -> bool {
+/// A hint is borne out by its state; overtaken where what it speaks of surely came before; and otherwise overruled, by
+/// an answer that ought to include it or that shows what it leads to. That answer may still have been staler than
+/// usual, and the order may have come back to where it seems to have passed. So the claim stays as a doubt, until it
+/// is overruled by an answer that cannot be too stale.
+fn settle_hints(order: &mut Order, asked_at: Time, rule: &Rule) {
     let (Some(confirmed), None) = (&order.confirmed, &order.tie) else {
-        return false;
+        return;
     };
-    let mut contradicted = false;
-    order.hints.retain(|hint| {
-        let borne_out = hint.state == Some(confirmed.state);
-        let overtaken = overtaken(hint, confirmed);
-        let late = asked_at >= hint.settles_at;
-        contradicted |= late && !borne_out && !overtaken;
-        !(borne_out || overtaken || late)
-    });
+    let settled = |claim: &Hint| {
+        let borne_out = claim.state == Some(confirmed.state);
+        borne_out || overtaken(claim, confirmed) || asked_at >= claim.sure_at(rule)
+    };
+    order.doubts.retain(|doubt| !settled(doubt));
+    let hints = std::mem::take(&mut order.hints);
+    for hint in hints.into_iter().filter(|hint| !settled(hint)) {
+        if asked_at >= hint.settles_at(rule) || passed(&hint, confirmed) {
+            order.doubts.push(hint);
+        } else {
+            order.hints.push(hint);
+        }
+    }
     let open = |state: State| order.hints.iter().any(|hint| hint.state == Some(state));
     order.provisional.take_if(|provisional| {
         !open(provisional.state)
             || provisional.said_at <= confirmed.updated_at
             || !confirmed.state.leads_to(provisional.state)
     });
-    contradicted
 }
 
-/// Whether what the hint speaks of came before the confirmed state.
-fn overtaken(hint: &Hint, confirmed: &Confirmed) -> bool {
-    // Both times are Sinch's, and nothing is said before it has come about.
-    let surely = confirmed.updated_at > hint.said_at.plus(Rule::SKEW);
-    // An open state is passed on the way to a final one. Should the final one have been left again within
-    // these seconds, the look at it a day later shows that.
-    let passed = confirmed.state.is_final()
+/// Whether what the claim speaks of surely came before the confirmed state: both times are Sinch's, and nothing is
+/// said before it has come about.
+fn overtaken(claim: &Hint, confirmed: &Confirmed) -> bool {
+    claim
+        .said_at
+        .is_some_and(|said_at| confirmed.updated_at > said_at.plus(Rule::SKEW))
+}
+
+/// Whether the claim names an open state that seems to have been passed on the way to the confirmed final one, by
+/// times that are too close to be sure.
+fn passed(hint: &Hint, confirmed: &Confirmed) -> bool {
+    let close = |said_at: Time| said_at <= confirmed.updated_at.plus(Rule::SKEW);
+    confirmed.state.is_final()
         && hint.state.is_some_and(|state| !state.is_final())
-        && hint.said_at <= confirmed.updated_at.plus(Rule::SKEW);
-    surely || passed
+        && hint.said_at.is_some_and(close)
 }
 
-/// When an order wants to be asked again after a conclusive answer; `None`: at rest.
-fn ask_again_at(order: &Order, contradicted: bool, asked_at: Time, rule: &Rule) -> Option<Time> {
+/// When an order wants to be asked again after a conclusive answer; `None`: at rest. `there_at` is that moment by
+/// Sinch's clock.
+fn ask_again_at(order: &Order, asked_at: Time, there_at: Time, rule: &Rule) -> Option<Time> {
     // What one of two tied states says is settled with the tie.
     let shown = order.tie.as_ref().zip(order.confirmed.as_ref());
     let shown = shown.map(|(tie, known)| [Some(tie.state), Some(known.state)]);
     let open = |hint: &&Hint| shown.is_none_or(|shown| !shown.contains(&hint.state));
     // One question settles all others.
-    let settled_at = order
-        .hints
-        .iter()
-        .filter(open)
-        .map(|hint| hint.settles_at)
-        .max();
+    let hints = order.hints.iter().filter(open);
+    let settled_at = hints.map(|hint| hint.settles_at(rule)).max();
     let settled_at = settled_at.filter(|at| *at > asked_at);
     if let Some(tie) = &order.tie {
-        let sure_at = sure_at(tie.since, rule).max(asked_at);
+        let sure_at = rule.sure_at(tie.since).max(asked_at);
         return Some(settled_at.map_or(sure_at, |at| at.min(sure_at)));
     }
     if settled_at.is_some() {
         return settled_at;
     }
-    let look_at = periodic_look_at(order, asked_at, rule);
+    let look_at = periodic_look_at(order, asked_at, there_at, rule);
+    let Some(sure_at) = order.doubts.iter().map(|doubt| doubt.sure_at(rule)).max() else {
+        return look_at;
+    };
+    let look_is_enough = |look_at: &Time| doubts_can_wait(order, asked_at, sure_at, *look_at, rule);
+    Some(look_at.filter(look_is_enough).unwrap_or(sure_at))
+}
+
+/// Whether the next look at an order comes soon enough for the claims that are in doubt, instead of a question of
+/// their own at `sure_at`.
+fn doubts_can_wait(
+    order: &Order,
+    asked_at: Time,
+    sure_at: Time,
+    look_at: Time,
+    rule: &Rule,
+) -> bool {
     let is_final = order
         .confirmed
         .as_ref()
         .is_some_and(|known| known.state.is_final());
-    // The answer that contradicts an event may have been staler than usual. While a final state is still
-    // to be looked at once more, that look is enough.
-    if contradicted && !(is_final && look_at.is_some()) {
-        let sure_at = asked_at.plus(rule.staleness_max);
-        return Some(look_at.map_or(sure_at, |at| at.min(sure_at)));
-    }
-    look_at
+    // A final state is looked at once more anyway. That is soon enough where the answer ought to have included the
+    // claim, but not where it was early, and merely shows what the claim seems to have led to.
+    let early = || {
+        order
+            .doubts
+            .iter()
+            .any(|doubt| asked_at < doubt.settles_at(rule))
+    };
+    look_at <= sure_at.plus(rule.staleness_max) || is_final && !early()
 }
 
 /// When an order of which nothing new is heard is to be looked at again.
-fn periodic_look_at(order: &Order, asked_at: Time, rule: &Rule) -> Option<Time> {
+fn periodic_look_at(order: &Order, asked_at: Time, there_at: Time, rule: &Rule) -> Option<Time> {
     let known = order.confirmed.as_ref()?;
     if known.state.is_final() {
         let again = known.confirmed_at.plus(Rule::FINAL_AGAIN);
         return (asked_at < again).then_some(again);
     }
     // What moved lately may move again; what has long been quiet seldom does, unless its time runs out.
-    let quiet = asked_at.since(known.updated_at) / 4;
-    let left = known
+    let quiet = there_at.since(known.updated_at) / 4;
+    let until = |at: Time| (at > there_at).then(|| at.since(there_at));
+    let halfway = known
         .expires_at
-        .filter(|at| known.state == State::Created && *at > asked_at)
-        .map(|at| at.since(asked_at) / 2);
-    let pause = left.map_or(quiet, |left| left.min(quiet));
-    let again = asked_at.plus(pause.clamp(Rule::QUIET_MIN, Rule::QUIET_MAX));
+        .filter(|_| known.state == State::Created)
+        .and_then(until)
+        .map(|left| left / 2);
+    let pause = halfway.map_or(quiet, |halfway| halfway.min(quiet));
+    let pause = pause.clamp(Rule::QUIET_MIN, Rule::QUIET_MAX);
     let after_expiry = known
         .expires_at
-        .map(|at| at.plus(rule.staleness).plus(Rule::MARGIN))
-        .filter(|at| *at > asked_at);
-    Some(after_expiry.map_or(again, |at| again.min(at)))
+        .and_then(|at| until(at.plus(rule.staleness).plus(Rule::MARGIN)));
+    Some(asked_at.plus(after_expiry.map_or(pause, |after| after.min(pause))))
 }
 
 /// The change worth recording: of the confirmed state, or of the state that an operator sees.

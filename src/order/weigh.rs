@@ -9,7 +9,7 @@ pub struct Tried<'a> {
     pub asked_at: Time,
     /// The answer, or why there was none.
     pub result: &'a Result<Answer, Failure>,
-    /// Whether the provider as a whole is well; while it is not, no order is parked for it.
+    /// Whether a failure is this order's own. One of the provider as a whole uses up none of its tries.
     pub healthy: bool,
     /// Now.
     pub now: Time,
@@ -58,9 +58,26 @@ pub fn weigh(order: &Order, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -
         } = tried;
         order = fail(&order, &failure, healthy, now, back_off, roll);
     }
+    heed_wish(&mut order, &tried);
     Weighed {
         order,
         finding,
         transition,
+    }
+}
+
+/// A wish is fulfilled by an answer to a question that was sent after it. An older question leaves it as it was
+/// made: due at once, with all tries.
+fn heed_wish(order: &mut Order, tried: &Tried<'_>) {
+    let Some(wished_at) = order.wished_at else {
+        return;
+    };
+    if tried.asked_at < wished_at {
+        order.attempts = 0;
+        order.parked = None;
+        let ask_at = order.ask_at.map_or(wished_at, |at| at.min(wished_at));
+        order.ask_at = Some(ask_at);
+    } else if tried.result.is_ok() {
+        order.wished_at = None;
     }
 }

@@ -240,6 +240,7 @@ fn replies_show_the_order_as_they_should() {
             updated_at: Time(micros),
             expires_at: None,
             remark: None,
+            sent_at: None,
         }))
     };
     let created = found(Status::Known(State::Created), 1_770_091_508_000_000);
@@ -267,10 +268,12 @@ fn replies_show_the_order_as_they_should() {
             found(Status::Unknown("PAUSED".to_owned()), 1_770_091_508_000_000),
         ),
     ] {
-        assert_eq!(
-            life.shown(secs(asked), &reply, START),
-            shown,
-            "{reply:?} at {asked} s"
-        );
+        let mut answer = life.shown(secs(asked), &reply, START);
+        if let Some(Answer::Found(snapshot)) = &mut answer {
+            let sent = START.plus(secs(asked)).0;
+            let whole = Time(sent - sent.rem_euclid(1_000_000));
+            assert_eq!(snapshot.sent_at.take(), Some(whole));
+        }
+        assert_eq!(answer, shown, "{reply:?} at {asked} s");
     }
 }

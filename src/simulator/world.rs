@@ -262,7 +262,9 @@ impl Life {
             Reply::Missing => return Some(Answer::NotFound),
             Reply::Says { state, updated } => {
                 let status = Status::from_word(state);
-                return Some(Answer::Found(self.snapshot(status, *updated, started_at)));
+                return Some(Answer::Found(
+                    self.snapshot(status, *updated, asked, started_at),
+                ));
             }
             Reply::Unauthorized
             | Reply::Throttled { .. }
@@ -271,20 +273,30 @@ impl Life {
         };
         Some(match self.known_at(as_of) {
             Some((updated, state)) => {
-                Answer::Found(self.snapshot(Status::Known(state), updated, started_at))
+                Answer::Found(self.snapshot(Status::Known(state), updated, asked, started_at))
             }
             None => Answer::NotFound,
         })
     }
 
-    fn snapshot(&self, state: Status, updated: Duration, started_at: Time) -> Snapshot {
+    fn snapshot(
+        &self,
+        state: Status,
+        updated: Duration,
+        asked: Duration,
+        started_at: Time,
+    ) -> Snapshot {
+        let whole = |offset: Duration, unit: i64| {
+            let exact = started_at.plus(offset);
+            Time(exact.0 - exact.0.rem_euclid(unit))
+        };
         let unit = 10_i64.pow(6_u32.saturating_sub(self.fraction_digits));
-        let exact = started_at.plus(updated);
         Snapshot {
             state,
-            updated_at: Time(exact.0 - exact.0.rem_euclid(unit)),
+            updated_at: whole(updated, unit),
             expires_at: self.expires.map(|at| started_at.plus(at)),
             remark: None,
+            sent_at: Some(whole(asked, 1_000_000)),
         }
     }
 }

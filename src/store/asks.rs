@@ -70,7 +70,7 @@ pub struct Outcome {
     pub asked_at: Time,
     /// The answer, or why there was none.
     pub result: Result<Answer, Failure>,
-    /// Whether the provider as a whole is well; while it is not, no order is parked for it.
+    /// Whether a failure is this order's own. One of the provider as a whole uses up none of its tries.
     pub healthy: bool,
     /// Now.
     pub now: Time,
@@ -297,11 +297,10 @@ pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx:
     Ok(())
 }
 
-/// Orders, and whether an operator waits for each.
 const LEASED: &str = concat!(
-    "SELECT json_group_array(json_array(o.wished, ",
+    "SELECT json_group_array(",
     order_text!(),
-    ")) FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
+    ") FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
      JOIN projects AS p ON p.id = o.project"
 );
 
@@ -309,9 +308,6 @@ static INSERT_ANSWERS: LazyLock<Statements> = LazyLock::new(|| {
     let before = "INSERT INTO answers (order_id, asked_at, state, updated_at, finding) SELECT * FROM (VALUES ";
     Statements::new(before, "(?, ?, ?, ?, ?)", ") WHERE column1 IS NOT NULL")
 });
-
-/// What an operator waited for is there, whatever it says.
-const FULFIL: &str = "UPDATE orders SET wished = 0 WHERE id IN (SELECT value FROM json_each(?))";
 
 struct NewAnswer {
     order_id: i64,
@@ -358,19 +354,18 @@ async fn settle_together(
         .bind(json(&ids))
         .fetch_one(&mut *db)
         .await?;
-    let found = unreadable::many::<(i64, StoredOrder)>(&found, 0)?;
+    let found = unreadable::many::<StoredOrder>(&found, 0)?;
     let mut faults = HashMap::new();
     for row in found.unreadable {
         set_aside(db, row.row, &row.to_string(), aside).await?;
         faults.insert(row.row, row.to_string());
     }
-    let mut leased: HashMap<i64, (bool, StoredOrder)> = found
+    let mut leased: HashMap<i64, StoredOrder> = found
         .rows
         .into_iter()
-        .map(|(wished, stored)| (stored.id, (wished != 0, stored)))
+        .map(|stored| (stored.id, stored))
         .collect();
     let (mut updates, mut answers, mut moves) = (vec![], vec![], vec![]);
-    let mut fulfilled = vec![];
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         if let Some(reason) = faults.get(&outcome.claim.order_id).cloned() {
@@ -380,10 +375,10 @@ async fn settle_together(
         // Its holder takes it out, so that nobody settles it twice in one batch; whoever comes late leaves it there.
         let held = leased
             .get(&outcome.claim.order_id)
-            .and_then(|(_, stored)| stored.lease)
+            .and_then(|stored| stored.lease)
             .is_some_and(|(lease, _)| lease == outcome.claim.lease);
         let holder = held.then(|| leased.remove(&outcome.claim.order_id));
-        let Some((wished, mut stored)) = holder.flatten() else {
+        let Some(mut stored) = holder.flatten() else {
             settled.push(Settled::Fenced);
             continue;
         };
@@ -395,9 +390,6 @@ async fn settle_together(
                 false => NewTransition::new(stored.id, at, transition),
             });
         }
-        if wished && outcome.result.is_ok() {
-            fulfilled.push(stored.id);
-        }
         stored.order = weighed.order;
         answers.push(weighed.answer);
         settled.push(weighed.settled);
@@ -405,12 +397,6 @@ async fn settle_together(
         updates.push(stored);
     }
     rows::write(db, &updates).await?;
-    if !fulfilled.is_empty() {
-        sqlx::query(FULFIL)
-            .bind(json(&fulfilled))
-            .execute(&mut *db)
-            .await?;
-    }
     insert_answers(db, &answers).await?;
     transitions::insert(db, &moves).await?;
     Ok(settled)
@@ -520,8 +506,9 @@ pub(super) async fn ask_now(
     key: &OrderKey,
     now: Time,
 ) -> sqlx::Result<bool> {
-    let sql = "UPDATE orders SET ask_at = ?, attempts = 0, parked = NULL, wished = 1 \
-               WHERE project = (SELECT id FROM projects WHERE name = ?) AND name = ?";
+    // As `Order::wish` has it, without a look at the row.
+    let sql = "UPDATE orders SET ask_at = ?1, wished_at = ?1, attempts = 0, parked = NULL \
+               WHERE project = (SELECT id FROM projects WHERE name = ?2) AND name = ?3";
     let updated = sqlx::query(sql)
         .bind(now.0)
         .bind(key.project.as_str())

@@ -20,7 +20,7 @@ const NEXT_DELIVERY: &str = "
 static RESUME: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE OR IGNORE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
-         AND (confirmed_state IS NULL OR hints <> '[]' OR confirmed_state IN ({}))",
+         AND (confirmed_state IS NULL OR hints <> '[]' OR doubts <> '[]' OR confirmed_state IN ({}))",
         open_states()
     )
 });

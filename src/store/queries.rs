@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use super::rows::{StoredOrder, order_text, time};
 use super::unreadable::{self, Read, UnreadableRow};
 use super::{Store, StoreError};
-use crate::order::{Id, OrderKey, State, Time};
+use crate::order::{Hint, Id, OrderKey, State, Time};
 
 /// Which orders to list.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,8 @@ pub struct OrderRow {
     pub provisional: Option<&'static str>,
     /// What events claim and no answer has settled; `UNKNOWN` stands for words that we do not know.
     pub hints: Vec<&'static str>,
+    /// What events claimed, and an answer has overruled that may have been too stale to know; as `hints`.
+    pub doubts: Vec<&'static str>,
     /// When Sinch was last asked.
     pub asked_at: Option<Time>,
     /// When Sinch is to be asked next; `null`: at rest.
@@ -69,6 +71,7 @@ impl From<StoredOrder> for OrderRow {
         let order = stored.order;
         let state = order.state();
         let confirmed = order.confirmed.as_ref();
+        let claimed = |claim: &Hint| claim.state.map_or("UNKNOWN", State::as_str);
         OrderRow {
             row: stored.id,
             project: stored.key.project.to_string(),
@@ -82,11 +85,8 @@ impl From<StoredOrder> for OrderRow {
             confirmed_at: confirmed.map(|c| c.confirmed_at),
             reopened: confirmed.is_some_and(|c| c.reopened),
             provisional: order.provisional.as_ref().map(|p| p.state.as_str()),
-            hints: order
-                .hints
-                .iter()
-                .map(|hint| hint.state.map_or("UNKNOWN", State::as_str))
-                .collect(),
+            hints: order.hints.iter().map(claimed).collect(),
+            doubts: order.doubts.iter().map(claimed).collect(),
             asked_at: order.asked_at,
             ask_at: order.ask_at,
             attempts: order.attempts,

@@ -23,12 +23,13 @@ macro_rules! order_text {
 }
 pub(super) use order_text;
 
-/// The columns of [`order_text`]. The hints stay a text within it, so that they can spoil no row but their own.
+/// The columns of [`order_text`]. Hints and doubts stay texts within it, so that they can spoil no row but their own.
 macro_rules! order_columns {
     () => {
         "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.ask_at, o.asked_at, \
-         o.attempts, o.parked, o.confirmed_state, o.updated_at, o.expires_at, o.confirmed_at, o.reopened, \
-         o.provisional_state, o.provisional_at, o.hints, o.tie_state, o.tie_since_at, o.missing_since_at"
+         o.attempts, o.wished_at, o.parked, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
+         o.confirmed_at, o.reopened, o.provisional_state, o.provisional_at, o.hints, o.doubts, o.tie_state, \
+         o.tie_since_at, o.missing_since_at"
     };
 }
 pub(super) use order_columns;
@@ -66,10 +67,12 @@ struct OrderText {
     ask_at: Option<i64>,
     asked_at: Option<i64>,
     attempts: u32,
+    wished_at: Option<i64>,
     parked: Option<String>,
     #[serde(deserialize_with = "state")]
     confirmed_state: Option<State>,
     updated_at: Option<i64>,
+    shown_at: Option<i64>,
     expires_at: Option<i64>,
     confirmed_at: Option<i64>,
     reopened: i64,
@@ -78,6 +81,8 @@ struct OrderText {
     provisional_at: Option<i64>,
     #[serde(deserialize_with = "hints")]
     hints: Vec<Hint>,
+    #[serde(deserialize_with = "hints")]
+    doubts: Vec<Hint>,
     #[serde(deserialize_with = "state")]
     tie_state: Option<State>,
     tie_since_at: Option<i64>,
@@ -101,6 +106,10 @@ impl TryFrom<OrderText> for StoredOrder {
                     .confirmed_at
                     .map(Time)
                     .ok_or("confirmed_state without confirmed_at")?,
+                shown_at: row
+                    .shown_at
+                    .map(Time)
+                    .ok_or("confirmed_state without shown_at")?,
                 reopened: row.reopened != 0,
             }),
             None => None,
@@ -129,11 +138,13 @@ impl TryFrom<OrderText> for StoredOrder {
             confirmed,
             provisional,
             hints: row.hints,
+            doubts: row.doubts,
             tie,
             missing_since: row.missing_since_at.map(Time),
             asked_at: row.asked_at.map(Time),
             ask_at: row.ask_at.map(Time),
             attempts: row.attempts,
+            wished_at: row.wished_at.map(Time),
             parked: row.parked,
             first_seen_at: Time(row.first_seen_at),
         };
@@ -183,8 +194,8 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> 
 struct HintText {
     /// `null` stands for every word that we do not know.
     state: Option<String>,
-    said_at: i64,
-    settles_at: i64,
+    said_at: Option<i64>,
+    heard_at: i64,
 }
 
 impl TryFrom<HintText> for Hint {
@@ -193,14 +204,14 @@ impl TryFrom<HintText> for Hint {
     fn try_from(hint: HintText) -> Result<Hint, &'static str> {
         Ok(Hint {
             state: hint.state.as_deref().map(known).transpose()?,
-            said_at: Time(hint.said_at),
-            settles_at: Time(hint.settles_at),
+            said_at: hint.said_at.map(Time),
+            heard_at: Time(hint.heard_at),
         })
     }
 }
 
 /// What a look may change of an order, and what tells which order it is.
-const LOOKED: [&str; 9] = [
+const LOOKED: [&str; 10] = [
     "id",
     "ask_at",
     "attempts",
@@ -209,16 +220,19 @@ const LOOKED: [&str; 9] = [
     "provisional_at",
     "hints",
     "hinted_at",
+    "doubts",
     "heard_at",
 ];
 
 /// What only an answer changes.
-const ANSWERED: [&str; 11] = [
+const ANSWERED: [&str; 13] = [
     "asked_at",
+    "wished_at",
     "lease",
     "leased_until_at",
     "confirmed_state",
     "updated_at",
+    "shown_at",
     "expires_at",
     "confirmed_at",
     "reopened",
@@ -286,8 +300,9 @@ fn bind_looked<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
         .bind(order.parked.as_deref())
         .bind(provisional.map(|p| p.state.as_str()))
         .bind(provisional.map(|p| p.said_at.0))
-        .bind(hints_text(&order.hints))
-        .bind(order.hints.first().map(|hint| hint.said_at.0))
+        .bind(claims_text(&order.hints))
+        .bind(order.hints.iter().map(|hint| hint.heard_at.0).min())
+        .bind(claims_text(&order.doubts))
         .bind(stored.heard_at.map(|at| at.0))
 }
 
@@ -298,10 +313,12 @@ fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let tie = order.tie.as_ref();
     query
         .bind(order.asked_at.map(|at| at.0))
+        .bind(order.wished_at.map(|at| at.0))
         .bind(stored.lease.map(|(lease, _)| lease))
         .bind(stored.lease.map(|(_, until)| until.0))
         .bind(confirmed.map(|c| c.state.as_str()))
         .bind(confirmed.map(|c| c.updated_at.0))
+        .bind(confirmed.map(|c| c.shown_at.0))
         .bind(confirmed.and_then(|c| c.expires_at).map(|at| at.0))
         .bind(confirmed.map(|c| c.confirmed_at.0))
         .bind(confirmed.is_some_and(|c| c.reopened))
@@ -310,16 +327,16 @@ fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
         .bind(order.missing_since.map(|at| at.0))
 }
 
-fn hints_text(hints: &[Hint]) -> String {
-    let hints: Vec<HintText> = hints
+fn claims_text(claims: &[Hint]) -> String {
+    let claims: Vec<HintText> = claims
         .iter()
-        .map(|hint| HintText {
-            state: hint.state.map(|state| state.as_str().to_owned()),
-            said_at: hint.said_at.0,
-            settles_at: hint.settles_at.0,
+        .map(|claim| HintText {
+            state: claim.state.map(|state| state.as_str().to_owned()),
+            said_at: claim.said_at.map(|at| at.0),
+            heard_at: claim.heard_at.0,
         })
         .collect();
-    json(&hints)
+    json(&claims)
 }
 
 /// JSON for a statement's parameter.

@@ -43,10 +43,8 @@ impl NewTransition {
         transition: &Transition,
         before: &Order,
     ) -> NewTransition {
-        let told = before
-            .hints
-            .iter()
-            .any(|hint| hint.state == Some(transition.to));
+        let mut claims = before.hints.iter().chain(&before.doubts);
+        let told = claims.any(|hint| hint.state == Some(transition.to));
         let since = transition.said_at.max(before.first_seen_at);
         let took = at.since(since).as_micros();
         NewTransition {

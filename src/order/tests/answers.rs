@@ -76,9 +76,13 @@ fn a_tie_is_settled_by_what_a_late_answer_shows() {
 fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
     let known = confirmed(State::Expired);
     let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &rule()).order;
-    let early = reconcile(&tied, &Answer::NotFound, at(NOW + SURE - 1), &rule()).order;
+    let missing =
+        |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &rule());
+    let once = missing(&tied, 100);
+    assert_eq!(once.finding, Finding::NotFound, "once proves nothing");
+    let early = missing(&once.order, SURE - 1).order;
     assert_eq!(early.ask_at, Some(at(NOW + SURE)));
-    let late = reconcile(&early, &Answer::NotFound, at(NOW + SURE), &rule()).order;
+    let late = missing(&early, SURE).order;
     assert_eq!(
         (late.tie.clone(), late.state()),
         (None, Some(State::Expired))
@@ -159,37 +163,6 @@ fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
     assert!(!after(State::Rejected, State::Completed, KNOWN + 7));
 }
 
-/// An answer that contradicts an event may have been staler than usual, so it is not left at that.
-#[test]
-fn after_a_contradiction_sinch_is_asked_once_more() {
-    let asked_again = |known: State, said: State, confirmed_at: i64| {
-        let mut order = confirmed(known);
-        if let Some(known) = &mut order.confirmed {
-            known.confirmed_at = at(confirmed_at);
-        }
-        let event = Event {
-            received_at: at(90_000),
-            ..event(Status::Known(said), Some(90_000))
-        };
-        let look = look_at(&order, event, 90_000);
-        let asked_at = at(90_100);
-        let change = reconcile(&look.order, &shown(known, KNOWN), asked_at, &rule());
-        assert!(change.order.hints.is_empty());
-        change.order.ask_at.map(|at| at.since(asked_at).as_secs())
-    };
-    assert_eq!(
-        asked_again(State::InReview, State::Blocked, KNOWN),
-        Some(300)
-    );
-    assert_eq!(
-        asked_again(State::Rejected, State::InReview, KNOWN),
-        Some(300)
-    );
-    // The look a day after what is final was confirmed is still to come.
-    let soon = asked_again(State::Rejected, State::InReview, 80_000);
-    assert_eq!(soon, Some(80_000 + 86_400 - 90_100));
-}
-
 #[test]
 fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
     let rule = rule();
@@ -215,9 +188,11 @@ fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
 fn a_404_never_unsettles_and_expires_only_what_had_to() {
     let rule = rule();
     for state in State::ALL {
-        let change = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &rule);
-        assert_eq!(change.order.state(), Some(state));
-        assert_eq!(change.finding.is_conclusive(), state.is_final(), "{state}");
+        let once = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &rule);
+        assert_eq!(once.finding, Finding::NotFound, "{state}");
+        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule);
+        assert_eq!(twice.order.state(), Some(state));
+        assert_eq!(twice.finding.is_conclusive(), state.is_final(), "{state}");
     }
     let mut expiring = confirmed(State::Created);
     if let Some(known) = &mut expiring.confirmed {
@@ -245,6 +220,7 @@ fn an_unknown_state_is_not_applied() {
         updated_at: at(NOW),
         expires_at: None,
         remark: None,
+        sent_at: None,
     });
     let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule());
     assert_eq!(change.order.confirmed, confirmed(State::InReview).confirmed);

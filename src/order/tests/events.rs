@@ -189,7 +189,7 @@ fn a_storm_of_events_asks_once_in_a_cooldown() {
     };
     let second = look_at(&first.order, later, NOW + 10);
     assert_eq!(second.order.ask_at, first.order.ask_at);
-    assert_eq!(second.order.hints[0].settles_at, at(NOW + 26));
+    assert_eq!(second.order.hints[0].settles_at(&rule()), at(NOW + 26));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 mod answers;
+mod doubts;
 mod events;
+mod justice;
 mod schedule;
 mod whatever;
 
@@ -63,6 +65,7 @@ fn confirmed(state: State) -> Order {
             updated_at: at(KNOWN),
             expires_at: None,
             confirmed_at: at(KNOWN + 1),
+            shown_at: at(NOW - 1),
             reopened: false,
         }),
         ..Order::new(at(0))
@@ -77,8 +80,8 @@ fn provisional(state: State) -> Order {
         }),
         hints: vec![Hint {
             state: Some(state),
-            said_at: at(KNOWN),
-            settles_at: at(NOW + 100),
+            said_at: Some(at(KNOWN)),
+            heard_at: at(NOW),
         }],
         ..Order::new(at(0))
     }
@@ -90,6 +93,7 @@ fn shown(state: State, updated: i64) -> Answer {
         updated_at: at(updated),
         expires_at: None,
         remark: None,
+        sent_at: None,
     })
 }
 

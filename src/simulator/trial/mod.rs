@@ -1,16 +1,20 @@
 //! The proof of the ordering rule: worlds played in simulated time against the pure rules.
 //!
-//! Each order is played alone, for orders do not touch each other. Two things are judged. Safety: the
+//! Each order is played alone, for orders do not touch each other. Three things are judged. Safety: the
 //! states that a rule took for true, one after the other, are states in which the order was, and never
-//! go back. Liveness: at rest, the last of them is where the order ended. Simpler rules stand beside
-//! the house's as controls: a trial that they pass proves nothing.
+//! go back. Liveness: at rest, the last of them is where the order ended. Nothing is stuck: an order is parked by
+//! failures of its own alone, an event brings it back, what is open is going to be asked about, and what an operator
+//! asks for is fetched afterwards. Simpler rules stand beside the house's as controls: a trial that they pass proves
+//! nothing.
 
 mod mind;
+mod mishaps;
 mod play;
 mod rules;
 mod tally;
 
 pub use mind::{Mind, Weighed};
+pub use mishaps::Mishaps;
 pub use rules::Contender;
 pub use tally::{Met, Tally, Verdict, Wrong};
 
@@ -50,6 +54,8 @@ pub struct Course {
     pub nosy: f64,
     /// The most that our clock is off Sinch's, either way.
     pub clock_off_max: Duration,
+    /// What befalls orders besides.
+    pub mishaps: Mishaps,
     /// No callback ever arrives, and every order is watched from its creation on.
     pub deaf: bool,
     /// The spans on which the rules stand.
@@ -81,15 +87,34 @@ impl Course {
             foreign: 0.01,
             nosy: 0.1,
             clock_off_max: Duration::from_secs(2),
+            mishaps: Mishaps::hostile(),
             deaf: false,
             rule,
             back_off,
         }
     }
 
+    /// The same within minutes, by a Sinch whose answers are often staler than usual and that soon forgets what has
+    /// expired: what an event claimed may then be all that is left to tell.
+    pub fn forgetful(seed: u64, orders: u64, rule: Rule, back_off: BackOff) -> Course {
+        let hostile = Course::hostile(seed, orders, rule, back_off);
+        Course {
+            span: Duration::from_secs(30 * 60),
+            trouble: Trouble {
+                beyond: 0.2,
+                gone_expired: 1.0,
+                ..hostile.trouble
+            },
+            mishaps: Mishaps::none(),
+            ..hostile
+        }
+    }
+
     /// The same without a single callback: what is known of an order is learnt by looking.
     pub fn deaf(seed: u64, orders: u64, rule: Rule, back_off: BackOff) -> Course {
         Course {
+            // How soon it is learnt depends on that.
+            mishaps: Mishaps::none(),
             deaf: true,
             ..Course::hostile(seed, orders, rule, back_off)
         }

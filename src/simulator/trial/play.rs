@@ -6,7 +6,8 @@ use fastrand::Rng;
 
 use super::Course;
 use super::mind::Mind;
-use super::tally::{Rare, Verdict, Wrong};
+use super::mishaps::{Fate, distort};
+use super::tally::{Rare, Stuck, Verdict, Wrong};
 use crate::order::{
     Answer, Decision, Doubt, Event, Failure, Finding, Order, State, Status, Time, Tried,
 };
@@ -20,6 +21,13 @@ pub(super) const START: Time = Time(1_770_091_506_123_456);
 const AFTER: Duration = Duration::from_secs(30 * 3600);
 /// … and at least for so long after its last callback.
 const AFTER_NEWS: Duration = Duration::from_secs(3600);
+/// While Sinch as a whole is down, a question goes out once in this time at most, and once in half of it at least: the
+/// project's gate sees to that.
+const PROBES_APART: Duration = Duration::from_secs(60);
+/// No two things happen in the same microsecond.
+const TICK: Duration = Duration::from_micros(1);
+/// So soon after an operator asked a question is sent, whatever goes wrong.
+const WISH_HEARD: Duration = Duration::from_secs(20 * 60);
 
 /// What can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +42,16 @@ enum Step {
     Ask,
     /// What came of it is settled.
     Settle,
+    /// An event comes that says of a parked order what is confirmed already.
+    Echo,
 }
 
 /// A question under way.
 struct Flight {
     asked: Duration,
-    reply: Reply,
+    result: Result<Answer, Failure>,
+    /// Whether a failure is the order's own.
+    healthy: bool,
     done: Duration,
 }
 
@@ -59,6 +71,14 @@ pub(super) struct Play<'a, M> {
     flight: Option<Flight>,
     /// Whether an operator wants the question that is due.
     wished: bool,
+    /// Since when an operator waits for a question to be sent.
+    waits_since: Option<Duration>,
+    fate: Fate,
+    /// Until when nobody asks, since Sinch as a whole is down.
+    held_until: Duration,
+    /// Tries since the last conclusive answer that failed through the order itself, or through us.
+    own_failures: u32,
+    echo_at: Option<Duration>,
     /// When the order is looked after next, if nothing new is heard of it.
     look_after_at: Option<Time>,
     /// Whether the question that was asked last only looked after the order.
@@ -91,6 +111,8 @@ impl<'a, M: Mind> Play<'a, M> {
         let mut chance = dice.fork();
         let off = i64::try_from(course.clock_off_max.as_micros()).unwrap_or(0);
         let ahead_micros = chance.i64(-off..=off);
+        let fate = Fate::draw(&course.mishaps, life, &mut chance);
+        let behind = i64::try_from(fate.behind.as_micros()).unwrap_or(0);
         let created = life.created().unwrap_or_default();
         let last_change = life.history.last().map_or(created, |(at, _)| *at);
         let last_news = deliveries.first().map_or(Duration::ZERO, |(at, _)| *at);
@@ -104,19 +126,27 @@ impl<'a, M: Mind> Play<'a, M> {
             look_at: None,
             flight: None,
             wished: false,
+            waits_since: None,
+            held_until: Duration::ZERO,
+            own_failures: 0,
+            echo_at: None,
             look_after_at: None,
             looking: false,
             mind,
             dice,
             chance,
-            ahead_micros,
+            ahead_micros: ahead_micros - behind,
             now: Duration::ZERO,
             end: (last_change + AFTER).max(last_news + AFTER_NEWS),
             reached: None,
             right_since: None,
             verdict: Verdict::default(),
             story: None,
+            fate,
         };
+        if behind > 0 {
+            play.verdict.met.note(Rare::Behind);
+        }
         if course.deaf {
             let created = play.ours(created);
             play.mind.wish(created);
@@ -156,10 +186,14 @@ impl<'a, M: Mind> Play<'a, M> {
                 Step::Look => self.look(),
                 Step::Ask => self.ask(),
                 Step::Settle => self.settle(),
+                Step::Echo => self.echo(),
             }
+            self.judge_wait();
         }
         let (believed, truth) = (self.believed(), self.life.final_state());
-        if believed != truth {
+        // An order that failed alone until it was parked knows no better, and operators are told.
+        let excused = self.fate.is_afflicted() && self.mind.order().parked.is_some();
+        if believed != truth && !excused {
             let wrong = Wrong::AtRest { believed, truth };
             self.note(|| wrong.to_string());
             self.verdict.wrong.push(wrong);
@@ -181,16 +215,17 @@ impl<'a, M: Mind> Play<'a, M> {
                 .mind
                 .order()
                 .ask_at
-                .map(|at| (self.offset(at), Step::Ask)),
+                .map(|at| (self.offset(at).max(self.held_until), Step::Ask)),
         };
         let news = self.deliveries.last().map(|(at, _)| (*at, Step::Deliver));
         let wish = self.wishes.last().map(|at| (*at, Step::Wish));
         let look = self.look_at.map(|at| (at, Step::Look));
-        let next = [news, wish, look, asks]
+        let echo = self.echo_at.map(|at| (at, Step::Echo));
+        let next = [news, wish, look, asks, echo]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at);
-        next.map(|(at, step)| (at.max(self.now), step))
+        next.map(|(at, step)| (at.max(self.now + TICK), step))
     }
 
     /// A callback arrives. One that is on disk already changes nothing.
@@ -244,6 +279,8 @@ impl<'a, M: Mind> Play<'a, M> {
         let now = self.ours(self.now);
         if (self.course.deaf || !self.understood.is_empty()) && self.mind.wish(now) {
             self.wished = true;
+            self.own_failures = 0;
+            self.waits_since.get_or_insert(self.now);
             self.note(|| "an operator asks".to_owned());
         }
     }
@@ -252,6 +289,7 @@ impl<'a, M: Mind> Play<'a, M> {
     fn look(&mut self) {
         self.look_at = None;
         let now = self.ours(self.now);
+        let was_parked = self.mind.order().parked.is_some();
         let (decisions, believed) = self.mind.look(now, &self.course.rule);
         for decision in &decisions {
             let met = &mut self.verdict.met;
@@ -272,6 +310,34 @@ impl<'a, M: Mind> Play<'a, M> {
         for state in believed {
             self.judge(state);
         }
+        if was_parked && !decisions.is_empty() {
+            self.own_failures = 0;
+            if self.mind.order().parked.is_some() {
+                self.stuck(Stuck::StillParked);
+            }
+        }
+        self.judge_open();
+    }
+
+    /// An event says of an order that was parked what is confirmed already.
+    fn echo(&mut self) {
+        self.echo_at = None;
+        let order = self.mind.order();
+        let (Some(known), true) = (&order.confirmed, order.parked.is_some()) else {
+            return;
+        };
+        let event = Event {
+            status: Status::Known(known.state),
+            said_at: Some(known.updated_at),
+            received_at: self.ours(self.now),
+        };
+        self.verdict.met.note(Rare::Echo);
+        self.note(|| "an event arrives that says what is confirmed".to_owned());
+        let salt = self.chance.u128(..);
+        if self.mind.accept(salt, &event) {
+            let soon = self.now + self.lag(200);
+            self.look_at.get_or_insert(soon);
+        }
     }
 
     /// Sinch is asked. The try is counted before its outcome is known.
@@ -282,20 +348,70 @@ impl<'a, M: Mind> Play<'a, M> {
         self.looking = wished || if retries { self.looking } else { planned };
         let now = self.ours(self.now);
         self.mind.ask(now);
-        match self.looking {
-            true => self.verdict.looks += 1,
-            false => self.verdict.asks += 1,
+        self.waits_since = None;
+        self.note(|| "Sinch is asked".to_owned());
+        match (self.fate.is_down(self.now), self.looking) {
+            (true, _) => self.verdict.probes += 1,
+            (false, true) => self.verdict.looks += 1,
+            (false, false) => self.verdict.asks += 1,
         }
-        let reply = self.world.answer(self.life, self.now, &mut self.dice);
-        let mut done = self.now + self.lag(400);
-        if let Reply::Slow(by) = &reply {
-            done += *by;
+        let (result, healthy, slow_by) = self.reply();
+        let done = self.now + self.lag(400) + slow_by;
+        let asks = self.mind.order().wished_at.is_some() || self.course.nosy > 0.0;
+        if asks
+            && self.course.mishaps.hurried > 0.0
+            && hit(&mut self.chance, self.course.mishaps.hurried)
+        {
+            self.verdict.met.note(Rare::Hurried);
+            let during = done.saturating_sub(self.now).mul_f64(self.chance.f64());
+            self.wishes.push(self.now + during);
+            self.wishes.sort_by(|one, other| other.cmp(one));
         }
         self.flight = Some(Flight {
             asked: self.now,
-            reply,
+            result,
+            healthy,
             done,
         });
+    }
+
+    /// What comes back of a question that is sent now, whether a failure is the order's own, and how much later.
+    fn reply(&mut self) -> (Result<Answer, Failure>, bool, Duration) {
+        if self.fate.is_down(self.now) {
+            self.verdict.met.note(Rare::Outage);
+            let apart = PROBES_APART.mul_f64(0.5 + self.chance.f64() / 2.0);
+            self.held_until = self.now + apart;
+            return (Err(no_answer("503, as every other")), false, Duration::ZERO);
+        }
+        if self.fate.fails_alone(self.now) {
+            self.verdict.met.note(Rare::Alone);
+            return (
+                Err(no_answer("403, for this order alone")),
+                true,
+                Duration::ZERO,
+            );
+        }
+        let stale_max = self.course.rule.staleness_max;
+        let reply = match self.fate.relapse(self.now, stale_max, &mut self.chance) {
+            Some(reply) => reply,
+            None => self.world.answer(self.life, self.now, &mut self.dice),
+        };
+        let slow_by = match &reply {
+            Reply::Slow(by) => *by,
+            _ => Duration::ZERO,
+        };
+        let own = matches!(reply, Reply::Broken { status: 500 });
+        match self.life.shown(self.now, &reply, START) {
+            Some(mut answer) => {
+                let absurd = self.course.mishaps.absurd;
+                if absurd > 0.0 && hit(&mut self.chance, absurd) {
+                    let fresh = matches!(reply, Reply::True | Reply::Slow(_));
+                    distort(&mut answer, fresh, &mut self.chance);
+                }
+                (Ok(answer), true, slow_by)
+            }
+            None => (Err(failure(&reply)), own, slow_by),
+        }
     }
 
     /// What came of the question is settled.
@@ -303,21 +419,15 @@ impl<'a, M: Mind> Play<'a, M> {
         let Some(flight) = self.flight.take() else {
             return;
         };
-        let result = match self.life.shown(flight.asked, &flight.reply, START) {
-            Some(answer) => Ok(answer),
-            None => Err(failure(&flight.reply)),
-        };
+        let result = flight.result;
         let tried = Tried {
             asked_at: self.ours(flight.asked),
             result: &result,
-            // What Sinch as a whole fails at is no order's fault.
-            healthy: result.is_ok(),
+            healthy: flight.healthy,
             now: self.ours(self.now),
             roll: self.chance.f64(),
         };
-        let before = self.mind.order();
-        let (state, tied) = (before.state(), before.tie.as_ref().map(|tie| tie.state));
-        let (missing, parked) = (before.missing_since.is_some(), before.parked.is_some());
+        let before = self.mind.order().clone();
         let weighed = self
             .mind
             .settle(tried, &self.course.rule, &self.course.back_off);
@@ -325,47 +435,90 @@ impl<'a, M: Mind> Play<'a, M> {
             (Some(finding), _) => finding.to_string(),
             (None, result) => format!("{result:?}"),
         });
-        let met = &mut self.verdict.met;
-        if let Ok(Answer::Found(_)) = result
-            && missing
-        {
-            met.note(Rare::FoundAfter404);
+        self.count_failure(&tried, weighed.finding.as_ref());
+        if let (Ok(Answer::Found(_)), Some(_)) = (&result, before.missing_since) {
+            self.verdict.met.note(Rare::FoundAfter404);
         }
-        match &weighed.finding {
-            Some(Finding::Tied { .. }) => met.note(Rare::Tie),
-            Some(Finding::Older { .. }) => met.note(Rare::Stale),
-            Some(Finding::ExpiredUnseen) => met.note(Rare::ExpiredUnseen),
-            Some(Finding::UnknownState(_)) => met.note(Rare::Unspecified),
-            Some(Finding::Advanced { from, to, .. }) => {
-                if from.is_final() {
-                    met.note(Rare::Reopened);
-                }
-                if tied == Some(*to) {
-                    met.note(Rare::TieSettled);
-                }
-            }
-            Some(
-                Finding::First(_)
-                | Finding::Refreshed(_)
-                | Finding::Unchanged(_)
-                | Finding::NotFound
-                | Finding::Gone(_),
-            )
-            | None => {}
+        if let Some(finding) = &weighed.finding {
+            self.note_finding(finding, &before);
         }
-        let after = self.mind.order();
-        // Not what an event that was contradicted asks for.
-        let sure_at = tried.asked_at.plus(self.course.rule.staleness_max);
-        let looks = only_looks(after) && after.ask_at != Some(sure_at);
-        self.look_after_at = after.ask_at.filter(|_| looks);
-        if !parked && after.parked.is_some() {
-            met.note(Rare::Parked);
+        self.plan_looks();
+        let (parked, state) = {
+            let after = self.mind.order();
+            (after.parked.is_some(), after.state())
+        };
+        if parked && before.parked.is_none() {
+            self.parked();
         }
-        if weighed.believed.is_none() && state != after.state() {
-            met.note(Rare::Withdrawn);
+        if weighed.believed.is_none() && before.state() != state {
+            self.verdict.met.note(Rare::Withdrawn);
         }
         if let Some(state) = weighed.believed {
             self.judge(state);
+        }
+        self.judge_open();
+    }
+
+    /// Keeps how many tries in a row have failed through the order itself.
+    fn count_failure(&mut self, tried: &Tried<'_>, finding: Option<&Finding>) {
+        let told = match finding {
+            Some(finding) => finding.is_conclusive(),
+            None => tried.result.is_ok(),
+        };
+        if told {
+            self.own_failures = 0;
+        } else {
+            self.own_failures += u32::from(tried.healthy);
+        }
+    }
+
+    /// Keeps when the order is looked after next, if nothing but that has Sinch asked.
+    fn plan_looks(&mut self) {
+        let after = self.mind.order();
+        let rule = &self.course.rule;
+        // Not what an event that was overruled asks for.
+        let doubted_at = after.doubts.iter().map(|doubt| doubt.sure_at(rule)).max();
+        let looks = after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
+        let looks = looks && (doubted_at.is_none() || after.ask_at != doubted_at);
+        self.look_after_at = after.ask_at.filter(|_| looks);
+    }
+
+    fn note_finding(&mut self, finding: &Finding, before: &Order) {
+        let met = &mut self.verdict.met;
+        match finding {
+            Finding::Tied { .. } => met.note(Rare::Tie),
+            Finding::Older { .. } => met.note(Rare::Stale),
+            Finding::ExpiredUnseen => met.note(Rare::ExpiredUnseen),
+            Finding::UnknownState(_) => met.note(Rare::Unspecified),
+            Finding::Ahead { .. } => met.note(Rare::Ahead),
+            Finding::Redated { .. } => met.note(Rare::Redated),
+            Finding::Advanced { from, to, .. } => {
+                if from.is_final() {
+                    met.note(Rare::Reopened);
+                }
+                if before.tie.as_ref().map(|tie| tie.state) == Some(*to) {
+                    met.note(Rare::TieSettled);
+                }
+            }
+            Finding::First(_)
+            | Finding::Refreshed(_)
+            | Finding::Unchanged(_)
+            | Finding::NotFound
+            | Finding::Gone(_) => {}
+        }
+        if before.doubts.is_empty() && !self.mind.order().doubts.is_empty() {
+            met.note(Rare::Doubted);
+        }
+    }
+
+    /// The order was parked.
+    fn parked(&mut self) {
+        self.verdict.met.note(Rare::Parked);
+        if self.own_failures < self.course.back_off.attempts_max {
+            self.stuck(Stuck::ParkedForOthers);
+        }
+        if hit(&mut self.chance, self.course.mishaps.echo) {
+            self.echo_at = Some(self.now + self.lag(3_600_000));
         }
     }
 
@@ -384,9 +537,12 @@ impl<'a, M: Mind> Play<'a, M> {
             Step::Ask if self.chance.bool() => {
                 let now = self.ours(self.now);
                 self.mind.ask(now);
+                self.own_failures += 1;
             }
-            Step::Deliver | Step::Wish | Step::Look | Step::Ask | Step::Settle => {}
+            Step::Deliver | Step::Wish | Step::Look | Step::Ask | Step::Settle | Step::Echo => {}
         }
+        // A try that was under way counts.
+        self.own_failures += u32::from(self.flight.is_some());
         let up = self.now + self.lag(60_000);
         self.now = up;
         self.flight = None;
@@ -419,7 +575,7 @@ impl<'a, M: Mind> Play<'a, M> {
         let is_there = |&i: &usize| history[i].1 == state && history[i].0 <= self.now;
         // After something false, the step that was reached may be returned to.
         let from = self.reached.map_or(0, |reached| {
-            reached + usize::from(self.verdict.wrong.is_empty())
+            reached + usize::from(!self.verdict.has_false_states())
         });
         match (from..history.len()).find(is_there) {
             Some(step) => self.reached = Some(step),
@@ -434,6 +590,35 @@ impl<'a, M: Mind> Play<'a, M> {
         }
         let right = Some(state) == self.life.final_state();
         self.right_since = right.then_some(self.now);
+    }
+
+    /// Judges whether what is open is going to be asked about.
+    fn judge_open(&mut self) {
+        let order = self.mind.order();
+        let open = match &order.confirmed {
+            Some(known) => !known.state.is_final(),
+            None => true,
+        };
+        let open = open || !order.hints.is_empty() || !order.doubts.is_empty();
+        if open && order.ask_at.is_none() && order.parked.is_none() {
+            self.stuck(Stuck::Deaf);
+        }
+    }
+
+    /// Judges how long an operator has waited for a question.
+    fn judge_wait(&mut self) {
+        if let Some(since) = self.waits_since
+            && self.now.saturating_sub(since) > WISH_HEARD
+        {
+            self.waits_since = None;
+            self.stuck(Stuck::WishUnheard);
+        }
+    }
+
+    fn stuck(&mut self, how: Stuck) {
+        let wrong = Wrong::Stuck { at: self.now, how };
+        self.note(|| wrong.to_string());
+        self.verdict.wrong.push(wrong);
     }
 
     /// Up to so many milliseconds.
@@ -458,11 +643,6 @@ impl<'a, M: Mind> Play<'a, M> {
     }
 }
 
-/// Whether the question that is due only looks after an order of which nothing new was heard.
-fn only_looks(order: &Order) -> bool {
-    order.confirmed.is_some() && order.hints.is_empty() && order.tie.is_none()
-}
-
 /// When operators ask for the order: a few times within seconds of a change.
 fn wishes(course: &Course, life: &Life, chance: &mut Rng) -> Vec<Duration> {
     let mut wishes = Vec::new();
@@ -478,6 +658,13 @@ fn wishes(course: &Course, life: &Life, chance: &mut Rng) -> Vec<Duration> {
 
 fn line(at: Duration, words: String) -> String {
     format!("{:>12}  {words}", secs(at))
+}
+
+fn no_answer(reason: &str) -> Failure {
+    Failure {
+        reason: reason.to_owned(),
+        wait_min: Duration::ZERO,
+    }
 }
 
 /// Why a reply is no answer.

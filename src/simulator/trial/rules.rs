@@ -16,6 +16,16 @@ pub enum Contender {
     House,
     /// The house's, but of two states with one `updateTime` the one that is shown last is believed.
     TiesBelieved,
+    /// The house's, but a claim that an answer has overruled is forgotten at once.
+    ClaimsForgotten,
+    /// The house's, but what an operator asks for is fulfilled by whatever answer comes next.
+    OldAnswersFulfil,
+    /// The house's, but each failed try counts against the order, whosever the fault is.
+    OutagesCount,
+    /// The house's, but an event that agrees with what is confirmed changes nothing about a parked order.
+    AgreementSleeps,
+    /// The house's, but an `updateTime` is believed whatever it says.
+    DatesBelieved,
     /// An event with a newer time stamp that is a legal step is believed; else Sinch is asked, once, and
     /// believed.
     FirstGetBelieved,
@@ -27,8 +37,13 @@ pub enum Contender {
 
 impl Contender {
     /// Those that must fail.
-    pub const CONTROLS: [Contender; 4] = [
+    pub const CONTROLS: [Contender; 9] = [
         Contender::TiesBelieved,
+        Contender::ClaimsForgotten,
+        Contender::OldAnswersFulfil,
+        Contender::OutagesCount,
+        Contender::AgreementSleeps,
+        Contender::DatesBelieved,
         Contender::FirstGetBelieved,
         Contender::NewestWins,
         Contender::WhatComes,
@@ -39,6 +54,11 @@ impl Contender {
         match self {
             Contender::House => "house_rule",
             Contender::TiesBelieved => "ties_believed",
+            Contender::ClaimsForgotten => "claims_forgotten",
+            Contender::OldAnswersFulfil => "old_answers_fulfil",
+            Contender::OutagesCount => "outages_count",
+            Contender::AgreementSleeps => "agreement_sleeps",
+            Contender::DatesBelieved => "dates_believed",
             Contender::FirstGetBelieved => "believe_the_first_get",
             Contender::NewestWins => "newest_time_stamp_wins",
             Contender::WhatComes => "apply_what_comes",
@@ -101,9 +121,7 @@ impl Mind for Believer {
     fn wish(&mut self, now: Time) -> bool {
         let asks = !matches!(self.contender, Contender::NewestWins | Contender::WhatComes);
         if asks {
-            self.order.ask_at = Some(now);
-            self.order.attempts = 0;
-            self.order.parked = None;
+            self.order.wish(now);
         }
         asks
     }
@@ -111,10 +129,20 @@ impl Mind for Believer {
     fn look(&mut self, now: Time, rule: &Rule) -> (Vec<Decision>, Vec<State>) {
         let events = &std::mem::take(&mut self.waiting);
         match self.contender {
-            Contender::House | Contender::TiesBelieved => {
-                let look = order::look(&self.order, events, now, rule);
-                self.order = look.order;
-                (look.decisions, Vec::new())
+            Contender::House
+            | Contender::TiesBelieved
+            | Contender::ClaimsForgotten
+            | Contender::OldAnswersFulfil
+            | Contender::OutagesCount
+            | Contender::DatesBelieved => (self.look_by_the_house(events, now, rule), Vec::new()),
+            Contender::AgreementSleeps => {
+                let before = self.order.clone();
+                let decisions = self.look_by_the_house(events, now, rule);
+                let agrees = |decision: &Decision| matches!(decision, Decision::Agrees(_));
+                if before.parked.is_some() && decisions.iter().all(agrees) {
+                    self.order = before;
+                }
+                (decisions, Vec::new())
             }
             Contender::FirstGetBelieved | Contender::NewestWins | Contender::WhatComes => {
                 let believed = events.iter().filter_map(|event| self.hear(event, now));
@@ -126,10 +154,30 @@ impl Mind for Believer {
     fn settle(&mut self, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -> Weighed {
         let before = self.believed();
         let finding = match self.contender {
-            Contender::House => self.weigh_by_the_house(tried, rule, back_off),
+            Contender::House | Contender::AgreementSleeps => {
+                self.weigh_by_the_house(tried, rule, back_off)
+            }
             Contender::TiesBelieved => {
                 self.untie(tried.result);
                 self.weigh_by_the_house(tried, rule, back_off)
+            }
+            Contender::ClaimsForgotten => {
+                let finding = self.weigh_by_the_house(tried, rule, back_off);
+                self.order.doubts.clear();
+                finding
+            }
+            Contender::OldAnswersFulfil => {
+                self.order.wished_at.take_if(|_| tried.result.is_ok());
+                self.weigh_by_the_house(tried, rule, back_off)
+            }
+            Contender::OutagesCount => {
+                let finding = self.weigh_by_the_house(tried, rule, back_off);
+                self.order.attempts += u32::from(!tried.healthy);
+                finding
+            }
+            Contender::DatesBelieved => {
+                let result = &believe_dates(tried.result, &self.order);
+                self.weigh_by_the_house(Tried { result, ..tried }, rule, back_off)
             }
             Contender::FirstGetBelieved | Contender::NewestWins | Contender::WhatComes => {
                 self.believe_answer(tried, back_off);
@@ -175,8 +223,15 @@ impl Believer {
             updated_at,
             expires_at: None,
             confirmed_at,
+            shown_at: confirmed_at,
             reopened: false,
         });
+    }
+
+    fn look_by_the_house(&mut self, events: &[Event], now: Time, rule: &Rule) -> Vec<Decision> {
+        let look = order::look(&self.order, events, now, rule);
+        self.order = look.order;
+        look.decisions
     }
 
     fn weigh_by_the_house(
@@ -222,4 +277,21 @@ impl Believer {
         } = tried;
         self.order = order::fail(&self.order, &failure, healthy, now, back_off, roll);
     }
+}
+
+/// Makes a date that lies ahead look as if it were the time at Sinch, and an answer that is dated earlier than what is known
+/// like none.
+fn believe_dates(result: &Result<Answer, Failure>, order: &Order) -> Result<Answer, Failure> {
+    let mut result = result.clone();
+    if let Ok(Answer::Found(shown)) = &mut result {
+        shown.sent_at = shown.sent_at.max(Some(shown.updated_at));
+        let known = order.confirmed.as_ref();
+        if known.is_some_and(|known| shown.updated_at < known.updated_at) {
+            return Err(Failure {
+                reason: "older".to_owned(),
+                wait_min: Duration::ZERO,
+            });
+        }
+    }
+    result
 }

@@ -23,6 +23,37 @@ pub enum Wrong {
         /// What is true.
         truth: Option<State>,
     },
+    /// It does not go on where it ought to.
+    Stuck {
+        /// When.
+        at: Duration,
+        /// How.
+        how: Stuck,
+    },
+}
+
+/// A way of not going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// Parked, though fewer tries than that takes failed through the order itself.
+    ParkedForOthers,
+    /// Parked still, after an event.
+    StillParked,
+    /// Open, and nobody is going to ask.
+    Deaf,
+    /// An operator asked, and no question followed.
+    WishUnheard,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stuck::ParkedForOthers => "parked for what was not its own fault",
+            Stuck::StillParked => "parked still, after an event",
+            Stuck::Deaf => "open, and nobody is going to ask",
+            Stuck::WishUnheard => "an operator asked, and no question followed",
+        })
+    }
 }
 
 impl fmt::Display for Wrong {
@@ -36,6 +67,7 @@ impl fmt::Display for Wrong {
                 let (believed, truth) = (word(believed), word(truth));
                 write!(f, "wrong at rest: {believed}, and the truth is {truth}")
             }
+            Wrong::Stuck { at, how } => write!(f, "stuck at {}: {how}", secs(*at)),
         }
     }
 }
@@ -49,10 +81,20 @@ pub struct Verdict {
     pub asks: u64,
     /// Questions that only looked after an order of which nothing new was heard.
     pub looks: u64,
+    /// Questions that failed since Sinch as a whole was down.
+    pub probes: u64,
     /// From the order's last change until the truth was known for good.
     pub late: Duration,
     /// The rare paths that it took.
     pub met: Met,
+}
+
+impl Verdict {
+    /// Whether it took something for true that was not.
+    pub(super) fn has_false_states(&self) -> bool {
+        let is_false = |wrong: &Wrong| matches!(wrong, Wrong::FalseState { .. });
+        self.wrong.iter().any(is_false)
+    }
 }
 
 /// A path that few orders take.
@@ -72,10 +114,18 @@ pub(super) enum Rare {
     Timeless,
     Foreign,
     Crash,
+    Outage,
+    Alone,
+    Ahead,
+    Redated,
+    Behind,
+    Hurried,
+    Echo,
+    Doubted,
 }
 
 impl Rare {
-    const ALL: [Rare; 14] = [
+    const ALL: [Rare; 22] = [
         Rare::Tie,
         Rare::TieSettled,
         Rare::Stale,
@@ -90,6 +140,14 @@ impl Rare {
         Rare::Timeless,
         Rare::Foreign,
         Rare::Crash,
+        Rare::Outage,
+        Rare::Alone,
+        Rare::Ahead,
+        Rare::Redated,
+        Rare::Behind,
+        Rare::Hurried,
+        Rare::Echo,
+        Rare::Doubted,
     ];
 
     /// What it is called, and how often 1,000,000 orders of a hostile course must meet it: about half as
@@ -110,6 +168,14 @@ impl Rare {
             Rare::Timeless => ("event without a readable time", 5_000),
             Rare::Foreign => ("event with an unknown status", 12_000),
             Rare::Crash => ("crash", 380_000),
+            Rare::Outage => ("question while Sinch is down", 0),
+            Rare::Alone => ("question that fails for this order alone", 0),
+            Rare::Ahead => ("answer from the future refused", 0),
+            Rare::Redated => ("date from the future overruled", 0),
+            Rare::Behind => ("clock behind at the start", 0),
+            Rare::Hurried => ("operator asks while a question is under way", 0),
+            Rare::Echo => ("event that agrees with a parked order", 0),
+            Rare::Doubted => ("claim overruled, and doubted still", 0),
         }
     }
 }
@@ -141,12 +207,16 @@ pub struct Tally {
     pub false_states: u64,
     /// Orders of which something else than the truth was known at rest.
     pub wrong_at_rest: u64,
+    /// Orders that were stuck.
+    pub stuck: u64,
     /// The questions of all orders, as in [`Verdict::asks`].
     pub asks: u64,
     /// The most of them that one order needed.
     pub asks_max: u64,
     /// The questions of all orders, as in [`Verdict::looks`].
     pub looks: u64,
+    /// The questions of all orders, as in [`Verdict::probes`].
+    pub probes: u64,
     /// The longest that one order took, as in [`Verdict::late`], and its index.
     pub latest: (Duration, u64),
     /// The rare paths that were met.
@@ -161,15 +231,16 @@ impl Tally {
 
     /// Adds an order.
     pub(super) fn count(&mut self, index: u64, verdict: Verdict) {
-        let at_rest = |wrong: &&Wrong| matches!(wrong, Wrong::AtRest { .. });
-        let wrong_at_rest = verdict.wrong.iter().filter(at_rest).count() as u64;
+        let count = |is: fn(&&Wrong) -> bool| verdict.wrong.iter().filter(is).count() as u64;
         self.add(Tally {
             orders: 1,
-            false_states: verdict.wrong.len() as u64 - wrong_at_rest,
-            wrong_at_rest,
+            false_states: count(|wrong| matches!(wrong, Wrong::FalseState { .. })),
+            wrong_at_rest: count(|wrong| matches!(wrong, Wrong::AtRest { .. })),
+            stuck: count(|wrong| matches!(wrong, Wrong::Stuck { .. })).min(1),
             asks: verdict.asks,
             asks_max: verdict.asks,
             looks: verdict.looks,
+            probes: verdict.probes,
             latest: (verdict.late, index),
             met: verdict.met,
             failed: verdict.wrong.into_iter().map(|w| (index, w)).collect(),
@@ -181,9 +252,11 @@ impl Tally {
         self.orders += other.orders;
         self.false_states += other.false_states;
         self.wrong_at_rest += other.wrong_at_rest;
+        self.stuck += other.stuck;
         self.asks += other.asks;
         self.asks_max = self.asks_max.max(other.asks_max);
         self.looks += other.looks;
+        self.probes += other.probes;
         self.latest = self.latest.max(other.latest);
         for (mine, others) in self.met.0.iter_mut().zip(other.met.0) {
             *mine += others;
@@ -193,9 +266,9 @@ impl Tally {
         self.failed.truncate(Tally::FAILED_MAX);
     }
 
-    /// Whether something was false, or wrong at rest.
+    /// Whether something was false, wrong at rest, or stuck.
     pub fn is_wrong(&self) -> bool {
-        self.false_states > 0 || self.wrong_at_rest > 0
+        self.false_states > 0 || self.wrong_at_rest > 0 || self.stuck > 0
     }
 
     /// Questions per order, without those that only looked after it.

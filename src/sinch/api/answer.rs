@@ -3,15 +3,18 @@
 //! Strict about what is used, since it confirms a state, and lenient about the rest: unknown
 //! properties are normal, and absent, `null` and `""` mean the same.
 
+use std::time::Duration;
+
 use super::super::fields::{self, Field};
 use super::super::time;
 use crate::order::{Id, Snapshot, Status, Time};
 
 /// The properties that are used.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "idNumberOrder",
     "projectId",
     "state",
+    "createTime",
     "updateTime",
     "expireTime",
 ];
@@ -22,6 +25,9 @@ pub(in crate::sinch) const NOT_AN_OBJECT: &str = "it is not a JSON object";
 /// A longer word than this is no state: it would only fill the database.
 const STATE_MAX_BYTES: usize = 256;
 
+/// An order's last update lies no further before its creation than this, whatever the resolution of the two.
+const RESOLUTION: Duration = Duration::from_secs(60);
+
 /// What a 200 shows of `order`, or why it is not believed.
 pub(in crate::sinch) fn found(
     body: &[u8],
@@ -29,7 +35,7 @@ pub(in crate::sinch) fn found(
     order: &Id,
 ) -> Result<Snapshot, &'static str> {
     let fields = fields::read(body, &NAMES).map_err(|_| NOT_AN_OBJECT)?;
-    let [id, owner, state, updated_at, expires_at] = &fields;
+    let [id, owner, state, created_at, updated_at, expires_at] = &fields;
     let id = id.text().ok_or("it has no idNumberOrder")?;
     if id != order.as_str() {
         return Err("its idNumberOrder is not the order that was asked for");
@@ -43,12 +49,18 @@ pub(in crate::sinch) fn found(
         return Err("its state is too long to be one");
     }
     let updated_at = updated_at.text().ok_or("it has no updateTime")?;
+    let updated_at = time::read(updated_at).ok_or("its updateTime is not a time")?;
+    let created_at = created_at.text().and_then(time::read);
+    if created_at.is_some_and(|created_at| created_at.since(updated_at) > RESOLUTION) {
+        return Err("its updateTime lies before its createTime");
+    }
     let (expires_at, remark) = expiry(expires_at);
     Ok(Snapshot {
         state: Status::from_word(state),
-        updated_at: time::read(updated_at).ok_or("its updateTime is not a time")?,
+        updated_at,
         expires_at,
         remark,
+        sent_at: None,
     })
 }
 
@@ -115,6 +127,7 @@ mod tests {
                 updated_at: Time(1_770_091_506_000_000),
                 expires_at: Some(Time(1_770_094_800_500_000)),
                 remark: None,
+                sent_at: None,
             })
         );
     }

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-use crate::order::Id;
+use crate::order::{Id, Time};
 
 /// The longest `Retry-After` that is passed on.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -245,6 +245,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(RETRY_AFTER_MAX))
+}
+
+/// When an answer was sent, by the clock of whoever sent it: its `Date`.
+pub(super) fn sent_at(headers: &HeaderMap) -> Option<Time> {
+    date(text(headers, DATE)?).map(Time::from)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

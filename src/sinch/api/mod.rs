@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::order::{Answer, Id};
+use crate::order::{Answer, Id, Snapshot};
 use token::{Token, Tokens};
 
 /// How this program names itself to Sinch.
@@ -166,15 +166,17 @@ impl Client {
         let headers = response.headers().clone();
         match response.status() {
             StatusCode::OK => {
+                let sent_at = error::sent_at(&headers);
                 let body = body(response, Endpoint::Orders).await?;
                 let found = answer::found(&body, &self.project, order);
-                found.map(Answer::Found).map_err(|why| AskError::Order {
+                let shown = found.map_err(|why| AskError::Order {
                     status: 200,
                     why: match why {
                         answer::NOT_AN_OBJECT => foreign::kind(&headers, &body).unwrap_or(why),
                         _ => why,
                     },
-                })
+                })?;
+                Ok(Answer::Found(Snapshot { sent_at, ..shown }))
             }
             StatusCode::NOT_FOUND => {
                 let body = body(response, Endpoint::Orders).await?;

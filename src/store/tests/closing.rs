@@ -85,16 +85,17 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
 async fn what_is_not_closed_is_kept_for_ever() {
     let house = House::new().await;
     let orders = [
-        "at-rest", "due", "leased", "hinted", "tied", "open", "unknown",
+        "at-rest", "due", "leased", "hinted", "doubted", "tied", "open", "unknown",
     ];
     for (n, order) in orders.iter().enumerate() {
         house.close_order(order, &format!("e{n}"), 100).await;
     }
-    let hint = "[{\"state\":\"BLOCKED\",\"said_at\":1,\"settles_at\":1}]";
+    let hint = "[{\"state\":\"BLOCKED\",\"said_at\":1,\"heard_at\":1}]";
     for (order, set) in [
         ("due", "ask_at = 1".to_owned()),
         ("leased", "lease = 1, leased_until_at = 1".to_owned()),
         ("hinted", format!("hints = '{hint}', hinted_at = 1")),
+        ("doubted", format!("doubts = '{hint}'")),
         (
             "tied",
             "tie_state = 'REJECTED', tie_since_at = 1".to_owned(),
@@ -102,7 +103,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
         ("open", "confirmed_state = 'IN_REVIEW'".to_owned()),
         (
             "unknown",
-            "confirmed_state = NULL, updated_at = NULL, confirmed_at = NULL, expires_at = NULL, parked = '404'"
+            "confirmed_state = NULL, updated_at = NULL, confirmed_at = NULL, shown_at = NULL, expires_at = NULL, parked = '404'"
                 .to_owned(),
         ),
     ] {
@@ -166,8 +167,8 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
              INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at,
-                 confirmed_at)
-             SELECT n, 1, 'o' || n, 1, n, 'REJECTED', 1, 1 FROM n;
+                 shown_at, confirmed_at)
+             SELECT n, 1, 'o' || n, 1, n, 'REJECTED', 1, 1, 1 FROM n;
              INSERT INTO answers (order_id, asked_at, finding) SELECT id, 1, 'x' FROM orders;
              INSERT INTO transitions (order_id, at, to_state, confirmed, said_at, cause)
              SELECT id, 1, 'REJECTED', 1, 1, 'x' FROM orders;

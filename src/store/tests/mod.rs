@@ -189,5 +189,6 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
         updated_at: at(updated),
         expires_at: Some(at(updated + 9000)),
         remark: None,
+        sent_at: None,
     }))
 }

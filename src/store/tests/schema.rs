@@ -8,15 +8,16 @@ use crate::store::schema::migrations;
 /// Rows of every table as the first schema has them: an order for each state, one of which everything is known.
 const SAMPLE: &str = "
     INSERT INTO projects (id, name) VALUES (1, 'project-1');
-    INSERT INTO orders (id, project, name, first_seen_at, confirmed_state, updated_at, confirmed_at)
-    VALUES (1, 1, 'CREATED', 1, 'CREATED', 1, 1), (2, 1, 'IN_REVIEW', 1, 'IN_REVIEW', 1, 1),
-        (3, 1, 'BLOCKED', 1, 'BLOCKED', 1, 1), (4, 1, 'COMPLETED', 1, 'COMPLETED', 1, 1),
-        (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1);
-    INSERT INTO orders (id, project, name, first_seen_at, heard_at, ask_at, asked_at, attempts, confirmed_state,
-        updated_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, tie_state,
-        tie_since_at, missing_since_at, alarm)
-    VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 'IN_REVIEW', 6, 7, 8, 'BLOCKED', 9,
-        '[{\"state\":\"BLOCKED\",\"said_at\":9,\"settles_at\":10}]', 9, 'COMPLETED', 11, 12, 'x');
+    INSERT INTO orders (id, project, name, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
+    VALUES (1, 1, 'CREATED', 1, 'CREATED', 1, 1, 1), (2, 1, 'IN_REVIEW', 1, 'IN_REVIEW', 1, 1, 1),
+        (3, 1, 'BLOCKED', 1, 'BLOCKED', 1, 1, 1), (4, 1, 'COMPLETED', 1, 'COMPLETED', 1, 1, 1),
+        (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1, 1);
+    INSERT INTO orders (id, project, name, first_seen_at, heard_at, ask_at, asked_at, attempts, wished_at, confirmed_state,
+        updated_at, shown_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, doubts,
+        tie_state, tie_since_at, missing_since_at, alarm)
+    VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 3, 'IN_REVIEW', 6, 8, 7, 8, 'BLOCKED', 9,
+        '[{\"state\":\"BLOCKED\",\"said_at\":9,\"heard_at\":10}]', 10,
+        '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12, 'x');
     INSERT INTO orders (id, project, name, first_seen_at, parked) VALUES (8, 1, 'parked', 1, 'x');
     INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, verdict,
         settled_at, body, digest)
@@ -87,7 +88,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Each value is out of its column's range, and nothing else is wrong.
-const REFUSED: [&str; 39] = [
+const REFUSED: [&str; 40] = [
     "projects SET name = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -96,7 +97,8 @@ const REFUSED: [&str; 39] = [
     "orders SET name = printf('%129s', 'x') WHERE id = 1",
     "orders SET attempts = -1",
     "orders SET attempts = 4294967296",
-    "orders SET wished = 2",
+    "orders SET doubts = '{}'",
+    "orders SET shown_at = NULL WHERE confirmed_state IS NOT NULL",
     "orders SET reopened = 2",
     "orders SET lease = 1",
     "orders SET leased_until_at = 1",
@@ -168,7 +170,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
             house.edit(&sql).await;
         }
         let sql = format!(
-            "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, confirmed_at = 1, ask_at = NULL WHERE id = 1"
+            "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, shown_at = 1, confirmed_at = 1, ask_at = NULL WHERE id = 1"
         );
         house.edit(&sql).await;
         let closed = house
@@ -255,6 +257,7 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
                     updated_at: Time(1),
                     expires_at: Some(at(500)),
                     confirmed_at: Time(1),
+                    shown_at: Time(1),
                     reopened: false,
                 });
                 let condition = crate::order::condition(&order, at(secs), &limits)?;

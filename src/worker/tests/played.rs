@@ -67,6 +67,7 @@ impl Sinch {
                 updated_at,
                 expires_at: None,
                 remark: None,
+                sent_at: None,
             }),
             None => Answer::NotFound,
         };

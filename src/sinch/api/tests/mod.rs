@@ -97,6 +97,7 @@ fn blocked() -> Result<Answer, AskError> {
         updated_at: Time(1_770_091_506_500_000),
         expires_at: None,
         remark: None,
+        sent_at: None,
     }))
 }
 

@@ -1,0 +1,217 @@
+//! Whose fault a failure is, what an operator asked for, and dates that cannot be.
+
+use super::*;
+
+const BACK_OFF: BackOff = BackOff {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(300),
+    attempts_max: 5,
+};
+
+fn no_answer() -> Result<Answer, Failure> {
+    Err(Failure {
+        reason: "503".to_owned(),
+        wait_min: Duration::ZERO,
+    })
+}
+
+fn tried(order: &Order, result: &Result<Answer, Failure>, asked: i64, healthy: bool) -> Order {
+    let tried = Tried {
+        asked_at: at(asked),
+        result,
+        healthy,
+        now: at(asked + 1),
+        roll: 1.0,
+    };
+    weigh(order, tried, &rule(), &BACK_OFF).order
+}
+
+/// However long Sinch as a whole was down, the order has all its tries afterwards.
+#[test]
+fn an_outage_uses_up_no_tries() {
+    for inconclusive in [Answer::NotFound, shown(State::InReview, KNOWN - 1)] {
+        let mut order = confirmed(State::InReview);
+        for n in 0..100 {
+            order.attempts += 1;
+            order = tried(&order, &no_answer(), NOW + n, false);
+            assert_eq!((order.attempts, &order.parked), (0, &None));
+            assert!(order.ask_at.is_some());
+        }
+        order.attempts += 1;
+        order = tried(&order, &Ok(inconclusive), NOW + 200, true);
+        assert_eq!((order.attempts, &order.parked), (1, &None));
+    }
+}
+
+#[test]
+fn an_orders_own_failures_park_it_and_only_they() {
+    let mut order = confirmed(State::InReview);
+    for n in 1..=9 {
+        // Every other one is the provider's.
+        order.attempts += 1;
+        order = tried(&order, &no_answer(), NOW + n, n % 2 == 1);
+        assert_eq!(order.parked.is_some(), n == 9, "after {n}");
+    }
+}
+
+/// An event that agrees claims nothing new, but proves that Sinch knows the order.
+#[test]
+fn an_event_that_agrees_brings_a_parked_order_back() {
+    for state in State::ALL {
+        let mut parked = confirmed(state);
+        parked.attempts = 30;
+        parked.parked = Some("gave up".to_owned());
+        let (decision, look) = decide_one(&parked, Status::Known(state), Some(KNOWN));
+        assert_eq!(kind(&decision), "agrees");
+        let order = look.order;
+        assert_eq!((order.parked, order.attempts), (None, 0), "{state}");
+        assert_eq!(order.ask_at, Some(at(NOW)), "{state}");
+    }
+}
+
+/// What was asked for is fulfilled by a question that is sent later, and not by one that was under way.
+#[test]
+fn a_wish_is_fulfilled_by_a_later_question_alone() {
+    let answers = [
+        Ok(shown(State::InReview, KNOWN)),
+        Ok(shown(State::Completed, KNOWN + 1)),
+        Ok(Answer::NotFound),
+        no_answer(),
+    ];
+    for (n, result) in answers.iter().enumerate() {
+        for healthy in [true, false] {
+            for attempts in [1, 5] {
+                let mut order = confirmed(State::InReview);
+                order.attempts = attempts;
+                order.wish(at(NOW));
+                let older = tried(&order, result, NOW - 1, healthy);
+                assert_eq!(older.wished_at, Some(at(NOW)), "answer {n}");
+                assert_eq!(older.ask_at, Some(at(NOW)), "answer {n}: due still");
+                assert_eq!((older.attempts, &older.parked), (0, &None));
+
+                let later = tried(&older, result, NOW, healthy);
+                let fulfilled = later.wished_at.is_none();
+                assert_eq!(fulfilled, result.is_ok(), "answer {n}");
+                assert!(later.ask_at > Some(at(NOW)), "answer {n}");
+            }
+        }
+    }
+}
+
+/// However absurd the date of one answer, later ones are heard: at once, or when none can be as old as that.
+#[test]
+fn no_date_makes_an_order_deaf() {
+    let years = 365 * 86_400;
+    for ahead in [
+        1,
+        4,
+        60,
+        599,
+        601,
+        3600,
+        86_400,
+        70 * years,
+        i64::MAX / 2_000_000,
+    ] {
+        for first in [true, false] {
+            let before = if first {
+                Order::new(at(0))
+            } else {
+                confirmed(State::InReview)
+            };
+            let absurd = shown(State::InReview, NOW + ahead);
+            let order = reconcile(&before, &absurd, at(NOW), &rule()).order;
+            let truth = shown(State::Completed, NOW - 5);
+            let soon = reconcile(&order, &truth, at(NOW + 10), &rule()).order;
+            let later = reconcile(&soon, &truth, at(NOW + 10 + 305), &rule()).order;
+            assert_eq!(later.state(), Some(State::Completed), "{ahead} s ahead");
+        }
+    }
+}
+
+/// An answer from the future cannot be put in order, so it is not applied, unless it is our clock that is behind.
+#[test]
+fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
+    let answer = |sent_at: Option<i64>| {
+        Answer::Found(Snapshot {
+            state: Status::Known(State::Completed),
+            updated_at: at(NOW + 3600),
+            expires_at: None,
+            remark: None,
+            sent_at: sent_at.map(at),
+        })
+    };
+    for (sent_at, believed) in [
+        (None, false),
+        (Some(NOW), false),
+        (Some(NOW + 2999), false),
+        (Some(NOW + 3000), true),
+        (Some(NOW + 3605), true),
+    ] {
+        let change = reconcile(
+            &confirmed(State::InReview),
+            &answer(sent_at),
+            at(NOW),
+            &rule(),
+        );
+        assert_eq!(change.finding.is_conclusive(), believed, "{sent_at:?}");
+        assert_eq!(change.order.state() == Some(State::Completed), believed);
+        assert!(believed || change.finding.is_anomaly());
+    }
+}
+
+/// With our clock an hour behind, an event is as much news as with a right one, and what is quiet is looked at seldom.
+#[test]
+fn a_clock_that_is_behind_decides_nothing() {
+    let behind = 3600;
+    let there = NOW + behind;
+    let known = |secs: i64| Snapshot {
+        state: Status::Known(State::InReview),
+        updated_at: at(secs),
+        expires_at: None,
+        remark: None,
+        sent_at: Some(at(there)),
+    };
+    let order = reconcile(
+        &Order::new(at(NOW)),
+        &Answer::Found(known(there - 1)),
+        at(NOW),
+        &rule(),
+    )
+    .order;
+    let look = look_at(
+        &order,
+        event(Status::Known(State::Completed), Some(there)),
+        NOW,
+    );
+    assert_eq!(look.order.state(), Some(State::Completed));
+    let stale = Answer::Found(known(there - 1));
+    let early = reconcile(&look.order, &stale, at(NOW + 5), &rule()).order;
+    assert_eq!(
+        early.hints, look.order.hints,
+        "not overtaken by what came before"
+    );
+    assert_eq!(early.state(), Some(State::Completed));
+
+    let quiet = Answer::Found(known(there - 4000));
+    let quiet = reconcile(&Order::new(at(NOW)), &quiet, at(NOW), &rule()).order;
+    assert_eq!(quiet.ask_at, Some(at(NOW + 1000)));
+}
+
+/// An expiry before the last change would have an order expire at the next two 404s.
+#[test]
+fn an_expiry_before_the_last_change_is_none() {
+    for (expires, kept) in [(KNOWN - 1, false), (KNOWN, true), (KNOWN + 1, true)] {
+        let answer = Answer::Found(Snapshot {
+            state: Status::Known(State::Created),
+            updated_at: at(KNOWN),
+            expires_at: Some(at(expires)),
+            remark: None,
+            sent_at: None,
+        });
+        let known = reconcile(&Order::new(at(0)), &answer, at(NOW), &rule())
+            .order
+            .confirmed;
+        assert_eq!(known.and_then(|known| known.expires_at).is_some(), kept);
+    }
+}

@@ -10,6 +10,9 @@ CREATE TABLE projects (
         CHECK (failures BETWEEN 0 AND 4294967295),
     paused_until_at INTEGER,                       -- nobody asks before; NULL: asking is open
     pause_reason    TEXT,
+    -- Whether this run asks about its orders: not where its API is off, nor where it is not configured any more.
+    asked           INTEGER NOT NULL DEFAULT 0
+        CHECK (asked IN (0, 1)),
     CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL))
 ) STRICT;
 
@@ -101,7 +104,7 @@ CREATE INDEX orders_urgent ON orders (project, urgency, ask_at) WHERE urgency > 
 CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
 CREATE INDEX orders_state ON orders (state, id);
-CREATE INDEX orders_unsettled ON orders (unsettled_at) WHERE unsettled_at IS NOT NULL AND parked IS NULL;
+CREATE INDEX orders_unsettled ON orders (project, unsettled_at) WHERE unsettled_at IS NOT NULL AND parked IS NULL;
 CREATE INDEX orders_closed ON orders (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
 CREATE INDEX orders_lasting ON orders (confirmed_state, updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');

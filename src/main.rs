@@ -40,6 +40,10 @@ enum Command {
     Simulate(commands::simulate::Arguments),
     /// Make orders known to the running service, so that they are asked about without a callback.
     Watch(commands::watch::Arguments),
+    /// Take orders out again that were named by mistake: those that Sinch never showed and no callback named.
+    Unwatch(commands::unwatch::Arguments),
+    /// Remove what is left of a project that is no longer configured; without --yes, say how much that is.
+    DropProject(commands::drop_project::Arguments),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
     /// Copy the database into a file, while the service runs or not.
@@ -95,6 +99,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => commands::demo::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
+        Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,
+        Command::DropProject(arguments) => commands::drop_project::run(config, arguments).await,
         Command::Check => commands::check::run(config).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,

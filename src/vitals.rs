@@ -105,17 +105,23 @@ pub struct Count {
 }
 
 /// How asking for a project goes.
+///
+/// Only its words are serialized: its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiView {
-    /// When the last question was settled; `null`: none since the start.
+    /// When the last question was settled; `None`: none since the start.
+    #[serde(skip)]
     pub last_at: Option<Time>,
     /// Whether Sinch answered it.
+    #[serde(skip)]
     pub answered: Option<bool>,
     /// What it came to, in words.
     pub outcome: Option<String>,
     /// Tries in a row that failed through the provider.
+    #[serde(skip)]
     pub failures: u32,
     /// Until when nobody asks.
+    #[serde(skip)]
     pub paused_until: Option<Time>,
     /// Why.
     pub pause_reason: Option<String>,

@@ -35,6 +35,12 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     let mut code = 0;
     for (what, verdict) in verdicts(&loaded.config).await {
         match verdict {
+            Verdict::Unwise(sentences) => {
+                say(format_args!("ok      {what}"));
+                for sentence in sentences {
+                    say(format_args!("unwise  {what}: {sentence}"));
+                }
+            }
             Verdict::Good => say(format_args!("ok      {what}")),
             Verdict::InUse => say(format_args!(
                 "in use  {what}: left out, since a running instance has it and found it good"
@@ -56,6 +62,8 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
 
 enum Verdict {
     Good,
+    /// Good, with warnings.
+    Unwise(Vec<String>),
     /// The running instance has it, for which a configuration may be checked before it takes it up.
     InUse,
     Failed(StartError),
@@ -64,7 +72,7 @@ enum Verdict {
 async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
     let settings = app::store_settings(config);
     let verdict = match store::check(&settings).await {
-        Ok(()) => Verdict::Good,
+        Ok(sentences) => Verdict::Unwise(sentences),
         Err(OpenError::Held(_)) => Verdict::InUse,
         Err(error) => Verdict::Failed(error.into()),
     };

@@ -3,11 +3,13 @@
 pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod drop_project;
 pub mod healthcheck;
 mod operators;
 pub mod output;
 pub mod serve;
 pub mod simulate;
+pub mod unwatch;
 pub mod watch;
 
 use std::io::ErrorKind;

@@ -53,6 +53,17 @@ pub fn condition(order: &Order, now: Time, limits: &Limits) -> Option<Condition>
     }
 }
 
+impl Condition {
+    /// A short name without blanks, for monitoring.
+    pub fn label(&self) -> String {
+        match self {
+            Condition::Overdue => "overdue".to_owned(),
+            Condition::Expiring(span) => format!("expiring_{}", words(*span).replace(' ', "")),
+            Condition::Lasting(state, _) => state.as_str().to_lowercase(),
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::aside::refused;
 use super::rows::{StoredOrder, json, order_text};
-use super::unreadable;
+use super::unreadable::{self, Read};
 use super::{Store, StoreError};
 use crate::order::{self, Condition, Limits, OrderKey, State, Time};
 
@@ -41,21 +43,47 @@ impl ConditionRow {
     }
 }
 
+/// Orders of projects that are asked about: of the others nobody would learn how it ends.
+macro_rules! expiring {
+    () => {
+        " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+         WHERE p.asked AND o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2"
+    };
+}
+
+// The states are those of the index, by which SQLite sees that it serves.
+macro_rules! lasting {
+    () => {
+        " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+         WHERE p.asked AND o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
+         AND o.updated_at <= ?2"
+    };
+}
+
 pub(super) const EXPIRING: &str = concat!(
     "SELECT ",
     order_text!(),
-    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2 \
-     AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
+    expiring!(),
+    " AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
 );
 
-// The states are those of the index, by which SQLite sees that it serves.
 pub(super) const LASTING: &str = concat!(
     "SELECT ",
     order_text!(),
-    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
-     AND o.updated_at <= ?2 AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
+    lasting!(),
+    " AND (?3 IS NULL OR o.alarm IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
+);
+
+pub(super) const COUNT_EXPIRING: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1",
+    expiring!(),
+    " LIMIT 100000)"
+);
+
+pub(super) const COUNT_LASTING: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1",
+    lasting!(),
+    " LIMIT 100000)"
 );
 
 const REPORTED: &str = "
@@ -91,6 +119,51 @@ fn ago(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
 }
 
+/// The orders of one condition, as a range of an index.
+enum Range {
+    /// CREATED, with an `expireTime` after the one and up to the other.
+    Expiring(Time, Time),
+    /// In this state since this time or longer.
+    Lasting(State, Time),
+}
+
+/// Every condition that there can be, the most urgent first.
+fn ranges(now: Time, limits: &Limits) -> Vec<(Condition, Range)> {
+    let mut ranges = vec![(Condition::Overdue, Range::Expiring(Time(i64::MIN), now))];
+    let mut spans = limits.expiring.clone();
+    spans.sort();
+    let mut after = now;
+    for span in spans {
+        let until = now.plus(span);
+        ranges.push((Condition::Expiring(span), Range::Expiring(after, until)));
+        after = until;
+    }
+    for (state, span) in [
+        (State::InReview, limits.review),
+        (State::Blocked, limits.blocked),
+    ] {
+        let range = Range::Lasting(state, ago(now, span));
+        ranges.push((Condition::Lasting(state, span), range));
+    }
+    ranges
+}
+
+impl Range {
+    /// One of two statements, with the bounds in it.
+    fn query(
+        &self,
+        expiring: &'static str,
+        lasting: &'static str,
+    ) -> Query<'static, Sqlite, SqliteArguments> {
+        match self {
+            Range::Expiring(after, until) => sqlx::query(expiring).bind(after.0).bind(until.0),
+            Range::Lasting(state, before) => {
+                sqlx::query(lasting).bind(state.as_str()).bind(before.0)
+            }
+        }
+    }
+}
+
 impl Store {
     /// The orders that are in a condition now, `limit` of each kind at most, the most urgent first.
     ///
@@ -104,48 +177,53 @@ impl Store {
         which: Which,
         limit: u32,
     ) -> Result<Vec<ConditionRow>, StoreError> {
+        let mut db = self.readers.moment().await?;
+        let found = read(&mut db, now, limits, which, limit).await?;
+        self.met.note(&found.unreadable);
+        Ok(found.rows)
+    }
+}
+
+pub(super) async fn read(
+    db: &mut SqliteConnection,
+    now: Time,
+    limits: &Limits,
+    which: Which,
+    limit: u32,
+) -> sqlx::Result<Read<ConditionRow>> {
+    let mut found = Vec::new();
+    for (condition, range) in ranges(now, limits) {
         // What was reported carries the words of its condition, so those are what is not looked for.
-        let known = |condition: Condition| match which {
+        let known = match which {
             Which::All => None,
             Which::New => Some(condition.to_string()),
         };
-        let mut db = self.readers.moment().await?;
-        let mut found = Vec::new();
-        let mut spans = limits.expiring.clone();
-        spans.sort();
-        let overdue = (Time(i64::MIN), now, Condition::Overdue);
-        let mut after = now;
-        let expiring = spans.into_iter().map(|span| {
-            let until = now.plus(span);
-            (
-                std::mem::replace(&mut after, until),
-                until,
-                Condition::Expiring(span),
-            )
-        });
-        for (after, until, condition) in [overdue].into_iter().chain(expiring) {
-            let query = sqlx::query(EXPIRING).bind(after.0).bind(until.0);
-            let query = query.bind(known(condition)).bind(limit);
-            found.extend(query.fetch_all(&mut *db).await?);
-        }
-        for (state, limit_span) in [
-            (State::InReview, limits.review),
-            (State::Blocked, limits.blocked),
-        ] {
-            let before = ago(now, limit_span);
-            let query = sqlx::query(LASTING).bind(state.as_str()).bind(before.0);
-            let query = query
-                .bind(known(Condition::Lasting(state, limit_span)))
-                .bind(limit);
-            found.extend(query.fetch_all(&mut *db).await?);
-        }
-        let found = unreadable::each(&found)?;
-        self.met.note(&found.unreadable);
-        let orders = found.rows.into_iter();
-        Ok(orders
-            .filter_map(|stored| condition_row(stored, now, limits))
-            .collect())
+        let query = range.query(EXPIRING, LASTING).bind(known).bind(limit);
+        found.extend(query.fetch_all(&mut *db).await?);
     }
+    let found: Read<StoredOrder> = unreadable::each(&found)?;
+    let orders = found.rows.into_iter();
+    Ok(Read {
+        rows: orders
+            .filter_map(|stored| condition_row(stored, now, limits))
+            .collect(),
+        unreadable: found.unreadable,
+    })
+}
+
+/// How many orders are in each condition now.
+pub(super) async fn count(
+    db: &mut SqliteConnection,
+    now: Time,
+    limits: &Limits,
+) -> sqlx::Result<Vec<(Condition, i64)>> {
+    let mut counted = Vec::new();
+    for (condition, range) in ranges(now, limits) {
+        let query = range.query(COUNT_EXPIRING, COUNT_LASTING);
+        let orders = query.fetch_one(&mut *db).await?.try_get(0)?;
+        counted.push((condition, orders));
+    }
+    Ok(counted)
 }
 
 /// The order with its condition; `None`: it is in none.

@@ -12,6 +12,7 @@ mod checkpoint;
 mod conditions;
 mod files;
 mod inbox;
+mod leave;
 mod lock;
 mod look;
 mod news;
@@ -38,6 +39,7 @@ pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, Turn, WatchRequest};
 pub use backup::{Copied, CopyError, backup, restore};
 pub use conditions::{ConditionRow, Which};
 pub use inbox::{NewDelivery, Subject};
+pub use leave::{Forgot, Holdings};
 pub use look::{LookReport, LookRequest, Looked};
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub use place::exposed;
@@ -46,7 +48,7 @@ pub use queries::{
     TransitionRow,
 };
 pub use retain::{Cleared, Spans};
-pub use summary::{Convergence, StateCount, Summary};
+pub use summary::{Convergence, Standing, StateCount, Summary};
 pub use unreadable::UnreadableRow;
 
 use std::path::PathBuf;
@@ -278,6 +280,25 @@ impl Store {
             self.asks.notify_waiters();
         }
         Ok(new)
+    }
+
+    /// Takes an order out again that Sinch never showed and no callback named.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; it is still there then.
+    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+        self.write(Write::Forget, key).await
+    }
+
+    /// Removes some of what is left of a project that is not configured any more, and says what; nothing: all of it
+    /// is gone.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
+        self.write(Write::DropSome, project).await
     }
 
     /// Keeps that these conditions were reported.

@@ -186,6 +186,9 @@ impl Held {
             drop(lock);
             outcome
         };
+        for sentence in &opened.begun.unasked {
+            tracing::warn!("{sentence}");
+        }
         Ok((store, opened.begun.gates, run))
     }
 }
@@ -263,14 +266,16 @@ pub async fn open(
 /// Does what a start does, and undoes it: holds the database, makes and opens a new one beside it, which only doing
 /// it can tell is possible, and writes what a start writes into the one that is there, to be rolled back.
 ///
+/// It returns what a start would warn about.
+///
 /// # Errors
 ///
 /// What a start would fail with.
-pub async fn check(settings: &Settings) -> Result<(), OpenError> {
+pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let held = hold(&settings.path)?;
     try_beside(&held.place, settings).await?;
     if held.place.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let path = &held.place.path;
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
@@ -279,8 +284,9 @@ pub async fn check(settings: &Settings) -> Result<(), OpenError> {
     let fit = match fit {
         Ok(fit) if fit.is_current => prepare::rehearse(&mut visit.db, settings)
             .await
+            .map(|begun| begun.unasked)
             .map_err(unusable),
-        other => other.map(drop),
+        other => other.map(|_| Vec::new()),
     };
     visit.close().await.map_err(unusable)?;
     fit

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::leave;
 use super::unreadable::lossy;
 use super::words::open_states;
 use super::writer::BEGIN;
@@ -48,6 +49,8 @@ pub(super) struct Begun {
     pub(super) gates: HashMap<Id, Gate>,
     /// The first id for a delivery.
     pub(super) next_delivery: i64,
+    /// What is to be said of orders that nobody asks about.
+    pub(super) unasked: Vec<String>,
 }
 
 /// Notes that a run has begun.
@@ -59,11 +62,14 @@ pub(super) async fn begin(db: &mut SqliteConnection, settings: &Settings) -> sql
 }
 
 /// Does all that [`begin`] does, and undoes it.
-pub(super) async fn rehearse(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<()> {
+pub(super) async fn rehearse(
+    db: &mut SqliteConnection,
+    settings: &Settings,
+) -> sqlx::Result<Begun> {
     let mut tx = db.begin_with(BEGIN).await?;
     let begun = take_up(&mut tx, settings).await;
     tx.rollback().await?;
-    begun.map(drop)
+    begun
 }
 
 /// Registers the projects, and takes up what an earlier run left; its leases are void.
@@ -73,6 +79,9 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         .await?
         .try_get("clean")?;
     sqlx::query("UPDATE service SET clean = 0")
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("UPDATE projects SET asked = 0")
         .execute(&mut *db)
         .await?;
     let mut projects = HashMap::new();
@@ -100,6 +109,10 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         projects.insert(project.clone(), id);
         gates.insert(project.clone(), gate);
         if let Some(asks_per_second) = asks_per_second {
+            sqlx::query("UPDATE projects SET asked = 1 WHERE id = ?")
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
             sqlx::query(RESUME.as_str())
                 .bind(settings.now.0)
                 .bind(id)
@@ -130,5 +143,6 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         projects,
         gates,
         next_delivery: next_delivery.try_get(0)?,
+        unasked: leave::unasked(db, settings).await?,
     })
 }

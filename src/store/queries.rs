@@ -19,6 +19,8 @@ pub struct OrderFilter {
     pub project: Option<Id>,
     /// Only those that are parked.
     pub parked: bool,
+    /// Only those that are settled, or only those that are not.
+    pub settled: Option<bool>,
     /// Only those after this row: the last page's end.
     pub after: i64,
     /// How many at most.
@@ -36,7 +38,7 @@ pub struct OrderRow {
     pub order: String,
     /// The best answer to "where is it?"; `null`: no state was ever said.
     pub state: Option<&'static str>,
-    /// Whether that is Sinch's own answer, with nothing open.
+    /// Whether that is Sinch's own answer, with nothing open. Never while it is parked.
     pub settled: bool,
     /// The state that Sinch last showed.
     pub confirmed: Option<&'static str>,
@@ -77,7 +79,10 @@ impl From<StoredOrder> for OrderRow {
             project: stored.key.project.to_string(),
             order: stored.key.order.to_string(),
             state: state.map(State::as_str),
-            settled: confirmed.is_some() && order.hints.is_empty() && order.tie.is_none(),
+            settled: confirmed.is_some()
+                && order.hints.is_empty()
+                && order.tie.is_none()
+                && order.parked.is_none(),
             confirmed: confirmed.map(|c| c.state.as_str()),
             // Zero: EXPIRED was concluded, and no answer ever dated anything.
             updated_at: confirmed.map(|c| c.updated_at).filter(|at| *at != Time(0)),
@@ -214,20 +219,37 @@ pub enum Body {
     Gone,
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    order_text!(),
-    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) \
-     ORDER BY o.id LIMIT ?4"
+/// A page of orders. What is settled has an index by what it is not (`orders_unsettled`, `orders_parked`), so a list
+/// of what is not settled begins there.
+macro_rules! list {
+    ($from:literal, $further:literal) => {
+        concat!(
+            "SELECT ",
+            order_text!(),
+            " FROM ",
+            $from,
+            " JOIN projects AS p ON p.id = o.project \
+             WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) ",
+            $further,
+            " ORDER BY o.id LIMIT ?4"
+        )
+    };
+}
+
+const LIST: &str = list!("orders AS o", "");
+
+const LIST_IN_STATE: &str = list!("orders AS o", "AND o.state = ?5");
+
+const LIST_SETTLED: &str = list!(
+    "orders AS o",
+    "AND (?5 IS NULL OR o.state = ?5) AND o.unsettled_at IS NULL AND o.parked IS NULL"
 );
 
-const LIST_IN_STATE: &str = concat!(
-    "SELECT ",
-    order_text!(),
-    " FROM orders AS o JOIN projects AS p ON p.id = o.project \
-     WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) AND o.state = ?5 \
-     ORDER BY o.id LIMIT ?4"
+pub(super) const LIST_UNSETTLED: &str = list!(
+    "(SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
+      UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
+     CROSS JOIN orders AS o ON o.id = open.id",
+    "AND (?5 IS NULL OR o.state = ?5)"
 );
 
 const BY_NAME: &str = concat!(
@@ -270,10 +292,11 @@ impl Store {
     ///
     /// When the database cannot be read.
     pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
-        let sql = if filter.state.is_some() {
-            LIST_IN_STATE
-        } else {
-            LIST
+        let sql = match (filter.settled, &filter.state) {
+            (None, None) => LIST,
+            (None, Some(_)) => LIST_IN_STATE,
+            (Some(true), _) => LIST_SETTLED,
+            (Some(false), _) => LIST_UNSETTLED,
         };
         let found = sqlx::query(sql)
             .bind(filter.after)

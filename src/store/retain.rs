@@ -244,7 +244,7 @@ async fn closed(
 }
 
 /// Removes orders with all that is recorded of them.
-async fn remove(db: &mut SqliteConnection, orders: &[i64]) -> sqlx::Result<u64> {
+pub(super) async fn remove(db: &mut SqliteConnection, orders: &[i64]) -> sqlx::Result<u64> {
     let orders = json(&orders);
     let mut removed = 0;
     for sql in REMOVE_ORDERS {

@@ -1,20 +1,25 @@
 //! How things stand in the whole database, for the operators.
 
-use serde::Serialize;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
+use super::conditions::{self, ConditionRow, Which};
 use super::place::{beside, length};
 use super::rows::time;
 use super::unreadable::{UnreadableRow, lossy};
 use super::{Store, StoreError};
-use crate::order::Time;
+use crate::order::{Condition, Limits, Time};
 
 /// How things stand in the whole database.
-#[derive(Clone, Debug, Serialize)]
+///
+/// What waits, is open or is parked is counted of projects that are asked about: of the others nobody works it off.
+#[derive(Clone, Debug)]
 pub struct Summary {
     /// How many orders are in each state; `UNKNOWN`: none was ever said.
     pub orders_by_state: Vec<StateCount>,
+    /// How many orders each project has that nobody asks about, since its API is off or it is not configured any
+    /// more; counted up to a hundred thousand.
+    pub orders_not_asked: Vec<(String, i64)>,
     /// Receipt of the oldest delivery that nobody has looked at.
     pub oldest_news_at: Option<Time>,
     /// Orders that wait for an answer of Sinch now.
@@ -53,7 +58,7 @@ pub struct Summary {
 /// How confirmed changes came to be known: how soon after Sinch made them (or after the order was first
 /// heard of), and how many of them no event had told of. The latter is the share of callbacks that were
 /// lost, or slower than our own looking.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Convergence {
     /// How many changes these figures are about: at most a thousand, of the last four thousand changes of any
     /// kind.
@@ -88,7 +93,7 @@ impl Convergence {
 }
 
 /// How many orders are in a state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct StateCount {
     /// Sinch's word.
     pub state: String,
@@ -100,11 +105,15 @@ pub(super) const COUNTS: &str = "
     SELECT
         (SELECT received_at FROM deliveries
             WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' ORDER BY id LIMIT 1) AS oldest_news_at,
-        (SELECT count(*) FROM (SELECT 1 FROM orders
-            WHERE unsettled_at IS NOT NULL AND parked IS NULL LIMIT 100000)) AS orders_unsettled,
-        (SELECT unsettled_at FROM orders
-            WHERE unsettled_at IS NOT NULL AND parked IS NULL ORDER BY unsettled_at LIMIT 1) AS oldest_unsettled_at,
-        (SELECT count(*) FROM orders WHERE parked IS NOT NULL) AS orders_parked,
+        (SELECT count(*) FROM (SELECT 1
+            FROM projects AS p CROSS JOIN orders AS o INDEXED BY orders_unsettled ON o.project = p.id
+            WHERE p.asked AND o.unsettled_at IS NOT NULL AND o.parked IS NULL LIMIT 100000)) AS orders_unsettled,
+        (SELECT min((SELECT o.unsettled_at FROM orders AS o INDEXED BY orders_unsettled
+                WHERE o.project = p.id AND o.unsettled_at IS NOT NULL AND o.parked IS NULL
+                ORDER BY o.unsettled_at LIMIT 1))
+            FROM projects AS p WHERE p.asked) AS oldest_unsettled_at,
+        (SELECT count(*) FROM orders AS o INDEXED BY orders_parked CROSS JOIN projects AS p ON p.id = o.project
+            WHERE o.parked IS NOT NULL AND p.asked) AS orders_parked,
         (SELECT count(*) FROM (SELECT 1 FROM deliveries
             WHERE id > (SELECT looked_to FROM service) AND phase = 'waiting' LIMIT 100000)) AS deliveries_waiting,
         (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
@@ -123,19 +132,56 @@ const CONVERGENCE: &str = "
 
 pub(super) const TO_ASK: &str = "
     SELECT count(*) AS orders, min(o.ask_at) AS oldest_at
-    FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ?";
+    FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.ask_at <= ? WHERE p.asked";
+
+pub(super) const NOT_ASKED: &str = "
+    SELECT name, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
+    FROM projects WHERE NOT asked ORDER BY name";
+
+/// How things stand, as of one moment.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The whole database.
+    pub summary: Summary,
+    /// Orders in a condition, the most urgent of each kind.
+    pub conditions: Vec<ConditionRow>,
+    /// How many orders are in each condition that there can be; counted up to a hundred thousand.
+    pub conditions_counted: Vec<(Condition, i64)>,
+}
 
 impl Store {
-    /// How things stand.
+    /// How things stand, with so many orders of each condition.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
+    pub async fn standing(
+        &self,
+        now: Time,
+        limits: &Limits,
+        conditions_max: u32,
+    ) -> Result<Standing, StoreError> {
         let mut db = self.readers.moment().await?;
+        let conditions = conditions::read(&mut db, now, limits, Which::All, conditions_max).await?;
+        self.met.note(&conditions.unreadable);
+        Ok(Standing {
+            conditions: conditions.rows,
+            conditions_counted: conditions::count(&mut db, now, limits).await?,
+            summary: self.summary_of(&mut db, now).await?,
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
+        let mut db = self.readers.moment().await?;
+        Ok(self.summary_of(&mut db, now).await?)
+    }
+
+    async fn summary_of(&self, db: &mut SqliteConnection, now: Time) -> sqlx::Result<Summary> {
         let counts = sqlx::query(COUNTS).fetch_one(&mut *db).await?;
         let to_ask = sqlx::query(TO_ASK).bind(now.0).fetch_one(&mut *db).await?;
         let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
+        let not_asked = sqlx::query(NOT_ASKED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         let changes = serde_json::from_str(changes.try_get(0)?)
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -143,6 +189,10 @@ impl Store {
             orders_by_state: by_state
                 .iter()
                 .map(state_count)
+                .collect::<sqlx::Result<_>>()?,
+            orders_not_asked: not_asked
+                .iter()
+                .map(|row| Ok((row.try_get("name")?, row.try_get("orders")?)))
                 .collect::<sqlx::Result<_>>()?,
             oldest_news_at: time(&counts, "oldest_news_at")?,
             orders_to_ask: to_ask.try_get("orders")?,

@@ -17,6 +17,7 @@ use super::checkpoint::Written;
 use super::conditions;
 use super::files::{self, Files};
 use super::inbox::{self, NewDelivery, Part};
+use super::leave::{self, Forgot, Holdings};
 use super::look::{self, LookReport, LookRequest};
 use super::news::News;
 use super::retain::{self, Cleared, Spans};
@@ -66,6 +67,8 @@ pub(super) enum Write {
     Gate(Call<(Id, Gate), ()>),
     AskNow(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
+    Forget(Call<OrderKey, Forgot>),
+    DropSome(Call<Id, Holdings>),
     Reported(Call<Vec<(i64, String)>, ()>),
     Clear(Call<(Spans, Time), Cleared>),
     Shrink(Call<(), u64>),
@@ -83,6 +86,8 @@ impl Write {
             Write::Gate(call) => call.answer(outcome),
             Write::AskNow(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
+            Write::Forget(call) => call.answer(outcome),
+            Write::DropSome(call) => call.answer(outcome),
             Write::Reported(call) => call.answer(outcome),
             Write::Clear(call) => call.answer(outcome),
             Write::Shrink(call) => call.answer(outcome),
@@ -215,6 +220,8 @@ impl Writer {
                 | Write::Gate(_)
                 | Write::AskNow(_)
                 | Write::Watch(_)
+                | Write::Forget(_)
+                | Write::DropSome(_)
                 | Write::Reported(_)
                 | Write::Clear(_)
                 | Write::Shrink(_)
@@ -274,6 +281,8 @@ impl Writer {
                     call.done = Some(asks::ask_now(db, key, *now).await?);
                 }
                 Write::Watch(call) => call.done = Some(asks::watch(db, &call.args).await?),
+                Write::Forget(call) => call.done = Some(leave::forget(db, &call.args).await?),
+                Write::DropSome(call) => call.done = Some(leave::drop_some(db, &call.args).await?),
                 Write::Reported(call) => {
                     call.done = Some(conditions::reported(db, &call.args).await?);
                 }

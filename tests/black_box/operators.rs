@@ -55,7 +55,7 @@ async fn the_status_tells_how_things_stand() {
     for (name, expected) in [
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("draining", json!(false)),
-        ("orders_by_state", json!([])),
+        ("orders_by_state", json!({})),
         ("oldest_news_at", Value::Null),
         ("orders_to_ask", json!(0)),
         ("oldest_ask_at", Value::Null),
@@ -80,10 +80,7 @@ async fn the_status_tells_how_things_stand() {
     service.settles("o1", "IN_REVIEW").await;
 
     let status = service.status().await;
-    assert_eq!(
-        status["orders_by_state"],
-        json!([{"state": "IN_REVIEW", "orders": 1}])
-    );
+    assert_eq!(status["orders_by_state"], json!({"IN_REVIEW": 1}));
     assert_eq!(status["deliveries_parked"], 1);
     assert_eq!(status["callbacks_accepted"]["new"]["count"], 2);
     for at in ["last_delivery_at", "last_asked_at"] {
@@ -145,6 +142,10 @@ async fn orders_are_listed_by_page_state_and_project() {
         ("state=UNKNOWN", 0),
         ("parked=true", 0),
         ("parked=false", 25),
+        ("settled=false", 25),
+        ("settled=true", 0),
+        ("settled=false&state=COMPLETED", 12),
+        ("settled=false&limit=3", 3),
         ("state=IN_REVIEW&limit=2", 2),
         ("limit=100000", 25),
         ("limit=0", 1),
@@ -162,7 +163,13 @@ async fn orders_are_listed_by_page_state_and_project() {
             .await
             .is_empty()
     );
-    for query in ["limit=many", "status=IN_REVIEW", "after=x", "parked=maybe"] {
+    for query in [
+        "limit=many",
+        "status=IN_REVIEW",
+        "after=x",
+        "parked=maybe",
+        "settled=1",
+    ] {
         let answer = service.ask(&format!("/api/v1/orders?{query}")).await;
         answer.assert_refusal(400, query);
     }
@@ -408,7 +415,7 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
     for (query, said) in [
         (
             "orders?limt=5",
-            "limt: no such word; write one of state, project, parked, limit, after",
+            "limt: no such word; write one of state, project, parked, settled, limit, after",
         ),
         ("orders?limit=many", "limit: \"many\" is no number"),
         ("orders?limit=-1", "limit: \"-1\" is no number"),

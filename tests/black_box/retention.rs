@@ -140,7 +140,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
     })
     .await;
     let status = service.status().await;
-    assert_eq!(status["orders_by_state"], json!([]), "{status}");
+    assert_eq!(status["orders_by_state"], json!({}), "{status}");
     service.stop().await;
 
     let service = Service::start(&settings).await;

@@ -256,7 +256,7 @@ async fn monitoring_gets_the_figures() {
             "{text}"
         );
         assert_eq!(text.lines().last(), Some("# EOF"));
-        has("sinch_callbacks_orders{state=\"IN_REVIEW\"} 1").then_some(())
+        has("sinch_callbacks_orders_by_state{state=\"IN_REVIEW\"} 1.0").then_some(())
     })
     .await;
 }

@@ -1,17 +1,17 @@
-//! The same figures for monitoring, as OpenMetrics text.
+//! The list of figures for monitoring, as OpenMetrics text.
 //!
 //! They are put together when asked for, so that nothing has to be kept in step. Labels are closed sets:
-//! states, reasons, projects; never an order's id.
+//! states, reasons, conditions, projects; never an order's id.
+
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use crate::order::Time;
-use crate::store::Summary;
-use crate::vitals::Vitals;
+use super::figures::{API_FIGURES, FIGURES, Facts, Figure, Reading};
 
 /// What the text is to be served as.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,158 +19,130 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 type Labels = [(&'static str, String); 1];
 
 /// All figures, as text.
-pub(super) fn text(
-    vitals: &Vitals,
-    summary: &Summary,
-    now: Time,
-) -> Result<String, std::fmt::Error> {
+pub(super) fn text(facts: &Facts) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
-    for (name, help, value) in gauges(vitals, summary, now) {
-        registry.register(name, help, ConstGauge::new(value));
-    }
     let build = Family::<Labels, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     build.get_or_create(&[("version", version)]).set(1);
     registry.register("build_info", "What runs", build);
-
-    let accepted = Family::<Labels, Counter>::default();
-    for (kind, tally) in vitals.accepted_counts() {
-        let labels = [("kind", kind.to_owned())];
-        accepted.get_or_create(&labels).inc_by(tally.count);
+    for figure in FIGURES {
+        register(&mut registry, "", figure, (figure.read)(facts));
     }
-    registry.register("callbacks_accepted", "Callbacks answered 200", accepted);
-    let refused = Family::<Labels, Counter>::default();
-    for (reason, tally) in vitals.refused_counts() {
-        let labels = [("reason", format!("{reason:?}").to_lowercase())];
-        refused.get_or_create(&labels).inc_by(tally.count);
+    let views = facts.vitals.api_views();
+    for figure in API_FIGURES {
+        let views = views.iter();
+        let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
+        let reading = Reading::By("project", readings.collect());
+        register(&mut registry, "api_", figure, reading);
     }
-    registry.register("callbacks_refused", "Requests not answered 200", refused);
-
-    let dropped = Counter::<u64>::default();
-    dropped.inc_by(vitals.log_lines_dropped());
-    let help = "Lines of the log that nobody read in time";
-    registry.register("log_lines_dropped", help, dropped);
-
-    let orders = Family::<Labels, Gauge>::default();
-    for count in &summary.orders_by_state {
-        let labels = [("state", count.state.clone())];
-        orders.get_or_create(&labels).set(count.orders);
-    }
-    registry.register(
-        "orders",
-        "Orders by state, provisional before confirmed",
-        orders,
-    );
-    let failures = Family::<Labels, Gauge>::default();
-    let paused = Family::<Labels, Gauge>::default();
-    for (project, view) in vitals.api_views() {
-        let labels = [("project", project)];
-        failures.get_or_create(&labels).set(view.failures.into());
-        let is_paused = view.paused_until.is_some().into();
-        paused.get_or_create(&labels).set(is_paused);
-    }
-    let help = "Tries in a row that failed through the provider";
-    registry.register("api_failures", help, failures);
-    registry.register(
-        "api_paused",
-        "Whether asking for the project pauses",
-        paused,
-    );
-
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-fn gauges(
-    vitals: &Vitals,
-    summary: &Summary,
-    now: Time,
-) -> [(&'static str, &'static str, f64); 16] {
-    let age = |at: Option<Time>| at.map_or(0.0, |at| now.since(at).as_secs_f64());
-    let convergence = &summary.convergence;
-    let untold = convergence.untold as f64 / convergence.changes.max(1) as f64;
-    let silent = vitals.silent_workers().len();
-    [
-        (
-            "uptime_seconds",
-            "Since the start",
-            vitals.uptime().as_secs_f64(),
-        ),
-        (
-            "oldest_news_age_seconds",
-            "Age of the oldest delivery nobody has looked at",
-            age(summary.oldest_news_at),
-        ),
-        (
-            "orders_to_ask",
-            "Orders that wait for an answer now",
-            summary.orders_to_ask as f64,
-        ),
-        (
-            "oldest_ask_age_seconds",
-            "How long the first of them has waited",
-            age(summary.oldest_ask_at),
-        ),
-        (
-            "orders_unsettled",
-            "Orders of which something is open",
-            summary.orders_unsettled as f64,
-        ),
-        (
-            "oldest_unsettled_age_seconds",
-            "For how long something has been open about the first of them",
-            age(summary.oldest_unsettled_at),
-        ),
-        (
-            "orders_parked",
-            "Orders nobody asks about any more",
-            summary.orders_parked as f64,
-        ),
-        (
-            "deliveries_waiting",
-            "Deliveries nobody has looked at",
-            summary.deliveries_waiting as f64,
-        ),
-        (
-            "deliveries_parked",
-            "Deliveries an operator must look at",
-            summary.deliveries_parked as f64,
-        ),
-        (
-            "convergence_p50_seconds",
-            "Half of the last changes were confirmed within this",
-            convergence.p50_secs,
-        ),
-        (
-            "convergence_p90_seconds",
-            "Nine in ten of the last changes were",
-            convergence.p90_secs,
-        ),
-        (
-            "convergence_untold_ratio",
-            "Share of the last changes that no event had told of",
-            untold,
-        ),
-        (
-            "database_bytes",
-            "Size of the database file",
-            summary.database_bytes as f64,
-        ),
-        (
-            "wal_bytes",
-            "Size of its write-ahead log",
-            summary.wal_bytes as f64,
-        ),
-        (
-            "disk_free_bytes",
-            "Bytes that are free on its disk",
-            summary.disk_free_bytes as f64,
-        ),
-        (
-            "silent_workers",
-            "Workers that have not shown themselves lately",
-            silent as f64,
-        ),
-    ]
+fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, reading: Reading) {
+    let (help, key) = (figure.help, format!("{prefix}{}", figure.key));
+    match sample(reading) {
+        Sample::None => {}
+        Sample::Gauge(unit, value) => {
+            registry.register(name(&key, unit), help, ConstGauge::new(value));
+        }
+        Sample::Counter(count) => registry.register(key, help, ConstCounter::new(count)),
+        Sample::By(label, readings) => by(registry, &key, help, label, readings),
+    }
+}
+
+/// A family; its samples are of one kind, and what nobody knows is left out.
+fn by(
+    registry: &mut Registry,
+    key: &str,
+    help: &str,
+    label: &'static str,
+    readings: Vec<(String, Reading)>,
+) {
+    let gauges = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    let counters = Family::<Labels, Counter>::default();
+    let (mut unit, mut counts) = (None, false);
+    for (value, reading) in readings {
+        let labels = [(label, value)];
+        match sample(reading) {
+            Sample::Gauge(its_unit, number) => {
+                unit = Some(its_unit);
+                gauges.get_or_create(&labels).set(number);
+            }
+            Sample::Counter(count) => {
+                counts = true;
+                counters.get_or_create(&labels).inc_by(count);
+            }
+            Sample::None | Sample::By(..) => {}
+        }
+    }
+    match unit {
+        Some(unit) => registry.register(name(key, unit), help, gauges),
+        None if counts => registry.register(key, help, counters),
+        None => {}
+    }
+}
+
+/// A reading as monitoring wants it.
+enum Sample {
+    /// Nobody knows.
+    None,
+    /// A value that goes up and down.
+    Gauge(Unit, f64),
+    /// A count since the start.
+    Counter(u64),
+    /// One for each value of a label.
+    By(&'static str, Vec<(String, Reading)>),
+}
+
+/// The unit that a gauge's name ends with.
+#[derive(Clone, Copy)]
+enum Unit {
+    /// None, or one that the key ends with already.
+    Plain,
+    /// `_seconds`.
+    Seconds,
+    /// `_age_seconds`.
+    Age,
+    /// `_timestamp_seconds`, since 1970.
+    Timestamp,
+}
+
+fn sample(reading: Reading) -> Sample {
+    let flag = |is_so: bool| Sample::Gauge(Unit::Plain, f64::from(u8::from(is_so)));
+    match reading {
+        Reading::Count(number) | Reading::Bytes(number) => {
+            Sample::Gauge(Unit::Plain, number as f64)
+        }
+        Reading::Tally(count) => Sample::Counter(count.count),
+        Reading::Total(count) => Sample::Counter(count),
+        Reading::Secs(secs) => Sample::Gauge(Unit::Seconds, secs as f64),
+        Reading::Span(secs) => Sample::Gauge(Unit::Seconds, secs),
+        Reading::Since(at, now) => {
+            let age = at.map_or(0.0, |at| now.since(at).as_secs_f64());
+            Sample::Gauge(Unit::Age, age)
+        }
+        Reading::At(Some(at)) => Sample::Gauge(Unit::Timestamp, at.0 as f64 / 1e6),
+        Reading::Flag(Some(is_so)) => flag(is_so),
+        Reading::At(None) | Reading::Flag(None) => Sample::None,
+        Reading::Trouble(words) => flag(words.is_some()),
+        Reading::List(all) => Sample::Gauge(Unit::Plain, all.len() as f64),
+        Reading::By(label, readings) => Sample::By(label, readings),
+    }
+}
+
+/// The name of a gauge: units are spelt out, as monitoring has it.
+fn name(key: &str, unit: Unit) -> String {
+    let key = key.replace('.', "_");
+    let stem = ["_secs", "_at"]
+        .iter()
+        .find_map(|ending| key.strip_suffix(ending));
+    let stem = stem.unwrap_or(&key);
+    match unit {
+        Unit::Plain => key,
+        Unit::Seconds => format!("{stem}_seconds"),
+        Unit::Age => format!("{stem}_age_seconds"),
+        Unit::Timestamp => format!("{stem}_timestamp_seconds"),
+    }
 }

@@ -2,11 +2,13 @@
 //!
 //! A bearer token guards everything but the two health paths; without one no web page is let in.
 
+mod figures;
 mod guard;
 mod import;
 mod inbox;
 mod metrics;
 mod orders;
+mod projects;
 mod query;
 mod status;
 mod watch;
@@ -65,6 +67,7 @@ pub fn router(store: Store, vitals: Arc<Vitals>, settings: Settings) -> Router {
     let guarded = status::routes()
         .merge(orders::routes())
         .merge(inbox::routes())
+        .merge(projects::routes())
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
             guard::token,

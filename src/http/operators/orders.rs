@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use super::projects::{api_off, unknown_project};
 use super::query::Words;
-use super::status::{api_off, unknown_project};
 use super::{Context, Page, Shared, id, page_size, path, watch};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
-use crate::store::{Found, OrderFilter, OrderHistory, OrderRow};
+use crate::store::{Forgot, Found, OrderFilter, OrderHistory, OrderRow};
 
 /// The largest list of orders that is taken at once: some 150,000 ids. They are made known a few thousand
 /// at a time, and callbacks come in between.
@@ -39,13 +39,13 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         )
         .route(
             "/api/v1/orders/{project}/{order}",
-            get(show_order).put(watch::one),
+            get(show_order).put(watch::one).delete(forget),
         )
         .route("/api/v1/orders/{project}/{order}/ask", post(ask_now))
 }
 
 /// The words by which orders can be listed.
-const QUERY: [&str; 5] = ["state", "project", "parked", "limit", "after"];
+const QUERY: [&str; 6] = ["state", "project", "parked", "settled", "limit", "after"];
 
 async fn list_orders(
     State(context): Shared,
@@ -65,7 +65,8 @@ async fn list_orders(
     let filter = OrderFilter {
         state: state.map(str::to_owned),
         project: project.map(|id| id.ok_or_else(no_id)).transpose()?,
-        parked: words.flag("parked")?,
+        parked: words.flag("parked")?.unwrap_or_default(),
+        settled: words.flag("settled")?,
         after: words.number("after")?.unwrap_or_default(),
         limit,
     };
@@ -116,6 +117,20 @@ async fn ask_now(State(context): Shared, asked: Asked) -> Result<StatusCode, Pro
     match context.store.ask_now(key, clock::now()).await? {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(unknown_order()),
+    }
+}
+
+/// Takes an order out again that was named by mistake.
+async fn forget(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+    let stays = |why: &str| {
+        let detail = format!("the order stays: {why}");
+        Err(Problem::with_detail(StatusCode::CONFLICT, detail))
+    };
+    match context.store.forget(key(asked)?).await? {
+        Forgot::Gone => Ok(StatusCode::NO_CONTENT),
+        Forgot::Unknown => Err(unknown_order()),
+        Forgot::Shown => stays("Sinch has shown it"),
+        Forgot::Named => stays("a callback has named it"),
     }
 }
 

@@ -48,11 +48,12 @@ impl Words {
         self.text(name).map(read).transpose()
     }
 
-    /// Whether `true` is written under a name.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+    /// The `true` or `false` that is written under a name.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         match self.text(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None => Ok(None),
+            Some("false") => Ok(Some(false)),
+            Some("true") => Ok(Some(true)),
             Some(other) => Err(bad(format!(
                 "{name}: {other:.40?} is neither true nor false"
             ))),

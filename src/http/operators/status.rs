@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::{Context, Shared, id, metrics, path};
+use super::figures::{API_FIGURES, FIGURES, Facts, Shown};
+use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{ConditionRow, Summary, Which};
-use crate::vitals::{ApiView, Count, Refusal};
+use crate::store::ConditionRow;
+use crate::vitals::ApiView;
 
 /// How long a write may take before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,7 +35,6 @@ pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/status", get(status))
         .route("/metrics", get(measure))
-        .route("/api/v1/projects/{project}/resume", post(resume))
 }
 
 /// Whether callbacks can be taken. That Sinch's API is down is no reason to send them elsewhere.
@@ -62,74 +61,60 @@ async fn ready(State(context): Shared) -> Response {
     }
 }
 
+/// How things stand: figures from the one list of them, and what is no figure.
 #[derive(Serialize)]
-struct Status {
+struct Status<'a> {
     version: &'static str,
-    uptime_secs: u64,
-    draining: bool,
-    /// By how much the time of day was set since the start; a restart follows it.
-    clock_set_by_secs: i64,
     #[serde(flatten)]
-    summary: Summary,
+    figures: Shown<'a, Facts>,
     /// Orders that need attention: the most urgent of each kind.
-    conditions: Vec<ConditionRow>,
-    callbacks_accepted: BTreeMap<&'static str, Count>,
-    callbacks_refused: BTreeMap<Refusal, Count>,
-    api: BTreeMap<String, ApiView>,
-    silent_workers: Vec<String>,
-    /// Lines of the log that nobody read in time.
-    log_lines_dropped: u64,
+    conditions: &'a [ConditionRow],
+    api: BTreeMap<&'a str, ApiStatus<'a>>,
 }
 
-async fn status(State(context): Shared) -> Result<Json<Status>, Problem> {
-    let vitals = &context.vitals;
-    let (now, deadlines) = (clock::now(), &context.settings.deadlines);
-    Ok(Json(Status {
+/// How asking for a project goes.
+#[derive(Serialize)]
+struct ApiStatus<'a> {
+    #[serde(flatten)]
+    figures: Shown<'a, ApiView>,
+    #[serde(flatten)]
+    words: &'a ApiView,
+}
+
+async fn facts(context: &Context) -> Result<Facts, Problem> {
+    let now = clock::now();
+    let (store, deadlines) = (&context.store, &context.settings.deadlines);
+    Ok(Facts {
+        now,
+        vitals: context.vitals.clone(),
+        standing: store.standing(now, deadlines, CONDITIONS_MAX).await?,
+    })
+}
+
+async fn status(State(context): Shared) -> Result<Response, Problem> {
+    let facts = facts(&context).await?;
+    let views = context.vitals.api_views();
+    let api = views.iter().map(|(project, words)| {
+        let figures = Shown {
+            figures: API_FIGURES,
+            facts: words,
+        };
+        (project.as_str(), ApiStatus { figures, words })
+    });
+    let status = Status {
         version: env!("CARGO_PKG_VERSION"),
-        uptime_secs: vitals.uptime().as_secs(),
-        draining: vitals.is_draining(),
-        clock_set_by_secs: clock::set_by_secs(),
-        summary: context.store.summary(now).await?,
-        conditions: context
-            .store
-            .conditions(now, deadlines, Which::All, CONDITIONS_MAX)
-            .await?,
-        callbacks_accepted: vitals.accepted_counts(),
-        callbacks_refused: vitals.refused_counts(),
-        api: vitals.api_views(),
-        silent_workers: vitals.silent_workers(),
-        log_lines_dropped: vitals.log_lines_dropped(),
-    }))
+        figures: Shown {
+            figures: FIGURES,
+            facts: &facts,
+        },
+        conditions: &facts.standing.conditions,
+        api: api.collect(),
+    };
+    Ok(Json(status).into_response())
 }
 
 async fn measure(State(context): Shared) -> Result<Response, Problem> {
-    let now = clock::now();
-    let summary = context.store.summary(now).await?;
-    let text = metrics::text(&context.vitals, &summary, now)
+    let text = metrics::text(&facts(&context).await?)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
-}
-
-/// An operator has seen to the trouble: asking for the project goes on at once.
-async fn resume(
-    State(context): Shared,
-    asked: Result<Path<String>, PathRejection>,
-) -> Result<StatusCode, Problem> {
-    match context.settings.projects.get(&id(path(asked)?)?) {
-        Some(Some(resume)) => {
-            resume.notify_one();
-            Ok(StatusCode::ACCEPTED)
-        }
-        Some(None) => Err(api_off()),
-        None => Err(unknown_project()),
-    }
-}
-
-pub(super) fn unknown_project() -> Problem {
-    Problem::with_detail(StatusCode::NOT_FOUND, "no such project is configured")
-}
-
-pub(super) fn api_off() -> Problem {
-    let detail = "Sinch is not asked for this project: it says api = \"off\"";
-    Problem::with_detail(StatusCode::CONFLICT, detail)
 }

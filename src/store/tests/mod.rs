@@ -12,6 +12,7 @@ mod checkpoints;
 mod closing;
 mod files;
 mod interleaved;
+mod leaving;
 mod moments;
 mod opening;
 mod orders;

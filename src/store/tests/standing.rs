@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::summary;
+use crate::store::{conditions, queries, summary};
 
 /// Something that changes where orders stand.
 #[derive(Clone, Debug)]
@@ -138,6 +138,15 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
     let to_ask = plan(&house, summary::TO_ASK).await;
     assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
+    for sql in [
+        summary::NOT_ASKED,
+        conditions::COUNT_EXPIRING,
+        conditions::COUNT_LASTING,
+        queries::LIST_UNSETTLED,
+    ] {
+        let plan = plan(&house, sql).await;
+        assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
+    }
     let counts = plan(&house, summary::COUNTS).await;
     // The newest row of a table by its number is one step, though SQLite calls it a scan.
     let costly: Vec<&String> = costly(&counts)

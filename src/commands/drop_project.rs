@@ -1,0 +1,105 @@
+//! `drop-project`: removes what is left of a project that is no longer configured.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::output::{complain, say};
+use super::{FAILURE, file, misconfigured, operators};
+use crate::config::Operators;
+use crate::order::Id;
+
+/// A request removes for some seconds; counting what is left takes its time, too.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The command line's part.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// The Sinch project.
+    #[arg(value_name = "ID")]
+    project: String,
+    /// Remove; without it, only say how much there is.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+struct Holdings {
+    orders: u64,
+    deliveries: u64,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    configured: bool,
+    #[serde(flatten)]
+    holdings: Holdings,
+}
+
+#[derive(Deserialize)]
+struct Dropped {
+    left: Holdings,
+}
+
+/// Says how much there is, or removes it.
+pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
+    let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
+        Ok(service) => service,
+        Err(errors) => return misconfigured(&errors),
+    };
+    let done = match Id::new(arguments.project) {
+        None => Err("it cannot be the id of a project".to_owned()),
+        Some(project) if arguments.yes => remove(&service, &project).await,
+        Some(project) => count(&service, &project).await,
+    };
+    match done {
+        Ok(sentence) => {
+            say(&sentence);
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            complain(format_args!("not dropped: {reason}"));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn path(project: &Id) -> String {
+    format!("/api/v1/projects/{project}")
+}
+
+async fn count(service: &Operators, project: &Id) -> Result<String, String> {
+    let answer = operators::send(service, Method::GET, &path(project), Vec::new(), TIMEOUT).await?;
+    let found: Project = read(&answer)?;
+    let Holdings { orders, deliveries } = found.holdings;
+    let next = if found.configured {
+        "the project is configured: take it out of the configuration and restart first"
+    } else {
+        "nothing is removed yet; with --yes all of it is, and cannot be brought back"
+    };
+    Ok(format!(
+        "{project} has {orders} orders and {deliveries} deliveries; {next}"
+    ))
+}
+
+/// Until nothing is left. A request that fails leaves the rest, and can be made again.
+async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
+    loop {
+        let answer =
+            operators::send(service, Method::DELETE, &path(project), Vec::new(), TIMEOUT).await?;
+        let Holdings { orders, deliveries } = read::<Dropped>(&answer)?.left;
+        if orders == 0 && deliveries == 0 {
+            return Ok(format!("all of {project} is removed"));
+        }
+        say(format_args!(
+            "{orders} orders and {deliveries} deliveries are left"
+        ));
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, String> {
+    serde_json::from_str(answer).map_err(|_| format!("the service answers strangely: {answer}"))
+}

@@ -1,0 +1,69 @@
+//! `unwatch`: takes orders out of the running service again that were named to it by mistake.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::output::{complain, say};
+use super::{FAILURE, file, misconfigured, operators};
+use crate::config::Operators;
+use crate::order::Id;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The command line's part.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// The Sinch project that the orders belong to; needed where several have an order of that id.
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// The orders' ids.
+    #[arg(value_name = "ORDER", required = true)]
+    orders: Vec<String>,
+}
+
+/// Takes out each order by itself, and says of each what came of it.
+pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
+    let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
+        Ok(service) => service,
+        Err(errors) => return misconfigured(&errors),
+    };
+    let mut code = ExitCode::SUCCESS;
+    for order in &arguments.orders {
+        match take_out(&service, arguments.project.as_deref(), order).await {
+            Ok(()) => say(format_args!("{order}: taken out")),
+            Err(reason) => {
+                complain(format_args!("{order}: not taken out: {reason}"));
+                code = ExitCode::from(FAILURE);
+            }
+        }
+    }
+    code
+}
+
+async fn take_out(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
+    let order = Id::new(order).ok_or("it cannot be the id of an order")?;
+    let project = match project {
+        Some(project) => Id::new(project).ok_or("--project cannot be the id of a project")?,
+        None => project_of(service, &order).await?,
+    };
+    let path = format!("/api/v1/orders/{project}/{order}");
+    operators::send(service, Method::DELETE, &path, Vec::new(), TIMEOUT).await?;
+    Ok(())
+}
+
+/// The project that has this order.
+async fn project_of(service: &Operators, order: &Id) -> Result<Id, String> {
+    #[derive(Deserialize)]
+    struct Known {
+        project: String,
+    }
+    let path = format!("/api/v1/orders/{order}");
+    let answer = operators::send(service, Method::GET, &path, Vec::new(), TIMEOUT).await?;
+    let known = serde_json::from_str::<Known>(&answer).ok();
+    let project = known.and_then(|known| Id::new(known.project));
+    project.ok_or_else(|| "the service does not say whose order it is".to_owned())
+}

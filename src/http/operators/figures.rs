@@ -1,0 +1,355 @@
+//! The one list of figures, from which `/status` and `/metrics` both come.
+//!
+//! A figure that is added to a list below is in both; in `/metrics` its name follows from its key and its kind.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use crate::clock;
+use crate::order::Time;
+use crate::store::Standing;
+use crate::vitals::{ApiView, Count, Vitals};
+
+/// What the figures are read from.
+pub(super) struct Facts {
+    /// Now.
+    pub now: Time,
+    /// What the service knows of itself.
+    pub vitals: Arc<Vitals>,
+    /// What the database says.
+    pub standing: Standing,
+}
+
+/// A figure of the whole service, or of one project's asking.
+pub(super) struct Figure<F> {
+    /// Its name in `/status`; behind a dot, its name in the object before it.
+    pub key: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// How it is read.
+    pub read: fn(&F) -> Reading,
+}
+
+/// What a figure reads, by its kind.
+pub(super) enum Reading {
+    /// How many there are now.
+    Count(u64),
+    /// How often it happened since the start, and when last.
+    Tally(Count),
+    /// How many there were since the start.
+    Total(u64),
+    /// A size.
+    Bytes(u64),
+    /// A span, which may be negative.
+    Secs(i64),
+    /// A span, with its fraction.
+    Span(f64),
+    /// Since when; in `/metrics`, for how long.
+    Since(Option<Time>, Time),
+    /// At what time.
+    At(Option<Time>),
+    /// Yes or no; `None`: nobody knows yet.
+    Flag(Option<bool>),
+    /// The trouble in words; in `/metrics`, 1 or 0.
+    Trouble(Option<String>),
+    /// A list; in `/metrics`, how many there are in it.
+    List(Vec<Value>),
+    /// One reading for each value of a label.
+    By(&'static str, Vec<(String, Reading)>),
+}
+
+use Reading::{At, By, Bytes, Flag, List, Secs, Since, Span, Tally, Total, Trouble};
+
+fn count(number: i64) -> Reading {
+    Reading::Count(u64::try_from(number).unwrap_or(0))
+}
+
+fn list(all: &[impl Serialize]) -> Reading {
+    let all = all
+        .iter()
+        .map(|each| serde_json::to_value(each).unwrap_or_default());
+    List(all.collect())
+}
+
+/// The figures of the whole service.
+pub(super) const FIGURES: &[Figure<Facts>] = &[
+    Figure {
+        key: "uptime_secs",
+        help: "Time since the start",
+        read: |f| Secs(i64::try_from(f.vitals.uptime().as_secs()).unwrap_or(i64::MAX)),
+    },
+    Figure {
+        key: "draining",
+        help: "Whether the service is about to stop",
+        read: |f| Flag(Some(f.vitals.is_draining())),
+    },
+    Figure {
+        key: "clock_set_by_secs",
+        help: "By how much the time of day was set since the start; a restart follows it",
+        read: |_| Secs(clock::set_by_secs()),
+    },
+    Figure {
+        key: "silent_workers",
+        help: "Workers that have not shown themselves lately",
+        read: |f| list(&f.vitals.silent_workers()),
+    },
+    Figure {
+        key: "log_lines_dropped",
+        help: "Lines of the log that nobody read in time",
+        read: |f| Total(f.vitals.log_lines_dropped()),
+    },
+    Figure {
+        key: "callbacks_accepted",
+        help: "Callbacks answered 200",
+        read: |f| {
+            let counts = f.vitals.accepted_counts().into_iter();
+            By(
+                "kind",
+                counts
+                    .map(|(kind, n)| (kind.to_owned(), Tally(n)))
+                    .collect(),
+            )
+        },
+    },
+    Figure {
+        key: "callbacks_refused",
+        help: "Requests not answered 200",
+        read: |f| {
+            let counts = f.vitals.refused_counts().into_iter();
+            By(
+                "reason",
+                counts
+                    .map(|(why, n)| (why.code().to_owned(), Tally(n)))
+                    .collect(),
+            )
+        },
+    },
+    Figure {
+        key: "timestamps_unreadable",
+        help: "Callbacks whose time stamp is there and cannot be read",
+        read: |f| Tally(f.vitals.timestamps_unreadable()),
+    },
+    Figure {
+        key: "last_delivery_at",
+        help: "When the last callback was received, of those that are kept",
+        read: |f| At(f.standing.summary.last_delivery_at),
+    },
+    Figure {
+        key: "last_asked_at",
+        help: "When Sinch was last asked",
+        read: |f| At(f.standing.summary.last_asked_at),
+    },
+    Figure {
+        key: "deliveries_waiting",
+        help: "Deliveries nobody has looked at; up to a hundred thousand are counted",
+        read: |f| count(f.standing.summary.deliveries_waiting),
+    },
+    Figure {
+        key: "oldest_news_at",
+        help: "Receipt of the oldest delivery nobody has looked at",
+        read: |f| Since(f.standing.summary.oldest_news_at, f.now),
+    },
+    Figure {
+        key: "deliveries_parked",
+        help: "Deliveries an operator must look at",
+        read: |f| count(f.standing.summary.deliveries_parked),
+    },
+    Figure {
+        key: "orders_by_state",
+        help: "Orders by state, provisional before confirmed",
+        read: |f| {
+            let counts = f.standing.summary.orders_by_state.iter();
+            let by_state = counts.map(|each| (each.state.clone(), count(each.orders)));
+            By("state", by_state.collect())
+        },
+    },
+    Figure {
+        key: "orders_to_ask",
+        help: "Orders that wait for an answer of Sinch now",
+        read: |f| count(f.standing.summary.orders_to_ask),
+    },
+    Figure {
+        key: "oldest_ask_at",
+        help: "Since when the first of them waits",
+        read: |f| Since(f.standing.summary.oldest_ask_at, f.now),
+    },
+    Figure {
+        key: "orders_unsettled",
+        help: "Orders of which something is open; up to a hundred thousand are counted",
+        read: |f| count(f.standing.summary.orders_unsettled),
+    },
+    Figure {
+        key: "oldest_unsettled_at",
+        help: "Since when something is open about the first of them",
+        read: |f| Since(f.standing.summary.oldest_unsettled_at, f.now),
+    },
+    Figure {
+        key: "orders_parked",
+        help: "Orders nobody asks about until news or an operator comes",
+        read: |f| count(f.standing.summary.orders_parked),
+    },
+    Figure {
+        key: "orders_needing_attention",
+        help: "Orders that somebody should see to, by condition",
+        read: |f| {
+            let counts = f.standing.conditions_counted.iter();
+            let by_condition = counts.map(|(condition, n)| (condition.label(), count(*n)));
+            By("condition", by_condition.collect())
+        },
+    },
+    Figure {
+        key: "orders_not_asked",
+        help: "Orders of projects that are not asked about: the API is off, or they are not configured",
+        read: |f| {
+            let counts = f.standing.summary.orders_not_asked.iter();
+            By(
+                "project",
+                counts
+                    .map(|(project, n)| (project.clone(), count(*n)))
+                    .collect(),
+            )
+        },
+    },
+    Figure {
+        key: "convergence.changes",
+        help: "The last confirmed changes that the following figures are about",
+        read: |f| Reading::Count(f.standing.summary.convergence.changes as u64),
+    },
+    Figure {
+        key: "convergence.untold",
+        help: "How many of them no event had told of",
+        read: |f| Reading::Count(f.standing.summary.convergence.untold as u64),
+    },
+    Figure {
+        key: "convergence.p50_secs",
+        help: "Half of them were confirmed within this time",
+        read: |f| Span(f.standing.summary.convergence.p50_secs),
+    },
+    Figure {
+        key: "convergence.p90_secs",
+        help: "Nine in ten of them were",
+        read: |f| Span(f.standing.summary.convergence.p90_secs),
+    },
+    Figure {
+        key: "convergence.max_secs",
+        help: "All of them were",
+        read: |f| Span(f.standing.summary.convergence.max_secs),
+    },
+    Figure {
+        key: "rows_unreadable",
+        help: "Rows that cannot be read, of those that were met since the start; a hundred at most",
+        read: |f| list(&f.standing.summary.rows_unreadable),
+    },
+    Figure {
+        key: "database_bytes",
+        help: "Size of the database file",
+        read: |f| Bytes(f.standing.summary.database_bytes),
+    },
+    Figure {
+        key: "wal_bytes",
+        help: "Size of its write-ahead log",
+        read: |f| Bytes(f.standing.summary.wal_bytes),
+    },
+    Figure {
+        key: "disk_free_bytes",
+        help: "Bytes that are free on its disk",
+        read: |f| Bytes(f.standing.summary.disk_free_bytes),
+    },
+    Figure {
+        key: "little_space",
+        help: "Whether callbacks are refused for want of space",
+        read: |f| Trouble(f.standing.summary.little_space.clone()),
+    },
+];
+
+/// The figures of one project's asking. `/status` shows them under `api` and the project, `/metrics` with a prefix and
+/// a label.
+pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
+    Figure {
+        key: "last_at",
+        help: "When the last question was settled",
+        read: |view| At(view.last_at),
+    },
+    Figure {
+        key: "answered",
+        help: "Whether Sinch answered it",
+        read: |view| Flag(view.answered),
+    },
+    Figure {
+        key: "failures",
+        help: "Tries in a row that failed through the provider",
+        read: |view| Reading::Count(view.failures.into()),
+    },
+    Figure {
+        key: "paused",
+        help: "Whether asking for the project pauses",
+        read: |view| Flag(Some(view.paused_until.is_some())),
+    },
+    Figure {
+        key: "paused_until",
+        help: "Until when",
+        read: |view| At(view.paused_until),
+    },
+];
+
+impl Serialize for Reading {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Reading::Count(number) | Total(number) | Bytes(number) => number.serialize(to),
+            Tally(count) => count.serialize(to),
+            Secs(secs) => secs.serialize(to),
+            Span(secs) => secs.serialize(to),
+            Since(at, _) | At(at) => at.serialize(to),
+            Flag(flag) => flag.serialize(to),
+            Trouble(words) => words.serialize(to),
+            List(all) => all.serialize(to),
+            By(_, readings) => to.collect_map(readings.iter().map(|(label, each)| (label, each))),
+        }
+    }
+}
+
+/// Figures as `/status` shows them.
+pub(super) struct Shown<'a, F: 'static> {
+    /// Which.
+    pub figures: &'static [Figure<F>],
+    /// Read from this.
+    pub facts: &'a F,
+}
+
+/// The part of a key before its dot.
+fn group<F>(figure: &Figure<F>) -> Option<&'static str> {
+    figure.key.split_once('.').map(|(group, _)| group)
+}
+
+impl<F> Serialize for Shown<'_, F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for together in self
+            .figures
+            .chunk_by(|a, b| group(a).is_some() && group(a) == group(b))
+        {
+            match together.first().and_then(group) {
+                None => {
+                    for figure in together {
+                        map.serialize_entry(figure.key, &(figure.read)(self.facts))?;
+                    }
+                }
+                Some(group) => map.serialize_entry(group, &Group(together, self.facts))?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// Figures that `/status` shows in an object of their own.
+struct Group<'a, F: 'static>(&'static [Figure<F>], &'a F);
+
+impl<F> Serialize for Group<'_, F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let name = |figure: &Figure<F>| figure.key.split_once('.').map_or("", |(_, name)| name);
+        let figures = self.0.iter();
+        to.collect_map(figures.map(|figure| (name(figure), (figure.read)(self.1))))
+    }
+}

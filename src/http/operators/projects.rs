@@ -1,0 +1,115 @@
+//! What operators can have done about a whole project.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::{Context, Shared, id, path};
+use crate::http::problem::Problem;
+use crate::store::Holdings;
+
+/// How long a request to drop a project goes on; the next one continues.
+const DROP_FOR: Duration = Duration::from_secs(2);
+
+/// After each step the writer belongs to others for so many times as long as the step took.
+const REST: u32 = 9;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route(
+            "/api/v1/projects/{project}",
+            get(show_project).delete(drop_project),
+        )
+        .route("/api/v1/projects/{project}/resume", post(resume))
+}
+
+/// An operator has seen to the trouble: asking for the project goes on at once.
+async fn resume(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+    match context.settings.projects.get(&id(path(asked)?)?) {
+        Some(Some(resume)) => {
+            resume.notify_one();
+            Ok(StatusCode::ACCEPTED)
+        }
+        Some(None) => Err(api_off()),
+        None => Err(unknown_project()),
+    }
+}
+
+pub(super) fn unknown_project() -> Problem {
+    Problem::with_detail(StatusCode::NOT_FOUND, "no such project is configured")
+}
+
+pub(super) fn api_off() -> Problem {
+    let detail = "Sinch is not asked for this project: it says api = \"off\"";
+    Problem::with_detail(StatusCode::CONFLICT, detail)
+}
+
+type Asked = Result<Path<String>, PathRejection>;
+
+#[derive(Serialize)]
+struct Project {
+    /// Whether the configuration has it.
+    configured: bool,
+    #[serde(flatten)]
+    holdings: Holdings,
+}
+
+/// What there is of a project, as whoever wants to drop it should know first.
+async fn show_project(State(context): Shared, asked: Asked) -> Result<Json<Project>, Problem> {
+    let project = id(path(asked)?)?;
+    let holdings = context.store.holdings(&project).await?;
+    Ok(Json(Project {
+        configured: context.settings.projects.contains_key(&project),
+        holdings: holdings.ok_or_else(nothing_of_it)?,
+    }))
+}
+
+/// What a request to drop a project did, and what is left to do.
+#[derive(Serialize)]
+struct Dropped {
+    removed: Holdings,
+    left: Holdings,
+}
+
+/// Removes what is left of a project that is not configured: some at a time, so that callbacks of others do not wait;
+/// where something is left after a while, to be asked again.
+async fn drop_project(State(context): Shared, asked: Asked) -> Result<Json<Dropped>, Problem> {
+    let project = id(path(asked)?)?;
+    if context.settings.projects.contains_key(&project) {
+        let detail =
+            "this project is configured: take it out of the configuration and restart first";
+        return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
+    }
+    if context.store.holdings(&project).await?.is_none() {
+        return Err(nothing_of_it());
+    }
+    let began = Instant::now();
+    let mut removed = Holdings::default();
+    while began.elapsed() < DROP_FOR {
+        let step_began = Instant::now();
+        let step = context.store.drop_some(project.clone()).await?;
+        if step == Holdings::default() {
+            break;
+        }
+        removed.orders += step.orders;
+        removed.deliveries += step.deliveries;
+        tokio::time::sleep(step_began.elapsed() * REST).await;
+    }
+    let left = context.store.holdings(&project).await?.unwrap_or_default();
+    let (orders, deliveries) = (removed.orders, removed.deliveries);
+    tracing::info!(%project, orders, deliveries, orders_left = left.orders, deliveries_left = left.deliveries, "dropped what was left of a project");
+    Ok(Json(Dropped { removed, left }))
+}
+
+fn nothing_of_it() -> Problem {
+    Problem::with_detail(
+        StatusCode::NOT_FOUND,
+        "the database has nothing of such a project",
+    )
+}

@@ -1,0 +1,292 @@
+//! What is taken out again, and what is counted of projects that nobody asks about.
+
+use super::*;
+use crate::store::leave;
+
+const OLD: &str = "project-0";
+
+fn old_key(order: &str) -> OrderKey {
+    OrderKey {
+        project: id(OLD),
+        order: id(order),
+    }
+}
+
+fn watch(project: &str, orders: &[&str]) -> WatchRequest {
+    WatchRequest {
+        project: id(project),
+        orders: orders.iter().map(|order| id(order)).collect(),
+        now: at(10),
+    }
+}
+
+impl House {
+    async fn opened(folder: TempDir, projects: &[(&str, Option<f64>)]) -> House {
+        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
+        let settings = Settings {
+            projects: projects.collect(),
+            ..settings(folder.path().join("house.db"))
+        };
+        let (store, gates, writer) = open(&settings).await.expect("opens");
+        House {
+            folder,
+            store,
+            gates,
+            writer: tokio::spawn(writer),
+        }
+    }
+
+    async fn reopened(self, projects: &[(&str, Option<f64>)]) -> House {
+        drop(self.store);
+        self.writer.await.expect("no panic").expect("a clean end");
+        House::opened(self.folder, projects).await
+    }
+
+    async fn sentences(&self, projects: &[(&str, Option<f64>)]) -> Vec<String> {
+        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
+        let settings = Settings {
+            projects: projects.collect(),
+            ..settings(self.path())
+        };
+        leave::unasked(&mut *self.moment().await, &settings)
+            .await
+            .expect("reads")
+    }
+}
+
+/// Five orders of a project that will be left: two are due, one of them with an open claim, one is parked, one is
+/// BLOCKED for long, and one runs out of time.
+async fn left_behind() -> House {
+    let folder = tempfile::tempdir().expect("a folder");
+    let house = House::opened(folder, &[(OLD, Some(5.0))]).await;
+    let orders = ["blocked", "created", "parked", "due"];
+    let watched = house.store.watch(watch(OLD, &orders)).await;
+    assert_eq!(watched, Ok(4));
+    for sql in [
+        "UPDATE orders SET confirmed_state = 'BLOCKED', updated_at = 1, shown_at = 1, confirmed_at = 1
+            WHERE name = 'blocked'",
+        "UPDATE orders SET confirmed_state = 'CREATED', updated_at = 1, shown_at = 1, confirmed_at = 1,
+            expires_at = 9000000000 WHERE name = 'created'",
+        "UPDATE orders SET parked = 'on purpose', ask_at = NULL WHERE name = 'parked'",
+        "INSERT INTO answers (order_id, asked_at, finding) SELECT id, 20, 'a finding' FROM orders",
+    ] {
+        house.edit(sql).await;
+    }
+    house
+        .accept(NewDelivery {
+            project: id(OLD),
+            ..delivery("e1", "hinted", State::InReview, 30)
+        })
+        .await;
+    house.look(30).await;
+    house
+}
+
+fn limits() -> Limits {
+    Limits {
+        expiring: vec![Duration::from_secs(86_400)],
+        review: Duration::from_secs(60),
+        blocked: Duration::from_secs(60),
+    }
+}
+
+/// The figures that somebody would be alarmed by.
+async fn alarming(house: &House) -> Vec<i64> {
+    let standing = house.store.standing(at(5000), &limits(), 20).await;
+    let standing = standing.expect("reads");
+    let summary = standing.summary;
+    let counted: i64 = standing.conditions_counted.iter().map(|(_, n)| n).sum();
+    assert_eq!(standing.conditions.len() as i64, counted);
+    let new = house
+        .store
+        .conditions(at(5000), &limits(), Which::New, 20)
+        .await;
+    vec![
+        summary.orders_to_ask,
+        summary.oldest_ask_at.is_some().into(),
+        summary.orders_unsettled,
+        summary.oldest_unsettled_at.is_some().into(),
+        summary.orders_parked,
+        counted,
+        new.expect("reads").len() as i64,
+        summary
+            .orders_not_asked
+            .iter()
+            .map(|(_, orders)| orders)
+            .sum(),
+    ]
+}
+
+#[tokio::test]
+async fn what_nobody_asks_about_is_counted_apart() {
+    let house = left_behind().await;
+    assert_eq!(alarming(&house).await, [4, 1, 2, 1, 1, 2, 2, 0]);
+    let new_only: &[_] = &[(PROJECT, Some(5.0))];
+    let off: &[_] = &[(OLD, None), (PROJECT, Some(5.0))];
+    let both: &[_] = &[(OLD, Some(5.0)), (PROJECT, Some(5.0))];
+    let mut house = house;
+    for (projects, expected, said) in [
+        (
+            new_only,
+            [0, 0, 0, 0, 0, 0, 0, 5],
+            Some("5 orders of project-0, which is not configured"),
+        ),
+        (
+            off,
+            [0, 0, 0, 0, 0, 0, 0, 5],
+            Some("4 orders of project-0 that wait"),
+        ),
+        (both, [4, 1, 2, 1, 1, 2, 2, 0], None),
+    ] {
+        house = house.reopened(projects).await;
+        assert_eq!(alarming(&house).await, expected, "{projects:?}");
+        let sentences = house.sentences(projects).await;
+        assert_eq!(
+            sentences.len(),
+            usize::from(said.is_some()),
+            "{sentences:?}"
+        );
+        if let Some(said) = said {
+            assert!(sentences[0].contains(said), "{sentences:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
+    let mut house = left_behind().await;
+    for n in 0..600 {
+        let event = format!("x{n}");
+        house
+            .accept(NewDelivery {
+                project: id(OLD),
+                ..delivery(&event, &format!("o{}", n % 40), State::InReview, 30)
+            })
+            .await;
+    }
+    house = house.reopened(&[(PROJECT, Some(5.0))]).await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 40))
+        .await;
+    house.look(41).await;
+    house.look(41).await;
+    house.look(41).await;
+    let held = house.store.holdings(&id(OLD)).await.expect("reads");
+    let held = held.expect("is known");
+    assert_eq!((held.orders, held.deliveries), (45, 601));
+
+    let (mut orders, mut deliveries) = (0, 0);
+    loop {
+        let step = house.store.drop_some(id(OLD)).await.expect("drops");
+        if step == Holdings::default() {
+            break;
+        }
+        assert!(step.deliveries <= 256 && step.orders <= 16, "{step:?}");
+        orders += step.orders;
+        deliveries += step.deliveries;
+    }
+    assert_eq!((orders, deliveries), (45, 601));
+    assert_eq!(house.store.holdings(&id(OLD)).await, Ok(None));
+    let old = house.store.history(&old_key("blocked")).await;
+    assert!(old.expect("reads").is_none());
+    for sql in [
+        "SELECT count(*) FROM answers WHERE order_id NOT IN (SELECT id FROM orders)",
+        "SELECT count(*) FROM transitions WHERE order_id NOT IN (SELECT id FROM orders)",
+    ] {
+        assert_eq!(house.number(sql).await, 0, "{sql}");
+    }
+    let history = house.history("o1").await;
+    assert_eq!(history.deliveries.len(), 1);
+    assert_eq!(house.claim(50).await.len(), 1, "the others go on");
+}
+
+/// News that were read may be dropped before the look has its turn.
+#[tokio::test]
+async fn a_project_can_be_dropped_under_a_look() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let house = House::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
+    house
+        .accept(NewDelivery {
+            project: id(OLD),
+            ..delivery("e1", "old", State::InReview, 10)
+        })
+        .await;
+    house
+        .accept(delivery("e2", "o1", State::InReview, 10))
+        .await;
+    let news = news::read(&house.store.readers, 256).await.expect("reads");
+    while house.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
+    let report = house.store.write(Write::Look, (request(20), news)).await;
+    assert_eq!(report.expect("looks").looked.len(), 0, "they have changed");
+    assert_eq!(house.look(21).await.looked.len(), 1);
+    assert_eq!(house.history("o1").await.deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn only_what_nobody_but_an_operator_named_can_be_forgotten() {
+    let house = House::new().await;
+    let forget = async |order: &str| house.store.forget(key(order)).await.expect("writes");
+    assert_eq!(forget("nobody").await, Forgot::Unknown);
+    let orders = [
+        "mistyped",
+        "missing",
+        "shown",
+        "told",
+        "told-later",
+        "leased",
+    ];
+    house
+        .store
+        .watch(watch(PROJECT, &orders))
+        .await
+        .expect("writes");
+    house
+        .accept(delivery("e1", "told", State::InReview, 12))
+        .await;
+    house.look(13).await;
+    house
+        .accept(delivery("e2", "told-later", State::InReview, 14))
+        .await;
+    let mut leased = None;
+    for claim in house.claim(20).await {
+        match claim.key.order.as_str() {
+            "missing" => drop(house.settle(&claim, Ok(Answer::NotFound), 21).await),
+            "shown" => drop(house.settle(&claim, shows(State::InReview, 15), 21).await),
+            "leased" => leased = Some(claim),
+            _ => house.store.give_back(claim).await.expect("writes"),
+        }
+    }
+    for (order, expected) in [
+        ("mistyped", Forgot::Gone),
+        ("missing", Forgot::Gone),
+        ("shown", Forgot::Shown),
+        ("told", Forgot::Named),
+        ("told-later", Forgot::Named),
+        ("leased", Forgot::Gone),
+    ] {
+        assert_eq!(forget(order).await, expected, "{order}");
+        let is_there = house
+            .store
+            .history(&key(order))
+            .await
+            .expect("reads")
+            .is_some();
+        assert_eq!(is_there, expected != Forgot::Gone, "{order}");
+    }
+    let late = house
+        .settle(
+            &leased.expect("was claimed"),
+            shows(State::InReview, 15),
+            22,
+        )
+        .await;
+    assert_eq!(late, Settled::Fenced, "an answer brings nothing back");
+    assert!(
+        house
+            .store
+            .history(&key("leased"))
+            .await
+            .expect("reads")
+            .is_none()
+    );
+}

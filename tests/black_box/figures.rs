@@ -1,0 +1,198 @@
+//! `/status` and `/metrics` tell the same, and README names nothing that is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::World;
+
+use crate::instrument::{PROJECT, Service, Settings, event, folder, id, life, play, until};
+
+/// What `/metrics` says: each sample by its name, with its label's value behind a slash.
+async fn metrics(service: &Service) -> BTreeMap<String, f64> {
+    let text = String::from_utf8(service.ask("/metrics").await.body).expect("is text");
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (name, number) = line.rsplit_once(' ').expect("a sample");
+        let name = name.strip_prefix("sinch_callbacks_").expect("our prefix");
+        let name = match name.split_once("{") {
+            None => name.to_owned(),
+            Some((name, label)) => {
+                let value = label.split('"').nth(1).expect("a label's value");
+                format!("{name}/{value}")
+            }
+        };
+        (name, number.parse().expect("a number"))
+    };
+    samples.map(sample).collect()
+}
+
+/// The figures of `/status`, by the names and values that they should have in `/metrics`: objects of counts and of
+/// projects become labels, other objects a prefix. A time may be there as a time or as an age.
+fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
+    let mut figures = BTreeMap::new();
+    for (key, value) in status.as_object().expect("an object") {
+        match (key.as_str(), value) {
+            ("version" | "conditions", _) => {}
+            ("silent_workers" | "rows_unreadable", Value::Array(names)) => {
+                figures.insert(key.clone(), Some(names.len() as f64));
+            }
+            ("log_lines_dropped", number) => {
+                figures.insert(format!("{key}_total"), number.as_f64());
+            }
+            ("little_space", words) => {
+                let is_so = u8::from(!words.is_null());
+                figures.insert(key.clone(), Some(is_so.into()));
+            }
+            ("api", Value::Object(projects)) => {
+                for (project, view) in projects {
+                    for (key, value) in view.as_object().expect("an object") {
+                        if !["outcome", "pause_reason"].contains(&key.as_str()) {
+                            figure(
+                                &mut figures,
+                                &format!("api_{key}"),
+                                &format!("/{project}"),
+                                value,
+                            );
+                        }
+                    }
+                }
+            }
+            (_, Value::Object(map)) if map.contains_key("count") => {
+                figure(&mut figures, key, "", value);
+            }
+            ("convergence", Value::Object(map)) => {
+                for (part, value) in map {
+                    figure(&mut figures, &format!("{key}_{part}"), "", value);
+                }
+            }
+            (_, Value::Object(map)) => {
+                for (label, value) in map {
+                    figure(&mut figures, key, &format!("/{label}"), value);
+                }
+            }
+            (_, value) => figure(&mut figures, key, "", value),
+        }
+    }
+    figures
+}
+
+fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, value: &Value) {
+    let stem = |ending: &str| key.strip_suffix(ending).unwrap_or(key).to_owned();
+    let (name, number) = match value {
+        // Nobody knows, so `/metrics` may leave it out.
+        Value::Null => return,
+        Value::Object(tally) => (format!("{key}_total"), tally["count"].as_f64()),
+        Value::Bool(flag) => (key.to_owned(), Some(u8::from(*flag).into())),
+        Value::Number(number) if key.ends_with("_secs") => {
+            (stem("_secs") + "_seconds", number.as_f64())
+        }
+        Value::Number(number) => (key.to_owned(), number.as_f64()),
+        Value::String(_) if key.starts_with("oldest_") => (stem("_at") + "_age_seconds", None),
+        Value::String(_) => (stem("_at") + "_timestamp_seconds", None),
+        Value::Array(_) => panic!("{key} is a list"),
+    };
+    figures.insert(name + label, number);
+}
+
+#[tokio::test]
+async fn status_and_metrics_tell_the_same() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Blocked)])]);
+    let settings = Settings::new(folder.path()).set("deadlines.blocked_secs", 1);
+    let (simulator, settings) = play(world, settings).await;
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "o1", "BLOCKED", simulator.started_at()))
+        .await;
+    service
+        .tell(event("e1", "o1", "BLOCKED", simulator.started_at()))
+        .await;
+    service.tell("no JSON").await;
+    let undated = event("e2", "o2", "IN_REVIEW", clock::now())
+        .replace("\"timestamp\":\"", "\"timestamp\":\"~");
+    service.tell(undated).await;
+    service.settles("o1", "BLOCKED").await;
+    until(
+        "everything that has a figure to have come about",
+        async || {
+            let status = service.status().await;
+            let attention = &status["orders_needing_attention"];
+            (status["conditions"]
+                .as_array()
+                .is_some_and(|all| all.len() == 1)
+                && attention["blocked"] == 1
+                && attention["in_review"] == 0
+                && status["timestamps_unreadable"]["count"] == 1
+                && status["orders_unsettled"] == 1
+                && status["api"][PROJECT]["answered"].is_boolean())
+            .then_some(())
+        },
+    )
+    .await;
+
+    until("a moment at which nothing moves", async || {
+        let before = figures(&service.status().await);
+        let metrics = metrics(&service).await;
+        let after = figures(&service.status().await);
+        let told =
+            |names: &BTreeMap<String, Option<f64>>| names.keys().cloned().collect::<BTreeSet<_>>();
+        if told(&before) != told(&after) {
+            return None;
+        }
+        for (name, number) in &before {
+            let there = metrics.get(name);
+            assert!(there.is_some(), "/metrics has no {name}: {metrics:#?}");
+            if number.is_some() && *number == after[name] {
+                assert_eq!(there, number.as_ref(), "{name}");
+            }
+        }
+        for name in metrics
+            .keys()
+            .filter(|name| !name.starts_with("build_info"))
+        {
+            let is_told = before.contains_key(name)
+                // The age of nothing is zero there.
+                || (name.ends_with("_age_seconds") && metrics[name] == 0.0);
+            assert!(is_told, "/status has no {name}: {before:#?}");
+        }
+        Some(())
+    })
+    .await;
+    let order = service.order("o2").await;
+    let verdict = order["deliveries"][0]["verdict"]
+        .as_str()
+        .expect("a verdict");
+    assert!(verdict.contains("no readable time stamp"), "{verdict}");
+    let ended = service.stop().await;
+    let warned = |line: &&str| line.contains("time stamp cannot be read") && line.contains("~20");
+    assert_eq!(ended.out.lines().filter(warned).count(), 1, "{}", ended.out);
+}
+
+#[tokio::test]
+async fn what_readme_says_can_be_alerted_on_is_there() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .await;
+    service.settles("o1", "IN_REVIEW").await;
+    let there = metrics(&service).await;
+    let readme = include_str!("../../README.md");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named: BTreeSet<&str> = readme
+        .split(|c| !is_name(c))
+        .filter_map(|word| word.strip_prefix("sinch_callbacks_"))
+        .collect();
+    assert!(named.len() > 8, "{named:?}");
+    for name in named {
+        let is_there = there.keys().any(|key| key.split('/').next() == Some(name));
+        assert!(
+            is_there,
+            "README names {name}, which is not in /metrics: {there:#?}"
+        );
+    }
+}

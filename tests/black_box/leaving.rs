@@ -1,0 +1,110 @@
+//! What operators take out again: orders that were named by mistake, and projects that are no longer configured.
+
+use std::ffi::OsStr;
+
+use serde_json::Value;
+use sinch_callbacks::clock;
+use sinch_callbacks::order::State;
+use sinch_callbacks::simulator::World;
+
+use crate::instrument::{
+    Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
+};
+
+/// Runs a command beside the service.
+async fn command(settings: &Settings, service: &Service, arguments: &[&str]) -> Ended {
+    let listen = service.operators.to_string();
+    let config = settings.clone().set("operators.listen", listen).write();
+    let mut all: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
+    all.extend(arguments.iter().map(|argument| OsStr::new(*argument)));
+    run(all).await
+}
+
+#[tokio::test]
+async fn what_was_named_by_mistake_is_taken_out_again() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let command = async |arguments: &[&str]| command(&settings, &service, arguments).await;
+    assert_eq!(command(&["watch", "o1", "mistyped"]).await.code, Some(0));
+    service.settles("o1", "IN_REVIEW").await;
+    let ended = command(&["unwatch", "mistyped", "o1", "nobody", "a/b"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.out, "mistyped: taken out");
+    for said in [
+        "o1: not taken out",
+        "Sinch has shown it",
+        "nobody: not taken out",
+        "a/b: not taken out",
+    ] {
+        assert!(ended.err.contains(said), "{said}: {ended:?}");
+    }
+    assert_eq!(service.order("mistyped").await, Value::Null);
+    assert_eq!(service.order("o1").await["confirmed"], "IN_REVIEW");
+
+    let ended = command(&["drop-project", PROJECT]).await;
+    assert!(
+        ended
+            .out
+            .contains("1 orders and 0 deliveries; the project is configured"),
+        "{ended:?}"
+    );
+    let ended = command(&["drop-project", PROJECT, "--yes"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("is configured"), "{ended:?}");
+    assert_eq!(command(&["drop-project", "another"]).await.code, Some(1));
+}
+
+#[tokio::test]
+async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .set_project("api", "off")
+        .add_project("second", "/second", "second-secret");
+    let service = Service::start(&settings).await;
+    for n in 0..300 {
+        let body = event(
+            &format!("e{n}"),
+            &format!("o{}", n % 30),
+            "IN_REVIEW",
+            clock::now(),
+        );
+        let body = body.replace(PROJECT, "second");
+        let answer = service
+            .send(&Request::signed("/second", "second-secret", body))
+            .await;
+        assert_eq!(answer.status, 200);
+    }
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    assert_eq!(service.stop().await.code, Some(0));
+
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    let said = |line: &String| line.contains("orders of second, which is not configured");
+    assert_eq!(service.lines().iter().filter(|line| said(line)).count(), 1);
+    until("all to be counted apart", async || {
+        let status = service.status().await;
+        (status["orders_not_asked"]["second"] == 30).then_some(())
+    })
+    .await;
+    let command = async |arguments: &[&str]| command(&settings, &service, arguments).await;
+    let ended = command(&["drop-project", "second"]).await;
+    assert!(
+        ended
+            .out
+            .contains("second has 30 orders and 300 deliveries; nothing is removed"),
+        "{ended:?}"
+    );
+    let ended = command(&["drop-project", "second", "--yes"]).await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    let status = service.status().await;
+    assert_eq!(
+        status["orders_not_asked"]["second"],
+        Value::Null,
+        "{status}"
+    );
+    assert_eq!(service.list("/api/v1/orders").await.len(), 1);
+}

@@ -1,7 +1,8 @@
 //! The proof of the ordering rule, at length: `cargo bench --bench truth -- --orders 1000000 --seed 1`.
 //!
-//! The last line is JSON. The process fails if the house rule took anything false for true, was wrong at
-//! rest or asked too much, if a control passed, or if a rare path was met too seldom.
+//! With `--alone` the controls are left out, which takes a third of the time. The last line is JSON. The process fails
+//! if the house rule took anything false for true, was wrong at rest, left an order stuck or asked too much, if a
+//! control passed, or if a rare path was met too seldom.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use sinch_callbacks::simulator::trial::{Contender, Course, Tally};
 const ASKS_MAX: f64 = 3.0;
 /// With fewer orders than this a control may pass by chance.
 const CONTROLS_MIN: u64 = 20_000;
-/// One order in so many is played once more without a single callback.
-const DEAF: u64 = 10;
+/// One order in so many is played once more without a single callback, once more against a Sinch that soon forgets,
+/// and once more where many fail alone.
+const BESIDES: u64 = 10;
 
 #[derive(Parser)]
 struct Args {
@@ -30,12 +32,21 @@ struct Args {
     /// Fewer orders: 100,000 at most.
     #[arg(long)]
     quick: bool,
+    /// Leave the controls out.
+    #[arg(long)]
+    alone: bool,
     /// Tell the story of this order alone, by the house rule.
     #[arg(long)]
     only: Option<u64>,
     /// … as it goes where every callback is lost.
     #[arg(long, requires = "only")]
     deaf: bool,
+    /// … as it goes where Sinch soon forgets what expired.
+    #[arg(long, requires = "only")]
+    forgetful: bool,
+    /// … as it goes where many orders fail alone.
+    #[arg(long, requires = "only")]
+    afflicted: bool,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -54,69 +65,107 @@ fn main() -> ExitCode {
         true => args.orders.min(100_000),
         false => args.orders,
     };
-    let hostile = Course::hostile(args.seed, orders, rule.clone(), back_off.clone());
-    let deaf = Course::deaf(args.seed, orders / DEAF, rule, back_off);
+    let course = |make: MakeCourse, orders| make(args.seed, orders, rule.clone(), back_off.clone());
     if let Some(index) = args.only {
-        let course = if args.deaf { deaf } else { hostile };
-        for line in course.story(Contender::House, index) {
+        let make = match (args.deaf, args.forgetful, args.afflicted) {
+            (true, ..) => Course::deaf,
+            (_, true, _) => Course::forgetful,
+            (.., true) => Course::afflicted,
+            (false, false, false) => Course::hostile,
+        };
+        let orders = if args.deaf || args.forgetful || args.afflicted {
+            orders / BESIDES
+        } else {
+            orders
+        };
+        for line in course(make, orders).story(Contender::House, index) {
             println!("{line}");
         }
         return ExitCode::SUCCESS;
     }
-    prove(&hostile, &deaf)
-}
-
-fn prove(hostile: &Course, deaf: &Course) -> ExitCode {
     let mut faults = Vec::new();
-    let house = run("house rule", hostile, Contender::House);
-    for (name, met, least) in house.met.paths() {
-        println!("    {met:>9} × {name} ({least} in a million)");
-    }
-    report(&house, hostile, "", &mut faults);
-    faults.extend(house.too_seldom());
-    let asks = house.asks_per_order();
-    if asks > ASKS_MAX {
-        faults.push(format!("{asks:.2} questions per order"));
-    }
-
-    let unheard = run("every callback lost", deaf, Contender::House);
-    report(&unheard, deaf, " --deaf", &mut faults);
-    let (late, index) = unheard.latest;
-    if late > Course::UNHEARD_MAX {
-        faults.push(format!("order {index} was unknown for {late:?} --deaf"));
-    }
-
     let mut last_line = Map::new();
-    let mut tell = |key: &str, value: Value| last_line.insert(key.to_owned(), value);
-    tell("orders", json!(house.orders));
-    tell("seed", json!(hostile.seed));
-    tell("false_states", json!(house.false_states));
-    tell("wrong_at_rest", json!(house.wrong_at_rest));
-    tell("gets_per_order", json!((asks * 1000.0).round() / 1000.0));
-    tell("gets_max", json!(house.asks_max));
-    tell("unheard_orders", json!(unheard.orders));
-    tell(
-        "unheard_wrong",
-        json!(unheard.false_states + unheard.wrong_at_rest),
+    prove_house(
+        &course(Course::hostile, orders),
+        &mut last_line,
+        &mut faults,
     );
-    tell("unheard_late_secs_max", json!(late.as_secs()));
-    for control in Contender::CONTROLS {
-        let tally = run(control.name(), hostile, control);
-        if !tally.is_wrong() && hostile.orders >= CONTROLS_MIN {
-            faults.push(format!("the control {} passed", control.name()));
+    for (name, make, flag) in BESIDES_COURSES {
+        let tally = run(name, &course(make, orders / BESIDES), Contender::House);
+        report(&tally, args.seed, flag, &mut faults);
+        let (late, index) = tally.latest;
+        if flag == DEAF && late > Course::UNHEARD_MAX {
+            faults.push(format!("order {index} was unknown for {late:?}{flag}"));
         }
         let wrong = json!({
-            "false_states": tally.false_states,
-            "wrong_at_rest": tally.wrong_at_rest,
-            "gets_per_order": (tally.asks_per_order() * 1000.0).round() / 1000.0,
+            "orders": tally.orders,
+            "wrong": tally.false_states + tally.wrong_at_rest + tally.stuck,
+            "late_secs_max": late.as_secs(),
         });
-        tell(control.name(), wrong);
+        last_line.insert(flag.trim_start_matches(" --").to_owned(), wrong);
+    }
+    let controls: &[Contender] = if args.alone {
+        &[]
+    } else {
+        &Contender::CONTROLS
+    };
+    for control in controls {
+        let (rule, back_off) = (rule.clone(), back_off.clone());
+        let course = Course::of(*control, args.seed, orders, rule, back_off);
+        let tally = run(control.name(), &course, *control);
+        if !tally.is_wrong() && orders >= CONTROLS_MIN {
+            faults.push(format!("the control {} passed", control.name()));
+        }
+        last_line.insert(control.name().to_owned(), figures(&tally));
     }
     for fault in &faults {
         println!("FAILED: {fault}");
     }
     println!("{}", Value::Object(last_line));
     ExitCode::from(u8::from(!faults.is_empty()))
+}
+
+type MakeCourse = fn(u64, u64, Rule, BackOff) -> Course;
+
+const DEAF: &str = " --deaf";
+
+/// The other courses, each with the flag that tells a story of it.
+const BESIDES_COURSES: [(&str, MakeCourse, &str); 3] = [
+    ("every callback lost", Course::deaf, DEAF),
+    ("Sinch soon forgets", Course::forgetful, " --forgetful"),
+    ("many fail alone", Course::afflicted, " --afflicted"),
+];
+
+/// The house rule on the hostile course, with the rare paths that it must have met.
+fn prove_house(hostile: &Course, last_line: &mut Map<String, Value>, faults: &mut Vec<String>) {
+    let house = run("house rule", hostile, Contender::House);
+    for (name, met, least) in house.met.paths() {
+        println!("    {met:>9} × {name} ({least} in a million)");
+    }
+    report(&house, hostile.seed, "", faults);
+    faults.extend(house.too_seldom());
+    let asks = house.asks_per_order();
+    if asks > ASKS_MAX {
+        faults.push(format!("{asks:.2} questions per order"));
+    }
+    let figures = json!({
+        "orders": house.orders,
+        "seed": hostile.seed,
+        "house_rule": figures(&house),
+        "gets_max": house.asks_max,
+    });
+    if let Value::Object(figures) = figures {
+        last_line.extend(figures);
+    }
+}
+
+fn figures(tally: &Tally) -> Value {
+    json!({
+        "false_states": tally.false_states,
+        "wrong_at_rest": tally.wrong_at_rest,
+        "stuck": tally.stuck,
+        "gets_per_order": (tally.asks_per_order() * 1000.0).round() / 1000.0,
+    })
 }
 
 /// Plays a course on every core, and prints what it found as a line of a table.
@@ -126,10 +175,11 @@ fn run(name: &str, course: &Course, contender: Contender) -> Tally {
     let tally = course.run(contender, threads);
     let took = Duration::from_millis(sinch_callbacks::logged::millis(began.elapsed()));
     println!(
-        "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>7.3} GETs an order, at most {}, and {:.1} looks; {took:?}",
+        "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>8} stuck{:>7.3} GETs an order, at most {}, and {:.1} looks; {took:?}",
         tally.orders,
         tally.false_states,
         tally.wrong_at_rest,
+        tally.stuck,
         tally.asks_per_order(),
         tally.asks_max,
         tally.looks as f64 / tally.orders.max(1) as f64,
@@ -138,17 +188,14 @@ fn run(name: &str, course: &Course, contender: Contender) -> Tally {
 }
 
 /// Says of each order that went wrong how to see it alone.
-fn report(tally: &Tally, course: &Course, flags: &str, faults: &mut Vec<String>) {
+fn report(tally: &Tally, seed: u64, flags: &str, faults: &mut Vec<String>) {
     for (index, wrong) in &tally.failed {
-        println!(
-            "    order {index}: {wrong}; alone: --seed {} --only {index}{flags}",
-            course.seed
-        );
+        println!("    order {index}: {wrong}; alone: --seed {seed} --only {index}{flags}");
     }
     if tally.is_wrong() {
         faults.push(format!(
-            "{} false states, {} orders wrong at rest{flags}",
-            tally.false_states, tally.wrong_at_rest
+            "{} false states, {} orders wrong at rest, {} stuck{flags}",
+            tally.false_states, tally.wrong_at_rest, tally.stuck
         ));
     }
 }

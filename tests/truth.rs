@@ -36,9 +36,10 @@ fn run(course: &Course, contender: Contender) -> Tally {
 fn assert_true(tally: &Tally, flags: &str) {
     assert!(
         !tally.is_wrong(),
-        "{} false states, {} orders wrong at rest; the first:\n{}",
+        "{} false states, {} orders wrong at rest, {} stuck; the first:\n{}",
         tally.false_states,
         tally.wrong_at_rest,
+        tally.stuck,
         tally
             .failed
             .iter()
@@ -50,7 +51,7 @@ fn assert_true(tally: &Tally, flags: &str) {
 }
 
 #[test]
-fn no_state_is_false_and_none_is_wrong_at_rest() {
+fn no_state_is_false_none_is_wrong_at_rest_and_nothing_is_stuck() {
     let tally = run(&hostile(ORDERS), Contender::House);
     assert_eq!(tally.orders, ORDERS);
     assert_true(&tally, "");
@@ -74,9 +75,25 @@ fn where_every_callback_is_lost_looking_finds_the_truth_in_time() {
 }
 
 #[test]
+fn where_sinch_soon_forgets_what_was_claimed_is_remembered() {
+    let (rule, back_off) = rule();
+    let course = Course::forgetful(SEED, ORDERS / 4, rule, back_off);
+    assert_true(&run(&course, Contender::House), " --forgetful");
+}
+
+#[test]
+fn orders_that_fail_alone_are_parked_and_come_back() {
+    let (rule, back_off) = rule();
+    let course = Course::afflicted(SEED, ORDERS / 10, rule, back_off);
+    assert_true(&run(&course, Contender::House), " --afflicted");
+}
+
+#[test]
 fn simpler_rules_fail() {
     for control in Contender::CONTROLS {
-        let tally = run(&hostile(CONTROL_ORDERS), control);
+        let (rule, back_off) = rule();
+        let course = Course::of(control, SEED, CONTROL_ORDERS, rule, back_off);
+        let tally = run(&course, control);
         assert!(tally.is_wrong(), "{} passed", control.name());
     }
 }

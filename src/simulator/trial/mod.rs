@@ -110,6 +110,40 @@ impl Course {
         }
     }
 
+    /// The same with many orders that fail alone for a while, until they are parked.
+    pub fn afflicted(seed: u64, orders: u64, rule: Rule, back_off: BackOff) -> Course {
+        Course {
+            mishaps: Mishaps {
+                alone: 0.1,
+                ..Mishaps::hostile()
+            },
+            ..Course::hostile(seed, orders, rule, back_off)
+        }
+    }
+
+    /// The course on which a contender is played: one that meets the fault of a control often.
+    pub fn of(
+        contender: Contender,
+        seed: u64,
+        orders: u64,
+        rule: Rule,
+        back_off: BackOff,
+    ) -> Course {
+        let course = match contender {
+            Contender::ClaimsForgotten => Course::forgetful,
+            Contender::AgreementSleeps => Course::afflicted,
+            Contender::House
+            | Contender::TiesBelieved
+            | Contender::OldAnswersFulfil
+            | Contender::OutagesCount
+            | Contender::DatesBelieved
+            | Contender::FirstGetBelieved
+            | Contender::NewestWins
+            | Contender::WhatComes => Course::hostile,
+        };
+        course(seed, orders, rule, back_off)
+    }
+
     /// The same without a single callback: what is known of an order is learnt by looking.
     pub fn deaf(seed: u64, orders: u64, rule: Rule, back_off: BackOff) -> Course {
         Course {

@@ -6,7 +6,7 @@ use sinch_callbacks::order::{BackOff, Rule};
 use sinch_callbacks::simulator::trial::{Contender, Course, Tally};
 
 const SEED: u64 = 20_260_101;
-const ORDERS: u64 = 200_000;
+const ORDERS: u64 = 100_000;
 /// Enough for each control to fail many times.
 const CONTROL_ORDERS: u64 = 20_000;
 /// Questions per order, without those that only look after it.

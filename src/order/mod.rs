@@ -16,6 +16,7 @@ mod decide;
 mod entered;
 mod fail;
 mod reconcile;
+mod schedule;
 mod state;
 #[cfg(test)]
 mod tests;

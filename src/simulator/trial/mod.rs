@@ -7,9 +7,11 @@
 //! asks for is fetched afterwards. Simpler rules stand beside the house's as controls: a trial that they pass proves
 //! nothing.
 
+mod judge;
 mod mind;
 mod mishaps;
 mod play;
+mod reply;
 mod rules;
 mod tally;
 

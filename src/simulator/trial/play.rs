@@ -6,13 +6,11 @@ use fastrand::Rng;
 
 use super::Course;
 use super::mind::Mind;
-use super::mishaps::{Fate, distort};
+use super::mishaps::Fate;
 use super::tally::{Rare, Stuck, Verdict, Wrong};
-use crate::order::{
-    Answer, Decision, Doubt, Event, Failure, Finding, Order, State, Status, Time, Tried,
-};
+use crate::order::{Answer, Decision, Doubt, Event, Failure, State, Status, Time, Tried};
 use crate::simulator::journal::secs;
-use crate::simulator::world::{Life, Notice, Reply, Says, World, hit};
+use crate::simulator::world::{Life, Notice, Says, World, hit};
 
 /// When the worlds begin, by Sinch's clock.
 pub(super) const START: Time = Time(1_770_091_506_123_456);
@@ -21,13 +19,8 @@ pub(super) const START: Time = Time(1_770_091_506_123_456);
 const AFTER: Duration = Duration::from_secs(30 * 3600);
 /// … and at least for so long after its last callback.
 const AFTER_NEWS: Duration = Duration::from_secs(3600);
-/// While Sinch as a whole is down, a question goes out once in this time at most, and once in half of it at least: the
-/// project's gate sees to that.
-const PROBES_APART: Duration = Duration::from_secs(60);
 /// No two things happen in the same microsecond.
 const TICK: Duration = Duration::from_micros(1);
-/// So soon after an operator asked a question is sent, whatever goes wrong.
-const WISH_HEARD: Duration = Duration::from_secs(20 * 60);
 
 /// What can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +50,9 @@ struct Flight {
 
 /// One order and all that is under way for it.
 pub(super) struct Play<'a, M> {
-    course: &'a Course,
-    world: &'a World,
-    life: &'a Life,
+    pub(super) course: &'a Course,
+    pub(super) world: &'a World,
+    pub(super) life: &'a Life,
     /// What arrives and when; the next last.
     deliveries: Vec<(Duration, &'a Notice)>,
     /// When operators ask for the order; the next last.
@@ -72,29 +65,29 @@ pub(super) struct Play<'a, M> {
     /// Whether an operator wants the question that is due.
     wished: bool,
     /// Since when an operator waits for a question to be sent.
-    waits_since: Option<Duration>,
-    fate: Fate,
+    pub(super) waits_since: Option<Duration>,
+    pub(super) fate: Fate,
     /// Until when nobody asks, since Sinch as a whole is down.
-    held_until: Duration,
+    pub(super) held_until: Duration,
     /// Tries since the last conclusive answer that failed through the order itself, or through us.
-    own_failures: u32,
-    echo_at: Option<Duration>,
+    pub(super) own_failures: u32,
+    pub(super) echo_at: Option<Duration>,
     /// When the order is looked after next, if nothing new is heard of it.
     look_after_at: Option<Time>,
     /// Whether the question that was asked last only looked after the order.
     looking: bool,
-    mind: M,
+    pub(super) mind: M,
     /// What decides how Sinch answers, and what decides the rest.
-    dice: Rng,
-    chance: Rng,
+    pub(super) dice: Rng,
+    pub(super) chance: Rng,
     /// How far our clock is ahead of Sinch's.
     ahead_micros: i64,
-    now: Duration,
+    pub(super) now: Duration,
     end: Duration,
     /// The step of the history that was reached last.
-    reached: Option<usize>,
-    right_since: Option<Duration>,
-    verdict: Verdict,
+    pub(super) reached: Option<usize>,
+    pub(super) right_since: Option<Duration>,
+    pub(super) verdict: Verdict,
     /// What is told of it, where somebody listens.
     story: Option<Vec<String>>,
 }
@@ -375,45 +368,6 @@ impl<'a, M: Mind> Play<'a, M> {
         });
     }
 
-    /// What comes back of a question that is sent now, whether a failure is the order's own, and how much later.
-    fn reply(&mut self) -> (Result<Answer, Failure>, bool, Duration) {
-        if self.fate.is_down(self.now) {
-            self.verdict.met.note(Rare::Outage);
-            let apart = PROBES_APART.mul_f64(0.5 + self.chance.f64() / 2.0);
-            self.held_until = self.now + apart;
-            return (Err(no_answer("503, as every other")), false, Duration::ZERO);
-        }
-        if self.fate.fails_alone(self.now) {
-            self.verdict.met.note(Rare::Alone);
-            return (
-                Err(no_answer("403, for this order alone")),
-                true,
-                Duration::ZERO,
-            );
-        }
-        let stale_max = self.course.rule.staleness_max;
-        let reply = match self.fate.relapse(self.now, stale_max, &mut self.chance) {
-            Some(reply) => reply,
-            None => self.world.answer(self.life, self.now, &mut self.dice),
-        };
-        let slow_by = match &reply {
-            Reply::Slow(by) => *by,
-            _ => Duration::ZERO,
-        };
-        let own = matches!(reply, Reply::Broken { status: 500 });
-        match self.life.shown(self.now, &reply, START) {
-            Some(mut answer) => {
-                let absurd = self.course.mishaps.absurd;
-                if absurd > 0.0 && hit(&mut self.chance, absurd) {
-                    let fresh = matches!(reply, Reply::True | Reply::Slow(_));
-                    distort(&mut answer, fresh, &mut self.chance);
-                }
-                (Ok(answer), true, slow_by)
-            }
-            None => (Err(failure(&reply)), own, slow_by),
-        }
-    }
-
     /// What came of the question is settled.
     fn settle(&mut self) {
         let Some(flight) = self.flight.take() else {
@@ -459,19 +413,6 @@ impl<'a, M: Mind> Play<'a, M> {
         self.judge_open();
     }
 
-    /// Keeps how many tries in a row have failed through the order itself.
-    fn count_failure(&mut self, tried: &Tried<'_>, finding: Option<&Finding>) {
-        let told = match finding {
-            Some(finding) => finding.is_conclusive(),
-            None => tried.result.is_ok(),
-        };
-        if told {
-            self.own_failures = 0;
-        } else {
-            self.own_failures += u32::from(tried.healthy);
-        }
-    }
-
     /// Keeps when the order is looked after next, if nothing but that has Sinch asked.
     fn plan_looks(&mut self) {
         let after = self.mind.order();
@@ -481,45 +422,6 @@ impl<'a, M: Mind> Play<'a, M> {
         let looks = after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
         let looks = looks && (doubted_at.is_none() || after.ask_at != doubted_at);
         self.look_after_at = after.ask_at.filter(|_| looks);
-    }
-
-    fn note_finding(&mut self, finding: &Finding, before: &Order) {
-        let met = &mut self.verdict.met;
-        match finding {
-            Finding::Tied { .. } => met.note(Rare::Tie),
-            Finding::Older { .. } => met.note(Rare::Stale),
-            Finding::ExpiredUnseen => met.note(Rare::ExpiredUnseen),
-            Finding::UnknownState(_) => met.note(Rare::Unspecified),
-            Finding::Ahead { .. } => met.note(Rare::Ahead),
-            Finding::Redated { .. } => met.note(Rare::Redated),
-            Finding::Advanced { from, to, .. } => {
-                if from.is_final() {
-                    met.note(Rare::Reopened);
-                }
-                if before.tie.as_ref().map(|tie| tie.state) == Some(*to) {
-                    met.note(Rare::TieSettled);
-                }
-            }
-            Finding::First(_)
-            | Finding::Refreshed(_)
-            | Finding::Unchanged(_)
-            | Finding::NotFound
-            | Finding::Gone(_) => {}
-        }
-        if before.doubts.is_empty() && !self.mind.order().doubts.is_empty() {
-            met.note(Rare::Doubted);
-        }
-    }
-
-    /// The order was parked.
-    fn parked(&mut self) {
-        self.verdict.met.note(Rare::Parked);
-        if self.own_failures < self.course.back_off.attempts_max {
-            self.stuck(Stuck::ParkedForOthers);
-        }
-        if hit(&mut self.chance, self.course.mishaps.echo) {
-            self.echo_at = Some(self.now + self.lag(3_600_000));
-        }
     }
 
     /// The service is killed at this step and comes back within a minute.
@@ -563,66 +465,8 @@ impl<'a, M: Mind> Play<'a, M> {
         self.look_after_at = self.mind.order().ask_at.filter(|_| looks);
     }
 
-    /// The state that is taken for true.
-    fn believed(&self) -> Option<State> {
-        let known = self.mind.order().confirmed.as_ref();
-        known.map(|known| known.state)
-    }
-
-    /// Judges a state that was just taken for true: the order must have entered it after the one before.
-    fn judge(&mut self, state: State) {
-        let history = &self.life.history;
-        let is_there = |&i: &usize| history[i].1 == state && history[i].0 <= self.now;
-        // After something false, the step that was reached may be returned to.
-        let from = self.reached.map_or(0, |reached| {
-            reached + usize::from(!self.verdict.has_false_states())
-        });
-        match (from..history.len()).find(is_there) {
-            Some(step) => self.reached = Some(step),
-            None => {
-                let wrong = Wrong::FalseState {
-                    at: self.now,
-                    state,
-                };
-                self.note(|| wrong.to_string());
-                self.verdict.wrong.push(wrong);
-            }
-        }
-        let right = Some(state) == self.life.final_state();
-        self.right_since = right.then_some(self.now);
-    }
-
-    /// Judges whether what is open is going to be asked about.
-    fn judge_open(&mut self) {
-        let order = self.mind.order();
-        let open = match &order.confirmed {
-            Some(known) => !known.state.is_final(),
-            None => true,
-        };
-        let open = open || !order.hints.is_empty() || !order.doubts.is_empty();
-        if open && order.ask_at.is_none() && order.parked.is_none() {
-            self.stuck(Stuck::Deaf);
-        }
-    }
-
-    /// Judges how long an operator has waited for a question.
-    fn judge_wait(&mut self) {
-        if let Some(since) = self.waits_since
-            && self.now.saturating_sub(since) > WISH_HEARD
-        {
-            self.waits_since = None;
-            self.stuck(Stuck::WishUnheard);
-        }
-    }
-
-    fn stuck(&mut self, how: Stuck) {
-        let wrong = Wrong::Stuck { at: self.now, how };
-        self.note(|| wrong.to_string());
-        self.verdict.wrong.push(wrong);
-    }
-
     /// Up to so many milliseconds.
-    fn lag(&mut self, millis_max: u64) -> Duration {
+    pub(super) fn lag(&mut self, millis_max: u64) -> Duration {
         Duration::from_micros(self.chance.u64(1..=millis_max * 1000))
     }
 
@@ -636,7 +480,7 @@ impl<'a, M: Mind> Play<'a, M> {
         ours.since(Time(START.0 + self.ahead_micros))
     }
 
-    fn note(&mut self, words: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(line(self.now, words()));
         }
@@ -658,30 +502,4 @@ fn wishes(course: &Course, life: &Life, chance: &mut Rng) -> Vec<Duration> {
 
 fn line(at: Duration, words: String) -> String {
     format!("{:>12}  {words}", secs(at))
-}
-
-fn no_answer(reason: &str) -> Failure {
-    Failure {
-        reason: reason.to_owned(),
-        wait_min: Duration::ZERO,
-    }
-}
-
-/// Why a reply is no answer.
-fn failure(reply: &Reply) -> Failure {
-    let (reason, wait_min) = match reply {
-        Reply::Throttled { retry_after } => ("429", *retry_after),
-        Reply::Unauthorized => ("401", Duration::ZERO),
-        Reply::True
-        | Reply::Stale(_)
-        | Reply::Slow(_)
-        | Reply::Missing
-        | Reply::Broken { .. }
-        | Reply::Says { .. }
-        | Reply::Raw { .. } => ("failed", Duration::ZERO),
-    };
-    Failure {
-        reason: reason.to_owned(),
-        wait_min,
-    }
 }

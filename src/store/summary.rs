@@ -5,8 +5,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::conditions::{self, ConditionRow, Which};
 use super::place::{beside, length};
-use super::rows::time;
-use super::unreadable::{UnreadableRow, lossy};
+use super::rows::{StoredOrder, json, order_text, time};
+use super::unreadable::{self, JsonRow, UnreadableRow, lossy};
 use super::{Store, StoreError};
 use crate::order::{Condition, Limits, Time};
 
@@ -43,7 +43,8 @@ pub struct Summary {
     pub last_asked_at: Option<Time>,
     /// How the last thousand confirmed changes came to be known.
     pub convergence: Convergence,
-    /// Rows that cannot be read: those that were met since the start, a hundred at most.
+    /// Rows that cannot be read: those that were met since the start, a hundred at most. Those of orders have just
+    /// been tried again.
     pub rows_unreadable: Vec<UnreadableRow>,
     /// Bytes of the database file.
     pub database_bytes: u64,
@@ -138,6 +139,12 @@ pub(super) const NOT_ASKED: &str = "
     SELECT name, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
     FROM projects WHERE NOT asked ORDER BY name";
 
+const MET_ORDERS: &str = concat!(
+    "SELECT ",
+    order_text!(),
+    " FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value JOIN projects AS p ON p.id = o.project"
+);
+
 /// How things stand, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -161,6 +168,7 @@ impl Store {
         limits: &Limits,
         conditions_max: u32,
     ) -> Result<Standing, StoreError> {
+        self.try_again().await?;
         let mut db = self.readers.moment().await?;
         let conditions = conditions::read(&mut db, now, limits, Which::All, conditions_max).await?;
         self.met.note(&conditions.unreadable);
@@ -173,8 +181,29 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
+        self.try_again().await?;
         let mut db = self.readers.moment().await?;
         Ok(self.summary_of(&mut db, now).await?)
+    }
+
+    /// Reads those orders again whose rows could not be read, in a moment before that of the figures: an operator may
+    /// have put them right.
+    async fn try_again(&self) -> sqlx::Result<()> {
+        let met = self.met.ids(StoredOrder::TABLE);
+        if met.is_empty() {
+            return Ok(());
+        }
+        let found = sqlx::query(MET_ORDERS)
+            .bind(json(&met))
+            .fetch_all(&mut *self.readers.moment().await?)
+            .await?;
+        let found = unreadable::each::<StoredOrder>(&found)?;
+        let still: Vec<i64> = found.unreadable.iter().map(|row| row.row).collect();
+        self.met.cured(
+            StoredOrder::TABLE,
+            met.iter().filter(|row| !still.contains(row)),
+        );
+        Ok(())
     }
 
     async fn summary_of(&self, db: &mut SqliteConnection, now: Time) -> sqlx::Result<Summary> {

@@ -193,6 +193,21 @@ impl Met {
         }
     }
 
+    /// The rows of a table that were met.
+    pub(super) fn ids(&self, table: &str) -> Vec<i64> {
+        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = met.keys().filter(|(its_table, _)| *its_table == table);
+        places.map(|(_, row)| *row).collect()
+    }
+
+    /// Forgets rows that can be read again, or are gone.
+    pub(super) fn cured<'a>(&self, table: &'static str, rows: impl Iterator<Item = &'a i64>) {
+        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            met.remove(&(table, *row));
+        }
+    }
+
     pub(super) fn rows(&self) -> Vec<UnreadableRow> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         met.values().cloned().collect()

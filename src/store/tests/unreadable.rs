@@ -227,6 +227,40 @@ async fn what_is_unreadable_is_named_with_its_column() {
     }
 }
 
+/// Without a restart: what is put right, by `ask` or by hand, or goes, is no longer among what cannot be read.
+#[tokio::test]
+async fn an_order_that_can_be_read_again_is_no_longer_named() {
+    for cure in [
+        None,
+        Some("UPDATE orders SET attempts = 3 WHERE name = 'bad'"),
+        Some(
+            "DELETE FROM answers WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1;
+             DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
+        ),
+    ] {
+        let house = House::with_good_and_bad().await;
+        let spoil = "UPDATE orders SET attempts = -1 WHERE name = 'bad'; \
+                     UPDATE orders SET tie_state = 'LOST' WHERE name = 'good'";
+        house.edit(&format!("{SPOIL} {spoil}")).await;
+        let filter = OrderFilter {
+            limit: 9,
+            ..OrderFilter::default()
+        };
+        let spoilt = house.store.orders(&filter).await.expect("reads").unreadable;
+        assert_eq!(spoilt.len(), 2);
+        let named = async || {
+            let summary = house.store.summary(at(90)).await.expect("reads");
+            summary.rows_unreadable
+        };
+        assert_eq!(named().await, spoilt);
+        match cure {
+            None => assert_eq!(house.store.ask_now(key("bad"), at(50)).await, Ok(true)),
+            Some(sql) => house.edit(sql).await,
+        }
+        assert_eq!(named().await, spoilt[1..], "{cure:?}");
+    }
+}
+
 /// Triggers stand for whatever makes the database refuse one row of many.
 const REFUSALS: [&str; 6] = [
     "BEFORE UPDATE ON orders WHEN OLD.name = 'bad'",

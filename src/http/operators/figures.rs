@@ -26,7 +26,7 @@ pub(super) struct Facts {
 pub(super) struct Figure<F> {
     /// Its name in `/status`; behind a dot, its name in the object before it.
     pub key: &'static str,
-    /// What it tells.
+    /// What it tells, so that it can be understood without the others.
     pub help: &'static str,
     /// How it is read.
     pub read: fn(&F) -> Reading,
@@ -172,7 +172,7 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
     Figure {
         key: "oldest_ask_at",
-        help: "Since when the first of them waits",
+        help: "Since when the first order waits for an answer of Sinch",
         read: |f| Since(f.standing.summary.oldest_ask_at, f.now),
     },
     Figure {
@@ -182,7 +182,7 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
     Figure {
         key: "oldest_unsettled_at",
-        help: "Since when something is open about the first of them",
+        help: "Since when something is open about the first order of which something is",
         read: |f| Since(f.standing.summary.oldest_unsettled_at, f.now),
     },
     Figure {
@@ -214,27 +214,27 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
     Figure {
         key: "convergence.changes",
-        help: "The last confirmed changes that the following figures are about",
+        help: "The last confirmed changes of orders' states, from which the convergence figures come",
         read: |f| Reading::Count(f.standing.summary.convergence.changes as u64),
     },
     Figure {
         key: "convergence.untold",
-        help: "How many of them no event had told of",
+        help: "How many of the last confirmed changes no event had told of",
         read: |f| Reading::Count(f.standing.summary.convergence.untold as u64),
     },
     Figure {
         key: "convergence.p50_secs",
-        help: "Half of them were confirmed within this time",
+        help: "Half of the last confirmed changes were confirmed within this time",
         read: |f| Span(f.standing.summary.convergence.p50_secs),
     },
     Figure {
         key: "convergence.p90_secs",
-        help: "Nine in ten of them were",
+        help: "Nine in ten of the last confirmed changes were confirmed within this time",
         read: |f| Span(f.standing.summary.convergence.p90_secs),
     },
     Figure {
         key: "convergence.max_secs",
-        help: "All of them were",
+        help: "All of the last confirmed changes were confirmed within this time",
         read: |f| Span(f.standing.summary.convergence.max_secs),
     },
     Figure {
@@ -249,12 +249,12 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
     Figure {
         key: "wal_bytes",
-        help: "Size of its write-ahead log",
+        help: "Size of the database's write-ahead log",
         read: |f| Bytes(f.standing.summary.wal_bytes),
     },
     Figure {
         key: "disk_free_bytes",
-        help: "Bytes that are free on its disk",
+        help: "Bytes that are free on the database's disk",
         read: |f| Bytes(f.standing.summary.disk_free_bytes),
     },
     Figure {
@@ -269,12 +269,12 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
 pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     Figure {
         key: "last_at",
-        help: "When the last question was settled",
+        help: "When the last question to Sinch was settled",
         read: |view| At(view.last_at),
     },
     Figure {
         key: "answered",
-        help: "Whether Sinch answered it",
+        help: "Whether Sinch answered the last question",
         read: |view| Flag(view.answered),
     },
     Figure {
@@ -289,7 +289,7 @@ pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     },
     Figure {
         key: "paused_until",
-        help: "Until when",
+        help: "Until when asking for the project pauses",
         read: |view| At(view.paused_until),
     },
 ];

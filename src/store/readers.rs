@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 
 /// How many answers to operators are read at once; more wait.
-const MOMENTS_MAX: u32 = 4;
+pub(super) const MOMENTS_MAX: u32 = 4;
 
 /// How long a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);

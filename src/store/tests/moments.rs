@@ -1,9 +1,11 @@
-//! What one answer shows comes from one moment, though orders are confirmed while it is read.
+//! What one answer shows comes from one moment, though orders are confirmed while it is read; and news do not wait
+//! for answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
+use crate::store::readers::MOMENTS_MAX;
 
 /// Enough for a torn answer to be all but certain: without a transaction half of such runs show one within the
 /// first ten orders.
@@ -94,4 +96,19 @@ async fn no_answer_is_torn_by_what_is_written_meanwhile() {
         let count = reads.await.expect("no torn answer");
         assert!(count > 0, "nothing was read meanwhile");
     }
+}
+
+#[tokio::test]
+async fn answers_that_take_long_do_not_make_news_wait() {
+    let house = House::new().await;
+    let mut answers = Vec::new();
+    for _ in 0..MOMENTS_MAX {
+        answers.push(house.moment().await);
+    }
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    assert_eq!(house.look(20).await.looked.len(), 1);
+    drop(answers);
+    assert_eq!(house.history("o1").await.deliveries.len(), 1);
 }

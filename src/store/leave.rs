@@ -109,7 +109,22 @@ const HOLDINGS: &str = "
         (SELECT count(*) FROM deliveries INDEXED BY deliveries_event WHERE project = p.id) AS deliveries
     FROM projects AS p WHERE p.name = ?";
 
+const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE name = ?)";
+
 impl Store {
+    /// Whether the database knows a project: it is configured, or something may be left of it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
+        let found = sqlx::query(KNOWS)
+            .bind(project.as_str())
+            .fetch_one(&mut *self.readers.moment().await?)
+            .await?;
+        Ok(found.try_get(0)?)
+    }
+
     /// What there is of a project; `None`: the database does not know it.
     ///
     /// # Errors

@@ -90,6 +90,8 @@ async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
         (status["orders_not_asked"]["second"] == 30).then_some(())
     })
     .await;
+    let its_orders = "/api/v1/orders?project=second";
+    assert_eq!(service.list(its_orders).await.len(), 30);
     let command = async |arguments: &[&str]| command(&settings, &service, arguments).await;
     let ended = command(&["drop-project", "second"]).await;
     assert!(
@@ -106,5 +108,7 @@ async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
         Value::Null,
         "{status}"
     );
+    let nobodys = service.ask(its_orders).await;
+    nobodys.assert_refusal(404, "a project of which nothing is left");
     assert_eq!(service.list("/api/v1/orders").await.len(), 1);
 }

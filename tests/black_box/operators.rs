@@ -157,12 +157,11 @@ async fn orders_are_listed_by_page_state_and_project() {
         .list(&format!("/api/v1/orders?project={PROJECT}"))
         .await;
     assert_eq!(own.len(), 25);
-    assert!(
-        service
-            .list("/api/v1/orders?project=another")
-            .await
-            .is_empty()
-    );
+    let unknown = service.ask("/api/v1/orders?project=another").await;
+    unknown.assert_refusal(404, "a project that nobody knows");
+    let put = Request::new("PUT", "/api/v1/orders/another/o1");
+    let put = service.ask_with(&put).await;
+    assert_eq!(unknown.json()["detail"], put.json()["detail"]);
     for query in [
         "limit=many",
         "status=IN_REVIEW",

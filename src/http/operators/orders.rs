@@ -70,8 +70,20 @@ async fn list_orders(
         after: words.number("after")?.unwrap_or_default(),
         limit,
     };
+    if let Some(project) = &filter.project {
+        must_be_known(&context, project).await?;
+    }
     let orders = context.store.orders(&filter).await?;
     Ok(Json(orders.into()))
+}
+
+/// Tells a name that is mistyped from a project that has no orders. One that is no longer configured may have some.
+async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
+    let is_configured = context.settings.projects.contains_key(project);
+    if is_configured || context.store.knows(project).await? {
+        return Ok(());
+    }
+    Err(unknown_project())
 }
 
 pub(super) fn unknown_order() -> Problem {

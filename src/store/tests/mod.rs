@@ -13,6 +13,7 @@ mod closing;
 mod files;
 mod interleaved;
 mod leaving;
+mod listing;
 mod moments;
 mod opening;
 mod orders;

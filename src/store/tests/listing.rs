@@ -1,0 +1,74 @@
+//! Which orders a list has.
+
+use super::*;
+
+/// Six orders that Sinch has shown, bar the last, in as many ways of being settled or not.
+async fn orders_of_all_kinds() -> House {
+    let house = House::new().await;
+    for order in ["settled", "told", "parked", "told-and-parked", "tied"] {
+        let news = delivery(order, order, State::InReview, 10);
+        house.accept(news).await;
+    }
+    house.look(20).await;
+    for claim in house.claim(40).await {
+        house.settle(&claim, shows(State::InReview, 15), 40).await;
+    }
+    for order in ["told", "told-and-parked"] {
+        let news = delivery(&format!("{order}-again"), order, State::Blocked, 50);
+        house.accept(news).await;
+    }
+    house.look(50).await;
+    let request = WatchRequest {
+        project: id(PROJECT),
+        orders: vec![id("never-shown")],
+        now: at(60),
+    };
+    assert_eq!(house.store.watch(request).await, Ok(1));
+    for sql in [
+        "UPDATE orders SET parked = 'on purpose', ask_at = NULL WHERE name LIKE '%parked'",
+        "UPDATE orders SET tie_state = 'BLOCKED', tie_since_at = 1 WHERE name = 'tied'",
+    ] {
+        house.edit(sql).await;
+    }
+    house
+}
+
+/// The names of the orders in a list.
+fn names<'a>(rows: impl IntoIterator<Item = &'a OrderRow>) -> Vec<&'a str> {
+    rows.into_iter().map(|row| row.order.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
+    let house = orders_of_all_kinds().await;
+    let list = async |filter: OrderFilter| {
+        let filter = OrderFilter { limit: 9, ..filter };
+        house.store.orders(&filter).await.expect("reads").items
+    };
+    let all = list(OrderFilter::default()).await;
+    assert_eq!(all.len(), 6);
+    assert_eq!(names(all.iter().filter(|row| row.settled)), ["settled"]);
+    for settled in [true, false] {
+        for state in [None, Some("IN_REVIEW"), Some("BLOCKED"), Some("UNKNOWN")] {
+            for parked in [false, true] {
+                for after in [0, all[2].row] {
+                    let filter = OrderFilter {
+                        state: state.map(str::to_owned),
+                        parked,
+                        settled: Some(settled),
+                        after,
+                        ..OrderFilter::default()
+                    };
+                    let fits = |row: &&OrderRow| {
+                        row.settled == settled
+                            && state.is_none_or(|state| row.state.unwrap_or("UNKNOWN") == state)
+                            && (!parked || row.parked.is_some())
+                            && row.row > after
+                    };
+                    let listed = list(filter.clone()).await;
+                    assert_eq!(names(&listed), names(all.iter().filter(fits)), "{filter:?}");
+                }
+            }
+        }
+    }
+}

@@ -216,6 +216,8 @@ impl App {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");
         }
         let vitals = Arc::new(Vitals::new());
+        let signs = vitals.clone();
+        store.on_folding(move |folded| signs.step("checkpoint", folded, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
         let writing = on_its_own_thread(Part::Writer, "writer", writer)?;

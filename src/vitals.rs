@@ -1,6 +1,7 @@
 //! What the running service knows of itself: counts since its start, last sightings, signs of life.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -138,13 +139,42 @@ pub struct Vitals {
     timestamps_logged: Throttle<Id>,
     refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
     api: Mutex<BTreeMap<Id, ApiView>>,
-    workers: Mutex<BTreeMap<String, Instant>>,
+    workers: Mutex<BTreeMap<String, Worker>>,
+    silence_max: Duration,
+}
+
+/// What is known of a worker.
+#[derive(Debug)]
+struct Worker {
+    /// When it last went round, whatever came of that.
+    turned: Instant,
+    /// What has failed since it last got on, and when for the first and last time; `None`: nothing.
+    failing: Option<(Instant, Instant, Failing)>,
+}
+
+impl Worker {
+    /// Whether it shows nothing, or has got nowhere from its first failure to its last, for so long.
+    fn is_silent(&self, span: Duration) -> bool {
+        let has_failed = |(first, last, _): &(Instant, Instant, Failing)| *last - *first > span;
+        self.turned.elapsed() > span || self.failing.as_ref().is_some_and(has_failed)
+    }
+}
+
+/// A worker's failures since it last got on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failing {
+    /// The last one, in words.
+    pub error: String,
+    /// When the first one was.
+    pub since: Time,
+    /// How many there were.
+    pub times: u64,
 }
 
 /// How often like refusals of one source are logged, and like faults of one project's callbacks.
 const LOGGED_EVERY: Duration = Duration::from_secs(1);
 
-/// A worker that has not shown itself for this long is taken for dead.
+/// A worker that has not shown itself, or has only failed, for this long is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl Vitals {
@@ -160,6 +190,16 @@ impl Vitals {
             refusals_logged: Throttle::new(LOGGED_EVERY),
             api: Mutex::default(),
             workers: Mutex::default(),
+            silence_max: SILENCE_MAX,
+        }
+    }
+
+    /// … in which a worker is taken for dead sooner.
+    #[cfg(test)]
+    pub fn impatient(silence_max: Duration) -> Vitals {
+        Vitals {
+            silence_max,
+            ..Vitals::new()
         }
     }
 
@@ -250,18 +290,63 @@ impl Vitals {
             .collect()
     }
 
-    /// A worker shows that it is alive.
+    /// A worker shows that it goes round: it begins, or has nothing to do. That it failed before is not forgotten.
     pub fn beat(&self, worker: &str) {
-        lock(&self.workers).insert(worker.to_owned(), Instant::now());
+        self.turned(worker, |_| {});
     }
 
-    /// The workers that have not shown themselves lately.
+    /// Notes what came of a worker's step: only success says that it gets on.
+    pub fn step<T, E: Display>(&self, worker: &str, outcome: &Result<T, E>, now: Time) {
+        self.turned(worker, |known| {
+            let Err(error) = outcome else {
+                known.failing = None;
+                return;
+            };
+            let first = || (known.turned, known.turned, Failing::begin(now));
+            let (_, last, failing) = known.failing.get_or_insert_with(first);
+            *last = known.turned;
+            failing.error = error.to_string();
+            failing.times += 1;
+        });
+    }
+
+    fn turned(&self, worker: &str, note: impl FnOnce(&mut Worker)) {
+        let mut workers = lock(&self.workers);
+        let turned = Instant::now();
+        let known = workers.entry(worker.to_owned()).or_insert(Worker {
+            turned,
+            failing: None,
+        });
+        known.turned = turned;
+        note(known);
+    }
+
+    /// The workers, each with what has failed since it last got on.
+    pub fn workers(&self) -> BTreeMap<String, Option<Failing>> {
+        let failing = |known: &Worker| known.failing.as_ref().map(|(.., failing)| failing.clone());
+        lock(&self.workers)
+            .iter()
+            .map(|(worker, known)| (worker.clone(), failing(known)))
+            .collect()
+    }
+
+    /// The workers that have not shown themselves lately, or have done nothing but fail.
     pub fn silent_workers(&self) -> Vec<String> {
         lock(&self.workers)
             .iter()
-            .filter(|(_, beat)| beat.elapsed() > SILENCE_MAX)
+            .filter(|(_, known)| known.is_silent(self.silence_max))
             .map(|(worker, _)| worker.clone())
             .collect()
+    }
+}
+
+impl Failing {
+    fn begin(since: Time) -> Failing {
+        Failing {
+            error: String::new(),
+            since,
+            times: 0,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 
@@ -15,6 +16,7 @@ use super::news::{Name, News, Waiting};
 use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable::{self, Read, UnreadableRow, lossy};
+use crate::logged::Throttle;
 use crate::order::{self, Decision, Doubt, Event, Id, OrderKey, Rule, Time};
 
 /// What to look at, and by which rules.
@@ -43,8 +45,10 @@ pub struct Looked {
     pub verdict: String,
     /// Whether an operator must look at it.
     pub parked: bool,
+    /// Whether that is so because its order's row cannot be read or written.
+    pub row_at_fault: bool,
     /// From receipt to now.
-    pub age: std::time::Duration,
+    pub age: Duration,
 }
 
 /// What a look at all news came to.
@@ -185,6 +189,7 @@ async fn look_together(
                 key: stored.key.clone(),
                 verdict,
                 parked,
+                row_at_fault: false,
                 age: request.now.since(delivery.event.received_at),
             };
             looked.push((stored.id, delivery));
@@ -211,6 +216,12 @@ const PARK: &str = "
         LEFT JOIN orders AS o ON o.project = d.project AND o.name = d.order_name WHERE d.id = ?1) AS o
     WHERE deliveries.id = o.delivery AND phase NOT IN ('settled', 'recorded', 'parked')";
 
+/// How often the log tells of deliveries that cannot even be parked, for the same reason.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// The reasons that the log has told of: a bad order's callbacks may come for as long as Sinch likes.
+static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+
 /// Parks a delivery, with its order's row where there is one. If the database refuses even that, it stays as it is.
 async fn park(
     db: &mut SqliteConnection,
@@ -219,10 +230,13 @@ async fn park(
     now: Time,
 ) -> sqlx::Result<()> {
     let parked = sqlx::query(PARK).bind(delivery).bind(reason).bind(now.0);
-    if let Err(error) = refused(parked.execute(db).await)? {
+    if let Err(error) = refused(parked.execute(db).await)?
+        && let Some(left_out) = TOLD.pass(error.clone(), Instant::now())
+    {
         tracing::error!(
             delivery,
             error,
+            left_out,
             "a delivery could not be parked, and is left as it is"
         );
     }
@@ -248,6 +262,7 @@ async fn park_all(
                 key: OrderKey { project, order },
                 verdict: reason.to_owned(),
                 parked: true,
+                row_at_fault: true,
                 age: now.since(delivery.event.received_at),
             }));
         }

@@ -9,6 +9,7 @@ mod asks;
 mod backup;
 mod batch;
 mod checkpoint;
+mod claims;
 mod conditions;
 mod files;
 mod inbox;
@@ -35,8 +36,9 @@ mod visit;
 mod words;
 mod writer;
 
-pub use asks::{Claim, ClaimRequest, Gate, Outcome, Settled, Turn, WatchRequest};
+pub use asks::{Gate, Outcome, Settled, WatchRequest};
 pub use backup::{Copied, CopyError, backup, restore};
+pub use claims::{Claim, ClaimRequest, Turn};
 pub use conditions::{ConditionRow, Which};
 pub use inbox::{NewDelivery, Subject};
 pub use leave::{Forgot, Holdings};
@@ -57,6 +59,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::order::{Id, OrderKey, Time};
+use checkpoint::Written;
 use readers::Readers;
 use space::Space;
 use unreadable::Met;
@@ -75,6 +78,7 @@ pub struct Store {
     news: Arc<Notify>,
     asks: Arc<Notify>,
     met: Arc<Met>,
+    written: Arc<Written>,
 }
 
 /// What accepting a delivery came to; in every case it is on disk.
@@ -350,6 +354,11 @@ impl Store {
     /// Wakes whoever asks Sinch. It is a hint: a poll is the guarantee.
     pub fn asks(&self) -> &Notify {
         &self.asks
+    }
+
+    /// Names who is told, each second or more often, how folding the WAL into the file goes. The first stays.
+    pub fn on_folding(&self, listener: impl Fn(&Result<(), String>) + Send + Sync + 'static) {
+        self.written.listen(Box::new(listener));
     }
 
     fn want_space(&self) -> Result<(), StoreError> {

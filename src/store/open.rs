@@ -160,6 +160,7 @@ impl Held {
             news: Arc::new(Notify::new()),
             asks: Arc::new(Notify::new()),
             met: Arc::default(),
+            written: written.clone(),
         };
         let run = async move {
             let stop = Notify::new();

@@ -11,9 +11,10 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::aside::{Aside, Way};
-use super::asks::{self, Claim, ClaimRequest, Claimed, Gate, Outcome, Settled, WatchRequest};
+use super::asks::{self, Gate, Outcome, Settled, WatchRequest};
 use super::batch::ROWS_MAX;
 use super::checkpoint::Written;
+use super::claims::{self, Claim, ClaimRequest, Claimed};
 use super::conditions;
 use super::files::{self, Files};
 use super::inbox::{self, NewDelivery, Part};
@@ -269,9 +270,9 @@ impl Writer {
                     call.done = Some(look::look(db, request, news, way).await?);
                 }
                 Write::Claim(call) => {
-                    call.done = Some(asks::claim(db, &call.args, &mut self.aside).await?);
+                    call.done = Some(claims::claim(db, &call.args, &mut self.aside).await?);
                 }
-                Write::GiveBack(call) => call.done = Some(asks::give_back(db, &call.args).await?),
+                Write::GiveBack(call) => call.done = Some(claims::give_back(db, &call.args).await?),
                 Write::Gate(call) => {
                     let (project, gate) = &call.args;
                     call.done = Some(asks::keep_gate(db, project, gate).await?);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::{HANGS_AFTER, Limits, Next, Pace, Seat};
 use super::settle::Settler;
-use super::{POLL, STORE_PAUSE, logged, passing};
+use super::{POLL, STORE_PAUSE, logged, step};
 use crate::clock;
 use crate::logged::masked;
 use crate::order::{BackOff, Id, Rule, Time};
@@ -55,6 +55,8 @@ pub struct Asker {
 /// What the lanes of one project share.
 struct Shared {
     asker: Asker,
+    /// The asker's name among the workers.
+    name: String,
     pace: Mutex<Pace>,
     /// The lanes that are free. More tasks ask than there are lanes, for one that waits long lets go of its lane.
     lanes: Semaphore,
@@ -132,7 +134,8 @@ impl Asker {
         };
         let name = format!("ask {}", self.project);
         self.vitals.gate(&self.project, &self.gate);
-        let Some(found) = self.was_found(&stop).await? else {
+        self.vitals.beat(&name);
+        let Some(found) = self.was_found(&name, &stop).await? else {
             return Ok(());
         };
         let tasks = limits.questions_max();
@@ -144,6 +147,7 @@ impl Asker {
             kept: tokio::sync::Mutex::new(self.gate.clone()),
             ended: Notify::new(),
             stop: stop.clone(),
+            name,
             asker: self,
         });
         let settler = Settler {
@@ -168,18 +172,10 @@ impl Asker {
                 lanes.spawn(lane());
             }
         };
-        // Beside the work, which may rightly wait for long: for the budget, or for Sinch.
-        let live = async {
-            loop {
-                shared.asker.vitals.beat(&name);
-                tokio::time::sleep(POLL).await;
-            }
-        };
         let working = async {
             tokio::select! {
                 outcome = work => outcome,
                 outcome = &mut settling => outcome,
-                () = live => Ok(()),
                 () = panics => Ok(()),
             }
         };
@@ -196,11 +192,15 @@ impl Asker {
 
 impl Asker {
     /// Whether Sinch has shown an order of this project before; `None`: told to stop.
-    async fn was_found(&self, stop: &CancellationToken) -> Result<Option<bool>, StoreError> {
+    async fn was_found(
+        &self,
+        name: &str,
+        stop: &CancellationToken,
+    ) -> Result<Option<bool>, StoreError> {
         while !stop.is_cancelled() {
-            match self.store.any_confirmed(&self.project).await {
-                Ok(found) => return Ok(Some(found)),
-                Err(error) => passing(error)?,
+            let found = self.store.any_confirmed(&self.project).await;
+            if let Some(found) = step(&self.vitals, name, found)? {
+                return Ok(Some(found));
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -241,10 +241,15 @@ impl Shared {
             let mut pace = self.pace();
             (pace.next(now), pace.kept_apart())
         };
+        let held_up = |span| {
+            // Rightly: for the budget, for the gate, or for Sinch.
+            self.asker.vitals.beat(&self.name);
+            Ok(Pause::HeldUp(span))
+        };
         let (orders_max, turn) = match next {
             Next::Ask { orders_max, turn } => (orders_max, turn),
-            Next::Wait(until) => return Ok(Pause::HeldUp(until.since(now).min(POLL))),
-            Next::Full => return Ok(Pause::HeldUp(POLL)),
+            Next::Wait(until) => return held_up(until.since(now).min(POLL)),
+            Next::Full => return held_up(POLL),
         };
         let request = ClaimRequest {
             project: self.asker.project.clone(),
@@ -258,12 +263,8 @@ impl Shared {
         let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
         let since = clock::now();
         let more = self.pace().claimed(turn, orders_max, orders, since);
-        let claims = match claimed {
-            Ok(claims) => claims,
-            Err(error) => {
-                passing(error)?;
-                return Ok(Pause::Idle(STORE_PAUSE));
-            }
+        let Some(claims) = step(&self.asker.vitals, &self.name, claimed)? else {
+            return Ok(Pause::Idle(STORE_PAUSE));
         };
         let seat = if turn == Turn::Apart {
             Seat::Apart

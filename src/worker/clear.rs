@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{POLL, STORE_PAUSE, passing};
+use super::{POLL, STORE_PAUSE, step};
 use crate::clock;
 use crate::store::{Cleared, Spans, Store, StoreError};
 use crate::vitals::Vitals;
@@ -50,20 +50,14 @@ impl Clearer {
         self.vitals.beat("clear");
         while !stop.is_cancelled() {
             let began = Instant::now();
-            let step = self.step(&mut done).await;
-            if step.is_ok() {
-                self.vitals.beat("clear");
-            }
-            let pause = match step {
-                Ok(true) => (began.elapsed() * REST).min(REST_MAX),
-                Ok(false) => {
+            let cleared = self.clear(&mut done).await;
+            let pause = match step(&self.vitals, "clear", cleared)? {
+                Some(true) => (began.elapsed() * REST).min(REST_MAX),
+                Some(false) => {
                     std::mem::take(&mut done).log();
                     self.spans.bodies.clamp(POLL, EVERY)
                 }
-                Err(error) => {
-                    passing(error)?;
-                    STORE_PAUSE
-                }
+                None => STORE_PAUSE,
             };
             stop.run_until_cancelled(sleep(pause)).await;
         }
@@ -72,7 +66,7 @@ impl Clearer {
     }
 
     /// Takes a step; `false`: nothing is left to do for now.
-    async fn step(&self, done: &mut Done) -> Result<bool, StoreError> {
+    async fn clear(&self, done: &mut Done) -> Result<bool, StoreError> {
         let cleared = self.store.clear(self.spans.clone(), clock::now()).await?;
         if cleared.taken > 0 {
             done.add(&cleared);

@@ -1,16 +1,16 @@
 //! Looks at news: every delivery that waits, soon after it came, whatever state the API is in.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{POLL, STORE_PAUSE, logged, passing};
+use super::{POLL, STORE_PAUSE, TOLD_EVERY, logged, step};
 use crate::clock;
-use crate::logged::{masked, millis};
-use crate::order::{Id, Rule};
+use crate::logged::{Throttle, masked, millis};
+use crate::order::{Id, OrderKey, Rule};
 use crate::store::{LookReport, LookRequest, Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -69,10 +69,9 @@ impl Looker {
                 rule: self.rule.clone(),
                 api_off: self.api_off.clone(),
             };
-            let pause = match self.store.look(request).await {
-                Ok(report) => {
-                    // A loop that turns and fails each time is not alive.
-                    self.vitals.beat("look");
+            let looked = self.store.look(request).await;
+            let pause = match step(&self.vitals, "look", looked)? {
+                Some(report) => {
                     log(&report);
                     // What is newest was read when the look began.
                     let pace = before
@@ -95,10 +94,7 @@ impl Looker {
                     }
                     POLL
                 }
-                Err(error) => {
-                    passing(error)?;
-                    STORE_PAUSE
-                }
+                None => STORE_PAUSE,
             };
             tokio::select! {
                 () = woken => sleep(GATHER).await,
@@ -144,13 +140,20 @@ fn next(took: Duration, pace: Option<Pace>, behind: f64) -> (Duration, u32) {
     (usual.min(until.saturating_sub(took)), deliveries)
 }
 
+/// The orders whose rows are at fault, of which the log has told: their callbacks may come for as long as Sinch likes.
+static AT_FAULT: LazyLock<Throttle<OrderKey>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+
 fn log(report: &LookReport) {
     for looked in &report.looked {
         let (project, order) = (&looked.key.project, logged(&looked.key));
         let (delivery, event) = (looked.delivery, masked(&looked.event));
         let age_ms = millis(looked.age);
         let verdict = masked(&looked.verdict);
-        if looked.parked {
+        if looked.row_at_fault {
+            if let Some(left_out) = AT_FAULT.pass(looked.key.clone(), Instant::now().into_std()) {
+                tracing::warn!(delivery, %event, %project, %order, age_ms, %verdict, left_out, "parked");
+            }
+        } else if looked.parked {
             tracing::warn!(delivery, %event, %project, %order, age_ms, %verdict, "parked");
         } else {
             tracing::info!(delivery, %event, %project, %order, age_ms, %verdict, "settled");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{logged, passing};
+use super::{STORE_PAUSE, logged, step};
 use crate::clock;
 use crate::order::Limits;
 use crate::store::{Store, StoreError, Which};
@@ -42,12 +42,12 @@ impl Minder {
         self.vitals.beat("mind");
         while !stop.is_cancelled() {
             set_by_secs = self.compare_clocks(set_by_secs);
-            match self.report().await {
-                Ok(()) => self.vitals.beat("mind"),
-                Err(error) => passing(error)?,
-            }
+            let pause = match step(&self.vitals, "mind", self.report().await)? {
+                Some(()) => EVERY,
+                None => STORE_PAUSE,
+            };
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
         }

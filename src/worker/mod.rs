@@ -25,15 +25,35 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::logged::{Throttle, masked};
 use crate::order::OrderKey;
 use crate::store::StoreError;
+use crate::vitals::Vitals;
 
 /// How long to wait at most before looking for work without having been woken.
 const POLL: Duration = Duration::from_secs(1);
 
 /// How long to wait after the store could not do as asked.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Notes what came of a step where operators see it. `None`: the store did not do as asked, and it makes sense to try
+/// again after a pause.
+///
+/// # Errors
+///
+/// When the process must stop.
+fn step<T>(
+    vitals: &Vitals,
+    worker: &str,
+    outcome: Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    vitals.step(worker, &outcome, clock::now());
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) => passing(error).map(|()| None),
+    }
+}
 
 /// Sorts a store's error: `Ok` where trying again makes sense, the error where the process must stop.
 fn passing(error: StoreError) -> Result<(), StoreError> {

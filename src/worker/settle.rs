@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::{STORE_PAUSE, logged, passing};
+use super::{POLL, STORE_PAUSE, logged, step};
 use crate::clock;
 use crate::logged::{masked, millis};
 use crate::order::Id;
@@ -26,7 +26,7 @@ pub(super) struct Settler {
     pub project: Id,
     /// Where outcomes are kept.
     pub store: Store,
-    /// Where it shows what the last question came to.
+    /// Where it shows that it is alive, and what the last question came to.
     pub vitals: Arc<Vitals>,
 }
 
@@ -37,36 +37,41 @@ impl Settler {
     ///
     /// When the store cannot be used any more.
     pub async fn run(self, mut outcomes: UnboundedReceiver<Outcome>) -> Result<(), StoreError> {
+        let name = format!("settle {}", self.project);
         let mut gathered = Vec::new();
-        while outcomes.recv_many(&mut gathered, OUTCOMES_MAX).await > 0 {
+        loop {
+            self.vitals.beat(&name);
+            let coming = outcomes.recv_many(&mut gathered, OUTCOMES_MAX);
+            match timeout(POLL, coming).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(_) => continue,
+            }
             sleep(GATHER).await;
             while gathered.len() < OUTCOMES_MAX
                 && let Ok(outcome) = outcomes.try_recv()
             {
                 gathered.push(outcome);
             }
-            self.settle(std::mem::take(&mut gathered)).await?;
+            self.settle(&name, std::mem::take(&mut gathered)).await?;
         }
-        Ok(())
     }
 
     /// The answers are here; they are not let go until they are on disk.
-    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+    async fn settle(&self, name: &str, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
         let mut outcomes: Arc<[Outcome]> = outcomes.into();
         loop {
-            match self.store.settle(outcomes.clone()).await {
-                Ok(settled) => {
-                    self.report(&outcomes, &settled);
-                    return Ok(());
-                }
-                // The store has set aside what spoils the others, so it is something else.
-                Err(StoreError::Rejected(reason)) => {
-                    let answers = outcomes.len();
-                    let project = &self.project;
-                    tracing::error!(%project, answers, reason, "answers could not be recorded: their orders are asked about again");
-                    return Ok(());
-                }
-                Err(error) => passing(error)?,
+            let settled = self.store.settle(outcomes.clone()).await;
+            // The store has set aside what spoils the others, so it is something else.
+            let refused = matches!(settled, Err(StoreError::Rejected(_)));
+            if let Some(settled) = step(&self.vitals, name, settled)? {
+                self.report(&outcomes, &settled);
+                return Ok(());
+            }
+            if refused {
+                let (project, answers) = (&self.project, outcomes.len());
+                tracing::error!(%project, answers, "answers could not be recorded: their orders are asked about again");
+                return Ok(());
             }
             sleep(STORE_PAUSE).await;
             let now = clock::now();

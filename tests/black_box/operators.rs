@@ -443,3 +443,39 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
         .await;
     assert_eq!(empty.status, 200, "{empty:?}");
 }
+
+#[tokio::test]
+async fn the_status_tells_what_a_worker_fails_over_until_it_gets_on() {
+    let folder = folder();
+    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let (simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let (ask, settle) = (format!("ask {PROJECT}"), format!("settle {PROJECT}"));
+    let all = ["checkpoint", "clear", "look", "mind", &ask, &settle];
+    let workers = async || service.status().await["workers"].take();
+    let get_on = async || {
+        let workers = workers().await;
+        let is_well = |name: &&str| workers.get(name).is_some_and(Value::is_null);
+        let count = workers.as_object().map_or(0, |workers| workers.len());
+        (count == all.len() && all.iter().all(is_well)).then_some(())
+    };
+    until("all workers to get on", get_on).await;
+    let mut file = File::open(&settings.database()).await;
+    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF looked_to ON service \
+                   BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END";
+    file.execute(refuses).await;
+    service
+        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .await;
+    until("the looker to fail again", async || {
+        let look = workers().await["look"].take();
+        let error = look["error"].as_str()?;
+        assert!(error.contains("refused by a trigger"), "{look}");
+        assert!(look["since"].is_string(), "{look}");
+        (look["times"].as_u64()? > 1).then_some(())
+    })
+    .await;
+    file.execute("DROP TRIGGER refuses").await;
+    until("all workers to get on", get_on).await;
+    service.settles("o1", "IN_REVIEW").await;
+}

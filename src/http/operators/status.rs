@@ -16,7 +16,7 @@ use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::ConditionRow;
-use crate::vitals::ApiView;
+use crate::vitals::{ApiView, Failing};
 
 /// How long a write may take before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,8 +50,12 @@ async fn ready(State(context): Shared) -> Response {
         Ok(Err(error)) => faults.push(error.to_string()),
         Err(_) => faults.push("the database does not answer".to_owned()),
     }
+    let mut workers = context.vitals.workers();
     for worker in context.vitals.silent_workers() {
-        faults.push(format!("worker {worker} is silent"));
+        faults.push(match workers.remove(&worker).flatten() {
+            Some(failing) => format!("worker {worker} does not get on: {}", failing.error),
+            None => format!("worker {worker} is silent"),
+        });
     }
     match faults.is_empty() {
         true => "ready\n".into_response(),
@@ -70,6 +74,8 @@ struct Status<'a> {
     /// Orders that need attention: the most urgent of each kind.
     conditions: &'a [ConditionRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
+    /// What runs for good, each with what has failed since it last got on.
+    workers: BTreeMap<String, Option<Failing>>,
 }
 
 /// How asking for a project goes.
@@ -109,6 +115,7 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
         },
         conditions: &facts.standing.conditions,
         api: api.collect(),
+        workers: context.vitals.workers(),
     };
     Ok(Json(status).into_response())
 }

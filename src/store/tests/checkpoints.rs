@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use tokio::sync::mpsc;
+
 use super::*;
+use crate::store::checkpoint::{self, Written};
+use crate::store::writer::BEGIN;
 
 /// How many pages of the WAL are in the file by now. Does nothing else.
 const FOLDED: &str = "PRAGMA wal_checkpoint(NOOP)";
@@ -39,4 +43,35 @@ async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
     }
     let house = house.again().await;
     assert_eq!(house.number("SELECT count(*) FROM deliveries").await, 1000);
+}
+
+/// A write that is under way on its own connection stands for whatever keeps it from folding.
+#[tokio::test]
+async fn folding_that_fails_is_told_of_and_tried_again_without_a_further_write() {
+    let house = House::new().await;
+    let (told, mut outcomes) = mpsc::unbounded_channel();
+    let (written, stop) = (Written::default(), Notify::new());
+    written.listen(Box::new(move |folded| {
+        let _ = told.send(folded.clone());
+    }));
+    written.add(1000);
+    for is_held_up in [true, false] {
+        let path = format!("sqlite:{}", house.path().display());
+        let mut db = SqliteConnection::connect(&path).await.expect("opens");
+        if is_held_up {
+            sqlx::query(BEGIN).execute(&mut db).await.expect("begins");
+        }
+        let folding = checkpoint::run(db, &written, &stop);
+        let listening = async {
+            for _ in 0..3 {
+                let folded = outcomes.recv().await.expect("is told");
+                match folded {
+                    Err(error) => assert!(is_held_up && error.contains("locked"), "{error}"),
+                    Ok(()) => assert!(!is_held_up),
+                }
+            }
+            stop.notify_one();
+        };
+        tokio::join!(folding, listening).0.expect("ends");
+    }
 }

@@ -10,10 +10,12 @@ use tokio::task::JoinHandle;
 
 mod checkpoints;
 mod closing;
+mod columns;
 mod files;
 mod interleaved;
 mod leaving;
 mod listing;
+mod listed;
 mod moments;
 mod opening;
 mod orders;

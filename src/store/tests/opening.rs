@@ -137,8 +137,8 @@ async fn a_claim_reads_no_more_than_it_takes() {
     let urgent = "o USING INDEX orders_urgent (project=? AND urgency=? AND ask_at<?)";
     let oldest = "o USING INDEX orders_ask (project=? AND ask_at<?)";
     for (sql, expected) in [
-        (asks::DUE_URGENT, [urgent, urgent].as_slice()),
-        (asks::DUE_OLDEST, [oldest].as_slice()),
+        (claims::DUE_URGENT, [urgent, urgent].as_slice()),
+        (claims::DUE_OLDEST, [oldest].as_slice()),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(9).bind(PROJECT);

@@ -1,5 +1,6 @@
 //! The workers' rules, and their asking played in simulated time on a real database.
 
+mod alive;
 mod asking;
 mod deaf;
 mod hostile;

@@ -121,7 +121,7 @@ fn limits(without: Without) -> Limits {
     }
 }
 
-const BACK_OFF: BackOff = BackOff {
+pub const BACK_OFF: BackOff = BackOff {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(300),
     attempts_max: 30,

@@ -1,0 +1,253 @@
+//! Claiming orders that are due for an answer: which come first, and who holds them.
+//!
+//! A claim leases an order to one lane and counts the try. How urgent an order is, the database works out
+//! itself from what is open about it (`urgency`), so that nobody who writes an order can forget to.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use sqlx::{Row, SqliteConnection};
+
+use super::aside::{Aside, refused, set_aside};
+use super::rows::{self, json};
+use super::unreadable::{self, JsonRow, UnreadableRow};
+use crate::order::{Id, OrderKey, Time};
+
+/// Which orders to lease.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Of which project.
+    pub project: Id,
+    /// How many at most.
+    pub orders_max: u32,
+    /// Who comes first.
+    pub turn: Turn,
+    /// Orders that [`Turn::Apart`] takes, and no other turn does.
+    pub apart: Arc<[Id]>,
+    /// When.
+    pub now: Time,
+    /// How long the lease holds, should its holder vanish.
+    pub lease: Duration,
+}
+
+/// Whose turn it is among due orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The most urgent; what places they leave go to whoever has waited longest.
+    Urgent,
+    /// Whoever has waited longest.
+    Oldest,
+    /// Anybody, by chance: one order's trouble is not to stand for all that was named along with it.
+    Chance,
+    /// Those that are set apart, whoever of them has waited longest.
+    Apart,
+}
+
+/// An order that is leased to the caller, who is to ask Sinch about it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Its row.
+    pub(super) order_id: i64,
+    /// What fences off a holder whose lease has run out.
+    pub(super) lease: i64,
+    /// Which order.
+    pub key: OrderKey,
+    /// Tries without an answer, this one included.
+    pub attempts: u32,
+}
+
+/// Due orders that nobody holds, those first that have waited longest, as JSON: as for [`order_text`]. The index
+/// is named, since without statistics SQLite takes one that has it read through all that is due. `+ 0`: as for
+/// a look.
+macro_rules! due {
+    ($index:literal, $further:literal) => {
+        concat!(
+            "(SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts \
+             FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
+            $index,
+            " ON o.project = p.id WHERE p.name = ?2 AND o.ask_at <= ?1 \
+             AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1) \
+             AND o.name NOT IN (SELECT value FROM json_each(?4))",
+            $further,
+            " ORDER BY o.ask_at LIMIT ?3 + 0))"
+        )
+    };
+}
+
+/// Those that are urgent: two lists, the more urgent first.
+// `urgency > 0` is what makes SQLite see that the index serves.
+pub(super) const DUE_URGENT: &str = concat!(
+    "SELECT ",
+    due!("orders_urgent", " AND o.urgency = 2 AND o.urgency > 0"),
+    ", ",
+    due!("orders_urgent", " AND o.urgency = 1 AND o.urgency > 0"),
+);
+
+/// All.
+pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_ask", ""));
+
+/// Those that are set apart: few, so each is looked up.
+const DUE_APART: &str = "
+    SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts
+        FROM projects AS p CROSS JOIN json_each(?4) AS v
+        CROSS JOIN orders AS o ON o.project = p.id AND o.name = v.value
+        WHERE p.name = ?2 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
+        ORDER BY o.ask_at LIMIT ?3 + 0)";
+
+/// From the beginning of each list chance picks among so many.
+const CHANCE_AMONG: u32 = 500;
+
+const LEASE: &str = "
+    UPDATE orders SET lease = ?, leased_until_at = ?, attempts = min(attempts + 1, 4294967295)
+    WHERE id IN (SELECT value FROM json_each(?))";
+
+/// Leases due orders.
+pub(super) async fn claim(
+    db: &mut SqliteConnection,
+    request: &ClaimRequest,
+    aside: &mut Aside,
+) -> sqlx::Result<Claimed> {
+    let orders_max = request.orders_max as usize;
+    let mut finder = Finder {
+        db: &mut *db,
+        request,
+        aside,
+        unreadable: Vec::new(),
+    };
+    let mut due = match request.turn {
+        Turn::Urgent => finder.find(DUE_URGENT, request.orders_max).await?.concat(),
+        Turn::Oldest => Vec::new(),
+        Turn::Chance => finder.find_by_chance().await?,
+        Turn::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
+    };
+    if due.len() < orders_max && request.turn != Turn::Apart {
+        let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
+        let oldest = finder.find(DUE_OLDEST, request.orders_max).await?.concat();
+        due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
+    }
+    let unreadable = finder.unreadable;
+    for row in &unreadable {
+        set_aside(db, row.row, &row.to_string(), aside).await?;
+    }
+    // Who holds which order is told by the order and this.
+    let lease = fastrand::i64(1..);
+    let mut claims: Vec<Claim> = due
+        .into_iter()
+        .take(orders_max)
+        .map(|due| Claim {
+            order_id: due.id,
+            lease,
+            key: OrderKey {
+                project: request.project.clone(),
+                order: due.name,
+            },
+            attempts: due.attempts.saturating_add(1),
+        })
+        .collect();
+    let until = request.now.plus(request.lease);
+    if refused(take(db, &claims, until).await)?.is_err() {
+        let mut taken = Vec::with_capacity(claims.len());
+        for claim in claims {
+            match refused(take(db, std::slice::from_ref(&claim), until).await)? {
+                Ok(()) => taken.push(claim),
+                Err(reason) => {
+                    let reason = format!(
+                        "row {} of orders cannot be written: {reason}",
+                        claim.order_id
+                    );
+                    set_aside(db, claim.order_id, &reason, aside).await?;
+                }
+            }
+        }
+        claims = taken;
+    }
+    Ok(Claimed { claims, unreadable })
+}
+
+/// What a claim came to.
+pub(super) struct Claimed {
+    pub claims: Vec<Claim>,
+    /// Due orders that are set aside now.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// Leases these orders.
+async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx::Result<()> {
+    let Some(claim) = claims.first() else {
+        return Ok(());
+    };
+    let ids: Vec<i64> = claims.iter().map(|claim| claim.order_id).collect();
+    let leased = sqlx::query(LEASE).bind(claim.lease).bind(until.0);
+    leased.bind(json(&ids)).execute(db).await?;
+    Ok(())
+}
+
+/// Finds due orders that can be read.
+struct Finder<'a> {
+    db: &'a mut SqliteConnection,
+    request: &'a ClaimRequest,
+    aside: &'a Aside,
+    unreadable: Vec<UnreadableRow>,
+}
+
+impl Finder<'_> {
+    /// The due orders of a query's lists.
+    async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
+        let apart: Vec<&str> = self.request.apart.iter().map(Id::as_str).collect();
+        // Those that are aside may be among the most urgent, and are to take nobody's place.
+        let limit = orders_max as usize + self.aside.len();
+        let found = sqlx::query(sql)
+            .bind(self.request.now.0)
+            .bind(self.request.project.as_str())
+            .bind(limit as i64)
+            .bind(json(&apart))
+            .fetch_one(&mut *self.db)
+            .await?;
+        let mut lists = Vec::with_capacity(found.len());
+        for list in 0..found.len() {
+            let mut read = unreadable::many::<Due>(&found, list)?;
+            read.rows.retain(|due| !self.aside.contains(&due.id));
+            lists.push(read.rows);
+            read.unreadable.retain(|row| !self.aside.contains(&row.row));
+            self.unreadable.extend(read.unreadable);
+        }
+        Ok(lists)
+    }
+
+    /// The due orders of one list, which chance picks, in no order: of a project's thousand strange orders and its
+    /// one that a callback has just named, each kind has its chance.
+    async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
+        let among = self.request.orders_max.max(CHANCE_AMONG);
+        let mut lists = self.find(DUE_URGENT, among).await?;
+        lists.extend(self.find(DUE_OLDEST, among).await?);
+        lists.retain(|list| !list.is_empty());
+        let mut picked = fastrand::choice(lists).unwrap_or_default();
+        fastrand::shuffle(&mut picked);
+        Ok(picked)
+    }
+}
+
+/// An order that is due.
+#[derive(Clone, Deserialize)]
+struct Due {
+    id: i64,
+    #[serde(deserialize_with = "rows::id")]
+    name: Id,
+    attempts: u32,
+}
+
+impl JsonRow for Due {
+    const TABLE: &'static str = "orders";
+    const COLUMNS: &'static str = "o.id, o.name, o.attempts";
+}
+
+/// Releases an order that its holder has not asked about; the try does not count.
+pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
+    let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
+               WHERE id = ? AND lease = ?";
+    let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
+    released.execute(db).await?;
+    Ok(())
+}

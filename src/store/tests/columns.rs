@@ -1,0 +1,237 @@
+//! An order whose every column has a value of its own, written and read by every path: columns that are swapped show.
+
+use std::collections::BTreeSet;
+
+use sqlx::AssertSqlSafe;
+
+use super::*;
+use crate::order::{Confirmed, Hint, Order, Provisional, Tie};
+use crate::store::rows::{self, StoredOrder, order_text};
+use crate::store::unreadable;
+
+/// An order whose times are the numbers that follow this one.
+fn order(base: i64, ask_at: Option<i64>, parked: Option<&str>, states: [State; 5]) -> StoredOrder {
+    let [confirmed, provisional, hint, doubt, tie] = states;
+    let time = |n| Time(base + n);
+    let claim = |state, n| Hint {
+        state: Some(state),
+        said_at: Some(time(n)),
+        heard_at: time(n + 1),
+    };
+    StoredOrder {
+        id: 1,
+        key: key("o1"),
+        lease: Some((base + 1, time(2))),
+        heard_at: Some(time(3)),
+        order: Order {
+            confirmed: Some(Confirmed {
+                state: confirmed,
+                updated_at: time(4),
+                shown_at: time(5),
+                expires_at: Some(time(6)),
+                confirmed_at: time(7),
+                reopened: true,
+            }),
+            provisional: Some(Provisional {
+                state: provisional,
+                said_at: time(8),
+            }),
+            hints: vec![claim(hint, 10)],
+            doubts: vec![claim(doubt, 12)],
+            tie: Some(Tie {
+                state: tie,
+                since: time(14),
+            }),
+            missing_since: Some(time(15)),
+            asked_at: Some(time(16)),
+            ask_at: ask_at.map(Time),
+            attempts: (base + 17) as u32,
+            wished_at: Some(time(18)),
+            parked: parked.map(str::to_owned),
+            first_seen_at: Time(19),
+        },
+    }
+}
+
+/// The columns that [`order`] fills, with what it puts there.
+fn cells(of: &StoredOrder) -> Vec<(&'static str, String)> {
+    let order = &of.order;
+    let confirmed = order.confirmed.as_ref().expect("is confirmed");
+    let provisional = order.provisional.as_ref().expect("is provisional");
+    let tie = order.tie.as_ref().expect("is tied");
+    let (lease, until) = of.lease.expect("is held");
+    let claims = |claims: &[Hint]| {
+        let [
+            Hint {
+                state,
+                said_at,
+                heard_at,
+            },
+        ] = claims
+        else {
+            panic!("there is one claim");
+        };
+        let (state, said_at) = (state.expect("a state"), said_at.expect("a time"));
+        format!(
+            r#"[{{"state":"{state}","said_at":{},"heard_at":{}}}]"#,
+            said_at.0, heard_at.0
+        )
+    };
+    let time = |at: Option<Time>| at.map_or("NULL".to_owned(), |at| at.0.to_string());
+    vec![
+        ("lease", lease.to_string()),
+        ("leased_until_at", time(Some(until))),
+        ("heard_at", time(of.heard_at)),
+        ("first_seen_at", time(Some(order.first_seen_at))),
+        ("ask_at", time(order.ask_at)),
+        ("asked_at", time(order.asked_at)),
+        ("attempts", order.attempts.to_string()),
+        ("wished_at", time(order.wished_at)),
+        ("parked", order.parked.clone().unwrap_or("NULL".to_owned())),
+        ("confirmed_state", confirmed.state.to_string()),
+        ("updated_at", time(Some(confirmed.updated_at))),
+        ("shown_at", time(Some(confirmed.shown_at))),
+        ("expires_at", time(confirmed.expires_at)),
+        ("confirmed_at", time(Some(confirmed.confirmed_at))),
+        ("reopened", u8::from(confirmed.reopened).to_string()),
+        ("provisional_state", provisional.state.to_string()),
+        ("provisional_at", time(Some(provisional.said_at))),
+        ("hints", claims(&order.hints)),
+        ("hinted_at", time(Some(order.hints[0].heard_at))),
+        ("doubts", claims(&order.doubts)),
+        ("tie_state", tie.state.to_string()),
+        ("tie_since_at", time(Some(tie.since))),
+        ("missing_since_at", time(order.missing_since)),
+    ]
+}
+
+/// What a look may change.
+const LOOKED: [&str; 9] = [
+    "ask_at",
+    "attempts",
+    "parked",
+    "provisional_state",
+    "provisional_at",
+    "hints",
+    "hinted_at",
+    "doubts",
+    "heard_at",
+];
+
+impl House {
+    async fn with_an_order() -> (House, SqliteConnection) {
+        let house = House::new().await;
+        let path = format!("sqlite:{}", house.path().display());
+        let mut db = SqliteConnection::connect(&path).await.expect("opens");
+        let sql =
+            "INSERT INTO orders (project, name, first_seen_at) SELECT id, 'o1', 19 FROM projects";
+        sqlx::query(sql).execute(&mut db).await.expect("inserts");
+        (house, db)
+    }
+
+    /// The text of a query's only cell.
+    async fn cell(&self, sql: String) -> String {
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(&mut *self.moment().await)
+            .await;
+        row.expect("reads").get(0)
+    }
+
+    async fn has(&self, expected: &[(&'static str, String)]) {
+        for (column, value) in expected {
+            let sql = format!("SELECT coalesce(CAST({column} AS TEXT), 'NULL') FROM orders");
+            assert_eq!(self.cell(sql).await, *value, "{column}");
+        }
+    }
+}
+
+async fn read(db: &mut SqliteConnection) -> StoredOrder {
+    let sql = concat!(
+        "SELECT json_group_array(",
+        order_text!(),
+        ") FROM orders AS o JOIN projects AS p ON p.id = o.project"
+    );
+    let row = sqlx::query(sql).fetch_one(db).await.expect("reads");
+    let mut read = unreadable::many::<StoredOrder>(&row, 0).expect("is JSON");
+    assert_eq!(read.unreadable, []);
+    read.rows.remove(0)
+}
+
+const STATES: [State; 5] = [
+    State::InReview,
+    State::Blocked,
+    State::Created,
+    State::Completed,
+    State::Rejected,
+];
+
+#[tokio::test]
+async fn every_column_is_covered_and_has_a_value_of_its_own() {
+    let (house, _) = House::with_an_order().await;
+    let one = order(100, Some(120), None, STATES);
+    let mut values = BTreeSet::new();
+    // What tells which order it is, and what was last reported of it.
+    let mut columns = BTreeSet::from(["id", "project", "name", "alarm"]);
+    for (column, value) in cells(&one) {
+        assert!(values.insert(value.clone()), "{column}: {value} is taken");
+        columns.insert(column);
+    }
+    let all = "SELECT group_concat(name, ',' ORDER BY name) FROM pragma_table_info('orders')";
+    let columns: Vec<&str> = columns.into_iter().collect();
+    assert_eq!(house.cell(all.to_owned()).await, columns.join(","));
+}
+
+#[tokio::test]
+async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
+    for (ask_at, parked) in [(Some(120), None), (None, Some("why"))] {
+        let (house, mut db) = House::with_an_order().await;
+        let written = order(100, ask_at, parked, STATES);
+        rows::write(&mut db, std::slice::from_ref(&written))
+            .await
+            .expect("writes");
+        house.has(&cells(&written)).await;
+        let found = read(&mut db).await;
+        assert_eq!(format!("{found:?}"), format!("{written:?}"));
+        let row = house.history("o1").await.order;
+        let confirmed = written.order.confirmed.expect("is confirmed");
+        assert_eq!((row.project.as_str(), row.order.as_str()), (PROJECT, "o1"));
+        assert_eq!(row.row, 1);
+        assert_eq!(row.state, Some("BLOCKED"));
+        assert_eq!(row.confirmed, Some("IN_REVIEW"));
+        assert_eq!(row.provisional, Some("BLOCKED"));
+        assert_eq!(row.updated_at, Some(confirmed.updated_at));
+        assert_eq!(row.expires_at, confirmed.expires_at);
+        assert_eq!(row.confirmed_at, Some(confirmed.confirmed_at));
+        assert!(row.reopened && !row.settled);
+        assert_eq!(
+            (row.hints, row.doubts),
+            (vec!["CREATED"], vec!["COMPLETED"])
+        );
+        assert_eq!(row.asked_at, written.order.asked_at);
+        assert_eq!(row.ask_at, written.order.ask_at);
+        assert_eq!(row.attempts, written.order.attempts);
+        assert_eq!(row.parked, written.order.parked);
+        assert_eq!(row.first_seen_at, written.order.first_seen_at);
+    }
+}
+
+#[tokio::test]
+async fn a_look_writes_its_columns_and_no_others() {
+    let (house, mut db) = House::with_an_order().await;
+    let before = order(100, Some(120), None, STATES);
+    rows::write(&mut db, std::slice::from_ref(&before))
+        .await
+        .expect("writes");
+    let mut others = STATES;
+    others.rotate_left(1);
+    let after = order(200, None, Some("why"), others);
+    rows::write_looked(&mut db, std::slice::from_ref(&after))
+        .await
+        .expect("writes");
+    let cells = cells(&before).into_iter().zip(cells(&after));
+    let expected = cells.map(|(before, after)| {
+        let is_looked = LOOKED.contains(&before.0);
+        if is_looked { after } else { before }
+    });
+    house.has(&expected.collect::<Vec<_>>()).await;
+}

@@ -12,7 +12,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::pace::{HANGS_AFTER, Limits, Next, Pace, Seat};
+use super::limits::Limits;
+use super::pace::{HANGS_AFTER, Next, Pace, Seat};
 use super::settle::Settler;
 use super::{POLL, STORE_PAUSE, logged, step};
 use crate::clock;

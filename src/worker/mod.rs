@@ -9,6 +9,7 @@ mod blame;
 mod budget;
 mod clear;
 mod gate;
+mod limits;
 mod look;
 mod mind;
 mod pace;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blame::{Blame, Culprit, Signs};
-use super::budget::{Budget, burst};
+use super::budget::Budget;
 use super::gate::{self, Passage, Trouble};
+use super::limits::Limits;
 use crate::order::{Answer, Failure, Id, Time};
 use crate::sinch::api::AskError;
 use crate::store::{Gate, Turn};
@@ -21,20 +22,11 @@ const URGENT_TO_OLDEST: u32 = 3;
 /// While others are due, one place in so many goes to an order that is kept apart since it failed.
 const APART_ONE_IN: u32 = 16;
 
-/// For so many lanes one order that is kept apart may be under way, beside them; one at least.
-const LANES_PER_APART: u32 = 4;
-
-/// For each lane so many questions may hang, beside those that the lanes are for.
-const HANGING_PER_LANE: u32 = 2;
-
 /// A question that has not been answered by then hangs: its lane is another's.
 pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 
 /// So many orders that are not known to fail may try a gate that closed for want of answers.
 const STRANGERS_MAX: u32 = 3;
-
-/// However fast Sinch answers, no more orders are in hand.
-const AHEAD_MAX: u32 = 512;
 
 /// For so long the lanes are to find orders in hand.
 const IN_HAND: Duration = Duration::from_millis(25);
@@ -54,38 +46,6 @@ pub(super) enum Next {
     Wait(Time),
     /// Nothing until a question that is under way has ended.
     Full,
-}
-
-/// How fast the questions for one project may follow each other.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    /// Questions under way at once, but for those that hang or are asked apart.
-    pub lanes: u32,
-    /// Questions a second at most, over time.
-    pub asks_per_second: f64,
-    /// The longest that the probes of a closed gate are to lie apart.
-    pub probes_apart_max: Duration,
-}
-
-impl Limits {
-    /// In hand are no more than a tenth of a second's questions: at a rate at which a commit is short against
-    /// the time between two questions, none.
-    fn ahead_max(&self) -> u32 {
-        burst(self.asks_per_second).min(AHEAD_MAX)
-    }
-
-    fn apart_max(&self) -> u32 {
-        (self.lanes / LANES_PER_APART).max(1)
-    }
-
-    fn hanging_max(&self) -> u32 {
-        self.lanes * HANGING_PER_LANE
-    }
-
-    /// Questions that are under way at the very most, those included that hang or are asked apart.
-    pub fn questions_max(&self) -> u32 {
-        self.lanes + self.hanging_max() + self.apart_max()
-    }
 }
 
 /// Where an order's question has its place.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What the columns that a decoder reads are set to, in the row that is spoilt. The schema takes none of these.
-const FAULTS: [&str; 34] = [
+const FAULTS: [&str; 35] = [
     "orders SET name = 'a/b'",
     "orders SET name = CAST(x'ff' AS TEXT)",
     "orders SET attempts = -1",
@@ -24,8 +24,9 @@ const FAULTS: [&str; 34] = [
     "orders SET hints = '{}'",
     "orders SET hints = '[1e999]'",
     "orders SET hints = '[7]'",
-    "orders SET hints = '[{\"state\":\"LOST\",\"said_at\":1,\"settles_at\":1}]'",
+    "orders SET hints = '[{\"state\":\"LOST\",\"said_at\":1,\"heard_at\":1}]'",
     "orders SET hints = CAST(x'ff' AS TEXT)",
+    "orders SET doubts = '[7]'",
     "orders SET tie_state = 'LOST', tie_since_at = 1",
     "orders SET tie_state = 'BLOCKED', tie_since_at = NULL",
     "deliveries SET order_name = 'a/b'",

@@ -17,7 +17,8 @@ use crate::store::{
     Settings, Settled, Store, StoreError, Subject, Turn, WatchRequest,
 };
 use crate::worker::POLL;
-use crate::worker::pace::{HANGS_AFTER, Limits, Next, Pace, Seat};
+use crate::worker::limits::Limits;
+use crate::worker::pace::{HANGS_AFTER, Next, Pace, Seat};
 
 /// What the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
 use sinch_callbacks::commands::{self, output};
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
     /// The configuration file; without it, the one that SINCH_CALLBACKS_CONFIG names, else config.toml where
-    /// there is one, and the environment. The demo and the simulator need none.
+    /// there is one, and the environment.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -35,8 +36,10 @@ enum Command {
     /// Take callbacks, and keep the state of every order.
     Serve,
     /// Show what the service does, against a simulated Sinch; needs nothing.
+    #[command(arg = no_config())]
     Demo(commands::demo::Arguments),
     /// Play Sinch on loopback: its API, and signed callbacks to a URL.
+    #[command(arg = no_config())]
     Simulate(commands::simulate::Arguments),
     /// Make orders known to the running service, so that they are asked about without a callback.
     Watch(commands::watch::Arguments),
@@ -54,8 +57,28 @@ enum Command {
     Healthcheck,
 }
 
+/// The option for a configuration file, left out of the help of a command that refuses it.
+fn no_config() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_parser(value_parser!(PathBuf))
+        .hide(true)
+}
+
+/// The arguments, if they make sense together.
+fn parsed() -> Result<Arguments, clap::Error> {
+    let arguments = Arguments::try_parse()?;
+    if arguments.config.is_some()
+        && matches!(arguments.command, Command::Demo(_) | Command::Simulate(_))
+    {
+        let reason = "--config: the demo and the simulator take no configuration; leave it out";
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, reason));
+    }
+    Ok(arguments)
+}
+
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parsed() {
         Ok(arguments) => arguments,
         Err(said) => {
             // What was asked for by --help, or what is wrong with the arguments.

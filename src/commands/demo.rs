@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::output::{complain, say};
+use super::output::{complain, say, say_wrapped};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
 use crate::clock;
@@ -104,14 +104,18 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let service = Service::new(app.operators_address())?;
     simulator.set_callback_url(Some(callbacks.clone()));
 
+    let beginning = format!(
+        "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at all; \
+         the API is stale, slow, and fails.",
+        simulator.truth().len(),
+        arguments.seed,
+    );
+    say_wrapped("", &beginning);
     say(format_args!(
-        "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at\n\
-         all; the API is stale, slow, and fails.\n\n  \
+        "\n  \
          callbacks go to   {callbacks}\n  \
          operators ask at  {}\n  \
          Sinch is played   {}\n",
-        simulator.truth().len(),
-        arguments.seed,
         service.url,
         simulator.api_url(),
     ));
@@ -122,10 +126,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         () = stop.cancelled() => false,
     };
     if !arguments.exit && !stop.is_cancelled() {
-        say(format_args!(
-            "\nStill serving. Look around:\n  curl {url}/status\n  curl {url}/api/v1/orders?state=BLOCKED\nCtrl-C ends.",
-            url = service.url
-        ));
+        invite(&service, &simulator.truth());
         stop.cancelled().await;
     }
     ended.cancel();
@@ -156,9 +157,10 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
     tell(simulator, service, &truth).await?;
     let stats = simulator.stats();
     let status = service.get("/status").await?;
-    say(format_args!(
-        "Sinch made {} events: {} were lost, {} sent twice, {} late, {} overtaken; {} callbacks were answered 200.\n\
-         It was asked {} times about {} orders. {} callbacks are parked: nobody could read them.\n",
+    let sums = format!(
+        "Sinch made {} events: {} were lost, {} sent twice, {} late, {} overtaken; {} callbacks were answered 200. \
+         It was asked {} times about {} orders. {} callbacks are parked, since nobody could read them: \
+         /api/v1/parked lists them.",
         stats.events,
         stats.lost,
         stats.doubled,
@@ -168,7 +170,9 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
         stats.asks,
         truth.len(),
         status["deliveries_parked"],
-    ));
+    );
+    say_wrapped("", &sums);
+    say("");
     say(format_args!(
         "{agreeing} of {} orders agree with Sinch",
         truth.len()
@@ -182,15 +186,35 @@ async fn progress(
     truth: &BTreeMap<Id, State>,
 ) -> Result<(), DemoError> {
     let stats = simulator.stats();
-    say(format_args!(
-        "  {:>2.0} s: {} callbacks answered 200, Sinch asked {} times, {} of {} orders where they will end",
-        simulator.elapsed().as_secs_f64(),
+    let line = format!(
+        "{} callbacks answered 200, Sinch asked {} times, {} of {} at their end",
         stats.acknowledged,
         stats.asks,
         service.agreeing(truth).await?,
         truth.len(),
-    ));
+    );
+    say_wrapped(
+        &format!("  {:>2.0} s: ", simulator.elapsed().as_secs_f64()),
+        &line,
+    );
     Ok(())
+}
+
+/// Says where to look, each in one line that a shell takes as it stands: the figures, the orders of the state in which
+/// the fewest ended, one of these, and what nobody could read.
+fn invite(service: &Service, truth: &BTreeMap<Id, State>) {
+    let mut ended: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
+    for (id, state) in truth {
+        ended.entry(state.as_str()).or_default().push(id);
+    }
+    let url = &service.url;
+    say("\nStill serving. Look around:");
+    say(format_args!("  curl '{url}/status'"));
+    if let Some((state, ids)) = ended.into_iter().min_by_key(|(_, ids)| ids.len()) {
+        say(format_args!("  curl '{url}/api/v1/orders?state={state}'"));
+        say(format_args!("  curl '{url}/api/v1/orders/{}'", ids[0]));
+    }
+    say(format_args!("  curl '{url}/api/v1/parked'\nCtrl-C ends."));
 }
 
 /// What makes an order's story worth telling: a mark in a verdict or in a finding.
@@ -203,13 +227,16 @@ const MARKS: [&str; 6] = [
     "overrule",
 ];
 
+/// A line of a story: when it happened, who speaks, and what.
+type Line = (Duration, &'static str, String);
+
 /// Tells the stories of a few orders: for each kind of trouble the first that met it.
 async fn tell(
     simulator: &Simulator,
     service: &Service,
     truth: &BTreeMap<Id, State>,
 ) -> Result<(), DemoError> {
-    let mut told: Vec<(&Id, Vec<(Duration, String)>)> = Vec::new();
+    let mut told: Vec<(&Id, Vec<Line>)> = Vec::new();
     let mut stories = Vec::new();
     for id in truth.keys() {
         let history = service.get(&format!("/api/v1/orders/{id}")).await?;
@@ -218,7 +245,7 @@ async fn tell(
     for mark in MARKS {
         let met = stories.iter().find(|(id, lines)| {
             let new = told.iter().all(|(other, _)| other != id);
-            new && lines.iter().any(|(_, line)| line.contains(mark))
+            new && lines.iter().any(|(.., line)| line.contains(mark))
         });
         if let Some((id, lines)) = met.filter(|_| told.len() < STORIES_MAX) {
             told.push((id, lines.clone()));
@@ -226,14 +253,11 @@ async fn tell(
     }
     for (id, mut lines) in told {
         let sent = simulator.story(id);
-        lines.extend(
-            sent.into_iter()
-                .map(|(at, line)| (at, format!("Sinch    {line}"))),
-        );
-        lines.sort_by_key(|(at, _)| *at);
+        lines.extend(sent.into_iter().map(|(at, line)| (at, "Sinch", line)));
+        lines.sort_by_key(|(at, ..)| *at);
         say(format_args!("\nOrder {id}, which ends {}:", truth[id]));
-        for (at, line) in lines {
-            say(format_args!("  {:>5.2} s  {line}", at.as_secs_f64()));
+        for (at, who, line) in lines {
+            say_wrapped(&format!("  {:>5.2} s  {who:<9}", at.as_secs_f64()), &line);
         }
     }
     say("");
@@ -241,7 +265,7 @@ async fn tell(
 }
 
 /// What the service heard and was answered, by its own account.
-fn heard(history: &Value, began: Time) -> Vec<(Duration, String)> {
+fn heard(history: &Value, began: Time) -> Vec<Line> {
     let list = |name: &str| history[name].as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
     let deliveries = list("deliveries").into_iter().map(|delivery| {
@@ -250,12 +274,12 @@ fn heard(history: &Value, began: Time) -> Vec<(Duration, String)> {
             Some(_) | None => String::new(),
         };
         let (status, verdict) = (word(&delivery["status"]), word(&delivery["verdict"]));
-        let line = format!("service  hears {status}{again}; {verdict}");
-        (offset(&delivery["received_at"], began), line)
+        let line = format!("hears {status}{again}; {verdict}");
+        (offset(&delivery["received_at"], began), "service", line)
     });
     let answers = list("answers").into_iter().map(|answer| {
-        let line = format!("service  asks; {}", word(&answer["finding"]));
-        (offset(&answer["asked_at"], began), line)
+        let line = format!("asks; {}", word(&answer["finding"]));
+        (offset(&answer["asked_at"], began), "service", line)
     });
     deliveries.chain(answers).collect()
 }

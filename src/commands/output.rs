@@ -17,6 +17,9 @@ use super::FAILURE;
 /// How long standard error may take a line.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The columns of a terminal that does not say how many it has.
+const USUAL_WIDTH: usize = 80;
+
 /// The first failure of standard output. Nothing is written to it after that.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
@@ -25,6 +28,27 @@ pub fn say(line: impl Display) {
     if FAULT.get().is_none() {
         wrote(writeln!(io::stdout(), "{line}"));
     }
+}
+
+/// Writes a line to standard output, in as many as the terminal's width asks for: all but the first begin below `text`.
+pub fn say_wrapped(lead: &str, text: &str) {
+    say(wrapped(lead, text, width()));
+}
+
+fn wrapped(lead: &str, text: &str, width: usize) -> String {
+    let below = " ".repeat(lead.chars().count());
+    let options = textwrap::Options::new(width)
+        .initial_indent(lead)
+        .subsequent_indent(&below)
+        .break_words(false);
+    textwrap::fill(text, options)
+}
+
+/// The columns of the terminal; those of a usual one where there is none.
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { USUAL_WIDTH } else { columns }
 }
 
 /// Notes how a write to standard output went.
@@ -60,5 +84,29 @@ pub fn ended(code: ExitCode) -> ExitCode {
             complain(format_args!("standard output cannot be written: {error}"));
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_wrapped_below_its_text() {
+        let lead = "  1.05 s  service  ";
+        let verdict =
+            "hears BLOCKED; fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it";
+        assert_eq!(
+            wrapped(lead, verdict, 60),
+            "  1.05 s  service  hears BLOCKED; fits: IN_REVIEW → BLOCKED,\n                   \
+             provisional until Sinch confirms it"
+        );
+        assert_eq!(wrapped(lead, verdict, 200), format!("{lead}{verdict}"));
+        assert_eq!(wrapped(lead, "", 60), lead.trim_end());
+        // A word is whole, however narrow the terminal.
+        assert_eq!(
+            wrapped("", "http://127.0.0.1:9090/ it", 5),
+            "http://127.0.0.1:9090/\nit"
+        );
     }
 }

@@ -171,15 +171,15 @@ pub async fn restore(
     may_replace: bool,
 ) -> Result<Copied, CopyError> {
     let place = Place::find(database)?;
-    let is_occupied = !place.is_empty() || place.wal_bytes() > 0;
-    if is_occupied && !may_replace {
-        return Err(CopyError::Occupied(place.path));
-    }
     place.refuse_unwritable()?;
     let held = Held {
         lock: Lock::take(&place)?,
         place,
     };
+    let is_occupied = !held.place.is_empty() || held.place.wal_bytes() > 0;
+    if is_occupied && !may_replace {
+        return Err(CopyError::Occupied(held.place.path.clone()));
+    }
     let system = |error| CopyError::System {
         path: held.place.path.clone(),
         error,

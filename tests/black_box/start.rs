@@ -35,11 +35,24 @@ async fn the_command_line_explains_itself() {
         assert!(help.out.contains(command), "{command}: {}", help.out);
         assert_eq!(run([command, "--help"]).await.code, OK);
     }
-    let wrong: [&[&str]; 4] = [
+    let offered = [
+        ("serve", true),
+        ("watch", true),
+        ("demo", false),
+        ("simulate", false),
+    ];
+    for (command, offers) in offered {
+        let help = run([command, "--help"]).await.out;
+        assert_eq!(help.contains("--config"), offers, "{help}");
+    }
+    let wrong: [&[&str]; 7] = [
         &[],
         &["dance"],
         &["serve", "--loudly"],
         &["demo", "--seed", "x"],
+        &["demo", "--config", "x"],
+        &["--config", "x", "demo"],
+        &["simulate", "--config=x"],
     ];
     for arguments in wrong {
         let ended = run(arguments).await;

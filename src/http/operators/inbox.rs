@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 
 use super::query::Words;
+use super::readable::Readable;
 use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
 use crate::store::{Body, ParkedRow};
@@ -23,12 +24,12 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 async fn list_parked(
     State(context): Shared,
     query: RawQuery,
-) -> Result<Json<Page<ParkedRow>>, Problem> {
+) -> Result<Readable<Page<ParkedRow>>, Problem> {
     let words = Words::read(query, &["after", "limit"])?;
     let limit = page_size(words.number("limit")?);
     let after = words.number("after")?.unwrap_or_default();
     let parked = context.store.parked(after, limit).await?;
-    Ok(Json(parked.into()))
+    Ok(Readable(parked.into()))
 }
 
 /// The raw bytes of a delivery.

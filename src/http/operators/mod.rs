@@ -10,6 +10,7 @@ mod metrics;
 mod orders;
 mod projects;
 mod query;
+mod readable;
 mod status;
 mod watch;
 

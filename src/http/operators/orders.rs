@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::projects::{api_off, unknown_project};
 use super::query::Words;
+use super::readable::Readable;
 use super::{Context, Page, Shared, id, page_size, path, watch};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -50,7 +51,7 @@ const QUERY: [&str; 6] = ["state", "project", "parked", "settled", "limit", "aft
 async fn list_orders(
     State(context): Shared,
     query: RawQuery,
-) -> Result<Json<Page<OrderRow>>, Problem> {
+) -> Result<Readable<Page<OrderRow>>, Problem> {
     let words = Words::read(query, &QUERY)?;
     let limit = page_size(words.number("limit")?);
     let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
@@ -74,7 +75,7 @@ async fn list_orders(
         must_be_known(&context, project).await?;
     }
     let orders = context.store.orders(&filter).await?;
-    Ok(Json(orders.into()))
+    Ok(Readable(orders.into()))
 }
 
 /// Tells a name that is mistyped from a project that has no orders. One that is no longer configured may have some.
@@ -97,11 +98,11 @@ type Asked = Result<Path<(String, String)>, PathRejection>;
 async fn find_order(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,
-) -> Result<Json<OrderHistory>, Problem> {
+) -> Result<Readable<OrderHistory>, Problem> {
     let order = path(asked)?;
     match context.store.find(&id(order)?).await? {
         Found::Nothing => Err(unknown_order()),
-        Found::One(history) => Ok(Json(*history)),
+        Found::One(history) => Ok(Readable(*history)),
         Found::Several => {
             let detail = "several projects have this order: ask /api/v1/orders/PROJECT/ORDER";
             Err(Problem::with_detail(StatusCode::CONFLICT, detail))
@@ -117,9 +118,12 @@ fn key(asked: Asked) -> Result<OrderKey, Problem> {
     })
 }
 
-async fn show_order(State(context): Shared, asked: Asked) -> Result<Json<OrderHistory>, Problem> {
+async fn show_order(
+    State(context): Shared,
+    asked: Asked,
+) -> Result<Readable<OrderHistory>, Problem> {
     let history = context.store.history(&key(asked)?).await?;
-    history.map(Json).ok_or_else(unknown_order)
+    history.map(Readable).ok_or_else(unknown_order)
 }
 
 /// An operator wants the truth now; a parked order gets all its tries again.

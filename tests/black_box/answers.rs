@@ -69,7 +69,7 @@ async fn a_repetition_is_counted_and_kept_once() {
         service.tell(nameless).await;
     }
     assert_eq!(accepted(&service).await, [2, 3, 0]);
-    let order = service.order("o1").await;
+    let order = service.order_with("o1", 2).await;
     let repeats: Vec<i64> = order["deliveries"]
         .as_array()
         .expect("a list")
@@ -94,7 +94,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     }
     assert_eq!(accepted(&service).await, [1, 2, 1]);
 
-    let order = service.order("o1").await;
+    let order = service.order_with("o1", 2).await;
     assert_ne!(order["ask_at"], Value::Null, "Sinch is to be asked");
     let deliveries = order["deliveries"].as_array().expect("a list");
     let mut kept = Vec::new();
@@ -262,7 +262,8 @@ async fn a_locked_database_is_a_503_and_passes() {
     answer.assert_refusal(503, "while the database is locked");
     let retry_after = answer.header("retry-after").expect("Retry-After");
     assert!(retry_after.parse::<u32>().is_ok_and(|secs| secs > 0));
-    assert!(asked.elapsed().as_secs() < 8, "{:?}", asked.elapsed());
+    // Long before a caller would give up, on an idle machine.
+    assert!(asked.elapsed().as_secs() < 20, "{:?}", asked.elapsed());
     assert_eq!(service.ask("/readyz").await.status, 503);
 
     file.execute("ROLLBACK").await;

@@ -9,9 +9,9 @@ use crate::instrument::{
 };
 
 /// The time-outs that these services are given.
-const LIMIT: Duration = Duration::from_millis(700);
+const LIMIT: Duration = Duration::from_secs(2);
 /// The latest that a connection may be cut off, on a busy machine.
-const LATEST: Duration = Duration::from_secs(6);
+const LATEST: Duration = Duration::from_secs(30);
 
 fn settings(folder: &tempfile::TempDir) -> Settings {
     Settings::new(folder.path())
@@ -43,10 +43,10 @@ async fn silence_is_cut_off() {
     let mut line = open(&service).await;
     assert_cut_off(&mut line, since, "a silent connection").await;
 
+    let since = Instant::now();
     let mut line = open(&service).await;
     line.send(good("e1").bytes()).await;
     assert_eq!(line.answer().await.expect("an answer").status, 200);
-    let since = Instant::now();
     assert_cut_off(&mut line, since, "a connection that fell silent").await;
 }
 

@@ -118,7 +118,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
         .await;
         set_mode(&path, 0o600);
         let service = Service::start(&settings).await;
-        let order = service.order("o1").await;
+        let order = service.order_with("o1", 1).await;
         assert_eq!(order["deliveries"][0]["event"], "e1", "{suffix}");
     }
     let home = folder();
@@ -198,7 +198,7 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         assert!(!answer.is_ok_and(|answer| answer.status == 200), "{bytes}");
         assert_ne!(service.ended().await.code, Some(0), "{bytes}");
         let service = Service::start(&settings).await;
-        let order = service.order("o1").await;
+        let order = service.order_with("o1", 1).await;
         assert_eq!(order["deliveries"][0]["event"], "e1", "{bytes}");
     }
 }
@@ -271,7 +271,10 @@ async fn a_log_without_its_database_is_not_thrown_away() {
     // As the words say: with the file back in its place, all is there.
     std::fs::rename(&aside, settings.database()).expect("the database can be moved back");
     let service = Service::start(&settings).await;
-    assert_eq!(service.order("o1").await["deliveries"][0]["event"], "e1");
+    assert_eq!(
+        service.order_with("o1", 1).await["deliveries"][0]["event"],
+        "e1"
+    );
 }
 
 #[tokio::test]

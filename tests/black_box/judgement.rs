@@ -13,7 +13,7 @@ use crate::instrument::{
 /// The longest body that these services take.
 const BODY_MAX: usize = 1000;
 /// Far below any time-out that is configured here.
-const AT_ONCE: Duration = Duration::from_secs(4);
+const AT_ONCE: Duration = Duration::from_secs(30);
 
 fn settings(folder: &tempfile::TempDir) -> Settings {
     Settings::new(folder.path())

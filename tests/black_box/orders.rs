@@ -96,7 +96,8 @@ async fn first_news_are_asked_about_and_confirmed() {
 #[tokio::test]
 async fn what_fits_shows_at_once_while_the_api_hangs() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let soon = |s: Settings| s.set("sinch.request_timeout_secs", 3);
+    let (service, simulator) = stage(&folder, &["o1"], &DONE, soon).await;
     simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sinch_callbacks::clock;
-use sinch_callbacks::order::{State, Time};
+use sinch_callbacks::config::Worker;
+use sinch_callbacks::order::{BackOff, Rule, State, Time};
+use sinch_callbacks::simulator::trial::{Course, Mishaps};
 use sinch_callbacks::simulator::{Outage, Reply, Script, Simulator, Trouble, World};
 
 use crate::instrument::{
@@ -31,13 +33,20 @@ async fn disagreeing(service: &Service, simulator: &Simulator) -> Vec<String> {
 
 /// Waits until every order is where Sinch has it.
 pub async fn agree(service: &Service, simulator: &Simulator) {
+    let open = left_open(service, simulator).await;
+    let seed = simulator.world().seed();
+    assert!(open.is_empty(), "seed {seed}: {open:#?}");
+}
+
+/// The same; what disagrees for too long is returned.
+async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
     let agreed = async || {
         let open = disagreeing(service, simulator).await;
         open.is_empty().then_some(())
     };
-    if within(PATIENCE, agreed).await.is_none() {
-        let open = disagreeing(service, simulator).await;
-        panic!("seed {}: {open:#?}", simulator.world().seed());
+    match within(PATIENCE, agreed).await {
+        Some(()) => Vec::new(),
+        None => disagreeing(service, simulator).await,
     }
 }
 
@@ -107,8 +116,9 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
     assert_eq!(service.status().await["orders_parked"], 0);
-    // The budget has room for a tenth of a second; whatever was under way may arrive together.
-    let most = PER_SECOND + PER_SECOND / 10 + LANES;
+    // The budget has room for a tenth of a second. Whatever was under way may arrive together, with what was given up
+    // in time and is asked anew.
+    let most = PER_SECOND + PER_SECOND / 10 + 2 * LANES;
     let busiest = busiest_second(&simulator);
     assert!(
         busiest <= most,
@@ -118,6 +128,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
 
 #[tokio::test]
 async fn one_question_at_a_time_tries_whether_sinch_is_back() {
+    const PROBES: usize = 8;
     let folder = folder();
     let history = [(0, State::Created), (1, State::InReview)];
     let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
@@ -140,17 +151,15 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
     // What was under way when the gate closed may still arrive: as much as there are lanes.
     let before = simulator.asks().len() + 8;
     until("some probes", async || {
-        (simulator.asks().len() > before + 4).then_some(())
+        (simulator.asks().len() > before + PROBES).then_some(())
     })
     .await;
     let asks = simulator.asks();
-    let gaps: Vec<Duration> = asks[before..]
-        .windows(2)
-        .map(|pair| pair[1].at.since(pair[0].at))
-        .collect();
-    // With a cap of a second, a probe waits for half a second at least.
-    let least = Duration::from_millis(450);
-    assert!(gaps.iter().all(|gap| *gap >= least), "{gaps:?}");
+    let took = asks[before + PROBES].at.since(asks[before].at);
+    // With a cap of a second, a probe waits for half a second at least. One that is late on its way comes closer to the
+    // next; over many that makes no difference.
+    let least = Duration::from_millis(500) * (PROBES as u32 - 2);
+    assert!(took >= least, "{PROBES} probes in {took:?}");
 
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
@@ -176,11 +185,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let bad = [
         (200, order(PROJECT, "o2"), "idNumberOrder is not"),
         (200, order("another-project", "o1"), "projectId is not"),
-        (
-            200,
-            "<html>Please log in</html>".to_owned(),
-            "not a JSON object",
-        ),
+        (200, "<html>Please log in</html>".to_owned(), "it is HTML"),
         (
             200,
             order(PROJECT, "o1")[..60].to_owned(),
@@ -189,7 +194,8 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
         (200, String::new(), "not a JSON object"),
         (302, order(PROJECT, "o1"), "redirect"),
         (204, String::new(), "only 200 is an answer"),
-        (404, "<h1>404</h1>".to_owned(), "not the API's own 404"),
+        (404, "<h1>404</h1>".to_owned(), "it is HTML"),
+        (404, "{}".to_owned(), "not the API's own 404"),
         (500, order(PROJECT, "o1"), "failed over this order"),
         (409, order(PROJECT, "o1"), "does not accept"),
     ];
@@ -224,33 +230,81 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_hostile_world_ends_in_agreement() {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let folder = folder();
-    let trouble = Trouble {
-        delay_max: Duration::from_secs(3),
-        staleness: Duration::from_secs(1),
-        young: Duration::from_secs(1),
-        reopened: 0.1,
-        ..Trouble::demo()
-    };
-    let script = Script {
+/// How stale this world's answers are at most.
+const STALENESS: Duration = Duration::from_secs(1);
+
+fn hostile() -> Script {
+    Script {
         project: id(PROJECT),
         orders: 60,
         span: Duration::from_secs(4),
-        trouble,
+        trouble: Trouble {
+            delay_max: Duration::from_secs(3),
+            staleness: STALENESS,
+            young: Duration::from_secs(1),
+            reopened: 0.1,
+            ..Trouble::demo()
+        },
+    }
+}
+
+/// What the rules alone make of the hostile world of this seed, with many choices of moments; `None`: the truth, each time
+/// and soon.
+fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
+    const TIMES: u64 = 100;
+    const LATEST: Duration = Duration::from_secs(40);
+    let script = hostile();
+    let world = World::new(seed, &script);
+    let course = Course {
+        seed,
+        orders: script.orders as u64,
+        span: script.span,
+        trouble: script.trouble,
+        crash: 0.0,
+        timeless: 0.0,
+        foreign: 0.0,
+        nosy: 0.0,
+        clock_off_max: Duration::ZERO,
+        mishaps: Mishaps::none(),
+        deaf: false,
+        rule: Rule::new(STALENESS, STALENESS),
+        back_off: BackOff {
+            base: Duration::from_millis(100),
+            cap: Duration::from_secs(1),
+            attempts_max: Worker::default().attempts_max,
+        },
     };
+    let tally = course.replay(&world, TIMES);
+    let order = |index: u64| world.orders().nth(index as usize % script.orders);
+    let (late, index) = tally.latest;
+    let wrong = if late > LATEST {
+        format!("{:?} was known {late:?} late", order(index))
+    } else {
+        let (index, wrong) = tally.failed.first()?;
+        format!("{:?}: {wrong}", order(*index))
+    };
+    Some(wrong)
+}
+
+async fn ends_in_agreement(seed: u64) {
+    println!("seed {seed}");
+    let folder = folder();
     let settings = Settings::new(folder.path())
-        .set("worker.staleness_secs", 1)
-        .set("worker.staleness_max_secs", 1)
+        .set("worker.staleness_secs", STALENESS.as_secs())
+        .set("worker.staleness_max_secs", STALENESS.as_secs())
         .set("worker.lanes", 8);
-    let (simulator, settings) = play(World::new(seed, &script), settings).await;
+    let (simulator, settings) = play(World::new(seed, &hostile()), settings).await;
     let service = Service::start(&settings).await;
     simulator.set_callback_url(Some(service.callback_url()));
     simulator.played_out().await;
-    agree(&service, &simulator).await;
+    let open = left_open(&service, &simulator).await;
+    if !open.is_empty() {
+        let culprit = match wrong_by_the_rules_alone(seed) {
+            Some(wrong) => format!("the rules, which fail alone, too: {wrong}"),
+            None => "the service or the test, for the rules alone find the truth".to_owned(),
+        };
+        panic!("seed {seed}: {open:#?}; at fault: {culprit}");
+    }
     let stats = simulator.stats();
     assert_eq!(
         (stats.refused, stats.given_up),
@@ -259,6 +313,21 @@ async fn a_hostile_world_ends_in_agreement() {
     );
     assert!(
         stats.lost > 0 && stats.doubled > 0 && stats.delayed > 0,
-        "{stats:?}"
+        "seed {seed}: {stats:?}"
     );
+}
+
+#[tokio::test]
+async fn a_hostile_world_ends_in_agreement() {
+    ends_in_agreement(fastrand::u64(..)).await;
+}
+
+/// An order that is left again within the seconds in which an open state counts as passed on the way to a final one, and
+/// a stale answer: by one course of moments or another each of these was shown wrongly once.
+#[tokio::test]
+async fn worlds_that_went_wrong_once_end_in_agreement() {
+    for seed in [147_815_109_026_830_621] {
+        assert_eq!(wrong_by_the_rules_alone(seed), None, "seed {seed}");
+        ends_in_agreement(seed).await;
+    }
 }

@@ -335,7 +335,9 @@ async fn healthcheck_asks_the_running_service() {
     file.execute("BEGIN EXCLUSIVE").await;
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, FAILURE, "{err}");
-    assert!(err.contains("locked"), "{err}");
+    // The latter where something else waits for the lock already.
+    let known = ["the database is locked", "the database does not answer"];
+    assert!(known.iter().any(|why| err.contains(why)), "{err}");
     file.execute("ROLLBACK").await;
     service.stop().await;
     let (code, _, err) = with(&there, "healthcheck").await;

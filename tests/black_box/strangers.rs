@@ -9,7 +9,7 @@ use crate::instrument::{
 };
 
 /// The latest that a stranger may be hung up on, on a busy machine.
-const LATEST: Duration = Duration::from_secs(20);
+const LATEST: Duration = Duration::from_secs(30);
 
 fn good(event_id: &str) -> Request {
     let body = event(event_id, "o1", "IN_REVIEW", clock::now());

@@ -25,7 +25,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::play::{Play, START};
+use fastrand::Rng;
+
+use self::play::{Chances, Play, START};
 use self::rules::Believer;
 use super::lock;
 use super::script::{Script, Trouble};
@@ -200,7 +202,28 @@ impl Course {
             return Vec::new();
         };
         let deliveries = self.deliveries(&told, &life.id);
-        Play::new(self, &world, life, deliveries, made(mind, life)).tell()
+        let chances = Chances::of(&world, life);
+        Play::new(self, &world, life, deliveries, made(mind, life), chances).tell()
+    }
+
+    /// Plays every order of a world that was played by the clock before, so many times, each with other moments at which
+    /// the service acts: the house rule alone, without the service. Sinch answers in the same way as it did there.
+    pub fn replay(&self, world: &World, times: u64) -> Tally {
+        let (told, mut tally) = (told(world), Tally::default());
+        let mut index = 0..;
+        for moments in 0..times {
+            for (life, index) in world.orders().zip(&mut index) {
+                let deliveries = self.deliveries(&told, &life.id);
+                let mind = Believer::new(Contender::House, since(life));
+                let chances = Chances {
+                    dice: world.dice(life),
+                    chance: Rng::with_seed(moments),
+                };
+                let play = Play::new(self, world, life, deliveries, mind, chances);
+                tally.count(index, play.run());
+            }
+        }
+        tally
     }
 
     fn play_batch<M: Mind>(&self, mind: &MakeMind<'_, M>, first: u64, tally: &mut Tally) {
@@ -211,8 +234,9 @@ impl Course {
                 continue;
             }
             let deliveries = self.deliveries(&told, &life.id);
-            let verdict = Play::new(self, &world, life, deliveries, made(mind, life)).run();
-            tally.count(index, verdict);
+            let chances = Chances::of(&world, life);
+            let play = Play::new(self, &world, life, deliveries, made(mind, life), chances);
+            tally.count(index, play.run());
         }
     }
 
@@ -252,7 +276,12 @@ impl Course {
 type MakeMind<'a, M> = dyn Fn(&Id, Time) -> M + Sync + 'a;
 
 fn made<M>(mind: &MakeMind<'_, M>, life: &Life) -> M {
-    mind(&life.id, START.plus(life.created().unwrap_or_default()))
+    mind(&life.id, since(life))
+}
+
+/// When an order was created.
+fn since(life: &Life) -> Time {
+    START.plus(life.created().unwrap_or_default())
 }
 
 /// What is told of each order: a world tells of one after the other.

@@ -48,6 +48,23 @@ struct Flight {
     done: Duration,
 }
 
+/// What decides everything that is chance.
+pub(super) struct Chances {
+    /// … of what Sinch answers.
+    pub dice: Rng,
+    /// … of the rest: when the service acts, and what goes wrong on our side.
+    pub chance: Rng,
+}
+
+impl Chances {
+    /// Both from the order's own chance.
+    pub fn of(world: &World, life: &Life) -> Chances {
+        let mut dice = world.dice(life);
+        let chance = dice.fork();
+        Chances { dice, chance }
+    }
+}
+
 /// One order and all that is under way for it.
 pub(super) struct Play<'a, M> {
     pub(super) course: &'a Course,
@@ -99,9 +116,8 @@ impl<'a, M: Mind> Play<'a, M> {
         life: &'a Life,
         deliveries: Vec<(Duration, &'a Notice)>,
         mind: M,
+        Chances { dice, mut chance }: Chances,
     ) -> Play<'a, M> {
-        let mut dice = world.dice(life);
-        let mut chance = dice.fork();
         let off = i64::try_from(course.clock_off_max.as_micros()).unwrap_or(0);
         let ahead_micros = chance.i64(-off..=off);
         let fate = Fate::draw(&course.mishaps, life, &mut chance);

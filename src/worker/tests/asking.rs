@@ -24,7 +24,7 @@ use crate::vitals::Vitals;
 use crate::worker::Asker;
 use crate::worker::settle::Settler;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const ORDERS: usize = 300;
 

@@ -134,6 +134,17 @@ impl Service {
         .await
     }
 
+    /// Waits until so many deliveries, at least, about an order were looked at: an acknowledgement does not wait for that.
+    pub async fn order_with(&self, order: &str, deliveries: usize) -> Value {
+        self.order_when(order, "deliveries", |found| {
+            let known = found["deliveries"].as_array();
+            known.is_some_and(|known| {
+                known.len() >= deliveries && known.iter().all(|row| row["phase"] != "waiting")
+            })
+        })
+        .await
+    }
+
     /// Waits until Sinch has confirmed this state of an order and nothing is open.
     pub async fn settles(&self, order: &str, state: &str) -> Value {
         self.order_when(order, state, |found| {

@@ -29,7 +29,7 @@ mod shrink;
 mod space;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transitions;
 mod unreadable;
 mod visit;

@@ -48,6 +48,20 @@ fn at(secs: i64) -> Time {
     Time(secs * 1_000_000)
 }
 
+/// A folder for a database, in memory where there is plenty of it: what these tests prove does not hang on a disk, and
+/// thousands of commits need not wait for a busy one.
+pub(crate) fn folder() -> TempDir {
+    const PLENTY_BYTES: u64 = 4 << 30;
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+    let folder = if free >= PLENTY_BYTES {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a folder")
+}
+
 /// A database in a folder of its own.
 struct House {
     folder: TempDir,
@@ -68,7 +82,7 @@ fn settings(path: PathBuf) -> Settings {
 
 impl House {
     async fn new() -> House {
-        House::open(tempfile::tempdir().expect("a folder")).await
+        House::open(folder()).await
     }
 
     async fn open(folder: TempDir) -> House {

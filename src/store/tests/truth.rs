@@ -42,7 +42,7 @@ impl Database {
     fn new(name: &Id, since: Time, forgets: Forgets) -> Database {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Arc::new(runtime.expect("a runtime"));
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder();
         let (store, writer) = start(&runtime, &folder, since);
         Database {
             runtime,
@@ -281,11 +281,16 @@ fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
 #[test]
 fn a_database_that_forgets_is_found_out() {
     for forgets in [Forgets::News, Forgets::Hints] {
-        let course = Course {
-            crash: 0.4,
-            ..course(SEED, 12)
+        let is_found = |orders: u64| {
+            let course = Course {
+                crash: 0.4,
+                ..course(SEED, orders)
+            };
+            let mind = |name: &Id, since: Time| Database::new(name, since, forgets);
+            course.run_with(&mind, 4).is_wrong()
         };
-        let tally = course.run_with(&|name, since| Database::new(name, since, forgets), 4);
-        assert!(tally.is_wrong(), "seed {SEED}: {forgets:?} is not noticed");
+        // A few orders tell most often.
+        let found = [2, 4, 12].into_iter().any(is_found);
+        assert!(found, "seed {SEED}: {forgets:?} is not noticed");
     }
 }

@@ -40,7 +40,7 @@ pub struct House {
 
 impl House {
     pub async fn new(orders: usize) -> House {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = store::tests::folder();
         let settings = Settings {
             path: folder.path().join("asking.db"),
             waiting_max: 8192,

@@ -149,7 +149,7 @@ async fn open(path: PathBuf, now: Time) -> Opened {
 
 impl Service {
     pub async fn start(seed: u64, without: Without) -> Service {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = store::tests::folder();
         let (store, gate, writer) = open(folder.path().join("played.db"), BEGAN).await;
         Service {
             folder,

@@ -251,7 +251,7 @@ fn hostile() -> Script {
 /// What the rules alone make of the hostile world of this seed, with many choices of moments; `None`: the truth, each time
 /// and soon.
 fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
-    const TIMES: u64 = 100;
+    const TIMES: u64 = 1000;
     const LATEST: Duration = Duration::from_secs(40);
     let script = hostile();
     let world = World::new(seed, &script);

@@ -37,6 +37,9 @@ use crate::order::{BackOff, Id, Rule, Time};
 /// So many orders share a world: enough for its ways of life, few enough to make one for a single order.
 const BATCH: u64 = 64;
 
+/// How much longer a callback takes at most where a world was played by the clock.
+const DELAY_MAX: Duration = Duration::from_secs(1);
+
 /// What the rules are put through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
@@ -207,17 +210,23 @@ impl Course {
     }
 
     /// Plays every order of a world that was played by the clock before, so many times, each with other moments at which
-    /// the service acts: the house rule alone, without the service. Sinch answers in the same way as it did there.
+    /// callbacks come and the service acts: the house rule alone, without the service. Sinch answers in the same way as
+    /// it did there.
     pub fn replay(&self, world: &World, times: u64) -> Tally {
         let (told, mut tally) = (told(world), Tally::default());
         let mut index = 0..;
         for moments in 0..times {
             for (life, index) in world.orders().zip(&mut index) {
-                let deliveries = self.deliveries(&told, &life.id);
+                let mut chance = Rng::with_seed(moments);
+                let mut deliveries = self.deliveries(&told, &life.id);
+                for (at, _) in &mut deliveries {
+                    *at += DELAY_MAX.mul_f64(chance.f64());
+                }
+                deliveries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
                 let mind = Believer::new(Contender::House, since(life));
                 let chances = Chances {
                     dice: world.dice(life),
-                    chance: Rng::with_seed(moments),
+                    chance,
                 };
                 let play = Play::new(self, world, life, deliveries, mind, chances);
                 tally.count(index, play.run());

@@ -17,7 +17,11 @@ pub(super) fn ask_again_at(
     // One question settles all others.
     let hints = order.hints.iter().filter(open);
     let settled_at = hints.map(|hint| hint.settles_at(rule)).max();
-    let settled_at = settled_at.filter(|at| *at > asked_at);
+    // While events keep coming, each answer would ask for the next one.
+    let rested_at = asked_at.plus(rule.cooldown);
+    let settled_at = settled_at
+        .filter(|at| *at > asked_at)
+        .map(|at| at.max(rested_at));
     if let Some(tie) = &order.tie {
         let sure_at = rule.sure_at(tie.since).max(asked_at);
         return Some(settled_at.map_or(sure_at, |at| at.min(sure_at)));

@@ -119,7 +119,7 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
         Some(State::Blocked),
         "may not show yet"
     );
-    assert_eq!(early.order.ask_at, Some(at(NOW + 16)));
+    assert_eq!(early.order.ask_at, Some(at(NOW + 15).plus(rule.cooldown)));
     let late = reconcile(
         &early.order,
         &shown(State::InReview, KNOWN),

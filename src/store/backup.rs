@@ -29,6 +29,14 @@ pub enum CopyError {
     /// The backup would take the place of the database.
     #[error("{0} is a file of the database itself: name another one")]
     Itself(PathBuf),
+    /// The backup would take the place of what is not one.
+    #[error("{0} is no regular file: name another one")]
+    Irregular(PathBuf),
+    /// SQLite would take it for a part of the backup.
+    #[error(
+        "{0} is there, and SQLite would read it as a part of the copy: move it away, name another file, or add --overwrite, which removes it"
+    )]
+    Leftover(PathBuf),
     /// The database holds something.
     #[error(
         "{0} is a database already: add --replace, and it is put aside as {0}.replaced, together with its -wal"
@@ -78,9 +86,7 @@ pub async fn backup(
         return Err(CopyError::Nothing(place.path));
     }
     let (folder, target) = find_target(&place, target)?;
-    if target.exists() && !may_overwrite {
-        return Err(CopyError::Exists(target));
-    }
+    refuse_taken(&target, may_overwrite)?;
     let system = |error| CopyError::System {
         path: target.clone(),
         error,
@@ -106,6 +112,10 @@ pub async fn backup(
         Err(error) => Err(error),
     }?;
     copy.as_file().sync_all().map_err(system)?;
+    refuse_taken(&target, may_overwrite)?;
+    for leftover in leftovers(&target) {
+        std::fs::remove_file(leftover).map_err(system)?;
+    }
     let persisted = if may_overwrite {
         copy.persist(&target)
     } else {
@@ -131,6 +141,33 @@ fn find_target(place: &Place, named: &Path) -> Result<(PathBuf, PathBuf), CopyEr
         true => Err(CopyError::Itself(target)),
         false => Ok((folder, target)),
     }
+}
+
+/// Refuses to put a copy where something else is: a file, unless it may be overwritten, or one beside it that SQLite
+/// would read as a part of the copy. What another service works on is refused in any case.
+fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
+    match std::fs::symlink_metadata(target) {
+        Ok(found) if !found.is_file() => return Err(CopyError::Irregular(target.to_owned())),
+        Ok(_) if !may_overwrite => return Err(CopyError::Exists(target.to_owned())),
+        Ok(_) => {
+            let is_held = File::open(target).is_ok_and(|file| file.try_lock_shared().is_err());
+            if is_held {
+                return Err(OpenError::Held(target.to_owned()).into());
+            }
+        }
+        Err(_) => {}
+    }
+    match leftovers(target).next() {
+        Some(leftover) if !may_overwrite => Err(CopyError::Leftover(leftover)),
+        _ => Ok(()),
+    }
+}
+
+/// What lies beside a file and SQLite would read as a part of it.
+fn leftovers(target: &Path) -> impl Iterator<Item = PathBuf> {
+    let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
+    let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    logs.into_iter().filter(is_there)
 }
 
 async fn copy_into(

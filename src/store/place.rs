@@ -11,7 +11,7 @@ use super::OpenError;
 use crate::exposure;
 
 /// What SQLite keeps beside the database while it is open, and we keep for as long.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", ".lock"];
+const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
 /// The database's place, found once: every later look goes there, by whichever link the operator named it.
 #[derive(Clone, Debug)]

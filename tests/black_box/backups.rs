@@ -54,7 +54,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     let again = copy(&settings, "backup", &file, None).await;
     assert_eq!(again.code, FAILURE, "{again:?}");
     assert!(again.err.contains("is there already"), "{again:?}");
-    for suffix in ["", "-wal", "-shm", ".lock"] {
+    for suffix in ["", "-wal", "-shm", "-journal", ".lock"] {
         let own = File::beside(&settings.database(), suffix);
         let refused = copy(&settings, "backup", &own, Some("--overwrite")).await;
         assert_eq!(refused.code, FAILURE, "{refused:?}");
@@ -86,6 +86,55 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
         "the control: what came after is not in it"
     );
     drop((home, elsewhere));
+}
+
+/// SQLite would read a log that lies beside the copy as a part of it.
+#[tokio::test]
+async fn a_backup_has_nothing_beside_it() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let file = home.path().join(format!("to{suffix}.db"));
+        let leftover = File::beside(&file, suffix);
+        std::fs::write(&leftover, "of another database").expect("can be written");
+        let refused = copy(&settings, "backup", &file, None).await;
+        assert_eq!(refused.code, FAILURE, "{refused:?}");
+        let name = leftover.display().to_string();
+        assert!(refused.err.contains(&name), "{refused:?}");
+        assert!(refused.err.contains("--overwrite"), "{refused:?}");
+        assert!(leftover.exists() && !file.exists());
+        let copied = copy(&settings, "backup", &file, Some("--overwrite")).await;
+        assert_eq!(copied.code, OK, "{copied:?}");
+        assert!(!leftover.exists(), "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_takes_the_place_of_a_file_only() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let [folder, link, dangling, socket] =
+        ["folder", "link", "dangling", "socket"].map(|name| home.path().join(name));
+    std::fs::create_dir(&folder).expect("can be made");
+    let file = home.path().join("file");
+    std::fs::write(&file, "theirs").expect("can be written");
+    std::os::unix::fs::symlink(&file, &link).expect("can be made");
+    std::os::unix::fs::symlink("nowhere", &dangling).expect("can be made");
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).expect("can be made");
+    for target in [folder, link, dangling, socket] {
+        for option in [None, Some("--overwrite")] {
+            let refused = copy(&settings, "backup", &target, option).await;
+            assert_eq!(refused.code, FAILURE, "{refused:?}");
+            assert!(refused.err.contains("no regular file"), "{refused:?}");
+            assert!(std::fs::symlink_metadata(&target).is_ok_and(|found| !found.is_file()));
+        }
+    }
+    // Nor of what another service works on.
+    let (_elsewhere, other) = place();
+    let service = Service::start(&other).await;
+    let held = copy(&settings, "backup", &other.database(), Some("--overwrite")).await;
+    assert_eq!(held.code, HELD, "{held:?}");
+    assert_eq!(service.stop().await.code, OK);
 }
 
 /// Neither needs to know of projects and their secrets.

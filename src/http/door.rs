@@ -154,7 +154,7 @@ fn send_away(words: &Arc<[u8]>, places: &Arc<Semaphore>) -> Welcome {
     }
 }
 
-/// Tells a peer these words and hangs up. It takes no longer than [`FAREWELL`], whatever the peer does.
+/// Tells a peer these words and hangs up. It takes no longer than a second, whatever the peer does.
 pub async fn send_off(mut stream: TcpStream, words: Arc<[u8]>, _place: OwnedSemaphorePermit) {
     // Whoever does not let itself be told is hung up on.
     let _ = timeout(FAREWELL, say(&mut stream, &words)).await;

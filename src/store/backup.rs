@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::NamedTempFile;
 
@@ -208,6 +209,7 @@ pub async fn restore(
     may_replace: bool,
 ) -> Result<Copied, CopyError> {
     let place = Place::find(database)?;
+    place.refuse_broken_off()?;
     place.refuse_unwritable()?;
     let held = Held {
         lock: Lock::take(&place)?,
@@ -295,23 +297,41 @@ fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Puts the database aside, and the copy in its place. Wherever this breaks off, a start refuses what is there, or finds
-/// one of the two whole: a log is never beside a database that is not its own, nor a database without its log.
+/// Puts the database aside, and the copy in its place: in one step where it has no log of its own. Wherever this breaks
+/// off, a start refuses what is there, or finds one of the two whole: a log is never beside a database that is not its
+/// own, nor a database without its log.
 fn put_in_place(copy: &Path, place: &Place) -> io::Result<()> {
     let aside = beside(&place.path, ".replaced");
-    if place.is_empty() && place.wal_bytes() == 0 {
-        gone(std::fs::remove_file(beside(&place.path, "-wal")))?;
-    } else {
+    let (is_empty, has_log) = (place.is_empty(), place.wal_bytes() > 0);
+    if !is_empty || has_log {
         gone(std::fs::remove_file(beside(&aside, "-wal")))?;
-        gone(std::fs::rename(&place.path, &aside))?;
-        gone(std::fs::rename(
-            beside(&place.path, "-wal"),
-            beside(&aside, "-wal"),
-        ))?;
     }
-    gone(std::fs::remove_file(beside(&place.path, "-shm")))?;
-    std::fs::rename(copy, &place.path)?;
+    if has_log {
+        if !is_empty {
+            std::fs::rename(&place.path, &aside)?;
+        }
+        std::fs::rename(beside(&place.path, "-wal"), beside(&aside, "-wal"))?;
+    }
+    for suffix in ["-wal", "-shm"] {
+        gone(std::fs::remove_file(beside(&place.path, suffix)))?;
+    }
+    if is_empty || has_log {
+        std::fs::rename(copy, &place.path)?;
+    } else {
+        swap(copy, &place.path, &aside)?;
+    }
     sync_folder(&place.folder)
+}
+
+/// Puts a file aside and another one in its place, which is never empty meanwhile if the file system can do that.
+fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
+    std::fs::rename(copy, aside)?;
+    if renameat_with(CWD, aside, CWD, path, RenameFlags::EXCHANGE).is_err() {
+        std::fs::rename(aside, copy)?;
+        std::fs::rename(path, aside)?;
+        std::fs::rename(copy, path)?;
+    }
+    Ok(())
 }
 
 /// That a file is not there is as good.

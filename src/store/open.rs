@@ -48,6 +48,12 @@ pub enum OpenError {
         "{0} is missing or empty but its -wal is there: restore the database file beside it, or move the -wal away to start anew"
     )]
     Orphaned(PathBuf),
+    /// What a restore has put aside, and nothing in its place.
+    #[error(
+        "{0} is missing or empty, and beside it is {0}.replaced or {0}.replaced-wal, the database before a restore, which was perhaps broken off: \
+         move what is there of the two back to {0} and {0}-wal, or move it away to start anew or restore a backup"
+    )]
+    BrokenOff(PathBuf),
     /// A write-ahead log beside a link, where SQLite does not look for it.
     #[error(
         "{wal} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
@@ -101,6 +107,7 @@ pub struct Held {
 /// [`OpenError`]; nothing has changed then.
 pub fn hold(path: &Path) -> Result<Held, OpenError> {
     let place = Place::find(path)?;
+    place.refuse_broken_off()?;
     place.refuse_orphan()?;
     place.refuse_unwritable()?;
     let lock = Lock::take(&place)?;

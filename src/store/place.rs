@@ -70,6 +70,18 @@ impl Place {
         Ok(Place { path, folder })
     }
 
+    /// Refuses an empty place beside what a restore has put aside: the one that would fill it was broken off, or the
+    /// database was lost since. Whoever begins anew there would hide what is acknowledged, and the next restore
+    /// would throw it away.
+    pub(super) fn refuse_broken_off(&self) -> Result<(), OpenError> {
+        let aside = beside(&self.path, ".replaced");
+        let is_aside = length(&aside) > 0 || length(&beside(&aside, "-wal")) > 0;
+        if self.is_empty() && is_aside {
+            return Err(OpenError::BrokenOff(self.path.clone()));
+        }
+        Ok(())
+    }
+
     /// Refuses a write-ahead log without its database: SQLite would delete it silently, and with it what was
     /// acknowledged. An empty file is none.
     pub(super) fn refuse_orphan(&self) -> Result<(), OpenError> {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -179,6 +181,77 @@ async fn a_restored_database_counts_as_one_that_was_not_closed() {
     assert!(File::beside(&settings.database(), ".replaced").exists());
     let mode = std::fs::metadata(settings.database()).expect("is there");
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+}
+
+/// Where a restore was broken off, nothing begins anew, and what it had put aside stays.
+#[tokio::test]
+async fn what_was_put_aside_is_not_lost_when_a_restore_breaks_off() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let file = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let database = settings.database();
+    std::fs::remove_file(&database).expect("was there");
+    let config = settings.write();
+    for is_empty in [false, true] {
+        for (suffix, has_log) in [
+            (".replaced", false),
+            (".replaced-wal", false),
+            (".replaced", true),
+        ] {
+            let aside = File::beside(&database, suffix);
+            let log = File::beside(&database, "-wal");
+            if has_log {
+                std::fs::write(&log, "its log").expect("can be written");
+            }
+            std::fs::write(&aside, "of great worth").expect("can be written");
+            if is_empty {
+                std::fs::write(&database, "").expect("can be written");
+            }
+            let arguments = ["--config".as_ref(), config.as_os_str(), "check".as_ref()];
+            let checked = run(arguments).await;
+            let restored = copy(&settings, "restore", &file, Some("--replace")).await;
+            assert!(checked.out.contains(".replaced"), "{checked:?}");
+            assert!(restored.err.contains(".replaced"), "{restored:?}");
+            assert_eq!((checked.code, restored.code), (FAILURE, FAILURE));
+            let kept = std::fs::read_to_string(&aside).expect("is there");
+            assert_eq!(kept, "of great worth");
+            for file in [aside, log, database.clone()] {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+    let restored = copy(&settings, "restore", &file, None).await;
+    assert_eq!(restored.code, OK, "the control: {restored:?}");
+}
+
+/// The database is replaced in one step.
+#[tokio::test]
+async fn a_restore_leaves_no_moment_without_a_database() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let file = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (over, path) = (is_over.clone(), settings.database());
+    let watch = std::thread::spawn(move || {
+        let mut missing = 0;
+        while !over.load(Ordering::Relaxed) {
+            missing += usize::from(std::fs::metadata(&path).is_err());
+        }
+        missing
+    });
+    for _ in 0..20 {
+        let restored = copy(&settings, "restore", &file, Some("--replace")).await;
+        assert_eq!(restored.code, OK, "{restored:?}");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    assert_eq!(watch.join().expect("ends"), 0);
+    let mut aside = File::open(&File::beside(&settings.database(), ".replaced")).await;
+    assert!(aside.is_intact().await);
+    aside.close().await;
 }
 
 /// A log that the service did not live to fold in is part of what is copied, put aside or put back.

@@ -316,7 +316,7 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
     let missing_since = *order.missing_since.get_or_insert(asked_at);
     // Once could be a replica that lags behind, or the end of an outage.
     let repeated = asked_at >= missing_since.plus(rule.staleness).plus(Rule::APART);
-    let mut claims = order.hints.iter().chain(&order.doubts);
+    let claims = order.hints.iter().chain(&order.doubts);
     if let Some(known) = &order.confirmed
         && known.state.is_final()
     {
@@ -328,10 +328,16 @@ fn not_found(order: &mut Order, asked_at: Time, rule: &Rule) -> Finding {
         order.tie.take_if(|tie| asked_at >= rule.sure_at(tie.since));
         return Finding::Gone(state);
     }
-    let expected = claims.any(|hint| hint.state == Some(State::Expired))
-        || order.confirmed.as_ref().is_some_and(|known| {
-            known.state == State::Created && known.expires_at.is_some_and(|at| at <= asked_at)
-        });
+    let claimed: Vec<State> = claims.filter_map(|claim| claim.state).collect();
+    // What was submitted has no reservation that could run out.
+    let submitted = claimed.iter().any(|state| match state {
+        State::InReview | State::Blocked | State::Completed | State::Rejected => true,
+        State::Created | State::Expired => false,
+    });
+    let ran_out = order.confirmed.as_ref().is_some_and(|known| {
+        known.state == State::Created && known.expires_at.is_some_and(|at| at <= asked_at)
+    });
+    let expected = claimed.contains(&State::Expired) || ran_out && !submitted;
     if !(expected && repeated) {
         return Finding::NotFound;
     }

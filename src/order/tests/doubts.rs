@@ -144,3 +144,51 @@ fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
         assert_eq!(look.order.hints.len(), claims, "{said_at:?}");
     }
 }
+
+/// The end of an outage can be a 404 as well as its beginning, and what was submitted does not run out.
+#[test]
+fn neither_404s_around_an_outage_nor_a_submitted_order_expire() {
+    let mut known = confirmed(State::Created);
+    if let Some(known) = &mut known.confirmed {
+        known.expires_at = Some(at(NOW - 1));
+    }
+    let back_off = BackOff {
+        base: Duration::from_secs(1),
+        cap: Duration::from_secs(300),
+        attempts_max: 30,
+    };
+    let tried = |order: &Order, result: &Result<Answer, Failure>, secs: i64| {
+        let tried = Tried {
+            asked_at: at(NOW + secs),
+            result,
+            healthy: result.is_ok(),
+            now: at(NOW + secs),
+            roll: 0.0,
+        };
+        weigh(order, tried, &rule(), &back_off)
+    };
+    let missing = Ok(Answer::NotFound);
+    let down = Err(Failure {
+        reason: "503".to_owned(),
+        wait_min: Duration::ZERO,
+    });
+    let before = tried(&known, &missing, 0).order;
+    assert_eq!(
+        tried(&before, &missing, 20).finding,
+        Ok(Finding::ExpiredUnseen),
+        "two in a row"
+    );
+    let during = tried(&before, &down, 10).order;
+    let after = tried(&during, &missing, 3600);
+    assert_eq!(after.finding, Ok(Finding::NotFound));
+    assert_eq!(
+        tried(&after.order, &missing, 3620).finding,
+        Ok(Finding::ExpiredUnseen)
+    );
+
+    let submitted = decide_one(&known, Status::Known(State::InReview), Some(NOW))
+        .1
+        .order;
+    let once = tried(&submitted, &missing, 0).order;
+    assert_eq!(tried(&once, &missing, 20).finding, Ok(Finding::NotFound));
+}

@@ -253,7 +253,8 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
         of_worker.is_some_and(Value::is_null)
     };
     room.until(worker, "/status", is_well).await;
-    assert_eq!(room.ask("/readyz").await.0, StatusCode::OK, "{worker}");
+    let ready = |status, _: &Value| status == StatusCode::OK;
+    room.until(worker, "/readyz", ready).await;
 
     // Everything that is asked of the table fails from now on.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
@@ -276,7 +277,6 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
 
     let back = format!("ALTER TABLE elsewhere RENAME TO {table}");
     room.execute(&back).await;
-    let ready = |status, _: &Value| status == StatusCode::OK;
     room.until(worker, "/readyz", ready).await;
     assert_eq!(room.vitals.workers()[worker], None);
 }

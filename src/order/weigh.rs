@@ -39,8 +39,6 @@ pub fn weigh(order: &Order, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -
             let asked_at = Some(tried.asked_at);
             let order = Order {
                 asked_at,
-                // One 404 before an outage and one after it are not two in a row.
-                missing_since: None,
                 ..order.clone()
             };
             (order, Err(failure.clone()), None)

@@ -145,50 +145,25 @@ fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
     }
 }
 
-/// The end of an outage can be a 404 as well as its beginning, and what was submitted does not run out.
+/// What was submitted has no reservation that could run out, so 404s alone do not make it EXPIRED.
 #[test]
-fn neither_404s_around_an_outage_nor_a_submitted_order_expire() {
+fn an_order_that_was_submitted_does_not_run_out() {
     let mut known = confirmed(State::Created);
     if let Some(known) = &mut known.confirmed {
         known.expires_at = Some(at(NOW - 1));
     }
-    let back_off = BackOff {
-        base: Duration::from_secs(1),
-        cap: Duration::from_secs(300),
-        attempts_max: 30,
+    let twice_missing = |order: &Order| {
+        let once = reconcile(order, &Answer::NotFound, at(NOW), &rule());
+        reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule()).finding
     };
-    let tried = |order: &Order, result: &Result<Answer, Failure>, secs: i64| {
-        let tried = Tried {
-            asked_at: at(NOW + secs),
-            result,
-            healthy: result.is_ok(),
-            now: at(NOW + secs),
-            roll: 0.0,
-        };
-        weigh(order, tried, &rule(), &back_off)
-    };
-    let missing = Ok(Answer::NotFound);
-    let down = Err(Failure {
-        reason: "503".to_owned(),
-        wait_min: Duration::ZERO,
-    });
-    let before = tried(&known, &missing, 0).order;
-    assert_eq!(
-        tried(&before, &missing, 20).finding,
-        Ok(Finding::ExpiredUnseen),
-        "two in a row"
-    );
-    let during = tried(&before, &down, 10).order;
-    let after = tried(&during, &missing, 3600);
-    assert_eq!(after.finding, Ok(Finding::NotFound));
-    assert_eq!(
-        tried(&after.order, &missing, 3620).finding,
-        Ok(Finding::ExpiredUnseen)
-    );
-
-    let submitted = decide_one(&known, Status::Known(State::InReview), Some(NOW))
-        .1
-        .order;
-    let once = tried(&submitted, &missing, 0).order;
-    assert_eq!(tried(&once, &missing, 20).finding, Ok(Finding::NotFound));
+    assert_eq!(twice_missing(&known), Finding::ExpiredUnseen);
+    for said in State::ALL
+        .into_iter()
+        .filter(|said| *said != State::Created)
+    {
+        let claimed = decide_one(&known, Status::Known(said), Some(NOW)).1.order;
+        let expires = said == State::Expired;
+        let finding = twice_missing(&claimed);
+        assert_eq!(finding == Finding::ExpiredUnseen, expires, "{said}");
+    }
 }

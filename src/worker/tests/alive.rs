@@ -63,7 +63,9 @@ impl Room {
     async fn execute(&self, sql: &str) {
         let path = format!("sqlite:{}", self.folder.path().join("room.db").display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
-        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut db);
+        // The writer is at work meanwhile: one that reads first can lose its right to write.
+        let sql = format!("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE; {sql}; COMMIT");
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db);
         done.await.expect("is done");
         db.close().await.expect("closes");
     }

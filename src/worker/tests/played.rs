@@ -108,8 +108,8 @@ pub struct Service {
     questions: u64,
     /// When a question was sent, all of them.
     pub asked: Vec<Time>,
-    /// When a try failed that counts against its order.
-    pub counted: Vec<Time>,
+    /// The tries that failed and count against their order, with their times.
+    pub counted: Vec<(Time, Id)>,
     /// When the gate was closed, as often as it was.
     pub closed: Vec<Time>,
 }
@@ -336,7 +336,7 @@ impl Service {
             };
             let (result, healthy) = pace.tried(&claim.key.order, result, asked_at, self.now, roll);
             if result.is_err() && healthy {
-                self.counted.push(self.now);
+                self.counted.push((self.now, claim.key.order.clone()));
             }
             let gate = self.pace.gate().clone();
             if gate != was_closed {

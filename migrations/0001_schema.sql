@@ -1,5 +1,6 @@
 -- All that the program keeps. Times are integers of microseconds since 1970 UTC, named *_at. Each column says
--- which values it takes: what the program could not read, SQLite does not store.
+-- which values it takes: what the program could not read, SQLite does not store. States stand one by one, since for a
+-- list of values SQLite builds a table at each row that it checks; NULL passes.
 
 -- A Sinch project, by a small number that keeps rows and indexes short.
 CREATE TABLE projects (
@@ -37,7 +38,8 @@ CREATE TABLE orders (
     leased_until_at   INTEGER,
     -- The truth, as Sinch last showed it.
     confirmed_state   TEXT
-        CHECK (confirmed_state IS NULL OR confirmed_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (confirmed_state = 'CREATED' OR confirmed_state = 'IN_REVIEW' OR confirmed_state = 'BLOCKED'
+            OR confirmed_state = 'COMPLETED' OR confirmed_state = 'REJECTED' OR confirmed_state = 'EXPIRED'),
     updated_at        INTEGER,
     shown_at          INTEGER,                     -- when the question was sent that first showed updated_at
     expires_at        INTEGER,
@@ -46,7 +48,8 @@ CREATE TABLE orders (
         CHECK (reopened IN (0, 1)),
     -- What only events say.
     provisional_state TEXT
-        CHECK (provisional_state IS NULL OR provisional_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (provisional_state = 'CREATED' OR provisional_state = 'IN_REVIEW' OR provisional_state = 'BLOCKED'
+            OR provisional_state = 'COMPLETED' OR provisional_state = 'REJECTED' OR provisional_state = 'EXPIRED'),
     provisional_at    INTEGER,
     hints             TEXT    NOT NULL DEFAULT '[]'
         CHECK (hints = '[]' OR (json_valid(hints) AND substr(hints, 1, 1) = '[')),
@@ -57,7 +60,8 @@ CREATE TABLE orders (
     doubts            TEXT    NOT NULL DEFAULT '[]'
         CHECK (doubts = '[]' OR (json_valid(doubts) AND substr(doubts, 1, 1) = '[')),
     tie_state         TEXT
-        CHECK (tie_state IS NULL OR tie_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (tie_state = 'CREATED' OR tie_state = 'IN_REVIEW' OR tie_state = 'BLOCKED'
+            OR tie_state = 'COMPLETED' OR tie_state = 'REJECTED' OR tie_state = 'EXPIRED'),
     tie_since_at      INTEGER,
     missing_since_at  INTEGER,
     alarm             TEXT,                        -- the condition that was last reported, in this state
@@ -79,8 +83,7 @@ CREATE TABLE orders (
             WHEN confirmed_state IS NULL THEN first_seen_at
         END) VIRTUAL,
     -- Since when an order is closed: Sinch has shown its end, nothing is open about it, nobody is to ask, and
-    -- nothing was heard of it since. Final states stand one by one, since for a list of values SQLite builds a
-    -- table at each look at a row.
+    -- nothing was heard of it since.
     closed_at         INTEGER GENERATED ALWAYS AS (
         CASE
             WHEN ask_at IS NULL AND lease IS NULL AND hints = '[]' AND doubts = '[]' AND tie_state IS NULL
@@ -188,9 +191,11 @@ CREATE TABLE transitions (
     order_id   INTEGER NOT NULL REFERENCES orders (id),
     at         INTEGER NOT NULL,
     from_state TEXT
-        CHECK (from_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (from_state = 'CREATED' OR from_state = 'IN_REVIEW' OR from_state = 'BLOCKED'
+            OR from_state = 'COMPLETED' OR from_state = 'REJECTED' OR from_state = 'EXPIRED'),
     to_state   TEXT    NOT NULL
-        CHECK (to_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
+        CHECK (to_state = 'CREATED' OR to_state = 'IN_REVIEW' OR to_state = 'BLOCKED'
+            OR to_state = 'COMPLETED' OR to_state = 'REJECTED' OR to_state = 'EXPIRED'),
     confirmed  INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
     said_at    INTEGER NOT NULL,
     cause      TEXT    NOT NULL,

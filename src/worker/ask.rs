@@ -25,7 +25,7 @@ use crate::vitals::Vitals;
 
 /// How long an order waits in hand for a lane before it is given back. Leases have to last for longer than a
 /// question and this together.
-pub(super) const IN_HAND_MAX: Duration = Duration::from_secs(1);
+const IN_HAND_MAX: Duration = Duration::from_secs(1);
 
 /// The worker that asks for one project.
 pub struct Asker {

@@ -17,14 +17,14 @@ use super::*;
 use crate::http::operators;
 use crate::order::{Answer, Limits, Rule};
 use crate::sinch::api::{Access, Auth, Client};
-use crate::store::{self, ClaimRequest, Gate, Outcome, Spans, Store, Turn, WatchRequest};
+use crate::store::{self, Claim, ClaimRequest, Gate, Outcome, Spans, Store, Turn, WatchRequest};
 use crate::worker::settle::Settler;
 
 /// How long a worker may fail here.
-const PATIENCE: Duration = Duration::from_millis(2500);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How long anything may take that is sure to come.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A worker's database, and the worker, which runs until this is dropped.
 struct Room {
@@ -79,7 +79,7 @@ impl Room {
         })
     }
 
-    fn begin(&mut self, worker: &str) {
+    async fn begin(&mut self, worker: &str) {
         let (store, vitals) = (self.store.clone(), self.vitals.clone());
         let stop = CancellationToken::new();
         match worker.split(' ').next() {
@@ -129,8 +129,9 @@ impl Room {
                     store: store.clone(),
                     vitals,
                 };
+                let claim = claim_one(&store).await.expect("the store can be used");
                 self.spawn(settler.run(came));
-                self.spawn(answer_for_ever(store, outcomes));
+                self.parts.spawn(answer_for_ever(claim, outcomes));
             }
             _ => panic!("{worker} is none"),
         }
@@ -197,11 +198,8 @@ fn asker(store: Store, vitals: Arc<Vitals>) -> Asker {
     }
 }
 
-/// Claims an order and has one answer after another about it, as if each question were its first.
-async fn answer_for_ever(
-    store: Store,
-    outcomes: mpsc::UnboundedSender<Outcome>,
-) -> Result<(), StoreError> {
+/// Claims an order, the only one.
+async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     let watched = WatchRequest {
         project: project(),
         orders: vec![Id::new("o1").expect("an id")],
@@ -214,9 +212,13 @@ async fn answer_for_ever(
         turn: Turn::Oldest,
         apart: Arc::default(),
         now: clock::now(),
-        lease: DEADLINE,
+        lease: DEADLINE * 10,
     };
-    let claim = store.claim(request).await?.remove(0);
+    Ok(store.claim(request).await?.remove(0))
+}
+
+/// Has one answer after another about an order, as if each question were its first.
+async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<Outcome>) {
     loop {
         let outcome = Outcome {
             claim: claim.clone(),
@@ -229,7 +231,7 @@ async fn answer_for_ever(
             back_off: BACK_OFF,
         };
         if outcomes.send(outcome).is_err() {
-            return Ok(());
+            return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -249,7 +251,7 @@ async fn a_worker_that_fails_each_time_is_named_until_it_gets_on() {
 
 async fn fails_and_gets_on(worker: &str, table: &str) {
     let mut room = Room::new().await;
-    room.begin(worker);
+    room.begin(worker).await;
     let is_well = |_: StatusCode, status: &Value| {
         let of_worker = status["workers"].get(worker);
         of_worker.is_some_and(Value::is_null)
@@ -265,20 +267,21 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();
-        status == StatusCode::SERVICE_UNAVAILABLE && detail.contains(&name)
+        // On a busy machine it can fail otherwise first, and has no right to be named for a single failure.
+        let failing = room.vitals.workers().remove(worker).flatten();
+        status == StatusCode::SERVICE_UNAVAILABLE
+            && detail.contains(&name)
+            && detail.contains("no such table")
+            && failing.is_some_and(|failing| failing.times > 1)
     };
     room.until(worker, "/readyz", is_named).await;
     assert!(
         clock::now().since(begun) >= PATIENCE,
         "{worker}: one failure is none"
     );
-    let failing = room.vitals.workers()[worker].clone();
-    let failing = failing.expect("is kept");
-    assert!(failing.error.contains("no such table"), "{failing:?}");
-    assert!(failing.times > 1, "{failing:?}");
 
     let back = format!("ALTER TABLE elsewhere RENAME TO {table}");
     room.execute(&back).await;
     room.until(worker, "/readyz", ready).await;
-    assert_eq!(room.vitals.workers()[worker], None);
+    room.until(worker, "/status", is_well).await;
 }

@@ -45,19 +45,30 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
     format!("http://{address}")
 }
 
-/// A pause of asking is no shorter than what the test waits for, and what hangs is never answered: so nobody
-/// else is asked about in time if these stand for all.
+/// What hangs is never answered, and no pause may run its course: so nobody else is asked about in time if these stand
+/// for all.
 #[tokio::test]
 async fn ten_orders_that_fail_first_hold_up_no_other() {
     // 200 is none: the body names no order.
     for status in [Some(403), Some(503), Some(429), Some(500), Some(200), None] {
         let house = House::new(ORDERS).await;
         let url = sinch(BAD, status).await;
-        let (stop, asking) = house.ask_with(&url, 4, 50.0, Arc::default());
+        let vitals = Arc::new(Vitals::new());
+        let (stop, asking) = house.ask_with(&url, 4, 50.0, vitals.clone());
         let all = (ORDERS - BAD) as i64;
-        let good = "confirmed_state = 'IN_REVIEW'";
         println!("{status:?}");
-        house.until(good, |good| good == all).await;
+        let all_are_asked = |good| {
+            let view = vitals.api_views().remove(project().as_str());
+            let pause = view.and_then(|view| view.paused_until);
+            assert!(
+                pause.is_none_or(|until| until > clock::now()),
+                "{status:?}: a pause ran its course with {good} of {all} asked about"
+            );
+            good == all
+        };
+        house
+            .until("confirmed_state = 'IN_REVIEW'", all_are_asked)
+            .await;
         assert_eq!(house.count("parked IS NOT NULL").await, 0);
         stop.cancel();
         match status {

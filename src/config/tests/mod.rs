@@ -293,11 +293,12 @@ fn http_is_for_this_machine_only() {
     }
 }
 
-/// Lines that are mostly right, so that their mixtures get far.
+/// Lines that are mostly right, so that their mixtures get far. Secrets alone have the marker.
 fn lines() -> impl Strategy<Value = String> {
+    let example = example().replace("key_id = \"key-marker-0123456789\"", "key_id = \"k\"");
+    let right = example.lines().chain(LEAST.lines()).map(str::to_owned);
     let line = prop_oneof![
-        proptest::sample::select(EXAMPLE.lines().chain(LEAST.lines()).collect::<Vec<_>>())
-            .prop_map(str::to_owned),
+        proptest::sample::select(right.collect::<Vec<_>>()),
         (
             "[a-z_]{1,6}|token|secrets|key_secret|allow|lanes",
             "[0-9.:/]{0,6}|\"\\PC{0,8}\"|\\[\\]|\\{\\}"
@@ -318,11 +319,11 @@ proptest! {
         match load(&text, &[]) {
             Ok(loaded) => {
                 let shown = format!("{loaded:?}");
-                prop_assert!(!shown.contains("replace-me"), "{}", shown);
+                prop_assert!(!shown.contains(MARKER), "{}", shown);
             }
             Err(errors) => {
                 let errors = errors.to_string();
-                prop_assert!(!errors.is_empty() && !errors.contains("replace-me"), "{}", errors);
+                prop_assert!(!errors.is_empty() && !errors.contains(MARKER), "{}", errors);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is genuine is answered 200 after it is on disk, whatever it says; 503 if it cannot get there.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use sinch_callbacks::clock;
@@ -257,13 +257,10 @@ async fn a_locked_database_is_a_503_and_passes() {
 
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
     let request = Request::signed(PATH, SECRET, body);
-    let asked = Instant::now();
     let answer = service.send(&request).await;
     answer.assert_refusal(503, "while the database is locked");
     let retry_after = answer.header("retry-after").expect("Retry-After");
     assert!(retry_after.parse::<u32>().is_ok_and(|secs| secs > 0));
-    // Long before a caller would give up, on an idle machine.
-    assert!(asked.elapsed().as_secs() < 20, "{:?}", asked.elapsed());
     assert_eq!(service.ask("/readyz").await.status, 503);
 
     file.execute("ROLLBACK").await;

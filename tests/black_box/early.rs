@@ -7,13 +7,12 @@ use serde_json::json;
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    Answer, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
+    Answer, HOME, Line, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, event, folder,
+    until,
 };
 
 /// The longest body that these services take.
 const BODY_MAX: usize = 1000;
-/// The latest that a connection may be closed, on a busy machine.
-const LATEST: Duration = Duration::from_secs(20);
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// How a request comes.
@@ -57,6 +56,9 @@ fn settings(folder: &tempfile::TempDir) -> Settings {
         .set("callbacks.allow", json!(["127.0.0.1", "203.0.113.1"]))
         .set("callbacks.trusted_proxies", json!(["127.0.0.2"]))
         .set("callbacks.body_max_bytes", BODY_MAX)
+        // Bodies of megabytes take their time on a busy machine.
+        .set("callbacks.body_timeout_secs", 600)
+        .set("callbacks.idle_timeout_secs", 600)
 }
 
 fn chunks(body: &[u8]) -> Vec<u8> {
@@ -111,7 +113,7 @@ async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
 /// Either the next request is served, or the answer said that the connection closes, and it does.
 async fn assert_settled(line: &mut Line, answer: &Answer, next: &Request, served: u16, what: &str) {
     if answer.header("connection") == Some("close") {
-        assert!(line.hangs_up_within(LATEST).await, "{what}: {answer:?}");
+        assert!(line.hangs_up_within(PATIENCE).await, "{what}: {answer:?}");
         return;
     }
     line.send(next.bytes()).await;

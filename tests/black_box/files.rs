@@ -219,7 +219,10 @@ async fn files_that_everybody_can_read_are_warned_about() {
         let path = File::beside(&settings.database(), suffix);
         let path = format!("{:?}", path.display().to_string());
         let warned = |line: &String| line.contains(&path) && line.contains("every user");
-        assert!(service.lines().iter().any(warned), "{path}");
+        until(&format!("a warning of {path}"), async || {
+            service.lines().iter().any(warned).then_some(())
+        })
+        .await;
     }
 }
 

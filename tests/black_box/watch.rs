@@ -96,8 +96,10 @@ async fn a_reservation_that_ends_unheard_is_learnt_by_looking() {
     let service = Service::start(&settings).await;
     let path = format!("/api/v1/orders/{PROJECT}/o1");
     assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
-    service.settles("o1", "CREATED").await;
-    service.settles("o1", "EXPIRED").await;
+    let order = service.settles("o1", "EXPIRED").await;
+    let moves = order["transitions"].as_array().expect("a list");
+    let states: Vec<&Value> = moves.iter().map(|row| &row["to_state"]).collect();
+    assert_eq!(states, ["CREATED", "EXPIRED"]);
     assert_eq!(simulator.stats().events, 0, "nobody has called");
     let convergence = service.status().await["convergence"].take();
     assert_eq!(convergence["changes"], convergence["untold"]);

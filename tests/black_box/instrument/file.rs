@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 
+use super::PATIENCE;
+
 /// A connection beside the service's.
 pub struct File {
     db: SqliteConnection,
@@ -14,7 +16,10 @@ pub struct File {
 impl File {
     /// Opens a file that is there.
     pub async fn open(path: &Path) -> File {
-        let options = SqliteConnectOptions::new().filename(path);
+        // The service may be writing all the time.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(PATIENCE);
         let db = options.connect().await.expect("the database opens");
         File { db }
     }

@@ -20,7 +20,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is sure to come. Generous: the machine may be busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 const POLL: Duration = Duration::from_millis(15);
 

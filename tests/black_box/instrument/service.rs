@@ -7,7 +7,9 @@ use std::ops::Deref;
 use serde_json::Value;
 
 use super::process::Ended;
-use super::{Answer, HOME, Line, PATH, Process, Request, SECRET, Settings, Signal, until};
+use super::{
+    Answer, HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Settings, Signal, until,
+};
 
 /// A service that is ready.
 pub struct Service {
@@ -77,6 +79,19 @@ impl Service {
         exchange(from, self.callbacks, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// What a stranger is answered who sends these bytes, after which it must be hung up on. It has a second for its first
+    /// byte, which on a busy machine can run out: then it tries again.
+    pub async fn tell_stranger(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        until("a stranger to be in time", async || {
+            let mut line = Line::open(STRANGER, self.callbacks).await.ok()?;
+            line.send(bytes.as_ref()).await;
+            let answer = line.answer().await.ok()?;
+            assert!(line.hangs_up_within(PATIENCE).await, "{answer:?}");
+            Some(answer)
+        })
+        .await
     }
 
     /// Sends a callback of the first project, well signed. It must be taken.

@@ -58,12 +58,13 @@ impl Settings {
             .set("worker.staleness_max_secs", 0.6)
             .set("worker.backoff_base_secs", 0.1)
             .set("worker.backoff_cap_secs", 1)
-            .set("worker.shutdown_grace_secs", 8)
+            // No stop is late because the machine is busy.
+            .set("worker.shutdown_grace_secs", 60)
             // Nobody is there: a test that plays Sinch says where.
             .set("sinch.api_url", "http://127.0.0.1:9")
             .set("sinch.token_url", "http://127.0.0.1:9/token")
             // No answer is late because the machine is busy.
-            .set("sinch.request_timeout_secs", 30)
+            .set("sinch.request_timeout_secs", 120)
             .set("log.format", "json")
     }
 

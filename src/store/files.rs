@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,14 @@ use super::place::beside;
 
 /// Bytes of the WAL's header, which is written anew whenever SQLite begins the WAL from its start.
 const HEADER_BYTES: usize = 32;
+/// Where the header has the two random numbers that every page in the log bears as well, and where the index in the
+/// `-shm` has them.
+const SALTS: Range<usize> = 16..24;
+const INDEX_SALTS: Range<usize> = 32..40;
+/// Where the index counts the pages in the log.
+const INDEX_PAGES: Range<usize> = 16..20;
+/// Bytes of the index's head, which is there twice, so that a reader can tell one that is being written.
+const INDEX_HEAD_BYTES: usize = 48;
 /// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
 const FRAME_HEADER_BYTES: u64 = 24;
 /// How the WAL begins, but for its last bit.
@@ -47,7 +56,7 @@ impl Files {
             database: Known::of(path.to_owned())?,
             shortest_bytes: if is_longer { committed } else { u64::MAX },
             shm: Known::of(beside(path, "-shm"))?,
-            wal: Wal::of(beside(path, "-wal"), page_bytes)?,
+            wal: Wal::of(beside(path, "-wal"), &beside(path, "-shm"), page_bytes)?,
         })
     }
 
@@ -127,13 +136,15 @@ struct Wal {
     known: Known,
     /// Closing it harms nobody: SQLite's locks are on the other two files.
     file: File,
+    /// The `-shm`, which is therefore closed only after SQLite has closed it.
+    index: File,
     page_bytes: u64,
     header: [u8; HEADER_BYTES],
     bytes: u64,
 }
 
 impl Wal {
-    fn of(path: PathBuf, page_bytes: u64) -> io::Result<Wal> {
+    fn of(path: PathBuf, index: &Path, page_bytes: u64) -> io::Result<Wal> {
         let file = File::open(&path)?;
         let bytes = file.metadata()?.len();
         let mut header = [0; HEADER_BYTES];
@@ -146,6 +157,7 @@ impl Wal {
             file,
             page_bytes,
             header,
+            index: File::open(index)?,
         })
     }
 
@@ -165,8 +177,23 @@ impl Wal {
         if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
             return Err(self.known.fault("cut short"));
         }
+        if !goes_on && !self.is_indexed(&header) {
+            return Err(self.known.fault("overwritten"));
+        }
         (self.header, self.bytes) = (header, bytes);
         Ok(())
+    }
+
+    /// Whether the log with this header is the one that SQLite writes to: the index in the `-shm`, which it goes by, has
+    /// the same random numbers. One that is empty, or that another program is writing, tells nothing.
+    fn is_indexed(&self, header: &[u8; HEADER_BYTES]) -> bool {
+        let mut index = [0; 2 * INDEX_HEAD_BYTES];
+        if self.index.read_exact_at(&mut index, 0).is_err() {
+            return false;
+        }
+        let (head, again) = index.split_at(INDEX_HEAD_BYTES);
+        let tells = head == again && head[INDEX_PAGES] != [0; 4];
+        !tells || head[INDEX_SALTS] == header[SALTS]
     }
 
     /// Whether the page that was the last in the log is where it was.

@@ -13,10 +13,12 @@ enum Deed {
     Emptied,
     Cut,
     Replaced,
+    /// By the log of another database that has taken so many events: the file stays the same.
+    Overwritten(u32),
 }
 
 impl Deed {
-    fn done_to(self, path: &Path) {
+    async fn done_to(self, path: &Path) {
         let aside = place::beside(path, ".aside");
         let cut_to = |bytes| {
             let file = File::options().write(true).open(path);
@@ -32,6 +34,15 @@ impl Deed {
                 std::fs::copy(path, &aside).expect("can be copied");
                 rename(aside, path).expect("can be replaced");
             }
+            Deed::Overwritten(events) => {
+                let other = House::new().await;
+                for n in 0..events {
+                    let event = delivery(&format!("e{n}"), "other", State::Expired, 10);
+                    assert_eq!(other.accept(event).await, Accepted::New);
+                }
+                let log = std::fs::read(place::beside(&other.path(), "-wal"));
+                std::fs::write(path, log.expect("can be read")).expect("can be written");
+            }
         }
     }
 }
@@ -42,7 +53,19 @@ const DEEDS: [(&str, &[Deed]); 3] = {
     use Deed::*;
     [
         ("", &[Removed, Renamed, Emptied, Cut, Replaced]),
-        ("-wal", &[Removed, Renamed, Emptied, Cut, Replaced]),
+        (
+            "-wal",
+            &[
+                Removed,
+                Renamed,
+                Emptied,
+                Cut,
+                Replaced,
+                Overwritten(1),
+                Overwritten(5),
+                Overwritten(40),
+            ],
+        ),
         ("-shm", &[Removed, Renamed, Replaced]),
     ]
 };
@@ -65,7 +88,7 @@ async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
     for n in 0..5 {
         assert_eq!(house.accept(order(n)).await, Accepted::New, "{case}");
     }
-    deed.done_to(&place::beside(&house.path(), suffix));
+    deed.done_to(&place::beside(&house.path(), suffix)).await;
     let foreign = NewDelivery {
         project: id("nobodys"),
         ..order(7)
@@ -87,7 +110,8 @@ async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
     let reason = end.expect_err("it cannot go on").to_string();
     let name = format!("house.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
-    if suffix == "-wal" && !matches!(deed, Deed::Emptied | Deed::Cut) {
+    let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
+    if suffix == "-wal" && is_whole {
         // Nobody finds the log any more, but all of it was there: it is in the database by now.
         remove_file(place::beside(&house.folder.path().join("house.db"), "-wal")).ok();
         let house = House::open(house.folder).await;
@@ -168,13 +192,13 @@ async fn a_log_without_its_database_is_never_thrown_away() {
         };
         match lost {
             "missing" => remove_file(&real).expect("can be removed"),
-            "empty" => Deed::Emptied.done_to(&real),
+            "empty" => Deed::Emptied.done_to(&real).await,
             "link to nothing" => {
                 remove_file(&real).expect("can be removed");
                 symlink(&real, &link).expect("can be linked");
             }
             "link to empty" => {
-                Deed::Emptied.done_to(&real);
+                Deed::Emptied.done_to(&real).await;
                 symlink(&real, &link).expect("can be linked");
             }
             _ => {

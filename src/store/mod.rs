@@ -8,6 +8,7 @@ mod aside;
 mod asks;
 mod backup;
 mod batch;
+mod beat;
 mod checkpoint;
 mod claims;
 mod conditions;
@@ -337,13 +338,14 @@ impl Store {
         self.write(Write::Shrink, ()).await
     }
 
-    /// Writes to the disk, to prove that it can be done.
+    /// Writes to the disk, and takes a callback of each project and undoes it, to prove that it can be done.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]: it cannot.
     pub async fn beat(&self, now: Time) -> Result<(), StoreError> {
-        self.write(Write::Beat, now).await
+        let done = self.write(Write::Beat, now).await?;
+        done.map_err(StoreError::Rejected)
     }
 
     /// Wakes whoever looks at news. It is a hint: a poll is the guarantee.

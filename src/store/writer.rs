@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::aside::{Aside, Way};
 use super::asks::{self, Gate, Outcome, Settled, WatchRequest};
 use super::batch::ROWS_MAX;
+use super::beat;
 use super::checkpoint::Written;
 use super::claims::{self, Claim, ClaimRequest, Claimed};
 use super::conditions;
@@ -73,7 +74,7 @@ pub(super) enum Write {
     Reported(Call<Vec<(i64, String)>, ()>),
     Clear(Call<(Spans, Time), Cleared>),
     Shrink(Call<(), u64>),
-    Beat(Call<Time, ()>),
+    Beat(Call<Time, Result<(), String>>),
 }
 
 impl Write {
@@ -296,11 +297,8 @@ impl Writer {
                     call.done = Some(given_back);
                 }
                 Write::Beat(call) => {
-                    sqlx::query("UPDATE service SET beat_at = ?")
-                        .bind(call.args.0)
-                        .execute(&mut *db)
-                        .await?;
-                    call.done = Some(());
+                    let next = self.next_delivery;
+                    call.done = Some(beat::beat(db, call.args, next, &self.projects).await?);
                 }
             }
         }

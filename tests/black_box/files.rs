@@ -7,8 +7,8 @@ use std::path::Path;
 use sinch_callbacks::clock;
 
 use crate::instrument::{
-    File, HOME, Line, Mount, PATH, Process, Request, SECRET, Service, Settings, event, folder,
-    not_tried, run, until,
+    File, HOME, Line, Mount, PATH, PROJECT, Process, Request, SECRET, Service, Settings, event,
+    folder, not_tried, run, until,
 };
 
 /// The exit code of a start that failed for want of a usable file.
@@ -385,4 +385,24 @@ async fn a_check_of_a_good_place_creates_nothing() {
         (service.ask("/readyz").await.status == 200).then_some(())
     })
     .await;
+}
+
+/// Every callback would be refused, though the disk takes writes.
+#[tokio::test]
+async fn a_project_that_another_program_removed_makes_the_service_unready() {
+    let folder = folder();
+    let settings = Settings::new(folder.path());
+    let service = Service::start(&settings).await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
+    let mut database = File::open(&settings.database()).await;
+    database.execute("PRAGMA foreign_keys = OFF").await;
+    database.execute("DELETE FROM projects").await;
+    let body = event("e1", "o1", "IN_REVIEW", clock::now());
+    let refused = service.send(&Request::signed(PATH, SECRET, body)).await;
+    refused.assert_refusal(503, "the control");
+    let unready = service.ask("/readyz").await;
+    unready.assert_refusal(503, "readiness");
+    let detail = unready.json()["detail"].to_string();
+    assert!(detail.contains(PROJECT), "{detail}");
+    database.close().await;
 }

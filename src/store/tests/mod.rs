@@ -8,6 +8,7 @@ use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod beating;
 mod checkpoints;
 mod closing;
 mod columns;

@@ -59,11 +59,17 @@ fn database(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
 
 fn report(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode {
     match copied {
-        Ok(Copied { orders, deliveries }) => {
+        Ok(copied) => {
+            let Copied {
+                orders, deliveries, ..
+            } = copied;
             let (from, to) = (from.display(), to.display());
             say(format_args!(
                 "copied {from} to {to}: {orders} orders, {deliveries} callbacks"
             ));
+            for flaw in copied.flaws {
+                complain(format_args!("warning: {from}: {flaw}"));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -12,6 +12,7 @@ mod beat;
 mod checkpoint;
 mod claims;
 mod conditions;
+mod copy;
 mod files;
 mod inbox;
 mod leave;
@@ -23,24 +24,28 @@ mod place;
 mod prepare;
 mod queries;
 mod readers;
+mod restore;
 mod retain;
 mod rows;
 mod schema;
 mod shrink;
 mod space;
 mod summary;
+mod survey;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transitions;
 mod unreadable;
 mod visit;
 mod words;
+mod workshop;
 mod writer;
 
 pub use asks::{Gate, Outcome, Settled, WatchRequest};
-pub use backup::{Copied, CopyError, backup, restore};
+pub use backup::backup;
 pub use claims::{Claim, ClaimRequest, Turn};
 pub use conditions::{ConditionRow, Which};
+pub use copy::CopyError;
 pub use inbox::{NewDelivery, Subject};
 pub use leave::{Forgot, Holdings};
 pub use look::{LookReport, LookRequest, Looked};
@@ -50,8 +55,10 @@ pub use queries::{
     AnswerRow, Body, DeliveryRow, Found, Listing, OrderFilter, OrderHistory, OrderRow, ParkedRow,
     TransitionRow,
 };
+pub use restore::restore;
 pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, Standing, StateCount, Summary};
+pub use survey::Copied;
 pub use unreadable::UnreadableRow;
 
 use std::path::PathBuf;

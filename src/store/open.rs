@@ -18,6 +18,7 @@ use super::readers::Readers;
 use super::schema;
 use super::space::Space;
 use super::visit::Visit;
+use super::workshop::Workshop;
 use super::writer::Writer;
 use super::{Gate, Store, StoreError};
 use crate::order::{Id, Time};
@@ -107,6 +108,7 @@ pub struct Held {
 /// [`OpenError`]; nothing has changed then.
 pub fn hold(path: &Path) -> Result<Held, OpenError> {
     let place = Place::find(path)?;
+    place.refuse_other_names()?;
     place.refuse_broken_off()?;
     place.refuse_orphan()?;
     place.refuse_unwritable()?;
@@ -302,12 +304,10 @@ pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
 
 /// Makes a database in a folder of its own beside the other one, opens it, and removes it.
 async fn try_beside(place: &Place, settings: &Settings) -> Result<(), OpenError> {
-    let folder = tempfile::Builder::new()
-        .prefix(".sinch-callbacks-check-")
-        .tempdir_in(&place.folder)
-        .map_err(|error| place::at(&place.folder, &error))?;
+    let workshop =
+        Workshop::within(&place.folder).map_err(|error| place::at(&place.folder, &error))?;
     let settings = Settings {
-        path: folder.path().join("trial.db"),
+        path: workshop.file("trial.db"),
         ..settings.clone()
     };
     let (store, _, writer) = open(&settings).await?;

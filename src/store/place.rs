@@ -33,16 +33,6 @@ impl Place {
         let link = std::fs::read_link(named).ok();
         let path = match (std::fs::metadata(named), &link) {
             (Ok(file), _) if !file.is_file() => return refuse("it is not a regular file"),
-            (Ok(file), _) if file.nlink() > 1 => {
-                return refuse(
-                    "it has several names (hard links), and its -wal is found by one of them only; remove the others",
-                );
-            }
-            (Ok(_), _) if is_mounted(named) => {
-                return refuse(
-                    "it is mounted by itself, and its -wal would lie outside; mount the folder that it lies in",
-                );
-            }
             (Ok(_), _) => std::fs::canonicalize(named).map_err(|error| at(named, &error))?,
             (Err(error), Some(target)) if error.kind() == io::ErrorKind::NotFound => {
                 let target = target.display();
@@ -68,6 +58,20 @@ impl Place {
         }
         let folder = folder_of(&path).to_owned();
         Ok(Place { path, folder })
+    }
+
+    /// Refuses a file that can be reached from elsewhere, too, where its log would not be found. What is only read may
+    /// have other names.
+    pub(super) fn refuse_other_names(&self) -> Result<(), OpenError> {
+        let is_linked = std::fs::metadata(&self.path).is_ok_and(|file| file.nlink() > 1);
+        let reason = if is_linked {
+            "it has several names (hard links), and its -wal is found by one of them only; remove the others"
+        } else if is_mounted(&self.path) {
+            "it is mounted by itself, and its -wal would lie outside; mount the folder that it lies in"
+        } else {
+            return Ok(());
+        };
+        Err(unusable(&self.path, reason))
     }
 
     /// Refuses an empty place beside what a restore has put aside: the one that would fill it was broken off, or the

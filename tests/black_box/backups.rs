@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 use crate::durability::{Load, lost};
-use crate::instrument::{Ended, File, Service, Settings, folder, run, until};
+use crate::instrument::{
+    Disk, Ended, File, Mount, Process, Service, Settings, Signal, folder, not_tried, run, until,
+};
 
 const OK: Option<i32> = Some(0);
 const FAILURE: Option<i32> = Some(1);
@@ -332,4 +334,143 @@ async fn what_is_no_good_backup_is_refused() {
     let nothing = copy(&other, "backup", &elsewhere.path().join("b.db"), None).await;
     assert_eq!(nothing.code, FAILURE, "{nothing:?}");
     assert!(nothing.err.contains("nothing to copy"), "{nothing:?}");
+}
+
+/// Which file could not be written is named, whether it is the backup or the database, and nothing of it stays.
+#[tokio::test]
+async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
+    let disk = match Disk::mount("1m") {
+        Ok(disk) => disk,
+        Err(reason) => {
+            not_tried(&format!("copies to a full disk: {reason}"));
+            return;
+        }
+    };
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let mut database = File::open(&settings.database()).await;
+    database
+        .execute(
+            "INSERT INTO projects (id, name) VALUES (999, 'large');
+             WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+             INSERT INTO deliveries (project, event, received_at, phase, verdict, body)
+             SELECT 999, i, 0, 'recorded', 'large', randomblob(9000) FROM n",
+        )
+        .await;
+    database.close().await;
+    let backup = home.path().join("backup.db");
+    let copied = copy(&settings, "backup", &backup, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let (_elsewhere, other) = place();
+    let small = disk.path().join("service.db");
+    let other = other.set("database.path", small.display().to_string());
+    for (settings, command, file, named) in [
+        (
+            &settings,
+            "backup",
+            disk.path().join("backup.db"),
+            disk.path().join("backup.db"),
+        ),
+        (&other, "restore", backup, small),
+    ] {
+        let full = copy(settings, command, &file, None).await;
+        assert_eq!(full.code, FAILURE, "{full:?}");
+        let words = format!("cannot copy to {}: ", named.display());
+        assert!(full.err.contains(&words), "{full:?}");
+        let left: Vec<_> = std::fs::read_dir(disk.path())
+            .expect("can be read")
+            .collect();
+        assert!(left.is_empty(), "{command}: {left:?}");
+    }
+}
+
+/// A container has a backup as a file of its own, mounted by itself.
+#[tokio::test]
+async fn a_backup_may_be_mounted_by_itself() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let [file, mounted] = ["backup.db", "mounted.db"].map(|name| home.path().join(name));
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    std::fs::write(&mounted, "").expect("can be written");
+    let mount = match Mount::of_file(&file, &mounted) {
+        Ok(mount) => mount,
+        Err(reason) => {
+            not_tried(&format!("a backup that is mounted: {reason}"));
+            return;
+        }
+    };
+    let restored = copy(&settings, "restore", &mounted, Some("--replace")).await;
+    drop(mount);
+    assert_eq!(restored.code, OK, "{restored:?}");
+}
+
+/// Wherever a restore breaks off, the database is the old one or the new one, whole: also where it had a log.
+#[tokio::test]
+async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (home, settings) = place();
+    let service = Service::start(&settings).await;
+    let callbacks = watch::Sender::new(service.callbacks);
+    let load = Load::start(&callbacks, 4);
+    until("promises", async || (load.count() > 50).then_some(())).await;
+    let promised = load.stop().await;
+    service.kill().await;
+    let database = settings.database();
+    let [path, wal] = ["", "-wal"].map(|suffix| File::beside(&database, suffix));
+    let old = [&path, &wal].map(|file| std::fs::read(file).expect("can be read"));
+    let (elsewhere, other) = place();
+    Service::start(&other).await.stop().await;
+    let new = elsewhere.path().join("backup.db");
+    let copied = copy(&other, "backup", &new, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    let config = settings.write();
+    let mut longest = std::time::Duration::from_millis(30);
+    let (mut olds, mut news) = (0, 0);
+    for round in 0..60 {
+        let _ = std::fs::remove_file(File::beside(&database, "-shm"));
+        std::fs::write(&path, &old[0]).expect("can be written");
+        std::fs::write(&wal, &old[1]).expect("can be written");
+        let arguments = ["--config".as_ref(), config.as_os_str(), "restore".as_ref()];
+        let arguments = arguments
+            .into_iter()
+            .chain([new.as_os_str(), "--replace".as_ref()]);
+        let begun = std::time::Instant::now();
+        let process = Process::start(arguments);
+        // The last few come to their end.
+        if round < 55 {
+            std::thread::sleep(longest.mul_f64(random.f64()));
+            process.signal(if random.bool() {
+                Signal::KILL
+            } else {
+                Signal::INT
+            });
+        }
+        let ended = process.ended().await;
+        if ended.code == OK {
+            longest = longest.max(begun.elapsed());
+        }
+        let arguments = ["--config".as_ref(), config.as_os_str(), "check".as_ref()];
+        let checked = run(arguments).await;
+        assert_eq!(checked.code, OK, "{round}: {checked:?}");
+        let mut database = File::open(&path).await;
+        assert!(database.is_intact().await, "{round}");
+        let stored = database.bodies().await;
+        database.close().await;
+        if stored.is_empty() {
+            news += 1;
+        } else {
+            assert!(lost(&promised, &stored).is_empty(), "{round}");
+            olds += 1;
+        }
+    }
+    assert!(olds > 0 && news > 0, "the control: {olds} old, {news} new");
+    let left = std::fs::read_dir(home.path()).expect("can be read");
+    let left: Vec<_> = left
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(".sinch-callbacks-work-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -12,6 +12,7 @@ mod beating;
 mod checkpoints;
 mod closing;
 mod columns;
+mod copying;
 mod files;
 mod interleaved;
 mod leaving;

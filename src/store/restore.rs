@@ -1,0 +1,213 @@
+//! A copy put in the place of the database.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
+
+use super::copy::{CopyError, is_of_writing, sync_folder};
+use super::lock::Lock;
+use super::open::{Held, OpenError};
+use super::place::{self, Place, beside, length};
+use super::readers::TOUCH;
+use super::schema;
+use super::survey::{Copied, survey};
+use super::workshop::Workshop;
+
+/// What lies beside a database that was not closed, and belongs to it: SQLite folds in the one, and undoes what the
+/// other says was not finished.
+const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
+
+/// Bytes that are copied at once.
+const POURED_BYTES: usize = 1 << 18;
+
+/// What is said of a backup that is perhaps not all that was to be saved.
+const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
+
+/// Puts a backup in the place of the database, once it has been found whole and of this program. The next start asks
+/// about every open order, since callbacks are missing. A database that is there is put aside, if it may be.
+///
+/// # Errors
+///
+/// [`CopyError`]; the database is as it was then, or is put aside and says so at the next start.
+pub async fn restore(
+    database: &Path,
+    source: &Path,
+    may_replace: bool,
+) -> Result<Copied, CopyError> {
+    let place = Place::find(database)?;
+    place.refuse_other_names()?;
+    place.refuse_broken_off()?;
+    place.refuse_unwritable()?;
+    let held = Held {
+        lock: Lock::take(&place)?,
+        place,
+    };
+    let is_occupied = !held.place.is_empty() || held.place.wal_bytes() > 0;
+    if is_occupied && !may_replace {
+        return Err(CopyError::Occupied(held.place.path.clone()));
+    }
+    let system = |error| CopyError::system(&held.place.path, error);
+    let workshop = Workshop::within(&held.place.folder).map_err(system)?;
+    let copy = workshop.file("restored.db");
+    let source = Place::find(source)?;
+    fetch(&source, &copy, &held.place.path)?;
+    let copied = examine(&source.path, &copy, &held.place.path).await?;
+    hand_over(&copy, &held.place.folder).map_err(system)?;
+    fold_in(&held.place).await;
+    put_in_place(&copy, &held.place).map_err(system)?;
+    Ok(copied)
+}
+
+/// Copies a backup, with the log or the journal of one that was not closed. Nobody may be at work on it.
+fn fetch(source: &Place, copy: &Path, database: &Path) -> Result<(), CopyError> {
+    source.refuse_orphan()?;
+    if source.is_empty() {
+        return Err(CopyError::Nothing(source.path.clone()));
+    }
+    let at = |error: io::Error| place::at(&source.path, &error);
+    let mut from = File::open(&source.path).map_err(at)?;
+    if from.try_lock_shared().is_err() {
+        return Err(OpenError::Held(source.path.clone()).into());
+    }
+    pour(&mut from, &source.path, copy, database)?;
+    for suffix in UNFINISHED {
+        let path = beside(&source.path, suffix);
+        if length(&path) > 0 {
+            let mut from = File::open(&path).map_err(|error| place::at(&path, &error))?;
+            pour(&mut from, &path, &beside(copy, suffix), database)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file, and tells one that cannot be read from one that cannot be written.
+fn pour(from: &mut File, source: &Path, copy: &Path, database: &Path) -> Result<(), CopyError> {
+    let system = |error| CopyError::system(database, error);
+    let mut to = File::create_new(copy).map_err(system)?;
+    let mut buffer = vec![0; POURED_BYTES];
+    loop {
+        let bytes = from.read(&mut buffer);
+        let bytes = bytes.map_err(|error| place::at(source, &error))?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..bytes]).map_err(system)?;
+    }
+}
+
+/// Makes sure that a copy is whole and ours, and has it count as the file of a service that was killed.
+async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
+    let failed = |error: sqlx::Error| {
+        if is_of_writing(&error) {
+            CopyError::system(database, error)
+        } else {
+            CopyError::damaged(source, error)
+        }
+    };
+    let has_log = beside(copy, "-wal").exists();
+    let journal = beside(copy, "-journal");
+    let has_journal = journal.exists();
+    let may_want_its_log = !has_log && is_in_wal_mode(copy);
+    let mut db = schema::options(copy).connect().await.map_err(failed)?;
+    let fit = schema::inspect(&mut db, source).await?;
+    if fit.is_new {
+        return Err(CopyError::Nothing(source.to_owned()));
+    }
+    let found = survey(&mut db).await.map_err(failed)?;
+    let mut copied = found.map_err(|reason| CopyError::damaged(source, reason))?;
+    if has_journal && !journal.exists() {
+        let journal = beside(source, "-journal");
+        copied.flaws.push(format!(
+            "what {} says was not finished is undone",
+            journal.display()
+        ));
+    }
+    let clean = sqlx::query("SELECT clean FROM service").fetch_one(&mut db);
+    let clean: bool = clean.await.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if may_want_its_log && !clean {
+        copied.flaws.push(UNCLOSED.to_owned());
+    }
+    let unclean = sqlx::query("UPDATE service SET clean = 0");
+    unclean.execute(&mut db).await.map_err(failed)?;
+    // The last connection folds the log into the file.
+    db.close().await.map_err(failed)?;
+    Ok(copied)
+}
+
+/// Whether a database is one that has a log while it is open, as its header says; a backup is none.
+fn is_in_wal_mode(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18] == 2
+}
+
+/// Gives a file to whoever owns the folder, and to nobody else, and brings it to the disk.
+fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
+    let file = File::open(copy)?;
+    file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    let (own, owner) = (file.metadata()?, std::fs::metadata(folder)?);
+    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
+        chown(copy, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    file.sync_all()
+}
+
+/// Folds the log of the database that is to be put aside into it, so that one step is enough. One that is damaged stays
+/// as it is.
+async fn fold_in(place: &Place) {
+    if !place.is_empty() && place.wal_bytes() > 0 {
+        if let Ok(mut db) = schema::options(&place.path).connect().await {
+            let _ = db.execute(TOUCH).await;
+            let _ = db.close().await;
+        }
+    }
+}
+
+/// Puts the database aside, and the copy in its place: in one step where it has no log of its own. Wherever this breaks
+/// off, a start refuses what is there, or finds one of the two whole: a log is never beside a database that is not its
+/// own, nor a database without its log.
+fn put_in_place(copy: &Path, place: &Place) -> io::Result<()> {
+    let aside = beside(&place.path, ".replaced");
+    let (is_empty, has_log) = (place.is_empty(), place.wal_bytes() > 0);
+    if !is_empty || has_log {
+        gone(std::fs::remove_file(beside(&aside, "-wal")))?;
+    }
+    if has_log {
+        if !is_empty {
+            std::fs::rename(&place.path, &aside)?;
+        }
+        std::fs::rename(beside(&place.path, "-wal"), beside(&aside, "-wal"))?;
+    }
+    for suffix in ["-wal", "-shm"] {
+        gone(std::fs::remove_file(beside(&place.path, suffix)))?;
+    }
+    if is_empty || has_log {
+        std::fs::rename(copy, &place.path)?;
+    } else {
+        swap(copy, &place.path, &aside)?;
+    }
+    sync_folder(&place.folder)
+}
+
+/// Puts a file aside and another one in its place, which is never empty meanwhile if the file system can do that.
+fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
+    std::fs::rename(copy, aside)?;
+    if renameat_with(CWD, aside, CWD, path, RenameFlags::EXCHANGE).is_err() {
+        std::fs::rename(aside, copy)?;
+        std::fs::rename(path, aside)?;
+        std::fs::rename(copy, path)?;
+    }
+    Ok(())
+}
+
+/// That a file is not there is as good.
+fn gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}

@@ -1,0 +1,230 @@
+//! Copies of the database: what is told of them, and what is left behind.
+
+use sqlx::Executor;
+
+use super::*;
+
+const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
+
+/// Changes a file that nobody has open.
+async fn change(path: &Path, sql: &'static str) {
+    let url = format!("sqlite://{}", path.display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    sqlx::raw_sql(sql).execute(&mut db).await.expect("changes");
+    db.close().await.expect("closes");
+}
+
+/// A closed database with some of everything.
+async fn closed() -> (TempDir, PathBuf) {
+    let house = House::new().await;
+    for n in 0..1200 {
+        let event = delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
+        house.accept(event).await;
+    }
+    for _ in 0..5 {
+        house.look(20).await;
+    }
+    for claim in house.claim(30).await {
+        house.settle(&claim, shows(State::Blocked, 25), 40).await;
+    }
+    let path = house.path();
+    let House {
+        folder,
+        store,
+        writer,
+        ..
+    } = house;
+    drop(store);
+    writer.await.expect("no panic").expect("a clean end");
+    (folder, path)
+}
+
+/// A row that breaks a rule, in each way and table that can be, and what is said of it.
+const FLAWS: [(&str, &str); 8] = [
+    ("UPDATE projects SET name = ''", "row 1 of projects breaks"),
+    (
+        "UPDATE orders SET attempts = -1 WHERE id = 1100",
+        "row 1100 of orders breaks",
+    ),
+    (
+        "UPDATE orders SET tie_state = 'BLOCKED' WHERE id = 7",
+        "row 7 of orders breaks",
+    ),
+    (
+        "UPDATE deliveries SET phase = 'lost' WHERE id = 3",
+        "row 3 of deliveries breaks",
+    ),
+    (
+        "UPDATE transitions SET cause = cause, told = 1, took = NULL WHERE id = 2",
+        "row 2 of transitions breaks",
+    ),
+    (
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at     INTEGER NOT NULL', \
+         'first_seen_at     ANY') WHERE name = 'orders'; PRAGMA writable_schema = RESET; \
+         UPDATE orders SET first_seen_at = 'then' WHERE id = 5; PRAGMA writable_schema = ON; \
+         UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at     ANY', 'first_seen_at     INTEGER NOT NULL') \
+         WHERE name = 'orders'; PRAGMA writable_schema = RESET",
+        "row 5 of orders breaks",
+    ),
+    (
+        "DELETE FROM orders WHERE id = 9",
+        "refers to a row of orders that is not there",
+    ),
+    ("UPDATE state_counts SET orders = -1", "state_counts"),
+];
+
+#[tokio::test]
+async fn a_row_that_breaks_a_rule_is_named_and_copied() {
+    let (folder, good) = closed().await;
+    for (flaw, words) in FLAWS {
+        let path = folder.path().join("flawed.db");
+        std::fs::copy(&good, &path).expect("can be copied");
+        change(&path, Box::leak(format!("{SPOIL} {flaw}").into_boxed_str())).await;
+        let (backup, new) = (folder.path().join("b.db"), folder.path().join("new.db"));
+        for (way, copied) in [
+            ("backup", super::backup(&path, &backup, true).await),
+            ("restore", restore(&new, &path, true).await),
+            ("restore of the backup", restore(&new, &backup, true).await),
+        ] {
+            let copied = copied.expect(flaw);
+            assert!(
+                copied.flaws.iter().any(|flaw| flaw.contains(words)),
+                "{flaw}: {way}: {copied:?}"
+            );
+            assert!(copied.orders >= 1199, "{flaw}: {way}: {copied:?}");
+        }
+        let opened = open(&settings(new)).await;
+        assert!(opened.is_ok(), "{flaw}: the service goes on with it");
+    }
+    let backup = folder.path().join("b.db");
+    let copied = super::backup(&good, &backup, true).await.expect("copies");
+    assert_eq!(copied.flaws, [""; 0], "the control: all is well");
+}
+
+#[tokio::test]
+async fn a_database_that_no_start_takes_is_refused() {
+    let (folder, path) = closed().await;
+    change(&path, "DELETE FROM service").await;
+    assert!(open(&settings(path.clone())).await.is_err());
+    let (copy, new) = (folder.path().join("b.db"), folder.path().join("new.db"));
+    for refused in [
+        super::backup(&path, &copy, true).await,
+        restore(&new, &path, true).await,
+    ] {
+        let reason = refused.expect_err("is refused").to_string();
+        assert!(reason.contains("service"), "{reason}");
+    }
+    assert!(!copy.exists() && !new.exists());
+}
+
+/// A command that was killed leaves its folder, and the next one removes it, but never one of somebody else.
+#[tokio::test]
+async fn what_a_killed_command_left_is_removed_by_the_next() {
+    let (folder, path) = closed().await;
+    let copies = folder.path().join("copies");
+    std::fs::create_dir(&copies).expect("can be made");
+    for command in ["backup", "restore", "check"] {
+        let place = match command {
+            "backup" => copies.as_path(),
+            _ => folder.path(),
+        };
+        let left = place.join(".sinch-callbacks-work-abc123");
+        std::fs::create_dir(&left).expect("can be made");
+        std::fs::write(left.join("copy.db"), "half").expect("can be written");
+        std::fs::write(left.join("copy.db-journal"), "half").expect("can be written");
+        let file = place.join(".sinch-callbacks-work-file");
+        std::fs::write(&file, "not a folder").expect("can be written");
+        let at_work = workshop::Workshop::within(folder.path()).expect("can be made");
+        let other = workshop::Workshop::within(place).expect("can be made");
+        std::fs::create_dir_all(&left).expect("can be made");
+        match command {
+            "backup" => drop(super::backup(&path, &copies.join("b.db"), true).await),
+            "restore" => drop(restore(&path, &copies.join("b.db"), true).await),
+            _ => drop(check(&settings(path.clone())).await),
+        }
+        assert!(!left.exists(), "{command}");
+        let kept = [other.file(""), at_work.file(""), file];
+        assert!(kept.iter().all(|kept| kept.exists()), "{command}");
+    }
+}
+
+/// A backup is only read: whatever other names it has, and whatever of it is not finished.
+#[tokio::test]
+async fn a_backup_may_have_other_names() {
+    let (folder, path) = closed().await;
+    std::fs::hard_link(&path, folder.path().join("hard.db")).expect("can be linked");
+    let new = folder.path().join("new.db");
+    let copied = restore(&new, &path, false).await.expect("is restored");
+    assert_eq!((copied.orders, copied.flaws.len()), (1200, 0));
+    let error = hold(&path).expect_err("the control: it is no database to work on");
+    assert!(error.to_string().contains("several names"), "{error}");
+}
+
+/// What SQLite was about to write when the machine stopped: some pages are of the new state, and some of the old.
+#[tokio::test]
+async fn what_a_backup_has_unfinished_is_undone() {
+    let (folder, path) = closed().await;
+    change(&path, "PRAGMA journal_mode = DELETE").await;
+    let url = format!("sqlite://{}", path.display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    db.execute("PRAGMA cache_size = 2; BEGIN; DELETE FROM state_counts; UPDATE deliveries SET verdict = 'other'; DELETE FROM service")
+        .await
+        .expect("changes");
+    let torn = folder.path().join("torn.db");
+    for suffix in ["", "-journal"] {
+        let (from, to) = (place::beside(&path, suffix), place::beside(&torn, suffix));
+        std::fs::copy(from, to).expect("can be copied");
+    }
+    let new = folder.path().join("new.db");
+    let copied = restore(&new, &torn, false).await.expect("is restored");
+    assert!(
+        copied
+            .flaws
+            .iter()
+            .any(|flaw| flaw.contains("torn.db-journal")),
+        "{copied:?}"
+    );
+    assert_eq!(others(&new).await, 0);
+    let journal = place::beside(&torn, "-journal");
+    assert!(journal.exists(), "it stays as it is");
+    std::fs::remove_file(journal).expect("was there");
+    let alone = folder.path().join("alone.db");
+    let is_torn = match restore(&alone, &torn, false).await {
+        Ok(_) => others(&alone).await > 0,
+        Err(_) => true,
+    };
+    assert!(is_torn, "the control: without its journal");
+}
+
+/// How many deliveries have another verdict.
+async fn others(path: &Path) -> i64 {
+    let url = format!("sqlite://{}", path.display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    let sql = "SELECT count(*) FROM deliveries WHERE verdict = 'other'";
+    let row = sqlx::query(sql).fetch_one(&mut db).await;
+    row.expect("reads").get(0)
+}
+
+/// That a log is missing shows at a file that was not closed and has none.
+#[tokio::test]
+async fn a_backup_that_was_copied_without_its_log_is_told_of() {
+    let (folder, path) = closed().await;
+    let backup = folder.path().join("b.db");
+    let new = folder.path().join("new.db");
+    for (source, unclean, is_told) in [
+        (&path, false, false),
+        (&path, true, true),
+        (&backup, true, false),
+    ] {
+        if unclean {
+            change(&path, "UPDATE service SET clean = 0").await;
+        }
+        super::backup(&path, &backup, true).await.expect("copies");
+        let copied = restore(&new, source, true).await.expect("is restored");
+        let told = copied
+            .flaws
+            .iter()
+            .any(|flaw| flaw.contains("without its -wal"));
+        assert_eq!(told, is_told, "{source:?}, {unclean}");
+    }
+}

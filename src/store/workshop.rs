@@ -1,0 +1,67 @@
+//! Folders in which commands make what takes its place in one step, once it is whole.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::place::leads_to;
+
+/// How their names begin.
+const PREFIX: &str = ".sinch-callbacks-work-";
+
+/// A folder that goes with this value. A command that is killed leaves it, and the next one in the same place removes
+/// it.
+pub(super) struct Workshop {
+    folder: TempDir,
+    /// Locked for as long as somebody is at work in it.
+    _held: File,
+}
+
+impl Workshop {
+    /// Makes a folder within another one, which only its owner can enter, and removes those in which nobody is at work
+    /// any more.
+    pub(super) fn within(place: &Path) -> io::Result<Workshop> {
+        sweep(place)?;
+        loop {
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
+            let held = File::open(folder.path())?;
+            match held.try_lock() {
+                // On a disk without locks nobody finds it left, and it stays.
+                Err(TryLockError::Error(_)) => {}
+                Ok(()) if leads_to(folder.path(), &held.metadata()?) => {}
+                // Somebody has taken it for one that was left.
+                Ok(()) | Err(TryLockError::WouldBlock) => continue,
+            }
+            return Ok(Workshop {
+                folder,
+                _held: held,
+            });
+        }
+    }
+
+    /// A file in it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Removes the folders that were left. One that cannot be removed is in nobody's way.
+fn sweep(place: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(place)? {
+        let entry = entry?;
+        let is_ours = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PREFIX.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_ours
+            && let Ok(folder) = File::open(entry.path())
+            && folder.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -279,8 +279,8 @@ pub(super) async fn ask_now(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Orders to make known, whether or not a callback ever spoke of them.
-#[derive(Clone, Debug)]
+/// Orders to make known, whether or not a callback ever spoke of them. A long list is not to be cloned by chance.
+#[derive(Debug)]
 pub struct WatchRequest {
     /// Of which project.
     pub project: Id,

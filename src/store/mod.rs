@@ -285,8 +285,9 @@ impl Store {
         let mut new = 0;
         for orders in request.orders.chunks(WATCHED_MAX) {
             let part = WatchRequest {
+                project: request.project.clone(),
                 orders: orders.to_vec(),
-                ..request.clone()
+                now: request.now,
             };
             new += self.write(Write::Watch, part).await?;
             self.asks.notify_waiters();

@@ -159,11 +159,12 @@ fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
 /// Folds the log of the database that is to be put aside into it, so that one step is enough. One that is damaged stays
 /// as it is.
 async fn fold_in(place: &Place) {
-    if !place.is_empty() && place.wal_bytes() > 0 {
-        if let Ok(mut db) = schema::options(&place.path).connect().await {
-            let _ = db.execute(TOUCH).await;
-            let _ = db.close().await;
-        }
+    if !place.is_empty()
+        && place.wal_bytes() > 0
+        && let Ok(mut db) = schema::options(&place.path).connect().await
+    {
+        let _ = db.execute(TOUCH).await;
+        let _ = db.close().await;
     }
 }
 

@@ -441,7 +441,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         let process = Process::start(arguments);
         // The last few come to their end.
         if round < 55 {
-            std::thread::sleep(longest.mul_f64(random.f64()));
+            tokio::time::sleep(longest.mul_f64(random.f64())).await;
             process.signal(if random.bool() {
                 Signal::KILL
             } else {

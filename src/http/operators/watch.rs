@@ -81,7 +81,7 @@ fn read(list: Sent) -> Result<import::List, Problem> {
     let unread = |error: BytesRejection| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let detail =
-                format!("the list may have at most {IMPORT_MAX_BYTES} bytes: cut it in two");
+                format!("the list may have at most {IMPORT_MAX_BYTES} bytes: send it in parts");
             Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
         // Whoever lent the body out knows why, and says so.

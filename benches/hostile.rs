@@ -54,6 +54,8 @@ struct Arguments {
 enum Failure {
     /// It answers with this status, after so many milliseconds, with this body.
     Answer(u16, u64, &'static str),
+    /// It answers with this status at once, and asks to be left alone for so many seconds.
+    Later(u16, u64),
     /// It does not answer.
     Hang,
     /// It closes the connection.
@@ -62,16 +64,19 @@ enum Failure {
 
 const ERROR: &str = r#"{"error":{"code":1,"status":"X","message":"x"}}"#;
 
-const KINDS: [(&str, Failure); 14] = [
+const KINDS: [(&str, Failure); 17] = [
+    ("401", Failure::Answer(401, 0, ERROR)),
     ("403", Failure::Answer(403, 0, ERROR)),
     ("404", Failure::Answer(404, 0, ERROR)),
     ("404-page", Failure::Answer(404, 0, "<h1>Not found</h1>")),
     ("408", Failure::Answer(408, 0, ERROR)),
     ("409", Failure::Answer(409, 0, ERROR)),
     ("429", Failure::Answer(429, 0, ERROR)),
+    ("later-429", Failure::Later(429, 30)),
     ("500", Failure::Answer(500, 0, ERROR)),
     ("502", Failure::Answer(502, 0, ERROR)),
     ("503", Failure::Answer(503, 0, ERROR)),
+    ("later-503", Failure::Later(503, 3600)),
     ("504", Failure::Answer(504, 0, ERROR)),
     ("slow-504", Failure::Answer(504, 5000, ERROR)),
     ("time-out", Failure::Hang),
@@ -219,17 +224,22 @@ async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
         let found = format!(
             r#"{{"idNumberOrder":"{order}","projectId":"{PROJECT}","state":"IN_REVIEW","updateTime":"{updated}"}}"#
         );
-        let (status, body) = match failure {
-            _ if !order.starts_with("bad-") => (200, found.as_str()),
+        let (status, retry_after, body) = match failure {
+            _ if !order.starts_with("bad-") => (200, None, found.as_str()),
             Failure::Answer(status, ms, body) => {
                 sleep(Duration::from_millis(ms)).await;
-                (status, body)
+                (status, None, body)
             }
+            Failure::Later(status, secs) => (status, Some(secs), ERROR),
             Failure::Hang => std::future::pending().await,
             Failure::Close => return None,
         };
         let length = body.len();
-        let reply = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
+        let wait = retry_after.map(|secs| format!("retry-after: {secs}\r\n"));
+        let reply = format!(
+            "HTTP/1.1 {status} X\r\n{}content-length: {length}\r\n\r\n{body}",
+            wait.unwrap_or_default()
+        );
         connection.write_all(reply.as_bytes()).await.ok()?;
     }
 }

@@ -30,6 +30,8 @@ struct Suspect {
     alone: u32,
     /// Whether it is kept apart from the others.
     apart: bool,
+    /// Whether its last failure spoke of the project.
+    of_project: bool,
 }
 
 /// What is known of a failure.
@@ -37,7 +39,7 @@ struct Suspect {
 pub(super) struct Signs {
     /// Its kind is that of a single order's.
     pub of_order: bool,
-    /// It speaks of the project by itself: Sinch asks to be left alone, or refuses the key.
+    /// It speaks of the project: Sinch asks to be left alone, or refuses the key.
     pub of_project: bool,
     /// Asking is open.
     pub open: bool,
@@ -97,6 +99,18 @@ impl Blame {
         self.strangers
     }
 
+    /// Whether an order is kept apart from the others.
+    pub fn is_apart(&self, order: &Id) -> bool {
+        self.suspects.get(order).is_some_and(|was| was.apart)
+    }
+
+    /// How many orders failed in a way that speaks of the project, though others were answered.
+    pub fn of_project_alone(&self) -> u32 {
+        let alone = |was: &&Suspect| was.alone > 0 || was.answers < self.answers;
+        let suspects = self.suspects.values();
+        suspects.filter(|was| was.of_project).filter(alone).count() as u32
+    }
+
     /// Sinch has shown an order, so address, project and key are right.
     pub fn found(&mut self) {
         self.found = true;
@@ -132,13 +146,13 @@ impl Blame {
         let before = self.suspects.get(order);
         let mut alone = before.map_or(0, |was| was.alone);
         let seen_alone = signs.open && before.is_some_and(|was| was.answers < self.answers);
-        let proven = signs.open && !signs.of_project && alone >= PROOF;
+        let proven = signs.open && alone >= PROOF;
         let alike = signs.open && signs.of_order && again;
-        if before.is_none_or(|was| !was.apart) {
+        if !self.is_apart(order) {
             self.strangers = self.strangers.saturating_add(1);
         }
         alone += u32::from(seen_alone);
-        self.remember(order, alone);
+        self.remember(order, alone, signs.of_project);
         if seen_alone || alike || (proven && signs.calm) {
             Culprit::Order
         } else if proven {
@@ -148,11 +162,12 @@ impl Blame {
         }
     }
 
-    fn remember(&mut self, order: &Id, alone: u32) {
+    fn remember(&mut self, order: &Id, alone: u32, of_project: bool) {
         let suspect = Suspect {
             answers: self.answers,
             alone,
             apart: true,
+            of_project,
         };
         self.suspects.insert(order.clone(), suspect);
         if self.suspects.len() > SUSPECTS_MAX {

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use super::word::Says;
 use crate::order::Time;
-use crate::sinch::api::{AskError, Fault};
 use crate::store::Gate;
 
 /// Failures in a row after which it is in doubt whether the provider answers anybody: fewer can be chance.
@@ -55,7 +55,7 @@ pub(super) fn passage(gate: &Gate, now: Time) -> Passage {
     }
 }
 
-/// The gate of an earlier run, at a start. `cap` as in [`after_trouble`].
+/// The gate of an earlier run, at a start. `cap` as in [`after_failure`].
 pub(super) fn taken_up(mut gate: Gate, now: Time, cap: Duration) -> Gate {
     if let Some((until, _)) = &mut gate.paused {
         *until = now.plus(PROBES_APART.min(cap) / 2).max(*until);
@@ -63,63 +63,28 @@ pub(super) fn taken_up(mut gate: Gate, now: Time, cap: Duration) -> Gate {
     gate
 }
 
-/// A try without a usable answer.
-#[derive(Clone, Debug)]
-pub(super) struct Trouble {
-    /// In words.
-    pub reason: String,
-    /// How long Sinch asks to be left alone.
-    pub retry_after: Option<Duration>,
-    /// Whether the access key was refused.
-    pub refused: bool,
-    /// Whether its kind is that of a single order's.
-    pub of_order: bool,
-}
-
-impl Trouble {
-    /// Sinch knows none of so many orders, and has never shown one of the project.
-    pub fn none_known(orders: usize) -> Trouble {
-        Trouble {
-            reason: format!(
-                "none of {orders} orders asked about is known at this api_url and project (404): check \
-                 sinch.api_url and the project's id"
-            ),
-            retry_after: None,
-            refused: false,
-            of_order: false,
-        }
-    }
-}
-
-impl From<&AskError> for Trouble {
-    fn from(error: &AskError) -> Trouble {
-        Trouble {
-            reason: error.to_string(),
-            retry_after: error.retry_after(),
-            refused: error.is_refused(),
-            of_order: error.whose() == Fault::Order,
-        }
-    }
-}
-
 /// The gate after a failure that is not one order's alone. `cap` is the longest that probes are to lie apart; `roll` is
 /// chance, 0 to 1.
-pub(super) fn after_trouble(
+pub(super) fn after_failure(
     gate: &Gate,
-    trouble: &Trouble,
+    reason: &str,
+    says: Says,
     now: Time,
     cap: Duration,
     roll: f64,
 ) -> Gate {
     let longest = PROBES_APART.min(cap);
-    let asked_for = trouble.retry_after.map(|wait| {
-        let jitter = longest.mul_f64(RETRY_JITTER * roll);
-        now.plus(wait.min(RETRY_AFTER_MAX) + jitter)
-    });
+    let asked_for = match says {
+        Says::Pause(wait) => wait.map(|wait| {
+            let jitter = longest.mul_f64(RETRY_JITTER * roll);
+            now.plus(wait.min(RETRY_AFTER_MAX) + jitter)
+        }),
+        Says::PauseForOne | Says::Failure => None,
+    };
     if let Passage::Closed(until) = passage(gate, now) {
-        // Of a question that was under way when it closed: the same trouble, unless Sinch asks for more.
+        // Of a question that went out although it was closed: the same trouble, unless Sinch asks for more.
         let paused = match asked_for {
-            Some(longer) if longer > until => Some((longer, trouble.reason.clone())),
+            Some(longer) if longer > until => Some((longer, reason.to_owned())),
             Some(_) | None => gate.paused.clone(),
         };
         let failures = gate.failures;
@@ -132,9 +97,9 @@ pub(super) fn after_trouble(
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),
-        (None, None) => (trouble.refused || failures >= DOUBT + CHECKS).then_some(usual),
+        (None, None) => (says != Says::Failure || failures >= DOUBT + CHECKS).then_some(usual),
     };
-    let paused = until.map(|until| (until, trouble.reason.clone()));
+    let paused = until.map(|until| (until, reason.to_owned()));
     Gate { failures, paused }
 }
 
@@ -144,38 +109,33 @@ mod tests {
 
     const CAP: Duration = Duration::from_secs(300);
 
-    fn trouble(retry_after: Option<u64>, refused: bool) -> Trouble {
-        Trouble {
-            reason: "down".to_owned(),
-            retry_after: retry_after.map(Duration::from_secs),
-            refused,
-            of_order: false,
-        }
+    fn after(gate: &Gate, says: Says, now: Time, roll: f64) -> Gate {
+        after_failure(gate, "down", says, now, CAP, roll)
+    }
+
+    fn wait(secs: u64) -> Says {
+        Says::Pause(Some(Duration::from_secs(secs)))
     }
 
     fn secs(secs: i64) -> Time {
         Time(secs * 1_000_000)
     }
 
-    fn down() -> Trouble {
-        trouble(None, false)
-    }
-
     #[test]
     fn a_few_failures_may_be_chance_and_more_are_not() {
         let mut gate = Gate::default();
         for failures in 1..DOUBT + CHECKS {
-            gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
+            gate = after(&gate, Says::Failure, secs(0), 1.0);
             let doubt = failures >= DOUBT;
             let expected = if doubt { Passage::Doubt } else { Passage::Open };
             assert_eq!(passage(&gate, secs(0)), expected, "{failures}");
         }
-        gate = after_trouble(&gate, &down(), secs(0), CAP, 1.0);
+        gate = after(&gate, Says::Failure, secs(0), 1.0);
         assert_eq!(passage(&gate, secs(0)), Passage::Closed(secs(60)));
         // Stragglers of the same trouble do not prolong it.
-        assert_eq!(after_trouble(&gate, &down(), secs(1), CAP, 1.0), gate);
+        assert_eq!(after(&gate, Says::Failure, secs(1), 1.0), gate);
         assert_eq!(passage(&gate, secs(60)), Passage::Probe);
-        gate = after_trouble(&gate, &down(), secs(60), CAP, 0.0);
+        gate = after(&gate, Says::Failure, secs(60), 0.0);
         assert_eq!(passage(&gate, secs(60)), Passage::Closed(secs(90)));
     }
 
@@ -183,35 +143,35 @@ mod tests {
     fn a_request_to_wait_and_a_refused_key_close_it_at_once() {
         let open = Gate::default();
         let until = |gate: &Gate| gate.paused.as_ref().map(|(until, _)| *until);
-        let refused = after_trouble(&open, &trouble(None, true), secs(0), CAP, 0.0);
+        let refused = after(&open, Says::Pause(None), secs(0), 0.0);
         assert_eq!(until(&refused), Some(secs(30)));
-        let waiting = after_trouble(&open, &trouble(Some(2), false), secs(0), CAP, 0.0);
+        let waiting = after(&open, wait(2), secs(0), 0.0);
         assert_eq!(until(&waiting), Some(secs(2)));
-        let spread = after_trouble(&open, &trouble(Some(2), false), secs(0), CAP, 1.0);
+        let spread = after(&open, wait(2), secs(0), 1.0);
         assert_eq!(until(&spread), Some(secs(8)));
-        let absurd = after_trouble(&open, &trouble(Some(u64::MAX), false), secs(0), CAP, 1.0);
+        let absurd = after(&open, wait(u64::MAX), secs(0), 1.0);
         assert_eq!(until(&absurd), Some(secs(3606)));
         assert!(matches!(passage(&absurd, secs(0)), Passage::Closed(_)));
     }
 
     #[test]
     fn after_a_probe_that_failed_a_short_request_to_wait_counts_no_more() {
-        let short = trouble(Some(2), false);
-        let gate = after_trouble(&Gate::default(), &short, secs(0), CAP, 0.0);
-        let gate = after_trouble(&gate, &short, secs(2), CAP, 0.0);
+        let short = wait(2);
+        let gate = after(&Gate::default(), short, secs(0), 0.0);
+        let gate = after(&gate, short, secs(2), 0.0);
         assert_eq!(passage(&gate, secs(2)), Passage::Closed(secs(32)));
-        let long = trouble(Some(500), false);
-        let gate = after_trouble(&gate, &long, secs(32), CAP, 0.0);
+        let long = wait(500);
+        let gate = after(&gate, long, secs(32), 0.0);
         assert_eq!(passage(&gate, secs(32)), Passage::Closed(secs(532)));
     }
 
     #[test]
     fn a_straggler_prolongs_a_pause_only_if_sinch_asks_for_more() {
-        let refused = trouble(None, true);
-        let gate = after_trouble(&Gate::default(), &refused, secs(0), CAP, 0.0);
-        let same = after_trouble(&gate, &trouble(Some(9), false), secs(1), CAP, 0.0);
+        let refused = Says::Pause(None);
+        let gate = after(&Gate::default(), refused, secs(0), 0.0);
+        let same = after(&gate, wait(9), secs(1), 0.0);
         assert_eq!(same, gate);
-        let longer = after_trouble(&gate, &trouble(Some(99), false), secs(1), CAP, 0.0);
+        let longer = after(&gate, wait(99), secs(1), 0.0);
         assert_eq!(passage(&longer, secs(1)), Passage::Closed(secs(100)));
         assert_eq!(longer.failures, gate.failures);
     }
@@ -220,7 +180,14 @@ mod tests {
     fn probes_lie_half_a_minute_to_a_minute_apart_or_within_the_cap() {
         for (cap, least, most) in [(300, 30, 60), (10, 5, 10)] {
             let cap = Duration::from_secs(cap);
-            let mut gate = after_trouble(&Gate::default(), &trouble(None, true), secs(0), cap, 0.5);
+            let mut gate = after_failure(
+                &Gate::default(),
+                "down",
+                Says::Pause(None),
+                secs(0),
+                cap,
+                0.5,
+            );
             let mut now = secs(0);
             for n in 0..50 {
                 let Passage::Closed(until) = passage(&gate, now) else {
@@ -229,7 +196,14 @@ mod tests {
                 let wait = until.since(now).as_secs();
                 assert!((least..=most).contains(&wait), "{gate:?}");
                 now = until;
-                gate = after_trouble(&gate, &down(), now, cap, f64::from(n % 5) / 4.0);
+                gate = after_failure(
+                    &gate,
+                    "down",
+                    Says::Failure,
+                    now,
+                    cap,
+                    f64::from(n % 5) / 4.0,
+                );
             }
         }
     }

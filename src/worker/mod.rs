@@ -16,6 +16,7 @@ mod pace;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub use ask::Asker;
 pub use clear::Clearer;

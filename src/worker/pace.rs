@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::blame::{Blame, Culprit, Signs};
 use super::budget::Budget;
-use super::gate::{self, Passage, Trouble};
+use super::gate::{self, Passage};
 use super::limits::Limits;
+use super::word::{Says, Trouble, Word};
 use crate::order::{Answer, Failure, Id, Time};
 use crate::sinch::api::AskError;
 use crate::store::{Gate, Turn};
@@ -78,11 +79,12 @@ enum Way {
 pub(super) struct Pace {
     limits: Limits,
     gate: Gate,
-    /// The gate is closed by Sinch's own word, or by an earlier run.
+    /// The gate is closed by Sinch's own word, by the token endpoint, or by an earlier run.
     sealed: bool,
     /// Since when it is in doubt whether Sinch answers anybody. A question that was sent before tells nothing new.
     doubted_at: Time,
     blame: Blame,
+    word: Word,
     /// Orders that are claimed, and those that are about to be: asked about, or in hand until a lane is free.
     /// Without those that are kept apart.
     under_way: u32,
@@ -121,6 +123,7 @@ impl Pace {
             gate,
             doubted_at: now,
             blame: Blame::new(found),
+            word: Word::default(),
             under_way: 0,
             hanging: 0,
             apart: 0,
@@ -154,7 +157,7 @@ impl Pace {
             Way::Doubt | Way::Probe | Way::Strangers => u32::from(self.before(way) == 0),
         };
         let left_over = std::mem::take(&mut self.left_over);
-        let owing = self.spare || self.others >= APART_ONE_IN - 1;
+        let owing = self.spare || (way == Way::Open && self.others >= APART_ONE_IN - 1);
         let apart = owing && self.may_claim_apart(way);
         let wanted = if apart { 1 } else { free };
         if wanted == 0 {
@@ -186,6 +189,7 @@ impl Pace {
 
     fn way(&self, now: Time) -> Way {
         match gate::passage(&self.gate, now) {
+            Passage::Open if self.word.doubted() => Way::Doubt,
             Passage::Open => Way::Open,
             Passage::Doubt => Way::Doubt,
             Passage::Probe => Way::Probe,
@@ -360,6 +364,7 @@ impl Pace {
         if self.gate.paused.is_some() {
             self.blame.pardon();
         }
+        self.word = Word::default();
         self.gate = Gate::default();
         self.sealed = false;
     }
@@ -373,33 +378,53 @@ impl Pace {
         now: Time,
         roll: f64,
     ) -> bool {
-        let before = gate::passage(&self.gate, now);
+        self.spare = false;
+        let way = self.way(now);
+        let (own, says) = if trouble.of_token {
+            (false, Some(trouble.says()))
+        } else {
+            let stale = way != Way::Open && asked_at < self.doubted_at;
+            self.weigh(order, trouble, stale)
+        };
+        let Some(says) = says else {
+            return own;
+        };
+        let cap = self.limits.probes_apart_max;
+        let was_sealed = self.gate.paused.is_some() && self.sealed;
+        self.gate = gate::after_failure(&self.gate, &trouble.reason, says, now, cap, roll);
+        self.sealed = was_sealed || trouble.of_token || matches!(says, Says::Pause(_));
+        let open = self.way(now) == Way::Open;
+        if way == Way::Open && !open {
+            self.doubted_at = now;
+        }
+        own || (trouble.of_order && open)
+    }
+
+    /// Whether a failure is the order's own, and what it says of the project, if anything. `stale`: the question was
+    /// sent before it was in doubt whether Sinch answers anybody.
+    fn weigh(&mut self, order: &Id, trouble: &Trouble, stale: bool) -> (bool, Option<Says>) {
         let signs = Signs {
             of_order: trouble.of_order,
-            of_project: trouble.refused || trouble.retry_after.is_some(),
+            of_project: trouble.of_project(),
             open: self.gate.paused.is_none(),
             calm: self.gate.failures == 0,
         };
+        let stranger = !self.blame.is_apart(order);
         let culprit = self.blame.failed(order, signs);
-        let own = culprit == Culprit::Order;
-        self.spare = false;
-        // What Sinch asks for is done, whoever was asked about.
-        let told = culprit != Culprit::Provider && trouble.retry_after.is_none();
-        let stale = before == Passage::Doubt && asked_at < self.doubted_at && !signs.of_project;
-        if told || stale {
-            return own;
+        if culprit != Culprit::Provider || stale {
+            return (culprit == Culprit::Order, None);
         }
-        let cap = self.limits.probes_apart_max;
-        let was_paused = self.gate.paused.is_some();
-        self.gate = gate::after_trouble(&self.gate, trouble, now, cap, roll);
-        let after = gate::passage(&self.gate, now);
-        if before == Passage::Open && after != Passage::Open {
-            self.doubted_at = now;
-        }
-        if self.gate.paused.is_some() {
-            self.sealed = signs.of_project || (was_paused && self.sealed);
-        }
-        own || (trouble.of_order && after == Passage::Open)
+        let says = if !signs.of_project {
+            self.word.not_told();
+            Says::Failure
+        } else if stranger {
+            let alone = self.blame.of_project_alone();
+            self.word.told(trouble.retry_after, alone)
+        } else {
+            // Whoever is kept apart is asked about in doubt only if nobody else is due.
+            Says::PauseForOne
+        };
+        (false, Some(says))
     }
 
     /// An operator opens the gate.

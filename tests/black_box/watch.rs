@@ -175,7 +175,9 @@ async fn nothing_is_promised_that_nobody_would_do() {
 #[tokio::test]
 async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &REVIEWED)]);
+    // One order that is told to wait does not stand for all.
+    let lives = ["o1", "o2", "o3"].map(|order| life(order, &REVIEWED));
+    let world = World::from_orders(id(PROJECT), lives);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     simulator.set_outage(Outage::Throttled {
         retry_after: Some(Duration::from_secs(3000)),
@@ -183,6 +185,10 @@ async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());
     service.tell(body).await;
+    for order in ["o2", "o3"] {
+        let path = format!("/api/v1/orders/{PROJECT}/{order}");
+        assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
+    }
     let paused = async |service: &Service| {
         until("asking to pause", async || {
             let api = service.status().await["api"][PROJECT].take();

@@ -99,12 +99,18 @@ impl AskError {
         }
     }
 
-    /// Whether the access key was refused, whatever it was used for, which only an operator can mend. A 403 to a
-    /// question may be about this order alone.
+    /// Whether the access key was refused, whatever it was used for. A question that is refused may be refused for
+    /// its order alone; if it is not, only an operator can mend it.
     pub fn is_refused(&self) -> bool {
+        matches!(self, AskError::Refused { .. })
+    }
+
+    /// Whose answer it is, or would have been.
+    pub fn at(&self) -> Endpoint {
         match self {
-            AskError::Refused { by, status, .. } => *by == Endpoint::Token || *status != 403,
-            AskError::Provider { .. } | AskError::Order { .. } => false,
+            AskError::Refused { by, .. } => *by,
+            AskError::Provider { at, .. } => *at,
+            AskError::Order { .. } => Endpoint::Orders,
         }
     }
 

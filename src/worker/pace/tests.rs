@@ -3,6 +3,8 @@
 use super::*;
 use crate::sinch::api::{Endpoint, Trouble};
 
+mod told;
+
 /// A question about an order fails, which was sent just before.
 fn fail(pace: &mut Pace, order: &str, error: &AskError, now: Time) -> bool {
     pace.tried(&id(order), Err(error.clone()), now, now, 0.0).1
@@ -54,6 +56,15 @@ fn refused(by: Endpoint, status: u16) -> AskError {
 
 fn forbidden() -> AskError {
     refused(Endpoint::Orders, 403)
+}
+
+/// The token endpoint asks to be left alone, which is believed at once.
+fn busy_for(secs: u64) -> AskError {
+    AskError::Provider {
+        at: Endpoint::Token,
+        trouble: Trouble::Status(429),
+        retry_after: Some(Duration::from_secs(secs)),
+    }
 }
 
 fn timed_out() -> AskError {
@@ -193,7 +204,7 @@ fn what_is_in_hand_waits_for_no_closed_gate() {
     let mut pace = pace(2, 1000.0);
     assert_eq!(asks(pace.next(secs(0))), 2);
     assert!(pace.may_ask(Seat::Lane, secs(0)));
-    fail(&mut pace, "o1", &unavailable(Some(10)), secs(0));
+    fail(&mut pace, "o1", &busy_for(10), secs(0));
     assert!(!pace.may_ask(Seat::Lane, secs(1)));
     assert!(
         !pace.may_ask(Seat::Lane, secs(10)),
@@ -362,7 +373,7 @@ fn a_question_that_hangs_gives_its_lane_away_as_often_as_twice_the_lanes() {
 fn an_answer_to_an_older_question_does_not_end_what_sinch_asked_for() {
     let mut pace = pace(4, 1000.0);
     assert_eq!(asks(pace.next(secs(0))), 4);
-    fail(&mut pace, "o1", &unavailable(Some(100)), secs(0));
+    fail_in_a_row(&mut pace, 0, 3, &unavailable(Some(100)), secs(0));
     answer(&mut pace, "o9", secs(0), secs(1));
     assert_eq!(pace.next(secs(1)), Next::Wait(secs(100)));
     pace.resumed();
@@ -372,7 +383,13 @@ fn an_answer_to_an_older_question_does_not_end_what_sinch_asked_for() {
 
 #[test]
 fn a_failure_is_the_orders_if_others_were_answered_since_its_last() {
-    for error in [unavailable(None), forbidden(), UNUSABLE, timed_out()] {
+    for error in [
+        unavailable(None),
+        unavailable(Some(3600)),
+        forbidden(),
+        UNUSABLE,
+        timed_out(),
+    ] {
         let mut pace = pace(1, 1000.0);
         fail(&mut pace, "bad", &error, secs(0));
         for n in 1..40 {
@@ -420,34 +437,6 @@ fn many_failures_of_one_order_that_are_of_its_kind_speak_of_it_unless_asking_pau
 }
 
 #[test]
-fn a_wish_of_sinch_to_be_left_alone_holds_whoever_it_was_about() {
-    let mut pace = pace(1, 1000.0);
-    for n in 0..20 {
-        let now = secs(100 * n);
-        let own = fail(&mut pace, "bad", &unavailable(Some(50)), now);
-        assert_eq!(own, n > 0, "others were answered since");
-        assert_eq!(pace.next(now), Next::Wait(secs(100 * n + 50)));
-        answer(&mut pace, "good", secs(100 * n + 60), secs(100 * n + 60));
-    }
-}
-
-#[test]
-fn a_key_that_is_refused_closes_the_gate_at_once_but_not_a_403_to_a_question() {
-    let mut pace = pace(1, 1000.0);
-    fail(&mut pace, "o1", &forbidden(), secs(0));
-    assert_eq!(pace.gate().paused, None);
-    for (by, status) in [
-        (Endpoint::Orders, 401),
-        (Endpoint::Token, 403),
-        (Endpoint::Token, 400),
-    ] {
-        let mut pace = self::pace(1, 1000.0);
-        fail(&mut pace, "o1", &refused(by, status), secs(0));
-        assert_eq!(pace.next(secs(1)), Next::Wait(secs(30)), "{by:?} {status}");
-    }
-}
-
-#[test]
 fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
     let limits = pace(1, 1000.0).limits;
     let ask = |pace: &mut Pace, order: usize, result| {
@@ -492,7 +481,7 @@ fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
 #[test]
 fn what_an_earlier_run_left_closed_stays_closed() {
     let mut before = pace(1, 5.0);
-    fail(&mut before, "o1", &unavailable(Some(100)), secs(0));
+    fail(&mut before, "o1", &busy_for(100), secs(0));
     let again = |now| Pace::new(before.limits.clone(), before.gate().clone(), true, now);
     // Perhaps a probe was under way when the run ended.
     assert_eq!(again(secs(105)).next(secs(106)), Next::Wait(secs(135)));

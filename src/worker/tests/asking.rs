@@ -261,6 +261,11 @@ async fn what_is_in_hand_when_asking_pauses_is_given_back() {
     let (stop, asking) = house.ask(&sinch);
     let (answered, _) = sinch.hesitates(&house).await;
     sinch.answers(401);
+    // One is refused, and two more, one at a time, before it is believed that the key is.
+    let refused = answered as i64 + 3;
+    house
+        .until("asked_at IS NOT NULL", |asked| asked >= refused)
+        .await;
     house.until("lease IS NOT NULL", |leased| leased == 0).await;
     // What failed through the provider is no try of the order.
     house.until("attempts > 0", |counted| counted == 0).await;

@@ -33,14 +33,24 @@ fn provider(trouble: Trouble, takes: Duration) -> Option<(AskError, Duration)> {
     Some((error, takes))
 }
 
+/// With this `Retry-After`.
+fn later(status: u16, secs: u64) -> Option<(AskError, Duration)> {
+    let error = AskError::Provider {
+        at: Endpoint::Orders,
+        trouble: Trouble::Status(status),
+        retry_after: Some(Duration::from_secs(secs)),
+    };
+    Some((error, Duration::from_millis(200)))
+}
+
 fn order(status: u16, why: &'static str) -> Option<(AskError, Duration)> {
     Some((AskError::Order { status, why }, Duration::from_millis(200)))
 }
 
-fn forbidden() -> Option<(AskError, Duration)> {
+fn refused(status: u16) -> Option<(AskError, Duration)> {
     let error = AskError::Refused {
         by: Endpoint::Orders,
-        status: 403,
+        status,
         project: project(),
     };
     Some((error, Duration::from_millis(200)))
@@ -51,17 +61,20 @@ fn timed_out() -> Option<(AskError, Duration)> {
     provider(Trouble::TimedOut, Duration::from_secs(10))
 }
 
-const KINDS: [(&str, Failing); 12] = [
-    ("403", forbidden),
+const KINDS: [(&str, Failing); 15] = [
+    ("401", || refused(401)),
+    ("403", || refused(403)),
     ("404", || None),
     ("404 of a proxy", || {
         order(404, "it is not the API's own 404")
     }),
     ("408", || status(408)),
     ("429", || status(429)),
+    ("429 with Retry-After", || later(429, 30)),
     ("500", || order(500, "Sinch failed over this order")),
     ("502", || status(502)),
     ("503", || status(503)),
+    ("503 with Retry-After 3600", || later(503, 3600)),
     ("504 after a while", || {
         provider(Trouble::Status(504), Duration::from_secs(5))
     }),
@@ -176,16 +189,25 @@ async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_
 async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     let seed = fastrand::u64(..);
     let mut rng = Rng::with_seed(seed);
-    for orders in [50, 400] {
-        let bad_ones = Bad::mixed(orders, &mut rng);
+    for (kind, orders) in [
+        ("mixed", 50),
+        ("mixed", 400),
+        ("401", 100),
+        ("503 with Retry-After 3600", 50),
+    ] {
+        let failing = KINDS.iter().find(|(name, _)| *name == kind);
+        let bad_ones = match failing {
+            Some((_, failing)) => Bad::of(*failing, orders),
+            None => Bad::mixed(orders, &mut rng),
+        };
         let mut named: Vec<Id> = (0..orders).map(bad).chain((0..GOOD).map(good)).collect();
         rng.shuffle(&mut named);
         let took = takes(seed, named, &bad_ones).await;
-        println!("{orders}: {took:?}");
+        println!("{kind}, {orders}: {took:?}");
         let most = Duration::from_secs_f64((GOOD + 3 * orders) as f64 / PER_SECOND);
         assert!(
             took.is_some_and(|took| took <= most + MINUTE),
-            "{orders}, seed {seed}: {took:?}"
+            "{kind}, {orders}, seed {seed}: {took:?}"
         );
     }
 }
@@ -197,9 +219,11 @@ async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
     let seed = fastrand::u64(..);
     let mut rng = Rng::with_seed(seed);
     for (kind, bad_ones) in [
-        ("403", Bad::of(forbidden, 10)),
+        ("401", Bad::of(|| refused(401), 10)),
+        ("403", Bad::of(|| refused(403), 10)),
         ("time-out", Bad::of(timed_out, 10)),
         ("one 503", Bad::of(|| status(503), 1)),
+        ("one 503 for an hour", Bad::of(|| later(503, 3600), 1)),
         ("mixed", Bad::mixed(10, &mut rng)),
     ] {
         let mut service = Service::start(seed, Without::default()).await;
@@ -212,7 +236,8 @@ async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
             if took.is_none_or(|took| took > Duration::from_secs(5)) {
                 slow.push((n, took));
             }
-            let next = service.now.plus(15 * MINUTE);
+            // Long enough that even those are parked which each time are told to wait for an hour.
+            let next = service.now.plus(60 * MINUTE);
             service.play(&sinch(&bad_ones, n + 1), next).await;
         }
         println!("{kind}: slow {slow:?}, {} questions", service.asked.len());

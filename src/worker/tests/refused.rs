@@ -20,7 +20,7 @@ const BAD: usize = 10;
 
 const ORDERS: usize = 150;
 
-/// Answers about the first orders with this status, if it does not hang, and about the others as it should.
+/// Answers about the first orders with this status and a `Retry-After`, if it does not hang, and about the others as it should.
 async fn sinch(bad: usize, status: Option<u16>) -> String {
     let answer = async move |Path((_, order)): Path<(String, String)>| {
         let number = order.trim_start_matches("order-").parse::<usize>();
@@ -29,7 +29,8 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
                 return std::future::pending().await;
             };
             let status = StatusCode::from_u16(status).expect("a status");
-            return (status, r#"{"error":{"code":5}}"#).into_response();
+            let wait = [("retry-after", "3600")];
+            return (status, wait, r#"{"error":{"code":5}}"#).into_response();
         }
         let (project, now) = (project(), clock::now());
         format!(
@@ -50,7 +51,8 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
 #[tokio::test]
 async fn ten_orders_that_fail_first_hold_up_no_other() {
     // 200 is none: the body names no order.
-    for status in [Some(403), Some(503), Some(429), Some(500), Some(200), None] {
+    let statuses = [401, 403, 503, 429, 500, 200].map(Some);
+    for status in statuses.into_iter().chain([None]) {
         let house = House::new(ORDERS).await;
         let url = sinch(BAD, status).await;
         let vitals = Arc::new(Vitals::new());

@@ -437,8 +437,8 @@ async fn every_status_has_its_fault() {
         assert_eq!(server.counts(), (1, 1), "{status}");
         assert_eq!((error.whose(), error.status()), (fault, Some(status)));
         assert_eq!(error.retry_after(), wait.map(Duration::from_secs));
-        // A 403 may be this order's alone: others tell.
-        assert!(!error.is_refused(), "{status}");
+        assert_eq!(error.is_refused(), status == 403, "{status}");
+        assert_eq!(error.at(), Endpoint::Orders);
     }
 }
 
@@ -451,6 +451,7 @@ async fn a_token_endpoint_that_fails_is_the_providers_fault() {
         assert_eq!(error.whose(), Fault::Provider);
         assert_eq!(error.status(), Some(status));
         assert_eq!(error.is_refused(), matches!(status, 400 | 401 | 403));
+        assert_eq!(error.at(), Endpoint::Token);
         assert!(error.to_string().starts_with("the token endpoint "));
     }
 }

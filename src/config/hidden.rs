@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-/// Stands for what is to be filled in, in the example and in README.
+/// Stands for what is to be filled in, in the example and in the documents.
 const PLACEHOLDER: &str = "replace-me";
 /// What Sinch documents for a new callback secret. Older ones that are in use break it.
 const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;

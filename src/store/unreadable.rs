@@ -187,7 +187,7 @@ impl Met {
                 row = row.row,
                 project,
                 reason = row.reason,
-                "a row cannot be read: it is left out, and README says how to see to it"
+                "a row cannot be read: it is left out, and docs/operate.md says how to see to it"
             );
             met.insert(place, row.clone());
         }

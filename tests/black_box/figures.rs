@@ -1,4 +1,4 @@
-//! `/status` and `/metrics` tell the same, and README names nothing that is not there.
+//! `/status` and `/metrics` tell the same, and the documents name nothing that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,7 +171,7 @@ async fn status_and_metrics_tell_the_same() {
 }
 
 #[tokio::test]
-async fn what_readme_says_can_be_alerted_on_is_there() {
+async fn what_the_documents_say_can_be_alerted_on_is_there() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -181,9 +181,9 @@ async fn what_readme_says_can_be_alerted_on_is_there() {
         .await;
     service.settles("o1", "IN_REVIEW").await;
     let there = metrics(&service).await;
-    let readme = include_str!("../../README.md");
+    let document = include_str!("../../docs/operate.md");
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let named: BTreeSet<&str> = readme
+    let named: BTreeSet<&str> = document
         .split(|c| !is_name(c))
         .filter_map(|word| word.strip_prefix("sinch_callbacks_"))
         .collect();
@@ -192,7 +192,7 @@ async fn what_readme_says_can_be_alerted_on_is_there() {
         let is_there = there.keys().any(|key| key.split('/').next() == Some(name));
         assert!(
             is_there,
-            "README names {name}, which is not in /metrics: {there:#?}"
+            "docs/operate.md names {name}, which is not in /metrics: {there:#?}"
         );
     }
 }

@@ -1,15 +1,17 @@
-//! The configurations in README, tried as they stand there.
+//! The configurations in the documents, tried as they stand there.
 
 use super::*;
 
-const README: &str = include_str!("../../../README.md");
+const DOCUMENTS: [&str; 3] = [
+    include_str!("../../../README.md"),
+    include_str!("../../../docs/configure.md"),
+    include_str!("../../../docs/deploy.md"),
+];
 
-/// The blocks of README in this language.
+/// The blocks of the documents in this language.
 fn blocks(language: &str) -> Vec<&'static str> {
-    let parts = README.split("\n```").collect::<Vec<_>>();
-    let blocks = parts
-        .iter()
-        .filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
+    let parts = DOCUMENTS.iter().flat_map(|text| text.split("\n```"));
+    let blocks = parts.filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
     blocks.collect()
 }
 

@@ -1,5 +1,6 @@
 //! The asker itself, and a Sinch that fails over single orders, or knows none.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,9 +60,10 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
         let (stop, asking) = house.ask_with(&url, 4, 50.0, vitals.clone());
         let all = (ORDERS - BAD) as i64;
         println!("{status:?}");
+        let seen = Cell::new(None);
         let all_are_asked = |good| {
             let view = vitals.api_views().remove(project().as_str());
-            let pause = view.and_then(|view| view.paused_until);
+            let pause = seen.replace(view.and_then(|view| view.paused_until));
             assert!(
                 pause.is_none_or(|until| until > clock::now()),
                 "{status:?}: a pause ran its course with {good} of {all} asked about"

@@ -1,12 +1,12 @@
-//! How many callbacks a second are acknowledged durably, and how soon.
+//! Measures the rate and the latency of durably acknowledged callbacks.
 //!
 //! `cargo bench --bench acknowledge -- [--quick]`
 //!
-//! The real program against two receivers that are less than it, each a process of its own with a fresh
-//! database on a real disk, all called alike, turn by turn, with medians over the rounds. The service
-//! runs with `api = "off"`: its looking at news is part of the figures, its asking Sinch is not; what it
-//! had not looked at by the end is shown as waiting. After each run the rows on disk are counted: a
-//! receiver that kept fewer than it acknowledged ends the bench.
+//! The real program is compared with two receivers that do less. Each is a process of its own with a fresh
+//! database on a real disk. All are called in the same way and in alternation, and medians over the rounds
+//! count. The service runs with `api = "off"`, so the figures include its processing of pending deliveries
+//! but no fetches. Deliveries not processed by the end are shown as waiting. After each run the bench
+//! counts the rows on disk: a receiver that kept fewer than it acknowledged ends the bench.
 
 #[path = "support/baselines.rs"]
 mod baselines;
@@ -36,16 +36,16 @@ use process::{Outcome, Receiver, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Fewer connections, shorter: a minute instead of five.
+    /// Uses fewer connections and shorter runs: a minute instead of five.
     #[arg(long)]
     quick: bool,
-    /// How often each is measured.
+    /// Number of rounds in which each receiver is measured.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be a receiver.
+    /// Runs as a receiver of this design.
     #[arg(long, hide = true, requires_all = ["listen", "database"])]
     receiver: Option<Design>,
     #[arg(long, hide = true)]
@@ -77,40 +77,40 @@ impl Design {
     }
 }
 
-/// How one is called.
+/// Load on a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Load {
     connections: usize,
     rate: Option<f64>,
 }
 
-/// What is measured, and for how long.
+/// Measurements of a run, and their duration.
 struct Scope {
     quick: bool,
     loads: Vec<Load>,
-    /// The connections by which the rate is judged.
+    /// Numbers of connections by which the rate is judged.
     judged: Vec<usize>,
     rounds: usize,
     warm_up: Duration,
     window: Duration,
 }
 
-/// What the disk itself can do.
+/// Name of the measurement of the disk itself.
 const FSYNC: &str = "fsync alone";
 
-/// What is required of the service's rate.
+/// Minimum rate of the service, as a multiple of the rates of the other receivers.
 const OF_ONE_TRANSACTION: f64 = 6.0;
 const OF_NO_OP: f64 = 0.30;
 
-/// … and of its latencies: the p99 only where the disk's own is below the second.
+/// Maximum latencies of the service. The p99 is judged only where the disk's own lies below the second value.
 const P99_MS: f64 = 12.0;
 const FSYNC_P99_MS: f64 = 5.0;
 const P50_ABOVE_FSYNC_MS: f64 = 0.3;
 
-/// Callbacks a second where they come at a fixed rate: what everybody can do, so that latencies compare.
+/// Callbacks a second at a fixed rate. Every receiver can take this rate, so latencies can be compared.
 const RATE: f64 = 1000.0;
 
-/// More than any receiver here answers in a second.
+/// Callbacks a second that no receiver here can answer.
 const PER_SECOND_MAX: f64 = 160_000.0;
 
 impl Scope {
@@ -141,19 +141,19 @@ impl Scope {
     }
 }
 
-/// One run's figures.
+/// Figures of one run.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
     acknowledged: usize,
-    /// Of these, the share that the service had not looked at when it was stopped: what it owes to
-    /// having put acknowledging first.
+    /// Share of the acknowledged deliveries that the service had not processed when it was stopped, because it
+    /// acknowledges first.
     waiting: f64,
 }
 
-/// A line of the table: a design under a load, round by round.
+/// Line of the table: a design under a load, round by round.
 struct Line {
     design: &'static str,
     load: Load,
@@ -183,7 +183,7 @@ fn main() -> ExitCode {
 }
 
 fn receive(design: Design, listen: SocketAddr, database: &Path) -> Outcome<()> {
-    // As many threads as there are cores, which is more than the service has.
+    // A multi-threaded runtime starts a thread per core, which is more than the service has.
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match design {
@@ -195,7 +195,7 @@ fn receive(design: Design, listen: SocketAddr, database: &Path) -> Outcome<()> {
 }
 
 fn measure(scope: &Scope) -> Outcome<bool> {
-    // One thread for the caller leaves the receiver the rest of the machine.
+    // A single thread for the caller leaves the receiver the rest of the machine.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let span = (scope.warm_up + scope.window).as_secs_f64();
     let callbacks = process::callbacks((span * PER_SECOND_MAX) as usize, load::LIVES);
@@ -230,7 +230,7 @@ fn lines(scope: &Scope) -> Vec<Line> {
     lines
 }
 
-/// Starts a receiver, calls it, stops it, and counts what it kept.
+/// Starts a receiver, calls it, stops it, and counts the deliveries that it kept.
 fn called(
     runtime: &Runtime,
     design: Design,
@@ -314,7 +314,7 @@ fn fsync_alone(scope: &Scope) -> Outcome<Figures> {
     })
 }
 
-/// `true`: what is required holds, or the run was too short to judge by.
+/// Returns `true` if the requirements hold, or if the run was too short to judge.
 fn report(scope: &Scope, lines: &[Line]) -> bool {
     println!(
         "\n{:<28} {:>11} {:>9} {:>10} {:>9} {:>9} {:>12} {:>9}",
@@ -404,7 +404,7 @@ fn report(scope: &Scope, lines: &[Line]) -> bool {
     good
 }
 
-/// The service's rate, as a multiple of another's: within each round, for the disk's mood changes.
+/// Ratio of the service's rate to another's, taken within each round, for the disk's speed varies.
 fn ratio(lines: &[Line], load: Load, other: Design) -> f64 {
     let find = |design: Design| {
         let judged = lines

@@ -1,14 +1,14 @@
-//! Whether anything acknowledged is lost, or anything visible done twice, when the service is killed.
+//! Checks that a kill of the service loses nothing acknowledged and repeats nothing visible.
 //!
 //! `cargo bench --bench crash -- [--kills 200] [--cuts 40] [--seed 1] [--quick]`
 //!
-//! The real program against a simulated Sinch with its usual troubles, under a steady load of further
-//! callbacks about the same orders, is killed at random moments and started again on its database. At
-//! the end every event that was answered 200 must be on disk, once and as it was sent, and every order
-//! must have the state that it truly has at Sinch. A killed process loses what it had not given to the
-//! system. What the system has not given to the disk would take a power cut to lose: that is tried in a model
-//! (see `support/power.rs`), with the program as it is and, as controls, with syncs of which every other or
-//! none does anything. It needs strace.
+//! The real program serves a simulated Sinch with its usual troubles, under a steady load of further
+//! callbacks about the same orders. The bench kills it at random moments and starts it again on its
+//! database. At the end every event that was answered 200 must be on disk, once and as it was sent, and
+//! every order must have its true state at Sinch. A killed process loses the data that it had not handed to
+//! the system. Only a power cut loses the data that the system has not handed to the disk. Power cuts are
+//! tried in a model (see `support/power.rs`), with the program as it is and, as controls, with syncs of
+//! which every other or none has an effect. The model needs strace.
 
 #[path = "support/ledger.rs"]
 mod ledger;
@@ -39,45 +39,45 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use ledger::Acknowledged;
-use load::{Callback, Plan, Refused, Report, Subject};
+use load::{Callback, DeliveryContent, Plan, Refused, Report};
 use power::{Syncs, Trace};
 use process::{Outcome, PATH, PROGRAM, PROJECT, Receiver, SECRET, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// How often the service is killed.
+    /// Number of times that the service is killed.
     #[arg(long, default_value_t = 200)]
     kills: u32,
-    /// How often the power is cut, in the model; 0: never, and strace is not needed.
+    /// Number of power cuts in the model; with 0 there are none, and strace is not needed.
     #[arg(long, default_value_t = 40)]
     cuts: u32,
-    /// Other moments, other histories.
+    /// Seed of the moments and the histories.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Ten kills.
+    /// Kills the service ten times only.
     #[arg(long)]
     quick: bool,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// How long after being ready the service is killed, in milliseconds.
+/// Time from readiness to the kill, in milliseconds.
 const KILL_AFTER: std::ops::RangeInclusive<u64> = 20..=400;
 
-/// How long a kill takes, the wait before it and the restart included: histories last as long as the
-/// killing does.
+/// Duration of a kill, with the wait before it and the restart. Histories last as long as all kills
+/// together.
 const KILL: Duration = Duration::from_millis(250);
 
 /// Callbacks a second beside those of the simulated Sinch.
 const RATE: f64 = 500.0;
 
-/// How long the orders may take to agree with Sinch after the last kill and the last event.
+/// Maximum time until the orders agree with Sinch after the last kill and the last event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const ORDERS: usize = 60;
 
-/// How long a service whose power is cut is under load, and more callbacks than it can take meanwhile.
+/// Duration of the load on a service whose power is cut, and more callbacks than it can take in that time.
 const CUT_WITHIN: Duration = Duration::from_secs(4);
 const CUT_CALLBACKS: usize = 100_000;
 
@@ -102,10 +102,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `true`: nothing was lost, and nothing is wrong.
+/// Returns `true` if nothing was lost, and nothing is wrong.
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
-    // First, since it ends at once where there is no strace.
+    // The power cuts come first, since they fail at once where strace is missing.
     let mut rng = Rng::with_seed(seed);
     let power = cut_power(cuts, Syncs::Honest, &mut rng).await?;
     let half = cut_power(cuts, Syncs::Half, &mut rng).await?;
@@ -130,7 +130,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let acknowledged = acknowledged(&simulator, &callbacks, &report);
     let given_up = simulator.stats().given_up;
     simulator.shutdown().await;
-    let findings = ledger::check(&service.database, &acknowledged).await?;
+    let outcomes = ledger::check(&service.database, &acknowledged).await?;
     let controlled = ledger::control(&service.database, &acknowledged).await?;
     for (order, shown) in &wrong {
         println!("order {order}: {shown}");
@@ -140,15 +140,15 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
         ("seed", json!(seed)),
         ("kills", json!(kills)),
         ("acknowledged", json!(acknowledged.len())),
-        ("rows", json!(findings.rows)),
-        ("missing", json!(findings.missing)),
-        ("altered", json!(findings.altered)),
-        ("doubled", json!(findings.doubled)),
-        ("waiting", json!(findings.waiting)),
+        ("rows", json!(outcomes.rows)),
+        ("missing", json!(outcomes.missing)),
+        ("altered", json!(outcomes.altered)),
+        ("doubled", json!(outcomes.doubled)),
+        ("waiting", json!(outcomes.waiting)),
         ("wrong_states", json!(wrong.len())),
-        ("repeated_states", json!(findings.repeated)),
-        ("torn_stories", json!(findings.torn)),
-        ("integrity", json!(findings.integrity)),
+        ("repeated_states", json!(outcomes.repeated)),
+        ("torn_stories", json!(outcomes.torn)),
+        ("integrity", json!(outcomes.integrity)),
         ("ready_ms", json!(ready_ms.round())),
         ("power_cuts", json!(cuts)),
         ("power_acknowledged", json!(power.acknowledged)),
@@ -167,17 +167,17 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     ]);
     let controlled_cuts = cuts == 0 || (half.lost > 0 && off.lost > 0);
     let powered = power.lost + power.damaged == 0 && controlled_cuts;
-    Ok(findings.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0 && powered)
+    Ok(outcomes.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0 && powered)
 }
 
-/// What power cuts took, of what was acknowledged before each.
+/// Losses by power cuts, among the events acknowledged before each.
 #[derive(Default)]
 struct Cuts {
     acknowledged: usize,
     lost: usize,
-    /// Cuts that lost something.
+    /// Number of cuts that lost an event.
     losses: usize,
-    /// Cuts after which the database was not whole.
+    /// Number of cuts after which the database was not intact.
     damaged: usize,
 }
 
@@ -201,7 +201,7 @@ async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> {
     }
     let folder = process::folder()?;
     let service = Service::configure(folder.path(), "api = \"off\"\n")?;
-    // A first run, so that there is a database that the power has not been near.
+    // A first run creates a database on which no power was cut.
     service.start().await?.0.stop()?;
     let base = fs::read(&service.database)?;
     let written = folder.path().join("strace");
@@ -212,7 +212,7 @@ async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> {
     let callbacks = load::callbacks(&subject(load::order_ids(ORDERS, rng)), CUT_CALLBACKS, rng);
     let plan = Plan::closed(16, Duration::ZERO);
     let report = load::run(service.callbacks, &callbacks, &plan, sleep(CUT_WITHIN)).await?;
-    // The moment on strace's clock at which the load began.
+    // Start of the load on strace's clock.
     let began = clock::now().0 - i64::try_from(report.began.elapsed().as_micros())?;
     receiver.stop()?;
     let trace = Trace::read(&written, &service.database, base).await?;
@@ -229,7 +229,7 @@ async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> {
         let database = trace.cut(at, left.path(), rng)?;
         let (lost, is_whole) = match ledger::check(&database, &acknowledged).await {
             Ok(found) => (found.missing + found.altered, found.integrity == "ok"),
-            // Not even a database.
+            // The file is not even a database.
             Err(_) => (acknowledged.len(), false),
         };
         sum.acknowledged += acknowledged.len();
@@ -241,8 +241,8 @@ async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> {
     Ok(sum)
 }
 
-fn subject(orders: Vec<String>) -> Subject {
-    Subject {
+fn subject(orders: Vec<String>) -> DeliveryContent {
+    DeliveryContent {
         path: PATH.to_owned(),
         project: PROJECT.to_owned(),
         secret: SecretString::from(SECRET),
@@ -251,7 +251,7 @@ fn subject(orders: Vec<String>) -> Subject {
     }
 }
 
-/// Kills the service at random moments; gives the last one, and how long each took to be ready again.
+/// Kills the service at random moments. Returns the last process, and the time each took to be ready again.
 async fn kill_often(
     service: &Service,
     mut receiver: Receiver,
@@ -294,7 +294,7 @@ async fn simulator(kills: u32, seed: u64) -> Outcome<Simulator> {
     Ok(simulator.await?)
 }
 
-/// What goes wrong anyway. Every truth can be learnt, and every body be read.
+/// Usual trouble, in which every truth can be learnt and every body is readable.
 fn trouble() -> Trouble {
     Trouble {
         lost: 0.1,
@@ -310,11 +310,11 @@ fn trouble() -> Trouble {
     }
 }
 
-/// The end of the configuration: quick to ask, quick to try again, so that much is always under way.
+/// End of the configuration: fast fetches and fast retries, so that many are always in flight.
 fn settings(simulator: &Simulator) -> String {
     format!(
         "key_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
-         [worker]\nlanes = 8\nasks_per_second = 200\nstaleness_secs = 1\nstaleness_max_secs = 1\nattempts_max = 1000\n\
+         [worker]\nmax_in_flight = 8\nrequests_per_second = 200\nstaleness_secs = 1\nstaleness_max_secs = 1\nattempts_max = 1000\n\
          backoff_base_secs = 0.1\nbackoff_cap_secs = 1\n\
          [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n",
         simulator.api_url(),
@@ -322,8 +322,8 @@ fn settings(simulator: &Simulator) -> String {
     )
 }
 
-/// Enough for twice as long as the killing should take, about the simulator's orders: most of what they
-/// say is not true, and must change nothing in the end.
+/// Callbacks about the simulator's orders, enough for twice the time that the kills should take. Most of
+/// their claims are false, and must change nothing in the end.
 fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<[Callback]> {
     let orders = simulator.world().orders();
     let subject = subject(orders.map(|life| life.id.to_string()).collect());
@@ -331,7 +331,7 @@ fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<[Callback]
     load::callbacks(&subject, count as usize, rng)
 }
 
-/// Calls on and on, and again wherever no 200 came, as Sinch does.
+/// Calls without a pause, and again wherever no 200 came, as Sinch does.
 fn call(
     address: SocketAddr,
     callbacks: Arc<[Callback]>,
@@ -345,7 +345,7 @@ fn call(
     tokio::spawn(async move { load::run(address, &callbacks, &plan, stop.cancelled()).await })
 }
 
-/// Waits until every order is where it truly is and nothing is open; gives those that are not.
+/// Waits until every order has its true state and nothing is open; returns the orders without it.
 async fn settle(
     service: &Service,
     truth: &BTreeMap<Id, State>,
@@ -392,7 +392,7 @@ async fn wrong(
     Ok(wrong)
 }
 
-/// All that was answered 200, whoever sent it.
+/// Every event that was answered 200, from either sender.
 fn acknowledged(simulator: &Simulator, callbacks: &[Callback], report: &Report) -> Acknowledged {
     let own = report.acknowledged.iter().map(|&index| {
         let callback = &callbacks[index];
@@ -403,7 +403,7 @@ fn acknowledged(simulator: &Simulator, callbacks: &[Callback], report: &Report) 
     own.chain(simulated).collect()
 }
 
-/// For people, and as one line for programs.
+/// Prints the figures for people, and as one line for programs.
 fn tell<const N: usize>(figures: [(&str, Value); N]) {
     println!();
     for (name, value) in &figures {

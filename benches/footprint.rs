@@ -1,9 +1,9 @@
-//! What the service takes: time to its first 200, memory, and bytes.
+//! Measures the resources that the service needs: time to its first 200, memory, and bytes.
 //!
 //! `cargo bench --bench footprint -- [--quick]`
 //!
-//! The real program, with an API that answers at once and the usual pace of asking. Memory is what the
-//! system says that the process holds (VmRSS), and the most that it ever held (VmHWM).
+//! The real program runs with an API that answers at once and with the usual rate limit. Memory is the size that
+//! the system reports for the process (VmRSS), and its maximum so far (VmHWM).
 
 #[path = "support/baselines.rs"]
 mod baselines;
@@ -38,23 +38,23 @@ use process::{Outcome, Receiver, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// A tenth of the waiting deliveries, shorter load; nothing is judged.
+    /// Uses a tenth of the waiting deliveries and a shorter load, and judges nothing.
     #[arg(long)]
     quick: bool,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be the API.
+    /// Runs as the API, at this address.
     #[arg(long, hide = true)]
     api: Option<SocketAddr>,
 }
 
 const CONNECTIONS: usize = 256;
 
-/// More than is acknowledged in a second.
+/// Callbacks a second that the service cannot acknowledge.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
-/// How long memory may settle before it counts as being at rest.
+/// Time after which memory counts as being at rest.
 const REST: Duration = Duration::from_secs(3);
 
 const AT_REST_MIB: f64 = 20.0;
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         println!("run it with cargo bench");
         return ExitCode::SUCCESS;
     }
-    // One thread for the caller, and for the API, leaves the service the rest of the machine.
+    // A single thread for the caller, and for the API, leaves the service the rest of the machine.
     let runtime = Builder::new_current_thread().enable_all().build();
     let outcome = runtime
         .map_err(Into::into)
@@ -143,7 +143,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     Ok(good)
 }
 
-/// From being started, without a database, to having answered a callback.
+/// Time from a start without a database to the answer to a callback.
 async fn first_200(settings: &str, times: usize) -> Outcome<f64> {
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
@@ -163,7 +163,7 @@ async fn first_200(settings: &str, times: usize) -> Outcome<f64> {
     Ok(median(took))
 }
 
-/// What it takes without a past.
+/// Resources of a service without a past.
 struct Plain {
     at_rest: f64,
     peak: f64,
@@ -202,7 +202,7 @@ async fn plain(settings: &str, loading: Duration) -> Outcome<Plain> {
     })
 }
 
-/// What it takes with so much waiting.
+/// Resources of a service with many waiting deliveries.
 struct Laden {
     peak: f64,
     left: i64,
@@ -224,7 +224,7 @@ async fn laden(settings: &str, loading: Duration, waiting: i64) -> Outcome<Laden
     Ok(Laden { peak, left })
 }
 
-/// Calls over all connections, as fast as it answers.
+/// Calls over all connections, as fast as the service answers.
 async fn load(service: &Service, span: Duration) -> Outcome<()> {
     let count = span.as_secs_f64() * PER_SECOND_MAX;
     let callbacks = process::callbacks(count as usize, load::FITTING);
@@ -236,7 +236,7 @@ async fn load(service: &Service, span: Duration) -> Outcome<()> {
     }
 }
 
-/// How long what waits may take to be worked off.
+/// Maximum time in which the waiting deliveries must be processed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn worked_off(database: &Path) -> Outcome<()> {
@@ -250,7 +250,7 @@ async fn worked_off(database: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Stops it; then everything is in the one file.
+/// Stops the service; then the one file must contain everything.
 fn stop(receiver: Receiver, database: &Path) -> Outcome<()> {
     receiver.stop()?;
     let mut wal = database.as_os_str().to_owned();

@@ -1,11 +1,11 @@
-//! Orders that fail each time, named before the others: how long do they hold the others up?
+//! Measures how long orders that always fail delay the other orders named after them.
 //!
 //! `cargo bench --bench hostile -- [--kinds 403,time-out] [--bad 10] [--good 400] [--rate 5]`
 //!
-//! The real program, with default settings unless told otherwise, against an API on this machine that answers
-//! about some orders as each kind of failure has it, and about the others at once. They are named in one list, the
-//! bad ones first. Measured is the time until the database has the last of the good ones confirmed; first without
-//! any bad one, then with each kind in turn.
+//! The real program, with default settings unless arguments change them, runs against an API on this machine. The
+//! API answers about some orders with each kind of failure, and about the others at once. All are named in one list,
+//! the bad ones first. The bench measures the time until the database has the last of the good ones confirmed: first
+//! without any bad one, then with each kind in turn.
 
 #[path = "support/figures.rs"]
 mod figures;
@@ -32,33 +32,33 @@ use process::{Outcome, PROJECT, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Which kinds of failure, in this order.
+    /// Kinds of failure to try, in this order.
     #[arg(long, value_delimiter = ',', default_values_t = KINDS.map(|(name, _)| name.to_owned()))]
     kinds: Vec<String>,
-    /// Orders that fail.
+    /// Number of orders that fail.
     #[arg(long, default_value_t = 10)]
     bad: usize,
-    /// Orders that do not.
+    /// Number of orders that do not fail.
     #[arg(long, default_value_t = 400)]
     good: usize,
-    /// `worker.asks_per_second`.
+    /// Rate limit of the service, `worker.requests_per_second`.
     #[arg(long, default_value_t = 5.0)]
     rate: f64,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// How the API fails over an order.
+/// Failure of the API over an order.
 #[derive(Clone, Copy)]
 enum Failure {
-    /// It answers with this status, after so many milliseconds, with this body.
+    /// Answers with this status, after this number of milliseconds, with this body.
     Answer(u16, u64, &'static str),
-    /// It answers with this status at once, and asks to be left alone for so many seconds.
+    /// Answers with this status at once, with a `Retry-After` of this number of seconds.
     Later(u16, u64),
-    /// It does not answer.
+    /// Never answers the request.
     Hang,
-    /// It closes the connection.
+    /// Closes the connection without an answer.
     Close,
 }
 
@@ -84,10 +84,10 @@ const KINDS: [(&str, Failure); 17] = [
     ("garbage", Failure::Answer(200, 0, "\u{1}\u{2}{")),
 ];
 
-/// What the bad ones may cost: so many times the time that the good ones need alone.
+/// Maximum time with bad orders, as a multiple of the time that the good ones need alone.
 const FACTOR_MAX: f64 = 1.2;
 
-/// What is not over by then, in times of what the rate implies, is given up.
+/// Time limit, as a multiple of the time that the rate implies.
 const GIVEN_UP: f64 = 4.0;
 
 fn main() -> ExitCode {
@@ -126,16 +126,16 @@ async fn run(arguments: &Arguments) -> Outcome<bool> {
         let with = time(arguments, *failure, arguments.bad).await?;
         let factor = with.map(|with| with.as_secs_f64() / alone.as_secs_f64());
         let holds = factor.is_some_and(|factor| factor <= FACTOR_MAX);
-        let verdict = if holds { "holds" } else { "fails" };
+        let decision = if holds { "holds" } else { "fails" };
         match with.zip(factor) {
             Some((with, factor)) => {
                 let secs = with.as_secs_f64();
                 println!(
-                    "with {} × {name}: {secs:.1} s, × {factor:.2}: {verdict}",
+                    "with {} × {name}: {secs:.1} s, × {factor:.2}: {decision}",
                     arguments.bad
                 );
             }
-            None => println!("with {} × {name}: given up: {verdict}", arguments.bad),
+            None => println!("with {} × {name}: given up: {decision}", arguments.bad),
         }
         figures.push(json!({ "kind": name, "factor": factor.map(rounded), "holds": holds }));
         requirements.add(
@@ -156,13 +156,13 @@ async fn run(arguments: &Arguments) -> Outcome<bool> {
     Ok(all)
 }
 
-/// How long the good ones take beside so many bad ones; `None`: far too long.
+/// Time until the good ones are confirmed beside this number of bad ones; `None` if it exceeds the limit.
 async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Option<Duration>> {
     let folder = process::folder()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let more = format!(
         "auth = \"basic\"\nkey_id = \"key\"\nkey_secret = \"secret of the bench\"\n\
-         [sinch]\napi_url = \"http://{}\"\n[worker]\nasks_per_second = {:?}\n",
+         [sinch]\napi_url = \"http://{}\"\n[worker]\nrequests_per_second = {:?}\n",
         listener.local_addr()?,
         arguments.rate,
     );
@@ -209,14 +209,14 @@ async fn name(operators: SocketAddr, names: &str) -> Outcome<()> {
     }
 }
 
-/// The API.
+/// Serves the API.
 async fn serve(listener: TcpListener, failure: Failure) {
     while let Ok((connection, _)) = listener.accept().await {
         tokio::spawn(answer(connection, failure));
     }
 }
 
-/// Answers one question after the other, until the caller or the failure ends the connection.
+/// Answers requests one by one, until the caller or the failure ends the connection.
 async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
     loop {
         let order = question(&mut connection).await?;
@@ -244,7 +244,7 @@ async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
     }
 }
 
-/// The order that the next question is about.
+/// Order that the next request is about.
 async fn question(connection: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,15 +1,15 @@
-//! What happens when three times as much comes as can be committed.
+//! Checks the service under three times the load that it can commit.
 //!
 //! `cargo bench --bench overload -- [--quick]`
 //!
-//! The real program, called first by as much as it answers, which is its capacity; then at a fixed rate
-//! it bears easily; then at three times its capacity for a minute, where what is refused is sent again
-//! later, as Sinch would; then at the easy rate again, until all is as it was before. At the end every
-//! event that was answered 200 must be in the database.
+//! The bench first calls the real program as fast as it answers, which shows its capacity; then at a fixed
+//! rate that is easy for it; then at three times its capacity for a minute, where refused callbacks are sent
+//! again later, as Sinch would; then at the easy rate again, until everything is as before. At the end the
+//! database must contain every event that was answered 200.
 //!
-//! The service has one core and the caller another, where there are two: else more than the service can
-//! commit would first be more than the caller can send. A turn for which no connection is free in time is left
-//! out, as all of them wait for an answer; what was really sent is told.
+//! The service has one core and the caller another, where there are two. Otherwise the caller could not send more
+//! than the service can commit. A turn for which no connection is free in time is left out, as all of them wait for
+//! an answer. The bench reports the number of callbacks that it really sent.
 
 #[path = "support/figures.rs"]
 mod figures;
@@ -36,37 +36,37 @@ use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Ten seconds of overload instead of sixty; nothing is judged but that nothing is lost.
+    /// Overloads for ten seconds instead of sixty, and judges only that nothing is lost.
     #[arg(long)]
     quick: bool,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// How much more than it can commit the service is sent.
+/// Overload, as a multiple of what the service can commit.
 const TIMES: f64 = 3.0;
 
-/// The share of its capacity that it bears easily.
+/// Share of its capacity that is easy for the service.
 const EASY: f64 = 0.25;
 
-/// Connections: by which capacity is measured, and in overload. The latter are more than may wait.
+/// Numbers of connections: to measure capacity, and in overload. The latter is more than may wait.
 const CONNECTIONS: usize = 64;
 const CONNECTIONS_OVERLOAD: usize = 500;
 
-/// A turn that found no connection for so long is left out. What a turn waits for one counts as the service's
-/// time, so it is short beside what is allowed.
+/// Maximum time that a turn waits for a connection before it is left out. The wait counts as the service's time,
+/// so it is short compared with the latency allowed.
 const LATE_MAX: Duration = Duration::from_millis(10);
 
-/// How finely it is looked at whether all is as before.
+/// Width of the buckets in which latencies are compared with those before.
 const BUCKET: Duration = Duration::from_millis(500);
 
-/// The latest at which it is to be.
+/// Maximum time until latencies are as before.
 const NORMAL_WITHIN: Duration = Duration::from_secs(5);
 
 const ACCEPTED_P99_MS: f64 = 250.0;
 const REFUSED_P99_MS: f64 = 100.0;
-/// At most 512 connections, and what may wait.
+/// Maximum memory with at most 512 connections and the callbacks that may wait.
 const MEMORY_MIB: f64 = 128.0;
 
 fn main() -> ExitCode {
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         println!("run it with cargo bench");
         return ExitCode::SUCCESS;
     }
-    // One thread for the caller leaves the service the rest of the machine.
+    // A single thread for the caller leaves the service the rest of the machine.
     let runtime = Builder::new_current_thread().enable_all().build();
     let outcome = runtime
         .map_err(Into::into)
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One stretch of calling.
+/// Period of calling.
 struct Phase {
     callbacks: Arc<[Callback]>,
     report: Report,
@@ -113,7 +113,7 @@ impl Phase {
         indices.map(|&index| self.callbacks[index].event.as_str())
     }
 
-    /// The latencies with a status, sorted.
+    /// Latencies of the answers that match, sorted.
     fn sorted(&self, wanted: impl Fn(&&Answer) -> bool) -> Vec<Duration> {
         let answers = self.report.answers.iter().filter(wanted);
         let mut took: Vec<Duration> = answers.map(|answer| answer.took).collect();
@@ -121,7 +121,7 @@ impl Phase {
         took
     }
 
-    /// The p99 of each bucket of time.
+    /// Latency p99 of each bucket of time.
     fn buckets(&self) -> Vec<f64> {
         let buckets = (self.span.as_secs_f64() / BUCKET.as_secs_f64()) as u32;
         let p99 = |n: u32| {
@@ -132,7 +132,7 @@ impl Phase {
     }
 }
 
-/// The cores that this may use.
+/// Cores that this process may use.
 fn cores() -> Outcome<Vec<usize>> {
     let allowed = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU)
@@ -140,7 +140,7 @@ fn cores() -> Outcome<Vec<usize>> {
         .collect())
 }
 
-/// Keeps this thread, and what it starts from now on, to one core.
+/// Restricts this thread, and the processes that it starts from now on, to one core.
 fn keep_to(core: Option<&usize>) -> Outcome<()> {
     let mut only = CpuSet::new();
     only.set(*core.ok_or("there is no core")?);
@@ -148,13 +148,13 @@ fn keep_to(core: Option<&usize>) -> Outcome<()> {
 }
 
 async fn run(quick: bool) -> Outcome<bool> {
-    process::widen()?;
+    process::raise_open_files_limit()?;
     let seconds = |full, short| Duration::from_secs(if quick { short } else { full });
     let (measuring, overload, around) = (seconds(5, 2), seconds(60, 10), seconds(10, 6));
     let folder = process::folder()?;
     let service = Service::configure(folder.path(), "api = \"off\"\n")?;
     let cores = cores()?;
-    // What is started has the cores of who started it.
+    // A process inherits the cores of the thread that starts it.
     keep_to(cores.first())?;
     let (receiver, _) = service.start().await?;
     keep_to(cores.last())?;
@@ -267,7 +267,7 @@ async fn run(quick: bool) -> Outcome<bool> {
                 ("before_p99_ms", json!(rounded(usual))),
                 (
                     "normal_after_ms",
-                    json!(normal_after.map(sinch_callbacks::logged::millis))
+                    json!(normal_after.map(sinch_callbacks::redact::millis))
                 ),
                 ("acknowledged", json!(acknowledged)),
                 ("lost", json!(lost)),

@@ -1,18 +1,18 @@
-//! How fast what was acknowledged is worked off, and whether a long past makes anything dearer.
+//! Measures the rate at which acknowledged deliveries are processed, and the cost of a long past.
 //!
 //! `cargo bench --bench queue -- [--quick] [--part fits|asks|past|start]`
 //!
 //! Four parts, each with the real program and databases of its own on a real disk:
 //!
-//! - `fits`: events that fit, settled a second while callbacks keep coming as fast as they are answered.
-//! - `asks`: orders that each need an answer, from an API that answers at once, against what the HTTP
-//!   client alone gets from it. Judged is what comes of it while a thousand callbacks a second keep coming; when
-//!   it is the client's turn, they go to a service that asks nothing.
-//! - `past`: how long a callback, `/status` and a claim take with ever more settled deliveries.
-//! - `start`: how long a start takes with a million deliveries and a hundred thousand due orders.
+//! - `fits`: events that fit, processed per second while callbacks keep coming as fast as they are answered.
+//! - `asks`: orders that each need a fetch, from an API that answers at once, compared with the HTTP client
+//!   alone. The figure judged is the one with a thousand callbacks a second; while the client is measured,
+//!   they go to a service that sends no fetches.
+//! - `past`: time that a callback, `/status` and a claim take with a growing number of processed deliveries.
+//! - `start`: time that a start takes with a million deliveries and a hundred thousand due orders.
 //!
-//! What is compared is measured turn by turn; a ratio is taken within each round, for the disk's mood
-//! changes, and the median of the rounds counts.
+//! The compared figures are measured in alternation. A ratio is taken within each round, for the disk's
+//! speed varies, and the median of the rounds counts.
 
 #[path = "support/baselines.rs"]
 mod baselines;
@@ -50,16 +50,16 @@ use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// A few minutes less: one round, a past of up to 100,000 deliveries; nothing is judged.
+    /// Runs one round, with a past of up to 100,000 deliveries, in a few minutes less, and judges nothing.
     #[arg(long)]
     quick: bool,
-    /// Only this part.
+    /// Runs only this part.
     #[arg(long)]
     part: Option<Part>,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be the API.
+    /// Runs as the API, at this address.
     #[arg(long, hide = true)]
     api: Option<SocketAddr>,
 }
@@ -72,20 +72,20 @@ enum Part {
     Start,
 }
 
-/// Questions a second: no limit.
+/// Rate limit that no fetch ever reaches.
 const NO_LIMIT: f64 = 100_000.0;
 
-/// By how many lanes it is judged.
+/// Number of fetches in flight at which the rate is judged.
 const LANES: usize = 8;
 
-/// Settled, of what is acknowledged; asked, of what the HTTP client alone gets.
+/// Minimum ratios: processed to acknowledged, and fetched to what the HTTP client alone reaches.
 const FITS_MIN: f64 = 0.25;
 const ASKS_MIN: f64 = 0.5;
 
-/// How much dearer ten million deliveries may make anything than a thousand do.
+/// Maximum cost with ten million deliveries, as a multiple of the cost with a thousand.
 const PAST_MAX: f64 = 1.3;
 
-/// Until the service listens.
+/// Maximum time until the service listens.
 const START_MAX: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -111,9 +111,9 @@ fn main() -> ExitCode {
 }
 
 struct Runtimes {
-    /// One thread for the caller leaves the service the rest of the machine.
+    /// Runtime of one thread for the caller, which leaves the service the rest of the machine.
     one: Runtime,
-    /// As many as the service has.
+    /// Runtime with as many threads as the service has.
     all: Runtime,
 }
 
@@ -124,7 +124,7 @@ fn runtimes() -> Outcome<Runtimes> {
     })
 }
 
-/// What is said in the end.
+/// Results that are printed at the end.
 #[derive(Default)]
 struct Results {
     required: Requirements,
@@ -155,7 +155,7 @@ fn measure(arguments: &Arguments) -> Outcome<bool> {
     Ok(good)
 }
 
-/// One round of settling.
+/// One round of processing.
 struct Settling {
     acknowledged: f64,
     p99_ms: f64,
@@ -202,12 +202,12 @@ fn fits(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
     Ok(())
 }
 
-/// More than is acknowledged in a second.
+/// Callbacks a second that the service cannot acknowledge.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
 const SETTLED: &str = "
-    SELECT count(*), coalesce(sum(verdict LIKE 'fits:%'), 0) FROM deliveries
-    WHERE phase = 'settled' AND settled_at BETWEEN ? AND ?";
+    SELECT count(*), coalesce(sum(decision LIKE 'fits:%'), 0) FROM deliveries
+    WHERE phase = 'processed' AND processed_at BETWEEN ? AND ?";
 
 async fn settle(connections: usize, quick: bool) -> Outcome<Settling> {
     let window = Duration::from_secs(if quick { 3 } else { 8 });
@@ -288,22 +288,22 @@ fn asks(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
     Ok(())
 }
 
-const ANSWERED: &str = "SELECT coalesce(max(id), 0) FROM answers";
+const ANSWERED: &str = "SELECT coalesce(max(id), 0) FROM fetches";
 
-/// Orders that are due: more than any number of lanes asks about in the time.
+/// Number of due orders: more than any number of slots can fetch in the time.
 const DUE: i64 = 250_000;
 
-/// So many answers make it warm.
+/// Number of answers after which the service is warm.
 const WARM: i64 = 500;
 
-/// Callbacks a second that keep coming, over so many connections.
+/// Callbacks a second that keep coming, and the number of their connections.
 const COMING: usize = 1000;
 const CONNECTIONS: usize = 16;
 
-/// More callbacks than come while something is measured.
+/// Seconds for which there are callbacks: more than any measurement takes.
 const COMING_SECS: usize = 30;
 
-/// Lets so many callbacks a second come to a service for as long as something is measured.
+/// Sends this number of callbacks a second to a service for the duration of a measurement.
 async fn coming<T>(
     per_second: usize,
     service: &Service,
@@ -326,7 +326,7 @@ async fn coming<T>(
     outcome.ok_or("nothing was measured")?
 }
 
-/// What the client gets while callbacks come to a service that asks nothing.
+/// Rate that the client reaches while callbacks arrive at a service that sends no fetches.
 async fn beside_callbacks(
     per_second: usize,
     alone: impl Future<Output = Outcome<f64>>,
@@ -378,12 +378,12 @@ async fn grown(quick: bool, results: &mut Results) -> Outcome<()> {
         all.push(Aged::grow(settled).await?);
         eprintln!("a past of {settled} deliveries is written");
     }
-    // All at once, turn by turn, so that what the disk does meanwhile falls on all alike.
+    // All run at once and in alternation, so that other work of the disk affects all alike.
     let mut running = Vec::new();
     for aged in &all {
         running.push(aged.service.start().await?.0);
     }
-    // The first turn brings the files' pages back, and is not counted.
+    // The first turn loads the files' pages, and is not counted.
     for turn in 0..=turns {
         for aged in &mut all {
             let [callbacks, status] = [aged.callbacks().await?, aged.status().await?];
@@ -458,7 +458,7 @@ fn judge_past(all: &mut [Aged], results: &mut Results) {
 
 async fn start(rounds: usize, quick: bool, results: &mut Results) -> Outcome<()> {
     let (folder, api) = (process::folder()?, Api::start().await?);
-    // The usual pace: it is the start that is measured.
+    // With the usual rate limit: only the start is measured.
     let service = Service::configure(folder.path(), &api.settings(4, 5.0))?;
     let history = History {
         settled: if quick { 100_000 } else { 1_000_000 },
@@ -468,7 +468,7 @@ async fn start(rounds: usize, quick: bool, results: &mut Results) -> Outcome<()>
     fill(&service.database, &history).await?;
     println!("\n{:<28} {:>20}", "start after", "until ready, ms");
     for (after, killed) in [("a clean end", false), ("a kill", true)] {
-        // One to begin with, whose end is the first that counts.
+        // The first start is extra: its end is the first that counts.
         let mut took = Vec::new();
         for _ in 0..=rounds {
             let (receiver, time) = service.start().await?;

@@ -1,11 +1,11 @@
-//! What strangers can do to those who may call.
+//! Measures the effect of strangers on callers that are allowed.
 //!
 //! `cargo bench --bench strangers -- [--quick]`
 //!
-//! The real program is called at a rate that it bears easily, first by nobody else, then while strangers, who come
-//! from an address that is not allowed, lay siege to it: 560 connections that say nothing and 300 that send headers
-//! without an end. A stranger who is hung up on comes again a second later. Callbacks must be acknowledged almost as
-//! soon as before, all of them, and the strangers must cost next to no memory.
+//! The bench calls the real program at a rate that is easy for it, first alone, then while strangers from an address
+//! that is not allowed open connections: 560 that stay silent and 300 that send headers without an end. A stranger
+//! whose connection is closed comes again a second later. Every callback must be acknowledged, almost as soon as
+//! before, and the strangers must cost next to no memory.
 //!
 //! The service has one core, and its callers, strangers included, another, where there are two.
 
@@ -37,34 +37,34 @@ use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Some seconds instead of a minute; nothing is judged but that every callback is answered 200.
+    /// Runs for seconds instead of a minute, and judges only that every callback is answered 200.
     #[arg(long)]
     quick: bool,
-    /// Given by `cargo bench`; without it, as when all targets are tested, there is nothing to do.
+    /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Connections that say nothing.
+/// Number of silent connections.
 const SILENT: usize = 560;
-/// Connections that send headers without an end.
+/// Number of connections that send headers without an end.
 const ENDLESS: usize = 300;
-/// Where they come from: an address that may not call.
+/// Address of the strangers, which is not allowed to call.
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
-/// How long a stranger who was hung up on stays away.
+/// Time after which a stranger whose connection was closed comes again.
 const AWAY: Duration = Duration::from_secs(1);
-/// How often one that sends headers sends another.
+/// Time between two headers on a connection.
 const PACE: Duration = Duration::from_millis(10);
-/// What it sends.
+/// Size of a header.
 const HEADER_BYTES: usize = 1024;
 
-/// Callbacks a second, and over how many connections.
+/// Callbacks a second, and the number of their connections.
 const RATE: f64 = 500.0;
 const CONNECTIONS: usize = 16;
 
-/// How much longer an answer may take under siege.
+/// Maximum latency with strangers, as a multiple of the latency without.
 const TIMES: f64 = 2.0;
-/// How much more memory the service may hold.
+/// Maximum additional memory of the service.
 const MEMORY_MIB: f64 = 16.0;
 
 fn main() -> ExitCode {
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Keeps this thread, and what it starts from now on, to the first core or to the last.
+/// Restricts this thread, and the processes that it starts from now on, to the first core or to the last.
 fn keep_to(last: bool) -> Outcome<()> {
     let allowed = sched_getaffinity(None)?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
@@ -113,18 +113,18 @@ async fn call(service: &Service, span: Duration) -> Outcome<Report> {
 }
 
 async fn run(quick: bool) -> Outcome<bool> {
-    process::widen()?;
+    process::raise_open_files_limit()?;
     let span = Duration::from_secs(if quick { 4 } else { 30 });
     let folder = process::folder()?;
     let service = Service::configure(folder.path(), "api = \"off\"\n")?;
     let all = sched_getaffinity(None)?;
-    // What is started has the cores of who started it.
+    // A process inherits the cores of the thread that starts it.
     keep_to(false)?;
     let (receiver, _) = service.start().await?;
     sched_setaffinity(None, &all)?;
     keep_to(true)?;
 
-    // Once for nothing, so that both runs find the service warm.
+    // A first run is not measured, so that both runs find the service warm.
     call(&service, span / 4).await?;
     let quiet = call(&service, span).await?;
     let (quiet_mib, _) = receiver.memory()?;
@@ -178,7 +178,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     Ok(good)
 }
 
-/// The strangers.
+/// Connections of the strangers.
 struct Siege {
     strangers: JoinSet<()>,
     came: Arc<AtomicUsize>,
@@ -195,7 +195,7 @@ impl Siege {
             siege.strangers.spawn(async move {
                 loop {
                     came.fetch_add(1, Relaxed);
-                    // Whatever becomes of the connection, it comes again.
+                    // The stranger comes again, whatever happened to its connection.
                     if let Ok(stream) = knock(address).await {
                         stay(stream, n >= SILENT).await;
                     }
@@ -206,7 +206,7 @@ impl Siege {
         siege
     }
 
-    /// Ends it, and says how many connections there were.
+    /// Ends the connections, and returns how many there were.
     async fn lift(mut self) -> usize {
         self.strangers.shutdown().await;
         self.came.load(Relaxed)
@@ -219,7 +219,7 @@ async fn knock(address: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-/// Stays until it is hung up on.
+/// Stays until the service closes the connection.
 async fn stay(mut stream: TcpStream, talks: bool) {
     if !talks {
         let mut unread = [0; 512];

@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::lookup_host;
 use tokio::time::sleep;
 
-use load::{Plan, Refused, Subject};
+use load::{DeliveryContent, Plan, Refused};
 
 #[derive(Parser)]
 struct Arguments {
@@ -80,7 +80,7 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     };
     let address = lookup_host(host).await?.next().ok_or("unknown host")?;
     let mut rng = fastrand::Rng::new();
-    let subject = Subject {
+    let subject = DeliveryContent {
         path: path.to_owned(),
         project: arguments.project,
         secret: arguments.secret,

@@ -1,4 +1,5 @@
-//! The service as a value: opens, binds, spawns, stops. The only spawner of what runs for good.
+//! The service as a value: it opens, binds, spawns and stops. No other module spawns a part that runs until the service
+//! stops.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,49 +16,49 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Signature, Sinch};
-use crate::http::callbacks::{self, Entrance};
+use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::door::{Door, Listener};
 use crate::http::operators;
 use crate::http::places::Shares;
 use crate::http::serve::{self, Limits};
 use crate::http::source::Sources;
-use crate::order::{BackOff, Id, Rule};
+use crate::metrics::Metrics;
+use crate::order::{Backoff, Id, Policy};
 use crate::sinch::api::{self, Access, BuildError, Client};
-use crate::store::{self, OpenError, Spans, StoreError};
-use crate::vitals::Vitals;
-use crate::worker::{Asker, Clearer, Looker, Minder};
+use crate::store::{self, OpenError, RetentionPeriods, StoreError};
+use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker};
 
-/// Why the service did not start.
+/// Reason why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be used.
     #[error("database: {0}")]
     Database(#[from] OpenError),
-    /// An address cannot be listened on.
+    /// The service cannot listen on an address.
     #[error("{key} = {address}: {error}; is something else listening there?")]
     Listen {
-        /// The configuration's key.
+        /// Key of the address in the configuration.
         key: &'static str,
-        /// The address.
+        /// Address from the configuration.
         address: SocketAddr,
-        /// What the system says.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The system has nothing left for a part of the service to run on.
     #[error("{0} cannot be started: {1}")]
     Thread(&'static str, io::Error),
-    /// There is no client for a project's API.
+    /// The client of a project's API cannot be built.
     #[error("project {project}: {error}")]
     Client {
-        /// Whose.
+        /// Project of the client.
         project: Id,
-        /// Why.
+        /// Reason why the client cannot be built.
         error: BuildError,
     },
 }
 
 impl StartError {
-    /// Whether somebody listens on an address already.
+    /// Returns `true` if another listener has the address already.
     pub fn is_address_in_use(&self) -> bool {
         match self {
             StartError::Listen { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
@@ -66,7 +67,7 @@ impl StartError {
     }
 }
 
-/// Why the service stopped without having been told to.
+/// Reason why the service stopped without having been told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The database cannot be trusted or used any more.
@@ -87,18 +88,18 @@ pub struct App {
     parts: JoinSet<(Part, Result<(), RunError>)>,
     stop: CancellationToken,
     abort: CancellationToken,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
     grace: Duration,
 }
 
-/// What runs for good.
+/// Part of the service that runs until the service stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Writer,
-    Looker,
-    Asker,
-    Minder,
-    Clearer,
+    InboxWorker,
+    Fetcher,
+    AlertWorker,
+    RetentionWorker,
     Callbacks,
     Operators,
 }
@@ -107,10 +108,10 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Part::Writer => "the writer",
-            Part::Looker => "the worker that looks at news",
-            Part::Asker => "the worker that asks Sinch",
-            Part::Minder => "the worker that minds deadlines",
-            Part::Clearer => "the worker that clears away",
+            Part::InboxWorker => "the inbox worker",
+            Part::Fetcher => "the fetcher",
+            Part::AlertWorker => "the worker that minds deadlines",
+            Part::RetentionWorker => "the worker that clears away",
             Part::Callbacks => "the callback listener",
             Part::Operators => "the operators' listener",
         }
@@ -121,7 +122,7 @@ impl Part {
 ///
 /// # Errors
 ///
-/// [`StartError::Listen`].
+/// Returns [`StartError::Listen`] if the address cannot be bound.
 pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|error| StartError::Listen {
         key,
@@ -130,10 +131,10 @@ pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Start
     })
 }
 
-/// What the database is to be opened with.
+/// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {
-    let asks_per_second = |api: &Api| match api {
-        Api::On(_) => Some(config.worker.asks_per_second),
+    let requests_per_second = |api: &Api| match api {
+        Api::On(_) => Some(config.worker.requests_per_second),
         Api::Off => None,
     };
     store::Settings {
@@ -143,17 +144,17 @@ pub fn store_settings(config: &Config) -> store::Settings {
         projects: config
             .projects
             .iter()
-            .map(|project| (project.id.clone(), asks_per_second(&project.api)))
+            .map(|project| (project.id.clone(), requests_per_second(&project.api)))
             .collect(),
         now: clock::now(),
     }
 }
 
-/// The client for one project.
+/// Builds the client of one project.
 ///
 /// # Errors
 ///
-/// [`StartError::Client`].
+/// Returns [`StartError::Client`] if the client cannot be built.
 pub fn client(
     project: &Id,
     credentials: &Credentials,
@@ -190,10 +191,10 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`StartError`]; nothing runs then.
+    /// Returns [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<App, StartError> {
-        // First of all, so that a second instance is told that it is one, and not that a port is taken. Nothing is
-        // opened before the rest is known to be good, so that a start that fails leaves no trace.
+        // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
+        // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
         let held = store::hold(&config.database.path)?;
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
@@ -211,70 +212,75 @@ impl App {
             };
             projects.insert(project.id.clone(), resume);
         }
-        let (store, mut gates, writer) = held.open(&store_settings(&config)).await?;
+        let (store, mut circuits, writer) = held.open(&store_settings(&config)).await?;
         for (path, what) in store::exposed(&config.database.path) {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");
         }
-        let vitals = Arc::new(Vitals::new());
-        let signs = vitals.clone();
-        store.on_folding(move |folded| signs.step("checkpoint", folded, clock::now()));
+        let metrics = Arc::new(Metrics::new());
+        let signs = metrics.clone();
+        store.on_checkpoint(move |folded| signs.step("checkpoint", folded, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
         let writing = on_its_own_thread(Part::Writer, "writer", writer)?;
         parts.spawn(async move { (Part::Writer, writing.await) });
 
-        let rule = Rule::new(config.worker.staleness, config.worker.staleness_max);
-        let looker = Looker {
+        let policy = Policy::new(config.worker.staleness, config.worker.staleness_max);
+        let inbox_worker = InboxWorker {
             store: store.clone(),
-            rule: rule.clone(),
+            policy: policy.clone(),
             api_off: api_off(&config),
-            vitals: vitals.clone(),
+            metrics: metrics.clone(),
         };
-        let looking = looker.run(stop.clone());
-        let looking = on_its_own_thread(Part::Looker, "looker", looking)?;
-        parts.spawn(async move { (Part::Looker, looking.await) });
+        let looking = inbox_worker.run(stop.clone());
+        let looking = on_its_own_thread(Part::InboxWorker, "inbox_worker", looking)?;
+        parts.spawn(async move { (Part::InboxWorker, looking.await) });
         for (project, client, resume) in clients {
-            let asker = Asker {
-                gate: gates.remove(&project).unwrap_or_default(),
+            let asker = Fetcher {
+                circuit: circuits.remove(&project).unwrap_or_default(),
                 resume,
                 project,
                 client,
                 store: store.clone(),
-                rule: rule.clone(),
-                back_off: BackOff {
+                policy: policy.clone(),
+                backoff: Backoff {
                     base: config.worker.backoff_base,
                     cap: config.worker.backoff_cap,
                     attempts_max: config.worker.attempts_max,
                 },
-                lanes: config.worker.lanes,
-                asks_per_second: config.worker.asks_per_second,
-                // A question can take four time-outs: token, refusal, new token, question.
+                lanes: config.worker.max_in_flight,
+                requests_per_second: config.worker.requests_per_second,
+                // A fetch can take four time-outs: token, refused request, new token, request.
                 lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
-                vitals: vitals.clone(),
+                metrics: metrics.clone(),
             };
             let asking = asker.run(stop.clone(), abort.clone());
-            parts.spawn(async move { (Part::Asker, asking.await.map_err(RunError::from)) });
+            parts.spawn(async move { (Part::Fetcher, asking.await.map_err(RunError::from)) });
         }
 
-        let minder = Minder {
+        let minder = AlertWorker {
             store: store.clone(),
             limits: config.deadlines.clone(),
-            vitals: vitals.clone(),
+            metrics: metrics.clone(),
         };
         let minding = minder.run(stop.clone());
-        parts.spawn(async move { (Part::Minder, minding.await.map_err(RunError::from)) });
-        let clearer = Clearer {
+        parts.spawn(async move { (Part::AlertWorker, minding.await.map_err(RunError::from)) });
+        let clearer = RetentionWorker {
             store: store.clone(),
-            spans: Spans {
+            periods: RetentionPeriods {
                 bodies: config.retention.bodies,
                 deliveries: config.retention.deliveries,
                 parked: config.retention.parked,
                 orders: config.retention.orders,
             },
-            vitals: vitals.clone(),
+            metrics: metrics.clone(),
         };
         let clearing = clearer.run(stop.clone());
-        parts.spawn(async move { (Part::Clearer, clearing.await.map_err(RunError::from)) });
+        parts.spawn(async move {
+            (
+                Part::RetentionWorker,
+                clearing.await.map_err(RunError::from),
+            )
+        });
 
         let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
         let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
@@ -289,8 +295,13 @@ impl App {
             tracing::warn!("{shortage}");
         }
         let known = Some(sources(&config));
-        let door = Door::new(Listener::Callbacks, known, shares.callbacks, vitals.clone());
-        let service = callbacks::service(entrances(&config), store.clone(), vitals.clone());
+        let door = Door::new(
+            Listener::Callbacks,
+            known,
+            shares.callbacks,
+            metrics.clone(),
+        );
+        let service = callbacks::service(routes(&config), store.clone(), metrics.clone());
         let (listener, stopping) = (callbacks_listener, stop.clone());
         let serving = serve::serve(listener, limits.clone(), door, service, stopping);
         parts.spawn(async move { (Part::Callbacks, serving.await.map_err(RunError::from)) });
@@ -300,8 +311,8 @@ impl App {
             deadlines: config.deadlines.clone(),
             body_timeout: config.callbacks.body_timeout,
         };
-        let router = operators::router(store, vitals.clone(), settings);
-        let door = Door::new(Listener::Operators, None, shares.operators, vitals.clone());
+        let router = operators::router(store, metrics.clone(), settings);
+        let door = Door::new(Listener::Operators, None, shares.operators, metrics.clone());
         let (listener, stopping) = (operators_listener, stop.clone());
         let serving = serve::serve(listener, limits, door, router, stopping);
         parts.spawn(async move { (Part::Operators, serving.await.map_err(RunError::from)) });
@@ -320,28 +331,28 @@ impl App {
             parts,
             stop,
             abort,
-            vitals,
+            metrics,
             grace: config.worker.shutdown_grace,
         })
     }
 
-    /// Where callbacks are taken.
+    /// Returns the address on which callbacks are received.
     pub fn callbacks_address(&self) -> SocketAddr {
         self.callbacks_address
     }
 
-    /// Where operators ask.
+    /// Returns the address of the operators' API.
     pub fn operators_address(&self) -> SocketAddr {
         self.operators_address
     }
 
-    /// Works until told to stop; then answers what is in flight, settles what Sinch answers in time (the
-    /// leases of the rest are void at the next start), folds the log into the database, and ends within
-    /// the grace.
+    /// Runs until `stop` is cancelled. Then it answers the requests in flight, records what Sinch answers in time,
+    /// checkpoints the WAL into the database, and ends within the grace. The leases of the remaining fetches are void
+    /// at the next start.
     ///
     /// # Errors
     ///
-    /// When a part of the service failed. Nothing that was acknowledged is lost by that.
+    /// Returns an error if a part of the service failed. Nothing that was acknowledged is lost by that.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -357,13 +368,13 @@ impl App {
             Err(error) => tracing::error!(%error, "stopping: the service cannot go on"),
         }
         let drained = self.drain().await;
-        because(outcome, drained)
+        root_cause(outcome, drained)
     }
 
     async fn drain(mut self) -> Result<(), RunError> {
-        // What the writer needs for its last checkpoint is kept back from the others.
+        // The time that the writer needs for its last checkpoint is kept back from the other parts.
         let soft = soft(self.grace);
-        self.vitals.drain();
+        self.metrics.drain();
         self.stop.cancel();
         let abort = self.abort.clone();
         let parts = &mut self.parts;
@@ -374,7 +385,7 @@ impl App {
                     Ok((_, ended)) => ended,
                     Err(_) => Err(RunError::Ended("a part that panicked")),
                 };
-                outcome = because(outcome, ended);
+                outcome = root_cause(outcome, ended);
             }
             outcome
         };
@@ -382,7 +393,7 @@ impl App {
         let outcome = tokio::select! {
             outcome = &mut all => outcome,
             () = tokio::time::sleep(soft) => {
-                tracing::warn!("letting go of questions to Sinch that are still under way");
+                tracing::warn!("abandoning fetches that are still in flight");
                 abort.cancel();
                 match tokio::time::timeout(self.grace - soft, all).await {
                     Ok(outcome) => outcome,
@@ -395,14 +406,14 @@ impl App {
     }
 }
 
-/// How much of the grace is for others than the writer.
+/// Returns the share of the grace that is for parts other than the writer.
 fn soft(grace: Duration) -> Duration {
     grace * 3 / 4
 }
 
-/// Runs a part on a thread of its own, and returns what it ends with. On the shared runtime it would wait in line with
-/// the requests wherever it waits at all, and the more of these there are, the less it would get done. Nobody waits
-/// for the thread itself: should the disk hang, the process ends after its grace.
+/// Runs a part on a thread of its own, and returns a future of the part's outcome. On the shared runtime the part would
+/// queue with the requests wherever it waits, and the more requests there are, the less it would get done. The process
+/// does not wait for the thread itself: should the disk hang, the process ends after its grace.
 fn on_its_own_thread(
     part: Part,
     thread_name: &'static str,
@@ -415,7 +426,7 @@ fn on_its_own_thread(
         .map_err(failed)?;
     let (ended, end) = oneshot::channel();
     let run = move || {
-        // Whoever waited may have gone, over the grace.
+        // The receiver is gone if the grace has run out.
         let _ = ended.send(runtime.block_on(work));
     };
     thread::Builder::new()
@@ -425,15 +436,15 @@ fn on_its_own_thread(
     Ok(async move {
         match end.await {
             Ok(outcome) => Ok(outcome?),
-            // It panicked.
+            // The part panicked.
             Err(_) => Err(RunError::Ended(part.name())),
         }
     })
 }
 
-/// Which of two ends tells why: the first that is an error, but not that the database is closed, which
-/// only follows from why the writer closed it.
-fn because(first: Result<(), RunError>, second: Result<(), RunError>) -> Result<(), RunError> {
+/// Returns the error of two ends that tells why: the first error, unless it only says that the database is closed. That
+/// follows from the reason for which the writer closed it.
+fn root_cause(first: Result<(), RunError>, second: Result<(), RunError>) -> Result<(), RunError> {
     match (first, second) {
         (Err(RunError::Store(StoreError::Closed)), Err(reason)) => Err(reason),
         (first, second) => first.and(second),
@@ -448,10 +459,10 @@ fn api_off(config: &Config) -> Vec<Id> {
     off.map(|project| project.id.clone()).collect()
 }
 
-/// The connections for which this limit of open files leaves room.
+/// Returns the connections for which this limit of open files leaves room.
 pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
     let asked = config.projects.len() - api_off(config).len();
-    let asks_max = config.worker.lanes * asked;
+    let asks_max = config.worker.max_in_flight * asked;
     Shares::new(limit, config.callbacks.connections_max, asks_max)
 }
 
@@ -462,8 +473,8 @@ fn sources(config: &Config) -> Sources {
     }
 }
 
-fn entrances(config: &Config) -> callbacks::Settings {
-    let entrance = |project: &crate::config::Project| {
+fn routes(config: &Config) -> callbacks::Settings {
+    let route = |project: &crate::config::Project| {
         let secrets = match &project.signature {
             Signature::Required(secrets) => Some(secrets.clone()),
             Signature::Off => None,
@@ -471,7 +482,7 @@ fn entrances(config: &Config) -> callbacks::Settings {
         let project_id = project.id.clone();
         (
             project.path.clone(),
-            Entrance {
+            CallbackRoute {
                 project: project_id,
                 secrets,
             },
@@ -479,7 +490,7 @@ fn entrances(config: &Config) -> callbacks::Settings {
     };
     callbacks::Settings {
         sources: sources(config),
-        entrances: config.projects.iter().map(entrance).collect(),
+        routes: config.projects.iter().map(route).collect(),
         body_max_bytes: config.callbacks.body_max_bytes,
         body_timeout: config.callbacks.body_timeout,
     }

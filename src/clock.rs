@@ -1,9 +1,8 @@
-//! The clock: the only place that reads one.
+//! The clock: the only module that reads one.
 //!
-//! The time of day is read once, at the first use, and from then on time goes by as the system's steady
-//! clock says, sleep of the machine included. So a time of day that is set forward or back by days while
-//! the service runs moves no deadline, no back-off and no order of events. What was set is noticed and
-//! reported; a restart follows it.
+//! The time of day is read once, at the first use. From then on the system's steady clock tells the time, sleep of the
+//! machine included. So a time of day that is set forward or back by days while the service runs moves no deadline, no
+//! back-off and no order of events. The change is noticed and reported; a restart follows it.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,16 +11,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::order::Time;
 
-/// The time of day when the steady clock showed this.
+/// Time of day, and the reading of the steady clock at that moment.
 static ANCHOR: LazyLock<(Time, Duration)> = LazyLock::new(|| (time_of_day(), steady()));
 
-/// Now, in UTC, whatever `TZ` says.
+/// Returns the present time in UTC, independently of `TZ`.
 pub fn now() -> Time {
     let (time_of_day, then) = *ANCHOR;
     time_of_day.plus(steady().saturating_sub(then))
 }
 
-/// By how much the time of day has been set since the first use: forward, or back if negative.
+/// Returns the number of seconds by which the time of day has been set since the first use: forward, or back if
+/// negative.
 pub fn set_by_secs() -> i64 {
     let micros = time_of_day().0.saturating_sub(now().0);
     micros / 1_000_000

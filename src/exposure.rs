@@ -1,13 +1,13 @@
-//! Files that more people can read than should.
+//! Files that more users can read than should.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The right of users who are neither the owner nor in the group to read.
+/// Permission to read for users who are neither the owner nor in the group.
 const READ_BY_ALL: u32 = 0o004;
 
-/// What is unwise about a file that holds something secret, with the cure; `None` where nothing is, or where
-/// the file cannot be looked at.
+/// Returns the risk of a file that holds something secret, with the cure; `None` if there is none, or if the file
+/// cannot be examined.
 pub fn of(path: &Path) -> Option<&'static str> {
     let file = std::fs::metadata(path).ok()?;
     let open = file.is_file() && file.mode() & READ_BY_ALL != 0;

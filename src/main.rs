@@ -1,6 +1,6 @@
 //! The command line: arguments in, exit code out.
 
-// One place writes to people: commands::output.
+// Only commands::output writes to people.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::num::NonZero;
@@ -13,8 +13,8 @@ use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
 use sinch_callbacks::commands::{self, output};
 use tokio::runtime::{Builder, Runtime};
 
-/// A callback's memory is taken on one thread and given back on another, over which the system's allocator spends a
-/// fifth of the processor's time.
+/// Allocator of the program. A callback's memory is allocated on one thread and freed on another. The system's
+/// allocator spends a fifth of the processor's time on that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -33,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take callbacks, and keep the state of every order.
+    /// Receive callbacks, and keep the state of every order.
     Serve,
     /// Show what the service does, against a simulated Sinch; needs nothing.
     #[command(arg = no_config())]
@@ -41,9 +41,9 @@ enum Command {
     /// Play Sinch on loopback: its API, and signed callbacks to a URL.
     #[command(arg = no_config())]
     Simulate(commands::simulate::Arguments),
-    /// Make orders known to the running service, so that they are asked about without a callback.
+    /// Make orders known to the running service, so that it fetches them without a callback.
     Watch(commands::watch::Arguments),
-    /// Take orders out again that were named by mistake: those that Sinch never showed and no callback named.
+    /// Remove orders that were named by mistake: those that Sinch never showed and no callback named.
     Unwatch(commands::unwatch::Arguments),
     /// Remove what is left of a project that is no longer configured; without --yes, say how much that is.
     DropProject(commands::drop_project::Arguments),
@@ -57,7 +57,7 @@ enum Command {
     Healthcheck,
 }
 
-/// The option for a configuration file, left out of the help of a command that refuses it.
+/// Returns the option for a configuration file, left out of the help of a command that refuses it.
 fn no_config() -> Arg {
     Arg::new("config")
         .long("config")
@@ -65,7 +65,7 @@ fn no_config() -> Arg {
         .hide(true)
 }
 
-/// The arguments, if they make sense together.
+/// Returns the arguments if they make sense together.
 fn parsed() -> Result<Arguments, clap::Error> {
     let arguments = Arguments::try_parse()?;
     if arguments.config.is_some()
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let arguments = match parsed() {
         Ok(arguments) => arguments,
         Err(said) => {
-            // What was asked for by --help, or what is wrong with the arguments.
+            // The text that --help asks for, or the fault in the arguments.
             output::wrote(said.print());
             let code = u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
             return output::ended(ExitCode::from(code));
@@ -108,8 +108,8 @@ fn conclude<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// One thread less than there are cores: the database keeps one core busy, and with more threads than cores it
-/// waits for one.
+/// Returns the number of worker threads: one less than there are cores. The database keeps one core busy, and with more
+/// threads than cores it waits for one.
 fn workers() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     cores.saturating_sub(1).max(1)

@@ -1,4 +1,4 @@
-//! What the service is measured against: less than it does, and what one would write first.
+//! Receivers to compare the service with: one that does less, and the design of a first attempt.
 
 #![allow(
     dead_code,
@@ -30,13 +30,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::process::{Outcome, PATH, PROJECT, SECRET};
 
-/// The ceiling: reads the body and answers 200.
+/// Upper bound: reads the body and answers 200.
 pub async fn no_op(listen: SocketAddr) -> Outcome<()> {
     let receive = |_: Bytes| async { StatusCode::OK };
     serve(listen, Router::new().route(PATH, post(receive))).await
 }
 
-/// As durable as the service, without its queue of writes: every request has a transaction of its own.
+/// Receiver as durable as the service, without its queue of writes: each request has its own transaction.
 pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()> {
     let options = SqliteConnectOptions::new()
         .filename(database)
@@ -59,7 +59,7 @@ pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()>
     serve(listen, router).await
 }
 
-/// The service's own, without what its later work needs.
+/// Table of the service, without the columns for its later work.
 const TABLE: &str = "
     CREATE TABLE deliveries (
         id          INTEGER PRIMARY KEY,
@@ -129,11 +129,11 @@ fn word(status: &Status) -> &str {
     }
 }
 
-/// Serves, with a `/readyz` beside, until told to stop.
+/// Serves the router, with a `/readyz` beside it, until the process is told to stop.
 pub async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
     let mut stop = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(listen).await?.tap_io(|stream| {
-        // As the service does. Should it fail, the connection is merely slower.
+        // The service sets this option too. If it fails, the connection is only slower.
         let _ = stream.set_nodelay(true);
     });
     let router = router.route("/readyz", get(|| async {}));
@@ -145,7 +145,7 @@ pub async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
     Ok(())
 }
 
-/// The floor: how long the disk itself takes to keep 4 KiB more. Gives each time, sorted.
+/// Lower bound: measures how long the disk itself takes to keep 4 KiB more. Returns the times, sorted.
 pub fn fsyncs(folder: &Path, window: Duration) -> Outcome<Vec<Duration>> {
     let path = folder.join("fsync");
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;

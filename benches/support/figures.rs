@@ -1,4 +1,4 @@
-//! What a bench says in the end: figures for people and for programs, and whether what is required holds.
+//! Output of a bench: figures for people and for programs, and the result of its requirements.
 
 #![allow(
     dead_code,
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// What is required, and whether it was so.
+/// Requirements, and for each `true` if it holds.
 #[derive(Default)]
 pub struct Requirements(Vec<(String, bool)>);
 
 impl Requirements {
-    /// Notes one.
+    /// Adds a requirement.
     pub fn add(&mut self, what: impl Into<String>, holds: bool) {
         self.0.push((what.into(), holds));
     }
 
-    /// Says of each whether it holds. `true`: all do, or the run was too short to judge by.
+    /// Prints the result of each. Returns `true` if all hold, or if the run was too short to judge.
     pub fn judge(&self, quick: bool) -> bool {
         println!();
         for (what, holds) in &self.0 {
-            let verdict = if *holds { "holds" } else { "DOES NOT HOLD" };
-            println!("{what}: {verdict}");
+            let decision = if *holds { "holds" } else { "DOES NOT HOLD" };
+            println!("{what}: {decision}");
         }
         if quick {
             println!("a quick run: figures are not judged by it");
@@ -34,14 +34,14 @@ impl Requirements {
     }
 }
 
-/// A line for programs: the bench, and what else there is to say.
+/// Makes a line for programs: the bench, and its figures.
 pub fn line<const N: usize>(bench: &str, figures: [(&str, Value); N]) -> Value {
     let mut line = Map::from_iter([("bench".to_owned(), Value::from(bench))]);
     line.extend(figures.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(line)
 }
 
-/// The middle one; of two, the higher.
+/// Median of the values; of two middle ones, the higher.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -49,12 +49,12 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(middle).copied().unwrap_or(f64::NAN)
 }
 
-/// Milliseconds, with their fraction.
+/// Converts a time to milliseconds, with their fraction.
 pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Rounded for people and programs: more digits than this are noise.
+/// Rounds a figure for people and programs: further digits are noise.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

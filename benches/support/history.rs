@@ -13,50 +13,50 @@ use tokio::task::JoinHandle;
 
 use crate::process::{Outcome, PROJECT};
 
-/// What a database holds.
+/// Contents of a database.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct History {
-    /// Deliveries that were settled, four to an order that came to its end, with an answer and a
-    /// confirmed change of state for each order.
+    /// Number of processed deliveries: four to an order in a final state, with an answer and a confirmed
+    /// change of state for each order.
     pub settled: i64,
-    /// Deliveries that nobody has looked at, four to an order that nobody knows.
+    /// Number of pending deliveries: four to an unknown order.
     pub waiting: i64,
-    /// Orders that are known by name alone and due for an answer.
+    /// Number of orders that are known by name only and due for a fetch.
     pub due: i64,
 }
 
-/// Rows to a transaction.
+/// Number of rows in a transaction.
 const ROWS: i64 = 1_000_000;
 
-/// How long ago the past ended.
+/// Time since the past ended.
 const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Orders ?1 to ?2 of those that came to their end, at ?3.
+/// Inserts orders ?1 to ?2 of those in a final state, at ?3.
 const ENDED: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
-    INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at, shown_at, confirmed_at)
+    INSERT INTO orders (id, project, name, first_seen_at, fetched_at, confirmed_state, updated_at, shown_at, confirmed_at)
     SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3, ?3 FROM n";
 
 const ANSWERS: &str = "
-    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
-    SELECT id, asked_at, confirmed_state, updated_at, 'Sinch shows COMPLETED: confirmed'
+    INSERT INTO answers (order_id, fetched_at, state, updated_at, outcome)
+    SELECT id, fetched_at, confirmed_state, updated_at, 'Sinch shows COMPLETED: confirmed'
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
 const TRANSITIONS: &str = "
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, took)
-    SELECT id, asked_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'Sinch shows COMPLETED: confirmed', 1, 4000000
+    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
+    SELECT id, fetched_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'Sinch shows COMPLETED: confirmed', 1, 4000000
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
-/// Deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are settled.
+/// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are processed.
 const DELIVERIES: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
     d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,
         CASE n % 4 WHEN 0 THEN 'COMPLETED' WHEN 2 THEN 'BLOCKED' ELSE 'IN_REVIEW' END AS status,
         printf('01h%023d', (n + 3) / 4) AS name FROM n)
     INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase,
-        verdict, settled_at, body)
+        decision, processed_at, body)
     SELECT n, 1, event, ?3 + n * 10, name, CASE WHEN ?4 THEN order_id END, status, ?3 + n * 10,
-        CASE WHEN ?4 THEN 'settled' ELSE 'waiting' END,
+        CASE WHEN ?4 THEN 'processed' ELSE 'waiting' END,
         CASE WHEN ?4 THEN 'fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it' END,
         CASE WHEN ?4 THEN ?3 + n * 10 END,
         CAST('{\"eventId\":\"' || event || '\",\"timestamp\":\"2026-01-02T03:04:05.123456789\",\
@@ -67,7 +67,7 @@ const DELIVERIES: &str = "
 
 const DUE: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
-    INSERT INTO orders (project, name, first_seen_at, ask_at)
+    INSERT INTO orders (project, name, first_seen_at, fetch_at)
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
 
 /// Makes a database with this past.
@@ -78,7 +78,7 @@ pub async fn fill(database: &Path, history: &History) -> Outcome<()> {
     let options = SqliteConnectOptions::new()
         .filename(database)
         .foreign_keys(false)
-        // Nobody needs what is half done; the service goes back to its own settings.
+        // A half-done file is useless, so nothing protects it; the service goes back to its own settings.
         .journal_mode(SqliteJournalMode::Off)
         .synchronous(SqliteSynchronous::Off)
         .pragma("cache_size", "-100000");
@@ -97,12 +97,12 @@ pub async fn fill(database: &Path, history: &History) -> Outcome<()> {
     let all = settled + waiting;
     rows(&mut db, DELIVERIES, settled + 1, all, past, false).await?;
     rows(&mut db, DUE, 1, due, past, false).await?;
-    sqlx::query("UPDATE service SET looked_to = ?")
+    sqlx::query("UPDATE service SET processed_through = ?")
         .bind(settled)
         .execute(&mut db)
         .await?;
     db.close().await?;
-    // Or the system goes on writing while something is measured.
+    // Otherwise the system would go on writing during a measurement.
     Ok(File::open(database)?.sync_all()?)
 }
 
@@ -124,7 +124,7 @@ async fn rows(
     Ok(())
 }
 
-/// The store itself, without the program around it; the handle waits for the writer to end.
+/// Opens the store itself, without the program around it; the handle waits for the writer to end.
 pub async fn open(database: &Path) -> Outcome<(Store, JoinHandle<Result<(), store::StoreError>>)> {
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
     let settings = store::Settings {
@@ -138,7 +138,7 @@ pub async fn open(database: &Path) -> Outcome<(Store, JoinHandle<Result<(), stor
     Ok((store, tokio::spawn(writer)))
 }
 
-/// One number, out of a database that may be in use.
+/// Reads one number from a database that may be in use.
 pub async fn number(database: &Path, sql: &'static str) -> Outcome<i64> {
     let options = SqliteConnectOptions::new().filename(database);
     let mut db = options.read_only(true).connect().await?;

@@ -1,4 +1,4 @@
-//! A Number Order API that answers at once, and who asks it.
+//! A Number Order API that answers at once, and clients of it.
 
 #![allow(
     dead_code,
@@ -26,15 +26,15 @@ use crate::process::{self, Outcome, PROJECT, Receiver};
 const KEY_ID: &str = "bench-key";
 const KEY_SECRET: &str = "the secret of the key";
 
-/// The API as a process of its own.
+/// API as a process of its own.
 pub struct Api {
-    /// Where it is.
+    /// Address of the API.
     pub address: SocketAddr,
     _process: Receiver,
 }
 
 impl Api {
-    /// Starts this very program with `--api ADDRESS`, which is to call [`answer`].
+    /// Starts this program with `--api ADDRESS`, with which it must call [`answer`].
     pub async fn start() -> Outcome<Api> {
         let address = process::free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -46,11 +46,11 @@ impl Api {
         })
     }
 
-    /// The end of a configuration with which the service asks it.
-    pub fn settings(&self, lanes: usize, asks_per_second: f64) -> String {
+    /// End of a configuration with which the service fetches from this API.
+    pub fn settings(&self, lanes: usize, requests_per_second: f64) -> String {
         format!(
             "auth = \"basic\"\nkey_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
-             [worker]\nlanes = {lanes}\nasks_per_second = {asks_per_second:?}\n\
+             [worker]\nmax_in_flight = {lanes}\nrequests_per_second = {requests_per_second:?}\n\
              [sinch]\napi_url = \"http://{}\"\n",
             self.address
         )
@@ -71,7 +71,7 @@ pub async fn answer(listen: SocketAddr) -> Outcome<()> {
     serve(listen, Router::new().route(path, get(show))).await
 }
 
-/// What the HTTP client alone gets from it: answers a second, with so many questions under way.
+/// Rate that the HTTP client alone reaches: answers a second, with this number of requests in flight.
 pub async fn client_alone(api: SocketAddr, lanes: usize, window: Duration) -> Outcome<f64> {
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
     let client = Client::new(
@@ -102,7 +102,7 @@ pub async fn client_alone(api: SocketAddr, lanes: usize, window: Duration) -> Ou
     }
     let mut answers = 0;
     while let Some(task) = tasks.join_next().await {
-        let task: Result<u32, sinch_callbacks::sinch::api::AskError> = task?;
+        let task: Result<u32, sinch_callbacks::sinch::api::FetchError> = task?;
         answers += task?;
     }
     Ok(f64::from(answers) / began.elapsed().as_secs_f64())

@@ -1,4 +1,4 @@
-//! Compares a database with what was acknowledged.
+//! Compares a database with the acknowledged events.
 
 #![allow(
     dead_code,
@@ -13,32 +13,32 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use crate::process::Outcome;
 
-/// What was answered 200: each event's id, with its bytes.
+/// Events that were answered 200: the id of each, with its bytes.
 pub type Acknowledged = HashMap<String, Vec<u8>>;
 
-/// What a database says of it.
+/// Result of the comparison.
 #[derive(Debug)]
-pub struct Findings {
-    /// Deliveries on disk.
+pub struct Outcomes {
+    /// Number of deliveries on disk.
     pub rows: usize,
-    /// Acknowledged, and not there.
+    /// Number of acknowledged events that are not on disk.
     pub missing: usize,
-    /// There with other bytes.
+    /// Number of events on disk with other bytes.
     pub altered: usize,
-    /// There more than once.
+    /// Number of events on disk more than once.
     pub doubled: usize,
-    /// Deliveries that nobody has looked at.
+    /// Number of deliveries that are not processed.
     pub waiting: i64,
-    /// Confirmed states that were recorded twice in a row.
+    /// Number of confirmed states that were recorded twice in a row.
     pub repeated: i64,
-    /// Changes of state that begin nowhere that a change before ended.
+    /// Number of changes of state that begin where no earlier change ended.
     pub torn: i64,
-    /// SQLite's own check; `ok` is all it should say.
+    /// Result of SQLite's own check; it should be only `ok`.
     pub integrity: String,
 }
 
-impl Findings {
-    /// Whether nothing is wrong.
+impl Outcomes {
+    /// Returns `true` if nothing is wrong.
     pub fn are_good(&self) -> bool {
         let counts = [self.waiting, self.repeated, self.torn];
         self.missing + self.altered + self.doubled == 0
@@ -47,11 +47,12 @@ impl Findings {
     }
 }
 
-/// All events here have ULIDs; what follows one in the column tells two bodies of one event apart.
+/// Events and bodies. All events here have ULIDs; the rest of the column tells two bodies of one event apart.
 const DELIVERIES: &str = "SELECT substr(event, 1, 26) AS event, body FROM deliveries";
 
-/// A change begins where the one before ended, or where the last confirmed or the last provisional one did:
-/// a provisional state can outlive an answer that confirms another, so either tells a story of its own.
+/// Faults in the changes of state. A change begins where the one before ended, or where the last confirmed or the
+/// last provisional one did: a provisional state can outlive an answer that confirms another, so each of the two
+/// has a story of its own.
 const STORIES: &str = "
     WITH stories AS (
         SELECT from_state, to_state, confirmed,
@@ -68,14 +69,14 @@ const STORIES: &str = "
     FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed
         LEFT JOIN transitions AS p ON p.id = s.last_provisional";
 
-/// Reads the whole database of a service that has stopped.
-pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Findings> {
+/// Checks the whole database of a service that has stopped.
+pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Outcomes> {
     let mut db = open(database).await?;
     let stored = sqlx::query(DELIVERIES).fetch_all(&mut db).await?;
     let (mut seen, mut altered, mut doubled) = (HashSet::new(), 0, 0);
     for row in &stored {
         let (event, body): (&str, &[u8]) = (row.try_get("event")?, row.try_get("body")?);
-        // An event that nobody was told to be safe may be there all the same.
+        // An event that was never acknowledged may be there all the same.
         if acknowledged.get(event).is_some_and(|sent| sent != body) {
             altered += 1;
         }
@@ -91,7 +92,7 @@ pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Find
     let integrity = sqlx::query("PRAGMA integrity_check")
         .fetch_one(&mut db)
         .await?;
-    Ok(Findings {
+    Ok(Outcomes {
         rows: stored.len(),
         missing,
         altered,
@@ -103,14 +104,14 @@ pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Outcome<Find
     })
 }
 
-/// How many of these events a database does not have.
+/// Counts the events that a database does not contain.
 pub async fn missing<'a>(
     database: &Path,
     acknowledged: impl Iterator<Item = &'a str>,
 ) -> Outcome<usize> {
     let mut unseen: HashSet<&str> = acknowledged.collect();
     let mut db = open(database).await?;
-    // Page by page: the bodies of a long run, or even its ids, are more than need be in memory at once.
+    // Page by page: the bodies of a long run, or even its ids, need not be in memory at once.
     let mut last = 0;
     loop {
         let rows =
@@ -128,7 +129,7 @@ pub async fn missing<'a>(
     }
 }
 
-/// Takes one acknowledged event out of a copy of the database; gives how many the check then misses.
+/// Removes one acknowledged event from a copy of the database; returns the number that the check then misses.
 pub async fn control(database: &Path, acknowledged: &Acknowledged) -> Outcome<usize> {
     let copy = database.with_extension("copy");
     std::fs::copy(database, &copy)?;

@@ -1,7 +1,7 @@
-//! Calls a receiver as Sinch would, and measures how it answers.
+//! Calls a receiver as Sinch would, and measures its answers.
 //!
-//! What is sent is made and signed beforehand and goes over kept connections, so that the caller costs
-//! little beside the one who is called.
+//! Requests are made and signed in advance and sent over kept connections, so that the caller costs
+//! little compared with the receiver.
 
 #![allow(
     dead_code,
@@ -28,55 +28,55 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long one answer may take, and how long a callback is tried.
+/// Maximum time for one answer, and for all attempts of a callback.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The wait before a callback is tried again.
+/// Wait before a callback is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// What the events of an order say, one after the other: a life that ends and begins anew.
+/// States that the events of an order claim in turn: a life that ends and begins again.
 pub const LIVES: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
 
-/// The same, where every event but the first fits the one before.
+/// States in turn, where every event but the first fits the one before.
 pub const FITTING: &[&str] = &["IN_REVIEW", "BLOCKED"];
 
-/// What callbacks are about, and how they are signed.
-pub struct Subject {
-    /// The path of the callback URL.
+/// Subject of callbacks, and their signature.
+pub struct DeliveryContent {
+    /// Path of the callback URL.
     pub path: String,
-    /// Sinch's project.
+    /// Project id at Sinch.
     pub project: String,
-    /// What they are signed with.
+    /// Secret of the signatures.
     pub secret: SecretString,
-    /// The orders that they are about.
+    /// Orders that the callbacks are about.
     pub orders: Vec<String>,
-    /// What the events of an order say, over and over.
+    /// States that the events of an order claim in turn, again and again.
     pub statuses: &'static [&'static str],
 }
 
-/// A callback that is ready to be sent.
+/// Callback that is ready to be sent.
 pub struct Callback {
-    /// Its `eventId`; no two have the same.
+    /// Unique `eventId` of the callback.
     pub event: String,
     request: Vec<u8>,
     body_at: usize,
 }
 
 impl Callback {
-    /// The bytes of the request's body.
+    /// Bytes of the request's body.
     pub fn body(&self) -> &[u8] {
         &self.request[self.body_at..]
     }
 }
 
-/// Ids for orders that nobody else speaks of.
+/// Makes ids of orders that no other caller uses.
 pub fn order_ids(count: usize, rng: &mut Rng) -> Vec<String> {
     let now = clock::now().0 / 1000;
     (0..count).map(|_| ulid(now, rng)).collect()
 }
 
-/// Callbacks about random orders. Their ids sort by time, as Sinch's do: twenty to the millisecond.
-pub fn callbacks(subject: &Subject, count: usize, rng: &mut Rng) -> Arc<[Callback]> {
+/// Makes callbacks about random orders. Their ids sort by time, as Sinch's do: twenty to the millisecond.
+pub fn callbacks(subject: &DeliveryContent, count: usize, rng: &mut Rng) -> Arc<[Callback]> {
     let now = clock::now().0 / 1000;
     let mut said = vec![0; subject.orders.len()];
     (0..count)
@@ -90,10 +90,16 @@ pub fn callbacks(subject: &Subject, count: usize, rng: &mut Rng) -> Arc<[Callbac
         .collect()
 }
 
-fn callback(subject: &Subject, order: &str, status: &str, millis: i64, rng: &mut Rng) -> Callback {
+fn callback(
+    subject: &DeliveryContent,
+    order: &str,
+    status: &str,
+    millis: i64,
+    rng: &mut Rng,
+) -> Callback {
     let event = ulid(millis, rng);
     let at = Timestamp::from_millisecond(millis).unwrap_or_default();
-    let Subject { path, project, .. } = subject;
+    let DeliveryContent { path, project, .. } = subject;
     let body = format!(
         "{{\"eventId\":\"{event}\",\"timestamp\":\"{:.9}\",\"projectId\":\"{project}\",\
          \"resourceId\":\"{order}\",\"resourceType\":\"NUMBER_ORDER\",\
@@ -114,7 +120,7 @@ fn callback(subject: &Subject, order: &str, status: &str, millis: i64, rng: &mut
     }
 }
 
-/// An id like Sinch's: a lower-case ULID.
+/// Makes an id like Sinch's: a lower-case ULID.
 fn ulid(millis: i64, rng: &mut Rng) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bits = (millis as u128) << 80 | rng.u128(..) >> 48;
@@ -124,25 +130,25 @@ fn ulid(millis: i64, rng: &mut Rng) -> String {
         .collect()
 }
 
-/// How to call.
+/// Plan of the calls.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Connections, each with one callback under way at a time.
+    /// Number of connections, each with one callback in flight at a time.
     pub connections: usize,
-    /// Callbacks a second, whether or not those before were answered; `None`: each connection sends
-    /// the next as soon as the last is answered.
+    /// Callbacks a second, whether or not those before were answered. `None`: each connection sends the next
+    /// as soon as the last is answered.
     pub rate: Option<f64>,
-    /// What is answered before this is not measured.
+    /// Time from the start for which answers are not measured.
     pub warm_up: Duration,
-    /// What becomes of a callback that is not answered 200.
+    /// Treatment of a callback that is not answered 200.
     pub refused: Refused,
-    /// Where there is a rate: a turn that comes later than this is left out, since a caller that cannot
-    /// keep up measures itself.
+    /// Maximum lateness of a turn, where there is a rate. A later turn is left out, since a caller that
+    /// cannot keep up measures itself.
     pub late_max: Option<Duration>,
 }
 
 impl Plan {
-    /// Each connection sends as much as is answered, and nothing again.
+    /// Plan in which each connection sends as fast as it gets answers, and nothing again.
     pub fn closed(connections: usize, warm_up: Duration) -> Plan {
         Plan {
             connections,
@@ -154,44 +160,44 @@ impl Plan {
     }
 }
 
-/// What becomes of a callback that is not answered 200.
+/// Treatment of a callback that is not answered 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Nothing.
+    /// The callback is dropped.
     Dropped,
-    /// It takes the turn of one that was not sent yet.
+    /// The callback takes the turn of one that was not sent yet.
     Later,
-    /// It is sent again until it is answered 200, over a new connection if need be.
+    /// The callback is sent again until it is answered 200, over a new connection if necessary.
     AtOnce,
 }
 
-/// What came of a callback.
+/// Answer to a callback.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
-    /// Which callback it was.
+    /// Index of the callback.
     pub index: usize,
-    /// Its status.
+    /// HTTP status of the answer.
     pub status: u16,
-    /// Whether it said when to come again.
+    /// `true` if the answer had a `Retry-After`.
     pub retry_after: bool,
-    /// When it came, from the beginning.
+    /// Time of the answer, from the start.
     pub at: Duration,
-    /// How long it took. At a fixed rate that counts from when the callback was to be sent: waiting for a
-    /// free connection is part of it.
+    /// Latency. At a fixed rate it counts from the time at which the callback was due: the wait for a free
+    /// connection is part of it.
     pub took: Duration,
 }
 
-/// What came of them all.
+/// Report on all calls.
 pub struct Report {
-    /// Which callbacks were answered 200.
+    /// Indices of the callbacks that were answered 200.
     pub acknowledged: Vec<usize>,
-    /// How many were answered anything else.
+    /// Number of callbacks with any other answer.
     pub refused: usize,
-    /// Those answered 200 a second, after the warm-up.
+    /// Callbacks answered 200 per second, after the warm-up.
     pub per_second: f64,
-    /// Everything that was answered, in no order.
+    /// All answers, in no order.
     pub answers: Vec<Answer>,
-    /// The beginning.
+    /// Start of the calls.
     pub began: Instant,
     latencies: Vec<Duration>,
 }
@@ -215,13 +221,13 @@ impl Report {
         }
     }
 
-    /// The latency in milliseconds that this share of the measured callbacks did not exceed.
+    /// Latency in milliseconds that this share of the measured callbacks did not exceed.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         percentile_ms(&self.latencies, share)
     }
 }
 
-/// The same of any sorted times.
+/// Percentile of any sorted times, in milliseconds.
 pub fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
     let place = (sorted.len() as f64 * share).ceil() as usize;
     let at = sorted.get(place.saturating_sub(1)).or(sorted.last());
@@ -235,18 +241,18 @@ struct Shared {
     began: Instant,
     turns: AtomicUsize,
     fresh: AtomicUsize,
-    /// Those that were refused and are to be sent later.
+    /// Indices of refused callbacks that will be sent later.
     again: Mutex<VecDeque<usize>>,
-    /// One permit for each callback that is due, where there is a rate.
+    /// Permits, one for each callback that is due, where there is a rate.
     due: Semaphore,
     stop: AtomicBool,
 }
 
-/// Sends callbacks until `until`, or until all are sent. What is under way then is still answered.
+/// Sends callbacks until `until`, or until all are sent. Callbacks in flight then are still answered.
 ///
 /// # Errors
 ///
-/// When the receiver cannot be reached or does not answer; with [`Refused::AtOnce`], not for long.
+/// Fails when the receiver cannot be reached or does not answer; with [`Refused::AtOnce`], only after a while.
 pub async fn run(
     address: SocketAddr,
     callbacks: &Arc<[Callback]>,
@@ -318,11 +324,11 @@ impl Shared {
             )]
             thread::sleep(next.saturating_sub(self.began.elapsed()));
         }
-        // Whoever waits now finds that nothing is left.
+        // Every connection that still waits finds that nothing is left.
         self.due.add_permits(self.plan.connections);
     }
 
-    /// The next callback, with the moment from which its latency counts.
+    /// Returns the next callback, with the time from which its latency counts.
     async fn next(&self) -> Option<(usize, Duration)> {
         loop {
             if self.plan.rate.is_some() {
@@ -356,7 +362,7 @@ impl Shared {
         self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One connection's work.
+    /// Sends callbacks over one connection.
     async fn call(self: Arc<Self>, stream: TcpStream) -> io::Result<Vec<Answer>> {
         let mut stream = Some(stream);
         let mut answers = Vec::new();
@@ -404,7 +410,7 @@ impl Shared {
         stream: &mut Option<TcpStream>,
         callback: &Callback,
     ) -> io::Result<Head> {
-        // Put back only after a whole answer.
+        // The stream is put back only after a whole answer.
         let mut open = match stream.take() {
             Some(open) => open,
             None => connect(self.address).await?,
@@ -423,16 +429,16 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// What an answer says before its body.
+/// Head of an answer, before its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Its status.
+    /// HTTP status of the answer.
     pub status: u16,
-    /// Whether it says when to come again.
+    /// `true` if there is a `Retry-After`.
     pub retry_after: bool,
-    /// Whether nothing more will come over this connection.
+    /// `true` if the connection closes after this answer.
     closes: bool,
-    /// Bytes of the whole answer.
+    /// Size of the whole answer in bytes.
     total: usize,
 }
 
@@ -440,7 +446,7 @@ pub struct Head {
 ///
 /// # Errors
 ///
-/// When the connection breaks, the answer takes too long, or is not HTTP with a `Content-Length`.
+/// Fails when the connection breaks, the answer takes too long, or is not HTTP with a `Content-Length`.
 pub async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Head> {
     match timeout(PATIENCE, talk(stream, request)).await {
         Ok(head) => head,
@@ -453,7 +459,7 @@ async fn talk(stream: &mut TcpStream, request: &[u8]) -> io::Result<Head> {
     let mut answer = [0; 4096];
     let mut length = 0;
     let mut told: Option<Head> = None;
-    // Only the head has to fit; of a body nobody reads more than that it came.
+    // Only the head must fit: the bytes of a body are counted and not kept.
     loop {
         let from = if told.is_some() { 0 } else { length };
         let read = stream.read(&mut answer[from..]).await?;
@@ -472,7 +478,7 @@ async fn talk(stream: &mut TcpStream, request: &[u8]) -> io::Result<Head> {
     }
 }
 
-/// The head of an answer; `None`: it is not complete.
+/// Parses the head of an answer; `None` if it is incomplete.
 fn head(answer: &[u8]) -> io::Result<Option<Head>> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);

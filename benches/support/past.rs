@@ -1,11 +1,11 @@
-//! A database with a past, and how long things take on it.
+//! A database with a past, and the times that operations take on it.
 
 use std::future::pending;
 use std::time::{Duration, Instant};
 
 use sinch_callbacks::clock;
 use sinch_callbacks::order::Id;
-use sinch_callbacks::store::{ClaimRequest, Store, Turn};
+use sinch_callbacks::store::{ClaimOrder, ClaimRequest, Store};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -13,29 +13,29 @@ use crate::history::{History, fill};
 use crate::load::{self, Plan};
 use crate::process::{self, Outcome, PROJECT, Service};
 
-/// A database with a past, and how long things take on it: [`TIMED`].
+/// Database with a past, and the times that the operations in [`TIMED`] take on it.
 pub struct Aged {
-    /// Settled deliveries.
+    /// Number of processed deliveries.
     pub settled: i64,
-    /// Where everything lies; it goes away by itself.
+    /// Folder of the files; it is removed with this value.
     pub folder: TempDir,
-    /// What runs on it.
+    /// Service that runs on the database.
     pub service: Service,
-    /// What was timed.
+    /// Measured times, by operation.
     pub took: [Vec<Duration>; 3],
 }
 
-/// What is timed.
+/// Operations that are timed.
 pub const TIMED: [&str; 3] = ["callback", "/status", "claim"];
 
-/// How often each is timed before it is another database's turn.
+/// Number of measurements in a turn, before another database's turn.
 const TURN: usize = 25;
 
-/// Orders to a claim.
+/// Number of orders in a claim.
 const ORDERS: u32 = 8;
 
 impl Aged {
-    /// Makes one.
+    /// Makes a database with this number of processed deliveries.
     pub async fn grow(settled: i64) -> Outcome<Aged> {
         let folder = process::folder()?;
         let service = Service::configure(folder.path(), "api = \"off\"\n")?;
@@ -53,7 +53,7 @@ impl Aged {
         })
     }
 
-    /// Callbacks, one after the other over one connection.
+    /// Times callbacks, one after the other over one connection.
     pub async fn callbacks(&self) -> Outcome<Vec<Duration>> {
         let callbacks = process::callbacks(TURN, load::FITTING);
         let plan = Plan::closed(1, Duration::ZERO);
@@ -64,7 +64,7 @@ impl Aged {
         }
     }
 
-    /// `GET /status`, likewise.
+    /// Times `GET /status`, one after the other over one connection.
     pub async fn status(&self) -> Outcome<Vec<Duration>> {
         let mut stream = TcpStream::connect(self.service.operators).await?;
         let request = b"GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -80,14 +80,14 @@ impl Aged {
     }
 }
 
-/// Claims of eight orders, on a store without the program around it.
+/// Times claims of eight orders, on a store without the program around it.
 pub async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
     let mut took = Vec::with_capacity(TURN);
     for _ in 0..TURN {
         let request = ClaimRequest {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
-            turn: Turn::Urgent,
+            turn: ClaimOrder::Urgent,
             apart: [].into(),
             now: clock::now(),
             lease: Duration::from_secs(3600),

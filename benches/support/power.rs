@@ -1,9 +1,9 @@
-//! Cuts the power, in a model of a disk: what was not synced is there or not, sector by sector, by chance.
+//! Cuts the power, in a model of a disk: each sector that was not synced is there or not, by chance.
 //!
-//! The real program runs under strace, which writes down what it does to its database, and when. From that
-//! its files are put together as a power cut at any moment would have left them. Three things are taken for
-//! granted: that a sector is written whole or not at all, that a sync does what it promises, and that the
-//! name of a file is on disk with its first sector.
+//! The real program runs under strace, which records its operations on the database, and their times. From
+//! these the files are reconstructed as a power cut at any moment would have left them. Three things are
+//! taken for granted: that a sector is written whole or not at all, that a sync does what it promises, and
+//! that the name of a file is on disk with its first sector.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,26 +19,26 @@ use crate::process::Outcome;
 
 const SECTOR: u64 = 512;
 
-/// How long strace may take to write the rest down once the program has ended.
+/// Maximum time that strace may take to write the rest once the program has ended.
 const TRACE_MAX: Duration = Duration::from_secs(20);
 
 /// Microseconds since 1970 UTC.
 type Micros = i64;
 
-/// What `fsync` and `fdatasync` do. That they were done, they say always.
+/// Effect of `fsync` and `fdatasync`. They always report success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syncs {
-    /// What they promise.
+    /// Every sync does what it promises.
     Honest,
-    /// Every other does nothing: what is lost then is the last commit or, where the log was being folded
-    /// into the database, much.
+    /// Every other sync has no effect. A cut then loses the last commit or, during a checkpoint of the log into
+    /// the database, much.
     Half,
-    /// Nothing.
+    /// No sync has an effect.
     Off,
 }
 
-/// A command that runs a program under strace, to be followed by the program's arguments. Its process is
-/// the program's own.
+/// Makes a command that runs a program under strace; the program's arguments follow. Its process is the
+/// program's own.
 pub fn traced(program: &str, database: &Path, trace: &Path, syncs: Syncs) -> Command {
     let mut strace = Command::new("strace");
     strace
@@ -65,9 +65,9 @@ fn wal(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What a program did to a database and to its write-ahead log, in order.
+/// Operations of a program on a database and on its write-ahead log, in order.
 pub struct Trace {
-    /// The database as it was before.
+    /// Database before the program ran.
     base: Vec<u8>,
     deeds: Vec<Deed>,
 }
@@ -86,8 +86,8 @@ enum Did {
 }
 
 impl Trace {
-    /// Reads what strace wrote about a program that has ended well, and holds it against the database that
-    /// it left. `base` is the database that it found, with nothing in a log.
+    /// Reads the record of strace about a program that has ended well, and compares it with the database that
+    /// the program left. `base` is the database that the program found, with nothing in a log.
     pub async fn read(trace: &Path, database: &Path, base: Vec<u8>) -> Outcome<Trace> {
         let began = Instant::now();
         loop {
@@ -95,7 +95,7 @@ impl Trace {
                 deeds: deeds(trace, database)?,
                 base: base.clone(),
             };
-            // The last lines may be on their way still.
+            // The last lines may not be written yet.
             if read.adds_up(database)? {
                 return Ok(read);
             }
@@ -106,7 +106,7 @@ impl Trace {
         }
     }
 
-    /// Whether all deeds together make the file that is there.
+    /// Returns `true` if all operations together make the file that is there.
     fn adds_up(&self, database: &Path) -> Outcome<bool> {
         let mut file = self.base.clone();
         for deed in self.deeds.iter().filter(|deed| !deed.is_wal) {
@@ -171,7 +171,7 @@ fn apply_by_chance(image: &mut Vec<u8>, did: &Did, rng: &mut Rng) {
     }
 }
 
-/// The deeds in what strace wrote, those that were done.
+/// Parses the operations in the record of strace that were done.
 fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
     let mut reader = Reader {
         names: [database.to_owned(), wal(database)],
@@ -191,18 +191,18 @@ fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
 }
 
 struct Reader {
-    /// The database and its log.
+    /// Paths of the database and its log.
     names: [PathBuf; 2],
-    /// Where the next byte of each open file goes.
+    /// Offset of the next byte in each open file.
     places: HashMap<String, u64>,
-    /// Calls of which the end is yet to come, by thread.
+    /// Calls whose end is yet to come, by thread.
     begun: HashMap<String, (Micros, String)>,
     deeds: Vec<Deed>,
 }
 
 impl Reader {
-    /// Takes a line: `THREAD SECONDS CALL(FILE<PATH>, …) = RESULT <SECONDS>`, in two parts where another
-    /// thread did something meanwhile.
+    /// Parses a line: `THREAD SECONDS CALL(FILE<PATH>, …) = RESULT <SECONDS>`, in two parts if another thread
+    /// did something in between.
     fn line(&mut self, line: &str) -> Option<()> {
         let (thread, rest) = line.trim_start().split_once(' ')?;
         let (stamp, text) = rest.trim_start().split_once(' ')?;
@@ -228,12 +228,12 @@ impl Reader {
 
     fn call(&mut self, began: Micros, text: &str) -> Option<()> {
         let (call, rest) = text.split_once('(')?;
-        // There is none before: paths and bytes are in hex.
+        // No parenthesis comes earlier: paths and bytes are in hex.
         let (arguments, result) = rest.split_once(')')?;
         let result = result.trim_start().strip_prefix("= ")?;
         let (result, took) = result.rsplit_once(" <")?;
         let took = micros(took.strip_suffix('>')?)?;
-        // A sync that only said it was done, and what failed, did nothing.
+        // A sync that only reported success had no effect, and neither had a call that failed.
         if result.contains("INJECTED") || result.starts_with('-') {
             return Some(());
         }
@@ -257,7 +257,7 @@ impl Reader {
             "pwrite64" => write(arguments.get(3)?.parse().ok()?, arguments.get(1)?, result)?,
             "ftruncate" => Did::Truncate(arguments.get(1)?.parse().ok()?),
             "fsync" | "fdatasync" => Did::Sync,
-            // Nothing that SQLite does, as far as is known.
+            // As far as is known, SQLite makes no other calls.
             _ => return None,
         };
         self.deeds.push(Deed {
@@ -276,7 +276,7 @@ fn write(at: u64, quoted: &str, written: u64) -> Option<Did> {
     (bytes.len() as u64 == written).then_some(Did::Write { at, bytes })
 }
 
-/// `\x68\x69`
+/// Parses bytes in the form `\x68\x69`.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16);
     let byte = |four: &[u8]| match four {
@@ -286,7 +286,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(4).map(byte).collect()
 }
 
-/// `1764078375.123456`
+/// Parses a time in the form `1764078375.123456`.
 fn micros(seconds: &str) -> Option<Micros> {
     let (seconds, fraction) = seconds.split_once('.')?;
     let (seconds, fraction): (Micros, Micros) = (

@@ -1,4 +1,4 @@
-//! Receivers as processes of their own, and how the real one is configured.
+//! Receivers as processes of their own, and the configuration of the real one.
 
 #![allow(
     dead_code,
@@ -20,28 +20,28 @@ use secrecy::SecretString;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::load::{self, Callback, Subject, exchange};
+use crate::load::{self, Callback, DeliveryContent, exchange};
 
-/// What can go wrong: anything, and it ends the bench.
+/// Result of a step; any error ends the bench.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The real program.
+/// Path of the real program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
-/// The project that callbacks are for.
+/// Project of the callbacks.
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
-/// What they are signed with.
+/// Secret with which callbacks are signed.
 pub const SECRET: &str = "a secret of the bench";
-/// Where they go.
+/// Path of the callback URL.
 pub const PATH: &str = "/callbacks";
 
-/// How many orders callbacks are about.
+/// Number of orders that callbacks are about.
 const ORDERS: usize = 1000;
 
-/// How long a receiver may take until it is ready.
+/// Maximum time until a receiver is ready.
 const START_MAX: Duration = Duration::from_secs(10);
 
-/// An address on this machine that nobody listens on. Its port lies below those that the system gives to
-/// whoever calls, so that it is still free when a receiver comes to it.
+/// Finds a free address on this machine. Its port lies below those that the system gives to outgoing
+/// connections, so that it is still free when a receiver binds it.
 pub fn free_address() -> io::Result<SocketAddr> {
     const TRIES: usize = 100;
     let mut taken = None;
@@ -54,16 +54,16 @@ pub fn free_address() -> io::Result<SocketAddr> {
     Err(taken.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
-/// A folder that goes away by itself, on the disk where the program was built: the system's own
-/// temporary folder may be no disk at all.
+/// Makes a temporary folder on the disk where the program was built: the system's own temporary folder may
+/// not be on a disk at all.
 pub fn folder() -> io::Result<tempfile::TempDir> {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Callbacks for the receivers here, about a thousand orders; see [`Subject::statuses`].
+/// Callbacks for the receivers here, about a thousand orders; see [`DeliveryContent::statuses`].
 pub fn callbacks(count: usize, statuses: &'static [&'static str]) -> Arc<[Callback]> {
     let mut rng = Rng::new();
-    let subject = Subject {
+    let subject = DeliveryContent {
         path: PATH.to_owned(),
         project: PROJECT.to_owned(),
         secret: SecretString::from(SECRET),
@@ -73,8 +73,8 @@ pub fn callbacks(count: usize, statuses: &'static [&'static str]) -> Arc<[Callba
     load::callbacks(&subject, count, &mut rng)
 }
 
-/// As many open files as the system lets us have.
-pub fn widen() -> io::Result<()> {
+/// Raises the limit of open files as far as the system allows.
+pub fn raise_open_files_limit() -> io::Result<()> {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit {
         current: allowed.maximum,
@@ -83,13 +83,13 @@ pub fn widen() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, all)?)
 }
 
-/// A process that receives callbacks. It does not outlive this.
+/// Process that receives callbacks. It ends with this process.
 pub struct Receiver {
     child: Child,
 }
 
 impl Receiver {
-    /// Starts it and waits until `ready_at` says that it is ready; says how long that took.
+    /// Starts the receiver and waits until `ready_at` reports that it is ready; returns the time that this took.
     pub async fn start(
         command: &mut Command,
         ready_at: SocketAddr,
@@ -109,7 +109,7 @@ impl Receiver {
         Ok((receiver, began.elapsed()))
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Tells the receiver to stop, and waits until it has.
     pub fn stop(mut self) -> Outcome<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let status = self.child.wait()?;
@@ -119,7 +119,7 @@ impl Receiver {
         }
     }
 
-    /// The memory that it holds now, and the most that it ever held, in MiB.
+    /// Current and maximum memory of the receiver, in MiB.
     pub fn memory(&self) -> Outcome<(f64, f64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let mib = |name| {
@@ -131,7 +131,7 @@ impl Receiver {
         Ok(both.ok_or("the system does not tell how much memory a process holds")?)
     }
 
-    /// `kill -9`.
+    /// Kills the receiver, as `kill -9` does.
     pub fn kill(mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -141,7 +141,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // Fails where it has ended, which is what is wanted.
+        // This fails if the process has ended, which is the aim.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -157,19 +157,19 @@ async fn is_ready(address: SocketAddr) -> bool {
         .is_ok_and(|head| head.status == 200)
 }
 
-/// The real program, configured.
+/// Configured real program.
 pub struct Service {
-    /// Where it takes callbacks.
+    /// Address of the callbacks listener.
     pub callbacks: SocketAddr,
-    /// Where operators ask it.
+    /// Address of the operators listener.
     pub operators: SocketAddr,
-    /// Its database.
+    /// Path of the database.
     pub database: PathBuf,
     config: PathBuf,
 }
 
 impl Service {
-    /// Writes its configuration into `folder`. `more` goes to the end, where the project's keys are.
+    /// Writes the configuration into `folder`. `more` goes to the end, where the project's keys are.
     pub fn configure(folder: &Path, more: &str) -> io::Result<Service> {
         let service = Service {
             callbacks: free_address()?,
@@ -188,15 +188,15 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts it; see [`Receiver::start`]. Its log, at the usual level, goes nowhere.
+    /// Starts the program; see [`Receiver::start`]. Its log, at the usual level, goes nowhere.
     pub async fn start(&self) -> Outcome<(Receiver, Duration)> {
         self.start_by(Command::new(PROGRAM)).await
     }
 
-    /// … by a command that takes the program's arguments.
+    /// Starts the program by a command that takes its arguments.
     pub async fn start_by(&self, mut command: Command) -> Outcome<(Receiver, Duration)> {
         let config = command.arg("--config").arg(&self.config).arg("serve");
-        // What the environment says is none of the bench's business.
+        // The bench does not depend on its environment.
         let bare = config.env_clear().stdout(Stdio::null());
         Receiver::start(bare, self.operators).await
     }

@@ -1,4 +1,4 @@
-//! `backup` and `restore`: the database into a file, and back.
+//! `backup` and `restore`: copy the database into a file, and back.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,24 +8,24 @@ use super::{FAILURE, HELD, file, misconfigured};
 use crate::config::Database;
 use crate::store::{self, Copied, CopyError, OpenError};
 
-/// What `backup` takes.
+/// Arguments of `backup`.
 #[derive(clap::Args)]
 pub struct Backup {
-    /// Where the copy goes; only its owner can read it.
+    /// Path of the copy; only its owner can read it.
     file: PathBuf,
 
-    /// Let the copy take the place of a file that is there.
+    /// Let the copy replace an existing file.
     #[arg(long)]
     overwrite: bool,
 }
 
-/// What `restore` takes.
+/// Arguments of `restore`.
 #[derive(clap::Args)]
 pub struct Restore {
     /// The backup; it stays where it is.
     file: PathBuf,
 
-    /// Put a database that is there aside, as PATH.replaced, in the place of an earlier one of that name.
+    /// Put an existing database aside as PATH.replaced, in the place of an earlier one of that name.
     #[arg(long)]
     replace: bool,
 }

@@ -1,4 +1,4 @@
-//! `check`: all that `serve` makes sure of at its start, each with its verdict and its cure.
+//! `check`: all checks that `serve` makes at its start, each with its result and its cure.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,8 +11,8 @@ use crate::app::{self, StartError};
 use crate::config::{Api, Config};
 use crate::store::{self, OpenError};
 
-/// Makes the checks and leaves everything as it was. The exit code is that of the gravest fault, by the codes that
-/// `serve` ends with. Beside a running instance, what that one has is left out.
+/// Makes the checks and leaves everything as it was. The exit code is that of the gravest fault, by the codes with
+/// which `serve` ends. Beside a running instance, the check leaves out what that instance has.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
@@ -64,7 +64,7 @@ enum Verdict {
     Good,
     /// Good, with warnings.
     Unwise(Vec<String>),
-    /// The running instance has it, for which a configuration may be checked before it takes it up.
+    /// In use by the running instance: a configuration may be checked before that instance takes it up.
     InUse,
     Failed(StartError),
 }
@@ -82,7 +82,7 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),
     ];
-    // Kept until the end, so that two listeners on one address are found out.
+    // Kept until the end, so that two listeners on one address are detected.
     let mut bound = Vec::new();
     for (key, address) in listeners {
         let verdict = match app::bind(key, address) {

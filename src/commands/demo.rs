@@ -1,6 +1,6 @@
 //! `demo`: the service against a simulated Sinch, on loopback, with a database that is thrown away.
 //!
-//! It looks at the service only as an operator would, over HTTP.
+//! It sees the service only as an operator would, over HTTP.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,10 +27,10 @@ use crate::order::{Id, State, Time};
 use crate::simulator::{Options, Script, Simulator, World};
 use crate::telemetry::{self, Sink};
 
-/// What can be said on the command line.
+/// Arguments of `demo`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Play another story.
+    /// Seed of the story; another seed plays another story.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// End when the story is told; fail if an order disagrees with Sinch.
@@ -41,7 +41,7 @@ pub struct Arguments {
     verbose: bool,
 }
 
-/// Why the demo could not be played to its end.
+/// Reason why the demo could not be played to its end.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
     #[error("{0}")]
@@ -51,15 +51,15 @@ enum DemoError {
     #[error("{0}")]
     System(#[from] io::Error),
     #[error("the service did not answer: {0}")]
-    Ask(#[from] reqwest::Error),
+    ApiRequest(#[from] reqwest::Error),
     #[error("the service's answer could not be read: {0}")]
     Answer(#[from] serde_json::Error),
 }
 
-/// How long the orders may take to agree after the last callback: time for the worst tie and back-off.
+/// Maximum time for the orders to agree after the last callback: long enough for the worst tie and backoff.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How many orders' stories are told.
+/// Maximum number of orders whose stories are told.
 const STORIES_MAX: usize = 6;
 
 /// Plays the demo.
@@ -114,7 +114,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     say(format_args!(
         "\n  \
          callbacks go to   {callbacks}\n  \
-         operators ask at  {}\n  \
+         operators' API    {}\n  \
          Sinch is played   {}\n",
         service.url,
         simulator.api_url(),
@@ -136,7 +136,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     Ok(agreed)
 }
 
-/// Plays to the end, tells some stories, and says how many orders agree.
+/// Plays to the end, tells some stories, and reports the number of orders that agree.
 async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoError> {
     let truth = simulator.truth();
     let played_out = simulator.played_out();
@@ -147,7 +147,7 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
             () = sleep(Duration::from_secs(2)) => progress(simulator, service, &truth).await?,
         }
     }
-    say("  all is sent; the service asks about what is still in doubt");
+    say("  all is sent; the service fetches what is still in doubt");
     let deadline = Instant::now() + PATIENCE;
     let mut agreeing = service.agreeing(&truth).await?;
     while agreeing < truth.len() && Instant::now() < deadline {
@@ -158,14 +158,14 @@ async fn story(simulator: &Simulator, service: &Service) -> Result<bool, DemoErr
     let stats = simulator.stats();
     let status = service.get("/status").await?;
     let sums = format!(
-        "Sinch made {} events: {} were lost, {} sent twice, {} late, {} overtaken; {} callbacks were answered 200. \
-         It was asked {} times about {} orders. {} callbacks are parked, since nobody could read them: \
+        "Sinch made {} events: {} were lost, {} sent twice, {} late, {} superseded; {} callbacks were answered 200. \
+         The service fetched {} times, {} orders. {} callbacks are parked, since nobody could read them: \
          /api/v1/parked lists them.",
         stats.events,
         stats.lost,
         stats.doubled,
         stats.delayed,
-        stats.overtaken,
+        stats.superseded,
         stats.acknowledged,
         stats.asks,
         truth.len(),
@@ -187,7 +187,7 @@ async fn progress(
 ) -> Result<(), DemoError> {
     let stats = simulator.stats();
     let line = format!(
-        "{} callbacks answered 200, Sinch asked {} times, {} of {} at their end",
+        "{} callbacks answered 200, {} fetches, {} of {} at their end",
         stats.acknowledged,
         stats.asks,
         service.agreeing(truth).await?,
@@ -200,8 +200,8 @@ async fn progress(
     Ok(())
 }
 
-/// Says where to look, each in one line that a shell takes as it stands: the figures, the orders of the state in which
-/// the fewest ended, one of these, and what nobody could read.
+/// Prints requests for looking around, each in one line that a shell takes as it stands: for the figures, for the
+/// orders of the state in which the fewest ended, for one of these, and for the callbacks that could not be read.
 fn invite(service: &Service, truth: &BTreeMap<Id, State>) {
     let mut ended: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
     for (id, state) in truth {
@@ -217,7 +217,7 @@ fn invite(service: &Service, truth: &BTreeMap<Id, State>) {
     say(format_args!("  curl '{url}/api/v1/parked'\nCtrl-C ends."));
 }
 
-/// What makes an order's story worth telling: a mark in a verdict or in a finding.
+/// Marks of a story worth telling: texts in a decision or in an outcome.
 const MARKS: [&str; 6] = [
     "out of order",
     "stale:",
@@ -227,10 +227,10 @@ const MARKS: [&str; 6] = [
     "overrule",
 ];
 
-/// A line of a story: when it happened, who speaks, and what.
+/// A line of a story: its time, its speaker and its text.
 type Line = (Duration, &'static str, String);
 
-/// Tells the stories of a few orders: for each kind of trouble the first that met it.
+/// Tells the stories of a few orders: for each kind of trouble the first order that met it.
 async fn tell(
     simulator: &Simulator,
     service: &Service,
@@ -264,22 +264,22 @@ async fn tell(
     Ok(())
 }
 
-/// What the service heard and was answered, by its own account.
+/// Returns the events that the service heard and the answers to its fetches, by its own account.
 fn heard(history: &Value, began: Time) -> Vec<Line> {
     let list = |name: &str| history[name].as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
     let deliveries = list("deliveries").into_iter().map(|delivery| {
-        let again = match delivery["repeats"].as_i64() {
+        let again = match delivery["duplicates"].as_i64() {
             Some(times @ 1..) => format!(" (and {times} more)"),
             Some(_) | None => String::new(),
         };
-        let (status, verdict) = (word(&delivery["status"]), word(&delivery["verdict"]));
-        let line = format!("hears {status}{again}; {verdict}");
+        let (status, decision) = (word(&delivery["status"]), word(&delivery["decision"]));
+        let line = format!("hears {status}{again}; {decision}");
         (offset(&delivery["received_at"], began), "service", line)
     });
-    let answers = list("answers").into_iter().map(|answer| {
-        let line = format!("asks; {}", word(&answer["finding"]));
-        (offset(&answer["asked_at"], began), "service", line)
+    let answers = list("fetches").into_iter().map(|answer| {
+        let line = format!("fetches; {}", word(&answer["outcome"]));
+        (offset(&answer["fetched_at"], began), "service", line)
     });
     deliveries.chain(answers).collect()
 }
@@ -307,7 +307,7 @@ impl Service {
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 
-    /// How many orders have the true state confirmed.
+    /// Returns the number of orders whose true state is confirmed.
     async fn agreeing(&self, truth: &BTreeMap<Id, State>) -> Result<usize, DemoError> {
         let orders = self.get("/api/v1/orders?limit=1000").await?;
         let confirmed: BTreeMap<&str, &str> = orders["items"]
@@ -322,7 +322,7 @@ impl Service {
     }
 }
 
-/// What both sides are told of each other.
+/// Ids and secrets that both sides share.
 struct Keys {
     project: Id,
     secret: SecretString,
@@ -346,8 +346,7 @@ fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// The service as it would be configured for real, but for its haste: spans that are minutes in real
-/// life are seconds here.
+/// Returns a configuration as in real use, except for its haste: spans that are minutes in real use are seconds here.
 fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) -> Config {
     Config {
         callbacks: Callbacks {
@@ -364,8 +363,8 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
             ..Database::default()
         },
         worker: Worker {
-            lanes: 8,
-            asks_per_second: 40.0,
+            max_in_flight: 8,
+            requests_per_second: 40.0,
             staleness: script.trouble.staleness,
             staleness_max: script.trouble.staleness,
             backoff_base: Duration::from_millis(200),

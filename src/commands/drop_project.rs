@@ -12,13 +12,13 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use crate::order::Id;
 
-/// A request removes for some seconds; counting what is left takes its time, too.
+/// Maximum time for one request, which removes for some seconds and then counts the rest.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The command line's part.
+/// Arguments of `drop-project`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The Sinch project.
+    /// Id of the Sinch project.
     #[arg(value_name = "ID")]
     project: String,
     /// Remove; without it, only say how much there is.
@@ -44,7 +44,7 @@ struct Dropped {
     left: Holdings,
 }
 
-/// Says how much there is, or removes it.
+/// Reports the size of a project's holdings, or removes them.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(service) => service,
@@ -85,7 +85,7 @@ async fn count(service: &Operators, project: &Id) -> Result<String, String> {
     ))
 }
 
-/// Until nothing is left. A request that fails leaves the rest, and can be made again.
+/// Sends requests until nothing is left. A request that fails leaves the rest, and can be sent again.
 async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
     loop {
         let answer =

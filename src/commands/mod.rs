@@ -1,4 +1,4 @@
-//! What can be asked of the program on its command line: one file for each command.
+//! Commands of the program's command line: one file for each command.
 
 pub mod backup;
 pub mod check;
@@ -24,23 +24,23 @@ use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 use crate::store::OpenError;
 
-/// Failure, without a better code.
+/// Exit code of a failure that has no better code.
 const FAILURE: u8 = 1;
 /// `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;
 /// `EX_CONFIG`: the configuration is wrong.
 const CONFIG: u8 = 78;
 
-/// The file that is read when none is named, if it is there.
+/// Configuration file that is read when none is named, if it exists.
 const CONFIG_FILE: &str = "config.toml";
 
-/// The whole configuration.
+/// Loads the whole configuration.
 fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
     Config::load(file(named).as_deref(), std::env::vars_os())
 }
 
-/// The configuration file: the one that was named, by the command line or a variable that is not empty, or
-/// the usual one where there is any.
+/// Returns the configuration file: the one that the command line or a variable that is not empty names, or else the
+/// usual one, if it exists.
 fn file(named: Option<&Path>) -> Option<PathBuf> {
     let variable = || std::env::var_os(config::FILE_VARIABLE).filter(|name| !name.is_empty());
     let named = named
@@ -48,7 +48,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
         .or_else(|| variable().map(PathBuf::from));
     named.or_else(|| {
         let usual = PathBuf::from(CONFIG_FILE);
-        // One that is there and cannot be read is for the reader to report.
+        // A file that is there and cannot be read is for the reader to report.
         let absent = usual
             .symlink_metadata()
             .is_err_and(|error| error.kind() == ErrorKind::NotFound);
@@ -56,7 +56,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
     })
 }
 
-/// Says what is wrong with the configuration.
+/// Reports the faults of the configuration.
 fn misconfigured(errors: &ConfigErrors) -> ExitCode {
     for line in errors.lines() {
         complain(line);
@@ -72,11 +72,11 @@ fn start_code(error: &StartError) -> u8 {
     }
 }
 
-/// Cancelled by SIGTERM or SIGINT. A second one ends the process at once.
+/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once.
 ///
 /// # Errors
 ///
-/// When the system does not let us listen for signals.
+/// Returns the system's error if it does not let the program listen for signals.
 fn stop_signal() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut term = signal(SignalKind::terminate())?;

@@ -1,4 +1,4 @@
-//! The running service, as the commands ask it: over the operators' listener that is configured.
+//! Requests of the commands to the running service, over the operators' listener that is configured.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::config;
 
-/// Sends a request to the running service, and gives what it answers to good effect.
+/// Sends a request to the running service, and returns the text of a successful answer.
 ///
 /// # Errors
 ///
-/// In words, when it cannot be reached or says no.
+/// Returns the reason in words if the service cannot be reached or refuses.
 pub(super) async fn send(
     operators: &config::Operators,
     method: Method,
@@ -54,14 +54,14 @@ pub(super) async fn send(
     })
 }
 
-/// What the form of a refusal says.
+/// Returns the detail of a refusal, or else its title.
 fn in_words(problem: &str) -> Option<String> {
     let problem: Value = serde_json::from_str(problem).ok()?;
     let text = |name: &str| problem.get(name)?.as_str().map(str::to_owned);
     text("detail").or_else(|| text("title"))
 }
 
-/// A service that listens everywhere is asked on loopback.
+/// Returns the address to connect to. A service that listens everywhere is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,8 +1,8 @@
-//! The commands' words to people: the only place that writes to standard output, and to standard error.
+//! Output of the commands for people: the only place that writes to standard output, and to standard error.
 //!
-//! Whoever reads may have left (`check | head -1`): that ends the output, and changes no verdict. An output that is
-//! full is an error. Nobody waits long for standard error: a service that cannot go on must end, even where its
-//! last words are not read.
+//! The reader may have left (`check | head -1`): that ends the output, and changes no result. An output that is full is
+//! an error. No command waits long for standard error: a service that cannot go on must end, even where its last words
+//! are not read.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use super::FAILURE;
 
-/// How long standard error may take a line.
+/// Maximum time for standard error to take a line.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The columns of a terminal that does not say how many it has.
+/// Number of columns of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// The first failure of standard output. Nothing is written to it after that.
+/// First failure of standard output. Nothing is written to it after that.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a line to standard output.
@@ -30,7 +30,7 @@ pub fn say(line: impl Display) {
     }
 }
 
-/// Writes a line to standard output, in as many as the terminal's width asks for: all but the first begin below `text`.
+/// Writes a text to standard output, wrapped to the terminal's width. All lines but the first begin below `text`.
 pub fn say_wrapped(lead: &str, text: &str) {
     say(wrapped(lead, text, width()));
 }
@@ -44,17 +44,17 @@ fn wrapped(lead: &str, text: &str, width: usize) -> String {
     textwrap::fill(text, options)
 }
 
-/// The columns of the terminal; those of a usual one where there is none.
+/// Returns the number of columns of the terminal, or the usual number where there is no terminal.
 fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout());
     let columns = size.map_or(0, |size| usize::from(size.ws_col));
     if columns == 0 { USUAL_WIDTH } else { columns }
 }
 
-/// Notes how a write to standard output went.
+/// Records the outcome of a write to standard output.
 pub fn wrote(written: io::Result<()>) {
     if let Err(error) = written {
-        // Another one came first, and is enough.
+        // An earlier failure is there already, and is enough.
         let _ = FAULT.set(error);
     }
 }
@@ -64,7 +64,7 @@ pub fn complain(line: impl Display) {
     let line = format!("sinch-callbacks: {line}\n");
     let (written, is_written) = sync_channel(1);
     let write = move || {
-        // Nowhere is left to complain of it.
+        // No output is left on which to complain of a failure.
         let _ = io::stderr().write_all(line.as_bytes());
         let _ = written.send(());
     };
@@ -73,9 +73,9 @@ pub fn complain(line: impl Display) {
     }
 }
 
-/// The exit code of a command that ends with this one: a failure if its output did not get out.
+/// Returns the exit code of a command that ends with `code`: a failure if its output could not be written.
 ///
-/// Standard output itself is not touched, which is written out line by line: the log's thread may hold it, and wait.
+/// Standard output itself is not touched: it is written out line by line, and the log's thread may hold it and wait.
 pub fn ended(code: ExitCode) -> ExitCode {
     match FAULT.get() {
         None => code,
@@ -94,15 +94,15 @@ mod tests {
     #[test]
     fn a_line_is_wrapped_below_its_text() {
         let lead = "  1.05 s  service  ";
-        let verdict =
+        let decision =
             "hears BLOCKED; fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it";
         assert_eq!(
-            wrapped(lead, verdict, 61),
+            wrapped(lead, decision, 61),
             "  1.05 s  service  hears BLOCKED; fits: IN_REVIEW → BLOCKED,\n                   \
              provisional until Sinch confirms it"
         );
-        assert_eq!(wrapped(lead, verdict, 200), format!("{lead}{verdict}"));
-        // A word is whole, however narrow the terminal.
+        assert_eq!(wrapped(lead, decision, 200), format!("{lead}{decision}"));
+        // A word stays whole, however narrow the terminal is.
         assert_eq!(
             wrapped("", "http://127.0.0.1:9090/ it", 5),
             "http://127.0.0.1:9090/\nit"

@@ -13,14 +13,14 @@ use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_sign
 use crate::app::App;
 use crate::telemetry::{self, LogError, Sink};
 
-/// Serves until told to stop.
+/// Serves until a signal to stop.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
         Err(errors) => return misconfigured(&errors),
     };
-    harden();
-    widen();
+    disable_core_dumps();
+    raise_open_files_limit();
     let _log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
         Ok(log) => log,
         Err(error) => {
@@ -58,15 +58,15 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     }
 }
 
-/// The database holds what is nobody else's business, and the memory holds secrets.
-fn harden() {
+/// Makes new files private and switches core dumps off. The database holds private data, and the memory holds secrets.
+fn disable_core_dumps() {
     umask(Mode::from_raw_mode(0o077));
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    // The limit alone does not bind a crash handler that the kernel pipes a core into; being no process that may be
-    // dumped does, and keeps the memory from others of the same user, too.
+    // The limit alone does not bind a crash handler into which the kernel pipes a core. Marking the process as not
+    // dumpable does, and also hides the memory from other processes of the same user.
     let switched_off = setrlimit(Resource::Core, none)
         .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
     if let Err(error) = switched_off {
@@ -76,8 +76,9 @@ fn harden() {
     }
 }
 
-/// Every connection is an open file, and the usual limit of 1024 is meant for programs with few of them.
-fn widen() {
+/// Raises the limit of open files as far as it may. Every connection is an open file, and the usual limit of 1024 is
+/// meant for programs with few of them.
+fn raise_open_files_limit() {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit {
         current: allowed.maximum,

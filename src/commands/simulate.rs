@@ -1,4 +1,4 @@
-//! `simulate`: Sinch alone, for trying a service of one's own against it.
+//! `simulate`: a simulated Sinch alone, against which developers can try their own service.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -12,19 +12,19 @@ use crate::clock;
 use crate::order::Id;
 use crate::simulator::{Options, Script, Simulator, Trouble, World};
 
-/// What can be said on the command line.
+/// Arguments of `simulate`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Where the API listens.
+    /// Address on which the API listens.
     #[arg(long, default_value = "127.0.0.1:9099")]
     listen: SocketAddr,
-    /// Where callbacks go.
+    /// URL to which callbacks are sent.
     #[arg(long, default_value = "http://127.0.0.1:8080/callbacks")]
     callback_url: String,
-    /// The project that all orders belong to.
+    /// Id of the project to which all orders belong.
     #[arg(long, default_value = "simulated-project")]
     project: String,
-    /// What callbacks are signed with.
+    /// Secret with which callbacks are signed.
     #[arg(
         long,
         env = "SIMULATE_SECRET",
@@ -32,10 +32,10 @@ pub struct Arguments {
         hide_env_values = true
     )]
     secret: SecretString,
-    /// The id of the access key.
+    /// Id of the access key.
     #[arg(long, default_value = "simulated-key")]
     key_id: String,
-    /// The access key's secret.
+    /// Secret of the access key.
     #[arg(
         long,
         env = "SIMULATE_KEY_SECRET",
@@ -43,13 +43,13 @@ pub struct Arguments {
         hide_env_values = true
     )]
     key_secret: SecretString,
-    /// Play another story.
+    /// Seed of the story; another seed plays another story.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many orders.
+    /// Number of orders that are played.
     #[arg(long, default_value_t = 40)]
     orders: usize,
-    /// How long their histories last, in seconds.
+    /// Duration of their histories, in seconds.
     #[arg(long, default_value_t = 60)]
     span_secs: u64,
     /// Play a Sinch that does everything right.
@@ -57,7 +57,7 @@ pub struct Arguments {
     no_trouble: bool,
 }
 
-/// Plays until told to stop.
+/// Plays until a signal to stop.
 pub async fn run(arguments: Arguments) -> ExitCode {
     match play(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,9 +75,10 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         project,
         orders: arguments.orders,
         span: Duration::from_secs(arguments.span_secs),
-        trouble: match arguments.no_trouble {
-            true => Trouble::none(),
-            false => Trouble::demo(),
+        trouble: if arguments.no_trouble {
+            Trouble::none()
+        } else {
+            Trouble::demo()
         },
     };
     let stop = stop_signal().map_err(|error| error.to_string())?;
@@ -118,7 +119,7 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     }
     let stats = simulator.stats();
     say(format_args!(
-        "{} callbacks sent, {} events answered 200, {} questions answered.",
+        "{} callbacks sent, {} events answered 200, {} fetches answered.",
         stats.sent, stats.acknowledged, stats.asks
     ));
     simulator.shutdown().await;

@@ -1,4 +1,4 @@
-//! `unwatch`: takes orders out of the running service again that were named to it by mistake.
+//! `unwatch`: removes orders from the running service that were named to it by mistake.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,18 +14,18 @@ use crate::order::Id;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The command line's part.
+/// Arguments of `unwatch`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The Sinch project that the orders belong to; needed where several have an order of that id.
+    /// Id of the Sinch project to which the orders belong; needed where several have an order of that id.
     #[arg(long, value_name = "ID")]
     project: Option<String>,
-    /// The orders' ids.
+    /// Ids of the orders.
     #[arg(value_name = "ORDER", required = true)]
     orders: Vec<String>,
 }
 
-/// Takes out each order by itself, and says of each what came of it.
+/// Removes each order by itself, and reports the outcome for each.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(service) => service,
@@ -55,7 +55,7 @@ async fn take_out(service: &Operators, project: Option<&str>, order: &str) -> Re
     Ok(())
 }
 
-/// The project that has this order.
+/// Returns the project that has this order.
 async fn project_of(service: &Operators, order: &Id) -> Result<Id, String> {
     #[derive(Deserialize)]
     struct Known {

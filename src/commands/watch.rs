@@ -1,5 +1,4 @@
-//! `watch`: makes orders known to the running service, so that their state is asked for even if no
-//! callback ever comes.
+//! `watch`: makes orders known to the running service, so that their state is fetched even if no callback ever comes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,22 +11,22 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use crate::order::{Id, entered};
 
-/// The exit code for arguments that make no sense, as clap has it.
+/// Exit code for arguments that make no sense, as clap has it.
 const USAGE: u8 = 2;
 
-/// A long list takes its time.
+/// Maximum time for one request, since a long list takes its time.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What can be said on the command line.
+/// Arguments of `watch`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The Sinch project that the orders belong to; needed where several are configured.
+    /// Id of the Sinch project to which the orders belong; needed where several are configured.
     #[arg(long, value_name = "ID")]
     project: Option<String>,
-    /// A list of orders: one a line, CSV with the id first, or NDJSON; - is standard input.
+    /// File with a list of orders: one per line, CSV with the id first, or NDJSON; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "orders")]
     file: Option<PathBuf>,
-    /// The orders' ids.
+    /// Ids of the orders.
     #[arg(value_name = "ORDER", required_unless_present = "file")]
     orders: Vec<String>,
 }
@@ -57,7 +56,7 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     }
 }
 
-/// The path to ask, and the list.
+/// Returns the path of the request, and the list.
 fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
     let path = match &arguments.project {
         None => "/api/v1/orders".to_owned(),

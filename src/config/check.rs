@@ -1,4 +1,4 @@
-//! From the keys as they are written to the configuration that they mean.
+//! Converts the keys as written to the configuration that they mean.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -16,19 +16,19 @@ use super::{
 };
 use crate::order::Limits;
 
-/// A token that is to keep people out has at least this length.
+/// Minimum length of a token that protects a listener.
 const TOKEN_MIN_CHARS: usize = 16;
-/// Timeouts of zero would fail everything, and longer ones than this protect nothing.
+/// Bounds of timeouts: zero would fail everything, and longer ones protect nothing.
 const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 
-/// Up to a year.
+/// Bounds of deadlines, up to a year.
 const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
-/// From about a second, for trials, to a hundred years.
+/// Bounds of retention periods, from about a second, for simulations, to a hundred years.
 const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
-/// Spans of time that may well be zero.
+/// Bounds of spans of time that may be zero.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
-/// The configuration, and the faults in it. With faults, the values that have them are the defaults.
+/// Checks the keys. Returns the configuration and the faults in it; a value with a fault is replaced by its default.
 pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
     let mut check = Check::new(tree);
     let config = Config {
@@ -46,7 +46,7 @@ pub fn check(raw: raw::Root, tree: &Tree) -> (Loaded, Vec<String>) {
     (Loaded { config, warnings }, check.faults)
 }
 
-/// How what SQLite takes for something else than a path begins.
+/// Prefixes of texts that SQLite does not take for a path.
 const NO_PATHS: [&str; 3] = [":memory:", "file:", "sqlite:"];
 
 impl Check<'_> {
@@ -54,7 +54,7 @@ impl Check<'_> {
         let at = |name| Key::new("callbacks").name(name);
         let default = Callbacks::default();
         if raw.allow.as_ref().is_some_and(Vec::is_empty) {
-            let what = "nobody could call; list Sinch's addresses, or leave the key out";
+            let what = "no address could call; list Sinch's addresses, or leave the key out";
             self.fault(&at("allow"), what);
         }
         Callbacks {
@@ -100,7 +100,7 @@ impl Check<'_> {
 
     fn operators(&mut self, raw: raw::Operators) -> Operators {
         let wanted = raw.token.is_some() || raw.token_file.is_some();
-        let operators = self.entrance(raw);
+        let operators = self.route(raw);
         let listen = operators.listen;
         if !wanted && !listen.ip().to_canonical().is_loopback() {
             let what = format!(
@@ -111,8 +111,8 @@ impl Check<'_> {
         operators
     }
 
-    /// Where the service is asked, and by the bearer of which token, if any.
-    pub fn entrance(&mut self, raw: raw::Operators) -> Operators {
+    /// Checks the address of the service, and the bearer token for it, if any.
+    pub fn route(&mut self, raw: raw::Operators) -> Operators {
         let at = |name| Key::new("operators").name(name);
         let listen = self.operators_listen(raw.listen);
         let token = self.secret(
@@ -138,7 +138,7 @@ impl Check<'_> {
         Operators { listen, token }
     }
 
-    /// Where the service is asked.
+    /// Checks the address of the service.
     pub fn operators_listen(&mut self, given: Option<String>) -> SocketAddr {
         let at = Key::new("operators").name("listen");
         self.address(&at, given, Operators::default().listen)
@@ -154,7 +154,7 @@ impl Check<'_> {
         {
             self.fault(&at("path"), "empty; write the path of a file");
         }
-        // SQLite's words for other things than a file.
+        // SQLite has such names for databases that are no plain file.
         let text = raw.path.as_ref().map(|path| path.to_string_lossy());
         if text.is_some_and(|text| NO_PATHS.iter().any(|form| text.starts_with(form))) {
             self.fault(
@@ -183,11 +183,16 @@ impl Check<'_> {
         let at = |name| Key::new("worker").name(name);
         let default = Worker::default();
         let worker = Worker {
-            lanes: self.whole(&at("lanes"), raw.lanes, default.lanes, 1..=1024),
-            asks_per_second: self.number(
-                &at("asks_per_second"),
-                raw.asks_per_second,
-                default.asks_per_second,
+            max_in_flight: self.whole(
+                &at("max_in_flight"),
+                raw.max_in_flight,
+                default.max_in_flight,
+                1..=1024,
+            ),
+            requests_per_second: self.number(
+                &at("requests_per_second"),
+                raw.requests_per_second,
+                default.requests_per_second,
                 0.001..=100_000.0,
             ),
             staleness: self.seconds(
@@ -370,12 +375,12 @@ impl Check<'_> {
     }
 }
 
-/// Whether a header can carry it.
+/// Returns `true` if a header can carry the text.
 pub fn is_visible(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether more than the host is in it.
+/// Returns `true` if the URL contains more than the host.
 fn has_path(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     host.contains('/')

@@ -1,35 +1,35 @@
-//! The environment's part of the configuration: which variables are ours, and what each stands for.
+//! Environment variables of the configuration: which belong to this program, and the key that each sets.
 
 use std::ffi::OsString;
 
 use super::key::{Key, quoted};
 use super::tree::{Node, Value};
 
-/// The variable that names the configuration file.
+/// Name of the variable that names the configuration file.
 pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
 
-/// Variables whose names begin so are ours.
+/// Prefix of the names of this program's variables.
 const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose variable holds a list, separated by commas.
 const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
 
-/// A variable of ours that holds something.
+/// Variable of this program with a value.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
-    /// The key that it sets.
+    /// Key that the variable sets.
     pub key: Key,
-    /// Its whole name.
+    /// Full name of the variable.
     pub name: String,
-    /// What it holds; `None` where name or value is not UTF-8.
+    /// Value of the variable; `None` where name or value is not UTF-8.
     text: Option<String>,
 }
 
-/// Those variables that are ours, in the order in which they are to be laid over the file.
+/// Returns this program's variables, in the order in which they are laid over the file.
 ///
-/// An empty one counts as not set: whoever starts programs from templates cannot leave a variable out.
+/// An empty variable counts as not set: a template that starts programs cannot leave a variable out.
 pub fn ours(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let mut ours = env.into_iter().filter_map(variable).collect::<Vec<_>>();
-    // A list must be filled from its start, and a whole comes before its parts.
+    // A list must be filled from its start, and a whole value comes before its parts.
     ours.sort();
     ours
 }
@@ -53,12 +53,12 @@ fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
 }
 
 impl Variable {
-    /// What it sets its key to, or why it cannot be read.
+    /// Returns the value to which it sets its key, or the reason why it cannot be read.
     pub fn value(&self) -> Result<Value, &'static str> {
         let text = self.text.as_deref();
         let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
         Ok(match self.key.last_name() {
-            // Never split: a comma may be part of it, and half a secret would be a weak one.
+            // Never split: a comma may be part of a secret, and half a secret would be weak.
             "secrets" => Value::List(vec![self.node(text)]),
             list if LISTS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
             list if LISTS.contains(&list) => {
@@ -73,8 +73,8 @@ impl Variable {
     }
 }
 
-/// Whether a variable is one that Kubernetes sets for a service called `sinch-callbacks` or
-/// `sinch-callbacks-…`. None of our own looks so.
+/// Returns `true` for a variable that Kubernetes sets for a service called `sinch-callbacks` or
+/// `sinch-callbacks-…`. No variable of this program has such a name.
 fn is_service_link(rest: &str, text: &str) -> bool {
     let port = rest.starts_with("PORT") || rest.contains("_PORT");
     let protocol = ["_TCP", "_UDP", "_SCTP"].iter().any(|p| rest.contains(p));

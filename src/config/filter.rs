@@ -1,13 +1,13 @@
-//! The log's filter, of which a slip would silence the whole log.
+//! Filter of the log; a mistake in it would silence the whole log.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-/// Names every crate that the program is made of.
+/// Lock file, which names every crate that the program is made of.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
-/// Refuses what names neither a level nor a crate that exists. `EnvFilter` takes any word for a target, and
-/// then nothing else is logged.
+/// Refuses a directive that names neither a level nor an existing crate. `EnvFilter` takes any word for a
+/// target, and then logs nothing else.
 pub fn check(filter: &str) -> Result<(), String> {
     const CURE: &str = "write such as \"info\" or \"sinch_callbacks=debug,warn\"";
     if filter.contains(char::is_whitespace) {

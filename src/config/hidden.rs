@@ -1,34 +1,34 @@
-//! What looks wrong about a value that nobody gets to see, such as a secret.
+//! Doubts about a value that is never shown, such as a secret.
 //!
-//! A value with a form, such as a number, is refused where it has another. A secret has none, so a slip of an
-//! editor or of an env file becomes part of it, and nothing tells why no signature is good.
+//! A value with a form, such as a number, is refused if it has another form. A secret has none, so a mistake of an
+//! editor or of an env file becomes part of it, and nothing shows why no signature is valid.
 
 use std::ops::RangeInclusive;
 
-/// Stands for what is to be filled in, in the example and in the documents.
+/// Text in the example and in the documents that an operator must replace.
 const PLACEHOLDER: &str = "replace-me";
-/// What Sinch documents for a new callback secret. Older ones that are in use break it.
+/// Length that Sinch documents for a new callback secret. Older secrets in use may have another.
 const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;
-/// Sinch documents no length for the secret of a key; a shorter one is hardly whole.
+/// Minimum length of a key's secret. Sinch documents none; a shorter secret is probably incomplete.
 const KEY_MIN_CHARS: usize = 16;
 
-/// What a value is for.
+/// Purpose of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sinch signs callbacks with it.
+    /// Secret with which Sinch signs callbacks.
     Signing,
-    /// The secret of an access key.
+    /// Secret of an access key.
     Key,
-    /// Any other, whose length is judged elsewhere or not at all.
+    /// Any other value, whose length is checked elsewhere or not at all.
     Other,
 }
 
-/// Whether nothing is left of it without what can slip in around a value. As a key, anybody could guess it.
+/// Returns `true` if nothing is left without what may surround a value by mistake. Anybody could guess such a key.
 pub fn is_empty(value: &str) -> bool {
     core(value).is_empty()
 }
 
-/// Whether it is still what the documents have in its place.
+/// Returns `true` if the value is still the documents' placeholder.
 pub fn is_placeholder(value: &str) -> bool {
     let core = core(value);
     let dots = |c| c == '.' || c == '…';
@@ -40,7 +40,7 @@ fn core(value: &str) -> &str {
     value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
 }
 
-/// What is seen that is hardly meant, with the cure, and without the value.
+/// Describes what is probably a mistake, with the remedy, and without the value.
 pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
     let edges = edges(value).map(|seen| {
         format!(
@@ -59,7 +59,7 @@ pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
         .collect()
 }
 
-/// Quotes and blanks around the value.
+/// Describes quotes and blanks around the value.
 fn edges(value: &str) -> Option<String> {
     let name = |c: char| match c {
         ' ' => Some("a blank"),
@@ -76,7 +76,7 @@ fn edges(value: &str) -> Option<String> {
     }
 }
 
-/// What nobody types, between the first character and the last.
+/// Describes a character between the first and the last that an operator does not type.
 fn inside(value: &str) -> Option<&'static str> {
     let mut chars = value.chars();
     chars.next();
@@ -88,7 +88,7 @@ fn is_quote(c: char) -> bool {
     "\"'`´‘’‚‛“”„‟«»".contains(c)
 }
 
-/// What a character is called that is not seen, or is easily taken for another; `None` for any other.
+/// Name of a character that is invisible or easily mistaken for another; `None` for any other.
 fn oddity(c: char) -> Option<&'static str> {
     match c {
         ' ' => None,
@@ -119,7 +119,7 @@ fn oddity(c: char) -> Option<&'static str> {
     }
 }
 
-/// A whole line or list where a single value is wanted.
+/// Describes a whole line or list in place of a single value.
 fn form(value: &str) -> Option<&'static str> {
     let core = core(value);
     if core.starts_with('#') {
@@ -145,7 +145,7 @@ fn form(value: &str) -> Option<&'static str> {
     is_assignment(core).then_some("looks like NAME=value; write the value alone")
 }
 
-/// A name, `=` or `: `, and a value. Padding of base64 is no value.
+/// Returns `true` for a name, `=` or `: `, and a value. Padding of base64 does not count as a value.
 fn is_assignment(core: &str) -> bool {
     let core = core.strip_prefix("export ").unwrap_or(core);
     let Some((name, value)) = core.split_once('=').or_else(|| core.split_once(": ")) else {

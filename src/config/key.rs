@@ -1,25 +1,25 @@
-//! The names of values: the way to each through sections and lists.
+//! Names of values: the path to each through sections and lists.
 
 use std::fmt;
 
 use serde_ignored::Path as Ignored;
 use serde_path_to_error::{Path as Failed, Segment};
 
-/// Keys whose values are shown to nobody.
+/// Keys whose values are never shown.
 const SECRET: [&str; 3] = ["token", "secrets", "key_secret"];
-/// Longer values are shown in part.
+/// Number of characters up to which a value is shown in full.
 const SHOWN_MAX_CHARS: usize = 100;
 
-/// The way from the root to a value.
+/// Path from the root to a value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub Vec<Part>);
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-/// One step of the way.
+/// Step of the path.
 pub enum Part {
-    /// To the value of this key.
+    /// Step to the value of this key.
     Name(String),
-    /// To the entry at this place.
+    /// Step to the entry with this index.
     Index(usize),
 }
 
@@ -42,7 +42,7 @@ impl Key {
         Key(parts)
     }
 
-    /// The key that a variable's name stands for, less the prefix.
+    /// Returns the key that a variable's name stands for, given without the prefix.
     pub fn from_variable(rest: &str) -> Key {
         let part = |part: &str| match part.parse() {
             Ok(index) => Part::Index(index),
@@ -51,7 +51,7 @@ impl Key {
         Key(rest.split("__").map(part).collect())
     }
 
-    /// The same, as the library that reads the tree has it.
+    /// Converts the path that the library for unknown keys reports.
     pub fn from_ignored(path: &Ignored<'_>) -> Key {
         match path {
             Ignored::Root => Key(Vec::new()),
@@ -63,7 +63,7 @@ impl Key {
         }
     }
 
-    /// The same, as the library that reads the tree has it.
+    /// Converts the path that the library for errors reports.
     pub fn from_failed(path: &Failed) -> Key {
         let parts = path.iter().filter_map(|segment| match segment {
             Segment::Seq { index } => Some(Part::Index(*index)),
@@ -73,19 +73,19 @@ impl Key {
         Key(parts.collect())
     }
 
-    /// Whether it lies in this section.
+    /// Returns `true` if the key lies in this section.
     pub fn is_in(&self, section: &str) -> bool {
         matches!(self.0.first(), Some(Part::Name(name)) if name == section)
     }
 
-    /// Whether its value is shown to nobody.
+    /// Returns `true` if the key's value is never shown.
     pub fn is_secret(&self) -> bool {
         self.0
             .iter()
             .any(|part| matches!(part, Part::Name(name) if is_secret(name)))
     }
 
-    /// The name that it ends with; empty where that is a number.
+    /// Name at the end of the path; empty if the path ends with an index.
     pub fn last_name(&self) -> &str {
         match self.0.last() {
             Some(Part::Name(name)) => name,
@@ -108,7 +108,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Whether values under this name are shown to nobody.
+/// Returns `true` if values under this name are never shown.
 pub fn is_secret(name: &str) -> bool {
     SECRET.contains(&name)
 }
@@ -120,7 +120,7 @@ fn is_plain(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// A text in quotes and in one line, cut where it is long.
+/// Quotes a text in one line, cut where it is long.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! What the operator decides: one TOML file, with environment variables laid over it.
+//! The operator's configuration: one TOML file, overlaid with environment variables.
 //!
 //! `SINCH_CALLBACKS_<SECTION>__<KEY>` sets one key, and a number stands for a place in a list:
 //! `SINCH_CALLBACKS_PROJECTS__0__KEY_ID`. A list of networks may be given whole, separated by commas;
@@ -6,7 +6,7 @@
 //! counts as not set.
 //!
 //! Everything is checked here, once, so that what a [`Config`] can express can also be run. Every fault
-//! is reported in one form: where it stands, which key, which value (never a secret), what to do.
+//! is reported in one form: its place, the key, the value (never a secret), and the remedy.
 
 mod check;
 mod env;
@@ -39,52 +39,52 @@ use env::Variable;
 use tree::Tree;
 use values::Check;
 
-/// Everything that can be set.
+/// Complete configuration, as checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The listener that Sinch calls.
+    /// Listener that Sinch calls.
     pub callbacks: Callbacks,
-    /// The listener for people and monitoring.
+    /// Listener for people and monitoring.
     pub operators: Operators,
-    /// Where everything is kept.
+    /// Database in which everything is kept.
     pub database: Database,
-    /// How Sinch is asked.
+    /// Fetching from Sinch.
     pub worker: Worker,
-    /// When an order needs attention.
+    /// Deadlines after which an order needs attention.
     pub deadlines: Limits,
-    /// How long what is kept.
+    /// Retention periods of deliveries and orders.
     pub retention: Retention,
-    /// Where Sinch is asked.
+    /// Addresses and timeouts of Sinch's API.
     pub sinch: Sinch,
-    /// What is logged, and how.
+    /// Level, filter and format of the log.
     pub log: Log,
-    /// At least one; ids and paths are distinct.
+    /// Projects. There is at least one; ids and paths are distinct.
     pub projects: Vec<Project>,
 }
 
-/// A configuration, and what is unwise in it without being wrong.
+/// Configuration, and the warnings about it: what is unwise without being wrong.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The configuration.
+    /// Configuration that passed every check.
     pub config: Config,
-    /// For the log: the configuration is read before there is one.
+    /// Warnings for the log, kept because the configuration is read before the log exists.
     pub warnings: Vec<String>,
 }
 
-/// Why there is no configuration: every fault that was found, each in one line.
+/// Reasons why there is no configuration: every fault that was found, each in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigErrors(Vec<String>);
 
 impl ConfigErrors {
-    /// The faults, in words. None reveals a secret.
+    /// Faults, in words. None reveals a secret.
     pub fn lines(&self) -> &[String] {
         &self.0
     }
 }
 
 impl Config {
-    /// Reads the file, if there is to be one, and lays the variables of `env` over it that are ours.
+    /// Reads the file, if there is one, and overlays it with this program's variables in `env`.
     ///
     /// Files that hold secrets are read too; their paths are relative to the working directory.
     pub fn load(
@@ -100,11 +100,11 @@ impl Config {
     }
 }
 
-/// What the tree says with the variables over it.
+/// Reads the tree with the variables over it, and checks everything.
 fn whole(mut tree: Tree, variables: &[Variable]) -> Result<Loaded, ConfigErrors> {
     let mut faults = tree.overlay(variables);
     match tree.read() {
-        // A variable that fits nowhere spoils nothing else, so the rest is checked all the same.
+        // A variable without a place does not affect the others, so the rest is checked all the same.
         Ok(raw) => {
             let (loaded, found) = check::check(raw, &tree);
             faults.extend(found);
@@ -118,18 +118,18 @@ fn whole(mut tree: Tree, variables: &[Variable]) -> Result<Loaded, ConfigErrors>
 }
 
 impl Operators {
-    /// What a command must know to ask the running service. No other section is looked at, for whoever may
-    /// ask the service need not be able to read its secrets. A token need not be there either.
+    /// Reads what a command must know to call the running service. No other section is read, for a user who may
+    /// call the service need not be able to read its secrets. The token is optional.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Operators, ConfigErrors> {
         section("operators", path, env, |check, raw| {
-            check.entrance(raw.operators)
+            check.route(raw.operators)
         })
     }
 
-    /// Where the service is asked; for what needs no token.
+    /// Reads the address of the service, for calls that need no token.
     pub fn address(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -141,7 +141,7 @@ impl Operators {
 }
 
 impl Database {
-    /// What a command must know to copy the database. No other section is looked at.
+    /// Reads what a command must know to copy the database. No other section is read.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -152,7 +152,7 @@ impl Database {
     }
 }
 
-/// What `check` makes of one section, with everything else left out.
+/// Runs `check` on one section, with everything else left out.
 fn section<T>(
     name: &str,
     path: Option<&Path>,
@@ -178,7 +178,7 @@ fn section<T>(
     Err(ConfigErrors(faults))
 }
 
-/// What the file says; nothing, where there is to be none.
+/// Parses the file; the tree is empty if there is no file.
 fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
     let name = path
         .map(|path| path.display().to_string())
@@ -192,21 +192,21 @@ fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
 /// `[callbacks]`: the public listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callbacks {
-    /// `listen`.
+    /// `listen`: address of the listener.
     pub listen: SocketAddr,
-    /// `allow`: who may call. Never empty; IPv4 networks are never in IPv6 form.
+    /// `allow`: networks that may call. Never empty; IPv4 networks are never in IPv6 form.
     pub allow: Vec<IpNet>,
-    /// `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    /// `trusted_proxies`: networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `body_max_bytes`.
+    /// `body_max_bytes`: maximum size of a request body.
     pub body_max_bytes: usize,
-    /// `header_timeout_secs`.
+    /// `header_timeout_secs`: maximum time for the header of a request.
     pub header_timeout: Duration,
-    /// `body_timeout_secs`.
+    /// `body_timeout_secs`: maximum time for the body of a request.
     pub body_timeout: Duration,
-    /// `idle_timeout_secs`.
+    /// `idle_timeout_secs`: maximum time without a request on an open connection.
     pub idle_timeout: Duration,
-    /// `connections_max`.
+    /// `connections_max`: maximum number of open connections.
     pub connections_max: usize,
 }
 
@@ -232,9 +232,9 @@ impl Default for Callbacks {
 /// `[operators]`: the second listener.
 #[derive(Clone, Debug)]
 pub struct Operators {
-    /// `listen`.
+    /// `listen`: address of the listener.
     pub listen: SocketAddr,
-    /// `token`: what a request must bear. Always there unless `listen` is a loopback address.
+    /// `token`: bearer token of requests. Always set unless `listen` is a loopback address.
     pub token: Option<SecretString>,
 }
 
@@ -247,14 +247,14 @@ impl Default for Operators {
     }
 }
 
-/// `[database]`.
+/// `[database]`: the file in which everything is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Database {
-    /// `path`.
+    /// `path`: the database file.
     pub path: PathBuf,
-    /// `waiting_max`: callbacks that may wait for the disk at once.
+    /// `waiting_max`: maximum number of callbacks that wait for the disk at once.
     pub waiting_max: usize,
-    /// `free_min_bytes`: what of the disk is not for callbacks.
+    /// `free_min_bytes`: disk space that callbacks must leave free.
     pub free_min_bytes: u64,
 }
 
@@ -268,32 +268,32 @@ impl Default for Database {
     }
 }
 
-/// `[worker]`: how Sinch is asked.
+/// `[worker]`: fetching from Sinch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// `lanes`: questions under way at once, per project, but for those that hang.
-    pub lanes: usize,
-    /// `asks_per_second`, per project. More than zero.
-    pub asks_per_second: f64,
-    /// `staleness_secs`: how stale an answer usually is at most.
+    /// `max_in_flight`: maximum number of fetches in flight per project, without those that hang.
+    pub max_in_flight: usize,
+    /// `requests_per_second`: rate limit per project. More than zero.
+    pub requests_per_second: f64,
+    /// `staleness_secs`: maximum staleness of a usual answer.
     pub staleness: Duration,
-    /// `staleness_max_secs`: how stale one can be at the very worst. Not less than the usual.
+    /// `staleness_max_secs`: maximum staleness of any answer. Not less than the usual.
     pub staleness_max: Duration,
-    /// `attempts_max`: tries in a row without a usable answer, before nobody asks any more.
+    /// `attempts_max`: attempts in a row without a usable answer after which the order is parked.
     pub attempts_max: u32,
-    /// `backoff_base_secs`.
+    /// `backoff_base_secs`: wait after the first failed attempt.
     pub backoff_base: Duration,
-    /// `backoff_cap_secs`. Not less than the base.
+    /// `backoff_cap_secs`: maximum wait between attempts. Not less than the base.
     pub backoff_cap: Duration,
-    /// `shutdown_grace_secs`: how long to finish what is under way.
+    /// `shutdown_grace_secs`: maximum time to finish the work in flight.
     pub shutdown_grace: Duration,
 }
 
 impl Default for Worker {
     fn default() -> Worker {
         Worker {
-            lanes: 4,
-            asks_per_second: 5.0,
+            max_in_flight: 4,
+            requests_per_second: 5.0,
             staleness: Duration::from_secs(15),
             staleness_max: Duration::from_secs(300),
             attempts_max: 30,
@@ -304,8 +304,8 @@ impl Default for Worker {
     }
 }
 
-/// `[deadlines]`, as they are if none are set: a day, two hours and a quarter of an hour before a
-/// reservation runs out; a week in review; a day blocked.
+/// Default of `[deadlines]`: a day, two hours and a quarter of an hour before a reservation runs out; a week
+/// in review; a day blocked.
 pub fn default_deadlines() -> Limits {
     Limits {
         expiring: [86_400, 7200, 900].map(Duration::from_secs).to_vec(),
@@ -314,16 +314,16 @@ pub fn default_deadlines() -> Limits {
     }
 }
 
-/// `[retention]`: for how long what is kept.
+/// `[retention]`: periods after which the worker prunes data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
-    /// `bodies_days`: the raw bodies of deliveries that were understood and looked at. More than zero.
+    /// `bodies_days`: raw bodies of deliveries that were understood and processed. More than zero.
     pub bodies: Duration,
     /// `deliveries_days`: these deliveries themselves, and answers of Sinch. Not less than bodies.
     pub deliveries: Duration,
-    /// `parked_days`: deliveries that are parked. Not less than others.
+    /// `parked_days`: parked deliveries. Not less than other deliveries.
     pub parked: Duration,
-    /// `orders_days`: orders that are closed. Not less than any delivery.
+    /// `orders_days`: closed orders. Not less than any delivery.
     pub orders: Duration,
 }
 
@@ -338,18 +338,18 @@ impl Default for Retention {
     }
 }
 
-/// `[sinch]`: where Sinch is asked.
+/// `[sinch]`: addresses and timeouts of Sinch's API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sinch {
     /// `api_url`, without a slash at its end. Encrypted unless it is a loopback address.
     pub api_url: String,
-    /// `token_url`, likewise.
+    /// `token_url`, in the same form.
     pub token_url: String,
-    /// `request_timeout_secs`.
+    /// `request_timeout_secs`: maximum time for a request with its answer.
     pub request_timeout: Duration,
-    /// `connect_timeout_secs`.
+    /// `connect_timeout_secs`: maximum time to connect.
     pub connect_timeout: Duration,
-    /// `proxy_from_environment`: whether `HTTPS_PROXY` and the like count.
+    /// `proxy_from_environment`: `true` if `HTTPS_PROXY` and similar variables apply.
     pub proxy_from_environment: bool,
 }
 
@@ -365,12 +365,12 @@ impl Default for Sinch {
     }
 }
 
-/// `[log]`.
+/// `[log]`: format and filter of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
-    /// `format`.
+    /// `format`: format of a line.
     pub format: LogFormat,
-    /// `filter`, in the syntax of `EnvFilter`, which has read it without complaint.
+    /// `filter`, in the syntax of `EnvFilter`, which has parsed it without an error.
     pub filter: String,
 }
 
@@ -383,23 +383,23 @@ impl Default for Log {
     }
 }
 
-/// How a line of the log is written.
+/// Format of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people on a terminal, for programs elsewhere.
+    /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// For programs.
+    /// JSON, for programs.
     Json,
-    /// For people.
+    /// Text, for people.
     Text,
 }
 
-/// `[[projects]]`: a Sinch project, whose callbacks come to a path of its own.
+/// `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// `id`.
+    /// `id`: project id, as Sinch has it.
     pub id: Id,
-    /// `path`: plain characters only, so it can stand in a route as it is.
+    /// `path`: plain characters only, so that a route can contain it unchanged.
     pub path: String,
     /// `signature`, with the secrets that are in force.
     pub signature: Signature,
@@ -407,40 +407,40 @@ pub struct Project {
     pub api: Api,
 }
 
-/// Whether a callback must be signed.
+/// Signature that callbacks must have.
 #[derive(Clone, Debug)]
 pub enum Signature {
-    /// With one of these secrets. There is at least one and none is empty.
+    /// A signature with one of these secrets. There is at least one, and none is empty.
     Required(Vec<SecretString>),
-    /// Any caller that is allowed is believed.
+    /// No signature: any allowed caller is believed.
     Off,
 }
 
-/// Whether Sinch is asked about the project's orders.
+/// Fetching of the project's orders from Sinch.
 #[derive(Clone, Debug)]
 pub enum Api {
-    /// Yes, as the bearer of this key.
+    /// Orders are fetched with this key.
     On(Credentials),
-    /// No: states stay provisional.
+    /// Orders are never fetched: states stay provisional.
     Off,
 }
 
-/// The key to a project's API.
+/// Key to a project's API.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// `auth`: how the key is shown.
+    /// `auth`: method of authentication.
     pub auth: Auth,
-    /// `key_id`.
+    /// `key_id`: id of the key.
     pub key_id: String,
-    /// `key_secret`.
+    /// `key_secret`: secret of the key.
     pub key_secret: SecretString,
 }
 
-/// How the key to the API is shown.
+/// Method of authentication with the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// Traded for a token. What Sinch recommends.
+    /// The key is exchanged for a token, as Sinch recommends.
     OAuth2,
-    /// Sent with every question. Sinch: for tests, and heavily rate limited.
+    /// The key is sent with every request. Sinch provides this for tests, with a strict rate limit.
     Basic,
 }

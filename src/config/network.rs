@@ -1,16 +1,16 @@
-//! Networks as people write them.
+//! Networks as operators write them.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The network that `text` names, or what to write instead.
+/// Parses the network that `text` names, or returns what to write instead.
 ///
 /// A bare address is the network of that one host. Networks of IPv4 addresses in IPv6 form mean the
-/// IPv4 network, since that is how callers' addresses are compared. What is ambiguous is refused:
-/// these lists are a lock.
+/// IPv4 network, since callers' addresses are compared in that form. Ambiguous text is refused, since
+/// these lists control access.
 pub fn parse(text: &str) -> Result<IpNet, String> {
-    // The standard library's parser: ipnet's own lets leading zeros pass.
+    // The parser of the standard library is stricter: ipnet's own accepts leading zeros.
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),

@@ -1,4 +1,4 @@
-//! The checks of projects.
+//! Checks of projects.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Api, Auth, Credentials, Project, Signature, raw};
 use crate::order::Id;
 
 impl Check<'_> {
-    /// What is set under `[[projects]]`.
+    /// Checks what is set under `[[projects]]`.
     pub fn projects(&mut self, raw: Vec<raw::Project>) -> Vec<Project> {
         let at = |index| Key::new("projects").index(index);
         if raw.is_empty() {
@@ -48,27 +48,25 @@ impl Check<'_> {
             (at.name("secrets"), raw.secrets),
             (at.name("secrets_file"), raw.secrets_file),
         );
-        let signature = match self.word(
+        let is_signed = self.word(
             &at.name("signature"),
             raw.signature,
             &[("required", true), ("off", false)],
-        ) {
-            true => {
-                if secrets.is_none() {
-                    let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
-                                or say signature = \"off\"";
-                    self.fault(&at.name("secrets"), what);
-                }
-                Signature::Required(secrets.unwrap_or_default())
+        );
+        let signature = if is_signed {
+            if secrets.is_none() {
+                let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
+                            or say signature = \"off\"";
+                self.fault(&at.name("secrets"), what);
             }
-            false => {
-                if secrets.is_some() {
-                    let what = "no signature is checked although there are secrets; say \"required\", \
-                                or take the secrets out";
-                    self.warn(&at.name("signature"), what);
-                }
-                Signature::Off
+            Signature::Required(secrets.unwrap_or_default())
+        } else {
+            if secrets.is_some() {
+                let what = "no signature is checked although there are secrets; say \"required\", \
+                            or take the secrets out";
+                self.warn(&at.name("signature"), what);
             }
+            Signature::Off
         };
         let auth = self.word(
             &at.name("auth"),
@@ -81,32 +79,33 @@ impl Check<'_> {
             (at.name("key_secret"), raw.key_secret),
             (at.name("key_secret_file"), raw.key_secret_file),
         );
-        let api = match self.word(&at.name("api"), raw.api, &[("on", true), ("off", false)]) {
-            true => {
-                let what = "needed to ask Sinch; set it, or say api = \"off\"";
-                match &raw.key_id {
-                    None => self.fault(&at.name("key_id"), what),
-                    Some(id) if self.is_placeholder(&at.name("key_id"), "", id) => {}
-                    // Basic authentication puts a colon after it, and a header must carry it.
-                    Some(id) if hidden::is_empty(id) || id.contains(':') || !is_visible(id) => {
-                        let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
-                        self.fault(&at.name("key_id"), what);
-                    }
-                    Some(id) => self.doubt(&at.name("key_id"), "", id, Kind::Other),
-                }
-                if !wanted {
+        let is_fetched = self.word(&at.name("api"), raw.api, &[("on", true), ("off", false)]);
+        let api = if is_fetched {
+            let what = "needed to fetch from Sinch; set it, or say api = \"off\"";
+            match &raw.key_id {
+                None => self.fault(&at.name("key_id"), what),
+                Some(id) if self.is_placeholder(&at.name("key_id"), "", id) => {}
+                // Basic authentication appends a colon to the id, and a header must be able to carry it.
+                Some(id) if hidden::is_empty(id) || id.contains(':') || !is_visible(id) => {
                     let what =
-                        "needed to ask Sinch; set it, or key_secret_file, or say api = \"off\"";
-                    self.fault(&at.name("key_secret"), what);
+                        "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
+                    self.fault(&at.name("key_id"), what);
                 }
-                // What is missing has been reported, so a stand-in never leaves this module.
-                Api::On(Credentials {
-                    auth,
-                    key_id: raw.key_id.unwrap_or_default(),
-                    key_secret: key_secret.map(|(_, secret)| secret).unwrap_or_default(),
-                })
+                Some(id) => self.doubt(&at.name("key_id"), "", id, Kind::Other),
             }
-            false => Api::Off,
+            if !wanted {
+                let what =
+                    "needed to fetch from Sinch; set it, or key_secret_file, or say api = \"off\"";
+                self.fault(&at.name("key_secret"), what);
+            }
+            // A missing value has been reported, so its stand-in never leaves this module.
+            Api::On(Credentials {
+                auth,
+                key_id: raw.key_id.unwrap_or_default(),
+                key_secret: key_secret.map(|(_, secret)| secret).unwrap_or_default(),
+            })
+        } else {
+            Api::Off
         };
         Some(Project {
             id: self.project_id(&at.name("id"), raw.id)?,
@@ -136,7 +135,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether a path means the same to every router and proxy on the way.
+/// Checks that a path means the same to every router and proxy on the way.
 fn path_is_plain(path: &str) -> Result<(), &'static str> {
     let Some(segments) = path.strip_prefix('/') else {
         return Err("write a path that starts with a slash");

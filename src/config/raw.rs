@@ -1,6 +1,6 @@
-//! The keys as they are written, before anything is known of their values.
+//! Keys as they are written, before their values are checked.
 //!
-//! Every key is optional here: what is missing is a fault only where the checks say so.
+//! Every key is optional here: a missing key is a fault only where the checks say so.
 
 use std::path::PathBuf;
 
@@ -49,8 +49,8 @@ pub struct Database {
 
 #[derive(Default, Deserialize)]
 pub struct Worker {
-    pub lanes: Option<u64>,
-    pub asks_per_second: Option<f64>,
+    pub max_in_flight: Option<u64>,
+    pub requests_per_second: Option<f64>,
     pub staleness_secs: Option<f64>,
     pub staleness_max_secs: Option<f64>,
     pub attempts_max: Option<u64>,

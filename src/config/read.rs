@@ -1,4 +1,4 @@
-//! A tree as serde reads it, with faults that say what to write instead.
+//! Deserializes a tree with serde; faults say what to write instead.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{self, IntoDeserializer, Visitor};
 
 use super::tree::{Node, Value};
 
-/// What to write instead of a value of the wrong kind.
+/// Fault of a value of the wrong kind: what to write instead.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(pub String);
@@ -30,7 +30,8 @@ impl<'de> IntoDeserializer<'de, Wrong> for &'de Node {
     }
 }
 
-/// Only what the raw keys ask for is told apart; a variable's text becomes what is asked of it.
+/// Deserializer of the kinds that the raw keys need, and of no others. A variable's text becomes the kind that is
+/// requested.
 impl<'de> de::Deserializer<'de> for &'de Node {
     type Error = Wrong;
 
@@ -111,7 +112,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
 }
 
 impl Node {
-    /// The text of what needs no quotes.
+    /// Text of a value that needs no quotes.
     fn plain(&self) -> Option<&str> {
         match &self.value {
             Value::Plain(text) | Value::Variable(text) => Some(text),

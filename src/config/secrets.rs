@@ -1,4 +1,4 @@
-//! The checks of secrets, which are given in place or in files.
+//! Checks of secrets, which are set in the configuration itself or in files.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use super::key::Key;
 use super::values::Check;
 use crate::exposure;
 
-/// Sinch's own libraries take an empty secret, and with it anybody's signature.
+/// Fault of an empty secret: Sinch's own libraries accept one, and with it anybody's signature.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 
 impl Check<'_> {
-    /// A secret given in place or in a file, and the key that gave it.
+    /// Returns a secret set in place or in a file, and the key that set it.
     pub fn secret(
         &mut self,
         kind: Kind,
@@ -27,7 +27,7 @@ impl Check<'_> {
             (Some(secret), _) => (at, secret),
             (None, Some(path)) => {
                 let text = self.secret_file(&file_at, &path)?;
-                // The one that every editor puts there.
+                // Every editor puts a line break at the end of a file.
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
                 (file_at, SecretString::from(text))
@@ -53,7 +53,7 @@ impl Check<'_> {
         Some((at, secret))
     }
 
-    /// The secrets that callbacks may be signed with, given in place or in a file; `None` where neither is.
+    /// Returns the secrets with which callbacks may be signed, set in place or in a file; `None` if neither is set.
     pub fn secrets(
         &mut self,
         (at, given): (Key, Option<Vec<SecretString>>),
@@ -68,7 +68,7 @@ impl Check<'_> {
                 (at, secrets)
             }
             (None, Some(path)) => {
-                // What cannot be read has been reported: that there is none need not be.
+                // An unreadable file has been reported, so the missing secrets are not reported again.
                 let Some(text) = self.secret_file(&file_at, &path) else {
                     return Some(Vec::new());
                 };
@@ -97,7 +97,7 @@ impl Check<'_> {
         }
     }
 
-    /// Refuses what the documents have in a value's place; `line` says which of a file's.
+    /// Refuses a placeholder of the documents; `line` names the line of a file.
     pub fn is_placeholder(&mut self, at: &Key, line: &str, value: &str) -> bool {
         let is_placeholder = hidden::is_placeholder(value);
         if is_placeholder {
@@ -107,7 +107,7 @@ impl Check<'_> {
         is_placeholder
     }
 
-    /// Tells what looks wrong about a value whose form nobody checks.
+    /// Warns of probable mistakes in a value that has no form to check.
     pub fn doubt(&mut self, at: &Key, line: &str, value: &str, kind: Kind) {
         for doubt in hidden::doubts(value, kind) {
             self.warn(at, &format!("{line}{doubt}"));

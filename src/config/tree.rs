@@ -1,5 +1,5 @@
-//! The configuration as it was written: file and environment in one tree, in which every value knows
-//! where it stands.
+//! The configuration as it was written: file and environment in one tree, in which every value has its
+//! place in the source.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,50 +17,50 @@ use super::key::{Key, Part, is_secret, quoted};
 use super::raw::Root;
 use super::read::Wrong;
 
-/// A value and where it stands. Holds secrets in clear: never to be printed as a whole.
+/// Value with its place in the source. Contains secrets in clear text, so it must never be printed as a whole.
 pub struct Node {
     origin: Origin,
     pub value: Value,
 }
 
 enum Origin {
-    /// In the file, in this line.
+    /// Line of the file.
     Line(usize),
-    /// In the variable of this name.
+    /// Name of the variable.
     Variable(String),
 }
 
-/// What was written, as far as the writing tells.
+/// Value as it was written, with its kind as far as the source shows it.
 pub enum Value {
-    /// Keys with values.
+    /// Table of keys with values.
     Table(Table),
-    /// Values in a row.
+    /// List of values.
     List(Vec<Node>),
-    /// A text in the file's quotes.
+    /// Text in the file's quotes.
     Text(String),
-    /// Anything else in the file, with numbers in decimal.
+    /// Any other value in the file, with numbers in decimal.
     Plain(String),
-    /// A variable's text: what it is depends on what is asked of it.
+    /// Text of a variable: its kind depends on the kind that is requested.
     Variable(String),
 }
 
-/// Keys and their values.
+/// Table of keys and their values.
 #[derive(Default)]
 pub struct Table {
-    /// The values by key.
+    /// Values by key.
     pub entries: BTreeMap<String, Node>,
-    /// The keys that belong here, learnt when the table is read.
+    /// Keys that belong here, known once the table is read.
     pub known: Cell<&'static [&'static str]>,
 }
 
-/// All that was written.
+/// Tree of everything that was written.
 pub struct Tree {
-    /// The file, as faults call it.
+    /// Name of the file in faults.
     file: String,
     root: Node,
 }
 
-/// Its name: the file's.
+/// Writes the name of the file.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)
@@ -68,7 +68,7 @@ impl fmt::Display for Tree {
 }
 
 impl Tree {
-    /// The file's part. The fault in it is told without the line itself, which may hold a secret.
+    /// Parses the file. The fault in it is reported without the line itself, which may contain a secret.
     pub fn parse(file: &str, text: &str) -> Result<Tree, String> {
         let table = DeTable::parse(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
@@ -86,19 +86,19 @@ impl Tree {
         Ok(Tree { file, root })
     }
 
-    /// Takes out everything but one section.
+    /// Removes everything but one section.
     pub fn keep(&mut self, section: &str) {
         if let Value::Table(table) = &mut self.root.value {
             table.entries.retain(|name, _| name == section);
         }
     }
 
-    /// Whether a secret stands in what is there by now.
+    /// Returns `true` if the tree contains a secret so far.
     pub fn holds_secret(&self) -> bool {
         self.root.holds_secret()
     }
 
-    /// Lays the variables over the file, in their order, and says which of them fit nowhere.
+    /// Lays the variables over the file, in their order, and returns the faults of those without a place.
     pub fn overlay(&mut self, variables: &[Variable]) -> Vec<String> {
         let mut lay = |variable: &Variable| {
             let value = variable.value()?;
@@ -114,7 +114,7 @@ impl Tree {
         faults
     }
 
-    /// Reads the keys, or says which of them do not belong here or are of the wrong kind.
+    /// Reads the keys, or returns the faults of those that are unknown or of the wrong kind.
     pub fn read(&mut self) -> Result<Root, Vec<String>> {
         let mut kinds = Vec::new();
         loop {
@@ -131,7 +131,7 @@ impl Tree {
                     kinds.extend(unknown.iter().map(|key| self.unknown(key)));
                     return Err(kinds);
                 }
-                // The first fault of kind ends the reading: without that value it gets further.
+                // The first fault of kind ends the reading, which gets further without that value.
                 Err(Wrong(what)) => {
                     let key = Key::from_failed(&track.path());
                     kinds.push(self.fault(&key, &what));
@@ -143,7 +143,7 @@ impl Tree {
         }
     }
 
-    /// What is wrong with a key's value: where it stands, the key, the value, and what to do.
+    /// Describes a fault of a key's value: its place, the key, the value, and the remedy.
     pub fn fault(&self, key: &Key, what: &str) -> String {
         let Some(node) = self.root.find(&key.0) else {
             return format!("not set: {key}: {what}");
@@ -153,7 +153,7 @@ impl Tree {
             Value::Table(_) => "(a table)".to_owned(),
             Value::List(list) if list.is_empty() => "[]".to_owned(),
             Value::List(_) => "(a list)".to_owned(),
-            // It may be a URL with a name and a password in it.
+            // The text may be a URL that contains a name and a password.
             Value::Text(text) | Value::Variable(text) if text.contains('@') => {
                 "(hidden)".to_owned()
             }
@@ -171,7 +171,7 @@ impl Tree {
             Some(Value::Table(table)) => table.known.get().join(", "),
             _ => String::new(),
         };
-        // Without its value, which may be a secret under a misspelt name.
+        // The fault omits the value, which may be a secret under a misspelt name.
         format!("{place}: {key}: there is no such key; write one of {known}")
     }
 
@@ -190,7 +190,7 @@ fn line(text: &str, at: usize) -> usize {
 
 fn from_table(text: &str, table: DeTable<'_>) -> Table {
     let entry = |(name, value): (Spanned<_>, _)| {
-        // A table that dotted keys imply has no place of its own but the key.
+        // A table that dotted keys imply has no place of its own, so it gets the key's.
         let at = name.span().start;
         let name = Cow::into_owned(name.into_inner());
         (name, from_value(text, at, value))
@@ -225,7 +225,7 @@ fn from_value(text: &str, at: usize, value: Spanned<DeValue<'_>>) -> Node {
 }
 
 impl Node {
-    /// A part of what a variable holds.
+    /// Makes a node of a variable's value or of a part of it.
     pub fn from_variable(name: &str, value: Value) -> Node {
         let origin = Origin::Variable(name.to_owned());
         Node { origin, value }
@@ -262,7 +262,7 @@ impl Node {
         }
     }
 
-    /// Puts a value at the end of the way, which is made as far as it is missing.
+    /// Sets the value at the end of the path, and makes the missing nodes on the way.
     fn set(&mut self, parts: &[Part], variable: &str, value: Value) -> Result<(), &'static str> {
         let Some((first, rest)) = parts.split_first() else {
             self.origin = Origin::Variable(variable.to_owned());
@@ -293,7 +293,7 @@ impl Node {
         child.set(rest, variable, value)
     }
 
-    /// Takes a value out. In a list the whole list goes, so that no other entry changes its place.
+    /// Removes a value. A value in a list takes the whole list with it, so that no other entry changes its index.
     fn remove(&mut self, parts: &[Part]) -> bool {
         let Some((first, rest)) = parts.split_first() else {
             return false;

@@ -1,4 +1,4 @@
-//! The checks of single values: each gives the value or its default, and notes the fault.
+//! Checks of single values: each returns the value or its default, and records the fault.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use super::tree::Tree;
 
 const DAY_SECS: f64 = 86_400.0;
 
-/// The faults and warnings found so far.
+/// Faults and warnings found so far.
 pub struct Check<'a> {
     tree: &'a Tree,
     pub faults: Vec<String>,
@@ -38,7 +38,7 @@ impl<'a> Check<'a> {
         self.warnings.push(self.tree.fault(at, what));
     }
 
-    /// One of several words, of which the first is the default.
+    /// Checks for one of several words, of which the first is the default.
     pub fn word<T: Copy, const N: usize>(
         &mut self,
         at: &Key,
@@ -138,7 +138,7 @@ impl<'a> Check<'a> {
         networks
     }
 
-    /// A URL without a slash at its end, so that a path can be put after it.
+    /// Checks a URL, and returns it without a slash at its end, so that a path can be appended.
     pub fn url(&mut self, at: &Key, given: Option<String>, default: String) -> String {
         let Some(given) = given else { return default };
         match url(&given) {
@@ -151,7 +151,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// A span as an operator writes it.
+/// Converts a span to days, the unit in which an operator writes it.
 pub fn in_days(span: Duration) -> f64 {
     span.as_secs_f64() / DAY_SECS
 }

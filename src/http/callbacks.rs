@@ -1,8 +1,9 @@
 //! `POST /callbacks`: the answer contract.
 //!
-//! Judged in this order: source, path and method, size and encoding, whether there is room, signature,
-//! body. The first four touch neither body nor database. Whatever gets past the signature is genuine, and is
-//! never refused: what cannot be understood is kept and parked. See `docs/answers.md` for each row and its reason.
+//! The checks come in this order: source, path and method, size and encoding, room in the store, signature, body. The
+//! first four touch neither body nor database. A callback that passes the signature check is genuine, and is never
+//! refused for what it says: a callback that cannot be understood is stored and parked. See `docs/answers.md` for each
+//! row and its reason.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,65 +24,65 @@ use tower::service_fn;
 use super::problem::Problem;
 use super::refused::{Caller, Refused};
 use super::rest;
-use super::serve::Answering;
+use super::serve::HttpService;
 use super::source::Sources;
 use crate::clock;
-use crate::logged;
+use crate::metrics::{Metrics, Refusal};
 use crate::order::Id;
+use crate::redact;
 use crate::sinch::callback::{self, Content};
 use crate::sinch::signature;
-use crate::store::{Accepted, NewDelivery, Store, Subject};
-use crate::vitals::{Refusal, Vitals};
+use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
 
-/// What comes by a project's own path, which was registered as callback URL.
+/// Route of a project's own path, which was registered as callback URL.
 #[derive(Clone, Debug)]
-pub struct Entrance {
-    /// Whose callbacks come here. What the body says counts only after the signature.
+pub struct CallbackRoute {
+    /// Project whose callbacks come by this path. The content of a body counts only after the signature check.
     pub project: Id,
-    /// The secrets in force; `None`: the operator has switched the check off.
+    /// Secrets in force; `None`: the operator has switched the signature check off.
     pub secrets: Option<Vec<SecretString>>,
 }
 
-/// What the callback listener is to do.
+/// Settings of the callback listener.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who may call.
+    /// Addresses that may call.
     pub sources: Sources,
-    /// One for each project, by its path.
-    pub entrances: HashMap<String, Entrance>,
-    /// The largest body taken.
+    /// Routes by path, one for each project.
+    pub routes: HashMap<String, CallbackRoute>,
+    /// Maximum size of a body.
     pub body_max_bytes: usize,
-    /// How long a body may take to arrive.
+    /// Maximum time for a body to arrive.
     pub body_timeout: Duration,
 }
 
-/// How long Sinch is asked to wait when the store cannot take a callback.
+/// Seconds for which Sinch is asked to wait when the store cannot take a callback.
 pub(super) const RETRY_AFTER_SECS: u32 = 5;
 
-/// Whoever judges what comes.
-struct Desk {
+/// Handler that checks callbacks and stores them.
+struct CallbackHandler {
     settings: Settings,
     store: Store,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
 }
 
-/// The callback listener's service. It is no router: a path leads to a project and to nothing else, and so the
+/// Returns the callback listener's service. It is not a router: a path leads to a project and to nothing else. So the
 /// whole contract stands in one place, in its order.
-pub fn service(settings: Settings, store: Store, vitals: Arc<Vitals>) -> impl Answering {
-    let desk = Arc::new(Desk {
+pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl HttpService {
+    let handler = Arc::new(CallbackHandler {
         settings,
         store,
-        vitals,
+        metrics,
     });
     service_fn(move |request: Request<Incoming>| {
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(desk.answer(request).await) }
+        let handler = handler.clone();
+        async move { Ok::<_, Infallible>(handler.answer(request).await) }
     })
 }
 
 type Refusing = (Refusal, Problem);
 
-impl Desk {
+impl CallbackHandler {
     async fn answer(&self, request: Request<Incoming>) -> Response {
         let (head, mut body) = request.into_parts();
         let caller = self.caller(&head);
@@ -92,28 +93,24 @@ impl Desk {
                 project,
                 status,
             };
-            refused.tell(why, &self.settings, &self.vitals);
+            refused.tell(why, &self.settings, &self.metrics);
         };
-        // Every source that is not allowed gets the same bytes, whatever it asked.
+        // Every source that is not allowed gets the same bytes for any request.
         if !self.settings.sources.allows(caller.source) {
             tell(Refusal::Source, StatusCode::FORBIDDEN, None);
             return rest::closing(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
-        let entrance = self.settings.entrances.get(head.uri.path());
-        match self.take(entrance, &head, &mut body).await {
+        let route = self.settings.routes.get(head.uri.path());
+        match self.take(route, &head, &mut body).await {
             Ok(accepted) => {
-                self.vitals.accepted(accepted, clock::now());
+                self.metrics.accepted(accepted, clock::now());
                 StatusCode::OK.into_response()
             }
             Err((why, problem)) => {
-                tell(
-                    why,
-                    problem.status(),
-                    entrance.map(|entrance| &entrance.project),
-                );
+                tell(why, problem.status(), route.map(|route| &route.project));
                 let answer = problem.into_response();
                 match why {
-                    // It had its time, or cannot be read on.
+                    // The body had its time, or cannot be read further.
                     Refusal::Body => rest::closing(answer),
                     _ => {
                         let max = self.settings.body_max_bytes;
@@ -124,7 +121,7 @@ impl Desk {
         }
     }
 
-    /// Whom a request comes from.
+    /// Returns the addresses from which a request comes.
     fn caller(&self, head: &Parts) -> Caller {
         let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
@@ -132,30 +129,31 @@ impl Desk {
         Caller { peer, source }
     }
 
-    /// A callback from an allowed source, from here to the disk.
+    /// Checks a callback from an allowed source, and stores it on disk.
     async fn take(
         &self,
-        entrance: Option<&Entrance>,
+        route: Option<&CallbackRoute>,
         head: &Parts,
         body: &mut Incoming,
     ) -> Result<Accepted, Refusing> {
         let nobodys = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
-        let entrance = entrance.ok_or_else(nobodys)?;
+        let route = route.ok_or_else(nobodys)?;
         check_method(&head.method)?;
         check_size(&head.headers, self.settings.body_max_bytes)?;
         check_encoding(&head.headers)?;
-        // Before the costly part: with too much to do already, refusing is to cost next to nothing.
+        // Before the costly part: with too much to do already, a refusal must cost next to nothing.
         if self.store.is_full() {
             return Err(unavailable());
         }
         let body = read(body, &self.settings).await?;
-        check_signature(&head.headers, &body, entrance)?;
-        self.keep(body, &entrance.project).await
+        check_signature(&head.headers, &body, route)?;
+        self.keep(body, &route.project).await
     }
 
-    /// Should Sinch change the form of its time stamps, events could no longer be put in order.
+    /// Warns of an unreadable time stamp. If Sinch changes the form of its time stamps, events can no longer be put in
+    /// order.
     fn warn_of(&self, project: &Id, timestamp: &str) {
-        if let Some(left_out) = self.vitals.unreadable_timestamp(project, clock::now()) {
+        if let Some(left_out) = self.metrics.unreadable_timestamp(project, clock::now()) {
             tracing::warn!(
                 %project,
                 timestamp,
@@ -165,7 +163,7 @@ impl Desk {
         }
     }
 
-    /// Keeps what is genuine. Only the store itself can still say no.
+    /// Stores a genuine callback. Only the store itself can still refuse it.
     async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refusing> {
         let callback = callback::parse(&body, project);
         let subject = match callback.content {
@@ -178,19 +176,19 @@ impl Desk {
                 if let Some(timestamp) = unreadable_timestamp {
                     self.warn_of(project, &timestamp);
                 }
-                Subject::Order {
+                DeliveryContent::Order {
                     order,
                     status,
                     said_at,
                 }
             }
-            Content::Other { resource_type } => Subject::Other(format!(
+            Content::Other { resource_type } => DeliveryContent::Other(format!(
                 "about {resource_type:?}, not a number order: recorded"
             )),
             Content::NotUnderstood(reason) => {
-                let reason_logged = logged::masked(&reason);
+                let reason_logged = redact::redacted(&reason);
                 tracing::warn!(%project, reason = %reason_logged, "parked: a genuine callback was not understood");
-                Subject::NotUnderstood(reason)
+                DeliveryContent::NotUnderstood(reason)
             }
         };
         let delivery = NewDelivery {
@@ -203,7 +201,7 @@ impl Desk {
         match self.store.accept(delivery).await {
             Ok(accepted) => {
                 if accepted == Accepted::Conflict {
-                    let event = logged::foreign(callback.event_id.as_deref().unwrap_or_default());
+                    let event = redact::foreign(callback.event_id.as_deref().unwrap_or_default());
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");
                 }
                 Ok(accepted)
@@ -249,7 +247,8 @@ fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
     }
 }
 
-/// The signature is over the raw body, and Sinch sends it plain. An empty header names no coding.
+/// Refuses an encoded body. The signature is over the raw body, and Sinch sends it plain. An empty header names no
+/// coding.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
@@ -271,15 +270,19 @@ async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refusin
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.body_max_bytes)),
-        // The peer broke off, or speaks broken HTTP: hardly anybody will read this.
+        // The peer broke off, or speaks broken HTTP, and will hardly read this answer.
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
     }
 }
 
-/// Exactly one signature, by one of the project's secrets. Which of these is amiss is not said.
-fn check_signature(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<(), Refusing> {
-    let Some(secrets) = &entrance.secrets else {
+/// Requires exactly one signature, by one of the project's secrets. The answer does not say which of these is wrong.
+fn check_signature(
+    headers: &HeaderMap,
+    body: &[u8],
+    route: &CallbackRoute,
+) -> Result<(), Refusing> {
+    let Some(secrets) = &route.secrets else {
         return Ok(());
     };
     let mut signatures = headers.get_all(signature::HEADER).iter();

@@ -1,4 +1,4 @@
-//! The door of a listener: who is let in, who is sent away before anything is read, and what an operator is told.
+//! The door of a listener: admission of peers, rejection before anything is read, and reports to an operator.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,28 +17,28 @@ use super::places::Places;
 use super::problem::Problem;
 use super::source::Sources;
 use crate::clock;
-use crate::vitals::{Refusal, Vitals};
+use crate::metrics::{Metrics, Refusal};
 
-/// Longest time that a peer which is sent away may take to begin its request and to read what it is told.
+/// Maximum time in which a rejected peer must begin its request and read its answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Bytes that are thrown away of what such a peer sends.
+/// Maximum number of bytes that are read from a rejected peer and thrown away.
 const FAREWELL_MAX_BYTES: usize = 64 * 1024;
 
-/// Which of the two listeners it is.
+/// One of the service's two listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// Sinch calls here; what is refused is counted.
+    /// Listener for Sinch's callbacks, whose refusals are counted.
     Callbacks,
-    /// Operators ask here.
+    /// Listener for operators' requests.
     Operators,
 }
 
-/// The door of one listener.
+/// Admission control of one listener.
 pub struct Door {
     listener: Listener,
     sources: Option<Sources>,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
     served: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
@@ -47,23 +47,23 @@ pub struct Door {
     foreign: Arc<[u8]>,
 }
 
-/// What a peer meets at the door.
+/// Decision on a peer at the door.
 pub enum Welcome {
-    /// It has a place.
+    /// The peer is served, and holds this place.
     Served(OwnedSemaphorePermit),
-    /// It is told this, and the connection ends. Until then it holds another kind of place.
+    /// The peer is sent this answer, and the connection ends. Until then the peer holds a place of another kind.
     SentAway(Arc<[u8]>, OwnedSemaphorePermit),
-    /// It is hung up on: too many are being sent away already.
+    /// The connection is closed without an answer, since too many peers are being rejected already.
     HungUpOn,
 }
 
 impl Door {
-    /// A door where only peers that these sources know are let in; without sources, everybody is.
+    /// Returns a door that admits only peers that these sources know. Without sources, it admits every peer.
     pub fn new(
         listener: Listener,
         sources: Option<Sources>,
         places: Places,
-        vitals: Arc<Vitals>,
+        metrics: Arc<Metrics>,
     ) -> Door {
         let unavailable = Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
@@ -72,7 +72,7 @@ impl Door {
         Door {
             listener,
             sources,
-            vitals,
+            metrics,
             served: places_of(places.served),
             turned_away: places_of(places.turned_away),
             strangers: places_of(places.strangers),
@@ -82,7 +82,7 @@ impl Door {
         }
     }
 
-    /// What to do with a peer, from its address alone.
+    /// Decides on a peer from its address alone.
     pub fn welcome(&self, peer: IpAddr) -> Welcome {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
@@ -110,19 +110,19 @@ impl Door {
         }
     }
 
-    /// Tells of something that is no request.
+    /// Reports input that is not a request.
     pub fn met(&self, peer: IpAddr, foreign: Foreign) {
         self.refused(Refusal::Http, None, peer, foreign.advice());
     }
 
-    /// What the sender of something that is no request is told.
+    /// Returns the answer to input that is not a request.
     pub fn foreign(&self) -> Arc<[u8]> {
         self.foreign.clone()
     }
 
-    /// Tells of a connection that the system could not hand over. It waits, and is taken when it can be.
+    /// Reports a connection that the system could not hand over. The connection waits until it can be accepted.
     pub fn not_accepted(&self, error: &io::Error) {
-        if let Some(left_out) = self.vitals.refused(Refusal::System, None, clock::now()) {
+        if let Some(left_out) = self.metrics.refused(Refusal::System, None, clock::now()) {
             let (why, listener) = (Refusal::System.code(), self.listener);
             tracing::error!(
                 why, ?listener, %error, left_out,
@@ -136,7 +136,7 @@ impl Door {
         let (code, status) = (why.code(), status.map(|status| status.as_u16()));
         match self.listener {
             Listener::Callbacks => {
-                if let Some(left_out) = self.vitals.refused(why, Some(peer), clock::now()) {
+                if let Some(left_out) = self.metrics.refused(why, Some(peer), clock::now()) {
                     tracing::warn!(why = code, status, source = %peer, left_out, "refused a connection: {what}");
                 }
             }
@@ -154,21 +154,21 @@ fn send_away(words: &Arc<[u8]>, places: &Arc<Semaphore>) -> Welcome {
     }
 }
 
-/// Tells a peer these words and hangs up. It takes no longer than a second, whatever the peer does.
+/// Sends these words to a peer and closes the connection. It takes at most a second, however the peer behaves.
 pub async fn send_off(mut stream: TcpStream, words: Arc<[u8]>, _place: OwnedSemaphorePermit) {
-    // Whoever does not let itself be told is hung up on.
+    // A peer that does not take the answer in time is cut off.
     let _ = timeout(FAREWELL, say(&mut stream, &words)).await;
 }
 
 async fn say(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
     let mut unread = [0; 1024];
-    // An answer that comes before its question would be taken for nonsense.
+    // A peer would take an answer that arrives before its request for nonsense.
     if stream.read(&mut unread).await? == 0 {
         return Ok(());
     }
     stream.write_all(words).await?;
     stream.shutdown().await?;
-    // Closed with something unread the connection is reset, which can overtake the answer.
+    // A connection that is closed with something unread is reset, and the reset can overtake the answer.
     let mut left = FAREWELL_MAX_BYTES;
     while left > 0 {
         match stream.read(&mut unread).await? {
@@ -179,7 +179,7 @@ async fn say(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The address that is meant, where an IPv4 one came in IPv6's clothes.
+/// Returns the peer's address. An IPv4-mapped IPv6 address becomes its IPv4 address.
 pub fn canonical(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }

@@ -1,6 +1,6 @@
-//! What is not HTTP/1.1, or not all of it: how it is recognised, and what an operator is told about it.
+//! Input that is not HTTP/1.1, or only part of a request: its recognition, and the advice to an operator.
 
-/// Something that came instead of a request.
+/// Kind of input that came instead of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
     /// The beginning of a TLS connection.
@@ -9,20 +9,20 @@ pub enum Foreign {
     ProxyProtocol,
     /// The preface of HTTP/2.
     Http2,
-    /// A head of more bytes or lines than are taken.
+    /// A head with more bytes or lines than are accepted.
     TooLarge,
-    /// A head that is no HTTP/1.1.
+    /// A head that is not HTTP/1.1.
     Broken,
     /// A head whose sender hung up in the middle of it.
     BrokenOff,
-    /// A head that did not come to its end in time.
+    /// A head that did not end in time.
     Slow,
 }
 
-/// Bytes that tell what a connection is for.
+/// Number of first bytes by which a foreign protocol is recognised.
 pub const OPENING_BYTES: usize = 16;
 
-/// How each foreign protocol begins.
+/// First bytes of each foreign protocol.
 const OPENINGS: [(&[u8], Foreign); 4] = [
     // A handshake record, of version 3.x.
     (b"\x16\x03", Foreign::Tls),
@@ -32,7 +32,7 @@ const OPENINGS: [(&[u8], Foreign); 4] = [
 ];
 
 impl Foreign {
-    /// The protocol that begins with these bytes, if it is one of those that are met by mistake.
+    /// Returns the protocol that begins with these bytes, if it is one of those that arrive by mistake.
     pub fn recognise(opening: &[u8]) -> Option<Foreign> {
         let found = OPENINGS
             .iter()
@@ -40,8 +40,8 @@ impl Foreign {
         found.map(|(_, foreign)| *foreign)
     }
 
-    /// The kind of fault that ended a connection, if it lies in a request's head. `midway` says that part of one had
-    /// come.
+    /// Returns the kind of fault that ended a connection, if the fault lies in a request's head. `midway` says that
+    /// part of a head had arrived.
     pub fn from_error(error: &hyper::Error, midway: bool) -> Option<Foreign> {
         if error.is_parse_too_large() {
             return Some(Foreign::TooLarge);
@@ -56,7 +56,7 @@ impl Foreign {
         }
     }
 
-    /// A sentence that names it and its cure.
+    /// Returns a sentence that names the fault and its cure.
     pub fn advice(self) -> &'static str {
         match self {
             Foreign::Tls => {

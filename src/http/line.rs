@@ -1,4 +1,5 @@
-//! A connection as a byte stream that keeps its place, and that ends so that the peer can read the last answer.
+//! A connection as a byte stream. It holds its place while it lasts, and ends so that the peer can read the last
+//! answer.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +14,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Longest time for which a peer may go on sending after the last answer. A connection that is closed with something
+/// Maximum time for which a peer may go on sending after the last answer. A connection that is closed with something
 /// unread is reset, and the reset can overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Bytes that are thrown away in one go.
+/// Maximum number of bytes that are thrown away in one read.
 const GULP: usize = 4096;
 
-/// A connection.
+/// A connection that holds its place while it lasts.
 pub struct Line {
     stream: TcpStream,
     midway: Arc<AtomicBool>,
@@ -30,7 +31,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A connection that gives `place` back when it ends, and does not linger once `stop` has been said.
+    /// Returns a connection that releases `place` when it ends, and does not linger once `stop` is cancelled.
     pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, stop: CancellationToken) -> Line {
         Line {
             stream,
@@ -41,12 +42,12 @@ impl Line {
         }
     }
 
-    /// A flag that is set while the last that happened is that the peer said something.
+    /// Returns a flag that is set while the last transfer on the connection came from the peer.
     pub fn midway(&self) -> Arc<AtomicBool> {
         self.midway.clone()
     }
 
-    /// Throws away what still comes, until the peer hangs up or has had its time.
+    /// Throws away what still arrives, until the peer hangs up or its time is over.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while linger.as_mut().poll(cx).is_pending() {

@@ -1,4 +1,4 @@
-//! Sockets in: the callback listener for Sinch, and the operators' listener.
+//! Incoming connections: the callback listener for Sinch, and the operators' listener.
 
 pub mod callbacks;
 pub mod door;

@@ -1,11 +1,12 @@
-//! Paths that are nearly a project's: what a person or a proxy got wrong about one.
+//! Requested paths that nearly match a project's path, with the mistake that a person or a proxy made.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use percent_encoding::percent_decode_str;
 
-/// The path that was meant, and how the one that was asked differs from it: by slashes, case or percent-encoding alone.
+/// Returns the path that was meant, and the difference of the requested path from it: slashes, case or percent-encoding
+/// alone.
 pub(super) fn nearly<'a>(
     asked: &str,
     paths: impl IntoIterator<Item = &'a String>,

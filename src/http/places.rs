@@ -1,23 +1,24 @@
-//! How many connections each listener may have, so that the process does not run out of open files.
+//! Limits on the connections of each listener, so that the process does not run out of open files.
 
-/// Connections beyond the cap of a listener that are told so at once, and strangers' likewise; more are hung up on.
+/// Maximum number of connections over a listener's limit that are rejected with an answer at the same time. The same
+/// maximum holds for strangers' connections. Further ones are closed without an answer.
 const SENT_AWAY_MAX: usize = 256;
 
-/// Open files that the rest of the program needs, but for its questions to Sinch: the database, the runtime, the log,
-/// and one connection more than may be, until it is hung up on.
+/// Number of open files that the rest of the program needs, apart from its fetches: for the database, the runtime, the
+/// log, and one connection over the limit until it is closed.
 const REST: usize = 64;
 
-/// The share of what is left that operators have where there is too little for all.
+/// Divisor of the operators' share: where there is too little for all, they have a quarter of what is left.
 const OPERATORS_SHARE: usize = 4;
 
-/// Connections that a listener may have at once, of each kind.
+/// Maximum number of connections that a listener may have at the same time, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// Those that are served.
+    /// Connections that are served.
     pub served: usize,
-    /// Those beyond that, which are told so.
+    /// Connections over that limit, which are rejected with an answer.
     pub turned_away: usize,
-    /// Those of strangers, which are told so.
+    /// Connections of strangers, which are rejected with an answer.
     pub strangers: usize,
 }
 
@@ -30,7 +31,8 @@ impl Places {
         }
     }
 
-    /// As many as wanted, or fewer: half of `files` for who is served, a quarter each for the others, one at least.
+    /// Reduces the places to what `files` allows: half of the files for served connections, a quarter for each other
+    /// kind, and at least one for each.
     fn within(self, files: usize) -> Places {
         let few = files / 4;
         Places {
@@ -45,20 +47,20 @@ impl Places {
     }
 }
 
-/// The places of both listeners.
+/// Places of both listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// Where Sinch calls.
+    /// Places of the callback listener.
     pub callbacks: Places,
-    /// Where operators ask.
+    /// Places of the operators' listener.
     pub operators: Places,
-    /// What is short, and what to do about it.
+    /// Warning that open files are short, with the cure; `None` if there are enough.
     pub shortage: Option<String>,
 }
 
 impl Shares {
-    /// Shares out what a limit of open files leaves; `None`: there is none. `asks_max` is how many questions to Sinch
-    /// may be under way.
+    /// Divides the open files that a limit leaves; `None` means no limit. `asks_max` is the maximum number of fetches
+    /// in flight.
     pub fn new(limit: Option<u64>, connections_max: usize, asks_max: usize) -> Shares {
         let wanted = Places::wanted(connections_max);
         let need = (wanted.files() * 2).saturating_add(REST + asks_max);

@@ -5,10 +5,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// The media type of every refusal.
+/// Media type of every refusal.
 const KIND: &str = "application/problem+json";
 
-/// A refusal with a sentence for whoever reads it, where there is one to say.
+/// A refusal, with a sentence for its reader where there is one to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
@@ -17,7 +17,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A refusal that says nothing but its status.
+    /// Returns a refusal that says nothing but its status.
     pub fn new(status: StatusCode) -> Problem {
         Problem {
             status,
@@ -26,7 +26,7 @@ impl Problem {
         }
     }
 
-    /// A refusal that says what to do.
+    /// Returns a refusal that says what to do.
     pub fn with_detail(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
             detail: Some(detail.into()),
@@ -34,18 +34,18 @@ impl Problem {
         }
     }
 
-    /// The same, with a header that tells the caller what to do.
+    /// Returns the same refusal, with a header that tells the caller what to do.
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Problem {
         let header = Some((name, value));
         Problem { header, ..self }
     }
 
-    /// The status.
+    /// Returns the HTTP status of the refusal.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The answer as bytes, for a peer whose connection ends with it and whose request nobody reads.
+    /// Returns the answer as bytes, for a peer whose connection ends with it and whose request is not read.
     pub fn farewell(&self) -> Vec<u8> {
         let body = self.body().to_string();
         let (code, title) = (self.status.as_u16(), self.title());

@@ -1,4 +1,4 @@
-//! A refused request as the log shows it: why, whose, and what it was that could not be taken.
+//! A refused request as the log shows it: the reason, the caller, and the part that could not be accepted.
 
 use std::net::IpAddr;
 
@@ -9,42 +9,42 @@ use axum::http::{HeaderName, StatusCode};
 use super::callbacks::Settings;
 use super::nearly::nearly;
 use crate::clock;
-use crate::logged;
+use crate::metrics::{Metrics, Refusal};
 use crate::order::Id;
+use crate::redact;
 use crate::sinch::signature;
-use crate::vitals::{Refusal, Vitals};
 
-/// Whom a request comes from.
+/// Addresses from which a request comes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
-    /// The address at the other end of the connection.
+    /// Address at the other end of the connection.
     pub peer: Option<IpAddr>,
-    /// The address that it speaks for; `None`: a trusted proxy said something unreadable.
+    /// Address for which the peer speaks; `None`: a trusted proxy named no readable address.
     pub source: Option<IpAddr>,
 }
 
 /// A request that was refused.
 pub(super) struct Refused<'a> {
-    /// Whose it was.
+    /// Addresses from which the request came.
     pub caller: Caller,
-    /// All but its body.
+    /// The request without its body.
     pub head: &'a Parts,
-    /// The project whose path was asked.
+    /// Project whose path was requested.
     pub project: Option<&'a Id>,
-    /// What it was answered.
+    /// Status of the answer.
     pub status: StatusCode,
 }
 
 impl Refused<'_> {
-    /// Counts it, and writes it into the log unless one like it was written just now.
-    pub fn tell(&self, why: Refusal, settings: &Settings, vitals: &Vitals) {
+    /// Counts the refusal, and writes it into the log unless a similar one was written just now.
+    pub fn tell(&self, why: Refusal, settings: &Settings, metrics: &Metrics) {
         let Caller { peer, source } = self.caller;
-        let Some(left_out) = vitals.refused(why, source, clock::now()) else {
+        let Some(left_out) = metrics.refused(why, source, clock::now()) else {
             return;
         };
         let path = self.head.uri.path();
         let nearly = match why {
-            Refusal::Path => nearly(path, settings.entrances.keys()),
+            Refusal::Path => nearly(path, settings.routes.keys()),
             _ => None,
         };
         let content_length = self.header(CONTENT_LENGTH);
@@ -55,8 +55,8 @@ impl Refused<'_> {
             status = self.status.as_u16(),
             source = source.map(display),
             peer = peer.filter(|_| peer != source).map(display),
-            method = logged::foreign(self.head.method.as_str()),
-            path = logged::path(path),
+            method = redact::foreign(self.head.method.as_str()),
+            path = redact::path(path),
             nearly,
             project = self.project.map(display),
             content_encoding = (why == Refusal::Encoding)
@@ -71,10 +71,10 @@ impl Refused<'_> {
         );
     }
 
-    /// A header, fit for the log.
+    /// Returns a header's value, fit for the log.
     fn header(&self, name: HeaderName) -> Option<String> {
         let value = self.head.headers.get(name)?;
-        Some(logged::foreign(&String::from_utf8_lossy(value.as_bytes())))
+        Some(redact::foreign(&String::from_utf8_lossy(value.as_bytes())))
     }
 }
 

@@ -1,7 +1,7 @@
-//! What becomes of a connection when a request is answered before all of its body was read.
+//! Handling of a connection whose request is answered before its whole body was read.
 //!
-//! Either the rest is read and thrown away, and the connection serves the next request; or the answer says that the
-//! connection closes. A peer that is not told sends its next request into a closed connection.
+//! Either the service reads the rest and throws it away, and the connection serves the next request; or the answer says
+//! that the connection closes. A peer that is not told sends its next request into a closed connection.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -17,12 +17,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tower_http::timeout::{DeadlineBody, TimeoutError};
 
-/// Longest wait for the rest of a body before its request is refused. What is under way is mostly there by then, and
-/// whoever takes longer is told that the connection closes.
+/// Maximum wait for the rest of a body before its request is refused. A body in flight has mostly arrived by then. A
+/// slower peer is told that the connection closes.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Settles what becomes of the connection behind an answer that was made with `rest` unread. At most `max` bytes of
-/// it are read.
+/// Keeps or closes the connection behind an answer that was made with `rest` unread. Reads at most `max` bytes of it.
 pub async fn settle<B>(rest: B, head: &HeaderMap, max: usize, answer: Response) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
@@ -31,7 +30,7 @@ where
     if rest.is_end_stream() {
         return answer;
     }
-    // Whoever waits to be told to go on may leave the body out: what comes next could be either.
+    // A peer that waits for 100 Continue may leave the body out: its next bytes could be the body or a new request.
     let waits = head.contains_key(header::EXPECT);
     let too_long = rest.size_hint().lower() > max as u64;
     if !waits && !too_long && drain(rest, max).await {
@@ -40,14 +39,14 @@ where
     closing(answer)
 }
 
-/// Says that the connection closes with this answer.
+/// Adds `Connection: close` to an answer.
 pub fn closing(mut answer: Response) -> Response {
     let close = HeaderValue::from_static("close");
     answer.headers_mut().insert(header::CONNECTION, close);
     answer
 }
 
-/// Whether the body came to its end, in time and within the limit.
+/// Reads the body and throws it away. Returns `true` if it ended in time and within the limit.
 async fn drain<B>(body: B, max: usize) -> bool
 where
     B: Body<Data = Bytes> + Unpin,
@@ -66,24 +65,24 @@ where
     timeout(PATIENCE, end).await.unwrap_or(false)
 }
 
-/// What came back of a body that was lent.
+/// Result of lending a body.
 pub enum Returned {
     /// The body, with or without something unread.
     Rest(axum::body::Body),
-    /// Nothing: it did not come in time.
+    /// Nothing: the body did not arrive in time.
     Slow,
     /// Nothing: the peer broke off or spoke broken HTTP.
     Broken,
 }
 
-/// A body that is lent to whoever answers, and comes back when it is dropped.
+/// A body that is lent to a handler, and comes back when it is dropped.
 pub struct Lent {
     returned: Returned,
     back: Option<oneshot::Sender<Returned>>,
 }
 
 impl Lent {
-    /// A body to lend, which has `span` to arrive, and where it comes back.
+    /// Returns a body to lend, which has `span` to arrive, and the channel on which it comes back.
     pub fn new(body: axum::body::Body, span: Duration) -> (Lent, oneshot::Receiver<Returned>) {
         let (back, returned) = oneshot::channel();
         let body = axum::body::Body::new(DeadlineBody::new(span, body));
@@ -138,7 +137,7 @@ impl Body for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(back) = self.back.take() {
-            // Nobody waits for it any more where the request itself was given up.
+            // Fails if the request itself was dropped, and its receiver with it.
             let _ = back.send(std::mem::replace(&mut self.returned, Returned::Broken));
         }
     }

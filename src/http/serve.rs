@@ -1,4 +1,4 @@
-//! Serving so that nobody can hold a connection for nothing, and so that stopping ends.
+//! HTTP server in which no peer can hold a connection without using it, and in which a stop always ends.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,29 +28,29 @@ use super::door::{Door, Welcome, canonical, send_off};
 use super::foreign::{Foreign, OPENING_BYTES};
 use super::line::Line;
 
-/// What a connection may cost in time.
+/// Time limits of a connection.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long a new connection may take to send its first request's headers.
+    /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
-    /// How long a kept connection may take to send the next request's headers, silence included.
+    /// Maximum time in which a kept connection must send the next request's headers, silence included.
     pub idle_timeout: Duration,
-    /// How long a stop waits for what is in flight.
+    /// Maximum time for which a stop waits for requests in flight.
     pub grace: Duration,
 }
 
-/// Connections that the system may hold ready before they are taken: callers that all come at once do not
-/// have to knock twice, which takes a second.
+/// Maximum number of connections that the system holds ready before they are accepted. With it, callers that all come
+/// at the same time need no second attempt, which takes a second.
 const BACKLOG: i32 = 1024;
 
-/// Largest head of a request, and all that a connection reads ahead.
+/// Maximum size of a request's head, and of all that a connection reads ahead.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
 
-/// Pause after the system could not hand over a connection: the reason is seldom gone at once.
+/// Pause after the system could not hand over a connection. The reason seldom disappears at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What answers every request on a listener, each with where it came from.
-pub trait Answering:
+/// Service that answers every request on a listener. Each request carries its peer's address.
+pub trait HttpService:
     Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
     + Clone
     + Send
@@ -59,7 +59,7 @@ pub trait Answering:
 {
 }
 
-impl<S> Answering for S where
+impl<S> HttpService for S where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
         + Clone
         + Send
@@ -68,16 +68,16 @@ impl<S> Answering for S where
 {
 }
 
-/// Serves until `stop` is said, and then at most for the grace.
+/// Serves until `stop` is cancelled, and then for the grace period at most.
 ///
 /// # Errors
 ///
-/// When the listener cannot be used.
+/// Returns the system's error if the listener cannot be used.
 pub async fn serve(
     listener: std::net::TcpListener,
     limits: Limits,
     door: Door,
-    service: impl Answering,
+    service: impl HttpService,
     stop: CancellationToken,
 ) -> io::Result<()> {
     rustix::net::listen(&listener, BACKLOG)?;
@@ -85,12 +85,12 @@ pub async fn serve(
     let listener = TcpListener::from_std(listener)?;
     let nosniff = HeaderValue::from_static("nosniff");
     let service = ServiceBuilder::new()
-        // No answer is ever to be taken for a page or a script.
+        // No browser may take an answer for a page or a script.
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
         ))
-        // Nothing here panics on input. Should that be wrong, one request fails and not a connection.
+        // Nothing here panics on input. If that is wrong, one request fails and not a connection.
         .layer(CatchPanicLayer::new())
         .service(service);
     let mut http = http1::Builder::new();
@@ -106,7 +106,7 @@ pub async fn serve(
         stop: stop.clone(),
     });
     let connections = TaskTracker::new();
-    // What is left of them when this ends goes with it.
+    // Connections that are left when this function ends are cancelled with it.
     let end = CancellationToken::new().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -121,7 +121,7 @@ pub async fn serve(
                 }
                 Welcome::HungUpOn => drop(stream),
             },
-            // The peer's affair: it has gone already.
+            // Not a fault of the system: the peer has gone already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 host.door.not_accepted(&error);
@@ -131,12 +131,12 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    // Whoever needs longer is cut off.
+    // A connection that needs longer is cut off.
     let _ = timeout(grace, connections.wait()).await;
     Ok(())
 }
 
-/// What all connections of a listener have in common.
+/// State that all connections of a listener share.
 struct Host<S> {
     http: http1::Builder,
     limits: Limits,
@@ -171,7 +171,7 @@ where
             self.door.met(canonical(peer), foreign);
             return send_off(stream, self.door.foreign(), place).await;
         }
-        // Fails where the peer has gone, which is found out soon enough.
+        // Fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);
         let line = Line::new(stream, place, self.stop.clone());
         if let Some(foreign) = self.answer_all(line, peer, deadline).await {
@@ -179,8 +179,8 @@ where
         }
     }
 
-    /// Answers one request after the other, of which the first must have begun by the deadline. If the connection ends
-    /// over something that is no request, it returns that.
+    /// Answers one request after the other. The first must have begun by the deadline. Returns the foreign input, if
+    /// the connection ends because of it.
     async fn answer_all(&self, line: Line, peer: SocketAddr, deadline: Instant) -> Option<Foreign> {
         let midway = line.midway();
         let begun = AtomicBool::new(false);

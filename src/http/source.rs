@@ -1,14 +1,14 @@
-//! Who is calling: the socket's peer, or, where that is a proxy of ours, whom the proxy names.
+//! Source of a request: the socket's peer or, where the peer is a proxy of ours, the address that the proxy names.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The header in which proxies name whom they speak for.
+/// Header in which proxies name the client for which they speak.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Which addresses may call, and which may speak for others.
+/// Addresses that may call, and addresses that may speak for others.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// Nets that may send callbacks.
@@ -18,23 +18,24 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Whether this source may call; one that could not be made out may not.
+    /// Returns `true` if this source may call. A source that could not be determined may not.
     pub fn allows(&self, source: Option<IpAddr>) -> bool {
         source.is_some_and(|source| contains(&self.allow, source))
     }
 
-    /// Whether anything that comes over a connection from this peer could be allowed: it may call itself, or it may
-    /// speak for somebody who may.
+    /// Returns `true` if anything that comes over a connection from this peer could be allowed: the peer may call
+    /// itself, or it may speak for an address that may.
     pub fn may_connect(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         contains(&self.allow, peer) || contains(&self.trusted_proxies, peer)
     }
 
-    /// The address that a request with these headers, over a connection from `peer`, comes from; `None`: a trusted proxy said something unreadable.
+    /// Returns the source of a request with these headers over a connection from `peer`. `None` means that a trusted
+    /// proxy named no readable address.
     ///
-    /// The header counts only when the peer is trusted. All its lines are read as one list, from the
-    /// right, as long as each hop is trusted to have named the next one; whatever stands further left
-    /// was written by somebody else and is not even looked at.
+    /// The header counts only if the peer is trusted. All its lines are read as one list, from the right, as long as
+    /// each hop is trusted to have named the next one. An untrusted hop wrote the names further left, so they are not
+    /// even read.
     pub fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hop = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
@@ -56,7 +57,7 @@ fn contains(nets: &[IpNet], address: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&address))
 }
 
-/// `ip`, `ip:port`, `[v6]` or `[v6]:port`; an IPv4-mapped address means its IPv4.
+/// Reads `ip`, `ip:port`, `[v6]` or `[v6]:port`. An IPv4-mapped address means its IPv4 address.
 fn address(name: &[u8]) -> Option<IpAddr> {
     let name = std::str::from_utf8(name).ok()?.trim();
     let bracketed = || {
@@ -216,7 +217,7 @@ mod tests {
     }
 
     proptest! {
-        /// What a stranger writes in front of what our proxy adds changes nothing.
+        /// Text that a stranger writes in front of our proxy's entry changes nothing.
         #[test]
         fn a_strangers_prefix_changes_nothing(prefix in "[ -~]{0,60}", lines in 0..3usize) {
             let proxy = "198.51.100.7";

@@ -2,9 +2,9 @@
 
 use super::Id;
 
-/// The id that was entered, or why it is none.
+/// Returns the id that was entered, or the reason why the text is none.
 ///
-/// Sinch promises no form, so only what cannot be meant is refused: it would be asked about in vain.
+/// Sinch promises no form, so this refuses only text that cannot be meant as an id: a fetch for it would be in vain.
 pub fn entered(text: &str) -> Result<Id, &'static str> {
     let is_quote = |c| matches!(c, '"' | '\'' | '`');
     if is_telephone_number(text) {
@@ -21,7 +21,7 @@ pub fn entered(text: &str) -> Result<Id, &'static str> {
     Id::new(text).ok_or(form)
 }
 
-/// In international form; a number without its plus looks like any other id.
+/// Returns `true` for a telephone number in international form. A number without its plus looks like any other id.
 fn is_telephone_number(text: &str) -> bool {
     let Some(number) = text.strip_prefix("tel:").unwrap_or(text).strip_prefix('+') else {
         return false;

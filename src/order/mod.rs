@@ -1,36 +1,35 @@
-//! What a number order is, and what news means for it.
+//! The state machine of one number order: its data, and the meaning of events and answers for it.
 //!
-//! Pure: no input or output, no clock, no chance. Every function here is total, and every point in
-//! time is an argument, so a table or a simulation can drive the rules exactly as the service does.
+//! Pure: no input or output, no clock, no randomness. Every function here is total, and every point in time is an
+//! argument, so a table or a simulation can drive the rules exactly as the service does.
 //!
-//! Two kinds of news reach an order. An [`Event`] comes in a callback and is only a hint: it may be
-//! late, repeated, out of order or lost. An [`Answer`] comes from asking Sinch, and alone can confirm
-//! a state. [`look`] weighs events, [`reconcile`] weighs answers, [`fail`] says what a try without an
-//! answer means.
+//! Two kinds of input reach an order. An [`Event`] comes in a callback and is only a hint: it may be late, duplicated,
+//! out of order or lost. An [`Answer`] comes from a fetch, and it alone can confirm a state. [`apply_events`] applies
+//! events, [`reconcile`] applies answers, and [`fail`] applies an attempt without an answer.
 
-// A state that is added later must be thought of in every rule: no `_` in their place.
+// A state that is added later must be considered in every rule, so no `_` may stand for it.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-mod condition;
-mod decide;
+mod alert;
+mod backoff;
 mod entered;
-mod fail;
-mod reconcile;
+mod event;
+mod fetch;
 mod schedule;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
 mod time;
-mod weigh;
 
-pub use condition::{Condition, Limits, condition};
-pub use decide::{Decision, Doubt, Look, look};
+pub use alert::{AlertKind, Limits, alert_kind};
+pub use backoff::{Backoff, Failure, fail};
 pub use entered::entered;
-pub use fail::{BackOff, Failure, fail};
-pub use reconcile::{Change, Finding, reconcile};
+pub use event::{Decision, Doubt, EventsApplied, apply_events};
+pub use fetch::{Applied, FetchAttempt, apply_attempt};
+pub use snapshot::{Change, Outcome, reconcile};
 pub use state::{State, Status};
 pub use time::Time;
-pub use weigh::{Tried, Weighed, weigh};
 
 use std::fmt;
 use std::time::Duration;
@@ -43,7 +42,7 @@ use std::time::Duration;
 pub struct Id(String);
 
 impl Id {
-    /// The id, or `None` where it could not safely be put into a URL.
+    /// Returns the id, or `None` if it could not safely be put into a URL.
     pub fn new(text: impl Into<String>) -> Option<Id> {
         let text = text.into();
         let safe = (1..=128).contains(&text.len())
@@ -53,18 +52,18 @@ impl Id {
         safe.then_some(Id(text))
     }
 
-    /// The id as Sinch writes it.
+    /// Returns the id as Sinch writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a text names the same: to the letter, or as a UUID, whose digits mean the same in either case.
+    /// Returns `true` if `text` names the same id: literally, or as a UUID, whose digits mean the same in either case.
     pub fn is_named(&self, text: &str) -> bool {
         text == self.0 || is_uuid(text) && text.eq_ignore_ascii_case(&self.0)
     }
 }
 
-/// Whether it has the usual form of a UUID.
+/// Returns `true` if the text has the usual form of a UUID.
 fn is_uuid(text: &str) -> bool {
     let is_place = |(place, byte): (usize, u8)| match place {
         8 | 13 | 18 | 23 => byte == b'-',
@@ -87,7 +86,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// Which order: an order id means something only within its project.
+/// Key of an order: an order id means something only within its project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     /// The Sinch project that the order belongs to.
@@ -96,73 +95,76 @@ pub struct OrderKey {
     pub order: Id,
 }
 
-/// What a callback says of an order.
+/// Claim of a callback about an order's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The claimed state.
     pub status: Status,
-    /// When Sinch created the callback, by Sinch's clock; `None` where it could not be read.
+    /// Time at which Sinch created the callback, by Sinch's clock; `None` if it could not be read.
     pub said_at: Option<Time>,
-    /// When it reached us, by ours.
+    /// Time at which the callback reached us, by our clock.
     pub received_at: Time,
 }
 
-/// What Sinch answered when asked for the order.
+/// Sinch's answer to a fetch of the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The order, as Sinch shows it.
     Found(Snapshot),
-    /// 404: not yet, or not any more.
+    /// A 404: Sinch does not know the order yet, or no longer knows it.
     NotFound,
 }
 
 /// The order as an answer shows it, possibly stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// `state`.
+    /// The answer's `state`.
     pub state: Status,
-    /// `updateTime`: the only thing that orders two snapshots. Often whole seconds.
+    /// `updateTime`, the only property that orders two snapshots. It often has whole seconds only.
     pub updated_at: Time,
     /// `expireTime`, until which a CREATED order must be submitted.
     pub expires_at: Option<Time>,
-    /// The part of the answer that could not be read, in words; it decides nothing.
+    /// Remark on a part of the answer that could not be read; it decides nothing.
     pub remark: Option<String>,
-    /// When Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` where it had none.
+    /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
+    /// answer had none.
     pub sent_at: Option<Time>,
 }
 
-/// All that is known of one order. What is absent has not been said, or was settled.
+/// Everything that is known of one order. An absent value was never said, or has been settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The truth, as last shown by Sinch; `None` until the first answer.
+    /// The state that Sinch last showed; `None` until the first answer.
     pub confirmed: Option<Confirmed>,
-    /// Where events say that it went since, as long as that is open.
+    /// The state that events claim since then, until an answer settles it.
     pub provisional: Option<Provisional>,
-    /// What events claim and no answer has borne out or overtaken yet: one for each state at most.
+    /// Claims of events that no answer has confirmed or superseded yet: at most one for each state.
     pub hints: Vec<Hint>,
-    /// Claims that an answer overruled which may have been staler than usual. They move no state, but they are kept
-    /// until an answer that cannot be too stale overrules them as well: one for each state at most.
+    /// Claims that an answer overruled although that answer may have been staler than usual. They move no state. They
+    /// are kept until an answer that cannot be too stale overrules them as well: at most one for each state.
     pub doubts: Vec<Hint>,
-    /// A second state with the same `updateTime`, until it is known which came last.
+    /// A second state with the same `updateTime`, until it is known which of the two came last.
     pub tie: Option<Tie>,
-    /// Since when Sinch has answered 404 without a break.
+    /// Time since which Sinch has answered 404 without a break.
     pub missing_since: Option<Time>,
-    /// When Sinch was last asked, with or without success.
-    pub asked_at: Option<Time>,
-    /// When Sinch is to be asked next; `None`: at rest.
-    pub ask_at: Option<Time>,
-    /// Tries in a row that brought no usable answer, through no fault of the provider. A try under way counts.
+    /// Time at which the last fetch was sent, with or without success.
+    pub fetched_at: Option<Time>,
+    /// Time at which the next fetch is due; `None` while the order is at rest.
+    pub fetch_at: Option<Time>,
+    /// Number of attempts in a row that brought no usable answer, through no fault of the provider. An attempt in
+    /// flight counts.
     pub attempts: u32,
-    /// When an operator asked for a fetch that has not been answered yet.
-    pub wished_at: Option<Time>,
-    /// Why nobody asks any more until news or an operator comes.
+    /// Time at which an operator requested a fetch that has not been answered yet.
+    pub fetch_requested_at: Option<Time>,
+    /// Reason why the order is parked (dead-lettered): no fetch is sent until an event arrives or an operator requests
+    /// one.
     pub parked: Option<String>,
-    /// When we first heard of it.
+    /// Time at which we first heard of the order.
     pub first_seen_at: Time,
 }
 
 impl Order {
-    /// An order that is known by name alone.
+    /// Returns an order of which only the name is known.
     pub fn new(first_seen_at: Time) -> Order {
         Order {
             confirmed: None,
@@ -171,25 +173,25 @@ impl Order {
             doubts: Vec::new(),
             tie: None,
             missing_since: None,
-            asked_at: None,
-            ask_at: None,
+            fetched_at: None,
+            fetch_at: None,
             attempts: 0,
-            wished_at: None,
+            fetch_requested_at: None,
             parked: None,
             first_seen_at,
         }
     }
 
-    /// An operator asks for it: it is due at once, with all its tries, even if it was parked. Only a question that is
-    /// sent from now on fulfils that.
-    pub fn wish(&mut self, now: Time) {
-        self.wished_at = Some(now);
-        self.ask_at = Some(now);
+    /// Records a fetch that an operator requests: the order is due at once, with all its attempts, even if it was
+    /// parked. Only a fetch that is sent from now on fulfils the request.
+    pub fn request_fetch(&mut self, now: Time) {
+        self.fetch_requested_at = Some(now);
+        self.fetch_at = Some(now);
         self.attempts = 0;
         self.parked = None;
     }
 
-    /// The best answer to "where is it?": the provisional state where there is one, else the confirmed.
+    /// Returns the best known state: the provisional one if there is one, else the confirmed one.
     pub fn state(&self) -> Option<State> {
         self.provisional
             .as_ref()
@@ -201,26 +203,26 @@ impl Order {
 /// A state that Sinch itself has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmed {
-    /// The state.
+    /// The state that Sinch showed.
     pub state: State,
-    /// Its `updateTime`, by Sinch's clock.
+    /// The state's `updateTime`, by Sinch's clock.
     pub updated_at: Time,
-    /// `expireTime`, where the answer had one.
+    /// `expireTime`, if the answer had one.
     pub expires_at: Option<Time>,
-    /// When the question was sent whose answer first showed the state.
+    /// Time at which the fetch was sent whose answer first showed the state.
     pub confirmed_at: Time,
-    /// When the question was sent whose answer first showed `updated_at`.
+    /// Time at which the fetch was sent whose answer first showed `updated_at`.
     pub shown_at: Time,
-    /// Whether Sinch took it out of a final state.
+    /// `true` if Sinch has moved the order out of a final state.
     pub reopened: bool,
 }
 
-/// A state that only events speak for.
+/// A state that only events claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provisional {
-    /// The state.
+    /// The state that an event claims.
     pub state: State,
-    /// The time stamp of the event that moved it here, by Sinch's clock.
+    /// Time stamp of the event that moved the order here, by Sinch's clock.
     pub said_at: Time,
 }
 
@@ -229,22 +231,23 @@ pub struct Provisional {
 pub struct Hint {
     /// The claimed state; `None` stands for every word that we do not know.
     pub state: Option<State>,
-    /// What it speaks of had come about by then, by Sinch's clock: the latest time stamp of an event that claims it.
-    /// `None`: an event that claims it had none, so nothing says that it came before anything.
+    /// Latest time stamp of an event with this claim, by Sinch's clock: what it claims had come about by then. `None`
+    /// if an event with this claim had no time stamp, so nothing says that it came before anything.
     pub said_at: Option<Time>,
-    /// What it speaks of had come about by then, by our clock: the latest receipt of an event that claims it.
+    /// Latest receipt of an event with this claim, by our clock: what it claims had come about by then.
     pub heard_at: Time,
 }
 
 impl Hint {
-    /// From when on an answer ought to include what the event spoke of: by the time when its question is sent.
-    pub fn settles_at(&self, rule: &Rule) -> Time {
-        self.heard_at.plus(rule.staleness).plus(Rule::MARGIN)
+    /// Returns the earliest send time of a fetch whose answer ought to include the claim.
+    pub fn settles_at(&self, policy: &Policy) -> Time {
+        self.heard_at.plus(policy.staleness).plus(Policy::MARGIN)
     }
 
-    /// From when on an answer includes it even if it is as stale as an answer can be.
-    pub fn sure_at(&self, rule: &Rule) -> Time {
-        rule.sure_at(self.heard_at)
+    /// Returns the earliest send time of a fetch whose answer includes the claim even if it is as stale as an answer
+    /// can be.
+    pub fn sure_at(&self, policy: &Policy) -> Time {
+        policy.sure_at(self.heard_at)
     }
 }
 
@@ -253,74 +256,74 @@ impl Hint {
 pub struct Tie {
     /// The other state.
     pub state: State,
-    /// When the question was sent whose answer first showed two: both had come about by then.
+    /// Time at which the fetch was sent whose answer first showed two states: both had come about by then.
     pub since: Time,
 }
 
 /// A recorded change of an order's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The state before; `None`: there was none.
+    /// State before the change; `None` if there was none.
     pub from: Option<State>,
-    /// The state after.
+    /// State after the change.
     pub to: State,
-    /// Whether Sinch has shown it, or only an event claims it.
+    /// `true` if Sinch has shown the state, `false` if only an event claims it.
     pub confirmed: bool,
-    /// By Sinch's clock: the event's time stamp, or the answer's `updateTime`.
+    /// Time of the change by Sinch's clock: the event's time stamp, or the answer's `updateTime`.
     pub said_at: Time,
-    /// Why, in words.
+    /// Reason for the change, in words.
     pub cause: String,
 }
 
-/// The spans of time on which the rules stand.
+/// Time spans on which the rules depend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// How stale an answer of the API usually is at most ("B"). Now and then one is staler, so nothing that
-    /// a later answer could not mend is decided by it.
+pub struct Policy {
+    /// Usual upper bound of an answer's staleness ("B"). Now and then an answer is staler, so this bound decides
+    /// nothing that a later answer could not mend.
     pub staleness: Duration,
-    /// How stale an answer can be at the very worst.
+    /// Absolute upper bound of an answer's staleness.
     pub staleness_max: Duration,
-    /// The least time between two questions that only events ask for.
+    /// Minimum time between two fetches that only events cause.
     pub cooldown: Duration,
 }
 
-impl Rule {
-    /// How far two of Sinch's clocks may be apart, or one of them ahead of ours.
+impl Policy {
+    /// Maximum difference between two of Sinch's clocks, and maximum lead of one of them over ours.
     const SKEW: Duration = Duration::from_secs(3);
-    /// An `updateTime` further ahead than this of the moment when it is shown is not believed.
+    /// Maximum lead of an `updateTime` over the moment at which it is shown; one further ahead is not believed.
     const SKEW_MAX: Duration = Duration::from_secs(600);
-    /// The time by which an answer may trail the staleness bound and still count as within it.
+    /// Time by which an answer may trail the staleness bound and still count as within it.
     const MARGIN: Duration = Duration::from_secs(1);
-    /// How much longer than the bound to wait after an answer that was too old.
+    /// Additional wait, beyond the bound, after an answer that was too old.
     const AFTER_STALE: Duration = Duration::from_secs(2);
-    /// How much longer than a bound to wait where two answers are compared: a second for the resolution of
-    /// `updateTime`, the rest for clocks.
+    /// Additional wait, beyond a bound, where two answers are compared: a second for the resolution of `updateTime`,
+    /// the rest for clocks.
     const APART: Duration = Duration::from_secs(5);
-    /// A quiet open order is looked at again at least this often.
+    /// Maximum time between two fetches of a quiet open order.
     const QUIET_MAX: Duration = Duration::from_secs(6 * 3600);
-    /// … and at most this often.
+    /// Minimum time between two fetches of a quiet open order.
     const QUIET_MIN: Duration = Duration::from_secs(60);
-    /// A final order is looked at once more after this time.
+    /// Time after which a final order is fetched once more.
     const FINAL_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
-    /// The rules for an API whose answers are stale by at most `staleness` as a rule, and by at most
-    /// `staleness_max` ever.
-    pub fn new(staleness: Duration, staleness_max: Duration) -> Rule {
-        Rule {
+    /// Returns the policy for an API whose answers are usually stale by at most `staleness`, and never by more than
+    /// `staleness_max`.
+    pub fn new(staleness: Duration, staleness_max: Duration) -> Policy {
+        Policy {
             staleness,
             staleness_max,
             cooldown: Duration::from_secs(3),
         }
     }
 
-    /// From when on a question shows what had come about by `since`, however stale its answer is: no answer is
-    /// staler than the very worst.
+    /// Returns the earliest send time of a fetch that shows what had come about by `since`, however stale its answer
+    /// is: no answer is staler than `staleness_max`.
     fn sure_at(&self, since: Time) -> Time {
-        since.plus(self.staleness_max).plus(Rule::APART)
+        since.plus(self.staleness_max).plus(Policy::APART)
     }
 
-    /// How long to wait at least after an answer that told nothing, so that the next one can.
+    /// Returns the minimum wait after an answer that did not tell the order's state, so that the next answer can.
     pub fn after_stale(&self) -> Duration {
-        self.staleness + Rule::AFTER_STALE
+        self.staleness + Policy::AFTER_STALE
     }
 }

@@ -1,4 +1,4 @@
-//! The states of a number order, and which may follow which.
+//! The states of a number order, and the legal steps between them.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use std::fmt;
 /// Source: the Number Order API's description of `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Reserved; must be registered and submitted before it expires.
+    /// Reserved: the order must be registered and submitted before it expires.
     Created,
-    /// Submitted; Sinch or the carrier examines the registration.
+    /// Submitted: Sinch or the carrier examines the registration.
     InReview,
-    /// Something must be corrected. Sinch does not call it final.
+    /// Something must be corrected. Sinch does not call this state final.
     Blocked,
     /// Final: the numbers are ours, though perhaps not active yet.
     Completed,
-    /// Final: refused; the cure is a new order.
+    /// Final: refused. The remedy is a new order.
     Rejected,
     /// Final: the reservation ran out.
     Expired,
 }
 
 impl State {
-    /// Every state, in the order in which a life usually meets them.
+    /// Every state, in the sequence in which an order usually passes through them.
     pub const ALL: [State; 6] = [
         State::Created,
         State::InReview,
@@ -32,7 +32,7 @@ impl State {
         State::Expired,
     ];
 
-    /// Sinch's word for it.
+    /// Returns Sinch's word for the state.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Created => "CREATED",
@@ -44,12 +44,12 @@ impl State {
         }
     }
 
-    /// The state that Sinch's word means, if we know it.
+    /// Returns the state that Sinch's word means, if we know it.
     pub fn from_word(word: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// Whether Sinch calls it final.
+    /// Returns `true` if Sinch calls the state final.
     pub fn is_final(self) -> bool {
         match self {
             State::Created | State::InReview | State::Blocked => false,
@@ -57,11 +57,11 @@ impl State {
         }
     }
 
-    /// Whether `next` may follow directly.
+    /// Returns `true` if `next` may follow directly.
     ///
-    /// Sinch names CREATED → IN_REVIEW and IN_REVIEW → BLOCKED or a final state. That a reservation
-    /// expires unsubmitted, and that a blocked order is examined again, refused or left to expire, is
-    /// inferred. An event that skips a step is not taken at its word: Sinch is asked.
+    /// Sinch names CREATED → IN_REVIEW and IN_REVIEW → BLOCKED or a final state. The other steps are inferred: a
+    /// reservation expires unsubmitted, and a blocked order is examined again, refused or left to expire. An event that
+    /// skips a step is not taken at its word: a fetch decides.
     pub fn may_become(self, next: State) -> bool {
         match self {
             State::Created => matches!(next, State::InReview | State::Expired),
@@ -74,8 +74,8 @@ impl State {
         }
     }
 
-    /// Whether `later` may be reached in one or more steps: what two answers apart can show, since
-    /// the steps between them may have gone unseen.
+    /// Returns `true` if `later` may be reached in one or more steps. Two answers apart can show such a pair, since the
+    /// steps between them may have gone unseen.
     pub fn leads_to(self, later: State) -> bool {
         match self {
             State::Created => later != State::Created,
@@ -92,7 +92,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A state as somebody said it: Sinch promises neither a complete list nor an end of new ones.
+/// A state as Sinch writes it: Sinch promises neither a complete list nor an end of new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// One of the documented states.
@@ -102,7 +102,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// What this word means. The word itself is kept where it means nothing to us.
+    /// Returns the status that a word means. The word itself is kept if we do not know it.
     pub fn from_word(word: &str) -> Status {
         match State::from_word(word) {
             Some(state) => Status::Known(state),
@@ -110,7 +110,7 @@ impl Status {
         }
     }
 
-    /// The documented state, if it is one.
+    /// Returns the documented state, if it is one.
     pub fn known(&self) -> Option<State> {
         match self {
             Status::Known(state) => Some(*state),
@@ -119,7 +119,7 @@ impl Status {
     }
 }
 
-/// Unknown words come quoted and escaped: they are somebody else's bytes.
+/// Shows unknown words quoted and escaped: they are bytes from outside.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -12,12 +12,12 @@ use jiff::Timestamp;
 pub struct Time(pub i64);
 
 impl Time {
-    /// This much later.
+    /// Returns the time that is `span` later.
     pub fn plus(self, span: Duration) -> Time {
         Time(self.0.saturating_add(micros(span)))
     }
 
-    /// How long ago `earlier` was; zero if it was not earlier.
+    /// Returns the time that has passed since `earlier`; zero if it was not earlier.
     pub fn since(self, earlier: Time) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
@@ -30,7 +30,7 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// RFC 3339 in UTC; beyond the calendar's ends, the end.
+/// Shows the time as RFC 3339 in UTC; a time beyond the calendar's ends is shown as the end.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = if self.0 < 0 {

@@ -1,4 +1,4 @@
-//! The API side: tokens and orders, with whatever trouble is due.
+//! API side: tokens and orders, with the trouble that is due.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -12,38 +12,38 @@ use axum::routing::{get, post};
 use fastrand::Rng;
 use tokio::sync::watch;
 
-use super::journal::{Ask, secs};
-use super::world::{Life, Reply};
-use super::{Stage, lock, wire};
+use super::recorder::{ApiRequest, secs};
+use super::world::{OrderHistory, Reply};
+use super::{Shared, lock, wire};
 use crate::order::{Answer, Id};
 
-/// A failure of the API as a whole: while it lasts, every call to it fails so.
+/// Failure of the API as a whole: while it lasts, every call fails in this way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage {
-    /// None: it works.
+    /// No outage: the API works.
     None,
-    /// 503.
+    /// 503, service unavailable.
     Unavailable {
         /// `Retry-After`, where there is one.
         retry_after: Option<Duration>,
     },
-    /// 429.
+    /// 429, too many requests.
     Throttled {
         /// `Retry-After`, where there is one.
         retry_after: Option<Duration>,
     },
     /// 401, for tokens too: the key was withdrawn.
     Unauthorized,
-    /// 200 with a page that somebody put in between.
+    /// 200 with a page that an intermediary put in place of the answer.
     Garbled,
-    /// No answer until it is over; then 503.
+    /// No answer until the outage is over; then 503.
     Hang,
 }
 
-/// What the API side knows beside the world.
-pub(super) struct Desk {
-    stage: Arc<Stage>,
-    /// The header that opens everything: `Basic` with the key's id and secret.
+/// State of the API side beside the world.
+pub(super) struct ApiHandler {
+    shared: Arc<Shared>,
+    /// Header that authorizes every call: `Basic` with the key's id and secret.
     basic: String,
     tokens: Mutex<BTreeSet<String>>,
     scripted: Mutex<BTreeMap<Id, VecDeque<Reply>>>,
@@ -51,10 +51,10 @@ pub(super) struct Desk {
     outage: watch::Sender<Outage>,
 }
 
-impl Desk {
-    pub fn new(stage: Arc<Stage>, basic: String) -> Desk {
-        Desk {
-            stage,
+impl ApiHandler {
+    pub fn new(shared: Arc<Shared>, basic: String) -> ApiHandler {
+        ApiHandler {
+            shared,
             basic,
             tokens: Mutex::default(),
             scripted: Mutex::default(),
@@ -78,21 +78,21 @@ impl Desk {
             .push_back(reply);
     }
 
-    /// The next scripted reply, or what chance decides.
-    fn next_reply(&self, life: &Life, asked: Duration) -> Reply {
+    /// Returns the next scripted reply, or a random one.
+    fn next_reply(&self, history: &OrderHistory, asked: Duration) -> Reply {
         let scripted = lock(&self.scripted)
-            .get_mut(&life.id)
+            .get_mut(&history.id)
             .and_then(VecDeque::pop_front);
         scripted.unwrap_or_else(|| {
             let mut dice = lock(&self.dice);
             let rng = dice
-                .entry(life.id.clone())
-                .or_insert_with(|| self.stage.world.dice(life));
-            self.stage.world.answer(life, asked, rng)
+                .entry(history.id.clone())
+                .or_insert_with(|| self.shared.world.dice(history));
+            self.shared.world.answer(history, asked, rng)
         })
     }
 
-    /// The answer that the outage gives, if there is one.
+    /// Returns the answer that the outage gives, if there is an outage.
     async fn outage(&self) -> Option<Response> {
         let outage = self.outage.borrow().clone();
         let response = match outage {
@@ -107,7 +107,7 @@ impl Desk {
             Outage::Hang => {
                 let mut watched = self.outage.subscribe();
                 tokio::select! {
-                    () = self.stage.stop.cancelled() => {}
+                    () = self.shared.stop.cancelled() => {}
                     _ = watched.wait_for(|outage| *outage != Outage::Hang) => {}
                 }
                 failure(503, "unavailable", None)
@@ -126,31 +126,31 @@ impl Desk {
         }
     }
 
-    /// Answers for an order; says in the story how.
-    async fn show(&self, life: &Life) -> Response {
-        let stage = &self.stage;
-        let asked = stage.elapsed();
-        let reply = self.next_reply(life, asked);
-        let answer = life.shown(asked, &reply, stage.started_at);
+    /// Answers a fetch of an order, and records the answer in its story.
+    async fn show(&self, history: &OrderHistory) -> Response {
+        let shared = &self.shared;
+        let asked = shared.elapsed();
+        let reply = self.next_reply(history, asked);
+        let answer = history.shown(asked, &reply, shared.started_at);
         let (kind, words) = describe(&reply, answer.as_ref(), asked);
-        stage.write(|journal| {
-            journal.replied(kind);
-            journal.tell(&life.id, asked, format!("GET answered {words}"));
+        shared.write(|recorder| {
+            recorder.replied(kind);
+            recorder.tell(&history.id, asked, format!("GET answered {words}"));
         });
         if let Reply::Slow(by) = &reply {
             tokio::select! {
-                () = stage.stop.cancelled() => {}
+                () = shared.stop.cancelled() => {}
                 () = tokio::time::sleep(*by) => {}
             }
         }
-        let id = life.id.as_str();
+        let id = history.id.as_str();
         match (answer, reply) {
             (Some(Answer::Found(snapshot)), _) => {
                 let extra = asked.as_micros().is_multiple_of(5);
-                let project = stage.world.project();
+                let project = shared.world.project();
                 json(
                     StatusCode::OK,
-                    wire::order(project, life, &snapshot, stage.started_at, extra),
+                    wire::order(project, history, &snapshot, shared.started_at, extra),
                 )
             }
             (Some(Answer::NotFound), _) => not_found("number order not found", Some(id)),
@@ -172,22 +172,26 @@ impl Desk {
     }
 }
 
-/// The two calls that the simulator plays.
-pub(super) fn router(desk: Arc<Desk>) -> Router {
+/// Routes of the two calls that the simulator plays.
+pub(super) fn router(handler: Arc<ApiHandler>) -> Router {
     Router::new()
         .route("/oauth2/token", post(give_token))
         .route(
             "/v1/projects/{project}/numberOrders/{order}",
             get(get_order),
         )
-        .with_state(desk)
+        .with_state(handler)
 }
 
-async fn give_token(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
-    if let Some(response) = desk.outage().await {
+async fn give_token(
+    State(handler): State<Arc<ApiHandler>>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    if let Some(response) = handler.outage().await {
         return response;
     }
-    if authorization(&headers) != Some(desk.basic.as_str()) {
+    if authorization(&headers) != Some(handler.basic.as_str()) {
         return failure(401, "unknown key", None);
     }
     if !body
@@ -196,51 +200,51 @@ async fn give_token(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Str
     {
         return failure(400, "grant_type must be client_credentials", None);
     }
-    let nth = desk.stage.write(|journal| {
-        journal.stats.tokens += 1;
-        journal.stats.tokens
+    let nth = handler.shared.write(|recorder| {
+        recorder.stats.tokens += 1;
+        recorder.stats.tokens
     });
     let token = format!("simulated-token-{nth}");
     let answer = wire::token(&token);
-    lock(&desk.tokens).insert(token);
+    lock(&handler.tokens).insert(token);
     json(StatusCode::OK, answer)
 }
 
 async fn get_order(
-    State(desk): State<Arc<Desk>>,
+    State(handler): State<Arc<ApiHandler>>,
     Path((project, order)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let stage = &desk.stage;
-    let ask = Ask {
+    let shared = &handler.shared;
+    let ask = ApiRequest {
         order: order.clone(),
-        at: stage.started_at.plus(stage.elapsed()),
+        at: shared.started_at.plus(shared.elapsed()),
     };
-    stage.write(|journal| {
-        journal.stats.asks += 1;
-        journal.asks.push(ask);
+    shared.write(|recorder| {
+        recorder.stats.asks += 1;
+        recorder.asks.push(ask);
     });
-    if let Some(response) = desk.outage().await {
-        stage.write(|journal| journal.replied("outage"));
+    if let Some(response) = handler.outage().await {
+        shared.write(|recorder| recorder.replied("outage"));
         return response;
     }
-    if !desk.is_authorized(&headers) {
-        stage.write(|journal| journal.replied("401, no valid token"));
+    if !handler.is_authorized(&headers) {
+        shared.write(|recorder| recorder.replied("401, no valid token"));
         return failure(401, "token not accepted", None);
     }
-    let life = Id::new(order.clone())
-        .filter(|_| project == stage.world.project().as_str())
-        .and_then(|id| stage.world.order(&id));
-    match life {
-        Some(life) => desk.show(life).await,
+    let history = Id::new(order.clone())
+        .filter(|_| project == shared.world.project().as_str())
+        .and_then(|id| shared.world.order(&id));
+    match history {
+        Some(history) => handler.show(history).await,
         None => {
-            stage.write(|journal| journal.replied("404, unknown"));
+            shared.write(|recorder| recorder.replied("404, unknown"));
             not_found("number order not found", Some(&order))
         }
     }
 }
 
-/// A reply's kind, for the counts, and in words, for the story.
+/// Describes a reply: its kind, for the counts, and its words, for the story.
 fn describe(reply: &Reply, answer: Option<&Answer>, asked: Duration) -> (&'static str, String) {
     let shown = match answer {
         Some(Answer::Found(snapshot)) => snapshot.state.to_string(),
@@ -276,7 +280,7 @@ fn not_found(message: &str, order: Option<&str>) -> Response {
     json(StatusCode::NOT_FOUND, wire::error(404, message, order))
 }
 
-/// An error in Sinch's form. `Retry-After` is in whole seconds, rounded up.
+/// Makes an error in Sinch's form. `Retry-After` is in whole seconds, rounded up.
 fn failure(status: u16, message: &str, retry_after: Option<Duration>) -> Response {
     let response = json(code(status), wire::error(status, message, None));
     match retry_after {
@@ -292,7 +296,7 @@ fn json(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// What cannot be a status becomes 500: a slip of a script.
+/// Converts a status; an impossible one is a mistake in a script and becomes 500.
 fn code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

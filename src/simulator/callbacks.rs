@@ -1,7 +1,7 @@
-//! The callback side: every planned callback at its time, signed, until somebody answers 200.
+//! Callback side: sends every planned callback at its time, signed, until the receiver answers 200.
 //!
-//! Sinch's own schedule of retries is not documented. This one is short, because those who are called
-//! here are restarted within seconds.
+//! Sinch's own schedule of retries is not documented. This one is short, because the receivers here are
+//! restarted within seconds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,67 +14,67 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::journal::name;
-use super::{Stage, lock};
+use super::recorder::name;
+use super::{Shared, lock};
 use crate::sinch::signature;
 
-/// How long a receiver may take for an answer.
+/// Maximum time that a receiver may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// The wait after the first failure; it doubles with each …
+/// Wait after the first failure; it doubles with each failure, up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(100);
-/// … up to this.
+/// Maximum wait between two attempts.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// A callback that is still to be sent. The earliest due comes first.
+/// Callback that is still to be sent. The earliest due comes first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at: Instant,
-    /// Index of the notice.
+    /// Index of the event in the world.
     notice: usize,
     first_tried: Option<Instant>,
     tries: u32,
 }
 
-/// The queue of callbacks, and what sending takes.
-pub(super) struct Post {
-    stage: Arc<Stage>,
+/// Queue of callbacks, and everything that sending needs.
+pub(super) struct CallbackSender {
+    shared: Arc<Shared>,
     client: Client,
     secret: SecretString,
     give_up: Duration,
     url: watch::Sender<Option<String>>,
     queue: Mutex<BinaryHeap<Reverse<Due>>>,
-    /// How many are neither answered 200 nor given up.
+    /// Number of callbacks that are neither answered 200 nor abandoned.
     open: watch::Sender<usize>,
 }
 
-impl Post {
+impl CallbackSender {
     pub fn new(
-        stage: Arc<Stage>,
+        shared: Arc<Shared>,
         url: Option<String>,
         secret: SecretString,
         give_up: Duration,
-    ) -> reqwest::Result<Post> {
-        // Somebody may have chosen one before: any will do.
+    ) -> reqwest::Result<CallbackSender> {
+        // The process may have installed a provider before: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(ANSWER_MAX)
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
-        let planned = stage.world.notices().iter().enumerate();
+        let planned = shared.world.notices().iter().enumerate();
         let queue: BinaryHeap<Reverse<Due>> = planned
             .flat_map(|(notice, planned)| planned.sent_at.iter().map(move |at| (notice, *at)))
             .map(|(notice, at)| {
                 Reverse(Due {
-                    at: stage.began + at,
+                    at: shared.began + at,
                     notice,
                     first_tried: None,
                     tries: 0,
                 })
             })
             .collect();
-        Ok(Post {
-            stage,
+        Ok(CallbackSender {
+            shared,
             client,
             secret,
             give_up,
@@ -88,23 +88,23 @@ impl Post {
         self.url.send_replace(url);
     }
 
-    /// Waits until nothing is open, or there is nobody to send to.
+    /// Waits until no callback is open, or there is no receiver.
     pub async fn finished(&self) {
         if self.url.borrow().is_some() {
             let mut open = self.open.subscribe();
-            // It fails only when the sender is gone, which `self` holds.
+            // It fails only when the sender is dropped, and `self` holds the sender.
             let _ = open.wait_for(|open| *open == 0).await;
         }
     }
 
-    /// One of several senders: carries the earliest, one at a time, until nothing is left.
+    /// One of several senders: sends the earliest callback, one at a time, until none is left.
     ///
-    /// Whoever puts a callback back takes the earliest next, so none lies there while all wait for
-    /// later ones; and so whoever finds nothing may go.
+    /// A sender that puts a callback back takes the earliest next. So no callback stays in the queue while
+    /// all senders wait for later ones, and a sender that finds the queue empty may stop.
     pub async fn run(self: Arc<Self>) {
         while let Some(due) = self.next() {
             tokio::select! {
-                () = self.stage.stop.cancelled() => return,
+                () = self.shared.stop.cancelled() => return,
                 () = self.carry(due) => {}
             }
         }
@@ -115,44 +115,44 @@ impl Post {
     }
 
     async fn carry(&self, due: Due) {
-        let Some(notice) = self.stage.world.notices().get(due.notice) else {
+        let Some(notice) = self.shared.world.notices().get(due.notice) else {
             return;
         };
         sleep_until(due.at).await;
         let Some(url) = self.receiver().await else {
             return;
         };
-        let body = notice.body(self.stage.world.project(), self.stage.started_at);
-        let tried = Instant::now();
+        let body = notice.body(self.shared.world.project(), self.shared.started_at);
+        let attempt = Instant::now();
         let answered = self.send(&url, &body).await;
-        let first_tried = due.first_tried.unwrap_or(tried);
-        let at = self.stage.elapsed();
+        let first_tried = due.first_tried.unwrap_or(attempt);
+        let at = self.shared.elapsed();
         let done = matches!(answered, Ok(StatusCode::OK));
         let given_up = !done && first_tried.elapsed() >= self.give_up;
-        self.stage.write(|journal| {
-            journal.stats.sent += 1;
+        self.shared.write(|recorder| {
+            recorder.stats.sent += 1;
             let failed = match answered {
                 Ok(StatusCode::OK) => {
-                    journal.acknowledge(due.notice, notice, body, self.stage.started_at, at);
+                    recorder.acknowledge(due.notice, notice, body, self.shared.started_at, at);
                     return;
                 }
                 Ok(status) => {
-                    journal.stats.refused += 1;
+                    recorder.stats.refused += 1;
                     format!("answered {}", status.as_u16())
                 }
                 Err(_) => {
-                    journal.stats.unanswered += 1;
+                    recorder.stats.unanswered += 1;
                     "not answered".to_owned()
                 }
             };
-            journal.stats.given_up += u64::from(given_up);
+            recorder.stats.given_up += u64::from(given_up);
             let then = if given_up {
                 "given up"
             } else {
                 "sent again soon"
             };
             let text = format!("{}: {failed}, {then}", name(&notice.says));
-            journal.tell(&notice.order, at, text);
+            recorder.tell(&notice.order, at, text);
         });
         if done || given_up {
             self.open.send_modify(|open| *open -= 1);
@@ -169,7 +169,7 @@ impl Post {
         }
     }
 
-    /// Where to send to, as soon as that is known.
+    /// Returns the destination as soon as one is set.
     async fn receiver(&self) -> Option<String> {
         let mut url = self.url.subscribe();
         let known = url.wait_for(Option::is_some).await.ok()?;
@@ -189,7 +189,7 @@ impl Post {
             .send()
             .await?;
         let status = response.status();
-        // Read to its end, the connection serves again.
+        // The connection can be reused once the body is read to its end.
         let _ = response.bytes().await;
         Ok(status)
     }

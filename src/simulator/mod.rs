@@ -1,26 +1,26 @@
-//! Plays Sinch on this machine, both sides: callbacks out, API in, with faults by seed.
+//! Plays Sinch on this machine, on both sides: it sends callbacks and serves the API, with faults by seed.
 //!
 //! - [`Script`] and [`Trouble`] say what to play and how badly.
-//! - [`World`] is the play itself, decided beforehand and pure: what becomes of each order, what is told
-//!   of it, and what Sinch answers. A simulation in simulated time needs nothing else.
+//! - [`World`] is the play itself, decided in advance and pure: the history of each order, its events, and
+//!   Sinch's answers. A simulation in simulated time needs nothing else.
 //! - [`Simulator`] performs it by the clock, over HTTP.
-//! - [`trial`] performs it in simulated time, on the pure rules, and judges them.
+//! - [`simulation`] performs it in simulated time, on the pure rules, and judges them.
 
 mod api;
 mod callbacks;
-mod journal;
 mod plan;
+mod recorder;
 mod script;
+pub mod simulation;
 #[cfg(test)]
 mod tests;
-pub mod trial;
 mod wire;
 mod world;
 
 pub use api::Outage;
-pub use journal::{Acknowledged, Ask, Stats};
+pub use recorder::{Acknowledged, ApiRequest, Stats};
 pub use script::{Script, Trouble};
-pub use world::{Life, Notice, Region, Reply, Says, World};
+pub use world::{OrderHistory, Region, Reply, Says, SimulatedEvent, World};
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,58 +34,58 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::api::Desk;
-use self::callbacks::Post;
-use self::journal::Journal;
+use self::api::ApiHandler;
+use self::callbacks::CallbackSender;
+use self::recorder::Recorder;
 use crate::order::{Id, State, Time};
 
-/// What a simulator needs.
+/// Everything that a simulator needs.
 #[derive(Debug)]
 pub struct Options {
-    /// What to play.
+    /// World to play.
     pub world: World,
-    /// Where the API listens. Port 0 takes any that is free.
+    /// Address on which the API listens. Port 0 takes any free port.
     pub listen: SocketAddr,
-    /// Where callbacks go. `None`: they wait until [`Simulator::set_callback_url`] says where.
+    /// Destination of callbacks. `None`: they wait until [`Simulator::set_callback_url`] sets one.
     pub callback_url: Option<String>,
-    /// What callbacks are signed with.
+    /// Secret with which callbacks are signed.
     pub secret: SecretString,
-    /// The id of the key that the API accepts.
+    /// Id of the key that the API accepts.
     pub key_id: String,
-    /// The key's secret.
+    /// Secret of that key.
     pub key_secret: SecretString,
-    /// Tells the time; asked once, at the start.
+    /// Clock, read once, at the start.
     pub now: fn() -> Time,
-    /// How many callbacks may be under way at once.
+    /// Maximum number of callbacks in flight at once.
     pub senders: usize,
-    /// How long after its first try a callback is tried again.
+    /// Time after the first attempt until which a callback is retried.
     pub give_up: Duration,
 }
 
-/// What both sides share: the world, where it stands, and what has happened.
-struct Stage {
+/// State that both sides share: the world, the time in it, and the record of what has happened.
+struct Shared {
     world: World,
     started_at: Time,
     began: Instant,
-    journal: Mutex<Journal>,
+    recorder: Mutex<Recorder>,
     stop: CancellationToken,
 }
 
-impl Stage {
+impl Shared {
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    fn write<T>(&self, note: impl FnOnce(&mut Journal) -> T) -> T {
-        note(&mut lock(&self.journal))
+    fn write<T>(&self, note: impl FnOnce(&mut Recorder) -> T) -> T {
+        note(&mut lock(&self.recorder))
     }
 }
 
 /// A running simulator. Dropping it stops it; [`Simulator::shutdown`] also waits.
 pub struct Simulator {
-    stage: Arc<Stage>,
-    desk: Arc<Desk>,
-    post: Arc<Post>,
+    shared: Arc<Shared>,
+    handler: Arc<ApiHandler>,
+    post: Arc<CallbackSender>,
     address: SocketAddr,
     tasks: TaskTracker,
     _stop: DropGuard,
@@ -97,17 +97,17 @@ impl Simulator {
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let stage = Arc::new(Stage {
-            journal: Mutex::new(Journal::new(&options.world)),
+        let shared = Arc::new(Shared {
+            recorder: Mutex::new(Recorder::new(&options.world)),
             world: options.world,
             started_at: (options.now)(),
             began: Instant::now(),
             stop: stop.clone(),
         });
         let basic = wire::basic(&options.key_id, options.key_secret.expose_secret());
-        let desk = Arc::new(Desk::new(stage.clone(), basic));
-        let post = Post::new(
-            stage.clone(),
+        let handler = Arc::new(ApiHandler::new(shared.clone(), basic));
+        let post = CallbackSender::new(
+            shared.clone(),
             options.callback_url,
             options.secret,
             options.give_up,
@@ -115,7 +115,7 @@ impl Simulator {
         let post = Arc::new(post.map_err(io::Error::other)?);
 
         let tasks = TaskTracker::new();
-        let api = axum::serve(listener, api::router(desk.clone()))
+        let api = axum::serve(listener, api::router(handler.clone()))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         tasks.spawn(async move { api.await });
         for _ in 0..options.senders.max(1) {
@@ -123,8 +123,8 @@ impl Simulator {
         }
         tasks.close();
         Ok(Simulator {
-            stage,
-            desk,
+            shared,
+            handler,
             post,
             address,
             tasks,
@@ -132,93 +132,93 @@ impl Simulator {
         })
     }
 
-    /// The base address of the API, without a trailing slash.
+    /// Base address of the API, without a trailing slash.
     pub fn api_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The address of the token endpoint.
+    /// Address of the token endpoint.
     pub fn token_url(&self) -> String {
         format!("http://{}/oauth2/token", self.address)
     }
 
-    /// What is played.
+    /// World that is played.
     pub fn world(&self) -> &World {
-        &self.stage.world
+        &self.shared.world
     }
 
-    /// When it began, by the clock that the options gave: offsets count from here.
+    /// Time of the start, by the clock that the options gave: offsets count from here.
     pub fn started_at(&self) -> Time {
-        self.stage.started_at
+        self.shared.started_at
     }
 
-    /// How long it has been playing.
+    /// Time since the start.
     pub fn elapsed(&self) -> Duration {
-        self.stage.elapsed()
+        self.shared.elapsed()
     }
 
-    /// The state in which each order ends.
+    /// Final state of each order.
     pub fn truth(&self) -> BTreeMap<Id, State> {
-        self.stage.world.truth()
+        self.shared.world.truth()
     }
 
-    /// Waits until every history is at its end and every callback is answered 200 or given up. Where
-    /// there is nobody to call, histories alone count.
+    /// Waits until every history is at its end and every callback is answered 200 or abandoned. Without a
+    /// receiver, the histories alone count.
     pub async fn played_out(&self) {
-        sleep_until(self.stage.began + self.stage.world.end()).await;
+        sleep_until(self.shared.began + self.shared.world.end()).await;
         self.post.finished().await;
     }
 
-    /// Says where callbacks go from now on; `None`: nowhere, they wait.
+    /// Sets the destination of callbacks from now on. `None`: they wait.
     pub fn set_callback_url(&self, url: Option<String>) {
         self.post.set_url(url);
     }
 
     /// Makes the API fail as a whole, or work again.
     pub fn set_outage(&self, outage: Outage) {
-        self.desk.set_outage(outage);
+        self.handler.set_outage(outage);
     }
 
-    /// Forgets every token that it gave out.
+    /// Forgets every token that the simulator issued.
     pub fn revoke_tokens(&self) {
-        self.desk.revoke_tokens();
+        self.handler.revoke_tokens();
     }
 
-    /// Decides the next reply about an order of this world, before chance does. Several are used up one
-    /// after the other.
+    /// Sets the next reply about an order of this world; it precedes the random ones. Several are used up in
+    /// the order in which they were set.
     pub fn push_reply(&self, order: &Id, reply: Reply) {
-        self.desk.push_reply(order, reply);
+        self.handler.push_reply(order, reply);
     }
 
-    /// Every event that was answered 200, once each.
+    /// Every event that the receiver answered 200, once each.
     pub fn acknowledged(&self) -> Vec<Acknowledged> {
-        self.stage.write(|journal| journal.acknowledged())
+        self.shared.write(|recorder| recorder.acknowledged())
     }
 
-    /// Every question for an order, in the order in which they came, whatever was answered.
-    pub fn asks(&self) -> Vec<Ask> {
-        self.stage.write(|journal| journal.asks.clone())
+    /// Every fetch of an order, in the order of arrival, whatever the answer was.
+    pub fn asks(&self) -> Vec<ApiRequest> {
+        self.shared.write(|recorder| recorder.asks.clone())
     }
 
-    /// The counts so far.
+    /// Counts so far.
     pub fn stats(&self) -> Stats {
-        self.stage.write(|journal| journal.stats.clone())
+        self.shared.write(|recorder| recorder.stats.clone())
     }
 
-    /// What was done to an order so far, in words.
+    /// Story of an order so far, in words.
     pub fn story(&self, order: &Id) -> Vec<(Duration, String)> {
-        let now = self.stage.elapsed();
-        self.stage.write(|journal| journal.story(order, now))
+        let now = self.shared.elapsed();
+        self.shared.write(|recorder| recorder.story(order, now))
     }
 
-    /// Stops both sides: what is being sent is dropped, what is being asked is answered.
+    /// Stops both sides: callbacks in flight are dropped, requests in flight are answered.
     pub async fn shutdown(self) {
-        self.stage.stop.cancel();
+        self.shared.stop.cancel();
         self.tasks.wait().await;
     }
 }
 
-/// What a panic elsewhere left behind is still good enough to read.
+/// Locks the mutex; state left behind by a panic elsewhere is still good enough to read.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

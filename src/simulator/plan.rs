@@ -1,4 +1,4 @@
-//! How chance makes a world: histories first, then what is told of them.
+//! Makes a random world: histories first, then their events.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use fastrand::Rng;
 
 use super::script::{Script, Trouble};
 use super::wire;
-use super::world::{Life, Notice, Region, Says, hit};
+use super::world::{OrderHistory, Region, Says, SimulatedEvent, hit};
 use crate::order::{Id, State, Time};
 
-/// The ways that orders go. The first of a world take one each, so that even a small one has them all.
+/// Courses that orders take. The first orders of a world take one each, so that even a small world has all.
 #[derive(Clone, Copy)]
 enum Way {
     /// Examined and completed.
     Smooth,
-    /// The same within a second: no examination to speak of.
+    /// Examined and completed within a second, so that the examination hardly shows.
     Fast,
     /// Blocked once or more, then completed.
     Blocked,
@@ -22,7 +22,7 @@ enum Way {
     Refused,
     /// Blocked, and never corrected.
     Abandoned,
-    /// Never submitted.
+    /// Never submitted, so that the reservation expires.
     Unsubmitted,
 }
 
@@ -69,9 +69,10 @@ impl Way {
             }
             Way::Abandoned => {
                 states.extend(blocked);
-                states.push(match rng.bool() {
-                    true => State::Rejected,
-                    false => State::Expired,
+                states.push(if rng.bool() {
+                    State::Rejected
+                } else {
+                    State::Expired
                 });
             }
             Way::Unsubmitted => states.push(State::Expired),
@@ -80,17 +81,17 @@ impl Way {
     }
 }
 
-/// The histories.
-pub(super) fn lives(rng: &mut Rng, script: &Script) -> Vec<Life> {
+/// Makes the histories.
+pub(super) fn lives(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {
             let way = Way::choose(rng, n);
-            life(rng, script, way)
+            history(rng, script, way)
         })
         .collect()
 }
 
-fn life(rng: &mut Rng, script: &Script, way: Way) -> Life {
+fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
     let trouble = &script.trouble;
     let mut states = way.states(rng);
     if hit(rng, trouble.reopened) {
@@ -127,15 +128,17 @@ fn life(rng: &mut Rng, script: &Script, way: Way) -> Life {
         0 => rng.u16(2..=5),
         _ => 1,
     };
-    Life {
+    OrderHistory {
         id: order_id(rng, created),
         history,
         expires,
         gone_at: expired_at.filter(|_| forgotten).map(|at| at + remains),
-        fraction_digits: match hit(rng, trouble.coarse) {
-            true => 0,
-            false if rng.bool() => 3,
-            false => 6,
+        fraction_digits: if hit(rng, trouble.coarse) {
+            0
+        } else if rng.bool() {
+            3
+        } else {
+            6
         },
         region,
         numbers: (first..first + quantity)
@@ -144,11 +147,11 @@ fn life(rng: &mut Rng, script: &Script, way: Way) -> Life {
     }
 }
 
-/// A reservation lasts this long, as Sinch says.
+/// Minimum duration of a reservation, as Sinch documents it.
 const RESERVED_MIN: Duration = Duration::from_secs(30 * 60);
 const RESERVED_MAX: Duration = Duration::from_secs(48 * 3600);
 
-/// An id that looks like Sinch's and sorts by creation. Its day is made up: the same seed shall make
+/// Makes an id that looks like Sinch's and sorts by creation. Its day is fixed: the same seed must make
 /// the same ids on any day.
 fn order_id(rng: &mut Rng, created: Duration) -> Id {
     const NEW_YEAR_2026: Time = Time(1_767_225_600_000_000);
@@ -156,7 +159,7 @@ fn order_id(rng: &mut Rng, created: Duration) -> Id {
     Id::new(text).expect("an ULID is a safe id")
 }
 
-/// When each of `n` states is entered, the first at `created`. Each after the one before.
+/// Offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
 fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, hasty: f64) -> Vec<Duration> {
     let mut times: Vec<Duration> = (1..n).map(|_| between(rng, created, span)).collect();
     times.sort_unstable();
@@ -167,41 +170,45 @@ fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, hasty: f64)
         if hit(rng, hasty) {
             times[i] = times[i].min(soon);
         }
-        // Two that fell together still come one after the other.
+        // Two equal times are set one microsecond apart.
         times[i] = times[i].max(times[i - 1] + Duration::from_micros(1));
     }
     times
 }
 
-/// Whole microseconds, as the program's times are.
+/// Random span in whole microseconds, the unit of the program's times.
 fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
     let span = to.saturating_sub(from).mul_f64(rng.f64());
     from + Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// What is told of them, order by order.
-pub(super) fn notices(rng: &mut Rng, trouble: &Trouble, lives: &[Life]) -> Vec<Notice> {
+/// Makes the events of the histories, order by order.
+pub(super) fn notices(
+    rng: &mut Rng,
+    trouble: &Trouble,
+    lives: &[OrderHistory],
+) -> Vec<SimulatedEvent> {
     lives
         .iter()
-        .flat_map(|life| {
-            let mut notices = of_states(rng, trouble, life);
-            notices.extend(besides(rng, trouble, life));
+        .flat_map(|history| {
+            let mut notices = of_states(rng, trouble, history);
+            notices.extend(besides(rng, trouble, history));
             notices
         })
         .collect()
 }
 
-/// The events of the order itself: one for each state but CREATED.
-fn of_states(rng: &mut Rng, trouble: &Trouble, life: &Life) -> Vec<Notice> {
-    let told = life
+/// Makes the events of the order itself: one for each state but CREATED.
+fn of_states(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
+    let told = history
         .history
         .iter()
         .filter(|(_, state)| *state != State::Created);
-    let mut notices: Vec<Notice> = told
-        .map(|(at, state)| notice(rng, trouble, life, *at, Says::State(*state)))
+    let mut notices: Vec<SimulatedEvent> = told
+        .map(|(at, state)| notice(rng, trouble, history, *at, Says::State(*state)))
         .collect();
-    // A forgotten order cannot be asked for any more, and a final one nobody keeps asking for.
-    let unasked = life.gone_at.is_some() || life.is_reopened();
+    // A forgotten order can no longer be fetched, and a final one is not fetched for ever.
+    let unasked = history.gone_at.is_some() || history.is_reopened();
     let must_tell_last = !trouble.lose_last || trouble.reachable && unasked;
     if must_tell_last && let Some(last) = notices.last_mut() {
         spare(rng, last);
@@ -215,39 +222,45 @@ fn of_states(rng: &mut Rng, trouble: &Trouble, life: &Life) -> Vec<Notice> {
     notices
 }
 
-/// What else comes on the order's URL.
-fn besides(rng: &mut Rng, trouble: &Trouble, life: &Life) -> Vec<Notice> {
+/// Makes the other events that come on the order's URL.
+fn besides(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
     let mut notices = Vec::new();
-    let completed = life
+    let completed = history
         .history
         .iter()
         .find(|(_, state)| *state == State::Completed);
     if let Some((at, _)) = completed
         && hit(rng, trouble.numbers)
     {
-        for number in life.numbers.clone() {
+        for number in history.numbers.clone() {
             let at = *at + between(rng, Duration::ZERO, Duration::from_secs(1));
             let succeeded = rng.u8(0..5) > 0;
             let says = Says::Number { number, succeeded };
-            notices.push(notice(rng, trouble, life, at, says));
+            notices.push(notice(rng, trouble, history, at, says));
         }
     }
-    if let Some((at, _)) = life.history.last()
+    if let Some((at, _)) = history.history.last()
         && hit(rng, trouble.unreadable)
     {
-        let mut gibberish = notice(rng, trouble, life, *at, Says::Gibberish);
+        let mut gibberish = notice(rng, trouble, history, *at, Says::Gibberish);
         spare(rng, &mut gibberish);
         notices.push(gibberish);
     }
     notices
 }
 
-fn notice(rng: &mut Rng, trouble: &Trouble, life: &Life, at: Duration, says: Says) -> Notice {
+fn notice(
+    rng: &mut Rng,
+    trouble: &Trouble,
+    history: &OrderHistory,
+    at: Duration,
+    says: Says,
+) -> SimulatedEvent {
     let mut first = at + prompt(rng);
     if hit(rng, trouble.delayed) {
         // Most delays are short and a few very long, as with retries.
         let longest = trouble.delay_max.mul_f64(rng.f64());
-        first += between(rng, Notice::PROMPT_MAX, longest);
+        first += between(rng, SimulatedEvent::PROMPT_MAX, longest);
     }
     let mut sent_at = vec![first];
     if hit(rng, trouble.doubled) {
@@ -258,12 +271,13 @@ fn notice(rng: &mut Rng, trouble: &Trouble, life: &Life, at: Duration, says: Say
         sent_at.clear();
     }
     let skew_max = i64::try_from(trouble.skew_max.as_micros()).unwrap_or(i64::MAX / 2);
-    let skew_micros = match hit(rng, trouble.skewed) {
-        true => rng.i64(-skew_max..=skew_max),
-        false => 0,
+    let skew_micros = if hit(rng, trouble.skewed) {
+        rng.i64(-skew_max..=skew_max)
+    } else {
+        0
     };
-    Notice {
-        order: life.id.clone(),
+    SimulatedEvent {
+        order: history.id.clone(),
         says,
         at,
         skew_micros,
@@ -272,14 +286,14 @@ fn notice(rng: &mut Rng, trouble: &Trouble, life: &Life, at: Duration, says: Say
     }
 }
 
-/// Sends what was lost after all.
-fn spare(rng: &mut Rng, notice: &mut Notice) {
+/// Sends the event after all if it was lost.
+fn spare(rng: &mut Rng, notice: &mut SimulatedEvent) {
     if notice.sent_at.is_empty() {
         notice.sent_at.push(notice.at + prompt(rng));
     }
 }
 
-/// What a callback takes that nothing holds up.
+/// Random time that a callback takes without a delay.
 fn prompt(rng: &mut Rng) -> Duration {
-    between(rng, Duration::from_millis(5), Notice::PROMPT_MAX)
+    between(rng, Duration::from_millis(5), SimulatedEvent::PROMPT_MAX)
 }

@@ -1,19 +1,19 @@
-//! What a simulated Sinch is to play, and how badly it behaves.
+//! Script of a simulated Sinch: what it plays, and how badly it behaves.
 
 use std::time::Duration;
 
 use crate::order::Id;
 
-/// What to play.
+/// Orders to play, and the trouble that they meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// The project that all orders belong to.
+    /// Project of all orders.
     pub project: Id,
-    /// How many orders.
+    /// Number of orders.
     pub orders: usize,
-    /// Every history plays within this span; callbacks may trail it.
+    /// Span within which every history plays; callbacks may arrive after it.
     pub span: Duration,
-    /// What goes wrong on the way.
+    /// Trouble on the way.
     pub trouble: Trouble,
 }
 
@@ -29,67 +29,67 @@ impl Script {
     }
 }
 
-/// What goes wrong, and how often. Rates are probabilities, 0 to 1.
+/// Kinds of trouble and their rates. Rates are probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trouble {
-    /// Per event: it is never sent.
+    /// Rate of events that are never sent.
     pub lost: f64,
-    /// Whether the last event of an order may be lost: its outcome is then learnt by asking alone.
+    /// `true` if the last event of an order may be lost: its outcome is then learnt by a fetch alone.
     pub lose_last: bool,
-    /// Whether the events are spared without which nobody could know the truth: one of each order, and
+    /// `true` if the events without which the truth could not be known are never lost: one of each order, and
     /// the last of an order that Sinch forgets or re-opens.
     pub reachable: bool,
-    /// Per event: it is sent twice, byte by byte the same.
+    /// Rate of events that are sent twice, with the same bytes.
     pub doubled: f64,
-    /// Per event: it is sent late, so that later ones overtake it.
+    /// Rate of events that are sent late, so that later ones overtake them.
     pub delayed: f64,
-    /// The longest delay; most are much shorter.
+    /// Maximum delay; most are much shorter.
     pub delay_max: Duration,
-    /// Per event: Sinch's clock was off when it made the time stamp.
+    /// Rate of events whose time stamp Sinch made with a wrong clock.
     pub skewed: f64,
-    /// The most that it was off, either way.
+    /// Maximum error of that clock, either way.
     pub skew_max: Duration,
-    /// Per change of state: it follows the one before within less than half a second.
+    /// Rate of changes of state that follow the one before within less than half a second.
     pub hasty: f64,
-    /// Per order: its `updateTime` is in whole seconds. Never mixed within an order, for two
+    /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, for two
     /// resolutions side by side would make time run backwards.
     pub coarse: f64,
-    /// Per order: its final state is left again, which Sinch says does not happen.
+    /// Rate of orders that leave their final state again, which Sinch says does not happen.
     pub reopened: f64,
-    /// Per completed order: events about its numbers come on the same URL.
+    /// Rate of completed orders with events about their numbers on the same URL.
     pub numbers: f64,
-    /// Per order: a callback comes whose body nobody can read.
+    /// Rate of orders with a callback whose body is unreadable.
     pub unreadable: f64,
-    /// Per question: the answer shows the order as it was.
+    /// Rate of fetches whose answer shows the order as it was.
     pub stale: f64,
-    /// The longest ago that a stale answer shows.
+    /// Maximum staleness of such an answer.
     pub staleness: Duration,
-    /// Per question: the answer shows the order as it was longer ago than that, against all promises.
+    /// Rate of fetches whose answer is staler than that, against all promises.
     pub beyond: f64,
-    /// The longest ago that such an answer shows.
+    /// Maximum staleness of such an answer.
     pub beyond_max: Duration,
-    /// Per answer that is stale, in either way: it was caught at one of the changes within that span,
-    /// as by a cache. So it shows states, too, that lasted but an instant.
+    /// Rate of stale answers, of either kind, that were caught at one of the changes within that span, as by
+    /// a cache. So they also show states that lasted only an instant.
     pub caught: f64,
-    /// Per question: the answer says that the state is unspecified.
+    /// Rate of fetches whose answer says that the state is unspecified.
     pub unspecified: f64,
-    /// Per question about a young order: 404, as from a replica that lags behind.
+    /// Rate of fetches of a young order that get 404, as from a replica that lags behind.
     pub missing_young: f64,
-    /// Until what age an order is young.
+    /// Age up to which an order is young.
     pub young: Duration,
-    /// Per expired order: Sinch soon forgets it and answers 404.
+    /// Rate of expired orders that Sinch soon forgets and answers with 404.
     pub gone_expired: f64,
-    /// Per question: 401, though the token is good.
+    /// Rate of fetches that get 401, though the token is good.
     pub unauthorized: f64,
-    /// Per question: 429.
+    /// Rate of fetches that get 429.
     pub throttled: f64,
     /// `Retry-After` of a 429.
     pub retry_after: Duration,
-    /// Per question: 500 or a gateway's 502 to 504.
+    /// Rate of fetches that get 500, or a gateway's 502 to 504.
     pub broken: f64,
-    /// Per question: the answer is right, but late.
+    /// Rate of fetches whose answer is right, but late.
     pub slow: f64,
-    /// How late.
+    /// Delay of such an answer.
     pub slow_by: Duration,
 }
 
@@ -128,8 +128,8 @@ impl Trouble {
         }
     }
 
-    /// Every kind of trouble, in a measure from which agreement can be watched to come back: the last
-    /// event of an order always arrives, and a final state stays.
+    /// Every kind of trouble, mild enough to watch agreement return: the last event of an order always
+    /// arrives, and a final state stays.
     pub fn demo() -> Trouble {
         Trouble {
             lost: 0.2,
@@ -157,7 +157,7 @@ impl Trouble {
         }
     }
 
-    /// The worst that the rules are meant to bear: the model by which they were measured. Its delays of
+    /// Worst trouble that the rules are meant to bear: the model by which they were measured. Its delays of
     /// up to a day are for simulated time; shorten them to play it by the clock.
     pub fn hostile() -> Trouble {
         Trouble {

@@ -1,4 +1,4 @@
-//! The world by itself.
+//! Tests of the world by itself.
 
 mod http;
 
@@ -61,22 +61,22 @@ fn histories_take_legal_steps_within_the_span() {
         for script in [Script::demo(project()), hostile()] {
             let world = World::new(seed, &script);
             assert_eq!(world.orders().count(), script.orders, "seed {seed}");
-            for life in world.orders() {
-                let context = format!("seed {seed}, order {}: {:?}", life.id, life.history);
-                assert_eq!(life.history[0].1, State::Created, "{context}");
-                for step in life.history.windows(2) {
+            for history in world.orders() {
+                let context = format!("seed {seed}, order {}: {:?}", history.id, history.history);
+                assert_eq!(history.history[0].1, State::Created, "{context}");
+                for step in history.history.windows(2) {
                     let [(before, from), (after, to)] = [step[0], step[1]];
                     assert!(before < after, "{context}");
                     assert!(from.is_final() || from.may_become(to), "{context}");
                 }
-                let reopened = life.is_reopened();
+                let reopened = history.is_reopened();
                 assert!(!reopened || script.trouble.reopened > 0.0, "{context}");
-                let (last, state) = life.history[life.history.len() - 1];
+                let (last, state) = history.history[history.history.len() - 1];
                 assert!(last <= script.span + Duration::from_millis(1), "{context}");
                 assert!(state.is_final() || reopened, "{context}");
-                assert_eq!(life.state_at(last), life.final_state(), "{context}");
+                assert_eq!(history.state_at(last), history.final_state(), "{context}");
                 assert!(
-                    life.created() < life.expires || life.expires.is_none(),
+                    history.created() < history.expires || history.expires.is_none(),
                     "{context}"
                 );
             }
@@ -88,9 +88,13 @@ fn histories_take_legal_steps_within_the_span() {
 fn what_asking_cannot_show_is_told() {
     for seed in SEEDS {
         let world = World::new(seed, &hostile());
-        let unasked = |life: &&Life| life.gone_at.is_some() || life.is_reopened();
-        for life in world.orders().filter(unasked) {
-            assert!(last_is_told(&world, life), "seed {seed}, order {}", life.id);
+        let unasked = |history: &&OrderHistory| history.gone_at.is_some() || history.is_reopened();
+        for history in world.orders().filter(unasked) {
+            assert!(
+                last_is_told(&world, history),
+                "seed {seed}, order {}",
+                history.id
+            );
         }
     }
 }
@@ -98,7 +102,7 @@ fn what_asking_cannot_show_is_told() {
 #[test]
 fn ids_sort_by_creation() {
     let world = World::new(3, &hostile());
-    let created: Vec<_> = world.orders().map(Life::created).collect();
+    let created: Vec<_> = world.orders().map(OrderHistory::created).collect();
     assert!(created.is_sorted());
 }
 
@@ -109,8 +113,12 @@ fn every_order_is_heard_of_and_the_last_event_arrives_where_it_must() {
         worst.lost = 0.9;
         let world = World::new(seed, &script(100, secs(10), worst.clone()));
         let heard = heard_of(&world);
-        for life in world.orders() {
-            assert!(heard.contains(&life.id), "seed {seed}, order {}", life.id);
+        for history in world.orders() {
+            assert!(
+                heard.contains(&history.id),
+                "seed {seed}, order {}",
+                history.id
+            );
         }
 
         worst.reachable = false;
@@ -119,17 +127,21 @@ fn every_order_is_heard_of_and_the_last_event_arrives_where_it_must() {
 
         worst.lose_last = false;
         let world = World::new(seed, &script(100, secs(10), worst));
-        for life in world.orders() {
-            assert!(last_is_told(&world, life), "seed {seed}, order {}", life.id);
+        for history in world.orders() {
+            assert!(
+                last_is_told(&world, history),
+                "seed {seed}, order {}",
+                history.id
+            );
         }
     }
 }
 
-fn last_is_told(world: &World, life: &Life) -> bool {
-    let last = life.history.last().map(|(at, _)| *at);
+fn last_is_told(world: &World, history: &OrderHistory) -> bool {
+    let last = history.history.last().map(|(at, _)| *at);
     world.notices().iter().any(|notice| {
         let sent = matches!(notice.says, Says::State(_)) && !notice.sent_at.is_empty();
-        notice.order == life.id && Some(notice.at) == last && sent
+        notice.order == history.id && Some(notice.at) == last && sent
     })
 }
 
@@ -141,7 +153,7 @@ fn heard_of(world: &World) -> BTreeSet<Id> {
     sent.map(|notice| notice.order.clone()).collect()
 }
 
-/// The kinds of trouble that the world met, where every order is asked for some times.
+/// Kinds of trouble that the world met, where every order is fetched several times.
 fn kinds_met(world: &World) -> BTreeSet<&'static str> {
     let mut met = BTreeSet::new();
     let mut meet = |kind, met_now: bool| {
@@ -158,17 +170,17 @@ fn kinds_met(world: &World) -> BTreeSet<&'static str> {
         meet("number", matches!(notice.says, Says::Number { .. }));
         meet("gibberish", notice.says == Says::Gibberish);
     }
-    for life in world.orders() {
-        for step in life.history.windows(2) {
+    for history in world.orders() {
+        for step in history.history.windows(2) {
             meet("reopened", step[0].1.is_final());
             meet("hasty", step[1].0 - step[0].0 < secs(1));
         }
-        meet("coarse", life.fraction_digits == 0);
-        meet("fine", life.fraction_digits > 0);
-        meet("gone", life.gone_at.is_some());
-        let mut rng = world.dice(life);
-        for (at, _) in &life.history {
-            match world.answer(life, *at + Duration::from_millis(500), &mut rng) {
+        meet("coarse", history.fraction_digits == 0);
+        meet("fine", history.fraction_digits > 0);
+        meet("gone", history.gone_at.is_some());
+        let mut rng = world.dice(history);
+        for (at, _) in &history.history {
+            match world.answer(history, *at + Duration::from_millis(500), &mut rng) {
                 Reply::True => meet("true", true),
                 Reply::Stale(_) => meet("stale", true),
                 Reply::Slow(_) => meet("slow", true),
@@ -216,8 +228,8 @@ fn callbacks_say_what_the_history_says() {
                 assert_eq!(status, Status::Known(*state));
                 assert_eq!(said_at, Some(notice.said_at(START)), "{body}");
                 assert_eq!(callback.event_id, Some(notice.event_id(START)));
-                let life = world.order(&order).expect("an order of the world");
-                assert_eq!(life.state_at(notice.at), Some(*state));
+                let history = world.order(&order).expect("an order of the world");
+                assert_eq!(history.state_at(notice.at), Some(*state));
             }
             (Says::Number { .. }, Content::Other { resource_type }) => {
                 assert_eq!(resource_type, "ACTIVE_NUMBER");
@@ -231,9 +243,9 @@ fn callbacks_say_what_the_history_says() {
 #[test]
 fn replies_show_the_order_as_they_should() {
     let history = vec![(secs(2), State::Created), (secs(5), State::Expired)];
-    let mut life = Life::new(id("o1"), history);
-    life.fraction_digits = 0;
-    life.gone_at = Some(secs(9));
+    let mut history = OrderHistory::new(id("o1"), history);
+    history.fraction_digits = 0;
+    history.gone_at = Some(secs(9));
     let found = |state, micros| {
         Some(Answer::Found(Snapshot {
             state,
@@ -268,7 +280,7 @@ fn replies_show_the_order_as_they_should() {
             found(Status::Unknown("PAUSED".to_owned()), 1_770_091_508_000_000),
         ),
     ] {
-        let mut answer = life.shown(secs(asked), &reply, START);
+        let mut answer = history.shown(secs(asked), &reply, START);
         if let Some(Answer::Found(snapshot)) = &mut answer {
             let sent = START.plus(secs(asked)).0;
             let whole = Time(sent - sent.rem_euclid(1_000_000));

@@ -1,14 +1,14 @@
-//! The bytes that Sinch would send. Private structs, in the order of its documentation.
+//! Bytes that Sinch would send. Private structs, in the order of its documentation.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use jiff::{Timestamp, tz::Offset};
 
-use super::world::{Life, Notice, Says};
+use super::world::{OrderHistory, Says, SimulatedEvent};
 use crate::order::{Id, Snapshot, Status, Time};
 
-/// An id like Sinch's: a lower-case ULID of this time.
+/// Makes an id like Sinch's: a lower-case ULID of this time.
 pub(super) fn ulid(at: Time, salt: u128) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let millis = u128::try_from(at.0.div_euclid(1000)).unwrap_or(0);
@@ -19,7 +19,7 @@ pub(super) fn ulid(at: Time, salt: u128) -> String {
         .collect()
 }
 
-/// A time as the API writes it.
+/// Formats a time as the API writes it.
 fn zulu(at: Time, fraction_digits: u32) -> String {
     match Timestamp::from_microsecond(at.0) {
         Ok(at) => format!("{at:.*}", fraction_digits as usize),
@@ -27,7 +27,7 @@ fn zulu(at: Time, fraction_digits: u32) -> String {
     }
 }
 
-/// A time as callbacks write it: nine fraction digits and no zone.
+/// Formats a time as callbacks write it: nine fraction digits and no zone.
 fn zoneless(at: Time, nanos: u128) -> String {
     let exact = i128::from(at.0) * 1000 + (nanos % 1000) as i128;
     match Timestamp::from_nanosecond(exact) {
@@ -46,13 +46,13 @@ struct Callback<'a> {
     resource_type: &'static str,
     event_type: &'static str,
     status: &'static str,
-    /// Absent and `null` mean the same; Sinch does both.
+    /// Failure code: absent and `null` mean the same; Sinch sends both.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<Value>,
 }
 
-/// The body of a notice's callbacks.
-pub(super) fn callback(notice: &Notice, project: &Id, started_at: Time) -> String {
+/// Body of an event's callbacks.
+pub(super) fn callback(notice: &SimulatedEvent, project: &Id, started_at: Time) -> String {
     let event_id = notice.event_id(started_at);
     let timestamp = zoneless(notice.said_at(started_at), notice.salt >> 80);
     let nulls = notice.salt.is_multiple_of(4).then_some(Value::Null);
@@ -76,12 +76,13 @@ pub(super) fn callback(notice: &Notice, project: &Id, started_at: Time) -> Strin
             resource_type: "ACTIVE_NUMBER",
             event_type: "PROVISIONING_TO_SMS_PLATFORM",
             status: if *succeeded { "SUCCEEDED" } else { "FAILED" },
-            failure_code: match succeeded {
-                true => nulls,
-                false => Some(json!("SMS_PROVISIONING_FAILED")),
+            failure_code: if *succeeded {
+                nulls
+            } else {
+                Some(json!("SMS_PROVISIONING_FAILED"))
             },
         },
-        // Each with its id, so that no two are the same bytes.
+        // Each body contains its id, so that no two have the same bytes.
         Says::Gibberish => {
             return match notice.salt % 3 {
                 0 => format!("{{\"eventId\":\"{event_id}\",\"timestamp\":\"{timestamp}"),
@@ -111,10 +112,10 @@ struct NumberOrder<'a> {
     fulfilment: Option<Value>,
 }
 
-/// An order as the API shows it; with `extra`, also a property that no documentation knows.
+/// Body of an order as the API shows it; with `extra`, also a property that no documentation mentions.
 pub(super) fn order(
     project: &Id,
-    life: &Life,
+    history: &OrderHistory,
     snapshot: &Snapshot,
     started_at: Time,
     extra: bool,
@@ -133,26 +134,26 @@ pub(super) fn order(
     };
     text(&NumberOrder {
         project_id: project.as_str(),
-        id_number_order: life.id.as_str(),
-        region_code: life.region.code,
+        id_number_order: history.id.as_str(),
+        region_code: history.region.code,
         state: match &snapshot.state {
             Status::Known(state) => state.as_str(),
             Status::Unknown(word) => word,
         },
-        number_type: life.region.number_type,
-        order_numbers: life.numbers.iter().map(number).collect(),
+        number_type: history.region.number_type,
+        order_numbers: history.numbers.iter().map(number).collect(),
         sms_configuration: json!({"servicePlanId": "simulated-service-plan"}),
         voice_configuration: None,
         expire_time: snapshot.expires_at.map(|at| zulu(at, 6)),
-        create_time: life
+        create_time: history
             .created()
-            .map(|at| zulu(started_at.plus(at), life.fraction_digits)),
-        update_time: zulu(snapshot.updated_at, life.fraction_digits),
+            .map(|at| zulu(started_at.plus(at), history.fraction_digits)),
+        update_time: zulu(snapshot.updated_at, history.fraction_digits),
         fulfilment: extra.then(|| json!({"carrier": "simulated", "steps": [1, 2]})),
     })
 }
 
-/// An error as the API words it.
+/// Body of an error as the API words it.
 pub(super) fn error(code: u16, message: &str, order: Option<&str>) -> String {
     let status = match code {
         400 => "INVALID_ARGUMENT",
@@ -173,13 +174,13 @@ pub(super) fn error(code: u16, message: &str, order: Option<&str>) -> String {
         .to_string()
 }
 
-/// The token endpoint's answer.
+/// Answer of the token endpoint.
 pub(super) fn token(access_token: &str) -> String {
     json!({"access_token": access_token, "expires_in": 3599, "scope": "", "token_type": "bearer"})
         .to_string()
 }
 
-/// `Basic` authorization, as RFC 7617 has it.
+/// `Basic` authorization header of RFC 7617.
 pub(super) fn basic(user: &str, password: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut header = String::from("Basic ");
@@ -188,9 +189,10 @@ pub(super) fn basic(user: &str, password: &str) -> String {
             bits << 8 | usize::from(chunk.get(i).copied().unwrap_or(0))
         });
         for place in 0..4 {
-            header.push(match place <= chunk.len() {
-                true => char::from(DIGITS[bits >> (18 - 6 * place) & 63]),
-                false => '=',
+            header.push(if place <= chunk.len() {
+                char::from(DIGITS[bits >> (18 - 6 * place) & 63])
+            } else {
+                '='
             });
         }
     }
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn basic_agrees_with_the_standard() {
-        // The example of RFC 7617, and every length of padding.
+        // Example of RFC 7617, and every length of padding.
         assert_eq!(
             basic("Aladdin", "open sesame"),
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn ulids_carry_their_time_and_sort_by_it() {
-        // A time and its digits from the tests of the ULID reference.
+        // Time and digits from the tests of the ULID reference.
         let id = ulid(Time(1_469_918_176_385_000), 7);
         assert_eq!((id.len(), &id[..10]), (26, "01aryz6s41"));
         assert!(id < ulid(Time(1_469_918_176_386_000), 0));

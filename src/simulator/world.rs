@@ -1,8 +1,8 @@
-//! A world: what really becomes of each order, and what Sinch will say of it.
+//! A world: the real history of each order, and what Sinch will say of it.
 //!
 //! Pure, like [`crate::order`]: the same seed and script make the same world. All times in it are
-//! offsets from a start that is given only when something is put into words, so a world can be played
-//! by the clock or in simulated time.
+//! offsets from a start. The start is given only when something is put into words, so a world can be
+//! played by the clock or in simulated time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,12 +20,12 @@ pub struct World {
     seed: u64,
     project: Id,
     trouble: Trouble,
-    orders: BTreeMap<Id, Life>,
-    notices: Vec<Notice>,
+    orders: BTreeMap<Id, OrderHistory>,
+    notices: Vec<SimulatedEvent>,
 }
 
 impl World {
-    /// The world that this seed makes of the script.
+    /// Makes the world of this seed and script.
     pub fn new(seed: u64, script: &Script) -> World {
         let mut rng = Rng::with_seed(seed);
         let lives = plan::lives(&mut rng, script);
@@ -36,84 +36,84 @@ impl World {
             trouble: script.trouble.clone(),
             orders: lives
                 .into_iter()
-                .map(|life| (life.id.clone(), life))
+                .map(|history| (history.id.clone(), history))
                 .collect(),
             notices,
         }
     }
 
-    /// A world of hand-written orders, without trouble and, until [`World::tell`], without callbacks.
-    pub fn from_orders(project: Id, orders: impl IntoIterator<Item = Life>) -> World {
+    /// Makes a world of hand-written orders, without trouble and, until [`World::tell`], without callbacks.
+    pub fn from_orders(project: Id, orders: impl IntoIterator<Item = OrderHistory>) -> World {
         World {
             seed: 0,
             project,
             trouble: Trouble::none(),
             orders: orders
                 .into_iter()
-                .map(|life| (life.id.clone(), life))
+                .map(|history| (history.id.clone(), history))
                 .collect(),
             notices: Vec::new(),
         }
     }
 
     /// Adds an event to be sent.
-    pub fn tell(&mut self, notice: Notice) {
+    pub fn tell(&mut self, notice: SimulatedEvent) {
         self.notices.push(notice);
     }
 
-    /// The seed that made it: what to print when something fails.
+    /// Seed that made the world; a failing test prints it.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The project that all orders belong to.
+    /// Project of all orders.
     pub fn project(&self) -> &Id {
         &self.project
     }
 
     /// All orders, by id, which is also by creation where the world made them.
-    pub fn orders(&self) -> impl Iterator<Item = &Life> {
+    pub fn orders(&self) -> impl Iterator<Item = &OrderHistory> {
         self.orders.values()
     }
 
-    /// The order of this id.
-    pub fn order(&self, id: &Id) -> Option<&Life> {
+    /// Returns the order with this id.
+    pub fn order(&self, id: &Id) -> Option<&OrderHistory> {
         self.orders.get(id)
     }
 
     /// All events, order by order.
-    pub fn notices(&self) -> &[Notice] {
+    pub fn notices(&self) -> &[SimulatedEvent] {
         &self.notices
     }
 
-    /// The state in which each order ends.
+    /// Final state of each order.
     pub fn truth(&self) -> BTreeMap<Id, State> {
         self.orders()
-            .filter_map(|life| Some((life.id.clone(), life.final_state()?)))
+            .filter_map(|history| Some((history.id.clone(), history.final_state()?)))
             .collect()
     }
 
-    /// When the last change of all happens.
+    /// Offset of the last change of all orders.
     pub fn end(&self) -> Duration {
         self.orders()
-            .filter_map(|life| life.history.last())
+            .filter_map(|history| history.history.last())
             .map(|(at, _)| *at)
             .max()
             .unwrap_or_default()
     }
 
-    /// The chance that decides what is answered about an order: its own, so that how often others are
-    /// asked changes nothing.
-    pub fn dice(&self, life: &Life) -> Rng {
-        let own = life.id.as_str().bytes().fold(self.seed, |seed, byte| {
+    /// Randomness that decides the answers about an order. Each order has its own, so that the number of
+    /// fetches of other orders changes nothing.
+    pub fn dice(&self, history: &OrderHistory) -> Rng {
+        let own = history.id.as_str().bytes().fold(self.seed, |seed, byte| {
             seed.wrapping_mul(0x0100_0000_01b3)
                 .wrapping_add(byte.into())
         });
         Rng::with_seed(own)
     }
 
-    /// How Sinch reacts to a question about the order that is asked at this offset.
-    pub fn answer(&self, life: &Life, asked: Duration, rng: &mut Rng) -> Reply {
+    /// Decides Sinch's reply to a fetch of the order at this offset.
+    pub fn answer(&self, history: &OrderHistory, asked: Duration, rng: &mut Rng) -> Reply {
         let trouble = &self.trouble;
         if hit(rng, trouble.unauthorized) {
             return Reply::Unauthorized;
@@ -128,15 +128,15 @@ impl World {
                 status: *rng.choice(&[500, 502, 503, 504]).unwrap_or(&500),
             };
         }
-        let age = life.created().map(|at| asked.saturating_sub(at));
+        let age = history.created().map(|at| asked.saturating_sub(at));
         if age.is_some_and(|age| age < trouble.young) && hit(rng, trouble.missing_young) {
             return Reply::Missing;
         }
-        // The rarest troubles throw no dice where they are off, so that worlds without them stay as
+        // The rarest troubles draw no random number where they are off, so that worlds without them stay as
         // they are.
         if trouble.unspecified > 0.0
             && hit(rng, trouble.unspecified)
-            && let Some((updated, _)) = life.known_at(asked)
+            && let Some((updated, _)) = history.known_at(asked)
         {
             let state = "NUMBER_ORDER_STATE_UNSPECIFIED".to_owned();
             return Reply::Says { state, updated };
@@ -144,11 +144,11 @@ impl World {
         if trouble.beyond > 0.0 && hit(rng, trouble.beyond) {
             let further = trouble.beyond_max.saturating_sub(trouble.staleness);
             let by = trouble.staleness + further.mul_f64(rng.f64());
-            return Reply::Stale(self.caught(life, asked, by, rng));
+            return Reply::Stale(self.caught(history, asked, by, rng));
         }
         if hit(rng, trouble.stale) {
             let by = trouble.staleness.mul_f64(rng.f64());
-            return Reply::Stale(self.caught(life, asked, by, rng));
+            return Reply::Stale(self.caught(history, asked, by, rng));
         }
         if hit(rng, trouble.slow) {
             return Reply::Slow(trouble.slow_by);
@@ -156,46 +156,52 @@ impl World {
         Reply::True
     }
 
-    /// How stale an answer is that could be stale by so much: by that, or by as much as shows the order
-    /// at one of its changes since.
-    fn caught(&self, life: &Life, asked: Duration, by: Duration, rng: &mut Rng) -> Duration {
+    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span that shows the
+    /// order at one of its changes since.
+    fn caught(
+        &self,
+        history: &OrderHistory,
+        asked: Duration,
+        by: Duration,
+        rng: &mut Rng,
+    ) -> Duration {
         if self.trouble.caught == 0.0 || !hit(rng, self.trouble.caught) {
             return by;
         }
-        let ages = life.history.iter().map(|(at, _)| asked.checked_sub(*at));
+        let ages = history.history.iter().map(|(at, _)| asked.checked_sub(*at));
         let ages: Vec<Duration> = ages.flatten().filter(|age| *age <= by).collect();
         rng.choice(&ages).copied().unwrap_or(by)
     }
 }
 
-/// Whether chance strikes, at this rate.
+/// Draws a random number; returns `true` at this rate.
 pub(super) fn hit(rng: &mut Rng, rate: f64) -> bool {
     rng.f64() < rate
 }
 
-/// What becomes of one order.
+/// History of one order, and what Sinch shows of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Life {
-    /// Its id.
+pub struct OrderHistory {
+    /// Id of the order, unique in its world.
     pub id: Id,
-    /// When it entered which state, in order. The first entry is its creation.
+    /// States in the order in which it entered them, each with its offset. The first entry is its creation.
     pub history: Vec<(Duration, State)>,
-    /// `expireTime`.
+    /// `expireTime`, as an offset.
     pub expires: Option<Duration>,
-    /// When Sinch forgets it: from then on it answers 404.
+    /// Offset from which Sinch has forgotten the order and answers 404.
     pub gone_at: Option<Duration>,
-    /// How many fraction digits its `updateTime` has: 0, 3 or 6.
+    /// Number of fraction digits of its `updateTime`: 0, 3 or 6.
     pub fraction_digits: u32,
-    /// Where its numbers are.
+    /// Region of its numbers.
     pub region: Region,
-    /// Its numbers, in E.164.
+    /// Numbers of the order, in E.164.
     pub numbers: Vec<String>,
 }
 
-impl Life {
-    /// A hand-written order, with exact times and one number.
-    pub fn new(id: Id, history: Vec<(Duration, State)>) -> Life {
-        Life {
+impl OrderHistory {
+    /// Makes a hand-written order, with exact times and one number.
+    pub fn new(id: Id, history: Vec<(Duration, State)>) -> OrderHistory {
+        OrderHistory {
             id,
             history,
             expires: None,
@@ -206,24 +212,24 @@ impl Life {
         }
     }
 
-    /// When it was created.
+    /// Offset of its creation.
     pub fn created(&self) -> Option<Duration> {
         self.history.first().map(|(at, _)| *at)
     }
 
-    /// Its state at this offset; `None` before its creation.
+    /// State at this offset; `None` before its creation.
     pub fn state_at(&self, offset: Duration) -> Option<State> {
         self.step_at(offset).map(|(_, state)| state)
     }
 
-    /// The state in which it ends; `None` if it is never created.
+    /// Final state; `None` if the order is never created.
     pub fn final_state(&self) -> Option<State> {
         self.history.last().map(|(_, state)| *state)
     }
 
-    /// Whether asking alone can show how it ends, to somebody who asks from its creation on and keeps
-    /// asking as long as it is open: not where a final state is left, nor where Sinch forgets an order
-    /// whose expiry nothing announced.
+    /// Returns `true` if fetches alone can show the final state, where they begin at the order's creation and
+    /// go on as long as it is open. They cannot where the order leaves a final state, nor where Sinch forgets
+    /// an order whose expiry nothing announced.
     pub fn asking_shows_end(&self) -> bool {
         let announced = |gone_at: Duration| {
             let seen = self.history.iter().rev().nth(1);
@@ -234,7 +240,7 @@ impl Life {
         !self.is_reopened() && self.gone_at.is_none_or(announced)
     }
 
-    /// Whether it leaves a final state.
+    /// Returns `true` if the order leaves a final state.
     pub fn is_reopened(&self) -> bool {
         let mut left = self.history.iter().rev().skip(1);
         left.any(|(_, state)| state.is_final())
@@ -245,13 +251,13 @@ impl Life {
         entered.last().copied()
     }
 
-    /// The same, but nothing once Sinch has forgotten it.
+    /// Returns the step as Sinch knows it at this offset: nothing once Sinch has forgotten the order.
     fn known_at(&self, offset: Duration) -> Option<(Duration, State)> {
         self.step_at(offset)
             .filter(|_| self.gone_at.is_none_or(|gone_at| offset < gone_at))
     }
 
-    /// What a reply tells the one who asked at this offset; `None` if it is no answer at all.
+    /// Answer that a reply to a fetch at this offset contains; `None` if the reply contains none.
     pub fn shown(&self, asked: Duration, reply: &Reply, started_at: Time) -> Option<Answer> {
         let as_of = match reply {
             Reply::True | Reply::Slow(_) => asked,
@@ -301,19 +307,19 @@ impl Life {
     }
 }
 
-/// A country and a kind of number.
+/// Country and type of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// `regionCode`.
+    /// `regionCode`, as the API shows it.
     pub code: &'static str,
-    /// `numberType`.
+    /// `numberType`, as the API shows it.
     pub number_type: &'static str,
-    /// The number without its last three digits, from a range that is set aside for fiction.
+    /// Number without its last three digits, from a range that is reserved for fiction.
     prefix: &'static str,
 }
 
 impl Region {
-    /// The regions that a world uses.
+    /// Regions that a world uses.
     pub const ALL: [Region; 3] = [
         Region {
             code: "GB",
@@ -332,7 +338,7 @@ impl Region {
         },
     ];
 
-    /// The n-th number, in E.164.
+    /// Returns the n-th number, in E.164.
     pub fn number(&self, n: u16) -> String {
         // Fictional numbers of the US are 555-0100 to 555-0199.
         match self.code {
@@ -342,85 +348,85 @@ impl Region {
     }
 }
 
-/// How Sinch reacts to a question about an order.
+/// Sinch's reply to a fetch of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// With the order as it is.
+    /// The order as it is.
     True,
-    /// With the order as it was this long ago.
+    /// The order as it was this long ago.
     Stale(Duration),
-    /// With the order as it is, but so much later.
+    /// The order as it is, but delayed by this span.
     Slow(Duration),
-    /// 404, though the order is there.
+    /// 404, though the order exists.
     Missing,
-    /// 401.
+    /// 401, as for a token that is not accepted.
     Unauthorized,
-    /// 429.
+    /// 429, too many requests.
     Throttled {
-        /// `Retry-After`.
+        /// `Retry-After` of the answer.
         retry_after: Duration,
     },
-    /// A failure of Sinch's own.
+    /// Failure on Sinch's side.
     Broken {
-        /// 500 to 504.
+        /// HTTP status, 500 to 504.
         status: u16,
     },
-    /// With the order in any state. By chance only in none that is specified.
+    /// The order in any state. A random reply has only the unspecified state.
     Says {
-        /// The word for the state, known or not.
+        /// Word for the state, known or not.
         state: String,
-        /// The offset of `updateTime`.
+        /// Offset of `updateTime`.
         updated: Duration,
     },
-    /// With anything. Never by chance.
+    /// Any status and body. Never random.
     Raw {
-        /// The HTTP status.
+        /// HTTP status, even an impossible one.
         status: u16,
-        /// The body.
+        /// Body, sent as it is.
         body: String,
     },
 }
 
-/// An event that Sinch makes, and when its callbacks are sent.
+/// Event that Sinch makes, and the times at which its callbacks are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The order that it is about, or that it comes along with.
+pub struct SimulatedEvent {
+    /// Order that the event is about, or that it comes along with.
     pub order: Id,
-    /// What it says.
+    /// Content of the event.
     pub says: Says,
-    /// When Sinch makes it.
+    /// Offset at which Sinch makes it.
     pub at: Duration,
-    /// How far Sinch's clock is ahead in its time stamp.
+    /// Microseconds by which Sinch's clock is ahead in its time stamp.
     pub skew_micros: i64,
-    /// When it is sent. Empty: lost. Twice: doubled.
+    /// Offsets at which it is sent. Empty: lost. Two: sent twice.
     pub sent_at: Vec<Duration>,
-    /// The part of its id that is chance.
+    /// Random part of its id.
     pub salt: u128,
 }
 
-/// What an event says.
+/// Content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
     /// The order entered this state.
     State(State),
     /// One of its numbers was provisioned, or was not.
     Number {
-        /// The number.
+        /// Phone number, in E.164.
         number: String,
-        /// Whether it went well.
+        /// `true` if provisioning succeeded.
         succeeded: bool,
     },
-    /// Nothing that anybody can read.
+    /// Content that no receiver can read.
     Gibberish,
 }
 
-impl Notice {
-    /// A callback takes no longer than this where it is not delayed.
+impl SimulatedEvent {
+    /// Maximum time that a callback takes if it is not delayed.
     pub(super) const PROMPT_MAX: Duration = Duration::from_millis(150);
 
-    /// That the order entered this state: sent once, at once.
-    pub fn new(order: Id, state: State, at: Duration) -> Notice {
-        Notice {
+    /// Makes an event for a state that the order entered, sent once and at once.
+    pub fn new(order: Id, state: State, at: Duration) -> SimulatedEvent {
+        SimulatedEvent {
             order,
             says: Says::State(state),
             at,
@@ -430,24 +436,24 @@ impl Notice {
         }
     }
 
-    /// Whether it is sent so late that the next one may overtake it.
+    /// Returns `true` if it is sent so late that the next one may overtake it.
     pub fn is_delayed(&self) -> bool {
         self.sent_at
             .first()
-            .is_some_and(|sent| *sent > self.at + Notice::PROMPT_MAX)
+            .is_some_and(|sent| *sent > self.at + SimulatedEvent::PROMPT_MAX)
     }
 
-    /// Its time stamp, by Sinch's clock.
+    /// Time stamp of the event, by Sinch's clock.
     pub fn said_at(&self, started_at: Time) -> Time {
         Time(started_at.plus(self.at).0.saturating_add(self.skew_micros))
     }
 
-    /// Its `eventId`, whose time part is its time stamp.
+    /// `eventId`, whose time part is the event's time stamp.
     pub fn event_id(&self, started_at: Time) -> String {
         wire::ulid(self.said_at(started_at), self.salt)
     }
 
-    /// The body of its callbacks: the same bytes for the same start.
+    /// Body of its callbacks: the same bytes for the same start.
     pub fn body(&self, project: &Id, started_at: Time) -> String {
         wire::callback(self, project, started_at)
     }

@@ -1,8 +1,8 @@
-//! From the bytes of a callback to what it says.
+//! Parses the bytes of a callback.
 //!
-//! Lenient in what we ignore, strict in what we use: unknown properties, resource types and statuses
-//! are normal, and absent, `null` and `""` mean the same. What cannot be used is not an error but a
-//! kind of content: an authentic callback is kept, whatever it says.
+//! The parser is lenient in what it ignores and strict in what it uses: unknown properties, resource types and statuses
+//! are normal, and absent, `null` and `""` mean the same. Unusable content is not an error but a kind of content: an
+//! authentic callback is kept, whatever it says.
 
 use std::ops::Range;
 
@@ -10,45 +10,45 @@ use super::fields::{self, Field};
 use super::time;
 use crate::order::{Id, Status, Time};
 
-/// What a callback says.
+/// A parsed callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
-    /// `eventId`, by which a repetition is known, wherever it could be read.
+    /// `eventId`, by which a duplicate is recognised, if it could be read.
     pub event_id: Option<String>,
-    /// What it is about.
+    /// Content of the callback, usable or not.
     pub content: Content,
 }
 
-/// What a callback is about.
+/// Content of a callback, by its kind of resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A number order.
     Order {
         /// `resourceId`: the order's `idNumberOrder`.
         order: Id,
-        /// `status`.
+        /// `status`, documented or not.
         status: Status,
-        /// `timestamp`, when Sinch created the callback; `None` where it is absent or unreadable.
+        /// `timestamp`, the time at which Sinch created the callback; `None` if it is absent or unreadable.
         said_at: Option<Time>,
-        /// The beginning of a `timestamp` that is there and unreadable, escaped.
+        /// The beginning of a `timestamp` that is present but unreadable, escaped.
         unreadable_timestamp: Option<String>,
     },
     /// Something else: an active number, an imported one, or a type not yet invented.
     Other {
-        /// `resourceType`.
+        /// `resourceType`, as the callback has it.
         resource_type: String,
     },
-    /// Not usable, with the reason.
+    /// Unusable content, with the reason.
     NotUnderstood(String),
 }
 
 /// The `resourceType` of a number order.
 const NUMBER_ORDER: &str = "NUMBER_ORDER";
 
-/// Longer ids and words than this are nobody's: they would only fill the database.
+/// Maximum length of an id or a word. A longer one means nothing to us, and would only fill the database.
 const TEXT_MAX_BYTES: usize = 256;
 
-/// The properties that are used.
+/// Names of the properties that are used.
 const NAMES: [&str; 6] = [
     "eventId",
     "projectId",
@@ -58,10 +58,10 @@ const NAMES: [&str; 6] = [
     "timestamp",
 ];
 
-/// When a callback can have been created: from 2000 to 2099. Whatever says otherwise is not its time stamp.
+/// Times at which a callback can have been created: from 2000 to 2099. Any other value is not its time stamp.
 const PLAUSIBLE: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
 
-/// Reads a body that was sent to `project`'s path.
+/// Parses a body that was sent to the callback route of `project`.
 pub fn parse(body: &[u8], project: &Id) -> Callback {
     let fields = match fields::read(body, &NAMES) {
         Ok(fields) => fields,
@@ -79,7 +79,7 @@ pub fn parse(body: &[u8], project: &Id) -> Callback {
     }
 }
 
-/// In the order of [`NAMES`].
+/// Returns the content that `fields` have; they stand in the order of [`NAMES`].
 fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, String> {
     let [
         event_id,
@@ -105,7 +105,7 @@ fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, Strin
     let order = Id::new(require("resourceId", resource_id)?)
         .ok_or("resourceId cannot be the id of an order: it could not stand in a URL")?;
     let status = Status::from_word(require("status", status)?);
-    // An unreadable time stamp does not make the event invalid; it only cannot be put in order.
+    // An unreadable time stamp does not make the event invalid; the event only cannot be put in order.
     let said_at = timestamp.text().and_then(time::read);
     let said_at = said_at.filter(|at| PLAUSIBLE.contains(at));
     let unreadable_timestamp = match said_at {
@@ -124,7 +124,7 @@ fn require<'a>(name: &str, field: &'a Field) -> Result<&'a str, String> {
     text(name, field)?.ok_or_else(|| format!("{name} is missing"))
 }
 
-/// A property's text; `None` where there is none.
+/// Returns a property's text; `None` if there is none.
 fn text<'a>(name: &str, field: &'a Field) -> Result<Option<&'a str>, String> {
     match field {
         Field::Absent => Ok(None),
@@ -232,7 +232,7 @@ mod tests {
             ("1e400", Some(r#""1e400""#)),
             (r#""\ud800""#, Some(r#""\\ud800""#)),
             (&deep, Some(&opened)),
-            // Times, though no callback's.
+            // Readable times, but not plausible ones for a callback.
             (
                 r#""-009999-01-02T00:00:00""#,
                 Some(r#""-009999-01-02T00:00:00""#),
@@ -281,7 +281,7 @@ mod tests {
                 (&deep, "is not a string"),
                 (r#""\ud800""#, "is not Unicode text"),
             ] {
-                // Where a property stands twice, the last counts.
+                // If a property occurs twice, the last one counts.
                 let body = format!(
                     r#"{{"resourceType":"NUMBER_ORDER","resourceId":"o","status":"BLOCKED","{name}":{value}}}"#
                 );

@@ -1,8 +1,8 @@
-//! The properties of a JSON object that are used, each read by itself.
+//! Reads the properties of a JSON object that are used, each by itself.
 //!
-//! A property is taken as it stands in the text first and understood afterwards, so one that cannot be understood (a
-//! number out of range, a hundred arrays in one another, half a surrogate pair) spoils neither the others nor the
-//! whole. Where one stands twice, the last counts.
+//! A property is taken as it stands in the text first and interpreted afterwards. So one that cannot be interpreted (a
+//! number out of range, a hundred nested arrays, half a surrogate pair) spoils neither the others nor the whole. If a
+//! property occurs twice, the last one counts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,20 +11,20 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// The most bytes of a text that an excerpt shows.
+/// Maximum number of bytes of a text that an excerpt shows.
 const EXCERPT_BYTES: usize = 32;
 
 /// A property. Absent, `null` and `""` mean the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Field<'a> {
-    /// Nothing is said.
+    /// The property is absent, `null` or `""`.
     #[default]
     Absent,
-    /// A string.
+    /// A string that is not empty.
     Text(Cow<'a, str>),
-    /// A string whose escapes give no Unicode text; as it stands.
+    /// A string whose escapes give no Unicode text, as it stands in the body.
     Garbled(&'a str),
-    /// A number, `true`, `false`, an array or an object; as it stands.
+    /// A number, `true`, `false`, an array or an object, as it stands in the body.
     Other(&'a str),
 }
 
@@ -39,7 +39,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The text; `None` where there is none.
+    /// Returns the text; `None` if there is none.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Field::Text(text) => Some(text),
@@ -47,7 +47,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The beginning of what is there, in quotes and escaped; `None`: nothing is.
+    /// Returns the beginning of the property's value, in quotes and escaped; `None` if the property is absent.
     pub(super) fn excerpt(&self) -> Option<String> {
         let shown = match self {
             Field::Absent => return None,
@@ -61,7 +61,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The text of a string as it stands between its quotes; `None`: it is none, or its escapes give no text.
+/// Returns the text of a string whose JSON is `raw`; `None` if `raw` is no string, or its escapes give no text.
 fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -70,21 +70,21 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
-/// Why there is no object to read properties from.
+/// Reason why there is no object to read properties from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// It is not JSON; from here on.
+    /// The body is not JSON, as this place shows.
     NotJson {
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// The byte in it, from 1.
+        /// Number of the byte in the line, from 1.
         column: usize,
     },
-    /// It is JSON of another kind.
+    /// The body is JSON of another kind than an object.
     NotAnObject,
 }
 
-/// Never the library's words, which can quote what they are about.
+/// Never shows the library's words, which can quote the body.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,7 +115,7 @@ fn why(body: &[u8], error: &serde_json::Error) -> Unreadable {
         column: error.column(),
     };
     match error.classify() {
-        // It begins as something else than an object, and has not been read any further.
+        // The body begins as something other than an object, and has not been read any further.
         Category::Data => match serde_json::from_slice::<IgnoredAny>(body) {
             Ok(IgnoredAny) => Unreadable::NotAnObject,
             Err(error) => at(&error),
@@ -143,7 +143,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // Names are taken as they stand, too: one that is no text is none of ours.
+        // Names are taken as they stand, too: a name that is no text is none of ours.
         while let Some(name) = map.next_key::<&RawValue>()? {
             let name = text(name.get());
             let place = name.and_then(|name| self.0.iter().position(|wanted| *wanted == name));

@@ -1,5 +1,4 @@
-//! Sinch, the sender, and nothing else: what its callbacks say, how it signs them, and how to ask it
-//! for an order.
+//! Sinch, the sender, and nothing else: its callbacks, their signatures, and fetches of orders.
 
 pub mod api;
 pub mod callback;

@@ -1,7 +1,7 @@
 //! `X-Sinch-Signature`: HMAC-SHA1 over the raw body, in 40 lower-case hex digits.
 //!
-//! Source: Sinch's documentation of the Numbers API and the four SDKs, which agree. Nothing in it
-//! protects against replay; that the same event is taken once is the queue's work.
+//! Source: Sinch's documentation of the Numbers API and the four SDKs, which agree. Nothing in the scheme protects
+//! against replay; the queue makes sure that the same event is taken once.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use sha1::Sha1;
 /// The header's name. Other Sinch products use the same name for other schemes.
 pub const HEADER: &str = "x-sinch-signature";
 
-/// The signature of a body: what Sinch sends, and what the simulator plays.
+/// Returns the signature of a body, as Sinch sends it and as the simulator imitates it.
 pub fn sign(secret: &SecretString, body: &[u8]) -> String {
     let digest = mac(secret, body).finalize().into_bytes();
     digest
@@ -24,10 +24,10 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
         })
 }
 
-/// Whether one of the project's secrets made this signature for exactly these bytes.
+/// Returns `true` if one of the project's secrets made this signature for exactly these bytes.
 ///
-/// Several secrets may be in force at once, since Sinch documents no overlap when one is changed.
-/// Digests are compared in constant time.
+/// Several secrets may be in force at the same time, since Sinch documents no overlap when one is changed. Digests are
+/// compared in constant time.
 pub fn verify(secrets: &[SecretString], body: &[u8], signature: &[u8]) -> bool {
     match decode(signature) {
         Some(digest) => secrets
@@ -44,7 +44,7 @@ fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
     mac
 }
 
-/// 40 lower-case hex digits, as documented; nothing else passes.
+/// Decodes 40 lower-case hex digits, as documented; nothing else passes.
 fn decode(hex: &[u8]) -> Option<[u8; 20]> {
     let mut digest = [0; 20];
     if hex.len() != 40 {

@@ -1,28 +1,28 @@
-//! Orders that are set aside: their rows cannot be read, or the database will not have them changed. Nobody asks
-//! about them until an operator has seen to it, and they do not hold up the others.
+//! Orders that are set aside: their rows cannot be read, or the database refuses to have them changed. They are not
+//! fetched until an operator has repaired them, and they do not hold up the others.
 
 use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
-/// The rows of orders of which not even that can be noted. The next start tries again.
+/// Rows of orders that could not even be parked. The next start tries again.
 pub(super) type Aside = HashSet<i64>;
 
-/// How many orders a write has in hand at once.
+/// Manner in which a write handles its orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// All: one that the database will not have changed fails the write.
+    /// All orders together: one that the database refuses to change fails the write.
     Together,
-    /// One after the other, and such a one is set aside. It takes longer.
+    /// One order after the other: one that is refused is set aside. This takes longer.
     OneByOne,
 }
 
-/// What is wrong stays as it is, for whoever sees to it.
+/// The faulty column stays as it is, for the operator who repairs it.
 const SET_ASIDE: &str = "
-    UPDATE orders SET ask_at = NULL, lease = NULL, leased_until_at = NULL, parked = coalesce(parked, ?)
+    UPDATE orders SET fetch_at = NULL, lease = NULL, leased_until_at = NULL, parked = coalesce(parked, ?)
     WHERE id = ?";
 
-/// Parks an order's row, whatever else is in it.
+/// Parks an order's row, even if its other columns cannot be read.
 pub(super) async fn set_aside(
     db: &mut SqliteConnection,
     order_id: i64,
@@ -36,8 +36,8 @@ pub(super) async fn set_aside(
     Ok(())
 }
 
-/// Tells what the database refuses, with its words, from what it cannot do at all. After a refusal the
-/// transaction stands.
+/// Tells a refusal by the database (the inner error, in its words) from a failure of the database itself. After a
+/// refusal the transaction stays open.
 pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, String>> {
     // SQLite's primary result codes: TOOBIG, CONSTRAINT (triggers too), MISMATCH.
     let refuses = |error: &sqlx::Error| {
@@ -52,13 +52,13 @@ pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, Str
     }
 }
 
-/// Begins a part of a transaction: what is done until [`end_part`] stands wholly or not at all.
+/// Begins a part of a transaction: the writes until [`end_part`] take effect all together or not at all.
 pub(super) async fn begin_part(db: &mut SqliteConnection) -> sqlx::Result<()> {
     sqlx::query("SAVEPOINT part").execute(db).await.map(drop)
 }
 
-/// Ends the part with what came of it. If something in it was refused, all of it is undone, and the transaction
-/// stands.
+/// Ends the part with its result. If a statement in it was refused, the whole part is undone, and the transaction stays
+/// open.
 pub(super) async fn end_part<T>(
     db: &mut SqliteConnection,
     outcome: sqlx::Result<T>,

@@ -16,8 +16,8 @@ use super::survey::{Copied, survey};
 use super::visit::Visit;
 use super::workshop::Workshop;
 
-/// Copies the database as it is at one moment into a file of its own, which only its owner can read. The service
-/// may run meanwhile, and goes on.
+/// Copies the database as it is at one moment into a file of its own, which only its owner can read. The service may
+/// run during the copy, and goes on.
 ///
 /// # Errors
 ///
@@ -40,7 +40,8 @@ pub async fn backup(
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(0o600).open(&copy);
     let file = file.map_err(system)?;
-    // With nobody there, the last connection would tidy up: so it is one that leaves everything as it was.
+    // Without a running service this connection is the last one, and SQLite would checkpoint when it is closed: a
+    // `Visit` leaves the files as they were.
     let copied = match hold(database) {
         Ok(_held) => {
             let failed = |error: sqlx::Error| unusable(&place.path, &error.to_string());
@@ -75,7 +76,7 @@ pub async fn backup(
     Ok(copied)
 }
 
-/// Where the copy goes: nowhere that the database is.
+/// Returns the folder and the path of the copy; refuses a path that the database uses.
 fn find_target(place: &Place, named: &Path) -> Result<(PathBuf, PathBuf), CopyError> {
     let system = |error| CopyError::system(named, error);
     let name = named.file_name();
@@ -83,14 +84,15 @@ fn find_target(place: &Place, named: &Path) -> Result<(PathBuf, PathBuf), CopyEr
     let folder = std::fs::canonicalize(folder_of(named)).map_err(system)?;
     let target = folder.join(name);
     let own = target.canonicalize().unwrap_or_else(|_| target.clone());
-    match place.files().any(|file| file == target || file == own) {
-        true => Err(CopyError::Itself(target)),
-        false => Ok((folder, target)),
+    if place.files().any(|file| file == target || file == own) {
+        Err(CopyError::Itself(target))
+    } else {
+        Ok((folder, target))
     }
 }
 
-/// Refuses to put a copy where something else is: a file, unless it may be overwritten, or one beside it that SQLite
-/// would read as a part of the copy. What another service works on is refused in any case.
+/// Refuses to put a copy where another file is: one that may not be overwritten, or one beside it that SQLite would
+/// read as a part of the copy. A file that another service works on is refused in any case.
 fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
     match std::fs::symlink_metadata(target) {
         Ok(found) if !found.is_file() => return Err(CopyError::Irregular(target.to_owned())),
@@ -109,7 +111,7 @@ fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
     }
 }
 
-/// What lies beside a file and SQLite would read as a part of it.
+/// Files beside this one that SQLite would read as a part of it.
 fn leftovers(target: &Path) -> impl Iterator<Item = PathBuf> {
     let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
     let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();

@@ -1,27 +1,27 @@
 //! Statements for many rows.
 //!
-//! A statement costs a hop to SQLite's thread and back, which on a busy machine is dearer than the rows it
-//! carries: so a batch is written with one statement, and each size of statement is prepared once.
+//! A statement costs a hop to SQLite's thread and back, which on a busy machine is dearer than the rows it carries. For
+//! this reason a batch is written with one statement, and each size of statement is prepared once.
 
-/// How many rows a statement has room for. A batch takes the smallest in which it fits; the places that are
-/// left over stay NULL, since SQLite takes what is not bound for that.
+/// Numbers of rows that a statement can have room for. A batch takes the smallest that fits; the places left over stay
+/// NULL, since SQLite takes an unbound parameter for that.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
-/// The most rows that go into one statement.
+/// Maximum number of rows in one statement.
 pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
 
-/// A statement in each of the sizes that batches are made of.
+/// One statement in each of the sizes that batches are made of.
 pub(super) struct Statements(Vec<String>);
 
 impl Statements {
-    /// From what stands before the rows, the form of a row, and what stands after them. The statement has to
-    /// pass over rows that are all NULL, and may have no parameter after the rows.
+    /// Builds the statements from the text before the rows, the form of a row, and the text after the rows. The
+    /// statement must pass over rows that are all NULL, and may have no parameter after the rows.
     pub(super) fn new(before: &str, row: &str, after: &str) -> Statements {
         let sized = |rows: &usize| format!("{before}{}{after}", vec![row; *rows].join(", "));
         Statements(ROWS.iter().map(sized).collect())
     }
 
-    /// The statements for these rows, each with the rows that it takes.
+    /// Returns the statements for these rows, each with the rows that it takes.
     pub(super) fn over<'a, T>(
         &'static self,
         rows: &'a [T],
@@ -31,7 +31,7 @@ impl Statements {
     }
 }
 
-/// The smallest size that has room for so many rows, which are no more than the largest has.
+/// Index of the smallest size that has room for this many rows, which are no more than the largest has.
 fn fitting(rows: usize) -> usize {
     ROWS.partition_point(|room| *room < rows)
 }

@@ -1,7 +1,7 @@
-//! Folding the WAL into the file beside the writer, so that no callback waits for it.
+//! Checkpoints: the WAL is copied into the database file beside the writer, so that no callback waits for it.
 //!
-//! SQLite lets the WAL begin anew only once all of it is folded in, and under load there is always a commit more:
-//! so the last of it is left to the writer, after [`PAGES_MAX`].
+//! SQLite restarts the WAL only once all of it is checkpointed, and under load there is always another commit. The last
+//! pages are therefore left to the writer, after [`PAGES_MAX`].
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,22 +10,23 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;
 
-/// Writes after which it is time.
+/// Number of writes after which a checkpoint is due.
 const WRITES: usize = 1000;
 
-/// Pages in the WAL after which a commit itself folds in what is left of it.
+/// Number of pages in the WAL after which a commit itself checkpoints the rest of it.
 pub(super) const PAGES_MAX: &str = "4000";
 
-/// Takes what is committed, as far as nobody reads what it would replace, and waits for nobody.
+/// Checkpoints what is committed, except pages whose older version a reader still needs, and waits for no other
+/// connection.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
-/// How often at least it is said how folding goes, and how soon it is tried again after it failed.
+/// Longest time between two reports to the listener, and pause before a failed checkpoint is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Who is told how folding goes.
+/// Receiver of the result of each checkpoint.
 type Listener = Box<dyn Fn(&Result<(), String>) + Send + Sync>;
 
-/// What was written since the last time.
+/// Writes since the last checkpoint.
 #[derive(Default)]
 pub(super) struct Written {
     writes: AtomicUsize,
@@ -34,7 +35,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Counts what a commit brought.
+    /// Counts the writes of a commit.
     pub(super) fn add(&self, writes: usize) {
         if self.writes.fetch_add(writes, Relaxed) + writes >= WRITES {
             self.writes.store(0, Relaxed);
@@ -42,13 +43,14 @@ impl Written {
         }
     }
 
-    /// Names who is to be told how folding goes. The first stays.
+    /// Sets the receiver of the results of checkpoints. The first one stays.
     pub(super) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }
 }
 
-/// Folds, until told to stop. What fails is tried again soon; meanwhile the WAL keeps it, and a commit folds it in.
+/// Runs checkpoints until it is stopped. A failed one is tried again soon; until then the WAL keeps the pages, and a
+/// commit checkpoints them.
 pub(super) async fn run(
     mut db: SqliteConnection,
     written: &Written,
@@ -67,8 +69,7 @@ pub(super) async fn run(
         } else {
             Ok(())
         };
-        let folded =
-            folded.map_err(|error| format!("the WAL was not folded into the file: {error}"));
+        let folded = folded.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
         has_failed = folded.is_err();
         if let Some(tell) = written.listener.get() {
             tell(&folded);

@@ -1,7 +1,7 @@
-//! Claiming orders that are due for an answer: which come first, and who holds them.
+//! Claims of orders that are due for a fetch: their order, and their leases.
 //!
-//! A claim leases an order to one lane and counts the try. How urgent an order is, the database works out
-//! itself from what is open about it (`urgency`), so that nobody who writes an order can forget to.
+//! A claim leases an order to one fetch slot and counts the attempt. The database computes an order's priority from
+//! what is open about it (`priority`), so that no code that writes an order can forget to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,88 +15,88 @@ use super::rows::{self, json};
 use super::unreadable::{self, JsonRow, UnreadableRow};
 use crate::order::{Id, OrderKey, Time};
 
-/// Which orders to lease.
+/// Number and kind of the orders to lease.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
-    /// Of which project.
+    /// Project of the orders.
     pub project: Id,
-    /// How many at most.
+    /// Maximum number of orders.
     pub orders_max: u32,
-    /// Who comes first.
-    pub turn: Turn,
-    /// Orders that [`Turn::Apart`] takes, and no other turn does.
+    /// Order in which due orders are claimed.
+    pub turn: ClaimOrder,
+    /// Orders that [`ClaimOrder::Apart`] claims, and no other claim order does.
     pub apart: Arc<[Id]>,
-    /// When.
+    /// Time of the claim.
     pub now: Time,
-    /// How long the lease holds, should its holder vanish.
+    /// Duration of the lease, in case its holder vanishes.
     pub lease: Duration,
 }
 
-/// Whose turn it is among due orders.
+/// Order in which due orders are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The most urgent; what places they leave go to whoever has waited longest.
+pub enum ClaimOrder {
+    /// Highest priority first; the places left over go to the orders that have waited longest.
     Urgent,
-    /// Whoever has waited longest.
+    /// Longest waiting first.
     Oldest,
-    /// Anybody, by chance: one order's trouble is not to stand for all that was named along with it.
+    /// Random order: the trouble of one order must not stand for all orders that were named along with it.
     Chance,
-    /// Those that are set apart, whoever of them has waited longest.
+    /// Orders that are set apart, longest waiting first.
     Apart,
 }
 
-/// An order that is leased to the caller, who is to ask Sinch about it.
+/// An order that is leased to the caller, who must fetch it.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Its row.
+    /// Row of the order.
     pub(super) order_id: i64,
-    /// What fences off a holder whose lease has run out.
+    /// Fencing token: it keeps out a holder whose lease has run out.
     pub(super) lease: i64,
-    /// Which order.
+    /// Key of the order.
     pub key: OrderKey,
-    /// Tries without an answer, this one included.
+    /// Attempts without an answer, this one included.
     pub attempts: u32,
 }
 
-/// Due orders that nobody holds, those first that have waited longest, as JSON: as for [`order_text`]. The index
-/// is named, since without statistics SQLite takes one that has it read through all that is due. `+ 0`: as for
-/// a look.
+/// Due orders without a valid lease, longest waiting first, as JSON for the reason given at [`order_text`]. The index
+/// is named, since without statistics SQLite takes one that has it read through all that is due. For `+ 0` see
+/// `PENDING` in `super::pending`.
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(
             "(SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts \
              FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
             $index,
-            " ON o.project = p.id WHERE p.name = ?2 AND o.ask_at <= ?1 \
+            " ON o.project = p.id WHERE p.name = ?2 AND o.fetch_at <= ?1 \
              AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1) \
              AND o.name NOT IN (SELECT value FROM json_each(?4))",
             $further,
-            " ORDER BY o.ask_at LIMIT ?3 + 0))"
+            " ORDER BY o.fetch_at LIMIT ?3 + 0))"
         )
     };
 }
 
-/// Those that are urgent: two lists, the more urgent first.
-// `urgency > 0` is what makes SQLite see that the index serves.
-pub(super) const DUE_URGENT: &str = concat!(
+/// Orders with a priority above zero: two lists, the higher priority first.
+// `priority > 0` lets SQLite recognise that the index applies.
+pub(super) const DUE_BY_PRIORITY: &str = concat!(
     "SELECT ",
-    due!("orders_urgent", " AND o.urgency = 2 AND o.urgency > 0"),
+    due!("orders_priority", " AND o.priority = 2 AND o.priority > 0"),
     ", ",
-    due!("orders_urgent", " AND o.urgency = 1 AND o.urgency > 0"),
+    due!("orders_priority", " AND o.priority = 1 AND o.priority > 0"),
 );
 
-/// All.
-pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_ask", ""));
+/// All due orders, longest waiting first.
+pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due_index", ""));
 
-/// Those that are set apart: few, so each is looked up.
+/// Orders that are set apart: few, so each is looked up.
 const DUE_APART: &str = "
     SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
         CROSS JOIN orders AS o ON o.project = p.id AND o.name = v.value
-        WHERE p.name = ?2 AND o.ask_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
-        ORDER BY o.ask_at LIMIT ?3 + 0)";
+        WHERE p.name = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
+        ORDER BY o.fetch_at LIMIT ?3 + 0)";
 
-/// From the beginning of each list chance picks among so many.
+/// Number of orders at the beginning of each list among which a random claim picks.
 const CHANCE_AMONG: u32 = 500;
 
 const LEASE: &str = "
@@ -117,12 +117,15 @@ pub(super) async fn claim(
         unreadable: Vec::new(),
     };
     let mut due = match request.turn {
-        Turn::Urgent => finder.find(DUE_URGENT, request.orders_max).await?.concat(),
-        Turn::Oldest => Vec::new(),
-        Turn::Chance => finder.find_by_chance().await?,
-        Turn::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
+        ClaimOrder::Urgent => finder
+            .find(DUE_BY_PRIORITY, request.orders_max)
+            .await?
+            .concat(),
+        ClaimOrder::Oldest => Vec::new(),
+        ClaimOrder::Chance => finder.find_by_chance().await?,
+        ClaimOrder::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
     };
-    if due.len() < orders_max && request.turn != Turn::Apart {
+    if due.len() < orders_max && request.turn != ClaimOrder::Apart {
         let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
         let oldest = finder.find(DUE_OLDEST, request.orders_max).await?.concat();
         due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
@@ -131,7 +134,7 @@ pub(super) async fn claim(
     for row in &unreadable {
         set_aside(db, row.row, &row.to_string(), aside).await?;
     }
-    // Who holds which order is told by the order and this.
+    // The order and this number together identify the holder.
     let lease = fastrand::i64(1..);
     let mut claims: Vec<Claim> = due
         .into_iter()
@@ -166,10 +169,10 @@ pub(super) async fn claim(
     Ok(Claimed { claims, unreadable })
 }
 
-/// What a claim came to.
+/// Result of a claim.
 pub(super) struct Claimed {
     pub claims: Vec<Claim>,
-    /// Due orders that are set aside now.
+    /// Due orders that cannot be read, and are set aside now.
     pub unreadable: Vec<UnreadableRow>,
 }
 
@@ -193,10 +196,10 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// The due orders of a query's lists.
+    /// Reads the due orders of a query's lists.
     async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
         let apart: Vec<&str> = self.request.apart.iter().map(Id::as_str).collect();
-        // Those that are aside may be among the most urgent, and are to take nobody's place.
+        // Orders that are set aside may have the highest priority, and must not take the place of others.
         let limit = orders_max as usize + self.aside.len();
         let found = sqlx::query(sql)
             .bind(self.request.now.0)
@@ -216,11 +219,11 @@ impl Finder<'_> {
         Ok(lists)
     }
 
-    /// The due orders of one list, which chance picks, in no order: of a project's thousand strange orders and its
-    /// one that a callback has just named, each kind has its chance.
+    /// Picks one list at random, and returns its due orders in random order: of a project's thousand stranger orders
+    /// and the one that a callback has just named, each kind has its chance.
     async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
         let among = self.request.orders_max.max(CHANCE_AMONG);
-        let mut lists = self.find(DUE_URGENT, among).await?;
+        let mut lists = self.find(DUE_BY_PRIORITY, among).await?;
         lists.extend(self.find(DUE_OLDEST, among).await?);
         lists.retain(|list| !list.is_empty());
         let mut picked = fastrand::choice(lists).unwrap_or_default();
@@ -243,7 +246,7 @@ impl JsonRow for Due {
     const COLUMNS: &'static str = "o.id, o.name, o.attempts";
 }
 
-/// Releases an order that its holder has not asked about; the try does not count.
+/// Releases an order that its holder has not fetched; the attempt does not count.
 pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
     let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
                WHERE id = ? AND lease = ?";

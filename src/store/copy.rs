@@ -1,4 +1,4 @@
-//! What there is to say of copies of the database, whichever way they go.
+//! Errors of copies of the database, both of backups and of restores.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
 
-/// Why there is no copy.
+/// Reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database cannot be used.
@@ -15,21 +15,21 @@ pub enum CopyError {
     /// There is nothing to copy.
     #[error("{0} is missing or empty: there is nothing to copy")]
     Nothing(PathBuf),
-    /// The backup would take the place of something.
+    /// The backup would take the place of another file.
     #[error("{0} is there already: name another file, or add --overwrite")]
     Exists(PathBuf),
     /// The backup would take the place of the database.
     #[error("{0} is a file of the database itself: name another one")]
     Itself(PathBuf),
-    /// The backup would take the place of what is not one.
+    /// The backup would take the place of something that is not a regular file.
     #[error("{0} is no regular file: name another one")]
     Irregular(PathBuf),
-    /// SQLite would take it for a part of the backup.
+    /// A file beside the backup that SQLite would take for a part of it.
     #[error(
         "{0} is there, and SQLite would read it as a part of the copy: move it away, name another file, or add --overwrite, which removes it"
     )]
     Leftover(PathBuf),
-    /// The database holds something.
+    /// The restore would take the place of a database that holds something.
     #[error(
         "{0} is a database already: add --replace, and it is put aside as {0}.replaced, together with its -wal"
     )]
@@ -37,23 +37,23 @@ pub enum CopyError {
     /// The file is not whole.
     #[error("{path} is damaged: {reason}; use another backup")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What SQLite has found.
+        /// Damage that SQLite has found.
         reason: String,
     },
-    /// The system refuses.
+    /// The system refuses an access.
     #[error("cannot copy to {path}: {error}")]
     System {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system says, or SQLite.
+        /// Error text of the system, or of SQLite.
         error: String,
     },
 }
 
 impl CopyError {
-    /// The copy cannot be written to its place.
+    /// Makes the error for a copy that cannot be written to its place.
     pub(super) fn system(path: &Path, error: impl ToString) -> CopyError {
         CopyError::System {
             path: path.to_owned(),
@@ -73,7 +73,7 @@ impl CopyError {
 /// cutting.
 const OF_WRITING: [i32; 7] = [13, 14, 778, 1034, 1290, 1546, 4874];
 
-/// Whether an error that came up while SQLite copied is about the file that it wrote, rather than the one that it read.
+/// Returns `true` if an error during SQLite's copy concerns the file that it wrote, rather than the one that it read.
 pub(super) fn is_of_writing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse().ok());

@@ -1,7 +1,8 @@
-//! The database's files under the running service, as far as somebody else may lay hands on them.
+//! Checks of the database's files under the running service, which other programs may change.
 //!
-//! SQLite holds them open and goes on writing when they are deleted, replaced or cut, so that what is acknowledged
-//! would be where no path leads to, or nowhere. Hence the looks after each commit, which take a few system calls.
+//! SQLite holds the files open and goes on writing when they are deleted, replaced or cut. Acknowledged deliveries
+//! would then be where no path leads to, or nowhere. For this reason the files are examined after each commit, which
+//! takes a few system calls.
 
 use std::fs::File;
 use std::io;
@@ -13,24 +14,24 @@ use sqlx::{Row, SqliteConnection};
 
 use super::place::beside;
 
-/// Bytes of the WAL's header, which is written anew whenever SQLite begins the WAL from its start.
+/// Bytes of the WAL's header, which SQLite rewrites whenever it restarts the WAL.
 const HEADER_BYTES: usize = 32;
-/// Where the header has the two random numbers that every page in the log bears as well, and where the index in the
-/// `-shm` has them.
+/// Position in the header of the two random numbers that every page in the log has as well. The index in the `-shm` has
+/// them at [`INDEX_SALTS`].
 const SALTS: Range<usize> = 16..24;
 const INDEX_SALTS: Range<usize> = 32..40;
-/// Where the index counts the pages in the log.
+/// Position in the index of the number of pages in the log.
 const INDEX_PAGES: Range<usize> = 16..20;
-/// Bytes of the index's head, which is there twice, so that a reader can tell one that is being written.
+/// Bytes of the index's head, which is there twice, so that a reader can recognise one that is being written.
 const INDEX_HEAD_BYTES: usize = 48;
 /// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
 const FRAME_HEADER_BYTES: u64 = 24;
-/// How the WAL begins, but for its last bit.
+/// First bytes of the WAL, but for the last bit.
 const MAGIC: u32 = 0x377f_0682;
 
 const PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
 
-/// The bytes of a page, and how many pages the database has.
+/// Returns the bytes of a page, and the number of pages of the database.
 pub(super) async fn pages(db: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {
     let row = sqlx::query(PAGES).fetch_one(db).await?;
     let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
@@ -40,8 +41,8 @@ pub(super) async fn pages(db: &mut SqliteConnection) -> sqlx::Result<(u64, u64)>
 /// The files as they were after the last commit.
 pub(super) struct Files {
     database: Known,
-    /// The shortest that the database can be by what was committed: space is given back to the disk some time after
-    /// the commit that frees it.
+    /// Minimum length of the database by what was committed: SQLite returns space to the disk some time after the
+    /// commit that frees it.
     shortest_bytes: u64,
     shm: Known,
     wal: Wal,
@@ -60,35 +61,35 @@ impl Files {
         })
     }
 
-    /// Finds what somebody else has done to the files, and says so.
-    pub(super) fn look(&mut self) -> Result<(), String> {
-        self.look_beside_the_wal()?;
-        self.wal.known.look()?;
-        self.wal.look()
+    /// Checks that no other program has changed the files; the error says what was done.
+    pub(super) fn examine(&mut self) -> Result<(), String> {
+        self.examine_beside_the_wal()?;
+        self.wal.known.examine()?;
+        self.wal.examine()
     }
 
-    /// Takes note that a commit has left the database with so many pages.
+    /// Notes that a commit has left the database with this many pages.
     pub(super) fn shrunk_to(&mut self, pages: u64) {
         let bytes = pages.saturating_mul(self.wal.page_bytes);
         self.shortest_bytes = self.shortest_bytes.min(bytes);
         self.database.bytes_min = self.database.bytes_min.min(bytes);
     }
 
-    /// Whether the WAL can be folded into the database: all of it is there, though perhaps no path leads to it any
-    /// more.
+    /// Returns `true` if the WAL can be checkpointed into the database: all of it is there, though perhaps no path
+    /// leads to it any more.
     pub(super) fn can_be_folded(&mut self) -> bool {
-        self.look_beside_the_wal().is_ok() && self.wal.look().is_ok()
+        self.examine_beside_the_wal().is_ok() && self.wal.examine().is_ok()
     }
 
-    fn look_beside_the_wal(&mut self) -> Result<(), String> {
-        let bytes = self.database.look()?;
+    fn examine_beside_the_wal(&mut self) -> Result<(), String> {
+        let bytes = self.database.examine()?;
         self.database.bytes_min = bytes.min(self.shortest_bytes);
-        self.shm.bytes_min = self.shm.look()?;
+        self.shm.bytes_min = self.shm.examine()?;
         Ok(())
     }
 }
 
-/// A file that stays where it is, and never gets shorter than it may.
+/// A file that must stay where it is, and must not become shorter than its minimum.
 struct Known {
     path: PathBuf,
     device: u64,
@@ -107,8 +108,8 @@ impl Known {
         })
     }
 
-    /// How long the file is, if it is still itself.
-    fn look(&self) -> Result<u64, String> {
+    /// Returns the length of the file, if it is still the same file.
+    fn examine(&self) -> Result<u64, String> {
         match std::fs::metadata(&self.path) {
             Ok(file) if (file.dev(), file.ino()) != (self.device, self.inode) => {
                 Err(self.fault("replaced"))
@@ -130,13 +131,13 @@ impl Known {
     }
 }
 
-/// The write-ahead log. SQLite writes to its own place in it whatever its length, so a log that was cut is as long as
-/// before after the next commit, with nothing where the rest was; hence the look into it.
+/// The write-ahead log. SQLite writes to its own position in it whatever its length: after the next commit a log that
+/// was cut is as long as before, with nothing where the rest was. For this reason the log itself is read.
 struct Wal {
     known: Known,
-    /// Closing it harms nobody: SQLite's locks are on the other two files.
+    /// The open log. Closing it releases none of SQLite's locks, which are on the other two files.
     file: File,
-    /// The `-shm`, which is therefore closed only after SQLite has closed it.
+    /// The open `-shm`. SQLite's locks are on it, so it is closed only after SQLite has closed it.
     index: File,
     page_bytes: u64,
     header: [u8; HEADER_BYTES],
@@ -161,8 +162,8 @@ impl Wal {
         })
     }
 
-    /// Finds whether all that was in the log is still there.
-    fn look(&mut self) -> Result<(), String> {
+    /// Checks that all that was in the log is still there.
+    fn examine(&mut self) -> Result<(), String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {
             // Nothing was ever written to it.
@@ -172,7 +173,7 @@ impl Wal {
         let read = self.file.read_exact_at(&mut header, 0);
         let [a, b, c, d, ..] = header;
         let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == MAGIC;
-        // With another header SQLite has begun it anew, once everything was in the database.
+        // With another header SQLite has restarted the log, once everything was in the database.
         let goes_on = header == self.header;
         if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
             return Err(self.known.fault("cut short"));
@@ -184,8 +185,9 @@ impl Wal {
         Ok(())
     }
 
-    /// Whether the log with this header is the one that SQLite writes to: the index in the `-shm`, which it goes by, has
-    /// the same random numbers. One that is empty, or that another program is writing, tells nothing.
+    /// Returns `true` if the log with this header is the one that SQLite writes to: the index in the `-shm`, which
+    /// SQLite goes by, has the same random numbers. An index that is empty, or that another program is writing, is no
+    /// evidence against it.
     fn is_indexed(&self, header: &[u8; HEADER_BYTES]) -> bool {
         let mut index = [0; 2 * INDEX_HEAD_BYTES];
         if self.index.read_exact_at(&mut index, 0).is_err() {
@@ -196,7 +198,7 @@ impl Wal {
         !tells || head[INDEX_SALTS] == header[SALTS]
     }
 
-    /// Whether the page that was the last in the log is where it was.
+    /// Returns `true` if the page that was the last in the log is where it was.
     fn has_last_page(&self) -> bool {
         let header_bytes = HEADER_BYTES as u64;
         let frame_bytes = FRAME_HEADER_BYTES + self.page_bytes;

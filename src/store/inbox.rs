@@ -1,4 +1,4 @@
-//! Taking deliveries in: the write behind every 200.
+//! Storing of deliveries: the write behind every 200.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -11,59 +11,59 @@ use super::batch::Statements;
 use super::writer::BEGIN;
 use crate::order::{Id, Status, Time};
 
-/// A callback that is authentic, as it goes into the inbox.
+/// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// The project whose path and secret it came by.
+    /// Project whose path and secret the callback came by.
     pub project: Id,
     /// Sinch's `eventId`, where it has one.
     pub event_id: Option<String>,
-    /// What it is about.
-    pub subject: Subject,
-    /// When it was received.
+    /// Content of the delivery, as far as it matters here.
+    pub subject: DeliveryContent,
+    /// Time of receipt.
     pub received_at: Time,
-    /// The raw bytes.
+    /// Raw bytes of the callback.
     pub body: bytes::Bytes,
 }
 
-/// What a delivery is about, which decides what happens to it next.
+/// Content of a delivery, which decides what happens to it next.
 #[derive(Clone, Debug)]
-pub enum Subject {
-    /// A number order: it waits to be looked at.
+pub enum DeliveryContent {
+    /// A number order: the delivery waits to be processed.
     Order {
-        /// The order's id.
+        /// Id of the order.
         order: Id,
         /// The claimed state.
         status: Status,
-        /// When Sinch said it.
+        /// Time at which Sinch said it.
         said_at: Option<Time>,
     },
-    /// Something else: recorded, with a word on what it is.
+    /// Another subject: the delivery is recorded, with a word on what it is.
     Other(String),
-    /// Not understood: parked, with the reason.
+    /// A delivery that is not understood: it is parked, with the reason.
     NotUnderstood(String),
 }
 
-/// How much of a transaction an insert is.
+/// Position of an insert in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Its begin.
+    /// The insert begins the transaction.
     Begin,
-    /// Something in its midst; where none was begun, all of it.
+    /// The insert is within a transaction; where none was begun, it is a transaction of its own.
     Midst,
 }
 
 const BEFORE: &str = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
-                      phase, verdict, body) SELECT * FROM (VALUES ";
+                      phase, decision, body) SELECT * FROM (VALUES ";
 const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// A row that somebody else has given this id is no repeat: it fails the statement.
+/// A row to which another program has given this id is no duplicate: it fails the statement.
 const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, event) DO NOTHING";
 
-/// Inserts deliveries. Outside a transaction it is one of its own, with its commit: for each statement in a text
-/// SQLite's thread would wake the writer.
+/// Inserts deliveries. Outside a transaction it is one of its own, with its commit: SQLite's thread would wake the
+/// writer for each statement in a text.
 static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(BEFORE, ROW, AFTER));
 
-/// The same, and begins a transaction; returns how many were new. The begin costs no hop of its own.
+/// Begins a transaction and inserts deliveries; returns how many were new. The begin costs no hop of its own.
 static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
     let before = format!("{BEGIN}; {BEFORE}");
     Statements::new(&before, ROW, &format!("{AFTER}; SELECT changes()"))
@@ -78,10 +78,10 @@ pub(super) struct Incoming<'a> {
     inserted: u64,
 }
 
-/// Inserts deliveries, at most as many as the largest statement takes: what is in the inbox and not looked at
-/// is what is due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
+/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not
+/// processed is due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
 ///
-/// Which of them were not new, [`Incoming::judge`] says.
+/// [`Incoming::judge`] says which of them were not new.
 pub(super) async fn accept<'a>(
     db: &mut SqliteConnection,
     part: Part,
@@ -109,12 +109,12 @@ pub(super) async fn accept<'a>(
 }
 
 impl Incoming<'_> {
-    /// Whether all of them were new.
+    /// Returns `true` if all of them were new.
     pub(super) fn are_new(&self) -> bool {
         self.inserted == self.rows.len() as u64
     }
 
-    /// What accepting each of them came to. Needs a transaction, unless all [are new](Incoming::are_new).
+    /// Returns the result of accepting each of them. Needs a transaction, unless all [are new](Incoming::are_new).
     pub(super) async fn judge(&self, db: &mut SqliteConnection) -> sqlx::Result<Vec<Accepted>> {
         let mut accepted = vec![Accepted::New; self.rows.len()];
         let ((Some(first), Some(last)), false) =
@@ -145,7 +145,7 @@ struct NewRow<'a> {
     delivery: &'a NewDelivery,
 }
 
-/// What tells a repetition: the event's id, or the body itself where there is none.
+/// Key by which a duplicate is recognised: the event's id, or a fingerprint of the body where there is none.
 fn event(delivery: &NewDelivery) -> String {
     match &delivery.event_id {
         Some(id) => id.clone(),
@@ -161,7 +161,7 @@ fn fingerprint(body: &[u8]) -> String {
         })
 }
 
-/// What stands for a body: the first half of its SHA-256.
+/// Digest that stands for a body: the first half of its SHA-256.
 pub(super) fn digest(body: &[u8]) -> [u8; 16] {
     let digest = Sha256::digest(body);
     std::array::from_fn(|index| digest[index])
@@ -176,8 +176,8 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
     for (sql, rows) in statements.over(rows) {
         let mut query = sqlx::query(sql);
         for row in rows {
-            let (order, status, said_at, phase, verdict) = match &row.delivery.subject {
-                Subject::Order {
+            let (order, status, said_at, phase, decision) = match &row.delivery.subject {
+                DeliveryContent::Order {
                     order,
                     status,
                     said_at,
@@ -189,8 +189,10 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                     let said_at = said_at.map(|at| at.0);
                     (Some(order.as_str()), Some(status), said_at, "waiting", None)
                 }
-                Subject::Other(words) => (None, None, None, "recorded", Some(words.as_str())),
-                Subject::NotUnderstood(reason) => {
+                DeliveryContent::Other(words) => {
+                    (None, None, None, "recorded", Some(words.as_str()))
+                }
+                DeliveryContent::NotUnderstood(reason) => {
                     (None, None, None, "parked", Some(reason.as_str()))
                 }
             };
@@ -203,12 +205,12 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                 .bind(status)
                 .bind(said_at)
                 .bind(phase)
-                .bind(verdict)
+                .bind(decision)
                 .bind(row.delivery.body.as_ref());
         }
         inserted += match part {
             Part::Midst => query.execute(&mut *db).await?.rows_affected(),
-            // The begin is said to have affected as many rows as the last statement before it.
+            // SQLite reports for the begin as many affected rows as for the last statement before it.
             Part::Begin => {
                 let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;
                 u64::try_from(counted).unwrap_or(0)
@@ -218,13 +220,13 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
     Ok(inserted)
 }
 
-/// What became of a row that was not inserted.
+/// Finds out why a row was not inserted: it is a duplicate, or a conflict.
 async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
     let mut event = row.event.clone();
     loop {
         if is_stored(db, row, &event).await? {
-            repeat(db, row.project, &event).await?;
-            return Ok(Accepted::Repeat);
+            count_duplicate(db, row.project, &event).await?;
+            return Ok(Accepted::Duplicate);
         }
         // The same event with another body is kept too, under a name of its own. Another event may have that
         // name already, since nothing says what an event's id looks like; then it is kept under a longer one.
@@ -239,7 +241,7 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
     }
 }
 
-/// Whether what is stored under this name has the row's body.
+/// Returns `true` if the delivery that is stored under this name has the row's body.
 async fn is_stored(db: &mut SqliteConnection, row: &NewRow<'_>, event: &str) -> sqlx::Result<bool> {
     let sql = "SELECT body, digest FROM deliveries WHERE project = ? AND event = ?";
     let stored = sqlx::query(sql)
@@ -249,17 +251,19 @@ async fn is_stored(db: &mut SqliteConnection, row: &NewRow<'_>, event: &str) -> 
         .await?;
     let body = row.delivery.body.as_ref();
     Ok(match stored.try_get::<Option<&[u8]>, _>("digest")? {
-        // The body is gone.
+        // The body was emptied.
         Some(stored) => stored == digest(body),
         None => stored.try_get::<&[u8], _>("body")? == body,
     })
 }
 
-async fn repeat(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE deliveries SET repeats = repeats + 1 WHERE project = ? AND event = ?")
-        .bind(project)
-        .bind(event)
-        .execute(db)
-        .await?;
+async fn count_duplicate(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE deliveries SET duplicates = duplicates + 1 WHERE project = ? AND event = ?",
+    )
+    .bind(project)
+    .bind(event)
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -1,37 +1,36 @@
-//! What is taken out again: an order that was named by mistake, and all that is left of a project that is no longer
-//! configured.
+//! Removal of an order that was named by mistake, and of all that is left of a project that is no longer configured.
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::retain;
+use super::prune;
 use super::{Settings, Store, StoreError};
 use crate::order::{Id, OrderKey};
 
-/// The most deliveries that a step removes, and the most orders: an order brings its answers and transitions along.
+/// Maximum number of deliveries that a step removes, and of orders: an order brings its fetches and transitions along.
 const DELIVERIES_MAX: u32 = 256;
 const ORDERS_MAX: u32 = 16;
 
-/// What became of a wish to forget an order.
+/// Result of a request to forget an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgot {
-    /// It is gone, with what came of asking about it.
+    /// The order is gone, with what came of fetching it.
     Gone,
-    /// Nobody knows it.
+    /// The order is not known.
     Unknown,
-    /// It stays: Sinch has shown it.
+    /// The order stays: Sinch has shown it.
     Shown,
-    /// It stays: a callback has named it.
+    /// The order stays: a callback has named it.
     Named,
 }
 
-/// What there is of a project, or what a step has removed of it.
+/// Number of a project's orders and deliveries, or of those that a step has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Holdings {
-    /// Orders.
+    /// Number of orders.
     pub orders: u64,
-    /// Deliveries, whatever they are about.
+    /// Number of deliveries of every kind.
     pub deliveries: u64,
 }
 
@@ -40,11 +39,11 @@ const ORDER: &str = "
         o.heard_at IS NOT NULL OR o.hints <> '[]' OR o.provisional_state IS NOT NULL
             OR EXISTS (SELECT 1 FROM deliveries WHERE order_id = o.id)
             OR EXISTS (SELECT 1 FROM deliveries
-                WHERE id > (SELECT looked_to FROM service) AND project = o.project AND order_name = o.name)
+                WHERE id > (SELECT processed_through FROM service) AND project = o.project AND order_name = o.name)
             AS is_named
     FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE p.name = ? AND o.name = ?";
 
-/// Takes an order out again that only an operator ever named. An answer that is under way finds no order, and is
+/// Removes an order that only an operator ever named. A fetch that is in flight finds no order then, and its answer is
 /// written nowhere.
 pub(super) async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Forgot> {
     let found = sqlx::query(ORDER)
@@ -61,11 +60,11 @@ pub(super) async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::R
     if row.try_get("is_named")? {
         return Ok(Forgot::Named);
     }
-    retain::remove(db, &[row.try_get("id")?]).await?;
+    prune::remove(db, &[row.try_get("id")?]).await?;
     Ok(Forgot::Gone)
 }
 
-// The index is named, since it is what keeps a step small.
+// The index is named, since it keeps a step small.
 const SOME_DELIVERIES: &str = "
     DELETE FROM deliveries WHERE id IN (
         SELECT d.id FROM projects AS p
@@ -75,7 +74,7 @@ const SOME_DELIVERIES: &str = "
 const SOME_ORDERS: &str = "
     SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.name = ? LIMIT ?";
 
-/// A project of which nothing is left.
+/// Deletes a project of which nothing is left.
 const EMPTY_PROJECT: &str = "
     DELETE FROM projects WHERE name = ?
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
@@ -95,7 +94,7 @@ pub(super) async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::
             .bind(ORDERS_MAX);
         let orders = orders.fetch_all(&mut *db).await?;
         let orders: Vec<i64> = orders.iter().map(|row| row.get(0)).collect();
-        removed.orders = retain::remove(db, &orders).await?;
+        removed.orders = prune::remove(db, &orders).await?;
     }
     sqlx::query(EMPTY_PROJECT)
         .bind(project.as_str())
@@ -112,11 +111,11 @@ const HOLDINGS: &str = "
 const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE name = ?)";
 
 impl Store {
-    /// Whether the database knows a project: it is configured, or something may be left of it.
+    /// Returns `true` if the database knows a project: it is configured, or something may be left of it.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
         let found = sqlx::query(KNOWS)
             .bind(project.as_str())
@@ -125,11 +124,11 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    /// What there is of a project; `None`: the database does not know it.
+    /// Counts what there is of a project; `None` if the database does not know it.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn holdings(&self, project: &Id) -> Result<Option<Holdings>, StoreError> {
         let found = sqlx::query(HOLDINGS)
             .bind(project.as_str())
@@ -149,10 +148,10 @@ fn holdings(row: &SqliteRow) -> sqlx::Result<Holdings> {
 
 const PROJECTS: &str = "
     SELECT name, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
-        (SELECT count(*) FROM orders WHERE project = projects.id AND ask_at IS NOT NULL) AS waiting
+        (SELECT count(*) FROM orders WHERE project = projects.id AND fetch_at IS NOT NULL) AS waiting
     FROM projects ORDER BY name";
 
-/// What is to be said of orders that nobody asks about, a sentence for each project.
+/// Warnings about orders that are not fetched, a sentence for each project.
 pub(super) async fn unasked(
     db: &mut SqliteConnection,
     settings: &Settings,
@@ -164,12 +163,12 @@ pub(super) async fn unasked(
         let (orders, waiting): (i64, i64) = (row.try_get("orders")?, row.try_get("waiting")?);
         match known {
             None if orders > 0 => sentences.push(format!(
-                "the database has {} of {name}, which is not configured: nobody asks about them; configure the \
+                "the database has {} of {name}, which is not configured: they are not fetched; configure the \
                  project again, or run sinch-callbacks drop-project {name}",
                 counted(orders)
             )),
             Some((_, None)) if waiting > 0 => sentences.push(format!(
-                "the database has {} of {name} that wait for an answer of Sinch, but api = \"off\": nobody asks \
+                "the database has {} of {name} that wait for a fetch, but api = \"off\": none is sent \
                  about them",
                 counted(waiting)
             )),

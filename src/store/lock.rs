@@ -1,11 +1,11 @@
-//! The locks that keep a second process off the database.
+//! Locks that keep a second process off the database.
 //!
-//! Two, since each has a hole: the `.lock` can be removed by hand, and the database file can be replaced. The system
-//! releases both when the process ends, however it ends.
+//! There are two locks, since each has a hole: the `.lock` can be removed by hand, and the database file can be
+//! replaced. The system releases both when the process ends, however it ends.
 //!
-//! The file itself is locked by a descriptor that must outlive SQLite's own: when *any* descriptor of a file is
-//! closed, the system drops all the POSIX locks that the process has on it, and SQLite's are such. So nothing in
-//! the process opens the database file by itself but this, before SQLite does, and closes it after.
+//! The file itself is locked by a descriptor that must outlive SQLite's own: when *any* descriptor of a file is closed,
+//! the system drops all the POSIX locks that the process has on it, and SQLite's are such. For this reason nothing else
+//! in the process opens the database file by itself. This descriptor is opened before SQLite's and closed after it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -23,7 +23,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes both locks, and makes the files for it where they are not there.
+    /// Takes both locks, and creates their files where they are missing.
     pub(super) fn take(place: &Place) -> Result<Lock, OpenError> {
         let marker = Locked::take(&beside(&place.path, ".lock"), &place.path)?;
         let database = Locked::take(&place.path, &place.path)?;
@@ -34,7 +34,7 @@ impl Lock {
     }
 }
 
-/// A file that is locked. One that was made for it goes with the lock, unless something was written to it.
+/// A locked file. One that was created for the lock goes with it, unless something was written to it.
 #[derive(Debug)]
 struct Locked {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl Locked {
                     locked.made = made;
                     return Ok(locked);
                 }
-                // Whoever had it has just removed or replaced it.
+                // The previous holder has just removed or replaced the file.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     return Err(OpenError::Held(database.to_owned()));
@@ -76,13 +76,13 @@ impl Drop for Locked {
     fn drop(&mut self) {
         let is_empty = self.file.metadata().is_ok_and(|file| file.len() == 0);
         if self.made && is_empty && self.is_in_place() {
-            // Should it stay, it is in nobody's way.
+            // A file that stays does no harm.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// Opens a file, and says whether it had to be made.
+/// Opens a file, and says whether it had to be created.
 fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
@@ -91,7 +91,7 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
         opened => return Ok((opened?, false)),
     }
     match options.clone().create_new(true).open(path) {
-        // Somebody else was faster, and has the lock, or will find that we have it.
+        // Another process was faster, and has the lock, or will find that we have it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Ok((options.open(path)?, false))
         }

@@ -1,34 +1,32 @@
-//! The database: the only room that names sqlx.
+//! The database: the only module that names sqlx.
 //!
-//! One file in SQLite's WAL mode, `synchronous = FULL`: what a call here returned after a write is on
-//! disk. Writes go through one task (`writer`), reads through a small pool beside it. Decisions are
-//! made by the pure rules of [`crate::order`], inside the transaction that records them.
+//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call here returns. Writes go
+//! through one task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of
+//! [`crate::order`], inside the transaction that records them.
 
+mod alerts;
 mod aside;
-mod asks;
 mod backup;
 mod batch;
-mod beat;
 mod checkpoint;
 mod claims;
-mod conditions;
 mod copy;
+mod fetches;
 mod files;
 mod inbox;
 mod leave;
 mod lock;
-mod look;
-mod news;
 mod open;
+mod pending;
 mod place;
 mod prepare;
+mod process;
+mod prune;
 mod queries;
 mod readers;
 mod restore;
-mod retain;
 mod rows;
 mod schema;
-mod shrink;
 mod space;
 mod summary;
 mod survey;
@@ -36,27 +34,29 @@ mod survey;
 pub(crate) mod tests;
 mod transitions;
 mod unreadable;
+mod vacuum;
 mod visit;
 mod words;
 mod workshop;
+mod write_probe;
 mod writer;
 
-pub use asks::{Gate, Outcome, Settled, WatchRequest};
+pub use alerts::{AlertFilter, AlertRow};
 pub use backup::backup;
-pub use claims::{Claim, ClaimRequest, Turn};
-pub use conditions::{ConditionRow, Which};
+pub use claims::{Claim, ClaimOrder, ClaimRequest};
 pub use copy::CopyError;
-pub use inbox::{NewDelivery, Subject};
+pub use fetches::{Circuit, FetchResult, Recorded, WatchRequest};
+pub use inbox::{DeliveryContent, NewDelivery};
 pub use leave::{Forgot, Holdings};
-pub use look::{LookReport, LookRequest, Looked};
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub use place::exposed;
+pub use process::{ProcessReport, ProcessRequest, Processed};
+pub use prune::{Pruned, RetentionPeriods};
 pub use queries::{
-    AnswerRow, Body, DeliveryRow, Found, Listing, OrderFilter, OrderHistory, OrderRow, ParkedRow,
+    Body, DeliveryRow, FetchRow, Found, Listing, OrderDetail, OrderFilter, OrderRow, ParkedRow,
     TransitionRow,
 };
 pub use restore::restore;
-pub use retain::{Cleared, Spans};
 pub use summary::{Convergence, Standing, StateCount, Summary};
 pub use survey::Copied;
 pub use unreadable::UnreadableRow;
@@ -73,7 +73,7 @@ use space::Space;
 use unreadable::Met;
 use writer::{Call, Write};
 
-/// How many orders are made known in one transaction, so that no callback waits long for a list.
+/// Maximum number of orders made known in one transaction, so that no callback waits long for a list.
 const WATCHED_MAX: usize = 3000;
 
 /// A handle on the database; clones share it.
@@ -83,24 +83,24 @@ pub struct Store {
     readers: Readers,
     path: PathBuf,
     space: Arc<Space>,
-    news: Arc<Notify>,
+    pending: Arc<Notify>,
     asks: Arc<Notify>,
     met: Arc<Met>,
     written: Arc<Written>,
 }
 
-/// What accepting a delivery came to; in every case it is on disk.
+/// Result of accepting a delivery; in every case it is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is new.
+    /// The delivery is new.
     New,
     /// The same event was there already and has been counted again.
-    Repeat,
+    Duplicate,
     /// The same event was there with another body; both are kept.
     Conflict,
 }
 
-/// Why the database did not do as asked, by what the caller does next.
+/// Reason why the database did not do as asked, by what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another program holds the database's lock. Try again.
@@ -109,20 +109,20 @@ pub enum StoreError {
     /// The disk, or the file's limit, is full. Try again when there is space.
     #[error("the disk is full")]
     Full,
-    /// Less space is left than is kept for working off what is in. Try again when there is more.
+    /// Less space is left than is reserved for processing the inbox. Try again when there is more.
     #[error(
         "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
     )]
     LittleSpace {
-        /// What is free.
+        /// Number of bytes that are free.
         free_bytes: u64,
-        /// What is kept.
+        /// Number of bytes that are reserved.
         free_min_bytes: u64,
     },
-    /// More is waiting for the disk than is allowed. Try again.
+    /// More writes wait for the disk than are allowed. Try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
-    /// What was to be read could not be. Try again.
+    /// A read failed. Try again.
     #[error("the database could not be read: {0}")]
     Unread(String),
     /// The database will not take this one write; others are not concerned.
@@ -136,8 +136,8 @@ pub enum StoreError {
     Closed,
 }
 
-/// Of whatever reads. It never ends the process: that a reader finds no free file descriptor, say, tells nothing
-/// of the database, and whether the file can be trusted is for the writer to find out.
+/// Error of a read. It never ends the process: a reader that finds no free file descriptor, say, proves nothing about
+/// the database. The writer finds out if the file cannot be trusted.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         match StoreError::of_writer(error) {
@@ -148,13 +148,13 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Judges an error of the writing connection.
+    /// Classifies an error of the writing connection.
     fn of_writer(error: sqlx::Error) -> StoreError {
         let code = error
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
-        // SQLite's primary result codes; the rest of an extended code says more, but not what to do.
+        // SQLite's primary result codes; the rest of an extended code tells more, but not what to do.
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => StoreError::Locked,
             Some(13) => StoreError::Full,
@@ -170,18 +170,18 @@ impl StoreError {
 }
 
 impl Store {
-    /// Whether [`Store::accept`] would refuse at once, since too much waits or too little space is left. It
+    /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or too little space is left. This
     /// may change at any moment; knowing it saves work that would be in vain.
     pub fn is_full(&self) -> bool {
         self.writes.capacity() == 0 || self.little_space().is_some()
     }
 
-    /// Why nothing more may come in, if it is for want of space: [`StoreError::LittleSpace`].
+    /// Reason why nothing more may come in, if space is short: [`StoreError::LittleSpace`].
     pub fn little_space(&self) -> Option<StoreError> {
         self.space.little()
     }
 
-    /// Puts a delivery into the inbox, where it waits to be looked at. When this returns, it is on disk.
+    /// Puts a delivery into the inbox, where it waits to be processed. When this returns, it is on disk.
     ///
     /// It never waits for a place in the queue: what is too much is refused at once.
     ///
@@ -198,34 +198,34 @@ impl Store {
                 mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
             })?;
         let accepted = answer.await.map_err(|_| StoreError::Closed)??;
-        if accepted != Accepted::Repeat {
-            self.news.notify_one();
+        if accepted != Accepted::Duplicate {
+            self.pending.notify_one();
         }
         Ok(accepted)
     }
 
-    /// Looks at the deliveries that have waited longest, and settles them.
+    /// Processes the deliveries that have waited longest, and records the decisions.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; nothing has changed then.
-    pub async fn look(&self, request: LookRequest) -> Result<LookReport, StoreError> {
-        let news = news::read(&self.readers, request.deliveries_max).await?;
-        if news.taken == 0 {
-            return Ok(LookReport {
-                newest: news.newest,
-                ..LookReport::default()
+    pub async fn process(&self, request: ProcessRequest) -> Result<ProcessReport, StoreError> {
+        let pending = pending::read(&self.readers, request.deliveries_max).await?;
+        if pending.taken == 0 {
+            return Ok(ProcessReport {
+                newest: pending.newest,
+                ..ProcessReport::default()
             });
         }
-        let report = self.write(Write::Look, (request, news)).await?;
+        let report = self.write(Write::Process, (request, pending)).await?;
         self.met.note(&report.unreadable);
-        if !report.looked.is_empty() {
+        if !report.processed.is_empty() {
             self.asks.notify_waiters();
         }
         Ok(report)
     }
 
-    /// Leases orders that are due for an answer, and counts the try.
+    /// Leases orders that are due for a fetch, and counts the attempt.
     ///
     /// # Errors
     ///
@@ -236,16 +236,16 @@ impl Store {
         Ok(claimed.claims)
     }
 
-    /// Records what came of asking about claimed orders, and releases them; says of each what that did.
+    /// Records the results of fetching claimed orders, and releases them; returns the effect of each.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; the leases stand then, until they run out.
-    pub async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Settled>, StoreError> {
-        self.write(Write::Settle, outcomes).await
+    pub async fn record(&self, outcomes: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
+        self.write(Write::Record, outcomes).await
     }
 
-    /// Gives up a claim without having asked, as if it had never been made; the try does not count.
+    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
     ///
     /// # Errors
     ///
@@ -254,28 +254,28 @@ impl Store {
         self.write(Write::GiveBack, claim).await
     }
 
-    /// Keeps a project's gate.
+    /// Stores a project's circuit.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn keep_gate(&self, project: Id, gate: Gate) -> Result<(), StoreError> {
-        self.write(Write::Gate, (project, gate)).await
+    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
+        self.write(Write::Circuit, (project, circuit)).await
     }
 
-    /// Makes an order due for an answer now, even if it was parked; `false`: nobody knows it.
+    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn ask_now(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
-        let known = self.write(Write::AskNow, (key, now)).await?;
+    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+        let known = self.write(Write::RequestFetch, (key, now)).await?;
         self.asks.notify_waiters();
         Ok(known)
     }
 
-    /// Makes orders known, and due for an answer at once; those that are known already stay as they are.
-    /// The answer counts the others.
+    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
+    /// number of the others.
     ///
     /// # Errors
     ///
@@ -295,7 +295,7 @@ impl Store {
         Ok(new)
     }
 
-    /// Takes an order out again that Sinch never showed and no callback named.
+    /// Removes an order that Sinch never showed and no callback named.
     ///
     /// # Errors
     ///
@@ -304,8 +304,8 @@ impl Store {
         self.write(Write::Forget, key).await
     }
 
-    /// Removes some of what is left of a project that is not configured any more, and says what; nothing: all of it
-    /// is gone.
+    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
+    /// nothing, if all of it is gone.
     ///
     /// # Errors
     ///
@@ -314,60 +314,60 @@ impl Store {
         self.write(Write::DropSome, project).await
     }
 
-    /// Keeps that these conditions were reported.
+    /// Records that these alerts were reported.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; they will be reported again.
-    pub async fn reported(&self, conditions: &[ConditionRow]) -> Result<(), StoreError> {
-        let alarms = conditions
+    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+        let alarms = alerts
             .iter()
-            .map(|row| (row.id, row.condition.clone()))
+            .map(|row| (row.id, row.alert.clone()))
             .collect();
         self.write(Write::Reported, alarms).await
     }
 
-    /// Gives up some of what has been kept for long enough.
+    /// Prunes some of what has been kept for its retention period.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; everything is still there then.
-    pub async fn clear(&self, spans: Spans, now: Time) -> Result<Cleared, StoreError> {
-        self.write(Write::Clear, (spans, now)).await
+    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
+        self.write(Write::Prune, (periods, now)).await
     }
 
-    /// Gives some of what is free in the file back to the disk, and says how many bytes; zero: what is free is
-    /// so little that it stays for what comes. The file is shorter once the WAL is folded into it.
+    /// Returns some of the free space in the file to the disk by an incremental vacuum, and returns the number of
+    /// bytes; zero if the little that is free stays for new rows. The file is shorter once the WAL is checkpointed.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; the file is as it was then.
-    pub async fn shrink(&self) -> Result<u64, StoreError> {
-        self.write(Write::Shrink, ()).await
+    pub async fn vacuum(&self) -> Result<u64, StoreError> {
+        self.write(Write::Vacuum, ()).await
     }
 
-    /// Writes to the disk, and takes a callback of each project and undoes it, to prove that it can be done.
+    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]: it cannot.
-    pub async fn beat(&self, now: Time) -> Result<(), StoreError> {
-        let done = self.write(Write::Beat, now).await?;
+    /// Any [`StoreError`]: they are not possible.
+    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
+        let done = self.write(Write::Probe, now).await?;
         done.map_err(StoreError::Rejected)
     }
 
-    /// Wakes whoever looks at news. It is a hint: a poll is the guarantee.
-    pub fn news(&self) -> &Notify {
-        &self.news
+    /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
+    pub fn pending(&self) -> &Notify {
+        &self.pending
     }
 
-    /// Wakes whoever asks Sinch. It is a hint: a poll is the guarantee.
+    /// Wakes the fetchers. It is a hint: a poll is the guarantee.
     pub fn asks(&self) -> &Notify {
         &self.asks
     }
 
-    /// Names who is told, each second or more often, how folding the WAL into the file goes. The first stays.
-    pub fn on_folding(&self, listener: impl Fn(&Result<(), String>) + Send + Sync + 'static) {
+    /// Sets the listener that receives the result of checkpoints, each second or more often. The first one stays.
+    pub fn on_checkpoint(&self, listener: impl Fn(&Result<(), String>) + Send + Sync + 'static) {
         self.written.listen(Box::new(listener));
     }
 

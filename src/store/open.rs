@@ -1,4 +1,4 @@
-//! Opening the database: every check that is made before a callback is answered.
+//! Opening of the database, with every check that is made before a callback is answered.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,25 +20,25 @@ use super::space::Space;
 use super::visit::Visit;
 use super::workshop::Workshop;
 use super::writer::Writer;
-use super::{Gate, Store, StoreError};
+use super::{Circuit, Store, StoreError};
 use crate::order::{Id, Time};
 
-/// Where the database is, and what uses it.
+/// Place of the database, and the projects and limits that it serves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The file. `-wal`, `-shm` and `.lock` lie beside it.
+    /// Path of the file. `-wal`, `-shm` and `.lock` lie beside it.
     pub path: PathBuf,
-    /// How many writes may wait at once.
+    /// Maximum number of writes that wait at once.
     pub waiting_max: usize,
-    /// Bytes of the disk that are not for what comes in; 0: it may fill.
+    /// Bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
     pub free_min_bytes: u64,
-    /// The projects, each with how many of its orders may be asked about in a second; `None`: none.
+    /// The projects, each with the number of its orders that may be fetched in a second; `None` if none may.
     pub projects: Vec<(Id, Option<f64>)>,
-    /// Now.
+    /// Time of the start.
     pub now: Time,
 }
 
-/// Why the database could not be opened; each says what to do.
+/// Reason why the database could not be opened; each tells what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process works on this file.
@@ -49,7 +49,7 @@ pub enum OpenError {
         "{0} is missing or empty but its -wal is there: restore the database file beside it, or move the -wal away to start anew"
     )]
     Orphaned(PathBuf),
-    /// What a restore has put aside, and nothing in its place.
+    /// A restore has put a database aside, and there is nothing in its place.
     #[error(
         "{0} is missing or empty, and beside it is {0}.replaced or {0}.replaced-wal, the database before a restore, which was perhaps broken off: \
          move what is there of the two back to {0} and {0}-wal, or move it away to start anew or restore a backup"
@@ -60,9 +60,9 @@ pub enum OpenError {
         "{wal} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
     )]
     Stray {
-        /// The log.
+        /// Path of the log.
         wal: PathBuf,
-        /// Where the link leads to.
+        /// Path that the link leads to.
         path: PathBuf,
     },
     /// The file was written by a later version of this program.
@@ -70,31 +70,31 @@ pub enum OpenError {
         "{path} has schema version {found}, but this program knows only up to {known}: use the newer program, or restore a backup"
     )]
     Newer {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Version of its schema.
         found: i64,
-        /// Ours.
+        /// Newest version that this program knows.
         known: i64,
     },
-    /// The file belongs to something else.
+    /// The file belongs to another program.
     #[error("{0} is not a database of sinch-callbacks: use another database.path")]
     Foreign(PathBuf),
-    /// SQLite itself is not what this program relies on.
+    /// SQLite itself lacks what this program relies on.
     #[error("SQLite {0}")]
     Unfit(String),
     /// The file or its folder cannot be used.
     #[error("cannot use {path}: {reason}")]
     Unusable {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Error text of the system.
         reason: String,
     },
 }
 
-/// A database that is fit to be opened, as far as its files tell, and that nobody else works on. Nothing has been
-/// opened yet; when it is dropped, everything is as it was.
+/// A database that is fit to be opened, as far as its files show, and that no other process works on. Nothing has been
+/// opened yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub struct Held {
     pub(super) place: Place,
@@ -116,7 +116,7 @@ pub fn hold(path: &Path) -> Result<Held, OpenError> {
     Ok(Held { place, lock })
 }
 
-/// Everything that works on an open database.
+/// Connections and tasks that work on an open database.
 struct Opened {
     db: SqliteConnection,
     folding: SqliteConnection,
@@ -126,10 +126,10 @@ struct Opened {
 }
 
 impl Held {
-    /// Opens the database, creating it where there is none, and brings its schema up to date. That a run has begun
-    /// is the last that is written.
+    /// Opens the database, creating it where there is none, and brings its schema up to date. The note that a run has
+    /// begun is written last.
     ///
-    /// Beside the handle and the projects' gates it returns the writer, which the caller runs: it ends, with a last
+    /// Beside the handle and the projects' circuits it returns the writer, which the caller runs: it ends, with a last
     /// checkpoint, when every handle is gone.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Held {
     ) -> Result<
         (
             Store,
-            HashMap<Id, Gate>,
+            HashMap<Id, Circuit>,
             impl Future<Output = Result<(), StoreError>> + Send + use<>,
         ),
         OpenError,
@@ -166,7 +166,7 @@ impl Held {
             readers: readers.clone(),
             path: place.path,
             space: space.clone(),
-            news: Arc::new(Notify::new()),
+            pending: Arc::new(Notify::new()),
             asks: Arc::new(Notify::new()),
             met: Arc::default(),
             written: written.clone(),
@@ -183,7 +183,8 @@ impl Held {
             };
             let (outcome, folded) = tokio::join!(work, checkpoint::run(folding, &written, &stop));
             let outcome = outcome.and(folded.map_err(StoreError::of_writer));
-            // Readers first: the connection that is closed last tidies up, and a reader may not write.
+            // Readers first: the connection that is closed last checkpoints and removes the log, and a reader may not
+            // write.
             readers.close().await;
             let outcome = match outcome {
                 Ok(()) => writer.close().await,
@@ -192,19 +193,19 @@ impl Held {
                     Err(error)
                 }
             };
-            // Last, when SQLite has closed the file.
+            // The lock last, when SQLite has closed the file.
             drop(lock);
             outcome
         };
         for sentence in &opened.begun.unasked {
             tracing::warn!("{sentence}");
         }
-        Ok((store, opened.begun.gates, run))
+        Ok((store, opened.begun.circuits, run))
     }
 }
 
 impl Opened {
-    /// Opens all connections. Where that fails, they are closed again, the last one tidying up.
+    /// Opens all connections. If that fails, they are closed again, and the last one checkpoints.
     async fn of(path: &Path, settings: &Settings) -> Result<Opened, OpenError> {
         let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
         let options = schema::options(path);
@@ -265,7 +266,7 @@ pub async fn open(
 ) -> Result<
     (
         Store,
-        HashMap<Id, Gate>,
+        HashMap<Id, Circuit>,
         impl Future<Output = Result<(), StoreError>> + Send + use<>,
     ),
     OpenError,
@@ -273,14 +274,14 @@ pub async fn open(
     hold(&settings.path)?.open(settings).await
 }
 
-/// Does what a start does, and undoes it: holds the database, makes and opens a new one beside it, which only doing
-/// it can tell is possible, and writes what a start writes into the one that is there, to be rolled back.
+/// Does what a start does, and undoes it. It holds the database. It creates and opens a new one beside it, since only
+/// doing so shows that it is possible. It writes what a start writes into the existing one, and rolls that back.
 ///
 /// It returns what a start would warn about.
 ///
 /// # Errors
 ///
-/// What a start would fail with.
+/// The error that a start would fail with.
 pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let held = hold(&settings.path)?;
     try_beside(&held.place, settings).await?;
@@ -302,7 +303,7 @@ pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     fit
 }
 
-/// Makes a database in a folder of its own beside the other one, opens it, and removes it.
+/// Creates a database in a folder of its own beside the other one, opens it, and removes it.
 async fn try_beside(place: &Place, settings: &Settings) -> Result<(), OpenError> {
     let workshop =
         Workshop::within(&place.folder).map_err(|error| place::at(&place.folder, &error))?;

@@ -1,4 +1,4 @@
-//! Where the database really is, and whether its files are fit to be opened. Nothing here changes anything.
+//! Place of the database, and checks that its files are fit to be opened. Nothing here changes anything.
 
 use std::fs::Metadata;
 use std::io;
@@ -10,15 +10,16 @@ use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::OpenError;
 use crate::exposure;
 
-/// What SQLite keeps beside the database while it is open, and we keep for as long.
+/// Suffixes of the files that SQLite keeps beside the database while it is open, and of the one that this program keeps
+/// for as long.
 const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
-/// The database's place, found once: every later look goes there, by whichever link the operator named it.
+/// Path of the database, found once: every later access goes there, by whichever link the operator named it.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// The file itself, absolute and free of links.
+    /// Path of the file itself, absolute and free of links.
     pub(super) path: PathBuf,
-    /// The folder that it lies in.
+    /// Folder that the file lies in.
     pub(super) folder: PathBuf,
 }
 
@@ -27,7 +28,7 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// Where no database can be, or a log lies where SQLite would not find it.
+    /// Fails where no database can be, or where a log lies in a place in which SQLite would not find it.
     pub(super) fn find(named: &Path) -> Result<Place, OpenError> {
         let refuse = |reason: &str| Err(unusable(named, reason));
         let link = std::fs::read_link(named).ok();
@@ -60,8 +61,8 @@ impl Place {
         Ok(Place { path, folder })
     }
 
-    /// Refuses a file that can be reached from elsewhere, too, where its log would not be found. What is only read may
-    /// have other names.
+    /// Refuses a file that can be reached by another path too, where its log would not be found. A file that is only
+    /// read may have other names.
     pub(super) fn refuse_other_names(&self) -> Result<(), OpenError> {
         let is_linked = std::fs::metadata(&self.path).is_ok_and(|file| file.nlink() > 1);
         let reason = if is_linked {
@@ -74,9 +75,9 @@ impl Place {
         Err(unusable(&self.path, reason))
     }
 
-    /// Refuses an empty place beside what a restore has put aside: the one that would fill it was broken off, or the
-    /// database was lost since. Whoever begins anew there would hide what is acknowledged, and the next restore
-    /// would throw it away.
+    /// Refuses an empty place beside a database that a restore has put aside: the restore was broken off, or its
+    /// database was lost since. A start that created a new database there would hide what is acknowledged, and the next
+    /// restore would delete it.
     pub(super) fn refuse_broken_off(&self) -> Result<(), OpenError> {
         let aside = beside(&self.path, ".replaced");
         let is_aside = length(&aside) > 0 || length(&beside(&aside, "-wal")) > 0;
@@ -87,7 +88,7 @@ impl Place {
     }
 
     /// Refuses a write-ahead log without its database: SQLite would delete it silently, and with it what was
-    /// acknowledged. An empty file is none.
+    /// acknowledged. An empty file does not count.
     pub(super) fn refuse_orphan(&self) -> Result<(), OpenError> {
         let orphaned = self.is_empty() && self.wal_bytes() > 0;
         if orphaned {
@@ -96,8 +97,8 @@ impl Place {
         Ok(())
     }
 
-    /// Refuses a file or folder that cannot be written to, before SQLite opens any of them: it would leave files
-    /// behind that nobody can write to either, and name another one than is at fault.
+    /// Refuses a file or folder that cannot be written to, before SQLite opens any of them: SQLite would leave files
+    /// behind that cannot be written to either, and would name another file than the one at fault.
     pub(super) fn refuse_unwritable(&self) -> Result<(), OpenError> {
         let folder = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
         may(&self.folder, folder)?;
@@ -107,24 +108,24 @@ impl Place {
         Ok(())
     }
 
-    /// Whether there is no database yet.
+    /// Returns `true` if there is no database yet.
     pub(super) fn is_empty(&self) -> bool {
         length(&self.path) == 0
     }
 
-    /// How long the log is.
+    /// Length of the log in bytes.
     pub(super) fn wal_bytes(&self) -> u64 {
         length(&beside(&self.path, "-wal"))
     }
 
-    /// The database's files, whether or not they are there.
+    /// Paths of the database's files, also of those that are not there.
     pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let companions = COMPANIONS.map(|suffix| beside(&self.path, suffix));
         std::iter::once(self.path.clone()).chain(companions)
     }
 }
 
-/// Warns of the database's files that every user of the machine can read.
+/// Lists the database's files that every user of the machine can read, each with a warning.
 pub fn exposed(named: &Path) -> Vec<(PathBuf, &'static str)> {
     let Ok(place) = Place::find(named) else {
         return Vec::new();
@@ -135,32 +136,32 @@ pub fn exposed(named: &Path) -> Vec<(PathBuf, &'static str)> {
         .collect()
 }
 
-/// The file that SQLite or we keep beside the database.
+/// Path of a file that SQLite or this program keeps beside the database.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// The folder that a path lies in.
+/// Folder that a path lies in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
-/// Whether an open file is the one that a path leads to.
+/// Returns `true` if a path leads to this open file.
 pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
     let same = |found: Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     std::fs::metadata(path).is_ok_and(same)
 }
 
-/// How long a file is; 0 where there is none.
+/// Length of a file; 0 where there is none.
 pub(super) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Whether a file has been mounted on this path, as a container's engine does with a volume that is a file. Older
-/// systems do not tell.
+/// Returns `true` if a file has been mounted on this path, as a container's engine does with a volume that is a file.
+/// Older systems do not report it.
 fn is_mounted(path: &Path) -> bool {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
     found.is_ok_and(|file| {
@@ -173,7 +174,7 @@ fn may(path: &Path, access: Access) -> Result<(), OpenError> {
     rustix::fs::access(path, access).map_err(|error| at(path, &error.into()))
 }
 
-/// An error that the system gave for a file or folder.
+/// Makes the error for a file or folder that the system refuses.
 pub(super) fn at(path: &Path, error: &io::Error) -> OpenError {
     let whose = match error.kind() {
         io::ErrorKind::PermissionDenied => {

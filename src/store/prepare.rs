@@ -1,4 +1,4 @@
-//! What a start writes: the projects, and what an earlier run left.
+//! Writes of a start: the projects are registered, and what an earlier run left is taken up.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,46 +10,47 @@ use super::leave;
 use super::unreadable::lossy;
 use super::words::open_states;
 use super::writer::BEGIN;
-use super::{Gate, Settings};
+use super::{Circuit, Settings};
 use crate::order::{Id, Time};
 
-/// An id up to `looked_to` counts as looked at, also when retention has left no row that has it.
+/// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
 const NEXT_DELIVERY: &str = "
-    SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), looked_to) + 1 FROM service";
+    SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), processed_through) + 1 FROM service";
 
-/// What waits for an answer that nobody could ask for, since the project's API was off, is due now.
+/// Orders that wait for a fetch, which was not possible while the project's API was off, are due now.
 static RESUME: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "UPDATE OR IGNORE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at IS NULL AND parked IS NULL \
+        "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at IS NULL AND parked IS NULL \
          AND (confirmed_state IS NULL OR hints <> '[]' OR doubts <> '[]' OR confirmed_state IN ({}))",
         open_states()
     )
 });
 
-/// After an unclean end every open order is asked about again, since callbacks may have been missed
-/// while nobody listened: spread over as long as the budget needs for all, and no later than planned.
+/// After an unclean end every open order is fetched again, since callbacks may have been missed while the service was
+/// down. The fetches are spread over as long as the rate limit needs for all, and none is later than planned.
 static SPREAD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "UPDATE OR IGNORE orders SET ask_at = min(ask_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
-         SELECT count(*) FROM orders WHERE project = ?2 AND ask_at IS NOT NULL)))) \
-         WHERE project = ?2 AND ask_at > ?1 AND (confirmed_state IS NULL OR confirmed_state IN ({}))",
+        "UPDATE OR IGNORE orders SET fetch_at = min(fetch_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
+         SELECT count(*) FROM orders WHERE project = ?2 AND fetch_at IS NOT NULL)))) \
+         WHERE project = ?2 AND fetch_at > ?1 AND (confirmed_state IS NULL OR confirmed_state IN ({}))",
         open_states()
     )
 });
 
-/// No wish lies further ahead than this, unless the clock was set back since it was made.
+/// Longest time that a planned fetch lies ahead, unless the clock was set back since it was planned.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
 // A row that the schema would not take stays as it is: see `aside`.
-const CLAMP: &str = "UPDATE OR IGNORE orders SET ask_at = ?1 WHERE project = ?2 AND ask_at > ?1";
+const CLAMP: &str =
+    "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at > ?1";
 
-/// What a run begins with.
+/// State that a run begins with.
 pub(super) struct Begun {
-    /// The projects' numbers.
+    /// Numbers of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    pub(super) gates: HashMap<Id, Gate>,
-    /// The first id for a delivery.
+    pub(super) circuits: HashMap<Id, Circuit>,
+    /// First id for a delivery.
     pub(super) next_delivery: i64,
-    /// What is to be said of orders that nobody asks about.
+    /// Warnings about orders that are not fetched.
     pub(super) unasked: Vec<String>,
 }
 
@@ -81,12 +82,12 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
     sqlx::query("UPDATE service SET clean = 0")
         .execute(&mut *db)
         .await?;
-    sqlx::query("UPDATE projects SET asked = 0")
+    sqlx::query("UPDATE projects SET active = 0")
         .execute(&mut *db)
         .await?;
     let mut projects = HashMap::new();
-    let mut gates = HashMap::new();
-    for (project, asks_per_second) in &settings.projects {
+    let mut circuits = HashMap::new();
+    for (project, requests_per_second) in &settings.projects {
         sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(project.as_str())
             .execute(&mut *db)
@@ -101,15 +102,15 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         let until: Option<i64> = row.try_get("paused_until_at")?;
         let reason = until.map(|_| lossy(&row, "pause_reason")).transpose()?;
         let failures: i64 = row.try_get("failures")?;
-        let gate = Gate {
-            // Anything else is not of this program: the trouble is met again, if it lasts.
+        let circuit = Circuit {
+            // Any other value was not written by this program: the failures are counted again if they last.
             failures: u32::try_from(failures).unwrap_or(0),
             paused: until.map(Time).zip(reason),
         };
         projects.insert(project.clone(), id);
-        gates.insert(project.clone(), gate);
-        if let Some(asks_per_second) = asks_per_second {
-            sqlx::query("UPDATE projects SET asked = 1 WHERE id = ?")
+        circuits.insert(project.clone(), circuit);
+        if let Some(requests_per_second) = requests_per_second {
+            sqlx::query("UPDATE projects SET active = 1 WHERE id = ?")
                 .bind(id)
                 .execute(&mut *db)
                 .await?;
@@ -127,7 +128,7 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
                 sqlx::query(SPREAD.as_str())
                     .bind(settings.now.0)
                     .bind(id)
-                    .bind(asks_per_second)
+                    .bind(requests_per_second)
                     .execute(&mut *db)
                     .await?;
             }
@@ -141,7 +142,7 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
     let next_delivery = sqlx::query(NEXT_DELIVERY).fetch_one(&mut *db).await?;
     Ok(Begun {
         projects,
-        gates,
+        circuits,
         next_delivery: next_delivery.try_get(0)?,
         unasked: leave::unasked(db, settings).await?,
     })

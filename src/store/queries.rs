@@ -1,5 +1,5 @@
-//! What operators ask of single orders and deliveries. Read-only, beside the writer, each answer from one moment:
-//! nothing here can delay a callback or news.
+//! Queries of operators about single orders and deliveries. They are read-only and run beside the writer, each answer
+//! from one moment: nothing here can delay a callback or its processing.
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -10,7 +10,7 @@ use super::unreadable::{self, Read, UnreadableRow};
 use super::{Store, StoreError};
 use crate::order::{Hint, Id, OrderKey, State, Time};
 
-/// Which orders to list.
+/// Filter of a listing of orders.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
     /// Only those in this state (provisional before confirmed; `UNKNOWN`: none said).
@@ -21,50 +21,52 @@ pub struct OrderFilter {
     pub parked: bool,
     /// Only those that are settled, or only those that are not.
     pub settled: Option<bool>,
-    /// Only those after this row: the last page's end.
+    /// Only those after this row, which is the end of the last page.
     pub after: i64,
-    /// How many at most.
+    /// Maximum number of orders.
     pub limit: u32,
 }
 
-/// Where an order stands.
+/// Current state of an order, with all that is known of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct OrderRow {
-    /// Its place in the listing.
+    /// Place of the order in the listing.
     pub row: i64,
-    /// Sinch's project.
+    /// Sinch's project id.
     pub project: String,
     /// Sinch's order id.
     pub order: String,
-    /// The best answer to "where is it?"; `null`: no state was ever said.
+    /// Best known state, provisional before confirmed; `null` if no state was ever said.
     pub state: Option<&'static str>,
-    /// Whether that is Sinch's own answer, with nothing open. Never while it is parked.
+    /// `true` if that is Sinch's own answer, with nothing open. Never `true` while the order is parked.
     pub settled: bool,
     /// The state that Sinch last showed.
     pub confirmed: Option<&'static str>,
-    /// Its `updateTime`.
+    /// Sinch's `updateTime` of the order.
     pub updated_at: Option<Time>,
-    /// Its `expireTime`.
+    /// Sinch's `expireTime` of the order.
     pub expires_at: Option<Time>,
-    /// When it was first shown to us.
+    /// Time at which that state was first shown to us.
     pub confirmed_at: Option<Time>,
-    /// Whether Sinch took it out of a final state.
+    /// `true` if Sinch took the order out of a final state.
     pub reopened: bool,
     /// The state that only events claim.
     pub provisional: Option<&'static str>,
-    /// What events claim and no answer has settled; `UNKNOWN` stands for words that we do not know.
+    /// States that events claim and no answer has confirmed or overruled; `UNKNOWN` stands for words that this program
+    /// does not know.
     pub hints: Vec<&'static str>,
-    /// What events claimed, and an answer has overruled that may have been too stale to know; as `hints`.
+    /// States that events claimed and an answer has overruled that may have been too stale to know; words as in
+    /// `hints`.
     pub doubts: Vec<&'static str>,
-    /// When Sinch was last asked.
-    pub asked_at: Option<Time>,
-    /// When Sinch is to be asked next; `null`: at rest.
-    pub ask_at: Option<Time>,
-    /// Tries in a row without an answer.
+    /// Time of the last fetch.
+    pub fetched_at: Option<Time>,
+    /// Time of the next fetch; `null` if the order is at rest.
+    pub fetch_at: Option<Time>,
+    /// Attempts in a row without an answer.
     pub attempts: u32,
-    /// Why nobody asks any more.
+    /// Reason why the order is parked and not fetched any more.
     pub parked: Option<String>,
-    /// When it was first heard of.
+    /// Time at which the order was first heard of.
     pub first_seen_at: Time,
 }
 
@@ -92,8 +94,8 @@ impl From<StoredOrder> for OrderRow {
             provisional: order.provisional.as_ref().map(|p| p.state.as_str()),
             hints: order.hints.iter().map(claimed).collect(),
             doubts: order.doubts.iter().map(claimed).collect(),
-            asked_at: order.asked_at,
-            ask_at: order.ask_at,
+            fetched_at: order.fetched_at,
+            fetch_at: order.fetch_at,
             attempts: order.attempts,
             parked: order.parked,
             first_seen_at: order.first_seen_at,
@@ -103,17 +105,17 @@ impl From<StoredOrder> for OrderRow {
 
 /// An order with all that is recorded of it, oldest first.
 #[derive(Clone, Debug, Serialize)]
-pub struct OrderHistory {
-    /// Where it stands.
+pub struct OrderDetail {
+    /// Current state of the order.
     #[serde(flatten)]
     pub order: OrderRow,
-    /// What callbacks said of it, with the verdicts.
+    /// Claims of callbacks about it, with the decisions.
     pub deliveries: Vec<DeliveryRow>,
-    /// What came of asking Sinch.
-    pub answers: Vec<AnswerRow>,
+    /// Fetches of the order, with their outcomes.
+    pub fetches: Vec<FetchRow>,
     /// Every change of its state.
     pub transitions: Vec<TransitionRow>,
-    /// What of it cannot be read.
+    /// Rows about it that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableRow>,
 }
@@ -121,106 +123,106 @@ pub struct OrderHistory {
 /// A page of rows.
 #[derive(Clone, Debug)]
 pub struct Listing<T> {
-    /// Those that can be read.
+    /// Rows that can be read.
     pub items: Vec<T>,
-    /// Those that cannot.
+    /// Rows that cannot be read.
     pub unreadable: Vec<UnreadableRow>,
-    /// After which row the next page begins; `None`: this was the last one.
+    /// Row after which the next page begins; `None` if this was the last one.
     pub last: Option<i64>,
 }
 
-/// What an id alone leads to.
+/// Result of looking an order up by its id alone.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// Nobody knows such an order.
+    /// No such order is known.
     Nothing,
-    /// One order.
-    One(Box<OrderHistory>),
+    /// Exactly one order.
+    One(Box<OrderDetail>),
     /// An order in each of several projects.
     Several,
 }
 
-/// What one callback said of an order, and what was decided.
+/// Claim of one callback about an order, and the decision.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveryRow {
-    /// Its row.
+    /// Row of the delivery.
     pub id: i64,
-    /// Sinch's event id, or what stands for it.
+    /// Sinch's event id, or the key that stands for it.
     pub event: String,
     /// The claimed state, verbatim.
     pub status: String,
-    /// When Sinch said it, by Sinch's clock.
+    /// Time at which Sinch said it, by Sinch's clock.
     pub said_at: Option<Time>,
-    /// When it was received.
+    /// Time of receipt.
     pub received_at: Time,
-    /// `waiting`, `settled` or `parked`.
+    /// `waiting`, `processed` or `parked`.
     pub phase: String,
-    /// What was decided and why; `null`: nobody has looked yet.
-    pub verdict: Option<String>,
-    /// How often it came again.
-    pub repeats: i64,
+    /// Decision and its reason; `null` if the delivery is not processed yet.
+    pub decision: Option<String>,
+    /// Number of times that the delivery came again.
+    pub duplicates: i64,
 }
 
-/// What came of one question to Sinch.
+/// Result of one fetch.
 #[derive(Clone, Debug, Serialize)]
-pub struct AnswerRow {
-    /// When the question was sent.
-    pub asked_at: Time,
+pub struct FetchRow {
+    /// Time at which the fetch was sent.
+    pub fetched_at: Time,
     /// The state in the answer, verbatim.
     pub state: Option<String>,
-    /// Its `updateTime`.
+    /// Sinch's `updateTime` in the answer.
     pub updated_at: Option<Time>,
-    /// What it meant.
-    pub finding: String,
+    /// Meaning of the answer.
+    pub outcome: String,
 }
 
 /// A change of an order's state.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransitionRow {
-    /// When we recorded it.
+    /// Time at which this program recorded it.
     pub at: Time,
     /// The state before.
     pub from_state: Option<String>,
     /// The state after.
     pub to_state: String,
-    /// Whether Sinch has shown it, or only an event claims it.
+    /// `true` if Sinch has shown the change; `false` if only an event claims it.
     pub confirmed: bool,
-    /// By Sinch's clock.
+    /// Time of the change, by Sinch's clock.
     pub said_at: Time,
-    /// Why.
+    /// Cause of the change.
     pub cause: String,
 }
 
 /// A delivery that an operator must look at.
 #[derive(Clone, Debug, Serialize)]
 pub struct ParkedRow {
-    /// Its row.
+    /// Row of the delivery.
     pub id: i64,
-    /// Sinch's project.
+    /// Sinch's project id.
     pub project: String,
-    /// Sinch's event id, or what stands for it.
+    /// Sinch's event id, or the key that stands for it.
     pub event: String,
-    /// When it was received.
+    /// Time of receipt.
     pub received_at: Time,
     /// The order, if it is about one.
     pub order_name: Option<String>,
-    /// Why it is parked.
+    /// Reason why it is parked.
     pub reason: String,
-    /// How often it came again.
-    pub repeats: i64,
+    /// Number of times that the delivery came again.
+    pub duplicates: i64,
 }
 
 /// The raw body of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Its bytes.
+    /// Raw bytes, as received.
     Kept(Vec<u8>),
-    /// It was kept for as long as it was to be.
+    /// The body was emptied after its retention period.
     Gone,
 }
 
-/// A page of orders. What is settled has an index by what it is not (`orders_unsettled`, `orders_parked`), so a list
-/// of what is not settled begins there.
+/// Selects a page of orders. Settled orders have an index only by what they are not (`orders_unsettled`,
+/// `orders_parked`), so a list of orders that are not settled begins there.
 macro_rules! list {
     ($from:literal, $further:literal) => {
         concat!(
@@ -258,19 +260,19 @@ const BY_NAME: &str = concat!(
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
 );
 
-/// Those that were looked at, and those that wait, which nobody has put to their order yet.
+/// Processed deliveries of an order, and waiting ones, which have no `order_id` yet.
 const DELIVERIES: &str = "
-    SELECT id, event, status, said_at, received_at, phase, verdict, repeats
+    SELECT id, event, status, said_at, received_at, phase, decision, duplicates
     FROM deliveries WHERE order_id = ?1
     UNION ALL
-    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.verdict, d.repeats
+    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.decision, d.duplicates
     FROM deliveries AS d JOIN projects AS p ON p.id = d.project
-    WHERE d.id > (SELECT looked_to FROM service) AND d.phase = 'waiting' AND p.name = ?2
+    WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.name = ?2
         AND d.order_name = ?3
     ORDER BY id DESC LIMIT ?4";
 
 const ANSWERS: &str = "
-    SELECT id, asked_at, state, updated_at, finding FROM answers
+    SELECT id, fetched_at, state, updated_at, outcome FROM fetches
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const TRANSITIONS: &str = "
@@ -278,11 +280,11 @@ const TRANSITIONS: &str = "
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const PARKED: &str = "
-    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.verdict, d.repeats
+    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.decision, d.duplicates
     FROM deliveries AS d JOIN projects AS p ON p.id = d.project
     WHERE d.phase = 'parked' AND d.id > ? ORDER BY d.id LIMIT ?";
 
-/// The most rows of each kind in an order's history; the newest are shown.
+/// Maximum number of rows of each kind in an order's history; the newest are shown.
 const HISTORY_MAX: u32 = 1000;
 
 impl Store {
@@ -290,7 +292,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
         let sql = match (filter.settled, &filter.state) {
             (None, None) => LIST,
@@ -318,11 +320,11 @@ impl Store {
         })
     }
 
-    /// Whether Sinch has ever shown an order of this project, of those that are still kept.
+    /// Returns `true` if Sinch has ever shown an order of this project, among those that are still kept.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id \
                    WHERE p.name = ? AND o.confirmed_state IS NOT NULL)";
@@ -333,11 +335,11 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    /// The order with this id, whichever project it belongs to.
+    /// Finds the order with this id, in any project.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
         let mut db = self.readers.moment().await?;
         let mut known = self.by_name(&mut db, order).await?;
@@ -348,12 +350,12 @@ impl Store {
         }
     }
 
-    /// An order with its history; `None`: nobody knows it.
+    /// Returns an order with its history; `None` if the order is not known.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
-    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderHistory>, StoreError> {
+    /// Fails if the database cannot be read.
+    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderDetail>, StoreError> {
         let mut db = self.readers.moment().await?;
         let known = self.by_name(&mut db, &key.order).await?;
         match known.into_iter().find(|stored| stored.key == *key) {
@@ -362,11 +364,11 @@ impl Store {
         }
     }
 
-    /// Deliveries that an operator must look at, oldest first.
+    /// Lists deliveries that an operator must look at, oldest first.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn parked(&self, after: i64, limit: u32) -> Result<Listing<ParkedRow>, StoreError> {
         let found = sqlx::query(PARKED)
             .bind(after)
@@ -384,11 +386,11 @@ impl Store {
         })
     }
 
-    /// The raw body of a delivery; `None`: there is no such delivery.
+    /// Returns the raw body of a delivery; `None` if there is no such delivery.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
         let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
         let found = sqlx::query(sql)
@@ -396,13 +398,14 @@ impl Store {
             .fetch_optional(&mut *self.readers.moment().await?)
             .await?;
         let Some(row) = found else { return Ok(None) };
-        Ok(Some(match row.try_get("is_gone")? {
-            true => Body::Gone,
-            false => Body::Kept(row.try_get("body")?),
+        Ok(Some(if row.try_get("is_gone")? {
+            Body::Gone
+        } else {
+            Body::Kept(row.try_get("body")?)
         }))
     }
 
-    /// The orders with this id: one for each project at most.
+    /// Reads the orders with this id: one for each project at most.
     async fn by_name(
         &self,
         db: &mut SqliteConnection,
@@ -415,18 +418,18 @@ impl Store {
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         match (found.rows.is_empty(), found.unreadable.first()) {
-            // Not as if nobody knew it.
+            // The order is known but cannot be read, which differs from an unknown order.
             (true, Some(row)) => Err(StoreError::Unread(row.to_string())),
             _ => Ok(found.rows),
         }
     }
 
-    /// All that is recorded of an order, as of the moment at which it was read.
+    /// Reads all that is recorded of an order, as of the moment at which the order was read.
     async fn recorded(
         &self,
         db: &mut SqliteConnection,
         order: StoredOrder,
-    ) -> Result<OrderHistory, StoreError> {
+    ) -> Result<OrderDetail, StoreError> {
         let deliveries = sqlx::query(DELIVERIES)
             .bind(order.id)
             .bind(order.key.project.as_str())
@@ -434,24 +437,24 @@ impl Store {
             .bind(HISTORY_MAX)
             .fetch_all(&mut *db)
             .await?;
-        let [answers, transitions] =
+        let [fetches, transitions] =
             [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
-        let answers = answers.fetch_all(&mut *db).await?;
+        let fetches = fetches.fetch_all(&mut *db).await?;
         let transitions = transitions.fetch_all(&mut *db).await?;
         let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery)?;
-        let answers = each(&answers, "answers", answer)?;
+        let fetches = each(&fetches, "fetches", answer)?;
         let transitions = each(&transitions, "transitions", transition)?;
         let unreadable = [
             deliveries.unreadable,
-            answers.unreadable,
+            fetches.unreadable,
             transitions.unreadable,
         ]
         .concat();
         self.met.note(&unreadable);
-        Ok(OrderHistory {
+        Ok(OrderDetail {
             order: order.into(),
             deliveries: oldest_first(deliveries.rows),
-            answers: oldest_first(answers.rows),
+            fetches: oldest_first(fetches.rows),
             transitions: oldest_first(transitions.rows),
             unreadable,
         })
@@ -465,7 +468,7 @@ fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
     newest_first
 }
 
-/// Where the next page begins; `None`: this was the last one.
+/// Row after which the next page begins; `None` if this was the last one.
 fn last(ids: impl Iterator<Item = i64>, unreadable: &[UnreadableRow], limit: u32) -> Option<i64> {
     let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
     ids.iter()
@@ -504,17 +507,17 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
         said_at: time(row, "said_at")?,
         received_at: Time(row.try_get("received_at")?),
         phase: row.try_get("phase")?,
-        verdict: row.try_get("verdict")?,
-        repeats: row.try_get("repeats")?,
+        decision: row.try_get("decision")?,
+        duplicates: row.try_get("duplicates")?,
     })
 }
 
-fn answer(row: &SqliteRow) -> sqlx::Result<AnswerRow> {
-    Ok(AnswerRow {
-        asked_at: Time(row.try_get("asked_at")?),
+fn answer(row: &SqliteRow) -> sqlx::Result<FetchRow> {
+    Ok(FetchRow {
+        fetched_at: Time(row.try_get("fetched_at")?),
         state: row.try_get("state")?,
         updated_at: time(row, "updated_at")?,
-        finding: row.try_get("finding")?,
+        outcome: row.try_get("outcome")?,
     })
 }
 
@@ -536,7 +539,7 @@ fn parked(row: &SqliteRow) -> sqlx::Result<ParkedRow> {
         event: row.try_get("event")?,
         received_at: Time(row.try_get("received_at")?),
         order_name: row.try_get("order_name")?,
-        reason: row.try_get("verdict")?,
-        repeats: row.try_get("repeats")?,
+        reason: row.try_get("decision")?,
+        duplicates: row.try_get("duplicates")?,
     })
 }

@@ -1,4 +1,4 @@
-//! A copy put in the place of the database.
+//! Restoring: a copy is put in the place of the database.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,22 +17,22 @@ use super::schema;
 use super::survey::{Copied, survey};
 use super::workshop::Workshop;
 
-/// What lies beside a database that was not closed, and belongs to it: SQLite folds in the one, and undoes what the
-/// other says was not finished.
+/// Suffixes of the files that lie beside a database that was not closed, and belong to it: SQLite checkpoints the one,
+/// and rolls back the unfinished transaction in the other.
 const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
 
-/// Bytes that are copied at once.
+/// Number of bytes that are copied at once.
 const POURED_BYTES: usize = 1 << 18;
 
-/// What is said of a backup that is perhaps not all that was to be saved.
+/// Warning about a backup that may lack a part of its data.
 const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
-/// Puts a backup in the place of the database, once it has been found whole and of this program. The next start asks
-/// about every open order, since callbacks are missing. A database that is there is put aside, if it may be.
+/// Puts a backup in the place of the database, once it has been found whole and of this program. The next start fetches
+/// every open order, since callbacks are missing. An existing database is put aside, if that is allowed.
 ///
 /// # Errors
 ///
-/// [`CopyError`]; the database is as it was then, or is put aside and says so at the next start.
+/// [`CopyError`]; the database is as it was then, or is put aside, and the next start says so.
 pub async fn restore(
     database: &Path,
     source: &Path,
@@ -62,7 +62,7 @@ pub async fn restore(
     Ok(copied)
 }
 
-/// Copies a backup, with the log or the journal of one that was not closed. Nobody may be at work on it.
+/// Copies a backup, with the log or the journal of one that was not closed. No process may be at work on it.
 fn fetch(source: &Place, copy: &Path, database: &Path) -> Result<(), CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {
@@ -99,7 +99,7 @@ fn pour(from: &mut File, source: &Path, copy: &Path, database: &Path) -> Result<
     }
 }
 
-/// Makes sure that a copy is whole and ours, and has it count as the file of a service that was killed.
+/// Makes sure that a copy is whole and of this program, and marks it as the file of a service that was killed.
 async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
     let failed = |error: sqlx::Error| {
         if is_of_writing(&error) {
@@ -133,19 +133,19 @@ async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, 
     }
     let unclean = sqlx::query("UPDATE service SET clean = 0");
     unclean.execute(&mut db).await.map_err(failed)?;
-    // The last connection folds the log into the file.
+    // Closing the last connection checkpoints the log.
     db.close().await.map_err(failed)?;
     Ok(copied)
 }
 
-/// Whether a database is one that has a log while it is open, as its header says; a backup is none.
+/// Returns `true` if a database has a log while it is open, as its header says; a backup has none.
 fn is_in_wal_mode(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     read.is_ok() && header[18] == 2
 }
 
-/// Gives a file to whoever owns the folder, and to nobody else, and brings it to the disk.
+/// Gives a file to the owner of the folder, and to no other user, and syncs it to the disk.
 fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     let file = File::open(copy)?;
     file.set_permissions(PermissionsExt::from_mode(0o600))?;
@@ -156,8 +156,7 @@ fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Folds the log of the database that is to be put aside into it, so that one step is enough. One that is damaged stays
-/// as it is.
+/// Checkpoints the log of the database that is put aside, so that one step is enough. A damaged one stays as it is.
 async fn fold_in(place: &Place) {
     if !place.is_empty()
         && place.wal_bytes() > 0
@@ -168,9 +167,9 @@ async fn fold_in(place: &Place) {
     }
 }
 
-/// Puts the database aside, and the copy in its place: in one step where it has no log of its own. Wherever this breaks
-/// off, a start refuses what is there, or finds one of the two whole: a log is never beside a database that is not its
-/// own, nor a database without its log.
+/// Puts the database aside, and the copy in its place: in one step where the database has no log of its own. If this
+/// breaks off, the next start refuses the files, or finds one of the two whole: a log is never beside a database that
+/// is not its own, nor a database without its log.
 fn put_in_place(copy: &Path, place: &Place) -> io::Result<()> {
     let aside = beside(&place.path, ".replaced");
     let (is_empty, has_log) = (place.is_empty(), place.wal_bytes() > 0);
@@ -194,7 +193,8 @@ fn put_in_place(copy: &Path, place: &Place) -> io::Result<()> {
     sync_folder(&place.folder)
 }
 
-/// Puts a file aside and another one in its place, which is never empty meanwhile if the file system can do that.
+/// Puts a file aside and another one in its place. The place is never empty during that, if the file system can
+/// exchange files.
 fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
     std::fs::rename(copy, aside)?;
     if renameat_with(CWD, aside, CWD, path, RenameFlags::EXCHANGE).is_err() {
@@ -205,7 +205,7 @@ fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// That a file is not there is as good.
+/// Treats a missing file as a success.
 fn gone(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

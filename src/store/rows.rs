@@ -1,4 +1,4 @@
-//! Orders as rows, both ways.
+//! Conversion between orders and rows, both ways.
 
 use std::sync::LazyLock;
 
@@ -13,9 +13,9 @@ use super::unreadable::JsonRow;
 
 use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
-/// An order as JSON that [`text`] reads, from `orders AS o JOIN projects AS p`. One text and not columns: sqlx
-/// hands each row from thread to thread, and copies each column on its way, which is dearer than all that
-/// SQLite does for it.
+/// An order as JSON that [`OrderText`] reads, from `orders AS o JOIN projects AS p`. It is one text and not columns:
+/// sqlx hands each row from thread to thread, and copies each column on its way, which is dearer than all that SQLite
+/// does for it.
 macro_rules! order_text {
     () => {
         concat!("json_array(", $crate::store::rows::order_columns!(), ")")
@@ -26,8 +26,8 @@ pub(super) use order_text;
 /// The columns of [`order_text`]. Hints and doubts stay texts within it, so that they can spoil no row but their own.
 macro_rules! order_columns {
     () => {
-        "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.ask_at, o.asked_at, \
-         o.attempts, o.wished_at, o.parked, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
+        "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
+         o.attempts, o.fetch_requested_at, o.parked, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
          o.confirmed_at, o.reopened, o.provisional_state, o.provisional_at, o.hints, o.doubts, o.tie_state, \
          o.tie_since_at, o.missing_since_at"
     };
@@ -40,9 +40,9 @@ pub(super) use order_columns;
 pub(super) struct StoredOrder {
     pub id: i64,
     pub key: OrderKey,
-    /// Who holds it, and until when.
+    /// Id of the lease, and the time until which it lasts.
     pub lease: Option<(i64, Time)>,
-    /// Receipt of the newest delivery of those that were looked at.
+    /// Receipt of the newest delivery of those that were processed.
     pub heard_at: Option<Time>,
     pub order: Order,
 }
@@ -52,7 +52,7 @@ impl JsonRow for StoredOrder {
     const COLUMNS: &'static str = order_columns!();
 }
 
-/// What [`order_text`] gives, in its order.
+/// Columns that [`order_text`] gives, in its order.
 #[derive(Deserialize)]
 struct OrderText {
     id: i64,
@@ -64,10 +64,10 @@ struct OrderText {
     leased_until_at: Option<i64>,
     heard_at: Option<i64>,
     first_seen_at: i64,
-    ask_at: Option<i64>,
-    asked_at: Option<i64>,
+    fetch_at: Option<i64>,
+    fetched_at: Option<i64>,
     attempts: u32,
-    wished_at: Option<i64>,
+    fetch_requested_at: Option<i64>,
     parked: Option<String>,
     #[serde(deserialize_with = "state")]
     confirmed_state: Option<State>,
@@ -92,7 +92,7 @@ struct OrderText {
 impl TryFrom<OrderText> for StoredOrder {
     type Error = &'static str;
 
-    /// An error means that another program wrote the row.
+    /// Checks the row; an error means that another program wrote it.
     fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
@@ -141,10 +141,10 @@ impl TryFrom<OrderText> for StoredOrder {
             doubts: row.doubts,
             tie,
             missing_since: row.missing_since_at.map(Time),
-            asked_at: row.asked_at.map(Time),
-            ask_at: row.ask_at.map(Time),
+            fetched_at: row.fetched_at.map(Time),
+            fetch_at: row.fetch_at.map(Time),
             attempts: row.attempts,
-            wished_at: row.wished_at.map(Time),
+            fetch_requested_at: row.fetch_requested_at.map(Time),
             parked: row.parked,
             first_seen_at: Time(row.first_seen_at),
         };
@@ -185,7 +185,7 @@ fn known(word: &str) -> Result<State, &'static str> {
     State::from_word(word).ok_or("a state that this program never writes")
 }
 
-/// A nullable column of microseconds.
+/// `null` stands for every word that this program does not know.
 pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
 }
@@ -210,10 +210,10 @@ impl TryFrom<HintText> for Hint {
     }
 }
 
-/// What a look may change of an order, and what tells which order it is.
-const LOOKED: [&str; 10] = [
+/// Columns that processing may change, and the one that identifies the order.
+const PROCESSED: [&str; 10] = [
     "id",
-    "ask_at",
+    "fetch_at",
     "attempts",
     "parked",
     "provisional_state",
@@ -224,10 +224,10 @@ const LOOKED: [&str; 10] = [
     "heard_at",
 ];
 
-/// What only an answer changes.
+/// Columns that only an answer changes.
 const ANSWERED: [&str; 13] = [
-    "asked_at",
-    "wished_at",
+    "fetched_at",
+    "fetch_requested_at",
     "lease",
     "leased_until_at",
     "confirmed_state",
@@ -241,14 +241,13 @@ const ANSWERED: [&str; 13] = [
     "missing_since_at",
 ];
 
-/// Every column of every row costs, so a look writes no more than it may have changed.
-static UPDATE_LOOKED: LazyLock<Statements> = LazyLock::new(|| update(&LOOKED, &[]));
+/// Every column of every row costs, so processing writes no more than it may have changed.
+static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED, &[]));
 
-/// A condition that was reported is a new one in another state.
+/// Updates all columns. An alert that was reported is a new one in another state.
 static UPDATE: LazyLock<Statements> = LazyLock::new(|| {
-    let alarm =
-        "alarm = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alarm END";
-    update(&[&LOOKED[..], &ANSWERED].concat(), &[alarm])
+    let alert_reported = "alert_reported = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alert_reported END";
+    update(&[&PROCESSED[..], &ANSWERED].concat(), &[alert_reported])
 });
 
 fn update(columns: &[&str], more: &[&str]) -> Statements {
@@ -267,35 +266,35 @@ fn update(columns: &[&str], more: &[&str]) -> Statements {
 
 type Update<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// Writes what a look changed.
-pub(super) async fn write_looked(
+/// Writes orders as processing has changed them.
+pub(super) async fn write_processed(
     db: &mut SqliteConnection,
     orders: &[StoredOrder],
 ) -> sqlx::Result<()> {
-    for (sql, orders) in UPDATE_LOOKED.over(orders) {
-        let query = orders.iter().fold(sqlx::query(sql), bind_looked);
+    for (sql, orders) in UPDATE_PROCESSED.over(orders) {
+        let query = orders.iter().fold(sqlx::query(sql), bind_processed);
         query.execute(&mut *db).await?;
     }
     Ok(())
 }
 
-/// Writes orders as they are now.
+/// Writes orders with all their columns.
 pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
     for (sql, orders) in UPDATE.over(orders) {
-        let bind = |query, stored| bind_answered(bind_looked(query, stored), stored);
+        let bind = |query, stored| bind_answered(bind_processed(query, stored), stored);
         let query = orders.iter().fold(sqlx::query(sql), bind);
         query.execute(&mut *db).await?;
     }
     Ok(())
 }
 
-/// In the order of [`LOOKED`].
-fn bind_looked<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
+/// Binds the values in the order of [`PROCESSED`].
+fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let order = &stored.order;
     let provisional = order.provisional.as_ref();
     query
         .bind(stored.id)
-        .bind(order.ask_at.map(|at| at.0))
+        .bind(order.fetch_at.map(|at| at.0))
         .bind(order.attempts)
         .bind(order.parked.as_deref())
         .bind(provisional.map(|p| p.state.as_str()))
@@ -306,14 +305,14 @@ fn bind_looked<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
         .bind(stored.heard_at.map(|at| at.0))
 }
 
-/// In the order of [`ANSWERED`].
+/// Binds the values in the order of [`ANSWERED`].
 fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let order = &stored.order;
     let confirmed = order.confirmed.as_ref();
     let tie = order.tie.as_ref();
     query
-        .bind(order.asked_at.map(|at| at.0))
-        .bind(order.wished_at.map(|at| at.0))
+        .bind(order.fetched_at.map(|at| at.0))
+        .bind(order.fetch_requested_at.map(|at| at.0))
         .bind(stored.lease.map(|(lease, _)| lease))
         .bind(stored.lease.map(|(_, until)| until.0))
         .bind(confirmed.map(|c| c.state.as_str()))

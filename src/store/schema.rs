@@ -1,4 +1,4 @@
-//! What makes a file a database of ours: whose it is, its version, and how SQLite treats it.
+//! Identity of a database file: its owner, its version, and how SQLite treats it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use super::OpenError;
 use super::checkpoint;
 use super::place::unusable;
 
-/// Marks a file as ours, in SQLite's header: "SiCb".
+/// Mark of this program in SQLite's header: "SiCb".
 const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
-/// Lets the file give back what is free in it, a little at a time. SQLite takes it only before the first table.
+/// Lets the file release free pages by incremental vacuum. SQLite accepts this only before the first table.
 const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
 /// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
-/// How long a write waits for another program's lock before the callback is answered 503.
+/// Longest time that a write waits for another program's lock before the callback is answered 503.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// What is left of the WAL file after that.
+/// Number of bytes that the WAL file is cut to after a checkpoint.
 const WAL_BYTES: &str = "16777216";
 
-/// The schema, in the steps in which it came to be.
+/// Returns the schema as migrations, in the order in which they were added.
 pub(super) fn migrations() -> Migrator {
     let step = |version, name: &'static str, text: &'static str| {
         let text = text.into_sql_str();
@@ -37,11 +37,11 @@ pub(super) fn migrations() -> Migrator {
     Migrator::with_migrations(vec![step(1, "schema", schema)])
 }
 
-/// A file that may be opened.
+/// Result of the checks of a file that may be opened.
 pub(super) struct Fit {
-    /// It is empty, and nobody's yet.
+    /// `true` if the file is empty and belongs to no program yet.
     pub(super) is_new: bool,
-    /// It has the newest schema.
+    /// `true` if the file has the newest schema.
     pub(super) is_current: bool,
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn inspect(db: &mut SqliteConnection, path: &Path) -> Result<Fi
     Ok(Fit { is_new, is_current })
 }
 
-/// Brings a file to the state in which the service works on it. One that is not ours is left as it is, its journal
+/// Brings a file to the state in which the service works on it. A file of another program is left as it is, its journal
 /// mode included.
 pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
@@ -72,7 +72,7 @@ pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(
     migrated.map_err(|error| self::unusable(path, &error.to_string()))
 }
 
-/// How every connection is made; the file must be there.
+/// Options of every connection; the file must be there.
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -101,7 +101,7 @@ async fn pragma(
     }
 }
 
-/// Reads back what durability stands on, instead of trusting that it was set.
+/// Reads back the settings that durability depends on, instead of trusting that they were set.
 async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let version = pragma(db, path, "SELECT sqlite_version()").await?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
@@ -121,7 +121,7 @@ async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), Open
     Ok(())
 }
 
-/// Switches to the write-ahead log, which not every disk bears. The file remembers it.
+/// Switches to the write-ahead log, which not every disk supports. The file remembers it.
 async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
     match mode.as_str() {
@@ -132,7 +132,7 @@ async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenErr
     }
 }
 
-/// Refuses a file that belongs to another program; `true`: it is empty, and nobody's yet.
+/// Refuses a file that belongs to another program; returns `true` if it is empty and belongs to no program yet.
 async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let id = pragma(db, path, "PRAGMA application_id").await?;
     if id == APPLICATION_ID.to_string() {
@@ -145,7 +145,7 @@ async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, Ope
     }
 }
 
-/// Refuses a file that a later version of this program has written; `true`: its schema is the newest.
+/// Refuses a file that a later version of this program has written; returns `true` if its schema is the newest.
 async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
     // Absent in a fresh file.

@@ -1,7 +1,7 @@
-//! Whether the disk has room for what comes in.
+//! Check that the disk has room for new deliveries.
 //!
-//! What is in must still be worked off, and that writes too: verdicts, answers, the folding of the WAL into
-//! the file. So what comes in is refused before the disk is full, and the rest goes on.
+//! Stored deliveries must still be processed, and that writes too: decisions, fetches, checkpoints. New deliveries are
+//! therefore refused before the disk is full, and the rest goes on.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use rustix::fs::statvfs;
 
 use super::StoreError;
 
-/// How often the disk is looked at when nobody writes.
+/// Pause between two measurements of the disk while nothing is written.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The disk that the database is on, as it was when last looked at.
+/// The disk that the database is on, as it was when last measured.
 pub(super) struct Space {
     folder: PathBuf,
     free_min_bytes: u64,
@@ -23,24 +23,24 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Looks for the first time at the disk that this folder is on. Of the space there, `free_min_bytes` are not for
-    /// what comes in.
+    /// Measures for the first time the disk that this folder is on. Of the space there, `free_min_bytes` are reserved
+    /// and not for new deliveries.
     pub(super) fn in_folder(folder: PathBuf, free_min_bytes: u64) -> Space {
         let space = Space {
             folder,
             free_min_bytes,
             free_bytes: AtomicU64::new(u64::MAX),
         };
-        space.look();
+        space.measure();
         space
     }
 
-    /// Bytes that are free for a program without privileges.
+    /// Number of bytes that are free for a program without privileges.
     pub(super) fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Relaxed)
     }
 
-    /// Why nothing more may come in; `None`: it may.
+    /// Reason why nothing more may come in; `None` if it may.
     pub(super) fn little(&self) -> Option<StoreError> {
         let free_bytes = self.free_bytes();
         (free_bytes < self.free_min_bytes).then_some(StoreError::LittleSpace {
@@ -49,24 +49,24 @@ impl Space {
         })
     }
 
-    /// Looks whether a commit has left enough. That there is enough again only [`Space::watch`] says, so that
-    /// a disk on the brink does not fill the log.
-    pub(super) fn look_after_commit(&self) {
+    /// Measures the space that a commit has left. Only [`Space::watch`] finds that there is enough again, so that a
+    /// disk on the brink does not fill the log.
+    pub(super) fn measure_after_commit(&self) {
         if self.little().is_none() {
-            self.look();
+            self.measure();
         }
     }
 
-    /// Looks again and again, until it is dropped.
+    /// Measures again and again, until it is dropped.
     pub(super) async fn watch(&self) -> Infallible {
         loop {
             tokio::time::sleep(EVERY).await;
-            self.look();
+            self.measure();
         }
     }
 
-    fn look(&self) {
-        // Where the system does not tell, the next write finds out.
+    fn measure(&self) {
+        // Where the system gives no figures, the next write finds out.
         let Ok(disk) = statvfs(&self.folder) else {
             return;
         };

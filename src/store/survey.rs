@@ -1,4 +1,4 @@
-//! A look at all that a copy holds: whether it is whole, and which rows the service would leave out.
+//! Survey of all that a copy holds: it finds out if the copy is whole, and which rows the service would leave out.
 
 use std::ops::RangeInclusive;
 
@@ -6,29 +6,30 @@ use sqlx::{AssertSqlSafe, Executor, Row, SqliteConnection};
 
 use super::aside::refused;
 
-/// What a copy holds.
+/// Contents of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Orders.
+    /// Number of orders.
     pub orders: i64,
-    /// Callbacks.
+    /// Number of callbacks.
     pub deliveries: i64,
-    /// What is not as this program writes it, though the service goes on with it: a sentence each.
+    /// Rows that are not as this program writes them, though the service goes on with them: a sentence each.
     pub flaws: Vec<String>,
 }
 
-/// The most rows that are named: an operator needs to see where to begin.
+/// Maximum number of rows that are named: an operator needs to see where to begin.
 const NAMED_MAX: usize = 20;
 
-/// The most findings of SQLite's that are read. A file in which so many columns have values of a wrong type is damaged.
+/// Maximum number of SQLite's findings that are read. A file in which this many columns have values of a wrong type is
+/// damaged.
 const FINDINGS_MAX: usize = 1000;
 
-/// Rows that are tried at once.
+/// Number of rows that are tried at once.
 const ROWS: i64 = 500;
 
-/// Examines a database and counts what it holds, or tells how it is damaged. That a row breaks a rule of the schema is no
-/// damage. The connection must be one that may write, though nothing that lasts is written: SQLite examines no rules of
-/// a file that it may only read.
+/// Examines a database and counts what it holds, or tells how it is damaged. A row that breaks a rule of the schema is
+/// no damage. The connection must be one that may write, though nothing that lasts is written: SQLite examines no rules
+/// of a file that it may only read.
 pub(super) async fn survey(db: &mut SqliteConnection) -> sqlx::Result<Result<Copied, String>> {
     let mut flaws = Vec::new();
     let found = integrity(db, 1).await?;
@@ -36,7 +37,7 @@ pub(super) async fn survey(db: &mut SqliteConnection) -> sqlx::Result<Result<Cop
         db.execute("PRAGMA ignore_check_constraints = ON").await?;
         let grave = integrity(db, FINDINGS_MAX).await?;
         db.execute("PRAGMA ignore_check_constraints = OFF").await?;
-        let is_grave = |finding: &&String| !finding.contains(" value in ");
+        let is_grave = |outcome: &&String| !outcome.contains(" value in ");
         let damage = grave.iter().find(is_grave);
         if let Some(damage) = damage.or(grave.get(FINDINGS_MAX - 1)) {
             return Ok(Err(damage.clone()));
@@ -61,7 +62,7 @@ pub(super) async fn survey(db: &mut SqliteConnection) -> sqlx::Result<Result<Cop
     }))
 }
 
-/// What SQLite's own examination finds.
+/// Runs SQLite's own examination.
 async fn integrity(db: &mut SqliteConnection, findings_max: usize) -> sqlx::Result<Vec<String>> {
     let sql = format!("PRAGMA integrity_check({findings_max})");
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(db).await?;
@@ -69,7 +70,7 @@ async fn integrity(db: &mut SqliteConnection, findings_max: usize) -> sqlx::Resu
     Ok(found?.into_iter().filter(|found| found != "ok").collect())
 }
 
-/// Rows that refer to others which are not there.
+/// Finds rows that refer to others which are not there.
 async fn lost_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     let sql = r#"SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT ?"#;
     let limit = i64::try_from(NAMED_MAX).unwrap_or(i64::MAX);
@@ -84,14 +85,14 @@ async fn lost_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     named.collect()
 }
 
-// Of a table without row ids, SQLite names no row, and neither do we.
+// SQLite names no row of a table without row ids, so such tables are left out.
 const TABLES: &str = "
     SELECT s.name, s.sql, (SELECT group_concat(name, ', ') FROM pragma_table_info(s.name)) AS columns
     FROM sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.name
     WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%' AND NOT l.wr";
 
-/// Rows that break a rule of the schema. SQLite tells only in which table there are some: so the rows are put into
-/// tables of the same schema, which take no such row.
+/// Finds rows that break a rule of the schema. SQLite tells only the table in which there are some: so the rows are put
+/// into tables of the same schema, which take no such row.
 async fn broken_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     db.execute("PRAGMA foreign_keys = OFF").await?;
     let mut named = Vec::new();
@@ -149,7 +150,7 @@ impl Table {
         Ok(broken)
     }
 
-    /// Whether the schema takes all rows from one to another.
+    /// Returns `true` if the schema takes all rows from one to another.
     async fn takes(
         &self,
         db: &mut SqliteConnection,

@@ -1,4 +1,4 @@
-//! The record of every change of state.
+//! Record of every change of state.
 
 use std::sync::LazyLock;
 
@@ -16,8 +16,8 @@ pub(super) struct NewTransition {
     confirmed: i64,
     said_at: i64,
     cause: String,
-    told: Option<i64>,
-    took: Option<i64>,
+    announced: Option<i64>,
+    latency_us: Option<i64>,
 }
 
 impl NewTransition {
@@ -30,13 +30,13 @@ impl NewTransition {
             confirmed: transition.confirmed.into(),
             said_at: transition.said_at.0,
             cause: transition.cause.clone(),
-            told: None,
-            took: None,
+            announced: None,
+            latency_us: None,
         }
     }
 
-    /// A change that Sinch's answer brought: how long after Sinch made it, as far as we could have known,
-    /// and whether an event had told of it.
+    /// Makes the record of a change that Sinch's answer brought: how long after Sinch made it, as far as this program
+    /// could have known, and if an event had announced it.
     pub(super) fn confirmed(
         order_id: i64,
         at: Time,
@@ -44,20 +44,20 @@ impl NewTransition {
         before: &Order,
     ) -> NewTransition {
         let mut claims = before.hints.iter().chain(&before.doubts);
-        let told = claims.any(|hint| hint.state == Some(transition.to));
+        let announced = claims.any(|hint| hint.state == Some(transition.to));
         let since = transition.said_at.max(before.first_seen_at);
-        let took = at.since(since).as_micros();
+        let latency_us = at.since(since).as_micros();
         NewTransition {
-            told: Some(told.into()),
-            took: Some(i64::try_from(took).unwrap_or(i64::MAX)),
+            announced: Some(announced.into()),
+            latency_us: Some(i64::try_from(latency_us).unwrap_or(i64::MAX)),
             ..NewTransition::new(order_id, at, transition)
         }
     }
 }
 
 static INSERT: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, \
-                  took) SELECT * FROM (VALUES ";
+    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, \
+                  latency_us) SELECT * FROM (VALUES ";
     let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)";
     Statements::new(before, row, ") WHERE column1 IS NOT NULL")
 });
@@ -75,8 +75,8 @@ pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -
                 .bind(change.confirmed)
                 .bind(change.said_at)
                 .bind(change.cause.as_str())
-                .bind(change.told)
-                .bind(change.took);
+                .bind(change.announced)
+                .bind(change.latency_us);
         }
         query.execute(&mut *db).await?;
     }

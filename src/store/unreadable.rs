@@ -1,6 +1,6 @@
 //! Rows that cannot be read: each is named and left out, and the others go on.
 //!
-//! This program writes none. Another one may have, or the disk.
+//! This program writes none. Another program may have, or the disk.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,15 +16,15 @@ use sqlx::sqlite::SqliteRow;
 /// A row that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnreadableRow {
-    /// Its table.
+    /// Table of the row.
     pub table: &'static str,
-    /// Its id there.
+    /// Id of the row in its table.
     pub row: i64,
     /// Sinch's project, where it can be read.
     pub project: Option<String>,
     /// Sinch's order id, where it can be read.
     pub order: Option<String>,
-    /// The column, and why.
+    /// Column, and the reason.
     pub reason: String,
 }
 
@@ -39,9 +39,9 @@ impl fmt::Display for UnreadableRow {
 
 /// A row that SQLite hands over as a JSON array, its id first.
 pub(super) trait JsonRow: DeserializeOwned {
-    /// The table that it comes from.
+    /// Table that the row comes from.
     const TABLE: &'static str;
-    /// The array's columns, with commas between them.
+    /// Columns of the array, with commas between them.
     const COLUMNS: &'static str;
 }
 
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
     const COLUMNS: &'static str = R::COLUMNS;
 }
 
-/// What was read, and what could not be.
+/// Rows that were read, and rows that could not be.
 pub(super) struct Read<R> {
     pub rows: Vec<R>,
     pub unreadable: Vec<UnreadableRow>,
@@ -73,7 +73,7 @@ impl<R> Read<R> {
     }
 }
 
-/// Reads a column that has many rows as one JSON array: all at once, and one by one where that fails.
+/// Reads a column that has many rows as one JSON array: all together, and one by one if that fails.
 pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<Read<R>> {
     let bytes: &[u8] = row.try_get_unchecked(column)?;
     if let Ok(rows) = serde_json::from_slice(bytes) {
@@ -127,7 +127,7 @@ fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     })
 }
 
-/// The row's own array, which something may stand before.
+/// The row's own array, before which other values may stand.
 fn cells(value: &Value) -> &[Value] {
     let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let inner = cells.iter().find_map(Value::as_array);
@@ -149,7 +149,7 @@ fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     Some(name.strip_prefix("o.").unwrap_or(name))
 }
 
-/// Why, without the place in a text that nobody sees.
+/// Reason without the position in the text, which is not shown.
 fn words(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rsplit_once(" at line ") {
@@ -158,21 +158,21 @@ fn words(error: &serde_json::Error) -> String {
     }
 }
 
-/// Text of which nothing is decided: what is not UTF-8 in it is shown as `�`.
+/// Text that no decision depends on: bytes in it that are not UTF-8 are shown as `�`.
 pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
     let bytes: Option<&[u8]> = row.try_get_unchecked(column)?;
     Ok(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
 }
 
-/// The most rows that are remembered: an operator needs to see where to begin.
+/// Maximum number of rows that are remembered: an operator needs to see where to begin.
 const MET_MAX: usize = 100;
 
-/// The unreadable rows that were met since the start.
+/// Unreadable rows that were met since the start.
 #[derive(Debug, Default)]
 pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
 
 impl Met {
-    /// Remembers rows, and tells of each once.
+    /// Remembers rows, and logs each of them once.
     pub(super) fn note(&self, rows: &[UnreadableRow]) {
         for row in rows {
             let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +193,7 @@ impl Met {
         }
     }
 
-    /// The rows of a table that were met.
+    /// Ids of the rows of a table that were met.
     pub(super) fn ids(&self, table: &str) -> Vec<i64> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = met.keys().filter(|(its_table, _)| *its_table == table);

@@ -1,4 +1,4 @@
-//! A look into the database that leaves its files as they were, for commands that are not the service.
+//! Visit to the database that leaves its files as they were, for commands that are not the service.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use super::place::{beside, length};
 use super::readers::TOUCH;
 use super::schema;
 
-/// A connection that folds nothing into the file when it is closed. Whoever has it must hold the database.
+/// A connection that does not checkpoint when it is closed. Its owner must hold the database.
 pub(super) struct Visit {
     pub(super) db: SqliteConnection,
-    /// Closed last, where there is a log: the last one tidies up, and this one may only read.
+    /// A reader that is closed last, where there is a log: the last connection checkpoints, and this one may only read.
     guard: Option<SqliteConnection>,
-    /// What the visit itself has brought.
+    /// File that the visit itself has created.
     brought: Option<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ impl Visit {
             guard.close().await?;
         }
         if let Some(shm) = self.brought {
-            // The next one to open the database makes it anew, and would do so in any case.
+            // The next program that opens the database creates it again, and would do so in any case.
             let _ = std::fs::remove_file(shm);
         }
         Ok(())

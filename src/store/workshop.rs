@@ -1,4 +1,4 @@
-//! Folders in which commands make what takes its place in one step, once it is whole.
+//! Folders in which commands prepare files that take their place in one step, once they are whole.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -8,30 +8,30 @@ use tempfile::TempDir;
 
 use super::place::leads_to;
 
-/// How their names begin.
+/// Beginning of the folders' names.
 const PREFIX: &str = ".sinch-callbacks-work-";
 
-/// A folder that goes with this value. A command that is killed leaves it, and the next one in the same place removes
-/// it.
+/// A folder that is removed with this value. A command that is killed leaves it, and the next one in the same place
+/// removes it.
 pub(super) struct Workshop {
     folder: TempDir,
-    /// Locked for as long as somebody is at work in it.
+    /// Locked while a command is at work in the folder.
     _held: File,
 }
 
 impl Workshop {
-    /// Makes a folder within another one, which only its owner can enter, and removes those in which nobody is at work
-    /// any more.
+    /// Creates a folder within another one, which only its owner can enter, and removes those in which no command is at
+    /// work any more.
     pub(super) fn within(place: &Path) -> io::Result<Workshop> {
         sweep(place)?;
         loop {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
             let held = File::open(folder.path())?;
             match held.try_lock() {
-                // On a disk without locks nobody finds it left, and it stays.
+                // On a disk without locks no command can tell that the folder was left, so it stays.
                 Err(TryLockError::Error(_)) => {}
                 Ok(()) if leads_to(folder.path(), &held.metadata()?) => {}
-                // Somebody has taken it for one that was left.
+                // Another command has taken it for one that was left.
                 Ok(()) | Err(TryLockError::WouldBlock) => continue,
             }
             return Ok(Workshop {
@@ -41,13 +41,13 @@ impl Workshop {
         }
     }
 
-    /// A file in it.
+    /// Path of a file in the folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-/// Removes the folders that were left. One that cannot be removed is in nobody's way.
+/// Removes the folders that were left. One that cannot be removed does no harm.
 fn sweep(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
         let entry = entry?;

@@ -1,8 +1,8 @@
 //! The one writer.
 //!
-//! Every write goes through one task that owns the only writing connection. It commits whatever is
-//! waiting as one batch: while one commit waits for the disk, the next batch gathers by itself. Answers
-//! go out after the commit, never before.
+//! Every write goes through one task that owns the only writing connection. It commits the waiting writes as one batch:
+//! while one commit waits for the disk, the next batch gathers by itself. Answers go out after the commit, never
+//! before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use std::sync::Arc;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::alerts;
 use super::aside::{Aside, Way};
-use super::asks::{self, Gate, Outcome, Settled, WatchRequest};
 use super::batch::ROWS_MAX;
-use super::beat;
 use super::checkpoint::Written;
 use super::claims::{self, Claim, ClaimRequest, Claimed};
-use super::conditions;
+use super::fetches::{self, Circuit, FetchResult, Recorded, WatchRequest};
 use super::files::{self, Files};
 use super::inbox::{self, NewDelivery, Part};
 use super::leave::{self, Forgot, Holdings};
-use super::look::{self, LookReport, LookRequest};
-use super::news::News;
-use super::retain::{self, Cleared, Spans};
-use super::shrink;
+use super::pending::Pending;
+use super::process::{self, ProcessReport, ProcessRequest};
+use super::prune::{self, Pruned, RetentionPeriods};
 use super::space::Space;
+use super::vacuum;
+use super::write_probe;
 use super::{Accepted, StoreError};
 use crate::order::{Id, OrderKey, Time};
 
-/// The most writes in one batch: its callbacks are one statement.
+/// Maximum number of writes in one batch: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;
 
 /// IMMEDIATE: a deferred transaction that reads first can lose its right to write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// A write, with what it brought and who waits for it.
+/// A write, with its result and the sender of the reply.
 pub(super) struct Call<A, T> {
     args: A,
     done: Option<T>,
@@ -54,7 +54,7 @@ impl<A, T> Call<A, T> {
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(error), _) => Err(error.clone()),
         };
-        // Whoever asked may have gone; what is committed stays committed.
+        // The caller may have gone; what is committed stays committed.
         let _ = self.reply.send(answer);
     }
 }
@@ -62,38 +62,38 @@ impl<A, T> Call<A, T> {
 /// Everything that can be written.
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
-    Look(Call<(LookRequest, News), LookReport>),
+    Process(Call<(ProcessRequest, Pending), ProcessReport>),
     Claim(Call<ClaimRequest, Claimed>),
-    Settle(Call<Arc<[Outcome]>, Vec<Settled>>),
+    Record(Call<Arc<[FetchResult]>, Vec<Recorded>>),
     GiveBack(Call<Claim, ()>),
-    Gate(Call<(Id, Gate), ()>),
-    AskNow(Call<(OrderKey, Time), bool>),
+    Circuit(Call<(Id, Circuit), ()>),
+    RequestFetch(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
     Forget(Call<OrderKey, Forgot>),
     DropSome(Call<Id, Holdings>),
     Reported(Call<Vec<(i64, String)>, ()>),
-    Clear(Call<(Spans, Time), Cleared>),
-    Shrink(Call<(), u64>),
-    Beat(Call<Time, Result<(), String>>),
+    Prune(Call<(RetentionPeriods, Time), Pruned>),
+    Vacuum(Call<(), u64>),
+    Probe(Call<Time, Result<(), String>>),
 }
 
 impl Write {
     fn answer(self, outcome: &Result<(), StoreError>) {
         match self {
             Write::Accept(call) => call.answer(outcome),
-            Write::Look(call) => call.answer(outcome),
+            Write::Process(call) => call.answer(outcome),
             Write::Claim(call) => call.answer(outcome),
-            Write::Settle(call) => call.answer(outcome),
+            Write::Record(call) => call.answer(outcome),
             Write::GiveBack(call) => call.answer(outcome),
-            Write::Gate(call) => call.answer(outcome),
-            Write::AskNow(call) => call.answer(outcome),
+            Write::Circuit(call) => call.answer(outcome),
+            Write::RequestFetch(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
             Write::Forget(call) => call.answer(outcome),
             Write::DropSome(call) => call.answer(outcome),
             Write::Reported(call) => call.answer(outcome),
-            Write::Clear(call) => call.answer(outcome),
-            Write::Shrink(call) => call.answer(outcome),
-            Write::Beat(call) => call.answer(outcome),
+            Write::Prune(call) => call.answer(outcome),
+            Write::Vacuum(call) => call.answer(outcome),
+            Write::Probe(call) => call.answer(outcome),
         }
     }
 }
@@ -113,8 +113,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// When the disk or the file can no longer be trusted. Nothing is acknowledged after that; the
-    /// process is to stop.
+    /// Fails when the disk or the file can no longer be trusted. Nothing is acknowledged after that; the process must
+    /// stop.
     pub(super) async fn run(&mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -129,8 +129,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes a clean end, and closes the file. The last connection folds the WAL into the database and
-    /// removes it.
+    /// Notes a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean = 1")
             .execute(&mut self.db)
@@ -139,8 +138,8 @@ impl Writer {
         self.db.close().await.map_err(StoreError::of_writer)
     }
 
-    /// Ends over a fault, which is no clean end. The log is folded into the database if all of it is still there; else
-    /// the connection stays open until the process ends, since SQLite would fold in what it takes for the log.
+    /// Ends after a fault, which is no clean end. The log is checkpointed if all of it is still there. Otherwise the
+    /// connection stays open until the process ends, since SQLite would checkpoint what it takes for the log.
     pub(super) async fn abandon(mut self) {
         if self.files.can_be_folded() {
             // The fault is known already.
@@ -150,13 +149,13 @@ impl Writer {
         }
     }
 
-    /// Commits a batch and answers it, which nobody else does.
+    /// Commits a batch and replies to its callers, which no other code does.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
         let mut outcomes = self.outcomes(batch).await;
-        self.space.look_after_commit();
+        self.space.measure_after_commit();
         self.written.add(batch.len());
-        // Looked at after the commits: a file that was moved away before them took the batch along.
-        if let Err(reason) = self.files.look() {
+        // Examined after the commits: a file that was moved away before them took the batch along.
+        if let Err(reason) = self.files.examine() {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
         for (write, outcome) in batch.drain(..).zip(&outcomes) {
@@ -169,8 +168,8 @@ impl Writer {
         outcomes.into_iter().find(broken).unwrap_or(Ok(()))
     }
 
-    /// Commits a batch, and says what came of each write. If the database refuses it, each write is tried alone, so
-    /// that one that it will not take does not spoil the others.
+    /// Commits a batch, and returns the result of each write. If the database refuses it, each write is tried alone, so
+    /// that a refused one does not spoil the others.
     async fn outcomes(&mut self, batch: &mut [Write]) -> Vec<Result<(), StoreError>> {
         let together = self.transaction(batch).await;
         let is_refused = matches!(together, Err(StoreError::Rejected(_)));
@@ -191,8 +190,8 @@ impl Writer {
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
         let done = self.transaction_by(batch, Way::Together).await;
         match (&done, &batch) {
-            // Alone, and refused over one order of many: the others are settled.
-            (Err(StoreError::Rejected(_)), [Write::Look(_) | Write::Settle(_)]) => {
+            // Alone, and refused over one order of many: the others are recorded.
+            (Err(StoreError::Rejected(_)), [Write::Process(_) | Write::Record(_)]) => {
                 self.transaction_by(batch, Way::OneByOne).await
             }
             _ => done,
@@ -210,30 +209,30 @@ impl Writer {
 
     async fn try_transaction(&mut self, batch: &mut [Write], way: Way) -> sqlx::Result<()> {
         let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
-        let mut settles: Vec<&mut Call<Arc<[Outcome]>, Vec<Settled>>> = Vec::new();
+        let mut settles: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
         for write in batch {
             match write {
                 Write::Accept(call) => accepts.push(call),
-                Write::Settle(call) => settles.push(call),
-                Write::Look(_)
+                Write::Record(call) => settles.push(call),
+                Write::Process(_)
                 | Write::Claim(_)
                 | Write::GiveBack(_)
-                | Write::Gate(_)
-                | Write::AskNow(_)
+                | Write::Circuit(_)
+                | Write::RequestFetch(_)
                 | Write::Watch(_)
                 | Write::Forget(_)
                 | Write::DropSome(_)
                 | Write::Reported(_)
-                | Write::Clear(_)
-                | Write::Shrink(_)
-                | Write::Beat(_) => others.push(write),
+                | Write::Prune(_)
+                | Write::Vacuum(_)
+                | Write::Probe(_) => others.push(write),
             }
         }
         if accepts.is_empty() {
             sqlx::query(BEGIN).execute(&mut self.db).await?;
         } else {
-            // What is nothing but callbacks is one statement, its commit included.
+            // A batch of callbacks alone is one statement, its commit included.
             let alone = settles.is_empty() && others.is_empty();
             let part = if alone { Part::Midst } else { Part::Begin };
             let deliveries: Vec<&NewDelivery> = accepts.iter().map(|call| &call.args).collect();
@@ -241,8 +240,8 @@ impl Writer {
             let incoming = inbox::accept(&mut self.db, part, next, projects, &deliveries).await?;
             let done = alone && incoming.are_new();
             if alone && !done {
-                // Those that are new are on disk by now. Should what follows fail, they are refused like the
-                // others, and come again as repeats.
+                // The new ones are on disk by now. If what follows fails, they are refused like the others, and come
+                // again as duplicates.
                 sqlx::query(BEGIN).execute(&mut self.db).await?;
             }
             let accepted = incoming.judge(&mut self.db).await?;
@@ -254,8 +253,8 @@ impl Writer {
             }
         }
         if !settles.is_empty() {
-            let outcomes: Vec<&Outcome> = settles.iter().flat_map(|call| &*call.args).collect();
-            let mut done = asks::settle(&mut self.db, &outcomes, way, &mut self.aside)
+            let outcomes: Vec<&FetchResult> = settles.iter().flat_map(|call| &*call.args).collect();
+            let mut done = fetches::record(&mut self.db, &outcomes, way, &mut self.aside)
                 .await?
                 .into_iter();
             for call in settles {
@@ -265,40 +264,41 @@ impl Writer {
         let db = &mut self.db;
         for write in others {
             match write {
-                Write::Accept(_) | Write::Settle(_) => {}
-                Write::Look(call) => {
-                    let (request, news) = &call.args;
-                    call.done = Some(look::look(db, request, news, way).await?);
+                Write::Accept(_) | Write::Record(_) => {}
+                Write::Process(call) => {
+                    let (request, pending) = &call.args;
+                    call.done = Some(process::process(db, request, pending, way).await?);
                 }
                 Write::Claim(call) => {
                     call.done = Some(claims::claim(db, &call.args, &mut self.aside).await?);
                 }
                 Write::GiveBack(call) => call.done = Some(claims::give_back(db, &call.args).await?),
-                Write::Gate(call) => {
-                    let (project, gate) = &call.args;
-                    call.done = Some(asks::keep_gate(db, project, gate).await?);
+                Write::Circuit(call) => {
+                    let (project, circuit) = &call.args;
+                    call.done = Some(fetches::save_circuit(db, project, circuit).await?);
                 }
-                Write::AskNow(call) => {
+                Write::RequestFetch(call) => {
                     let (key, now) = &call.args;
-                    call.done = Some(asks::ask_now(db, key, *now).await?);
+                    call.done = Some(fetches::request_fetch(db, key, *now).await?);
                 }
-                Write::Watch(call) => call.done = Some(asks::watch(db, &call.args).await?),
+                Write::Watch(call) => call.done = Some(fetches::watch(db, &call.args).await?),
                 Write::Forget(call) => call.done = Some(leave::forget(db, &call.args).await?),
                 Write::DropSome(call) => call.done = Some(leave::drop_some(db, &call.args).await?),
                 Write::Reported(call) => {
-                    call.done = Some(conditions::reported(db, &call.args).await?);
+                    call.done = Some(alerts::reported(db, &call.args).await?);
                 }
-                Write::Clear(call) => call.done = Some(retain::clear(db, &call.args).await?),
-                Write::Shrink(call) => {
-                    let given_back = shrink::shrink(db).await?;
+                Write::Prune(call) => call.done = Some(prune::prune(db, &call.args).await?),
+                Write::Vacuum(call) => {
+                    let given_back = vacuum::vacuum(db).await?;
                     if given_back > 0 {
                         self.files.shrunk_to(files::pages(db).await?.1);
                     }
                     call.done = Some(given_back);
                 }
-                Write::Beat(call) => {
+                Write::Probe(call) => {
                     let next = self.next_delivery;
-                    call.done = Some(beat::beat(db, call.args, next, &self.projects).await?);
+                    call.done =
+                        Some(write_probe::probe_write(db, call.args, next, &self.projects).await?);
                 }
             }
         }

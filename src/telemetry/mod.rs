@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, or text for a person at a terminal.
+//! Logs: one JSON object per line, or text for a person at a terminal.
 
 mod queue;
 
@@ -13,35 +13,36 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use self::queue::Queue;
 use crate::config::{Log, LogFormat};
-use crate::logged;
+use crate::redact;
 
-/// Where the log goes.
+/// Destination of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// Standard output, through a queue: the service's only product there, for which it never waits.
+    /// Standard output, through a queue. The log is the service's only output there, and the service never waits for
+    /// it.
     Stdout,
-    /// Standard error, at once: beside a story that is told on standard output.
+    /// Standard error, at once: beside the demo's story on standard output.
     Stderr,
 }
 
-/// Why there is no log.
+/// Reason why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter cannot be read.
     #[error("log.filter: {0}")]
     Filter(#[from] ParseError),
-    /// The system has no thread left for it.
+    /// The system has no thread left for the log.
     #[error("the log's thread cannot be started: {0}")]
     Thread(#[from] io::Error),
 }
 
-/// The log that was started. When dropped, it waits for the last lines to be written, but not for long.
+/// Handle of the log that was started. When dropped, it waits for the last lines to be written, but not for long.
 #[must_use]
 pub struct Logging {
     queue: Option<Queue>,
 }
 
-/// How long the last lines may take to be written.
+/// Maximum time for the last lines to be written.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl Drop for Logging {
@@ -56,7 +57,7 @@ impl Drop for Logging {
 ///
 /// # Errors
 ///
-/// [`LogError`].
+/// Any [`LogError`].
 pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let (terminal, queue, writer) = match sink {
@@ -92,15 +93,15 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
     Ok(Logging { queue })
 }
 
-/// Says whether the log is coloured: for a person at a terminal who has not asked for the contrary by `NO_COLOR`.
+/// Returns `true` if the log is coloured: for a person at a terminal who has not asked for the contrary by `NO_COLOR`.
 fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-/// Logs a panic. On standard error, where it goes otherwise, it might wait for somebody to read it.
+/// Logs a panic. On standard error, where it goes otherwise, it could wait for a reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("for no known reason");
-    let reason = logged::foreign(reason);
+    let reason = redact::foreign(reason);
     let at = panic.location().map(tracing::field::display);
     tracing::error!(
         reason,

@@ -1,8 +1,8 @@
-//! The way of the log's lines to standard output: through a thread of its own, which alone waits for whoever reads.
+//! Queue of the log's lines to standard output. A thread of its own writes them, and it alone waits for the reader.
 //!
-//! A full pipe that nobody reads stops whoever writes into it. Here it stops the thread; its queue fills, and what
-//! comes then is dropped and counted, while the service goes on. (The appender of `tracing` would write to standard
-//! output itself as it ends, and so wait for ever.)
+//! A full pipe without a reader stops its writer. Here it stops the thread: the queue fills, and further lines are
+//! dropped and counted, while the service goes on. (The appender of `tracing` would write to standard output itself as
+//! it ends, and so wait for ever.)
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,38 +11,38 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::logged;
+use crate::redact;
 
-/// Most lines that wait to be written.
+/// Maximum number of lines that wait to be written.
 const LINES_MAX: usize = 4096;
 
-/// Bytes that are written at once, where many lines wait.
+/// Size from which a batch of waiting lines is written.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// How often at most the log says that it had to drop lines.
+/// Minimum time between two log lines about dropped lines.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// How often to try again to ask for the rest to be written, while the queue is full.
+/// Interval between attempts to put a flush into the queue, while the queue is full.
 const RETRY: Duration = Duration::from_millis(10);
 
 enum Item {
     Line(Vec<u8>),
-    /// Asks to be told as soon as all that came before is written.
+    /// Asks for a signal as soon as all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
-/// The near end of the queue.
+/// Sending end of the queue.
 #[derive(Clone)]
 pub(super) struct Queue {
     items: SyncSender<Item>,
 }
 
 impl Queue {
-    /// Starts a thread that writes whatever comes.
+    /// Starts a thread that writes all that comes through the queue.
     ///
     /// # Errors
     ///
-    /// When the system has no thread left.
+    /// Returns the system's error if there is no thread left.
     pub fn start(into: impl Write + Send + 'static) -> io::Result<Queue> {
         let (items, waiting) = sync_channel(LINES_MAX);
         let thread = thread::Builder::new().name("log".to_owned());
@@ -50,7 +50,7 @@ impl Queue {
         Ok(Queue { items })
     }
 
-    /// Waits until all that came before is written, but no longer than this.
+    /// Waits until all earlier lines are written, but no longer than `within`.
     pub fn flush(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (written, all_is_written) = sync_channel(1);
@@ -62,7 +62,7 @@ impl Queue {
             item = back;
             thread::park_timeout(RETRY);
         }
-        // Where nobody reads, the rest is lost with the process.
+        // Without a reader, the rest is lost with the process.
         let _ = all_is_written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
@@ -71,7 +71,7 @@ impl Write for &Queue {
     /// Takes a whole line, and never waits.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.items.try_send(Item::Line(line.to_vec())).is_err() {
-            logged::drop_lines(1);
+            redact::drop_lines(1);
         }
         Ok(line.len())
     }
@@ -89,7 +89,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// Writes what comes until nobody is left to send any more.
+/// Writes the lines that come, until the last sender is gone.
 fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     let mut told = (0, None::<Instant>);
     while let Ok(first) = waiting.recv() {
@@ -109,9 +109,9 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
                 next = waiting.try_recv().ok();
             }
         }
-        // Nobody is left who could be told of an output that is closed or full, but for the count.
+        // An output that is closed or full can be reported nowhere but in the count.
         if into.write_all(&batch).and_then(|()| into.flush()).is_err() {
-            logged::drop_lines(lines);
+            redact::drop_lines(lines);
         }
         if let Some(written) = flush {
             let _ = written.send(());
@@ -120,15 +120,15 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     }
 }
 
-/// Says that lines were dropped, now that they flow again.
+/// Logs that lines were dropped, now that lines flow again.
 fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
-    let dropped = logged::lines_dropped();
+    let dropped = redact::lines_dropped();
     let is_due = told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
     if dropped > *known && is_due {
         let left_out = dropped - *known;
         tracing::warn!(
             left_out,
-            "lines of the log were dropped: nobody read them in time"
+            "lines of the log were dropped: they were not read in time"
         );
         *known = dropped;
         *told_at = Some(Instant::now());
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// An output that nobody reads, until somebody does.
+    /// An output without a reader, until `read` is called.
     #[derive(Clone, Default)]
     struct Pipe(Arc<Reader>);
 
@@ -182,7 +182,7 @@ mod tests {
     fn nobody_waits_for_a_pipe_that_is_not_read_and_drops_are_counted() {
         let pipe = Pipe::default();
         let queue = Queue::start(pipe.clone()).expect("a thread");
-        let before = logged::lines_dropped();
+        let before = redact::lines_dropped();
         let lines = LINES_MAX * 3;
         for nth in 0..lines {
             let line = format!("{nth}\n");
@@ -190,7 +190,7 @@ mod tests {
                 .write_all(line.as_bytes())
                 .expect("it is taken or dropped");
         }
-        let dropped = logged::lines_dropped() - before;
+        let dropped = redact::lines_dropped() - before;
         assert!(dropped > 0, "the queue is bounded");
         let began = Instant::now();
         queue.flush(Duration::from_millis(50));

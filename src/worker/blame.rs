@@ -1,82 +1,82 @@
-//! Whose fault it is that there is no answer: one order's or the provider's. Others tell.
+//! Blame for a missing answer: it lies with one order or with the provider. Fetches of other orders tell which.
 //!
-//! Pure. Where others are answered between two failures of one order, that order fails alone; where nobody is
-//! answered, nobody can say so, and it is the provider's. An access key, address or project that is wrong for
-//! every order shows as orders none of which is known.
+//! Pure. Where other orders are answered between two failures of one order, that order fails alone. Where none is
+//! answered, nothing can show that, and the fault is the provider's. An access key, address or project that is wrong
+//! for every order shows as orders none of which is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::order::Id;
 
-/// So many orders that failed are remembered. Those beyond are asked about like any other.
+/// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
 const SUSPECTS_MAX: usize = 256;
 
-/// So many failures with answers to others between them prove that an order fails alone.
+/// Number of failures, with answers to others between them, that proves that an order fails alone.
 const PROOF: u32 = 2;
 
-/// So many different orders, unknown one and all while none was ever found, are more than chance.
+/// Number of different orders, all unknown while none was ever found, that is more than chance.
 const UNKNOWN_MIN: usize = 3;
 
-/// More than these need not be told apart.
+/// Maximum number of unknown orders that are told apart. More need not be.
 const UNKNOWN_MAX: usize = 1000;
 
-/// An order whose last try failed.
+/// Order whose last attempt failed.
 #[derive(Debug)]
 struct Suspect {
-    /// How many answers there had been by then.
+    /// Number of answers to any order by then.
     answers: u64,
-    /// How often it failed alone.
+    /// Number of times that it failed alone.
     alone: u32,
-    /// Whether it is kept apart from the others.
+    /// `true` if it is kept apart from the others.
     apart: bool,
-    /// Whether its last failure spoke of the project.
+    /// `true` if its last failure was a signal about the project.
     of_project: bool,
 }
 
-/// What is known of a failure.
+/// Facts about a failure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signs {
-    /// Its kind is that of a single order's.
+    /// `true` if the failure is of a single order's kind.
     pub of_order: bool,
-    /// It speaks of the project: Sinch asks to be left alone, or refuses the key.
+    /// `true` if the failure is a signal about the project: Sinch asks to be left alone, or refuses the key.
     pub of_project: bool,
-    /// Asking is open.
-    pub open: bool,
-    /// Since the last answer nobody has failed through the provider.
+    /// `true` if the circuit is closed.
+    pub circuit_closed: bool,
+    /// `true` if no order has failed through the provider since the last answer.
     pub calm: bool,
 }
 
-/// Whose fault a failure is.
+/// Party at fault for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Culprit {
-    /// This order's, which fails though others are answered.
+    /// This order, which fails though others are answered.
     Order,
-    /// Nobody can tell: the order was proven to fail alone, but others fail now as well.
+    /// Undecided: the order was proven to fail alone, but others fail now as well.
     Nobody,
-    /// The provider's, as far as anybody can tell.
+    /// The provider, as far as the fetches of other orders tell.
     Provider,
 }
 
-/// Which orders of a project have failed lately, and what that says of them.
+/// Orders of a project that have failed lately, and the conclusions about their failures.
 #[derive(Debug)]
 pub(super) struct Blame {
     suspects: BTreeMap<Id, Suspect>,
     apart: Arc<[Id]>,
-    /// Answers so far.
+    /// Number of answers so far.
     answers: u64,
-    /// The order that failed last, until there is an answer. Many tries of one order that fail speak of it.
+    /// Order that failed last, until there is an answer. Many failed attempts of one order tell of that order only.
     last: Option<Id>,
-    /// Orders that failed since the last answer and were not kept apart before.
+    /// Number of orders that failed since the last answer and were not kept apart before.
     strangers: u32,
-    /// Whether Sinch has ever shown an order of this project.
+    /// `true` if Sinch has ever shown an order of this project.
     found: bool,
-    /// The orders that were not known while none was found.
+    /// Orders that were unknown while none was found.
     unknown: BTreeSet<Id>,
 }
 
 impl Blame {
-    /// Begins with a clean slate. `found`: Sinch has shown an order of this project before.
+    /// Begins without any failure. `found`: Sinch has shown an order of this project before.
     pub fn new(found: bool) -> Blame {
         Blame {
             suspects: BTreeMap::new(),
@@ -89,36 +89,36 @@ impl Blame {
         }
     }
 
-    /// The orders that are kept apart from the others.
+    /// Returns the orders that are kept apart from the others.
     pub fn apart(&self) -> &Arc<[Id]> {
         &self.apart
     }
 
-    /// How many orders failed since the last answer that were not kept apart before.
+    /// Returns the number of orders that failed since the last answer and were not kept apart before.
     pub fn strangers(&self) -> u32 {
         self.strangers
     }
 
-    /// Whether an order is kept apart from the others.
+    /// Returns `true` if an order is kept apart from the others.
     pub fn is_apart(&self, order: &Id) -> bool {
         self.suspects.get(order).is_some_and(|was| was.apart)
     }
 
-    /// How many orders failed in a way that speaks of the project, though others were answered.
+    /// Returns the number of orders whose failure was a signal about the project, though others were answered.
     pub fn of_project_alone(&self) -> u32 {
         let alone = |was: &&Suspect| was.alone > 0 || was.answers < self.answers;
         let suspects = self.suspects.values();
         suspects.filter(|was| was.of_project).filter(alone).count() as u32
     }
 
-    /// Sinch has shown an order, so address, project and key are right.
+    /// Records that Sinch has shown an order, so address, project and key are right.
     pub fn found(&mut self) {
         self.found = true;
         self.unknown.clear();
     }
 
-    /// Sinch does not know this order. Says of how many that holds, if it holds of all so far and they are too
-    /// many for chance: then it speaks of the set-up, and of none of them.
+    /// Records that Sinch does not know this order. Returns the number of unknown orders if Sinch has never shown one
+    /// and they are too many for chance: then the fault lies with the set-up, and with none of them.
     pub fn unknown(&mut self, order: &Id) -> Option<usize> {
         if self.found {
             return None;
@@ -130,7 +130,7 @@ impl Blame {
         (unknown >= UNKNOWN_MIN).then_some(unknown)
     }
 
-    /// An order was answered.
+    /// Records that an order was answered.
     pub fn answered(&mut self, order: &Id) {
         self.answers += 1;
         self.last = None;
@@ -140,14 +140,15 @@ impl Blame {
         }
     }
 
-    /// An order's try has failed.
+    /// Records that an order's attempt has failed, and returns the party at fault.
     pub fn failed(&mut self, order: &Id, signs: Signs) -> Culprit {
         let again = self.last.replace(order.clone()).as_ref() == Some(order);
         let before = self.suspects.get(order);
         let mut alone = before.map_or(0, |was| was.alone);
-        let seen_alone = signs.open && before.is_some_and(|was| was.answers < self.answers);
-        let proven = signs.open && alone >= PROOF;
-        let alike = signs.open && signs.of_order && again;
+        let seen_alone =
+            signs.circuit_closed && before.is_some_and(|was| was.answers < self.answers);
+        let proven = signs.circuit_closed && alone >= PROOF;
+        let alike = signs.circuit_closed && signs.of_order && again;
         if !self.is_apart(order) {
             self.strangers = self.strangers.saturating_add(1);
         }
@@ -180,7 +181,8 @@ impl Blame {
         self.list();
     }
 
-    /// The provider is well again: whoever was never seen to fail alone is not kept apart any longer.
+    /// Records that the provider is well again: an order that was never seen to fail alone is not kept apart any
+    /// longer.
     pub fn pardon(&mut self) {
         for suspect in self.suspects.values_mut() {
             suspect.apart &= suspect.alone > 0;

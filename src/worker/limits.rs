@@ -1,47 +1,48 @@
-//! How much may be asked for one project.
+//! Limits on the fetches of one project.
 
 use std::time::Duration;
 
-use super::budget::burst;
+use super::rate_limit::burst;
 
-/// For so many lanes one order that is kept apart may be under way, beside them; one at least.
+/// Number of slots for each fetch of an order kept apart, which is in flight beside them. At least one such fetch is
+/// allowed.
 const LANES_PER_APART: u32 = 4;
 
-/// For each lane so many questions may hang, beside those that the lanes are for.
+/// Number of fetches that may hang for each slot, beside those that the slots are for.
 const HANGING_PER_LANE: u32 = 2;
 
-/// However fast Sinch answers, no more orders are in hand.
+/// Maximum number of prefetched orders, however fast Sinch answers.
 const AHEAD_MAX: u32 = 512;
 
-/// How fast the questions for one project may follow each other.
+/// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Questions under way at once, but for those that hang or are asked apart.
+    /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
     pub lanes: u32,
-    /// Questions a second at most, over time.
-    pub asks_per_second: f64,
-    /// The longest that the probes of a closed gate are to lie apart.
+    /// Maximum number of fetches a second, over time.
+    pub requests_per_second: f64,
+    /// Maximum interval between the probes of an open circuit.
     pub probes_apart_max: Duration,
 }
 
 impl Limits {
-    /// In hand are no more than a tenth of a second's questions: at a rate at which a commit is short against
-    /// the time between two questions, none.
+    /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a rate at which a commit
+    /// is short against the time between two fetches, that is none.
     pub fn ahead_max(&self) -> u32 {
-        burst(self.asks_per_second).min(AHEAD_MAX)
+        burst(self.requests_per_second).min(AHEAD_MAX)
     }
 
-    /// Questions at most that are under way about orders that are kept apart.
+    /// Returns the maximum number of fetches in flight of orders that are kept apart.
     pub fn apart_max(&self) -> u32 {
         (self.lanes / LANES_PER_APART).max(1)
     }
 
-    /// Questions at most that hang without a lane.
+    /// Returns the maximum number of fetches that hang without a slot.
     pub fn hanging_max(&self) -> u32 {
         self.lanes * HANGING_PER_LANE
     }
 
-    /// Questions that are under way at the very most, those included that hang or are asked apart.
+    /// Returns the maximum number of all fetches in flight, those included that hang or are of orders kept apart.
     pub fn questions_max(&self) -> u32 {
         self.lanes + self.hanging_max() + self.apart_max()
     }

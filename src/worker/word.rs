@@ -1,40 +1,40 @@
-//! What a failed try says of the whole project: that Sinch is to be left alone, or that the key is refused.
+//! Signals about the whole project in failed attempts: Sinch asks to be left alone, or it refuses the access key.
 //!
-//! Pure. A gateway may say so of one order and answer for all others. So it is believed of that order, and of the
-//! project once orders that chance picks are told the same, one after the other and none of them answered. Only the
-//! token endpoint, which is asked for no single order, is believed at once.
+//! Pure. A gateway may give such a signal for one order and answer for all others. So the signal is believed of that
+//! order. It is believed of the project once orders picked at random get the same signal, one after the other and none
+//! of them answered. Only the token endpoint is believed at once, because it is asked for no single order.
 
 use std::time::Duration;
 
-use crate::sinch::api::{AskError, Endpoint, Fault};
+use crate::sinch::api::{Endpoint, Fault, FetchError};
 
-/// So many orders have to be told to wait, or be refused, until that is believed of the project.
+/// Minimum number of orders that must be told to wait, or be refused, before the signal is believed of the project.
 const TOLD_MIN: u32 = 3;
 
-/// However many orders were told so alone, no more than this have to be.
+/// Maximum of that number, however many orders got the signal alone.
 const TOLD_MAX: u32 = 9;
 
-/// A try without a usable answer.
+/// Attempt without a usable answer.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
-    /// In words.
+    /// Reason for the failure, in words.
     pub reason: String,
-    /// How long Sinch asks to be left alone.
+    /// Time for which Sinch asks to be left alone.
     pub retry_after: Option<Duration>,
-    /// Whether the access key was refused.
+    /// `true` if the access key was refused.
     pub refused: bool,
-    /// Whether its kind is that of a single order's.
+    /// `true` if the failure is of a single order's kind.
     pub of_order: bool,
-    /// Whether it came of no question about an order, but of the request for a token.
+    /// `true` if the request for a token failed, and not the request for an order.
     pub of_token: bool,
 }
 
 impl Trouble {
-    /// Sinch knows none of so many orders, and has never shown one of the project.
+    /// Returns the trouble of a project of which Sinch has never shown an order and knows none of `orders` orders.
     pub fn none_known(orders: usize) -> Trouble {
         Trouble {
             reason: format!(
-                "none of {orders} orders asked about is known at this api_url and project (404): check \
+                "none of {orders} orders fetched is known at this api_url and project (404): check \
                  sinch.api_url and the project's id"
             ),
             retry_after: None,
@@ -44,12 +44,13 @@ impl Trouble {
         }
     }
 
-    /// Whether it speaks of the whole project: Sinch asks to be left alone, or refuses the key.
+    /// Returns `true` if the failure is a signal about the whole project: Sinch asks to be left alone, or refuses the
+    /// key.
     pub fn of_project(&self) -> bool {
         self.refused || self.retry_after.is_some()
     }
 
-    /// What it says if it is believed at once.
+    /// Returns the signal of the failure if it is believed at once.
     pub fn says(&self) -> Says {
         if self.of_project() {
             Says::Pause(self.retry_after)
@@ -59,8 +60,8 @@ impl Trouble {
     }
 }
 
-impl From<&AskError> for Trouble {
-    fn from(error: &AskError) -> Trouble {
+impl From<&FetchError> for Trouble {
+    fn from(error: &FetchError) -> Trouble {
         Trouble {
             reason: error.to_string(),
             retry_after: error.retry_after(),
@@ -71,36 +72,37 @@ impl From<&AskError> for Trouble {
     }
 }
 
-/// What a failure says of the project, as far as it is believed.
+/// Signal of a failure about the project, as far as it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
-    /// That it is one more failure in a row.
+    /// One more failure in a row.
     Failure,
-    /// That asking had better pause, since one order is told so again and nobody else is due.
+    /// The circuit should open, since one order got a signal again and no other is due.
     PauseForOne,
-    /// That asking is to pause, for as long as Sinch asks for, if it does.
+    /// The circuit must open, for the time that Sinch asks for, if it does.
     Pause(Option<Duration>),
 }
 
-/// What orders were told of the project since the last answer.
+/// Signals about the project that orders got since the last answer.
 #[derive(Debug, Default)]
 pub(super) struct Word {
-    /// Some order was.
+    /// `true` if any order got one.
     doubted: bool,
-    /// How many were, one after the other.
+    /// Number of orders that got one, one after the other.
     told: u32,
-    /// How long all of these are to wait; `None`: one of them is not told for how long.
+    /// Shortest wait that these orders were given; `None` if one of them was given no time.
     wait: Option<Duration>,
 }
 
 impl Word {
-    /// Whether it is to be found out if others are told the same.
+    /// Returns `true` if further fetches must show that other orders get the same signal, or do not.
     pub fn doubted(&self) -> bool {
         self.doubted
     }
 
-    /// An order is told so, which was not known to fail. `alone`: how many orders were told so while others were
-    /// answered. For each of them one more has to be told, so that many such orders do not stand for all.
+    /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got one while
+    /// others were answered. For each of them one more order must get it, so that many such orders do not stand for
+    /// all.
     pub fn told(&mut self, wait: Option<Duration>, alone: u32) -> Says {
         let needed = (TOLD_MIN + alone).min(TOLD_MAX);
         self.doubted = true;
@@ -120,7 +122,7 @@ impl Word {
         }
     }
 
-    /// An order failed and was told nothing of the project.
+    /// Records that an order failed without a signal about the project.
     pub fn not_told(&mut self) {
         self.told = 0;
     }

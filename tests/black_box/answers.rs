@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sinch_callbacks::clock;
 
-use crate::instrument::{
+use crate::testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, until,
 };
@@ -13,7 +13,7 @@ use crate::instrument::{
 /// Counts of callbacks answered 200: new, repeated, conflicting.
 async fn accepted(service: &Service) -> [i64; 3] {
     let status = service.status().await;
-    ["new", "repeat", "conflict"].map(|kind| {
+    ["new", "duplicate", "conflict"].map(|kind| {
         status["callbacks_accepted"][kind]["count"]
             .as_i64()
             .expect("a count")
@@ -31,7 +31,7 @@ async fn a_callback_is_kept_and_its_order_known() {
     let order = order.await;
     assert_eq!(order["project"], PROJECT);
     assert_eq!(order["settled"], false);
-    assert_ne!(order["ask_at"], Value::Null, "Sinch is to be asked");
+    assert_ne!(order["fetch_at"], Value::Null, "Sinch is to be asked");
     let delivery = &order["deliveries"][0];
     assert_eq!(
         (&delivery["event"], &delivery["status"]),
@@ -70,13 +70,13 @@ async fn a_repetition_is_counted_and_kept_once() {
     }
     assert_eq!(accepted(&service).await, [2, 3, 0]);
     let order = service.order_with("o1", 2).await;
-    let repeats: Vec<i64> = order["deliveries"]
+    let duplicates: Vec<i64> = order["deliveries"]
         .as_array()
         .expect("a list")
         .iter()
-        .map(|delivery| delivery["repeats"].as_i64().expect("a count"))
+        .map(|delivery| delivery["duplicates"].as_i64().expect("a count"))
         .collect();
-    assert_eq!(repeats, [2, 1]);
+    assert_eq!(duplicates, [2, 1]);
 }
 
 #[tokio::test]
@@ -95,11 +95,11 @@ async fn the_same_event_with_another_body_is_kept_too() {
     assert_eq!(accepted(&service).await, [1, 2, 1]);
 
     let order = service.order_with("o1", 2).await;
-    assert_ne!(order["ask_at"], Value::Null, "Sinch is to be asked");
+    assert_ne!(order["fetch_at"], Value::Null, "Sinch is to be asked");
     let deliveries = order["deliveries"].as_array().expect("a list");
     let mut kept = Vec::new();
     for delivery in deliveries {
-        assert_eq!(delivery["repeats"], 1);
+        assert_eq!(delivery["duplicates"], 1);
         kept.push(service.body(delivery).await.body);
     }
     assert_eq!(kept, bodies.map(String::into_bytes));
@@ -195,7 +195,7 @@ async fn what_nobody_understands_is_kept_byte_by_byte_with_the_reason() {
     assert_eq!(status["deliveries_parked"], riddles.len());
 
     service.tell(riddles[0].0.clone()).await;
-    assert_eq!(service.list("/api/v1/parked").await[0]["repeats"], 1);
+    assert_eq!(service.list("/api/v1/parked").await[0]["duplicates"], 1);
 }
 
 #[tokio::test]
@@ -213,8 +213,9 @@ async fn an_unreadable_time_stamp_spoils_nothing() {
                 r#"{{"timestamp":{timestamp},"resourceType":"NUMBER_ORDER","resourceId":"{order}","status":"BLOCKED"}}"#
             ))
             .await;
-        let known =
-            service.order_when(order, "known", |o| o["deliveries"][0]["phase"] == "settled");
+        let known = service.order_when(order, "known", |o| {
+            o["deliveries"][0]["phase"] == "processed"
+        });
         assert_eq!(known.await["deliveries"][0]["said_at"], Value::Null);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 use crate::durability::{Load, lost};
-use crate::instrument::{
+use crate::testkit::{
     Disk, Ended, File, Mount, Process, Service, Settings, Signal, folder, not_tried, run, until,
 };
 
@@ -353,7 +353,7 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
         .execute(
             "INSERT INTO projects (id, name) VALUES (999, 'large');
              WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-             INSERT INTO deliveries (project, event, received_at, phase, verdict, body)
+             INSERT INTO deliveries (project, event, received_at, phase, decision, body)
              SELECT 999, i, 0, 'recorded', 'large', randomblob(9000) FROM n",
         )
         .await;

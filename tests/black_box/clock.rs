@@ -12,9 +12,7 @@ use sinch_callbacks::order::State::{Completed, Created, InReview};
 use sinch_callbacks::order::Time;
 use sinch_callbacks::simulator::{Reply, Simulator, World};
 
-use crate::instrument::{
-    PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
-};
+use crate::testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
@@ -39,7 +37,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     let path = format!("/api/v1/orders/{PROJECT}/o2");
     let watched = service.ask_with(&Request::new("PUT", &path)).await;
     assert_eq!(watched.status, 201, "{watched:?}");
-    let planned = service.settles("o2", "IN_REVIEW").await["ask_at"].take();
+    let planned = service.settles("o2", "IN_REVIEW").await["fetch_at"].take();
 
     between(&service).await;
 
@@ -47,7 +45,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     push(&simulator, "o1", Reply::Missing);
     service.tell(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
-    // Late, and long overtaken; then one that is first heard of only now, at first too young to be there.
+    // Late, and long superseded; then one that is first heard of only now, at first too young to be there.
     service.tell(event("e3", "o1", "IN_REVIEW", at(1))).await;
     service
         .order_when("o1", "nothing open", |order| {
@@ -57,7 +55,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     push(&simulator, "o3", Reply::Missing);
     service.tell(event("e4", "o3", "COMPLETED", at(2))).await;
     service.settles("o3", "COMPLETED").await;
-    let then = service.order("o2").await["ask_at"].take();
+    let then = service.order("o2").await["fetch_at"].take();
     let has_come = moment(&planned).is_some_and(|at| at <= clock::now());
     assert!(then == planned || has_come, "{planned}, then {then}");
 
@@ -90,8 +88,8 @@ fn moment(value: &Value) -> Option<Time> {
 
 /// How far ahead the next question about an order was put.
 fn ahead(order: &Value) -> Option<Duration> {
-    let (ask_at, asked_at) = (moment(&order["ask_at"])?, moment(&order["asked_at"])?);
-    Some(ask_at.since(asked_at))
+    let (fetch_at, fetched_at) = (moment(&order["fetch_at"])?, moment(&order["fetched_at"])?);
+    Some(fetch_at.since(fetched_at))
 }
 
 /// What was decided about an order, and how many hours ahead its next question was put: zones differ by no less than a
@@ -106,9 +104,9 @@ fn decided_of(order: &Value) -> Vec<String> {
         })
         .collect()
     };
-    let mut decided = rows("deliveries", &["event", "phase", "verdict"]);
+    let mut decided = rows("deliveries", &["event", "phase", "decision"]);
     // How often it was asked without news, the scheduler decides.
-    let answers = rows("answers", &["state", "finding"]).into_iter();
+    let answers = rows("fetches", &["state", "outcome"]).into_iter();
     decided.extend(answers.filter(|row| !row.contains("Sinch still shows")));
     decided.extend(rows(
         "transitions",
@@ -123,7 +121,7 @@ fn decided_of(order: &Value) -> Vec<String> {
         let off = now.since(received_at).max(received_at.since(now));
         assert!(off < Duration::from_secs(300), "{delivery}");
     }
-    // A verdict may quote a moment.
+    // A decision may quote a moment.
     decided.iter().map(|line| without_moments(line)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::instrument::{Ended, Process, Service, Settings, folder, run, until};
+use crate::testkit::{Ended, Process, Service, Settings, folder, run, until};
 
 const TOKEN: &str = "operators-token-j3kq08";
 
@@ -110,7 +110,7 @@ async fn watch_names_the_argument_that_is_no_order() {
     let watch = [
         "watch",
         "--project",
-        crate::instrument::PROJECT,
+        crate::testkit::PROJECT,
         "--file",
         &path,
     ];

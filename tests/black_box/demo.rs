@@ -1,6 +1,6 @@
 //! The demo needs nothing, and succeeds.
 
-use crate::instrument::{HOME, Line, PATIENCE, Process, Request, Signal, run, within};
+use crate::testkit::{HOME, Line, PATIENCE, Process, Request, Signal, run, within};
 
 #[tokio::test]
 async fn the_demo_ends_in_agreement() {

@@ -6,7 +6,7 @@ use sinch_callbacks::simulator::World;
 use tokio::sync::watch;
 
 use crate::durability::{Load, lost};
-use crate::instrument::{
+use crate::testkit::{
     Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
     not_tried, play, until,
 };
@@ -137,7 +137,7 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let why = status["little_space"].as_str().expect("a sentence");
     assert!(why.starts_with("little space"), "{why}");
     let before = service.order("o1").await["attempts"].as_i64();
-    let ask = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/ask"));
+    let ask = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/fetch"));
     assert_eq!(service.ask_with(&ask).await.status, 202);
     service
         .order_when("o1", "asked about", |o| o["attempts"].as_i64() > before)

@@ -9,11 +9,11 @@ use sinch_callbacks::simulator::{Script, Simulator, Trouble, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::instrument::{
+use crate::outages::agree;
+use crate::testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, id, play, until,
 };
-use crate::outages::agree;
 
 /// Every event that was answered 200, with its bytes.
 pub type Acknowledged = BTreeMap<String, Vec<u8>>;
@@ -168,7 +168,7 @@ async fn a_restart_keeps_everything() {
     let now = clock::now();
     service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
     service.tell("no JSON").await;
-    let look = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "settled";
+    let look = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "processed";
     let before = service.order_when("o1", "looked at", look).await;
     assert_eq!(service.stop().await.code, Some(0));
 
@@ -180,7 +180,7 @@ async fn a_restart_keeps_everything() {
     assert_eq!(service.list("/api/v1/parked").await.len(), 1);
     // It still knows what came before.
     service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
-    assert_eq!(service.order("o1").await["deliveries"][0]["repeats"], 1);
+    assert_eq!(service.order("o1").await["deliveries"][0]["duplicates"], 1);
 }
 
 #[tokio::test]

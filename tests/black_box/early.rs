@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use crate::instrument::{
+use crate::testkit::{
     Answer, HOME, Line, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, event, folder,
     until,
 };
@@ -222,7 +222,7 @@ async fn so_do_the_refusals_that_operators_get() {
         (404, |body| Request::post("/nowhere", body)),
         (405, |body| Request::new("PUT", "/livez").carrying(body)),
         (404, |body| {
-            Request::post(&format!("/api/v1/orders/{PROJECT}/o1/ask"), body)
+            Request::post(&format!("/api/v1/orders/{PROJECT}/o1/fetch"), body)
                 .header("Authorization", "Bearer operators-token-u81xnb")
         }),
     ];

@@ -7,7 +7,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
-use crate::instrument::{
+use crate::testkit::{
     PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within,
 };
 
@@ -36,7 +36,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
     let mut figures = BTreeMap::new();
     for (key, value) in status.as_object().expect("an object") {
         match (key.as_str(), value) {
-            ("version" | "conditions" | "workers", _) => {}
+            ("version" | "alerts" | "workers", _) => {}
             ("silent_workers" | "rows_unreadable", Value::Array(names)) => {
                 figures.insert(key.clone(), Some(names.len() as f64));
             }
@@ -121,7 +121,7 @@ async fn status_and_metrics_tell_the_same() {
         async || {
             let status = service.status().await;
             let attention = &status["orders_needing_attention"];
-            (status["conditions"]
+            (status["alerts"]
                 .as_array()
                 .is_some_and(|all| all.len() == 1)
                 && attention["blocked"] == 1
@@ -150,21 +150,22 @@ async fn status_and_metrics_tell_the_same() {
             let moves = number.is_none() || **number != after[*name];
             there.is_none() || (!moves && there != number.as_ref())
         });
-        let untold = metrics.keys().find(|name| {
+        let unannounced = metrics.keys().find(|name| {
             // The age of nothing is zero there.
             let of_nothing = name.ends_with("_age_seconds") && metrics[*name] == 0.0;
             !name.starts_with("build_info") && !before.contains_key(*name) && !of_nothing
         });
-        wrong = format!("/status {differs:?}, /metrics only {untold:?}: {before:#?} {metrics:#?}");
-        (differs.is_none() && untold.is_none()).then_some(())
+        wrong =
+            format!("/status {differs:?}, /metrics only {unannounced:?}: {before:#?} {metrics:#?}");
+        (differs.is_none() && unannounced.is_none()).then_some(())
     })
     .await;
     assert!(agree.is_some(), "{wrong}");
     let order = service.order("o2").await;
-    let verdict = order["deliveries"][0]["verdict"]
+    let decision = order["deliveries"][0]["decision"]
         .as_str()
-        .expect("a verdict");
-    assert!(verdict.contains("no readable time stamp"), "{verdict}");
+        .expect("a decision");
+    assert!(decision.contains("no readable time stamp"), "{decision}");
     let ended = service.stop().await;
     let warned = |line: &&str| line.contains("time stamp cannot be read") && line.contains("~20");
     assert_eq!(ended.out.lines().filter(warned).count(), 1, "{}", ended.out);

@@ -2,9 +2,7 @@
 
 use sinch_callbacks::clock;
 
-use crate::instrument::{
-    HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until,
-};
+use crate::testkit::{HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until};
 
 /// What comes, what is answered (`None`: nothing), and what the log must say.
 fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use crate::instrument::{
+use crate::testkit::{
     Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder,
 };
 

@@ -7,7 +7,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
-use crate::instrument::{
+use crate::testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 
@@ -87,7 +87,7 @@ async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
     assert_eq!(service.lines().iter().filter(|line| said(line)).count(), 1);
     until("all to be counted apart", async || {
         let status = service.status().await;
-        (status["orders_not_asked"]["second"] == 30).then_some(())
+        (status["orders_not_fetched"]["second"] == 30).then_some(())
     })
     .await;
     let its_orders = "/api/v1/orders?project=second";
@@ -104,7 +104,7 @@ async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     let status = service.status().await;
     assert_eq!(
-        status["orders_not_asked"]["second"],
+        status["orders_not_fetched"]["second"],
         Value::Null,
         "{status}"
     );

@@ -7,7 +7,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
-use crate::instrument::{
+use crate::testkit::{
     File, HOME, Line, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
 };
 
@@ -56,16 +56,16 @@ async fn the_status_tells_how_things_stand() {
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("draining", json!(false)),
         ("orders_by_state", json!({})),
-        ("oldest_news_at", Value::Null),
-        ("orders_to_ask", json!(0)),
-        ("oldest_ask_at", Value::Null),
+        ("oldest_pending_at", Value::Null),
+        ("orders_due", json!(0)),
+        ("oldest_due_at", Value::Null),
         ("orders_unsettled", json!(0)),
         ("oldest_unsettled_at", Value::Null),
         ("orders_parked", json!(0)),
         ("deliveries_waiting", json!(0)),
         ("deliveries_parked", json!(0)),
         ("last_delivery_at", Value::Null),
-        ("last_asked_at", Value::Null),
+        ("last_fetched_at", Value::Null),
         ("silent_workers", json!([])),
     ] {
         assert_eq!(fresh[name], expected, "{name}");
@@ -83,7 +83,7 @@ async fn the_status_tells_how_things_stand() {
     assert_eq!(status["orders_by_state"], json!({"IN_REVIEW": 1}));
     assert_eq!(status["deliveries_parked"], 1);
     assert_eq!(status["callbacks_accepted"]["new"]["count"], 2);
-    for at in ["last_delivery_at", "last_asked_at"] {
+    for at in ["last_delivery_at", "last_fetched_at"] {
         let at = status[at].as_str().expect("a time");
         assert!(at >= began.to_string().as_str(), "{at}");
     }
@@ -199,12 +199,12 @@ async fn a_history_tells_what_was_heard_asked_and_concluded() {
         ("event", json!("e1")),
         ("status", json!("BLOCKED")),
         ("said_at", json!(said_at.to_string())),
-        ("phase", json!("settled")),
-        ("repeats", json!(0)),
+        ("phase", json!("processed")),
+        ("duplicates", json!(0)),
     ] {
         assert_eq!(delivery[name], expected, "{name}");
     }
-    let answer = &order["answers"][0];
+    let answer = &order["fetches"][0];
     assert_eq!(answer["state"], "BLOCKED");
     assert_eq!(answer["updated_at"], said_at.to_string());
     let last = order["transitions"].as_array().and_then(|all| all.last());
@@ -216,7 +216,7 @@ async fn a_history_tells_what_was_heard_asked_and_concluded() {
     assert_eq!(order["updated_at"], said_at.to_string());
     assert_eq!(order["reopened"], false);
     assert_ne!(
-        order["ask_at"],
+        order["fetch_at"],
         Value::Null,
         "BLOCKED is not final: it is looked at again"
     );
@@ -249,14 +249,14 @@ async fn what_is_not_there_is_said_in_one_form() {
     for (method, path, expected) in [
         ("POST", "/status", 405),
         ("DELETE", "/api/v1/orders/o1", 405),
-        ("GET", "/api/v1/orders/black-box-project/o1/ask", 405),
-        ("POST", "/api/v1/orders/black-box-project/o2/ask", 404),
-        ("POST", "/api/v1/orders/another/o1/ask", 404),
+        ("GET", "/api/v1/orders/black-box-project/o1/fetch", 405),
+        ("POST", "/api/v1/orders/black-box-project/o2/fetch", 404),
+        ("POST", "/api/v1/orders/another/o1/fetch", 404),
     ] {
         let answer = service.ask_with(&Request::new(method, path)).await;
         answer.assert_refusal(expected, &format!("{method} {path}"));
     }
-    let ask = Request::new("POST", "/api/v1/orders/black-box-project/o1/ask");
+    let ask = Request::new("POST", "/api/v1/orders/black-box-project/o1/fetch");
     assert_eq!(service.ask_with(&ask).await.status, 202);
 }
 
@@ -270,7 +270,7 @@ async fn the_token_guards_everything_but_health() {
         ("GET", "/api/v1/orders"),
         ("GET", "/api/v1/orders/o1"),
         ("GET", "/api/v1/orders/p/o1"),
-        ("POST", "/api/v1/orders/p/o1/ask"),
+        ("POST", "/api/v1/orders/p/o1/fetch"),
         ("GET", "/api/v1/parked"),
         ("GET", "/api/v1/deliveries/1/body"),
     ];
@@ -346,7 +346,7 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
 async fn without_a_token_no_web_page_is_answered() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    let ask = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    let ask = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let requests = [
         ("GET", "/livez"),
         ("GET", "/readyz"),
@@ -450,8 +450,15 @@ async fn the_status_tells_what_a_worker_fails_over_until_it_gets_on() {
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
-    let (ask, settle) = (format!("ask {PROJECT}"), format!("settle {PROJECT}"));
-    let all = ["checkpoint", "clear", "look", "mind", &ask, &settle];
+    let (fetch, record) = (format!("fetch {PROJECT}"), format!("record {PROJECT}"));
+    let all = [
+        "alerts",
+        "checkpoint",
+        "inbox",
+        "retention",
+        &fetch,
+        &record,
+    ];
     let workers = async || service.status().await["workers"].take();
     let get_on = async || {
         let workers = workers().await;
@@ -461,18 +468,18 @@ async fn the_status_tells_what_a_worker_fails_over_until_it_gets_on() {
     };
     until("all workers to get on", get_on).await;
     let mut file = File::open(&settings.database()).await;
-    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF looked_to ON service \
+    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF processed_through ON service \
                    BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END";
     file.execute(refuses).await;
     service
         .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
         .await;
-    until("the looker to fail again", async || {
-        let look = workers().await["look"].take();
-        let error = look["error"].as_str()?;
-        assert!(error.contains("refused by a trigger"), "{look}");
-        assert!(look["since"].is_string(), "{look}");
-        (look["times"].as_u64()? > 1).then_some(())
+    until("the inbox worker to fail again", async || {
+        let inbox = workers().await["inbox"].take();
+        let error = inbox["error"].as_str()?;
+        assert!(error.contains("refused by a trigger"), "{inbox}");
+        assert!(inbox["since"].is_string(), "{inbox}");
+        (inbox["times"].as_u64()? > 1).then_some(())
     })
     .await;
     file.execute("DROP TRIGGER refuses").await;

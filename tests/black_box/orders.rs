@@ -8,7 +8,7 @@ use sinch_callbacks::order::State::{Completed, Created, InReview};
 use sinch_callbacks::order::{State, Time};
 use sinch_callbacks::simulator::{Outage, Reply, Simulator, World};
 
-use crate::instrument::{
+use crate::testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
 };
 
@@ -44,8 +44,8 @@ fn asked(simulator: &Simulator, order: &str) -> usize {
     asks.iter().filter(|ask| ask.order == order).count()
 }
 
-async fn ask_now(service: &Service, order: &str) {
-    let path = format!("/api/v1/orders/{PROJECT}/{order}/ask");
+async fn request_fetch(service: &Service, order: &str) {
+    let path = format!("/api/v1/orders/{PROJECT}/{order}/fetch");
     let answer = service.ask_with(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
 }
@@ -75,10 +75,10 @@ async fn first_news_are_asked_about_and_confirmed() {
     assert_eq!(order["provisional"], Value::Null);
     assert_eq!(order["attempts"], 0);
     assert!(
-        has(&order, "deliveries", "verdict", "first news"),
+        has(&order, "deliveries", "decision", "first event"),
         "{order}"
     );
-    assert!(has(&order, "answers", "finding", "Sinch shows IN_REVIEW"));
+    assert!(has(&order, "fetches", "outcome", "Sinch shows IN_REVIEW"));
     let moves = order["transitions"].as_array().expect("a list");
     let confirmed: Vec<_> = moves
         .iter()
@@ -116,7 +116,7 @@ async fn what_fits_shows_at_once_while_the_api_hangs() {
     assert!(has(
         &moved,
         "deliveries",
-        "verdict",
+        "decision",
         "fits: IN_REVIEW → COMPLETED"
     ));
 
@@ -137,7 +137,7 @@ async fn an_event_that_was_overtaken_moves_nothing_back() {
         .tell(event("early", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let doubted = service.order_when("o1", "in doubt", |o| {
-        has(o, "deliveries", "verdict", "which is final and confirmed")
+        has(o, "deliveries", "decision", "which is final and confirmed")
     });
     assert_eq!(doubted.await["state"], "COMPLETED");
     let order = service.settles("o1", "COMPLETED").await;
@@ -155,9 +155,9 @@ async fn a_stale_answer_is_not_applied() {
     service.settles("o1", "COMPLETED").await;
 
     simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
-    ask_now(&service, "o1").await;
+    request_fetch(&service, "o1").await;
     let stale = service.order_when("o1", "a stale answer", |o| {
-        has(o, "answers", "finding", "not applied")
+        has(o, "fetches", "outcome", "not applied")
     });
     let stale = stale.await;
     assert_eq!(
@@ -165,7 +165,7 @@ async fn a_stale_answer_is_not_applied() {
         (&"COMPLETED".into(), &"COMPLETED".into())
     );
     let again = service.order_when("o1", "asked again", |o| {
-        has(o, "answers", "finding", "still shows COMPLETED")
+        has(o, "fetches", "outcome", "still shows COMPLETED")
     });
     assert_eq!(again.await["state"], "COMPLETED");
 }
@@ -179,7 +179,7 @@ async fn words_that_nobody_documents_are_kept_and_never_applied() {
         .tell(event("e1", "o1", "THAWING", at(&simulator, 1)))
         .await;
     let surprised = service.order_when("o1", "an unknown state", |o| {
-        has(o, "answers", "finding", "unknown state")
+        has(o, "fetches", "outcome", "unknown state")
     });
     let surprised = surprised.await;
     assert_eq!(surprised["state"], Value::Null);
@@ -188,10 +188,10 @@ async fn words_that_nobody_documents_are_kept_and_never_applied() {
     assert!(has(
         &surprised,
         "deliveries",
-        "verdict",
+        "decision",
         "unknown status \"THAWING\""
     ));
-    assert_eq!(surprised["answers"][0]["state"], "FROZEN");
+    assert_eq!(surprised["fetches"][0]["state"], "FROZEN");
 
     let order = service.settles("o1", "IN_REVIEW").await;
     assert_eq!(order["hints"], serde_json::json!([]));
@@ -206,7 +206,7 @@ async fn an_order_that_is_not_there_yet_is_asked_about_again() {
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let order = service.settles("o1", "IN_REVIEW").await;
-    assert!(has(&order, "answers", "finding", "404"), "{order}");
+    assert!(has(&order, "fetches", "outcome", "404"), "{order}");
     assert_eq!(asked(&simulator, "o1"), 2);
 }
 
@@ -221,13 +221,13 @@ async fn a_refused_token_is_renewed_on_the_way() {
     assert_eq!(simulator.stats().tokens, 1);
 
     simulator.revoke_tokens();
-    ask_now(&service, "o1").await;
+    request_fetch(&service, "o1").await;
     let order = service.order_when("o1", "asked again", |o| {
-        has(o, "answers", "finding", "still shows COMPLETED")
+        has(o, "fetches", "outcome", "still shows COMPLETED")
     });
     let order = order.await;
     assert_eq!(simulator.stats().tokens, 2);
-    assert!(!has(&order, "answers", "finding", "no answer"), "{order}");
+    assert!(!has(&order, "fetches", "outcome", "no answer"), "{order}");
     // The refused question and its repetition are two; nothing was counted as failed.
     assert_eq!(asked(&simulator, "o1"), 3);
 }
@@ -254,13 +254,13 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     let parked = parked.await;
     let reason = parked["parked"].as_str().expect("a reason");
     assert!(reason.contains("gave up after 3 tries"), "{reason}");
-    assert_eq!(parked["ask_at"], Value::Null);
+    assert_eq!(parked["fetch_at"], Value::Null);
     assert_eq!(asked(&simulator, "bad"), TRIES);
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
     // An operator brings it back, and it has all its tries again.
-    ask_now(&service, "bad").await;
+    request_fetch(&service, "bad").await;
     let order = service.settles("bad", "COMPLETED").await;
     assert_eq!(
         (&order["parked"], &order["attempts"]),
@@ -314,9 +314,9 @@ async fn without_the_api_only_what_fits_moves() {
         (&order["state"], &order["confirmed"]),
         (&"BLOCKED".into(), &Value::Null)
     );
-    assert_eq!(order["ask_at"], Value::Null);
+    assert_eq!(order["fetch_at"], Value::Null);
     let phases: Vec<_> = (0..3).map(|n| &order["deliveries"][n]["phase"]).collect();
-    assert_eq!(phases, ["parked", "settled", "parked"]);
+    assert_eq!(phases, ["parked", "processed", "parked"]);
     let parked = service.list("/api/v1/parked").await;
     assert_eq!(parked.len(), 2);
     for row in parked {
@@ -336,7 +336,7 @@ async fn an_unsigned_event_reaches_no_order() {
         .tell(event("e2", "o2", "COMPLETED", at(&simulator, 2)))
         .await;
     service
-        .order_when("o2", "asked about", |o| has(o, "answers", "finding", "404"))
+        .order_when("o2", "asked about", |o| has(o, "fetches", "outcome", "404"))
         .await;
     assert_eq!(service.order("o1").await, Value::Null);
     assert_eq!(asked(&simulator, "o1"), 0);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_callbacks::config::Worker;
-use sinch_callbacks::order::{BackOff, Rule, State, Time};
-use sinch_callbacks::simulator::trial::{Course, Mishaps};
+use sinch_callbacks::order::{Backoff, Policy, State, Time};
+use sinch_callbacks::simulator::simulation::{Course, Mishaps};
 use sinch_callbacks::simulator::{Outage, Reply, Script, Simulator, Trouble, World};
 
-use crate::instrument::{
+use crate::testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
 };
 
@@ -56,9 +56,9 @@ async fn asked(service: &Service) -> Vec<Time> {
     let mut asked = Vec::new();
     for order in service.list("/api/v1/orders?limit=1000").await {
         let order = order["order"].as_str().expect("a name");
-        let answers = service.order(order).await["answers"].take();
+        let answers = service.order(order).await["fetches"].take();
         let answers = answers.as_array().into_iter().flatten();
-        asked.extend(answers.map(|answer| time(&answer["asked_at"])));
+        asked.extend(answers.map(|answer| time(&answer["fetched_at"])));
     }
     asked.sort();
     asked
@@ -94,8 +94,8 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
         trouble: Trouble::none(),
     };
     let settings = Settings::new(folder.path())
-        .set("worker.asks_per_second", PER_SECOND)
-        .set("worker.lanes", LANES)
+        .set("worker.requests_per_second", PER_SECOND)
+        .set("worker.max_in_flight", LANES)
         .set("sinch.request_timeout_secs", 0.5);
     let (simulator, settings) = play(World::new(seed, &script), settings).await;
     let service = Service::start(&settings).await;
@@ -154,7 +154,7 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
     let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
     let lives = orders.iter().map(|order| life(order, &history));
     let settings = Settings::new(folder.path())
-        .set("worker.lanes", LANES)
+        .set("worker.max_in_flight", LANES)
         .set_project("auth", "basic");
     let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
     simulator.set_outage(Outage::Unavailable { retry_after: None });
@@ -165,7 +165,7 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
     }
     let paused_at = until("the pause", async || {
         let lines = service.lines();
-        let paused = lines.iter().find(|line| line.contains("asking pauses"))?;
+        let paused = lines.iter().find(|line| line.contains("circuit is open"))?;
         let paused: Value = serde_json::from_str(paused).expect("a line of JSON");
         Some(time(&paused["timestamp"]))
     })
@@ -225,17 +225,17 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
         let (status, body) = (*status, body.clone());
         simulator.push_reply(&id("o1"), Reply::Raw { status, body });
     }
-    let path = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let answer = service.ask_with(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     // On a busy machine it can be asked about once more before or between these.
     let after = service
         .order_when("o1", "an answer after all these", |order| {
-            let answers = order["answers"].as_array().into_iter().flatten();
-            let mut findings = answers.filter_map(|answer| answer["finding"].as_str());
+            let answers = order["fetches"].as_array().into_iter().flatten();
+            let mut outcomes = answers.filter_map(|answer| answer["outcome"].as_str());
             let mut is_found =
-                |(_, _, why): &(u16, String, &str)| findings.any(|finding| finding.contains(why));
-            bad.iter().all(&mut is_found) && findings.next().is_some()
+                |(_, _, why): &(u16, String, &str)| outcomes.any(|outcome| outcome.contains(why));
+            bad.iter().all(&mut is_found) && outcomes.next().is_some()
         })
         .await;
     for unmoved in [
@@ -286,8 +286,8 @@ fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
         clock_off_max: Duration::ZERO,
         mishaps: Mishaps::none(),
         deaf: false,
-        rule: Rule::new(STALENESS, STALENESS),
-        back_off: BackOff {
+        policy: Policy::new(STALENESS, STALENESS),
+        backoff: Backoff {
             base: Duration::from_millis(100),
             cap: Duration::from_secs(1),
             attempts_max: Worker::default().attempts_max,
@@ -311,7 +311,7 @@ async fn ends_in_agreement(seed: u64) {
     let settings = Settings::new(folder.path())
         .set("worker.staleness_secs", STALENESS.as_secs())
         .set("worker.staleness_max_secs", STALENESS.as_secs())
-        .set("worker.lanes", 8);
+        .set("worker.max_in_flight", 8);
     let (simulator, settings) = play(World::new(seed, &hostile()), settings).await;
     let service = Service::start(&settings).await;
     simulator.set_callback_url(Some(service.callback_url()));

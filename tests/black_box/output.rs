@@ -10,9 +10,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use tokio::net::TcpStream;
 
-use crate::instrument::{
-    Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until,
-};
+use crate::testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
 
 /// The program with its output where the test wants it. It is killed when dropped.
 struct Raw(Child);
@@ -170,7 +168,7 @@ async fn what_the_log_drops_is_counted_and_told_when_it_flows_again() {
     assert!(line["left_out"].as_u64() > Some(0), "{line}");
 }
 
-/// Each command that ends by itself, and the exit code of its verdict.
+/// Each command that ends by itself, and the exit code of its decision.
 fn commands(good: &str, bad: &str) -> Vec<(Vec<String>, i32)> {
     let command = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     vec![
@@ -190,14 +188,14 @@ async fn output_that_ends_changes_no_verdict_and_full_output_is_an_error() {
     let bad = Settings::new(folders[1].path()).set("log.format", "none");
     let [good, bad] = [good, bad].map(|settings| settings.write().display().to_string());
     let mut running = Vec::new();
-    for (words, verdict) in commands(&good, &bad) {
+    for (words, decision) in commands(&good, &bad) {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (reader, closed) = pipe().expect("a pipe");
         drop(reader);
         let full = File::options().write(true).open("/dev/full");
         let full = full.expect("there is one on Linux");
         for (out, code, complaint) in [
-            (Stdio::from(closed), verdict, ""),
+            (Stdio::from(closed), decision, ""),
             (Stdio::from(full), 1, "standard output cannot be written"),
         ] {
             let started = Raw::start(words.iter().copied(), out, Stdio::piped());

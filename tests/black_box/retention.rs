@@ -5,7 +5,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::World;
 
-use crate::instrument::{
+use crate::testkit::{
     File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
 };
 
@@ -48,7 +48,7 @@ async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
     let [_, second, conflict] = &order["deliveries"].as_array().expect("a list")[..] else {
         panic!("{order}");
     };
-    assert_eq!(second["repeats"], json!(1), "{order}");
+    assert_eq!(second["duplicates"], json!(1), "{order}");
     assert_eq!(conflict["status"], "COMPLETED", "{order}");
     let told = &service.status().await["callbacks_accepted"];
     assert_eq!(told["conflict"]["count"], json!(1), "{told}");
@@ -92,7 +92,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
             order["confirmed"] == "IN_REVIEW" && order["deliveries"] == json!([])
         })
         .await;
-    assert_ne!(order["answers"], json!([]), "{order}");
+    assert_ne!(order["fetches"], json!([]), "{order}");
     let path = "/api/v1/deliveries/1/body";
     service.ask(path).await.assert_refusal(404, path);
     service.stop().await;
@@ -102,10 +102,10 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
     service.tell(body).await;
     let order = service
         .order_when("o1", "looked at again", |order| {
-            order["deliveries"][0]["phase"] == "settled"
+            order["deliveries"][0]["phase"] == "processed"
         })
         .await;
-    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
+    assert_eq!(order["deliveries"][0]["duplicates"], json!(0), "{order}");
     assert_eq!(order["confirmed"], "IN_REVIEW", "{order}");
 }
 
@@ -121,10 +121,10 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
         .order_when("o1", "settled", |order| order["settled"] == json!(true))
         .await;
     // A final state is looked at once more a day later: nobody waits for that here.
-    assert_ne!(closing["ask_at"], json!(null), "{closing}");
+    assert_ne!(closing["fetch_at"], json!(null), "{closing}");
     service.stop().await;
     let mut file = File::open(&settings.database()).await;
-    file.execute("UPDATE orders SET ask_at = NULL").await;
+    file.execute("UPDATE orders SET fetch_at = NULL").await;
     file.close().await;
 
     let hasty = settings
@@ -151,7 +151,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
         })
         .await;
     assert_eq!(order["confirmed"], "COMPLETED", "{order}");
-    assert_eq!(order["deliveries"][0]["repeats"], json!(0), "{order}");
+    assert_eq!(order["deliveries"][0]["duplicates"], json!(0), "{order}");
 }
 
 /// The free pages that may stay in a small file.
@@ -169,7 +169,7 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
     let fill = format!("{numbers} INSERT INTO filled SELECT zeroblob(3900) FROM n");
     file.execute(&fill).await;
     let young = format!(
-        "{numbers} INSERT INTO deliveries (project, event, received_at, phase, verdict, body)
+        "{numbers} INSERT INTO deliveries (project, event, received_at, phase, decision, body)
          SELECT 1, 'young' || n, {}, 'recorded', 'x', randomblob(n) FROM n LIMIT 5000",
         clock::now().0
     );

@@ -7,7 +7,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::order::State;
 use sinch_callbacks::simulator::{Outage, Reply, World};
 
-use crate::instrument::{
+use crate::testkit::{
     KEY_SECRET, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, id, life, play, until, within,
 };
@@ -65,7 +65,7 @@ async fn neither_log_nor_answers_give_anything_away() {
         answer
     };
     let settled = async |order: &str| {
-        crate::instrument::until("an answer of Sinch", async || {
+        crate::testkit::until("an answer of Sinch", async || {
             let path = format!("/api/v1/orders/{order}");
             let answer = service.ask_with(&operator("GET", &path)).await;
             (answer.json()["settled"] == true).then_some(())
@@ -74,7 +74,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     };
     settled("o1").await;
     settled(&number).await;
-    let o1 = format!("/api/v1/orders/{PROJECT}/o1/ask");
+    let o1 = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     for reply in [
         Reply::Unauthorized,
         Reply::Broken { status: 500 },
@@ -91,7 +91,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     simulator.set_outage(Outage::Unauthorized);
     ask("POST", &o1).await;
     let refused = |line: &String| line.contains("check key_id and key_secret");
-    crate::instrument::until("the key to be refused", async || {
+    crate::testkit::until("the key to be refused", async || {
         service.lines().iter().any(refused).then_some(())
     })
     .await;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
-use crate::instrument::{
+use crate::testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, run, until,
 };
 
@@ -82,7 +82,7 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
         (
             set("callbacks.allow", json!([])),
             "callbacks.allow",
-            "nobody could call",
+            "no address could call",
         ),
         (
             set("callbacks.allow", json!(["0.0.0.0/0"])),
@@ -113,8 +113,8 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
             "too short",
         ),
         (
-            set("worker.lanes", json!("four")),
-            "worker.lanes",
+            set("worker.max_in_flight", json!("four")),
+            "worker.max_in_flight",
             "whole number",
         ),
         (
@@ -253,9 +253,9 @@ async fn check_gives_a_verdict_on_each_thing() {
         "database",
         "API client",
     ] {
-        let verdict = out.lines().find(|line| line.contains(what));
+        let decision = out.lines().find(|line| line.contains(what));
         assert!(
-            verdict.is_some_and(|line| line.starts_with("ok ")),
+            decision.is_some_and(|line| line.starts_with("ok ")),
             "{what}: {out}"
         );
     }
@@ -331,7 +331,7 @@ async fn healthcheck_asks_the_running_service() {
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, OK, "{err}");
     // A file of its own locks as well as another program.
-    let mut file = crate::instrument::File::open(&settings.database()).await;
+    let mut file = crate::testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, FAILURE, "{err}");

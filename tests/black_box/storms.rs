@@ -9,7 +9,7 @@ use sinch_callbacks::order::State::{Blocked, Created, InReview};
 use sinch_callbacks::simulator::World;
 use tokio::task::JoinSet;
 
-use crate::instrument::{
+use crate::testkit::{
     HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
     until,
 };

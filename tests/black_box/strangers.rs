@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sinch_callbacks::clock;
 
-use crate::instrument::{
+use crate::testkit::{
     HOME, Line, PATH, PATIENCE, Request, SECRET, STRANGER, Service, Settings, event, folder, until,
 };
 

@@ -1,4 +1,4 @@
-//! The configurations in the documents, tried as they stand there.
+//! Tests of the configurations in the documents, exactly as they stand there.
 
 use super::*;
 
@@ -8,15 +8,14 @@ const DOCUMENTS: [&str; 3] = [
     include_str!("../../../docs/deploy.md"),
 ];
 
-/// The blocks of the documents in this language.
+/// Blocks of the documents in this language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let parts = DOCUMENTS.iter().flat_map(|text| text.split("\n```"));
     let blocks = parts.filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
     blocks.collect()
 }
 
-/// A block of variables, in the form in which container engines read it: whatever follows the sign belongs
-/// to the value.
+/// Parses a block of variables as container engines do: everything after the sign belongs to the value.
 fn variables(block: &str) -> Vec<(OsString, OsString)> {
     let lines = block
         .lines()
@@ -28,7 +27,7 @@ fn variables(block: &str) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// The keys that faults name; all must be that a placeholder is still there.
+/// Keys that faults name; each fault must be that a placeholder is still there.
 fn placeholders(errors: &ConfigErrors) -> Vec<&str> {
     let keys = errors.lines().iter().map(|fault| {
         assert!(fault.contains("still the example's"), "{fault}");
@@ -67,7 +66,7 @@ fn every_other_table_passes() {
     assert!(tried > 0);
 }
 
-/// As an env file, in which comments behind values would belong to them.
+/// Tests the blocks as env files, in which a comment after a value would belong to the value.
 #[test]
 fn every_block_of_variables_passes_but_for_its_placeholders() {
     let mut tried = 0;
@@ -77,7 +76,7 @@ fn every_block_of_variables_passes_but_for_its_placeholders() {
             continue;
         }
         tried += 1;
-        // Where a project is begun, the whole must be there.
+        // A block that begins a project must be complete.
         let whole = block.contains("__ID=");
         let file = if whole { "" } else { LEAST };
         let filled_in = given.iter().map(|(name, value)| {
@@ -86,7 +85,7 @@ fn every_block_of_variables_passes_but_for_its_placeholders() {
         });
         let loaded = load_with(file, filled_in.collect()).expect(block);
         let told = loaded.warnings.iter().filter(|line| {
-            // The simulator's secret is no new one of Sinch's.
+            // The simulator's secret is not a new secret of Sinch's.
             !(block.contains("simulated-secret") && line.contains("shorter than the 32 characters"))
         });
         assert_eq!(told.collect::<Vec<_>>(), Vec::<&String>::new(), "{block}");
@@ -112,7 +111,7 @@ fn the_units_variables_are_keys() {
             continue;
         };
         for fault in errors.lines() {
-            // The file is not here, and beside LEAST it is one too many: both prove the key.
+            // The file does not exist here, and LEAST sets the secret too: both faults prove that the key exists.
             let fits = fault.starts_with(&known) && !fault.contains("no such key");
             assert!(fits, "{fault}");
         }

@@ -1,8 +1,8 @@
-//! Every fault, to the letter.
+//! Tests of every fault, to the letter.
 
 use super::*;
 
-/// The faults of a file that has these lines after the least one.
+/// Faults of a file with these lines after the least configuration.
 fn faults_after(more: &str) -> Vec<String> {
     faults(&format!("{LEAST}{more}"), &[])
 }
@@ -16,7 +16,7 @@ fn faults_have_one_form() {
         ),
         (
             "[callbacks]\nallow = []",
-            "config.toml line 7: callbacks.allow = []: nobody could call; list Sinch's addresses, or leave the key out",
+            "config.toml line 7: callbacks.allow = []: no address could call; list Sinch's addresses, or leave the key out",
         ),
         (
             "[callbacks]\nallow = \"192.0.2.1\"",
@@ -65,20 +65,20 @@ fn faults_have_one_form() {
             "config.toml line 7: database.path = \"\": empty; write the path of a file",
         ),
         (
-            "[worker]\nlanes = \"4\"",
-            "config.toml line 7: worker.lanes = \"4\": write a whole number, not below 0, without quotes",
+            "[worker]\nmax_in_flight = \"4\"",
+            "config.toml line 7: worker.max_in_flight = \"4\": write a whole number, not below 0, without quotes",
         ),
         (
-            "[worker]\nlanes = -4",
-            "config.toml line 7: worker.lanes = -4: write a whole number, not below 0, without quotes",
+            "[worker]\nmax_in_flight = -4",
+            "config.toml line 7: worker.max_in_flight = -4: write a whole number, not below 0, without quotes",
         ),
         (
             "[worker]\nattempts_max = 5000000000",
             "config.toml line 7: worker.attempts_max = 5000000000: write a whole number from 1 to 1000",
         ),
         (
-            "[worker]\nasks_per_second = 0",
-            "config.toml line 7: worker.asks_per_second = 0: write a number from 0.001 to 100000",
+            "[worker]\nrequests_per_second = 0",
+            "config.toml line 7: worker.requests_per_second = 0: write a number from 0.001 to 100000",
         ),
         (
             "[worker]\nstaleness_secs = nan",
@@ -114,7 +114,7 @@ fn faults_have_one_form() {
              secrets_file, api, auth, key_id, key_secret, key_secret_file",
         ),
         (
-            "[[worker]]\nlanes = 1",
+            "[[worker]]\nmax_in_flight = 1",
             "config.toml line 6: worker = (a list): write a table of keys, not a single value or a list",
         ),
         (
@@ -210,8 +210,8 @@ fn faults_of_a_project() {
             "[[projects]]",
             vec![
                 "not set: projects[0].secrets: needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, or say signature = \"off\"",
-                "not set: projects[0].key_id: needed to ask Sinch; set it, or say api = \"off\"",
-                "not set: projects[0].key_secret: needed to ask Sinch; set it, or key_secret_file, or say api = \"off\"",
+                "not set: projects[0].key_id: needed to fetch from Sinch; set it, or say api = \"off\"",
+                "not set: projects[0].key_secret: needed to fetch from Sinch; set it, or key_secret_file, or say api = \"off\"",
                 "not set: projects[0].id: needed; copy the project's id from Sinch's dashboard",
             ],
         ),
@@ -244,9 +244,9 @@ fn faults_of_a_project() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let kinds = faults_after("x = 1\n[worker]\nlanes = \"a\"\nstaleness_secs = \"b\"\n[y]");
+    let kinds = faults_after("x = 1\n[worker]\nmax_in_flight = \"a\"\nstaleness_secs = \"b\"\n[y]");
     assert_eq!(kinds.len(), 4, "{kinds:#?}");
-    let meanings = faults_after("path = \"x\"\n[worker]\nlanes = 0\n[log]\nformat = \"x\"");
+    let meanings = faults_after("path = \"x\"\n[worker]\nmax_in_flight = 0\n[log]\nformat = \"x\"");
     assert_eq!(meanings.len(), 3, "{meanings:#?}");
 }
 
@@ -278,9 +278,9 @@ fn what_is_not_toml_is_told_without_the_line() {
 fn faults_of_variables_name_the_variable() {
     for (variable, text, expected) in [
         (
-            "WORKER__LANES",
+            "WORKER__MAX_IN_FLIGHT",
             "many",
-            "SINCH_CALLBACKS_WORKER__LANES: worker.lanes = \"many\": write a whole number, not below 0, without quotes",
+            "SINCH_CALLBACKS_WORKER__MAX_IN_FLIGHT: worker.max_in_flight = \"many\": write a whole number, not below 0, without quotes",
         ),
         (
             "CALLBACKS__ALLOW",

@@ -1,8 +1,8 @@
-//! Slips in values that nobody sees: each kind of value, with each slip, by each way in.
+//! Mistakes in values that are never shown: each kind of value, each mistake, each way to set the value.
 
 use super::*;
 
-/// Long enough for all.
+/// Value that is long enough for all kinds.
 const GOOD: &str = "marker0123456789-marker0123456789-marker";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ enum Way {
     Variable,
 }
 
-/// The slips, and what is said of each.
+/// Mistakes, and the doubt that each raises.
 fn slips() -> Vec<(String, &'static str)> {
     let around = |before: &str, after: &str| format!("{before}{GOOD}{after}");
     vec![
@@ -96,7 +96,7 @@ fn slips() -> Vec<(String, &'static str)> {
     ]
 }
 
-/// What is said instead, where a value of this kind with such characters is refused altogether.
+/// Fault that replaces the doubt, where a value of this kind is refused for such characters.
 fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     let visible = value.bytes().all(|byte| byte.is_ascii_graphic());
     match kind {
@@ -113,7 +113,7 @@ fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     }
 }
 
-/// All that is said of a configuration in which one value is this.
+/// Everything that is reported about a configuration in which one value is this.
 fn said(kind: Kind, value: &str, way: Way) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("secret");
@@ -177,7 +177,7 @@ fn every_slip_is_told_and_no_secret_shown() {
             }
             for (value, expected) in slips() {
                 let (place, told) = said(kind, &value, way);
-                // A line break at the end of a file is every editor's.
+                // Every editor puts a line break at the end of a file.
                 if way == Way::File && value.ends_with(['\r', '\n']) {
                     let odd = told.iter().any(|line| line.contains("ends with"));
                     assert!(
@@ -186,7 +186,7 @@ fn every_slip_is_told_and_no_secret_shown() {
                     );
                     continue;
                 }
-                // These come before the form.
+                // These faults come before the form.
                 let first = expected == "still the example's" || expected == "empty" && has_file;
                 let refused = refused(kind, &value).filter(|_| !first);
                 let expected = refused.unwrap_or(expected);
@@ -263,7 +263,7 @@ fn a_secret_that_is_hardly_whole_is_told() {
     }
 }
 
-/// Whoever comments a change of secrets in the file adds keys that can be guessed.
+/// Tests that a comment in a file of secrets is reported with its line, for it counts as a secret that can be guessed.
 #[test]
 fn a_comment_in_a_file_of_secrets_is_told_with_its_line() {
     let file = format!("# old\n{GOOD}\n\n# new\n\"\"\n{GOOD}x");
@@ -276,7 +276,7 @@ fn a_comment_in_a_file_of_secrets_is_told_with_its_line() {
     };
     assert!(!told.is_empty());
     about("line 5", "empty");
-    // What else is told only counts where nothing is refused.
+    // Other doubts count only where nothing is refused.
     let (_, told) = said(Kind::Secrets, &file.replace("\"\"\n", ""), Way::File);
     let lines = told
         .iter()

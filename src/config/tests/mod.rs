@@ -1,4 +1,4 @@
-//! What loads, and that nothing makes it panic.
+//! Tests of what loads, and that no input causes a panic.
 
 mod documents;
 mod faults;
@@ -13,7 +13,7 @@ use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
-/// The least that loads, in five lines.
+/// Least configuration that loads, in five lines.
 const LEAST: &str = r#"[[projects]]
 id = "p"
 secrets = ["hmac-marker-0123456789-0123456789"]
@@ -21,7 +21,7 @@ key_id = "k"
 key_secret = "key-marker-0123456789"
 "#;
 
-/// Marks every secret in these tests.
+/// Marker of every secret in these tests.
 const MARKER: &str = "marker";
 
 fn env(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -106,7 +106,7 @@ fn the_example_wants_nothing_but_its_secrets_replaced() {
     assert!(load(&example(), &[]).expect("loads").warnings.is_empty());
 }
 
-/// The example as an operator makes it fit.
+/// Example as an operator completes it.
 fn example() -> String {
     EXAMPLE
         .replace("id = \"replace-me\"", "id = \"p\"")
@@ -117,7 +117,7 @@ fn example() -> String {
         )
 }
 
-/// Taking out a line that states a default changes nothing; only the required keys may not be taken out.
+/// Tests that removing a line that states a default changes nothing, and that only required keys cannot be removed.
 #[test]
 fn every_value_in_the_example_is_the_default() {
     let example = example();
@@ -141,7 +141,7 @@ fn every_value_in_the_example_is_the_default() {
     }
 }
 
-/// The refusal of an unknown key lists what is known: all that must be in the example.
+/// Tests that the example has every key: the refusal of an unknown key lists all known keys.
 #[test]
 fn every_key_is_in_the_example() {
     for section in [
@@ -180,10 +180,10 @@ fn every_key_is_in_the_example() {
 #[test]
 fn variables_of_every_kind_have_the_last_word() {
     let config = config(
-        &format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[worker]\nlanes = 2"),
+        &format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[worker]\nmax_in_flight = 2"),
         &[
             ("CONFIG", "elsewhere.toml"),
-            ("WORKER__LANES", "8"),
+            ("WORKER__MAX_IN_FLIGHT", "8"),
             ("WORKER__STALENESS_SECS", "0.5"),
             ("SINCH__PROXY_FROM_ENVIRONMENT", "true"),
             ("LOG__FORMAT", "json"),
@@ -199,7 +199,7 @@ fn variables_of_every_kind_have_the_last_word() {
             ("PROJECTS__1__API", "off"),
         ],
     );
-    assert_eq!(config.worker.lanes, 8);
+    assert_eq!(config.worker.max_in_flight, 8);
     assert_eq!(config.worker.staleness, Duration::from_millis(500));
     assert!(config.sinch.proxy_from_environment);
     assert_eq!(config.log.format, LogFormat::Json);
@@ -293,14 +293,14 @@ fn http_is_for_this_machine_only() {
     }
 }
 
-/// Lines that are mostly right, so that their mixtures get far. Secrets alone have the marker.
+/// Lines that are mostly right, so that their mixtures get far. Only secrets have the marker.
 fn lines() -> impl Strategy<Value = String> {
     let example = example().replace("key_id = \"key-marker-0123456789\"", "key_id = \"k\"");
     let right = example.lines().chain(LEAST.lines()).map(str::to_owned);
     let line = prop_oneof![
         proptest::sample::select(right.collect::<Vec<_>>()),
         (
-            "[a-z_]{1,6}|token|secrets|key_secret|allow|lanes",
+            "[a-z_]{1,6}|token|secrets|key_secret|allow|max_in_flight",
             "[0-9.:/]{0,6}|\"\\PC{0,8}\"|\\[\\]|\\{\\}"
         )
             .prop_map(|(key, value)| format!("{key} = {value}")),

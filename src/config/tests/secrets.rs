@@ -1,4 +1,4 @@
-//! Where secrets come from, and that none gets out.
+//! Tests of the sources of secrets, and that no secret is revealed.
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn secrets_without_a_check_are_worth_a_warning() {
     );
 }
 
-/// Whatever else is wrong, and however a secret itself is misplaced or misspelt.
+/// Tests any other fault, and each way in which a secret itself is misplaced or misspelt.
 #[test]
 fn no_secret_is_ever_shown() {
     let token = "[operators]\ntoken = \"a-long-token-marker\"\n";

@@ -1,4 +1,4 @@
-//! Variables that are empty, or no text.
+//! Tests of variables that are empty or not text.
 
 use std::os::unix::ffi::OsStringExt;
 
@@ -8,7 +8,7 @@ fn bytes(text: &[u8]) -> OsString {
     OsString::from_vec(text.to_vec())
 }
 
-/// An empty variable counts as not set, whatever it would set.
+/// Tests that an empty variable counts as not set, whatever it would set.
 #[test]
 fn an_empty_variable_changes_nothing() {
     let file = format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[log]\nfilter = \"warn\"\n");
@@ -20,7 +20,7 @@ fn an_empty_variable_changes_nothing() {
         "CALLBACKS__LISTEN",
         "OPERATORS__TOKEN",
         "OPERATORS__TOKEN_FILE",
-        "WORKER__LANES",
+        "WORKER__MAX_IN_FLIGHT",
         "LOG__FILTER",
         "SINCH__API_URL",
         "PROJECTS__0__ID",
@@ -39,7 +39,7 @@ fn an_empty_variable_changes_nothing() {
     }
     let all = empty.map(|name| (name, ""));
     assert_eq!(format!("{:?}", config(&file, &all)), without);
-    // So it is no empty secret either, with which anybody could sign.
+    // So an empty variable is no empty secret either, with which anybody could sign.
     let without = LEAST.replace("secrets = ", "#");
     let [fault] = &faults(&without, &[("PROJECTS__0__SECRETS", "")])[..] else {
         panic!("one fault");
@@ -86,7 +86,7 @@ fn a_variable_of_ours_that_is_no_text_is_a_fault() {
             "{fault}"
         );
     }
-    // What is not ours is nobody's business, nor where the file is, which may lie at any path.
+    // Other variables do not matter, nor does the place of the file, which may lie at any path.
     for (name, value) in [
         (&b"OTHER\xff"[..], &b"\xff"[..]),
         (b"LANG", b"\xff"),
@@ -96,7 +96,7 @@ fn a_variable_of_ours_that_is_no_text_is_a_fault() {
     }
 }
 
-/// What asks the running service needs neither projects nor secrets, nor to be able to read them.
+/// Tests that a command that calls the running service needs neither projects nor secrets, nor access to them.
 #[test]
 fn commands_need_the_entrance_alone() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -136,7 +136,7 @@ fn commands_need_the_entrance_alone() {
         Some(token_text())
     );
 
-    // What they need is looked at all the same; the address needs no token.
+    // The keys that a command needs are checked all the same; the address needs no token.
     for (variable, text, address_too) in [
         ("OPERATORS__TOKEN", "short", false),
         ("OPERATORS__TOKEN_FILE", "/nowhere", false),
@@ -157,7 +157,7 @@ fn token_text() -> &'static str {
     "a-token-with-a-marker"
 }
 
-/// A file that holds a secret itself is as secret as that.
+/// Tests that a file that contains a secret is reported if everybody can read it.
 #[test]
 fn a_file_that_holds_secrets_and_that_all_can_read_is_told() {
     use std::os::unix::fs::PermissionsExt;
@@ -175,7 +175,7 @@ fn a_file_that_holds_secrets_and_that_all_can_read_is_told() {
     ] {
         std::fs::write(&path, text).expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-        // A secret from elsewhere says nothing about the file.
+        // A secret from elsewhere does not make the file a secret.
         let from_elsewhere = env(&[(
             "PROJECTS__0__SECRETS__0",
             "a-marker-0123456789-0123456789-0123456789",

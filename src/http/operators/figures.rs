@@ -8,53 +8,53 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::clock;
+use crate::metrics::{ApiView, Count, Metrics};
 use crate::order::Time;
 use crate::store::Standing;
-use crate::vitals::{ApiView, Count, Vitals};
 
-/// What the figures are read from.
+/// Sources from which the figures are read.
 pub(super) struct Facts {
-    /// Now.
+    /// Time at which the figures are read.
     pub now: Time,
-    /// What the service knows of itself.
-    pub vitals: Arc<Vitals>,
-    /// What the database says.
+    /// Metrics that the service keeps of itself.
+    pub metrics: Arc<Metrics>,
+    /// State of orders and deliveries in the database.
     pub standing: Standing,
 }
 
-/// A figure of the whole service, or of one project's asking.
+/// A figure of the whole service, or of one project's fetches.
 pub(super) struct Figure<F> {
-    /// Its name in `/status`; behind a dot, its name in the object before it.
+    /// Name in `/status`. The part after a dot is the name in the object that the part before it names.
     pub key: &'static str,
-    /// What it tells, so that it can be understood without the others.
+    /// Description that can be understood without the other figures.
     pub help: &'static str,
-    /// How it is read.
+    /// Function that reads the figure.
     pub read: fn(&F) -> Reading,
 }
 
-/// What a figure reads, by its kind.
+/// Value of a figure, by its kind.
 pub(super) enum Reading {
-    /// How many there are now.
+    /// Number at the present time.
     Count(u64),
-    /// How often it happened since the start, and when last.
+    /// Number of times since the start of the service, and the last time.
     Tally(Count),
-    /// How many there were since the start.
+    /// Number since the start of the service.
     Total(u64),
-    /// A size.
+    /// Size in bytes.
     Bytes(u64),
-    /// A span, which may be negative.
+    /// Span in whole seconds, which may be negative.
     Secs(i64),
-    /// A span, with its fraction.
+    /// Span in seconds, with its fraction.
     Span(f64),
-    /// Since when; in `/metrics`, for how long.
+    /// Start of a span, and its end, which is now; in `/metrics`, the length of the span.
     Since(Option<Time>, Time),
-    /// At what time.
+    /// Point in time; `None`: there is none.
     At(Option<Time>),
-    /// Yes or no; `None`: nobody knows yet.
+    /// Yes or no; `None`: not known yet.
     Flag(Option<bool>),
-    /// The trouble in words; in `/metrics`, 1 or 0.
+    /// Trouble in words, if there is any; in `/metrics`, 1 or 0.
     Trouble(Option<String>),
-    /// A list; in `/metrics`, how many there are in it.
+    /// A list; in `/metrics`, its length.
     List(Vec<Value>),
     /// One reading for each value of a label.
     By(&'static str, Vec<(String, Reading)>),
@@ -73,17 +73,17 @@ fn list(all: &[impl Serialize]) -> Reading {
     List(all.collect())
 }
 
-/// The figures of the whole service.
+/// Figures of the whole service.
 pub(super) const FIGURES: &[Figure<Facts>] = &[
     Figure {
         key: "uptime_secs",
         help: "Time since the start",
-        read: |f| Secs(i64::try_from(f.vitals.uptime().as_secs()).unwrap_or(i64::MAX)),
+        read: |f| Secs(i64::try_from(f.metrics.uptime().as_secs()).unwrap_or(i64::MAX)),
     },
     Figure {
         key: "draining",
         help: "Whether the service is about to stop",
-        read: |f| Flag(Some(f.vitals.is_draining())),
+        read: |f| Flag(Some(f.metrics.is_draining())),
     },
     Figure {
         key: "clock_set_by_secs",
@@ -93,18 +93,18 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     Figure {
         key: "silent_workers",
         help: "Workers that have not shown themselves lately",
-        read: |f| list(&f.vitals.silent_workers()),
+        read: |f| list(&f.metrics.silent_workers()),
     },
     Figure {
         key: "log_lines_dropped",
-        help: "Lines of the log that nobody read in time",
-        read: |f| Total(f.vitals.log_lines_dropped()),
+        help: "Log lines dropped, since they were not read in time",
+        read: |f| Total(f.metrics.log_lines_dropped()),
     },
     Figure {
         key: "callbacks_accepted",
         help: "Callbacks answered 200",
         read: |f| {
-            let counts = f.vitals.accepted_counts().into_iter();
+            let counts = f.metrics.accepted_counts().into_iter();
             By(
                 "kind",
                 counts
@@ -117,7 +117,7 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
         key: "callbacks_refused",
         help: "Requests not answered 200",
         read: |f| {
-            let counts = f.vitals.refused_counts().into_iter();
+            let counts = f.metrics.refused_counts().into_iter();
             By(
                 "reason",
                 counts
@@ -129,7 +129,7 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     Figure {
         key: "timestamps_unreadable",
         help: "Callbacks whose time stamp is there and cannot be read",
-        read: |f| Tally(f.vitals.timestamps_unreadable()),
+        read: |f| Tally(f.metrics.timestamps_unreadable()),
     },
     Figure {
         key: "last_delivery_at",
@@ -137,19 +137,19 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
         read: |f| At(f.standing.summary.last_delivery_at),
     },
     Figure {
-        key: "last_asked_at",
-        help: "When Sinch was last asked",
-        read: |f| At(f.standing.summary.last_asked_at),
+        key: "last_fetched_at",
+        help: "Time of the last fetch",
+        read: |f| At(f.standing.summary.last_fetched_at),
     },
     Figure {
         key: "deliveries_waiting",
-        help: "Deliveries nobody has looked at; up to a hundred thousand are counted",
+        help: "Deliveries not processed yet; up to a hundred thousand are counted",
         read: |f| count(f.standing.summary.deliveries_waiting),
     },
     Figure {
-        key: "oldest_news_at",
-        help: "Receipt of the oldest delivery nobody has looked at",
-        read: |f| Since(f.standing.summary.oldest_news_at, f.now),
+        key: "oldest_pending_at",
+        help: "Receipt of the oldest delivery that is not processed yet",
+        read: |f| Since(f.standing.summary.oldest_pending_at, f.now),
     },
     Figure {
         key: "deliveries_parked",
@@ -166,14 +166,14 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
         },
     },
     Figure {
-        key: "orders_to_ask",
+        key: "orders_due",
         help: "Orders that wait for an answer of Sinch now",
-        read: |f| count(f.standing.summary.orders_to_ask),
+        read: |f| count(f.standing.summary.orders_due),
     },
     Figure {
-        key: "oldest_ask_at",
+        key: "oldest_due_at",
         help: "Since when the first order waits for an answer of Sinch",
-        read: |f| Since(f.standing.summary.oldest_ask_at, f.now),
+        read: |f| Since(f.standing.summary.oldest_due_at, f.now),
     },
     Figure {
         key: "orders_unsettled",
@@ -187,23 +187,23 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
     Figure {
         key: "orders_parked",
-        help: "Orders nobody asks about until news or an operator comes",
+        help: "Orders that are not fetched until an event comes or an operator requests it",
         read: |f| count(f.standing.summary.orders_parked),
     },
     Figure {
         key: "orders_needing_attention",
-        help: "Orders that somebody should see to, by condition",
+        help: "Orders that need an operator's attention, by alert",
         read: |f| {
-            let counts = f.standing.conditions_counted.iter();
-            let by_condition = counts.map(|(condition, n)| (condition.label(), count(*n)));
-            By("condition", by_condition.collect())
+            let counts = f.standing.alerts_counted.iter();
+            let by_condition = counts.map(|(alert, n)| (alert.label(), count(*n)));
+            By("alert", by_condition.collect())
         },
     },
     Figure {
-        key: "orders_not_asked",
-        help: "Orders of projects that are not asked about: the API is off, or they are not configured",
+        key: "orders_not_fetched",
+        help: "Orders that are not fetched: their project's API is off, or it is not configured",
         read: |f| {
-            let counts = f.standing.summary.orders_not_asked.iter();
+            let counts = f.standing.summary.orders_not_fetched.iter();
             By(
                 "project",
                 counts
@@ -218,9 +218,9 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
         read: |f| Reading::Count(f.standing.summary.convergence.changes as u64),
     },
     Figure {
-        key: "convergence.untold",
-        help: "How many of the last confirmed changes no event had told of",
-        read: |f| Reading::Count(f.standing.summary.convergence.untold as u64),
+        key: "convergence.unannounced",
+        help: "Of the last confirmed changes, those that no event had announced",
+        read: |f| Reading::Count(f.standing.summary.convergence.unannounced as u64),
     },
     Figure {
         key: "convergence.p50_secs",
@@ -264,17 +264,17 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     },
 ];
 
-/// The figures of one project's asking. `/status` shows them under `api` and the project, `/metrics` with a prefix and
-/// a label.
+/// Figures of one project's fetches. `/status` shows them under `api` and the project, `/metrics` with a prefix and a
+/// label.
 pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     Figure {
         key: "last_at",
-        help: "When the last question to Sinch was settled",
+        help: "Time at which the last fetch was recorded",
         read: |view| At(view.last_at),
     },
     Figure {
         key: "answered",
-        help: "Whether Sinch answered the last question",
+        help: "1 if Sinch answered the last fetch",
         read: |view| Flag(view.answered),
     },
     Figure {
@@ -284,12 +284,12 @@ pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     },
     Figure {
         key: "paused",
-        help: "Whether asking for the project pauses",
+        help: "1 if the project's circuit is open",
         read: |view| Flag(Some(view.paused_until.is_some())),
     },
     Figure {
         key: "paused_until",
-        help: "Until when asking for the project pauses",
+        help: "Time until which the project's circuit is open",
         read: |view| At(view.paused_until),
     },
 ];
@@ -312,13 +312,13 @@ impl Serialize for Reading {
 
 /// Figures as `/status` shows them.
 pub(super) struct Shown<'a, F: 'static> {
-    /// Which.
+    /// Figures that are shown.
     pub figures: &'static [Figure<F>],
-    /// Read from this.
+    /// Source from which they are read.
     pub facts: &'a F,
 }
 
-/// The part of a key before its dot.
+/// Returns the part of a key before its dot.
 fn group<F>(figure: &Figure<F>) -> Option<&'static str> {
     figure.key.split_once('.').map(|(group, _)| group)
 }

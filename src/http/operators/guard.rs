@@ -1,4 +1,5 @@
-//! Who may ask: whoever bears the token; without one, whoever is on this machine and is no web page.
+//! Access to the operators' listener. A caller must bear the token. Without a configured token, a caller must be on
+//! this machine and not be a web page.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ use subtle::ConstantTimeEq;
 use super::{Context, Shared};
 use crate::http::problem::Problem;
 
-/// Wants the token, where there is one.
+/// Requires the token, where one is configured.
 pub(super) async fn token(State(context): Shared, request: Request, next: Next) -> Response {
     let Some(token) = &context.settings.token else {
         return next.run(request).await;
@@ -31,7 +32,8 @@ pub(super) async fn token(State(context): Shared, request: Request, next: Next) 
         .into_response()
 }
 
-/// Compares digests, so that neither content nor length shows in the time it takes.
+/// Returns `true` if the request bears the token. It compares digests, so that neither content nor length shows in the
+/// time it takes.
 fn bears(token: &SecretString, headers: &HeaderMap) -> bool {
     let sent = headers
         .get(header::AUTHORIZATION)
@@ -41,7 +43,7 @@ fn bears(token: &SecretString, headers: &HeaderMap) -> bool {
     sent.as_slice().ct_eq(token.as_slice()).into()
 }
 
-/// The credentials of the scheme `Bearer`, in whatever case, behind one blank or more.
+/// Returns the credentials of the scheme `Bearer`, in upper or lower case, after one blank or more.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, credentials) = value.split_at_checked(b"Bearer".len())?;
     let credentials = credentials.strip_prefix(b" ")?;
@@ -51,8 +53,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| &credentials[blanks..])
 }
 
-/// Where no token is wanted, lets in no web page that a browser on this machine, or behind a tunnel to it, has open: a
-/// page can send requests here, and with a name of its own that leads here it could read the answers.
+/// Refuses every web page, where no token is required. A page that is open in a browser on this machine, or behind a
+/// tunnel to it, can send requests here. With a host name of its own that leads here, it could read the answers.
 pub(super) async fn browser(
     State(context): State<Arc<Context>>,
     request: Request,
@@ -86,7 +88,7 @@ fn is_no_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a host is none that somebody else could have made lead here. Nobody can give an address another meaning.
+/// Returns `true` if no third party could have made this host lead here. An address cannot be given another meaning.
 fn leads_here(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()

@@ -1,10 +1,10 @@
-//! Lists of order ids as people have them: one a line, the first column of CSV, or NDJSON.
+//! Lists of order ids as people have them: one id per line, the first column of CSV, or NDJSON.
 
 use serde_json::Value;
 
 use crate::order::{Id, entered};
 
-/// What a column or a property with an order's id is called, the likeliest first; compared by its letters alone.
+/// Names of a column or a property with an order's id, the likeliest first. They are compared by their letters alone.
 const NAMES: [&str; 6] = [
     "idnumberorder",
     "numberorderid",
@@ -13,19 +13,19 @@ const NAMES: [&str; 6] = [
     "resourceid",
     "id",
 ];
-/// More of a line than this is not shown.
+/// Maximum number of characters of a line that are shown.
 const SHOWN_MAX_CHARS: usize = 60;
 
 /// A list as it was understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct List {
-    /// The ids in their order, without repetitions.
+    /// Ids in their order, without duplicates.
     pub(super) orders: Vec<Id>,
-    /// The heading of the column, which was passed over.
+    /// Heading of the column, which was skipped.
     pub(super) header: Option<String>,
 }
 
-/// Reads a list; or says which line cannot be used, and why.
+/// Reads a list, or returns the line that cannot be used and the reason.
 pub(super) fn read(list: &[u8]) -> Result<List, String> {
     let text = std::str::from_utf8(list).map_err(|_| "the list is not UTF-8 text".to_owned())?;
     let mut seen = std::collections::HashSet::new();
@@ -56,7 +56,7 @@ fn id(line: &str) -> Result<Id, String> {
     named(cell(line))
 }
 
-/// The id that a person has written, or why it is none.
+/// Returns the id that a person has written, or the reason why it is not an id.
 pub(super) fn named(text: &str) -> Result<Id, String> {
     let why = |why| {
         let shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
@@ -69,13 +69,13 @@ fn is_name(text: &str) -> bool {
     NAMES.contains(&letters(text).as_str())
 }
 
-/// So that `id_number_order` and `Order ID` are found, too.
+/// Returns the letters of a name, so that `id_number_order` and `Order ID` are found, too.
 fn letters(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The first cell of a line of CSV. Ids hold neither commas nor quotes.
+/// Returns the first cell of a line of CSV. Ids hold neither commas nor quotes.
 fn cell(line: &str) -> &str {
     let cell = line.split([',', ';', '\t']).next().unwrap_or(line).trim();
     let inner = cell
@@ -128,7 +128,7 @@ mod tests {
         let header = |list: &str| read(list.as_bytes()).expect("is a list").header;
         assert_eq!(header("Order Id;Made\no1"), Some("Order Id".to_owned()));
         assert_eq!(header("o1\no2"), None);
-        // Nobody can know these words: the first ids in the answer show them.
+        // No program can know all such words: the first ids in the answer show them.
         assert_eq!(header("Auftrag\no1"), None);
     }
 
@@ -161,7 +161,7 @@ mod tests {
             ("\n\no1\n\n[\"o2\"]", "line 5: "),
             ("{\"order\":5}", "line 1: no order's id"),
             ("o1\rorder", "line 1: "),
-            // A header is no header further down, and no id either way.
+            // Further down, a heading is not a heading. It is not an id either.
             ("o1\norder id", "line 2: "),
         ] {
             let fault = read(list.as_bytes()).expect_err("is no list");

@@ -1,4 +1,4 @@
-//! Deliveries that an operator must look at, and what they held.
+//! Parked deliveries, which an operator must look at, and the bodies of deliveries.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ async fn list_parked(
     Ok(Readable(parked.into()))
 }
 
-/// The raw bytes of a delivery.
+/// Returns the raw bytes of a delivery.
 async fn show_body(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,

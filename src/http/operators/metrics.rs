@@ -1,7 +1,7 @@
 //! The list of figures for monitoring, as OpenMetrics text.
 //!
-//! They are put together when asked for, so that nothing has to be kept in step. Labels are closed sets:
-//! states, reasons, conditions, projects; never an order's id.
+//! The text is made on request, so that nothing has to be kept in step. Labels are closed sets: states, reasons,
+//! alerts, projects. An order's id is never a label.
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,12 +13,12 @@ use prometheus_client::registry::Registry;
 
 use super::figures::{API_FIGURES, FIGURES, Facts, Figure, Reading};
 
-/// What the text is to be served as.
+/// Media type of the text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, String); 1];
 
-/// All figures, as text.
+/// Returns all figures as text.
 pub(super) fn text(facts: &Facts) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
     let build = Family::<Labels, Gauge>::default();
@@ -28,7 +28,7 @@ pub(super) fn text(facts: &Facts) -> Result<String, std::fmt::Error> {
     for figure in FIGURES {
         register(&mut registry, "", figure, (figure.read)(facts));
     }
-    let views = facts.vitals.api_views();
+    let views = facts.metrics.api_views();
     for figure in API_FIGURES {
         let views = views.iter();
         let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
@@ -52,7 +52,7 @@ fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, readin
     }
 }
 
-/// A family; its samples are of one kind, and what nobody knows is left out.
+/// Registers a family. Its samples are of one kind, and unknown values are left out.
 fn by(
     registry: &mut Registry,
     key: &str,
@@ -84,28 +84,28 @@ fn by(
     }
 }
 
-/// A reading as monitoring wants it.
+/// A reading in the form that monitoring expects.
 enum Sample {
-    /// Nobody knows.
+    /// No sample: the value is not known.
     None,
     /// A value that goes up and down.
     Gauge(Unit, f64),
     /// A count since the start.
     Counter(u64),
-    /// One for each value of a label.
+    /// One reading for each value of a label.
     By(&'static str, Vec<(String, Reading)>),
 }
 
-/// The unit that a gauge's name ends with.
+/// Unit with which a gauge's name ends.
 #[derive(Clone, Copy)]
 enum Unit {
-    /// None, or one that the key ends with already.
+    /// No unit, or one with which the key ends already.
     Plain,
-    /// `_seconds`.
+    /// Suffix `_seconds`, for a span.
     Seconds,
-    /// `_age_seconds`.
+    /// Suffix `_age_seconds`, for the time since an event.
     Age,
-    /// `_timestamp_seconds`, since 1970.
+    /// Suffix `_timestamp_seconds`, for a time since 1970.
     Timestamp,
 }
 
@@ -132,7 +132,7 @@ fn sample(reading: Reading) -> Sample {
     }
 }
 
-/// The name of a gauge: units are spelt out, as monitoring has it.
+/// Returns the name of a gauge. Units are spelt out, as monitoring expects.
 fn name(key: &str, unit: Unit) -> String {
     let key = key.replace('.', "_");
     let stem = ["_secs", "_at"]

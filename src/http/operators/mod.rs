@@ -1,6 +1,6 @@
-//! The operators' listener: health, status, and where every order stands and why.
+//! The operators' listener: health, status, and the state of every order with its reasons.
 //!
-//! A bearer token guards everything but the two health paths; without one no web page is let in.
+//! A bearer token guards everything but the two health paths. Without a token, every web page is refused.
 
 mod figures;
 mod guard;
@@ -33,36 +33,36 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
 use super::rest::{self, Lent, Returned};
+use crate::metrics::Metrics;
 use crate::order::{Id, Limits};
 use crate::store::{Listing, Store, StoreError, UnreadableRow};
-use crate::vitals::Vitals;
 
-/// What the operators' listener is to know.
+/// Settings of the operators' listener.
 pub struct Settings {
-    /// What requests must bear. Without it the listener is open to whoever can connect: the
+    /// Token that requests must bear. Without it the listener is open to every caller that can connect. The
     /// configuration is refused where that could be another machine.
     pub token: Option<SecretString>,
-    /// The projects, each with what makes asking for it go on at once; `None`: its API is off.
+    /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
-    /// When an order needs attention.
+    /// Limits at which an order needs attention.
     pub deadlines: Limits,
-    /// How long a request's body may take to arrive.
+    /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
 }
 
 struct Context {
     store: Store,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
     settings: Settings,
 }
 
 type Shared = State<Arc<Context>>;
 
-/// The routes of the operators' listener.
-pub fn router(store: Store, vitals: Arc<Vitals>, settings: Settings) -> Router {
+/// Returns the routes of the operators' listener.
+pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router {
     let context = Arc::new(Context {
         store,
-        vitals,
+        metrics,
         settings,
     });
     let guarded = status::routes()
@@ -89,7 +89,7 @@ pub fn router(store: Store, vitals: Arc<Vitals>, settings: Settings) -> Router {
         .with_state(context)
 }
 
-/// Gives a request's body its time, and settles what becomes of the connection where it was not read to its end.
+/// Limits the time for a request's body. Keeps or closes the connection where the body was not read to its end.
 async fn lend(State(context): Shared, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
@@ -104,7 +104,7 @@ async fn lend(State(context): Shared, request: Request, next: Next) -> Response 
         Ok(Returned::Rest(body)) => rest::settle(body, &headers, REST_MAX_BYTES, answer).await,
         Ok(Returned::Slow) => refuse(StatusCode::REQUEST_TIMEOUT),
         Ok(Returned::Broken) => refuse(StatusCode::BAD_REQUEST),
-        // Somebody keeps it.
+        // A handler still holds the body.
         Err(_) => rest::closing(answer),
     }
 }
@@ -118,7 +118,7 @@ impl From<StoreError> for Problem {
 #[derive(Serialize)]
 struct Page<T> {
     items: Vec<T>,
-    /// What to pass as `after` for the next page; `null`: this was the last.
+    /// Value of `after` for the next page; `null`: this was the last page.
     next: Option<i64>,
     /// Rows that belong here and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -135,7 +135,7 @@ impl<T> From<Listing<T>> for Page<T> {
     }
 }
 
-/// Most that is read of the rest of a refused request's body.
+/// Maximum number of bytes that are read of the rest of a refused request's body.
 const REST_MAX_BYTES: usize = 64 * 1024;
 
 const PAGE: u32 = 100;
@@ -145,14 +145,14 @@ fn page_size(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE).clamp(1, PAGE_MAX)
 }
 
-/// The parts of a path; what is not even text is the id of nothing.
+/// Returns the parts of a path. A part that is not even text is answered as an unknown order.
 fn path<T>(asked: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
     asked
         .map(|Path(parts)| parts)
         .map_err(|_| orders::unknown_order())
 }
 
-/// An id out of a path; one that cannot be any is as unknown as any other.
+/// Returns the id in a path. Text that cannot be an id is answered as an unknown order.
 fn id(text: String) -> Result<Id, Problem> {
     Id::new(text).ok_or_else(orders::unknown_order)
 }

@@ -1,4 +1,4 @@
-//! Where orders stand, and what operators can have done about them.
+//! State of orders, and operators' requests about them.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use super::{Context, Page, Shared, id, page_size, path, watch};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
-use crate::store::{Forgot, Found, OrderFilter, OrderHistory, OrderRow};
+use crate::store::{Forgot, Found, OrderDetail, OrderFilter, OrderRow};
 
-/// The largest list of orders that is taken at once: some 150,000 ids. They are made known a few thousand
-/// at a time, and callbacks come in between.
+/// Maximum size of a list of orders in one request: some 150,000 ids. The store makes them known a few thousand at a
+/// time, and accepts callbacks in between.
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// What orders are listed under of which no state was ever said.
+/// Word under which orders are listed if no state of theirs was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -42,10 +42,13 @@ pub(super) fn routes() -> Router<Arc<Context>> {
             "/api/v1/orders/{project}/{order}",
             get(show_order).put(watch::one).delete(forget),
         )
-        .route("/api/v1/orders/{project}/{order}/ask", post(ask_now))
+        .route(
+            "/api/v1/orders/{project}/{order}/fetch",
+            post(request_fetch),
+        )
 }
 
-/// The words by which orders can be listed.
+/// Query parameters by which orders can be listed.
 const QUERY: [&str; 6] = ["state", "project", "parked", "settled", "limit", "after"];
 
 async fn list_orders(
@@ -78,7 +81,8 @@ async fn list_orders(
     Ok(Readable(orders.into()))
 }
 
-/// Tells a name that is mistyped from a project that has no orders. One that is no longer configured may have some.
+/// Distinguishes a mistyped name from a project that has no orders. A project that is no longer configured may have
+/// some.
 async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
     let is_configured = context.settings.projects.contains_key(project);
     if is_configured || context.store.knows(project).await? {
@@ -98,7 +102,7 @@ type Asked = Result<Path<(String, String)>, PathRejection>;
 async fn find_order(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,
-) -> Result<Readable<OrderHistory>, Problem> {
+) -> Result<Readable<OrderDetail>, Problem> {
     let order = path(asked)?;
     match context.store.find(&id(order)?).await? {
         Found::Nothing => Err(unknown_order()),
@@ -121,22 +125,23 @@ fn key(asked: Asked) -> Result<OrderKey, Problem> {
 async fn show_order(
     State(context): Shared,
     asked: Asked,
-) -> Result<Readable<OrderHistory>, Problem> {
+) -> Result<Readable<OrderDetail>, Problem> {
     let history = context.store.history(&key(asked)?).await?;
     history.map(Readable).ok_or_else(unknown_order)
 }
 
-/// An operator wants the truth now; a parked order gets all its tries again.
-async fn ask_now(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+/// Requests a fetch at once for an operator. A parked order gets all its attempts again.
+async fn request_fetch(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
     let key = key(asked)?;
     may_be_asked(&context, &key.project)?;
-    match context.store.ask_now(key, clock::now()).await? {
-        true => Ok(StatusCode::ACCEPTED),
-        false => Err(unknown_order()),
+    if context.store.request_fetch(key, clock::now()).await? {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(unknown_order())
     }
 }
 
-/// Takes an order out again that was named by mistake.
+/// Removes an order that was named by mistake.
 async fn forget(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
     let stays = |why: &str| {
         let detail = format!("the order stays: {why}");
@@ -150,7 +155,7 @@ async fn forget(State(context): Shared, asked: Asked) -> Result<StatusCode, Prob
     }
 }
 
-/// Promises nothing that nobody would do.
+/// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
 pub(super) fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
         Some(Some(_)) => Ok(()),

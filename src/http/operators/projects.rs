@@ -1,4 +1,4 @@
-//! What operators can have done about a whole project.
+//! Operators' requests about a whole project.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use super::{Context, Shared, id, path};
 use crate::http::problem::Problem;
 use crate::store::Holdings;
 
-/// How long a request to drop a project goes on; the next one continues.
+/// Time for which one request to drop a project goes on. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);
 
-/// After each step the writer belongs to others for so many times as long as the step took.
+/// Pause after each step, as a multiple of the step's duration. During the pause the writer belongs to others.
 const REST: u32 = 9;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/api/v1/projects/{project}/resume", post(resume))
 }
 
-/// An operator has seen to the trouble: asking for the project goes on at once.
+/// Closes a project's circuit at once, after an operator has removed the trouble. Its fetches go on.
 async fn resume(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
     match context.settings.projects.get(&id(path(asked)?)?) {
         Some(Some(resume)) => {
@@ -46,7 +46,7 @@ pub(super) fn unknown_project() -> Problem {
 }
 
 pub(super) fn api_off() -> Problem {
-    let detail = "Sinch is not asked for this project: it says api = \"off\"";
+    let detail = "orders of this project are not fetched: it says api = \"off\"";
     Problem::with_detail(StatusCode::CONFLICT, detail)
 }
 
@@ -54,13 +54,13 @@ type Asked = Result<Path<String>, PathRejection>;
 
 #[derive(Serialize)]
 struct Project {
-    /// Whether the configuration has it.
+    /// `true` if the configuration has the project.
     configured: bool,
     #[serde(flatten)]
     holdings: Holdings,
 }
 
-/// What there is of a project, as whoever wants to drop it should know first.
+/// Returns the size of a project's holdings, which an operator should know before dropping them.
 async fn show_project(State(context): Shared, asked: Asked) -> Result<Json<Project>, Problem> {
     let project = id(path(asked)?)?;
     let holdings = context.store.holdings(&project).await?;
@@ -70,15 +70,15 @@ async fn show_project(State(context): Shared, asked: Asked) -> Result<Json<Proje
     }))
 }
 
-/// What a request to drop a project did, and what is left to do.
+/// Result of a request to drop a project: the holdings that it removed, and those that are left.
 #[derive(Serialize)]
 struct Dropped {
     removed: Holdings,
     left: Holdings,
 }
 
-/// Removes what is left of a project that is not configured: some at a time, so that callbacks of others do not wait;
-/// where something is left after a while, to be asked again.
+/// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of
+/// others do not wait. If rows are left after a while, the operator must send the request again.
 async fn drop_project(State(context): Shared, asked: Asked) -> Result<Json<Dropped>, Problem> {
     let project = id(path(asked)?)?;
     if context.settings.projects.contains_key(&project) {

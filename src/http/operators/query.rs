@@ -1,4 +1,4 @@
-//! What stands behind the question mark, name by name.
+//! Parameters of a URL's query, name by name.
 
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
@@ -6,11 +6,11 @@ use url::form_urlencoded;
 
 use crate::http::problem::Problem;
 
-/// A query's words, each under its name.
+/// Values of a query's parameters, each under its name.
 pub(super) struct Words(Vec<(String, String)>);
 
 impl Words {
-    /// The words of a query that may have these names, each once.
+    /// Reads a query that may have parameters of these names, each at most once.
     pub(super) fn read(query: RawQuery, names: &[&str]) -> Result<Words, Problem> {
         let query = query.0.unwrap_or_default();
         let mut words: Vec<(String, String)> = Vec::new();
@@ -29,13 +29,13 @@ impl Words {
         Ok(Words(words))
     }
 
-    /// What is written under a name.
+    /// Returns the value of a parameter.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The number that is written under a name.
+    /// Returns the value of a parameter that is a number.
     pub(super) fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Problem> {
         let read = |text: &str| {
             let fault = || {
@@ -48,7 +48,7 @@ impl Words {
         self.text(name).map(read).transpose()
     }
 
-    /// The `true` or `false` that is written under a name.
+    /// Returns the value of a parameter that is `true` or `false`.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         match self.text(name) {
             None => Ok(None),

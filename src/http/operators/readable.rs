@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::http::problem::Problem;
 
-/// JSON with one value a line, as `curl` then shows it.
+/// JSON with one value per line, as `curl` then shows it.
 pub(super) struct Readable<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Readable<T> {

@@ -1,4 +1,4 @@
-//! Whether the service is well, and how things stand.
+//! Health of the service, and its state in figures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use super::readable::Readable;
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::ConditionRow;
-use crate::vitals::{ApiView, Failing};
+use crate::metrics::{ApiView, Failing};
+use crate::store::AlertRow;
 
-/// How long a write may take before the database counts as stuck.
+/// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The most orders of a kind that the status shows as needing attention.
-const CONDITIONS_MAX: u32 = 20;
+/// Maximum number of orders of a kind that the status shows as needing attention.
+const ALERTS_MAX: u32 = 20;
 
-/// Open to whoever can connect.
+/// Returns the health routes, which are open to every caller that can connect.
 pub(super) fn health() -> Router<Arc<Context>> {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
@@ -38,48 +38,47 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/metrics", get(measure))
 }
 
-/// Whether callbacks can be taken. That Sinch's API is down is no reason to send them elsewhere.
+/// Reports whether callbacks can be accepted. An outage of Sinch's API is no reason to send them elsewhere.
 async fn ready(State(context): Shared) -> Response {
     let mut faults = Vec::new();
-    if context.vitals.is_draining() {
+    if context.metrics.is_draining() {
         faults.push("draining".to_owned());
     }
     faults.extend(context.store.little_space().map(|error| error.to_string()));
-    let write = context.store.beat(clock::now());
+    let write = context.store.probe_write(clock::now());
     match tokio::time::timeout(WRITE_TIMEOUT, write).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => faults.push(error.to_string()),
         Err(_) => faults.push("the database does not answer".to_owned()),
     }
-    let mut workers = context.vitals.workers();
-    for worker in context.vitals.silent_workers() {
+    let mut workers = context.metrics.workers();
+    for worker in context.metrics.silent_workers() {
         faults.push(match workers.remove(&worker).flatten() {
             Some(failing) => format!("worker {worker} does not get on: {}", failing.error),
             None => format!("worker {worker} is silent"),
         });
     }
-    match faults.is_empty() {
-        true => "ready\n".into_response(),
-        false => {
-            Problem::with_detail(StatusCode::SERVICE_UNAVAILABLE, faults.join("; ")).into_response()
-        }
+    if faults.is_empty() {
+        "ready\n".into_response()
+    } else {
+        Problem::with_detail(StatusCode::SERVICE_UNAVAILABLE, faults.join("; ")).into_response()
     }
 }
 
-/// How things stand: figures from the one list of them, and what is no figure.
+/// State of the service: the figures of the one list, and values that are not figures.
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'static str,
     #[serde(flatten)]
     figures: Shown<'a, Facts>,
     /// Orders that need attention: the most urgent of each kind.
-    conditions: &'a [ConditionRow],
+    alerts: &'a [AlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
-    /// What runs for good, each with what has failed since it last got on.
+    /// Workers, each with its failures since it last made progress.
     workers: BTreeMap<String, Option<Failing>>,
 }
 
-/// How asking for a project goes.
+/// State of the fetches for a project.
 #[derive(Serialize)]
 struct ApiStatus<'a> {
     #[serde(flatten)]
@@ -93,14 +92,14 @@ async fn facts(context: &Context) -> Result<Facts, Problem> {
     let (store, deadlines) = (&context.store, &context.settings.deadlines);
     Ok(Facts {
         now,
-        vitals: context.vitals.clone(),
-        standing: store.standing(now, deadlines, CONDITIONS_MAX).await?,
+        metrics: context.metrics.clone(),
+        standing: store.standing(now, deadlines, ALERTS_MAX).await?,
     })
 }
 
 async fn status(State(context): Shared) -> Result<Response, Problem> {
     let facts = facts(&context).await?;
-    let views = context.vitals.api_views();
+    let views = context.metrics.api_views();
     let api = views.iter().map(|(project, words)| {
         let figures = Shown {
             figures: API_FIGURES,
@@ -114,9 +113,9 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
             figures: FIGURES,
             facts: &facts,
         },
-        conditions: &facts.standing.conditions,
+        alerts: &facts.standing.alerts,
         api: api.collect(),
-        workers: context.vitals.workers(),
+        workers: context.metrics.workers(),
     };
     Ok(Readable(status).into_response())
 }

@@ -14,25 +14,25 @@ use crate::http::problem::Problem;
 use crate::order::Id;
 use crate::store::WatchRequest;
 
-/// So many ids are shown, for a person to see that they are what was meant.
+/// Number of ids that are shown, so that a person can see that they are what was meant.
 const FIRST: usize = 5;
 
-/// What was made of a list.
+/// Result of making a list of orders known.
 #[derive(Serialize)]
 pub(super) struct Watched {
-    /// How many orders were named.
+    /// Number of orders that were named.
     orders: usize,
-    /// How many of them were not known before.
+    /// Number of these orders that were not known before.
     new: u64,
-    /// The first of them.
+    /// First ids of the list.
     first: Vec<String>,
-    /// The heading that was passed over.
+    /// Heading that was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<String>,
 }
 
-/// Makes an order known, so that its state is asked for even if no callback ever comes: 201 if it was
-/// not known before.
+/// Makes an order known, so that its state is fetched even if no callback ever comes. Answers 201 if the order was not
+/// known before.
 pub(super) async fn one(
     State(context): Shared,
     asked: Result<Path<(String, String)>, PathRejection>,
@@ -53,8 +53,8 @@ pub(super) async fn one(
 /// A list of orders as a request carries it.
 type Sent = Result<Bytes, BytesRejection>;
 
-/// The same for a whole list; the path's last part is the project. A list with a line that cannot be
-/// used is refused whole.
+/// Makes a whole list of orders known; the path's last part is the project. A list with a line that cannot be used is
+/// refused whole.
 pub(super) async fn many(
     State(context): Shared,
     asked: Result<Path<String>, PathRejection>,
@@ -64,7 +64,7 @@ pub(super) async fn many(
     Ok(Json(watch(&context, &project, read(list)?).await?))
 }
 
-/// The same, of the only project there is.
+/// Makes a whole list of orders of the only project known.
 pub(super) async fn only_project(
     State(context): Shared,
     list: Sent,
@@ -84,7 +84,7 @@ fn read(list: Sent) -> Result<import::List, Problem> {
                 format!("the list may have at most {IMPORT_MAX_BYTES} bytes: send it in parts");
             Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
-        // Whoever lent the body out knows why, and says so.
+        // The middleware that lent the body out knows the reason, and answers with it.
         status => Problem::new(status),
     };
     let list = list.map_err(unread)?;
@@ -95,8 +95,8 @@ fn unusable(why: String) -> Problem {
     Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, why)
 }
 
-/// Makes them known in their order. Should the store fail half-way, the first of them are known, and the same list
-/// may be sent again: what is known stays as it is.
+/// Makes orders known in the order of their list. If the store fails half-way, the first of them are known. The same
+/// list may then be sent again: an order that is known stays as it is.
 async fn watch(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
     may_be_asked(context, project)?;
     let orders = list.orders.len();

@@ -1,37 +1,42 @@
-//! What an answer means.
+//! The meaning of answers.
 
 use super::*;
 
-/// What an answer means that differs from what is confirmed: applied (with or without surprise), or not.
+/// An answer against each confirmed state: it is applied (with or without an anomaly), or not.
 #[test]
 fn answers_against_a_confirmed_state() {
     for known in State::ALL {
         for state in State::ALL {
             for (updated, relation) in [(KNOWN - 1, "older"), (KNOWN, "same"), (KNOWN + 1, "newer")]
             {
-                let change = reconcile(&confirmed(known), &shown(state, updated), at(NOW), &rule());
+                let change = reconcile(
+                    &confirmed(known),
+                    &shown(state, updated),
+                    at(NOW),
+                    &policy(),
+                );
                 let expected = match (relation, state == known) {
-                    ("older", _) => Finding::Older {
+                    ("older", _) => Outcome::Older {
                         known,
                         shown: state,
                     },
-                    ("same", true) => Finding::Unchanged(state),
-                    ("newer", true) => Finding::Refreshed(state),
-                    ("same", false) if known != State::Created => Finding::Tied {
+                    ("same", true) => Outcome::Unchanged(state),
+                    ("newer", true) => Outcome::Refreshed(state),
+                    ("same", false) if known != State::Created => Outcome::Tied {
                         known,
                         shown: state,
                     },
-                    _ => Finding::Advanced {
+                    _ => Outcome::Advanced {
                         from: known,
                         to: state,
                         anomaly: !known.leads_to(state),
                     },
                 };
                 assert_eq!(
-                    change.finding, expected,
+                    change.outcome, expected,
                     "{known}, then {state}, {relation}"
                 );
-                let applied = matches!(expected, Finding::Advanced { .. });
+                let applied = matches!(expected, Outcome::Advanced { .. });
                 let now = change.order.confirmed.expect("is never lost");
                 assert_eq!(now.state, if applied { state } else { known });
                 assert_eq!(now.reopened, applied && known.is_final());
@@ -41,25 +46,25 @@ fn answers_against_a_confirmed_state() {
     }
 }
 
-/// The very worst, and 5 s.
+/// Seconds after which no answer can be too stale: `STALENESS_MAX` and 5 s.
 const SURE: i64 = 305;
 
 fn tied() -> Order {
     let answer = shown(State::Blocked, KNOWN);
-    reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule()).order
+    reconcile(&confirmed(State::InReview), &answer, at(NOW), &policy()).order
 }
 
 #[test]
 fn a_tie_is_settled_by_what_a_late_answer_shows() {
     let asked = |order: &Order, state: State, secs: i64| {
-        reconcile(order, &shown(state, KNOWN), at(NOW + secs), &rule())
+        reconcile(order, &shown(state, KNOWN), at(NOW + secs), &policy())
     };
-    assert_eq!(tied().ask_at, Some(at(NOW + SURE)));
-    // Whichever of the two an early answer shows, it may be stale.
+    assert_eq!(tied().fetch_at, Some(at(NOW + SURE)));
+    // An early answer may be stale, whichever of the two states it shows.
     for state in [State::InReview, State::Blocked] {
         let early = asked(&tied(), state, SURE - 1);
         assert_eq!(early.order.tie, tied().tie, "the first sighting counts");
-        assert_eq!(early.order.ask_at, Some(at(NOW + SURE)));
+        assert_eq!(early.order.fetch_at, Some(at(NOW + SURE)));
         assert_eq!(early.order.state(), Some(State::InReview));
 
         let late = asked(&early.order, state, SURE);
@@ -67,64 +72,67 @@ fn a_tie_is_settled_by_what_a_late_answer_shows() {
         assert_eq!(late.order.tie, None);
     }
     let newer = shown(State::InReview, KNOWN + 1);
-    let newer = reconcile(&tied(), &newer, at(NOW + 1), &rule());
+    let newer = reconcile(&tied(), &newer, at(NOW + 1), &policy());
     assert_eq!(newer.order.tie, None, "both came before");
 }
 
-/// Sinch may forget an order over which a tie is open: that ends in rest, and not in asking for ever.
+/// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched for ever.
 #[test]
 fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
     let known = confirmed(State::Expired);
-    let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &rule()).order;
+    let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &policy()).order;
     let missing =
-        |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &rule());
+        |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &policy());
     let once = missing(&tied, 100);
-    assert_eq!(once.finding, Finding::NotFound, "once proves nothing");
+    assert_eq!(once.outcome, Outcome::NotFound, "once proves nothing");
     let early = missing(&once.order, SURE - 1).order;
-    assert_eq!(early.ask_at, Some(at(NOW + SURE)));
+    assert_eq!(early.fetch_at, Some(at(NOW + SURE)));
     let late = missing(&early, SURE).order;
     assert_eq!(
         (late.tie.clone(), late.state()),
         (None, Some(State::Expired))
     );
-    assert!(late.ask_at.is_none_or(|again| again > at(NOW + SURE)));
+    assert!(late.fetch_at.is_none_or(|again| again > at(NOW + SURE)));
 }
 
-/// While it is not known which of two came last, an event that speaks of either tells nothing new.
+/// While it is not known which of two states came last, an event that claims either of them tells nothing new.
 #[test]
 fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
     for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
-        let look = look_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
+        let apply_events = look_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
         let answer = shown(State::Blocked, KNOWN);
-        let early = reconcile(&look.order, &answer, at(NOW + 5), &rule()).order;
+        let early = reconcile(&apply_events.order, &answer, at(NOW + 5), &policy()).order;
         assert_eq!(early.state(), Some(said), "stands provisionally");
-        assert_eq!(early.hints, look.order.hints);
-        assert_eq!(early.ask_at, Some(at(NOW + secs)));
+        assert_eq!(early.hints, apply_events.order.hints);
+        assert_eq!(early.fetch_at, Some(at(NOW + secs)));
     }
 }
 
 #[test]
 fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
-    let rule = rule();
-    let (_, look) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
-    // Received at NOW: settled by a question at NOW + 15 s + 1 s.
+    let policy = policy();
+    let (_, apply_events) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
+    // Received at NOW: settled by a fetch at NOW + 15 s + 1 s.
     let early = reconcile(
-        &look.order,
+        &apply_events.order,
         &shown(State::InReview, KNOWN),
         at(NOW + 15),
-        &rule,
+        &policy,
     );
     assert_eq!(
         early.order.state(),
         Some(State::Blocked),
         "may not show yet"
     );
-    assert_eq!(early.order.ask_at, Some(at(NOW + 15).plus(rule.cooldown)));
+    assert_eq!(
+        early.order.fetch_at,
+        Some(at(NOW + 15).plus(policy.cooldown))
+    );
     let late = reconcile(
         &early.order,
         &shown(State::InReview, KNOWN),
         at(NOW + 16),
-        &rule,
+        &policy,
     );
     assert_eq!(late.order.state(), Some(State::InReview));
     assert!(late.order.hints.is_empty());
@@ -134,30 +142,30 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
         (Some(State::Blocked), State::InReview)
     );
 
-    let borne_out = reconcile(
-        &look.order,
+    let is_confirmed = reconcile(
+        &apply_events.order,
         &shown(State::Blocked, KNOWN + 1),
         at(NOW),
-        &rule,
+        &policy,
     );
-    assert!(borne_out.order.hints.is_empty() && borne_out.order.provisional.is_none());
-    assert_eq!(borne_out.order.state(), Some(State::Blocked));
+    assert!(is_confirmed.order.hints.is_empty() && is_confirmed.order.provisional.is_none());
+    assert_eq!(is_confirmed.order.state(), Some(State::Blocked));
 }
 
-/// An answer that shows something that surely came later settles a hint however early it is.
+/// An answer that shows a state which surely came later settles a hint, however early the answer is.
 #[test]
 fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
     let after = |said: State, shows: State, updated: i64| {
         let event = event(Status::Known(said), Some(KNOWN + 10));
-        let look = look_at(&confirmed(State::Created), event, NOW);
+        let apply_events = look_at(&confirmed(State::Created), event, NOW);
         let answer = shown(shows, updated);
-        let change = reconcile(&look.order, &answer, at(NOW + 1), &rule());
+        let change = reconcile(&apply_events.order, &answer, at(NOW + 1), &policy());
         change.order.hints.is_empty()
     };
-    // Three seconds for Sinch's clocks.
+    // Three seconds of tolerance for Sinch's clocks.
     assert!(!after(State::InReview, State::Blocked, KNOWN + 13));
     assert!(after(State::InReview, State::Blocked, KNOWN + 14));
-    // On the way to the end; but of two ends, one is a surprise.
+    // An open state is passed on the way to a final one. Of two final states, one is an anomaly.
     assert!(!after(State::InReview, State::Completed, KNOWN + 6));
     assert!(after(State::InReview, State::Completed, KNOWN + 7));
     assert!(!after(State::Rejected, State::Completed, KNOWN + 7));
@@ -165,34 +173,34 @@ fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
 
 #[test]
 fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
-    let rule = rule();
-    let (decision, look) = decide_one(
+    let policy = policy();
+    let (decision, apply_events) = decide_one(
         &confirmed(State::Rejected),
         Status::Known(State::InReview),
         Some(NOW),
     );
     assert_eq!(kind(&decision), "final");
-    assert_eq!(look.order.state(), Some(State::Rejected));
+    assert_eq!(apply_events.order.state(), Some(State::Rejected));
     let change = reconcile(
-        &look.order,
+        &apply_events.order,
         &shown(State::InReview, KNOWN + 1),
         at(NOW),
-        &rule,
+        &policy,
     );
     assert_eq!(change.order.state(), Some(State::InReview));
-    assert!(change.finding.is_anomaly());
+    assert!(change.outcome.is_anomaly());
     assert!(change.order.confirmed.is_some_and(|c| c.reopened));
 }
 
 #[test]
 fn a_404_never_unsettles_and_expires_only_what_had_to() {
-    let rule = rule();
+    let policy = policy();
     for state in State::ALL {
-        let once = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &rule);
-        assert_eq!(once.finding, Finding::NotFound, "{state}");
-        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule);
+        let once = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &policy);
+        assert_eq!(once.outcome, Outcome::NotFound, "{state}");
+        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &policy);
         assert_eq!(twice.order.state(), Some(state));
-        assert_eq!(twice.finding.is_conclusive(), state.is_final(), "{state}");
+        assert_eq!(twice.outcome.is_conclusive(), state.is_final(), "{state}");
     }
     let mut expiring = confirmed(State::Created);
     if let Some(known) = &mut expiring.confirmed {
@@ -204,10 +212,10 @@ fn a_404_never_unsettles_and_expires_only_what_had_to() {
         Some(NOW),
     );
     for order in [expiring, hinted.order] {
-        let once = reconcile(&order, &Answer::NotFound, at(NOW), &rule);
-        assert_eq!(once.finding, Finding::NotFound);
-        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule);
-        assert_eq!(twice.finding, Finding::ExpiredUnseen);
+        let once = reconcile(&order, &Answer::NotFound, at(NOW), &policy);
+        assert_eq!(once.outcome, Outcome::NotFound);
+        let twice = reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &policy);
+        assert_eq!(twice.outcome, Outcome::ExpiredUnseen);
         let known = twice.order.confirmed.expect("is confirmed");
         assert_eq!((known.state, known.reopened), (State::Expired, false));
     }
@@ -222,7 +230,7 @@ fn an_unknown_state_is_not_applied() {
         remark: None,
         sent_at: None,
     });
-    let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &rule());
+    let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &policy());
     assert_eq!(change.order.confirmed, confirmed(State::InReview).confirmed);
-    assert!(change.finding.is_anomaly() && !change.finding.is_conclusive());
+    assert!(change.outcome.is_anomaly() && !change.outcome.is_conclusive());
 }

@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// Received at NOW: an answer ought to include it, if its question is sent so much later.
+/// Seconds from NOW after which a fetch ought to show an event that was received at NOW.
 const LATE: i64 = 16;
-/// … and includes it even if it is as stale as can be.
+/// Seconds from NOW after which a fetch shows that event even if its answer is as stale as can be.
 const SURE: i64 = 305;
 
-/// An order in a confirmed state of which an event claims another one, at NOW.
+/// Returns an order in a confirmed state, with an event received at NOW that claims another state.
 fn claimed(known: State, said: State, said_at: Option<i64>) -> Order {
     decide_one(&confirmed(known), Status::Known(said), said_at)
         .1
@@ -15,14 +15,15 @@ fn claimed(known: State, said: State, said_at: Option<i64>) -> Order {
 }
 
 fn shows(order: &Order, state: State, secs: i64) -> Order {
-    reconcile(order, &shown(state, KNOWN), at(NOW + secs), &rule()).order
+    reconcile(order, &shown(state, KNOWN), at(NOW + secs), &policy()).order
 }
 
 fn doubted(order: &Order) -> Vec<Option<State>> {
     order.doubts.iter().map(|doubt| doubt.state).collect()
 }
 
-/// For each state that is known and each that is claimed: overruled in time it is doubted, overruled for sure it is not.
+/// For each known and each claimed state: a claim that a late answer overrules is in doubt, and a claim that a sure
+/// answer overrules is dropped.
 #[test]
 fn an_overruled_claim_is_doubted_until_it_is_surely_overruled() {
     for known in State::ALL {
@@ -46,7 +47,7 @@ fn an_overruled_claim_is_doubted_until_it_is_surely_overruled() {
 
 #[test]
 fn what_is_doubted_is_asked_about_in_time() {
-    // Quiet for long, so that the usual look lies far ahead.
+    // Quiet for long, so that the periodic fetch lies far ahead.
     let mut quiet = confirmed(State::Blocked);
     quiet.confirmed.as_mut().expect("is confirmed").updated_at = at(NOW - 90_000);
     let claim = |order: &Order| {
@@ -55,21 +56,23 @@ fn what_is_doubted_is_asked_about_in_time() {
             .order
     };
     let answer = shown(State::Blocked, NOW - 90_000);
-    let open = reconcile(&claim(&quiet), &answer, at(NOW + LATE), &rule()).order;
-    assert_eq!(open.ask_at, Some(at(NOW + SURE)));
+    let open = reconcile(&claim(&quiet), &answer, at(NOW + LATE), &policy()).order;
+    assert_eq!(open.fetch_at, Some(at(NOW + SURE)));
 
-    // A final state is looked at once more within a day; what ought to have shown the claim leaves it at that.
-    let final_again = at(KNOWN + 1).plus(Rule::FINAL_AGAIN);
+    // A final order is fetched once more within a day. An answer that ought to have shown the claim asks for nothing
+    // more.
+    let final_again = at(KNOWN + 1).plus(Policy::FINAL_AGAIN);
     let late = shows(
         &claimed(State::Completed, State::InReview, Some(KNOWN + 500)),
         State::Completed,
         LATE,
     );
-    assert_eq!(late.ask_at, Some(final_again));
+    assert_eq!(late.fetch_at, Some(final_again));
 }
 
-/// An order may be left again within the seconds in which an open state seems to have been passed on the way to a final
-/// one, and an early answer be stale by that much: shown COMPLETED, it is asked about once more when none can be.
+/// An open state may seem to have been passed on the way to a final one, while the order has left the final state again
+/// within those seconds. An early answer may be stale by that much. So an order that is shown COMPLETED is fetched once
+/// more at a time when no answer can be that stale.
 #[test]
 fn a_final_state_that_was_left_within_seconds_is_not_believed_for_a_day() {
     let first = decide_one(
@@ -82,16 +85,16 @@ fn a_final_state_that_was_left_within_seconds_is_not_believed_for_a_day() {
         &left.order,
         &shown(State::Completed, KNOWN + 9),
         at(NOW),
-        &rule(),
+        &policy(),
     );
     assert_eq!(stale.order.state(), Some(State::Completed));
     assert_eq!(doubted(&stale.order), [Some(State::Blocked)]);
-    assert_eq!(stale.order.ask_at, Some(at(NOW + SURE)));
+    assert_eq!(stale.order.fetch_at, Some(at(NOW + SURE)));
     let truth = reconcile(
         &stale.order,
         &shown(State::Blocked, KNOWN + 10),
         at(NOW + SURE),
-        &rule(),
+        &policy(),
     );
     assert_eq!(truth.order.state(), Some(State::Blocked));
     assert!(truth.order.doubts.is_empty());
@@ -104,14 +107,14 @@ fn what_404s_mean_follows_from_a_claim_that_is_in_doubt() {
     let overruled = shows(&claim, State::Blocked, LATE);
     assert_eq!(overruled.state(), Some(State::Blocked));
     let missing =
-        |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &rule());
+        |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &policy());
     let once = missing(&overruled, 200);
     let twice = missing(&once.order, 220);
-    assert_eq!(twice.finding, Finding::ExpiredUnseen);
+    assert_eq!(twice.outcome, Outcome::ExpiredUnseen);
     assert_eq!(twice.order.state(), Some(State::Expired));
 }
 
-/// An event that claims again what is in doubt is a claim as any other.
+/// An event that repeats a claim in doubt is a claim like any other.
 #[test]
 fn what_is_claimed_again_is_no_doubt_any_more() {
     let late = shows(
@@ -123,13 +126,13 @@ fn what_is_claimed_again_is_no_doubt_any_more() {
     let again = look_at(&late, event(blocked(), Some(NOW + 50)), NOW + 60).order;
     assert!(again.doubts.is_empty());
     assert_eq!(again.hints.len(), 1);
-    let borne_out = shown(State::Blocked, NOW - 1);
-    let borne_out = reconcile(&late, &borne_out, at(NOW + 20), &rule()).order;
-    assert!(borne_out.doubts.is_empty());
+    let is_confirmed = shown(State::Blocked, NOW - 1);
+    let is_confirmed = reconcile(&late, &is_confirmed, at(NOW + 20), &policy()).order;
+    assert!(is_confirmed.doubts.is_empty());
 }
 
-/// While a provisional state is open, an event that is newer and speaks of the confirmed one says that the order came
-/// back: it is a claim, and does not merely agree.
+/// While a provisional state is open, a newer event that names the confirmed state says that the order came back. The
+/// event is a claim; it does not merely agree.
 #[test]
 fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
     let completed = claimed(State::InReview, State::Completed, Some(NOW));
@@ -139,13 +142,14 @@ fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
         (Some(NOW - 1), "agrees", 1),
         (None, "agrees", 1),
     ] {
-        let (decision, look) = decide_one(&completed, Status::Known(State::InReview), said_at);
+        let (decision, apply_events) =
+            decide_one(&completed, Status::Known(State::InReview), said_at);
         assert_eq!(kind(&decision), expected, "{said_at:?}");
-        assert_eq!(look.order.hints.len(), claims, "{said_at:?}");
+        assert_eq!(apply_events.order.hints.len(), claims, "{said_at:?}");
     }
 }
 
-/// What was submitted has no reservation that could run out, so 404s alone do not make it EXPIRED.
+/// A submitted order has no reservation that could run out, so 404s alone do not make it EXPIRED.
 #[test]
 fn an_order_that_was_submitted_does_not_run_out() {
     let mut known = confirmed(State::Created);
@@ -153,17 +157,17 @@ fn an_order_that_was_submitted_does_not_run_out() {
         known.expires_at = Some(at(NOW - 1));
     }
     let twice_missing = |order: &Order| {
-        let once = reconcile(order, &Answer::NotFound, at(NOW), &rule());
-        reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &rule()).finding
+        let once = reconcile(order, &Answer::NotFound, at(NOW), &policy());
+        reconcile(&once.order, &Answer::NotFound, at(NOW + 20), &policy()).outcome
     };
-    assert_eq!(twice_missing(&known), Finding::ExpiredUnseen);
+    assert_eq!(twice_missing(&known), Outcome::ExpiredUnseen);
     for said in State::ALL
         .into_iter()
         .filter(|said| *said != State::Created)
     {
         let claimed = decide_one(&known, Status::Known(said), Some(NOW)).1.order;
         let expires = said == State::Expired;
-        let finding = twice_missing(&claimed);
-        assert_eq!(finding == Finding::ExpiredUnseen, expires, "{said}");
+        let outcome = twice_missing(&claimed);
+        assert_eq!(outcome == Outcome::ExpiredUnseen, expires, "{said}");
     }
 }

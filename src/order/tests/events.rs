@@ -1,8 +1,8 @@
-//! What an event means.
+//! The meaning of events.
 
 use super::*;
 
-/// What a newer event means: a row for each state known, a column for each state said, in the order of
+/// Decision about a newer event: a row for each known state, a column for each claimed state, in the order of
 /// [`State::ALL`].
 const NEWER: [(State, [&str; 6]); 6] = [
     (
@@ -43,22 +43,29 @@ fn events_against_a_confirmed_state() {
                 (None, if settled { newer } else { "no time" }),
             ];
             for (said_at, expected) in table {
-                let (decision, look) = decide_one(&confirmed(known), Status::Known(said), said_at);
+                let (decision, apply_events) =
+                    decide_one(&confirmed(known), Status::Known(said), said_at);
                 assert_eq!(
                     kind(&decision),
                     expected,
                     "{known}, then {said} at {said_at:?}"
                 );
-                let moved = look.order.provisional.map(|p| p.state);
+                let moved = apply_events.order.provisional.map(|p| p.state);
                 assert_eq!(moved, (expected == "fits").then_some(said));
                 assert_eq!(
-                    look.order.confirmed,
+                    apply_events.order.confirmed,
                     confirmed(known).confirmed,
                     "never by an event"
                 );
-                assert_eq!(look.order.ask_at.is_some(), expected != "agrees");
-                assert_eq!(look.order.hints.len(), usize::from(expected != "agrees"));
-                assert_eq!(look.transitions.len(), usize::from(expected == "fits"));
+                assert_eq!(apply_events.order.fetch_at.is_some(), expected != "agrees");
+                assert_eq!(
+                    apply_events.order.hints.len(),
+                    usize::from(expected != "agrees")
+                );
+                assert_eq!(
+                    apply_events.transitions.len(),
+                    usize::from(expected == "fits")
+                );
             }
         }
     }
@@ -69,19 +76,19 @@ fn events_against_a_provisional_state() {
     for (known, row) in NEWER {
         for (said, newer) in State::ALL.into_iter().zip(row) {
             let newer = match newer {
-                "agrees" => "repeats",
-                // Only what Sinch has shown is final.
+                "agrees" => "duplicates",
+                // Only a state that Sinch has shown is final.
                 "final" => "illegal",
                 other => other,
             };
-            let same = newer == "repeats";
+            let same = newer == "duplicates";
             let table = [
                 (Some(KNOWN + 1), newer),
                 (Some(KNOWN), if same { newer } else { "stale" }),
                 (None, if same { newer } else { "no time" }),
             ];
             for (said_at, expected) in table {
-                let (decision, look) =
+                let (decision, apply_events) =
                     decide_one(&provisional(known), Status::Known(said), said_at);
                 assert_eq!(
                     kind(&decision),
@@ -89,9 +96,9 @@ fn events_against_a_provisional_state() {
                     "{known}, then {said} at {said_at:?}"
                 );
                 let state = if expected == "fits" { said } else { known };
-                assert_eq!(look.order.state(), Some(state));
+                assert_eq!(apply_events.order.state(), Some(state));
                 assert!(
-                    look.order.ask_at.is_some(),
+                    apply_events.order.fetch_at.is_some(),
                     "nothing provisional is at rest"
                 );
             }
@@ -102,29 +109,31 @@ fn events_against_a_provisional_state() {
 #[test]
 fn the_first_news_stand_provisionally_and_are_asked_about() {
     for said in State::ALL {
-        let (decision, look) = decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
+        let (decision, apply_events) =
+            decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
         assert_eq!(kind(&decision), "first");
         assert_eq!(
-            (look.order.state(), look.order.ask_at),
+            (apply_events.order.state(), apply_events.order.fetch_at),
             (Some(said), Some(at(NOW)))
         );
 
         let (_, timeless) = decide_one(&Order::new(at(0)), Status::Known(said), None);
         assert_eq!(
-            (timeless.order.state(), timeless.order.ask_at),
+            (timeless.order.state(), timeless.order.fetch_at),
             (None, Some(at(NOW)))
         );
     }
 }
 
-/// Only what may be the end, or is all that is known, is asked about at once; the rest when one answer is
-/// sure to settle it, 15 s + 1 s after receipt.
+/// Only a claim that may be the end, or is all that is known, makes a fetch due at once. Any other fetch is due when
+/// one answer is sure to settle the claim, 15 s + 1 s after receipt.
 #[test]
 fn what_may_be_the_end_is_asked_about_at_once() {
     let asked_after = |order: &Order, status: Status, said: i64| {
-        let (_, look) = decide_one(order, status, Some(said));
-        look.order
-            .ask_at
+        let (_, apply_events) = decide_one(order, status, Some(said));
+        apply_events
+            .order
+            .fetch_at
             .map(|at| at.since(self::at(NOW)).as_secs())
     };
     let (known, new, old) = (State::InReview, KNOWN + 1, KNOWN - 1);
@@ -151,10 +160,10 @@ fn an_unknown_status_moves_nothing() {
         .flat_map(|s| [confirmed(s), provisional(s)]);
     for order in orders.chain([Order::new(at(0))]) {
         let status = Status::Unknown("ON_HOLD".to_owned());
-        let (decision, look) = decide_one(&order, status, Some(NOW));
+        let (decision, apply_events) = decide_one(&order, status, Some(NOW));
         assert_eq!(kind(&decision), "unknown");
-        assert_eq!(look.order.state(), order.state());
-        assert!(look.order.ask_at.is_some());
+        assert_eq!(apply_events.order.state(), order.state());
+        assert!(apply_events.order.fetch_at.is_some());
     }
 }
 
@@ -164,46 +173,52 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
         event(Status::Known(State::Completed), Some(KNOWN + 2)),
         event(Status::Known(State::InReview), Some(KNOWN + 1)),
     ];
-    let look = look(&confirmed(State::Created), &events, at(NOW), &rule());
+    let apply_events = apply_events(&confirmed(State::Created), &events, at(NOW), &policy());
     assert_eq!(
-        look.decisions.iter().map(kind).collect::<Vec<_>>(),
+        apply_events.decisions.iter().map(kind).collect::<Vec<_>>(),
         ["fits", "fits"]
     );
-    assert_eq!(look.order.state(), Some(State::Completed));
-    let steps: Vec<State> = look.transitions.iter().map(|t| t.to).collect();
+    assert_eq!(apply_events.order.state(), Some(State::Completed));
+    let steps: Vec<State> = apply_events.transitions.iter().map(|t| t.to).collect();
     assert_eq!(steps, [State::InReview, State::Completed]);
 }
 
 #[test]
 fn a_storm_of_events_asks_once_in_a_cooldown() {
     let mut order = confirmed(State::InReview);
-    order.asked_at = Some(at(NOW));
-    let (_, look) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
-    assert_eq!(look.order.ask_at, Some(at(NOW).plus(rule().cooldown)));
+    order.fetched_at = Some(at(NOW));
+    let (_, apply_events) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
+    assert_eq!(
+        apply_events.order.fetch_at,
+        Some(at(NOW).plus(policy().cooldown))
+    );
 
-    // Each event of a storm moves on when the claim can be settled, but not when Sinch is asked.
+    // Each event of a storm postpones the time at which the claim can be settled, but not the next fetch.
     let first = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1)).1;
     let later = Event {
         received_at: at(NOW + 10),
         ..event(blocked(), Some(KNOWN + 2))
     };
     let second = look_at(&first.order, later, NOW + 10);
-    assert_eq!(second.order.ask_at, first.order.ask_at);
-    assert_eq!(second.order.hints[0].settles_at(&rule()), at(NOW + 26));
+    assert_eq!(second.order.fetch_at, first.order.fetch_at);
+    assert_eq!(second.order.hints[0].settles_at(&policy()), at(NOW + 26));
 }
 
 #[test]
 fn news_do_not_cut_a_back_off_short_but_do_unpark() {
     let mut backing_off = confirmed(State::InReview);
     backing_off.attempts = 3;
-    backing_off.ask_at = Some(at(NOW + 500));
-    let (_, look) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
-    assert_eq!(look.order.ask_at, Some(at(NOW + 500)));
+    backing_off.fetch_at = Some(at(NOW + 500));
+    let (_, apply_events) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
+    assert_eq!(apply_events.order.fetch_at, Some(at(NOW + 500)));
 
     let mut parked = confirmed(State::InReview);
     parked.attempts = 30;
     parked.parked = Some("gave up".to_owned());
-    let (_, look) = decide_one(&parked, blocked(), Some(KNOWN + 1));
-    assert_eq!((look.order.parked, look.order.attempts), (None, 0));
-    assert_eq!(look.order.ask_at, Some(at(NOW + 16)));
+    let (_, apply_events) = decide_one(&parked, blocked(), Some(KNOWN + 1));
+    assert_eq!(
+        (apply_events.order.parked, apply_events.order.attempts),
+        (None, 0)
+    );
+    assert_eq!(apply_events.order.fetch_at, Some(at(NOW + 16)));
 }

@@ -1,8 +1,8 @@
-//! Whose fault a failure is, what an operator asked for, and dates that cannot be.
+//! The fault behind a failure, requested fetches, and impossible dates.
 
 use super::*;
 
-const BACK_OFF: BackOff = BackOff {
+const BACKOFF: Backoff = Backoff {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(300),
     attempts_max: 5,
@@ -15,30 +15,30 @@ fn no_answer() -> Result<Answer, Failure> {
     })
 }
 
-fn tried(order: &Order, result: &Result<Answer, Failure>, asked: i64, healthy: bool) -> Order {
-    let tried = Tried {
-        asked_at: at(asked),
+fn attempt(order: &Order, result: &Result<Answer, Failure>, asked: i64, healthy: bool) -> Order {
+    let attempt = FetchAttempt {
+        fetched_at: at(asked),
         result,
         healthy,
         now: at(asked + 1),
-        roll: 1.0,
+        jitter: 1.0,
     };
-    weigh(order, tried, &rule(), &BACK_OFF).order
+    apply_attempt(order, attempt, &policy(), &BACKOFF).order
 }
 
-/// However long Sinch as a whole was down, the order has all its tries afterwards.
+/// The order has all its attempts after an outage of Sinch as a whole, however long it was.
 #[test]
 fn an_outage_uses_up_no_tries() {
     for inconclusive in [Answer::NotFound, shown(State::InReview, KNOWN - 1)] {
         let mut order = confirmed(State::InReview);
         for n in 0..100 {
             order.attempts += 1;
-            order = tried(&order, &no_answer(), NOW + n, false);
+            order = attempt(&order, &no_answer(), NOW + n, false);
             assert_eq!((order.attempts, &order.parked), (0, &None));
-            assert!(order.ask_at.is_some());
+            assert!(order.fetch_at.is_some());
         }
         order.attempts += 1;
-        order = tried(&order, &Ok(inconclusive), NOW + 200, true);
+        order = attempt(&order, &Ok(inconclusive), NOW + 200, true);
         assert_eq!((order.attempts, &order.parked), (1, &None));
     }
 }
@@ -47,9 +47,9 @@ fn an_outage_uses_up_no_tries() {
 fn an_orders_own_failures_park_it_and_only_they() {
     let mut order = confirmed(State::InReview);
     for n in 1..=9 {
-        // Every other one is the provider's.
+        // Every other failure is the provider's.
         order.attempts += 1;
-        order = tried(&order, &no_answer(), NOW + n, n % 2 == 1);
+        order = attempt(&order, &no_answer(), NOW + n, n % 2 == 1);
         assert_eq!(order.parked.is_some(), n == 9, "after {n}");
     }
 }
@@ -61,15 +61,15 @@ fn an_event_that_agrees_brings_a_parked_order_back() {
         let mut parked = confirmed(state);
         parked.attempts = 30;
         parked.parked = Some("gave up".to_owned());
-        let (decision, look) = decide_one(&parked, Status::Known(state), Some(KNOWN));
+        let (decision, apply_events) = decide_one(&parked, Status::Known(state), Some(KNOWN));
         assert_eq!(kind(&decision), "agrees");
-        let order = look.order;
+        let order = apply_events.order;
         assert_eq!((order.parked, order.attempts), (None, 0), "{state}");
-        assert_eq!(order.ask_at, Some(at(NOW)), "{state}");
+        assert_eq!(order.fetch_at, Some(at(NOW)), "{state}");
     }
 }
 
-/// What was asked for is fulfilled by a question that is sent later, and not by one that was under way.
+/// A requested fetch is fulfilled by a fetch that is sent later, and not by one that was in flight.
 #[test]
 fn a_wish_is_fulfilled_by_a_later_question_alone() {
     let answers = [
@@ -83,22 +83,22 @@ fn a_wish_is_fulfilled_by_a_later_question_alone() {
             for attempts in [1, 5] {
                 let mut order = confirmed(State::InReview);
                 order.attempts = attempts;
-                order.wish(at(NOW));
-                let older = tried(&order, result, NOW - 1, healthy);
-                assert_eq!(older.wished_at, Some(at(NOW)), "answer {n}");
-                assert_eq!(older.ask_at, Some(at(NOW)), "answer {n}: due still");
+                order.request_fetch(at(NOW));
+                let older = attempt(&order, result, NOW - 1, healthy);
+                assert_eq!(older.fetch_requested_at, Some(at(NOW)), "answer {n}");
+                assert_eq!(older.fetch_at, Some(at(NOW)), "answer {n}: due still");
                 assert_eq!((older.attempts, &older.parked), (0, &None));
 
-                let later = tried(&older, result, NOW, healthy);
-                let fulfilled = later.wished_at.is_none();
+                let later = attempt(&older, result, NOW, healthy);
+                let fulfilled = later.fetch_requested_at.is_none();
                 assert_eq!(fulfilled, result.is_ok(), "answer {n}");
-                assert!(later.ask_at > Some(at(NOW)), "answer {n}");
+                assert!(later.fetch_at > Some(at(NOW)), "answer {n}");
             }
         }
     }
 }
 
-/// However absurd the date of one answer, later ones are heard: at once, or when none can be as old as that.
+/// Later answers are applied, however absurd the date of one answer was: at once, or once no answer can be that old.
 #[test]
 fn no_date_makes_an_order_deaf() {
     let years = 365 * 86_400;
@@ -120,16 +120,16 @@ fn no_date_makes_an_order_deaf() {
                 confirmed(State::InReview)
             };
             let absurd = shown(State::InReview, NOW + ahead);
-            let order = reconcile(&before, &absurd, at(NOW), &rule()).order;
+            let order = reconcile(&before, &absurd, at(NOW), &policy()).order;
             let truth = shown(State::Completed, NOW - 5);
-            let soon = reconcile(&order, &truth, at(NOW + 10), &rule()).order;
-            let later = reconcile(&soon, &truth, at(NOW + 10 + 305), &rule()).order;
+            let soon = reconcile(&order, &truth, at(NOW + 10), &policy()).order;
+            let later = reconcile(&soon, &truth, at(NOW + 10 + 305), &policy()).order;
             assert_eq!(later.state(), Some(State::Completed), "{ahead} s ahead");
         }
     }
 }
 
-/// An answer from the future cannot be put in order, so it is not applied, unless it is our clock that is behind.
+/// An answer from the future cannot be put in order, so it is not applied, unless our clock is behind.
 #[test]
 fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
     let answer = |sent_at: Option<i64>| {
@@ -152,15 +152,16 @@ fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
             &confirmed(State::InReview),
             &answer(sent_at),
             at(NOW),
-            &rule(),
+            &policy(),
         );
-        assert_eq!(change.finding.is_conclusive(), believed, "{sent_at:?}");
+        assert_eq!(change.outcome.is_conclusive(), believed, "{sent_at:?}");
         assert_eq!(change.order.state() == Some(State::Completed), believed);
-        assert!(believed || change.finding.is_anomaly());
+        assert!(believed || change.outcome.is_anomaly());
     }
 }
 
-/// With our clock an hour behind, an event is as much news as with a right one, and what is quiet is looked at seldom.
+/// With our clock an hour behind, an event counts as newer just as with a right clock, and a quiet order is fetched
+/// seldom.
 #[test]
 fn a_clock_that_is_behind_decides_nothing() {
     let behind = 3600;
@@ -176,29 +177,29 @@ fn a_clock_that_is_behind_decides_nothing() {
         &Order::new(at(NOW)),
         &Answer::Found(known(there - 1)),
         at(NOW),
-        &rule(),
+        &policy(),
     )
     .order;
-    let look = look_at(
+    let apply_events = look_at(
         &order,
         event(Status::Known(State::Completed), Some(there)),
         NOW,
     );
-    assert_eq!(look.order.state(), Some(State::Completed));
+    assert_eq!(apply_events.order.state(), Some(State::Completed));
     let stale = Answer::Found(known(there - 1));
-    let early = reconcile(&look.order, &stale, at(NOW + 5), &rule()).order;
+    let early = reconcile(&apply_events.order, &stale, at(NOW + 5), &policy()).order;
     assert_eq!(
-        early.hints, look.order.hints,
-        "not overtaken by what came before"
+        early.hints, apply_events.order.hints,
+        "not superseded by what came before"
     );
     assert_eq!(early.state(), Some(State::Completed));
 
     let quiet = Answer::Found(known(there - 4000));
-    let quiet = reconcile(&Order::new(at(NOW)), &quiet, at(NOW), &rule()).order;
-    assert_eq!(quiet.ask_at, Some(at(NOW + 1000)));
+    let quiet = reconcile(&Order::new(at(NOW)), &quiet, at(NOW), &policy()).order;
+    assert_eq!(quiet.fetch_at, Some(at(NOW + 1000)));
 }
 
-/// An expiry before the last change would have an order expire at the next two 404s.
+/// An expiry before the last change would make an order expire at the next two 404s.
 #[test]
 fn an_expiry_before_the_last_change_is_none() {
     for (expires, kept) in [(KNOWN - 1, false), (KNOWN, true), (KNOWN + 1, true)] {
@@ -209,7 +210,7 @@ fn an_expiry_before_the_last_change_is_none() {
             remark: None,
             sent_at: None,
         });
-        let known = reconcile(&Order::new(at(0)), &answer, at(NOW), &rule())
+        let known = reconcile(&Order::new(at(0)), &answer, at(NOW), &policy())
             .order
             .confirmed;
         assert_eq!(known.and_then(|known| known.expires_at).is_some(), kept);

@@ -1,4 +1,4 @@
-//! The rules as tables: every state known, every state said, every relation in time.
+//! The rules as tables: every known state, every claimed state, every relation in time.
 
 use std::time::Duration;
 
@@ -36,18 +36,18 @@ fn only_the_digits_of_a_uuid_may_be_in_either_case() {
 const STALENESS: Duration = Duration::from_secs(15);
 const STALENESS_MAX: Duration = Duration::from_secs(300);
 
-fn rule() -> Rule {
-    Rule::new(STALENESS, STALENESS_MAX)
+fn policy() -> Policy {
+    Policy::new(STALENESS, STALENESS_MAX)
 }
 
-/// Whole seconds.
+/// Returns the time at a whole second.
 fn at(secs: i64) -> Time {
     Time(secs * 1_000_000)
 }
 
-/// When what is known came about, by Sinch's clock.
+/// Second in which the known state came about, by Sinch's clock.
 const KNOWN: i64 = 1000;
-/// When events are received, and questions sent.
+/// Second in which events are received and fetches are sent.
 const NOW: i64 = 2000;
 
 fn event(status: Status, said_at: Option<i64>) -> Event {
@@ -100,14 +100,14 @@ fn shown(state: State, updated: i64) -> Answer {
 fn kind(decision: &Decision) -> &'static str {
     match decision {
         Decision::Agrees(_) => "agrees",
-        Decision::Repeats(_) => "repeats",
+        Decision::Repeats(_) => "duplicates",
         Decision::Fits { .. } => "fits",
-        Decision::Ask(Doubt::FirstNews(_)) => "first",
-        Decision::Ask(Doubt::UnknownStatus(_)) => "unknown",
-        Decision::Ask(Doubt::NoTime(_)) => "no time",
-        Decision::Ask(Doubt::Stale { .. }) => "stale",
-        Decision::Ask(Doubt::Illegal { .. }) => "illegal",
-        Decision::Ask(Doubt::Final { .. }) => "final",
+        Decision::Fetch(Doubt::FirstNews(_)) => "first",
+        Decision::Fetch(Doubt::UnknownStatus(_)) => "unknown",
+        Decision::Fetch(Doubt::NoTime(_)) => "no time",
+        Decision::Fetch(Doubt::Stale { .. }) => "stale",
+        Decision::Fetch(Doubt::Illegal { .. }) => "illegal",
+        Decision::Fetch(Doubt::Final { .. }) => "final",
     }
 }
 
@@ -115,11 +115,11 @@ fn blocked() -> Status {
     Status::Known(State::Blocked)
 }
 
-fn look_at(order: &Order, event: Event, now: i64) -> Look {
-    look(order, &[event], at(now), &rule())
+fn look_at(order: &Order, event: Event, now: i64) -> EventsApplied {
+    apply_events(order, &[event], at(now), &policy())
 }
 
-fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Look) {
-    let look = look(order, &[event(status, said)], at(NOW), &rule());
-    (look.decisions[0].clone(), look)
+fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, EventsApplied) {
+    let apply_events = apply_events(order, &[event(status, said)], at(NOW), &policy());
+    (apply_events.decisions[0].clone(), apply_events)
 }

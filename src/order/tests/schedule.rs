@@ -1,10 +1,10 @@
-//! When an order of which nothing new is heard is looked at again.
+//! Periodic fetches of an order about which no new event arrives.
 
 use super::*;
 
 #[test]
 fn a_quiet_order_is_looked_at_again_in_time() {
-    let rule = rule();
+    let policy = policy();
     let asked_after = |state: State, secs: i64, expires_at: Option<i64>| {
         let mut order = confirmed(state);
         if let Some(known) = &mut order.confirmed {
@@ -17,9 +17,11 @@ fn a_quiet_order_is_looked_at_again_in_time() {
             remark: None,
             sent_at: None,
         });
-        let asked_at = at(KNOWN + secs);
-        let next = reconcile(&order, &answer, asked_at, &rule).order.ask_at;
-        next.map(|next| next.since(asked_at).as_secs())
+        let fetched_at = at(KNOWN + secs);
+        let next = reconcile(&order, &answer, fetched_at, &policy)
+            .order
+            .fetch_at;
+        next.map(|next| next.since(fetched_at).as_secs())
     };
     assert_eq!(asked_after(State::InReview, 10, None), Some(60));
     assert_eq!(asked_after(State::InReview, 4000, None), Some(1000));
@@ -27,7 +29,7 @@ fn a_quiet_order_is_looked_at_again_in_time() {
         asked_after(State::Blocked, 30 * 86_400, None),
         Some(6 * 3600)
     );
-    // Not submitted yet: the less is left, the sooner, and once more when nothing is.
+    // Not submitted yet: the less time is left, the sooner the next fetch, with one more when none is left.
     let created = |secs, left| asked_after(State::Created, secs, Some(KNOWN + secs + left));
     assert_eq!(created(40_000, 50_000), Some(10_000));
     assert_eq!(created(40_000, 8000), Some(4000));

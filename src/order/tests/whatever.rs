@@ -1,4 +1,4 @@
-//! What holds whatever comes.
+//! Properties that hold for any input.
 
 use proptest::prelude::*;
 
@@ -40,11 +40,11 @@ fn news() -> impl Strategy<Value = News> {
 }
 
 proptest! {
-    /// Whatever comes, in whatever order: total, no state out of nothing, time of the truth never back but for a date that was
-    /// wrong.
+    /// For any events and answers, in any order: the functions are total, no state comes out of nothing, and the
+    /// confirmed time never goes back except from a date that was wrong.
     #[test]
     fn nothing_breaks_the_house_rules(all in proptest::collection::vec(news(), 0..40)) {
-        let rule = rule();
+        let policy = policy();
         let mut order = Order::new(Time(0));
         for news in all {
             let before = order.clone();
@@ -52,11 +52,11 @@ proptest! {
             match news {
                 News::Event(status, said_at, now) => {
                     let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
-                    order = look(&order, &[event], Time(now), &rule).order;
+                    order = apply_events(&order, &[event], Time(now), &policy).order;
                     prop_assert_eq!(&order.confirmed, &before.confirmed);
-                    // Nor anything else that only an answer changes: it is not even written after a look.
+                    // An event changes nothing that is an answer's alone: the inbox worker does not even write that.
                     prop_assert_eq!(&order.tie, &before.tie);
-                    prop_assert_eq!(order.asked_at, before.asked_at);
+                    prop_assert_eq!(order.fetched_at, before.fetched_at);
                     prop_assert_eq!(order.missing_since, before.missing_since);
                 }
                 News::Answer(state, updated_at, now, expires_at) => {
@@ -67,12 +67,12 @@ proptest! {
                         remark: None,
                         sent_at: None,
                     };
-                    let change = reconcile(&order, &Answer::Found(snapshot), Time(now), &rule);
-                    redated = matches!(change.finding, Finding::Redated { .. });
+                    let change = reconcile(&order, &Answer::Found(snapshot), Time(now), &policy);
+                    redated = matches!(change.outcome, Outcome::Redated { .. });
                     order = change.order;
                 }
                 News::NotFound(now) => {
-                    order = reconcile(&order, &Answer::NotFound, Time(now), &rule).order;
+                    order = reconcile(&order, &Answer::NotFound, Time(now), &policy).order;
                 }
             }
             let updated_at = |order: &Order| order.confirmed.as_ref().map(|c| c.updated_at);
@@ -82,7 +82,7 @@ proptest! {
             if let Some(provisional) = &order.provisional {
                 prop_assert!(order.hints.iter().any(|h| h.state == Some(provisional.state)));
             }
-            prop_assert!(order.hints.is_empty() || order.ask_at.is_some() || order.missing_since.is_some());
+            prop_assert!(order.hints.is_empty() || order.fetch_at.is_some() || order.missing_since.is_some());
         }
     }
 }

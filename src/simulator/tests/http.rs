@@ -1,4 +1,4 @@
-//! The simulator as somebody sees it from outside.
+//! Tests of the simulator from outside, over HTTP.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,7 +31,7 @@ fn options(world: World) -> Options {
     }
 }
 
-/// A client of one simulator.
+/// Client of one simulator.
 struct Caller {
     client: Client,
     simulator: Simulator,
@@ -93,7 +93,7 @@ fn one_order() -> World {
         (Duration::ZERO, State::Created),
         (Duration::from_micros(1), State::InReview),
     ];
-    World::from_orders(project(), [Life::new(id("o1"), history)])
+    World::from_orders(project(), [OrderHistory::new(id("o1"), history)])
 }
 
 #[tokio::test]
@@ -237,13 +237,13 @@ async fn shutdown_waits_for_nobody_who_is_kept_waiting() {
     waiting.await.expect("no panic").expect("an answer");
 }
 
-/// Something is wrong if it takes longer.
+/// Runs the work; fails if it takes longer than a minute.
 async fn within<T>(work: impl Future<Output = T>) -> T {
     let limit = tokio::time::timeout(secs(60), work);
     limit.await.expect("it ends in time")
 }
 
-/// A receiver that checks signatures, and refuses some callbacks at first.
+/// Receiver that checks signatures, and refuses some callbacks at first.
 struct Receiver {
     refusals: AtomicUsize,
     bodies: Mutex<Vec<String>>,
@@ -311,7 +311,7 @@ async fn callbacks_are_signed_and_sent_until_200() {
         (5, 0, 0),
         "seed {seed}: {stats:?}"
     );
-    assert!(stats.overtaken > 0, "seed {seed}: {stats:?}");
+    assert!(stats.superseded > 0, "seed {seed}: {stats:?}");
     simulator.shutdown().await;
 }
 
@@ -319,9 +319,9 @@ async fn callbacks_are_signed_and_sent_until_200() {
 async fn callbacks_wait_for_a_receiver_and_outlive_its_absence() {
     let mut world = one_order();
     let at = Duration::from_micros(1);
-    world.tell(Notice::new(id("o1"), State::InReview, at));
+    world.tell(SimulatedEvent::new(id("o1"), State::InReview, at));
     let simulator = Simulator::start(options(world)).await.expect("starts");
-    // With nobody to call, the history alone counts.
+    // Without a receiver, the history alone counts.
     within(simulator.played_out()).await;
     assert_eq!(simulator.stats().sent, 0);
 
@@ -342,7 +342,11 @@ async fn callbacks_wait_for_a_receiver_and_outlive_its_absence() {
 #[tokio::test]
 async fn a_callback_is_given_up_in_the_end() {
     let mut world = one_order();
-    world.tell(Notice::new(id("o1"), State::InReview, Duration::ZERO));
+    world.tell(SimulatedEvent::new(
+        id("o1"),
+        State::InReview,
+        Duration::ZERO,
+    ));
     let mut options = options(world);
     options.callback_url = Some(nobody().await);
     options.give_up = Duration::ZERO;
@@ -353,9 +357,9 @@ async fn a_callback_is_given_up_in_the_end() {
     assert!(simulator.acknowledged().is_empty());
 }
 
-/// An address where nobody listens any more.
+/// Returns an address on which nothing listens any more.
 async fn nobody() -> String {
-    // Nobody else takes ports of this address.
+    // No other process takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("binds");
     format!("http://{}/", listener.local_addr().expect("an address"))
 }

@@ -1,7 +1,7 @@
-//! From the bytes of an answer to what it shows.
+//! Parses the bytes of an answer.
 //!
-//! Strict about what is used, since it confirms a state, and lenient about the rest: unknown
-//! properties are normal, and absent, `null` and `""` mean the same.
+//! The parser is strict about what is used, since it confirms a state, and lenient about the rest: unknown properties
+//! are normal, and absent, `null` and `""` mean the same.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::fields::{self, Field};
 use super::super::time;
 use crate::order::{Id, Snapshot, Status, Time};
 
-/// The properties that are used.
+/// Names of the properties that are used.
 const NAMES: [&str; 6] = [
     "idNumberOrder",
     "projectId",
@@ -19,16 +19,16 @@ const NAMES: [&str; 6] = [
     "expireTime",
 ];
 
-/// What is said of a body that cannot be read at all.
+/// Reason given for a body that cannot be read at all.
 pub(in crate::sinch) const NOT_AN_OBJECT: &str = "it is not a JSON object";
 
-/// A longer word than this is no state: it would only fill the database.
+/// Maximum length of a state's word. A longer word is no state, and would only fill the database.
 const STATE_MAX_BYTES: usize = 256;
 
-/// An order's last update lies no further before its creation than this, whatever the resolution of the two.
+/// Maximum time by which an order's last update may lie before its creation, whatever the resolution of the two.
 const RESOLUTION: Duration = Duration::from_secs(60);
 
-/// What a 200 shows of `order`, or why it is not believed.
+/// Returns the snapshot of `order` that the body of a 200 shows, or the reason why it is not believed.
 pub(in crate::sinch) fn found(
     body: &[u8],
     project: &Id,
@@ -38,11 +38,11 @@ pub(in crate::sinch) fn found(
     let [id, owner, state, created_at, updated_at, expires_at] = &fields;
     let id = id.text().ok_or("it has no idNumberOrder")?;
     if id != order.as_str() {
-        return Err("its idNumberOrder is not the order that was asked for");
+        return Err("its idNumberOrder is not the order that was requested");
     }
     let owner = owner.text().ok_or("it has no projectId")?;
     if !project.is_named(owner) {
-        return Err("its projectId is not the project that was asked for");
+        return Err("its projectId is not the project that was requested");
     }
     let state = state.text().ok_or("it has no state")?;
     if state.len() > STATE_MAX_BYTES {
@@ -64,8 +64,8 @@ pub(in crate::sinch) fn found(
     })
 }
 
-/// An expiry only helps to choose when to ask again and to warn, so one that cannot be read is not worth the answer,
-/// but it is worth a word.
+/// Reads the expiry. It only helps to schedule the next fetch and to fire alerts, so an unreadable one does not spoil
+/// the answer, but it is worth a remark.
 fn expiry(field: &Field) -> (Option<Time>, Option<String>) {
     match field.text().and_then(time::read) {
         Some(at) => (Some(at), None),
@@ -76,11 +76,11 @@ fn expiry(field: &Field) -> (Option<Time>, Option<String>) {
     }
 }
 
-/// Whether the body of a 404 is the API's: a proxy or a wrong address answers 404 too, and that must
-/// not make an order vanish.
+/// Returns `true` if the body of a 404 is the API's. A proxy or a wrong address answers 404 too, and that must not make
+/// an order vanish.
 ///
-/// Sinch documents an object `error`. A string there, as one of its gateways has sent with a 400, is
-/// what many other servers answer too.
+/// Sinch documents `error` as an object. Many other servers answer with a string there, as one of Sinch's gateways has
+/// done with a 400.
 pub(super) fn is_api_error(body: &[u8]) -> bool {
     match fields::read(body, &["error"]) {
         Ok([Field::Other(raw)]) => raw.starts_with('{'),

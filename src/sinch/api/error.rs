@@ -1,4 +1,4 @@
-//! Why a question brought no answer, sorted by what the asker does next.
+//! Errors of a fetch, sorted by what the fetcher does next.
 
 use std::error::Error;
 use std::fmt;
@@ -11,130 +11,129 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 use crate::order::{Id, Time};
 
-/// The longest `Retry-After` that is passed on.
+/// Maximum `Retry-After` that is passed on.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// More of a cause than this helps nobody.
+/// Maximum length of a cause; more of it does not help an operator.
 const CAUSE_MAX_CHARS: usize = 160;
 
-/// A question without a usable answer, in words fit for an operator: no body, address, key or token is
-/// quoted.
+/// Error of a fetch without a usable answer, in words fit for an operator: no body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    /// The access key is not accepted, or may not read this project's orders. Asking again helps only
-    /// after an operator has acted.
+pub enum FetchError {
+    /// The access key is not accepted, or may not read this project's orders. Another fetch helps only after an
+    /// operator has acted.
     #[error("{by} answered {status}: check key_id and key_secret of project {project}")]
     Refused {
-        /// Who refuses.
+        /// The endpoint that refuses.
         by: Endpoint,
-        /// 401 or 403, or 400 from the token endpoint.
+        /// HTTP status: 401 or 403, or 400 from the token endpoint.
         status: u16,
-        /// Whose key it is.
+        /// The project to which the key belongs.
         project: Id,
     },
-    /// Sinch cannot be asked for any order now.
+    /// No order can be fetched from Sinch now.
     #[error("{at} {trouble}")]
     Provider {
-        /// Where the trouble is.
+        /// The endpoint that has the trouble.
         at: Endpoint,
-        /// What it is.
+        /// Kind of trouble.
         trouble: Trouble,
-        /// How long Sinch asks to be left alone.
+        /// Time for which Sinch asks for no more requests.
         retry_after: Option<Duration>,
     },
-    /// This answer is not usable; that to a question about another order may be.
+    /// This answer is not usable; the answer to a fetch of another order may be.
     #[error("the answer ({status}) is not usable: {why}")]
     Order {
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// Reason why the answer is not usable.
         why: &'static str,
     },
 }
 
-/// Whom a request was sent to.
+/// Endpoint to which a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// The Number Order API.
     Orders,
-    /// Where access keys are exchanged for tokens.
+    /// The token endpoint, which exchanges access keys for tokens.
     Token,
 }
 
-/// Why Sinch as a whole cannot be asked.
+/// Reason why no order can be fetched from Sinch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// There was no connection: the cause, as the system or the TLS library names it.
     Unreachable(String),
-    /// A time-out ran out: for connecting, or for the whole request.
+    /// A time-out expired: that for connecting, or that for the whole request.
     TimedOut,
-    /// The connection broke before the answer was complete: the cause, likewise.
+    /// The connection broke before the answer was complete: the cause, named likewise.
     Broken(String),
-    /// A status that says "not now".
+    /// The answer's status says "not now".
     Status(u16),
-    /// The token endpoint's answer is none.
+    /// The token endpoint's answer is not usable.
     Unusable {
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// Reason why the answer is not usable.
         why: &'static str,
     },
 }
 
-/// Whose fault it seems to be that there is no answer.
+/// Party at fault, as it seems, for a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// This order's: only its next try waits.
+    /// The order: only its own next attempt waits.
     Order,
-    /// The provider's, or the access key's: questions about other orders would fare no better, unless they do.
+    /// The provider, or the access key: fetches of other orders are expected to fail as well, until one succeeds.
     Provider,
 }
 
-impl AskError {
-    /// Whose fault it seems to be.
+impl FetchError {
+    /// Returns the party that seems to be at fault.
     pub fn whose(&self) -> Fault {
         match self {
-            AskError::Refused { .. } | AskError::Provider { .. } => Fault::Provider,
-            AskError::Order { .. } => Fault::Order,
+            FetchError::Refused { .. } | FetchError::Provider { .. } => Fault::Provider,
+            FetchError::Order { .. } => Fault::Order,
         }
     }
 
-    /// Whether the access key was refused, whatever it was used for. A question that is refused may be refused for
-    /// its order alone; if it is not, only an operator can mend it.
+    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused for its order
+    /// alone; if it is not, only an operator can mend it.
     pub fn is_refused(&self) -> bool {
-        matches!(self, AskError::Refused { .. })
+        matches!(self, FetchError::Refused { .. })
     }
 
-    /// Whose answer it is, or would have been.
+    /// Returns the endpoint whose answer it is, or would have been.
     pub fn at(&self) -> Endpoint {
         match self {
-            AskError::Refused { by, .. } => *by,
-            AskError::Provider { at, .. } => *at,
-            AskError::Order { .. } => Endpoint::Orders,
+            FetchError::Refused { by, .. } => *by,
+            FetchError::Provider { at, .. } => *at,
+            FetchError::Order { .. } => Endpoint::Orders,
         }
     }
 
-    /// How long Sinch asks to be left alone: an hour at most.
+    /// Returns the time for which Sinch asks for no more requests: an hour at most.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            AskError::Provider { retry_after, .. } => *retry_after,
-            AskError::Refused { .. } | AskError::Order { .. } => None,
+            FetchError::Provider { retry_after, .. } => *retry_after,
+            FetchError::Refused { .. } | FetchError::Order { .. } => None,
         }
     }
 
-    /// The HTTP status of the answer, if there was one: the API's or the token endpoint's.
+    /// Returns the HTTP status of the answer, if there was one: the API's or the token endpoint's.
     pub fn status(&self) -> Option<u16> {
         match self {
-            AskError::Refused { status, .. } | AskError::Order { status, .. } => Some(*status),
-            AskError::Provider { trouble, .. } => match trouble {
+            FetchError::Refused { status, .. } | FetchError::Order { status, .. } => Some(*status),
+            FetchError::Provider { trouble, .. } => match trouble {
                 Trouble::Status(status) | Trouble::Unusable { status, .. } => Some(*status),
                 Trouble::Unreachable(_) | Trouble::TimedOut | Trouble::Broken(_) => None,
             },
         }
     }
 
-    /// What it means that there is no complete answer.
-    pub(super) fn from_transport(at: Endpoint, error: &reqwest::Error) -> AskError {
+    /// Returns the error for a request without a complete answer.
+    pub(super) fn from_transport(at: Endpoint, error: &reqwest::Error) -> FetchError {
         let trouble = if error.is_timeout() {
             Trouble::TimedOut
         } else if error.is_connect() {
@@ -142,30 +141,30 @@ impl AskError {
         } else {
             Trouble::Broken(cause(error))
         };
-        AskError::Provider {
+        FetchError::Provider {
             at,
             trouble,
             retry_after: None,
         }
     }
 
-    /// What it means that the status is none that is waited for.
-    pub(super) fn from_status(from: Endpoint, response: &Response, project: &Id) -> AskError {
+    /// Returns the error for an answer whose status is not the expected one.
+    pub(super) fn from_status(from: Endpoint, response: &Response, project: &Id) -> FetchError {
         let status = response.status().as_u16();
         let why = match (from, status) {
             // RFC 6749, section 5.2: a wrong key may be a 400.
             (_, 401 | 403) | (Endpoint::Token, 400) => {
-                return AskError::Refused {
+                return FetchError::Refused {
                     by: from,
                     status,
                     project: project.clone(),
                 };
             }
-            // Sinch documents 500 as an answer to a question, so one order's may be lasting.
+            // Sinch documents 500 as an answer to a fetch, so one order's may be lasting.
             (Endpoint::Orders, 500) => "Sinch failed over this order",
             // 407 comes from a proxy of ours.
             (_, 407 | 408 | 429 | 500..) => {
-                return AskError::Provider {
+                return FetchError::Provider {
                     at: from,
                     trouble: Trouble::Status(status),
                     retry_after: retry_after(response.headers()),
@@ -177,18 +176,18 @@ impl AskError {
             (Endpoint::Token, 300..400) => {
                 "it is a redirect, which is not followed; check token_url"
             }
-            (Endpoint::Orders, 400..) => "the API does not accept the question",
+            (Endpoint::Orders, 400..) => "the API does not accept the request",
             (Endpoint::Token, 400..) => "it does not accept the request; check token_url",
             (_, ..300) => "only 200 is an answer",
         };
-        AskError::unusable(from, status, why)
+        FetchError::unusable(from, status, why)
     }
 
-    /// An answer that came and cannot be used.
-    pub(super) fn unusable(from: Endpoint, status: u16, why: &'static str) -> AskError {
+    /// Returns the error for an answer that came and cannot be used.
+    pub(super) fn unusable(from: Endpoint, status: u16, why: &'static str) -> FetchError {
         match from {
-            Endpoint::Orders => AskError::Order { status, why },
-            Endpoint::Token => AskError::Provider {
+            Endpoint::Orders => FetchError::Order { status, why },
+            Endpoint::Token => FetchError::Provider {
                 at: from,
                 trouble: Trouble::Unusable { status, why },
                 retry_after: None,
@@ -206,7 +205,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What the endpoint did, to be read after its name.
+/// Shows what the endpoint did, to be read after its name.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -221,7 +220,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// The innermost cause, which names the trouble; the outer ones name the request, with its address.
+/// Returns the innermost cause, which names the trouble; the outer ones name the request, with its address.
 fn cause(error: &reqwest::Error) -> String {
     let Some(mut cause) = error.source() else {
         return "for no known cause".to_owned();
@@ -229,7 +228,7 @@ fn cause(error: &reqwest::Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    // A certificate's names are somebody else's text.
+    // A certificate's names are text from outside.
     cause
         .to_string()
         .chars()
@@ -238,22 +237,22 @@ fn cause(error: &reqwest::Error) -> String {
         .collect()
 }
 
-/// `Retry-After`: seconds, or a date, which is set against the same answer's `Date` so that it does not
-/// matter what our clock says. RFC 9110, section 10.2.3.
+/// Returns `Retry-After`: seconds, or a date. A date is compared with the same answer's `Date`, so that our clock does
+/// not matter. RFC 9110, section 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = text(headers, RETRY_AFTER)?;
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // So many digits that they do not fit mean a long time.
+        // More digits than fit mean a long time.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         let wait = date(text)?.duration_since(date(self::text(headers, DATE)?)?);
-        // Below zero: the date is past, and nobody need wait.
+        // Below zero: the date is past, and there is no wait.
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-/// When an answer was sent, by the clock of whoever sent it: its `Date`.
+/// Returns the time at which an answer was sent, by the sender's clock: its `Date`.
 pub(super) fn sent_at(headers: &HeaderMap) -> Option<Time> {
     date(text(headers, DATE)?).map(Time::from)
 }
@@ -262,7 +261,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// The form of a date that RFC 9110 has senders use; the two that it calls obsolete are not read.
+/// Reads a date in the form that RFC 9110 requires of senders; the two that it calls obsolete are not read.
 fn date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }

@@ -1,9 +1,8 @@
-//! Answers that somebody else gave: a proxy, a portal, another server.
+//! Answers that do not come from the API: those of a proxy, a portal or another server.
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 
-/// What an answer is that cannot be read as the API's, by its headers and its first bytes; `None` where
-/// neither tells.
+/// Describes an answer that cannot be read as the API's, by its headers and its first bytes; `None` if neither tells.
 pub(super) fn kind(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let header = |name: HeaderName| headers.get(name).map_or(&[][..], |value| value.as_bytes());
     let encoding = header(CONTENT_ENCODING);
@@ -11,7 +10,7 @@ pub(super) fn kind(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let first = body.trim_ascii_start().first();
     if body.starts_with(b"\x1f\x8b") || !encoding.is_empty() && encoding != b"identity" {
         return Some(
-            "it is compressed (Content-Encoding), which nobody asked for; check api_url and what stands between",
+            "it is compressed (Content-Encoding), which was not requested; check api_url and what stands between",
         );
     }
     if media_type.starts_with(b"text/html") || first == Some(&b'<') {

@@ -1,8 +1,8 @@
-//! The Number Order API: asks Sinch for an order of one project.
+//! The Number Order API: fetches orders of one project from Sinch.
 //!
-//! An answer confirms an order's state, so it is believed only if it can be nothing else than Sinch's
-//! own answer to this very question. Anything short of that is an [`AskError`], which says whose fault
-//! it seems to be and never quotes what was sent or received.
+//! An answer confirms an order's state, so it is believed only if it can be nothing else than Sinch's own answer to
+//! this very fetch. Anything less is a [`FetchError`], which says whose fault it seems to be and never quotes what was
+//! sent or received.
 
 pub(super) mod answer;
 mod error;
@@ -11,7 +11,7 @@ mod foreign;
 mod tests;
 mod token;
 
-pub use error::{AskError, Endpoint, Fault, Trouble};
+pub use error::{Endpoint, Fault, FetchError, Trouble};
 
 use std::fmt;
 use std::time::Duration;
@@ -23,45 +23,45 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::order::{Answer, Id, Snapshot};
 use token::{Token, Tokens};
 
-/// How this program names itself to Sinch.
+/// Name under which this program presents itself to Sinch.
 const USER_AGENT: &str = concat!("sinch-callbacks/", env!("CARGO_PKG_VERSION"));
 
-/// More than any order needs: a hundred numbers come to less than a tenth of it.
+/// Maximum size of a body, more than any order needs: a hundred numbers take less than a tenth of it.
 const BODY_MAX_BYTES: usize = 256 * 1024;
 
-/// Where the API is, and who asks.
+/// Access to the API: its address, the credentials and the time-outs.
 pub struct Access {
-    /// Where the API's paths begin: `https://numbers.api.sinch.com`.
+    /// Address at which the API's paths begin: `https://numbers.api.sinch.com`.
     pub api_url: Url,
-    /// How to prove who asks.
+    /// Method of authentication with the access key.
     pub auth: Auth,
     /// The access key's id.
     pub key_id: String,
     /// The access key's secret.
     pub key_secret: SecretString,
-    /// The longest that one request may take, from connecting to the last byte of its answer.
+    /// Maximum time for one request, from connecting to the last byte of its answer.
     pub request_timeout: Duration,
-    /// The longest that connecting may take.
+    /// Maximum time for connecting.
     pub connect_timeout: Duration,
-    /// Whether `HTTPS_PROXY` and its kin are heeded.
+    /// `true` if `HTTPS_PROXY` and similar variables apply.
     pub proxy_from_environment: bool,
 }
 
-/// The two ways in which Sinch lets an access key be shown.
+/// The two ways in which Sinch accepts an access key.
 pub enum Auth {
-    /// The key buys a token that is good for an hour.
+    /// The key is exchanged for a token that is valid for an hour.
     OAuth2 {
-        /// Where: `https://auth.sinch.com/oauth2/token`.
+        /// Address of the token endpoint: `https://auth.sinch.com/oauth2/token`.
         token_url: Url,
     },
     /// The key goes with every request. Sinch: "test purposes only, heavily rate limited".
     Basic,
 }
 
-/// Why there is no client.
+/// Reason why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address cannot be used. What it holds is not shown: it may be a password.
+    /// The address cannot be used. Its text is not shown: it may hold a password.
     #[error("{0} must be an http or https address without a user name or password in it")]
     Address(&'static str),
     /// The HTTP client could not be set up; a system without CA certificates is the usual cause.
@@ -69,22 +69,22 @@ pub enum BuildError {
     Http(#[source] reqwest::Error),
 }
 
-/// Asks for the orders of one project. Keeps its connections and its token.
+/// Client that fetches the orders of one project. It keeps its connections and its token.
 pub struct Client {
     http: reqwest::Client,
     project: Id,
-    /// `{api_url}/v1/projects/{project}/numberOrders`.
+    /// Address of the project's orders: `{api_url}/v1/projects/{project}/numberOrders`.
     orders: Url,
     login: Login,
 }
 
-/// How requests are signed, ready for use.
+/// Method by which requests are signed, ready for use.
 enum Login {
     OAuth2(Box<Tokens>),
     Basic(Key),
 }
 
-/// An access key.
+/// An access key: its id and its secret.
 struct Key {
     id: String,
     secret: SecretString,
@@ -97,15 +97,15 @@ impl Key {
 }
 
 impl Client {
-    /// A client for `project`. Nothing is sent yet.
+    /// Returns a client for `project`. It sends nothing yet.
     ///
     /// Makes ring the process's TLS provider unless there is one already.
     ///
     /// # Errors
     ///
-    /// If an address cannot be used, or the system has no CA certificates.
+    /// Fails if an address cannot be used, or if the system has no CA certificates.
     pub fn new(project: Id, access: Access) -> Result<Client, BuildError> {
-        // It refuses only when a provider is installed, which is as good.
+        // This fails only if a provider is already installed, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -142,13 +142,13 @@ impl Client {
         })
     }
 
-    /// Asks for an order. Takes about four request time-outs at worst: a token, a refused question, a new
-    /// token, the question again.
+    /// Fetches an order. Takes about four request time-outs at worst: a token, a refused request, a new token, the
+    /// request again.
     ///
     /// # Errors
     ///
-    /// If there is no answer, or none that can be believed: see [`AskError`].
-    pub async fn get_order(&self, order: &Id) -> Result<Answer, AskError> {
+    /// Fails if there is no answer, or none that can be believed: see [`FetchError`].
+    pub async fn get_order(&self, order: &Id) -> Result<Answer, FetchError> {
         let response = match &self.login {
             Login::Basic(key) => self.ask(key.sign(self.question(order))).await?,
             Login::OAuth2(tokens) => {
@@ -169,7 +169,7 @@ impl Client {
                 let sent_at = error::sent_at(&headers);
                 let body = body(response, Endpoint::Orders).await?;
                 let found = answer::found(&body, &self.project, order);
-                let shown = found.map_err(|why| AskError::Order {
+                let shown = found.map_err(|why| FetchError::Order {
                     status: 200,
                     why: match why {
                         answer::NOT_AN_OBJECT => foreign::kind(&headers, &body).unwrap_or(why),
@@ -180,17 +180,18 @@ impl Client {
             }
             StatusCode::NOT_FOUND => {
                 let body = body(response, Endpoint::Orders).await?;
-                match answer::is_api_error(&body) {
-                    true => Ok(Answer::NotFound),
-                    false => Err(AskError::Order {
+                if answer::is_api_error(&body) {
+                    Ok(Answer::NotFound)
+                } else {
+                    Err(FetchError::Order {
                         status: 404,
                         why: foreign::kind(&headers, &body).unwrap_or(
                             "it is not the API's own 404; check api_url and what stands between",
                         ),
-                    }),
+                    })
                 }
             }
-            _ => Err(AskError::from_status(
+            _ => Err(FetchError::from_status(
                 Endpoint::Orders,
                 &response,
                 &self.project,
@@ -198,13 +199,13 @@ impl Client {
         }
     }
 
-    async fn ask_with(&self, token: &Token, order: &Id) -> Result<Response, AskError> {
+    async fn ask_with(&self, token: &Token, order: &Id) -> Result<Response, FetchError> {
         self.ask(token.sign(self.question(order))).await
     }
 
-    async fn ask(&self, question: RequestBuilder) -> Result<Response, AskError> {
+    async fn ask(&self, question: RequestBuilder) -> Result<Response, FetchError> {
         let sent = question.send().await;
-        sent.map_err(|error| AskError::from_transport(Endpoint::Orders, &error))
+        sent.map_err(|error| FetchError::from_transport(Endpoint::Orders, &error))
     }
 
     fn question(&self, order: &Id) -> RequestBuilder {
@@ -224,7 +225,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The address, if requests to it can carry our credentials and no others.
+/// Returns the address, if requests to it can carry our credentials and no others.
 fn usable(url: Url) -> Option<Url> {
     let web = matches!(url.scheme(), "http" | "https");
     let open = url.username().is_empty() && url.password().is_none();
@@ -239,17 +240,17 @@ fn push(url: &mut Url, segments: &[&str]) {
         .extend(segments);
 }
 
-/// The body of an answer, which is given up on as soon as it is too large.
-async fn body(mut response: Response, from: Endpoint) -> Result<Vec<u8>, AskError> {
+/// Reads the body of an answer, and fails as soon as it is too large.
+async fn body(mut response: Response, from: Endpoint) -> Result<Vec<u8>, FetchError> {
     let status = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| AskError::from_transport(from, &error))?
+        .map_err(|error| FetchError::from_transport(from, &error))?
     {
         if body.len() + chunk.len() > BODY_MAX_BYTES {
-            return Err(AskError::unusable(from, status, "it is far too large"));
+            return Err(FetchError::unusable(from, status, "it is far too large"));
         }
         body.extend_from_slice(&chunk);
     }

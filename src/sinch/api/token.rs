@@ -1,4 +1,4 @@
-//! The OAuth2 token of one access key, shared by all who ask.
+//! The OAuth2 token of one access key, shared by all fetches.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,24 +8,24 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{AskError, Endpoint, Key, body};
+use super::{Endpoint, FetchError, Key, body};
 use crate::order::Id;
 
-/// A token is never kept longer than this, whatever its issuer says.
+/// Maximum life of a token, whatever its issuer says.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a token is kept whose issuer does not say.
+/// Life of a token whose issuer states none.
 const LIFE_UNSAID: Duration = Duration::from_secs(300);
 
-/// A token is given up this long before it expires, or a tenth of its life if that is less, so that none
-/// expires on the way.
+/// Margin before a token's expiry: this long, or a tenth of the token's life if that is less, so that none expires on
+/// the way.
 const MARGIN_MAX: Duration = Duration::from_secs(60);
 
 /// A token, ready to be sent.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
-    /// Which fetch brought it. The same text may come twice, so the text does not tell.
+    /// Number of the fetch that brought the token. The same text may come twice, so the text does not tell.
     fetch: u64,
     fresh_until: Instant,
 }
@@ -36,14 +36,14 @@ impl Token {
     }
 }
 
-/// Where tokens come from, and the one in use.
+/// Source of tokens, and the token in use.
 pub(super) struct Tokens {
     url: Url,
     key: Key,
     project: Id,
-    /// What the last fetch came to. Locked while one is under way.
-    last: Mutex<Option<Result<Token, AskError>>>,
-    /// How many fetches have ended, readable while another is under way.
+    /// Result of the last fetch of a token. Locked while one is in flight.
+    last: Mutex<Option<Result<Token, FetchError>>>,
+    /// Number of fetches of a token that have ended, readable while another is in flight.
     ended: AtomicU64,
 }
 
@@ -58,16 +58,16 @@ impl Tokens {
         }
     }
 
-    /// A token that is fresh, and not the `refused` one.
+    /// Returns a token that is fresh, and not the `refused` one.
     ///
-    /// Whoever waits while somebody else fetches shares the outcome, a failure too: otherwise each
-    /// would ask the failing endpoint again in turn. A fetch that is dropped half-way has no outcome,
-    /// and the next in line makes its own.
+    /// Callers that wait while another one fetches share its outcome, a failure too: otherwise each would request the
+    /// failing endpoint again in turn. A fetch that is dropped half-way has no outcome, and the next caller in line
+    /// makes its own.
     pub(super) async fn get(
         &self,
         http: &reqwest::Client,
         refused: Option<&Token>,
-    ) -> Result<Token, AskError> {
+    ) -> Result<Token, FetchError> {
         let ended_before = self.ended.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
         let ended = self.ended.load(Ordering::Acquire);
@@ -88,31 +88,34 @@ impl Tokens {
         outcome
     }
 
-    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, AskError> {
-        // Its life is counted from before it was made, not from its arrival.
-        let asked_at = Instant::now();
+    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, FetchError> {
+        // A token's life is counted from before it was issued, not from its arrival.
+        let fetched_at = Instant::now();
         let form = [("grant_type", "client_credentials")];
         let request = self.key.sign(http.post(self.url.clone())).form(&form);
         let response = request
             .send()
             .await
-            .map_err(|error| AskError::from_transport(Endpoint::Token, &error))?;
+            .map_err(|error| FetchError::from_transport(Endpoint::Token, &error))?;
         if response.status() != StatusCode::OK {
-            let error = AskError::from_status(Endpoint::Token, &response, &self.project);
+            let error = FetchError::from_status(Endpoint::Token, &response, &self.project);
             return Err(error);
         }
         let body = body(response, Endpoint::Token).await?;
-        let (header, life) =
-            read(&body).ok_or(AskError::unusable(Endpoint::Token, 200, "it has no token"))?;
+        let (header, life) = read(&body).ok_or(FetchError::unusable(
+            Endpoint::Token,
+            200,
+            "it has no token",
+        ))?;
         Ok(Token {
             header,
             fetch,
-            fresh_until: asked_at + fresh_for(life, fastrand::f64()),
+            fresh_until: fetched_at + fresh_for(life, fastrand::f64()),
         })
     }
 }
 
-/// RFC 6749, section 5.1, as far as it is used.
+/// Token response of RFC 6749, section 5.1, as far as it is used.
 #[derive(Deserialize)]
 struct Grant {
     access_token: String,
@@ -120,7 +123,7 @@ struct Grant {
     expires_in: serde_json::Value,
 }
 
-/// The token and its life, if there is one and it can be sent.
+/// Returns the token and its life, if the body has a token that can be sent.
 fn read(body: &[u8]) -> Option<(HeaderValue, Duration)> {
     let grant: Grant = serde_json::from_slice(body).ok()?;
     let fits = |byte: u8| byte.is_ascii_graphic();
@@ -133,12 +136,12 @@ fn read(body: &[u8]) -> Option<(HeaderValue, Duration)> {
     Some((header, life.unwrap_or(LIFE_UNSAID)))
 }
 
-/// How much of its life a token is used for: up to the margin, or a little less, so that what was
-/// fetched together is not renewed together. `roll` is chance, 0 to 1.
-fn fresh_for(life: Duration, roll: f64) -> Duration {
+/// Returns the part of its life for which a token is used: up to the margin, or a little less, so that tokens that were
+/// fetched together are not renewed together. `jitter` is a random number from 0 to 1.
+fn fresh_for(life: Duration, jitter: f64) -> Duration {
     let life = life.min(LIFE_MAX);
     let margin = (life / 10).min(MARGIN_MAX);
-    life - margin - (margin / 2).mul_f64(roll)
+    life - margin - (margin / 2).mul_f64(jitter)
 }
 
 #[cfg(test)]
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_token_is_given_up_before_it_expires() {
-        let secs = |life, roll| fresh_for(Duration::from_secs(life), roll).as_secs();
+        let secs = |life, jitter| fresh_for(Duration::from_secs(life), jitter).as_secs();
         assert_eq!(secs(3599, 0.0), 3539);
         assert_eq!(secs(3599, 1.0), 3509);
         assert_eq!(secs(100, 0.0), 90);

@@ -1,4 +1,4 @@
-//! Folding the WAL into the file, beside the writer.
+//! Checkpoints of the WAL, beside the writer.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::store::checkpoint::{self, Written};
 use crate::store::writer::BEGIN;
 
-/// How many pages of the WAL are in the file by now. Does nothing else.
+/// Reports the number of pages of the WAL that are in the file by now. Does nothing else.
 const FOLDED: &str = "PRAGMA wal_checkpoint(NOOP)";
 
 impl House {
@@ -34,7 +34,7 @@ async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
     let house = House::new().await;
     house.take_many(0..900).await;
     assert_eq!(house.folded().await, 0, "there was no reason yet");
-    // No further, since what is written after a checkpoint may begin the WAL anew.
+    // No further, since writes after a checkpoint may restart the WAL.
     house.take_many(900..1000).await;
     let deadline = Instant::now() + Duration::from_secs(60);
     while house.folded().await == 0 {
@@ -45,7 +45,7 @@ async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
     assert_eq!(house.number("SELECT count(*) FROM deliveries").await, 1000);
 }
 
-/// A write that is under way on its own connection stands for whatever keeps it from folding.
+/// An open write on a connection of its own stands for every cause that keeps a checkpoint from succeeding.
 #[tokio::test]
 async fn folding_that_fails_is_told_of_and_tried_again_without_a_further_write() {
     let house = House::new().await;

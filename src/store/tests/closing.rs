@@ -1,31 +1,31 @@
-//! Giving up orders that are closed, and the old answers of those that are not.
+//! Pruning of orders that are closed, and of the old fetches of those that are not.
 
 use super::*;
 
-/// How long a final state is looked at once more after it was confirmed.
+/// Time after its confirmation at which a final state is fetched once more.
 const DAY: i64 = 24 * 3600;
 
 impl House {
-    /// Sinch is asked about the order and shows this.
+    /// Fetches the order; Sinch shows this.
     async fn asks(&self, order: &str, state: State, updated: i64, secs: i64) {
-        let known = self.store.ask_now(key(order), at(secs)).await;
+        let known = self.store.request_fetch(key(order), at(secs)).await;
         assert_eq!(known, Ok(true));
         for claim in self.claim(secs).await {
             if claim.key == key(order) {
-                self.settle(&claim, shows(state, updated), secs).await;
+                self.record(&claim, shows(state, updated), secs).await;
             }
         }
     }
 
-    /// A callback comes, and Sinch bears it out, then and a day later: the order is closed.
+    /// Closes the order: a callback comes, and Sinch confirms it, then and a day later.
     async fn close_order(&self, order: &str, event: &str, secs: i64) {
         let event = delivery(event, order, State::Completed, secs);
         self.accept(event).await;
-        self.look(secs).await;
+        self.process(secs).await;
         for secs in [secs + 60, secs + 60 + DAY] {
             self.asks(order, State::Completed, secs - 60, secs).await;
         }
-        assert_eq!(self.history(order).await.order.ask_at, None);
+        assert_eq!(self.history(order).await.order.fetch_at, None);
     }
 
     async fn is_known(&self, order: &str) -> bool {
@@ -51,33 +51,36 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
     let asked = 160 + DAY;
-    house.clear_all(Time(at(asked + 5000).0 - 1)).await;
+    house.prune_all(Time(at(asked + 5000).0 - 1)).await;
     let history = house.history("o1").await;
     assert_eq!(history.deliveries.len(), 0);
-    assert_eq!((history.answers.len(), history.transitions.len()), (2, 2));
+    assert_eq!((history.fetches.len(), history.transitions.len()), (2, 2));
 
-    let cleared = Cleared {
+    let pruned = Pruned {
         taken: 5,
         orders: 1,
-        ..Cleared::default()
+        ..Pruned::default()
     };
-    assert_eq!(house.clear_all(at(asked + 5000)).await, [cleared]);
+    assert_eq!(house.prune_all(at(asked + 5000)).await, [pruned]);
     assert!(!house.is_known("o1").await);
     for sql in [
-        "SELECT count(*) FROM answers",
+        "SELECT count(*) FROM fetches",
         "SELECT count(*) FROM transitions",
         "SELECT sum(orders) FROM state_counts",
     ] {
         assert_eq!(house.number(sql).await, 0, "{sql}");
     }
 
-    // What comes now makes it known anew, and Sinch is asked.
+    // A callback that comes now makes the order known again, and it is fetched.
     let again = delivery("e2", "o1", State::Completed, asked + 6000);
     assert_eq!(house.accept(again).await, Accepted::New);
-    let looked = house.look(asked + 6000).await.looked;
-    assert!(looked[0].verdict.contains("first news"), "{looked:?}");
+    let processed = house.process(asked + 6000).await.processed;
+    assert!(
+        processed[0].decision.contains("first event"),
+        "{processed:?}"
+    );
     assert_eq!(house.claim(asked + 6001).await.len(), 1);
-    assert_eq!(house.clear_all(at(asked + 9_000)).await.len(), 1);
+    assert_eq!(house.prune_all(at(asked + 9_000)).await.len(), 1);
     assert!(house.is_known("o1").await);
 }
 
@@ -92,7 +95,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
     }
     let hint = "[{\"state\":\"BLOCKED\",\"said_at\":1,\"heard_at\":1}]";
     for (order, set) in [
-        ("due", "ask_at = 1".to_owned()),
+        ("due", "fetch_at = 1".to_owned()),
         ("leased", "lease = 1, leased_until_at = 1".to_owned()),
         ("hinted", format!("hints = '{hint}', hinted_at = 1")),
         ("doubted", format!("doubts = '{hint}'")),
@@ -112,8 +115,8 @@ async fn what_is_not_closed_is_kept_for_ever() {
     }
     let hinted = house.history("hinted").await.order;
     assert_eq!(hinted.hints, ["BLOCKED"], "is one that the program reads");
-    let cleared = house.clear_all(at(1000 * DAY)).await;
-    assert_eq!(cleared.iter().map(|step| step.orders).sum::<u64>(), 1);
+    let pruned = house.prune_all(at(1000 * DAY)).await;
+    assert_eq!(pruned.iter().map(|step| step.orders).sum::<u64>(), 1);
     for order in orders {
         assert_eq!(house.is_known(order).await, order != "at-rest", "{order}");
     }
@@ -125,18 +128,18 @@ async fn what_is_heard_of_a_closed_order_keeps_it_for_longer() {
     house.close_order("o1", "e1", 100).await;
     let asked = 160 + DAY;
     let heard = asked + 3000;
-    // It agrees with what is confirmed: nobody is asked.
+    // The event agrees with what is confirmed: no fetch is due.
     house
         .accept(delivery("e2", "o1", State::Completed, heard))
         .await;
-    house.look(heard).await;
-    assert_eq!(house.history("o1").await.order.ask_at, None);
-    house.clear_all(Time(at(heard + 5000).0 - 1)).await;
+    house.process(heard).await;
+    assert_eq!(house.history("o1").await.order.fetch_at, None);
+    house.prune_all(Time(at(heard + 5000).0 - 1)).await;
     assert_eq!(house.history("o1").await.deliveries.len(), 0);
-    assert_eq!(house.clear(at(heard + 5000)).await.orders, 1);
+    assert_eq!(house.prune(at(heard + 5000)).await.orders, 1);
 }
 
-/// Deliveries are held up by one before them that came while the clock was ahead.
+/// A delivery that came while the clock was ahead holds up the deliveries after it.
 #[tokio::test]
 async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
     let house = House::new().await;
@@ -149,13 +152,13 @@ async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
     house
         .edit("DELETE FROM deliveries WHERE event = 'e2'")
         .await;
-    let cleared = house.clear_all(at(5 * DAY)).await;
-    assert_eq!(cleared.len(), 1);
-    assert_eq!((cleared[0].deliveries, cleared[0].orders), (0, 1));
+    let pruned = house.prune_all(at(5 * DAY)).await;
+    assert_eq!(pruned.len(), 1);
+    assert_eq!((pruned[0].deliveries, pruned[0].orders), (0, 1));
     assert!(house.is_known("o1").await && !house.is_known("o2").await);
 
-    let cleared = house.clear_all(at(ahead + 1000)).await;
-    assert_eq!(cleared.iter().map(|step| step.orders).sum::<u64>(), 1);
+    let pruned = house.prune_all(at(ahead + 1000)).await;
+    assert_eq!(pruned.iter().map(|step| step.orders).sum::<u64>(), 1);
     assert!(!house.is_known("o1").await);
 }
 
@@ -166,10 +169,10 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
     house
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
-             INSERT INTO orders (id, project, name, first_seen_at, asked_at, confirmed_state, updated_at,
+             INSERT INTO orders (id, project, name, first_seen_at, fetched_at, confirmed_state, updated_at,
                  shown_at, confirmed_at)
              SELECT n, 1, 'o' || n, 1, n, 'REJECTED', 1, 1, 1 FROM n;
-             INSERT INTO answers (order_id, asked_at, finding) SELECT id, 1, 'x' FROM orders;
+             INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 1, 'x' FROM orders;
              INSERT INTO transitions (order_id, at, to_state, confirmed, said_at, cause)
              SELECT id, 1, 'REJECTED', 1, 1, 'x' FROM orders;
              WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
@@ -177,9 +180,9 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
              SELECT 100, 1, 'REJECTED', 1, 1, 'x' FROM n;",
         )
         .await;
-    let steps = house.clear_all(at(9000)).await;
+    let steps = house.prune_all(at(9000)).await;
     let taken: Vec<usize> = steps.iter().map(|step| step.taken).collect();
-    // The first steps go over all answers, too, which are among the newest.
+    // The first steps go over all fetches, too, which are among the newest.
     assert_eq!(taken[..4], [256, 45 + 192, 105, 2003], "{taken:?}");
     assert!(taken[4..].iter().all(|taken| *taken <= 256), "{taken:?}");
     assert_eq!(taken.iter().sum::<usize>(), 301 + 900 + 2003, "{taken:?}");
@@ -196,36 +199,36 @@ async fn old_answers_go_but_for_the_newest_of_each_order() {
             .accept(delivery(event, order, State::InReview, 10))
             .await;
     }
-    house.look(10).await;
+    house.process(10).await;
     house.asks("seldom", State::InReview, 10, 20).await;
     for n in 0..30 {
         house.asks("often", State::InReview, 10, 100 + 10 * n).await;
     }
-    let answers = async |order: &str| house.history(order).await.answers;
-    assert_eq!(house.clear_all(at(1019)).await.len(), 1, "the deliveries");
-    assert_eq!(answers("often").await.len(), 30);
-    // The two oldest are due, and the other's only one, which stays.
-    let cleared = house.clear(at(1110)).await;
-    assert_eq!((cleared.taken, cleared.answers), (3, 2));
-    house.clear_all(at(2000)).await;
-    let left = answers("often").await;
+    let fetches = async |order: &str| house.history(order).await.fetches;
+    assert_eq!(house.prune_all(at(1019)).await.len(), 1, "the deliveries");
+    assert_eq!(fetches("often").await.len(), 30);
+    // The two oldest fetches of `often` are due, and the only one of `seldom`, which stays.
+    let pruned = house.prune(at(1110)).await;
+    assert_eq!((pruned.taken, pruned.fetches), (3, 2));
+    house.prune_all(at(2000)).await;
+    let left = fetches("often").await;
     assert_eq!(left.len(), 10);
-    assert_eq!(left[0].asked_at, at(300), "the newest ten");
-    assert_eq!(left[9].asked_at, at(390), "the newest ten");
-    assert_eq!(answers("seldom").await.len(), 1);
+    assert_eq!(left[0].fetched_at, at(300), "the newest ten");
+    assert_eq!(left[9].fetched_at, at(390), "the newest ten");
+    assert_eq!(fetches("seldom").await.len(), 1);
 
-    // The ten go when there are ten newer ones, though the mark has passed them.
+    // The ten are removed when there are ten newer ones, though the mark has passed them.
     for n in 0..12 {
         house
             .asks("often", State::InReview, 10, 3000 + 10 * n)
             .await;
     }
-    house.clear_all(at(3999)).await;
-    assert_eq!(answers("often").await.len(), 22);
-    house.clear_all(at(4000)).await;
-    assert_eq!(answers("often").await.len(), 11);
-    house.clear_all(at(9000)).await;
-    assert_eq!(answers("often").await[0].asked_at, at(3020));
+    house.prune_all(at(3999)).await;
+    assert_eq!(fetches("often").await.len(), 22);
+    house.prune_all(at(4000)).await;
+    assert_eq!(fetches("often").await.len(), 11);
+    house.prune_all(at(9000)).await;
+    assert_eq!(fetches("often").await[0].fetched_at, at(3020));
 }
 
 /// An id that is given out again must not lie behind the mark.
@@ -233,18 +236,23 @@ async fn old_answers_go_but_for_the_newest_of_each_order() {
 async fn answers_that_come_after_all_others_went_are_gone_over() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
-    house.clear_all(at(3 * DAY)).await;
-    assert_eq!(house.number("SELECT count(*) FROM answers").await, 0);
-    assert_eq!(house.number("SELECT answers_to FROM service").await, 0);
+    house.prune_all(at(3 * DAY)).await;
+    assert_eq!(house.number("SELECT count(*) FROM fetches").await, 0);
+    assert_eq!(
+        house
+            .number("SELECT fetches_pruned_through FROM service")
+            .await,
+        0
+    );
     house
         .accept(delivery("e2", "o2", State::InReview, 4 * DAY))
         .await;
-    house.look(4 * DAY).await;
+    house.process(4 * DAY).await;
     for n in 0..12 {
         house.asks("o2", State::InReview, 10, 4 * DAY + n).await;
     }
-    house.clear_all(at(5 * DAY)).await;
-    assert_eq!(house.history("o2").await.answers.len(), 10);
+    house.prune_all(at(5 * DAY)).await;
+    assert_eq!(house.history("o2").await.fetches.len(), 10);
 }
 
 #[tokio::test]
@@ -254,36 +262,36 @@ async fn closed_orders_and_old_answers_are_never_searched_for() {
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let by_order =
         |table: &str| format!("SEARCH {table} USING COVERING INDEX {table}_order (order_id=?)");
-    let beyond = |rest: &str| format!("SEARCH answers USING INTEGER PRIMARY KEY (rowid>?{rest})");
+    let beyond = |rest: &str| format!("SEARCH fetches USING INTEGER PRIMARY KEY (rowid>?{rest})");
     let plans = [
-        (retain::OLD_ANSWERS, vec![beyond("")]),
+        (prune::OLD_FETCHES, vec![beyond("")]),
         (
-            retain::REMOVE_ANSWERS,
+            prune::REMOVE_FETCHES,
             vec![
-                "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
+                "SEARCH fetches USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
                 beyond(" AND rowid<?"),
-                "SEARCH old USING COVERING INDEX answers_order (order_id=? AND id<?)".to_owned(),
-                by_order("answers"),
+                "SEARCH old USING COVERING INDEX fetches_order (order_id=? AND id<?)".to_owned(),
+                by_order("fetches"),
             ],
         ),
         (
-            retain::CLOSED,
+            prune::CLOSED,
             vec![
                 "SEARCH orders USING INDEX orders_closed (closed_at>?)".to_owned(),
                 by_order("deliveries"),
-                by_order("answers"),
+                by_order("fetches"),
                 by_order("transitions"),
             ],
         ),
-        (retain::REMOVE_ORDERS[0], vec![by_order("answers")]),
-        (retain::REMOVE_ORDERS[1], vec![by_order("transitions")]),
+        (prune::REMOVE_ORDERS[0], vec![by_order("fetches")]),
+        (prune::REMOVE_ORDERS[1], vec![by_order("transitions")]),
         (
-            retain::REMOVE_ORDERS[2],
-            // SQLite looks by itself whether something still refers to the order.
+            prune::REMOVE_ORDERS[2],
+            // SQLite itself checks that nothing refers to the order any more.
             vec![
                 "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
                 by_order("transitions"),
-                by_order("answers"),
+                by_order("fetches"),
                 by_order("deliveries"),
             ],
         ),
@@ -293,7 +301,7 @@ async fn closed_orders_and_old_answers_are_never_searched_for() {
         let query = sqlx::query(sqlx::AssertSqlSafe(explain));
         let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let tables = ["answers", "transitions", "orders", "deliveries", "old"];
+        let tables = ["fetches", "transitions", "orders", "deliveries", "old"];
         let steps: Vec<&String> = plan
             .iter()
             .filter(|step| {

@@ -1,4 +1,4 @@
-//! An order whose every column has a value of its own, written and read by every path: columns that are swapped show.
+//! Swapped columns: an order with a value of its own in every column is written and read by every path.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,12 @@ use crate::store::rows::{self, StoredOrder, order_text};
 use crate::store::unreadable;
 
 /// An order whose times are the numbers that follow this one.
-fn order(base: i64, ask_at: Option<i64>, parked: Option<&str>, states: [State; 5]) -> StoredOrder {
+fn order(
+    base: i64,
+    fetch_at: Option<i64>,
+    parked: Option<&str>,
+    states: [State; 5],
+) -> StoredOrder {
     let [confirmed, provisional, hint, doubt, tie] = states;
     let time = |n| Time(base + n);
     let claim = |state, n| Hint {
@@ -43,17 +48,17 @@ fn order(base: i64, ask_at: Option<i64>, parked: Option<&str>, states: [State; 5
                 since: time(14),
             }),
             missing_since: Some(time(15)),
-            asked_at: Some(time(16)),
-            ask_at: ask_at.map(Time),
+            fetched_at: Some(time(16)),
+            fetch_at: fetch_at.map(Time),
             attempts: (base + 17) as u32,
-            wished_at: Some(time(18)),
+            fetch_requested_at: Some(time(18)),
             parked: parked.map(str::to_owned),
             first_seen_at: Time(19),
         },
     }
 }
 
-/// The columns that [`order`] fills, with what it puts there.
+/// Columns that [`order`] fills, with their values.
 fn cells(of: &StoredOrder) -> Vec<(&'static str, String)> {
     let order = &of.order;
     let confirmed = order.confirmed.as_ref().expect("is confirmed");
@@ -83,10 +88,10 @@ fn cells(of: &StoredOrder) -> Vec<(&'static str, String)> {
         ("leased_until_at", time(Some(until))),
         ("heard_at", time(of.heard_at)),
         ("first_seen_at", time(Some(order.first_seen_at))),
-        ("ask_at", time(order.ask_at)),
-        ("asked_at", time(order.asked_at)),
+        ("fetch_at", time(order.fetch_at)),
+        ("fetched_at", time(order.fetched_at)),
         ("attempts", order.attempts.to_string()),
-        ("wished_at", time(order.wished_at)),
+        ("fetch_requested_at", time(order.fetch_requested_at)),
         ("parked", order.parked.clone().unwrap_or("NULL".to_owned())),
         ("confirmed_state", confirmed.state.to_string()),
         ("updated_at", time(Some(confirmed.updated_at))),
@@ -105,9 +110,9 @@ fn cells(of: &StoredOrder) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What a look may change.
-const LOOKED: [&str; 9] = [
-    "ask_at",
+/// Columns that processing may change.
+const PROCESSED: [&str; 9] = [
+    "fetch_at",
     "attempts",
     "parked",
     "provisional_state",
@@ -129,7 +134,7 @@ impl House {
         (house, db)
     }
 
-    /// The text of a query's only cell.
+    /// Text of a query's only cell.
     async fn cell(&self, sql: String) -> String {
         let row = sqlx::query(AssertSqlSafe(sql))
             .fetch_one(&mut *self.moment().await)
@@ -170,8 +175,8 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     let (house, _) = House::with_an_order().await;
     let one = order(100, Some(120), None, STATES);
     let mut values = BTreeSet::new();
-    // What tells which order it is, and what was last reported of it.
-    let mut columns = BTreeSet::from(["id", "project", "name", "alarm"]);
+    // Columns that identify the order, and the alert that was last reported.
+    let mut columns = BTreeSet::from(["id", "project", "name", "alert_reported"]);
     for (column, value) in cells(&one) {
         assert!(values.insert(value.clone()), "{column}: {value} is taken");
         columns.insert(column);
@@ -183,9 +188,9 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
 
 #[tokio::test]
 async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
-    for (ask_at, parked) in [(Some(120), None), (None, Some("why"))] {
+    for (fetch_at, parked) in [(Some(120), None), (None, Some("why"))] {
         let (house, mut db) = House::with_an_order().await;
-        let written = order(100, ask_at, parked, STATES);
+        let written = order(100, fetch_at, parked, STATES);
         rows::write(&mut db, std::slice::from_ref(&written))
             .await
             .expect("writes");
@@ -207,8 +212,8 @@ async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
             (row.hints, row.doubts),
             (vec!["CREATED"], vec!["COMPLETED"])
         );
-        assert_eq!(row.asked_at, written.order.asked_at);
-        assert_eq!(row.ask_at, written.order.ask_at);
+        assert_eq!(row.fetched_at, written.order.fetched_at);
+        assert_eq!(row.fetch_at, written.order.fetch_at);
         assert_eq!(row.attempts, written.order.attempts);
         assert_eq!(row.parked, written.order.parked);
         assert_eq!(row.first_seen_at, written.order.first_seen_at);
@@ -225,13 +230,13 @@ async fn a_look_writes_its_columns_and_no_others() {
     let mut others = STATES;
     others.rotate_left(1);
     let after = order(200, None, Some("why"), others);
-    rows::write_looked(&mut db, std::slice::from_ref(&after))
+    rows::write_processed(&mut db, std::slice::from_ref(&after))
         .await
         .expect("writes");
     let cells = cells(&before).into_iter().zip(cells(&after));
     let expected = cells.map(|(before, after)| {
-        let is_looked = LOOKED.contains(&before.0);
-        if is_looked { after } else { before }
+        let is_processed = PROCESSED.contains(&before.0);
+        if is_processed { after } else { before }
     });
     house.has(&expected.collect::<Vec<_>>()).await;
 }

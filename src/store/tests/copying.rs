@@ -1,4 +1,4 @@
-//! Copies of the database: what is told of them, and what is left behind.
+//! Copies of the database: reports about them, and files that are left behind.
 
 use sqlx::Executor;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
 
-/// Changes a file that nobody has open.
+/// Changes a file that no process has open.
 async fn change(path: &Path, sql: &'static str) {
     let url = format!("sqlite://{}", path.display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
@@ -22,10 +22,10 @@ async fn closed() -> (TempDir, PathBuf) {
         house.accept(event).await;
     }
     for _ in 0..5 {
-        house.look(20).await;
+        house.process(20).await;
     }
     for claim in house.claim(30).await {
-        house.settle(&claim, shows(State::Blocked, 25), 40).await;
+        house.record(&claim, shows(State::Blocked, 25), 40).await;
     }
     let path = house.path();
     let House {
@@ -39,7 +39,7 @@ async fn closed() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A row that breaks a rule, in each way and table that can be, and what is said of it.
+/// Rows that break a rule, in each way and table that can be, and the report about each.
 const FLAWS: [(&str, &str); 8] = [
     ("UPDATE projects SET name = ''", "row 1 of projects breaks"),
     (
@@ -55,14 +55,14 @@ const FLAWS: [(&str, &str); 8] = [
         "row 3 of deliveries breaks",
     ),
     (
-        "UPDATE transitions SET cause = cause, told = 1, took = NULL WHERE id = 2",
+        "UPDATE transitions SET cause = cause, announced = 1, latency_us = NULL WHERE id = 2",
         "row 2 of transitions breaks",
     ),
     (
-        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at     INTEGER NOT NULL', \
-         'first_seen_at     ANY') WHERE name = 'orders'; PRAGMA writable_schema = RESET; \
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at      INTEGER NOT NULL', \
+         'first_seen_at      ANY') WHERE name = 'orders'; PRAGMA writable_schema = RESET; \
          UPDATE orders SET first_seen_at = 'then' WHERE id = 5; PRAGMA writable_schema = ON; \
-         UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at     ANY', 'first_seen_at     INTEGER NOT NULL') \
+         UPDATE sqlite_schema SET sql = replace(sql, 'first_seen_at      ANY', 'first_seen_at      INTEGER NOT NULL') \
          WHERE name = 'orders'; PRAGMA writable_schema = RESET",
         "row 5 of orders breaks",
     ),
@@ -117,7 +117,7 @@ async fn a_database_that_no_start_takes_is_refused() {
     assert!(!copy.exists() && !new.exists());
 }
 
-/// A command that was killed leaves its folder, and the next one removes it, but never one of somebody else.
+/// A command that was killed leaves its folder. The next one removes it, but never a folder in use.
 #[tokio::test]
 async fn what_a_killed_command_left_is_removed_by_the_next() {
     let (folder, path) = closed().await;
@@ -148,7 +148,7 @@ async fn what_a_killed_command_left_is_removed_by_the_next() {
     }
 }
 
-/// A backup is only read: whatever other names it has, and whatever of it is not finished.
+/// A backup is only read, even if it has other names or an unfinished transaction.
 #[tokio::test]
 async fn a_backup_may_have_other_names() {
     let (folder, path) = closed().await;
@@ -160,14 +160,14 @@ async fn a_backup_may_have_other_names() {
     assert!(error.to_string().contains("several names"), "{error}");
 }
 
-/// What SQLite was about to write when the machine stopped: some pages are of the new state, and some of the old.
+/// State of the file when the machine stopped during a write: some pages are of the new state, and some of the old.
 #[tokio::test]
 async fn what_a_backup_has_unfinished_is_undone() {
     let (folder, path) = closed().await;
     change(&path, "PRAGMA journal_mode = DELETE").await;
     let url = format!("sqlite://{}", path.display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    db.execute("PRAGMA cache_size = 2; BEGIN; DELETE FROM state_counts; UPDATE deliveries SET verdict = 'other'; DELETE FROM service")
+    db.execute("PRAGMA cache_size = 2; BEGIN; DELETE FROM state_counts; UPDATE deliveries SET decision = 'other'; DELETE FROM service")
         .await
         .expect("changes");
     let torn = folder.path().join("torn.db");
@@ -196,16 +196,16 @@ async fn what_a_backup_has_unfinished_is_undone() {
     assert!(is_torn, "the control: without its journal");
 }
 
-/// How many deliveries have another verdict.
+/// Counts the deliveries that have another decision.
 async fn others(path: &Path) -> i64 {
     let url = format!("sqlite://{}", path.display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let sql = "SELECT count(*) FROM deliveries WHERE verdict = 'other'";
+    let sql = "SELECT count(*) FROM deliveries WHERE decision = 'other'";
     let row = sqlx::query(sql).fetch_one(&mut db).await;
     row.expect("reads").get(0)
 }
 
-/// That a log is missing shows at a file that was not closed and has none.
+/// A missing log is noticed in a file that was not closed and has none.
 #[tokio::test]
 async fn a_backup_that_was_copied_without_its_log_is_told_of() {
     let (folder, path) = closed().await;

@@ -1,11 +1,11 @@
-//! Other hands on the database's files.
+//! Changes that other programs make to the database's files.
 
 use std::fs::{File, remove_file, rename};
 use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// What somebody may do to a file.
+/// Change that another program may make to a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Deed {
     Removed,
@@ -13,7 +13,7 @@ enum Deed {
     Emptied,
     Cut,
     Replaced,
-    /// By the log of another database that has taken so many events: the file stays the same.
+    /// Overwritten by the log of another database with this many events: the file stays the same.
     Overwritten(u32),
 }
 
@@ -47,8 +47,8 @@ impl Deed {
     }
 }
 
-/// Everything that can be done to each file, but for what the system itself stops: where the `-shm` is cut, the process
-/// is killed at its next look into it.
+/// Every change to each file, except those that the system itself stops: where the `-shm` is cut, the process is killed
+/// at its next access to it.
 const DEEDS: [(&str, &[Deed]); 3] = {
     use Deed::*;
     [
@@ -76,13 +76,13 @@ async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
         for deed in deeds {
             for refused in [false, true] {
                 let case = format!("house.db{suffix} {deed:?}, a refused write: {refused}");
-                tried(suffix, *deed, refused, &case).await;
+                attempt(suffix, *deed, refused, &case).await;
             }
         }
     }
 }
 
-async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
+async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     let house = House::new().await;
     let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
     for n in 0..5 {
@@ -93,11 +93,12 @@ async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
         project: id("nobodys"),
         ..order(7)
     };
-    // Both are in the queue before the writer gets to it.
+    // Both are in the queue before the writer handles it.
     let store = house.store.clone();
-    let (other, good) = match refused {
-        true => tokio::join!(store.accept(foreign), store.accept(order(6))),
-        false => tokio::join!(store.accept(order(7)), store.accept(order(6))),
+    let (other, good) = if refused {
+        tokio::join!(store.accept(foreign), store.accept(order(6)))
+    } else {
+        tokio::join!(store.accept(order(7)), store.accept(order(6)))
     };
     for outcome in [other, good] {
         assert!(
@@ -112,17 +113,17 @@ async fn tried(suffix: &str, deed: Deed, refused: bool, case: &str) {
     assert!(reason.contains(&name), "{case}: {reason}");
     let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
     if suffix == "-wal" && is_whole {
-        // Nobody finds the log any more, but all of it was there: it is in the database by now.
+        // No path leads to the log any more, but all of it was there: it is in the database by now.
         remove_file(place::beside(&house.folder.path().join("house.db"), "-wal")).ok();
         let house = House::open(house.folder).await;
-        house.look(20).await;
+        house.process(20).await;
         for n in 0..5 {
             assert_eq!(house.history(&format!("o{n}")).await.deliveries.len(), 1);
         }
     }
 }
 
-/// What SQLite and its tools may do to the files is no reason to stop.
+/// Changes that SQLite and its tools may make to the files are no reason to stop.
 #[tokio::test]
 async fn a_log_that_is_begun_anew_is_no_alarm() {
     let house = House::new().await;
@@ -147,7 +148,7 @@ async fn a_log_that_is_begun_anew_is_no_alarm() {
         .await;
     db.close().await.expect("closes");
     let house = house.again().await;
-    house.look(20).await;
+    house.process(20).await;
     assert_eq!(house.history("o1").await.deliveries.len(), 21);
 }
 
@@ -172,7 +173,7 @@ async fn crashed() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Each way in which a log may have lost its database, and whatever is done then: the log stays as it is.
+/// Each way in which a log may have lost its database: whichever command runs then, the log stays as it is.
 #[tokio::test]
 async fn a_log_without_its_database_is_never_thrown_away() {
     let lost = [
@@ -229,7 +230,8 @@ async fn a_log_without_its_database_is_never_thrown_away() {
     }
 }
 
-/// By whichever name, and whatever became of the lock's file, nobody else gets at a database that is held.
+/// No other process opens a database that is held: by none of its names, and not when the lock's file was removed or
+/// replaced.
 #[tokio::test]
 async fn nobody_gets_at_a_database_that_is_held() {
     let house = House::new().await;
@@ -264,7 +266,7 @@ async fn nobody_gets_at_a_database_that_is_held() {
         .await;
 }
 
-/// Neither holding a place nor a check leaves anything there.
+/// Neither holding a place nor a check leaves a file there.
 #[tokio::test]
 async fn what_is_tried_leaves_no_trace() {
     let names = |folder: &Path| {
@@ -285,7 +287,7 @@ async fn what_is_tried_leaves_no_trace() {
         names(folder.path())
     );
 
-    // A log that is full is not even folded in; one that is empty may go.
+    // A full log is not even checkpointed; an empty one may go.
     let (folder, path) = crashed().await;
     let read = |suffix| std::fs::read(place::beside(&path, suffix)).expect("can be read");
     let before = (names(folder.path()), read(""), read("-wal"));

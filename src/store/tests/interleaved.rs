@@ -6,19 +6,19 @@ use super::*;
 
 const ORDERS: [&str; 3] = ["o1", "o2", "o3"];
 
-/// How many steps a course has.
+/// Number of steps of a course.
 const STEPS: i64 = 120;
 
-/// The claims that somebody holds: leases that have run out, too.
+/// Claims that are held, also those whose leases have run out.
 type Held = Vec<Claim>;
 
 impl House {
-    /// Takes any step, at this second.
+    /// Takes a random step, at this second.
     async fn step(&self, chance: &mut Rng, held: &mut Held, n: i64, secs: i64) {
         let order = ORDERS[chance.usize(..ORDERS.len())];
         match chance.u8(..11) {
             0 => {
-                let known = self.store.ask_now(key(order), at(secs)).await;
+                let known = self.store.request_fetch(key(order), at(secs)).await;
                 known.expect("writes");
             }
             1 => {
@@ -32,23 +32,23 @@ impl House {
             2 | 3 => {
                 let state = State::ALL[chance.usize(..State::ALL.len())];
                 let said = secs - chance.i64(-20..20);
-                let mut news = delivery(&format!("e{n}"), order, state, said);
-                news.received_at = at(secs);
-                self.accept(news).await;
+                let mut pending = delivery(&format!("e{n}"), order, state, said);
+                pending.received_at = at(secs);
+                self.accept(pending).await;
             }
             4 => {
-                self.look(secs).await;
+                self.process(secs).await;
             }
             5 | 6 => {
                 let turn = if chance.bool() {
-                    Turn::Urgent
+                    ClaimOrder::Urgent
                 } else {
-                    Turn::Oldest
+                    ClaimOrder::Oldest
                 };
                 held.extend(self.claim_some(2, turn, secs).await);
             }
             7 if !held.is_empty() => {
-                // Now and then it stays, and comes again: a holder that is late.
+                // Now and then the claim stays, and comes again: its holder is late.
                 let place = chance.usize(..held.len());
                 let claim = held[place].clone();
                 if chance.bool() {
@@ -67,15 +67,15 @@ impl House {
                     0 => Ok(Answer::NotFound),
                     _ => shows(state, secs - chance.i64(-5..20)),
                 };
-                // Twice in one batch: whoever comes second is late.
+                // Twice in one batch: the second is late.
                 let outcomes = [
                     outcome(&claim, result.clone(), secs),
                     outcome(&claim, result, secs),
                 ];
-                self.store.settle(outcomes.into()).await.expect("writes");
+                self.store.record(outcomes.into()).await.expect("writes");
             }
             9 => {
-                self.clear(at(secs)).await;
+                self.prune(at(secs)).await;
             }
             10 => {
                 let limits = Limits {
@@ -85,22 +85,22 @@ impl House {
                 };
                 let found = self
                     .store
-                    .conditions(at(secs), &limits, Which::New, 9)
+                    .alerts(at(secs), &limits, AlertFilter::New, 9)
                     .await;
                 let found = found.expect("reads");
                 self.store.reported(&found).await.expect("writes");
-                let gate = Gate {
+                let circuit = Circuit {
                     failures: chance.u32(..),
                     paused: None,
                 };
-                let kept = self.store.keep_gate(id(PROJECT), gate).await;
+                let kept = self.store.save_circuit(id(PROJECT), circuit).await;
                 kept.expect("writes");
             }
             _ => {}
         }
     }
 
-    /// Everything can be read, and is as the schema has it.
+    /// Asserts that everything can be read, and is as the schema has it.
     async fn is_sound(&self, secs: i64) {
         let filter = OrderFilter {
             limit: 100,
@@ -144,7 +144,7 @@ async fn any_interleaving_leaves_only_rows_that_can_be_read() {
             }
         }
         house.is_sound(secs).await;
-        house.look(secs).await;
+        house.process(secs).await;
         house.claim(secs).await;
         house.again().await.is_sound(secs).await;
     }

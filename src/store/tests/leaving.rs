@@ -1,4 +1,4 @@
-//! What is taken out again, and what is counted of projects that nobody asks about.
+//! Removal of orders and projects, and figures of projects that are not fetched.
 
 use super::*;
 use crate::store::leave;
@@ -27,11 +27,11 @@ impl House {
             projects: projects.collect(),
             ..settings(folder.path().join("house.db"))
         };
-        let (store, gates, writer) = open(&settings).await.expect("opens");
+        let (store, circuits, writer) = open(&settings).await.expect("opens");
         House {
             folder,
             store,
-            gates,
+            circuits,
             writer: tokio::spawn(writer),
         }
     }
@@ -54,7 +54,7 @@ impl House {
     }
 }
 
-/// Five orders of a project that will be left: two are due, one of them with an open claim, one is parked, one is
+/// A project that will be removed, with five orders: two are due, one of them with an open claim, one is parked, one is
 /// BLOCKED for long, and one runs out of time.
 async fn left_behind() -> House {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,8 +67,8 @@ async fn left_behind() -> House {
             WHERE name = 'blocked'",
         "UPDATE orders SET confirmed_state = 'CREATED', updated_at = 1, shown_at = 1, confirmed_at = 1,
             expires_at = 9000000000 WHERE name = 'created'",
-        "UPDATE orders SET parked = 'on purpose', ask_at = NULL WHERE name = 'parked'",
-        "INSERT INTO answers (order_id, asked_at, finding) SELECT id, 20, 'a finding' FROM orders",
+        "UPDATE orders SET parked = 'on purpose', fetch_at = NULL WHERE name = 'parked'",
+        "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'a outcome' FROM orders",
     ] {
         house.edit(sql).await;
     }
@@ -78,7 +78,7 @@ async fn left_behind() -> House {
             ..delivery("e1", "hinted", State::InReview, 30)
         })
         .await;
-    house.look(30).await;
+    house.process(30).await;
     house
 }
 
@@ -90,27 +90,27 @@ fn limits() -> Limits {
     }
 }
 
-/// The figures that somebody would be alarmed by.
+/// Figures that would alert_reported an operator.
 async fn alarming(house: &House) -> Vec<i64> {
     let standing = house.store.standing(at(5000), &limits(), 20).await;
     let standing = standing.expect("reads");
     let summary = standing.summary;
-    let counted: i64 = standing.conditions_counted.iter().map(|(_, n)| n).sum();
-    assert_eq!(standing.conditions.len() as i64, counted);
+    let counted: i64 = standing.alerts_counted.iter().map(|(_, n)| n).sum();
+    assert_eq!(standing.alerts.len() as i64, counted);
     let new = house
         .store
-        .conditions(at(5000), &limits(), Which::New, 20)
+        .alerts(at(5000), &limits(), AlertFilter::New, 20)
         .await;
     vec![
-        summary.orders_to_ask,
-        summary.oldest_ask_at.is_some().into(),
+        summary.orders_due,
+        summary.oldest_due_at.is_some().into(),
         summary.orders_unsettled,
         summary.oldest_unsettled_at.is_some().into(),
         summary.orders_parked,
         counted,
         new.expect("reads").len() as i64,
         summary
-            .orders_not_asked
+            .orders_not_fetched
             .iter()
             .map(|(_, orders)| orders)
             .sum(),
@@ -168,9 +168,9 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     house
         .accept(delivery("e1", "o1", State::InReview, 40))
         .await;
-    house.look(41).await;
-    house.look(41).await;
-    house.look(41).await;
+    house.process(41).await;
+    house.process(41).await;
+    house.process(41).await;
     let held = house.store.holdings(&id(OLD)).await.expect("reads");
     let held = held.expect("is known");
     assert_eq!((held.orders, held.deliveries), (45, 601));
@@ -190,7 +190,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     let old = house.store.history(&old_key("blocked")).await;
     assert!(old.expect("reads").is_none());
     for sql in [
-        "SELECT count(*) FROM answers WHERE order_id NOT IN (SELECT id FROM orders)",
+        "SELECT count(*) FROM fetches WHERE order_id NOT IN (SELECT id FROM orders)",
         "SELECT count(*) FROM transitions WHERE order_id NOT IN (SELECT id FROM orders)",
     ] {
         assert_eq!(house.number(sql).await, 0, "{sql}");
@@ -200,7 +200,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     assert_eq!(house.claim(50).await.len(), 1, "the others go on");
 }
 
-/// News that were read may be dropped before the look has its turn.
+/// Pending deliveries that were read may be dropped before they are processed.
 #[tokio::test]
 async fn a_project_can_be_dropped_under_a_look() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -214,11 +214,20 @@ async fn a_project_can_be_dropped_under_a_look() {
     house
         .accept(delivery("e2", "o1", State::InReview, 10))
         .await;
-    let news = news::read(&house.store.readers, 256).await.expect("reads");
+    let pending = pending::read(&house.store.readers, 256)
+        .await
+        .expect("reads");
     while house.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
-    let report = house.store.write(Write::Look, (request(20), news)).await;
-    assert_eq!(report.expect("looks").looked.len(), 0, "they have changed");
-    assert_eq!(house.look(21).await.looked.len(), 1);
+    let report = house
+        .store
+        .write(Write::Process, (request(20), pending))
+        .await;
+    assert_eq!(
+        report.expect("looks").processed.len(),
+        0,
+        "they have changed"
+    );
+    assert_eq!(house.process(21).await.processed.len(), 1);
     assert_eq!(house.history("o1").await.deliveries.len(), 1);
 }
 
@@ -243,15 +252,15 @@ async fn only_what_nobody_but_an_operator_named_can_be_forgotten() {
     house
         .accept(delivery("e1", "told", State::InReview, 12))
         .await;
-    house.look(13).await;
+    house.process(13).await;
     house
         .accept(delivery("e2", "told-later", State::InReview, 14))
         .await;
     let mut leased = None;
     for claim in house.claim(20).await {
         match claim.key.order.as_str() {
-            "missing" => drop(house.settle(&claim, Ok(Answer::NotFound), 21).await),
-            "shown" => drop(house.settle(&claim, shows(State::InReview, 15), 21).await),
+            "missing" => drop(house.record(&claim, Ok(Answer::NotFound), 21).await),
+            "shown" => drop(house.record(&claim, shows(State::InReview, 15), 21).await),
             "leased" => leased = Some(claim),
             _ => house.store.give_back(claim).await.expect("writes"),
         }
@@ -274,13 +283,13 @@ async fn only_what_nobody_but_an_operator_named_can_be_forgotten() {
         assert_eq!(is_there, expected != Forgot::Gone, "{order}");
     }
     let late = house
-        .settle(
+        .record(
             &leased.expect("was claimed"),
             shows(State::InReview, 15),
             22,
         )
         .await;
-    assert_eq!(late, Settled::Fenced, "an answer brings nothing back");
+    assert_eq!(late, Recorded::Fenced, "an answer brings nothing back");
     assert!(
         house
             .store

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// As many as a request has room for.
+/// Largest number of orders that a request has room for.
 const ORDERS: usize = 150_000;
 
 impl House {
@@ -22,13 +22,13 @@ impl House {
         tokio::spawn(async move { store.watch(request).await })
     }
 
-    /// Accepts callbacks until one is answered while a part of the list is known, and how much that was.
+    /// Accepts callbacks until one is answered while only a part of the list is known; returns the size of that part.
     async fn accept_amid(&self) -> i64 {
         let deadline = Instant::now() + Duration::from_secs(60);
         for n in 0.. {
             assert!(Instant::now() < deadline, "the list is never known in part");
-            let news = delivery(&format!("e{n}"), "order-0", State::InReview, 10);
-            assert_eq!(self.accept(news).await, Accepted::New);
+            let pending = delivery(&format!("e{n}"), "order-0", State::InReview, 10);
+            assert_eq!(self.accept(pending).await, Accepted::New);
             let known = self.known().await;
             assert!(known < ORDERS as i64, "callbacks waited for the whole list");
             if known > 0 {
@@ -56,13 +56,13 @@ async fn a_list_that_was_cut_off_can_be_sent_again() {
     house.accept_amid().await;
     watching.abort();
     assert!(watching.await.is_err_and(|end| end.is_cancelled()));
-    // The part that was on its way is written all the same.
-    house.store.beat(at(11)).await.expect("writes");
+    // The part that was in flight is written all the same.
+    house.store.probe_write(at(11)).await.expect("writes");
     let before = house.known().await;
     assert!(before > 0 && before < ORDERS as i64, "{before}");
     let again = house.watch_many().await.expect("no panic");
     assert_eq!(again.expect("writes"), (ORDERS as u64) - before as u64);
     assert_eq!(house.known().await, ORDERS as i64);
-    let due = "SELECT count(*) FROM orders WHERE ask_at = 10000000 AND first_seen_at = 10000000";
+    let due = "SELECT count(*) FROM orders WHERE fetch_at = 10000000 AND first_seen_at = 10000000";
     assert_eq!(house.number(due).await, ORDERS as i64, "each once");
 }

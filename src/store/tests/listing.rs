@@ -1,23 +1,23 @@
-//! Which orders a list has.
+//! Filters of a listing of orders.
 
 use super::*;
 
-/// Six orders that Sinch has shown, bar the last, in as many ways of being settled or not.
+/// Six orders that Sinch has shown, except for the last, in as many ways of being settled or not.
 async fn orders_of_all_kinds() -> House {
     let house = House::new().await;
     for order in ["settled", "told", "parked", "told-and-parked", "tied"] {
-        let news = delivery(order, order, State::InReview, 10);
-        house.accept(news).await;
+        let pending = delivery(order, order, State::InReview, 10);
+        house.accept(pending).await;
     }
-    house.look(20).await;
+    house.process(20).await;
     for claim in house.claim(40).await {
-        house.settle(&claim, shows(State::InReview, 15), 40).await;
+        house.record(&claim, shows(State::InReview, 15), 40).await;
     }
     for order in ["told", "told-and-parked"] {
-        let news = delivery(&format!("{order}-again"), order, State::Blocked, 50);
-        house.accept(news).await;
+        let pending = delivery(&format!("{order}-again"), order, State::Blocked, 50);
+        house.accept(pending).await;
     }
-    house.look(50).await;
+    house.process(50).await;
     let request = WatchRequest {
         project: id(PROJECT),
         orders: vec![id("never-shown")],
@@ -25,7 +25,7 @@ async fn orders_of_all_kinds() -> House {
     };
     assert_eq!(house.store.watch(request).await, Ok(1));
     for sql in [
-        "UPDATE orders SET parked = 'on purpose', ask_at = NULL WHERE name LIKE '%parked'",
+        "UPDATE orders SET parked = 'on purpose', fetch_at = NULL WHERE name LIKE '%parked'",
         "UPDATE orders SET tie_state = 'BLOCKED', tie_since_at = 1 WHERE name = 'tied'",
     ] {
         house.edit(sql).await;
@@ -33,7 +33,7 @@ async fn orders_of_all_kinds() -> House {
     house
 }
 
-/// The names of the orders in a list.
+/// Names of the orders in a list.
 fn names<'a>(rows: impl IntoIterator<Item = &'a OrderRow>) -> Vec<&'a str> {
     rows.into_iter().map(|row| row.order.as_str()).collect()
 }

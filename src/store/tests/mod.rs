@@ -8,7 +8,6 @@ use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-mod beating;
 mod checkpoints;
 mod closing;
 mod columns;
@@ -21,6 +20,8 @@ mod listing;
 mod moments;
 mod opening;
 mod orders;
+mod priority;
+mod probing;
 mod retaining;
 mod schema;
 mod shrinking;
@@ -28,10 +29,9 @@ mod standing;
 mod taking;
 mod truth;
 mod unreadable;
-mod urgency;
 
 use super::*;
-use crate::order::{Answer, BackOff, Failure, Limits, Rule, Snapshot, State, Status};
+use crate::order::{Answer, Backoff, Failure, Limits, Policy, Snapshot, State, Status};
 
 const PROJECT: &str = "project-1";
 
@@ -50,8 +50,8 @@ fn at(secs: i64) -> Time {
     Time(secs * 1_000_000)
 }
 
-/// A folder for a database, in memory where there is plenty of it: what these tests prove does not hang on a disk, and
-/// thousands of commits need not wait for a busy one.
+/// A folder for a database, in memory where there is plenty of it: what these tests prove does not depend on a disk,
+/// and thousands of commits need not wait for a busy one.
 pub(crate) fn folder() -> TempDir {
     const PLENTY_BYTES: u64 = 4 << 30;
     let memory = Path::new("/dev/shm");
@@ -68,7 +68,7 @@ pub(crate) fn folder() -> TempDir {
 struct House {
     folder: TempDir,
     store: Store,
-    gates: HashMap<Id, Gate>,
+    circuits: HashMap<Id, Circuit>,
     writer: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -89,11 +89,11 @@ impl House {
 
     async fn open(folder: TempDir) -> House {
         let opened = open(&settings(folder.path().join("house.db"))).await;
-        let (store, gates, writer) = opened.expect("opens");
+        let (store, circuits, writer) = opened.expect("opens");
         House {
             folder,
             store,
-            gates,
+            circuits,
             writer: tokio::spawn(writer),
         }
     }
@@ -113,24 +113,24 @@ impl House {
         self.store.accept(delivery).await.expect("is taken")
     }
 
-    async fn look(&self, secs: i64) -> LookReport {
-        self.store.look(request(secs)).await.expect("looks")
+    async fn process(&self, secs: i64) -> ProcessReport {
+        self.store.process(request(secs)).await.expect("looks")
     }
 
     async fn claim(&self, secs: i64) -> Vec<Claim> {
-        self.claim_some(10, Turn::Oldest, secs).await
+        self.claim_some(10, ClaimOrder::Oldest, secs).await
     }
 
-    async fn claim_some(&self, orders_max: u32, turn: Turn, secs: i64) -> Vec<Claim> {
+    async fn claim_some(&self, orders_max: u32, turn: ClaimOrder, secs: i64) -> Vec<Claim> {
         self.claim_beside(&[], orders_max, turn, secs).await
     }
 
-    /// As [`House::claim_some`], with orders set apart.
+    /// Claims as [`House::claim_some`] does, with orders set apart.
     async fn claim_beside(
         &self,
         apart: &[String],
         orders_max: u32,
-        turn: Turn,
+        turn: ClaimOrder,
         secs: i64,
     ) -> Vec<Claim> {
         let request = ClaimRequest {
@@ -144,35 +144,35 @@ impl House {
         self.store.claim(request).await.expect("claims")
     }
 
-    async fn settle(&self, claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Settled {
+    async fn record(&self, claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Recorded {
         let settled = self
             .store
-            .settle([outcome(claim, result, secs)].into())
+            .record([outcome(claim, result, secs)].into())
             .await;
         settled.expect("settles").remove(0)
     }
 
-    /// A look at the tables themselves.
+    /// Begins a read transaction on the tables themselves.
     async fn moment(&self) -> Transaction<'static, Sqlite> {
         self.store.readers.moment().await.expect("reads")
     }
 
-    async fn history(&self, order: &str) -> OrderHistory {
+    async fn history(&self, order: &str) -> OrderDetail {
         let history = self.store.history(&key(order)).await.expect("reads");
         history.expect("is known")
     }
 }
 
-fn outcome(claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Outcome {
-    Outcome {
+fn outcome(claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> FetchResult {
+    FetchResult {
         claim: claim.clone(),
-        asked_at: at(secs),
+        fetched_at: at(secs),
         result,
         healthy: true,
         now: at(secs),
-        roll: 0.5,
-        rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
-        back_off: BackOff {
+        jitter: 0.5,
+        policy: Policy::new(Duration::from_secs(15), Duration::from_secs(300)),
+        backoff: Backoff {
             base: Duration::from_secs(2),
             cap: Duration::from_secs(60),
             attempts_max: 3,
@@ -180,11 +180,11 @@ fn outcome(claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Outcome
     }
 }
 
-fn request(secs: i64) -> LookRequest {
-    LookRequest {
+fn request(secs: i64) -> ProcessRequest {
+    ProcessRequest {
         deliveries_max: 256,
         now: at(secs),
-        rule: Rule::new(Duration::from_secs(15), Duration::from_secs(300)),
+        policy: Policy::new(Duration::from_secs(15), Duration::from_secs(300)),
         api_off: Vec::new(),
     }
 }
@@ -193,7 +193,7 @@ fn delivery(event: &str, order: &str, state: State, secs: i64) -> NewDelivery {
     NewDelivery {
         project: id(PROJECT),
         event_id: Some(event.to_owned()),
-        subject: Subject::Order {
+        subject: DeliveryContent::Order {
             order: id(order),
             status: Status::Known(state),
             said_at: Some(at(secs)),

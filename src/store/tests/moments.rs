@@ -1,5 +1,5 @@
-//! What one answer shows comes from one moment, though orders are confirmed while it is read; and news do not wait
-//! for answers.
+//! Answers to operators: each comes from one moment, though orders are confirmed while it is read, and they do not
+//! delay processing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,24 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::*;
 use crate::store::readers::MOMENTS_MAX;
 
-/// Enough for a torn answer to be all but certain: without a transaction half of such runs show one within the
-/// first ten orders.
+/// Number of orders at which a torn answer is all but certain: without a transaction half of such runs show one within
+/// the first ten orders.
 const ORDERS: i64 = 200;
 
 fn name(n: i64) -> String {
     format!("o{n}")
 }
 
-/// An order shows what its answers and transitions tell, no less and no more.
-fn assert_whole(history: &OrderHistory) {
+/// Asserts that an order shows what its fetches and transitions tell, no less and no more.
+fn assert_whole(history: &OrderDetail) {
     let is_confirmed = history.order.confirmed.is_some();
     let moved = history.transitions.iter().any(|moved| moved.confirmed);
-    assert_eq!(is_confirmed, !history.answers.is_empty(), "{history:?}");
+    assert_eq!(is_confirmed, !history.fetches.is_empty(), "{history:?}");
     assert_eq!(is_confirmed, moved, "{history:?}");
     assert_eq!(is_confirmed, history.order.settled, "{history:?}");
 }
 
-/// Reads until the work is done; the answer counts the reads.
+/// Reads until the work is done; returns the number of reads.
 fn reads<F: Future<Output = ()> + Send + 'static>(
     done: &Arc<AtomicBool>,
     mut read: impl FnMut(i64) -> F + Send + 'static,
@@ -83,13 +83,13 @@ async fn no_answer_is_torn_by_what_is_written_meanwhile() {
     });
 
     for n in 0..ORDERS {
-        let claims = house.claim_some(1, Turn::Oldest, 20).await;
+        let claims = house.claim_some(1, ClaimOrder::Oldest, 20).await;
         let [claim] = claims.as_slice() else {
             panic!("one is due at least")
         };
         assert_eq!(claim.key, key(&name(n)), "in their order");
         newest.store(n, Relaxed);
-        house.settle(claim, shows(State::InReview, 15), 21).await;
+        house.record(claim, shows(State::InReview, 15), 21).await;
     }
     done.store(true, Relaxed);
     for reads in [by_key, by_id, all] {
@@ -101,14 +101,14 @@ async fn no_answer_is_torn_by_what_is_written_meanwhile() {
 #[tokio::test]
 async fn answers_that_take_long_do_not_make_news_wait() {
     let house = House::new().await;
-    let mut answers = Vec::new();
+    let mut fetches = Vec::new();
     for _ in 0..MOMENTS_MAX {
-        answers.push(house.moment().await);
+        fetches.push(house.moment().await);
     }
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    assert_eq!(house.look(20).await.looked.len(), 1);
-    drop(answers);
+    assert_eq!(house.process(20).await.processed.len(), 1);
+    drop(fetches);
     assert_eq!(house.history("o1").await.deliveries.len(), 1);
 }

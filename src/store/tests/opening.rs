@@ -11,15 +11,15 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     house
         .accept(delivery("e2", "o2", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     assert_eq!(house.claim(20).await.len(), 2);
-    let gate = Gate {
+    let circuit = Circuit {
         failures: 4,
         paused: Some((at(99), "429".to_owned())),
     };
     house
         .store
-        .keep_gate(id(PROJECT), gate.clone())
+        .save_circuit(id(PROJECT), circuit.clone())
         .await
         .expect("is kept");
     house
@@ -31,10 +31,10 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     house.writer.await.expect("no panic").expect("a clean end");
     assert!(!wal.exists(), "a clean end leaves one file");
     let house = House::open(house.folder).await;
-    assert_eq!(house.gates[&id(PROJECT)], gate);
+    assert_eq!(house.circuits[&id(PROJECT)], circuit);
     assert_eq!(house.claim(20).await.len(), 2, "the old leases are void");
     assert_eq!(
-        house.look(30).await.looked.len(),
+        house.process(30).await.processed.len(),
         1,
         "what waited still waits"
     );
@@ -42,7 +42,7 @@ async fn a_restart_keeps_everything_and_voids_leases() {
         house
             .accept(delivery("e1", "o1", State::InReview, 10))
             .await,
-        Accepted::Repeat
+        Accepted::Duplicate
     );
 }
 
@@ -110,7 +110,7 @@ async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
             "deliveries_order",
         ),
         (
-            "EXPLAIN QUERY PLAN SELECT id FROM deliveries WHERE id > (SELECT looked_to FROM service) ORDER BY id LIMIT 9",
+            "EXPLAIN QUERY PLAN SELECT id FROM deliveries WHERE id > (SELECT processed_through FROM service) ORDER BY id LIMIT 9",
             "INTEGER PRIMARY KEY",
         ),
         (
@@ -134,10 +134,10 @@ async fn a_claim_reads_no_more_than_it_takes() {
     let house = House::new().await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let urgent = "o USING INDEX orders_urgent (project=? AND urgency=? AND ask_at<?)";
-    let oldest = "o USING INDEX orders_ask (project=? AND ask_at<?)";
+    let urgent = "o USING INDEX orders_priority (project=? AND priority=? AND fetch_at<?)";
+    let oldest = "o USING INDEX orders_due_index (project=? AND fetch_at<?)";
     for (sql, expected) in [
-        (claims::DUE_URGENT, [urgent, urgent].as_slice()),
+        (claims::DUE_BY_PRIORITY, [urgent, urgent].as_slice()),
         (claims::DUE_OLDEST, [oldest].as_slice()),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
@@ -166,10 +166,10 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
         now: at(20),
     };
     house.store.watch(watch).await.expect("is known");
-    let claims = house.claim_some(ORDERS, Turn::Oldest, 4900).await;
+    let claims = house.claim_some(ORDERS, ClaimOrder::Oldest, 4900).await;
     assert_eq!(claims.len(), ORDERS as usize);
     for claim in claims {
-        house.settle(&claim, shows(State::InReview, 10), 4900).await;
+        house.record(&claim, shows(State::InReview, 10), 4900).await;
     }
     let planned = |house: &House| {
         let store = house.store.clone();
@@ -181,7 +181,7 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
             let orders = store.orders(&filter).await.expect("reads").items;
             orders
                 .iter()
-                .filter_map(|order| order.ask_at)
+                .filter_map(|order| order.fetch_at)
                 .collect::<Vec<Time>>()
         }
     };
@@ -189,7 +189,7 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
     let house = house.again().await;
     assert_eq!(planned(&house).await, before, "a clean end changes nothing");
 
-    // Killed: the writer is gone before it can say that all is well.
+    // Killed: the writer is gone before it can note a clean end.
     house.writer.abort();
     assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
     drop(house.store);
@@ -198,12 +198,12 @@ async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
     assert_eq!(after.len(), ORDERS as usize);
     // At 5 a second, from 5000 s on.
     let mut each_second = [0_u32; 200];
-    for ask_at in after {
-        let second = ask_at.since(at(5000)).as_secs() as usize;
-        assert!(ask_at >= at(5000) && ask_at <= at(5200), "{ask_at}");
+    for fetch_at in after {
+        let second = fetch_at.since(at(5000)).as_secs() as usize;
+        assert!(fetch_at >= at(5000) && fetch_at <= at(5200), "{fetch_at}");
         each_second[second.min(199)] += 1;
     }
-    // By chance, so not evenly; but five times the mean is met less than once in 10⁷ runs.
+    // Random, so not evenly; but five times the mean is met less than once in 10⁷ runs.
     let busiest = each_second.iter().max();
     assert!(busiest < Some(&25), "spread out: {each_second:?}");
 }
@@ -214,13 +214,13 @@ async fn a_clock_that_was_set_back_leaves_no_order_waiting_for_days() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     house
         .store
-        .ask_now(key("o1"), at(900_000))
+        .request_fetch(key("o1"), at(900_000))
         .await
         .expect("is known");
     let house = house.again().await;
-    let ask_at = house.history("o1").await.order.ask_at;
-    assert_eq!(ask_at, Some(at(5000 + 25 * 3600)));
+    let fetch_at = house.history("o1").await.order.fetch_at;
+    assert_eq!(fetch_at, Some(at(5000 + 25 * 3600)));
 }

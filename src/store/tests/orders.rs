@@ -1,4 +1,4 @@
-//! Looking at orders and asking about them.
+//! Processing and fetching of orders.
 
 use super::*;
 
@@ -14,9 +14,9 @@ async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
     house
         .accept(delivery("e3", "o2", State::Rejected, 12))
         .await;
-    let report = house.look(20).await;
-    assert_eq!((report.taken, report.looked.len()), (3, 3));
-    assert_eq!(house.look(21).await.taken, 0, "nothing is left");
+    let report = house.process(20).await;
+    assert_eq!((report.taken, report.processed.len()), (3, 3));
+    assert_eq!(house.process(21).await.taken, 0, "nothing is left");
     let history = house.history("o1").await;
     assert_eq!(history.order.state, Some("COMPLETED"));
     assert_eq!(history.order.confirmed, None);
@@ -24,45 +24,47 @@ async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
         history
             .deliveries
             .iter()
-            .all(|d| d.phase == "settled" && d.verdict.is_some())
+            .all(|d| d.phase == "processed" && d.decision.is_some())
     );
     assert_eq!(history.transitions.len(), 2);
 }
 
-/// News are read before the writer has its turn, so two may hold the same.
+/// Pending deliveries are read before the writer's turn, so two runs may hold the same ones.
 #[tokio::test]
 async fn the_same_news_are_settled_once() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    let read = || news::read(&house.store.readers, 256);
-    let [first, second] = [read().await, read().await].map(|news| news.expect("reads"));
+    let read = || pending::read(&house.store.readers, 256);
+    let [first, second] = [read().await, read().await].map(|pending| pending.expect("reads"));
     house
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
-    let look = |news| house.store.write(Write::Look, (request(20), news));
-    assert_eq!(look(first).await.expect("looks").looked.len(), 1);
-    assert_eq!(look(second).await.expect("looks").looked.len(), 0);
+    let process = |pending| house.store.write(Write::Process, (request(20), pending));
+    assert_eq!(process(first).await.expect("looks").processed.len(), 1);
+    assert_eq!(process(second).await.expect("looks").processed.len(), 0);
     assert_eq!(
-        house.look(21).await.looked.len(),
+        house.process(21).await.processed.len(),
         1,
         "what came since is left"
     );
     assert_eq!(house.history("o1").await.transitions.len(), 2);
 }
 
-/// A conflict is inserted after what came later in its batch: between the two, somebody may read the news.
+/// A conflict is inserted after deliveries that came later in its batch: the inbox worker may read between the two.
 #[tokio::test]
 async fn what_comes_among_news_that_were_read_is_not_passed_over() {
     let house = House::new().await;
     let event = |event, secs| delivery(event, "o1", State::InReview, secs);
     house.accept(event("e1", 10)).await;
-    // It uses up a number.
-    assert_eq!(house.accept(event("e1", 10)).await, Accepted::Repeat);
+    // The duplicate uses up a number.
+    assert_eq!(house.accept(event("e1", 10)).await, Accepted::Duplicate);
     house.accept(event("e2", 11)).await;
-    let news = news::read(&house.store.readers, 256).await.expect("reads");
-    assert_eq!(news.taken, 2);
+    let pending = pending::read(&house.store.readers, 256)
+        .await
+        .expect("reads");
+    assert_eq!(pending.taken, 2);
     house
         .edit(
             "INSERT INTO deliveries (id, project, event, received_at, order_name, status, phase, body) \
@@ -70,9 +72,9 @@ async fn what_comes_among_news_that_were_read_is_not_passed_over() {
              FROM deliveries WHERE id = 1",
         )
         .await;
-    let look = house.store.write(Write::Look, (request(20), news));
-    assert_eq!(look.await.expect("looks").looked.len(), 0);
-    assert_eq!(house.look(21).await.looked.len(), 3);
+    let process = house.store.write(Write::Process, (request(20), pending));
+    assert_eq!(process.await.expect("looks").processed.len(), 0);
+    assert_eq!(house.process(21).await.processed.len(), 3);
 }
 
 #[tokio::test]
@@ -87,12 +89,12 @@ async fn a_storm_about_one_order_is_looked_at_in_parts_and_wholly() {
         .accept(delivery("x", "o2", State::InReview, 700))
         .await;
     let parts = [
-        house.look(1000).await,
-        house.look(1000).await,
-        house.look(1000).await,
+        house.process(1000).await,
+        house.process(1000).await,
+        house.process(1000).await,
     ];
-    assert_eq!(parts.map(|report| report.looked.len()), [256, 256, 89]);
-    assert_eq!(house.look(1000).await.taken, 0);
+    assert_eq!(parts.map(|report| report.processed.len()), [256, 256, 89]);
+    assert_eq!(house.process(1000).await.taken, 0);
     assert_eq!(house.history("o1").await.deliveries.len(), 600);
 }
 
@@ -107,20 +109,20 @@ async fn api_off_parks_what_would_need_an_answer() {
         .await;
     let mut request = request(20);
     request.api_off = vec![id(PROJECT)];
-    house.store.look(request).await.expect("looks");
+    house.store.process(request).await.expect("looks");
     let history = house.history("o1").await;
     let phases: Vec<&str> = history
         .deliveries
         .iter()
         .map(|d| d.phase.as_str())
         .collect();
-    assert_eq!(phases, ["parked", "settled"]);
+    assert_eq!(phases, ["parked", "processed"]);
     assert_eq!(
-        (history.order.state, history.order.ask_at),
+        (history.order.state, history.order.fetch_at),
         (Some("COMPLETED"), None)
     );
     assert!(house.claim(9999).await.is_empty());
-    // Switched on again, it is asked about.
+    // With the API on again, the order is fetched.
     let house = house.again().await;
     assert_eq!(house.claim(9999).await.len(), 1);
 }
@@ -131,7 +133,7 @@ async fn an_order_is_asked_about_by_one_at_a_time() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     let first = house.claim(20).await;
     assert_eq!((first.len(), first[0].attempts), (1, 1));
     assert!(house.claim(79).await.is_empty(), "it is leased");
@@ -142,20 +144,20 @@ async fn an_order_is_asked_about_by_one_at_a_time() {
         "the lease ran out; the try counts"
     );
     let late = house
-        .settle(&first[0], shows(State::Rejected, 12), 82)
+        .record(&first[0], shows(State::Rejected, 12), 82)
         .await;
-    assert_eq!(late, Settled::Fenced);
+    assert_eq!(late, Recorded::Fenced);
     assert_eq!(house.history("o1").await.order.confirmed, None);
     let settled = house
-        .settle(&second[0], shows(State::InReview, 12), 83)
+        .record(&second[0], shows(State::InReview, 12), 83)
         .await;
-    assert!(matches!(settled, Settled::Done { parked: None, .. }));
+    assert!(matches!(settled, Recorded::Done { parked: None, .. }));
     let order = house.history("o1").await.order;
     assert_eq!((order.confirmed, order.attempts), (Some("IN_REVIEW"), 0));
     assert!(order.settled, "{order:?}");
 }
 
-/// Whoever lost the lease does not spoil the holder's answer, wherever both stand in a batch.
+/// A late result does not spoil the holder's answer, in whichever order both stand in a batch.
 #[tokio::test]
 async fn of_two_holders_in_one_batch_the_rightful_one_settles() {
     for late_first in [true, false] {
@@ -163,18 +165,19 @@ async fn of_two_holders_in_one_batch_the_rightful_one_settles() {
         house
             .accept(delivery("e1", "o1", State::InReview, 10))
             .await;
-        house.look(20).await;
+        house.process(20).await;
         let late = house.claim(20).await.remove(0);
         let held = house.claim(81).await.remove(0);
         let late = outcome(&late, shows(State::Rejected, 12), 82);
         let held = outcome(&held, shows(State::InReview, 12), 82);
         let twice = held.clone();
-        let batch = match late_first {
-            true => [late, held, twice],
-            false => [held, late, twice],
+        let batch = if late_first {
+            [late, held, twice]
+        } else {
+            [held, late, twice]
         };
-        let settled = house.store.settle(batch.into()).await.expect("settles");
-        let fenced: Vec<bool> = settled.iter().map(|s| *s == Settled::Fenced).collect();
+        let settled = house.store.record(batch.into()).await.expect("settles");
+        let fenced: Vec<bool> = settled.iter().map(|s| *s == Recorded::Fenced).collect();
         assert_eq!(fenced, [late_first, !late_first, true], "{settled:?}");
         let confirmed = house.history("o1").await.order.confirmed;
         assert_eq!(confirmed, Some("IN_REVIEW"));
@@ -187,17 +190,17 @@ async fn what_is_given_back_was_never_claimed() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     let first = house.claim(20).await.remove(0);
     let give_back = async |claim: &Claim| house.store.give_back(claim.clone()).await;
     assert_eq!(give_back(&first).await, Ok(()));
     let second = house.claim(20).await.remove(0);
     assert_eq!(second.attempts, 1, "it is due as before");
-    // Who holds it no longer has nothing to give back.
+    // A holder that lost the lease has nothing to release.
     assert_eq!(give_back(&first).await, Ok(()));
     assert!(house.claim(20).await.is_empty(), "it is leased");
-    let settled = house.settle(&second, shows(State::InReview, 12), 21).await;
-    assert!(matches!(settled, Settled::Done { .. }));
+    let settled = house.record(&second, shows(State::InReview, 12), 21).await;
+    assert!(matches!(settled, Recorded::Done { .. }));
 }
 
 #[tokio::test]
@@ -206,20 +209,20 @@ async fn news_that_come_while_sinch_is_asked_are_not_overwritten() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     let claim = house.claim(20).await.remove(0);
     house
         .accept(delivery("e2", "o1", State::Completed, 21))
         .await;
-    house.look(22).await;
-    house.settle(&claim, shows(State::InReview, 10), 20).await;
+    house.process(22).await;
+    house.record(&claim, shows(State::InReview, 10), 20).await;
     let order = house.history("o1").await.order;
     assert_eq!(
         (order.confirmed, order.provisional),
         (Some("IN_REVIEW"), Some("COMPLETED"))
     );
     assert_eq!(order.hints, ["COMPLETED"]);
-    assert!(order.ask_at.is_some());
+    assert!(order.fetch_at.is_some());
 }
 
 #[tokio::test]
@@ -228,7 +231,7 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     let failure = || {
         Err(Failure {
             reason: "500".to_owned(),
@@ -237,11 +240,11 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
     };
     for (secs, next) in [(20, 21), (21, 23)] {
         let claim = house.claim(secs).await.remove(0);
-        house.settle(&claim, failure(), secs).await;
-        assert_eq!(house.history("o1").await.order.ask_at, Some(at(next)));
+        house.record(&claim, failure(), secs).await;
+        assert_eq!(house.history("o1").await.order.fetch_at, Some(at(next)));
     }
     let claim = house.claim(23).await.remove(0);
-    let Settled::Done { parked, .. } = house.settle(&claim, failure(), 23).await else {
+    let Recorded::Done { parked, .. } = house.record(&claim, failure(), 23).await else {
         panic!("fenced");
     };
     assert_eq!(parked.as_deref(), Some("gave up after 3 tries: 500"));
@@ -256,8 +259,11 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
         1
     );
 
-    assert_eq!(house.store.ask_now(key("o1"), at(30)).await, Ok(true));
-    assert_eq!(house.store.ask_now(key("o9"), at(30)).await, Ok(false));
+    assert_eq!(house.store.request_fetch(key("o1"), at(30)).await, Ok(true));
+    assert_eq!(
+        house.store.request_fetch(key("o9"), at(30)).await,
+        Ok(false)
+    );
     assert_eq!(house.claim(30).await[0].attempts, 1);
 }
 
@@ -274,7 +280,7 @@ async fn orders_are_listed_by_state_and_page() {
             .accept(delivery(&format!("e{n}"), &format!("o{n}"), state, n))
             .await;
     }
-    house.look(20).await;
+    house.process(20).await;
     let mut filter = OrderFilter {
         state: Some("BLOCKED".to_owned()),
         limit: 2,
@@ -298,40 +304,39 @@ async fn orders_are_listed_by_state_and_page() {
         .map(|c| (c.state.as_str(), c.orders))
         .collect();
     assert_eq!(counts, [("BLOCKED", 3), ("COMPLETED", 2)]);
-    assert_eq!(summary.orders_to_ask, 5);
+    assert_eq!(summary.orders_due, 5);
     assert_eq!(summary.orders_unsettled, 5);
     assert_eq!(summary.oldest_unsettled_at, Some(at(0)));
 }
 
-/// The rules' every corner survives being written and read.
-
+/// Every corner case of the rules survives being written and read.
 #[tokio::test]
 async fn an_order_comes_back_as_it_was_written() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
-    let answers = [
+    house.process(20).await;
+    let fetches = [
         shows(State::InReview, 15),
         shows(State::Blocked, 15),
         Ok(Answer::NotFound),
         shows(State::Rejected, 16),
         shows(State::Blocked, 17),
     ];
-    let rule = Rule::new(Duration::from_secs(15), Duration::from_secs(300));
+    let policy = Policy::new(Duration::from_secs(15), Duration::from_secs(300));
     let mut expected = None;
-    for (n, answer) in answers.into_iter().enumerate() {
+    for (n, answer) in fetches.into_iter().enumerate() {
         let secs = 100 * (n as i64 + 1);
         house
             .store
-            .ask_now(key("o1"), at(secs))
+            .request_fetch(key("o1"), at(secs))
             .await
             .expect("is known");
         let claim = house.claim(secs).await.remove(0);
         let event = delivery(&format!("x{n}"), "o1", State::Expired, secs + 1);
         house.accept(event).await;
-        house.look(secs + 1).await;
+        house.process(secs + 1).await;
         let mut db = SqliteConnection::connect(&format!("sqlite://{}", house.path().display()))
             .await
             .expect("connects");
@@ -346,15 +351,15 @@ async fn an_order_comes_back_as_it_was_written() {
         );
         let before = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Ok(answer) = &answer {
-            let change = crate::order::reconcile(&before, answer, at(secs), &rule);
-            // What was wished for is fulfilled by that, too.
+            let change = crate::order::reconcile(&before, answer, at(secs), &policy);
+            // This fulfils the requested fetch, too.
             let order = crate::order::Order {
-                wished_at: None,
+                fetch_requested_at: None,
                 ..change.order
             };
-            expected = change.finding.is_conclusive().then_some(order);
+            expected = change.outcome.is_conclusive().then_some(order);
         }
-        house.settle(&claim, answer, secs).await;
+        house.record(&claim, answer, secs).await;
         let after = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Some(expected) = &expected {
             assert_eq!(&after, expected, "answer {n}");
@@ -369,7 +374,7 @@ async fn a_watched_order_is_asked_about_without_any_callback() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(20).await;
+    house.process(20).await;
     for new in [2, 0] {
         let request = WatchRequest {
             project: id(PROJECT),
@@ -392,35 +397,35 @@ async fn a_watched_order_is_asked_about_without_any_callback() {
 async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
     let house = House::new().await;
     house.accept(delivery("e1", "o1", State::Blocked, 10)).await;
-    house.look(20).await;
+    house.process(20).await;
     let claim = house.claim(20).await.remove(0);
-    house.settle(&claim, shows(State::Blocked, 10), 20).await;
+    house.record(&claim, shows(State::Blocked, 10), 20).await;
     let limits = Limits {
         expiring: vec![Duration::from_secs(900)],
         review: Duration::from_secs(500),
         blocked: Duration::from_secs(100),
     };
-    let conditions = async |which, secs| {
-        let found = house.store.conditions(at(secs), &limits, which, 9).await;
+    let alerts = async |which, secs| {
+        let found = house.store.alerts(at(secs), &limits, which, 9).await;
         found.expect("reads")
     };
-    assert!(conditions(Which::All, 109).await.is_empty());
-    assert_eq!(conditions(Which::All, 110).await.len(), 1);
-    let found = conditions(Which::New, 110).await;
-    assert_eq!(found[0].condition, "BLOCKED for more than 100 s");
+    assert!(alerts(AlertFilter::All, 109).await.is_empty());
+    assert_eq!(alerts(AlertFilter::All, 110).await.len(), 1);
+    let found = alerts(AlertFilter::New, 110).await;
+    assert_eq!(found[0].alert, "BLOCKED for more than 100 s");
     house.store.reported(&found).await.expect("is kept");
-    assert!(conditions(Which::New, 120).await.is_empty());
-    assert_eq!(conditions(Which::All, 120).await.len(), 1);
+    assert!(alerts(AlertFilter::New, 120).await.is_empty());
+    assert_eq!(alerts(AlertFilter::All, 120).await.len(), 1);
 
     house
         .store
-        .ask_now(key("o1"), at(200))
+        .request_fetch(key("o1"), at(200))
         .await
         .expect("is known");
     let claim = house.claim(200).await.remove(0);
-    house.settle(&claim, shows(State::InReview, 200), 200).await;
-    assert!(conditions(Which::All, 300).await.is_empty());
-    let found = conditions(Which::New, 700).await;
+    house.record(&claim, shows(State::InReview, 200), 200).await;
+    assert!(alerts(AlertFilter::All, 300).await.is_empty());
+    let found = alerts(AlertFilter::New, 700).await;
     assert_eq!(found.len(), 1, "another state, another condition");
 }
 
@@ -430,10 +435,10 @@ async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(12).await;
+    house.process(12).await;
     let claim = house.claim(12).await.remove(0);
-    // Expires at 9010 s.
-    house.settle(&claim, shows(State::Created, 10), 12).await;
+    // The order expires at 9010 s.
+    house.record(&claim, shows(State::Created, 10), 12).await;
     let limits = Limits {
         expiring: [900, 7200].map(Duration::from_secs).to_vec(),
         review: Duration::MAX,
@@ -449,11 +454,11 @@ async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
     ] {
         let found = house
             .store
-            .conditions(at(secs), &limits, Which::New, 9)
+            .alerts(at(secs), &limits, AlertFilter::New, 9)
             .await
             .expect("reads");
         assert_eq!(
-            found.first().map(|row| row.condition.as_str()),
+            found.first().map(|row| row.alert.as_str()),
             expected,
             "at {secs}"
         );
@@ -467,20 +472,20 @@ async fn convergence_tells_told_from_untold() {
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.look(12).await;
+    house.process(12).await;
     for (secs, state, updated) in [(13, State::InReview, 10), (40, State::Completed, 20)] {
         house
             .store
-            .ask_now(key("o1"), at(secs))
+            .request_fetch(key("o1"), at(secs))
             .await
             .expect("is known");
         let claim = house.claim(secs).await.remove(0);
-        house.settle(&claim, shows(state, updated), secs).await;
+        house.record(&claim, shows(state, updated), secs).await;
     }
     let convergence = house.store.summary(at(0)).await.expect("reads").convergence;
     let expected = Convergence {
         changes: 2,
-        untold: 1,
+        unannounced: 1,
         p50_secs: 3.0,
         p90_secs: 20.0,
         max_secs: 20.0,

@@ -1,9 +1,9 @@
-//! Giving up what has been kept for long enough.
+//! Pruning of what has been kept for its retention period.
 
 use super::*;
 
-/// How long what is kept in these tests.
-const SPANS: Spans = Spans {
+/// Retention periods in these tests.
+const SPANS: RetentionPeriods = RetentionPeriods {
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),
@@ -11,18 +11,18 @@ const SPANS: Spans = Spans {
 };
 
 impl House {
-    /// Takes one step.
-    pub(super) async fn clear(&self, now: Time) -> Cleared {
-        self.store.clear(SPANS, now).await.expect("clears")
+    /// Prunes one step.
+    pub(super) async fn prune(&self, now: Time) -> Pruned {
+        self.store.prune(SPANS, now).await.expect("clears")
     }
 
-    /// Takes steps until nothing is left to do.
-    pub(super) async fn clear_all(&self, now: Time) -> Vec<Cleared> {
+    /// Prunes until nothing is left to do.
+    pub(super) async fn prune_all(&self, now: Time) -> Vec<Pruned> {
         let mut steps = Vec::new();
         loop {
-            match self.clear(now).await {
-                cleared if cleared.taken == 0 => return steps,
-                cleared => steps.push(cleared),
+            match self.prune(now).await {
+                pruned if pruned.taken == 0 => return steps,
+                pruned => steps.push(pruned),
             }
         }
     }
@@ -35,14 +35,14 @@ impl House {
 
 fn number(event: &str, secs: i64) -> NewDelivery {
     NewDelivery {
-        subject: Subject::Other("about ACTIVE_NUMBER".to_owned()),
+        subject: DeliveryContent::Other("about ACTIVE_NUMBER".to_owned()),
         ..delivery(event, "-", State::Blocked, secs)
     }
 }
 
 fn unreadable(event: &str, secs: i64) -> NewDelivery {
     NewDelivery {
-        subject: Subject::NotUnderstood("no JSON".to_owned()),
+        subject: DeliveryContent::NotUnderstood("no JSON".to_owned()),
         ..delivery(event, "-", State::Blocked, secs)
     }
 }
@@ -57,20 +57,20 @@ async fn a_body_stays_to_the_last_microsecond_and_no_longer() {
     let (order, number) = (delivery("e1", "o1", State::InReview, 10), number("e2", 20));
     house.accept(order.clone()).await;
     house.accept(number.clone()).await;
-    house.look(30).await;
-    assert_eq!(house.clear(Time(at(110).0 - 1)).await, Cleared::default());
+    house.process(30).await;
+    assert_eq!(house.prune(Time(at(110).0 - 1)).await, Pruned::default());
     assert_eq!(house.body(1).await, kept(&order));
 
-    let one = Cleared {
+    let one = Pruned {
         taken: 1,
         bodies: 1,
-        ..Cleared::default()
+        ..Pruned::default()
     };
-    assert_eq!(house.clear(at(110)).await, one);
-    assert_eq!(house.clear(at(110)).await, Cleared::default());
+    assert_eq!(house.prune(at(110)).await, one);
+    assert_eq!(house.prune(at(110)).await, Pruned::default());
     assert_eq!(house.body(1).await, Body::Gone);
     assert_eq!(house.body(2).await, kept(&number));
-    assert_eq!(house.clear(at(120)).await, one);
+    assert_eq!(house.prune(at(120)).await, one);
     assert_eq!(house.body(2).await, Body::Gone);
     let history = house.history("o1").await;
     assert_eq!(history.deliveries[0].status, "IN_REVIEW");
@@ -87,25 +87,25 @@ async fn without_its_body_a_delivery_still_tells_repeats_from_conflicts() {
     for delivery in [&first, &nameless, &empty] {
         assert_eq!(house.accept(delivery.clone()).await, Accepted::New);
     }
-    house.look(20).await;
-    assert_eq!(house.clear(at(500)).await.bodies, 3);
+    house.process(20).await;
+    assert_eq!(house.prune(at(500)).await.bodies, 3);
     let house = house.again().await;
     for delivery in [&first, &nameless, &empty] {
-        assert_eq!(house.accept(delivery.clone()).await, Accepted::Repeat);
+        assert_eq!(house.accept(delivery.clone()).await, Accepted::Duplicate);
         assert_eq!(house.body(1).await, Body::Gone, "a repeat brings none back");
     }
     let mut other = first.clone();
     for body in ["another body", ""] {
         other.body = body.into();
         assert_eq!(house.accept(other.clone()).await, Accepted::Conflict);
-        assert_eq!(house.accept(other.clone()).await, Accepted::Repeat);
+        assert_eq!(house.accept(other.clone()).await, Accepted::Duplicate);
     }
     nameless.body = "another body".into();
     assert_eq!(house.accept(nameless).await, Accepted::New);
-    // And when the conflicts' bodies are gone as well.
-    house.look(20).await;
-    assert_eq!(house.clear(at(500)).await.bodies, 3);
-    assert_eq!(house.accept(other.clone()).await, Accepted::Repeat);
+    // The same once the conflicts' bodies are emptied as well.
+    house.process(20).await;
+    assert_eq!(house.prune(at(500)).await.bodies, 3);
+    assert_eq!(house.accept(other.clone()).await, Accepted::Duplicate);
     other.body = "a third body".into();
     assert_eq!(house.accept(other).await, Accepted::Conflict);
 }
@@ -118,15 +118,15 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
     for delivery in [&waiting, &parked, &behind] {
         house.accept(delivery.clone()).await;
     }
-    // Nobody has looked at any of them, though the third is recorded already.
-    assert_eq!(house.clear(at(500)).await, Cleared::default());
-    house.look(500).await;
-    let cleared = Cleared {
+    // None of them is processed, though the third is recorded already.
+    assert_eq!(house.prune(at(500)).await, Pruned::default());
+    house.process(500).await;
+    let pruned = Pruned {
         taken: 3,
         bodies: 2,
-        ..Cleared::default()
+        ..Pruned::default()
     };
-    assert_eq!(house.clear(at(500)).await, cleared);
+    assert_eq!(house.prune(at(500)).await, pruned);
     assert_eq!(house.body(1).await, Body::Gone);
     assert_eq!(house.body(2).await, kept(&parked));
     assert_eq!(house.body(3).await, Body::Gone);
@@ -139,10 +139,10 @@ async fn nothing_goes_before_what_came_before_it() {
     for (event, secs) in [("e1", 10), ("e2", 900), ("e3", 10)] {
         house.accept(number(event, secs)).await;
     }
-    house.look(900).await;
-    assert_eq!(house.clear(at(500)).await.bodies, 1);
-    assert_eq!(house.clear(at(500)).await.bodies, 0);
-    assert_eq!(house.clear(at(1000)).await.bodies, 2);
+    house.process(900).await;
+    assert_eq!(house.prune(at(500)).await.bodies, 1);
+    assert_eq!(house.prune(at(500)).await.bodies, 0);
+    assert_eq!(house.prune(at(1000)).await.bodies, 2);
 }
 
 #[tokio::test]
@@ -162,9 +162,9 @@ async fn small_steps_finish_the_work() {
         let accepted = call.await.expect("no panic");
         assert_eq!(accepted, Ok(Accepted::New));
     }
-    while house.look(20).await.taken > 0 {}
-    let taken = |steps: &[Cleared]| steps.iter().map(|step| step.taken).collect::<Vec<_>>();
-    let bodies = house.clear_all(at(500)).await;
+    while house.process(20).await.taken > 0 {}
+    let taken = |steps: &[Pruned]| steps.iter().map(|step| step.taken).collect::<Vec<_>>();
+    let bodies = house.prune_all(at(500)).await;
     assert_eq!(taken(&bodies), [256, 256, 256, 252]);
     assert_eq!(bodies.iter().map(|step| step.bodies).sum::<u64>(), 680);
     let gone = async |house: &House| {
@@ -177,7 +177,7 @@ async fn small_steps_finish_the_work() {
     };
     assert_eq!(gone(&house).await, 680);
 
-    let deliveries = house.clear_all(at(1500)).await;
+    let deliveries = house.prune_all(at(1500)).await;
     assert_eq!(taken(&deliveries), [256, 256, 256, 252]);
     let removed = deliveries.iter().map(|step| step.deliveries).sum::<u64>();
     assert_eq!(removed, 680);
@@ -185,7 +185,7 @@ async fn small_steps_finish_the_work() {
     let left = house.store.parked(0, 1000).await.expect("reads").items;
     assert_eq!(left.len(), 340);
 
-    let parked = house.clear_all(at(3500)).await;
+    let parked = house.prune_all(at(3500)).await;
     assert_eq!(parked.iter().map(|step| step.parked).sum::<u64>(), 340);
     let left = house.store.parked(0, 1000).await.expect("reads").items;
     assert_eq!(left.len(), 0);
@@ -198,16 +198,16 @@ async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() 
     for delivery in [&order, &unreadable("e2", 10), &number("e3", 10)] {
         house.accept(delivery.clone()).await;
     }
-    house.look(20).await;
-    house.clear_all(at(500)).await;
-    assert_eq!(house.clear(Time(at(1010).0 - 1)).await, Cleared::default());
-    assert_eq!(house.accept(order.clone()).await, Accepted::Repeat);
-    let cleared = Cleared {
+    house.process(20).await;
+    house.prune_all(at(500)).await;
+    assert_eq!(house.prune(Time(at(1010).0 - 1)).await, Pruned::default());
+    assert_eq!(house.accept(order.clone()).await, Accepted::Duplicate);
+    let pruned = Pruned {
         taken: 3,
         deliveries: 2,
-        ..Cleared::default()
+        ..Pruned::default()
     };
-    assert_eq!(house.clear(at(1010)).await, cleared);
+    assert_eq!(house.prune(at(1010)).await, pruned);
     for delivery in [1, 3] {
         assert_eq!(house.store.body(delivery).await, Ok(None));
     }
@@ -216,14 +216,14 @@ async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() 
     assert_eq!(history.order.state, Some("IN_REVIEW"));
     assert_eq!(history.transitions.len(), 1, "the order keeps its history");
 
-    assert_eq!(house.clear(Time(at(3010).0 - 1)).await, Cleared::default());
+    assert_eq!(house.prune(Time(at(3010).0 - 1)).await, Pruned::default());
     assert_eq!(house.body(2).await, kept(&unreadable("e2", 10)));
-    let cleared = Cleared {
+    let pruned = Pruned {
         taken: 1,
         parked: 1,
-        ..Cleared::default()
+        ..Pruned::default()
     };
-    assert_eq!(house.clear(at(3010)).await, cleared);
+    assert_eq!(house.prune(at(3010)).await, pruned);
     assert_eq!(house.store.body(2).await, Ok(None));
     assert_eq!(house.accept(order).await, Accepted::New);
 }
@@ -235,15 +235,15 @@ async fn what_is_old_but_was_not_looked_at_stays_whole() {
     let behind = unreadable("e2", 10);
     house.accept(waiting.clone()).await;
     house.accept(behind.clone()).await;
-    assert_eq!(house.clear(at(9000)).await, Cleared::default());
+    assert_eq!(house.prune(at(9000)).await, Pruned::default());
     assert_eq!(house.body(1).await, kept(&waiting));
     assert_eq!(house.body(2).await, kept(&behind));
-    assert_eq!(house.look(9000).await.looked.len(), 1);
-    let cleared = house.clear(at(9000)).await;
-    assert_eq!((cleared.deliveries, cleared.parked), (1, 1));
+    assert_eq!(house.process(9000).await.processed.len(), 1);
+    let pruned = house.prune(at(9000)).await;
+    assert_eq!((pruned.deliveries, pruned.parked), (1, 1));
 }
 
-/// Ids up to `looked_to` count as looked at: a new delivery under such an id would wait for ever.
+/// Ids up to `processed_through` count as processed: a new delivery under such an id would wait for ever.
 #[tokio::test]
 async fn with_every_delivery_gone_a_new_one_is_looked_at_all_the_same() {
     let house = House::new().await;
@@ -252,21 +252,21 @@ async fn with_every_delivery_gone_a_new_one_is_looked_at_all_the_same() {
             .accept(delivery(event, "o1", State::InReview, 10))
             .await;
     }
-    house.look(20).await;
-    house.clear_all(at(5000)).await;
+    house.process(20).await;
+    house.prune_all(at(5000)).await;
     assert_eq!(house.history("o1").await.deliveries.len(), 0);
     let house = house.again().await;
     let summary = house.store.summary(at(5000)).await.expect("reads");
     assert_eq!(summary.last_delivery_at, None);
     let new = delivery("e4", "o1", State::Completed, 5000);
     assert_eq!(house.accept(new.clone()).await, Accepted::New);
-    let looked = house.look(5001).await.looked;
-    assert_eq!(looked.len(), 1);
-    assert_eq!(looked[0].event, "e4");
-    assert_eq!(house.clear_all(at(5050)).await, []);
-    assert_eq!(house.body(looked[0].delivery).await, kept(&new));
-    assert_eq!(house.clear_all(at(5100)).await.len(), 1);
-    assert_eq!(house.body(looked[0].delivery).await, Body::Gone);
+    let processed = house.process(5001).await.processed;
+    assert_eq!(processed.len(), 1);
+    assert_eq!(processed[0].event, "e4");
+    assert_eq!(house.prune_all(at(5050)).await, []);
+    assert_eq!(house.body(processed[0].delivery).await, kept(&new));
+    assert_eq!(house.prune_all(at(5100)).await.len(), 1);
+    assert_eq!(house.body(processed[0].delivery).await, Body::Gone);
 }
 
 #[tokio::test]
@@ -282,9 +282,9 @@ async fn large_bodies_make_smaller_steps() {
         large.body = vec![b'x'; bytes].into();
         house.accept(large).await;
     }
-    house.look(20).await;
+    house.process(20).await;
     for bodies in [2, 1, 1, 0] {
-        assert_eq!(house.clear(at(500)).await.bodies, bodies);
+        assert_eq!(house.prune(at(500)).await.bodies, bodies);
     }
 }
 
@@ -295,17 +295,17 @@ async fn retention_never_searches_the_past() {
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let between = "deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
     let parked = "deliveries USING INDEX deliveries_parked (id<?)";
-    let (empty, _) = retain::EMPTY.over(&[()]).next().expect("a statement");
+    let (empty, _) = prune::EMPTY.over(&[()]).next().expect("a statement");
     for (sql, expected) in [
-        (retain::TO_REMOVE, between),
-        (retain::REMOVE, between),
-        (retain::PARKED, parked),
+        (prune::TO_REMOVE, between),
+        (prune::REMOVE, between),
+        (prune::PARKED, parked),
         (
-            retain::REMOVE_PARKED,
+            prune::REMOVE_PARKED,
             "deliveries USING COVERING INDEX deliveries_parked (id<?)",
         ),
-        (retain::TO_EMPTY, between),
-        (retain::BODIES, between),
+        (prune::TO_EMPTY, between),
+        (prune::BODIES, between),
         (empty, "deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
     ] {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");

@@ -1,36 +1,36 @@
-//! The schema: what it takes, and that its words are those of the rules.
+//! Schema: which values it takes, and that its words are those of the rules.
 
 use sqlx::migrate::Migrator;
 
 use super::*;
 use crate::store::schema::migrations;
 
-/// Rows of every table as the first schema has them: an order for each state, one of which everything is known.
+/// Rows of every table as the first schema has them: an order for each state, one of which has a value in every column.
 const SAMPLE: &str = "
     INSERT INTO projects (id, name) VALUES (1, 'project-1');
     INSERT INTO orders (id, project, name, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
     VALUES (1, 1, 'CREATED', 1, 'CREATED', 1, 1, 1), (2, 1, 'IN_REVIEW', 1, 'IN_REVIEW', 1, 1, 1),
         (3, 1, 'BLOCKED', 1, 'BLOCKED', 1, 1, 1), (4, 1, 'COMPLETED', 1, 'COMPLETED', 1, 1, 1),
         (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1, 1);
-    INSERT INTO orders (id, project, name, first_seen_at, heard_at, ask_at, asked_at, attempts, wished_at, confirmed_state,
+    INSERT INTO orders (id, project, name, first_seen_at, heard_at, fetch_at, fetched_at, attempts, fetch_requested_at, confirmed_state,
         updated_at, shown_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, doubts,
-        tie_state, tie_since_at, missing_since_at, alarm)
+        tie_state, tie_since_at, missing_since_at, alert_reported)
     VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 3, 'IN_REVIEW', 6, 8, 7, 8, 'BLOCKED', 9,
         '[{\"state\":\"BLOCKED\",\"said_at\":9,\"heard_at\":10}]', 10,
         '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12, 'x');
     INSERT INTO orders (id, project, name, first_seen_at, parked) VALUES (8, 1, 'parked', 1, 'x');
-    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, verdict,
-        settled_at, body, digest)
-    VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'settled', 'x', 2, x'', zeroblob(16)),
+    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, decision,
+        processed_at, body, digest)
+    VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'processed', 'x', 2, x'', zeroblob(16)),
         (2, 1, 'e2', 1, 'all', 7, 'NEW_WORD', NULL, 'parked', 'x', 2, x'78', NULL),
         (3, 1, 'e3', 1, NULL, NULL, NULL, NULL, 'recorded', 'x', NULL, x'78', NULL),
         (4, 1, 'e4', 1, NULL, NULL, NULL, NULL, 'parked', 'x', NULL, x'78', NULL),
         (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, x'78', NULL);
-    INSERT INTO answers (order_id, asked_at, state, updated_at, finding)
+    INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome)
     VALUES (7, 1, 'NEW_WORD', 1, 'x'), (7, 1, NULL, NULL, 'x');
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, told, took)
+    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
     VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'x', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'x', NULL, NULL);
-    UPDATE service SET looked_to = 4, bodies_to = 2, deliveries_to = 1, answers_to = 1;
+    UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
 
 async fn connect(folder: &TempDir) -> SqliteConnection {
@@ -65,7 +65,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     assert_eq!(history.order.hints, ["BLOCKED"]);
     let rows = (
         history.deliveries.len(),
-        history.answers.len(),
+        history.fetches.len(),
         history.transitions.len(),
     );
     assert_eq!(rows, (3, 2, 2));
@@ -80,14 +80,14 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
         .map(|count| count.orders)
         .sum();
     assert_eq!(in_states, 8);
-    assert_eq!(house.look(9).await.looked.len(), 1);
+    assert_eq!(house.process(9).await.processed.len(), 1);
     let faults = "SELECT count(*) FROM pragma_foreign_key_check";
     assert_eq!(house.number(faults).await, 0);
     let intact = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
     assert_eq!(house.number(intact).await, 1);
 }
 
-/// Each value is out of its column's range, and nothing else is wrong.
+/// Values that are out of their column's range, while nothing else is wrong.
 const REFUSED: [&str; 40] = [
     "projects SET name = '' WHERE id = 1",
     "projects SET failures = -1",
@@ -120,14 +120,14 @@ const REFUSED: [&str; 40] = [
     "deliveries SET event = '' WHERE id = 1",
     "deliveries SET order_name = '' WHERE id = 5",
     "deliveries SET phase = 'lost'",
-    "deliveries SET verdict = NULL WHERE id = 1",
+    "deliveries SET decision = NULL WHERE id = 1",
     "deliveries SET status = NULL WHERE id = 1",
     "deliveries SET order_id = NULL WHERE id = 1",
-    "deliveries SET repeats = -1",
+    "deliveries SET duplicates = -1",
     "deliveries SET digest = zeroblob(16) WHERE id = 2",
     "transitions SET to_state = 'MISSING'",
-    "transitions SET took = -1 WHERE id = 1",
-    "service SET bodies_to = looked_to + 1",
+    "transitions SET latency_us = -1 WHERE id = 1",
+    "service SET bodies_emptied_through = processed_through + 1",
     "service SET clean = 2",
 ];
 
@@ -170,7 +170,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
             house.edit(&sql).await;
         }
         let sql = format!(
-            "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, shown_at = 1, confirmed_at = 1, ask_at = NULL WHERE id = 1"
+            "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, shown_at = 1, confirmed_at = 1, fetch_at = NULL WHERE id = 1"
         );
         house.edit(&sql).await;
         let closed = house
@@ -180,7 +180,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
     }
 }
 
-/// Which orders are due by then, by name: the sample names them after their states.
+/// Names of the orders that are due by then: the sample names them after their states.
 async fn due(house: &House, until: Time) -> Vec<String> {
     let filter = OrderFilter {
         limit: 100,
@@ -189,7 +189,7 @@ async fn due(house: &House, until: Time) -> Vec<String> {
     let orders = house.store.orders(&filter).await.expect("reads").items;
     orders
         .into_iter()
-        .filter(|order| order.ask_at.is_some_and(|at| at <= until))
+        .filter(|order| order.fetch_at.is_some_and(|at| at <= until))
         .map(|order| order.order)
         .collect()
 }
@@ -201,22 +201,22 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
         .filter(|state| !state.is_final())
         .map(State::as_str)
         .collect();
-    // As after a time with `api = "off"`: nobody is to ask.
+    // As after a time with `api = "off"`: no fetch is planned.
     let house = House::open(first().await).await;
     house
         .edit(
-            "UPDATE orders SET ask_at = NULL;
-             DELETE FROM transitions; DELETE FROM answers; DELETE FROM deliveries;
+            "UPDATE orders SET fetch_at = NULL;
+             DELETE FROM transitions; DELETE FROM fetches; DELETE FROM deliveries;
              DELETE FROM orders WHERE id > 6",
         )
         .await;
     let house = house.again().await;
     assert_eq!(due(&house, at(5000)).await, open);
 
-    // As after a crash: asked about soon, though planned for later.
+    // As after a crash: fetched soon, though planned for later.
     let later = at(5000 + 20 * 3600).0;
     house
-        .edit(&format!("UPDATE orders SET ask_at = {later}"))
+        .edit(&format!("UPDATE orders SET fetch_at = {later}"))
         .await;
     house.writer.abort();
     assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
@@ -239,13 +239,13 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
     for secs in [5, 60, 80, 395, 405, 495, 505] {
         let found = house
             .store
-            .conditions(at(secs), &limits, Which::All, 100)
+            .alerts(at(secs), &limits, AlertFilter::All, 100)
             .await;
         let mut found: Vec<(String, String)> = found
             .expect("reads")
             .into_iter()
             .filter(|row| row.order != "all")
-            .map(|row| (row.order, row.condition))
+            .map(|row| (row.order, row.alert))
             .collect();
         found.sort();
         let mut expected: Vec<(String, String)> = State::ALL
@@ -260,8 +260,8 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
                     shown_at: Time(1),
                     reopened: false,
                 });
-                let condition = crate::order::condition(&order, at(secs), &limits)?;
-                Some((state.to_string(), condition.to_string()))
+                let alert = crate::order::alert_kind(&order, at(secs), &limits)?;
+                Some((state.to_string(), alert.to_string()))
             })
             .collect();
         expected.sort();
@@ -273,8 +273,8 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
 async fn conditions_are_found_by_their_indexes() {
     let house = House::new().await;
     for (sql, index) in [
-        (conditions::EXPIRING, "orders_expiring"),
-        (conditions::LASTING, "orders_lasting"),
+        (alerts::EXPIRING, "orders_expiring"),
+        (alerts::LASTING, "orders_lasting"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut db = house.moment().await;

@@ -1,27 +1,27 @@
-//! Giving space back.
+//! Return of free space to the disk by incremental vacuum.
 
 use super::*;
 
-/// SQLite's words for whether a file can give space back.
+/// SQLite's setting for incremental vacuum.
 const MODE: &str = "PRAGMA auto_vacuum";
 
 const FREE: &str = "PRAGMA freelist_count";
 
 impl House {
-    /// Fills the file with so many deliveries of some 4 kB each, which are old by now, and clears them.
+    /// Fills the file with this many deliveries of some 4 kB each, which are old by now, and prunes them.
     async fn fill_and_clear(self, deliveries: u32) -> House {
         let sql = format!(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {deliveries})
-             INSERT INTO deliveries (id, project, event, received_at, phase, verdict, body)
-             SELECT looked_to + n, 1, 'e' || n, 1, 'recorded', 'x', zeroblob(3900) FROM n, service;
-             UPDATE service SET looked_to = looked_to + {deliveries}"
+             INSERT INTO deliveries (id, project, event, received_at, phase, decision, body)
+             SELECT processed_through + n, 1, 'e' || n, 1, 'recorded', 'x', zeroblob(3900) FROM n, service;
+             UPDATE service SET processed_through = processed_through + {deliveries}"
         );
         self.edit(&sql).await;
         let house = self.again().await;
         let full = house.bytes();
         assert!(full > u64::from(deliveries) * 4000, "{full}");
-        let cleared = house.clear_all(at(5000)).await;
-        let gone = cleared.iter().map(|step| step.deliveries).sum::<u64>();
+        let pruned = house.prune_all(at(5000)).await;
+        let gone = pruned.iter().map(|step| step.deliveries).sum::<u64>();
         assert_eq!(gone, u64::from(deliveries));
         assert_eq!(house.bytes(), full, "clearing alone gives nothing back");
         house
@@ -31,11 +31,11 @@ impl House {
         std::fs::metadata(self.path()).expect("is there").len()
     }
 
-    /// Gives back step by step what there is to give, and counts the steps.
-    async fn shrink_all(&self) -> u64 {
+    /// Vacuums step by step until nothing is left to release, and counts the steps.
+    async fn vacuum_all(&self) -> u64 {
         let mut steps = 0;
         loop {
-            match self.store.shrink().await.expect("shrinks") {
+            match self.store.vacuum().await.expect("shrinks") {
                 0 => return steps,
                 bytes => assert!(bytes <= 66 * 4096, "{bytes} in one step"),
             }
@@ -48,12 +48,12 @@ impl House {
 async fn what_was_given_up_is_given_back_in_small_steps() {
     let house = House::new().await.fill_and_clear(8000).await;
     let full = house.bytes();
-    let steps = house.shrink_all().await;
+    let steps = house.vacuum_all().await;
     assert!(steps > (8000 - 4096) / 66, "{steps}");
     let free = house.number(FREE).await;
     assert!((4000..=4096).contains(&free), "{free}: some room stays");
 
-    // What comes goes on to be taken, and with enough of it the WAL is folded into the file.
+    // Callbacks go on to be accepted, and after enough of them the WAL is checkpointed.
     let mut number = 0;
     while house.bytes() == full {
         number += 1;
@@ -70,7 +70,7 @@ async fn what_was_given_up_is_given_back_in_small_steps() {
     );
     let intact = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
     assert_eq!(house.number(intact).await, 1);
-    assert_eq!(house.look(9000).await.taken, 256.min(number as usize));
+    assert_eq!(house.process(9000).await.taken, 256.min(number as usize));
 }
 
 #[tokio::test]
@@ -78,5 +78,5 @@ async fn a_little_room_stays_for_what_comes() {
     let house = House::new().await.fill_and_clear(3000).await;
     assert_eq!(house.number(MODE).await, 2);
     assert!(house.number(FREE).await > 2900);
-    assert_eq!(house.shrink_all().await, 0);
+    assert_eq!(house.vacuum_all().await, 0);
 }

@@ -1,20 +1,20 @@
-//! What is counted as it changes, against what is counted anew; and that no question of every day reads what
-//! grows with the past.
+//! Figures that are maintained as they change, against a fresh count. No query that is made often reads what grows with
+//! the past.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{conditions, queries, summary};
+use crate::store::{alerts, queries, summary};
 
-/// Something that changes where orders stand.
+/// Step that changes the state of orders.
 #[derive(Clone, Debug)]
 enum Step {
     Told(u8, State),
     Shown(u8, State, i64),
     Forgotten(u8),
     Watched(u8),
-    /// What is not of today is given up.
-    Cleared,
+    /// Everything that is not of today is pruned.
+    Pruned,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -25,7 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (order.clone(), state(), 0..50i64).prop_map(|(order, state, at)| Step::Shown(order, state, at)),
         1 => order.clone().prop_map(Step::Forgotten),
         1 => order.prop_map(Step::Watched),
-        2 => Just(Step::Cleared),
+        2 => Just(Step::Pruned),
     ];
     proptest::collection::vec(step, 1..40)
 }
@@ -33,13 +33,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl House {
     async fn take(&self, n: i64, step: &Step) {
         let name = |order: u8| format!("o{order}");
-        // So far apart that orders come to rest.
+        // The steps lie so far apart that orders are at rest between them.
         let secs = 50_000 * n;
         match step {
             Step::Told(order, state) => {
                 let event = delivery(&format!("e{n}"), &name(*order), *state, secs);
                 self.accept(event).await;
-                self.look(secs).await;
+                self.process(secs).await;
             }
             Step::Shown(order, state, updated) => {
                 self.answer(&name(*order), shows(*state, *updated), secs)
@@ -56,19 +56,22 @@ impl House {
                 };
                 self.store.watch(request).await.expect("writes");
             }
-            Step::Cleared => {
-                self.clear_all(at(secs)).await;
+            Step::Pruned => {
+                self.prune_all(at(secs)).await;
             }
         }
     }
 
-    /// Asks about the order alone, if it is known.
+    /// Fetches the order alone, if it is known.
     async fn answer(&self, order: &str, result: Result<Answer, Failure>, secs: i64) {
-        let known = self.store.ask_now(key(order), at(secs - 10_000_000)).await;
+        let known = self
+            .store
+            .request_fetch(key(order), at(secs - 10_000_000))
+            .await;
         if known.expect("writes") {
             for claim in self.claim(secs).await {
                 if claim.key == key(order) {
-                    self.settle(&claim, result.clone(), secs).await;
+                    self.record(&claim, result.clone(), secs).await;
                 }
             }
         }
@@ -107,7 +110,7 @@ proptest! {
     }
 }
 
-/// How SQLite goes about a statement, step by step.
+/// Query plan of a statement, step by step.
 async fn plan(house: &House, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
@@ -117,9 +120,9 @@ async fn plan(house: &House, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get("detail")).collect()
 }
 
-/// The steps that read a whole table, or the whole of an index that grows with the past.
+/// Steps that read a whole table, or the whole of an index that grows with the past.
 fn costly(plan: &[String]) -> Vec<&String> {
-    let grows = ["orders", "deliveries", "answers", "transitions"];
+    let grows = ["orders", "deliveries", "fetches", "transitions"];
     let scans = |step: &&String| {
         let mut words = step.split(' ');
         words.next() == Some("SCAN")
@@ -136,12 +139,12 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     let house = House::new().await;
     let by_state = plan(&house, summary::BY_STATE).await;
     assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
-    let to_ask = plan(&house, summary::TO_ASK).await;
+    let to_ask = plan(&house, summary::DUE).await;
     assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
     for sql in [
-        summary::NOT_ASKED,
-        conditions::COUNT_EXPIRING,
-        conditions::COUNT_LASTING,
+        summary::NOT_FETCHED,
+        alerts::COUNT_EXPIRING,
+        alerts::COUNT_LASTING,
         queries::LIST_UNSETTLED,
     ] {
         let plan = plan(&house, sql).await;
@@ -151,11 +154,11 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     // The newest row of a table by its number is one step, though SQLite calls it a scan.
     let costly: Vec<&String> = costly(&counts)
         .into_iter()
-        .filter(|step| !["SCAN deliveries", "SCAN answers"].contains(&step.as_str()))
+        .filter(|step| !["SCAN deliveries", "SCAN fetches"].contains(&step.as_str()))
         .collect();
     assert_eq!(costly, Vec::<&String>::new(), "{counts:#?}");
 
-    // The trial itself: counting anew is found out.
+    // The control: a fresh count is recognised as costly.
     let anew = plan(&house, "SELECT state, count(*) FROM orders GROUP BY state").await;
     assert_eq!(super::standing::costly(&anew).len(), 1, "{anew:#?}");
 }

@@ -1,4 +1,4 @@
-//! Taking deliveries in.
+//! Acceptance of deliveries.
 
 use super::*;
 
@@ -7,18 +7,18 @@ async fn an_event_is_taken_once_and_counted_again() {
     let house = House::new().await;
     let first = delivery("e1", "o1", State::InReview, 10);
     assert_eq!(house.accept(first.clone()).await, Accepted::New);
-    assert_eq!(house.accept(first.clone()).await, Accepted::Repeat);
+    assert_eq!(house.accept(first.clone()).await, Accepted::Duplicate);
     let mut other = first.clone();
     other.body = "another body".into();
     assert_eq!(house.accept(other.clone()).await, Accepted::Conflict);
-    assert_eq!(house.accept(other).await, Accepted::Repeat);
-    house.look(20).await;
+    assert_eq!(house.accept(other).await, Accepted::Duplicate);
+    house.process(20).await;
     let history = house.history("o1").await;
-    let repeats: Vec<i64> = history.deliveries.iter().map(|d| d.repeats).collect();
-    assert_eq!(repeats, [1, 1], "two bodies, each came twice");
+    let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
+    assert_eq!(duplicates, [1, 1], "two bodies, each came twice");
 }
 
-/// A body whose name is taken by others, one after the other, is kept all the same.
+/// A body is kept even if other deliveries have taken its name, one after the other.
 #[tokio::test]
 async fn a_conflict_whose_name_is_taken_is_kept() {
     let house = House::new().await;
@@ -26,7 +26,7 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
         body: body.to_owned().into(),
         ..delivery(event, "o1", State::InReview, 10)
     };
-    // The name under which a conflict is kept, as anybody with the secret can reckon it.
+    // Name under which a conflict is kept. Every sender with the secret can compute it.
     let name = |event: &str, body: &str| {
         let digest = inbox::digest(body.as_bytes());
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -38,22 +38,22 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
         (told(&first, "in its place"), Accepted::New),
         (told(&second, "in the next one"), Accepted::New),
         (told("e", "late"), Accepted::Conflict),
-        (told("e", "late"), Accepted::Repeat),
-        (told(&second, "late"), Accepted::Repeat),
-        (told(&first, "late"), Accepted::Repeat),
-        (told(&first, "in its place"), Accepted::Repeat),
+        (told("e", "late"), Accepted::Duplicate),
+        (told(&second, "late"), Accepted::Duplicate),
+        (told(&first, "late"), Accepted::Duplicate),
+        (told(&first, "in its place"), Accepted::Duplicate),
     ];
     for (index, (delivery, expected)) in told.into_iter().enumerate() {
         assert_eq!(house.accept(delivery).await, expected, "callback {index}");
     }
-    house.look(20).await;
+    house.process(20).await;
     let history = house.history("o1").await;
-    let repeats: Vec<i64> = history.deliveries.iter().map(|d| d.repeats).collect();
-    assert_eq!(repeats.len(), 4, "each body is kept once");
-    assert_eq!(repeats.iter().sum::<i64>(), 4);
+    let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
+    assert_eq!(duplicates.len(), 4, "each body is kept once");
+    assert_eq!(duplicates.iter().sum::<i64>(), 4);
 }
 
-/// Another hand on the file may have used the id that comes next. Its row is no repeat of the callback.
+/// Another program may have used the id that comes next. Its row is no duplicate of the callback.
 #[tokio::test]
 async fn an_id_that_somebody_took_is_no_acknowledgement() {
     let house = House::new().await;
@@ -62,7 +62,7 @@ async fn an_id_that_somebody_took_is_no_acknowledgement() {
         .await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let theirs = "INSERT INTO deliveries (project, event, received_at, phase, verdict, body) \
+    let theirs = "INSERT INTO deliveries (project, event, received_at, phase, decision, body) \
                   SELECT project, 'theirs', received_at, 'recorded', 'theirs', body FROM deliveries";
     sqlx::query(theirs).execute(&mut db).await.expect("inserts");
     db.close().await.expect("closes");
@@ -78,11 +78,11 @@ async fn an_id_that_somebody_took_is_no_acknowledgement() {
         Accepted::New,
         "it comes again, and the next id is free"
     );
-    house.look(20).await;
+    house.process(20).await;
     assert_eq!(house.history("o2").await.deliveries.len(), 1);
 }
 
-/// Whether the file can be trusted is for the writer to say.
+/// Only the writer decides that the file cannot be trusted.
 #[tokio::test]
 async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     let nowhere = "sqlite:///nowhere/at/all.db?mode=ro";
@@ -96,7 +96,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     let written = StoreError::of_writer(error().await);
     assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
 
-    // And none need be opened later: those that there are have all their files.
+    // And no further descriptor need be opened later: the open connections have all their files.
     let house = House::new().await;
     let before = descriptors(&house);
     let reads: Vec<_> = (0..40)
@@ -108,11 +108,11 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     for read in reads {
         read.await.expect("no panic").expect("reads");
     }
-    house.look(20).await;
+    house.process(20).await;
     assert_eq!(descriptors(&house), before);
 }
 
-/// How many descriptors this process has on the files of a database.
+/// Number of descriptors that this process has on the files of a database.
 fn descriptors(house: &House) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
@@ -126,7 +126,7 @@ async fn without_an_event_id_the_body_tells_a_repetition() {
     let mut nameless = delivery("-", "o1", State::InReview, 10);
     nameless.event_id = None;
     assert_eq!(house.accept(nameless.clone()).await, Accepted::New);
-    assert_eq!(house.accept(nameless.clone()).await, Accepted::Repeat);
+    assert_eq!(house.accept(nameless.clone()).await, Accepted::Duplicate);
     nameless.body = "another body".into();
     assert_eq!(house.accept(nameless).await, Accepted::New);
 }
@@ -139,7 +139,7 @@ async fn batches_of_every_size_keep_every_row_apart() {
         let calls: Vec<_> = (0..size)
             .map(|n| {
                 let store = house.store.clone();
-                // Every third is a repetition within its batch.
+                // Every third is a duplicate within its batch.
                 let event = format!("e{size}-{}", n - n % 3 / 2);
                 let order = format!("o{}", n % 5);
                 tokio::spawn(async move {
@@ -153,7 +153,7 @@ async fn batches_of_every_size_keep_every_row_apart() {
         for call in calls {
             match call.await.expect("no panic").expect("is taken") {
                 Accepted::New | Accepted::Conflict => new += 1,
-                Accepted::Repeat => {}
+                Accepted::Duplicate => {}
             }
         }
         expected += new;
@@ -179,14 +179,14 @@ async fn one_bad_write_does_not_spoil_its_batch() {
 async fn what_is_no_order_is_kept_and_touches_none() {
     let house = House::new().await;
     let mut other = delivery("e1", "o1", State::Blocked, 1);
-    other.subject = Subject::Other("about ACTIVE_NUMBER".to_owned());
+    other.subject = DeliveryContent::Other("about ACTIVE_NUMBER".to_owned());
     house.accept(other).await;
     let mut unreadable = delivery("e2", "o1", State::Blocked, 1);
-    unreadable.subject = Subject::NotUnderstood("no JSON".to_owned());
+    unreadable.subject = DeliveryContent::NotUnderstood("no JSON".to_owned());
     unreadable.body = bytes::Bytes::from_static(b"\xff\x00");
     house.accept(unreadable).await;
-    assert_eq!(house.look(2).await.looked.len(), 0);
-    assert_eq!(house.look(2).await.taken, 0, "not read again and again");
+    assert_eq!(house.process(2).await.processed.len(), 0);
+    assert_eq!(house.process(2).await.taken, 0, "not read again and again");
     let parked = house.store.parked(0, 10).await.expect("reads").items;
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].reason, "no JSON");

@@ -1,5 +1,5 @@
-//! The ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the
-//! service between any two steps.
+//! Ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the service between
+//! any two steps.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::order::{self, Decision, Event, Order, Tried};
-use crate::simulator::trial::{Contender, Course, Mind, Weighed};
+use crate::order::{self, Decision, Event, FetchAttempt, Order};
+use crate::simulator::simulation::{Applied, Course, Strategy, Subject};
 use crate::store::rows::{StoredOrder, order_text};
 
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
 
-/// An order that is known by a database of its own.
+/// An order in a database of its own.
 struct Database {
     runtime: Arc<Runtime>,
     folder: TempDir,
@@ -23,18 +23,18 @@ struct Database {
     writer: JoinHandle<Result<(), StoreError>>,
     claim: Option<Claim>,
     order: Order,
-    /// What a mutilated one forgets: it proves that the trial would notice.
+    /// Data that a mutilated database forgets: it proves that the simulation would notice.
     forgets: Forgets,
 }
 
-/// Which promise of the store is broken on purpose.
+/// Promise of the store that is broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Forgets {
-    /// None.
+    /// No promise is broken.
     Nothing,
-    /// What lies in the inbox when the service is killed.
-    News,
-    /// The hints, whenever it starts anew.
+    /// Waiting deliveries are lost when the service is killed.
+    Pending,
+    /// The hints are lost at every start.
     Hints,
 }
 
@@ -115,7 +115,7 @@ fn start(
     })
 }
 
-impl Mind for Database {
+impl Subject for Database {
     fn order(&self) -> &Order {
         &self.order
     }
@@ -124,7 +124,7 @@ impl Mind for Database {
         let delivery = NewDelivery {
             project: id(PROJECT),
             event_id: Some(event.to_string()),
-            subject: Subject::Order {
+            subject: DeliveryContent::Order {
                 order: self.name.clone(),
                 status: said.status.clone(),
                 said_at: said.said_at,
@@ -135,28 +135,28 @@ impl Mind for Database {
         let accepted = self.runtime.block_on(self.store().accept(delivery));
         match accepted.expect("is taken") {
             Accepted::New => true,
-            Accepted::Repeat => false,
+            Accepted::Duplicate => false,
             Accepted::Conflict => panic!("the same event has the same body"),
         }
     }
 
-    fn look(&mut self, now: Time, rule: &Rule) -> (Vec<Decision>, Vec<State>) {
-        let request = LookRequest {
+    fn process(&mut self, now: Time, policy: &Policy) -> (Vec<Decision>, Vec<State>) {
+        let request = ProcessRequest {
             deliveries_max: 256,
             now,
-            rule: rule.clone(),
+            policy: policy.clone(),
             api_off: Vec::new(),
         };
-        let looked = self.runtime.block_on(self.store().look(request));
-        looked.expect("looks");
+        let processed = self.runtime.block_on(self.store().process(request));
+        processed.expect("looks");
         self.read();
         (Vec::new(), Vec::new())
     }
 
-    fn wish(&mut self, now: Time) -> bool {
+    fn request_fetch(&mut self, now: Time) -> bool {
         let known = self
             .runtime
-            .block_on(self.store().ask_now(self.key(), now))
+            .block_on(self.store().request_fetch(self.key(), now))
             .expect("writes");
         if !known {
             let request = WatchRequest {
@@ -175,7 +175,7 @@ impl Mind for Database {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 1,
-            turn: Turn::Urgent,
+            turn: ClaimOrder::Urgent,
             apart: Arc::default(),
             now,
             lease: Duration::from_secs(60),
@@ -186,26 +186,26 @@ impl Mind for Database {
         self.read();
     }
 
-    fn settle(&mut self, tried: Tried<'_>, rule: &Rule, back_off: &BackOff) -> Weighed {
+    fn record(&mut self, attempt: FetchAttempt<'_>, policy: &Policy, backoff: &Backoff) -> Applied {
         let before = self.believed();
-        let outcome = Outcome {
+        let outcome = FetchResult {
             claim: self.claim.take().expect("was claimed"),
-            asked_at: tried.asked_at,
-            result: tried.result.clone(),
-            healthy: tried.healthy,
-            now: tried.now,
-            roll: tried.roll,
-            rule: rule.clone(),
-            back_off: back_off.clone(),
+            fetched_at: attempt.fetched_at,
+            result: attempt.result.clone(),
+            healthy: attempt.healthy,
+            now: attempt.now,
+            jitter: attempt.jitter,
+            policy: policy.clone(),
+            backoff: backoff.clone(),
         };
-        let settled = self.runtime.block_on(self.store().settle([outcome].into()));
-        assert_ne!(settled.expect("settles"), [Settled::Fenced]);
-        // What the pure rules make of it, beside what the database makes of it.
-        let expected = order::weigh(&self.order, tried, rule, back_off);
+        let settled = self.runtime.block_on(self.store().record([outcome].into()));
+        assert_ne!(settled.expect("settles"), [Recorded::Fenced]);
+        // The pure rules' result, to compare with the database's.
+        let expected = order::apply_attempt(&self.order, attempt, policy, backoff);
         self.read();
         assert_eq!(self.order, expected.order, "is stored as it was decided");
-        Weighed {
-            finding: expected.finding.ok(),
+        Applied {
+            outcome: expected.outcome.ok(),
             believed: self.believed().filter(|now| before != Some(*now)),
         }
     }
@@ -224,9 +224,9 @@ impl Mind for Database {
         }
         match self.forgets {
             Forgets::Nothing => {}
-            Forgets::News => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
+            Forgets::Pending => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
             Forgets::Hints => {
-                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, ask_at = NULL")
+                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, fetch_at = NULL")
             }
         }
         let (store, writer) = start(&runtime, &self.folder, now);
@@ -243,35 +243,35 @@ impl Mind for Database {
     }
 }
 
-/// The hostile course, shorter, since each look costs two commits, and with more crashes.
+/// The hostile course, shorter, since each processing costs two commits, and with more crashes.
 fn course(seed: u64, orders: u64) -> Course {
-    let back_off = BackOff {
+    let backoff = Backoff {
         base: Duration::from_secs(1),
         cap: Duration::from_secs(300),
         attempts_max: 30,
     };
-    let rule = Rule::new(Duration::from_secs(15), Duration::from_secs(300));
+    let policy = Policy::new(Duration::from_secs(15), Duration::from_secs(300));
     Course {
         span: Duration::from_secs(4 * 3600),
         crash: 0.05,
-        ..Course::hostile(seed, orders, rule, back_off)
+        ..Course::hostile(seed, orders, policy, backoff)
     }
 }
 
 #[test]
 fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
     let course = course(SEED, ORDERS);
-    let mind = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
-    let tally = course.run_with(&mind, 4);
+    let subject = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
+    let tally = course.run_with(&subject, 4);
     for (index, wrong) in &tally.failed {
         eprintln!("seed {SEED}, order {index}: {wrong}");
-        for line in course.story_with(&mind, *index) {
+        for line in course.story_with(&subject, *index) {
             eprintln!("{line}");
         }
     }
     assert_eq!(tally.orders, ORDERS);
     assert!(!tally.is_wrong(), "seed {SEED}");
-    let pure = course.run(Contender::House, 4);
+    let pure = course.run(Strategy::House, 4);
     assert!(!pure.is_wrong(), "seed {SEED}: the rules themselves");
     let crashes = tally.met.paths().find(|(name, ..)| *name == "crash");
     let crashes = crashes.map_or(0, |(_, met, _)| met);
@@ -280,16 +280,16 @@ fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
 
 #[test]
 fn a_database_that_forgets_is_found_out() {
-    for forgets in [Forgets::News, Forgets::Hints] {
+    for forgets in [Forgets::Pending, Forgets::Hints] {
         let is_found = |orders: u64| {
             let course = Course {
                 crash: 0.4,
                 ..course(SEED, orders)
             };
-            let mind = |name: &Id, since: Time| Database::new(name, since, forgets);
-            course.run_with(&mind, 4).is_wrong()
+            let subject = |name: &Id, since: Time| Database::new(name, since, forgets);
+            course.run_with(&subject, 4).is_wrong()
         };
-        // A few orders tell most often.
+        // A few orders show it most often.
         let found = [2, 4, 12].into_iter().any(is_found);
         assert!(found, "seed {SEED}: {forgets:?} is not noticed");
     }

@@ -1,8 +1,9 @@
-//! One row that cannot be read, or that the database will not have changed, stops nothing else.
+//! Unreadable rows: one that cannot be read, or that the database refuses to change, stops nothing else.
 
 use super::*;
 
-/// What the columns that a decoder reads are set to, in the row that is spoilt. The schema takes none of these.
+/// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
+/// takes none of these.
 const FAULTS: [&str; 35] = [
     "orders SET name = 'a/b'",
     "orders SET name = CAST(x'ff' AS TEXT)",
@@ -10,8 +11,8 @@ const FAULTS: [&str; 35] = [
     "orders SET attempts = -2",
     "orders SET attempts = 4294967296",
     "orders SET attempts = 9223372036854775807",
-    "orders SET parked = CAST(x'ff' AS TEXT), ask_at = NULL",
-    "orders SET parked = 'x', ask_at = 20000000",
+    "orders SET parked = CAST(x'ff' AS TEXT), fetch_at = NULL",
+    "orders SET parked = 'x', fetch_at = 20000000",
     "orders SET lease = 7, leased_until_at = NULL",
     "orders SET confirmed_state = 'LOST'",
     "orders SET confirmed_state = CAST(x'ff' AS TEXT)",
@@ -35,19 +36,19 @@ const FAULTS: [&str; 35] = [
     "deliveries SET status = NULL",
     "deliveries SET event = CAST(x'ff' AS TEXT)",
     "deliveries SET phase = 'lost'",
-    "deliveries SET verdict = CAST(x'ff' AS TEXT)",
-    "answers SET finding = CAST(x'ff' AS TEXT), state = CAST(x'ff' AS TEXT)",
+    "deliveries SET decision = CAST(x'ff' AS TEXT)",
+    "fetches SET outcome = CAST(x'ff' AS TEXT), state = CAST(x'ff' AS TEXT)",
     "transitions SET cause = CAST(x'ff' AS TEXT), from_state = CAST(x'ff' AS TEXT)",
     "projects SET failures = -1, paused_until_at = 1, pause_reason = CAST(x'ff' AS TEXT)",
 ];
 
-/// The row of each table that is spoilt: of the bad order, what is newest.
+/// Statement that spoils a row of the fault's table: of the bad order, the newest one.
 fn spoilt(fault: &str) -> String {
     let table = fault.split(' ').next().expect("a table");
     let row = match table {
         "orders" => "name = 'bad'",
         "deliveries" => "event = 'b2'",
-        "answers" | "transitions" => "order_id = (SELECT id FROM orders WHERE name = 'bad')",
+        "fetches" | "transitions" => "order_id = (SELECT id FROM orders WHERE name = 'bad')",
         _ => "name = 'project-1'",
     };
     format!("UPDATE {fault} WHERE {row}")
@@ -56,29 +57,29 @@ fn spoilt(fault: &str) -> String {
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
 
 impl House {
-    /// A good order and a bad one, which comes first everywhere; something waits to be looked at of both.
+    /// A good order and a bad one, which comes first everywhere; each has a waiting delivery.
     async fn with_good_and_bad() -> House {
         let house = House::new().await;
         for (event, order) in [("b1", "bad"), ("g1", "good")] {
-            let news = delivery(event, order, State::InReview, 10);
-            house.accept(news).await;
+            let pending = delivery(event, order, State::InReview, 10);
+            house.accept(pending).await;
         }
-        house.look(20).await;
+        house.process(20).await;
         for claim in house.claim(20).await {
-            house.settle(&claim, shows(State::InReview, 15), 20).await;
+            house.record(&claim, shows(State::InReview, 15), 20).await;
         }
         for (secs, order) in [(21, "bad"), (22, "good")] {
-            let asked = house.store.ask_now(key(order), at(secs)).await;
+            let asked = house.store.request_fetch(key(order), at(secs)).await;
             asked.expect("writes");
         }
         for (event, order) in [("b2", "bad"), ("g2", "good")] {
-            let news = delivery(event, order, State::Blocked, 30);
-            house.accept(news).await;
+            let pending = delivery(event, order, State::Blocked, 30);
+            house.accept(pending).await;
         }
         house
     }
 
-    /// All that operators and workers ask works, and does so for the good order.
+    /// Asserts that every query and write of operators and workers works, and does so for the good order.
     async fn works(&self, fault: &str) {
         let filter = OrderFilter {
             limit: 2,
@@ -106,13 +107,16 @@ impl House {
             review: Duration::ZERO,
             blocked: Duration::ZERO,
         };
-        let conditions = self.store.conditions(at(90), &limits, Which::All, 9).await;
-        let conditions = conditions.expect(fault);
+        let alerts = self
+            .store
+            .alerts(at(90), &limits, AlertFilter::All, 9)
+            .await;
+        let alerts = alerts.expect(fault);
         assert!(
-            conditions.iter().any(|row| row.order == "good"),
-            "{fault}: {conditions:?}"
+            alerts.iter().any(|row| row.order == "good"),
+            "{fault}: {alerts:?}"
         );
-        self.store.reported(&conditions).await.expect(fault);
+        self.store.reported(&alerts).await.expect(fault);
         self.store.summary(at(90)).await.expect(fault);
         assert!(!self.history("good").await.deliveries.is_empty(), "{fault}");
         match self.store.history(&key("bad")).await {
@@ -120,18 +124,23 @@ impl House {
             Err(StoreError::Unread(reason)) => assert!(reason.contains("row "), "{reason}"),
             Err(other) => panic!("{fault}: {other}"),
         }
-        self.clear(at(90)).await;
-        self.store.beat(at(90)).await.expect(fault);
+        self.prune(at(90)).await;
+        self.store.probe_write(at(90)).await.expect(fault);
     }
 
-    /// Asks about the good order: a claim of one comes to it, whatever is before it.
+    /// Fetches the good order: a claim of one order reaches it, even if a bad one stands before it.
     async fn asks_about_the_good_one(&self, fault: &str) {
-        for turn in [Turn::Urgent, Turn::Urgent, Turn::Oldest, Turn::Oldest] {
+        for turn in [
+            ClaimOrder::Urgent,
+            ClaimOrder::Urgent,
+            ClaimOrder::Oldest,
+            ClaimOrder::Oldest,
+        ] {
             for claim in self.claim_some(1, turn, 40).await {
-                let settled = self.settle(&claim, shows(State::InReview, 35), 40).await;
+                let settled = self.record(&claim, shows(State::InReview, 35), 40).await;
                 if claim.key == key("good") {
                     assert!(
-                        matches!(settled, Settled::Done { .. }),
+                        matches!(settled, Recorded::Done { .. }),
                         "{fault}: {settled:?}"
                     );
                     return;
@@ -149,29 +158,43 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
         house.edit(&format!("{SPOIL} {}", spoilt(fault))).await;
         house.works(fault).await;
 
-        let looked = house.store.look(request(31)).await.expect(fault).looked;
-        let good = looked.iter().find(|looked| looked.key == key("good"));
-        assert!(good.is_some_and(|good| !good.parked), "{fault}: {looked:?}");
-        let waiting = "SELECT count(*) FROM deliveries WHERE phase NOT IN ('settled', 'parked')";
+        let processed = house
+            .store
+            .process(request(31))
+            .await
+            .expect(fault)
+            .processed;
+        let good = processed
+            .iter()
+            .find(|processed| processed.key == key("good"));
+        assert!(
+            good.is_some_and(|good| !good.parked),
+            "{fault}: {processed:?}"
+        );
+        let waiting = "SELECT count(*) FROM deliveries WHERE phase NOT IN ('processed', 'parked')";
         assert_eq!(
             house.number(waiting).await,
             0,
             "{fault}: nothing is passed over"
         );
-        let silent = "SELECT count(*) FROM deliveries WHERE phase = 'parked' AND verdict IS NULL";
+        let silent = "SELECT count(*) FROM deliveries WHERE phase = 'parked' AND decision IS NULL";
         assert_eq!(house.number(silent).await, 0, "{fault}");
 
-        // Again after a start, which takes up what it finds.
+        // The same after a start, which takes up what it finds.
         house.works(fault).await;
         let house = house.again().await;
         house.works(fault).await;
         house.asks_about_the_good_one(fault).await;
         house.works(fault).await;
 
-        // Nobody comes back to a row that cannot be read, and an operator sees it.
-        house.store.ask_now(key("good"), at(50)).await.expect(fault);
+        // An unreadable row is claimed no more, and an operator sees it.
+        house
+            .store
+            .request_fetch(key("good"), at(50))
+            .await
+            .expect(fault);
         for _ in 0..3 {
-            house.claim_some(1, Turn::Urgent, 60).await;
+            house.claim_some(1, ClaimOrder::Urgent, 60).await;
         }
         let filter = OrderFilter {
             limit: 9,
@@ -228,14 +251,15 @@ async fn what_is_unreadable_is_named_with_its_column() {
     }
 }
 
-/// Without a restart: what is put right, by `ask` or by hand, or goes, is no longer among what cannot be read.
+/// A row that was repaired, by a requested fetch or by hand, or that was removed, is listed no longer. No restart is
+/// needed.
 #[tokio::test]
 async fn an_order_that_can_be_read_again_is_no_longer_named() {
     for cure in [
         None,
         Some("UPDATE orders SET attempts = 3 WHERE name = 'bad'"),
         Some(
-            "DELETE FROM answers WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1;
+            "DELETE FROM fetches WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1;
              DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
         ),
     ] {
@@ -255,21 +279,24 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
         };
         assert_eq!(named().await, spoilt);
         match cure {
-            None => assert_eq!(house.store.ask_now(key("bad"), at(50)).await, Ok(true)),
+            None => assert_eq!(
+                house.store.request_fetch(key("bad"), at(50)).await,
+                Ok(true)
+            ),
             Some(sql) => house.edit(sql).await,
         }
         assert_eq!(named().await, spoilt[1..], "{cure:?}");
     }
 }
 
-/// Triggers stand for whatever makes the database refuse one row of many.
+/// Triggers that stand for every cause that makes the database refuse one row of many.
 const REFUSALS: [&str; 6] = [
     "BEFORE UPDATE ON orders WHEN OLD.name = 'bad'",
     "BEFORE UPDATE OF hints ON orders WHEN OLD.name = 'bad'",
     "BEFORE UPDATE OF lease ON orders WHEN OLD.name = 'bad'",
-    "BEFORE UPDATE OF alarm ON orders WHEN OLD.name = 'bad'",
+    "BEFORE UPDATE OF alert_reported ON orders WHEN OLD.name = 'bad'",
     "BEFORE UPDATE OF phase ON deliveries WHEN OLD.event = 'b2'",
-    "BEFORE INSERT ON answers WHEN NEW.order_id = 1",
+    "BEFORE INSERT ON fetches WHEN NEW.order_id = 1",
 ];
 
 #[tokio::test]
@@ -279,11 +306,18 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
         let trigger =
             format!("CREATE TRIGGER refuses {refusal} BEGIN SELECT RAISE(ABORT, 'refused'); END");
         house.edit(&trigger).await;
-        let looked = house.store.look(request(31)).await.expect(refusal).looked;
-        let good = looked.iter().find(|looked| looked.key == key("good"));
+        let processed = house
+            .store
+            .process(request(31))
+            .await
+            .expect(refusal)
+            .processed;
+        let good = processed
+            .iter()
+            .find(|processed| processed.key == key("good"));
         assert!(
             good.is_some_and(|good| !good.parked),
-            "{refusal}: {looked:?}"
+            "{refusal}: {processed:?}"
         );
         house.works(refusal).await;
         house.asks_about_the_good_one(refusal).await;
@@ -292,13 +326,13 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
         let outcomes = claims
             .iter()
             .map(|claim| outcome(claim, shows(State::Blocked, 60), 200));
-        let settled = house.store.settle(outcomes.collect()).await.expect(refusal);
+        let settled = house.store.record(outcomes.collect()).await.expect(refusal);
         for (claim, settled) in claims.iter().zip(settled) {
-            let is_done = matches!(settled, Settled::Done { .. });
+            let is_done = matches!(settled, Recorded::Done { .. });
             assert!(is_done || claim.key == key("bad"), "{refusal}: {settled:?}");
         }
         let house = house.again().await;
-        let asked = house.store.ask_now(key("good"), at(39)).await;
+        let asked = house.store.request_fetch(key("good"), at(39)).await;
         asked.expect(refusal);
         house.works(refusal).await;
         house.asks_about_the_good_one(refusal).await;

@@ -1,4 +1,4 @@
-//! A worker that goes round and fails each time is not alive, and whoever asks is told which one it is and why.
+//! A worker that fails at each step is not alive, and the operators' API says which worker it is and why.
 
 use std::sync::Arc;
 
@@ -12,30 +12,33 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::played::{BACK_OFF, PER_SECOND, project};
+use super::played::{BACKOFF, PER_SECOND, project};
 use super::*;
 use crate::http::operators;
-use crate::order::{Answer, Limits, Rule};
+use crate::order::{Answer, Limits, Policy};
 use crate::sinch::api::{Access, Auth, Client};
-use crate::store::{self, Claim, ClaimRequest, Gate, Outcome, Spans, Store, Turn, WatchRequest};
-use crate::worker::settle::Settler;
+use crate::store::{
+    self, Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store,
+    WatchRequest,
+};
+use crate::worker::recorder::Recorder;
 
-/// How long a worker may fail here.
+/// Time for which a worker may fail here.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How long anything may take that is sure to come.
+/// Maximum time for anything that is sure to happen.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// A worker's database, and the worker, which runs until this is dropped.
+/// Database of a worker, and the worker, which runs until this is dropped.
 struct Room {
     folder: TempDir,
     store: Store,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
     parts: JoinSet<()>,
 }
 
-fn rule() -> Rule {
-    Rule::new(Duration::from_secs(15), Duration::from_secs(300))
+fn policy() -> Policy {
+    Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
 impl Room {
@@ -51,11 +54,11 @@ impl Room {
         let (store, _, writer) = store::open(&settings).await.expect("opens");
         let mut parts = JoinSet::new();
         parts.spawn(async move { writer.await.expect("the writer is well") });
-        let vitals = Arc::new(Vitals::impatient(PATIENCE));
+        let metrics = Arc::new(Metrics::impatient(PATIENCE));
         Room {
             folder,
             store,
-            vitals,
+            metrics,
             parts,
         }
     }
@@ -63,7 +66,7 @@ impl Room {
     async fn execute(&self, sql: &str) {
         let path = format!("sqlite:{}", self.folder.path().join("room.db").display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
-        // The writer is at work meanwhile: one that reads first can lose its right to write.
+        // The writer is at work, too: a transaction that reads first can lose its right to write.
         let sql = format!("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE; {sql}; COMMIT");
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db);
         done.await.expect("is done");
@@ -80,54 +83,54 @@ impl Room {
     }
 
     async fn begin(&mut self, worker: &str) {
-        let (store, vitals) = (self.store.clone(), self.vitals.clone());
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
         let stop = CancellationToken::new();
         match worker.split(' ').next() {
-            Some("look") => {
-                let looker = Looker {
+            Some("inbox") => {
+                let inbox_worker = InboxWorker {
                     store,
-                    rule: rule(),
+                    policy: policy(),
                     api_off: Vec::new(),
-                    vitals,
+                    metrics,
                 };
-                self.spawn(looker.run(stop));
+                self.spawn(inbox_worker.run(stop));
             }
-            Some("mind") => {
+            Some("alerts") => {
                 let limits = Limits {
                     expiring: vec![Duration::from_secs(9000)],
                     review: Duration::ZERO,
                     blocked: Duration::ZERO,
                 };
-                let minder = Minder {
+                let minder = AlertWorker {
                     store,
                     limits,
-                    vitals,
+                    metrics,
                 };
                 self.spawn(minder.run(stop));
             }
-            Some("clear") => {
-                let spans = Spans {
+            Some("retention") => {
+                let periods = RetentionPeriods {
                     bodies: Duration::from_secs(1),
                     deliveries: Duration::from_secs(1),
                     parked: Duration::from_secs(1),
                     orders: Duration::from_secs(9000),
                 };
-                let clearer = Clearer {
+                let clearer = RetentionWorker {
                     store,
-                    spans,
-                    vitals,
+                    periods,
+                    metrics,
                 };
                 self.spawn(clearer.run(stop));
             }
-            Some("ask") => {
-                self.spawn(asker(store, vitals).run(stop.clone(), stop));
+            Some("fetch") => {
+                self.spawn(asker(store, metrics).run(stop.clone(), stop));
             }
-            Some("settle") => {
+            Some("record") => {
                 let (outcomes, came) = mpsc::unbounded_channel();
-                let settler = Settler {
+                let settler = Recorder {
                     project: project(),
                     store: store.clone(),
-                    vitals,
+                    metrics,
                 };
                 let claim = claim_one(&store).await.expect("the store can be used");
                 self.spawn(settler.run(came));
@@ -137,7 +140,7 @@ impl Room {
         }
     }
 
-    /// What `path` on the operators' listener answers.
+    /// Returns the answer of the operators' listener for `path`.
     async fn ask(&self, path: &str) -> (StatusCode, Value) {
         let settings = operators::Settings {
             token: None,
@@ -149,7 +152,7 @@ impl Room {
             },
             body_timeout: DEADLINE,
         };
-        let router = operators::router(self.store.clone(), self.vitals.clone(), settings);
+        let router = operators::router(self.store.clone(), self.metrics.clone(), settings);
         let request = Request::get(path).header("host", "localhost");
         let request = request.body(Body::empty()).expect("a request");
         let answer = router.oneshot(request).await.expect("answers");
@@ -158,7 +161,7 @@ impl Room {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    /// Polls until what is asked for is so.
+    /// Polls `path` until `is_so` holds for the answer.
     async fn until(&self, what: &str, path: &str, is_so: impl Fn(StatusCode, &Value) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -172,7 +175,7 @@ impl Room {
     }
 }
 
-fn asker(store: Store, vitals: Arc<Vitals>) -> Asker {
+fn asker(store: Store, metrics: Arc<Metrics>) -> Fetcher {
     let nowhere = || "http://127.0.0.1:9/".parse().expect("an address");
     let access = Access {
         api_url: nowhere(),
@@ -183,22 +186,22 @@ fn asker(store: Store, vitals: Arc<Vitals>) -> Asker {
         connect_timeout: DEADLINE,
         proxy_from_environment: false,
     };
-    Asker {
+    Fetcher {
         project: project(),
         client: Client::new(project(), access).expect("a client"),
         store,
-        rule: rule(),
-        back_off: BACK_OFF,
+        policy: policy(),
+        backoff: BACKOFF,
         lanes: 4,
-        asks_per_second: PER_SECOND,
+        requests_per_second: PER_SECOND,
         lease: DEADLINE,
-        gate: Gate::default(),
+        circuit: Circuit::default(),
         resume: Arc::new(Notify::new()),
-        vitals,
+        metrics,
     }
 }
 
-/// Claims an order, the only one.
+/// Claims the only order.
 async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     let watched = WatchRequest {
         project: project(),
@@ -209,7 +212,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     let request = ClaimRequest {
         project: project(),
         orders_max: 1,
-        turn: Turn::Oldest,
+        turn: ClaimOrder::Oldest,
         apart: Arc::default(),
         now: clock::now(),
         lease: DEADLINE * 10,
@@ -217,18 +220,18 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     Ok(store.claim(request).await?.remove(0))
 }
 
-/// Has one answer after another about an order, as if each question were its first.
-async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<Outcome>) {
+/// Sends one result after another for an order, as if each fetch were its first.
+async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
     loop {
-        let outcome = Outcome {
+        let outcome = FetchResult {
             claim: claim.clone(),
-            asked_at: clock::now(),
+            fetched_at: clock::now(),
             result: Ok(Answer::NotFound),
             healthy: true,
             now: clock::now(),
-            roll: 0.5,
-            rule: rule(),
-            back_off: BACK_OFF,
+            jitter: 0.5,
+            policy: policy(),
+            backoff: BACKOFF,
         };
         if outcomes.send(outcome).is_err() {
             return;
@@ -241,11 +244,11 @@ async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<Outcome>)
 async fn a_worker_that_fails_each_time_is_named_until_it_gets_on() {
     let trial = fails_and_gets_on;
     tokio::join!(
-        trial("look", "deliveries"),
-        trial("mind", "orders"),
-        trial("clear", "deliveries"),
-        trial("ask played-project", "orders"),
-        trial("settle played-project", "orders"),
+        trial("inbox", "deliveries"),
+        trial("alerts", "orders"),
+        trial("retention", "deliveries"),
+        trial("fetch played-project", "orders"),
+        trial("record played-project", "orders"),
     );
 }
 
@@ -260,15 +263,15 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
     let ready = |status, _: &Value| status == StatusCode::OK;
     room.until(worker, "/readyz", ready).await;
 
-    // Everything that is asked of the table fails from now on.
+    // Every statement on the table fails from now on.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
     room.execute(&away).await;
     let begun = clock::now();
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();
-        // On a busy machine it can fail otherwise first, and has no right to be named for a single failure.
-        let failing = room.vitals.workers().remove(worker).flatten();
+        // On a busy machine the worker can fail in another way first, and it must not be named for a single failure.
+        let failing = room.metrics.workers().remove(worker).flatten();
         status == StatusCode::SERVICE_UNAVAILABLE
             && detail.contains(&name)
             && detail.contains("no such table")

@@ -1,4 +1,4 @@
-//! Every callback is lost: watched orders are right all the same, as soon as the schedule promises.
+//! Watched orders whose callbacks are all lost: they are right all the same, as soon as the schedule promises.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::order::State;
 
 const DAY_SECS: u64 = 24 * 3600;
 
-/// How long after a change the look comes that shows it, if the state that was known had lasted for so long:
-/// a quarter of that, at least a minute, at most six hours.
+/// Returns the maximum time from a change to the fetch that shows it, if the state before had lasted for `quiet`: a
+/// quarter of that, at least a minute, at most six hours.
 fn promised(quiet: Duration) -> Duration {
     (quiet / 4).clamp(Duration::from_secs(60), Duration::from_secs(6 * 3600))
 }
@@ -22,7 +22,7 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
     let rng = &mut service.rng;
     let life = |n: usize| {
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
-        // Some are over in minutes, some in days.
+        // Some orders are over in minutes, some in days.
         let span = 600_u64 << rng.u32(0..10);
         let (reviewed, ended) = (1 + rng.u64(0..span), 2 + span + rng.u64(0..span));
         let end = [State::Completed, State::Rejected, State::Blocked][rng.usize(0..3)];
@@ -49,7 +49,8 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
             panic!("every order has changed");
         };
         let shown = row.confirmed_at.expect("is confirmed").since(entered);
-        // The state between may have gone unseen. The rest is for lanes and rate, which so few orders hardly fill.
+        // The state between may have gone unseen. The rest is for slots and rate limit, which these few orders hardly
+        // fill.
         let most = promised(entered.since(created)) + Duration::from_secs(10);
         if shown > most {
             late.push(format!("{} {state}: {shown:?} > {most:?}", row.order));

@@ -1,4 +1,4 @@
-//! A few orders that fail each time, in whatever way, and many that do not: whoever is well is answered as if the
+//! Orders that fail each time, in many ways, beside many that do not: an order that is well is answered as if the
 //! others were not there.
 
 use std::collections::BTreeMap;
@@ -8,24 +8,24 @@ use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
 use crate::order::{Id, State, Time};
-use crate::sinch::api::{AskError, Endpoint, Trouble};
+use crate::sinch::api::{Endpoint, FetchError, Trouble};
 
 const GOOD: usize = 400;
 
-/// The good ones need no more than this times what they need alone.
+/// Maximum ratio of the time that the good orders need here to the time that they need alone.
 const FACTOR_MAX: f64 = 1.2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How an order fails, and how long that takes; `None`: Sinch does not know it.
-type Failing = fn() -> Option<(AskError, Duration)>;
+/// Way in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
+type Failing = fn() -> Option<(FetchError, Duration)>;
 
-fn status(status: u16) -> Option<(AskError, Duration)> {
+fn status(status: u16) -> Option<(FetchError, Duration)> {
     provider(Trouble::Status(status), Duration::from_millis(200))
 }
 
-fn provider(trouble: Trouble, takes: Duration) -> Option<(AskError, Duration)> {
-    let error = AskError::Provider {
+fn provider(trouble: Trouble, takes: Duration) -> Option<(FetchError, Duration)> {
+    let error = FetchError::Provider {
         at: Endpoint::Orders,
         trouble,
         retry_after: None,
@@ -33,9 +33,9 @@ fn provider(trouble: Trouble, takes: Duration) -> Option<(AskError, Duration)> {
     Some((error, takes))
 }
 
-/// With this `Retry-After`.
-fn later(status: u16, secs: u64) -> Option<(AskError, Duration)> {
-    let error = AskError::Provider {
+/// Returns a failure with a `Retry-After` of `secs` seconds.
+fn later(status: u16, secs: u64) -> Option<(FetchError, Duration)> {
+    let error = FetchError::Provider {
         at: Endpoint::Orders,
         trouble: Trouble::Status(status),
         retry_after: Some(Duration::from_secs(secs)),
@@ -43,12 +43,15 @@ fn later(status: u16, secs: u64) -> Option<(AskError, Duration)> {
     Some((error, Duration::from_millis(200)))
 }
 
-fn order(status: u16, why: &'static str) -> Option<(AskError, Duration)> {
-    Some((AskError::Order { status, why }, Duration::from_millis(200)))
+fn order(status: u16, why: &'static str) -> Option<(FetchError, Duration)> {
+    Some((
+        FetchError::Order { status, why },
+        Duration::from_millis(200),
+    ))
 }
 
-fn refused(status: u16) -> Option<(AskError, Duration)> {
-    let error = AskError::Refused {
+fn refused(status: u16) -> Option<(FetchError, Duration)> {
+    let error = FetchError::Refused {
         by: Endpoint::Orders,
         status,
         project: project(),
@@ -56,8 +59,8 @@ fn refused(status: u16) -> Option<(AskError, Duration)> {
     Some((error, Duration::from_millis(200)))
 }
 
-/// The default of `sinch.request_timeout_secs`.
-fn timed_out() -> Option<(AskError, Duration)> {
+/// Returns a time-out after the default of `sinch.request_timeout_secs`.
+fn timed_out() -> Option<(FetchError, Duration)> {
     provider(Trouble::TimedOut, Duration::from_secs(10))
 }
 
@@ -111,7 +114,7 @@ fn good(n: usize) -> Id {
     id(&format!("good-{n}"))
 }
 
-/// A Sinch that is well but for these orders.
+/// Returns a Sinch that is well but for these orders.
 fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     let known = (0..good_orders).map(good);
     let bad = bad.clone();
@@ -123,7 +126,7 @@ fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     }
 }
 
-/// Waits until all orders that Sinch knows are settled, for so long at most.
+/// Waits until all orders that Sinch knows are settled, for `most` at most. Returns the time that it took.
 async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option<Duration> {
     let began = service.now;
     while service.now.since(began) < most {
@@ -136,12 +139,12 @@ async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option
     None
 }
 
-/// How long the good ones take with these, named in this order.
+/// Returns the time that the good orders take beside these, watched in this sequence.
 async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(named).await;
     let sinch = sinch(bad, GOOD);
-    // It cannot be sooner, and looking at all of them costs time.
+    // They cannot be settled sooner, and reading all orders costs time.
     let least = Duration::from_secs_f64(0.95 * GOOD as f64 / PER_SECOND);
     service.play(&sinch, service.now.plus(least)).await;
     let more = settles(&mut service, &sinch, 10 * MINUTE).await?;
@@ -184,7 +187,7 @@ async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_
     }
 }
 
-/// As many bad as good, and more than can be remembered as bad: the others' rate has a floor.
+/// Checks as many bad orders as good ones, and more than can be remembered as bad: the rate of the others has a floor.
 #[tokio::test]
 async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     let seed = fastrand::u64(..);
@@ -212,7 +215,8 @@ async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     }
 }
 
-/// Long after, when next to nobody else is asked about: who comes new is answered soon, and who fails is parked.
+/// Checks the long time in which hardly any other order is fetched: a new order is answered soon, and a failing one is
+/// parked.
 #[tokio::test]
 async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
     const FRESH: usize = 40;
@@ -232,11 +236,11 @@ async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
         for n in 0..FRESH {
             service.watch([good(n)]).await;
             let took = settles(&mut service, &sinch(&bad_ones, n + 1), MINUTE).await;
-            // The first may find a gate that is closed, since nobody was ever answered.
+            // The first may find an open circuit, since no order was ever answered.
             if took.is_none_or(|took| took > Duration::from_secs(5)) {
                 slow.push((n, took));
             }
-            // Long enough that even those are parked which each time are told to wait for an hour.
+            // Long enough to park even the orders that are told each time to wait for an hour.
             let next = service.now.plus(60 * MINUTE);
             service.play(&sinch(&bad_ones, n + 1), next).await;
         }
@@ -247,19 +251,20 @@ async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
     }
 }
 
-/// By then the answers that were under way when the outage began have come, and nobody is answered any more. Until
-/// then a failure of an order's kind may be that order's.
+/// Time from the start of the outage until the answers in flight at that moment have arrived and no order is answered
+/// any more. Until then a failure of an order's kind may be that order's.
 const CLEAR_AFTER: Duration = Duration::from_secs(10);
 
-/// Of thirty tries. One outage in a hundred costs an order three, and none was seen to cost more.
+/// Maximum number of attempts, of thirty, that an outage may cost an order. One outage in a hundred costs an order
+/// three, and none was seen to cost more.
 const TRIES_COUNT_MAX: usize = 4;
 
-/// The tries of orders after an outage are those that they had before, but for a few of its first moments.
+/// Checks that orders have used up as many attempts after an outage as before it, but for a few of its first moments.
 #[tokio::test]
 async fn an_outage_of_whatever_kind_uses_up_no_tries() {
     let seed = fastrand::u64(..);
     for (kind, failing) in KINDS {
-        // What Sinch does not know, it answers.
+        // An order that Sinch does not know is answered, so this kind makes no outage.
         let Some(outage) = failing() else { continue };
         let (from, to) = (BEGAN.plus(10 * MINUTE), BEGAN.plus(200 * MINUTE));
         let sinch = Sinch {

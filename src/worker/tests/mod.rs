@@ -1,8 +1,8 @@
-//! The workers' rules, and their asking played in simulated time on a real database.
+//! The workers' rules, and their fetches in simulated time on a real database.
 
 mod alive;
-mod asking;
 mod deaf;
+mod fetching;
 mod hostile;
 mod outage;
 mod played;
@@ -13,13 +13,13 @@ use crate::order::Id;
 
 #[test]
 fn telephone_numbers_stay_out_of_the_log() {
-    let logged = |order: &str| {
+    let logged_id = |order: &str| {
         let [project, order] = ["p", order].map(|id| Id::new(id).expect("an id"));
-        logged(&OrderKey { project, order }).into_owned()
+        logged_id(&OrderKey { project, order }).into_owned()
     };
-    assert_eq!(logged("tel:+46-700-000-000"), "tel:(a number)");
+    assert_eq!(logged_id("tel:+46-700-000-000"), "tel:(a number)");
     assert_eq!(
-        logged("01k0000000000000000000000a"),
+        logged_id("01k0000000000000000000000a"),
         "01k0000000000000000000000a"
     );
 }

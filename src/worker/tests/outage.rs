@@ -6,15 +6,15 @@ use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
 use crate::order::{Id, State, Time};
-use crate::sinch::api::{AskError, Endpoint, Trouble};
+use crate::sinch::api::{Endpoint, FetchError, Trouble};
 
 const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
 
-/// Every way in which the API fails, by chance.
-fn failure(rng: &mut Rng) -> (AskError, Duration) {
-    let provider = |trouble, retry_after| AskError::Provider {
+/// Returns one of the ways in which the API fails, at random.
+fn failure(rng: &mut Rng) -> (FetchError, Duration) {
+    let provider = |trouble, retry_after| FetchError::Provider {
         at: Endpoint::Orders,
         trouble,
         retry_after,
@@ -31,7 +31,7 @@ fn failure(rng: &mut Rng) -> (AskError, Duration) {
             (provider(status, Some(wait)), Duration::from_millis(200))
         }
         3 => (
-            AskError::Refused {
+            FetchError::Refused {
                 by: Endpoint::Orders,
                 status: 401,
                 project: super::played::project(),
@@ -39,7 +39,7 @@ fn failure(rng: &mut Rng) -> (AskError, Duration) {
             Duration::from_millis(200),
         ),
         4 => (
-            AskError::Order {
+            FetchError::Order {
                 status: 200,
                 why: "it is not a JSON object",
             },
@@ -59,16 +59,16 @@ struct Trial {
     without: Without,
 }
 
-/// What a trial came to.
+/// Outcome of a simulated outage.
 struct Came {
-    /// What does not hold, in words; each begins with the name of the claim.
+    /// Claims that do not hold, in words; each begins with the name of the claim.
     faults: Vec<String>,
-    /// In words.
+    /// Figures of the simulation, in words.
     figures: String,
 }
 
 impl Trial {
-    /// Orders of which most change while the API is down, and a Sinch whose API is down from an hour on.
+    /// Returns a Sinch whose API is down from an hour on, with orders of which most change while it is down.
     fn sinch(&self, rng: &mut Rng) -> Sinch {
         let over = hours(1) + self.outage;
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
@@ -92,7 +92,8 @@ impl Trial {
         }
     }
 
-    /// When which event arrives: one in ten is lost, one in five comes twice, some come late.
+    /// Returns the events, each with the time at which it arrives: one in ten is lost, one in five comes twice, some
+    /// come late.
     fn events(&self, sinch: &Sinch, rng: &mut Rng) -> Vec<(Time, Id, Time, State)> {
         let mut events = Vec::new();
         for (order, history) in &sinch.orders {
@@ -119,14 +120,14 @@ impl Trial {
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(hours(1) + self.outage));
         let killed_at = down_at.plus(self.outage / 2);
         let mut service = Service::start(self.seed, self.without).await;
-        // Every tenth is known from before; the others by their events, or by the list below.
+        // Every tenth order is known from before; the others by their events, or by the list below.
         service
             .watch(sinch.orders.keys().step_by(10).cloned())
             .await;
         service.settle_all(&sinch).await;
         service.now = down_at;
 
-        // What happened in the hour before comes now, with what is late.
+        // The events of the hour before arrive now, along with late ones.
         let mut heard = 0;
         let mut killed = false;
         while service.now < up_at {
@@ -149,13 +150,13 @@ impl Trial {
         let in_outage = service.asked.len();
         let heard_in_outage = heard;
 
-        // It is back. The last events come late, too.
+        // The API is back. The last events arrive late, too.
         let implied = Duration::from_secs_f64(self.orders as f64 / PER_SECOND);
-        // The first probe, and the longest back-off of the orders that the last ones were about.
+        // The first probe, and the longest back-off of the orders that the last probes fetched.
         let deadline = up_at.plus(implied + Duration::from_secs(60 + 15));
         let mut settled_at = None;
         while service.now < deadline && settled_at.is_none() {
-            // Seldom at first: looking at all of them costs time.
+            // Rarely at first: reading all orders costs time.
             let half = up_at.plus(implied * 9 / 10);
             let next = service.now.plus(Duration::from_secs(10)).max(half);
             service.play(&sinch, next).await;
@@ -187,14 +188,15 @@ impl Trial {
         if parked > 0 {
             faults.push(format!("lost: {parked} orders are parked"));
         }
-        // From the moment on at which the gate closed first and what was under way had come back.
-        let closed_at = service
-            .closed
+        // Counted from the moment at which the circuit had opened for the first time and the fetches in flight had
+        // ended.
+        let opened_at = service
+            .opened
             .first()
             .map_or(BEGAN, |at| at.plus(Duration::from_secs(10)));
         let probes = service.asked[..in_outage]
             .iter()
-            .filter(|at| **at > closed_at);
+            .filter(|at| **at > opened_at);
         let probes: Vec<Time> = probes.copied().collect();
         let gaps = probes.windows(2).map(|pair| pair[1].since(pair[0]));
         let least = gaps.min().unwrap_or(Duration::MAX);
@@ -255,19 +257,23 @@ async fn six_hours_without_the_api_over_5000_orders() {
     );
 }
 
-/// The controls: each protection is what keeps its claim.
+/// Controls: each protection is the one that keeps its claim.
 #[tokio::test]
 async fn without_gate_or_rate_the_same_checks_fail() {
-    let trial = |gate, rate| Trial {
+    let trial = |circuit, rate| Trial {
         seed: 1,
         orders: 200,
         outage: hours(1) / 4,
-        without: Without { gate, rate },
+        without: Without { circuit, rate },
     };
     let with_all = trial(false, false).run().await;
     assert!(with_all.faults.is_empty(), "{:#?}", with_all.faults);
-    let gateless = trial(true, false).run().await;
-    assert!(has(&gateless, "probes"), "{:#?}", gateless.faults);
+    let without_circuit = trial(true, false).run().await;
+    assert!(
+        has(&without_circuit, "probes"),
+        "{:#?}",
+        without_circuit.faults
+    );
     let hasty = trial(false, true).run().await;
     assert!(has(&hasty, "rate"), "{:#?}", hasty.faults);
 }
@@ -294,7 +300,7 @@ async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
     let mut service = service.kill().await;
     let began = service.now;
     let implied = Duration::from_secs_f64(ORDERS as f64 / PER_SECOND);
-    // Chance heaps some up; what it delays is made up for in the end.
+    // Jitter bunches some fetches; what it delays is caught up in the end.
     let deadline = began.plus(implied + implied / 10);
     service.play(&sinch, deadline).await;
     let open = service.unsettled(&sinch).await;
@@ -309,7 +315,7 @@ async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
         "seed {seed}: one question each"
     );
     assert!(busiest(&service.asked, Duration::from_secs(10)) <= 51);
-    // Spread out: in no tenth of the time much less than its share.
+    // Spread out: no tenth of the time has much less than its share.
     let tenth = implied / 10;
     for n in 0..9 {
         let (from, to) = (began.plus(tenth * n), began.plus(tenth * (n + 1)));

@@ -1,5 +1,4 @@
-//! Asking for one project in simulated time: the real decisions, the real database, and a Sinch of a few
-//! lines.
+//! Fetches for one project in simulated time: the real decisions, the real database, and a Sinch of a few lines.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -10,21 +9,22 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::order::{Answer, BackOff, Id, Rule, Snapshot, State, Status, Time};
-use crate::sinch::api::AskError;
+use crate::order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};
+use crate::sinch::api::FetchError;
 use crate::store::{
-    self, Claim, ClaimRequest, Gate, LookRequest, NewDelivery, OrderFilter, OrderRow, Outcome,
-    Settings, Settled, Store, StoreError, Subject, Turn, WatchRequest,
+    self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
+    OrderFilter, OrderRow, ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::POLL;
 use crate::worker::limits::Limits;
-use crate::worker::pace::{HANGS_AFTER, Next, Pace, Seat};
+use crate::worker::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
 
-/// What the defaults of the configuration allow.
+/// Number of fetches a second that the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;
+/// Number of slots by the defaults of the configuration.
 pub const LANES: u32 = 4;
 
-/// Everything begins here: some day in 2026.
+/// Time at which every simulation begins: some day in 2026.
 pub const BEGAN: Time = Time(1_780_000_000_000_000);
 
 pub fn id(text: &str) -> Id {
@@ -35,14 +35,14 @@ pub fn project() -> Id {
     id("played-project")
 }
 
-/// How a question about an order fails at a time, and how long that takes; `None`: it is answered.
-type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(AskError, Duration)>>;
+/// Way in which the fetch of an order fails at a time, and the time that it takes; `None`: it is answered.
+type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(FetchError, Duration)>>;
 
-/// What is really the case.
+/// Sinch with the ground truth about every order.
 pub struct Sinch {
-    /// The states of each order, with the times at which they were entered.
+    /// States of each order, with the times at which they were entered.
     pub orders: BTreeMap<Id, Vec<(Time, State)>>,
-    /// How the API fails.
+    /// Failures of the API.
     pub fails: Fails,
 }
 
@@ -56,8 +56,8 @@ impl Sinch {
             .copied()
     }
 
-    /// What a question that is sent now comes to, and when.
-    fn answer(&self, order: &Id, now: Time, rng: &mut Rng) -> (Time, Result<Answer, AskError>) {
+    /// Returns the time at which a fetch that is sent now ends, and its result.
+    fn answer(&self, order: &Id, now: Time, rng: &mut Rng) -> (Time, Result<Answer, FetchError>) {
         if let Some((error, takes)) = (self.fails)(order, now, rng) {
             return (now.plus(takes), Err(error));
         }
@@ -76,21 +76,21 @@ impl Sinch {
     }
 }
 
-/// Which protections the service goes without.
+/// Protections that the service goes without.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Without {
-    /// No failure closes the gate.
-    pub gate: bool,
-    /// Nothing limits how fast questions follow each other.
+    /// `true` if no failure opens the circuit.
+    pub circuit: bool,
+    /// `true` if nothing limits how fast fetches follow each other.
     pub rate: bool,
 }
 
-/// An answer on its way.
+/// Fetch in flight, with the result that it will have.
 struct UnderWay {
     seat: Seat,
     claim: Claim,
-    asked_at: Time,
-    result: Result<Answer, AskError>,
+    fetched_at: Time,
+    result: Result<Answer, FetchError>,
 }
 
 /// A service in simulated time.
@@ -98,41 +98,41 @@ pub struct Service {
     folder: TempDir,
     store: Store,
     writer: JoinHandle<Result<(), StoreError>>,
-    pace: Pace,
+    scheduler: Scheduler,
     without: Without,
     pub now: Time,
     pub rng: Rng,
     under_way: BTreeMap<(Time, u64), UnderWay>,
-    /// When which of them hangs, if it is still under way.
+    /// Times at which fetches hang if they are still in flight, each with the key of its fetch.
     hangs: VecDeque<(Time, (Time, u64))>,
     questions: u64,
-    /// When a question was sent, all of them.
+    /// Times at which fetches were sent, all of them.
     pub asked: Vec<Time>,
-    /// The tries that failed and count against their order, with their times.
+    /// Failed attempts that count against their order, with their times.
     pub counted: Vec<(Time, Id)>,
-    /// When the gate was closed, as often as it was.
-    pub closed: Vec<Time>,
+    /// Times at which the circuit opened.
+    pub opened: Vec<Time>,
 }
 
 fn limits(without: Without) -> Limits {
     Limits {
         lanes: LANES,
-        asks_per_second: if without.rate { 1e6 } else { PER_SECOND },
-        probes_apart_max: BACK_OFF.cap,
+        requests_per_second: if without.rate { 1e6 } else { PER_SECOND },
+        probes_apart_max: BACKOFF.cap,
     }
 }
 
-pub const BACK_OFF: BackOff = BackOff {
+pub const BACKOFF: Backoff = Backoff {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(300),
     attempts_max: 30,
 };
 
-fn rule() -> Rule {
-    Rule::new(Duration::from_secs(15), Duration::from_secs(300))
+fn policy() -> Policy {
+    Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
-type Opened = (Store, Gate, JoinHandle<Result<(), StoreError>>);
+type Opened = (Store, Circuit, JoinHandle<Result<(), StoreError>>);
 
 async fn open(path: PathBuf, now: Time) -> Opened {
     let settings = Settings {
@@ -142,20 +142,20 @@ async fn open(path: PathBuf, now: Time) -> Opened {
         projects: vec![(project(), Some(PER_SECOND))],
         now,
     };
-    let (store, mut gates, writer) = store::open(&settings).await.expect("opens");
-    let gate = gates.remove(&project()).expect("is registered");
-    (store, gate, tokio::spawn(writer))
+    let (store, mut circuits, writer) = store::open(&settings).await.expect("opens");
+    let circuit = circuits.remove(&project()).expect("is registered");
+    (store, circuit, tokio::spawn(writer))
 }
 
 impl Service {
     pub async fn start(seed: u64, without: Without) -> Service {
         let folder = store::tests::folder();
-        let (store, gate, writer) = open(folder.path().join("played.db"), BEGAN).await;
+        let (store, circuit, writer) = open(folder.path().join("played.db"), BEGAN).await;
         Service {
             folder,
             store,
             writer,
-            pace: Pace::new(limits(without), gate, false, BEGAN),
+            scheduler: Scheduler::new(limits(without), circuit, false, BEGAN),
             without,
             now: BEGAN,
             rng: Rng::with_seed(seed),
@@ -164,29 +164,29 @@ impl Service {
             questions: 0,
             asked: Vec::new(),
             counted: Vec::new(),
-            closed: Vec::new(),
+            opened: Vec::new(),
         }
     }
 
-    /// Kills it and starts it again at once: what was under way is gone, what was committed is not.
+    /// Kills the service and starts it again at once: what was in flight is gone, what was committed is not.
     pub async fn kill(self) -> Service {
         let path = self.path();
         self.writer.abort();
         assert!(self.writer.await.is_err_and(|end| end.is_cancelled()));
         drop(self.store);
-        let (store, gate, writer) = open(path, self.now).await;
+        let (store, circuit, writer) = open(path, self.now).await;
         let found = store.any_confirmed(&project()).await.expect("reads");
         Service {
             store,
             writer,
-            pace: Pace::new(limits(self.without), gate, found, self.now),
+            scheduler: Scheduler::new(limits(self.without), circuit, found, self.now),
             under_way: BTreeMap::new(),
             hangs: VecDeque::new(),
             ..self
         }
     }
 
-    /// Takes callbacks in, all at once, and looks at them.
+    /// Accepts callbacks, all at once, and processes them.
     pub async fn hear(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
         let mut taking = JoinSet::new();
         for (order, said_at, state) in events {
@@ -197,7 +197,7 @@ impl Service {
                     project: project(),
                     body: event_id.clone().into_bytes().into(),
                     event_id: Some(event_id),
-                    subject: Subject::Order {
+                    subject: DeliveryContent::Order {
                         order,
                         status: Status::Known(state),
                         said_at: Some(said_at),
@@ -210,13 +210,20 @@ impl Service {
         for accepted in taking.join_all().await {
             accepted.expect("is taken");
         }
-        let request = LookRequest {
+        let request = ProcessRequest {
             deliveries_max: 256,
             now: self.now,
-            rule: rule(),
+            policy: policy(),
             api_off: Vec::new(),
         };
-        while self.store.look(request.clone()).await.expect("looks").taken > 0 {}
+        while self
+            .store
+            .process(request.clone())
+            .await
+            .expect("looks")
+            .taken
+            > 0
+        {}
     }
 
     /// Makes orders known.
@@ -229,19 +236,19 @@ impl Service {
         self.store.watch(request).await.expect("is known");
     }
 
-    /// Asks about everything that is due, at once and beside the limits: what went before the play.
+    /// Fetches all that is due, at once and outside the limits: this is the state before the simulation.
     pub async fn settle_all(&mut self, sinch: &Sinch) {
-        let claims = self.claim(u32::MAX, Turn::Oldest).await;
-        let mut outcomes = Vec::new();
+        let claims = self.claim(u32::MAX, ClaimOrder::Oldest).await;
+        let mut results = Vec::new();
         for claim in claims {
             let (_, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
             let result = Ok(result.expect("Sinch is well"));
-            outcomes.push(self.outcome(claim, self.now, result, true));
+            results.push(self.outcome(claim, self.now, result, true));
         }
-        self.store.settle(outcomes.into()).await.expect("settles");
+        self.store.record(results.into()).await.expect("settles");
     }
 
-    /// Lets time go by, until the given time or, sooner, until `enough` says so.
+    /// Lets time pass until the given time.
     pub async fn play(&mut self, sinch: &Sinch, until: Time) {
         while self.now < until {
             let wake = self.ask(sinch).await;
@@ -249,27 +256,28 @@ impl Service {
             let next_hangs = self.hangs.front().map(|(at, _)| *at);
             let next = [next_answer, next_hangs].into_iter().flatten();
             let next = next.fold(wake, Time::min);
-            // Never at the same moment for ever.
+            // Time moves on at each step, so that the loop ends.
             self.now = next.max(Time(self.now.0 + 1)).min(until);
             self.settle_what_came().await;
             self.see_what_hangs();
         }
     }
 
-    /// Does what the pace says; returns when there may be more to do, if no answer comes before.
+    /// Takes the steps of the scheduler. Returns the time at which there may be more to do, if no answer arrives
+    /// before.
     async fn ask(&mut self, sinch: &Sinch) -> Time {
         loop {
-            let (orders_max, turn) = match self.pace.next(self.now) {
-                Next::Ask { orders_max, turn } => (orders_max, turn),
+            let (orders_max, turn) = match self.scheduler.next(self.now) {
+                Next::Claim { orders_max, turn } => (orders_max, turn),
                 Next::Wait(until) => return until,
                 Next::Full => return Time(i64::MAX),
             };
             let claims = self.claim(orders_max, turn).await;
             let orders = claims.len() as u32;
-            let more = self.pace.claimed(turn, orders_max, orders, self.now);
+            let more = self.scheduler.claimed(turn, orders_max, orders, self.now);
             let seat = match turn {
-                Turn::Apart => Seat::Apart,
-                Turn::Urgent | Turn::Oldest | Turn::Chance => Seat::Lane,
+                ClaimOrder::Apart => Seat::Apart,
+                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => Seat::Lane,
             };
             for claim in claims {
                 self.asked.push(self.now);
@@ -277,7 +285,7 @@ impl Service {
                 let under_way = UnderWay {
                     seat,
                     claim,
-                    asked_at: self.now,
+                    fetched_at: self.now,
                     result,
                 };
                 let question = (comes_at, self.questions);
@@ -291,9 +299,9 @@ impl Service {
         }
     }
 
-    /// When the next order falls due: nothing would come of the polls before.
+    /// Returns the time at which the next order falls due: the polls before that would find nothing.
     async fn next_due(&self) -> Time {
-        let next = sqlx::query("SELECT min(ask_at) FROM orders WHERE project = 1")
+        let next = sqlx::query("SELECT min(fetch_at) FROM orders WHERE project = 1")
             .fetch_one(&mut self.file().await)
             .await;
         let next: Option<i64> = next.expect("a time").get(0);
@@ -305,12 +313,12 @@ impl Service {
         SqliteConnection::connect(&url).await.expect("connects")
     }
 
-    async fn claim(&self, orders_max: u32, turn: Turn) -> Vec<Claim> {
+    async fn claim(&self, orders_max: u32, turn: ClaimOrder) -> Vec<Claim> {
         let request = ClaimRequest {
             project: project(),
             orders_max,
             turn,
-            apart: self.pace.kept_apart(),
+            apart: self.scheduler.kept_apart(),
             now: self.now,
             lease: Duration::from_secs(50),
         };
@@ -324,32 +332,38 @@ impl Service {
             let UnderWay {
                 seat,
                 claim,
-                asked_at,
+                fetched_at,
                 result,
             } = first.remove();
-            let roll = self.rng.f64();
-            let was_closed = self.pace.gate().clone();
-            let mut gateless = Pace::new(limits(self.without), Gate::default(), true, self.now);
-            let pace = match self.without.gate {
-                true => &mut gateless,
-                false => &mut self.pace,
+            let jitter = self.rng.f64();
+            let was_open = self.scheduler.circuit().clone();
+            let mut without_circuit =
+                Scheduler::new(limits(self.without), Circuit::default(), true, self.now);
+            let scheduler = if self.without.circuit {
+                &mut without_circuit
+            } else {
+                &mut self.scheduler
             };
-            let (result, healthy) = pace.tried(&claim.key.order, result, asked_at, self.now, roll);
+            let (result, healthy) =
+                scheduler.attempt(&claim.key.order, result, fetched_at, self.now, jitter);
             if result.is_err() && healthy {
                 self.counted.push((self.now, claim.key.order.clone()));
             }
-            let gate = self.pace.gate().clone();
-            if gate != was_closed {
-                if gate.paused.is_some() {
-                    self.closed.push(self.now);
+            let circuit = self.scheduler.circuit().clone();
+            if circuit != was_open {
+                if circuit.paused.is_some() {
+                    self.opened.push(self.now);
                 }
-                let kept = self.store.keep_gate(project(), gate).await;
+                let kept = self.store.save_circuit(project(), circuit).await;
                 kept.expect("is kept");
             }
-            let outcome = self.outcome(claim, asked_at, result, healthy);
-            let settled = self.store.settle([outcome].into()).await.expect("settles");
-            assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
-            self.pace.freed(seat);
+            let outcome = self.outcome(claim, fetched_at, result, healthy);
+            let settled = self.store.record([outcome].into()).await.expect("settles");
+            assert!(
+                matches!(settled[..], [Recorded::Done { .. }]),
+                "{settled:?}"
+            );
+            self.scheduler.freed(seat);
         }
     }
 
@@ -357,7 +371,7 @@ impl Service {
         while let Some((at, question)) = self.hangs.front().copied() {
             match self.under_way.get_mut(&question) {
                 Some(_) if at > self.now => return,
-                Some(under_way) if under_way.seat == Seat::Lane && self.pace.hangs() => {
+                Some(under_way) if under_way.seat == Seat::Lane && self.scheduler.hangs() => {
                     under_way.seat = Seat::Hanging;
                 }
                 Some(_) | None => {}
@@ -369,23 +383,23 @@ impl Service {
     fn outcome(
         &mut self,
         claim: Claim,
-        asked_at: Time,
+        fetched_at: Time,
         result: Result<Answer, crate::order::Failure>,
         healthy: bool,
-    ) -> Outcome {
-        Outcome {
+    ) -> FetchResult {
+        FetchResult {
             claim,
-            asked_at,
+            fetched_at,
             result,
             healthy,
             now: self.now,
-            roll: self.rng.f64(),
-            rule: rule(),
-            back_off: BACK_OFF,
+            jitter: self.rng.f64(),
+            policy: policy(),
+            backoff: BACKOFF,
         }
     }
 
-    /// Every order that is known.
+    /// Returns every order that is known.
     pub async fn orders(&self) -> Vec<OrderRow> {
         let filter = OrderFilter {
             limit: u32::MAX,
@@ -394,7 +408,7 @@ impl Service {
         self.store.orders(&filter).await.expect("reads").items
     }
 
-    /// How many deliveries nobody has looked at, and how many are kept.
+    /// Returns the number of deliveries that wait to be processed, and the number that are kept.
     pub async fn deliveries(&self) -> (i64, i64) {
         let summary = self.store.summary(self.now).await.expect("reads");
         let kept = sqlx::query("SELECT count(*) FROM deliveries")
@@ -407,7 +421,7 @@ impl Service {
         self.folder.path().join("played.db")
     }
 
-    /// The orders that are not where Sinch has them, with something open, or unknown.
+    /// Returns the orders that are not where Sinch has them, have something open, or are unknown.
     pub async fn unsettled(&self, sinch: &Sinch) -> BTreeSet<Id> {
         let mut unsettled: BTreeSet<Id> = sinch.orders.keys().cloned().collect();
         for row in self.orders().await {
@@ -420,14 +434,14 @@ impl Service {
         unsettled
     }
 
-    /// The orders that nobody asks about any more for want of an answer.
+    /// Returns the number of orders that are parked for want of an answer.
     pub async fn parked(&self) -> usize {
         let orders = self.orders().await;
         orders.iter().filter(|row| row.parked.is_some()).count()
     }
 }
 
-/// The most questions in any span of this length.
+/// Returns the maximum number of fetches in any span of this length.
 pub fn busiest(asked: &[Time], span: Duration) -> usize {
     let mut first = 0;
     let mut most = 0;

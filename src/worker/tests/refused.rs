@@ -1,4 +1,4 @@
-//! The asker itself, and a Sinch that fails over single orders, or knows none.
+//! The fetcher itself, and a Sinch that fails over single orders, or knows none.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -11,17 +11,18 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::asking::{House, PATIENCE};
+use super::fetching::{House, PATIENCE};
 use super::played::project;
 use crate::clock;
-use crate::vitals::Vitals;
+use crate::metrics::Metrics;
 
-/// What [`House`] names first.
+/// Number of orders that fail: the first ones that [`House`] names.
 const BAD: usize = 10;
 
 const ORDERS: usize = 150;
 
-/// Answers about the first orders with this status and a `Retry-After`, if it does not hang, and about the others as it should.
+/// Starts a Sinch and returns its address. It answers for the first `bad` orders with `status` and a `Retry-After`, or
+/// hangs if there is no status. For the other orders it answers as it should.
 async fn sinch(bad: usize, status: Option<u16>) -> String {
     let answer = async move |Path((_, order)): Path<(String, String)>| {
         let number = order.trim_start_matches("order-").parse::<usize>();
@@ -47,22 +48,22 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
     format!("http://{address}")
 }
 
-/// What hangs is never answered, and no pause may run its course: so nobody else is asked about in time if these stand
-/// for all.
+/// Checks each way of failing. A fetch that hangs is never answered, and the circuit may not stay open for its full
+/// time: so no other order is fetched in time if the first ones stand for all.
 #[tokio::test]
 async fn ten_orders_that_fail_first_hold_up_no_other() {
-    // 200 is none: the body names no order.
+    // 200 is no answer either: the body names no order.
     let statuses = [401, 403, 503, 429, 500, 200].map(Some);
     for status in statuses.into_iter().chain([None]) {
         let house = House::new(ORDERS).await;
         let url = sinch(BAD, status).await;
-        let vitals = Arc::new(Vitals::new());
-        let (stop, asking) = house.ask_with(&url, 4, 50.0, vitals.clone());
+        let metrics = Arc::new(Metrics::new());
+        let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());
         let all = (ORDERS - BAD) as i64;
         println!("{status:?}");
         let seen = Cell::new(None);
         let all_are_asked = |good| {
-            let view = vitals.api_views().remove(project().as_str());
+            let view = metrics.api_views().remove(project().as_str());
             let pause = seen.replace(view.and_then(|view| view.paused_until));
             assert!(
                 pause.is_none_or(|until| until > clock::now()),
@@ -86,15 +87,18 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
 async fn where_none_is_known_that_is_told_once_as_a_fault_of_the_set_up() {
     let house = House::new(ORDERS).await;
     let url = sinch(ORDERS, Some(404)).await;
-    let vitals = Arc::new(Vitals::new());
-    let (stop, asking) = house.ask_with(&url, 4, 50.0, vitals.clone());
+    let metrics = Arc::new(Metrics::new());
+    let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());
     let deadline = Instant::now() + PATIENCE;
     let reason = loop {
-        let view = vitals.api_views().remove(project().as_str());
+        let view = metrics.api_views().remove(project().as_str());
         if let Some(reason) = view.and_then(|view| view.pause_reason) {
             break reason;
         }
-        assert!(Instant::now() < deadline, "asking goes on");
+        assert!(
+            Instant::now() < deadline,
+            "the project's circuit is closed again"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     assert!(

@@ -13,17 +13,20 @@ use super::*;
 use crate::order::{Snapshot, State, Status, Time};
 use server::{Reply, Server, Then};
 
-/// How long anything may take that is sure to come, on a busy machine.
+/// Maximum time for anything that is sure to come, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &str = "hush-hush";
 const PRIVATE: &str = "+61411000111";
 
 impl Server {
-    /// A server whose token endpoint works, with the tokens `token-0`, `token-1` and so on.
+    /// Starts a server whose token endpoint works, with the tokens `token-0`, `token-1` and so on.
     async fn with_tokens(api: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> Server {
-        Server::start(move |request, nth| match request.starts_with("POST") {
-            true => token(nth),
-            false => api(request, nth),
+        Server::start(move |request, nth| {
+            if request.starts_with("POST") {
+                token(nth)
+            } else {
+                api(request, nth)
+            }
         })
         .await
     }
@@ -55,14 +58,14 @@ impl Server {
     }
 }
 
-/// What 20 who ask at once are told. All of them wait for the token before `gate` opens.
-async fn ask_20(client: &Arc<Client>, gate: &Notify) -> Vec<Result<Answer, AskError>> {
+/// Returns the results of 20 simultaneous fetches. All of them wait for the token before `gate` is notified.
+async fn ask_20(client: &Arc<Client>, gate: &Notify) -> Vec<Result<Answer, FetchError>> {
     let mut all = JoinSet::new();
     for _ in 0..20 {
         let client = Arc::clone(client);
         all.spawn(async move { client.get_order(&id("o1")).await });
     }
-    // On one thread, after this each of them has run until it had to wait.
+    // All of them run on one thread: after this, each has run until it had to wait.
     yield_now().await;
     gate.notify_one();
     all.join_all().await
@@ -93,7 +96,7 @@ fn order(name: &str) -> Reply {
     Reply::new(200, "Content-Type: application/json\r\n", &body)
 }
 
-fn blocked() -> Result<Answer, AskError> {
+fn blocked() -> Result<Answer, FetchError> {
     Ok(Answer::Found(Snapshot {
         state: Status::Known(State::Blocked),
         updated_at: Time(1_770_091_506_500_000),
@@ -103,7 +106,7 @@ fn blocked() -> Result<Answer, AskError> {
     }))
 }
 
-async fn refusal(client: &Client) -> AskError {
+async fn refusal(client: &Client) -> FetchError {
     let answer = client.get_order(&id("o1")).await;
     answer.expect_err("not an answer")
 }
@@ -155,10 +158,13 @@ async fn an_id_stays_in_its_segment() {
 async fn many_share_one_token() {
     let gate = Arc::new(Notify::new());
     let opened = Arc::clone(&gate);
-    let server = Server::start(move |request, _| match request.starts_with("POST") {
-        // Of no life at all, it still serves those who waited for it.
-        true => Reply::new(200, "", r#"{"access_token":"t","expires_in":0}"#).after(&opened),
-        false => order("o1"),
+    let server = Server::start(move |request, _| {
+        if request.starts_with("POST") {
+            // Even with a life of zero it serves the fetches that waited for it.
+            Reply::new(200, "", r#"{"access_token":"t","expires_in":0}"#).after(&opened)
+        } else {
+            order("o1")
+        }
     })
     .await;
     let answers = ask_20(&server.client(), &gate).await;
@@ -174,14 +180,14 @@ async fn many_share_one_failure() {
         Server::start(move |_, _| Reply::new(503, "Retry-After: 9\r\n", "").after(&opened)).await;
     let client = server.client();
     let answers = ask_20(&client, &gate).await;
-    let failure = Err(AskError::Provider {
+    let failure = Err(FetchError::Provider {
         at: Endpoint::Token,
         trouble: Trouble::Status(503),
         retry_after: Some(Duration::from_secs(9)),
     });
     assert!(answers.iter().all(|answer| *answer == failure));
     assert_eq!(server.counts(), (1, 0));
-    // Who comes later makes a try of its own.
+    // A later fetch makes its own attempt.
     gate.notify_one();
     assert_eq!(client.get_order(&id("o1")).await, failure);
     assert_eq!(server.counts(), (2, 0));
@@ -211,9 +217,12 @@ async fn who_gives_up_does_not_take_the_others_along() {
 
 #[tokio::test]
 async fn a_revoked_token_is_renewed_once_for_all() {
-    let server = Server::with_tokens(|request, _| match request.contains("Bearer token-1") {
-        true => order("o1"),
-        false => Reply::new(401, "", ""),
+    let server = Server::with_tokens(|request, _| {
+        if request.contains("Bearer token-1") {
+            order("o1")
+        } else {
+            Reply::new(401, "", "")
+        }
     })
     .await;
     let client = server.client();
@@ -290,13 +299,14 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(target.connections(), 0);
 }
 
-/// What the system may hold on its way from the server to the client, beside what the client has taken.
+/// Maximum number of bytes that the system may hold on the way from the server to the client, beside those that the
+/// client has taken.
 const ON_THE_WAY: usize = 16 * 1024 * 1024;
 
 #[tokio::test]
 async fn an_answer_without_end_is_cut_off() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\n";
-    // Ten gigabytes of zeros, of an order that goes on and on, of lines, of chunks.
+    // Ten gigabytes of zeros, an order that goes on for ever (with a length and without), and chunks without end.
     let zeros: &[u8] = &[0; 64];
     let numbers = b"{\"phoneNumber\":\"+1\"},".as_slice();
     let order =
@@ -359,7 +369,7 @@ async fn a_connection_that_breaks_is_the_providers_fault() {
 
 #[tokio::test]
 async fn nobody_there_is_said_so() {
-    // Nobody else takes ports of this address.
+    // No other test takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -394,7 +404,7 @@ async fn nothing_waits_for_ever() {
     for (bytes, drip) in [
         ("", None),
         (whole.as_str(), None),
-        // Never silent for long, and never at an end.
+        // Never silent for long, and never complete.
         (head, Some(b"X-Filler: 0\r\n".as_slice())),
         (whole.as_str(), Some(b" ".as_slice())),
     ] {

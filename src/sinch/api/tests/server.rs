@@ -1,4 +1,4 @@
-//! A server that plays both of Sinch's byte by byte, so that it can be as rude as any network.
+//! A server that plays both of Sinch's endpoints byte by byte, so that it can misbehave like any network.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// What the server does with a request.
+/// Reaction of the server to a request.
 pub struct Reply {
     bytes: Vec<u8>,
     then: Then,
     after: Option<Arc<Notify>>,
 }
 
-/// … and what once it has answered.
+/// Behaviour of the server once it has answered.
 pub enum Then {
     /// Listens for the next request.
     Listen,
@@ -23,16 +23,16 @@ pub enum Then {
     Hang,
     /// Closes the connection.
     Close,
-    /// Breaks the connection off, without a word.
+    /// Resets the connection instead of closing it.
     Reset,
-    /// Sends this for ever, as fast as it is taken.
+    /// Sends this for ever, as fast as the client takes it.
     Repeat(&'static [u8]),
     /// Sends this for ever, a little at a time.
     Drip(&'static [u8]),
 }
 
 impl Reply {
-    /// A whole answer. `headers` are lines, each with its end.
+    /// Returns a whole answer. `headers` are lines, each with its end.
     pub fn new(status: u16, headers: &str, body: &str) -> Reply {
         let length = body.len();
         Reply::raw(
@@ -41,7 +41,7 @@ impl Reply {
         )
     }
 
-    /// Any bytes at all.
+    /// Returns a reply of any bytes.
     pub fn raw(bytes: &str, then: Then) -> Reply {
         Reply {
             bytes: bytes.as_bytes().to_vec(),
@@ -50,7 +50,7 @@ impl Reply {
         }
     }
 
-    /// The same, but not before `gate` opens.
+    /// Returns the same reply, but held back until `gate` is notified.
     pub fn after(self, gate: &Arc<Notify>) -> Reply {
         Reply {
             after: Some(Arc::clone(gate)),
@@ -64,7 +64,7 @@ impl Reply {
 pub struct Seen {
     pub connections: usize,
     pub requests: Vec<String>,
-    /// Bytes that were sent again and again.
+    /// Number of bytes that were sent again and again.
     pub repeated: usize,
 }
 
@@ -75,7 +75,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `script` is given each request, and how many of the same method came before it.
+    /// Starts a server. `script` receives each request, and the number of requests of the same method before it.
     pub async fn start(script: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -91,24 +91,24 @@ impl Server {
         Server { url, seen }
     }
 
-    /// The requests of one method, in the order in which they came.
+    /// Returns the requests of one method, in the order in which they came.
     pub fn requests(&self, method: &str) -> Vec<String> {
         let seen = self.seen.lock().expect("no panic");
         let of_method = seen.requests.iter().filter(|r| r.starts_with(method));
         of_method.cloned().collect()
     }
 
-    /// How many tokens were asked for, and how many orders.
+    /// Returns the number of token requests and the number of order requests.
     pub fn counts(&self) -> (usize, usize) {
         (self.requests("POST").len(), self.requests("GET").len())
     }
 
-    /// How many bytes were taken of those that are sent for ever.
+    /// Returns the number of bytes taken from replies that are sent for ever.
     pub fn repeated(&self) -> usize {
         self.seen.lock().expect("no panic").repeated
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections that were made.
     pub fn connections(&self) -> usize {
         self.seen.lock().expect("no panic").connections
     }
@@ -157,7 +157,7 @@ async fn serve(
     }
 }
 
-/// A request with its body, or `None` where no whole one comes.
+/// Reads a request with its body; `None` if no whole one comes.
 async fn receive(peer: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {

@@ -1,0 +1,198 @@
+//! Proof of the ordering rules, at length: `cargo bench --bench rules -- --orders 1000000 --seed 1`.
+//!
+//! `--alone` leaves out the controls, which takes a third of the time. The last line is JSON. The process fails if the
+//! program's rules took a false state for true, were wrong at rest, left an order stuck or sent too many fetches, if
+//! a control passed, or if a rare path was met too seldom.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use sinch_callbacks::config::Worker;
+use sinch_callbacks::order::{Backoff, Policy};
+use sinch_callbacks::simulator::simulation::{Course, Strategy, Tally};
+
+/// Maximum number of fetches per order, without those that only watch it.
+const FETCHES_MAX: f64 = 3.0;
+/// Minimum number of orders with which a control cannot pass by chance.
+const CONTROLS_MIN: u64 = 20_000;
+/// Divisor for the other courses: one order in this number is played again without a single callback, again against
+/// a Sinch that soon forgets, and again where many fail alone.
+const BESIDES: u64 = 10;
+
+#[derive(Parser)]
+struct Args {
+    /// Number of orders.
+    #[arg(long, default_value_t = 1_000_000)]
+    orders: u64,
+    /// Seed of all randomness.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Plays fewer orders: 100,000 at most.
+    #[arg(long)]
+    quick: bool,
+    /// Leaves the controls out.
+    #[arg(long)]
+    alone: bool,
+    /// Prints only the story of this order, by the program's rules.
+    #[arg(long)]
+    only: Option<u64>,
+    /// Prints the story on the course where every callback is lost.
+    #[arg(long, requires = "only")]
+    deaf: bool,
+    /// Prints the story on the course where Sinch soon forgets expired orders.
+    #[arg(long, requires = "only")]
+    forgetful: bool,
+    /// Prints the story on the course where many orders fail alone.
+    #[arg(long, requires = "only")]
+    afflicted: bool,
+    /// Flag that cargo passes to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let worker = Worker::default();
+    let policy = Policy::new(worker.staleness, worker.staleness_max);
+    let backoff = Backoff {
+        base: worker.backoff_base,
+        cap: worker.backoff_cap,
+        attempts_max: worker.attempts_max,
+    };
+    let orders = match args.quick {
+        true => args.orders.min(100_000),
+        false => args.orders,
+    };
+    let course =
+        |make: MakeCourse, orders| make(args.seed, orders, policy.clone(), backoff.clone());
+    if let Some(index) = args.only {
+        let make = match (args.deaf, args.forgetful, args.afflicted) {
+            (true, ..) => Course::deaf,
+            (_, true, _) => Course::forgetful,
+            (.., true) => Course::afflicted,
+            (false, false, false) => Course::hostile,
+        };
+        let orders = if args.deaf || args.forgetful || args.afflicted {
+            orders / BESIDES
+        } else {
+            orders
+        };
+        for line in course(make, orders).story(Strategy::House, index) {
+            println!("{line}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    let mut faults = Vec::new();
+    let mut last_line = Map::new();
+    prove_house(
+        &course(Course::hostile, orders),
+        &mut last_line,
+        &mut faults,
+    );
+    for (name, make, flag) in BESIDES_COURSES {
+        let tally = run(name, &course(make, orders / BESIDES), Strategy::House);
+        report(&tally, args.seed, flag, &mut faults);
+        let (late, index) = tally.latest;
+        if flag == DEAF && late > Course::UNHEARD_MAX {
+            faults.push(format!("order {index} was unknown for {late:?}{flag}"));
+        }
+        let wrong = json!({
+            "orders": tally.orders,
+            "wrong": tally.false_states + tally.wrong_at_rest + tally.stuck,
+            "late_secs_max": late.as_secs(),
+        });
+        last_line.insert(flag.trim_start_matches(" --").to_owned(), wrong);
+    }
+    let controls: &[Strategy] = if args.alone { &[] } else { &Strategy::CONTROLS };
+    for control in controls {
+        let (policy, backoff) = (policy.clone(), backoff.clone());
+        let course = Course::of(*control, args.seed, orders, policy, backoff);
+        let tally = run(control.name(), &course, *control);
+        if !tally.is_wrong() && orders >= CONTROLS_MIN {
+            faults.push(format!("the control {} passed", control.name()));
+        }
+        last_line.insert(control.name().to_owned(), figures(&tally));
+    }
+    for fault in &faults {
+        println!("FAILED: {fault}");
+    }
+    println!("{}", Value::Object(last_line));
+    ExitCode::from(u8::from(!faults.is_empty()))
+}
+
+type MakeCourse = fn(u64, u64, Policy, Backoff) -> Course;
+
+const DEAF: &str = " --deaf";
+
+/// Other courses, each with the flag that prints a story of it.
+const BESIDES_COURSES: [(&str, MakeCourse, &str); 3] = [
+    ("every callback lost", Course::deaf, DEAF),
+    ("Sinch soon forgets", Course::forgetful, " --forgetful"),
+    ("many fail alone", Course::afflicted, " --afflicted"),
+];
+
+/// Plays the hostile course by the program's rules, with the rare paths that it must have met.
+fn prove_house(hostile: &Course, last_line: &mut Map<String, Value>, faults: &mut Vec<String>) {
+    let house = run("house rule", hostile, Strategy::House);
+    for (name, met, least) in house.met.paths() {
+        println!("    {met:>9} × {name} ({least} in a million)");
+    }
+    report(&house, hostile.seed, "", faults);
+    faults.extend(house.too_seldom());
+    let asks = house.fetches_per_order();
+    if asks > FETCHES_MAX {
+        faults.push(format!("{asks:.2} questions per order"));
+    }
+    let figures = json!({
+        "orders": house.orders,
+        "seed": hostile.seed,
+        "house_rule": figures(&house),
+        "gets_max": house.fetches_max,
+    });
+    if let Value::Object(figures) = figures {
+        last_line.extend(figures);
+    }
+}
+
+fn figures(tally: &Tally) -> Value {
+    json!({
+        "false_states": tally.false_states,
+        "wrong_at_rest": tally.wrong_at_rest,
+        "stuck": tally.stuck,
+        "gets_per_order": (tally.fetches_per_order() * 1000.0).round() / 1000.0,
+    })
+}
+
+/// Plays a course on every core, and prints the results as a line of a table.
+fn run(name: &str, course: &Course, strategy: Strategy) -> Tally {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let began = Instant::now();
+    let tally = course.run(strategy, threads);
+    let took = Duration::from_millis(sinch_callbacks::redact::millis(began.elapsed()));
+    println!(
+        "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>8} stuck{:>7.3} GETs an order, at most {}, and {:.1} looks; {took:?}",
+        tally.orders,
+        tally.false_states,
+        tally.wrong_at_rest,
+        tally.stuck,
+        tally.fetches_per_order(),
+        tally.fetches_max,
+        tally.steps_of_processing as f64 / tally.orders.max(1) as f64,
+    );
+    tally
+}
+
+/// Reports for each order with a fault how to play it alone.
+fn report(tally: &Tally, seed: u64, flags: &str, faults: &mut Vec<String>) {
+    for (index, wrong) in &tally.failed {
+        println!("    order {index}: {wrong}; alone: --seed {seed} --only {index}{flags}");
+    }
+    if tally.is_wrong() {
+        faults.push(format!(
+            "{} false states, {} orders wrong at rest, {} stuck{flags}",
+            tally.false_states, tally.wrong_at_rest, tally.stuck
+        ));
+    }
+}

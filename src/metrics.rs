@@ -1,0 +1,375 @@
+//! Metrics of the running service: counts since its start, times of last events, heartbeats of its workers.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::order::{Id, Time};
+use crate::redact::{self, Throttle};
+use crate::store::{Accepted, Circuit};
+
+/// Reason why a request on the callback listener was not answered 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The source address is not allowed, or could not be determined.
+    Source,
+    /// No project has this path.
+    Path,
+    /// The method is not POST.
+    Method,
+    /// The body is too large.
+    Size,
+    /// The body is compressed.
+    Encoding,
+    /// The signature is missing or wrong.
+    Signature,
+    /// The body arrived too slowly, or broke off.
+    Body,
+    /// The store could not accept the callback.
+    Store,
+    /// The request was not HTTP, or its head was broken, too large or never complete.
+    Http,
+    /// The maximum number of connections was open already.
+    Place,
+    /// The system could not hand a connection over, mostly for want of open files.
+    System,
+}
+
+impl Refusal {
+    const ALL: [Refusal; 11] = [
+        Refusal::Source,
+        Refusal::Path,
+        Refusal::Method,
+        Refusal::Size,
+        Refusal::Encoding,
+        Refusal::Signature,
+        Refusal::Body,
+        Refusal::Store,
+        Refusal::Http,
+        Refusal::Place,
+        Refusal::System,
+    ];
+
+    /// Returns the code of this reason, as the log has it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::Source => "source",
+            Refusal::Path => "path",
+            Refusal::Method => "method",
+            Refusal::Size => "size",
+            Refusal::Encoding => "encoding",
+            Refusal::Signature => "signature",
+            Refusal::Body => "body",
+            Refusal::Store => "store",
+            Refusal::Http => "http",
+            Refusal::Place => "place",
+            Refusal::System => "system",
+        }
+    }
+}
+
+/// Counter with the time of its last step.
+#[derive(Debug, Default)]
+struct Tally {
+    count: AtomicU64,
+    last_at: AtomicI64,
+}
+
+impl Tally {
+    fn step(&self, now: Time) {
+        self.count.fetch_add(1, Relaxed);
+        self.last_at.store(now.0, Relaxed);
+    }
+
+    fn read(&self) -> Count {
+        let count = self.count.load(Relaxed);
+        Count {
+            count,
+            last_at: (count > 0).then(|| Time(self.last_at.load(Relaxed))),
+        }
+    }
+}
+
+/// Number of occurrences since the start, and the time of the last one.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Count {
+    /// Number of occurrences since the start.
+    pub count: u64,
+    /// Time of the last one; `null` if there was none.
+    pub last_at: Option<Time>,
+}
+
+/// State of a project's fetches.
+///
+/// Only its texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ApiView {
+    /// Time at which the last fetch was recorded; `None` if there was none since the start.
+    #[serde(skip)]
+    pub last_at: Option<Time>,
+    /// `true` if Sinch answered that fetch.
+    #[serde(skip)]
+    pub answered: Option<bool>,
+    /// Outcome of that fetch, in words.
+    pub outcome: Option<String>,
+    /// Number of attempts in a row that failed through the provider.
+    #[serde(skip)]
+    pub failures: u32,
+    /// Time until which the circuit is open.
+    #[serde(skip)]
+    pub paused_until: Option<Time>,
+    /// Reason why the circuit is open.
+    pub pause_reason: Option<String>,
+}
+
+/// Metrics and heartbeats, shared by all parts of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    draining: AtomicBool,
+    accepted: [Tally; 3],
+    refused: [Tally; Refusal::ALL.len()],
+    timestamps_unreadable: Tally,
+    timestamps_logged: Throttle<Id>,
+    refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
+    api: Mutex<BTreeMap<Id, ApiView>>,
+    workers: Mutex<BTreeMap<String, Worker>>,
+    silence_max: Duration,
+}
+
+/// State of a worker, as its heartbeats and steps show it.
+#[derive(Debug)]
+struct Worker {
+    /// Time of its last heartbeat or step, successful or not.
+    turned: Instant,
+    /// Failures since its last success, with the times of the first and the last; `None` if there were none.
+    failing: Option<(Instant, Instant, Failing)>,
+}
+
+impl Worker {
+    /// Returns `true` if there was no heartbeat or step for longer than `span`, or if a longer time than that lies
+    /// between its first failure and its last.
+    fn is_silent(&self, span: Duration) -> bool {
+        let has_failed = |(first, last, _): &(Instant, Instant, Failing)| *last - *first > span;
+        self.turned.elapsed() > span || self.failing.as_ref().is_some_and(has_failed)
+    }
+}
+
+/// Failures of a worker since its last success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failing {
+    /// Error of the last one, in words.
+    pub error: String,
+    /// Time of the first one.
+    pub since: Time,
+    /// Number of failures since then.
+    pub times: u64,
+}
+
+/// Minimum interval between two log lines about like refusals of one source, or about faults of one project's
+/// callbacks.
+const LOGGED_EVERY: Duration = Duration::from_secs(1);
+
+/// Time without a heartbeat, or with failures only, after which a worker is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+impl Metrics {
+    /// Returns the metrics of a service that has just started.
+    pub fn new() -> Metrics {
+        Metrics {
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            accepted: Default::default(),
+            refused: Default::default(),
+            timestamps_unreadable: Tally::default(),
+            timestamps_logged: Throttle::new(LOGGED_EVERY),
+            refusals_logged: Throttle::new(LOGGED_EVERY),
+            api: Mutex::default(),
+            workers: Mutex::default(),
+            silence_max: SILENCE_MAX,
+        }
+    }
+
+    /// Returns metrics that take a worker for dead after `silence_max`.
+    #[cfg(test)]
+    pub fn impatient(silence_max: Duration) -> Metrics {
+        Metrics {
+            silence_max,
+            ..Metrics::new()
+        }
+    }
+
+    /// Returns the time for which the service has been running.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Notes that the service accepts no more callbacks.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Returns `true` if the service is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Counts a callback that was answered 200.
+    pub fn accepted(&self, accepted: Accepted, now: Time) {
+        self.accepted[accepted as usize].step(now);
+    }
+
+    /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of
+    /// requests like it that were left out before. Each source has one line a second for each reason, so that a noisy
+    /// source hides no other.
+    pub fn refused(&self, why: Refusal, source: Option<IpAddr>, now: Time) -> Option<u64> {
+        self.refused[why as usize].step(now);
+        let key = (why, source.map(network));
+        self.refusals_logged.pass(key, Instant::now())
+    }
+
+    /// Returns the number of lines that the log had to drop since the start.
+    pub fn log_lines_dropped(&self) -> u64 {
+        redact::lines_dropped()
+    }
+
+    /// Counts a callback whose time stamp is present and unreadable. Returns `Some` if it is worth a line in the log,
+    /// with the number of the project's lines that were left out before.
+    pub fn unreadable_timestamp(&self, project: &Id, now: Time) -> Option<u64> {
+        self.timestamps_unreadable.step(now);
+        self.timestamps_logged.pass(project.clone(), Instant::now())
+    }
+
+    /// Returns the count of callbacks whose time stamp is present and unreadable.
+    pub fn timestamps_unreadable(&self) -> Count {
+        self.timestamps_unreadable.read()
+    }
+
+    /// Returns the counts of callbacks answered 200: new, duplicate, and with a conflicting body.
+    pub fn accepted_counts(&self) -> BTreeMap<&'static str, Count> {
+        ["new", "duplicate", "conflict"]
+            .into_iter()
+            .zip(self.accepted.iter().map(Tally::read))
+            .collect()
+    }
+
+    /// Returns the counts of requests not answered 200, by reason.
+    pub fn refused_counts(&self) -> BTreeMap<Refusal, Count> {
+        Refusal::ALL
+            .into_iter()
+            .zip(self.refused.iter().map(Tally::read))
+            .collect()
+    }
+
+    /// Records the outcome of a project's last fetch.
+    pub fn asked(&self, project: &Id, at: Time, answered: bool, outcome: String) {
+        let mut api = lock(&self.api);
+        let view = api.entry(project.clone()).or_default();
+        view.last_at = Some(at);
+        view.answered = Some(answered);
+        view.outcome = Some(outcome);
+    }
+
+    /// Records the state of a project's circuit.
+    pub fn circuit(&self, project: &Id, circuit: &Circuit) {
+        let mut api = lock(&self.api);
+        let view = api.entry(project.clone()).or_default();
+        view.failures = circuit.failures;
+        view.paused_until = circuit.paused.as_ref().map(|(until, _)| *until);
+        view.pause_reason = circuit.paused.as_ref().map(|(_, reason)| reason.clone());
+    }
+
+    /// Returns the state of the fetches, by project.
+    pub fn api_views(&self) -> BTreeMap<String, ApiView> {
+        lock(&self.api)
+            .iter()
+            .map(|(project, view)| (project.to_string(), view.clone()))
+            .collect()
+    }
+
+    /// Records the heartbeat of a worker that begins or has nothing to do. Its earlier failures are not forgotten.
+    pub fn heartbeat(&self, worker: &str) {
+        self.turned(worker, |_| {});
+    }
+
+    /// Records the outcome of a worker's step. Only a success clears the worker's failures.
+    pub fn step<T, E: Display>(&self, worker: &str, outcome: &Result<T, E>, now: Time) {
+        self.turned(worker, |known| {
+            let Err(error) = outcome else {
+                known.failing = None;
+                return;
+            };
+            let first = || (known.turned, known.turned, Failing::begin(now));
+            let (_, last, failing) = known.failing.get_or_insert_with(first);
+            *last = known.turned;
+            failing.error = error.to_string();
+            failing.times += 1;
+        });
+    }
+
+    fn turned(&self, worker: &str, note: impl FnOnce(&mut Worker)) {
+        let mut workers = lock(&self.workers);
+        let turned = Instant::now();
+        let known = workers.entry(worker.to_owned()).or_insert(Worker {
+            turned,
+            failing: None,
+        });
+        known.turned = turned;
+        note(known);
+    }
+
+    /// Returns the workers, each with its failures since its last success.
+    pub fn workers(&self) -> BTreeMap<String, Option<Failing>> {
+        let failing = |known: &Worker| known.failing.as_ref().map(|(.., failing)| failing.clone());
+        lock(&self.workers)
+            .iter()
+            .map(|(worker, known)| (worker.clone(), failing(known)))
+            .collect()
+    }
+
+    /// Returns the workers that have given no heartbeat lately, or have only failed.
+    pub fn silent_workers(&self) -> Vec<String> {
+        lock(&self.workers)
+            .iter()
+            .filter(|(_, known)| known.is_silent(self.silence_max))
+            .map(|(worker, _)| worker.clone())
+            .collect()
+    }
+}
+
+impl Failing {
+    fn begin(since: Time) -> Failing {
+        Failing {
+            error: String::new(),
+            since,
+            times: 0,
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+/// Returns the sender that an address speaks for: an IPv6 sender has a whole network of 64 bits to itself.
+fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)).into(),
+    }
+}
+
+/// Locks a map. A panic elsewhere cannot leave it half written.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

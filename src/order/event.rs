@@ -1,0 +1,284 @@
+//! The meaning of events for an order.
+
+use std::fmt;
+
+use super::{Event, Hint, Order, Policy, Provisional, State, Status, Time, Transition};
+
+/// Decision about one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The event says what Sinch has already confirmed.
+    Agrees(State),
+    /// The event says what other events have already claimed.
+    Repeats(State),
+    /// The event is newer than what is known, and a legal step: the provisional state moves at once.
+    Fits {
+        /// The state before.
+        from: State,
+        /// The state that the event claims.
+        to: State,
+    },
+    /// The event cannot be taken at its word: a fetch decides.
+    Fetch(Doubt),
+}
+
+/// Reason why an event alone does not decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// No state of the order is known yet. The claim stands provisionally if the event has a readable time stamp that
+    /// orders it.
+    FirstNews(State),
+    /// The status is none of the documented ones.
+    UnknownStatus(Status),
+    /// The time stamp is missing or unreadable, so nothing says whether the event is newer.
+    NoTime(State),
+    /// The event is not newer than what is known.
+    Stale {
+        /// The claimed state.
+        said: State,
+        /// The known state.
+        known: State,
+        /// Time of the known state, by Sinch's clock.
+        known_at: Time,
+    },
+    /// The event is newer, but no legal step.
+    Illegal {
+        /// The known state.
+        from: State,
+        /// The claimed state.
+        to: State,
+    },
+    /// A final state is never left because of an event alone.
+    Final {
+        /// The confirmed final state.
+        known: State,
+        /// The claimed state.
+        said: State,
+    },
+}
+
+impl Decision {
+    /// Returns `true` if a fetch is due at once: the event may say how the order ends, or be all that is known of it.
+    /// Any other fetch can wait until one answer is sure to settle the claim.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Decision::Fetch(Doubt::FirstNews(_)) => true,
+            Decision::Fits { to, .. } | Decision::Fetch(Doubt::Illegal { to, .. }) => to.is_final(),
+            Decision::Fetch(Doubt::NoTime(said) | Doubt::Final { said, .. }) => said.is_final(),
+            Decision::Agrees(_)
+            | Decision::Repeats(_)
+            | Decision::Fetch(Doubt::UnknownStatus(_) | Doubt::Stale { .. }) => false,
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Agrees(state) => write!(f, "agrees with Sinch: {state} is confirmed"),
+            Decision::Repeats(state) => {
+                write!(f, "duplicates {state}, which waits for confirmation")
+            }
+            Decision::Fits { from, to } => {
+                write!(
+                    f,
+                    "fits: {from} → {to}, provisional until Sinch confirms it"
+                )
+            }
+            Decision::Fetch(doubt) => write!(f, "{doubt}; the order is fetched"),
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::FirstNews(said) => write!(f, "first event of this order: {said}"),
+            Doubt::UnknownStatus(said) => write!(f, "unknown status {said}"),
+            Doubt::NoTime(said) => write!(f, "{said} without a readable time stamp"),
+            Doubt::Stale {
+                said,
+                known,
+                known_at,
+            } => write!(f, "stale: {said}, but {known} is known since {known_at}"),
+            Doubt::Illegal { from, to } => {
+                write!(f, "out of order: {to} does not follow {from}")
+            }
+            Doubt::Final { known, said } => {
+                write!(f, "{said} after {known}, which is final and confirmed")
+            }
+        }
+    }
+}
+
+/// Result of applying a batch of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsApplied {
+    /// The order afterwards.
+    pub order: Order,
+    /// Decision about each event, in the order in which the events were given.
+    pub decisions: Vec<Decision>,
+    /// The provisional moves, in the order in which they happened.
+    pub transitions: Vec<Transition>,
+}
+
+/// Applies all events that are pending for an order.
+///
+/// They are applied in the order of their time stamps, so that two events that merely overtook each other on the way
+/// both fit. Events without a readable time stamp come last.
+pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy) -> EventsApplied {
+    let mut order = order.clone();
+    let mut transitions = Vec::new();
+    let mut decisions: Vec<Option<Decision>> = vec![None; events.len()];
+    let mut by_time: Vec<usize> = (0..events.len()).collect();
+    by_time.sort_by_key(|&i| (events[i].said_at.is_none(), events[i].said_at));
+    for i in by_time {
+        let decision = decide(&order, &events[i]);
+        transitions.extend(apply(&mut order, &events[i], &decision));
+        if !matches!(decision, Decision::Agrees(_)) {
+            let settles_at = record_hint(&mut order, &events[i], policy);
+            let wanted_at = if decision.is_urgent() {
+                now
+            } else {
+                settles_at.max(now)
+            };
+            schedule_fetch(&mut order, wanted_at, now, policy);
+        } else if order.parked.is_some() {
+            // The event claims nothing new, but it proves that Sinch knows the order.
+            schedule_fetch(&mut order, now, now, policy);
+        }
+        decisions[i] = Some(decision);
+    }
+    EventsApplied {
+        order,
+        decisions: decisions.into_iter().flatten().collect(),
+        transitions,
+    }
+}
+
+/// Decides about one event.
+fn decide(order: &Order, event: &Event) -> Decision {
+    let said = match &event.status {
+        Status::Known(state) => *state,
+        Status::Unknown(_) => return Decision::Fetch(Doubt::UnknownStatus(event.status.clone())),
+    };
+    let newer =
+        |provisional: &&Provisional| event.said_at.is_some_and(|at| at > provisional.said_at);
+    let overtakes = order.provisional.as_ref().filter(newer);
+    if let Some(provisional) = overtakes
+        && provisional.state.may_become(said)
+    {
+        return Decision::Fits {
+            from: provisional.state,
+            to: said,
+        };
+    }
+    if let Some(confirmed) = &order.confirmed {
+        // An event newer than the provisional state says that the order came back, which no answer has confirmed.
+        if confirmed.state == said && overtakes.is_none() {
+            return Decision::Agrees(said);
+        }
+        if confirmed.state.is_final() {
+            return Decision::Fetch(Doubt::Final {
+                known: confirmed.state,
+                said,
+            });
+        }
+    }
+    let (known, known_at) = match (&order.provisional, &order.confirmed) {
+        (Some(provisional), _) => (provisional.state, provisional.said_at),
+        (None, Some(confirmed)) => (confirmed.state, confirmed.updated_at),
+        (None, None) => return Decision::Fetch(Doubt::FirstNews(said)),
+    };
+    if known == said {
+        return Decision::Repeats(said);
+    }
+    match event.said_at {
+        None => Decision::Fetch(Doubt::NoTime(said)),
+        Some(said_at) if said_at <= known_at => Decision::Fetch(Doubt::Stale {
+            said,
+            known,
+            known_at,
+        }),
+        Some(_) if !known.may_become(said) => Decision::Fetch(Doubt::Illegal {
+            from: known,
+            to: said,
+        }),
+        Some(_) => Decision::Fits {
+            from: known,
+            to: said,
+        },
+    }
+}
+
+/// Moves the provisional state where the decision says so.
+fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
+    let to = match decision {
+        Decision::Fits { to, .. } => *to,
+        Decision::Fetch(Doubt::FirstNews(said)) => *said,
+        Decision::Agrees(_)
+        | Decision::Repeats(_)
+        | Decision::Fetch(
+            Doubt::UnknownStatus(_)
+            | Doubt::NoTime(_)
+            | Doubt::Stale { .. }
+            | Doubt::Illegal { .. }
+            | Doubt::Final { .. },
+        ) => return None,
+    };
+    let said_at = event.said_at?;
+    let from = order.state();
+    order.provisional = Some(Provisional { state: to, said_at });
+    Some(Transition {
+        from,
+        to,
+        confirmed: false,
+        said_at,
+        cause: "an event says so".to_owned(),
+    })
+}
+
+/// Records the event's claim until an answer settles it. Returns the earliest send time of a fetch whose answer ought
+/// to settle it.
+fn record_hint(order: &mut Order, event: &Event, policy: &Policy) -> Time {
+    let state = event.status.known();
+    let mut claim = Hint {
+        state,
+        said_at: event.said_at,
+        heard_at: event.received_at,
+    };
+    // A new event that repeats the claim says more than the doubt that is left of it.
+    order.doubts.retain(|doubt| doubt.state != state);
+    let settles_at = claim.settles_at(policy);
+    match order.hints.iter_mut().find(|hint| hint.state == state) {
+        Some(hint) => {
+            claim.said_at = claim
+                .said_at
+                .zip(hint.said_at)
+                .map(|(one, other)| one.max(other));
+            claim.heard_at = claim.heard_at.max(hint.heard_at);
+            *hint = claim;
+        }
+        None => order.hints.push(claim),
+    }
+    settles_at
+}
+
+/// Schedules a fetch at `wanted_at`. A storm of events causes no more than one fetch in every [`Policy::cooldown`], and
+/// does not cut a back-off short.
+fn schedule_fetch(order: &mut Order, wanted_at: Time, now: Time, policy: &Policy) {
+    if order.parked.take().is_some() {
+        order.attempts = 0;
+        order.fetch_at = None;
+    }
+    let soon = match order.fetched_at {
+        // The last fetch counts as sent no later than now: the clock may have been set back since.
+        Some(fetched_at) => wanted_at.max(fetched_at.min(now).plus(policy.cooldown)),
+        None => wanted_at,
+    };
+    order.fetch_at = Some(match order.fetch_at {
+        Some(backing_off) if order.attempts > 0 => backing_off,
+        Some(planned) => planned.min(soon),
+        None => soon,
+    });
+}

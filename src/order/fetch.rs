@@ -1,0 +1,94 @@
+//! The meaning of a fetch attempt for an order, with or without an answer.
+
+use super::{Answer, Backoff, Failure, Order, Outcome, Policy, Time, Transition, fail, reconcile};
+
+/// A fetch that was sent, and its result.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchAttempt<'a> {
+    /// Time at which the fetch was sent.
+    pub fetched_at: Time,
+    /// The answer, or the reason why there was none.
+    pub result: &'a Result<Answer, Failure>,
+    /// `true` if a failure is this order's own. A failure of the provider as a whole uses up none of the order's
+    /// attempts.
+    pub healthy: bool,
+    /// Current time, from which the wait after a failure is counted.
+    pub now: Time,
+    /// Random number from 0 to 1, which spreads retries.
+    pub jitter: f64,
+}
+
+/// Result of applying an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The order afterwards, with the time of its next fetch.
+    pub order: Order,
+    /// Outcome of the answer, or the reason why there was none.
+    pub outcome: Result<Outcome, Failure>,
+    /// The change worth recording, if there was one.
+    pub transition: Option<Transition>,
+}
+
+/// Applies an attempt. An answer that does not tell the order's state counts as a failure, as does no answer at all.
+pub fn apply_attempt(
+    order: &Order,
+    attempt: FetchAttempt<'_>,
+    policy: &Policy,
+    backoff: &Backoff,
+) -> Applied {
+    let (mut order, outcome, transition) = match attempt.result {
+        Ok(answer) => {
+            let change = reconcile(order, answer, attempt.fetched_at, policy);
+            (change.order, Ok(change.outcome), change.transition)
+        }
+        Err(failure) => {
+            let fetched_at = Some(attempt.fetched_at);
+            let order = Order {
+                fetched_at,
+                ..order.clone()
+            };
+            (order, Err(failure.clone()), None)
+        }
+    };
+    let failure = match &outcome {
+        Ok(outcome) if outcome.is_conclusive() => None,
+        Ok(outcome) => Some(Failure {
+            reason: outcome.to_string(),
+            wait_min: policy.after_stale(),
+        }),
+        Err(failure) => Some(failure.clone()),
+    };
+    if let Some(failure) = failure {
+        let FetchAttempt {
+            healthy,
+            now,
+            jitter,
+            ..
+        } = attempt;
+        order = fail(&order, &failure, healthy, now, backoff, jitter);
+    }
+    fulfil_request(&mut order, &attempt);
+    Applied {
+        order,
+        outcome,
+        transition,
+    }
+}
+
+/// Fulfils a requested fetch with an answer to a fetch that was sent after the request. A fetch that was sent before it
+/// leaves the request as it was made: due at once, with all attempts.
+fn fulfil_request(order: &mut Order, attempt: &FetchAttempt<'_>) {
+    let Some(fetch_requested_at) = order.fetch_requested_at else {
+        return;
+    };
+    if attempt.fetched_at < fetch_requested_at {
+        order.attempts = 0;
+        order.parked = None;
+        let fetch_at = order
+            .fetch_at
+            .map_or(fetch_requested_at, |at| at.min(fetch_requested_at));
+        order.fetch_at = Some(fetch_at);
+    } else if attempt.result.is_ok() {
+        order.fetch_requested_at = None;
+    }
+}

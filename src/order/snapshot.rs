@@ -1,0 +1,435 @@
+//! The meaning of Sinch's answer for an order, and the time of the next fetch.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::schedule::next_fetch_at;
+use super::{
+    Answer, Confirmed, Hint, Order, Policy, Snapshot, State, Status, Tie, Time, Transition,
+};
+
+/// Outcome of applying an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The first answer for this order.
+    First(State),
+    /// A newer state.
+    Advanced {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+        /// `true` if no sequence of legal steps leads there.
+        anomaly: bool,
+    },
+    /// The same state, updated since.
+    Refreshed(State),
+    /// The same state, not updated since.
+    Unchanged(State),
+    /// Older than what is known: a stale answer, not applied.
+    Older {
+        /// The confirmed state, which stands.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// A state with an older `updateTime` than the known one, in an answer that cannot be that stale: the known
+    /// `updateTime` was wrong. Applied.
+    Redated {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+    },
+    /// An `updateTime` so far ahead that it cannot be right: not applied.
+    Ahead {
+        /// The state in the answer.
+        shown: State,
+        /// Time by which it is ahead.
+        by: Duration,
+    },
+    /// Another state with the same `updateTime`: not applied until it is known which came last.
+    Tied {
+        /// The confirmed state, which stands for now.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// A state that is none of the documented ones: kept here, never applied.
+    UnknownState(Status),
+    /// 404 for an order that ought to be there.
+    NotFound,
+    /// 404 for an order whose final state is known.
+    Gone(State),
+    /// 404, twice, for an order that had to expire: Sinch may forget what expired.
+    ExpiredUnseen,
+}
+
+impl Outcome {
+    /// Returns `true` if the answer told the order's state. An answer that did not counts as a failed attempt.
+    pub fn is_conclusive(&self) -> bool {
+        match self {
+            Outcome::First(_)
+            | Outcome::Advanced { .. }
+            | Outcome::Refreshed(_)
+            | Outcome::Unchanged(_)
+            | Outcome::Redated { .. }
+            | Outcome::Tied { .. }
+            | Outcome::Gone(_)
+            | Outcome::ExpiredUnseen => true,
+            Outcome::Older { .. }
+            | Outcome::Ahead { .. }
+            | Outcome::UnknownState(_)
+            | Outcome::NotFound => false,
+        }
+    }
+
+    /// Returns `true` if an operator should learn of the answer because it ought not to happen.
+    pub fn is_anomaly(&self) -> bool {
+        match self {
+            Outcome::Advanced { anomaly, .. } => *anomaly,
+            Outcome::Redated { .. } | Outcome::Ahead { .. } | Outcome::UnknownState(_) => true,
+            Outcome::First(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Unchanged(_)
+            | Outcome::Older { .. }
+            | Outcome::Tied { .. }
+            | Outcome::NotFound
+            | Outcome::Gone(_)
+            | Outcome::ExpiredUnseen => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::First(state) => write!(f, "Sinch shows {state}: confirmed"),
+            Outcome::Advanced { from, to, anomaly } => {
+                write!(f, "Sinch shows {to}: confirmed after {from}")?;
+                if *anomaly && from.is_final() {
+                    write!(f, "; a final state was re-opened")
+                } else if *anomaly {
+                    write!(f, "; no legal step leads there")
+                } else {
+                    Ok(())
+                }
+            }
+            Outcome::Refreshed(state) => write!(f, "Sinch still shows {state}, updated since"),
+            Outcome::Unchanged(state) => write!(f, "Sinch still shows {state}"),
+            Outcome::Older { known, shown } => {
+                write!(
+                    f,
+                    "Sinch's answer {shown} is older than the known {known}: not applied"
+                )
+            }
+            Outcome::Redated { from, to } => write!(
+                f,
+                "Sinch shows {to}, and its update time is older than that of the known {from}, which was wrong: confirmed"
+            ),
+            Outcome::Ahead { shown, by } => write!(
+                f,
+                "Sinch's answer {shown} has an update time {} s ahead: not applied; is this machine's clock right?",
+                by.as_secs()
+            ),
+            Outcome::Tied { known, shown } => write!(
+                f,
+                "Sinch shows {shown} with the same update time as {known}: applied if it still does when the order of the two is sure"
+            ),
+            Outcome::UnknownState(status) => {
+                write!(f, "Sinch shows the unknown state {status}: not applied")
+            }
+            Outcome::NotFound => write!(f, "Sinch does not know the order (404)"),
+            Outcome::Gone(state) => {
+                write!(f, "Sinch no longer shows the order (404); {state} stands")
+            }
+            Outcome::ExpiredUnseen => {
+                write!(
+                    f,
+                    "Sinch no longer shows the order (404) after it had to expire: EXPIRED"
+                )
+            }
+        }
+    }
+}
+
+/// Result of applying an answer to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The order afterwards.
+    pub order: Order,
+    /// Outcome of the answer.
+    pub outcome: Outcome,
+    /// The change of state, if there was one, or a provisional state's confirmation or withdrawal.
+    pub transition: Option<Transition>,
+}
+
+/// Applies the answer to a fetch that was sent at `fetched_at`.
+///
+/// After a conclusive answer the order itself says when its next fetch is due. After any other answer the caller treats
+/// the attempt as failed (see [`super::fail()`]).
+pub fn reconcile(order: &Order, answer: &Answer, fetched_at: Time, policy: &Policy) -> Change {
+    let mut next = order.clone();
+    next.fetched_at = Some(fetched_at);
+    clamp_future_times(&mut next, fetched_at);
+    let there_at = there_at(answer, fetched_at);
+    let outcome = match answer {
+        Answer::Found(snapshot) => {
+            next.missing_since = None;
+            found(&mut next, snapshot, fetched_at, there_at, policy)
+        }
+        Answer::NotFound => not_found(&mut next, fetched_at, policy),
+    };
+    if outcome.is_conclusive() {
+        next.attempts = 0;
+        next.parked = None;
+        drop_settled_hints(&mut next, fetched_at, policy);
+        next.fetch_at = next_fetch_at(&next, fetched_at, there_at, policy);
+    }
+    let transition = transition(order, &next, &outcome);
+    Change {
+        order: next,
+        outcome,
+        transition,
+    }
+}
+
+/// Returns the earliest time, by Sinch's clock, at which Sinch can have answered a fetch that was sent at `fetched_at`.
+/// Our clock may be behind by hours; then the answer's own date tells.
+fn there_at(answer: &Answer, fetched_at: Time) -> Time {
+    match answer {
+        Answer::Found(shown) => shown.sent_at.map_or(fetched_at, |at| at.max(fetched_at)),
+        Answer::NotFound => fetched_at,
+    }
+}
+
+/// Clamps the times that lie ahead of the fetch. They were written before a clock was set back, and no order must wait
+/// for them.
+fn clamp_future_times(order: &mut Order, fetched_at: Time) {
+    for hint in order.hints.iter_mut().chain(&mut order.doubts) {
+        hint.heard_at = hint.heard_at.min(fetched_at);
+    }
+    if let Some(tie) = &mut order.tie {
+        tie.since = tie.since.min(fetched_at);
+    }
+    if let Some(known) = &mut order.confirmed {
+        known.shown_at = known.shown_at.min(fetched_at);
+    }
+    order.missing_since = order.missing_since.map(|since| since.min(fetched_at));
+}
+
+fn found(
+    order: &mut Order,
+    shown: &Snapshot,
+    fetched_at: Time,
+    there_at: Time,
+    policy: &Policy,
+) -> Outcome {
+    let state = match &shown.state {
+        Status::Known(state) => *state,
+        Status::Unknown(_) => return Outcome::UnknownState(shown.state.clone()),
+    };
+    if shown.updated_at > there_at.plus(Policy::SKEW_MAX) {
+        let by = shown.updated_at.since(there_at);
+        return Outcome::Ahead { shown: state, by };
+    }
+    // The shown state has come about by then, whatever else its date says.
+    let shown = &Snapshot {
+        updated_at: shown.updated_at.min(there_at.plus(Policy::SKEW)),
+        ..shown.clone()
+    };
+    let Some(known) = order.confirmed.clone() else {
+        confirm(order, state, shown, fetched_at);
+        return Outcome::First(state);
+    };
+    if shown.updated_at < known.updated_at {
+        // No answer is so stale that it could be older than the state that was shown by then, so the known date must be
+        // wrong. Otherwise an order that moved on before that date would be taken for a stale one for ever.
+        if fetched_at >= policy.sure_at(known.shown_at) {
+            confirm(order, state, shown, fetched_at);
+            let from = known.state;
+            return Outcome::Redated { from, to: state };
+        }
+        return Outcome::Older {
+            known: known.state,
+            shown: state,
+        };
+    }
+    if state == known.state {
+        let newer = shown.updated_at > known.updated_at;
+        // An early answer does not settle a tie in favour of the known state either.
+        order
+            .tie
+            .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));
+        order.confirmed = Some(Confirmed {
+            updated_at: shown.updated_at,
+            expires_at: believable_expiry(shown),
+            shown_at: if newer { fetched_at } else { known.shown_at },
+            ..known
+        });
+        return if newer {
+            Outcome::Refreshed(state)
+        } else {
+            Outcome::Unchanged(state)
+        };
+    }
+    if shown.updated_at == known.updated_at && known.state != State::Created {
+        let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
+        // Both states had come about by then, so a fetch that is sent late enough shows the later of the two. A
+        // sequence of the two that is no legal step proves nothing: a final state can be left again within the same
+        // second. CREATED alone has nothing before it.
+        if fetched_at < policy.sure_at(since) {
+            order.tie = Some(Tie { state, since });
+            return Outcome::Tied {
+                known: known.state,
+                shown: state,
+            };
+        }
+    }
+    confirm(order, state, shown, fetched_at);
+    Outcome::Advanced {
+        from: known.state,
+        to: state,
+        anomaly: !known.state.leads_to(state),
+    }
+}
+
+/// Returns `expireTime`, unless it lies before the order's last change: the order would then expire at once.
+fn believable_expiry(shown: &Snapshot) -> Option<Time> {
+    shown.expires_at.filter(|at| *at >= shown.updated_at)
+}
+
+fn confirm(order: &mut Order, state: State, shown: &Snapshot, fetched_at: Time) {
+    let reopened = order
+        .confirmed
+        .as_ref()
+        .is_some_and(|known| known.reopened || known.state.is_final());
+    order.tie = None;
+    order.confirmed = Some(Confirmed {
+        state,
+        updated_at: shown.updated_at,
+        expires_at: believable_expiry(shown),
+        confirmed_at: fetched_at,
+        shown_at: fetched_at,
+        reopened,
+    });
+}
+
+fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
+    let missing_since = *order.missing_since.get_or_insert(fetched_at);
+    // A single 404 could come from a replica that lags behind, or from the end of an outage.
+    let repeated = fetched_at >= missing_since.plus(policy.staleness).plus(Policy::APART);
+    let claims = order.hints.iter().chain(&order.doubts);
+    if let Some(known) = &order.confirmed
+        && known.state.is_final()
+    {
+        if !repeated {
+            return Outcome::NotFound;
+        }
+        let state = known.state;
+        // Sinch will no longer show which of the two came last, so the state that was shown first stands.
+        order
+            .tie
+            .take_if(|tie| fetched_at >= policy.sure_at(tie.since));
+        return Outcome::Gone(state);
+    }
+    let claimed: Vec<State> = claims.filter_map(|claim| claim.state).collect();
+    // A submitted order has no reservation that could run out.
+    let submitted = claimed.iter().any(|state| match state {
+        State::InReview | State::Blocked | State::Completed | State::Rejected => true,
+        State::Created | State::Expired => false,
+    });
+    let ran_out = order.confirmed.as_ref().is_some_and(|known| {
+        known.state == State::Created && known.expires_at.is_some_and(|at| at <= fetched_at)
+    });
+    let expected = claimed.contains(&State::Expired) || ran_out && !submitted;
+    if !(expected && repeated) {
+        return Outcome::NotFound;
+    }
+    // No answer dates the expiry, so any dated answer that still comes must count as newer.
+    let (updated_at, expires_at) = match &order.confirmed {
+        Some(known) => (known.updated_at, known.expires_at),
+        None => (Time(0), None),
+    };
+    let expired = Snapshot {
+        state: Status::Known(State::Expired),
+        updated_at,
+        expires_at,
+        remark: None,
+        sent_at: None,
+    };
+    confirm(order, State::Expired, &expired, fetched_at);
+    Outcome::ExpiredUnseen
+}
+
+/// Drops the hints that this answer settles, and a provisional state with its hint.
+///
+/// A hint is confirmed by an answer that shows its state. It is superseded if its claim surely came before the
+/// confirmed state. Otherwise it is overruled by an answer that ought to include it, or that shows what it leads to.
+/// That answer may still have been staler than usual, and the order may have come back to a state that it seems to have
+/// passed. So the claim stays as a doubt until an answer that cannot be too stale overrules it as well.
+fn drop_settled_hints(order: &mut Order, fetched_at: Time, policy: &Policy) {
+    let (Some(confirmed), None) = (&order.confirmed, &order.tie) else {
+        return;
+    };
+    let settled = |claim: &Hint| {
+        let is_confirmed = claim.state == Some(confirmed.state);
+        is_confirmed || is_superseded(claim, confirmed) || fetched_at >= claim.sure_at(policy)
+    };
+    order.doubts.retain(|doubt| !settled(doubt));
+    let hints = std::mem::take(&mut order.hints);
+    for hint in hints.into_iter().filter(|hint| !settled(hint)) {
+        if fetched_at >= hint.settles_at(policy) || passed(&hint, confirmed) {
+            order.doubts.push(hint);
+        } else {
+            order.hints.push(hint);
+        }
+    }
+    let open = |state: State| order.hints.iter().any(|hint| hint.state == Some(state));
+    order.provisional.take_if(|provisional| {
+        !open(provisional.state)
+            || provisional.said_at <= confirmed.updated_at
+            || !confirmed.state.leads_to(provisional.state)
+    });
+}
+
+/// Returns `true` if what the claim says surely came before the confirmed state: both times are Sinch's, and nothing is
+/// said before it has come about.
+fn is_superseded(claim: &Hint, confirmed: &Confirmed) -> bool {
+    claim
+        .said_at
+        .is_some_and(|said_at| confirmed.updated_at > said_at.plus(Policy::SKEW))
+}
+
+/// Returns `true` if the claim names an open state that the order seems to have passed on the way to the confirmed
+/// final one, by times that are too close to be sure.
+fn passed(hint: &Hint, confirmed: &Confirmed) -> bool {
+    let close = |said_at: Time| said_at <= confirmed.updated_at.plus(Policy::SKEW);
+    confirmed.state.is_final()
+        && hint.state.is_some_and(|state| !state.is_final())
+        && hint.said_at.is_some_and(close)
+}
+
+/// Returns the change worth recording: of the confirmed state, or of the state that an operator sees.
+fn transition(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transition> {
+    let confirmed = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
+    let now = after.confirmed.as_ref()?;
+    let changed = confirmed(before) != confirmed(after);
+    let withdrawn = before.state() != after.state();
+    if !(changed || withdrawn) {
+        return None;
+    }
+    let (from, cause) = if changed {
+        (confirmed(before), outcome.to_string())
+    } else {
+        let cause = format!("{outcome}, late enough to overrule the event");
+        (before.state(), cause)
+    };
+    Some(Transition {
+        from,
+        to: now.state,
+        confirmed: true,
+        said_at: now.updated_at,
+        cause,
+    })
+}

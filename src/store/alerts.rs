@@ -1,0 +1,247 @@
+//! Alerts: orders that need an operator's attention before it is too late.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite, SqliteConnection};
+
+use super::aside::refused;
+use super::rows::{StoredOrder, json, order_text};
+use super::unreadable::{self, Read};
+use super::{Store, StoreError};
+use crate::order::{self, AlertKind, Limits, OrderKey, State, Time};
+
+/// An order with an alert that fires.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertRow {
+    /// Sinch's project id.
+    pub project: String,
+    /// Sinch's order id.
+    pub order: String,
+    /// The confirmed state.
+    pub state: Option<&'static str>,
+    /// Kind of the alert, in words.
+    pub alert: String,
+    /// Sinch's `expireTime` of the order.
+    pub expires_at: Option<Time>,
+    /// Seconds left until `expires_at`; `null` if it has passed, or if there is none.
+    pub left_secs: Option<u64>,
+    /// Time, by Sinch's clock, since which the order is in its state.
+    pub since: Option<Time>,
+    #[serde(skip)]
+    pub(super) id: i64,
+    #[serde(skip)]
+    key: OrderKey,
+}
+
+impl AlertRow {
+    /// Key of the order.
+    pub fn key(&self) -> &OrderKey {
+        &self.key
+    }
+}
+
+/// Orders of active projects that are CREATED and expire between two times. Orders of other projects are never fetched,
+/// so how they end would never be known.
+macro_rules! expiring {
+    () => {
+        " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+         WHERE p.active AND o.confirmed_state = 'CREATED' AND o.expires_at > ?1 AND o.expires_at <= ?2"
+    };
+}
+
+// The states repeat the condition of the index, so that SQLite recognises that the index applies.
+macro_rules! lasting {
+    () => {
+        " FROM orders AS o JOIN projects AS p ON p.id = o.project \
+         WHERE p.active AND o.confirmed_state = ?1 AND o.confirmed_state IN ('IN_REVIEW', 'BLOCKED') \
+         AND o.updated_at <= ?2"
+    };
+}
+
+pub(super) const EXPIRING: &str = concat!(
+    "SELECT ",
+    order_text!(),
+    expiring!(),
+    " AND (?3 IS NULL OR o.alert_reported IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
+);
+
+pub(super) const LASTING: &str = concat!(
+    "SELECT ",
+    order_text!(),
+    lasting!(),
+    " AND (?3 IS NULL OR o.alert_reported IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
+);
+
+pub(super) const COUNT_EXPIRING: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1",
+    expiring!(),
+    " LIMIT 100000)"
+);
+
+pub(super) const COUNT_LASTING: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1",
+    lasting!(),
+    " LIMIT 100000)"
+);
+
+const REPORTED: &str = "
+    UPDATE orders SET alert_reported = v.value ->> 1 FROM json_each(?) AS v WHERE orders.id = v.value ->> 0";
+
+/// Records which alerts were reported, each with its order's row.
+pub(super) async fn reported(
+    db: &mut SqliteConnection,
+    alarms: &[(i64, String)],
+) -> sqlx::Result<()> {
+    let all = sqlx::query(REPORTED).bind(json(&alarms));
+    if refused(all.execute(&mut *db).await)?.is_err() {
+        // An alert that cannot be recorded is reported again; the others are not.
+        for alert_reported in alarms {
+            let one = sqlx::query(REPORTED).bind(json(&[alert_reported]));
+            let _ = refused(one.execute(&mut *db).await)?;
+        }
+    }
+    Ok(())
+}
+
+/// Alerts to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertFilter {
+    /// Every alert that fires.
+    All,
+    /// Alerts that were not reported yet.
+    New,
+}
+
+/// Time that lies this span before now.
+fn ago(now: Time, span: Duration) -> Time {
+    Time(now.0.saturating_sub(Time(0).plus(span).0))
+}
+
+/// Orders of one kind of alert, as a range of an index.
+enum Range {
+    /// CREATED, with an `expireTime` after the first time and up to the second.
+    Expiring(Time, Time),
+    /// In this state since this time or longer.
+    Lasting(State, Time),
+}
+
+/// Lists every kind of alert that can fire, the most urgent first.
+fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
+    let mut ranges = vec![(AlertKind::Overdue, Range::Expiring(Time(i64::MIN), now))];
+    let mut periods = limits.expiring.clone();
+    periods.sort();
+    let mut after = now;
+    for span in periods {
+        let until = now.plus(span);
+        ranges.push((AlertKind::Expiring(span), Range::Expiring(after, until)));
+        after = until;
+    }
+    for (state, span) in [
+        (State::InReview, limits.review),
+        (State::Blocked, limits.blocked),
+    ] {
+        let range = Range::Lasting(state, ago(now, span));
+        ranges.push((AlertKind::Lasting(state, span), range));
+    }
+    ranges
+}
+
+impl Range {
+    /// Picks one of two statements, and binds the bounds to it.
+    fn query(
+        &self,
+        expiring: &'static str,
+        lasting: &'static str,
+    ) -> Query<'static, Sqlite, SqliteArguments> {
+        match self {
+            Range::Expiring(after, until) => sqlx::query(expiring).bind(after.0).bind(until.0),
+            Range::Lasting(state, before) => {
+                sqlx::query(lasting).bind(state.as_str()).bind(before.0)
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Returns the alerts that fire now, at most `limit` of each kind, the most urgent first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn alerts(
+        &self,
+        now: Time,
+        limits: &Limits,
+        which: AlertFilter,
+        limit: u32,
+    ) -> Result<Vec<AlertRow>, StoreError> {
+        let mut db = self.readers.moment().await?;
+        let found = read(&mut db, now, limits, which, limit).await?;
+        self.met.note(&found.unreadable);
+        Ok(found.rows)
+    }
+}
+
+pub(super) async fn read(
+    db: &mut SqliteConnection,
+    now: Time,
+    limits: &Limits,
+    which: AlertFilter,
+    limit: u32,
+) -> sqlx::Result<Read<AlertRow>> {
+    let mut found = Vec::new();
+    for (alert, range) in ranges(now, limits) {
+        // A reported order carries the text of its alert, so orders with that text are left out.
+        let known = match which {
+            AlertFilter::All => None,
+            AlertFilter::New => Some(alert.to_string()),
+        };
+        let query = range.query(EXPIRING, LASTING).bind(known).bind(limit);
+        found.extend(query.fetch_all(&mut *db).await?);
+    }
+    let found: Read<StoredOrder> = unreadable::each(&found)?;
+    let orders = found.rows.into_iter();
+    Ok(Read {
+        rows: orders
+            .filter_map(|stored| alert_row(stored, now, limits))
+            .collect(),
+        unreadable: found.unreadable,
+    })
+}
+
+/// Counts the orders of each kind of alert now.
+pub(super) async fn count(
+    db: &mut SqliteConnection,
+    now: Time,
+    limits: &Limits,
+) -> sqlx::Result<Vec<(AlertKind, i64)>> {
+    let mut counted = Vec::new();
+    for (alert, range) in ranges(now, limits) {
+        let query = range.query(COUNT_EXPIRING, COUNT_LASTING);
+        let orders = query.fetch_one(&mut *db).await?.try_get(0)?;
+        counted.push((alert, orders));
+    }
+    Ok(counted)
+}
+
+/// Returns the order with its alert; `None` if none fires.
+fn alert_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<AlertRow> {
+    let alert = order::alert_kind(&stored.order, now, limits)?;
+    let known = stored.order.confirmed.as_ref();
+    let expires_at = known.and_then(|c| c.expires_at);
+    let left = expires_at.filter(|at| *at > now);
+    Some(AlertRow {
+        project: stored.key.project.to_string(),
+        order: stored.key.order.to_string(),
+        state: known.map(|c| c.state.as_str()),
+        alert: alert.to_string(),
+        expires_at,
+        left_secs: left.map(|at| at.since(now).as_secs()),
+        since: known.map(|c| c.updated_at),
+        id: stored.id,
+        key: stored.key,
+    })
+}

@@ -1,0 +1,139 @@
+//! Pending deliveries. The content of a delivery never changes once it is in, so it is read beside the writer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use sqlx::Row;
+
+use super::readers::Readers;
+use super::rows;
+use super::unreadable::{self, JsonRow, Read, UnreadableRow};
+use crate::order::{Event, Id, Status, Time};
+
+/// `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each time, since it looks at the
+/// value to find its plan.
+const PENDING: &str = "
+    SELECT (SELECT processed_through FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
+        json_group_array(json_array(id, phase, project, order_name, event, status, said_at,
+            received_at))
+    FROM (SELECT * FROM deliveries WHERE id > (SELECT processed_through FROM service) ORDER BY id LIMIT ? + 0)";
+
+/// The deliveries that have waited longest.
+pub(super) struct Pending {
+    /// Row up to which deliveries had been processed when these were read.
+    pub processed_through: i64,
+    /// Row of the last one of these; `processed_through`, if there are none.
+    pub last: i64,
+    /// Row of the newest delivery that there was.
+    pub newest: i64,
+    /// Number of deliveries read, including those that need no processing.
+    pub taken: usize,
+    /// Waiting deliveries, by order.
+    pub waiting: BTreeMap<Name, Vec<Waiting>>,
+    /// Waiting deliveries that cannot be read.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// An order as deliveries name it: its project's number, and its own name.
+pub(super) type Name = (i64, String);
+
+/// A delivery that waits to be processed.
+pub(super) struct Waiting {
+    pub id: i64,
+    pub event_name: String,
+    pub event: Event,
+}
+
+/// Phase of a delivery, as the schema has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    Waiting,
+    Processed,
+    Recorded,
+    Parked,
+}
+
+/// A delivery, as [`PENDING`] selects it.
+#[derive(Deserialize)]
+struct Found {
+    id: i64,
+    phase: Phase,
+    project: i64,
+    #[serde(deserialize_with = "name")]
+    order_name: Option<Id>,
+    event: String,
+    status: Option<String>,
+    said_at: Option<i64>,
+    received_at: i64,
+}
+
+impl JsonRow for Found {
+    const TABLE: &'static str = "deliveries";
+    const COLUMNS: &'static str =
+        "id, phase, project, order_name, event, status, said_at, received_at";
+}
+
+/// Reads the deliveries that have waited longest, at most `deliveries_max`.
+pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result<Pending> {
+    let row = sqlx::query(PENDING)
+        .bind(deliveries_max)
+        .fetch_one(&mut *readers.pending().await?)
+        .await?;
+    let Read {
+        rows: mut found,
+        mut unreadable,
+    } = unreadable::many::<Found>(&row, 2)?;
+    found.sort_unstable_by_key(|found| found.id);
+    let processed_through = row.try_get(0)?;
+    let last = found.last().map(|found| found.id);
+    let last = last.max(unreadable.iter().map(|row| row.row).max());
+    let taken = found.len() + unreadable.len();
+    let waiting = by_order(found, &mut unreadable);
+    Ok(Pending {
+        processed_through,
+        last: last.unwrap_or(processed_through),
+        newest: row.try_get(1)?,
+        taken,
+        waiting,
+        unreadable,
+    })
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    name.map(rows::known_id).transpose()
+}
+
+fn by_order(
+    found: Vec<Found>,
+    unreadable: &mut Vec<UnreadableRow>,
+) -> BTreeMap<Name, Vec<Waiting>> {
+    let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
+    for found in found {
+        if found.phase != Phase::Waiting {
+            continue;
+        }
+        let (Some(order_name), Some(status)) = (found.order_name, found.status) else {
+            unreadable.push(UnreadableRow {
+                table: Found::TABLE,
+                row: found.id,
+                project: None,
+                order: None,
+                reason: "it waits, and names no order or no state".to_owned(),
+            });
+            continue;
+        };
+        let name = (found.project, order_name.to_string());
+        waiting.entry(name).or_default().push(Waiting {
+            id: found.id,
+            event_name: found.event,
+            event: Event {
+                status: Status::from_word(&status),
+                said_at: found.said_at.map(Time),
+                received_at: Time(found.received_at),
+            },
+        });
+    }
+    waiting
+}

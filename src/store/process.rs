@@ -1,0 +1,382 @@
+//! Processing of pending deliveries: order by order, in the transaction that records the decisions.
+//!
+//! The content of a delivery never changes, so pending deliveries are read beside the writer. The rules are pure and
+//! take microseconds: they are applied inside the writer's transaction, on orders that no other writer can change
+//! during it. No lease is needed, and nothing is left half done.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use sqlx::SqliteConnection;
+
+use super::aside::{Way, begin_part, end_part, refused};
+use super::batch::Statements;
+use super::pending::{Name, Pending, Waiting};
+use super::rows::{self, StoredOrder, order_text};
+use super::transitions::{self, NewTransition};
+use super::unreadable::{self, Read, UnreadableRow, lossy};
+use crate::order::{self, Decision, Doubt, Event, Id, OrderKey, Policy, Time};
+use crate::redact::Throttle;
+
+/// Deliveries to process, and the policy.
+#[derive(Clone, Debug)]
+pub struct ProcessRequest {
+    /// Maximum number of deliveries to take at once.
+    pub deliveries_max: u32,
+    /// Time of processing.
+    pub now: Time,
+    /// Policy by which events are applied.
+    pub policy: Policy,
+    /// Projects whose orders may not be fetched.
+    pub api_off: Vec<Id>,
+}
+
+/// A delivery that has been processed.
+#[derive(Clone, Debug)]
+pub struct Processed {
+    /// Row of the delivery.
+    pub delivery: i64,
+    /// Id of the event, or the key that stands for it.
+    pub event: String,
+    /// Key of its order.
+    pub key: OrderKey,
+    /// Decision, in words.
+    pub decision: String,
+    /// `true` if an operator must look at the delivery.
+    pub parked: bool,
+    /// `true` if it is parked because its order's row cannot be read or written.
+    pub row_at_fault: bool,
+    /// Time from receipt to now.
+    pub age: Duration,
+}
+
+/// Result of processing the pending deliveries.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessReport {
+    /// Number of deliveries taken, including those that need no processing.
+    pub taken: usize,
+    /// Row of the newest delivery that there was, processed or not.
+    pub newest: i64,
+    /// Deliveries that were processed.
+    pub processed: Vec<Processed>,
+    /// Rows that could not be read: deliveries, which are parked, and orders, whose deliveries are parked.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// Moves the mark only if these are all pending deliveries up to the last of them, as they were when they were read.
+/// Another run may have moved the mark since, and a conflict is inserted a moment after deliveries that came later in
+/// its batch.
+const PROCESSED_THROUGH: &str = "
+    UPDATE service SET processed_through = ?1
+    WHERE processed_through = ?2
+        AND ?3 = (SELECT count(*) FROM deliveries WHERE id > ?2 AND id <= ?1)";
+
+static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
+    let insert = "INSERT INTO orders (project, name, first_seen_at) SELECT * FROM (VALUES ";
+    let after = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
+    Statements::new(insert, "(?, ?, ?)", after)
+});
+
+static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
+    let after = concat!(
+        ") SELECT json_group_array(json_array(o.project, ",
+        order_text!(),
+        ")) FROM v JOIN orders AS o ON o.project = v.project AND o.name = v.name \
+         JOIN projects AS p ON p.id = o.project"
+    );
+    Statements::new("WITH v (project, name) AS (VALUES ", "(?, ?)", after)
+});
+
+/// The time stands before the rows, for the reason given at [`Statements::new`].
+static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, order_id) AS (VALUES ";
+    let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, order_id = v.order_id, \
+                 processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
+    Statements::new(before, "(?, ?, ?, ?)", after)
+});
+
+/// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
+/// were read, nothing is done: the caller must read them again.
+pub(super) async fn process(
+    db: &mut SqliteConnection,
+    request: &ProcessRequest,
+    pending: &Pending,
+    way: Way,
+) -> sqlx::Result<ProcessReport> {
+    let moved = sqlx::query(PROCESSED_THROUGH)
+        .bind(pending.last)
+        .bind(pending.processed_through)
+        .bind(pending.taken as i64)
+        .execute(&mut *db);
+    let unchanged = moved.await?.rows_affected() > 0;
+    let mut report = ProcessReport {
+        taken: pending.taken,
+        newest: pending.newest,
+        ..ProcessReport::default()
+    };
+    if !unchanged {
+        return Ok(report);
+    }
+    for row in &pending.unreadable {
+        park(db, row.row, &row.to_string(), request.now).await?;
+    }
+    report.unreadable.clone_from(&pending.unreadable);
+    let waiting: Vec<(&Name, &Vec<Waiting>)> = pending.waiting.iter().collect();
+    if way == Way::Together {
+        process_together(db, request, &waiting, &mut report).await?;
+        return Ok(report);
+    }
+    for one in waiting.chunks(1) {
+        begin_part(db).await?;
+        let mut part = ProcessReport::default();
+        let done = process_together(db, request, one, &mut part).await;
+        match end_part(db, done).await? {
+            Ok(()) => {
+                report.processed.extend(part.processed);
+                report.unreadable.extend(part.unreadable);
+            }
+            Err(reason) => {
+                let reason = format!("its order cannot be written: {reason}");
+                let parked = park_all(db, request.now, one, &reason).await?;
+                report.processed.extend(parked);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Processes all deliveries that wait for these orders.
+async fn process_together(
+    db: &mut SqliteConnection,
+    request: &ProcessRequest,
+    waiting: &[(&Name, &Vec<Waiting>)],
+    report: &mut ProcessReport,
+) -> sqlx::Result<()> {
+    let found = orders(db, waiting).await?;
+    if found.rows.len() < waiting.len() {
+        let known: HashSet<&Name> = found.rows.iter().map(|(name, _)| name).collect();
+        let unknown = waiting.iter().filter(|(name, _)| !known.contains(name));
+        for one in unknown {
+            let row = found
+                .unreadable
+                .iter()
+                .find(|row| row.order.as_ref() == Some(&one.0.1));
+            let why = row.map_or_else(|| "its row is not found".to_owned(), ToString::to_string);
+            let reason = format!("its order cannot be read: {why}");
+            let parked = park_all(db, request.now, &[*one], &reason).await?;
+            report.processed.extend(parked);
+        }
+    }
+    report.unreadable.extend(found.unreadable);
+    let waiting: HashMap<&Name, &Vec<Waiting>> = waiting.iter().copied().collect();
+    let (mut updates, mut processed, mut moves) = (vec![], vec![], vec![]);
+    for (name, mut stored) in found.rows {
+        let deliveries = waiting[&name];
+        let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
+        let process = order::apply_events(&stored.order, &events, request.now, &request.policy);
+        let api_off = request.api_off.contains(&stored.key.project);
+        stored.order = process.order;
+        let received_at = events.iter().map(|event| event.received_at).max();
+        stored.heard_at = stored.heard_at.max(received_at);
+        if api_off {
+            stored.order.fetch_at = None;
+        }
+        for (delivery, decision) in deliveries.iter().zip(&process.decisions) {
+            let (parked, decision) = decision_text(&delivery.event, decision, api_off);
+            let delivery = Processed {
+                delivery: delivery.id,
+                event: delivery.event_name.clone(),
+                key: stored.key.clone(),
+                decision,
+                parked,
+                row_at_fault: false,
+                age: request.now.since(delivery.event.received_at),
+            };
+            processed.push((stored.id, delivery));
+        }
+        let at = request.now;
+        moves.extend(
+            process
+                .transitions
+                .iter()
+                .map(|t| NewTransition::new(stored.id, at, t)),
+        );
+        updates.push(stored);
+    }
+    rows::write_processed(db, &updates).await?;
+    record(db, &processed, request.now).await?;
+    transitions::insert(db, &moves).await?;
+    let processed = processed.into_iter().map(|(_, processed)| processed);
+    report.processed.extend(processed);
+    Ok(())
+}
+
+const PARK: &str = "
+    UPDATE deliveries SET phase = 'parked', decision = ?2, order_id = o.id, processed_at = iif(o.id IS NULL, NULL, ?3)
+    FROM (SELECT d.id AS delivery, o.id FROM deliveries AS d
+        LEFT JOIN orders AS o ON o.project = d.project AND o.name = d.order_name WHERE d.id = ?1) AS o
+    WHERE deliveries.id = o.delivery AND phase NOT IN ('processed', 'recorded', 'parked')";
+
+/// Period in which the log names a reason once, if deliveries cannot even be parked.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Reasons that the log has named: callbacks of a bad order may come for as long as Sinch likes.
+static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+
+/// Parks a delivery, with its order's row where there is one. If the database refuses even that, the delivery stays as
+/// it is.
+async fn park(
+    db: &mut SqliteConnection,
+    delivery: i64,
+    reason: &str,
+    now: Time,
+) -> sqlx::Result<()> {
+    let parked = sqlx::query(PARK).bind(delivery).bind(reason).bind(now.0);
+    if let Err(error) = refused(parked.execute(db).await)?
+        && let Some(left_out) = TOLD.pass(error.clone(), Instant::now())
+    {
+        tracing::error!(
+            delivery,
+            error,
+            left_out,
+            "a delivery could not be parked, and is left as it is"
+        );
+    }
+    Ok(())
+}
+
+/// Parks all deliveries that wait for these orders.
+async fn park_all(
+    db: &mut SqliteConnection,
+    now: Time,
+    waiting: &[(&Name, &Vec<Waiting>)],
+    reason: &str,
+) -> sqlx::Result<Vec<Processed>> {
+    let mut processed = Vec::new();
+    for ((project, order), deliveries) in waiting {
+        let project = project_name(db, *project).await?;
+        for delivery in *deliveries {
+            park(db, delivery.id, reason, now).await?;
+            let key = project.clone().zip(Id::new(order.as_str()));
+            processed.extend(key.map(|(project, order)| Processed {
+                delivery: delivery.id,
+                event: delivery.event_name.clone(),
+                key: OrderKey { project, order },
+                decision: reason.to_owned(),
+                parked: true,
+                row_at_fault: true,
+                age: now.since(delivery.event.received_at),
+            }));
+        }
+    }
+    Ok(processed)
+}
+
+async fn project_name(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Option<Id>> {
+    let name = sqlx::query("SELECT name FROM projects WHERE id = ?").bind(project);
+    let row = name.fetch_optional(db).await?;
+    let name = row.map(|row| lossy(&row, "name")).transpose()?;
+    Ok(name.and_then(Id::new))
+}
+
+/// Records the decisions on deliveries, each with its order's row.
+async fn record(
+    db: &mut SqliteConnection,
+    processed: &[(i64, Processed)],
+    now: Time,
+) -> sqlx::Result<()> {
+    for (sql, processed) in SETTLE.over(processed) {
+        let mut query = sqlx::query(sql).bind(now.0);
+        for (order_id, delivery) in processed {
+            query = query
+                .bind(delivery.delivery)
+                .bind(if delivery.parked {
+                    "parked"
+                } else {
+                    "processed"
+                })
+                .bind(delivery.decision.as_str())
+                .bind(order_id);
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Reads the orders that deliveries wait for; those that were not known are known from now on.
+async fn orders(
+    db: &mut SqliteConnection,
+    waiting: &[(&Name, &Vec<Waiting>)],
+) -> sqlx::Result<Read<(Name, StoredOrder)>> {
+    let names: Vec<&Name> = waiting.iter().map(|(name, _)| *name).collect();
+    let mut known = read(db, &names).await?;
+    if known.rows.len() == names.len() {
+        return Ok(known);
+    }
+    // Rows that could not be read are read again among the unknown ones.
+    known.unreadable.clear();
+    let mut new: Vec<(&Name, &Waiting)> = waiting
+        .iter()
+        .filter_map(|(name, deliveries)| Some((*name, deliveries.first()?)))
+        .collect();
+    {
+        let known: HashSet<&Name> = known.rows.iter().map(|(name, _)| name).collect();
+        new.retain(|(name, _)| !known.contains(name));
+    }
+    // Orders are numbered as they become known.
+    new.sort_by_key(|(_, first)| first.id);
+    for (sql, new) in KNOWN.over(&new) {
+        let mut query = sqlx::query(sql);
+        for ((project, name), first) in new {
+            let received_at = first.event.received_at.0;
+            query = query.bind(project).bind(name).bind(received_at);
+        }
+        query.execute(&mut *db).await?;
+    }
+    let names: Vec<&Name> = new.iter().map(|(name, _)| *name).collect();
+    known.extend(read(db, &names).await?);
+    Ok(known)
+}
+
+/// Reads those of these orders that are known.
+async fn read(
+    db: &mut SqliteConnection,
+    names: &[&Name],
+) -> sqlx::Result<Read<(Name, StoredOrder)>> {
+    let mut known = Read::default();
+    for (sql, names) in ORDERS.over(names) {
+        let found = names
+            .iter()
+            .fold(sqlx::query(sql), |query, (project, name)| {
+                query.bind(*project).bind(name.as_str())
+            });
+        let found: Read<(i64, StoredOrder)> =
+            unreadable::many(&found.fetch_one(&mut *db).await?, 0)?;
+        known.unreadable.extend(found.unreadable);
+        known
+            .rows
+            .extend(found.rows.into_iter().map(|(project, stored)| {
+                let name = (project, stored.key.order.to_string());
+                (name, stored)
+            }));
+    }
+    Ok(known)
+}
+
+fn decision_text(event: &Event, decision: &Decision, api_off: bool) -> (bool, String) {
+    let (parked, words) = match decision {
+        Decision::Fetch(doubt) if api_off => {
+            let words = format!("{doubt}; it cannot be fetched: this project says api = \"off\"");
+            (true, words)
+        }
+        Decision::Agrees(_) | Decision::Repeats(_) | Decision::Fits { .. } | Decision::Fetch(_) => {
+            (false, decision.to_string())
+        }
+    };
+    match (event.said_at, decision) {
+        // The doubt says so itself.
+        (None, Decision::Fetch(Doubt::NoTime(_))) | (Some(_), _) => (parked, words),
+        (None, _) => (parked, format!("{words}; it has no readable time stamp")),
+    }
+}

@@ -1,0 +1,256 @@
+//! Retention: what has been kept for its period is pruned, a few rows at a time.
+//!
+//! Ids grow with time, so progress is one id, and no step searches the past for what is due. A step stops at the first
+//! row that is too young, so nothing goes too early, whatever the clock once said. Deliveries that are not processed
+//! lie beyond `processed_through`, and are not touched. Orders do not close in the order of their ids: an index has
+//! those that are closed, by the time at which they were. A clock that was behind then makes one of them go early,
+//! though not before its deliveries.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::batch::Statements;
+use super::inbox::digest;
+use super::rows::json;
+use crate::order::Time;
+
+/// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
+/// them goes alone.
+const ROWS_MAX: usize = 256;
+
+/// Maximum number of bytes of bodies of a kind in one transaction, for the same reason; a longer body goes alone.
+const BYTES_MAX: i64 = 1 << 20;
+
+/// Maximum number of closed orders examined in one transaction: few have less than three rows.
+const ORDERS_MAX: usize = 64;
+
+/// Retention period of each kind of data.
+#[derive(Clone, Debug)]
+pub struct RetentionPeriods {
+    /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
+    pub bodies: Duration,
+    /// Period for these deliveries themselves, during which a duplicate is recognised. Fetches are kept for as long,
+    /// and always the newest ten of an order.
+    pub deliveries: Duration,
+    /// Period for deliveries that are parked, with their bodies.
+    pub parked: Duration,
+    /// Period for orders that are closed, with their fetches and transitions, since the last event or fetch. It is not
+    /// less than that of any delivery: no order is pruned before its deliveries.
+    pub orders: Duration,
+}
+
+/// Result of a step of pruning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Number of rows gone over; zero if nothing is left to do for now.
+    pub taken: usize,
+    /// Number of bodies that were emptied.
+    pub bodies: u64,
+    /// Number of processed or recorded deliveries that were removed.
+    pub deliveries: u64,
+    /// Number of parked deliveries that were removed.
+    pub parked: u64,
+    /// Number of fetches that were removed while their orders stay.
+    pub fetches: u64,
+    /// Number of closed orders that were removed.
+    pub orders: u64,
+}
+
+/// Processed deliveries beyond a mark, the oldest first.
+macro_rules! beyond {
+    ($mark:literal) => {
+        concat!(
+            "SELECT id, received_at AS since_at, iif(phase = 'parked', 0, length(body)) AS bytes FROM deliveries \
+             WHERE id > (SELECT ",
+            $mark,
+            " FROM service) AND id <= (SELECT processed_through FROM service) ORDER BY id LIMIT ?"
+        )
+    };
+}
+
+pub(super) const TO_REMOVE: &str = beyond!("deliveries_pruned_through");
+
+pub(super) const REMOVE: &str = "
+    DELETE FROM deliveries
+    WHERE id > (SELECT deliveries_pruned_through FROM service) AND id <= ? AND phase IN ('processed', 'recorded')";
+
+const DELIVERIES_PRUNED_THROUGH: &str = "UPDATE service SET deliveries_pruned_through = ?";
+
+// The index is named, since without statistics SQLite would read through everything up to processed_through.
+pub(super) const PARKED: &str = "
+    SELECT id, received_at AS since_at, length(body) AS bytes FROM deliveries INDEXED BY deliveries_parked
+    WHERE phase = 'parked' AND id <= (SELECT processed_through FROM service) ORDER BY id LIMIT ?";
+
+pub(super) const REMOVE_PARKED: &str = "
+    DELETE FROM deliveries INDEXED BY deliveries_parked WHERE phase = 'parked' AND id <= ?";
+
+pub(super) const TO_EMPTY: &str = beyond!("bodies_emptied_through");
+
+pub(super) const BODIES: &str = "
+    SELECT id, body FROM deliveries
+    WHERE id > (SELECT bodies_emptied_through FROM service) AND id <= ? AND phase IN ('processed', 'recorded')
+    ORDER BY id";
+
+pub(super) static EMPTY: LazyLock<Statements> = LazyLock::new(|| {
+    let update =
+        ") UPDATE deliveries SET body = x'', digest = v.digest FROM v WHERE deliveries.id = v.id";
+    Statements::new("WITH v (id, digest) AS (VALUES ", "(?, ?)", update)
+});
+
+const BODIES_EMPTIED_THROUGH: &str = "UPDATE service SET bodies_emptied_through = ?";
+
+pub(super) const OLD_FETCHES: &str = "
+    SELECT id, fetched_at AS since_at, 0 AS bytes FROM fetches
+    WHERE id > (SELECT fetches_pruned_through FROM service) ORDER BY id LIMIT ?";
+
+/// Removes the due fetches that are older than the newest ten of their order, for each order that has due fetches
+/// beyond the mark. Fetches that were among the newest ten when the mark passed them are removed too.
+pub(super) const REMOVE_FETCHES: &str = "
+    DELETE FROM fetches WHERE id IN (
+        SELECT old.id
+        FROM (SELECT DISTINCT order_id FROM fetches
+            WHERE id > (SELECT fetches_pruned_through FROM service) AND id <= ?1) AS v
+        CROSS JOIN fetches AS old ON old.order_id = v.order_id
+        WHERE old.id <= ?1 AND old.id < (
+            SELECT id FROM fetches WHERE order_id = v.order_id ORDER BY id DESC LIMIT 1 OFFSET 9))";
+
+const FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = ?";
+
+pub(super) const CLOSED: &str = "
+    SELECT id, closed_at,
+        EXISTS (SELECT 1 FROM deliveries WHERE order_id = orders.id) AS is_held_up,
+        1 + (SELECT count(*) FROM fetches WHERE order_id = orders.id)
+            + (SELECT count(*) FROM transitions WHERE order_id = orders.id) AS size
+    FROM orders WHERE closed_at IS NOT NULL ORDER BY closed_at LIMIT ?";
+
+pub(super) const REMOVE_ORDERS: [&str; 3] = [
+    "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM transitions WHERE order_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
+];
+
+/// SQLite gives out again the ids beyond all fetches that are left, so the mark must not lie beyond them.
+const FETCHES_LEFT: &str = "
+    UPDATE service SET fetches_pruned_through = min(fetches_pruned_through, (SELECT coalesce(max(id), 0) FROM fetches))";
+
+/// Prunes what has been kept for its period, the oldest first: deliveries, parked ones, and bodies, of which the
+/// digests stay; fetches, and orders that are closed.
+pub(super) async fn prune(
+    db: &mut SqliteConnection,
+    (periods, now): &(RetentionPeriods, Time),
+) -> sqlx::Result<Pruned> {
+    let mut pruned = Pruned::default();
+    // Rows before bodies: a row that is removed need not be emptied.
+    if let Some(last) = due(db, TO_REMOVE, periods.deliveries, *now, &mut pruned.taken).await? {
+        pruned.deliveries = execute(db, REMOVE, last).await?;
+        execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;
+    }
+    if let Some(last) = due(db, PARKED, periods.parked, *now, &mut pruned.taken).await? {
+        pruned.parked = execute(db, REMOVE_PARKED, last).await?;
+    }
+    if let Some(last) = due(db, TO_EMPTY, periods.bodies, *now, &mut pruned.taken).await? {
+        pruned.bodies = empty(db, last).await?;
+        execute(db, BODIES_EMPTIED_THROUGH, last).await?;
+    }
+    if let Some(last) = due(db, OLD_FETCHES, periods.deliveries, *now, &mut pruned.taken).await? {
+        pruned.fetches = execute(db, REMOVE_FETCHES, last).await?;
+        execute(db, FETCHES_PRUNED_THROUGH, last).await?;
+    }
+    let closed = closed(db, periods.orders, *now, &mut pruned.taken).await?;
+    if !closed.is_empty() {
+        pruned.orders = remove(db, &closed).await?;
+    }
+    Ok(pruned)
+}
+
+/// Id of the last row that has been kept for its period, among the rows that there is room for.
+async fn due(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    span: Duration,
+    now: Time,
+    taken: &mut usize,
+) -> sqlx::Result<Option<i64>> {
+    let room = ROWS_MAX - *taken;
+    let found: Vec<SqliteRow> = sqlx::query(sql).bind(room as i64).fetch_all(db).await?;
+    let (mut last, mut total) = (None, 0);
+    for row in &found {
+        let since_at = Time(row.try_get("since_at")?);
+        let bytes: i64 = row.try_get("bytes")?;
+        let is_young = now.since(since_at) < span;
+        if is_young || (last.is_some() && total + bytes > BYTES_MAX) {
+            break;
+        }
+        total += bytes;
+        last = Some(row.try_get("id")?);
+        *taken += 1;
+    }
+    Ok(last)
+}
+
+async fn execute(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query(sql).bind(last).execute(db).await?;
+    Ok(done.rows_affected())
+}
+
+/// Empties bodies up to this delivery.
+async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
+    let bodies = sqlx::query(BODIES).bind(last).fetch_all(&mut *db).await?;
+    let digests = bodies
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, digest(row.try_get("body")?))))
+        .collect::<sqlx::Result<Vec<(i64, [u8; 16])>>>()?;
+    for (sql, digests) in EMPTY.over(&digests) {
+        let mut query = sqlx::query(sql);
+        for (id, digest) in digests {
+            query = query.bind(id).bind(digest.as_slice());
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(digests.len() as u64)
+}
+
+/// Returns the orders that have been closed for their period, among those that there is room for.
+async fn closed(
+    db: &mut SqliteConnection,
+    span: Duration,
+    now: Time,
+    taken: &mut usize,
+) -> sqlx::Result<Vec<i64>> {
+    let room = ROWS_MAX - *taken;
+    let limit = room.min(ORDERS_MAX) as i64;
+    let found: Vec<SqliteRow> = sqlx::query(CLOSED).bind(limit).fetch_all(db).await?;
+    let (mut orders, mut total) = (Vec::new(), 0);
+    for row in &found {
+        let closed_at = Time(row.try_get("closed_at")?);
+        let size: i64 = row.try_get("size")?;
+        let is_young = now.since(closed_at) < span;
+        // Its deliveries are due, too, and held up. It waits for them, since they refer to it.
+        let is_held_up: bool = row.try_get("is_held_up")?;
+        if is_held_up {
+            continue;
+        }
+        total += size as usize;
+        if is_young || (!orders.is_empty() && total > room) {
+            break;
+        }
+        orders.push(row.try_get("id")?);
+        *taken += size as usize;
+    }
+    Ok(orders)
+}
+
+/// Removes orders with all that is recorded of them.
+pub(super) async fn remove(db: &mut SqliteConnection, orders: &[i64]) -> sqlx::Result<u64> {
+    let orders = json(&orders);
+    let mut removed = 0;
+    for sql in REMOVE_ORDERS {
+        let done = sqlx::query(sql).bind(&orders).execute(&mut *db).await?;
+        removed = done.rows_affected();
+    }
+    sqlx::query(FETCHES_LEFT).execute(db).await?;
+    Ok(removed)
+}

@@ -1,0 +1,37 @@
+//! Incremental vacuum: the space that pruning has left free in the file goes back to the disk, a little at a time.
+//!
+//! SQLite moves pages from the end of the file to where there is room, and cuts the end off. Some room stays, since new
+//! rows need it again.
+
+use sqlx::{Row, SqliteConnection};
+
+/// Number of bytes that may stay free in the file.
+const FREE_BYTES: i64 = 16 << 20;
+
+/// Part of a larger file that may stay free: one in this many.
+const FREE_PARTS: i64 = 10;
+
+/// Vacuums few pages in one transaction, so that no callback waits long for it.
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(64)";
+
+const FILE: &str = "
+    SELECT page_size, page_count, freelist_count
+    FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
+
+/// Releases some of the free space beyond what may stay; returns the number of bytes.
+pub(super) async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
+    let file = sqlx::query(FILE).fetch_one(&mut *db).await?;
+    let page_bytes: i64 = file.try_get("page_size")?;
+    let pages: i64 = file.try_get("page_count")?;
+    let free: i64 = file.try_get("freelist_count")?;
+    let stays = (FREE_BYTES / page_bytes).max(pages / FREE_PARTS);
+    if free <= stays {
+        return Ok(0);
+    }
+    sqlx::query(GIVE_BACK).execute(&mut *db).await?;
+    let left: i64 = sqlx::query("PRAGMA page_count")
+        .fetch_one(db)
+        .await?
+        .try_get(0)?;
+    Ok(((pages - left) * page_bytes).unsigned_abs())
+}

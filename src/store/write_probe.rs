@@ -1,0 +1,59 @@
+//! Write probe: the proof that a callback of each project would be accepted now. A trial callback is written like any
+//! other, and undone.
+//!
+//! A disk that takes writes is not enough: if another program has removed a project's row or added a trigger, every
+//! callback would be refused while all else goes well.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sqlx::SqliteConnection;
+
+use super::aside::refused;
+use super::inbox::{self, DeliveryContent, NewDelivery, Part};
+use crate::order::{Id, State, Status, Time};
+
+/// The event of the callbacks that are undone.
+const TRIAL: &str = "trial of readiness";
+
+/// Notes the time, and tells why a callback would be refused. `next_id` is the first delivery's id not given out yet.
+pub(super) async fn probe_write(
+    db: &mut SqliteConnection,
+    now: Time,
+    mut next_id: i64,
+    projects: &HashMap<Id, i64>,
+) -> sqlx::Result<Result<(), String>> {
+    let noted = sqlx::query("UPDATE service SET write_probed_at = ?").bind(now.0);
+    if noted.execute(&mut *db).await?.rows_affected() == 0 {
+        return Ok(Err("the only row of its table service is gone".to_owned()));
+    }
+    let mut ids: Vec<&Id> = projects.keys().collect();
+    ids.sort();
+    for project in ids {
+        sqlx::query("SAVEPOINT trial").execute(&mut *db).await?;
+        let delivery = trial(project, now);
+        let taken = inbox::accept(db, Part::Midst, &mut next_id, projects, &[&delivery]).await;
+        sqlx::query("ROLLBACK TO trial").execute(&mut *db).await?;
+        sqlx::query("RELEASE trial").execute(&mut *db).await?;
+        if let Err(reason) = refused(taken.map(drop))? {
+            return Ok(Err(format!(
+                "a callback of {project} would be refused: {reason}"
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn trial(project: &Id, now: Time) -> NewDelivery {
+    NewDelivery {
+        project: project.clone(),
+        event_id: Some(TRIAL.to_owned()),
+        subject: DeliveryContent::Order {
+            order: project.clone(),
+            status: Status::Known(State::Created),
+            said_at: Some(now),
+        },
+        received_at: now,
+        body: Bytes::new(),
+    }
+}

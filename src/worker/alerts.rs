@@ -1,0 +1,93 @@
+//! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long. It also
+//! reports that the system's clock was set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{STORE_PAUSE, logged_id, step};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::order::Limits;
+use crate::store::{AlertFilter, Store, StoreError};
+
+/// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
+const EVERY: Duration = Duration::from_secs(20);
+
+/// Maximum difference, in seconds, that is taken for the clocks' own drift.
+const CLOCK_SET_SECS: i64 = 5;
+
+/// Maximum number of orders of a kind that are reported at once; the rest follow at the next check.
+const REPORTED_MAX: u32 = 1000;
+
+/// Worker that raises alerts.
+pub struct AlertWorker {
+    /// Store that holds the orders.
+    pub store: Store,
+    /// Thresholds at which an alert fires.
+    pub limits: Limits,
+    /// Metrics that receive the worker's heartbeat.
+    pub metrics: Arc<Metrics>,
+}
+
+impl AlertWorker {
+    /// Works until `stop` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store can no longer be used.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut set_by_secs = 0;
+        self.metrics.heartbeat("alerts");
+        while !stop.is_cancelled() {
+            set_by_secs = self.compare_clocks(set_by_secs);
+            let pause = match step(&self.metrics, "alerts", self.report().await)? {
+                Some(()) => EVERY,
+                None => STORE_PAUSE,
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports once by how much the time of day has been set.
+    fn compare_clocks(&self, known_secs: i64) -> i64 {
+        let set_by_secs = clock::set_by_secs();
+        if (set_by_secs - known_secs).abs() <= CLOCK_SET_SECS {
+            return known_secs;
+        }
+        tracing::warn!(
+            set_by_secs,
+            "the system's clock was set; a restart follows it"
+        );
+        set_by_secs
+    }
+
+    async fn report(&self) -> Result<(), StoreError> {
+        let now = clock::now();
+        let found = self
+            .store
+            .alerts(now, &self.limits, AlertFilter::New, REPORTED_MAX);
+        let alerts = found.await?;
+        for row in &alerts {
+            let (project, order) = (row.project.as_str(), logged_id(row.key()));
+            let (alert, left_secs) = (row.alert.as_str(), row.left_secs);
+            tracing::warn!(
+                project,
+                %order,
+                alert,
+                left_secs,
+                "an order needs attention"
+            );
+        }
+        if alerts.is_empty() {
+            Ok(())
+        } else {
+            self.store.reported(&alerts).await
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Circuit of a project's fetches: its states, and the failures that open it.
+//!
+//! Pure. A provider in trouble, or a refused access key, is one fault and not one for each order. So the circuit opens
+//! for all orders, is half-open for a single probe after a while, and closes once that probe succeeds.
+
+use std::time::Duration;
+
+use super::word::Says;
+use crate::order::Time;
+use crate::store::Circuit;
+
+/// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
+const DOUBT: u32 = 3;
+
+/// Number of failures in a row, in doubt, after which the circuit opens. The orders of these fetches are picked at
+/// random, so that a few orders at the head of the line cannot open it.
+const CHECKS: u32 = 6;
+
+/// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
+/// the first probe on: a fault that needs an hour to mend is not mended sooner by a probe each second.
+const PROBES_APART: Duration = Duration::from_secs(60);
+
+/// Maximum part of [`PROBES_APART`] that is added to the wait that Sinch asks for, so that several projects do not come
+/// back at the same moment.
+const RETRY_JITTER: f64 = 0.1;
+
+/// State of a project's circuit at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CircuitState {
+    /// All orders may be fetched.
+    Closed,
+    /// One order may be fetched at a time, to see if there is trouble.
+    Suspect,
+    /// One order may be fetched as a probe, to see if the trouble is over.
+    HalfOpen,
+    /// No order may be fetched before this time.
+    Open(Time),
+}
+
+/// Maximum `Retry-After` that is honoured.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Time that is longer than a circuit is ever open.
+const OPEN_MAX: Duration = Duration::from_secs(3600 + 60);
+
+/// Returns the state of the circuit at `now`.
+pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
+    match &circuit.paused {
+        // The time lies further ahead than it can: the clock was set back since.
+        Some((until, _)) if until.since(now) > OPEN_MAX => CircuitState::HalfOpen,
+        Some((until, _)) if *until > now => CircuitState::Open(*until),
+        Some(_) => CircuitState::HalfOpen,
+        None if circuit.failures >= DOUBT => CircuitState::Suspect,
+        None => CircuitState::Closed,
+    }
+}
+
+/// Returns the circuit of an earlier run as it holds at a start. `cap` as in [`after_failure`].
+pub(super) fn taken_up(mut circuit: Circuit, now: Time, cap: Duration) -> Circuit {
+    if let Some((until, _)) = &mut circuit.paused {
+        *until = now.plus(PROBES_APART.min(cap) / 2).max(*until);
+    }
+    circuit
+}
+
+/// Returns the circuit after a failure that is not one order's alone. `cap` is the maximum interval between probes;
+/// `jitter` is random, from 0 to 1.
+pub(super) fn after_failure(
+    circuit: &Circuit,
+    reason: &str,
+    says: Says,
+    now: Time,
+    cap: Duration,
+    jitter: f64,
+) -> Circuit {
+    let longest = PROBES_APART.min(cap);
+    let asked_for = match says {
+        Says::Pause(wait) => wait.map(|wait| {
+            let jitter = longest.mul_f64(RETRY_JITTER * jitter);
+            now.plus(wait.min(RETRY_AFTER_MAX) + jitter)
+        }),
+        Says::PauseForOne | Says::Failure => None,
+    };
+    if let CircuitState::Open(until) = state_at(circuit, now) {
+        // The fetch was in flight although the circuit is open: it met the same trouble, unless Sinch asks for more.
+        let paused = match asked_for {
+            Some(longer) if longer > until => Some((longer, reason.to_owned())),
+            Some(_) | None => circuit.paused.clone(),
+        };
+        let failures = circuit.failures;
+        return Circuit { failures, paused };
+    }
+    let failures = circuit.failures.saturating_add(1);
+    let usual = now.plus(longest.mul_f64(0.5 + jitter / 2.0));
+    let until = match (&circuit.paused, asked_for) {
+        // The wait that Sinch asks for is trusted, until a probe after it has failed.
+        (None, Some(asked_for)) => Some(asked_for),
+        (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
+        (Some(_), None) => Some(usual),
+        (None, None) => (says != Says::Failure || failures >= DOUBT + CHECKS).then_some(usual),
+    };
+    let paused = until.map(|until| (until, reason.to_owned()));
+    Circuit { failures, paused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAP: Duration = Duration::from_secs(300);
+
+    fn after(circuit: &Circuit, says: Says, now: Time, jitter: f64) -> Circuit {
+        after_failure(circuit, "down", says, now, CAP, jitter)
+    }
+
+    fn wait(secs: u64) -> Says {
+        Says::Pause(Some(Duration::from_secs(secs)))
+    }
+
+    fn secs(secs: i64) -> Time {
+        Time(secs * 1_000_000)
+    }
+
+    #[test]
+    fn a_few_failures_may_be_chance_and_more_are_not() {
+        let mut circuit = Circuit::default();
+        for failures in 1..DOUBT + CHECKS {
+            circuit = after(&circuit, Says::Failure, secs(0), 1.0);
+            let doubt = failures >= DOUBT;
+            let expected = if doubt {
+                CircuitState::Suspect
+            } else {
+                CircuitState::Closed
+            };
+            assert_eq!(state_at(&circuit, secs(0)), expected, "{failures}");
+        }
+        circuit = after(&circuit, Says::Failure, secs(0), 1.0);
+        assert_eq!(state_at(&circuit, secs(0)), CircuitState::Open(secs(60)));
+        // Stragglers of the same trouble do not prolong it.
+        assert_eq!(after(&circuit, Says::Failure, secs(1), 1.0), circuit);
+        assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
+        circuit = after(&circuit, Says::Failure, secs(60), 0.0);
+        assert_eq!(state_at(&circuit, secs(60)), CircuitState::Open(secs(90)));
+    }
+
+    #[test]
+    fn a_request_to_wait_and_a_refused_key_close_it_at_once() {
+        let open = Circuit::default();
+        let until = |circuit: &Circuit| circuit.paused.as_ref().map(|(until, _)| *until);
+        let refused = after(&open, Says::Pause(None), secs(0), 0.0);
+        assert_eq!(until(&refused), Some(secs(30)));
+        let waiting = after(&open, wait(2), secs(0), 0.0);
+        assert_eq!(until(&waiting), Some(secs(2)));
+        let spread = after(&open, wait(2), secs(0), 1.0);
+        assert_eq!(until(&spread), Some(secs(8)));
+        let absurd = after(&open, wait(u64::MAX), secs(0), 1.0);
+        assert_eq!(until(&absurd), Some(secs(3606)));
+        assert!(matches!(state_at(&absurd, secs(0)), CircuitState::Open(_)));
+    }
+
+    #[test]
+    fn after_a_probe_that_failed_a_short_request_to_wait_counts_no_more() {
+        let short = wait(2);
+        let circuit = after(&Circuit::default(), short, secs(0), 0.0);
+        let circuit = after(&circuit, short, secs(2), 0.0);
+        assert_eq!(state_at(&circuit, secs(2)), CircuitState::Open(secs(32)));
+        let long = wait(500);
+        let circuit = after(&circuit, long, secs(32), 0.0);
+        assert_eq!(state_at(&circuit, secs(32)), CircuitState::Open(secs(532)));
+    }
+
+    #[test]
+    fn a_straggler_prolongs_a_pause_only_if_sinch_asks_for_more() {
+        let refused = Says::Pause(None);
+        let circuit = after(&Circuit::default(), refused, secs(0), 0.0);
+        let same = after(&circuit, wait(9), secs(1), 0.0);
+        assert_eq!(same, circuit);
+        let longer = after(&circuit, wait(99), secs(1), 0.0);
+        assert_eq!(state_at(&longer, secs(1)), CircuitState::Open(secs(100)));
+        assert_eq!(longer.failures, circuit.failures);
+    }
+
+    #[test]
+    fn probes_lie_half_a_minute_to_a_minute_apart_or_within_the_cap() {
+        for (cap, least, most) in [(300, 30, 60), (10, 5, 10)] {
+            let cap = Duration::from_secs(cap);
+            let mut circuit = after_failure(
+                &Circuit::default(),
+                "down",
+                Says::Pause(None),
+                secs(0),
+                cap,
+                0.5,
+            );
+            let mut now = secs(0);
+            for n in 0..50 {
+                let CircuitState::Open(until) = state_at(&circuit, now) else {
+                    panic!("open after {n} probes");
+                };
+                let wait = until.since(now).as_secs();
+                assert!((least..=most).contains(&wait), "{circuit:?}");
+                now = until;
+                circuit = after_failure(
+                    &circuit,
+                    "down",
+                    Says::Failure,
+                    now,
+                    cap,
+                    f64::from(n % 5) / 4.0,
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_that_lies_absurdly_far_ahead_is_none() {
+        let circuit = Circuit {
+            failures: 3,
+            paused: Some((secs(90_000), "down".to_owned())),
+        };
+        assert_eq!(state_at(&circuit, secs(0)), CircuitState::HalfOpen);
+    }
+}

@@ -1,0 +1,137 @@
+//! Records the results of fetches: those that arrive close together share a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
+
+use super::{POLL, STORE_PAUSE, logged_id, step};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::order::Id;
+use crate::redact::{millis, redacted};
+use crate::store::{FetchResult, Recorded, Store, StoreError};
+
+/// Time for which results gather before they are recorded. They hold up no fetch, since their slots are free by then;
+/// and the fewer commits there are, the less callbacks have to wait for them.
+const GATHER: Duration = Duration::from_millis(3);
+
+/// Maximum number of results that are recorded at once.
+const OUTCOMES_MAX: usize = 256;
+
+/// Recorder of the results of one project's fetches.
+pub(super) struct Recorder {
+    /// Project whose results are recorded.
+    pub project: Id,
+    /// Store that keeps the results.
+    pub store: Store,
+    /// Metrics that receive the worker's heartbeat, and the outcome of the last fetch.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Recorder {
+    /// Records results until no sender is left.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store can no longer be used.
+    pub async fn run(self, mut results: UnboundedReceiver<FetchResult>) -> Result<(), StoreError> {
+        let name = format!("record {}", self.project);
+        let mut gathered = Vec::new();
+        loop {
+            self.metrics.heartbeat(&name);
+            let coming = results.recv_many(&mut gathered, OUTCOMES_MAX);
+            match timeout(POLL, coming).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(_) => continue,
+            }
+            sleep(GATHER).await;
+            while gathered.len() < OUTCOMES_MAX
+                && let Ok(fetch) = results.try_recv()
+            {
+                gathered.push(fetch);
+            }
+            self.record(&name, std::mem::take(&mut gathered)).await?;
+        }
+    }
+
+    /// Records results, and holds them until they are on disk or the store rejects them.
+    async fn record(&self, name: &str, results: Vec<FetchResult>) -> Result<(), StoreError> {
+        let mut results: Arc<[FetchResult]> = results.into();
+        loop {
+            let recorded = self.store.record(results.clone()).await;
+            // The store has set aside what spoils the others, so the reason is another one.
+            let refused = matches!(recorded, Err(StoreError::Rejected(_)));
+            if let Some(recorded) = step(&self.metrics, name, recorded)? {
+                self.report(&results, &recorded);
+                return Ok(());
+            }
+            if refused {
+                let (project, answers) = (&self.project, results.len());
+                tracing::error!(%project, answers, "answers could not be recorded: their orders are fetched again");
+                return Ok(());
+            }
+            sleep(STORE_PAUSE).await;
+            let now = clock::now();
+            results = results
+                .iter()
+                .map(|fetch| FetchResult {
+                    now,
+                    ..fetch.clone()
+                })
+                .collect();
+        }
+    }
+
+    fn report(&self, results: &[FetchResult], recorded: &[Recorded]) {
+        let mut last = None;
+        for (fetch, recorded) in results.iter().zip(recorded) {
+            self.log(fetch, recorded);
+            if let Recorded::Done { outcome, .. } = recorded {
+                last = Some((fetch, outcome));
+            }
+        }
+        if let Some((fetch, outcome)) = last {
+            let (at, answered) = (fetch.now, fetch.result.is_ok());
+            self.metrics
+                .asked(&self.project, at, answered, outcome.clone());
+        }
+    }
+
+    fn log(&self, fetch: &FetchResult, recorded: &Recorded) {
+        let (project, order) = (&self.project, logged_id(&fetch.claim.key));
+        let attempts = fetch.claim.attempts;
+        let took_ms = millis(fetch.now.since(fetch.fetched_at));
+        match recorded {
+            Recorded::Fenced => {
+                tracing::warn!(%project, %order, took_ms, "the answer came after the lease had run out");
+            }
+            Recorded::Aside { reason } => {
+                let reason = redacted(reason);
+                tracing::error!(%project, %order, attempts, %reason, "parked the order: its row is at fault");
+            }
+            Recorded::Done {
+                outcome,
+                parked: Some(parked),
+                ..
+            } => {
+                let (outcome, parked) = (redacted(outcome), redacted(parked));
+                tracing::error!(%project, %order, attempts, %outcome, %parked, "parked the order");
+            }
+            Recorded::Done {
+                outcome,
+                anomaly: true,
+                ..
+            } => {
+                let outcome = redacted(outcome);
+                tracing::warn!(%project, %order, attempts, took_ms, %outcome, "fetched an anomaly");
+            }
+            Recorded::Done { outcome, .. } => {
+                let outcome = redacted(outcome);
+                tracing::info!(%project, %order, attempts, took_ms, %outcome, "fetched");
+            }
+        }
+    }
+}

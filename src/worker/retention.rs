@@ -1,0 +1,115 @@
+//! Prunes what has been kept for long enough, and gives its space back to the disk. Callbacks go first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{POLL, STORE_PAUSE, step};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
+
+/// Maximum interval between two checks for anything to prune. What is kept for a shorter time is checked at that
+/// interval.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer belongs to others.
+const REST: u32 = 9;
+
+/// Maximum pause after a step, in case the disk was slow.
+const REST_MAX: Duration = Duration::from_secs(1);
+
+/// Worker that prunes.
+pub struct RetentionWorker {
+    /// Store that is pruned.
+    pub store: Store,
+    /// Retention period of each kind of row. Bodies have the shortest.
+    pub periods: RetentionPeriods,
+    /// Metrics that receive the worker's heartbeat.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Work done since it was last logged.
+#[derive(Default)]
+struct Done {
+    pruned: Pruned,
+    /// Number of bytes by which the file has shrunk.
+    given_back: u64,
+}
+
+impl RetentionWorker {
+    /// Works until `stop` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store can no longer be used.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut done = Done::default();
+        self.metrics.heartbeat("retention");
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let pruned = self.prune(&mut done).await;
+            let pause = match step(&self.metrics, "retention", pruned)? {
+                Some(true) => (began.elapsed() * REST).min(REST_MAX),
+                Some(false) => {
+                    std::mem::take(&mut done).log();
+                    self.periods.bodies.clamp(POLL, EVERY)
+                }
+                None => STORE_PAUSE,
+            };
+            stop.run_until_cancelled(sleep(pause)).await;
+        }
+        done.log();
+        Ok(())
+    }
+
+    /// Takes a step. Returns `false` if nothing is left to do for now.
+    async fn prune(&self, done: &mut Done) -> Result<bool, StoreError> {
+        let pruned = self.store.prune(self.periods.clone(), clock::now()).await?;
+        if pruned.taken > 0 {
+            done.add(&pruned);
+            return Ok(true);
+        }
+        let given_back = self.store.vacuum().await?;
+        done.given_back += given_back;
+        Ok(given_back > 0)
+    }
+}
+
+impl Done {
+    fn add(&mut self, step: &Pruned) {
+        let pruned = &mut self.pruned;
+        pruned.bodies += step.bodies;
+        pruned.deliveries += step.deliveries;
+        pruned.parked += step.parked;
+        pruned.fetches += step.fetches;
+        pruned.orders += step.orders;
+    }
+
+    fn log(&self) {
+        let Pruned {
+            taken: _,
+            bodies,
+            deliveries,
+            parked,
+            fetches,
+            orders,
+        } = self.pruned;
+        if bodies + deliveries + parked + fetches + orders > 0 {
+            tracing::info!(
+                bodies,
+                deliveries,
+                parked,
+                fetches,
+                orders,
+                "cleared what was kept for long enough"
+            );
+        }
+        if self.given_back > 0 {
+            let bytes = self.given_back;
+            tracing::info!(bytes, "gave space back to the disk");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The fetcher itself, on a real database, with a Sinch that answers by a script.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::routing::get;
+use secrecy::SecretString;
+use sqlx::{Connection, Row, SqliteConnection};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::played::{id, project};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::order::{Answer, Backoff, Policy};
+use crate::sinch::api::{Access, Auth, Client};
+use crate::store::{
+    self, Circuit, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
+};
+use crate::worker::Fetcher;
+use crate::worker::recorder::Recorder;
+
+/// Maximum time for anything that is sure to happen.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Time-out of a fetch, longer than any test lasts.
+const NEVER: Duration = Duration::from_secs(3600);
+
+const ORDERS: usize = 300;
+
+/// Number of fetches that Sinch answers before it hesitates.
+const ANSWERED: usize = 60;
+
+/// A database with orders that are due.
+pub struct House {
+    folder: TempDir,
+    store: Store,
+    _writer: JoinHandle<Result<(), StoreError>>,
+}
+
+impl House {
+    pub async fn new(orders: usize) -> House {
+        let folder = store::tests::folder();
+        let settings = Settings {
+            path: folder.path().join("asking.db"),
+            waiting_max: 8192,
+            free_min_bytes: 0,
+            projects: vec![(project(), None)],
+            now: clock::now(),
+        };
+        let (store, _, writer) = store::open(&settings).await.expect("opens");
+        let writer = tokio::spawn(writer);
+        let request = WatchRequest {
+            project: project(),
+            orders: (0..orders).map(|n| id(&format!("order-{n}"))).collect(),
+            now: clock::now(),
+        };
+        store.watch(request).await.expect("is known");
+        House {
+            folder,
+            store,
+            _writer: writer,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("asking.db")
+    }
+
+    async fn file(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.path().display());
+        SqliteConnection::connect(&url).await.expect("connects")
+    }
+
+    async fn number(&self, sql: impl Into<String>) -> i64 {
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql.into()))
+            .fetch_one(&mut self.file().await)
+            .await;
+        row.expect("a number").get(0)
+    }
+
+    pub async fn count(&self, which: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM orders WHERE {which}");
+        self.number(sql).await
+    }
+
+    pub async fn until(&self, which: &str, enough: impl Fn(i64) -> bool) {
+        let count = self.within(PATIENCE, which, enough).await;
+        assert!(count.is_ok(), "{count:?} orders with {which}");
+    }
+
+    /// Polls for `span` until the count is enough. Returns the last count as the error if it never is.
+    async fn within(
+        &self,
+        span: Duration,
+        which: &str,
+        enough: impl Fn(i64) -> bool,
+    ) -> Result<i64, i64> {
+        let deadline = Instant::now() + span;
+        loop {
+            let count = self.count(which).await;
+            if enough(count) {
+                return Ok(count);
+            }
+            if Instant::now() >= deadline {
+                return Err(count);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Fetches with one slot, as fast as Sinch answers.
+    fn ask(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+        self.ask_with(&sinch.url, 1, 2000.0, Arc::default())
+    }
+
+    pub fn ask_with(
+        &self,
+        api_url: &str,
+        lanes: usize,
+        requests_per_second: f64,
+        metrics: Arc<Metrics>,
+    ) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+        let access = Access {
+            api_url: api_url.parse().expect("an address"),
+            auth: Auth::Basic,
+            key_id: "key".to_owned(),
+            key_secret: SecretString::from("secret"),
+            request_timeout: NEVER,
+            connect_timeout: NEVER,
+            proxy_from_environment: false,
+        };
+        let asker = Fetcher {
+            project: project(),
+            client: Client::new(project(), access).expect("a client"),
+            store: self.store.clone(),
+            policy: policy(),
+            backoff: BACKOFF,
+            lanes,
+            requests_per_second,
+            lease: NEVER * 2,
+            circuit: Circuit::default(),
+            resume: Arc::default(),
+            metrics,
+        };
+        let stop = CancellationToken::new();
+        let asking = asker.run(stop.clone(), CancellationToken::new());
+        (stop, tokio::spawn(asking))
+    }
+}
+
+fn policy() -> Policy {
+    Policy::new(Duration::from_secs(15), Duration::from_secs(300))
+}
+
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(100),
+    cap: Duration::from_secs(300),
+    attempts_max: 30,
+};
+
+/// Script that Sinch answers by for now.
+#[derive(Clone, Copy)]
+struct Word {
+    /// Number of fetches that it answers at once.
+    answered: usize,
+    /// Status with which it answers all others; `None`: it hesitates over them.
+    then: Option<u16>,
+}
+
+/// Sinch that answers at once until it hesitates, then as the test says.
+struct Sinch {
+    url: String,
+    questions: Arc<AtomicUsize>,
+    word: watch::Sender<Word>,
+}
+
+impl Sinch {
+    async fn start() -> Sinch {
+        let word = Word {
+            answered: ANSWERED,
+            then: None,
+        };
+        let (questions, word) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(word));
+        let (counted, said) = (questions.clone(), word.subscribe());
+        let answer = move |Path((project, order)): Path<(String, String)>| {
+            let nth = counted.fetch_add(1, Ordering::Relaxed);
+            let mut said = said.clone();
+            async move {
+                let is_said = |word: &Word| nth < word.answered || word.then.is_some();
+                // If the test has ended by then, no client waits for the answer.
+                let word = said.wait_for(is_said).await.map(|word| *word).ok();
+                let status = match word {
+                    Some(word) if nth >= word.answered => word.then.unwrap_or(200),
+                    Some(_) | None => 200,
+                };
+                let body = format!(
+                    r#"{{"idNumberOrder":"{order}","projectId":"{project}","state":"IN_REVIEW","updateTime":"{}"}}"#,
+                    clock::now()
+                );
+                (StatusCode::from_u16(status).expect("a status"), body)
+            }
+        };
+        let path = "/v1/projects/{project}/numberOrders/{order}";
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().route(path, get(answer));
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Sinch {
+            url: format!("http://{address}"),
+            questions,
+            word,
+        }
+    }
+
+    fn questions(&self) -> usize {
+        self.questions.load(Ordering::Relaxed)
+    }
+
+    /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
+    /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
+    /// condition in SQL that selects the orders that are held.
+    async fn hesitates(&self, house: &House) -> (usize, String) {
+        loop {
+            let answered = self.word.borrow().answered;
+            let deadline = Instant::now() + PATIENCE;
+            while self.questions() <= answered {
+                assert!(Instant::now() < deadline, "nobody asks");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let in_hand = house.within(Duration::from_millis(300), "lease IS NOT NULL", |n| n > 2);
+            if in_hand.await.is_ok() {
+                let held = house.number("SELECT max(leased_until_at) FROM orders");
+                let held = format!("leased_until_at <= {}", held.await);
+                if self.questions() == answered + 1 {
+                    return (answered, held);
+                }
+            }
+            let more = self.questions() + 10;
+            self.word.send_modify(|word| word.answered = more);
+        }
+    }
+
+    /// Lets Sinch answer all other fetches with `status` from now on.
+    fn answers(&self, status: u16) {
+        self.word.send_modify(|word| word.then = Some(status));
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_hand_when_asking_pauses_is_given_back() {
+    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (stop, asking) = house.ask(&sinch);
+    let (answered, _) = sinch.hesitates(&house).await;
+    sinch.answers(401);
+    // One fetch is refused, and two more, one at a time, before the refusal is believed of the key.
+    let refused = answered as i64 + 3;
+    house
+        .until("fetched_at IS NOT NULL", |asked| asked >= refused)
+        .await;
+    house.until("lease IS NOT NULL", |leased| leased == 0).await;
+    // A failure through the provider is no attempt of the order.
+    house.until("attempts > 0", |counted| counted == 0).await;
+    let asked = house.count("fetched_at IS NOT NULL").await;
+    assert_eq!(asked, sinch.questions() as i64);
+    assert!(asked < ORDERS as i64 / 2, "{asked} were asked about");
+    assert_eq!(
+        house.count("confirmed_state IS NULL").await,
+        (ORDERS - answered) as i64
+    );
+    stop.cancel();
+    assert_eq!(asking.await.expect("no panic"), Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_in_hand_at_the_end_is_given_back_and_what_is_asked_about_is_settled() {
+    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (stop, asking) = house.ask(&sinch);
+    sinch.hesitates(&house).await;
+    stop.cancel();
+    sinch.answers(200);
+    assert_eq!(asking.await.expect("no panic"), Ok(()));
+    assert_eq!(house.count("lease IS NOT NULL").await, 0);
+    assert_eq!(house.count("attempts > 0").await, 0);
+    assert_eq!(
+        house.count("confirmed_state = 'IN_REVIEW'").await,
+        sinch.questions() as i64
+    );
+}
+
+/// Checks the release of prefetched orders. Sinch never answers, so an order that is held at first and is no longer
+/// held was released: no more fetches hang than there are slots and permits for those that hang.
+#[tokio::test]
+async fn what_waits_in_hand_behind_a_question_that_hangs_is_given_back_unasked() {
+    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (_stop, _asking) = house.ask(&sinch);
+    let (answered, held) = sinch.hesitates(&house).await;
+    // All are released but the order of the fetch.
+    house.until(&held, |held| held <= 1).await;
+    assert_eq!(
+        house.count("confirmed_state = 'IN_REVIEW'").await,
+        answered as i64
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
+    let house = House::new(3).await;
+    let request = ClaimRequest {
+        project: project(),
+        orders_max: 3,
+        turn: ClaimOrder::Oldest,
+        apart: Arc::default(),
+        now: clock::now(),
+        lease: NEVER,
+    };
+    let claims = house.store.claim(request).await.expect("claims");
+    assert_eq!(claims.len(), 3);
+    sqlx::query(
+        "CREATE TRIGGER refuses BEFORE INSERT ON fetches WHEN NEW.order_id = 2 \
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .execute(&mut house.file().await)
+    .await
+    .expect("is made");
+    let (outcomes, came) = mpsc::unbounded_channel();
+    for claim in claims {
+        let outcome = FetchResult {
+            claim,
+            fetched_at: clock::now(),
+            result: Ok(Answer::NotFound),
+            healthy: true,
+            now: clock::now(),
+            jitter: 0.5,
+            policy: policy(),
+            backoff: BACKOFF,
+        };
+        outcomes.send(outcome).expect("is settled");
+    }
+    drop(outcomes);
+    let settler = Recorder {
+        project: project(),
+        store: house.store.clone(),
+        metrics: Arc::new(Metrics::new()),
+    };
+    assert_eq!(settler.run(came).await, Ok(()));
+    assert_eq!(house.count("lease IS NULL AND fetched_at > 0").await, 2);
+    let aside = "parked LIKE 'row 2 of orders cannot be written: %' AND fetch_at IS NULL";
+    assert_eq!(house.count(aside).await, 1);
+}

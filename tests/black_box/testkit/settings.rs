@@ -1,0 +1,164 @@
+//! The configuration of the program under test.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// The first project.
+pub const PROJECT: &str = "black-box-project";
+/// Its path.
+pub const PATH: &str = "/callbacks";
+/// Its callback secret. Every secret here is one word that occurs nowhere else, so a log can be searched.
+pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
+/// The id of its key.
+pub const KEY_ID: &str = "black-box-key";
+/// The key's secret.
+pub const KEY_SECRET: &str = "key-secret-w93zjd";
+
+type Table = BTreeMap<&'static str, Value>;
+
+/// A configuration file in the making. It begins as a real one would be, but for its haste: spans that
+/// are seconds and minutes there are fractions of a second here.
+#[derive(Clone)]
+pub struct Settings {
+    folder: PathBuf,
+    tables: BTreeMap<&'static str, Table>,
+    projects: Vec<Table>,
+    environment: Vec<(&'static str, String)>,
+    open_files: Option<u32>,
+}
+
+impl Settings {
+    /// For a service that lives in this folder.
+    pub fn new(folder: &Path) -> Settings {
+        let project = Table::from([
+            ("id", PROJECT.into()),
+            ("path", PATH.into()),
+            ("secrets", json!([SECRET])),
+            ("key_id", KEY_ID.into()),
+            ("key_secret", KEY_SECRET.into()),
+        ]);
+        let settings = Settings {
+            folder: folder.to_owned(),
+            tables: BTreeMap::new(),
+            projects: vec![project],
+            environment: Vec::new(),
+            open_files: None,
+        };
+        let database = settings.database();
+        settings
+            .set("callbacks.listen", "127.0.0.1:0")
+            .set("callbacks.allow", json!(["127.0.0.1"]))
+            .set("operators.listen", "127.0.0.1:0")
+            .set("database.path", database.display().to_string())
+            .set("worker.max_in_flight", 4)
+            .set("worker.requests_per_second", 50)
+            .set("worker.staleness_secs", 0.3)
+            .set("worker.staleness_max_secs", 0.6)
+            .set("worker.backoff_base_secs", 0.1)
+            .set("worker.backoff_cap_secs", 1)
+            // No stop is late because the machine is busy.
+            .set("worker.shutdown_grace_secs", 60)
+            // Nobody is there: a test that plays Sinch says where.
+            .set("sinch.api_url", "http://127.0.0.1:9")
+            .set("sinch.token_url", "http://127.0.0.1:9/token")
+            // No answer is late because the machine is busy.
+            .set("sinch.request_timeout_secs", 120)
+            .set("log.format", "json")
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("service.db")
+    }
+
+    /// Where the file is written to.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Sets `table.name`.
+    pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
+        let (table, name) = key.split_once('.').expect("a key is table.name");
+        self.tables
+            .entry(table)
+            .or_default()
+            .insert(name, value.into());
+        self
+    }
+
+    /// Sets a key of the first project.
+    pub fn set_project(mut self, name: &'static str, value: impl Into<Value>) -> Settings {
+        self.projects[0].insert(name, value.into());
+        self
+    }
+
+    /// Takes a key out of the first project.
+    pub fn unset_project(mut self, name: &'static str) -> Settings {
+        self.projects[0].remove(name);
+        self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn set_environment(mut self, name: &'static str, value: impl Into<String>) -> Settings {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Lets the program have so many open files at the most.
+    pub fn limit_files(mut self, files: u32) -> Settings {
+        self.open_files = Some(files);
+        self
+    }
+
+    /// How many it may have; `None`: as many as the test itself.
+    pub fn open_files(&self) -> Option<u32> {
+        self.open_files
+    }
+
+    /// The variables that were set.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
+    }
+
+    /// Adds a project that is never asked about.
+    pub fn add_project(mut self, id: &str, path: &str, secret: &str) -> Settings {
+        self.projects.push(Table::from([
+            ("id", id.into()),
+            ("path", path.into()),
+            ("secrets", json!([secret])),
+            ("api", "off".into()),
+        ]));
+        self
+    }
+
+    /// The file's text. Texts, numbers and lists are written alike in JSON and TOML.
+    pub fn text(&self) -> String {
+        let tables = self
+            .tables
+            .iter()
+            .map(|(name, table)| (format!("[{name}]"), table));
+        let projects = self
+            .projects
+            .iter()
+            .map(|table| ("[[projects]]".to_owned(), table));
+        tables
+            .chain(projects)
+            .map(|(head, table)| {
+                let lines: String = table
+                    .iter()
+                    .map(|(name, value)| format!("{name} = {value}\n"))
+                    .collect();
+                format!("{head}\n{lines}\n")
+            })
+            .collect()
+    }
+
+    /// Writes the file.
+    pub fn write(&self) -> PathBuf {
+        let path = self.path();
+        std::fs::write(&path, self.text()).expect("the configuration can be written");
+        path
+    }
+}

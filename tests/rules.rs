@@ -1,0 +1,99 @@
+//! The ordering rule against the model of Sinch, in every test run: `cargo bench --bench rules` does the same
+//! at length, and tells the story of an order that went wrong.
+
+use sinch_callbacks::config::Worker;
+use sinch_callbacks::order::{Backoff, Policy};
+use sinch_callbacks::simulator::simulation::{Course, Strategy, Tally};
+
+const SEED: u64 = 20_260_101;
+const ORDERS: u64 = 100_000;
+/// Enough for each control to fail many times.
+const CONTROL_ORDERS: u64 = 20_000;
+/// Questions per order, without those that only look after it.
+const FETCHES_MAX: f64 = 3.0;
+
+fn policy() -> (Policy, Backoff) {
+    let worker = Worker::default();
+    let backoff = Backoff {
+        base: worker.backoff_base,
+        cap: worker.backoff_cap,
+        attempts_max: worker.attempts_max,
+    };
+    (Policy::new(worker.staleness, worker.staleness_max), backoff)
+}
+
+fn hostile(orders: u64) -> Course {
+    let (policy, backoff) = policy();
+    Course::hostile(SEED, orders, policy, backoff)
+}
+
+fn run(course: &Course, strategy: Strategy) -> Tally {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    course.run(strategy, threads)
+}
+
+#[track_caller]
+fn assert_true(tally: &Tally, flags: &str) {
+    assert!(
+        !tally.is_wrong(),
+        "{} false states, {} orders wrong at rest, {} stuck; the first:\n{}",
+        tally.false_states,
+        tally.wrong_at_rest,
+        tally.stuck,
+        tally
+            .failed
+            .iter()
+            .map(|(index, wrong)| format!(
+                "{wrong}: cargo bench --bench rules -- --seed {SEED} --only {index}{flags}\n"
+            ))
+            .collect::<String>()
+    );
+}
+
+#[test]
+fn no_state_is_false_none_is_wrong_at_rest_and_nothing_is_stuck() {
+    let tally = run(&hostile(ORDERS), Strategy::House);
+    assert_eq!(tally.orders, ORDERS);
+    assert_true(&tally, "");
+    assert_eq!(tally.too_seldom(), Vec::<String>::new(), "seed {SEED}");
+    let asks = tally.fetches_per_order();
+    assert!(asks <= FETCHES_MAX, "{asks:.3} questions per order");
+}
+
+#[test]
+fn where_every_callback_is_lost_looking_finds_the_truth_in_time() {
+    let (policy, backoff) = policy();
+    let tally = run(
+        &Course::deaf(SEED, ORDERS / 10, policy, backoff),
+        Strategy::House,
+    );
+    assert!(tally.orders > ORDERS / 20, "{} orders", tally.orders);
+    assert_true(&tally, " --deaf");
+    let (late, index) = tally.latest;
+    let promised = Course::UNHEARD_MAX;
+    assert!(late <= promised, "order {index} took {late:?} --deaf");
+}
+
+#[test]
+fn where_sinch_soon_forgets_what_was_claimed_is_remembered() {
+    let (policy, backoff) = policy();
+    let course = Course::forgetful(SEED, ORDERS / 4, policy, backoff);
+    assert_true(&run(&course, Strategy::House), " --forgetful");
+}
+
+#[test]
+fn orders_that_fail_alone_are_parked_and_come_back() {
+    let (policy, backoff) = policy();
+    let course = Course::afflicted(SEED, ORDERS / 10, policy, backoff);
+    assert_true(&run(&course, Strategy::House), " --afflicted");
+}
+
+#[test]
+fn simpler_rules_fail() {
+    for control in Strategy::CONTROLS {
+        let (policy, backoff) = policy();
+        let course = Course::of(control, SEED, CONTROL_ORDERS, policy, backoff);
+        let tally = run(&course, control);
+        assert!(tally.is_wrong(), "{} passed", control.name());
+    }
+}

@@ -1,0 +1,39 @@
+# What one does here, a line each: `just` lists it, https://just.systems runs it. Without it, type the line.
+
+# List the recipes
+default:
+    @just --list
+
+# Play 40 orders against a hostile simulated Sinch
+demo *options:
+    cargo run --release -- demo {{options}}
+
+# Run all tests
+test *filter:
+    cargo test {{filter}}
+
+# Run the tests that set the clock (need libfaketime)
+test-clock:
+    cargo test --test black_box -- --ignored clock::
+
+# Check formatting, lints and documentation
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# Run one bench, as `just bench acknowledge --quick`
+bench name *options:
+    cargo bench --bench {{name}} -- {{options}}
+
+# Build the image and try it for real (needs a Docker engine)
+container:
+    scripts/try-container
+
+# Try refusals behind real Caddy, nginx and HAProxy
+proxies:
+    scripts/try-proxies
+
+# Run the gate
+gate:
+    .ci/run

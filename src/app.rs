@@ -235,7 +235,7 @@ impl App {
         let looking = on_its_own_thread(Part::InboxWorker, "inbox_worker", looking)?;
         parts.spawn(async move { (Part::InboxWorker, looking.await) });
         for (project, client, resume) in clients {
-            let asker = Fetcher {
+            let fetcher = Fetcher {
                 circuit: circuits.remove(&project).unwrap_or_default(),
                 resume,
                 project,
@@ -247,13 +247,13 @@ impl App {
                     cap: config.worker.backoff_cap,
                     attempts_max: config.worker.attempts_max,
                 },
-                lanes: config.worker.max_in_flight,
+                slots: config.worker.max_in_flight,
                 requests_per_second: config.worker.requests_per_second,
                 // A fetch can take four time-outs: token, refused request, new token, request.
                 lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
                 metrics: metrics.clone(),
             };
-            let asking = asker.run(stop.clone(), abort.clone());
+            let asking = fetcher.run(stop.clone(), abort.clone());
             parts.spawn(async move { (Part::Fetcher, asking.await.map_err(RunError::from)) });
         }
 
@@ -462,8 +462,8 @@ fn api_off(config: &Config) -> Vec<Id> {
 /// Returns the connections for which this limit of open files leaves room.
 pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
     let asked = config.projects.len() - api_off(config).len();
-    let asks_max = config.worker.max_in_flight * asked;
-    Shares::new(limit, config.callbacks.connections_max, asks_max)
+    let fetches_max = config.worker.max_in_flight * asked;
+    Shares::new(limit, config.callbacks.connections_max, fetches_max)
 }
 
 fn sources(config: &Config) -> Sources {

@@ -87,7 +87,7 @@ pub async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
         let request = ClaimRequest {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
-            turn: ClaimOrder::Urgent,
+            claim_order: ClaimOrder::Urgent,
             apart: [].into(),
             now: clock::now(),
             lease: Duration::from_secs(3600),

@@ -59,11 +59,11 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Divides the open files that a limit leaves; `None` means no limit. `asks_max` is the maximum number of fetches
+    /// Divides the open files that a limit leaves; `None` means no limit. `fetches_max` is the maximum number of fetches
     /// in flight.
-    pub fn new(limit: Option<u64>, connections_max: usize, asks_max: usize) -> Shares {
+    pub fn new(limit: Option<u64>, connections_max: usize, fetches_max: usize) -> Shares {
         let wanted = Places::wanted(connections_max);
-        let need = (wanted.files() * 2).saturating_add(REST + asks_max);
+        let need = (wanted.files() * 2).saturating_add(REST + fetches_max);
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
@@ -74,7 +74,7 @@ impl Shares {
                 shortage: None,
             };
         }
-        let left = limit.saturating_sub(REST + asks_max);
+        let left = limit.saturating_sub(REST + fetches_max);
         let operators = wanted.within(left / OPERATORS_SHARE);
         let callbacks = wanted.within(left - left / OPERATORS_SHARE);
         let served = callbacks.served;

@@ -29,13 +29,13 @@ pub(super) fn next_fetch_at(
     if settled_at.is_some() {
         return settled_at;
     }
-    let look_at = periodic_look_at(order, fetched_at, there_at, policy);
+    let check_at = periodic_fetch_at(order, fetched_at, there_at, policy);
     let Some(sure_at) = order.doubts.iter().map(|doubt| doubt.sure_at(policy)).max() else {
-        return look_at;
+        return check_at;
     };
-    let look_is_enough =
-        |look_at: &Time| doubts_can_wait(order, fetched_at, sure_at, *look_at, policy);
-    Some(look_at.filter(look_is_enough).unwrap_or(sure_at))
+    let one_fetch_is_enough =
+        |check_at: &Time| doubts_can_wait(order, fetched_at, sure_at, *check_at, policy);
+    Some(check_at.filter(one_fetch_is_enough).unwrap_or(sure_at))
 }
 
 /// Returns `true` if the next periodic fetch comes soon enough for the claims that are in doubt, so that they need no
@@ -44,7 +44,7 @@ fn doubts_can_wait(
     order: &Order,
     fetched_at: Time,
     sure_at: Time,
-    look_at: Time,
+    check_at: Time,
     policy: &Policy,
 ) -> bool {
     let is_final = order
@@ -59,11 +59,11 @@ fn doubts_can_wait(
             .iter()
             .any(|doubt| fetched_at < doubt.settles_at(policy))
     };
-    look_at <= sure_at.plus(policy.staleness_max) || is_final && !early()
+    check_at <= sure_at.plus(policy.staleness_max) || is_final && !early()
 }
 
 /// Returns the time of the periodic fetch of an order about which no new event arrives.
-fn periodic_look_at(
+fn periodic_fetch_at(
     order: &Order,
     fetched_at: Time,
     there_at: Time,

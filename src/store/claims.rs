@@ -23,7 +23,7 @@ pub struct ClaimRequest {
     /// Maximum number of orders.
     pub orders_max: u32,
     /// Order in which due orders are claimed.
-    pub turn: ClaimOrder,
+    pub claim_order: ClaimOrder,
     /// Orders that [`ClaimOrder::Apart`] claims, and no other claim order does.
     pub apart: Arc<[Id]>,
     /// Time of the claim.
@@ -116,7 +116,7 @@ pub(super) async fn claim(
         aside,
         unreadable: Vec::new(),
     };
-    let mut due = match request.turn {
+    let mut due = match request.claim_order {
         ClaimOrder::Urgent => finder
             .find(DUE_BY_PRIORITY, request.orders_max)
             .await?
@@ -125,7 +125,7 @@ pub(super) async fn claim(
         ClaimOrder::Chance => finder.find_by_chance().await?,
         ClaimOrder::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
     };
-    if due.len() < orders_max && request.turn != ClaimOrder::Apart {
+    if due.len() < orders_max && request.claim_order != ClaimOrder::Apart {
         let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
         let oldest = finder.find(DUE_OLDEST, request.orders_max).await?.concat();
         due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
@@ -247,7 +247,7 @@ impl JsonRow for Due {
 }
 
 /// Releases an order that its holder has not fetched; the attempt does not count.
-pub(super) async fn give_back(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
+pub(super) async fn release(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
     let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
                WHERE id = ? AND lease = ?";
     let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);

@@ -250,8 +250,8 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`]; the lease stands then, until it runs out.
-    pub async fn give_back(&self, claim: Claim) -> Result<(), StoreError> {
-        self.write(Write::GiveBack, claim).await
+    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        self.write(Write::Release, claim).await
     }
 
     /// Stores a project's circuit.

@@ -214,7 +214,7 @@ impl Store {
         let counts = sqlx::query(COUNTS).fetch_one(&mut *db).await?;
         let to_ask = sqlx::query(DUE).bind(now.0).fetch_one(&mut *db).await?;
         let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
-        let not_asked = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
+        let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         let changes = serde_json::from_str(changes.try_get(0)?)
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -223,7 +223,7 @@ impl Store {
                 .iter()
                 .map(state_count)
                 .collect::<sqlx::Result<_>>()?,
-            orders_not_fetched: not_asked
+            orders_not_fetched: not_fetched
                 .iter()
                 .map(|row| Ok((row.try_get("name")?, row.try_get("orders")?)))
                 .collect::<sqlx::Result<_>>()?,

@@ -65,7 +65,7 @@ pub(super) enum Write {
     Process(Call<(ProcessRequest, Pending), ProcessReport>),
     Claim(Call<ClaimRequest, Claimed>),
     Record(Call<Arc<[FetchResult]>, Vec<Recorded>>),
-    GiveBack(Call<Claim, ()>),
+    Release(Call<Claim, ()>),
     Circuit(Call<(Id, Circuit), ()>),
     RequestFetch(Call<(OrderKey, Time), bool>),
     Watch(Call<WatchRequest, u64>),
@@ -84,7 +84,7 @@ impl Write {
             Write::Process(call) => call.answer(outcome),
             Write::Claim(call) => call.answer(outcome),
             Write::Record(call) => call.answer(outcome),
-            Write::GiveBack(call) => call.answer(outcome),
+            Write::Release(call) => call.answer(outcome),
             Write::Circuit(call) => call.answer(outcome),
             Write::RequestFetch(call) => call.answer(outcome),
             Write::Watch(call) => call.answer(outcome),
@@ -217,7 +217,7 @@ impl Writer {
                 Write::Record(call) => settles.push(call),
                 Write::Process(_)
                 | Write::Claim(_)
-                | Write::GiveBack(_)
+                | Write::Release(_)
                 | Write::Circuit(_)
                 | Write::RequestFetch(_)
                 | Write::Watch(_)
@@ -272,7 +272,7 @@ impl Writer {
                 Write::Claim(call) => {
                     call.done = Some(claims::claim(db, &call.args, &mut self.aside).await?);
                 }
-                Write::GiveBack(call) => call.done = Some(claims::give_back(db, &call.args).await?),
+                Write::Release(call) => call.done = Some(claims::release(db, &call.args).await?),
                 Write::Circuit(call) => {
                     let (project, circuit) = &call.args;
                     call.done = Some(fetches::save_circuit(db, project, circuit).await?);
@@ -289,11 +289,11 @@ impl Writer {
                 }
                 Write::Prune(call) => call.done = Some(prune::prune(db, &call.args).await?),
                 Write::Vacuum(call) => {
-                    let given_back = vacuum::vacuum(db).await?;
-                    if given_back > 0 {
+                    let released = vacuum::vacuum(db).await?;
+                    if released > 0 {
                         self.files.shrunk_to(files::pages(db).await?.1);
                     }
-                    call.done = Some(given_back);
+                    call.done = Some(released);
                 }
                 Write::Probe(call) => {
                     let next = self.next_delivery;

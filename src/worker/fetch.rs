@@ -25,7 +25,7 @@ use crate::store::{Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, Store,
 
 /// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
 /// fetch and this time together.
-const IN_HAND_MAX: Duration = Duration::from_secs(1);
+const PREFETCHED_MAX: Duration = Duration::from_secs(1);
 
 /// Worker that fetches the orders of one project.
 pub struct Fetcher {
@@ -40,7 +40,7 @@ pub struct Fetcher {
     /// Spacing of failed attempts.
     pub backoff: Backoff,
     /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
-    pub lanes: usize,
+    pub slots: usize,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,
     /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
@@ -56,14 +56,14 @@ pub struct Fetcher {
 
 /// State that the slots of one project share.
 struct Shared {
-    asker: Fetcher,
+    fetcher: Fetcher,
     /// Name of the fetcher among the workers.
     name: String,
     scheduler: Mutex<Scheduler>,
     /// Free slots. More tasks run than there are slots, because a fetch that hangs lets go of its slot.
-    lanes: Semaphore,
+    slots: Semaphore,
     /// Prefetched orders, which are claimed and wait for a slot.
-    in_hand: tokio::sync::Mutex<UnboundedReceiver<InHand>>,
+    prefetched: tokio::sync::Mutex<UnboundedReceiver<Prefetched>>,
     /// Circuit as it was last saved. The lock is held during the write, so that the newest state is written last.
     kept: tokio::sync::Mutex<Circuit>,
     /// Wakes the claiming task, which waits for a free permit or for the circuit.
@@ -73,7 +73,7 @@ struct Shared {
 }
 
 /// Prefetched order, with its lease and its permit.
-struct InHand {
+struct Prefetched {
     claim: Claim,
     since: Time,
     place: Place,
@@ -88,7 +88,7 @@ struct Place {
 impl Place {
     /// Notes that the fetch hangs. Returns `true` if its slot goes to another fetch now.
     fn hangs(&mut self) -> bool {
-        let gives_way = self.seat == Seat::Lane && self.shared.scheduler().hangs();
+        let gives_way = self.seat == Seat::Slot && self.shared.scheduler().hangs();
         if gives_way {
             self.seat = Seat::Hanging;
             self.shared.ended.notify_one();
@@ -129,7 +129,7 @@ impl Fetcher {
         abort: CancellationToken,
     ) -> Result<(), StoreError> {
         let limits = Limits {
-            lanes: u32::try_from(self.lanes).unwrap_or(u32::MAX),
+            slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
             requests_per_second: self.requests_per_second,
             probes_apart_max: self.backoff.cap,
         };
@@ -140,7 +140,7 @@ impl Fetcher {
             return Ok(());
         };
         let tasks = limits.questions_max();
-        let (hand, in_hand) = mpsc::unbounded_channel();
+        let (hand, prefetched) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             scheduler: Mutex::new(Scheduler::new(
                 limits,
@@ -148,23 +148,23 @@ impl Fetcher {
                 found,
                 clock::now(),
             )),
-            lanes: Semaphore::new(self.lanes),
-            in_hand: tokio::sync::Mutex::new(in_hand),
+            slots: Semaphore::new(self.slots),
+            prefetched: tokio::sync::Mutex::new(prefetched),
             kept: tokio::sync::Mutex::new(self.circuit.clone()),
             ended: Notify::new(),
             stop: stop.clone(),
             name,
-            asker: self,
+            fetcher: self,
         });
-        let settler = Recorder {
-            project: shared.asker.project.clone(),
-            store: shared.asker.store.clone(),
-            metrics: shared.asker.metrics.clone(),
+        let recorder = Recorder {
+            project: shared.fetcher.project.clone(),
+            store: shared.fetcher.store.clone(),
+            metrics: shared.fetcher.metrics.clone(),
         };
         let (results, came) = mpsc::unbounded_channel();
-        let mut recording = pin!(settler.run(came));
-        let lane = || shared.clone().lane(results.clone());
-        let mut lanes: JoinSet<()> = (0..tasks).map(|_| lane()).collect();
+        let mut recording = pin!(recorder.run(came));
+        let slot = || shared.clone().slot(results.clone());
+        let mut slots: JoinSet<()> = (0..tasks).map(|_| slot()).collect();
         // A claim is never cut off: its orders would stay leased, and their attempts would count.
         let work = async {
             while !stop.is_cancelled() {
@@ -175,8 +175,8 @@ impl Fetcher {
         // The task of a slot ends with the work, or by a panic over one order. Such a panic must not hold up the other
         // orders.
         let panics = async {
-            while lanes.join_next().await.is_some() {
-                lanes.spawn(lane());
+            while slots.join_next().await.is_some() {
+                slots.spawn(slot());
             }
         };
         let working = async {
@@ -192,7 +192,7 @@ impl Fetcher {
         };
         outcome?;
         drop((hand, results));
-        let ended = async { tokio::join!(recording, lanes.join_all()).0 };
+        let ended = async { tokio::join!(recording, slots.join_all()).0 };
         abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
     }
 }
@@ -220,9 +220,9 @@ impl Fetcher {
 
 impl Shared {
     /// Claims what can be claimed, then waits until there may be more to do.
-    async fn work(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<(), StoreError> {
+    async fn work(self: &Arc<Self>, hand: &UnboundedSender<Prefetched>) -> Result<(), StoreError> {
         // Registered before the claim, so that an order that falls due during the claim is not slept through.
-        let pending = self.asker.store.asks().notified();
+        let pending = self.fetcher.store.asks().notified();
         let (idle, span) = match self.claim(hand).await? {
             Pause::None => return Ok(()),
             Pause::Idle(span) => (true, span),
@@ -233,7 +233,7 @@ impl Shared {
             () = self.ended.notified(), if !idle => {}
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(span) => {}
-            () = self.asker.resume.notified() => {
+            () = self.fetcher.resume.notified() => {
                 self.scheduler().resumed();
                 self.save_circuit().await;
             }
@@ -242,7 +242,10 @@ impl Shared {
     }
 
     /// Claims the orders that circuit, permits and rate limit allow.
-    async fn claim(self: &Arc<Self>, hand: &UnboundedSender<InHand>) -> Result<Pause, StoreError> {
+    async fn claim(
+        self: &Arc<Self>,
+        hand: &UnboundedSender<Prefetched>,
+    ) -> Result<Pause, StoreError> {
         let now = clock::now();
         let (next, apart) = {
             let mut scheduler = self.scheduler();
@@ -250,33 +253,38 @@ impl Shared {
         };
         let held_up = |span| {
             // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
-            self.asker.metrics.heartbeat(&self.name);
+            self.fetcher.metrics.heartbeat(&self.name);
             Ok(Pause::HeldUp(span))
         };
-        let (orders_max, turn) = match next {
-            Next::Claim { orders_max, turn } => (orders_max, turn),
+        let (orders_max, claim_order) = match next {
+            Next::Claim {
+                orders_max,
+                claim_order,
+            } => (orders_max, claim_order),
             Next::Wait(until) => return held_up(until.since(now).min(POLL)),
             Next::Full => return held_up(POLL),
         };
         let request = ClaimRequest {
-            project: self.asker.project.clone(),
+            project: self.fetcher.project.clone(),
             orders_max,
-            turn,
+            claim_order,
             apart,
             now,
-            lease: self.asker.lease,
+            lease: self.fetcher.lease,
         };
-        let claimed = self.asker.store.claim(request).await;
+        let claimed = self.fetcher.store.claim(request).await;
         let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
         let since = clock::now();
-        let more = self.scheduler().claimed(turn, orders_max, orders, since);
-        let Some(claims) = step(&self.asker.metrics, &self.name, claimed)? else {
+        let more = self
+            .scheduler()
+            .claimed(claim_order, orders_max, orders, since);
+        let Some(claims) = step(&self.fetcher.metrics, &self.name, claimed)? else {
             return Ok(Pause::Idle(STORE_PAUSE));
         };
-        let seat = if turn == ClaimOrder::Apart {
+        let seat = if claim_order == ClaimOrder::Apart {
             Seat::Apart
         } else {
-            Seat::Lane
+            Seat::Slot
         };
         for claim in claims {
             let place = Place {
@@ -284,7 +292,7 @@ impl Shared {
                 seat,
             };
             // The send cannot fail: `self` holds the receiver.
-            let _ = hand.send(InHand {
+            let _ = hand.send(Prefetched {
                 claim,
                 since,
                 place,
@@ -301,12 +309,12 @@ impl Shared {
     }
 
     /// Fetches one order after another, until none is prefetched any more and none will be.
-    async fn lane(self: Arc<Self>, results: UnboundedSender<FetchResult>) {
+    async fn slot(self: Arc<Self>, results: UnboundedSender<FetchResult>) {
         loop {
             // The semaphore is never closed.
-            let lane = self.lanes.acquire().await.ok();
-            let next = self.in_hand.lock().await.recv().await;
-            let Some(InHand {
+            let slot = self.slots.acquire().await.ok();
+            let next = self.prefetched.lock().await.recv().await;
+            let Some(Prefetched {
                 claim,
                 since,
                 mut place,
@@ -315,9 +323,9 @@ impl Shared {
                 return;
             };
             let now = clock::now();
-            let late = self.stop.is_cancelled() || now.since(since) > IN_HAND_MAX;
-            if late || !self.scheduler().may_ask(place.seat, now) {
-                self.give_back(claim).await;
+            let late = self.stop.is_cancelled() || now.since(since) > PREFETCHED_MAX;
+            if late || !self.scheduler().may_fetch(place.seat, now) {
+                self.release(claim).await;
                 continue;
             }
             let outcome = {
@@ -331,7 +339,7 @@ impl Shared {
                     Ok(outcome) => outcome,
                     Err(_) => {
                         if place.seat == Seat::Apart || place.hangs() {
-                            drop(lane);
+                            drop(slot);
                         }
                         asking.await
                     }
@@ -348,7 +356,7 @@ impl Shared {
     /// Fetches an order and returns the result.
     async fn ask(&self, claim: Claim) -> FetchResult {
         let fetched_at = clock::now();
-        let result = self.asker.client.get_order(&claim.key.order).await;
+        let result = self.fetcher.client.get_order(&claim.key.order).await;
         let now = clock::now();
         let jitter = fastrand::f64();
         let (result, healthy) =
@@ -362,15 +370,15 @@ impl Shared {
             healthy,
             now,
             jitter: fastrand::f64(),
-            policy: self.asker.policy.clone(),
-            backoff: self.asker.backoff.clone(),
+            policy: self.fetcher.policy.clone(),
+            backoff: self.fetcher.backoff.clone(),
         }
     }
 
     /// Releases an order that was not fetched: it is due again, as if no worker had claimed it.
-    async fn give_back(&self, claim: Claim) {
+    async fn release(&self, claim: Claim) {
         let order = logged_id(&claim.key).into_owned();
-        if let Err(error) = self.asker.store.give_back(claim).await {
+        if let Err(error) = self.fetcher.store.release(claim).await {
             // The lease runs out by itself.
             tracing::warn!(order, %error, "an order could not be given back");
         }
@@ -385,8 +393,8 @@ impl Shared {
             return;
         }
         let before = std::mem::replace(&mut *kept, circuit.clone());
-        let project = &self.asker.project;
-        self.asker.metrics.circuit(project, &circuit);
+        let project = &self.fetcher.project;
+        self.fetcher.metrics.circuit(project, &circuit);
         match (&before.paused, &circuit.paused) {
             (None, None) => return,
             (None, Some((until, reason))) => {
@@ -399,7 +407,7 @@ impl Shared {
             (Some(_), Some(_)) => {}
         }
         let written = self
-            .asker
+            .fetcher
             .store
             .save_circuit(project.clone(), circuit)
             .await;

@@ -6,10 +6,10 @@ use super::rate_limit::burst;
 
 /// Number of slots for each fetch of an order kept apart, which is in flight beside them. At least one such fetch is
 /// allowed.
-const LANES_PER_APART: u32 = 4;
+const SLOTS_PER_APART: u32 = 4;
 
 /// Number of fetches that may hang for each slot, beside those that the slots are for.
-const HANGING_PER_LANE: u32 = 2;
+const HANGING_PER_SLOT: u32 = 2;
 
 /// Maximum number of prefetched orders, however fast Sinch answers.
 const AHEAD_MAX: u32 = 512;
@@ -18,7 +18,7 @@ const AHEAD_MAX: u32 = 512;
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
-    pub lanes: u32,
+    pub slots: u32,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,
     /// Maximum interval between the probes of an open circuit.
@@ -34,16 +34,16 @@ impl Limits {
 
     /// Returns the maximum number of fetches in flight of orders that are kept apart.
     pub fn apart_max(&self) -> u32 {
-        (self.lanes / LANES_PER_APART).max(1)
+        (self.slots / SLOTS_PER_APART).max(1)
     }
 
     /// Returns the maximum number of fetches that hang without a slot.
     pub fn hanging_max(&self) -> u32 {
-        self.lanes * HANGING_PER_LANE
+        self.slots * HANGING_PER_SLOT
     }
 
     /// Returns the maximum number of all fetches in flight, those included that hang or are of orders kept apart.
     pub fn questions_max(&self) -> u32 {
-        self.lanes + self.hanging_max() + self.apart_max()
+        self.slots + self.hanging_max() + self.apart_max()
     }
 }

@@ -36,7 +36,7 @@ pub struct RetentionWorker {
 struct Done {
     pruned: Pruned,
     /// Number of bytes by which the file has shrunk.
-    given_back: u64,
+    released: u64,
 }
 
 impl RetentionWorker {
@@ -72,9 +72,9 @@ impl RetentionWorker {
             done.add(&pruned);
             return Ok(true);
         }
-        let given_back = self.store.vacuum().await?;
-        done.given_back += given_back;
-        Ok(given_back > 0)
+        let released = self.store.vacuum().await?;
+        done.released += released;
+        Ok(released > 0)
     }
 }
 
@@ -107,8 +107,8 @@ impl Done {
                 "cleared what was kept for long enough"
             );
         }
-        if self.given_back > 0 {
-            let bytes = self.given_back;
+        if self.released > 0 {
+            let bytes = self.released;
             tracing::info!(bytes, "gave space back to the disk");
         }
     }

@@ -31,7 +31,7 @@ pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 const STRANGERS_MAX: u32 = 3;
 
 /// Time for which the slots must find prefetched orders.
-const IN_HAND: Duration = Duration::from_millis(25);
+const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 
 /// Next step of a fetcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) enum Next {
         /// Maximum number of orders to claim.
         orders_max: u32,
         /// Sequence in which due orders are claimed.
-        turn: ClaimOrder,
+        claim_order: ClaimOrder,
     },
     /// Wait until this time, unless an operator closes the circuit.
     Wait(Time),
@@ -54,7 +54,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seat {
     /// Prefetched, or in one of the slots.
-    Lane,
+    Slot,
     /// Outside the slots, since the fetch hangs.
     Hanging,
     /// Apart from the others, since the order has failed.
@@ -174,9 +174,9 @@ impl Scheduler {
             }
         };
         self.claiming_since = now;
-        let turn = match way {
+        let claim_order = match way {
             _ if apart => ClaimOrder::Apart,
-            Way::Freely => self.turn(orders_max),
+            Way::Freely => self.claim_order(orders_max),
             _ => ClaimOrder::Chance,
         };
         if apart {
@@ -186,7 +186,10 @@ impl Scheduler {
             self.under_way += orders_max;
             self.others = self.others.saturating_add(orders_max);
         }
-        Next::Claim { orders_max, turn }
+        Next::Claim {
+            orders_max,
+            claim_order,
+        }
     }
 
     fn way(&self, now: Time) -> Way {
@@ -205,7 +208,7 @@ impl Scheduler {
     }
 
     /// Returns the claim order for this number of permits, which are not for orders kept apart.
-    fn turn(&mut self, places: u32) -> ClaimOrder {
+    fn claim_order(&mut self, places: u32) -> ClaimOrder {
         let owing = URGENT_TO_OLDEST * places;
         match self.fifo_credit.checked_sub(owing) {
             Some(fifo_credit) => {
@@ -233,12 +236,18 @@ impl Scheduler {
     /// free again. Returns `true` if more may be claimed at once.
     ///
     /// A claim takes a commit, for which the slots must not wait. So the orders that the slots get through in
-    /// [`IN_HAND`] are prefetched from now on, or those of the time of four such claims if that is longer. A slow Sinch
+    /// [`PREFETCH_SPAN`] are prefetched from now on, or those of the time of four such claims if that is longer. A slow Sinch
     /// answers next to nothing in that time, so next to nothing is prefetched for it.
-    pub fn claimed(&mut self, turn: ClaimOrder, places: u32, orders: u32, now: Time) -> bool {
+    pub fn claimed(
+        &mut self,
+        claim_order: ClaimOrder,
+        places: u32,
+        orders: u32,
+        now: Time,
+    ) -> bool {
         let vain = places.saturating_sub(orders);
         let spare = std::mem::take(&mut self.spare);
-        if turn == ClaimOrder::Apart {
+        if claim_order == ClaimOrder::Apart {
             self.apart = self.apart.saturating_sub(vain);
             self.left_over = vain > 0 && !spare;
             return vain == 0 || !spare;
@@ -246,7 +255,7 @@ impl Scheduler {
         self.under_way = self.under_way.saturating_sub(vain);
         let between = now.since(self.claimed_at).as_secs_f64().max(1e-6);
         let took = now.since(self.claiming_since);
-        let span = IN_HAND.max(took * 4).as_secs_f64();
+        let span = PREFETCH_SPAN.max(took * 4).as_secs_f64();
         let meanwhile = (f64::from(self.ended) / between * span).round() as u32;
         self.ahead = meanwhile.max(self.ahead / 2).min(self.limits.ahead_max());
         self.ended = 0;
@@ -273,7 +282,7 @@ impl Scheduler {
     /// Returns the number of further orders that may be claimed. Prefetched orders are filled up in portions, because
     /// each portion costs a commit.
     fn room(&self) -> u32 {
-        let room = (self.limits.lanes + self.ahead).saturating_sub(self.busy());
+        let room = (self.limits.slots + self.ahead).saturating_sub(self.busy());
         if room < self.ahead / 4 { 0 } else { room }
     }
 
@@ -288,7 +297,7 @@ impl Scheduler {
     /// Frees a permit whose fetch has ended.
     pub fn freed(&mut self, seat: Seat) {
         let count = match seat {
-            Seat::Lane => &mut self.under_way,
+            Seat::Slot => &mut self.under_way,
             Seat::Hanging => {
                 self.hanging = self.hanging.saturating_sub(1);
                 &mut self.under_way
@@ -305,13 +314,13 @@ impl Scheduler {
     }
 
     /// Returns `true` if a prefetched order may be fetched: the circuit may have opened since the claim.
-    pub fn may_ask(&self, seat: Seat, now: Time) -> bool {
+    pub fn may_fetch(&self, seat: Seat, now: Time) -> bool {
         match self.way(now) {
             Way::Freely => true,
             Way::Strangers if seat == Seat::Apart => false,
             way @ (Way::Doubt | Way::Probe | Way::Strangers) => {
                 // The order holds a permit itself.
-                self.before(way) == u32::from(way == Way::Probe || seat == Seat::Lane)
+                self.before(way) == u32::from(way == Way::Probe || seat == Seat::Slot)
             }
             Way::NotBefore(_) => false,
         }

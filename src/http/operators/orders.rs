@@ -97,7 +97,7 @@ pub(super) fn unknown_order() -> Problem {
 }
 
 /// A project and an order, as a path names them.
-type Asked = Result<Path<(String, String)>, PathRejection>;
+type Named = Result<Path<(String, String)>, PathRejection>;
 
 async fn find_order(
     State(context): Shared,
@@ -114,7 +114,7 @@ async fn find_order(
     }
 }
 
-fn key(asked: Asked) -> Result<OrderKey, Problem> {
+fn key(asked: Named) -> Result<OrderKey, Problem> {
     let (project, order) = path(asked)?;
     Ok(OrderKey {
         project: id(project)?,
@@ -124,16 +124,16 @@ fn key(asked: Asked) -> Result<OrderKey, Problem> {
 
 async fn show_order(
     State(context): Shared,
-    asked: Asked,
+    asked: Named,
 ) -> Result<Readable<OrderDetail>, Problem> {
     let history = context.store.history(&key(asked)?).await?;
     history.map(Readable).ok_or_else(unknown_order)
 }
 
 /// Requests a fetch at once for an operator. A parked order gets all its attempts again.
-async fn request_fetch(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+async fn request_fetch(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
     let key = key(asked)?;
-    may_be_asked(&context, &key.project)?;
+    may_be_fetched(&context, &key.project)?;
     if context.store.request_fetch(key, clock::now()).await? {
         Ok(StatusCode::ACCEPTED)
     } else {
@@ -142,7 +142,7 @@ async fn request_fetch(State(context): Shared, asked: Asked) -> Result<StatusCod
 }
 
 /// Removes an order that was named by mistake.
-async fn forget(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+async fn forget(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
     let stays = |why: &str| {
         let detail = format!("the order stays: {why}");
         Err(Problem::with_detail(StatusCode::CONFLICT, detail))
@@ -156,7 +156,7 @@ async fn forget(State(context): Shared, asked: Asked) -> Result<StatusCode, Prob
 }
 
 /// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
-pub(super) fn may_be_asked(context: &Context, project: &Id) -> Result<(), Problem> {
+pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
         Some(Some(_)) => Ok(()),
         Some(None) => Err(api_off()),

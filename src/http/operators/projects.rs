@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// Closes a project's circuit at once, after an operator has removed the trouble. Its fetches go on.
-async fn resume(State(context): Shared, asked: Asked) -> Result<StatusCode, Problem> {
+async fn resume(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
     match context.settings.projects.get(&id(path(asked)?)?) {
         Some(Some(resume)) => {
             resume.notify_one();
@@ -50,7 +50,7 @@ pub(super) fn api_off() -> Problem {
     Problem::with_detail(StatusCode::CONFLICT, detail)
 }
 
-type Asked = Result<Path<String>, PathRejection>;
+type Named = Result<Path<String>, PathRejection>;
 
 #[derive(Serialize)]
 struct Project {
@@ -61,7 +61,7 @@ struct Project {
 }
 
 /// Returns the size of a project's holdings, which an operator should know before dropping them.
-async fn show_project(State(context): Shared, asked: Asked) -> Result<Json<Project>, Problem> {
+async fn show_project(State(context): Shared, asked: Named) -> Result<Json<Project>, Problem> {
     let project = id(path(asked)?)?;
     let holdings = context.store.holdings(&project).await?;
     Ok(Json(Project {
@@ -79,7 +79,7 @@ struct Dropped {
 
 /// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of
 /// others do not wait. If rows are left after a while, the operator must send the request again.
-async fn drop_project(State(context): Shared, asked: Asked) -> Result<Json<Dropped>, Problem> {
+async fn drop_project(State(context): Shared, asked: Named) -> Result<Json<Dropped>, Problem> {
     let project = id(path(asked)?)?;
     if context.settings.projects.contains_key(&project) {
         let detail =

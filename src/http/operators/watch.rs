@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::orders::{IMPORT_MAX_BYTES, may_be_asked};
+use super::orders::{IMPORT_MAX_BYTES, may_be_fetched};
 use super::{Context, Shared, id, import, path};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -98,7 +98,7 @@ fn unusable(why: String) -> Problem {
 /// Makes orders known in the order of their list. If the store fails half-way, the first of them are known. The same
 /// list may then be sent again: an order that is known stays as it is.
 async fn watch(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
-    may_be_asked(context, project)?;
+    may_be_fetched(context, project)?;
     let orders = list.orders.len();
     let first = list.orders.iter().take(FIRST).map(Id::to_string).collect();
     let request = WatchRequest {

@@ -99,7 +99,7 @@ fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
 #[test]
 fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
     for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
-        let apply_events = look_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
+        let apply_events = check_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
         let answer = shown(State::Blocked, KNOWN);
         let early = reconcile(&apply_events.order, &answer, at(NOW + 5), &policy()).order;
         assert_eq!(early.state(), Some(said), "stands provisionally");
@@ -157,7 +157,7 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
 fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
     let after = |said: State, shows: State, updated: i64| {
         let event = event(Status::Known(said), Some(KNOWN + 10));
-        let apply_events = look_at(&confirmed(State::Created), event, NOW);
+        let apply_events = check_at(&confirmed(State::Created), event, NOW);
         let answer = shown(shows, updated);
         let change = reconcile(&apply_events.order, &answer, at(NOW + 1), &policy());
         change.order.hints.is_empty()

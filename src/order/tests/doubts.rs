@@ -80,7 +80,7 @@ fn a_final_state_that_was_left_within_seconds_is_not_believed_for_a_day() {
         Status::Known(State::Completed),
         Some(KNOWN + 10),
     );
-    let left = look_at(&first.1.order, event(blocked(), Some(KNOWN + 10)), NOW);
+    let left = check_at(&first.1.order, event(blocked(), Some(KNOWN + 10)), NOW);
     let stale = reconcile(
         &left.order,
         &shown(State::Completed, KNOWN + 9),
@@ -123,7 +123,7 @@ fn what_is_claimed_again_is_no_doubt_any_more() {
         LATE,
     );
     assert_eq!(doubted(&late), [Some(State::Blocked)]);
-    let again = look_at(&late, event(blocked(), Some(NOW + 50)), NOW + 60).order;
+    let again = check_at(&late, event(blocked(), Some(NOW + 50)), NOW + 60).order;
     assert!(again.doubts.is_empty());
     assert_eq!(again.hints.len(), 1);
     let is_confirmed = shown(State::Blocked, NOW - 1);

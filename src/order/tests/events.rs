@@ -129,7 +129,7 @@ fn the_first_news_stand_provisionally_and_are_asked_about() {
 /// one answer is sure to settle the claim, 15 s + 1 s after receipt.
 #[test]
 fn what_may_be_the_end_is_asked_about_at_once() {
-    let asked_after = |order: &Order, status: Status, said: i64| {
+    let fetched_after = |order: &Order, status: Status, said: i64| {
         let (_, apply_events) = decide_one(order, status, Some(said));
         apply_events
             .order
@@ -139,18 +139,21 @@ fn what_may_be_the_end_is_asked_about_at_once() {
     let (known, new, old) = (State::InReview, KNOWN + 1, KNOWN - 1);
     for said in State::ALL {
         let claim = || Status::Known(said);
-        assert_eq!(asked_after(&Order::new(at(0)), claim(), new), Some(0));
+        assert_eq!(fetched_after(&Order::new(at(0)), claim(), new), Some(0));
         if said != known {
             let expected = if said.is_final() { 0 } else { 16 };
-            assert_eq!(asked_after(&confirmed(known), claim(), new), Some(expected));
-            assert_eq!(asked_after(&confirmed(known), claim(), old), Some(16));
+            assert_eq!(
+                fetched_after(&confirmed(known), claim(), new),
+                Some(expected)
+            );
+            assert_eq!(fetched_after(&confirmed(known), claim(), old), Some(16));
         }
     }
-    let after_end = |said| asked_after(&confirmed(State::Rejected), Status::Known(said), new);
+    let after_end = |said| fetched_after(&confirmed(State::Rejected), Status::Known(said), new);
     assert_eq!(after_end(State::Completed), Some(0));
     assert_eq!(after_end(State::InReview), Some(16));
     let unknown = Status::Unknown("ON_HOLD".to_owned());
-    assert_eq!(asked_after(&confirmed(known), unknown, new), Some(16));
+    assert_eq!(fetched_after(&confirmed(known), unknown, new), Some(16));
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn a_storm_of_events_asks_once_in_a_cooldown() {
         received_at: at(NOW + 10),
         ..event(blocked(), Some(KNOWN + 2))
     };
-    let second = look_at(&first.order, later, NOW + 10);
+    let second = check_at(&first.order, later, NOW + 10);
     assert_eq!(second.order.fetch_at, first.order.fetch_at);
     assert_eq!(second.order.hints[0].settles_at(&policy()), at(NOW + 26));
 }

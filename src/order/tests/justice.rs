@@ -180,7 +180,7 @@ fn a_clock_that_is_behind_decides_nothing() {
         &policy(),
     )
     .order;
-    let apply_events = look_at(
+    let apply_events = check_at(
         &order,
         event(Status::Known(State::Completed), Some(there)),
         NOW,

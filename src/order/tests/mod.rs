@@ -115,7 +115,7 @@ fn blocked() -> Status {
     Status::Known(State::Blocked)
 }
 
-fn look_at(order: &Order, event: Event, now: i64) -> EventsApplied {
+fn check_at(order: &Order, event: Event, now: i64) -> EventsApplied {
     apply_events(order, &[event], at(now), &policy())
 }
 

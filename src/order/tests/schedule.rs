@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_quiet_order_is_looked_at_again_in_time() {
     let policy = policy();
-    let asked_after = |state: State, secs: i64, expires_at: Option<i64>| {
+    let fetched_after = |state: State, secs: i64, expires_at: Option<i64>| {
         let mut order = confirmed(state);
         if let Some(known) = &mut order.confirmed {
             known.expires_at = expires_at.map(at);
@@ -23,22 +23,22 @@ fn a_quiet_order_is_looked_at_again_in_time() {
             .fetch_at;
         next.map(|next| next.since(fetched_at).as_secs())
     };
-    assert_eq!(asked_after(State::InReview, 10, None), Some(60));
-    assert_eq!(asked_after(State::InReview, 4000, None), Some(1000));
+    assert_eq!(fetched_after(State::InReview, 10, None), Some(60));
+    assert_eq!(fetched_after(State::InReview, 4000, None), Some(1000));
     assert_eq!(
-        asked_after(State::Blocked, 30 * 86_400, None),
+        fetched_after(State::Blocked, 30 * 86_400, None),
         Some(6 * 3600)
     );
     // Not submitted yet: the less time is left, the sooner the next fetch, with one more when none is left.
-    let created = |secs, left| asked_after(State::Created, secs, Some(KNOWN + secs + left));
+    let created = |secs, left| fetched_after(State::Created, secs, Some(KNOWN + secs + left));
     assert_eq!(created(40_000, 50_000), Some(10_000));
     assert_eq!(created(40_000, 8000), Some(4000));
     assert_eq!(created(40_000, 200), Some(100));
     assert_eq!(created(40_000, 100), Some(60));
     assert_eq!(created(40_000, 20), Some(36));
     assert_eq!(created(40_000, -20), Some(10_000));
-    let submitted = asked_after(State::InReview, 40_000, Some(KNOWN + 48_000));
+    let submitted = fetched_after(State::InReview, 40_000, Some(KNOWN + 48_000));
     assert_eq!(submitted, Some(8016));
-    assert_eq!(asked_after(State::Completed, 10, None), Some(86_391));
-    assert_eq!(asked_after(State::Completed, 90_000, None), None);
+    assert_eq!(fetched_after(State::Completed, 10, None), Some(86_391));
+    assert_eq!(fetched_after(State::Completed, 90_000, None), None);
 }

@@ -77,7 +77,7 @@ pub(super) struct Play<'a, M> {
     /// Events that arrived, as the service understood them.
     understood: Vec<(&'a SimulatedEvent, Event)>,
     /// Offset at which the worker processes the pending events.
-    look_at: Option<Duration>,
+    check_at: Option<Duration>,
     flight: Option<Flight>,
     /// `true` if an operator requested the fetch that is due.
     wished: bool,
@@ -90,9 +90,9 @@ pub(super) struct Play<'a, M> {
     pub(super) own_failures: u32,
     pub(super) echo_at: Option<Duration>,
     /// Time of the next fetch that only watches the order, if no new event arrives.
-    look_after_at: Option<Time>,
+    fetch_after_at: Option<Time>,
     /// `true` if the last fetch only watched the order.
-    looking: bool,
+    checking: bool,
     pub(super) subject: M,
     /// Randomness of Sinch's answers; `chance` decides the rest.
     pub(super) dice: Rng,
@@ -132,15 +132,15 @@ impl<'a, M: Subject> Play<'a, M> {
             deliveries,
             fetch_requests: fetch_requests(course, history, &mut chance),
             understood: Vec::new(),
-            look_at: None,
+            check_at: None,
             flight: None,
             wished: false,
             waits_since: None,
             held_until: Duration::ZERO,
             own_failures: 0,
             echo_at: None,
-            look_after_at: None,
-            looking: false,
+            fetch_after_at: None,
+            checking: false,
             subject,
             dice,
             chance,
@@ -231,7 +231,7 @@ impl<'a, M: Subject> Play<'a, M> {
             .fetch_requests
             .last()
             .map(|at| (*at, Step::FetchRequest));
-        let process = self.look_at.map(|at| (at, Step::Process));
+        let process = self.check_at.map(|at| (at, Step::Process));
         let echo = self.echo_at.map(|at| (at, Step::Echo));
         let next = [news, request_fetch, process, asks, echo]
             .into_iter()
@@ -263,7 +263,7 @@ impl<'a, M: Subject> Play<'a, M> {
         });
         if new {
             let soon = self.now + self.lag(200);
-            self.look_at.get_or_insert(soon);
+            self.check_at.get_or_insert(soon);
         }
     }
 
@@ -300,7 +300,7 @@ impl<'a, M: Subject> Play<'a, M> {
 
     /// Processes the events that have arrived.
     fn process(&mut self) {
-        self.look_at = None;
+        self.check_at = None;
         let now = self.ours(self.now);
         let was_parked = self.subject.order().parked.is_some();
         let (decisions, believed) = self.subject.process(now, &self.course.policy);
@@ -349,7 +349,7 @@ impl<'a, M: Subject> Play<'a, M> {
         let salt = self.chance.u128(..);
         if self.subject.accept(salt, &event) {
             let soon = self.now + self.lag(200);
-            self.look_at.get_or_insert(soon);
+            self.check_at.get_or_insert(soon);
         }
     }
 
@@ -357,13 +357,13 @@ impl<'a, M: Subject> Play<'a, M> {
     fn ask(&mut self) {
         let retries = self.subject.order().attempts > 0;
         let wished = std::mem::take(&mut self.wished);
-        let planned = self.look_after_at.take() == self.subject.order().fetch_at;
-        self.looking = wished || if retries { self.looking } else { planned };
+        let planned = self.fetch_after_at.take() == self.subject.order().fetch_at;
+        self.checking = wished || if retries { self.checking } else { planned };
         let now = self.ours(self.now);
         self.subject.ask(now);
         self.waits_since = None;
         self.note(|| "Sinch is asked".to_owned());
-        match (self.fate.is_down(self.now), self.looking) {
+        match (self.fate.is_down(self.now), self.checking) {
             (true, _) => self.decision.probes += 1,
             (false, true) => self.decision.steps_of_processing += 1,
             (false, false) => self.decision.asks += 1,
@@ -443,7 +443,7 @@ impl<'a, M: Subject> Play<'a, M> {
             after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
         let steps_of_processing =
             steps_of_processing && (doubted_at.is_none() || after.fetch_at != doubted_at);
-        self.look_after_at = after.fetch_at.filter(|_| steps_of_processing);
+        self.fetch_after_at = after.fetch_at.filter(|_| steps_of_processing);
     }
 
     /// Kills the service at this step; it comes back within a minute.
@@ -485,11 +485,11 @@ impl<'a, M: Subject> Play<'a, M> {
             .sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         // Open orders are fetched again, spread out.
         let spread = self.lag(600_000);
-        let steps_of_processing = self.look_after_at == self.subject.order().fetch_at;
+        let steps_of_processing = self.fetch_after_at == self.subject.order().fetch_at;
         let now = self.ours(up);
         let waits = self.subject.restart(now, spread);
-        self.look_at = waits.then_some(up);
-        self.look_after_at = self
+        self.check_at = waits.then_some(up);
+        self.fetch_after_at = self
             .subject
             .order()
             .fetch_at

@@ -40,12 +40,12 @@ impl House {
                 self.process(secs).await;
             }
             5 | 6 => {
-                let turn = if chance.bool() {
+                let claim_order = if chance.bool() {
                     ClaimOrder::Urgent
                 } else {
                     ClaimOrder::Oldest
                 };
-                held.extend(self.claim_some(2, turn, secs).await);
+                held.extend(self.claim_some(2, claim_order, secs).await);
             }
             7 if !held.is_empty() => {
                 // Now and then the claim stays, and comes again: its holder is late.
@@ -54,7 +54,7 @@ impl House {
                 if chance.bool() {
                     held.remove(place);
                 }
-                self.store.give_back(claim).await.expect("writes");
+                self.store.release(claim).await.expect("writes");
             }
             8 if !held.is_empty() => {
                 let place = chance.usize(..held.len());

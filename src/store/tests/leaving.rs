@@ -262,7 +262,7 @@ async fn only_what_nobody_but_an_operator_named_can_be_forgotten() {
             "missing" => drop(house.record(&claim, Ok(Answer::NotFound), 21).await),
             "shown" => drop(house.record(&claim, shows(State::InReview, 15), 21).await),
             "leased" => leased = Some(claim),
-            _ => house.store.give_back(claim).await.expect("writes"),
+            _ => house.store.release(claim).await.expect("writes"),
         }
     }
     for (order, expected) in [

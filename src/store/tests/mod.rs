@@ -121,8 +121,8 @@ impl House {
         self.claim_some(10, ClaimOrder::Oldest, secs).await
     }
 
-    async fn claim_some(&self, orders_max: u32, turn: ClaimOrder, secs: i64) -> Vec<Claim> {
-        self.claim_beside(&[], orders_max, turn, secs).await
+    async fn claim_some(&self, orders_max: u32, claim_order: ClaimOrder, secs: i64) -> Vec<Claim> {
+        self.claim_beside(&[], orders_max, claim_order, secs).await
     }
 
     /// Claims as [`House::claim_some`] does, with orders set apart.
@@ -130,13 +130,13 @@ impl House {
         &self,
         apart: &[String],
         orders_max: u32,
-        turn: ClaimOrder,
+        claim_order: ClaimOrder,
         secs: i64,
     ) -> Vec<Claim> {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max,
-            turn,
+            claim_order,
             apart: apart.iter().map(|order| id(order)).collect(),
             now: at(secs),
             lease: Duration::from_secs(60),

@@ -192,12 +192,12 @@ async fn what_is_given_back_was_never_claimed() {
         .await;
     house.process(20).await;
     let first = house.claim(20).await.remove(0);
-    let give_back = async |claim: &Claim| house.store.give_back(claim.clone()).await;
-    assert_eq!(give_back(&first).await, Ok(()));
+    let release = async |claim: &Claim| house.store.release(claim.clone()).await;
+    assert_eq!(release(&first).await, Ok(()));
     let second = house.claim(20).await.remove(0);
     assert_eq!(second.attempts, 1, "it is due as before");
     // A holder that lost the lease has nothing to release.
-    assert_eq!(give_back(&first).await, Ok(()));
+    assert_eq!(release(&first).await, Ok(()));
     assert!(house.claim(20).await.is_empty(), "it is leased");
     let settled = house.record(&second, shows(State::InReview, 12), 21).await;
     assert!(matches!(settled, Recorded::Done { .. }));

@@ -45,8 +45,8 @@ fn several(prefix: &str, orders: usize) -> Vec<String> {
 async fn doubt_comes_before_the_unknown_and_that_before_routine() {
     let house = House::new().await;
     house.quiet(&several("quiet", 3), 10).await;
-    let claim = async |turn, secs| {
-        let claims = house.claim_some(1, turn, secs).await;
+    let claim = async |claim_order, secs| {
+        let claims = house.claim_some(1, claim_order, secs).await;
         names(&claims).first().map(|name| name.to_string())
     };
     // Quiet orders are due 60 s after they were fetched; everything else comes later.
@@ -135,17 +135,17 @@ async fn orders_that_are_set_apart_have_turns_of_their_own_and_no_others() {
             .collect::<Vec<_>>()
     };
     let apart = named(&["quiet0", "watched0", "nobody"]);
-    for turn in [ClaimOrder::Urgent, ClaimOrder::Oldest, ClaimOrder::Chance] {
-        let claims = house.claim_beside(&apart, 10, turn, 400).await;
+    for claim_order in [ClaimOrder::Urgent, ClaimOrder::Oldest, ClaimOrder::Chance] {
+        let claims = house.claim_beside(&apart, 10, claim_order, 400).await;
         let mut claimed = named(&names(&claims));
         claimed.sort();
         assert_eq!(
             claimed,
             ["quiet1", "quiet2", "watched1", "watched2"],
-            "{turn:?}"
+            "{claim_order:?}"
         );
         for claim in claims {
-            house.store.give_back(claim).await.expect("is given back");
+            house.store.release(claim).await.expect("is given back");
         }
     }
     let claims = house.claim_beside(&apart, 1, ClaimOrder::Apart, 400).await;
@@ -167,7 +167,7 @@ async fn by_chance_neither_the_front_of_a_list_nor_the_longest_list_is_all_that_
     for _ in 0..TRIES {
         let claim = house.claim_some(1, ClaimOrder::Chance, 400).await.remove(0);
         *met.entry(claim.key.order.to_string()).or_default() += 1;
-        house.store.give_back(claim).await.expect("is given back");
+        house.store.release(claim).await.expect("is given back");
     }
     // One list in three holds only `told`.
     assert!(met["told"] > 3 && met.len() > 10, "{met:?}");
@@ -215,12 +215,12 @@ async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
             due_since.insert(order.clone(), round);
         }
         house.process(secs).await;
-        let turn = if (round + 1).is_multiple_of(oldest_every) {
+        let claim_order = if (round + 1).is_multiple_of(oldest_every) {
             ClaimOrder::Oldest
         } else {
             ClaimOrder::Urgent
         };
-        for claim in house.claim_some(lanes, turn, secs).await {
+        for claim in house.claim_some(lanes, claim_order, secs).await {
             let order = claim.key.order.as_str();
             let since = due_since.remove(order).expect("due, and asked about once");
             waits.push(wait(order, since, round));

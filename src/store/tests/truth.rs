@@ -175,7 +175,7 @@ impl Subject for Database {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 1,
-            turn: ClaimOrder::Urgent,
+            claim_order: ClaimOrder::Urgent,
             apart: Arc::default(),
             now,
             lease: Duration::from_secs(60),

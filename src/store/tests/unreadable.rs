@@ -130,13 +130,13 @@ impl House {
 
     /// Fetches the good order: a claim of one order reaches it, even if a bad one stands before it.
     async fn asks_about_the_good_one(&self, fault: &str) {
-        for turn in [
+        for claim_order in [
             ClaimOrder::Urgent,
             ClaimOrder::Urgent,
             ClaimOrder::Oldest,
             ClaimOrder::Oldest,
         ] {
-            for claim in self.claim_some(1, turn, 40).await {
+            for claim in self.claim_some(1, claim_order, 40).await {
                 let settled = self.record(&claim, shows(State::InReview, 35), 40).await;
                 if claim.key == key("good") {
                     assert!(

@@ -18,9 +18,9 @@ fn answer(scheduler: &mut Scheduler, order: &str, fetched_at: Time, now: Time) {
     assert!(result.is_ok());
 }
 
-fn scheduler(lanes: u32, requests_per_second: f64) -> Scheduler {
+fn scheduler(slots: u32, requests_per_second: f64) -> Scheduler {
     let limits = Limits {
-        lanes,
+        slots,
         requests_per_second,
         probes_apart_max: Duration::from_secs(300),
     };
@@ -98,7 +98,7 @@ fn no_more_at_once_than_there_are_lanes_and_the_rate_allows() {
     assert!(until > secs(0) && until <= Time(50_001), "{until}");
     assert_eq!(asks(scheduler.next(until)), 1);
     assert_eq!(scheduler.next(secs(9)), Next::Full);
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     assert_eq!(asks(scheduler.next(secs(9))), 1);
 }
 
@@ -110,7 +110,7 @@ fn over_time_the_rate_is_kept_and_used() {
         match scheduler.next(now) {
             Next::Claim { orders_max, .. } => {
                 asked += orders_max;
-                (0..orders_max).for_each(|_| scheduler.freed(Seat::Lane));
+                (0..orders_max).for_each(|_| scheduler.freed(Seat::Slot));
             }
             Next::Wait(until) => now = until,
             Next::Full => panic!("all lanes are free"),
@@ -121,19 +121,23 @@ fn over_time_the_rate_is_kept_and_used() {
 
 #[test]
 fn one_place_in_four_is_for_whoever_has_waited_longest() {
-    for lanes in [1, 3, 4, 7] {
-        let mut scheduler = scheduler(lanes, 1e6);
+    for slots in [1, 3, 4, 7] {
+        let mut scheduler = scheduler(slots, 1e6);
         let (mut all, mut oldest) = (0, 0);
-        while all < 1000 * lanes {
-            if let Next::Claim { orders_max, turn } = scheduler.next(secs(i64::from(all))) {
+        while all < 1000 * slots {
+            if let Next::Claim {
+                orders_max,
+                claim_order,
+            } = scheduler.next(secs(i64::from(all)))
+            {
                 all += orders_max;
-                if turn == ClaimOrder::Oldest {
+                if claim_order == ClaimOrder::Oldest {
                     oldest += orders_max;
                 }
-                (0..orders_max).for_each(|_| scheduler.freed(Seat::Lane));
+                (0..orders_max).for_each(|_| scheduler.freed(Seat::Slot));
             }
         }
-        assert_eq!(oldest, all / 4, "{lanes} lanes");
+        assert_eq!(oldest, all / 4, "{slots} lanes");
     }
 }
 
@@ -145,7 +149,7 @@ fn places_of_all_sizes_are_shared_out_alike() {
     for _ in 0..10_000 {
         let places = rng.u32(1..=200);
         all += places;
-        match scheduler.turn(places) {
+        match scheduler.claim_order(places) {
             ClaimOrder::Oldest => (oldest, since) = (oldest + places, 0),
             _ => since += places,
         }
@@ -161,7 +165,7 @@ fn places_of_all_sizes_are_shared_out_alike() {
 /// Claims what may be claimed, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
 fn claim(scheduler: &mut Scheduler, now: &mut Time, took: Duration, ends: u32) -> u32 {
     let places = asks(scheduler.next(*now));
-    (0..ends).for_each(|_| scheduler.freed(Seat::Lane));
+    (0..ends).for_each(|_| scheduler.freed(Seat::Slot));
     *now = now.plus(took);
     if places > 0 {
         scheduler.claimed(ClaimOrder::Urgent, places, places, *now);
@@ -173,25 +177,25 @@ fn claim(scheduler: &mut Scheduler, now: &mut Time, took: Duration, ends: u32) -
 fn a_fast_sinch_finds_orders_in_hand_and_a_slow_one_or_a_low_rate_does_not() {
     let ms = Duration::from_millis;
     // Slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
-    for (lanes, rate, answer_ms, in_hand) in [
+    for (slots, rate, answer_ms, prefetched) in [
         (1, 1e6, 1, 20..=30),
         (8, 1e6, 1, 180..=220),
         (8, 1e6, 200, 0..=2),
         (8, 100.0, 1, 2..=3),
         (4, 5.0, 1, 0..=0),
     ] {
-        let (mut scheduler, mut now) = (scheduler(lanes, rate), secs(0));
+        let (mut scheduler, mut now) = (scheduler(slots, rate), secs(0));
         for _ in 0..2000 {
             // A claim takes 1 ms, as does all else here.
             let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
-                0 => lanes.min(scheduler.under_way),
+                0 => slots.min(scheduler.under_way),
                 _ => 0,
             };
             claim(&mut scheduler, &mut now, ms(1), ends);
         }
         assert!(
-            in_hand.contains(&scheduler.ahead),
-            "{} in hand for {lanes} lanes, {rate} a second, {answer_ms} ms",
+            prefetched.contains(&scheduler.ahead),
+            "{} in hand for {slots} lanes, {rate} a second, {answer_ms} ms",
             scheduler.ahead
         );
     }
@@ -209,15 +213,15 @@ fn places_that_found_no_order_are_free_again() {
 fn what_is_in_hand_waits_for_no_closed_gate() {
     let mut scheduler = scheduler(2, 1000.0);
     assert_eq!(asks(scheduler.next(secs(0))), 2);
-    assert!(scheduler.may_ask(Seat::Lane, secs(0)));
+    assert!(scheduler.may_fetch(Seat::Slot, secs(0)));
     fail(&mut scheduler, "o1", &busy_for(10), secs(0));
-    assert!(!scheduler.may_ask(Seat::Lane, secs(1)));
+    assert!(!scheduler.may_fetch(Seat::Slot, secs(1)));
     assert!(
-        !scheduler.may_ask(Seat::Lane, secs(10)),
+        !scheduler.may_fetch(Seat::Slot, secs(10)),
         "a probe goes out alone"
     );
-    scheduler.freed(Seat::Lane);
-    assert!(scheduler.may_ask(Seat::Lane, secs(10)));
+    scheduler.freed(Seat::Slot);
+    assert!(scheduler.may_fetch(Seat::Slot, secs(10)));
 }
 
 /// Lets `orders` orders fail one after the other, from `first` on.
@@ -240,17 +244,17 @@ fn in_doubt_one_at_a_time_is_asked_about_whom_chance_picks_and_then_the_gate_clo
     fail_in_a_row(&mut scheduler, 0, 3, &unavailable(None), secs(1));
     assert_eq!(scheduler.circuit().paused, None);
     // One fetch is still in flight.
-    (0..3).for_each(|_| scheduler.freed(Seat::Lane));
+    (0..3).for_each(|_| scheduler.freed(Seat::Slot));
     assert_eq!(scheduler.next(secs(1)), Next::Full);
     assert!(!fail(&mut scheduler, "o3", &unavailable(None), secs(0)));
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     for n in 4..10 {
-        let turn = ClaimOrder::Chance;
+        let claim_order = ClaimOrder::Chance;
         assert_eq!(
             scheduler.next(secs(1)),
             Next::Claim {
                 orders_max: 1,
-                turn
+                claim_order
             }
         );
         assert_eq!(scheduler.next(secs(1)), Next::Full);
@@ -260,7 +264,7 @@ fn in_doubt_one_at_a_time_is_asked_about_whom_chance_picks_and_then_the_gate_clo
             "those that failed are left out"
         );
         fail_in_a_row(&mut scheduler, n, 1, &unavailable(None), secs(1));
-        scheduler.freed(Seat::Lane);
+        scheduler.freed(Seat::Slot);
     }
     assert_eq!(scheduler.next(secs(1)), Next::Wait(secs(31)));
 }
@@ -286,12 +290,12 @@ fn a_probe_goes_out_alone_and_an_answer_opens_the_gate() {
     assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(30)));
     assert_eq!(asks(scheduler.next(secs(30))), 1);
     assert_eq!(scheduler.next(secs(30)), Next::Full);
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     fail_in_a_row(&mut scheduler, 9, 1, &unavailable(None), secs(30));
     assert_eq!(scheduler.next(secs(31)), Next::Wait(secs(60)));
     assert_eq!(asks(scheduler.next(secs(60))), 1);
     answer(&mut scheduler, "good", secs(60), secs(60));
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     assert_eq!(asks(scheduler.next(secs(61))), 4);
     assert_eq!(*scheduler.circuit(), Circuit::default());
     assert!(scheduler.kept_apart().is_empty(), "it was the provider");
@@ -309,23 +313,23 @@ fn a_pause_that_came_of_few_orders_is_tried_by_others_that_are_not_known_to_fail
         ));
     }
     assert!(scheduler.circuit().paused.is_some());
-    let turn = ClaimOrder::Chance;
+    let claim_order = ClaimOrder::Chance;
     assert_eq!(
         scheduler.next(secs(1)),
         Next::Claim {
             orders_max: 1,
-            turn
+            claim_order
         }
     );
     assert!(
-        !scheduler.claimed(turn, 1, 0, secs(1)),
+        !scheduler.claimed(claim_order, 1, 0, secs(1)),
         "nobody else is due"
     );
     assert_eq!(asks(scheduler.next(secs(2))), 1);
-    assert!(!scheduler.may_ask(Seat::Apart, secs(2)));
-    assert!(scheduler.may_ask(Seat::Lane, secs(2)));
+    assert!(!scheduler.may_fetch(Seat::Apart, secs(2)));
+    assert!(scheduler.may_fetch(Seat::Slot, secs(2)));
     fail_in_a_row(&mut scheduler, 3, 1, &unavailable(None), secs(2));
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     assert_eq!(
         scheduler.next(secs(3)),
         Next::Wait(secs(30)),
@@ -340,30 +344,38 @@ fn whoever_is_known_to_fail_has_a_place_in_sixteen_and_those_that_the_others_lea
     answer(&mut scheduler, "good", secs(0), secs(0));
     let (mut all, mut apart) = (0, 0);
     for n in 0..1600 {
-        let Next::Claim { orders_max, turn } = scheduler.next(secs(n)) else {
+        let Next::Claim {
+            orders_max,
+            claim_order,
+        } = scheduler.next(secs(n))
+        else {
             panic!("lanes are free");
         };
-        scheduler.claimed(turn, orders_max, orders_max, secs(n));
+        scheduler.claimed(claim_order, orders_max, orders_max, secs(n));
         all += orders_max;
-        let seat = if turn == ClaimOrder::Apart {
+        let seat = if claim_order == ClaimOrder::Apart {
             Seat::Apart
         } else {
-            Seat::Lane
+            Seat::Slot
         };
-        apart += u32::from(turn == ClaimOrder::Apart);
+        apart += u32::from(claim_order == ClaimOrder::Apart);
         (0..orders_max).for_each(|_| scheduler.freed(seat));
     }
     assert!((all / 20..=all / 16).contains(&apart), "{apart} of {all}");
-    let Next::Claim { orders_max, turn } = scheduler.next(secs(2000)) else {
+    let Next::Claim {
+        orders_max,
+        claim_order,
+    } = scheduler.next(secs(2000))
+    else {
         panic!("lanes are free");
     };
-    if turn != ClaimOrder::Apart {
-        assert!(scheduler.claimed(turn, orders_max, 0, secs(2000)));
+    if claim_order != ClaimOrder::Apart {
+        assert!(scheduler.claimed(claim_order, orders_max, 0, secs(2000)));
     }
     assert!(matches!(
         scheduler.next(secs(2000)),
         Next::Claim {
-            turn: ClaimOrder::Apart,
+            claim_order: ClaimOrder::Apart,
             ..
         }
     ));
@@ -384,7 +396,7 @@ fn a_question_that_hangs_gives_its_lane_away_as_often_as_twice_the_lanes() {
     }
     scheduler.freed(Seat::Hanging);
     assert_eq!(scheduler.next(secs(9)), Next::Full, "two hang in the lanes");
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     assert_eq!(asks(scheduler.next(secs(9))), 1);
 }
 
@@ -396,7 +408,7 @@ fn an_answer_to_an_older_question_does_not_end_what_sinch_asked_for() {
     answer(&mut scheduler, "o9", secs(0), secs(1));
     assert_eq!(scheduler.next(secs(1)), Next::Wait(secs(100)));
     scheduler.resumed();
-    (0..4).for_each(|_| scheduler.freed(Seat::Lane));
+    (0..4).for_each(|_| scheduler.freed(Seat::Slot));
     assert_eq!(asks(scheduler.next(secs(1))), 4, "but an operator does");
 }
 
@@ -453,7 +465,7 @@ fn many_failures_of_one_order_that_are_of_its_kind_speak_of_it_unless_asking_pau
     assert_eq!(scheduler.next(secs(100)), Next::Wait(secs(130)));
     // A probe that tells nothing opens the circuit again, too, even if it was of the same order.
     assert_eq!(asks(scheduler.next(secs(130))), 1);
-    scheduler.freed(Seat::Lane);
+    scheduler.freed(Seat::Slot);
     assert!(!fail(&mut scheduler, "o8", &UNUSABLE, secs(130)));
     assert_eq!(scheduler.next(secs(130)), Next::Wait(secs(160)));
 }

@@ -123,17 +123,17 @@ impl Room {
                 self.spawn(clearer.run(stop));
             }
             Some("fetch") => {
-                self.spawn(asker(store, metrics).run(stop.clone(), stop));
+                self.spawn(fetcher(store, metrics).run(stop.clone(), stop));
             }
             Some("record") => {
                 let (outcomes, came) = mpsc::unbounded_channel();
-                let settler = Recorder {
+                let recorder = Recorder {
                     project: project(),
                     store: store.clone(),
                     metrics,
                 };
                 let claim = claim_one(&store).await.expect("the store can be used");
-                self.spawn(settler.run(came));
+                self.spawn(recorder.run(came));
                 self.parts.spawn(answer_for_ever(claim, outcomes));
             }
             _ => panic!("{worker} is none"),
@@ -175,7 +175,7 @@ impl Room {
     }
 }
 
-fn asker(store: Store, metrics: Arc<Metrics>) -> Fetcher {
+fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
     let nowhere = || "http://127.0.0.1:9/".parse().expect("an address");
     let access = Access {
         api_url: nowhere(),
@@ -192,7 +192,7 @@ fn asker(store: Store, metrics: Arc<Metrics>) -> Fetcher {
         store,
         policy: policy(),
         backoff: BACKOFF,
-        lanes: 4,
+        slots: 4,
         requests_per_second: PER_SECOND,
         lease: DEADLINE,
         circuit: Circuit::default(),
@@ -212,7 +212,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     let request = ClaimRequest {
         project: project(),
         orders_max: 1,
-        turn: ClaimOrder::Oldest,
+        claim_order: ClaimOrder::Oldest,
         apart: Arc::default(),
         now: clock::now(),
         lease: DEADLINE * 10,

@@ -125,7 +125,7 @@ impl House {
     pub fn ask_with(
         &self,
         api_url: &str,
-        lanes: usize,
+        slots: usize,
         requests_per_second: f64,
         metrics: Arc<Metrics>,
     ) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
@@ -138,13 +138,13 @@ impl House {
             connect_timeout: NEVER,
             proxy_from_environment: false,
         };
-        let asker = Fetcher {
+        let fetcher = Fetcher {
             project: project(),
             client: Client::new(project(), access).expect("a client"),
             store: self.store.clone(),
             policy: policy(),
             backoff: BACKOFF,
-            lanes,
+            slots,
             requests_per_second,
             lease: NEVER * 2,
             circuit: Circuit::default(),
@@ -152,7 +152,7 @@ impl House {
             metrics,
         };
         let stop = CancellationToken::new();
-        let asking = asker.run(stop.clone(), CancellationToken::new());
+        let asking = fetcher.run(stop.clone(), CancellationToken::new());
         (stop, tokio::spawn(asking))
     }
 }
@@ -236,8 +236,9 @@ impl Sinch {
                 assert!(Instant::now() < deadline, "nobody asks");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let in_hand = house.within(Duration::from_millis(300), "lease IS NOT NULL", |n| n > 2);
-            if in_hand.await.is_ok() {
+            let prefetched =
+                house.within(Duration::from_millis(300), "lease IS NOT NULL", |n| n > 2);
+            if prefetched.await.is_ok() {
                 let held = house.number("SELECT max(leased_until_at) FROM orders");
                 let held = format!("leased_until_at <= {}", held.await);
                 if self.questions() == answered + 1 {
@@ -317,7 +318,7 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
     let request = ClaimRequest {
         project: project(),
         orders_max: 3,
-        turn: ClaimOrder::Oldest,
+        claim_order: ClaimOrder::Oldest,
         apart: Arc::default(),
         now: clock::now(),
         lease: NEVER,
@@ -346,12 +347,12 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
         outcomes.send(outcome).expect("is settled");
     }
     drop(outcomes);
-    let settler = Recorder {
+    let recorder = Recorder {
         project: project(),
         store: house.store.clone(),
         metrics: Arc::new(Metrics::new()),
     };
-    assert_eq!(settler.run(came).await, Ok(()));
+    assert_eq!(recorder.run(came).await, Ok(()));
     assert_eq!(house.count("lease IS NULL AND fetched_at > 0").await, 2);
     let aside = "parked LIKE 'row 2 of orders cannot be written: %' AND fetch_at IS NULL";
     assert_eq!(house.count(aside).await, 1);

@@ -22,7 +22,7 @@ use crate::worker::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
 /// Number of fetches a second that the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;
 /// Number of slots by the defaults of the configuration.
-pub const LANES: u32 = 4;
+pub const SLOTS: u32 = 4;
 
 /// Time at which every simulation begins: some day in 2026.
 pub const BEGAN: Time = Time(1_780_000_000_000_000);
@@ -116,7 +116,7 @@ pub struct Service {
 
 fn limits(without: Without) -> Limits {
     Limits {
-        lanes: LANES,
+        slots: SLOTS,
         requests_per_second: if without.rate { 1e6 } else { PER_SECOND },
         probes_apart_max: BACKOFF.cap,
     }
@@ -267,17 +267,22 @@ impl Service {
     /// before.
     async fn ask(&mut self, sinch: &Sinch) -> Time {
         loop {
-            let (orders_max, turn) = match self.scheduler.next(self.now) {
-                Next::Claim { orders_max, turn } => (orders_max, turn),
+            let (orders_max, claim_order) = match self.scheduler.next(self.now) {
+                Next::Claim {
+                    orders_max,
+                    claim_order,
+                } => (orders_max, claim_order),
                 Next::Wait(until) => return until,
                 Next::Full => return Time(i64::MAX),
             };
-            let claims = self.claim(orders_max, turn).await;
+            let claims = self.claim(orders_max, claim_order).await;
             let orders = claims.len() as u32;
-            let more = self.scheduler.claimed(turn, orders_max, orders, self.now);
-            let seat = match turn {
+            let more = self
+                .scheduler
+                .claimed(claim_order, orders_max, orders, self.now);
+            let seat = match claim_order {
                 ClaimOrder::Apart => Seat::Apart,
-                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => Seat::Lane,
+                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => Seat::Slot,
             };
             for claim in claims {
                 self.asked.push(self.now);
@@ -313,11 +318,11 @@ impl Service {
         SqliteConnection::connect(&url).await.expect("connects")
     }
 
-    async fn claim(&self, orders_max: u32, turn: ClaimOrder) -> Vec<Claim> {
+    async fn claim(&self, orders_max: u32, claim_order: ClaimOrder) -> Vec<Claim> {
         let request = ClaimRequest {
             project: project(),
             orders_max,
-            turn,
+            claim_order,
             apart: self.scheduler.kept_apart(),
             now: self.now,
             lease: Duration::from_secs(50),
@@ -371,7 +376,7 @@ impl Service {
         while let Some((at, question)) = self.hangs.front().copied() {
             match self.under_way.get_mut(&question) {
                 Some(_) if at > self.now => return,
-                Some(under_way) if under_way.seat == Seat::Lane && self.scheduler.hangs() => {
+                Some(under_way) if under_way.seat == Seat::Slot && self.scheduler.hangs() => {
                     under_way.seat = Seat::Hanging;
                 }
                 Some(_) | None => {}

@@ -32,7 +32,7 @@ fn ask_one(scheduler: &mut Scheduler, now: Time) {
         scheduler.next(now),
         Next::Claim {
             orders_max: 1,
-            turn: ClaimOrder::Chance
+            claim_order: ClaimOrder::Chance
         }
     );
     assert_eq!(scheduler.next(now), Next::Full, "one at a time");
@@ -44,12 +44,12 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
         let mut scheduler = scheduler(1, 1000.0);
         assert_eq!(asks(scheduler.next(secs(0))), 1);
         assert!(!fail(&mut scheduler, "o0", &error, secs(0)), "{error}");
-        scheduler.freed(Seat::Lane);
+        scheduler.freed(Seat::Slot);
         for order in ["o1", "o2"] {
             assert_eq!(scheduler.circuit().paused, None, "{error}");
             ask_one(&mut scheduler, secs(1));
             assert!(!fail(&mut scheduler, order, &error, secs(1)), "{error}");
-            scheduler.freed(Seat::Lane);
+            scheduler.freed(Seat::Slot);
         }
         assert_eq!(
             scheduler.next(secs(1)),
@@ -60,7 +60,7 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
         let probe = secs(1 + wait);
         assert_eq!(asks(scheduler.next(probe)), 1);
         assert!(!fail(&mut scheduler, "o3", &error, probe));
-        scheduler.freed(Seat::Lane);
+        scheduler.freed(Seat::Slot);
         let again = secs(1 + wait + wait.max(30));
         assert_eq!(scheduler.next(probe), Next::Wait(again), "{error}");
     }
@@ -109,7 +109,7 @@ fn where_nobody_else_is_due_asking_pauses_until_somebody_is() {
             panic!("asking goes on: {error}");
         };
         assert_eq!(until, secs(31), "the order waits for itself: {error}");
-        assert!(!scheduler.may_ask(Seat::Apart, secs(2)));
+        assert!(!scheduler.may_fetch(Seat::Apart, secs(2)));
         ask_one(&mut scheduler, secs(2));
         answer(&mut scheduler, "good", secs(2), secs(2));
         assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
@@ -126,7 +126,7 @@ fn an_hour_that_one_order_is_told_in_an_outage_is_not_believed_of_all() {
         let error = unavailable((n % 2 == 0).then_some(3600));
         assert_eq!(asks(scheduler.next(secs(now))), 1);
         fail_in_a_row(&mut scheduler, 10 + n, 1, &error, secs(now));
-        scheduler.freed(Seat::Lane);
+        scheduler.freed(Seat::Slot);
         now += 30;
     }
 }

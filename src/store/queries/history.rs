@@ -1,0 +1,181 @@
+//! One order with its history, and the body of one delivery.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::types::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
+use super::{DELIVERIES_TABLE, each};
+use crate::order::{Id, OrderKey, Time};
+use crate::store::rows::{StoredOrder, order_text, time};
+use crate::store::{Store, StoreError, unreadable};
+
+const BY_NAME: &str = concat!(
+    "SELECT ",
+    order_text!(),
+    " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
+);
+
+/// Processed deliveries of an order, and waiting ones, which have no `order_id` yet.
+const DELIVERIES: &str = "
+    SELECT id, event, status, said_at, received_at, phase, decision, duplicates
+    FROM deliveries WHERE order_id = ?1
+    UNION ALL
+    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.decision, d.duplicates
+    FROM deliveries AS d JOIN projects AS p ON p.id = d.project
+    WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.name = ?2
+        AND d.order_name = ?3
+    ORDER BY id DESC LIMIT ?4";
+
+const ANSWERS: &str = "
+    SELECT id, fetched_at, state, updated_at, outcome FROM fetches
+    WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+const TRANSITIONS: &str = "
+    SELECT id, at, from_state, to_state, confirmed, said_at, cause FROM transitions
+    WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+/// Maximum number of rows of each kind in an order's history; the newest are shown.
+const HISTORY_MAX: u32 = 1000;
+
+impl Store {
+    /// Finds the order with this id, in any project.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
+        let mut db = self.readers.moment().await?;
+        let mut known = self.by_name(&mut db, order).await?;
+        match (known.pop(), known.is_empty()) {
+            (None, _) => Ok(Found::Nothing),
+            (Some(only), true) => Ok(Found::One(self.recorded(&mut db, only).await?.into())),
+            (Some(_), false) => Ok(Found::Several),
+        }
+    }
+
+    /// Returns an order with its history; `None` if the order is not known.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderDetail>, StoreError> {
+        let mut db = self.readers.moment().await?;
+        let known = self.by_name(&mut db, &key.order).await?;
+        match known.into_iter().find(|stored| stored.key == *key) {
+            Some(stored) => Ok(Some(self.recorded(&mut db, stored).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the raw body of a delivery; `None` if there is no such delivery.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
+        let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
+        let found = sqlx::query(sql)
+            .bind(delivery)
+            .fetch_optional(&mut *self.readers.moment().await?)
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        Ok(Some(if row.try_get("is_gone")? {
+            Body::Gone
+        } else {
+            Body::Kept(row.try_get("body")?)
+        }))
+    }
+
+    /// Reads the orders with this id: one for each project at most.
+    async fn by_name(
+        &self,
+        db: &mut SqliteConnection,
+        order: &Id,
+    ) -> Result<Vec<StoredOrder>, StoreError> {
+        let found = sqlx::query(BY_NAME)
+            .bind(order.as_str())
+            .fetch_all(db)
+            .await?;
+        let found = unreadable::each::<StoredOrder>(&found)?;
+        self.met.note(&found.unreadable);
+        match (found.rows.is_empty(), found.unreadable.first()) {
+            // The order is known but cannot be read, which differs from an unknown order.
+            (true, Some(row)) => Err(StoreError::Unread(row.to_string())),
+            _ => Ok(found.rows),
+        }
+    }
+
+    /// Reads all that is recorded of an order, as of the moment at which the order was read.
+    async fn recorded(
+        &self,
+        db: &mut SqliteConnection,
+        order: StoredOrder,
+    ) -> Result<OrderDetail, StoreError> {
+        let deliveries = sqlx::query(DELIVERIES)
+            .bind(order.id)
+            .bind(order.key.project.as_str())
+            .bind(order.key.order.as_str())
+            .bind(HISTORY_MAX)
+            .fetch_all(&mut *db)
+            .await?;
+        let [fetches, transitions] =
+            [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let fetches = fetches.fetch_all(&mut *db).await?;
+        let transitions = transitions.fetch_all(&mut *db).await?;
+        let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery)?;
+        let fetches = each(&fetches, "fetches", answer)?;
+        let transitions = each(&transitions, "transitions", transition)?;
+        let unreadable = [
+            deliveries.unreadable,
+            fetches.unreadable,
+            transitions.unreadable,
+        ]
+        .concat();
+        self.met.note(&unreadable);
+        Ok(OrderDetail {
+            order: order.into(),
+            deliveries: oldest_first(deliveries.rows),
+            fetches: oldest_first(fetches.rows),
+            transitions: oldest_first(transitions.rows),
+            unreadable,
+        })
+    }
+}
+
+fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
+    newest_first.reverse();
+    newest_first
+}
+
+fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
+    Ok(DeliveryRow {
+        id: row.try_get("id")?,
+        event: row.try_get("event")?,
+        status: row.try_get("status")?,
+        said_at: time(row, "said_at")?,
+        received_at: Time(row.try_get("received_at")?),
+        phase: row.try_get("phase")?,
+        decision: row.try_get("decision")?,
+        duplicates: row.try_get("duplicates")?,
+    })
+}
+
+fn answer(row: &SqliteRow) -> sqlx::Result<FetchRow> {
+    Ok(FetchRow {
+        fetched_at: Time(row.try_get("fetched_at")?),
+        state: row.try_get("state")?,
+        updated_at: time(row, "updated_at")?,
+        outcome: row.try_get("outcome")?,
+    })
+}
+
+fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
+    Ok(TransitionRow {
+        at: Time(row.try_get("at")?),
+        from_state: row.try_get("from_state")?,
+        to_state: row.try_get("to_state")?,
+        confirmed: row.try_get("confirmed")?,
+        said_at: Time(row.try_get("said_at")?),
+        cause: row.try_get("cause")?,
+    })
+}

@@ -1,0 +1,218 @@
+//! Types that the queries of operators take and return.
+
+use serde::Serialize;
+
+use crate::order::{Hint, Id, State, Time};
+use crate::store::rows::StoredOrder;
+use crate::store::unreadable::UnreadableRow;
+
+/// Filter of a listing of orders.
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    /// Only those in this state (provisional before confirmed; `UNKNOWN`: none said).
+    pub state: Option<String>,
+    /// Only those of this project.
+    pub project: Option<Id>,
+    /// Only those that are parked.
+    pub parked: bool,
+    /// Only those that are settled, or only those that are not.
+    pub settled: Option<bool>,
+    /// Only those after this row, which is the end of the last page.
+    pub after: i64,
+    /// Maximum number of orders.
+    pub limit: u32,
+}
+
+/// Current state of an order, with all that is known of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderRow {
+    /// Place of the order in the listing.
+    pub row: i64,
+    /// Sinch's project id.
+    pub project: String,
+    /// Sinch's order id.
+    pub order: String,
+    /// Best known state, provisional before confirmed; `null` if no state was ever said.
+    pub state: Option<&'static str>,
+    /// `true` if that is Sinch's own answer, with nothing open. Never `true` while the order is parked.
+    pub settled: bool,
+    /// The state that Sinch last showed.
+    pub confirmed: Option<&'static str>,
+    /// Sinch's `updateTime` of the order.
+    pub updated_at: Option<Time>,
+    /// Sinch's `expireTime` of the order.
+    pub expires_at: Option<Time>,
+    /// Time at which that state was first shown to us.
+    pub confirmed_at: Option<Time>,
+    /// `true` if Sinch took the order out of a final state.
+    pub reopened: bool,
+    /// The state that only events claim.
+    pub provisional: Option<&'static str>,
+    /// States that events claim and no answer has confirmed or overruled; `UNKNOWN` stands for words that this program
+    /// does not know.
+    pub hints: Vec<&'static str>,
+    /// States that events claimed and an answer has overruled that may have been too stale to know; words as in
+    /// `hints`.
+    pub doubts: Vec<&'static str>,
+    /// Time of the last fetch.
+    pub fetched_at: Option<Time>,
+    /// Time of the next fetch; `null` if the order is at rest.
+    pub fetch_at: Option<Time>,
+    /// Attempts in a row without an answer.
+    pub attempts: u32,
+    /// Reason why the order is parked and not fetched any more.
+    pub parked: Option<String>,
+    /// Time at which the order was first heard of.
+    pub first_seen_at: Time,
+}
+
+impl From<StoredOrder> for OrderRow {
+    fn from(stored: StoredOrder) -> OrderRow {
+        let order = stored.order;
+        let state = order.state();
+        let confirmed = order.confirmed.as_ref();
+        let claimed = |claim: &Hint| claim.state.map_or("UNKNOWN", State::as_str);
+        OrderRow {
+            row: stored.id,
+            project: stored.key.project.to_string(),
+            order: stored.key.order.to_string(),
+            state: state.map(State::as_str),
+            settled: confirmed.is_some()
+                && order.hints.is_empty()
+                && order.tie.is_none()
+                && order.parked.is_none(),
+            confirmed: confirmed.map(|c| c.state.as_str()),
+            // Zero: EXPIRED was concluded, and no answer ever dated anything.
+            updated_at: confirmed.map(|c| c.updated_at).filter(|at| *at != Time(0)),
+            expires_at: confirmed.and_then(|c| c.expires_at),
+            confirmed_at: confirmed.map(|c| c.confirmed_at),
+            reopened: confirmed.is_some_and(|c| c.reopened),
+            provisional: order.provisional.as_ref().map(|p| p.state.as_str()),
+            hints: order.hints.iter().map(claimed).collect(),
+            doubts: order.doubts.iter().map(claimed).collect(),
+            fetched_at: order.fetched_at,
+            fetch_at: order.fetch_at,
+            attempts: order.attempts,
+            parked: order.parked,
+            first_seen_at: order.first_seen_at,
+        }
+    }
+}
+
+/// An order with all that is recorded of it, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderDetail {
+    /// Current state of the order.
+    #[serde(flatten)]
+    pub order: OrderRow,
+    /// Claims of callbacks about it, with the decisions.
+    pub deliveries: Vec<DeliveryRow>,
+    /// Fetches of the order, with their outcomes.
+    pub fetches: Vec<FetchRow>,
+    /// Every change of its state.
+    pub transitions: Vec<TransitionRow>,
+    /// Rows about it that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A page of rows.
+#[derive(Clone, Debug)]
+pub struct Listing<T> {
+    /// Rows that can be read.
+    pub items: Vec<T>,
+    /// Rows that cannot be read.
+    pub unreadable: Vec<UnreadableRow>,
+    /// Row after which the next page begins; `None` if this was the last one.
+    pub last: Option<i64>,
+}
+
+/// Result of looking an order up by its id alone.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// No such order is known.
+    Nothing,
+    /// Exactly one order.
+    One(Box<OrderDetail>),
+    /// An order in each of several projects.
+    Several,
+}
+
+/// Claim of one callback about an order, and the decision.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryRow {
+    /// Row of the delivery.
+    pub id: i64,
+    /// Sinch's event id, or the key that stands for it.
+    pub event: String,
+    /// The claimed state, verbatim.
+    pub status: String,
+    /// Time at which Sinch said it, by Sinch's clock.
+    pub said_at: Option<Time>,
+    /// Time of receipt.
+    pub received_at: Time,
+    /// `waiting`, `processed` or `parked`.
+    pub phase: String,
+    /// Decision and its reason; `null` if the delivery is not processed yet.
+    pub decision: Option<String>,
+    /// Number of times that the delivery came again.
+    pub duplicates: i64,
+}
+
+/// Result of one fetch.
+#[derive(Clone, Debug, Serialize)]
+pub struct FetchRow {
+    /// Time at which the fetch was sent.
+    pub fetched_at: Time,
+    /// The state in the answer, verbatim.
+    pub state: Option<String>,
+    /// Sinch's `updateTime` in the answer.
+    pub updated_at: Option<Time>,
+    /// Meaning of the answer.
+    pub outcome: String,
+}
+
+/// A change of an order's state.
+#[derive(Clone, Debug, Serialize)]
+pub struct TransitionRow {
+    /// Time at which this program recorded it.
+    pub at: Time,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// `true` if Sinch has shown the change; `false` if only an event claims it.
+    pub confirmed: bool,
+    /// Time of the change, by Sinch's clock.
+    pub said_at: Time,
+    /// Cause of the change.
+    pub cause: String,
+}
+
+/// A delivery that an operator must look at.
+#[derive(Clone, Debug, Serialize)]
+pub struct ParkedRow {
+    /// Row of the delivery.
+    pub id: i64,
+    /// Sinch's project id.
+    pub project: String,
+    /// Sinch's event id, or the key that stands for it.
+    pub event: String,
+    /// Time of receipt.
+    pub received_at: Time,
+    /// The order, if it is about one.
+    pub order_name: Option<String>,
+    /// Reason why it is parked.
+    pub reason: String,
+    /// Number of times that the delivery came again.
+    pub duplicates: i64,
+}
+
+/// The raw body of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Raw bytes, as received.
+    Kept(Vec<u8>),
+    /// The body was emptied after its retention period.
+    Gone,
+}

@@ -115,9 +115,10 @@ const PER_SECOND_MAX: f64 = 160_000.0;
 
 impl Scope {
     fn new(arguments: &Arguments) -> Scope {
-        let (connections, rounds, millis): (&[usize], _, _) = match arguments.quick {
-            true => (&[1, 64], 3, 1000),
-            false => (&[1, 16, 64, 256], 5, 2000),
+        let (connections, rounds, millis): (&[usize], _, _) = if arguments.quick {
+            (&[1, 64], 3, 1000)
+        } else {
+            (&[1, 16, 64, 256], 5, 2000)
         };
         let mut loads: Vec<Load> = connections
             .iter()

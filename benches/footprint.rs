@@ -255,8 +255,9 @@ fn stop(receiver: Receiver, database: &Path) -> Outcome<()> {
     receiver.stop()?;
     let mut wal = database.as_os_str().to_owned();
     wal.push("-wal");
-    match Path::new(&wal).exists() {
-        true => Err("a WAL is left after a clean end".into()),
-        false => Ok(()),
+    if Path::new(&wal).exists() {
+        Err("a WAL is left after a clean end".into())
+    } else {
+        Ok(())
     }
 }

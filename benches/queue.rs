@@ -369,9 +369,10 @@ async fn ask(api: &Api, lanes: usize, per_second: usize, window: Duration) -> Ou
 }
 
 async fn grown(quick: bool, results: &mut Results) -> Outcome<()> {
-    let (sizes, turns): (&[i64], _) = match quick {
-        true => (&[1000, 100_000], 10),
-        false => (&[1000, 100_000, 1_000_000, 10_000_000], 40),
+    let (sizes, turns): (&[i64], _) = if quick {
+        (&[1000, 100_000], 10)
+    } else {
+        (&[1000, 100_000, 1_000_000, 10_000_000], 40)
     };
     let mut all = Vec::new();
     for &settled in sizes {
@@ -473,9 +474,10 @@ async fn start(rounds: usize, quick: bool, results: &mut Results) -> Outcome<()>
         for _ in 0..=rounds {
             let (receiver, time) = service.start().await?;
             took.push(ms(time));
-            match killed {
-                true => receiver.kill()?,
-                false => receiver.stop()?,
+            if killed {
+                receiver.kill()?;
+            } else {
+                receiver.stop()?;
             }
         }
         let ready_ms = median(took.drain(1..));

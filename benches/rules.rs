@@ -61,9 +61,10 @@ fn main() -> ExitCode {
         cap: worker.backoff_cap,
         attempts_max: worker.attempts_max,
     };
-    let orders = match args.quick {
-        true => args.orders.min(100_000),
-        false => args.orders,
+    let orders = if args.quick {
+        args.orders.min(100_000)
+    } else {
+        args.orders
     };
     let course =
         |make: MakeCourse, orders| make(args.seed, orders, policy.clone(), backoff.clone());

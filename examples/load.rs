@@ -37,19 +37,19 @@ struct Arguments {
     /// Connections at once.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Callbacks a second; without it, as many as are answered.
+    /// Callbacks sent per second; without it, each connection sends the next one after its answer.
     #[arg(long)]
     rate: Option<f64>,
-    /// How long, in seconds.
+    /// Duration of the load, in seconds.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// The most callbacks to send: all are made beforehand.
+    /// Maximum number of callbacks, all of which are made before the first is sent.
     #[arg(long, default_value_t = 200_000)]
     callbacks: usize,
-    /// How many orders they are about.
+    /// Number of orders that the callbacks are about.
     #[arg(long, default_value_t = 1000)]
     orders: usize,
-    /// Send each again until it is answered 200.
+    /// Send each callback again until it is answered 200.
     #[arg(long)]
     retry: bool,
 }
@@ -90,9 +90,10 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     let callbacks = load::callbacks(&subject, arguments.callbacks, &mut rng);
     let plan = Plan {
         rate: arguments.rate,
-        refused: match arguments.retry {
-            true => Refused::AtOnce,
-            false => Refused::Dropped,
+        refused: if arguments.retry {
+            Refused::AtOnce
+        } else {
+            Refused::Dropped
         },
         ..Plan::closed(arguments.connections, Duration::ZERO)
     };

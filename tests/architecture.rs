@@ -1,12 +1,12 @@
-//! The arrows point down: which room may name which, held against the source.
+//! Direction of the dependencies: which module may name which other, checked against the source.
 //!
-//! Not looked at: comments, a file from its `#[cfg(test)] mod tests {` on, and what lies in `tests`. What
-//! tests need is their own affair. Rooms are imported line by line, so `crate::{…}` counts as a fault.
+//! Not checked: comments, a file from its `#[cfg(test)] mod tests {` on, and the files in `tests`. Tests may name what
+//! they need. Modules are imported line by line, so `crate::{…}` counts as a fault.
 
 use std::fs;
 use std::path::Path;
 
-/// Each room, and which others it may name.
+/// Modules, each with the other modules that it may name.
 const ROOMS: [(&str, &str); 15] = [
     ("order", ""),
     ("exposure", ""),
@@ -28,11 +28,11 @@ const ROOMS: [(&str, &str); 15] = [
         "commands",
         "order sinch store metrics clock http worker config telemetry redact simulator app",
     ),
-    // The command line knows only what can be asked of it.
+    // The command line knows the commands alone.
     ("main", "commands"),
 ];
 
-/// Words of the world outside, and the only rooms that may say them.
+/// Names from outside the crate, each with the only modules that may use it.
 const WORDS: [(&str, &str); 6] = [
     ("sqlx", "store"),
     ("axum::", "http simulator"),
@@ -42,7 +42,7 @@ const WORDS: [(&str, &str); 6] = [
     ("Zoned::now", "clock"),
 ];
 
-/// What the pure room has not even heard of.
+/// Names that the pure module, `order`, must not contain.
 const IMPURE: [&str; 6] = [
     "tokio", "Instant", "std::fs", "std::net", "std::env", "fastrand",
 ];
@@ -51,7 +51,7 @@ fn lists(rooms: &str, room: &str) -> bool {
     rooms.split(' ').any(|listed| listed == room)
 }
 
-/// What a file of this room says and must not.
+/// Names that a file of this module contains and must not.
 fn faults(room: &str, text: &str) -> Vec<String> {
     let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
         return vec![format!("{room} is no room that this test knows")];
@@ -79,7 +79,7 @@ fn faults(room: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Looks at every file of a folder; a file or folder of the topmost is a room.
+/// Checks every file of a folder and returns their number. A file or folder of the topmost folder is a module.
 fn look(folder: &Path, room: Option<&str>, found: &mut Vec<String>) -> usize {
     let mut seen = 0;
     for entry in fs::read_dir(folder).expect("the source can be read") {

@@ -1,5 +1,5 @@
-//! The ordering rule against the model of Sinch, in every test run: `cargo bench --bench rules` does the same
-//! at length, and tells the story of an order that went wrong.
+//! The ordering rules against the model of Sinch, in every test run. `cargo bench --bench rules` does the same
+//! at length, and prints the history of an order that went wrong.
 
 use sinch_callbacks::config::Worker;
 use sinch_callbacks::order::{Backoff, Policy};
@@ -7,9 +7,9 @@ use sinch_callbacks::simulator::simulation::{Course, Strategy, Tally};
 
 const SEED: u64 = 20_260_101;
 const ORDERS: u64 = 100_000;
-/// Enough for each control to fail many times.
+/// Number of orders for a control: enough for each to fail many times.
 const CONTROL_ORDERS: u64 = 20_000;
-/// Questions per order, without those that only look after it.
+/// Maximum number of fetches per order, without those that only watched it.
 const FETCHES_MAX: f64 = 3.0;
 
 fn policy() -> (Policy, Backoff) {

@@ -127,9 +127,10 @@ impl Trace {
         for deed in self.deeds.iter().take_while(|deed| deed.began <= at) {
             let image = if deed.is_wal { &mut log } else { &mut file };
             let is_safe = synced[usize::from(deed.is_wal)].is_some_and(|sync| deed.ended <= sync);
-            match is_safe {
-                true => apply(image, &deed.did),
-                false => apply_by_chance(image, &deed.did, rng),
+            if is_safe {
+                apply(image, &deed.did);
+            } else {
+                apply_by_chance(image, &deed.did, rng);
             }
         }
         let database = folder.join("callbacks.db");

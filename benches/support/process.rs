@@ -113,9 +113,10 @@ impl Receiver {
     pub fn stop(mut self) -> Outcome<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let status = self.child.wait()?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(format!("the receiver did not stop well: {status}").into()),
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the receiver did not stop well: {status}").into())
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is genuine is answered 200 after it is on disk, whatever it says; 503 if it cannot get there.
+//! Genuine callbacks: answered 200 once they are on disk, with any content, and 503 if they cannot be stored.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::testkit::{
     folder, until,
 };
 
-/// Counts of callbacks answered 200: new, repeated, conflicting.
+/// Numbers of callbacks answered 200: new, duplicate, conflict.
 async fn accepted(service: &Service) -> [i64; 3] {
     let status = service.status().await;
     ["new", "duplicate", "conflict"].map(|kind| {
@@ -63,7 +63,7 @@ async fn a_repetition_is_counted_and_kept_once() {
     for _ in 0..3 {
         service.tell(body.clone()).await;
     }
-    // Without an id, the bytes themselves tell a repetition.
+    // Without an id, the bytes themselves identify a duplicate.
     let nameless = r#"{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"BLOCKED"}"#;
     for _ in 0..2 {
         service.tell(nameless).await;
@@ -88,7 +88,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     for body in &bodies {
         service.tell(body.clone()).await;
     }
-    // Each of the two is known again by its own bytes.
+    // Each of the two is recognised by its own bytes.
     for body in &bodies {
         service.tell(body.clone()).await;
     }
@@ -110,7 +110,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     .await;
 }
 
-/// Bodies that are genuine and of no use, and what the reason must say.
+/// Genuine bodies of no use, each with the words that the reason must contain.
 fn riddles() -> Vec<(Vec<u8>, &'static str)> {
     let elsewhere = event("e1", "o1", "IN_REVIEW", clock::now()).replace(PROJECT, "another");
     let long = format!(
@@ -284,7 +284,7 @@ async fn while_too_much_waits_nobody_is_asked_for_a_body() {
     };
     let mut waiting = Vec::new();
     until("a refusal that no body was needed for", async || {
-        // One is being written, one waits; more than that there is no room for.
+        // One is being written and one waits; there is no room for more.
         for _ in 0..3 {
             let mut line = Line::open(HOME, service.callbacks).await.ok()?;
             line.send(good(waiting.len()).bytes()).await;

@@ -1,4 +1,4 @@
-//! Copies of the database: made under load, and put back.
+//! Copies of the database: made under load, and restored.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -28,7 +28,7 @@ async fn copy(settings: &Settings, command: &str, file: &Path, option: Option<&s
     .await
 }
 
-/// A place with a configuration of its own.
+/// A folder with a configuration of its own.
 fn place() -> (tempfile::TempDir, Settings) {
     let folder = folder();
     let settings = Settings::new(folder.path()).set_project("api", "off");
@@ -54,7 +54,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     let mode = std::fs::metadata(&file).expect("is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
 
-    // What is there is not replaced unasked, and the database itself never.
+    // An existing file is not replaced without the option, and the database itself never.
     let again = copy(&settings, "backup", &file, None).await;
     assert_eq!(again.code, FAILURE, "{again:?}");
     assert!(again.err.contains("is there already"), "{again:?}");
@@ -66,7 +66,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     }
     let promised = load.stop().await;
     let (elsewhere, other) = place();
-    // Beside a running service that comes first: `--replace` would not help.
+    // Beside a running service, that is the first reason: `--replace` would not help.
     for option in [None, Some("--replace")] {
         let beside = copy(&settings, "restore", &file, option).await;
         assert_eq!(beside.code, HELD, "{beside:?}");
@@ -133,7 +133,7 @@ async fn a_backup_takes_the_place_of_a_file_only() {
             assert!(std::fs::symlink_metadata(&target).is_ok_and(|found| !found.is_file()));
         }
     }
-    // Nor of what another service works on.
+    // Nor does it take the place of a file that another service works on.
     let (_elsewhere, other) = place();
     let service = Service::start(&other).await;
     let held = copy(&settings, "backup", &other.database(), Some("--overwrite")).await;
@@ -141,7 +141,7 @@ async fn a_backup_takes_the_place_of_a_file_only() {
     assert_eq!(service.stop().await.code, OK);
 }
 
-/// Neither needs to know of projects and their secrets.
+/// Neither command needs the projects and their secrets.
 #[tokio::test]
 async fn the_place_of_the_database_is_all_that_is_needed() {
     let (home, settings) = place();
@@ -185,7 +185,7 @@ async fn a_restored_database_counts_as_one_that_was_not_closed() {
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
 }
 
-/// Where a restore was broken off, nothing begins anew, and what it had put aside stays.
+/// After a restore that was broken off, no command starts afresh, and the file that it had put aside stays.
 #[tokio::test]
 async fn what_was_put_aside_is_not_lost_when_a_restore_breaks_off() {
     let (home, settings) = place();
@@ -228,7 +228,7 @@ async fn what_was_put_aside_is_not_lost_when_a_restore_breaks_off() {
     assert_eq!(restored.code, OK, "the control: {restored:?}");
 }
 
-/// The database is replaced in one step.
+/// A restore replaces the database in one step.
 #[tokio::test]
 async fn a_restore_leaves_no_moment_without_a_database() {
     let (home, settings) = place();
@@ -256,7 +256,7 @@ async fn a_restore_leaves_no_moment_without_a_database() {
     aside.close().await;
 }
 
-/// A log that the service did not live to fold in is part of what is copied, put aside or put back.
+/// A log that the service did not live to checkpoint is part of what is copied, put aside or restored.
 #[tokio::test]
 async fn what_is_in_the_log_is_copied_too() {
     let (home, settings) = place();
@@ -336,7 +336,7 @@ async fn what_is_no_good_backup_is_refused() {
     assert!(nothing.err.contains("nothing to copy"), "{nothing:?}");
 }
 
-/// Which file could not be written is named, whether it is the backup or the database, and nothing of it stays.
+/// The message names the file that could not be written, backup or database, and nothing of that file stays.
 #[tokio::test]
 async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
     let disk = match Disk::mount("1m") {
@@ -384,7 +384,7 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
     }
 }
 
-/// A container has a backup as a file of its own, mounted by itself.
+/// A container can have a backup as a file that is mounted by itself.
 #[tokio::test]
 async fn a_backup_may_be_mounted_by_itself() {
     let (home, settings) = place();
@@ -405,7 +405,7 @@ async fn a_backup_may_be_mounted_by_itself() {
     assert_eq!(restored.code, OK, "{restored:?}");
 }
 
-/// Wherever a restore breaks off, the database is the old one or the new one, whole: also where it had a log.
+/// If a restore breaks off at any point, the database is the old one or the new one, complete, even if it had a log.
 #[tokio::test]
 async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
     let seed = fastrand::u64(..);
@@ -439,7 +439,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
             .chain([new.as_os_str(), "--replace".as_ref()]);
         let begun = std::time::Instant::now();
         let process = Process::start(arguments);
-        // The last few come to their end.
+        // The last few run to their end.
         if round < 55 {
             tokio::time::sleep(longest.mul_f64(random.f64())).await;
             process.signal(if random.bool() {
@@ -467,7 +467,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         }
     }
     assert!(olds > 0 && news > 0, "the control: {olds} old, {news} new");
-    // One step was enough, since what was put aside had its log folded in.
+    // One step was enough, since the log of the file put aside had been checkpointed.
     let aside = File::beside(&database, ".replaced");
     assert!(!File::beside(&aside, "-wal").exists());
     let mut aside = File::open(&aside).await;

@@ -1,6 +1,6 @@
-//! A clock that is set while the service runs, and whatever time zone: no decision changes.
+//! A clock that is set while the service runs, and any time zone: no decision changes.
 //!
-//! Sinch's clock, which the simulator goes by, is never touched.
+//! Sinch's clock, which the simulator follows, is never touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use crate::testkit::{PROJECT, Request, Service, Settings, event, folder, id, lif
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
-/// Plays a course of events and answers with each rule in it that goes by time, and calls `between` half-way.
-/// Returns everything that was decided, without the moments and without what goes by how fast the machine is.
+/// Plays a course of events and answers with each rule in it that depends on time, and calls `between` half-way.
+/// Returns every decision, without the moments and without what depends on the speed of the machine.
 async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> Vec<String> {
     let history = [(0, Created), (1, InReview), (2, Completed)];
     let lives = [
@@ -29,11 +29,11 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     let service = Service::start(&settings).await;
     let at = |millis| simulator.started_at().plus(Duration::from_millis(millis));
 
-    // Told of and confirmed before; moves on, and fails once, after.
+    // Announced and confirmed before `between`; moves on, and fails once, after it.
     push(&simulator, "o1", says("IN_REVIEW", 1));
     service.tell(event("e1", "o1", "IN_REVIEW", at(1))).await;
     service.settles("o1", "IN_REVIEW").await;
-    // Watched before, with its next look a minute ahead: which stays so.
+    // Watched before `between`, with its next fetch a minute ahead, which stays so.
     let path = format!("/api/v1/orders/{PROJECT}/o2");
     let watched = service.ask_with(&Request::new("PUT", &path)).await;
     assert_eq!(watched.status, 201, "{watched:?}");
@@ -45,7 +45,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     push(&simulator, "o1", Reply::Missing);
     service.tell(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
-    // Late, and long superseded; then one that is first heard of only now, at first too young to be there.
+    // Late, and long superseded; then an order that is announced only now, at first too young to be found.
     service.tell(event("e3", "o1", "IN_REVIEW", at(1))).await;
     service
         .order_when("o1", "nothing open", |order| {
@@ -86,14 +86,14 @@ fn moment(value: &Value) -> Option<Time> {
     Some(at.into())
 }
 
-/// How far ahead the next question about an order was put.
+/// Time from the last fetch of an order to its next one.
 fn ahead(order: &Value) -> Option<Duration> {
     let (fetch_at, fetched_at) = (moment(&order["fetch_at"])?, moment(&order["fetched_at"])?);
     Some(fetch_at.since(fetched_at))
 }
 
-/// What was decided about an order, and how many hours ahead its next question was put: zones differ by no less than a
-/// quarter of an hour, and all that are tried by many.
+/// Decisions about an order, and the hours until its next fetch: time zones differ by at least a quarter of an hour,
+/// and all that are tried here by many.
 fn decided_of(order: &Value) -> Vec<String> {
     let name = order["order"].as_str().unwrap_or_default();
     let rows = |list: &str, columns: &[&str]| -> Vec<String> {
@@ -105,16 +105,16 @@ fn decided_of(order: &Value) -> Vec<String> {
         .collect()
     };
     let mut decided = rows("deliveries", &["event", "phase", "decision"]);
-    // How often it was asked without news, the scheduler decides.
-    let answers = rows("fetches", &["state", "outcome"]).into_iter();
-    decided.extend(answers.filter(|row| !row.contains("Sinch still shows")));
+    // The scheduler decides how many fetches there are that show no change.
+    let fetches = rows("fetches", &["state", "outcome"]).into_iter();
+    decided.extend(fetches.filter(|row| !row.contains("Sinch still shows")));
     decided.extend(rows(
         "transitions",
         &["from_state", "to_state", "confirmed", "cause"],
     ));
     let hours = ahead(order).map(|ahead| (ahead.as_secs() + 1800) / 3600);
     decided.push(format!("{name}: {}, next in {hours:?} h", order["state"]));
-    // Received when it was received, whatever the system's clock says.
+    // The time of receipt is the true one, whatever the system's clock says.
     for delivery in order["deliveries"].as_array().into_iter().flatten() {
         let received_at = moment(&delivery["received_at"]).expect("a time");
         let now = clock::now();
@@ -127,9 +127,12 @@ fn decided_of(order: &Value) -> Vec<String> {
 
 fn without_moments(line: &str) -> String {
     let words = line.split(' ');
-    let words = words.map(|word| match word.starts_with("20") && word.contains('T') {
-        true => "(a moment)",
-        false => word,
+    let words = words.map(|word| {
+        if word.starts_with("20") && word.contains('T') {
+            "(a moment)"
+        } else {
+            word
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -159,7 +162,7 @@ async fn no_time_zone_changes_a_decision() {
     }
 }
 
-/// The library that lies about the time of day to a program; made for many threads.
+/// Path of the library that gives a program a false time of day, in its build for many threads.
 fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -168,7 +171,7 @@ fn faketime() -> PathBuf {
         .expect("libfaketime is needed: install the package faketime")
 }
 
-/// A service whose clock goes by a file.
+/// Settings of a service whose clock follows a file.
 fn with_clock(settings: Settings, offset: &Path) -> Settings {
     set(offset, 0);
     settings
@@ -180,7 +183,7 @@ fn with_clock(settings: Settings, offset: &Path) -> Settings {
 }
 
 fn set(offset: &Path, secs: i64) {
-    // At once and whole: the service reads it all the time.
+    // Replaced in one step, since the service reads the file all the time.
     let next = offset.with_extension("next");
     fs::write(&next, format!("{secs:+}\n")).expect("writes");
     fs::rename(next, offset).expect("renames");
@@ -204,7 +207,7 @@ async fn a_clock_that_is_set_changes_no_decision() {
         let settings = with_clock(Settings::new(folder.path()), &offset);
         let decided = decisions(settings, async |service| {
             set(&offset, secs);
-            // That it is noticed proves that the library does what it is to do.
+            // The service notices the change, which proves that the library works.
             is_set(service, secs).await;
         })
         .await;

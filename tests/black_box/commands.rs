@@ -1,4 +1,4 @@
-//! What the commands need, and what they tell.
+//! Needs and output of the commands.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,7 +13,7 @@ async fn with(environment: &[(&'static str, String)], arguments: &[&str]) -> End
     Process::start_in(environment, arguments).ended().await
 }
 
-/// Whoever may ask the service need not be able to read its secrets: under systemd they are the service's alone.
+/// A user who may call the service need not be able to read its secrets: under systemd the service alone can.
 #[tokio::test]
 async fn asking_the_service_takes_its_address_and_the_token_alone() {
     let folder = folder();
@@ -40,7 +40,7 @@ async fn asking_the_service_takes_its_address_and_the_token_alone() {
         "SINCH_CALLBACKS_PROJECTS__0__SECRETS_FILE",
         "/nowhere/secrets".to_owned(),
     );
-    // No token is needed for the health check.
+    // The health check needs no token.
     for environment in [
         vec![address.clone()],
         vec![named.clone()],
@@ -64,9 +64,9 @@ async fn asking_the_service_takes_its_address_and_the_token_alone() {
     ] {
         let ended = with(&environment, &["watch", "o1", "o2"]).await;
         assert_eq!(ended.code, Some(0), "{environment:?}: {ended:?}");
-        let told: Value = serde_json::from_str(&ended.out).expect("JSON");
-        assert_eq!(told["orders"], 2, "{told}");
-        assert_eq!(told["first"], json!(["o1", "o2"]), "{told}");
+        let output: Value = serde_json::from_str(&ended.out).expect("JSON");
+        assert_eq!(output["orders"], 2, "{output}");
+        assert_eq!(output["first"], json!(["o1", "o2"]), "{output}");
     }
     let ended = with(&[address], &["watch", "o1"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -91,8 +91,11 @@ async fn watch_names_the_argument_that_is_no_order() {
     ] {
         let ended = with(&address, &["watch", "o1", order]).await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
-        let told = &ended.err;
-        assert!(told.contains(words) && !told.contains("line 1"), "{told}");
+        let error = &ended.err;
+        assert!(
+            error.contains(words) && !error.contains("line 1"),
+            "{error}"
+        );
     }
     let ended = with(&address, &["watch", "--project", "a/b", "o1"]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -104,7 +107,7 @@ async fn watch_names_the_argument_that_is_no_order() {
         "{ended:?}"
     );
 
-    // A list comes from a file, so that its lines are what is named, and its heading is told.
+    // A list comes from a file, so the messages name its lines, and the output names its header.
     let list = folder.path().join("orders.csv");
     let path = list.display().to_string();
     let watch = [
@@ -116,9 +119,9 @@ async fn watch_names_the_argument_that_is_no_order() {
     ];
     std::fs::write(&list, "id_number_order;made\no1;x\no2;y\n").expect("written");
     let ended = with(&address, &watch).await;
-    let told: Value = serde_json::from_str(&ended.out).expect("JSON");
-    assert_eq!(told["header"], "id_number_order", "{told}");
-    assert_eq!(told["first"], json!(["o1", "o2"]), "{told}");
+    let output: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(output["header"], "id_number_order", "{output}");
+    assert_eq!(output["first"], json!(["o1", "o2"]), "{output}");
     std::fs::write(&list, "o1\n# o2\n").expect("written");
     let ended = with(&address, &watch).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -143,7 +146,7 @@ async fn what_is_unwise_is_told_by_check_and_in_the_log() {
         .set_project("key_secret_file", secret.display().to_string())
         .set("sinch.api_url", "http://127.0.0.1:9/v1");
     let config = settings.write();
-    let told = [
+    let expected = [
         "projects[0].secrets[0] = (hidden): begins with a quotation mark",
         "projects[0].secrets[0] = (hidden): holds a blank and #",
         "every user of this machine can read it",
@@ -156,20 +159,20 @@ async fn what_is_unwise_is_told_by_check_and_in_the_log() {
     let log = until("the warnings", async || {
         let said = service.said();
         let lines: Vec<String> = said.lines().filter(warnings).map(str::to_owned).collect();
-        (lines.len() >= told.len()).then_some(lines)
+        (lines.len() >= expected.len()).then_some(lines)
     })
     .await;
-    for told in told {
-        let line = ended.out.lines().find(|line| line.contains(told));
+    for warning in expected {
+        let line = ended.out.lines().find(|line| line.contains(warning));
         assert!(
             line.is_some_and(|line| line.starts_with("unwise")),
-            "{told}: {}",
+            "{warning}: {}",
             ended.out
         );
-        let escaped = told.replace('"', "\\\"");
+        let escaped = warning.replace('"', "\\\"");
         assert!(
             log.iter().any(|line| line.contains(&escaped)),
-            "{told}: {log:#?}"
+            "{warning}: {log:#?}"
         );
     }
     assert!(!ended.out.contains("marker") && !log.concat().contains("marker"));

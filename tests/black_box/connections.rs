@@ -1,4 +1,4 @@
-//! Nobody can hold a connection for nothing, or keep others from being served.
+//! Connections: no caller can hold one for nothing, or keep others from being served.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use crate::testkit::{
     folder, until,
 };
 
-/// The time-out that a test is about.
+/// Time-out that a test is about.
 const LIMIT: Duration = Duration::from_secs(2);
-/// All others: no test outlasts them, however busy the machine is.
+/// Every other time-out, in seconds: no test outlasts it, however busy the machine is.
 const NEVER_SECS: u32 = 600;
 
 const HEADER_TIMEOUT: &str = "callbacks.header_timeout_secs";
 const BODY_TIMEOUT: &str = "callbacks.body_timeout_secs";
 const IDLE_TIMEOUT: &str = "callbacks.idle_timeout_secs";
 
-/// With one short time-out at most.
+/// Settings with one short time-out at most.
 fn settings(folder: &tempfile::TempDir, short: Option<&str>) -> Settings {
     [HEADER_TIMEOUT, BODY_TIMEOUT, IDLE_TIMEOUT]
         .into_iter()
@@ -40,7 +40,7 @@ async fn open(service: &Service) -> Line {
     Line::open(HOME, service.callbacks).await.expect("connects")
 }
 
-/// Cut off, but not before its time.
+/// Asserts that the connection is cut off, but not before its time.
 async fn assert_cut_off(line: &mut Line, since: Instant, what: &str) {
     assert!(line.hangs_up_within(PATIENCE).await, "{what}");
     assert!(since.elapsed() > LIMIT / 2, "{what}: {:?}", since.elapsed());
@@ -72,7 +72,7 @@ async fn headers_that_trickle_are_cut_off() {
     line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
         .await;
     let mut n = 0;
-    // Each header line comes well within the limit; all of them never do.
+    // Each header line comes well within the limit; the whole head never does.
     while !line.hangs_up_within(LIMIT / 7).await {
         assert!(since.elapsed() < PATIENCE, "{n} headers were waited for");
         n += 1;
@@ -99,7 +99,7 @@ async fn a_body_that_trickles_is_cut_off() {
     assert!(line.hangs_up_within(PATIENCE).await);
     assert_eq!(service.refused("body").await, 1);
 
-    // One that breaks off is nobody's to answer, and is not taken either.
+    // A body that breaks off has no caller left to answer, and is not accepted either.
     let mut line = open(&service).await;
     line.send(good("e2").head()).await;
     line.send("{").await;
@@ -140,7 +140,7 @@ async fn no_more_connections_than_allowed() {
     let mut taken = Vec::new();
     for n in 0..MAX {
         let mut line = open(&service).await;
-        // The answer shows that it is among those that are served.
+        // The answer shows that the connection is among those that are served.
         line.send(good(&format!("e{n}")).bytes()).await;
         assert_eq!(line.answer().await.expect("an answer").status, 200);
         taken.push(line);
@@ -218,11 +218,11 @@ async fn running_out_of_open_files_is_told_and_passes() {
     let mut waiting = open(&service).await;
     waiting.send(good("e2").bytes()).await;
     until("the log's line", async || {
-        let told = |line: &String| line.contains("ERROR") && line.contains("has to wait");
-        service.lines().iter().any(told).then_some(())
+        let reports = |line: &String| line.contains("ERROR") && line.contains("has to wait");
+        service.lines().iter().any(reports).then_some(())
     })
     .await;
-    // Who is connected is served, and who waits is served as soon as it can be.
+    // A connected caller is served, and a waiting one as soon as possible.
     kept.send(good("e3").bytes()).await;
     assert_eq!(kept.answer().await.expect("an answer").status, 200);
     service.limit_files(1000);

@@ -19,7 +19,7 @@ async fn the_demo_ends_in_agreement() {
         let last = ended.out.lines().last().unwrap_or_default();
         assert_eq!(last, "40 of 40 orders agree with Sinch", "seed {seed}");
         assert_eq!(ended.err, "", "seed {seed}");
-        // What no terminal shows is wrapped for a usual one.
+        // Output that goes to no terminal is wrapped for a usual one.
         let long = ended.out.lines().find(|line| line.chars().count() > 80);
         assert_eq!(long, None, "seed {seed}");
     });

@@ -1,4 +1,4 @@
-//! A disk that fills: what comes in is refused, nothing acknowledged is lost, and it goes on by itself.
+//! A disk that fills: callbacks are refused, nothing acknowledged is lost, and the service recovers by itself.
 
 use serde_json::Value;
 use sinch_callbacks::clock;
@@ -11,19 +11,19 @@ use crate::testkit::{
     not_tried, play, until,
 };
 
-/// A callback of its own, whatever becomes of it.
+/// Sends a callback with an event id of its own, and returns the answer, good or bad.
 async fn knock(service: &Service, name: &str) -> Answer {
     let body = event(name, "o1", "IN_REVIEW", clock::now());
     service.send(&Request::signed(PATH, SECRET, body)).await
 }
 
-/// Lines of the log that say so.
+/// Number of lines of the log that contain these words.
 fn count(log: &str, words: &str) -> usize {
     log.lines().filter(|line| line.contains(words)).count()
 }
 
-/// Callbacks fill a disk of 4 MB until they are refused, and `/readyz` says why in these words; then the
-/// disk grows.
+/// Fills a disk of 4 MB with callbacks until they are refused and `/readyz` says why in these words, then enlarges
+/// the disk.
 async fn fill(free_min_bytes: u64, words: &str) {
     let disk = match Disk::mount("4m") {
         Ok(disk) => disk,
@@ -34,7 +34,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
             return;
         }
     };
-    // The configuration lies elsewhere: it would be in the way of nothing, but nor is it part of this.
+    // The configuration is elsewhere: it would not disturb the test, but it is no part of it.
     let home = folder();
     let database = disk.path().join("service.db");
     let settings = Settings::new(home.path())
@@ -111,7 +111,7 @@ async fn on_a_full_disk_callbacks_are_refused() {
     fill(0, "the disk is full").await;
 }
 
-/// What can be tried wherever nothing can be mounted: no disk has so much space.
+/// The part that needs no mount: the service wants more free space than any disk has.
 #[tokio::test]
 async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let folder = folder();
@@ -137,8 +137,8 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let why = status["little_space"].as_str().expect("a sentence");
     assert!(why.starts_with("little space"), "{why}");
     let before = service.order("o1").await["attempts"].as_i64();
-    let ask = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/fetch"));
-    assert_eq!(service.ask_with(&ask).await.status, 202);
+    let fetch = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/fetch"));
+    assert_eq!(service.ask_with(&fetch).await.status, 202);
     service
         .order_when("o1", "asked about", |o| o["attempts"].as_i64() > before)
         .await;

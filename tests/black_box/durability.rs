@@ -1,4 +1,4 @@
-//! What was answered 200 is on disk, however the program ends; and what is stopped, stops in order.
+//! Durability: every event that was answered 200 is on disk, however the program ends, and a stop is orderly.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::testkit::{
 /// Every event that was answered 200, with its bytes.
 pub type Acknowledged = BTreeMap<String, Vec<u8>>;
 
-/// What was promised and is not there: the comparison on which these tests stand.
+/// Promised events that are missing or changed: the comparison on which these tests stand.
 pub fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     acknowledged
         .iter()
@@ -27,7 +27,7 @@ pub fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> 
         .collect()
 }
 
-/// A few callers who send events one after the other, and note which of them were answered 200.
+/// A few callers that send events one after the other, and note which of them were answered 200.
 pub struct Load {
     acknowledged: Arc<Mutex<Acknowledged>>,
     callers: JoinSet<()>,
@@ -64,7 +64,7 @@ impl Load {
             .len()
     }
 
-    /// What it was promised so far.
+    /// Events that were answered 200 so far.
     pub fn promised(&self) -> Acknowledged {
         self.acknowledged
             .lock()
@@ -72,17 +72,17 @@ impl Load {
             .clone()
     }
 
-    /// Ends it; what it was promised.
+    /// Stops the callers, and returns the events that were answered 200.
     pub async fn stop(mut self) -> Acknowledged {
         self.callers.shutdown().await;
         self.promised()
     }
 }
 
-/// Whether an event is answered 200. The service may be gone at any moment.
+/// Sends an event and returns `true` if it is answered 200. The service may be gone at any moment.
 async fn is_taken(to: std::net::SocketAddr, body: &str) -> bool {
     let Ok(mut line) = Line::open(HOME, to).await else {
-        // Nobody listens. Without a pause this would only heat the machine.
+        // Nothing listens. Without a pause this would only heat the machine.
         tokio::time::sleep(Duration::from_millis(5)).await;
         return false;
     };
@@ -102,7 +102,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     const KILLS: usize = 5;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
-    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     let folder = folder();
     let script = Script {
         project: id(PROJECT),
@@ -117,8 +117,8 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     let callbacks = watch::Sender::new(service.callbacks);
     let load = Load::start(&callbacks, 4);
     for _ in 0..KILLS {
-        // The moment is a count of promises, not a time: the load is surely under way.
-        let enough = load.count() + chance.usize(50..250);
+        // The moment is a number of promises, not a time: the load is surely running.
+        let enough = load.count() + random.usize(50..250);
         until("some promises", async || {
             (load.count() >= enough).then_some(())
         })
@@ -142,7 +142,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     assert!(lost_events.is_empty(), "seed {seed}: {lost_events:?}");
     assert!(file.is_intact().await);
 
-    // The control: were something lost or changed, the comparison would say what.
+    // The control: if something were lost or changed, the comparison would name it.
     let victims: Vec<&String> = promised.keys().take(2).collect();
     file.execute(&format!(
         "DELETE FROM deliveries WHERE event = '{}'",
@@ -168,8 +168,8 @@ async fn a_restart_keeps_everything() {
     let now = clock::now();
     service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
     service.tell("no JSON").await;
-    let look = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "processed";
-    let before = service.order_when("o1", "looked at", look).await;
+    let is_processed = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "processed";
+    let before = service.order_when("o1", "looked at", is_processed).await;
     assert_eq!(service.stop().await.code, Some(0));
 
     let service = Service::start(&settings).await;
@@ -178,7 +178,7 @@ async fn a_restart_keeps_everything() {
         assert_eq!(after[column], before[column], "{column}");
     }
     assert_eq!(service.list("/api/v1/parked").await.len(), 1);
-    // It still knows what came before.
+    // The service still knows the earlier event.
     service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
     assert_eq!(service.order("o1").await["deliveries"][0]["duplicates"], 1);
 }
@@ -192,15 +192,15 @@ async fn told_to_stop_it_answers_what_is_in_flight_and_leaves_one_file() {
         .tell(event("before", "o1", "IN_REVIEW", clock::now()))
         .await;
 
-    // Half a callback, and half a question for readiness.
+    // Half a callback, and half a readiness request.
     let body = event("in-flight", "o1", "COMPLETED", clock::now());
     let request = Request::signed(PATH, SECRET, body.clone());
     let mut callback = Line::open(HOME, service.callbacks).await.expect("connects");
     callback.send(request.head()).await;
     callback.send(&body[..10]).await;
-    let mut question = Line::open(HOME, service.operators).await.expect("connects");
-    question.send("GET /readyz HTTP/1.1\r\n").await;
-    // An answer on a line opened later shows that those before have been met.
+    let mut readiness = Line::open(HOME, service.operators).await.expect("connects");
+    readiness.send("GET /readyz HTTP/1.1\r\n").await;
+    // An answer on a connection opened later shows that the earlier ones have been accepted.
     assert_eq!(service.ask("/readyz").await.status, 200);
     service
         .tell(event("after", "o1", "IN_REVIEW", clock::now()))
@@ -212,8 +212,8 @@ async fn told_to_stop_it_answers_what_is_in_flight_and_leaves_one_file() {
         service.lines().iter().any(stopping).then_some(())
     })
     .await;
-    question.send("Host: localhost\r\n\r\n").await;
-    let ready = question.answer().await.expect("an answer while draining");
+    readiness.send("Host: localhost\r\n\r\n").await;
+    let ready = readiness.answer().await.expect("an answer while draining");
     ready.assert_refusal(503, "/readyz while draining");
     assert!(
         ready.json()["detail"]
@@ -248,13 +248,13 @@ async fn it_stops_within_its_grace_though_sinch_hangs() {
     service
         .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
-    // A caller who never finishes does not hold it up either.
+    // A caller that never finishes does not hold up the stop either.
     let mut idler = Line::open(HOME, service.callbacks).await.expect("connects");
     idler.send("POST /callbacks HTTP/1.1\r\n").await;
     service
         .order_when("o1", "asked about", |o| o["attempts"] == 1)
         .await;
-    // Both would last for longer than the test waits for the end.
+    // The fetch and the caller would both last for longer than the test waits for the end.
     let ended = service.stop().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }

@@ -11,26 +11,26 @@ use crate::testkit::{
     until,
 };
 
-/// The longest body that these services take.
+/// Maximum length of a body that these services accept, in bytes.
 const BODY_MAX: usize = 1000;
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// How a request comes.
+/// Way in which a request arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// Head and body in one packet.
     Together,
-    /// The body a little later.
+    /// The body a little later than the head.
     Later,
     /// A body larger than the limit and than what the system buffers, in one go.
     Large,
-    /// In chunks, a little later.
+    /// A body in chunks, a little later than the head.
     Chunked,
-    /// In chunks, more than the limit.
+    /// A body in chunks, larger than the limit.
     LargeChunked,
-    /// A peer that sends its body when it is told to go on, or never.
+    /// A peer that sends its body after `100 Continue`, or never.
     Expect,
-    /// A peer that asks whether to go on and does not wait.
+    /// A peer that expects `100 Continue` and does not wait for it.
     ExpectAnyway,
 }
 
@@ -44,7 +44,7 @@ const SHAPES: [Shape; 7] = [
     Shape::ExpectAnyway,
 ];
 
-/// A request that is refused, for any body.
+/// Function that makes a request which is refused with any body.
 type Make = fn(Vec<u8>) -> Request;
 
 fn good() -> Request {
@@ -70,7 +70,7 @@ fn chunks(body: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// Sends a request in a shape, and reads its answer.
+/// Sends a request in one of the shapes, and reads its answer.
 async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
     let body = match shape {
         Shape::Large | Shape::LargeChunked => vec![b' '; 9_000_000],
@@ -110,7 +110,7 @@ async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
     line.answer().await.expect("the answer can be read")
 }
 
-/// Either the next request is served, or the answer said that the connection closes, and it does.
+/// Asserts that the next request is served, or that the answer said that the connection closes, and it does.
 async fn assert_settled(line: &mut Line, answer: &Answer, next: &Request, served: u16, what: &str) {
     if answer.header("connection") == Some("close") {
         assert!(line.hangs_up_within(PATIENCE).await, "{what}: {answer:?}");
@@ -191,7 +191,7 @@ async fn so_do_bodies_that_break_or_never_come() {
 async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
     let folder = folder();
     let service = Service::start(&settings(&folder)).await;
-    // On a busy machine the time for that can run out between two pieces, so it is tried until it succeeds.
+    // On a busy machine the time for that can run out between two pieces, so the test tries until it succeeds.
     until("a peer that can send all of its body", async || {
         let mut line = Line::open(HOME, service.callbacks).await.ok()?;
         let request = Request::post(PATH, "").header("Content-Length", "300000");

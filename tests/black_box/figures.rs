@@ -1,4 +1,4 @@
-//! `/status` and `/metrics` tell the same, and the documents name nothing that is not there.
+//! Figures: `/status` and `/metrics` agree, and the documents name no metric that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::testkit::{
     PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within,
 };
 
-/// What `/metrics` says: each sample by its name, with its label's value behind a slash.
+/// Samples of `/metrics`, each by its name, with its label's value after a slash.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let text = String::from_utf8(service.ask("/metrics").await.body).expect("is text");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
@@ -83,7 +83,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
 fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, value: &Value) {
     let stem = |ending: &str| key.strip_suffix(ending).unwrap_or(key).to_owned();
     let (name, number) = match value {
-        // Nobody knows, so `/metrics` may leave it out.
+        // The value is unknown, so `/metrics` may leave it out.
         Value::Null => return,
         Value::Object(tally) => (format!("{key}_total"), tally["count"].as_f64()),
         Value::Bool(flag) => (key.to_owned(), Some(u8::from(*flag).into())),
@@ -139,19 +139,19 @@ async fn status_and_metrics_tell_the_same() {
         let before = figures(&service.status().await);
         let metrics = metrics(&service).await;
         let after = figures(&service.status().await);
-        let told =
+        let names_of =
             |names: &BTreeMap<String, Option<f64>>| names.keys().cloned().collect::<BTreeSet<_>>();
-        if told(&before) != told(&after) {
+        if names_of(&before) != names_of(&after) {
             return None;
         }
-        // Something may move to and fro between the two, so one disagreement proves nothing.
+        // A value may change and change back between the requests, so one disagreement proves nothing.
         let differs = before.iter().find(|(name, number)| {
             let there = metrics.get(*name);
             let moves = number.is_none() || **number != after[*name];
             there.is_none() || (!moves && there != number.as_ref())
         });
         let unannounced = metrics.keys().find(|name| {
-            // The age of nothing is zero there.
+            // An age without anything to measure is zero in `/metrics`.
             let of_nothing = name.ends_with("_age_seconds") && metrics[*name] == 0.0;
             !name.starts_with("build_info") && !before.contains_key(*name) && !of_nothing
         });

@@ -1,4 +1,4 @@
-//! Which database files are worked on, and which are left alone.
+//! Database files that the service works on, and those that it leaves alone.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
@@ -11,26 +11,25 @@ use crate::testkit::{
     folder, not_tried, run, until,
 };
 
-/// The exit code of a start that failed for want of a usable file.
+/// Exit code of a start that failed for want of a usable file.
 const UNUSABLE: Option<i32> = Some(1);
-/// … because another instance has it.
+/// Exit code of a start that failed because another instance has the file.
 const HELD: Option<i32> = Some(75);
-/// … because the configuration names none.
+/// Exit code of a start that failed because the configuration names no file.
 const CONFIG: Option<i32> = Some(78);
 
-/// `serve` and `check` both refuse, with this code and these words, and leave the folder as it is.
+/// Asserts that `serve` and `check` both refuse, with this code and these words, and leave the folder as it is.
 async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     let config = settings.write();
     let folder = config.parent().expect("the file is in a folder");
     let before = contents(folder);
     for command in ["serve", "check"] {
         let arguments = ["--config".as_ref(), config.as_os_str(), command.as_ref()];
-        let process = match may_do_all() {
-            true => {
-                give_away(folder);
-                Process::start_as(NOBODY, arguments)
-            }
-            false => Process::start(arguments),
+        let process = if may_do_all() {
+            give_away(folder);
+            Process::start_as(NOBODY, arguments)
+        } else {
+            Process::start(arguments)
         };
         let ended = process.ended().await;
         assert_eq!(ended.code, code, "{ended:?}");
@@ -44,14 +43,14 @@ async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     }
 }
 
-/// A user that no file's mode lets in by itself.
+/// Id of a user that no file's mode lets in by itself.
 const NOBODY: u32 = 65532;
 
 fn may_do_all() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Gives a folder and all that is in it to [`NOBODY`].
+/// Gives a folder and all that is in it to that user.
 fn give_away(folder: &Path) {
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let inside = entries.map(|entry| entry.expect("an entry").path());
@@ -65,7 +64,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, mode).expect("a mode can be set");
 }
 
-/// All files, with their bytes.
+/// Paths of all files in a folder, with their bytes.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let mut files: Vec<(String, Vec<u8>)> = entries
@@ -79,7 +78,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Places in which there can be no database. Whoever checks them before a start must be told the same as by the start.
+/// Places in which there can be no database: `check` before a start must say the same as the start.
 #[tokio::test]
 async fn an_unfit_place_is_named_by_check_and_start_alike() {
     let at = |folder: &Path, path: &str| Settings::new(folder).set("database.path", path);
@@ -94,7 +93,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
         let folder = folder();
         assert_refused(&at(folder.path(), path), code, words).await;
     }
-    // Each file in turn that the service's user may not write to: it is that one that is named.
+    // Each of these files in turn is closed to the service's user for writing: the message must name it.
     for (suffix, mode) in [
         ("", 0o400),
         ("-wal", 0o400),
@@ -133,7 +132,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
     set_mode(place.path(), 0o700);
 }
 
-/// A file that was mounted has its log elsewhere than under its other name.
+/// The log of a mounted file is elsewhere than under the file's other name.
 #[tokio::test]
 async fn a_file_that_is_mounted_by_itself_is_refused() {
     let folder = folder();
@@ -153,7 +152,7 @@ async fn a_file_that_is_mounted_by_itself_is_refused() {
     drop(mount);
 }
 
-/// Nothing is opened before everything else is known to be good.
+/// The start opens nothing before everything else is known to be good.
 #[tokio::test]
 async fn a_start_that_fails_leaves_no_trace() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -176,7 +175,7 @@ async fn a_start_that_fails_leaves_no_trace() {
     assert_eq!(clean, 1, "the next start asks about nothing anew");
 }
 
-/// Where the system itself ends the process, since SQLite has the file in its memory.
+/// The system itself ends the process here, since SQLite has the file in its memory.
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
     for bytes in [0, 4096] {
@@ -231,7 +230,7 @@ async fn two_services_do_not_share_a_file() {
     let folder = folder();
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
-    // By another name, and also where somebody has taken the lock for one that was left over.
+    // By another name, and also after an operator took the lock file for a leftover and removed it.
     let link = folder.path().join("link.db");
     symlink(settings.database(), &link).expect("can be linked");
     let linked = settings
@@ -251,7 +250,7 @@ async fn two_services_do_not_share_a_file() {
     service
         .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
-    // The lock is the process's: nothing must be cleaned up after a crash.
+    // The lock is the process's, so nothing must be cleaned up after a crash.
     service.kill().await;
     Service::start(&settings).await;
 }
@@ -271,7 +270,7 @@ async fn a_log_without_its_database_is_not_thrown_away() {
     std::fs::rename(settings.database(), &aside).expect("the database can be moved");
     assert_refused(&settings, UNUSABLE, "restore the database file").await;
 
-    // As the words say: with the file back in its place, all is there.
+    // As the message says: with the file back in its place, all is there.
     std::fs::rename(&aside, settings.database()).expect("the database can be moved back");
     let service = Service::start(&settings).await;
     assert_eq!(
@@ -359,7 +358,7 @@ async fn a_check_of_a_good_place_creates_nothing() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert_eq!(contents(folder.path()), before);
 
-    // Beside a running service, what that one has is left out, and the rest is checked.
+    // Beside a running service, `check` leaves out what that service holds, and checks the rest.
     let service = Service::start(&settings).await;
     let there = settings
         .clone()
@@ -387,7 +386,7 @@ async fn a_check_of_a_good_place_creates_nothing() {
     .await;
 }
 
-/// Every callback would be refused, though the disk takes writes.
+/// The service would refuse every callback, though the disk takes writes.
 #[tokio::test]
 async fn a_project_that_another_program_removed_makes_the_service_unready() {
     let folder = folder();

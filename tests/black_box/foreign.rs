@@ -1,10 +1,10 @@
-//! What is no request is counted, and named with its cure.
+//! Input that is no HTTP request: it is counted, and named in the log with its cure.
 
 use sinch_callbacks::clock;
 
 use crate::testkit::{HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until};
 
-/// What comes, what is answered (`None`: nothing), and what the log must say.
+/// Such input by name and bytes, the status of the answer (`None`: no answer) and the words that the log must contain.
 fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
     let with = |headers: String| format!("POST /callbacks HTTP/1.1\r\n{headers}\r\n").into_bytes();
     let many = (0..101).map(|n| format!("X-{n}: x\r\n")).collect();
@@ -92,7 +92,7 @@ async fn what_is_no_request_is_counted_and_named_with_its_cure() {
                 }
                 None => drop(line),
             }
-            // The line may be one of those that a flood is spared, so it is provoked until it comes.
+            // The line may be one of those that the log leaves out in a flood, so it is provoked until it comes.
             let lines = service.lines();
             let mut lines = lines.iter().rev();
             lines
@@ -137,6 +137,6 @@ async fn heads_have_a_limit_and_bodies_another() {
         .collect();
     let list = Request::post("/api/v1/orders/black-box-project", list);
     assert_eq!(service.ask_with(&list).await.status, 200);
-    let asked = Request::new("GET", "/livez").header("X", &"x".repeat(17_000));
-    assert_eq!(service.ask_with(&asked).await.status, 431);
+    let request = Request::new("GET", "/livez").header("X", &"x".repeat(17_000));
+    assert_eq!(service.ask_with(&request).await.status, 431);
 }

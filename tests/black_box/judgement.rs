@@ -1,4 +1,4 @@
-//! Refusals: what for, in which order, and that nothing is left behind.
+//! Refusals: their reasons, the order of the checks, and that nothing is left behind.
 
 use std::time::SystemTime;
 
@@ -10,10 +10,10 @@ use crate::testkit::{
     Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder,
 };
 
-/// The longest body that these services take.
+/// Maximum length of a body that these services accept, in bytes.
 const BODY_MAX: usize = 1000;
 
-/// With time-outs that no test waits for: what is answered is answered at once.
+/// Settings with time-outs that no test waits for: each answer here comes at once.
 fn settings(folder: &tempfile::TempDir) -> Settings {
     Settings::new(folder.path())
         .set("callbacks.body_max_bytes", BODY_MAX)
@@ -29,7 +29,7 @@ fn good() -> Request {
     Request::signed(PATH, SECRET, body())
 }
 
-/// Sends only the head, with this length told; the answer must not wait for the rest.
+/// Sends only the head, which declares the length; the answer must not wait for the rest.
 async fn declared(service: &Service, request: &Request) -> Answer {
     let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
     line.send(request.head()).await;
@@ -115,7 +115,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What Sinch's Compliance API would send under the same name.
+/// Signature that Sinch's Compliance API would send under the same name.
 fn sha256(body: &str) -> String {
     let mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes());
     let mut mac = mac.expect("HMAC takes a key of any length");
@@ -228,7 +228,7 @@ async fn a_body_over_the_limit_is_a_413() {
     assert_eq!(service.refused("size").await, 3);
     assert_nothing_stored(&settings).await;
 
-    // The limit itself is allowed. Blanks are no JSON, so they are parked; but they are taken.
+    // The limit itself is allowed. Blanks are no JSON, so they are parked, but they are accepted.
     let full = Request::signed(PATH, SECRET, vec![b'\n'; BODY_MAX]);
     assert_eq!(service.send(&full).await.status, 200);
     assert_eq!(service.send(&chunked(BODY_MAX)).await.status, 200);
@@ -310,7 +310,7 @@ async fn the_first_fault_is_the_one_that_is_told() {
             413,
         ),
         (forged(PATH).header("Content-Encoding", "gzip"), 415),
-        // Before the body: it is not there.
+        // Refused before the body is read: the body is not there.
         (
             forged(PATH)
                 .header("Content-Length", "17")

@@ -1,4 +1,4 @@
-//! What operators take out again: orders that were named by mistake, and projects that are no longer configured.
+//! Removal by operators: of orders that were named by mistake, and of projects that are no longer configured.
 
 use std::ffi::OsStr;
 
@@ -11,7 +11,7 @@ use crate::testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 
-/// Runs a command beside the service.
+/// Runs a command against the running service.
 async fn command(settings: &Settings, service: &Service, arguments: &[&str]) -> Ended {
     let listen = service.operators.to_string();
     let config = settings.clone().set("operators.listen", listen).write();

@@ -1,7 +1,7 @@
 //! The program from outside: the real binary, its sockets, its file, its log and its exit codes.
 //!
-//! Each test has its own folder, database and ports, so all of them can run at once. Nothing waits for
-//! a time to pass: what is expected is polled for until a deadline.
+//! Each test has its own folder, database and ports, so all of them can run at once. No test waits for
+//! a time to pass: each polls for what it expects, until a deadline.
 
 mod answers;
 mod backups;

@@ -1,4 +1,4 @@
-//! What operators and monitoring see.
+//! The service as operators and monitoring see it.
 
 use std::time::Duration;
 
@@ -256,8 +256,8 @@ async fn what_is_not_there_is_said_in_one_form() {
         let answer = service.ask_with(&Request::new(method, path)).await;
         answer.assert_refusal(expected, &format!("{method} {path}"));
     }
-    let ask = Request::new("POST", "/api/v1/orders/black-box-project/o1/fetch");
-    assert_eq!(service.ask_with(&ask).await.status, 202);
+    let fetch = Request::new("POST", "/api/v1/orders/black-box-project/o1/fetch");
+    assert_eq!(service.ask_with(&fetch).await.status, 202);
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
 async fn without_a_token_no_web_page_is_answered() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    let ask = format!("/api/v1/orders/{PROJECT}/o1/fetch");
+    let fetch = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let requests = [
         ("GET", "/livez"),
         ("GET", "/readyz"),
@@ -354,7 +354,7 @@ async fn without_a_token_no_web_page_is_answered() {
         ("GET", "/metrics"),
         ("GET", "/api/v1/orders"),
         ("GET", "/nowhere"),
-        ("POST", &ask),
+        ("POST", &fetch),
         ("POST", "/status"),
     ];
     for (method, path) in requests {
@@ -394,7 +394,7 @@ async fn a_list_that_trickles_is_cut_off() {
     let request = Request::post(&path, "").header("Content-Length", "100000");
     let mut line = Line::open(HOME, service.operators).await.expect("connects");
     line.send(request.head()).await;
-    // A byte comes well within the time; all of them never do.
+    // Each byte comes well within the time limit; the whole list never does.
     let mut sent = 0;
     while !line.hangs_up_within(Duration::from_millis(100)).await {
         sent += 1;

@@ -1,4 +1,4 @@
-//! One order at a time: what events and answers do to it, with Sinch played beside.
+//! One order at a time: the effect of events and fetches on it, with Sinch simulated.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
 };
 
-/// A service, a Sinch, and orders that have all been through this history when the test begins.
+/// Starts a service and a Sinch with orders that have all been through this history when the test begins.
 async fn stage(
     folder: &tempfile::TempDir,
     orders: &[&str],
@@ -26,7 +26,7 @@ async fn stage(
     (service, simulator)
 }
 
-/// Offsets of a life, as Sinch's clock would stamp them.
+/// Time at this offset in an order's history, as Sinch's clock would stamp it.
 fn at(simulator: &Simulator, millis: u64) -> Time {
     simulator.started_at().plus(Duration::from_millis(millis))
 }
@@ -38,10 +38,10 @@ fn says(state: &str, updated_millis: u64) -> Reply {
     }
 }
 
-/// How often Sinch was asked for this order.
+/// Number of fetches of this order that reached Sinch.
 fn asked(simulator: &Simulator, order: &str) -> usize {
-    let asks = simulator.asks();
-    asks.iter().filter(|ask| ask.order == order).count()
+    let fetches = simulator.asks();
+    fetches.iter().filter(|f| f.order == order).count()
 }
 
 async fn request_fetch(service: &Service, order: &str) {
@@ -50,7 +50,7 @@ async fn request_fetch(service: &Service, order: &str) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
-/// Whether some row of an order's history has these words in a column.
+/// Returns `true` if a row of an order's history has these words in a column.
 fn has(order: &Value, rows: &str, column: &str, words: &str) -> bool {
     let rows = order[rows].as_array();
     rows.into_iter().flatten().any(|row| {
@@ -228,7 +228,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     let order = order.await;
     assert_eq!(simulator.stats().tokens, 2);
     assert!(!has(&order, "fetches", "outcome", "no answer"), "{order}");
-    // The refused question and its repetition are two; nothing was counted as failed.
+    // The refused fetch and its repetition are two; nothing was counted as failed.
     assert_eq!(asked(&simulator, "o1"), 3);
 }
 
@@ -259,7 +259,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
-    // An operator brings it back, and it has all its tries again.
+    // An operator brings the order back, and it has all its attempts again.
     request_fetch(&service, "bad").await;
     let order = service.settles("bad", "COMPLETED").await;
     assert_eq!(
@@ -296,7 +296,7 @@ async fn without_the_api_only_what_fits_moves() {
     for (name, status, said_at) in [
         ("e1", "IN_REVIEW", now),
         ("e2", "BLOCKED", later(1)),
-        // BLOCKED does not lead to COMPLETED at once: Sinch would have to be asked.
+        // BLOCKED does not lead directly to COMPLETED: that would need a fetch.
         ("e3", "COMPLETED", later(2)),
     ] {
         service.tell(event(name, "o1", status, said_at)).await;

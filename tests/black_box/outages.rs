@@ -1,4 +1,4 @@
-//! Many orders at once, and a Sinch that fails: nothing is lost, nobody is hammered, all agree at last.
+//! Many orders at once, and a Sinch that fails: nothing is lost, Sinch is not hammered, and in the end all agree.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
 };
 
-/// The confirmed states that disagree with what Sinch knows.
+/// Orders whose confirmed state disagrees with what Sinch knows.
 async fn disagreeing(service: &Service, simulator: &Simulator) -> Vec<String> {
     let orders = service.list("/api/v1/orders?limit=1000").await;
     let confirmed: BTreeMap<&str, &str> = orders
@@ -32,14 +32,14 @@ async fn disagreeing(service: &Service, simulator: &Simulator) -> Vec<String> {
         .collect()
 }
 
-/// Waits until every order is where Sinch has it.
+/// Waits until every order has the state that Sinch has; fails after [`PATIENCE`].
 pub async fn agree(service: &Service, simulator: &Simulator) {
     let open = left_open(service, simulator).await;
     let seed = simulator.world().seed();
     assert!(open.is_empty(), "seed {seed}: {open:#?}");
 }
 
-/// The same; what disagrees for too long is returned.
+/// Waits likewise, but returns the orders that disagree for too long.
 async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
     let agreed = async || {
         let open = disagreeing(service, simulator).await;
@@ -51,17 +51,18 @@ async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
     }
 }
 
-/// When each question was sent, as the service says: on a busy machine, they come together that were not sent together.
+/// Times at which the fetches were sent, by the service's own record: on a busy machine, fetches that were not sent
+/// together can arrive together.
 async fn asked(service: &Service) -> Vec<Time> {
-    let mut asked = Vec::new();
+    let mut sent_at = Vec::new();
     for order in service.list("/api/v1/orders?limit=1000").await {
         let order = order["order"].as_str().expect("a name");
-        let answers = service.order(order).await["fetches"].take();
-        let answers = answers.as_array().into_iter().flatten();
-        asked.extend(answers.map(|answer| time(&answer["fetched_at"])));
+        let fetches = service.order(order).await["fetches"].take();
+        let fetches = fetches.as_array().into_iter().flatten();
+        sent_at.extend(fetches.map(|fetch| time(&fetch["fetched_at"])));
     }
-    asked.sort();
-    asked
+    sent_at.sort();
+    sent_at
 }
 
 fn time(value: &Value) -> Time {
@@ -69,21 +70,21 @@ fn time(value: &Value) -> Time {
     time.expect("a text").expect("a time").into()
 }
 
-/// The most questions that were sent within one second.
-fn busiest_second(asked: &[Time]) -> usize {
+/// Maximum number of fetches that were sent within one second.
+fn busiest_second(sent_at: &[Time]) -> usize {
     let within = |from: usize| {
-        let later = asked[from..].iter();
+        let later = sent_at[from..].iter();
         later
-            .take_while(|at| at.since(asked[from]) < Duration::from_secs(1))
+            .take_while(|at| at.since(sent_at[from]) < Duration::from_secs(1))
             .count()
     };
-    (0..asked.len()).map(within).max().unwrap_or(0)
+    (0..sent_at.len()).map(within).max().unwrap_or(0)
 }
 
 #[tokio::test]
 async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     const PER_SECOND: usize = 15;
-    const LANES: usize = 4;
+    const MAX_IN_FLIGHT: usize = 4;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let folder = folder();
@@ -95,7 +96,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     };
     let settings = Settings::new(folder.path())
         .set("worker.requests_per_second", PER_SECOND)
-        .set("worker.max_in_flight", LANES)
+        .set("worker.max_in_flight", MAX_IN_FLIGHT)
         .set("sinch.request_timeout_secs", 0.5);
     let (simulator, settings) = play(World::new(seed, &script), settings).await;
     let service = Service::start(&settings).await;
@@ -134,11 +135,12 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
     assert_eq!(service.status().await["orders_parked"], 0);
-    // The budget has room for a tenth of a second. What it gave, and waits for a commit or a lane, is sent together.
-    let most = PER_SECOND + PER_SECOND / 10 + 2 * LANES;
-    let asked = asked(&service).await;
-    assert!(asked.len() >= script.orders, "{} answers", asked.len());
-    let busiest = busiest_second(&asked);
+    // The rate limit has room for a tenth of a second. Fetches that it has let through, and that wait for a commit or a
+    // slot, are sent together.
+    let most = PER_SECOND + PER_SECOND / 10 + 2 * MAX_IN_FLIGHT;
+    let sent_at = asked(&service).await;
+    assert!(sent_at.len() >= script.orders, "{} answers", sent_at.len());
+    let busiest = busiest_second(&sent_at);
     assert!(
         busiest <= most,
         "seed {seed}: {busiest} questions in a second"
@@ -148,13 +150,13 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
 #[tokio::test]
 async fn one_question_at_a_time_tries_whether_sinch_is_back() {
     const PROBES: usize = 8;
-    const LANES: usize = 4;
+    const MAX_IN_FLIGHT: usize = 4;
     let folder = folder();
     let history = [(0, State::Created), (1, State::InReview)];
     let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
     let lives = orders.iter().map(|order| life(order, &history));
     let settings = Settings::new(folder.path())
-        .set("worker.max_in_flight", LANES)
+        .set("worker.max_in_flight", MAX_IN_FLIGHT)
         .set_project("auth", "basic");
     let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
     simulator.set_outage(Outage::Unavailable { retry_after: None });
@@ -163,23 +165,23 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
         let body = event(order, order, "IN_REVIEW", simulator.started_at());
         service.tell(body).await;
     }
-    let paused_at = until("the pause", async || {
+    let opened_at = until("the pause", async || {
         let lines = service.lines();
-        let paused = lines.iter().find(|line| line.contains("circuit is open"))?;
-        let paused: Value = serde_json::from_str(paused).expect("a line of JSON");
-        Some(time(&paused["timestamp"]))
+        let opened = lines.iter().find(|line| line.contains("circuit is open"))?;
+        let opened: Value = serde_json::from_str(opened).expect("a line of JSON");
+        Some(time(&opened["timestamp"]))
     })
     .await;
     let probes = until("some probes", async || {
-        let asked = asked(&service).await.into_iter();
-        let after: Vec<Time> = asked.filter(|at| *at > paused_at).collect();
-        // Each lane may have been about to ask when the gate closed.
-        let probes = after.get(LANES..)?;
+        let sent_at = asked(&service).await.into_iter();
+        let after: Vec<Time> = sent_at.filter(|at| *at > opened_at).collect();
+        // Each slot may have been about to send a fetch when the circuit opened.
+        let probes = after.get(MAX_IN_FLIGHT..)?;
         (probes.len() > PROBES).then(|| probes.to_vec())
     })
     .await;
     let took = probes[PROBES].since(probes[0]);
-    // With a cap of a second, a probe waits for half a second at least.
+    // With a cap of one second, a probe waits for at least half a second.
     let least = Duration::from_millis(500) * PROBES as u32;
     assert!(took >= least, "{PROBES} probes in {took:?}");
 
@@ -228,11 +230,11 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let answer = service.ask_with(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    // On a busy machine it can be asked about once more before or between these.
+    // On a busy machine the order can be fetched once more before or between these.
     let after = service
         .order_when("o1", "an answer after all these", |order| {
-            let answers = order["fetches"].as_array().into_iter().flatten();
-            let mut outcomes = answers.filter_map(|answer| answer["outcome"].as_str());
+            let fetches = order["fetches"].as_array().into_iter().flatten();
+            let mut outcomes = fetches.filter_map(|fetch| fetch["outcome"].as_str());
             let mut is_found =
                 |(_, _, why): &(u16, String, &str)| outcomes.any(|outcome| outcome.contains(why));
             bad.iter().all(&mut is_found) && outcomes.next().is_some()
@@ -249,7 +251,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     }
 }
 
-/// How stale this world's answers are at most.
+/// Maximum staleness of this world's answers.
 const STALENESS: Duration = Duration::from_secs(1);
 
 fn hostile() -> Script {
@@ -267,8 +269,8 @@ fn hostile() -> Script {
     }
 }
 
-/// What the rules alone make of the hostile world of this seed, with many choices of moments; `None`: the truth, each time
-/// and soon.
+/// Plays the hostile world of this seed with the rules alone, for many choices of moments, and returns a failure.
+/// `None`: the rules found the truth, each time and soon.
 fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
     const TIMES: u64 = 1000;
     const LATEST: Duration = Duration::from_secs(40);
@@ -341,8 +343,8 @@ async fn a_hostile_world_ends_in_agreement() {
     ends_in_agreement(fastrand::u64(..)).await;
 }
 
-/// An order that is left again within the seconds in which an open state counts as passed on the way to a final one, and
-/// a stale answer: by one course of moments or another each of these was shown wrongly once.
+/// Regressions: an order that is left again within the seconds in which an open state counts as passed on the way to a
+/// final one, and a stale answer. With some choice of moments, each of these was shown wrongly once.
 #[tokio::test]
 async fn worlds_that_went_wrong_once_end_in_agreement() {
     for seed in [147_815_109_026_830_621] {

@@ -1,4 +1,4 @@
-//! Output that nobody takes: a log that is not read, a pipe that is closed, a disk that is full.
+//! Output that is not taken: a log that is not read, a pipe that is closed, a disk that is full.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, pipe};
@@ -31,7 +31,7 @@ impl Raw {
         kill_process(pid.expect("a pid"), Signal::TERM).expect("it can be signalled");
     }
 
-    /// Its exit code.
+    /// Waits until it ends, and returns the exit code.
     async fn ended(&mut self) -> Option<i32> {
         let status = until("the program's end", async || {
             self.0.try_wait().expect("a child can be waited for")
@@ -51,7 +51,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -147,28 +147,28 @@ async fn what_the_log_drops_is_counted_and_told_when_it_flows_again() {
         metrics.contains("sinch_callbacks_log_lines_dropped_total "),
         "{metrics}"
     );
-    // Somebody reads again.
+    // The log is read again.
     let log = service.log.take().expect("nobody has read it yet");
-    let (told, hears) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let lines = log.lines().map_while(Result::ok);
         let said = |line: &String| line.contains("lines of the log were dropped");
         for line in lines.filter(said) {
-            // The test may have heard enough.
-            let _ = told.send(line);
+            // Fails once the test has the line that it waits for.
+            let _ = sender.send(line);
         }
     });
     let line: Value = until("a line about it", async || {
-        // Each line that is written is an occasion to tell.
+        // The loss is reported when the next line is written.
         service.ask("/livez").await;
-        let line = hears.try_recv().ok()?;
+        let line = receiver.try_recv().ok()?;
         serde_json::from_str(&line).ok()
     })
     .await;
     assert!(line["left_out"].as_u64() > Some(0), "{line}");
 }
 
-/// Each command that ends by itself, and the exit code of its decision.
+/// Commands that end by themselves, each with its exit code.
 fn commands(good: &str, bad: &str) -> Vec<(Vec<String>, i32)> {
     let command = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     vec![
@@ -188,14 +188,14 @@ async fn output_that_ends_changes_no_verdict_and_full_output_is_an_error() {
     let bad = Settings::new(folders[1].path()).set("log.format", "none");
     let [good, bad] = [good, bad].map(|settings| settings.write().display().to_string());
     let mut running = Vec::new();
-    for (words, decision) in commands(&good, &bad) {
+    for (words, usual_code) in commands(&good, &bad) {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (reader, closed) = pipe().expect("a pipe");
         drop(reader);
         let full = File::options().write(true).open("/dev/full");
         let full = full.expect("there is one on Linux");
         for (out, code, complaint) in [
-            (Stdio::from(closed), decision, ""),
+            (Stdio::from(closed), usual_code, ""),
             (Stdio::from(full), 1, "standard output cannot be written"),
         ] {
             let started = Raw::start(words.iter().copied(), out, Stdio::piped());
@@ -215,7 +215,7 @@ async fn output_that_ends_changes_no_verdict_and_full_output_is_an_error() {
 
 #[tokio::test]
 async fn the_simulator_outlives_its_reader() {
-    // Nobody else takes ports of this address.
+    // No other test takes ports of this address.
     let free = std::net::TcpListener::bind("127.0.0.77:0").expect("a free port");
     let address = free.local_addr().expect("an address");
     drop(free);

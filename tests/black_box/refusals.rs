@@ -1,4 +1,4 @@
-//! What the log says of a request that was refused: enough to mend it, and nothing again and again.
+//! Log lines about refused requests: enough to mend the cause, and nothing again and again.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use crate::testkit::{
     until,
 };
 
-/// The refusals that the log tells of, as it does.
+/// Refusals, as the log reports them.
 fn refusals(service: &Service) -> Vec<Value> {
     let lines = service.lines();
     let objects = lines
@@ -95,7 +95,7 @@ async fn each_refusal_says_what_was_refused() {
             assert_eq!(line["peer"], Value::Null, "{line}");
         }
     }
-    // One that does not come whole.
+    // A request that does not arrive complete.
     let mut slow = Line::open(HOME, service.callbacks).await.expect("a place");
     slow.send(signed(PATH).head()).await;
     told(
@@ -103,7 +103,7 @@ async fn each_refusal_says_what_was_refused() {
         &json!({"why": "body", "status": 408, "source": "127.0.0.1"}),
     )
     .await;
-    // One that the database cannot take.
+    // A request that the database cannot store.
     let mut file = File::open(&settings.database()).await;
     file.execute("BEGIN IMMEDIATE").await;
     service
@@ -127,7 +127,7 @@ async fn a_path_that_is_nearly_right_is_told_from_one_that_is_not() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("callbacks.allow", json!(["127.0.0.0/8"]));
     let service = Service::start(&settings).await;
-    // Each from a source of its own, so that each has a line.
+    // Each request comes from a source of its own, so that each has a line.
     let sources = (11..).map(|last| Ipv4Addr::new(127, 0, 0, last));
     let paths = [
         (
@@ -180,7 +180,7 @@ async fn a_noisy_source_hides_no_other() {
         }
     }
     told(&service, &json!({"source": "127.0.0.66", "left_out": 0})).await;
-    // The next line of the noisy one says how many were left out.
+    // The next line about the noisy source says how many were left out.
     let total = until("a line that counts", async || {
         service.send_from(noisy, &request).await;
         let lines = refusals(&service);

@@ -1,4 +1,4 @@
-//! What is kept for how long.
+//! Retention: the time for which each kind of data is kept.
 
 use serde_json::json;
 use sinch_callbacks::clock;
@@ -50,8 +50,8 @@ async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
     };
     assert_eq!(second["duplicates"], json!(1), "{order}");
     assert_eq!(conflict["status"], "COMPLETED", "{order}");
-    let told = &service.status().await["callbacks_accepted"];
-    assert_eq!(told["conflict"]["count"], json!(1), "{told}");
+    let accepted = &service.status().await["callbacks_accepted"];
+    assert_eq!(accepted["conflict"]["count"], json!(1), "{accepted}");
     service.ask(path).await.assert_refusal(410, path);
     until("a line in the log", async || {
         let line = "cleared what was kept for long enough";
@@ -60,7 +60,7 @@ async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
     .await;
 }
 
-/// The control: in the usual span nothing goes.
+/// The control: within the usual retention period nothing is deleted.
 #[tokio::test]
 async fn a_body_stays_for_its_time() {
     let folder = folder();
@@ -97,7 +97,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
     service.ask(path).await.assert_refusal(404, path);
     service.stop().await;
 
-    // Nothing is left of the inbox, and what comes now is looked at; nobody knows that it is a repeat.
+    // Nothing is left in the inbox. The next delivery is processed, and is not recognised as a duplicate.
     let service = Service::start(&settings).await;
     service.tell(body).await;
     let order = service
@@ -120,7 +120,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
     let closing = service
         .order_when("o1", "settled", |order| order["settled"] == json!(true))
         .await;
-    // A final state is looked at once more a day later: nobody waits for that here.
+    // A final state is fetched once more a day later: this test does not wait for that.
     assert_ne!(closing["fetch_at"], json!(null), "{closing}");
     service.stop().await;
     let mut file = File::open(&settings.database()).await;
@@ -154,7 +154,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
     assert_eq!(order["deliveries"][0]["duplicates"], json!(0), "{order}");
 }
 
-/// The free pages that may stay in a small file.
+/// Maximum number of free pages that may stay in a small file.
 const STAY_FREE: i64 = 4096;
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
     let folder = folder();
     let settings = Settings::new(folder.path());
     Service::start(&settings).await.stop().await;
-    // 48 MB that somebody filled and gave up, and behind them what is young and must stay.
+    // 48 MB that were filled and freed, and behind them young rows that must stay.
     let mut file = File::open(&settings.database()).await;
     let numbers = "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 12000)";
     file.execute("CREATE TABLE filled (x)").await;

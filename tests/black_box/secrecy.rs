@@ -1,4 +1,4 @@
-//! What nobody may read: secrets, tokens and telephone numbers, at the most talkative level.
+//! Data that must not leak: secrets, tokens and telephone numbers, at the most verbose level of the log.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::testkit::{
 
 const OLD_SECRET: &str = "old-secret-p05fgw";
 const TOKEN: &str = "operators-token-c39bnt";
-/// Every telephone number here begins with this.
+/// First digits of every telephone number here.
 const NUMBERS: &str = "4477009001";
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     let service = Service::start(&settings).await;
     let mut answers = Vec::new();
 
-    // Everything that can be said of secrets and numbers, and every way to go wrong.
+    // Every way to mention secrets and numbers, and every way to go wrong.
     let at = simulator.started_at();
     let number = format!("+{NUMBERS}77");
     let bodies = [
@@ -59,7 +59,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     let operator = |method: &str, path: &str| {
         Request::new(method, path).header("Authorization", &format!("Bearer {TOKEN}"))
     };
-    let mut ask = async |method: &str, path: &str| {
+    let mut request = async |method: &str, path: &str| {
         let answer = service.ask_with(&operator(method, path)).await;
         answers.push(answer.clone());
         answer
@@ -84,12 +84,12 @@ async fn neither_log_nor_answers_give_anything_away() {
         },
     ] {
         simulator.push_reply(&id("o1"), reply);
-        ask("POST", &o1).await;
+        request("POST", &o1).await;
     }
     simulator.revoke_tokens();
-    ask("POST", &o1).await;
+    request("POST", &o1).await;
     simulator.set_outage(Outage::Unauthorized);
-    ask("POST", &o1).await;
+    request("POST", &o1).await;
     let refused = |line: &String| line.contains("check key_id and key_secret");
     crate::testkit::until("the key to be refused", async || {
         service.lines().iter().any(refused).then_some(())
@@ -102,9 +102,9 @@ async fn neither_log_nor_answers_give_anything_away() {
         "/api/v1/orders/o1",
         "/nowhere",
     ] {
-        ask("GET", path).await;
+        request("GET", path).await;
     }
-    // The wrong token is as much of a secret: it may be the right one, mistyped.
+    // The wrong token is a secret as well: it may be the right one, mistyped.
     let wrong = Request::new("GET", "/status").header("Authorization", "Bearer mistyped-token");
     answers.push(service.ask_with(&wrong).await);
 
@@ -143,7 +143,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     assert_numbers_are_numbers(&ended.out);
 }
 
-/// Names of figures in the log, or how they end.
+/// Names of figures in the log, or their endings.
 const FIGURES: [&str; 12] = [
     "_ms",
     "_secs",
@@ -239,7 +239,7 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
     command.arg("--config").arg(&config).arg("serve");
     command.stdout(std::process::Stdio::null());
-    // Where the test is root's, whose files would belong to root anyhow, the service is somebody else's.
+    // If root runs the test, another user runs the service: files of root's process would belong to root anyhow.
     if rustix::process::geteuid().is_root() {
         for path in [folder.path(), &config] {
             chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
@@ -247,7 +247,7 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
         command.uid(NOBODY).gid(NOBODY);
     }
     let mut child = command.spawn().expect("it starts");
-    // What may be dumped belongs to its user, the rest to root: so the kernel says who may look.
+    // If the process may be dumped, its files belong to its user, otherwise to root: the owner says who may read them.
     let owner = |name: &str| {
         let path = format!("/proc/{}/{name}", child.id());
         std::fs::metadata(path).expect("it runs").uid()

@@ -1,4 +1,4 @@
-//! Who is calling, when proxies speak for others.
+//! Address of the caller when proxies forward requests.
 
 use std::net::Ipv4Addr;
 
@@ -24,7 +24,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
     let service = Service::start(&settings).await;
     let mut refused = 0;
     for (peer, lines, expected) in [
-        // Whom the proxy names, is who calls.
+        // The caller is the address that the proxy names.
         (PROXY, vec!["54.76.19.159"], 200),
         (PROXY, vec!["54.76.19.159:4711"], 200),
         (PROXY, vec![" 54.76.19.159 "], 200),
@@ -33,9 +33,9 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         (PROXY, vec!["2001:db8::7"], 200),
         (PROXY, vec!["54.76.19.160"], 403),
         (PROXY, vec!["2001:db9::7"], 403),
-        // A proxy that names nobody speaks for itself.
+        // A proxy that names no address speaks for itself.
         (PROXY, vec![], 403),
-        // What stands further left was written by whoever called.
+        // Entries further left were written by the caller.
         (PROXY, vec!["203.0.113.9, 54.76.19.159"], 200),
         (PROXY, vec!["rubbish, 54.76.19.159"], 200),
         (PROXY, vec!["54.76.19.159, 203.0.113.9"], 403),
@@ -46,14 +46,14 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         (PROXY, vec!["54.76.19.159", "127.0.0.3:80"], 200),
         (OTHER_PROXY, vec!["54.76.19.159, 127.0.0.2"], 200),
         (PROXY, vec!["54.76.19.159, 127.0.0.9"], 403),
-        // What cannot be read is nobody.
+        // An entry that cannot be read names no caller.
         (PROXY, vec![""], 403),
         (PROXY, vec!["unknown"], 403),
         (PROXY, vec!["54.76.19.159,"], 403),
         (PROXY, vec!["54.76.19"], 403),
         (PROXY, vec!["54.76.19.159:port"], 403),
         (PROXY, vec!["54.76.19.159 54.76.19.159"], 403),
-        // Nobody else is believed, for or against.
+        // The header of any other peer is ignored, for or against it.
         (STRANGER, vec!["54.76.19.159"], 403),
         (STRANGER, vec!["127.0.0.1, 127.0.0.2"], 403),
         (ALLOWED, vec!["203.0.113.9"], 200),

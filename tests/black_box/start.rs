@@ -64,7 +64,7 @@ async fn the_command_line_explains_itself() {
     }
 }
 
-/// Configurations that must not start: what is wrong, the key that is to be named, and how.
+/// Configurations that must not start, each with the key that the message must name, and its words.
 fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
     let set = |key, value: Value| good.clone().set(key, value);
     let project = |name, value: Value| good.clone().set_project(name, value);
@@ -165,7 +165,7 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
     ]
 }
 
-/// The line of the file on which the key stands.
+/// Number of the line on which the key stands in the file.
 fn line_of(settings: &Settings, key: &str) -> usize {
     let (table, name) = key.split_once('.').expect("a key is table.name");
     let name = name.split('[').next().unwrap_or(name);
@@ -294,7 +294,7 @@ async fn projects_are_kept_apart() {
         ("/second/callbacks", SECRET, &others, 401),
         (PATH, SECRET, &own, 200),
         ("/second/callbacks", "second-secret", &others, 200),
-        // Genuine, but in the name of another: the path and its secret say whose it is.
+        // Genuine, but in another project's name: the path and its secret decide whose it is.
         ("/second/callbacks", "second-secret", &own, 200),
     ] {
         let answer = service
@@ -303,7 +303,7 @@ async fn projects_are_kept_apart() {
         assert_eq!(answer.status, expected, "{path} {secret} {body}");
     }
     let parked = service.list("/api/v1/parked").await;
-    // The last has the id of an event that is there, so it is kept as a second one of that id.
+    // The last has the id of a stored event, so it is kept as a second delivery with that id.
     let strange: Vec<_> = parked
         .iter()
         .filter(|row| {
@@ -330,12 +330,12 @@ async fn healthcheck_asks_the_running_service() {
         .set("operators.listen", service.operators.to_string());
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, OK, "{err}");
-    // A file of its own locks as well as another program.
+    // The test's own connection locks the file as well as another program.
     let mut file = crate::testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, FAILURE, "{err}");
-    // The latter where something else waits for the lock already.
+    // The latter is the reason if something else waits for the lock already.
     let known = ["the database is locked", "the database does not answer"];
     assert!(known.iter().any(|why| err.contains(why)), "{err}");
     file.execute("ROLLBACK").await;

@@ -1,4 +1,4 @@
-//! Strangers are told so from their address alone, and keep nobody out.
+//! Strangers are refused on their address alone, and keep no other caller out.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::testkit::{
     HOME, Line, PATH, PATIENCE, Request, SECRET, STRANGER, Service, Settings, event, folder, until,
 };
 
-/// A time to send a head that no test outlasts: strangers have none of it.
+/// Time to send a head, in seconds, that no test outlasts: strangers have none of it.
 const HEADER_TIMEOUT_SECS: u32 = 600;
 
 fn good(event_id: &str) -> Request {
@@ -55,7 +55,7 @@ async fn a_stranger_is_answered_before_its_headers_end() {
     assert_eq!(answer.header("connection"), Some("close"));
     let before = service.refused("source").await;
 
-    // Whoever sends without an end is hung up on.
+    // A stranger that sends without an end is hung up on.
     let mut line = Line::open(STRANGER, service.callbacks)
         .await
         .expect("connects");

@@ -1,4 +1,4 @@
-//! Orders that no callback speaks of, and what operators can have done.
+//! Orders that no callback announces, and the actions that operators can request.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::testkit::{
 
 const REVIEWED: [(u64, sinch_callbacks::order::State); 2] = [(0, Created), (1, InReview)];
 
-/// What the first question is answered, as if the rest had not happened yet.
+/// Answer to the first fetch, as if the rest had not happened yet.
 fn at_first(state: &str, updated_millis: u64) -> Reply {
     Reply::Says {
         state: state.to_owned(),
@@ -24,9 +24,10 @@ fn at_first(state: &str, updated_millis: u64) -> Reply {
 async fn send(service: &Service, method: &str, path: &str, body: &str) -> (u16, Value) {
     let request = Request::new(method, path).carrying(body);
     let answer = service.ask_with(&request).await;
-    let body = match answer.body.is_empty() {
-        true => Value::Null,
-        false => answer.json(),
+    let body = if answer.body.is_empty() {
+        Value::Null
+    } else {
+        answer.json()
     };
     (answer.status, body)
 }
@@ -88,7 +89,7 @@ async fn a_watched_order_is_right_without_any_callback() {
 async fn a_reservation_that_ends_unheard_is_learnt_by_looking() {
     let folder = folder();
     let mut expiring = life("o1", &[(0, Created), (1, Expired)]);
-    // Time enough to ask first.
+    // Time enough for a fetch before that.
     expiring.expires = Some(Duration::from_secs(8));
     let world = World::from_orders(id(PROJECT), [expiring]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -130,13 +131,13 @@ async fn what_happened_unheard_while_nobody_listened_is_learnt_after_a_kill() {
     for order in &orders {
         service.settles(order, "COMPLETED").await;
     }
-    // Their own schedule has them wait for a minute.
-    let asks = simulator.asks().len() - before;
-    assert_eq!(asks, ORDERS, "one question each");
+    // By their own schedule they would wait for a minute.
+    let fetches = simulator.asks().len() - before;
+    assert_eq!(fetches, ORDERS, "one question each");
     assert_eq!(simulator.stats().events, 0, "nobody has called");
 }
 
-/// The control: after a clean end nothing was missed, and nobody is asked about before its time.
+/// The control: after a clean end nothing was missed, and no order is fetched before its time.
 #[tokio::test]
 async fn after_a_clean_end_everybody_waits_for_the_schedule() {
     let folder = folder();
@@ -148,12 +149,12 @@ async fn after_a_clean_end_everybody_waits_for_the_schedule() {
     let planned = service.settles("o1", "IN_REVIEW").await["fetch_at"].take();
     service.stop().await;
     let service = Service::start(&settings).await;
-    // Somebody who is asked about meanwhile, so that there was time.
+    // Another order is fetched in between, which shows that there was time.
     assert_eq!(send(&service, "POST", &list, "o2").await.0, 200);
     service.settles("o2", "IN_REVIEW").await;
     assert_eq!(service.order("o1").await["fetch_at"], planned);
-    let asks = simulator.asks();
-    assert_eq!(asks.iter().filter(|ask| ask.order == "o1").count(), 1);
+    let fetches = simulator.asks();
+    assert_eq!(fetches.iter().filter(|f| f.order == "o1").count(), 1);
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn nothing_is_promised_that_nobody_would_do() {
 #[tokio::test]
 async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
     let folder = folder();
-    // One order that is told to wait does not stand for all.
+    // Three orders, since one that is told to wait does not stand for all.
     let lives = ["o1", "o2", "o3"].map(|order| life(order, &REVIEWED));
     let world = World::from_orders(id(PROJECT), lives);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -189,22 +190,22 @@ async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
         let path = format!("/api/v1/orders/{PROJECT}/{order}");
         assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
     }
-    let paused = async |service: &Service| {
+    let opened = async |service: &Service| {
         until("asking to pause", async || {
             let api = service.status().await["api"][PROJECT].take();
             api["paused_until"].is_string().then_some(())
         })
         .await;
     };
-    paused(&service).await;
+    opened(&service).await;
     service.stop().await;
     let service = Service::start(&settings).await;
-    paused(&service).await;
+    opened(&service).await;
 
     simulator.set_outage(Outage::None);
     let path = format!("/api/v1/projects/{PROJECT}/resume");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
-    // Its own wait, which Sinch asked for, is the order's; asking now ends that too.
+    // The order has a wait of its own, which Sinch asked for; a requested fetch ends that too.
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
     service.settles("o1", "IN_REVIEW").await;
@@ -224,21 +225,14 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     let service = Service::start(&settings).await;
     let path = format!("/api/v1/orders/{PROJECT}/o1");
     assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
-    let condition = until("a condition", async || {
-        let conditions = service.status().await["alerts"].take();
-        conditions.as_array()?.first().cloned()
+    let alert = until("a condition", async || {
+        let alerts = service.status().await["alerts"].take();
+        alerts.as_array()?.first().cloned()
     })
     .await;
-    assert_eq!(condition["order"], "o1");
-    assert_eq!(
-        condition["alert"],
-        "not submitted, and expires within 15 min"
-    );
-    assert!(
-        condition["left_secs"]
-            .as_u64()
-            .is_some_and(|left| left <= 600)
-    );
+    assert_eq!(alert["order"], "o1");
+    assert_eq!(alert["alert"], "not submitted, and expires within 15 min");
+    assert!(alert["left_secs"].as_u64().is_some_and(|left| left <= 600));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The database file, as somebody with access to the machine sees it.
+//! The database file, as a user with access to the machine sees it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub struct File {
 }
 
 impl File {
-    /// Opens a file that is there.
+    /// Opens an existing file.
     pub async fn open(path: &Path) -> File {
         // The service may be writing all the time.
         let options = SqliteConnectOptions::new()
@@ -24,7 +24,7 @@ impl File {
         File { db }
     }
 
-    /// Creates a file.
+    /// Opens a file, and creates it if it does not exist.
     pub async fn create(path: &Path) -> File {
         let options = SqliteConnectOptions::new().filename(path);
         let created = options.create_if_missing(true).connect().await;
@@ -33,7 +33,7 @@ impl File {
         }
     }
 
-    /// Executes a statement and says how many rows it touched.
+    /// Executes a statement and returns the number of rows that it touched.
     pub async fn execute(&mut self, sql: &str) -> u64 {
         let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
             .execute(&mut self.db)
@@ -42,7 +42,7 @@ impl File {
             .rows_affected()
     }
 
-    /// A query's only number.
+    /// Returns the only number of a query.
     pub async fn number(&mut self, sql: &str) -> i64 {
         let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
             .fetch_one(&mut self.db)
@@ -50,13 +50,13 @@ impl File {
         row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 
-    /// Whether SQLite finds nothing wrong with it.
+    /// Returns `true` if SQLite finds nothing wrong with the file.
     pub async fn is_intact(&mut self) -> bool {
         let good = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
         self.number(good).await == 1
     }
 
-    /// The bodies of all deliveries, by event.
+    /// Bodies of all deliveries, by event.
     pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
         let rows = sqlx::query("SELECT event, body FROM deliveries")
             .fetch_all(&mut self.db)
@@ -70,7 +70,7 @@ impl File {
         self.db.close().await.expect("the database closes");
     }
 
-    /// The file that SQLite keeps beside.
+    /// Path of a file beside the database: its path with a suffix.
     pub fn beside(path: &Path, suffix: &str) -> PathBuf {
         PathBuf::from(format!("{}{suffix}", path.display()))
     }

@@ -1,4 +1,4 @@
-//! What the tests hold the program with.
+//! Tools with which the tests run, call and watch the program.
 
 mod disk;
 mod file;
@@ -19,19 +19,19 @@ pub use wire::{Answer, HOME, Line, Request, STRANGER};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that is sure to come. Generous: the machine may be busy with other tests.
+/// Time limit for anything that is sure to come. Generous, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 const POLL: Duration = Duration::from_millis(15);
 
-/// Waits until the probe finds what it looks for.
+/// Waits until the probe finds something, and returns it.
 pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
     within(PATIENCE, probe)
         .await
         .unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
-/// What the probe finds within the span, if anything.
+/// Returns what the probe finds within the span, if anything.
 pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + span;
     loop {
@@ -45,7 +45,7 @@ pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>
     }
 }
 
-/// Says that something could not be tried, past the test runner, which keeps what a good test prints to itself.
+/// Reports that something could not be tried, past the test runner, which hides the output of a test that passes.
 pub fn not_tried(what: &str) {
     let line = format!("NOT TRIED, {}", what.trim_end());
     writeln!(std::io::stderr(), "{line}").expect("standard error can be written to");

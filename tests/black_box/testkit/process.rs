@@ -16,7 +16,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// A running program, with all that it has said. It is killed when dropped.
+/// A running program, with all its output so far. It is killed when dropped.
 pub struct Process {
     child: Child,
     out: Lines,
@@ -27,11 +27,11 @@ pub struct Process {
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code; `None`: a signal ended it.
+    /// Exit code; `None`: a signal ended it.
     pub code: Option<i32>,
-    /// What it said on standard output.
+    /// Text of standard output.
     pub out: String,
-    /// … and on standard error.
+    /// Text of standard error.
     pub err: String,
 }
 
@@ -46,7 +46,7 @@ impl Process {
         Process::start_in(&[], arguments)
     }
 
-    /// … with these variables in its environment.
+    /// Starts the program with these variables in its environment.
     pub fn start_in<S: AsRef<OsStr>>(
         environment: &[(&'static str, String)],
         arguments: impl IntoIterator<Item = S>,
@@ -56,7 +56,7 @@ impl Process {
         Process::spawn(command, arguments)
     }
 
-    /// … with so many open files at the most.
+    /// Starts the program with a maximum number of open files.
     pub fn start_limited<S: AsRef<OsStr>>(
         open_files: u32,
         arguments: impl IntoIterator<Item = S>,
@@ -67,7 +67,7 @@ impl Process {
         Process::spawn(shell, arguments)
     }
 
-    /// … as another user.
+    /// Starts the program as another user.
     pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
         let mut command = Command::new(PROGRAM);
         command.uid(user).gid(user);
@@ -109,7 +109,7 @@ impl Process {
         read(&self.out)
     }
 
-    /// Everything that it has said so far.
+    /// Standard output and standard error so far.
     pub fn said(&self) -> String {
         [read(&self.out), read(&self.err)].concat().join("\n")
     }
@@ -120,7 +120,7 @@ impl Process {
         kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
     }
 
-    /// Changes how many open files it may have from now on.
+    /// Changes the maximum number of its open files from now on.
     pub fn limit_files(&self, files: u64) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let allowed = getrlimit(Resource::Nofile);
@@ -131,7 +131,7 @@ impl Process {
         prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
     }
 
-    /// Whether it is still there.
+    /// Returns `true` if it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
     }
@@ -155,7 +155,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -14,9 +14,9 @@ use super::{
 /// A service that is ready.
 pub struct Service {
     process: Process,
-    /// Where callbacks are taken.
+    /// Address of the callback listener.
     pub callbacks: SocketAddr,
-    /// Where operators ask.
+    /// Address of the operators' listener.
     pub operators: SocketAddr,
 }
 
@@ -39,7 +39,7 @@ impl Service {
         service
     }
 
-    /// Starts it and waits until it listens: it may not be ready for anything.
+    /// Starts it and waits until it listens: it need not become ready.
     pub async fn listening(settings: &Settings) -> Service {
         let mut process = Service::spawn(settings);
         let [callbacks, operators] = until("the line that says where it listens", async || {
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// Starts it and waits for nothing: it may not want to run.
+    /// Starts it and waits for nothing: it may refuse to run.
     pub fn spawn(settings: &Settings) -> Process {
         let config = settings.write();
         let arguments = ["--config".as_ref(), config.as_os_str(), "serve".as_ref()];
@@ -64,7 +64,7 @@ impl Service {
         }
     }
 
-    /// Where Sinch is told to call.
+    /// URL that Sinch calls.
     pub fn callback_url(&self) -> String {
         format!("http://{}{PATH}", self.callbacks)
     }
@@ -74,15 +74,15 @@ impl Service {
         self.send_from(HOME, request).await
     }
 
-    /// … from another address.
+    /// Sends a request to the callback listener from another address.
     pub async fn send_from(&self, from: Ipv4Addr, request: &Request) -> Answer {
         exchange(from, self.callbacks, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
     }
 
-    /// What a stranger is answered who sends these bytes, after which it must be hung up on. It has a second for its first
-    /// byte, which on a busy machine can run out: then it tries again.
+    /// Returns the answer to a stranger that sends these bytes; the service must hang up after it. A stranger has one
+    /// second for its first byte. On a busy machine that can run out, and then this tries again.
     pub async fn tell_stranger(&self, bytes: impl AsRef<[u8]>) -> Answer {
         until("a stranger to be in time", async || {
             let mut line = Line::open(STRANGER, self.callbacks).await.ok()?;
@@ -94,30 +94,30 @@ impl Service {
         .await
     }
 
-    /// Sends a callback of the first project, well signed. It must be taken.
+    /// Sends a callback of the first project with a good signature. It must be answered 200.
     pub async fn tell(&self, body: impl Into<Vec<u8>>) {
         let answer = self.send(&Request::signed(PATH, SECRET, body)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// Asks as an operator.
+    /// Sends a GET request as an operator.
     pub async fn ask(&self, path: &str) -> Answer {
         self.ask_with(&Request::new("GET", path)).await
     }
 
-    /// … in other ways.
+    /// Sends any request as an operator.
     pub async fn ask_with(&self, request: &Request) -> Answer {
         exchange(HOME, self.operators, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
     }
 
-    /// What `/status` says.
+    /// Returns the JSON of `/status`.
     pub async fn status(&self) -> Value {
         self.ask("/status").await.json()
     }
 
-    /// How many requests were refused for this reason.
+    /// Number of requests that were refused for this reason.
     pub async fn refused(&self, why: &str) -> i64 {
         let status = self.status().await;
         status["callbacks_refused"][why]["count"]
@@ -125,7 +125,7 @@ impl Service {
             .expect("a count")
     }
 
-    /// Where an order stands, with its history; `null` where nobody knows it.
+    /// State of an order, with its history; `null` if the service does not know it.
     pub async fn order(&self, order: &str) -> Value {
         let answer = self.ask(&format!("/api/v1/orders/{order}")).await;
         match answer.status {
@@ -135,7 +135,7 @@ impl Service {
         }
     }
 
-    /// Waits until an order is as wished.
+    /// Waits until an order meets the condition, and returns it.
     pub async fn order_when(
         &self,
         order: &str,
@@ -149,7 +149,8 @@ impl Service {
         .await
     }
 
-    /// Waits until so many deliveries, at least, about an order were looked at: an acknowledgement does not wait for that.
+    /// Waits until at least this number of deliveries about an order were processed: an acknowledgement does not wait
+    /// for that.
     pub async fn order_with(&self, order: &str, deliveries: usize) -> Value {
         self.order_when(order, "deliveries", |found| {
             let known = found["deliveries"].as_array();
@@ -168,7 +169,7 @@ impl Service {
         .await
     }
 
-    /// The raw body of a delivery that was listed.
+    /// Raw body of a listed delivery.
     pub async fn body(&self, delivery: &Value) -> Answer {
         let path = format!("/api/v1/deliveries/{}/body", delivery["id"]);
         self.ask(&path).await
@@ -182,13 +183,13 @@ impl Service {
         }
     }
 
-    /// Pulls the plug.
+    /// Kills it without warning, as if the plug were pulled.
     pub async fn kill(self) -> Ended {
         self.process.signal(Signal::KILL);
         self.process.ended().await
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Sends it SIGTERM, and waits until it has stopped.
     pub async fn stop(self) -> Ended {
         self.process.signal(Signal::TERM);
         self.process.ended().await
@@ -206,7 +207,7 @@ async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Resu
     line.answer().await
 }
 
-/// The two addresses, if this is the line that tells them.
+/// The two addresses, if this is the line that names them.
 fn addresses(line: &str) -> Option<[SocketAddr; 2]> {
     let line: Value = serde_json::from_str(line).ok()?;
     if line["message"] != "started" {

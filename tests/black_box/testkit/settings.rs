@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-/// The first project.
+/// Id of the first project.
 pub const PROJECT: &str = "black-box-project";
-/// Its path.
+/// Callback path of the first project.
 pub const PATH: &str = "/callbacks";
-/// Its callback secret. Every secret here is one word that occurs nowhere else, so a log can be searched.
+/// Callback secret of the first project. Every secret here is a word that occurs nowhere else, so that a log can be
+/// searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
-/// The id of its key.
+/// Id of the first project's key.
 pub const KEY_ID: &str = "black-box-key";
-/// The key's secret.
+/// Secret of the first project's key.
 pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
 type Table = BTreeMap<&'static str, Value>;
 
-/// A configuration file in the making. It begins as a real one would be, but for its haste: spans that
+/// A configuration file in the making. It begins as a real one would be, except for its haste: spans that
 /// are seconds and minutes there are fractions of a second here.
 #[derive(Clone)]
 pub struct Settings {
@@ -30,7 +31,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For a service that lives in this folder.
+    /// Settings of a service with its files in this folder.
     pub fn new(folder: &Path) -> Settings {
         let project = Table::from([
             ("id", PROJECT.into()),
@@ -60,7 +61,7 @@ impl Settings {
             .set("worker.backoff_cap_secs", 1)
             // No stop is late because the machine is busy.
             .set("worker.shutdown_grace_secs", 60)
-            // Nobody is there: a test that plays Sinch says where.
+            // Nothing listens there: a test that plays Sinch sets the address.
             .set("sinch.api_url", "http://127.0.0.1:9")
             .set("sinch.token_url", "http://127.0.0.1:9/token")
             // No answer is late because the machine is busy.
@@ -68,17 +69,17 @@ impl Settings {
             .set("log.format", "json")
     }
 
-    /// Where the database is.
+    /// Path of the database.
     pub fn database(&self) -> PathBuf {
         self.folder.join("service.db")
     }
 
-    /// Where the file is written to.
+    /// Path that the file is written to.
     pub fn path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
 
-    /// Sets `table.name`.
+    /// Sets a key, written `table.name`, of the file.
     pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
         let (table, name) = key.split_once('.').expect("a key is table.name");
         self.tables
@@ -106,23 +107,23 @@ impl Settings {
         self
     }
 
-    /// Lets the program have so many open files at the most.
+    /// Sets the maximum number of open files of the program.
     pub fn limit_files(mut self, files: u32) -> Settings {
         self.open_files = Some(files);
         self
     }
 
-    /// How many it may have; `None`: as many as the test itself.
+    /// Maximum number of open files of the program; `None`: the test's own maximum.
     pub fn open_files(&self) -> Option<u32> {
         self.open_files
     }
 
-    /// The variables that were set.
+    /// Variables of the program's environment that were set.
     pub fn environment(&self) -> &[(&'static str, String)] {
         &self.environment
     }
 
-    /// Adds a project that is never asked about.
+    /// Adds a project whose orders are never fetched.
     pub fn add_project(mut self, id: &str, path: &str, secret: &str) -> Settings {
         self.projects.push(Table::from([
             ("id", id.into()),
@@ -133,7 +134,7 @@ impl Settings {
         self
     }
 
-    /// The file's text. Texts, numbers and lists are written alike in JSON and TOML.
+    /// Text of the file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self
             .tables

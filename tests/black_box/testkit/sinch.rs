@@ -1,4 +1,4 @@
-//! Sinch, played by the simulator, and what it might send.
+//! Sinch, played by the simulator, and callbacks that it might send.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use sinch_callbacks::simulator::{Options, OrderHistory, Simulator, World};
 
 use super::{HOME, KEY_ID, KEY_SECRET, PATIENCE, PROJECT, SECRET, Settings};
 
-/// An id that is known to be one.
+/// Makes an id of a text that is known to be one.
 pub fn id(text: &str) -> Id {
     Id::new(text).expect("an id")
 }
 
-/// An order that entered these states, in as many milliseconds after the start.
+/// History of an order that entered these states, each at its number of milliseconds after the start.
 pub fn life(order: &str, history: &[(u64, State)]) -> OrderHistory {
     let entered = |(at, state): &(u64, State)| (Duration::from_millis(*at), *state);
     OrderHistory::new(id(order), history.iter().map(entered).collect())
 }
 
-/// Plays a world, and says in the settings where. Callbacks wait until somebody is named to call.
+/// Plays a world, and sets its addresses in the settings. Callbacks wait until a URL for them is set.
 pub async fn play(world: World, settings: Settings) -> (Simulator, Settings) {
     let simulator = Simulator::start(Options {
         world,

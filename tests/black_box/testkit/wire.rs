@@ -1,4 +1,4 @@
-//! HTTP as bytes: what well-behaved clients would not send, from whichever address.
+//! HTTP as bytes: requests that well-behaved clients would not send, from any address.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,12 +13,12 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// An address that may call, unless a test says otherwise.
+/// Address that may call, unless a test says otherwise.
 pub const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// One that may not.
+/// Address that may not call.
 pub const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
-/// A request, as wrong as one likes.
+/// A request that may be wrong in any way.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
@@ -50,7 +50,7 @@ impl Request {
         }
     }
 
-    /// A POST as Sinch makes it.
+    /// A POST with the signature that Sinch would send.
     pub fn signed(path: &str, secret: &str, body: impl Into<Vec<u8>>) -> Request {
         let body = body.into();
         let signature = signature::sign(&SecretString::from(secret), &body);
@@ -65,19 +65,21 @@ impl Request {
         self
     }
 
-    /// Everything before the body. Its length is told unless a header says otherwise.
+    /// Everything before the body. The body's length is declared unless a header says otherwise.
     pub fn head(&self) -> String {
         let has = |header: &str| {
             let mut names = self.headers.iter().map(|(name, _)| name);
             names.any(|name| name.eq_ignore_ascii_case(header))
         };
-        let length = match has("content-length") || has("transfer-encoding") {
-            true => String::new(),
-            false => format!("Content-Length: {}\r\n", self.body.len()),
+        let length = if has("content-length") || has("transfer-encoding") {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", self.body.len())
         };
-        let host = match has("host") {
-            true => "",
-            false => "Host: localhost\r\n",
+        let host = if has("host") {
+            ""
+        } else {
+            "Host: localhost\r\n"
         };
         let headers: String = self
             .headers
@@ -90,13 +92,13 @@ impl Request {
         )
     }
 
-    /// All of it.
+    /// Head and body.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head().as_bytes(), &self.body].concat()
     }
 }
 
-/// An answer.
+/// Answer to a request, read from a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -119,7 +121,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The answer without what the clock wrote.
+    /// Text of the answer without its `Date`.
     pub fn timeless(&self) -> String {
         let lines = self.head.lines();
         let lines: Vec<&str> = lines
@@ -132,7 +134,7 @@ impl Answer {
         )
     }
 
-    /// Whether it is a short refusal in the house's form.
+    /// Asserts that it is a short refusal in the service's form.
     #[track_caller]
     pub fn assert_refusal(&self, status: u16, request: &str) {
         assert_eq!(self.status, status, "{request}: {self:?}");
@@ -147,7 +149,7 @@ impl Answer {
     }
 }
 
-/// A connection.
+/// TCP connection to a listener of the service.
 pub struct Line {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -171,7 +173,7 @@ impl Line {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// The next answer.
+    /// Reads the next answer.
     pub async fn answer(&mut self) -> io::Result<Answer> {
         let answer = timeout(PATIENCE, self.read_answer()).await;
         answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -212,7 +214,7 @@ impl Line {
         }
     }
 
-    /// Whether the other side hangs up within the span, whatever it says before.
+    /// Returns `true` if the other side hangs up within the span, whatever it sends before.
     pub async fn hangs_up_within(&mut self, span: Duration) -> bool {
         let end = async { while self.read().await.is_ok() {} };
         timeout(span, end).await.is_ok()

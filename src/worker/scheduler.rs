@@ -1,18 +1,20 @@
 //! Scheduler of a project's fetches. Its next step for the due orders is to claim a number of them, or to wait.
+//! [`attempt`] takes in what the fetches came to.
 //!
 //! Pure but for what it counts: every time is an argument, so a test can play an outage of hours in an instant.
 //! [`super::fetch`] carries out the steps.
 
+mod attempt;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blame::{Blame, Culprit, Signs};
+use super::blame::Blame;
 use super::circuit::{self, CircuitState};
 use super::limits::Limits;
 use super::rate_limit::RateLimit;
-use super::word::{Says, Trouble, Word};
-use crate::order::{Answer, Failure, Id, Time};
-use crate::sinch::api::FetchError;
+use super::word::Word;
+use crate::order::{Id, Time};
 use crate::store::{Circuit, ClaimOrder};
 
 /// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
@@ -326,52 +328,6 @@ impl Scheduler {
         }
     }
 
-    /// Takes in the result of a fetch. Returns the result as the order's policy needs it, and `true` if a failed
-    /// attempt counts against the order. `jitter` is random, from 0 to 1.
-    pub fn attempt(
-        &mut self,
-        order: &Id,
-        result: Result<Answer, FetchError>,
-        fetched_at: Time,
-        now: Time,
-        jitter: f64,
-    ) -> (Result<Answer, Failure>, bool) {
-        let unknown = match &result {
-            Ok(Answer::NotFound) => self.blame.unknown(order),
-            Ok(Answer::Found(_)) | Err(_) => None,
-        };
-        let trouble = match (result, unknown) {
-            (Ok(answer), None) => {
-                if let Answer::Found(_) = answer {
-                    self.blame.found();
-                }
-                self.answered(order, fetched_at, now);
-                return (Ok(answer), true);
-            }
-            (Ok(_), Some(orders)) => Trouble::none_known(orders),
-            (Err(error), _) => Trouble::from(&error),
-        };
-        let own = self.failed(order, &trouble, fetched_at, now, jitter);
-        let failure = Failure {
-            wait_min: trouble.retry_after.unwrap_or_default(),
-            reason: trouble.reason,
-        };
-        (Err(failure), own)
-    }
-
-    /// Ends doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
-    fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
-        self.blame.answered(order);
-        let ends = match self.way(now) {
-            Way::Freely | Way::Doubt | Way::Probe => true,
-            Way::Strangers => fetched_at >= self.doubted_at,
-            Way::NotBefore(_) => false,
-        };
-        if ends {
-            self.close_circuit();
-        }
-    }
-
     /// Closes the circuit. An order that failed while it was open failed through the provider.
     fn close_circuit(&mut self) {
         if self.circuit.paused.is_some() {
@@ -380,70 +336,6 @@ impl Scheduler {
         self.word = Word::default();
         self.circuit = Circuit::default();
         self.sealed = false;
-    }
-
-    /// Takes in a failed attempt. Returns `true` if the fault is this order's and the attempt counts against it.
-    fn failed(
-        &mut self,
-        order: &Id,
-        trouble: &Trouble,
-        fetched_at: Time,
-        now: Time,
-        jitter: f64,
-    ) -> bool {
-        self.spare = false;
-        let way = self.way(now);
-        let (own, says) = if trouble.of_token {
-            (false, Some(trouble.says()))
-        } else {
-            let stale = way != Way::Freely && fetched_at < self.doubted_at;
-            self.apply_attempt(order, trouble, stale)
-        };
-        let Some(says) = says else {
-            return own;
-        };
-        let cap = self.limits.probes_apart_max;
-        let was_sealed = self.circuit.paused.is_some() && self.sealed;
-        self.circuit =
-            circuit::after_failure(&self.circuit, &trouble.reason, says, now, cap, jitter);
-        self.sealed = was_sealed || trouble.of_token || matches!(says, Says::Pause(_));
-        let open = self.way(now) == Way::Freely;
-        if way == Way::Freely && !open {
-            self.doubted_at = now;
-        }
-        own || (trouble.of_order && open)
-    }
-
-    /// Returns `true` if a failure is the order's own, and its signal about the project, if any. `stale`: the fetch was
-    /// sent before it was in doubt whether Sinch answers any order.
-    fn apply_attempt(
-        &mut self,
-        order: &Id,
-        trouble: &Trouble,
-        stale: bool,
-    ) -> (bool, Option<Says>) {
-        let signs = Signs {
-            of_order: trouble.of_order,
-            of_project: trouble.of_project(),
-            circuit_closed: self.circuit.paused.is_none(),
-            calm: self.circuit.failures == 0,
-        };
-        let stranger = !self.blame.is_apart(order);
-        let culprit = self.blame.failed(order, signs);
-        if culprit != Culprit::Provider || stale {
-            return (culprit == Culprit::Order, None);
-        }
-        let says = if !signs.of_project {
-            self.word.not_told();
-            Says::Failure
-        } else if stranger {
-            let alone = self.blame.of_project_alone();
-            self.word.told(trouble.retry_after, alone)
-        } else {
-            // In doubt, an order that is kept apart is fetched only if no other is due.
-            Says::PauseForOne
-        };
-        (false, Some(says))
     }
 
     /// Closes the circuit because an operator asks for it.

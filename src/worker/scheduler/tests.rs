@@ -1,7 +1,8 @@
 //! Decisions of the scheduler, moment by moment.
 
 use super::*;
-use crate::sinch::api::{Endpoint, Trouble};
+use crate::order::Answer;
+use crate::sinch::api::{Endpoint, FetchError, Trouble};
 
 mod told;
 

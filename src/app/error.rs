@@ -1,0 +1,61 @@
+//! Reasons why the service does not start, and why it stops by itself.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::order::Id;
+use crate::sinch::api::BuildError;
+use crate::store::{OpenError, StoreError};
+
+/// Reason why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Database(#[from] OpenError),
+    /// The service cannot listen on an address.
+    #[error("{key} = {address}: {error}; is something else listening there?")]
+    Listen {
+        /// Key of the address in the configuration.
+        key: &'static str,
+        /// Address from the configuration.
+        address: SocketAddr,
+        /// Error of the operating system.
+        error: io::Error,
+    },
+    /// The system has nothing left for a part of the service to run on.
+    #[error("{0} cannot be started: {1}")]
+    Thread(&'static str, io::Error),
+    /// The client of a project's API cannot be built.
+    #[error("project {project}: {error}")]
+    Client {
+        /// Project of the client.
+        project: Id,
+        /// Reason why the client cannot be built.
+        error: BuildError,
+    },
+}
+
+impl StartError {
+    /// Returns `true` if another listener has the address already.
+    pub fn is_address_in_use(&self) -> bool {
+        match self {
+            StartError::Listen { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
+            StartError::Database(_) | StartError::Thread(..) | StartError::Client { .. } => false,
+        }
+    }
+}
+
+/// Reason why the service stopped without having been told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database cannot be trusted or used any more.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Listener(#[from] io::Error),
+    /// A part of the service ended, which it never does by itself.
+    #[error("{0} ended")]
+    Ended(&'static str),
+}

@@ -1,0 +1,111 @@
+//! Settings, clients and sources that the other modules take, from the configuration.
+
+use super::error::StartError;
+use crate::clock;
+use crate::config::{Api, Auth, Config, Credentials, Project, Signature, Sinch};
+use crate::http::callbacks::{self, CallbackRoute};
+use crate::http::places::Shares;
+use crate::http::source::Sources;
+use crate::order::Id;
+use crate::sinch::api::{self, Access, BuildError, Client};
+use crate::store;
+
+/// Returns the settings with which the database is opened.
+pub fn store_settings(config: &Config) -> store::Settings {
+    let requests_per_second = |api: &Api| match api {
+        Api::On(_) => Some(config.worker.requests_per_second),
+        Api::Off => None,
+    };
+    store::Settings {
+        path: config.database.path.clone(),
+        waiting_max: config.database.waiting_max,
+        free_min_bytes: config.database.free_min_bytes,
+        projects: config
+            .projects
+            .iter()
+            .map(|project| (project.id.clone(), requests_per_second(&project.api)))
+            .collect(),
+        now: clock::now(),
+    }
+}
+
+/// Builds the client of one project.
+///
+/// # Errors
+///
+/// Returns [`StartError::Client`] if the client cannot be built.
+pub fn client(
+    project: &Id,
+    credentials: &Credentials,
+    sinch: &Sinch,
+) -> Result<Client, StartError> {
+    let failed = |error| StartError::Client {
+        project: project.clone(),
+        error,
+    };
+    let url = |key, text: &str| {
+        let parsed = text.parse();
+        parsed.map_err(|_| failed(BuildError::Address(key)))
+    };
+    let auth = match credentials.auth {
+        Auth::OAuth2 => api::Auth::OAuth2 {
+            token_url: url("token_url", &sinch.token_url)?,
+        },
+        Auth::Basic => api::Auth::Basic,
+    };
+    let access = Access {
+        api_url: url("api_url", &sinch.api_url)?,
+        auth,
+        key_id: credentials.key_id.clone(),
+        key_secret: credentials.key_secret.clone(),
+        request_timeout: sinch.request_timeout,
+        connect_timeout: sinch.connect_timeout,
+        proxy_from_environment: sinch.proxy_from_environment,
+    };
+    Client::new(project.clone(), access).map_err(failed)
+}
+
+pub(super) fn api_off(config: &Config) -> Vec<Id> {
+    let off = config.projects.iter().filter(|project| match project.api {
+        Api::On(_) => false,
+        Api::Off => true,
+    });
+    off.map(|project| project.id.clone()).collect()
+}
+
+/// Returns the connections for which this limit of open files leaves room.
+pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
+    let asked = config.projects.len() - api_off(config).len();
+    let fetches_max = config.worker.max_in_flight * asked;
+    Shares::new(limit, config.callbacks.connections_max, fetches_max)
+}
+
+pub(super) fn sources(config: &Config) -> Sources {
+    Sources {
+        allow: config.callbacks.allow.clone(),
+        trusted_proxies: config.callbacks.trusted_proxies.clone(),
+    }
+}
+
+pub(super) fn routes(config: &Config) -> callbacks::Settings {
+    let route = |project: &Project| {
+        let secrets = match &project.signature {
+            Signature::Required(secrets) => Some(secrets.clone()),
+            Signature::Off => None,
+        };
+        let project_id = project.id.clone();
+        (
+            project.path.clone(),
+            CallbackRoute {
+                project: project_id,
+                secrets,
+            },
+        )
+    };
+    callbacks::Settings {
+        sources: sources(config),
+        routes: config.projects.iter().map(route).collect(),
+        body_max_bytes: config.callbacks.body_max_bytes,
+        body_timeout: config.callbacks.body_timeout,
+    }
+}

@@ -1,0 +1,100 @@
+//! Start of the service: the database, the listeners and the clients, and then the parts.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use super::error::StartError;
+use super::parts::{Ready, spawn_all};
+use super::settings::{client, store_settings};
+use crate::clock;
+use crate::config::{Api, Config};
+use crate::metrics::Metrics;
+use crate::store;
+
+/// Binds a listener now, so that a taken port is an error at the start.
+///
+/// # Errors
+///
+/// Returns [`StartError::Listen`] if the address cannot be bound.
+pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen {
+        key,
+        address,
+        error,
+    })
+}
+
+impl App {
+    /// Opens the database, binds both listeners and starts to work.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<App, StartError> {
+        // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
+        // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
+        let held = store::hold(&config.database.path)?;
+        let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
+        let operators_listener = bind("operators.listen", config.operators.listen)?;
+        let mut clients = Vec::new();
+        let mut projects = BTreeMap::new();
+        for project in &config.projects {
+            let resume = match &project.api {
+                Api::On(credentials) => {
+                    let client = client(&project.id, credentials, &config.sinch)?;
+                    let resume = Arc::new(Notify::new());
+                    clients.push((project.id.clone(), client, resume.clone()));
+                    Some(resume)
+                }
+                Api::Off => None,
+            };
+            projects.insert(project.id.clone(), resume);
+        }
+        let (store, circuits, writer) = held.open(&store_settings(&config)).await?;
+        for (path, what) in store::exposed(&config.database.path) {
+            tracing::warn!(path = %path.display(), "a file of the database: {what}");
+        }
+        let metrics = Arc::new(Metrics::new());
+        let signs = metrics.clone();
+        store.on_checkpoint(move |folded| signs.step("checkpoint", folded, clock::now()));
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
+        let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
+        let operators_address = local(&operators_listener, config.operators.listen);
+        let ready = Ready {
+            store,
+            circuits,
+            clients,
+            projects,
+            callbacks_listener,
+            operators_listener,
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+            abort: abort.clone(),
+        };
+        let parts = spawn_all(&config, ready, writer)?;
+
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            callbacks = %callbacks_address,
+            operators = %operators_address,
+            database = %config.database.path.display(),
+            projects = config.projects.len(),
+            "started"
+        );
+        Ok(App {
+            callbacks_address,
+            operators_address,
+            parts,
+            stop,
+            abort,
+            metrics,
+            grace: config.worker.shutdown_grace,
+        })
+    }
+}

@@ -15,6 +15,7 @@ mod backoff;
 mod entered;
 mod event;
 mod fetch;
+mod outcome;
 mod schedule;
 mod snapshot;
 mod state;
@@ -27,7 +28,8 @@ pub use backoff::{Backoff, Failure, fail};
 pub use entered::entered;
 pub use event::{Decision, Doubt, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
-pub use snapshot::{Change, Outcome, reconcile};
+pub use outcome::Outcome;
+pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
 pub use time::Time;
 

@@ -1,0 +1,151 @@
+//! Outcome of applying an answer: what it was, whether it is conclusive, and its words.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{State, Status};
+
+/// Outcome of applying an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The first answer for this order.
+    First(State),
+    /// A newer state.
+    Advanced {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+        /// `true` if no sequence of legal steps leads there.
+        anomaly: bool,
+    },
+    /// The same state, updated since.
+    Refreshed(State),
+    /// The same state, not updated since.
+    Unchanged(State),
+    /// Older than what is known: a stale answer, not applied.
+    Older {
+        /// The confirmed state, which stands.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// A state with an older `updateTime` than the known one, in an answer that cannot be that stale: the known
+    /// `updateTime` was wrong. Applied.
+    Redated {
+        /// The confirmed state before.
+        from: State,
+        /// The confirmed state now.
+        to: State,
+    },
+    /// An `updateTime` so far ahead that it cannot be right: not applied.
+    Ahead {
+        /// The state in the answer.
+        shown: State,
+        /// Time by which it is ahead.
+        by: Duration,
+    },
+    /// Another state with the same `updateTime`: not applied until it is known which came last.
+    Tied {
+        /// The confirmed state, which stands for now.
+        known: State,
+        /// The state in the answer.
+        shown: State,
+    },
+    /// A state that is none of the documented ones: kept here, never applied.
+    UnknownState(Status),
+    /// 404 for an order that ought to be there.
+    NotFound,
+    /// 404 for an order whose final state is known.
+    Gone(State),
+    /// 404, twice, for an order that had to expire: Sinch may forget what expired.
+    ExpiredUnseen,
+}
+
+impl Outcome {
+    /// Returns `true` if the answer told the order's state. An answer that did not counts as a failed attempt.
+    pub fn is_conclusive(&self) -> bool {
+        match self {
+            Outcome::First(_)
+            | Outcome::Advanced { .. }
+            | Outcome::Refreshed(_)
+            | Outcome::Unchanged(_)
+            | Outcome::Redated { .. }
+            | Outcome::Tied { .. }
+            | Outcome::Gone(_)
+            | Outcome::ExpiredUnseen => true,
+            Outcome::Older { .. }
+            | Outcome::Ahead { .. }
+            | Outcome::UnknownState(_)
+            | Outcome::NotFound => false,
+        }
+    }
+
+    /// Returns `true` if an operator should learn of the answer because it ought not to happen.
+    pub fn is_anomaly(&self) -> bool {
+        match self {
+            Outcome::Advanced { anomaly, .. } => *anomaly,
+            Outcome::Redated { .. } | Outcome::Ahead { .. } | Outcome::UnknownState(_) => true,
+            Outcome::First(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Unchanged(_)
+            | Outcome::Older { .. }
+            | Outcome::Tied { .. }
+            | Outcome::NotFound
+            | Outcome::Gone(_)
+            | Outcome::ExpiredUnseen => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::First(state) => write!(f, "Sinch shows {state}: confirmed"),
+            Outcome::Advanced { from, to, anomaly } => {
+                write!(f, "Sinch shows {to}: confirmed after {from}")?;
+                if *anomaly && from.is_final() {
+                    write!(f, "; a final state was re-opened")
+                } else if *anomaly {
+                    write!(f, "; no legal step leads there")
+                } else {
+                    Ok(())
+                }
+            }
+            Outcome::Refreshed(state) => write!(f, "Sinch still shows {state}, updated since"),
+            Outcome::Unchanged(state) => write!(f, "Sinch still shows {state}"),
+            Outcome::Older { known, shown } => {
+                write!(
+                    f,
+                    "Sinch's answer {shown} is older than the known {known}: not applied"
+                )
+            }
+            Outcome::Redated { from, to } => write!(
+                f,
+                "Sinch shows {to}, and its update time is older than that of the known {from}, which was wrong: confirmed"
+            ),
+            Outcome::Ahead { shown, by } => write!(
+                f,
+                "Sinch's answer {shown} has an update time {} s ahead: not applied; is this machine's clock right?",
+                by.as_secs()
+            ),
+            Outcome::Tied { known, shown } => write!(
+                f,
+                "Sinch shows {shown} with the same update time as {known}: applied if it still does when the order of the two is sure"
+            ),
+            Outcome::UnknownState(status) => {
+                write!(f, "Sinch shows the unknown state {status}: not applied")
+            }
+            Outcome::NotFound => write!(f, "Sinch does not know the order (404)"),
+            Outcome::Gone(state) => {
+                write!(f, "Sinch no longer shows the order (404); {state} stands")
+            }
+            Outcome::ExpiredUnseen => {
+                write!(
+                    f,
+                    "Sinch no longer shows the order (404) after it had to expire: EXPIRED"
+                )
+            }
+        }
+    }
+}

@@ -6,6 +6,9 @@ mod hidden;
 mod secrets;
 mod variables;
 
+use std::time::Duration;
+
+use ipnet::IpNet;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 

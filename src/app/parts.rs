@@ -46,8 +46,8 @@ impl Part {
             Part::Writer => "the writer",
             Part::InboxWorker => "the inbox worker",
             Part::Fetcher => "the fetcher",
-            Part::AlertWorker => "the worker that minds deadlines",
-            Part::RetentionWorker => "the worker that clears away",
+            Part::AlertWorker => "the alert worker",
+            Part::RetentionWorker => "the retention worker",
             Part::Callbacks => "the callback listener",
             Part::Operators => "the operators' listener",
         }

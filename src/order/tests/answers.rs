@@ -99,11 +99,11 @@ fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
 #[test]
 fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
     for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
-        let apply_events = check_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
+        let applied = apply_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
         let answer = shown(State::Blocked, KNOWN);
-        let early = reconcile(&apply_events.order, &answer, at(NOW + 5), &policy()).order;
+        let early = reconcile(&applied.order, &answer, at(NOW + 5), &policy()).order;
         assert_eq!(early.state(), Some(said), "stands provisionally");
-        assert_eq!(early.hints, apply_events.order.hints);
+        assert_eq!(early.hints, applied.order.hints);
         assert_eq!(early.fetch_at, Some(at(NOW + secs)));
     }
 }
@@ -111,10 +111,10 @@ fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
 #[test]
 fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
     let policy = policy();
-    let (_, apply_events) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
+    let (_, applied) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
     // Received at NOW: settled by a fetch at NOW + 15 s + 1 s.
     let early = reconcile(
-        &apply_events.order,
+        &applied.order,
         &shown(State::InReview, KNOWN),
         at(NOW + 15),
         &policy,
@@ -143,7 +143,7 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
     );
 
     let is_confirmed = reconcile(
-        &apply_events.order,
+        &applied.order,
         &shown(State::Blocked, KNOWN + 1),
         at(NOW),
         &policy,
@@ -157,9 +157,9 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
 fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
     let after = |said: State, shows: State, updated: i64| {
         let event = event(Status::Known(said), Some(KNOWN + 10));
-        let apply_events = check_at(&confirmed(State::Created), event, NOW);
+        let applied = apply_at(&confirmed(State::Created), event, NOW);
         let answer = shown(shows, updated);
-        let change = reconcile(&apply_events.order, &answer, at(NOW + 1), &policy());
+        let change = reconcile(&applied.order, &answer, at(NOW + 1), &policy());
         change.order.hints.is_empty()
     };
     // Three seconds of tolerance for Sinch's clocks.
@@ -174,15 +174,15 @@ fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
 #[test]
 fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
     let policy = policy();
-    let (decision, apply_events) = decide_one(
+    let (decision, applied) = decide_one(
         &confirmed(State::Rejected),
         Status::Known(State::InReview),
         Some(NOW),
     );
     assert_eq!(kind(&decision), "final");
-    assert_eq!(apply_events.order.state(), Some(State::Rejected));
+    assert_eq!(applied.order.state(), Some(State::Rejected));
     let change = reconcile(
-        &apply_events.order,
+        &applied.order,
         &shown(State::InReview, KNOWN + 1),
         at(NOW),
         &policy,

@@ -80,7 +80,7 @@ fn a_final_state_that_was_left_within_seconds_is_not_believed_for_a_day() {
         Status::Known(State::Completed),
         Some(KNOWN + 10),
     );
-    let left = check_at(&first.1.order, event(blocked(), Some(KNOWN + 10)), NOW);
+    let left = apply_at(&first.1.order, event(blocked(), Some(KNOWN + 10)), NOW);
     let stale = reconcile(
         &left.order,
         &shown(State::Completed, KNOWN + 9),
@@ -123,7 +123,7 @@ fn what_is_claimed_again_is_no_doubt_any_more() {
         LATE,
     );
     assert_eq!(doubted(&late), [Some(State::Blocked)]);
-    let again = check_at(&late, event(blocked(), Some(NOW + 50)), NOW + 60).order;
+    let again = apply_at(&late, event(blocked(), Some(NOW + 50)), NOW + 60).order;
     assert!(again.doubts.is_empty());
     assert_eq!(again.hints.len(), 1);
     let is_confirmed = shown(State::Blocked, NOW - 1);
@@ -142,10 +142,9 @@ fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
         (Some(NOW - 1), "agrees", 1),
         (None, "agrees", 1),
     ] {
-        let (decision, apply_events) =
-            decide_one(&completed, Status::Known(State::InReview), said_at);
+        let (decision, applied) = decide_one(&completed, Status::Known(State::InReview), said_at);
         assert_eq!(kind(&decision), expected, "{said_at:?}");
-        assert_eq!(apply_events.order.hints.len(), claims, "{said_at:?}");
+        assert_eq!(applied.order.hints.len(), claims, "{said_at:?}");
     }
 }
 

@@ -43,29 +43,23 @@ fn events_against_a_confirmed_state() {
                 (None, if settled { newer } else { "no time" }),
             ];
             for (said_at, expected) in table {
-                let (decision, apply_events) =
+                let (decision, applied) =
                     decide_one(&confirmed(known), Status::Known(said), said_at);
                 assert_eq!(
                     kind(&decision),
                     expected,
                     "{known}, then {said} at {said_at:?}"
                 );
-                let moved = apply_events.order.provisional.map(|p| p.state);
+                let moved = applied.order.provisional.map(|p| p.state);
                 assert_eq!(moved, (expected == "fits").then_some(said));
                 assert_eq!(
-                    apply_events.order.confirmed,
+                    applied.order.confirmed,
                     confirmed(known).confirmed,
                     "never by an event"
                 );
-                assert_eq!(apply_events.order.fetch_at.is_some(), expected != "agrees");
-                assert_eq!(
-                    apply_events.order.hints.len(),
-                    usize::from(expected != "agrees")
-                );
-                assert_eq!(
-                    apply_events.transitions.len(),
-                    usize::from(expected == "fits")
-                );
+                assert_eq!(applied.order.fetch_at.is_some(), expected != "agrees");
+                assert_eq!(applied.order.hints.len(), usize::from(expected != "agrees"));
+                assert_eq!(applied.transitions.len(), usize::from(expected == "fits"));
             }
         }
     }
@@ -88,7 +82,7 @@ fn events_against_a_provisional_state() {
                 (None, if same { newer } else { "no time" }),
             ];
             for (said_at, expected) in table {
-                let (decision, apply_events) =
+                let (decision, applied) =
                     decide_one(&provisional(known), Status::Known(said), said_at);
                 assert_eq!(
                     kind(&decision),
@@ -96,9 +90,9 @@ fn events_against_a_provisional_state() {
                     "{known}, then {said} at {said_at:?}"
                 );
                 let state = if expected == "fits" { said } else { known };
-                assert_eq!(apply_events.order.state(), Some(state));
+                assert_eq!(applied.order.state(), Some(state));
                 assert!(
-                    apply_events.order.fetch_at.is_some(),
+                    applied.order.fetch_at.is_some(),
                     "nothing provisional is at rest"
                 );
             }
@@ -109,11 +103,10 @@ fn events_against_a_provisional_state() {
 #[test]
 fn the_first_news_stand_provisionally_and_are_asked_about() {
     for said in State::ALL {
-        let (decision, apply_events) =
-            decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
+        let (decision, applied) = decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
         assert_eq!(kind(&decision), "first");
         assert_eq!(
-            (apply_events.order.state(), apply_events.order.fetch_at),
+            (applied.order.state(), applied.order.fetch_at),
             (Some(said), Some(at(NOW)))
         );
 
@@ -130,8 +123,8 @@ fn the_first_news_stand_provisionally_and_are_asked_about() {
 #[test]
 fn what_may_be_the_end_is_asked_about_at_once() {
     let fetched_after = |order: &Order, status: Status, said: i64| {
-        let (_, apply_events) = decide_one(order, status, Some(said));
-        apply_events
+        let (_, applied) = decide_one(order, status, Some(said));
+        applied
             .order
             .fetch_at
             .map(|at| at.since(self::at(NOW)).as_secs())
@@ -163,10 +156,10 @@ fn an_unknown_status_moves_nothing() {
         .flat_map(|s| [confirmed(s), provisional(s)]);
     for order in orders.chain([Order::new(at(0))]) {
         let status = Status::Unknown("ON_HOLD".to_owned());
-        let (decision, apply_events) = decide_one(&order, status, Some(NOW));
+        let (decision, applied) = decide_one(&order, status, Some(NOW));
         assert_eq!(kind(&decision), "unknown");
-        assert_eq!(apply_events.order.state(), order.state());
-        assert!(apply_events.order.fetch_at.is_some());
+        assert_eq!(applied.order.state(), order.state());
+        assert!(applied.order.fetch_at.is_some());
     }
 }
 
@@ -176,13 +169,13 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
         event(Status::Known(State::Completed), Some(KNOWN + 2)),
         event(Status::Known(State::InReview), Some(KNOWN + 1)),
     ];
-    let apply_events = apply_events(&confirmed(State::Created), &events, at(NOW), &policy());
+    let applied = apply_events(&confirmed(State::Created), &events, at(NOW), &policy());
     assert_eq!(
-        apply_events.decisions.iter().map(kind).collect::<Vec<_>>(),
+        applied.decisions.iter().map(kind).collect::<Vec<_>>(),
         ["fits", "fits"]
     );
-    assert_eq!(apply_events.order.state(), Some(State::Completed));
-    let steps: Vec<State> = apply_events.transitions.iter().map(|t| t.to).collect();
+    assert_eq!(applied.order.state(), Some(State::Completed));
+    let steps: Vec<State> = applied.transitions.iter().map(|t| t.to).collect();
     assert_eq!(steps, [State::InReview, State::Completed]);
 }
 
@@ -190,9 +183,9 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
 fn a_storm_of_events_asks_once_in_a_cooldown() {
     let mut order = confirmed(State::InReview);
     order.fetched_at = Some(at(NOW));
-    let (_, apply_events) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
+    let (_, applied) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
     assert_eq!(
-        apply_events.order.fetch_at,
+        applied.order.fetch_at,
         Some(at(NOW).plus(policy().cooldown))
     );
 
@@ -202,7 +195,7 @@ fn a_storm_of_events_asks_once_in_a_cooldown() {
         received_at: at(NOW + 10),
         ..event(blocked(), Some(KNOWN + 2))
     };
-    let second = check_at(&first.order, later, NOW + 10);
+    let second = apply_at(&first.order, later, NOW + 10);
     assert_eq!(second.order.fetch_at, first.order.fetch_at);
     assert_eq!(second.order.hints[0].settles_at(&policy()), at(NOW + 26));
 }
@@ -212,16 +205,13 @@ fn news_do_not_cut_a_back_off_short_but_do_unpark() {
     let mut backing_off = confirmed(State::InReview);
     backing_off.attempts = 3;
     backing_off.fetch_at = Some(at(NOW + 500));
-    let (_, apply_events) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
-    assert_eq!(apply_events.order.fetch_at, Some(at(NOW + 500)));
+    let (_, applied) = decide_one(&backing_off, blocked(), Some(KNOWN + 1));
+    assert_eq!(applied.order.fetch_at, Some(at(NOW + 500)));
 
     let mut parked = confirmed(State::InReview);
     parked.attempts = 30;
     parked.parked = Some("gave up".to_owned());
-    let (_, apply_events) = decide_one(&parked, blocked(), Some(KNOWN + 1));
-    assert_eq!(
-        (apply_events.order.parked, apply_events.order.attempts),
-        (None, 0)
-    );
-    assert_eq!(apply_events.order.fetch_at, Some(at(NOW + 16)));
+    let (_, applied) = decide_one(&parked, blocked(), Some(KNOWN + 1));
+    assert_eq!((applied.order.parked, applied.order.attempts), (None, 0));
+    assert_eq!(applied.order.fetch_at, Some(at(NOW + 16)));
 }

@@ -61,9 +61,9 @@ fn an_event_that_agrees_brings_a_parked_order_back() {
         let mut parked = confirmed(state);
         parked.attempts = 30;
         parked.parked = Some("gave up".to_owned());
-        let (decision, apply_events) = decide_one(&parked, Status::Known(state), Some(KNOWN));
+        let (decision, applied) = decide_one(&parked, Status::Known(state), Some(KNOWN));
         assert_eq!(kind(&decision), "agrees");
-        let order = apply_events.order;
+        let order = applied.order;
         assert_eq!((order.parked, order.attempts), (None, 0), "{state}");
         assert_eq!(order.fetch_at, Some(at(NOW)), "{state}");
     }
@@ -180,16 +180,16 @@ fn a_clock_that_is_behind_decides_nothing() {
         &policy(),
     )
     .order;
-    let apply_events = check_at(
+    let applied = apply_at(
         &order,
         event(Status::Known(State::Completed), Some(there)),
         NOW,
     );
-    assert_eq!(apply_events.order.state(), Some(State::Completed));
+    assert_eq!(applied.order.state(), Some(State::Completed));
     let stale = Answer::Found(known(there - 1));
-    let early = reconcile(&apply_events.order, &stale, at(NOW + 5), &policy()).order;
+    let early = reconcile(&applied.order, &stale, at(NOW + 5), &policy()).order;
     assert_eq!(
-        early.hints, apply_events.order.hints,
+        early.hints, applied.order.hints,
         "not superseded by what came before"
     );
     assert_eq!(early.state(), Some(State::Completed));

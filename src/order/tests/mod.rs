@@ -115,11 +115,11 @@ fn blocked() -> Status {
     Status::Known(State::Blocked)
 }
 
-fn check_at(order: &Order, event: Event, now: i64) -> EventsApplied {
+fn apply_at(order: &Order, event: Event, now: i64) -> EventsApplied {
     apply_events(order, &[event], at(now), &policy())
 }
 
 fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, EventsApplied) {
-    let apply_events = apply_events(order, &[event(status, said)], at(NOW), &policy());
-    (apply_events.decisions[0].clone(), apply_events)
+    let applied = apply_events(order, &[event(status, said)], at(NOW), &policy());
+    (applied.decisions[0].clone(), applied)
 }

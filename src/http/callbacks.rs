@@ -56,9 +56,6 @@ pub struct Settings {
     pub body_timeout: Duration,
 }
 
-/// Seconds for which Sinch is asked to wait when the store cannot take a callback.
-pub(super) const RETRY_AFTER_SECS: u32 = 5;
-
 /// Handler that checks callbacks and stores them.
 struct CallbackHandler {
     settings: Settings,
@@ -93,7 +90,12 @@ impl CallbackHandler {
                 project,
                 status,
             };
-            refused.tell(why, &self.settings, &self.metrics);
+            let Settings {
+                routes,
+                body_max_bytes,
+                ..
+            } = &self.settings;
+            refused.tell(why, routes.keys(), *body_max_bytes, &self.metrics);
         };
         // Every source that is not allowed gets the same bytes for any request.
         if !self.settings.sources.allows(caller.source) {
@@ -215,9 +217,7 @@ impl CallbackHandler {
 }
 
 fn unavailable() -> Refusing {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE);
-    let problem = problem.with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
-    (Refusal::Store, problem)
+    (Refusal::Store, Problem::unavailable())
 }
 
 fn too_large(max: usize) -> Refusing {

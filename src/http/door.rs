@@ -5,13 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::callbacks::RETRY_AFTER_SECS;
 use super::foreign::Foreign;
 use super::places::Places;
 use super::problem::Problem;
@@ -65,8 +64,7 @@ impl Door {
         places: Places,
         metrics: Arc<Metrics>,
     ) -> Door {
-        let unavailable = Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
+        let unavailable = Problem::unavailable();
         let farewell = |problem: Problem| problem.farewell().into();
         let places_of = |places| Arc::new(Semaphore::new(places));
         Door {

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// Media type of every refusal.
 const KIND: &str = "application/problem+json";
 
+/// Seconds after which a caller may try again when the service cannot accept a request.
+const RETRY_AFTER_SECS: u32 = 5;
+
 /// A refusal, with a sentence for its reader where there is one to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -32,6 +35,12 @@ impl Problem {
             detail: Some(detail.into()),
             ..Problem::new(status)
         }
+    }
+
+    /// Returns a refusal of what can be accepted soon: the caller is asked to try again after [`RETRY_AFTER_SECS`].
+    pub fn unavailable() -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into())
     }
 
     /// Returns the same refusal, with a header that tells the caller what to do.

@@ -6,7 +6,6 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 
-use super::callbacks::Settings;
 use super::nearly::nearly;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
@@ -37,14 +36,22 @@ pub(super) struct Refused<'a> {
 
 impl Refused<'_> {
     /// Counts the refusal, and writes it into the log unless a similar one was written just now.
-    pub fn tell(&self, why: Refusal, settings: &Settings, metrics: &Metrics) {
+    ///
+    /// `paths` are those that a project has, and `body_max_bytes` is the limit that a body may have exceeded.
+    pub fn tell<'p>(
+        &self,
+        why: Refusal,
+        paths: impl Iterator<Item = &'p String>,
+        body_max_bytes: usize,
+        metrics: &Metrics,
+    ) {
         let Caller { peer, source } = self.caller;
         let Some(left_out) = metrics.refused(why, source, clock::now()) else {
             return;
         };
         let path = self.head.uri.path();
         let nearly = match why {
-            Refusal::Path => nearly(path, settings.routes.keys()),
+            Refusal::Path => nearly(path, paths),
             _ => None,
         };
         let content_length = self.header(CONTENT_LENGTH);
@@ -63,7 +70,7 @@ impl Refused<'_> {
                 .then(|| self.header(CONTENT_ENCODING))
                 .flatten(),
             content_length = content_length.filter(|_| why == Refusal::Size),
-            limit_bytes = (why == Refusal::Size).then_some(settings.body_max_bytes),
+            limit_bytes = (why == Refusal::Size).then_some(body_max_bytes),
             signatures = (why == Refusal::Signature).then_some(signatures),
             left_out,
             "refused a request: {}",

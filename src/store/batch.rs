@@ -7,6 +7,9 @@
 /// NULL, since SQLite takes an unbound parameter for that.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
+/// Begin of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to write.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// Maximum number of rows in one statement.
 pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
 

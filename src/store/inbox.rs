@@ -7,8 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
 use super::Accepted;
-use super::batch::Statements;
-use super::writer::BEGIN;
+use super::batch::{BEGIN, Statements};
 use crate::order::{Id, Status, Time};
 
 /// An authentic callback, as it goes into the inbox.

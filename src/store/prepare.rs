@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::batch::BEGIN;
 use super::leave;
 use super::unreadable::lossy;
 use super::words::open_states;
-use super::writer::BEGIN;
 use super::{Circuit, Settings};
 use crate::order::{Id, Time};
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::alerts;
 use super::aside::{Aside, Way};
-use super::batch::ROWS_MAX;
+use super::batch::{BEGIN, ROWS_MAX};
 use super::checkpoint::Written;
 use super::claims::{self, Claim, ClaimRequest, Claimed};
 use super::fetches::{self, Circuit, FetchResult, Recorded, WatchRequest};
@@ -30,9 +30,6 @@ use crate::order::{Id, OrderKey, Time};
 
 /// Maximum number of writes in one batch: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;
-
-/// IMMEDIATE: a deferred transaction that reads first can lose its right to write.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// A write, with its result and the sender of the reply.
 pub(super) struct Call<A, T> {

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 
-use super::projects::{api_off, unknown_project};
+use super::projects::{may_be_fetched, unknown_project};
 use super::query::Words;
 use super::readable::Readable;
 use super::{Context, Page, Shared, id, page_size, path, watch};
@@ -16,10 +16,6 @@ use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::{self, Id, OrderKey};
 use crate::store::{Forgot, Found, OrderDetail, OrderFilter, OrderRow};
-
-/// Maximum size of a list of orders in one request: some 150,000 ids. The store makes them known a few thousand at a
-/// time, and accepts callbacks in between.
-pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Word under which orders are listed if no state of theirs was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
@@ -30,13 +26,13 @@ pub(super) fn routes() -> Router<Arc<Context>> {
             "/api/v1/orders",
             get(list_orders)
                 .post(watch::only_project)
-                .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES)),
+                .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
         )
         .route(
             "/api/v1/orders/{order}",
             get(find_order)
                 .post(watch::many)
-                .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES)),
+                .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
         )
         .route(
             "/api/v1/orders/{project}/{order}",
@@ -152,14 +148,5 @@ async fn forget(State(context): Shared, asked: Named) -> Result<StatusCode, Prob
         Forgot::Unknown => Err(unknown_order()),
         Forgot::Shown => stays("Sinch has shown it"),
         Forgot::Named => stays("a callback has named it"),
-    }
-}
-
-/// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
-pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Problem> {
-    match context.settings.projects.get(project) {
-        Some(Some(_)) => Ok(()),
-        Some(None) => Err(api_off()),
-        None => Err(unknown_project()),
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Context, Shared, id, path};
 use crate::http::problem::Problem;
+use crate::order::Id;
 use crate::store::Holdings;
 
 /// Time for which one request to drop a project goes on. The next request continues.
@@ -48,6 +49,15 @@ pub(super) fn unknown_project() -> Problem {
 pub(super) fn api_off() -> Problem {
     let detail = "orders of this project are not fetched: it says api = \"off\"";
     Problem::with_detail(StatusCode::CONFLICT, detail)
+}
+
+/// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
+pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Problem> {
+    match context.settings.projects.get(project) {
+        Some(Some(_)) => Ok(()),
+        Some(None) => Err(api_off()),
+        None => Err(unknown_project()),
+    }
 }
 
 type Named = Result<Path<String>, PathRejection>;

@@ -7,12 +7,16 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::orders::{IMPORT_MAX_BYTES, may_be_fetched};
+use super::projects::may_be_fetched;
 use super::{Context, Shared, id, import, path};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::order::Id;
 use crate::store::WatchRequest;
+
+/// Maximum size of a list of orders in one request: some 150,000 ids. The store makes them known a few thousand at a
+/// time, and accepts callbacks in between.
+pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Number of ids that are shown, so that a person can see that they are what was meant.
 const FIRST: usize = 5;

@@ -37,7 +37,7 @@ impl Problem {
         }
     }
 
-    /// Returns a refusal of what can be accepted soon: the caller is asked to try again after [`RETRY_AFTER_SECS`].
+    /// Returns a refusal of what can be accepted soon: the caller is asked to try again after five seconds.
     pub fn unavailable() -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into())

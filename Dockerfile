@@ -14,18 +14,22 @@ WORKDIR /build
 # The dependencies alone, with an empty program around them: a layer that stays until one of them changes.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
-RUN mkdir src benches \
+COPY crates/number-order/Cargo.toml crates/number-order/
+COPY crates/sinch-numbers/Cargo.toml crates/sinch-numbers/
+COPY crates/sinch-simulator/Cargo.toml crates/sinch-simulator/
+RUN mkdir src benches crates/*/src \
  && echo 'fn main() {}' > src/main.rs \
  && touch src/lib.rs \
+ && for crate in crates/*; do touch "$crate/src/lib.rs"; done \
  && for bench in $(grep -A 1 '^\[\[bench\]\]' Cargo.toml | sed -n 's/^name = "\(.*\)"/\1/p'); do \
       cp src/main.rs "benches/$bench.rs"; \
     done \
  && cargo build --profile dist --locked \
- && rm -r src
+ && rm -r src crates
 
 # Touched, since cargo goes by the time of a file, and a checkout may well be older than the empty program.
 COPY . .
-RUN touch src/main.rs src/lib.rs \
+RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs \
  && cargo build --profile dist --locked \
  && mkdir /empty
 

@@ -18,7 +18,7 @@ test-clock:
 
 # Check formatting, lints and documentation
 lint:
-    cargo fmt --check
+    cargo fmt --all --check
     cargo clippy --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 

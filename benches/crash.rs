@@ -29,11 +29,11 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fastrand::Rng;
+use number_order::{Id, State};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
-use sinch_callbacks::order::{Id, State};
-use sinch_callbacks::simulator::{Options, Script, Simulator, Trouble, World};
+use sinch_simulator::{Options, Script, Simulator, Trouble, World};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use number_order::{Backoff, Policy};
 use serde_json::{Map, Value, json};
 use sinch_callbacks::config::Worker;
-use sinch_callbacks::order::{Backoff, Policy};
-use sinch_callbacks::simulator::simulation::{Course, Strategy, Tally};
+use sinch_simulator::simulation::{Course, Strategy, Tally};
 
 /// Maximum number of fetches per order, without those that only watch it.
 const FETCHES_MAX: f64 = 3.0;

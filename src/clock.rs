@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::order::Time;
+use number_order::Time;
 
 /// Time of day, and the reading of the steady clock at that moment.
 static ANCHOR: LazyLock<(Time, Duration)> = LazyLock::new(|| (time_of_day(), steady()));

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::order::{Id, Time};
 use crate::redact::{self, Throttle};
 use crate::store::{Accepted, Circuit};
+use number_order::{Id, Time};
 
 /// Reason why a request on the callback listener was not answered 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

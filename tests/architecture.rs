@@ -1,100 +1,131 @@
-//! Direction of the dependencies: which module may name which other, checked against the source.
+//! Direction of the dependencies: which module or crate may name which other, checked against the source.
 //!
 //! Not checked: comments, a file from its `#[cfg(test)] mod tests {` on, and the files in `tests`. Tests may name what
-//! they need. Modules are imported line by line, so `crate::{…}` counts as a fault.
+//! they need. Modules are imported line by line, so `crate::{…}` counts as a fault. What a crate may name of other
+//! crates is in its manifest as well, so here it is only held to the words of [`WORDS`] and [`IMPURE`].
 
 use std::fs;
 use std::path::Path;
 
-/// Modules, each with the other modules that it may name.
-const ROOMS: [(&str, &str); 15] = [
-    ("order", ""),
+/// Crates of this workspace beside the service, by the names that code has for them.
+const CRATES: [&str; 3] = ["number_order", "sinch_numbers", "sinch_simulator"];
+
+/// Crates and modules of the service, each with the others that it may name.
+const MODULES: [(&str, &str); 15] = [
+    ("number_order", ""),
+    ("sinch_numbers", "number_order"),
+    ("sinch_simulator", "number_order sinch_numbers"),
     ("exposure", ""),
     ("redact", ""),
-    ("sinch", "order"),
-    ("store", "order exposure redact"),
-    ("metrics", "order store redact"),
-    ("clock", "order"),
-    ("http", "order sinch store metrics clock redact"),
-    ("worker", "order sinch store metrics clock redact"),
-    ("config", "order exposure"),
+    ("store", "number_order exposure redact"),
+    ("metrics", "number_order store redact"),
+    ("clock", "number_order"),
+    (
+        "http",
+        "number_order sinch_numbers store metrics clock redact",
+    ),
+    (
+        "worker",
+        "number_order sinch_numbers store metrics clock redact",
+    ),
+    ("config", "number_order exposure"),
     ("telemetry", "config redact"),
-    ("simulator", "order sinch"),
     (
         "app",
-        "order sinch store metrics clock http worker config telemetry redact",
+        "number_order sinch_numbers store metrics clock http worker config telemetry redact",
     ),
     (
         "commands",
-        "order sinch store metrics clock http worker config telemetry redact simulator app",
+        "number_order sinch_numbers sinch_simulator store metrics clock http worker config telemetry redact app",
     ),
     // The command line knows the commands alone.
     ("main", "commands"),
 ];
 
-/// Names from outside the crate, each with the only modules that may use it.
+/// Names from outside the workspace, each with the only modules that may use it.
 const WORDS: [(&str, &str); 6] = [
     ("sqlx", "store"),
-    ("axum::", "http simulator"),
-    ("reqwest", "sinch simulator commands"),
+    ("axum::", "http sinch_simulator"),
+    ("reqwest", "sinch_numbers sinch_simulator commands"),
     ("Timestamp::now", "clock"),
     ("SystemTime::now", "clock"),
     ("Zoned::now", "clock"),
 ];
 
-/// Names that the pure module, `order`, must not contain.
+/// Names that the pure crate, `number_order`, must not contain.
 const IMPURE: [&str; 6] = [
     "tokio", "Instant", "std::fs", "std::net", "std::env", "fastrand",
 ];
 
-fn lists(rooms: &str, room: &str) -> bool {
-    rooms.split(' ').any(|listed| listed == room)
+fn lists(modules: &str, module: &str) -> bool {
+    modules.split(' ').any(|listed| listed == module)
+}
+
+/// Modules and crates of this workspace that the code names.
+fn named<'a>(module: &str, code: &'a str) -> Vec<&'a str> {
+    let own_crate = CRATES.contains(&module);
+    let prefixes = if own_crate {
+        &[][..]
+    } else {
+        &["crate::", "sinch_callbacks::"][..]
+    };
+    let word = |path: &'a str| {
+        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+        &path[..end.unwrap_or(path.len())]
+    };
+    let modules = prefixes
+        .iter()
+        .flat_map(|own| code.split(own).skip(1))
+        .map(word);
+    let crates = CRATES
+        .into_iter()
+        .filter(|name| code.contains(&format!("{name}::")));
+    modules
+        .chain(crates)
+        .filter(|named| *named != module)
+        .collect()
 }
 
 /// Names that a file of this module contains and must not.
-fn faults(room: &str, text: &str) -> Vec<String> {
-    let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-        return vec![format!("{room} is no room that this test knows")];
+fn faults(module: &str, text: &str) -> Vec<String> {
+    let Some((_, allowed)) = MODULES.iter().find(|(name, _)| *name == module) else {
+        return vec![format!("{module} is no module that this test knows")];
     };
     let code = text.split("#[cfg(test)]\nmod tests {").next();
     let lines = code.unwrap_or_default().lines();
     let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");
-    let named = ["crate::", "sinch_callbacks::"]
-        .iter()
-        .flat_map(|own| code.split(own).skip(1))
-        .map(|path| {
-            path.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-        })
-        .map(Option::unwrap_or_default)
-        .filter(|named| *named != room && !lists(allowed, named));
-    let said = WORDS.iter().filter(|(_, rooms)| !lists(rooms, room));
-    let said = said.map(|(word, _)| *word);
-    let impure = IMPURE.into_iter().filter(|_| room == "order");
-    let said = said.chain(impure).filter(|word| code.contains(word));
+    let named = named(module, &code)
+        .into_iter()
+        .filter(|named| !lists(allowed, named));
+    let words = WORDS.iter().filter(|(_, modules)| !lists(modules, module));
+    let words = words.map(|(word, _)| *word);
+    let impure = IMPURE.into_iter().filter(|_| module == "number_order");
+    let words = words.chain(impure).filter(|word| code.contains(word));
     named
-        .chain(said)
-        .map(|what| format!("{room} names {what:?}"))
+        .chain(words)
+        .map(|what| format!("{module} names {what:?}"))
         .collect()
 }
 
-/// Checks every file of a folder and returns their number. A file or folder of the topmost folder is a module.
-fn look(folder: &Path, room: Option<&str>, found: &mut Vec<String>) -> usize {
+/// Checks every file of a folder and returns their number. Without a module, a file or folder of the topmost folder is
+/// one.
+fn check(folder: &Path, module: Option<&str>, found: &mut Vec<String>) -> usize {
     let mut seen = 0;
     for entry in fs::read_dir(folder).expect("the source can be read") {
         let path = entry.expect("an entry").path();
         let stem = path.file_stem().and_then(|name| name.to_str());
         let stem = stem.expect("a name");
-        let room = room.unwrap_or(stem);
-        if stem == "tests" || stem == "lib" {
+        let is_lib_of_service = module.is_none() && stem == "lib";
+        let module = module.unwrap_or(stem);
+        if stem == "tests" || is_lib_of_service {
             continue;
         }
         if path.is_dir() {
-            seen += look(&path, Some(room), found);
+            seen += check(&path, Some(module), found);
         } else {
             let text = fs::read_to_string(&path).expect("the source can be read");
-            let faults = faults(room, &text).into_iter();
+            let faults = faults(module, &text).into_iter();
             found.extend(faults.map(|fault| format!("{}: {fault}", path.display())));
             seen += 1;
         }
@@ -104,32 +135,49 @@ fn look(folder: &Path, room: Option<&str>, found: &mut Vec<String>) -> usize {
 
 #[test]
 fn the_arrows_point_down() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let seen = look(&source, None, &mut found);
-    assert!(seen > 40, "only {seen} files were looked at");
+    let mut seen = check(&root.join("src"), None, &mut found);
+    for name in CRATES {
+        let folder = root.join("crates").join(name.replace('_', "-")).join("src");
+        seen += check(&folder, Some(name), &mut found);
+    }
+    assert!(seen > 120, "only {seen} files were checked");
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A crate that no list names would be checked by nobody.
+#[test]
+fn every_crate_is_checked() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_string_lossy().replace('-', "_");
+        assert!(CRATES.contains(&name.as_str()), "{name} is not in the list");
+    }
 }
 
 /// The control: each kind of fault is found.
 #[test]
 fn a_crooked_arrow_is_found() {
-    for (room, line) in [
-        ("order", "use crate::store::Store;"),
-        ("order", "fn f() { crate::clock::now() }"),
-        ("order", "use std::time::Instant;"),
-        ("order", "async fn f() { tokio::task::yield_now().await }"),
-        ("store", "use crate::{order::Id, worker::Fetcher};"),
+    for (module, line) in [
+        ("number_order", "use sinch_numbers::signature;"),
+        ("number_order", "use std::time::Instant;"),
+        ("sinch_numbers", "use sqlx::Row;"),
+        ("store", "use sinch_numbers::api;"),
+        ("store", "fn f() { crate::clock::now() }"),
+        ("store", "use crate::{clock::now, worker::Fetcher};"),
         ("store", "use axum::Json;"),
         ("worker", "let pool: sqlx::SqlitePool;"),
         ("worker", "let now = jiff::Timestamp::now();"),
         ("worker", "use reqwest::Client;"),
-        ("app", "use crate::simulator::World;"),
+        ("app", "use sinch_simulator::World;"),
         ("main", "use sinch_callbacks::store::Store;"),
         ("attic", ""),
     ] {
-        assert_eq!(faults(room, line).len(), 1, "{room}: {line}");
+        assert_eq!(faults(module, line).len(), 1, "{module}: {line}");
     }
-    let fine = "// crate::app\nuse crate::order;\n#[cfg(test)]\nmod tests {\n use crate::app; }";
+    let fine =
+        "// crate::app\nuse number_order::Id;\n#[cfg(test)]\nmod tests {\n use crate::app; }";
     assert_eq!(faults("store", fine), Vec::<String>::new());
 }

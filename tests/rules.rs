@@ -1,9 +1,9 @@
 //! The ordering rules against the model of Sinch, in every test run. `cargo bench --bench rules` does the same
 //! at length, and prints the history of an order that went wrong.
 
+use number_order::{Backoff, Policy};
 use sinch_callbacks::config::Worker;
-use sinch_callbacks::order::{Backoff, Policy};
-use sinch_callbacks::simulator::simulation::{Course, Strategy, Tally};
+use sinch_simulator::simulation::{Course, Strategy, Tally};
 
 const SEED: u64 = 20_260_101;
 const ORDERS: u64 = 100_000;

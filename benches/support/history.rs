@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use number_order::Id;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::Id;
 use sinch_callbacks::store::{self, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
+use number_order::{Id, Time};
 use secrecy::SecretString;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::{Id, Time};
-use sinch_callbacks::sinch::api::{Access, Auth, Client};
+use sinch_numbers::api::{Access, Auth, Client};
 use tokio::task::JoinSet;
 
 use crate::baselines::serve;
@@ -102,7 +102,7 @@ pub async fn client_alone(api: SocketAddr, lanes: usize, window: Duration) -> Ou
     }
     let mut answers = 0;
     while let Some(task) = tasks.join_next().await {
-        let task: Result<u32, sinch_callbacks::sinch::api::FetchError> = task?;
+        let task: Result<u32, sinch_numbers::api::FetchError> = task?;
         answers += task?;
     }
     Ok(f64::from(answers) / began.elapsed().as_secs_f64())

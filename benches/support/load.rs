@@ -21,7 +21,7 @@ use fastrand::Rng;
 use jiff::{Timestamp, tz::Offset};
 use secrecy::SecretString;
 use sinch_callbacks::clock;
-use sinch_callbacks::sinch::signature;
+use sinch_numbers::signature;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;

@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::time::{Duration, Instant};
 
+use number_order::Id;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::Id;
 use sinch_callbacks::store::{ClaimOrder, ClaimRequest, Store};
 use tempfile::TempDir;
 use tokio::net::TcpStream;

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::order::Id;
-use crate::sinch::api::BuildError;
 use crate::store::{OpenError, StoreError};
+use number_order::Id;
+use sinch_numbers::api::BuildError;
 
 /// Reason why the service did not start.
 #[derive(Debug, thiserror::Error)]

@@ -20,10 +20,10 @@ use crate::http::door::{Door, Listener};
 use crate::http::operators;
 use crate::http::serve::{self, Limits};
 use crate::metrics::Metrics;
-use crate::order::{Backoff, Id, Policy};
-use crate::sinch::api::Client;
 use crate::store::{Circuit, RetentionPeriods, Store, StoreError};
 use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker};
+use number_order::{Backoff, Id, Policy};
+use sinch_numbers::api::Client;
 
 /// Parts that run, each with its outcome.
 pub(super) type Parts = JoinSet<(Part, Result<(), RunError>)>;

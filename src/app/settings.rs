@@ -6,9 +6,9 @@ use crate::config::{Api, Auth, Config, Credentials, Project, Signature, Sinch};
 use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::places::Shares;
 use crate::http::source::Sources;
-use crate::order::Id;
-use crate::sinch::api::{self, Access, BuildError, Client};
 use crate::store;
+use number_order::Id;
+use sinch_numbers::api::{self, Access, BuildError, Client};
 
 /// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {

@@ -23,9 +23,9 @@ use crate::config::{
     Api, Auth, Callbacks, Config, Credentials, Database, Log, LogFormat, Operators, Project,
     Retention, Signature, Sinch, Worker, default_deadlines,
 };
-use crate::order::{Id, State, Time};
-use crate::simulator::{Options, Script, Simulator, World};
 use crate::telemetry::{self, Sink};
+use number_order::{Id, State, Time};
+use sinch_simulator::{Options, Script, Simulator, World};
 
 /// Arguments of `demo`.
 #[derive(clap::Args, Debug)]

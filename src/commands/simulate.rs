@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::output::{complain, say};
 use super::{FAILURE, stop_signal};
 use crate::clock;
-use crate::order::Id;
-use crate::simulator::{Options, Script, Simulator, Trouble, World};
+use number_order::Id;
+use sinch_simulator::{Options, Script, Simulator, Trouble, World};
 
 /// Arguments of `simulate`.
 #[derive(clap::Args, Debug)]

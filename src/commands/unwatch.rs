@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::output::{complain, say};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
-use crate::order::Id;
+use number_order::Id;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -9,7 +9,7 @@ use reqwest::Method;
 use super::output::{complain, say};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
-use crate::order::{Id, entered};
+use number_order::{Id, entered};
 
 /// Exit code for arguments that make no sense, as clap has it.
 const USAGE: u8 = 2;

@@ -14,7 +14,7 @@ use super::{
     Callbacks, Config, Database, Loaded, Log, LogFormat, Operators, Retention, Sinch, Worker,
     default_deadlines, filter, raw,
 };
-use crate::order::Limits;
+use number_order::Limits;
 
 /// Minimum length of a token that protects a listener.
 const TOKEN_MIN_CHARS: usize = 16;

@@ -30,9 +30,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::exposure;
-use crate::order::Limits;
 pub use env::FILE_VARIABLE;
 use env::Variable;
+use number_order::Limits;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, Retention,
     Signature, Sinch, Worker, default_deadlines,

@@ -7,7 +7,7 @@ use super::hidden::{self, Kind};
 use super::key::Key;
 use super::values::Check;
 use super::{Api, Auth, Credentials, Project, Signature, raw};
-use crate::order::Id;
+use number_order::Id;
 
 impl Check<'_> {
     /// Checks what is set under `[[projects]]`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::order::{Id, Limits};
+use number_order::{Id, Limits};
 
 /// `[callbacks]`: the public listener.
 #[derive(Clone, Debug, PartialEq)]

@@ -28,11 +28,11 @@ use super::serve::HttpService;
 use super::source::Sources;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
-use crate::order::Id;
 use crate::redact;
-use crate::sinch::callback::{self, Content};
-use crate::sinch::signature;
 use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
+use number_order::Id;
+use sinch_numbers::callback::{self, Content};
+use sinch_numbers::signature;
 
 /// Route of a project's own path, which was registered as callback URL.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use axum::http::{HeaderName, StatusCode};
 use super::nearly::nearly;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
-use crate::order::Id;
 use crate::redact;
-use crate::sinch::signature;
+use number_order::Id;
+use sinch_numbers::signature;
 
 /// Addresses from which a request comes.
 #[derive(Clone, Copy, Debug)]

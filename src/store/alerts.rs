@@ -11,7 +11,7 @@ use super::aside::refused;
 use super::rows::{StoredOrder, json, order_text};
 use super::unreadable::{self, Read};
 use super::{Store, StoreError};
-use crate::order::{self, AlertKind, Limits, OrderKey, State, Time};
+use number_order::{AlertKind, Limits, OrderKey, State, Time};
 
 /// An order with an alert that fires.
 #[derive(Clone, Debug, Serialize)]
@@ -229,7 +229,7 @@ pub(super) async fn count(
 
 /// Returns the order with its alert; `None` if none fires.
 fn alert_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<AlertRow> {
-    let alert = order::alert_kind(&stored.order, now, limits)?;
+    let alert = number_order::alert_kind(&stored.order, now, limits)?;
     let known = stored.order.confirmed.as_ref();
     let expires_at = known.and_then(|c| c.expires_at);
     let left = expires_at.filter(|at| *at > now);

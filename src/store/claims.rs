@@ -13,7 +13,7 @@ use sqlx::{Row, SqliteConnection};
 use super::aside::{Aside, refused, set_aside};
 use super::rows::{self, json};
 use super::unreadable::{self, JsonRow, UnreadableRow};
-use crate::order::{Id, OrderKey, Time};
+use number_order::{Id, OrderKey, Time};
 
 /// Number and kind of the orders to lease.
 #[derive(Clone, Debug)]

@@ -14,9 +14,7 @@ use super::claims::Claim;
 use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable;
-use crate::order::{
-    self, Answer, Backoff, Failure, FetchAttempt, Id, OrderKey, Policy, Status, Time,
-};
+use number_order::{Answer, Backoff, Failure, FetchAttempt, Id, OrderKey, Policy, Status, Time};
 
 /// Result of fetching a claimed order.
 #[derive(Clone, Debug)]
@@ -185,8 +183,8 @@ async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx
 }
 
 struct Applied {
-    order: order::Order,
-    transition: Option<order::Transition>,
+    order: number_order::Order,
+    transition: Option<number_order::Transition>,
     /// `true` if Sinch has said when the state changed.
     dated: bool,
     answer: NewFetch,
@@ -202,7 +200,8 @@ fn apply_attempt(stored: &StoredOrder, fetch: &FetchResult) -> Applied {
         now: fetch.now,
         jitter: fetch.jitter,
     };
-    let applied = order::apply_attempt(&stored.order, attempt, &fetch.policy, &fetch.backoff);
+    let applied =
+        number_order::apply_attempt(&stored.order, attempt, &fetch.policy, &fetch.backoff);
     let (mut outcome, mut anomaly) = match &applied.outcome {
         Ok(outcome) => (outcome.to_string(), outcome.is_anomaly()),
         Err(failure) => (format!("no answer: {}", failure.reason), false),

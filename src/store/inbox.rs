@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::Accepted;
 use super::batch::{BEGIN, Statements};
-use crate::order::{Id, Status, Time};
+use number_order::{Id, Status, Time};
 
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]

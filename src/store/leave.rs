@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::prune;
 use super::{Settings, Store, StoreError};
-use crate::order::{Id, OrderKey};
+use number_order::{Id, OrderKey};
 
 /// Maximum number of deliveries that a step removes, and of orders: an order brings its fetches and transitions along.
 const DELIVERIES_MAX: u32 = 256;

@@ -2,7 +2,7 @@
 //!
 //! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call here returns. Writes go
 //! through one task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of
-//! [`crate::order`], inside the transaction that records them.
+//! [`number_order`], inside the transaction that records them.
 
 mod alerts;
 mod aside;
@@ -66,8 +66,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::order::{Id, OrderKey, Time};
 use checkpoint::Written;
+use number_order::{Id, OrderKey, Time};
 use readers::Readers;
 use space::Space;
 use unreadable::Met;

@@ -21,7 +21,7 @@ use super::visit::Visit;
 use super::workshop::Workshop;
 use super::writer::Writer;
 use super::{Circuit, Store, StoreError};
-use crate::order::{Id, Time};
+use number_order::{Id, Time};
 
 /// Place of the database, and the projects and limits that it serves.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::readers::Readers;
 use super::rows;
 use super::unreadable::{self, JsonRow, Read, UnreadableRow};
-use crate::order::{Event, Id, Status, Time};
+use number_order::{Event, Id, Status, Time};
 
 /// `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each time, since it looks at the
 /// value to find its plan.

@@ -11,7 +11,7 @@ use super::leave;
 use super::unreadable::lossy;
 use super::words::open_states;
 use super::{Circuit, Settings};
-use crate::order::{Id, Time};
+use number_order::{Id, Time};
 
 /// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
 const NEXT_DELIVERY: &str = "

@@ -16,8 +16,8 @@ use super::pending::{Name, Pending, Waiting};
 use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable::{self, Read, UnreadableRow, lossy};
-use crate::order::{self, Decision, Doubt, Event, Id, OrderKey, Policy, Time};
 use crate::redact::Throttle;
+use number_order::{Decision, Doubt, Event, Id, OrderKey, Policy, Time};
 
 /// Deliveries to process, and the policy.
 #[derive(Clone, Debug)]
@@ -174,7 +174,8 @@ async fn process_together(
     for (name, mut stored) in found.rows {
         let deliveries = waiting[&name];
         let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
-        let process = order::apply_events(&stored.order, &events, request.now, &request.policy);
+        let process =
+            number_order::apply_events(&stored.order, &events, request.now, &request.policy);
         let api_off = request.api_off.contains(&stored.key.project);
         stored.order = process.order;
         let received_at = events.iter().map(|event| event.received_at).max();

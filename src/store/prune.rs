@@ -15,7 +15,7 @@ use sqlx::{Row, SqliteConnection};
 use super::batch::Statements;
 use super::inbox::digest;
 use super::rows::json;
-use crate::order::Time;
+use number_order::Time;
 
 /// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
 /// them goes alone.

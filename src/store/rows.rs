@@ -11,7 +11,7 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use super::batch::Statements;
 use super::unreadable::JsonRow;
 
-use crate::order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
+use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
 /// An order as JSON that [`OrderText`] reads, from `orders AS o JOIN projects AS p`. It is one text and not columns:
 /// sqlx hands each row from thread to thread, and copies each column on its way, which is dearer than all that SQLite

@@ -8,7 +8,7 @@ use super::place::{beside, length};
 use super::rows::{StoredOrder, json, order_text, time};
 use super::unreadable::{self, JsonRow, UnreadableRow, lossy};
 use super::{Store, StoreError};
-use crate::order::{AlertKind, Limits, Time};
+use number_order::{AlertKind, Limits, Time};
 
 /// Figures of the whole database.
 ///

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
-use crate::order::{Order, Time, Transition};
+use number_order::{Order, Time, Transition};
 
 /// A change of state, as it is recorded.
 pub(super) struct NewTransition {

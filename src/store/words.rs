@@ -1,6 +1,6 @@
 //! States as SQL texts name them. They come from the one list of states, so that none is left out when one is added.
 
-use crate::order::State;
+use number_order::State;
 
 /// Returns the wanted states, as the values of an `IN (…)`.
 pub(super) fn states(wanted: impl Fn(&State) -> bool) -> String {

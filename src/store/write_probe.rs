@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 
 use super::aside::refused;
 use super::inbox::{self, DeliveryContent, NewDelivery, Part};
-use crate::order::{Id, State, Status, Time};
+use number_order::{Id, State, Status, Time};
 
 /// The event of the callbacks that are undone.
 const TRIAL: &str = "trial of readiness";

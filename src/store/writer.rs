@@ -26,7 +26,7 @@ use super::space::Space;
 use super::vacuum;
 use super::write_probe;
 use super::{Accepted, StoreError};
-use crate::order::{Id, OrderKey, Time};
+use number_order::{Id, OrderKey, Time};
 
 /// Maximum number of writes in one batch: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{STORE_PAUSE, logged_id, step};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::Limits;
 use crate::store::{AlertFilter, Store, StoreError};
+use number_order::Limits;
 
 /// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
 const EVERY: Duration = Duration::from_secs(20);

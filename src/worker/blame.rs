@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::order::Id;
+use number_order::Id;
 
 /// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
 const SUSPECTS_MAX: usize = 256;

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::word::Says;
-use crate::order::Time;
 use crate::store::Circuit;
+use number_order::Time;
 
 /// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
 const DOUBT: u32 = 3;

@@ -18,10 +18,10 @@ use super::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
 use super::{POLL, STORE_PAUSE, logged_id, step};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::{Backoff, Id, Policy, Time};
 use crate::redact::redacted;
-use crate::sinch::api::Client;
 use crate::store::{Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, Store, StoreError};
+use number_order::{Backoff, Id, Policy, Time};
+use sinch_numbers::api::Client;
 
 /// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
 /// fetch and this time together.

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{POLL, STORE_PAUSE, TOLD_EVERY, logged_id, step};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::{Id, OrderKey, Policy};
 use crate::redact::{Throttle, millis, redacted};
 use crate::store::{ProcessReport, ProcessRequest, Store, StoreError};
+use number_order::{Id, OrderKey, Policy};
 
 /// Number of deliveries that are processed in one transaction: enough to share a commit, few enough not to keep
 /// callbacks waiting for it. The more arrive, the more must be processed at once.

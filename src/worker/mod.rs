@@ -29,9 +29,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::OrderKey;
 use crate::redact::{Throttle, redacted};
 use crate::store::StoreError;
+use number_order::OrderKey;
 
 /// Maximum time for which a worker waits for work without a wake-up.
 const POLL: Duration = Duration::from_secs(1);

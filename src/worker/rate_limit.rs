@@ -10,7 +10,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-use crate::order::Time;
+use number_order::Time;
 
 /// Rate limit of one fetch each `1 / per_second`, with room to catch up after a pause of a tenth of a second.
 pub(super) struct RateLimit {

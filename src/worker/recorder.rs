@@ -9,9 +9,9 @@ use tokio::time::{sleep, timeout};
 use super::{POLL, STORE_PAUSE, logged_id, step};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::Id;
 use crate::redact::{millis, redacted};
 use crate::store::{FetchResult, Recorded, Store, StoreError};
+use number_order::Id;
 
 /// Time for which results gather before they are recorded. They hold up no fetch, since their slots are free by then;
 /// and the fewer commits there are, the less callbacks have to wait for them.

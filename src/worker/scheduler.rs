@@ -14,8 +14,8 @@ use super::circuit::{self, CircuitState};
 use super::limits::Limits;
 use super::rate_limit::RateLimit;
 use super::word::Word;
-use crate::order::{Id, Time};
 use crate::store::{Circuit, ClaimOrder};
+use number_order::{Id, Time};
 
 /// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
 /// longest. So no order waits for ever, however many have a higher priority. The highest priority has the other

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::sinch::api::{Endpoint, Fault, FetchError};
+use sinch_numbers::api::{Endpoint, Fault, FetchError};
 
 /// Minimum number of orders that must be told to wait, or be refused, before the signal is believed of the project.
 const TOLD_MIN: u32 = 3;

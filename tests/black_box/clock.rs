@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use number_order::State::{Completed, Created, InReview};
+use number_order::Time;
 use serde_json::Value;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State::{Completed, Created, InReview};
-use sinch_callbacks::order::Time;
-use sinch_callbacks::simulator::{Reply, Simulator, World};
+use sinch_simulator::{Reply, Simulator, World};
 
 use crate::testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sinch_callbacks::clock;
-use sinch_callbacks::simulator::World;
+use sinch_simulator::World;
 use tokio::sync::watch;
 
 use crate::durability::{Load, lost};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sinch_callbacks::clock;
-use sinch_callbacks::simulator::{Script, Simulator, Trouble, World};
+use sinch_simulator::{Script, Simulator, Trouble, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -243,7 +243,7 @@ async fn it_stops_within_its_grace_though_sinch_hangs() {
         .set("callbacks.header_timeout_secs", 600)
         .set("sinch.request_timeout_secs", 600);
     let (simulator, settings) = play(world, settings).await;
-    simulator.set_outage(sinch_callbacks::simulator::Outage::Hang);
+    simulator.set_outage(sinch_simulator::Outage::Hang);
     let service = Service::start(&settings).await;
     service
         .tell(event("e1", "o1", "IN_REVIEW", clock::now()))

@@ -131,7 +131,7 @@ async fn only_the_one_documented_signature_passes() {
     let body = body();
     let signed_by = |secret: &str, body: &str| {
         let secret = secrecy::SecretString::from(secret);
-        sinch_callbacks::sinch::signature::sign(&secret, body.as_bytes())
+        sinch_numbers::signature::sign(&secret, body.as_bytes())
     };
     let right = signed_by(SECRET, &body);
     let wrong = vec![

@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 
+use number_order::State;
 use serde_json::Value;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State;
-use sinch_callbacks::simulator::World;
+use sinch_simulator::World;
 
 use crate::testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use number_order::State;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State;
-use sinch_callbacks::simulator::World;
+use sinch_simulator::World;
 
 use crate::testkit::{
     File, HOME, Line, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,

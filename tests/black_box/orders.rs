@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use number_order::State::{Completed, Created, InReview};
+use number_order::{State, Time};
 use serde_json::Value;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State::{Completed, Created, InReview};
-use sinch_callbacks::order::{State, Time};
-use sinch_callbacks::simulator::{Outage, Reply, Simulator, World};
+use sinch_simulator::{Outage, Reply, Simulator, World};
 
 use crate::testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use number_order::{Backoff, Policy, State, Time};
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_callbacks::config::Worker;
-use sinch_callbacks::order::{Backoff, Policy, State, Time};
-use sinch_callbacks::simulator::simulation::{Course, Mishaps};
-use sinch_callbacks::simulator::{Outage, Reply, Script, Simulator, Trouble, World};
+use sinch_simulator::simulation::{Course, Mishaps};
+use sinch_simulator::{Outage, Reply, Script, Simulator, Trouble, World};
 
 use crate::testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,

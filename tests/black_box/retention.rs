@@ -1,9 +1,9 @@
 //! Retention: the time for which each kind of data is kept.
 
+use number_order::State;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State;
-use sinch_callbacks::simulator::World;
+use sinch_simulator::World;
 
 use crate::testkit::{
     File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use number_order::State;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State;
-use sinch_callbacks::simulator::{Outage, Reply, World};
+use sinch_simulator::{Outage, Reply, World};
 
 use crate::testkit::{
     KEY_SECRET, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, about_number, event,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use number_order::State::{Blocked, Created, InReview};
 use sinch_callbacks::clock;
-use sinch_callbacks::order::State::{Blocked, Created, InReview};
-use sinch_callbacks::simulator::World;
+use sinch_simulator::World;
 use tokio::task::JoinSet;
 
 use crate::testkit::{

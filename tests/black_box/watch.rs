@@ -3,15 +3,15 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use number_order::State::{Completed, Created, Expired, InReview};
 use serde_json::Value;
-use sinch_callbacks::order::State::{Completed, Created, Expired, InReview};
-use sinch_callbacks::simulator::{Outage, Reply, World};
+use sinch_simulator::{Outage, Reply, World};
 
 use crate::testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 
-const REVIEWED: [(u64, sinch_callbacks::order::State); 2] = [(0, Created), (1, InReview)];
+const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
 
 /// Answer to the first fetch, as if the rest had not happened yet.
 fn at_first(state: &str, updated_millis: u64) -> Reply {

@@ -1,7 +1,7 @@
 //! Mistakes in values that are never shown: each kind of value, each mistake, each way to set the value.
 
 use super::*;
-use crate::order::Id;
+use number_order::Id;
 
 /// Value that is long enough for all kinds.
 const GOOD: &str = "marker0123456789-marker0123456789-marker";

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::metrics::{ApiView, Count, Metrics};
-use crate::order::Time;
 use crate::store::Standing;
+use number_order::Time;
 
 /// Sources from which the figures are read.
 pub(super) struct Facts {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::order::{Id, entered};
+use number_order::{Id, entered};
 
 /// Names of a column or a property with an order's id, the likeliest first. They are compared by their letters alone.
 const NAMES: [&str; 6] = [

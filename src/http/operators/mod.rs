@@ -34,8 +34,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::problem::Problem;
 use super::rest::{self, Lent, Returned};
 use crate::metrics::Metrics;
-use crate::order::{Id, Limits};
 use crate::store::{Listing, Store, StoreError, UnreadableRow};
+use number_order::{Id, Limits};
 
 /// Settings of the operators' listener.
 pub struct Settings {

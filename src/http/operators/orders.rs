@@ -14,8 +14,8 @@ use super::readable::Readable;
 use super::{Context, Page, Shared, id, page_size, path, watch};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::order::{self, Id, OrderKey};
 use crate::store::{Forgot, Found, OrderDetail, OrderFilter, OrderRow};
+use number_order::{Id, OrderKey};
 
 /// Word under which orders are listed if no state of theirs was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
@@ -54,10 +54,12 @@ async fn list_orders(
     let words = Words::read(query, &QUERY)?;
     let limit = page_size(words.number("limit")?);
     let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
-    let is_state = |word: &str| word == UNKNOWN || order::State::from_word(word).is_some();
+    let is_state = |word: &str| word == UNKNOWN || number_order::State::from_word(word).is_some();
     let state = words.text("state");
     if !state.is_none_or(is_state) {
-        let words = order::State::ALL.map(order::State::as_str).join(", ");
+        let words = number_order::State::ALL
+            .map(number_order::State::as_str)
+            .join(", ");
         return Err(bad(format!("state: write one of {words}, {UNKNOWN}")));
     }
     let project = words.text("project").map(Id::new);

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::{Context, Shared, id, path};
 use crate::http::problem::Problem;
-use crate::order::Id;
 use crate::store::Holdings;
+use number_order::Id;
 
 /// Time for which one request to drop a project goes on. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);

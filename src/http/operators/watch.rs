@@ -11,8 +11,8 @@ use super::projects::may_be_fetched;
 use super::{Context, Shared, id, import, path};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::order::Id;
 use crate::store::WatchRequest;
+use number_order::Id;
 
 /// Maximum size of a list of orders in one request: some 150,000 ids. The store makes them known a few thousand at a
 /// time, and accepts callbacks in between.

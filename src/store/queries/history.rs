@@ -5,9 +5,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::types::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
 use super::{DELIVERIES_TABLE, each};
-use crate::order::{Id, OrderKey, Time};
 use crate::store::rows::{StoredOrder, order_text, time};
 use crate::store::{Store, StoreError, unreadable};
+use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(
     "SELECT ",

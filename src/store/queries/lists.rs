@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteRow;
 
 use super::types::{Listing, OrderFilter, OrderRow, ParkedRow};
 use super::{DELIVERIES_TABLE, each};
-use crate::order::{Id, Time};
 use crate::store::rows::{StoredOrder, order_text};
 use crate::store::unreadable::{self, UnreadableRow};
 use crate::store::{Store, StoreError};
+use number_order::{Id, Time};
 
 /// Selects a page of orders. Settled orders have an index only by what they are not (`orders_unsettled`,
 /// `orders_parked`), so a list of orders that are not settled begins there.

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::order::{Hint, Id, State, Time};
 use crate::store::rows::StoredOrder;
 use crate::store::unreadable::UnreadableRow;
+use number_order::{Hint, Id, State, Time};
 
 /// Filter of a listing of orders.
 #[derive(Clone, Debug, Default)]

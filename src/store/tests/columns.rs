@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use sqlx::AssertSqlSafe;
 
 use super::*;
-use crate::order::{Confirmed, Hint, Order, Provisional, Tie};
 use crate::store::rows::{self, StoredOrder, order_text};
 use crate::store::unreadable;
+use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
 /// An order whose times are the numbers that follow this one.
 fn order(

@@ -31,7 +31,7 @@ mod truth;
 mod unreadable;
 
 use super::*;
-use crate::order::{Answer, Backoff, Failure, Limits, Policy, Snapshot, State, Status};
+use number_order::{Answer, Backoff, Failure, Limits, Policy, Snapshot, State, Status};
 
 const PROJECT: &str = "project-1";
 

@@ -351,9 +351,9 @@ async fn an_order_comes_back_as_it_was_written() {
         );
         let before = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Ok(answer) = &answer {
-            let change = crate::order::reconcile(&before, answer, at(secs), &policy);
+            let change = number_order::reconcile(&before, answer, at(secs), &policy);
             // This fulfils the requested fetch, too.
-            let order = crate::order::Order {
+            let order = number_order::Order {
                 fetch_requested_at: None,
                 ..change.order
             };

@@ -251,8 +251,8 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
         let mut expected: Vec<(String, String)> = State::ALL
             .into_iter()
             .filter_map(|state| {
-                let mut order = crate::order::Order::new(Time(1));
-                order.confirmed = Some(crate::order::Confirmed {
+                let mut order = number_order::Order::new(Time(1));
+                order.confirmed = Some(number_order::Confirmed {
                     state,
                     updated_at: Time(1),
                     expires_at: Some(at(500)),
@@ -260,7 +260,7 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
                     shown_at: Time(1),
                     reopened: false,
                 });
-                let alert = crate::order::alert_kind(&order, at(secs), &limits)?;
+                let alert = number_order::alert_kind(&order, at(secs), &limits)?;
                 Some((state.to_string(), alert.to_string()))
             })
             .collect();

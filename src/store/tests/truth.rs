@@ -7,9 +7,9 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::order::{self, Decision, Event, FetchAttempt, Order};
-use crate::simulator::simulation::{Applied, Course, Strategy, Subject};
 use crate::store::rows::{StoredOrder, order_text};
+use number_order::{Decision, Event, FetchAttempt, Order};
+use sinch_simulator::simulation::{Applied, Course, Strategy, Subject};
 
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
@@ -201,7 +201,7 @@ impl Subject for Database {
         let settled = self.runtime.block_on(self.store().record([outcome].into()));
         assert_ne!(settled.expect("settles"), [Recorded::Fenced]);
         // The pure rules' result, to compare with the database's.
-        let expected = order::apply_attempt(&self.order, attempt, policy, backoff);
+        let expected = number_order::apply_attempt(&self.order, attempt, policy, backoff);
         self.read();
         assert_eq!(self.order, expected.order, "is stored as it was decided");
         Applied {

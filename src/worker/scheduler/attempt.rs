@@ -1,11 +1,11 @@
 //! Result of a fetch, as the scheduler takes it in: whose fault a failure is, and whether the circuit opens or closes.
 
 use super::{Scheduler, Way};
-use crate::order::{Answer, Failure, Id, Time};
-use crate::sinch::api::FetchError;
 use crate::worker::blame::{Culprit, Signs};
 use crate::worker::circuit;
 use crate::worker::word::{Says, Trouble};
+use number_order::{Answer, Failure, Id, Time};
+use sinch_numbers::api::FetchError;
 
 impl Scheduler {
     /// Takes in the result of a fetch. Returns the result as the order's policy needs it, and `true` if a failed

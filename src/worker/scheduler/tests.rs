@@ -1,8 +1,8 @@
 //! Decisions of the scheduler, moment by moment.
 
 use super::*;
-use crate::order::Answer;
-use crate::sinch::api::{Endpoint, FetchError, Trouble};
+use number_order::Answer;
+use sinch_numbers::api::{Endpoint, FetchError, Trouble};
 
 mod told;
 
@@ -492,8 +492,8 @@ fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
     );
 
     // Any order that Sinch shows, now or ever before, proves the set-up right.
-    let shown = Answer::Found(crate::order::Snapshot {
-        state: crate::order::Status::Known(crate::order::State::Created),
+    let shown = Answer::Found(number_order::Snapshot {
+        state: number_order::Status::Known(number_order::State::Created),
         updated_at: secs(0),
         expires_at: None,
         remark: None,

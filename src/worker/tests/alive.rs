@@ -15,13 +15,13 @@ use tower::ServiceExt;
 use super::played::{BACKOFF, PER_SECOND, project};
 use super::*;
 use crate::http::operators;
-use crate::order::{Answer, Limits, Policy};
-use crate::sinch::api::{Access, Auth, Client};
 use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store,
     WatchRequest,
 };
 use crate::worker::recorder::Recorder;
+use number_order::{Answer, Limits, Policy};
+use sinch_numbers::api::{Access, Auth, Client};
 
 /// Time for which a worker may fail here.
 const PATIENCE: Duration = Duration::from_secs(4);

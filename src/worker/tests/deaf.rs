@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::played::{BEGAN, Service, Sinch, Without, id};
-use crate::order::State;
+use number_order::State;
 
 const DAY_SECS: u64 = 24 * 3600;
 

@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use super::played::{id, project};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::order::{Answer, Backoff, Policy};
-use crate::sinch::api::{Access, Auth, Client};
 use crate::store::{
     self, Circuit, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::Fetcher;
 use crate::worker::recorder::Recorder;
+use number_order::{Answer, Backoff, Policy};
+use sinch_numbers::api::{Access, Auth, Client};
 
 /// Maximum time for anything that is sure to happen.
 pub const PATIENCE: Duration = Duration::from_secs(180);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
-use crate::order::{Id, State, Time};
-use crate::sinch::api::{Endpoint, FetchError, Trouble};
+use number_order::{Id, State, Time};
+use sinch_numbers::api::{Endpoint, FetchError, Trouble};
 
 const GOOD: usize = 400;
 

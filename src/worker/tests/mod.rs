@@ -9,7 +9,7 @@ mod played;
 mod refused;
 
 use super::*;
-use crate::order::Id;
+use number_order::Id;
 
 #[test]
 fn telephone_numbers_stay_out_of_the_log() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
-use crate::order::{Id, State, Time};
-use crate::sinch::api::{Endpoint, FetchError, Trouble};
+use number_order::{Id, State, Time};
+use sinch_numbers::api::{Endpoint, FetchError, Trouble};
 
 const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)

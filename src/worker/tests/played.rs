@@ -9,8 +9,6 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};
-use crate::sinch::api::FetchError;
 use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
     OrderFilter, OrderRow, ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
@@ -18,6 +16,8 @@ use crate::store::{
 use crate::worker::POLL;
 use crate::worker::limits::Limits;
 use crate::worker::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
+use number_order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};
+use sinch_numbers::api::FetchError;
 
 /// Number of fetches a second that the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;
@@ -391,7 +391,7 @@ impl Service {
         &mut self,
         claim: Claim,
         fetched_at: Time,
-        result: Result<Answer, crate::order::Failure>,
+        result: Result<Answer, number_order::Failure>,
         healthy: bool,
     ) -> FetchResult {
         FetchResult {

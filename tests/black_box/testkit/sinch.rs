@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use number_order::{Id, State, Time};
 use secrecy::SecretString;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_callbacks::order::{Id, State, Time};
-use sinch_callbacks::simulator::{Options, OrderHistory, Simulator, World};
+use sinch_simulator::{Options, OrderHistory, Simulator, World};
 
 use super::{HOME, KEY_ID, KEY_SECRET, PATIENCE, PROJECT, SECRET, Settings};
 

@@ -1,0 +1,194 @@
+//! The OAuth2 token of one access key, shared by all fetches.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{RequestBuilder, StatusCode, Url};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::{Endpoint, FetchError, Key, body};
+use number_order::Id;
+
+/// Maximum life of a token, whatever its issuer says.
+const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Life of a token whose issuer states none.
+const LIFE_UNSAID: Duration = Duration::from_secs(300);
+
+/// Margin before a token's expiry: this long, or a tenth of the token's life if that is less, so that none expires on
+/// the way.
+const MARGIN_MAX: Duration = Duration::from_secs(60);
+
+/// A token, ready to be sent.
+#[derive(Clone)]
+pub(super) struct Token {
+    header: HeaderValue,
+    /// Number of the fetch that brought the token. The same text may come twice, so the text does not tell.
+    fetch: u64,
+    fresh_until: Instant,
+}
+
+impl Token {
+    pub(super) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        request.header(AUTHORIZATION, self.header.clone())
+    }
+}
+
+/// Source of tokens, and the token in use.
+pub(super) struct Tokens {
+    url: Url,
+    key: Key,
+    project: Id,
+    /// Result of the last fetch of a token. Locked while one is in flight.
+    last: Mutex<Option<Result<Token, FetchError>>>,
+    /// Number of fetches of a token that have ended, readable while another is in flight.
+    ended: AtomicU64,
+}
+
+impl Tokens {
+    pub(super) fn new(url: Url, key: Key, project: Id) -> Tokens {
+        Tokens {
+            url,
+            key,
+            project,
+            last: Mutex::new(None),
+            ended: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns a token that is fresh, and not the `refused` one.
+    ///
+    /// Callers that wait while another one fetches share its outcome, a failure too: otherwise each would request the
+    /// failing endpoint again in turn. A fetch that is dropped half-way has no outcome, and the next caller in line
+    /// makes its own.
+    pub(super) async fn get(
+        &self,
+        http: &reqwest::Client,
+        refused: Option<&Token>,
+    ) -> Result<Token, FetchError> {
+        let ended_before = self.ended.load(Ordering::Acquire);
+        let mut last = self.last.lock().await;
+        let ended = self.ended.load(Ordering::Acquire);
+        match &*last {
+            // Never the refused token: its fetch had ended before it could be refused.
+            Some(outcome) if ended != ended_before => return outcome.clone(),
+            Some(Ok(token))
+                if Instant::now() < token.fresh_until
+                    && refused.is_none_or(|refused| refused.fetch != token.fetch) =>
+            {
+                return Ok(token.clone());
+            }
+            Some(_) | None => {}
+        }
+        let outcome = self.fetch(http, ended + 1).await;
+        *last = Some(outcome.clone());
+        self.ended.store(ended + 1, Ordering::Release);
+        outcome
+    }
+
+    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, FetchError> {
+        // A token's life is counted from before it was issued, not from its arrival.
+        let fetched_at = Instant::now();
+        let form = [("grant_type", "client_credentials")];
+        let request = self.key.sign(http.post(self.url.clone())).form(&form);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| FetchError::from_transport(Endpoint::Token, &error))?;
+        if response.status() != StatusCode::OK {
+            let error = FetchError::from_status(Endpoint::Token, &response, &self.project);
+            return Err(error);
+        }
+        let body = body(response, Endpoint::Token).await?;
+        let (header, life) = read(&body).ok_or(FetchError::unusable(
+            Endpoint::Token,
+            200,
+            "it has no token",
+        ))?;
+        Ok(Token {
+            header,
+            fetch,
+            fresh_until: fetched_at + fresh_for(life, fastrand::f64()),
+        })
+    }
+}
+
+/// Token response of RFC 6749, section 5.1, as far as it is used.
+#[derive(Deserialize)]
+struct Grant {
+    access_token: String,
+    #[serde(default)]
+    expires_in: serde_json::Value,
+}
+
+/// Returns the token and its life, if the body has a token that can be sent.
+fn read(body: &[u8]) -> Option<(HeaderValue, Duration)> {
+    let grant: Grant = serde_json::from_slice(body).ok()?;
+    let fits = |byte: u8| byte.is_ascii_graphic();
+    if grant.access_token.is_empty() || !grant.access_token.bytes().all(fits) {
+        return None;
+    }
+    let mut header = HeaderValue::try_from(format!("Bearer {}", grant.access_token)).ok()?;
+    header.set_sensitive(true);
+    let life = grant.expires_in.as_u64().map(Duration::from_secs);
+    Some((header, life.unwrap_or(LIFE_UNSAID)))
+}
+
+/// Returns the part of its life for which a token is used: up to the margin, or a little less, so that tokens that were
+/// fetched together are not renewed together. `jitter` is a random number from 0 to 1.
+fn fresh_for(life: Duration, jitter: f64) -> Duration {
+    let life = life.min(LIFE_MAX);
+    let margin = (life / 10).min(MARGIN_MAX);
+    life - margin - (margin / 2).mul_f64(jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_given_up_before_it_expires() {
+        let secs = |life, jitter| fresh_for(Duration::from_secs(life), jitter).as_secs();
+        assert_eq!(secs(3599, 0.0), 3539);
+        assert_eq!(secs(3599, 1.0), 3509);
+        assert_eq!(secs(100, 0.0), 90);
+        assert_eq!(secs(100, 1.0), 85);
+        assert_eq!(secs(0, 1.0), 0);
+        assert_eq!(secs(u64::MAX, 0.0), 24 * 3600 - 60);
+    }
+
+    #[test]
+    fn a_grant_is_read_with_or_without_its_life() {
+        for (body, secs) in [
+            (r#"{"access_token":"t","expires_in":3599}"#, 3599),
+            (
+                r#"{"access_token":"t","token_type":"bearer","scope":""}"#,
+                300,
+            ),
+            (r#"{"access_token":"t","expires_in":null}"#, 300),
+            (r#"{"access_token":"t","expires_in":-1}"#, 300),
+        ] {
+            let (header, life) = read(body.as_bytes()).expect("a token");
+            assert_eq!(header, "Bearer t");
+            assert!(header.is_sensitive());
+            assert_eq!(life.as_secs(), secs, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_no_token() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"access_token":""}"#,
+            r#"{"access_token":7}"#,
+            r#"{"access_token":"a\r\nHost: b"}"#,
+            r#"{"access_token":"a b"}"#,
+        ] {
+            assert!(read(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}

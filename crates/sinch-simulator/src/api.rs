@@ -1,0 +1,302 @@
+//! API side: tokens and orders, with the trouble that is due.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use fastrand::Rng;
+use tokio::sync::watch;
+
+use super::recorder::{ApiRequest, secs};
+use super::world::{OrderHistory, Reply};
+use super::{Shared, lock, wire};
+use number_order::{Answer, Id};
+
+/// Failure of the API as a whole: while it lasts, every call fails in this way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// No outage: the API works.
+    None,
+    /// 503, service unavailable.
+    Unavailable {
+        /// `Retry-After`, where there is one.
+        retry_after: Option<Duration>,
+    },
+    /// 429, too many requests.
+    Throttled {
+        /// `Retry-After`, where there is one.
+        retry_after: Option<Duration>,
+    },
+    /// 401, for tokens too: the key was withdrawn.
+    Unauthorized,
+    /// 200 with a page that an intermediary put in place of the answer.
+    Garbled,
+    /// No answer until the outage is over; then 503.
+    Hang,
+}
+
+/// State of the API side beside the world.
+pub(super) struct ApiHandler {
+    shared: Arc<Shared>,
+    /// Header that authorizes every call: `Basic` with the key's id and secret.
+    basic: String,
+    tokens: Mutex<BTreeSet<String>>,
+    scripted: Mutex<BTreeMap<Id, VecDeque<Reply>>>,
+    dice: Mutex<BTreeMap<Id, Rng>>,
+    outage: watch::Sender<Outage>,
+}
+
+impl ApiHandler {
+    pub fn new(shared: Arc<Shared>, basic: String) -> ApiHandler {
+        ApiHandler {
+            shared,
+            basic,
+            tokens: Mutex::default(),
+            scripted: Mutex::default(),
+            dice: Mutex::default(),
+            outage: watch::Sender::new(Outage::None),
+        }
+    }
+
+    pub fn set_outage(&self, outage: Outage) {
+        self.outage.send_replace(outage);
+    }
+
+    pub fn revoke_tokens(&self) {
+        lock(&self.tokens).clear();
+    }
+
+    pub fn push_reply(&self, order: &Id, reply: Reply) {
+        lock(&self.scripted)
+            .entry(order.clone())
+            .or_default()
+            .push_back(reply);
+    }
+
+    /// Returns the next scripted reply, or a random one.
+    fn next_reply(&self, history: &OrderHistory, asked: Duration) -> Reply {
+        let scripted = lock(&self.scripted)
+            .get_mut(&history.id)
+            .and_then(VecDeque::pop_front);
+        scripted.unwrap_or_else(|| {
+            let mut dice = lock(&self.dice);
+            let rng = dice
+                .entry(history.id.clone())
+                .or_insert_with(|| self.shared.world.dice(history));
+            self.shared.world.answer(history, asked, rng)
+        })
+    }
+
+    /// Returns the answer that the outage gives, if there is an outage.
+    async fn outage(&self) -> Option<Response> {
+        let outage = self.outage.borrow().clone();
+        let response = match outage {
+            Outage::None => return None,
+            Outage::Unavailable { retry_after } => failure(503, "unavailable", retry_after),
+            Outage::Throttled { retry_after } => failure(429, "too many requests", retry_after),
+            Outage::Unauthorized => failure(401, "unknown key", None),
+            Outage::Garbled => {
+                let page = "<html><body>It works!</body></html>";
+                ([(header::CONTENT_TYPE, "text/html")], page).into_response()
+            }
+            Outage::Hang => {
+                let mut watched = self.outage.subscribe();
+                tokio::select! {
+                    () = self.shared.stop.cancelled() => {}
+                    _ = watched.wait_for(|outage| *outage != Outage::Hang) => {}
+                }
+                failure(503, "unavailable", None)
+            }
+        };
+        Some(response)
+    }
+
+    fn is_authorized(&self, headers: &HeaderMap) -> bool {
+        let Some(shown) = authorization(headers) else {
+            return false;
+        };
+        match shown.strip_prefix("Bearer ") {
+            Some(token) => lock(&self.tokens).contains(token),
+            None => shown == self.basic,
+        }
+    }
+
+    /// Answers a fetch of an order, and records the answer in its story.
+    async fn show(&self, history: &OrderHistory) -> Response {
+        let shared = &self.shared;
+        let asked = shared.elapsed();
+        let reply = self.next_reply(history, asked);
+        let answer = history.shown(asked, &reply, shared.started_at);
+        let (kind, words) = describe(&reply, answer.as_ref(), asked);
+        shared.write(|recorder| {
+            recorder.replied(kind);
+            recorder.tell(&history.id, asked, format!("GET answered {words}"));
+        });
+        if let Reply::Slow(by) = &reply {
+            tokio::select! {
+                () = shared.stop.cancelled() => {}
+                () = tokio::time::sleep(*by) => {}
+            }
+        }
+        let id = history.id.as_str();
+        match (answer, reply) {
+            (Some(Answer::Found(snapshot)), _) => {
+                let extra = asked.as_micros().is_multiple_of(5);
+                let project = shared.world.project();
+                json(
+                    StatusCode::OK,
+                    wire::order(project, history, &snapshot, shared.started_at, extra),
+                )
+            }
+            (Some(Answer::NotFound), _) => not_found("number order not found", Some(id)),
+            (None, Reply::Unauthorized) => failure(401, "token not accepted", None),
+            (None, Reply::Throttled { retry_after }) => {
+                failure(429, "too many requests", Some(retry_after))
+            }
+            (None, Reply::Broken { status }) => failure(status, "", None),
+            (None, Reply::Raw { status, body }) => json(code(status), body),
+            (
+                None,
+                Reply::True
+                | Reply::Stale(_)
+                | Reply::Slow(_)
+                | Reply::Missing
+                | Reply::Says { .. },
+            ) => failure(500, "", None),
+        }
+    }
+}
+
+/// Routes of the two calls that the simulator plays.
+pub(super) fn router(handler: Arc<ApiHandler>) -> Router {
+    Router::new()
+        .route("/oauth2/token", post(give_token))
+        .route(
+            "/v1/projects/{project}/numberOrders/{order}",
+            get(get_order),
+        )
+        .with_state(handler)
+}
+
+async fn give_token(
+    State(handler): State<Arc<ApiHandler>>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    if let Some(response) = handler.outage().await {
+        return response;
+    }
+    if authorization(&headers) != Some(handler.basic.as_str()) {
+        return failure(401, "unknown key", None);
+    }
+    if !body
+        .split('&')
+        .any(|pair| pair == "grant_type=client_credentials")
+    {
+        return failure(400, "grant_type must be client_credentials", None);
+    }
+    let nth = handler.shared.write(|recorder| {
+        recorder.stats.tokens += 1;
+        recorder.stats.tokens
+    });
+    let token = format!("simulated-token-{nth}");
+    let answer = wire::token(&token);
+    lock(&handler.tokens).insert(token);
+    json(StatusCode::OK, answer)
+}
+
+async fn get_order(
+    State(handler): State<Arc<ApiHandler>>,
+    Path((project, order)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let shared = &handler.shared;
+    let ask = ApiRequest {
+        order: order.clone(),
+        at: shared.started_at.plus(shared.elapsed()),
+    };
+    shared.write(|recorder| {
+        recorder.stats.asks += 1;
+        recorder.asks.push(ask);
+    });
+    if let Some(response) = handler.outage().await {
+        shared.write(|recorder| recorder.replied("outage"));
+        return response;
+    }
+    if !handler.is_authorized(&headers) {
+        shared.write(|recorder| recorder.replied("401, no valid token"));
+        return failure(401, "token not accepted", None);
+    }
+    let history = Id::new(order.clone())
+        .filter(|_| project == shared.world.project().as_str())
+        .and_then(|id| shared.world.order(&id));
+    match history {
+        Some(history) => handler.show(history).await,
+        None => {
+            shared.write(|recorder| recorder.replied("404, unknown"));
+            not_found("number order not found", Some(&order))
+        }
+    }
+}
+
+/// Describes a reply: its kind, for the counts, and its words, for the story.
+fn describe(reply: &Reply, answer: Option<&Answer>, asked: Duration) -> (&'static str, String) {
+    let shown = match answer {
+        Some(Answer::Found(snapshot)) => snapshot.state.to_string(),
+        Some(Answer::NotFound) => "404".to_owned(),
+        None => String::new(),
+    };
+    match reply {
+        Reply::True if answer == Some(&Answer::NotFound) => {
+            ("404, not there", "404: not there".to_owned())
+        }
+        Reply::True => ("true", format!("truly: {shown}")),
+        Reply::Stale(by) => {
+            let as_of = secs(asked.saturating_sub(*by));
+            ("stale", format!("stale: {shown} as of {as_of}"))
+        }
+        Reply::Slow(by) => ("slow", format!("truly but {} late: {shown}", secs(*by))),
+        Reply::Missing => ("404, too young", "404: too young".to_owned()),
+        Reply::Unauthorized => ("401", "401".to_owned()),
+        Reply::Throttled { retry_after } => {
+            ("429", format!("429, Retry-After {}", secs(*retry_after)))
+        }
+        Reply::Broken { status } => ("5xx", status.to_string()),
+        Reply::Says { .. } => ("scripted", format!("as scripted: {shown}")),
+        Reply::Raw { status, .. } => ("scripted", format!("as scripted: {status}")),
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()
+}
+
+fn not_found(message: &str, order: Option<&str>) -> Response {
+    json(StatusCode::NOT_FOUND, wire::error(404, message, order))
+}
+
+/// Makes an error in Sinch's form. `Retry-After` is in whole seconds, rounded up.
+fn failure(status: u16, message: &str, retry_after: Option<Duration>) -> Response {
+    let response = json(code(status), wire::error(status, message, None));
+    match retry_after {
+        Some(span) => {
+            let secs = span.as_micros().div_ceil(1_000_000).to_string();
+            ([(header::RETRY_AFTER, secs)], response).into_response()
+        }
+        None => response,
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Converts a status; an impossible one is a mistake in a script and becomes 500.
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

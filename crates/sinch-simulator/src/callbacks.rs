@@ -1,0 +1,196 @@
+//! Callback side: sends every planned callback at its time, signed, until the receiver answers 200.
+//!
+//! Sinch's own schedule of retries is not documented. This one is short, because the receivers here are
+//! restarted within seconds.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, header};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::recorder::name;
+use super::{Shared, lock};
+use sinch_numbers::signature;
+
+/// Maximum time that a receiver may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Wait after the first failure; it doubles with each failure, up to [`WAIT_MAX`].
+const WAIT_MIN: Duration = Duration::from_millis(100);
+/// Maximum wait between two attempts.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Callback that is still to be sent. The earliest due comes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Instant,
+    /// Index of the event in the world.
+    notice: usize,
+    first_tried: Option<Instant>,
+    tries: u32,
+}
+
+/// Queue of callbacks, and everything that sending needs.
+pub(super) struct CallbackSender {
+    shared: Arc<Shared>,
+    client: Client,
+    secret: SecretString,
+    give_up: Duration,
+    url: watch::Sender<Option<String>>,
+    queue: Mutex<BinaryHeap<Reverse<Due>>>,
+    /// Number of callbacks that are neither answered 200 nor abandoned.
+    open: watch::Sender<usize>,
+}
+
+impl CallbackSender {
+    pub fn new(
+        shared: Arc<Shared>,
+        url: Option<String>,
+        secret: SecretString,
+        give_up: Duration,
+    ) -> reqwest::Result<CallbackSender> {
+        // The process may have installed a provider before: any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .timeout(ANSWER_MAX)
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()?;
+        let planned = shared.world.notices().iter().enumerate();
+        let queue: BinaryHeap<Reverse<Due>> = planned
+            .flat_map(|(notice, planned)| planned.sent_at.iter().map(move |at| (notice, *at)))
+            .map(|(notice, at)| {
+                Reverse(Due {
+                    at: shared.began + at,
+                    notice,
+                    first_tried: None,
+                    tries: 0,
+                })
+            })
+            .collect();
+        Ok(CallbackSender {
+            shared,
+            client,
+            secret,
+            give_up,
+            url: watch::Sender::new(url),
+            open: watch::Sender::new(queue.len()),
+            queue: Mutex::new(queue),
+        })
+    }
+
+    pub fn set_url(&self, url: Option<String>) {
+        self.url.send_replace(url);
+    }
+
+    /// Waits until no callback is open, or there is no receiver.
+    pub async fn finished(&self) {
+        if self.url.borrow().is_some() {
+            let mut open = self.open.subscribe();
+            // It fails only when the sender is dropped, and `self` holds the sender.
+            let _ = open.wait_for(|open| *open == 0).await;
+        }
+    }
+
+    /// One of several senders: sends the earliest callback, one at a time, until none is left.
+    ///
+    /// A sender that puts a callback back takes the earliest next. So no callback stays in the queue while
+    /// all senders wait for later ones, and a sender that finds the queue empty may stop.
+    pub async fn run(self: Arc<Self>) {
+        while let Some(due) = self.next() {
+            tokio::select! {
+                () = self.shared.stop.cancelled() => return,
+                () = self.carry(due) => {}
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Due> {
+        lock(&self.queue).pop().map(|Reverse(due)| due)
+    }
+
+    async fn carry(&self, due: Due) {
+        let Some(notice) = self.shared.world.notices().get(due.notice) else {
+            return;
+        };
+        sleep_until(due.at).await;
+        let Some(url) = self.receiver().await else {
+            return;
+        };
+        let body = notice.body(self.shared.world.project(), self.shared.started_at);
+        let attempt = Instant::now();
+        let answered = self.send(&url, &body).await;
+        let first_tried = due.first_tried.unwrap_or(attempt);
+        let at = self.shared.elapsed();
+        let done = matches!(answered, Ok(StatusCode::OK));
+        let given_up = !done && first_tried.elapsed() >= self.give_up;
+        self.shared.write(|recorder| {
+            recorder.stats.sent += 1;
+            let failed = match answered {
+                Ok(StatusCode::OK) => {
+                    recorder.acknowledge(due.notice, notice, body, self.shared.started_at, at);
+                    return;
+                }
+                Ok(status) => {
+                    recorder.stats.refused += 1;
+                    format!("answered {}", status.as_u16())
+                }
+                Err(_) => {
+                    recorder.stats.unanswered += 1;
+                    "not answered".to_owned()
+                }
+            };
+            recorder.stats.given_up += u64::from(given_up);
+            let then = if given_up {
+                "given up"
+            } else {
+                "sent again soon"
+            };
+            let text = format!("{}: {failed}, {then}", name(&notice.says));
+            recorder.tell(&notice.order, at, text);
+        });
+        if done || given_up {
+            self.open.send_modify(|open| *open -= 1);
+        } else {
+            let wait = WAIT_MIN
+                .saturating_mul(1 << due.tries.min(16))
+                .min(WAIT_MAX);
+            lock(&self.queue).push(Reverse(Due {
+                at: Instant::now() + wait,
+                first_tried: Some(first_tried),
+                tries: due.tries + 1,
+                ..due
+            }));
+        }
+    }
+
+    /// Returns the destination as soon as one is set.
+    async fn receiver(&self) -> Option<String> {
+        let mut url = self.url.subscribe();
+        let known = url.wait_for(Option::is_some).await.ok()?;
+        known.clone()
+    }
+
+    async fn send(&self, url: &str, body: &str) -> reqwest::Result<StatusCode> {
+        let response = self
+            .client
+            .post(url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(
+                signature::HEADER,
+                signature::sign(&self.secret, body.as_bytes()),
+            )
+            .body(body.to_owned())
+            .send()
+            .await?;
+        let status = response.status();
+        // The connection can be reused once the body is read to its end.
+        let _ = response.bytes().await;
+        Ok(status)
+    }
+}

@@ -1,0 +1,225 @@
+//! Plays Sinch on this machine, on both sides: it sends callbacks and serves the API, with faults by seed.
+//!
+//! - [`Script`] and [`Trouble`] say what to play and how badly.
+//! - [`World`] is the play itself, decided in advance and pure: the history of each order, its events, and
+//!   Sinch's answers. A simulation in simulated time needs nothing else.
+//! - [`Simulator`] performs it by the clock, over HTTP.
+//! - [`simulation`] performs it in simulated time, on the pure rules, and judges them.
+
+mod api;
+mod callbacks;
+mod plan;
+mod recorder;
+mod script;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod world;
+
+pub use api::Outage;
+pub use recorder::{Acknowledged, ApiRequest, Stats};
+pub use script::{Script, Trouble};
+pub use world::{OrderHistory, Region, Reply, Says, SimulatedEvent, World};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::api::ApiHandler;
+use self::callbacks::CallbackSender;
+use self::recorder::Recorder;
+use number_order::{Id, State, Time};
+
+/// Everything that a simulator needs.
+#[derive(Debug)]
+pub struct Options {
+    /// World to play.
+    pub world: World,
+    /// Address on which the API listens. Port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// Destination of callbacks. `None`: they wait until [`Simulator::set_callback_url`] sets one.
+    pub callback_url: Option<String>,
+    /// Secret with which callbacks are signed.
+    pub secret: SecretString,
+    /// Id of the key that the API accepts.
+    pub key_id: String,
+    /// Secret of that key.
+    pub key_secret: SecretString,
+    /// Clock, read once, at the start.
+    pub now: fn() -> Time,
+    /// Maximum number of callbacks in flight at once.
+    pub senders: usize,
+    /// Time after the first attempt until which a callback is retried.
+    pub give_up: Duration,
+}
+
+/// State that both sides share: the world, the time in it, and the record of what has happened.
+struct Shared {
+    world: World,
+    started_at: Time,
+    began: Instant,
+    recorder: Mutex<Recorder>,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn write<T>(&self, note: impl FnOnce(&mut Recorder) -> T) -> T {
+        note(&mut lock(&self.recorder))
+    }
+}
+
+/// A running simulator. Dropping it stops it; [`Simulator::shutdown`] also waits.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    handler: Arc<ApiHandler>,
+    post: Arc<CallbackSender>,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    _stop: DropGuard,
+}
+
+impl Simulator {
+    /// Binds the API, and lets the histories begin.
+    pub async fn start(options: Options) -> io::Result<Simulator> {
+        let listener = TcpListener::bind(options.listen).await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            recorder: Mutex::new(Recorder::new(&options.world)),
+            world: options.world,
+            started_at: (options.now)(),
+            began: Instant::now(),
+            stop: stop.clone(),
+        });
+        let basic = wire::basic(&options.key_id, options.key_secret.expose_secret());
+        let handler = Arc::new(ApiHandler::new(shared.clone(), basic));
+        let post = CallbackSender::new(
+            shared.clone(),
+            options.callback_url,
+            options.secret,
+            options.give_up,
+        );
+        let post = Arc::new(post.map_err(io::Error::other)?);
+
+        let tasks = TaskTracker::new();
+        let api = axum::serve(listener, api::router(handler.clone()))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        tasks.spawn(async move { api.await });
+        for _ in 0..options.senders.max(1) {
+            tasks.spawn(post.clone().run());
+        }
+        tasks.close();
+        Ok(Simulator {
+            shared,
+            handler,
+            post,
+            address,
+            tasks,
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// Base address of the API, without a trailing slash.
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Address of the token endpoint.
+    pub fn token_url(&self) -> String {
+        format!("http://{}/oauth2/token", self.address)
+    }
+
+    /// World that is played.
+    pub fn world(&self) -> &World {
+        &self.shared.world
+    }
+
+    /// Time of the start, by the clock that the options gave: offsets count from here.
+    pub fn started_at(&self) -> Time {
+        self.shared.started_at
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.shared.elapsed()
+    }
+
+    /// Final state of each order.
+    pub fn truth(&self) -> BTreeMap<Id, State> {
+        self.shared.world.truth()
+    }
+
+    /// Waits until every history is at its end and every callback is answered 200 or abandoned. Without a
+    /// receiver, the histories alone count.
+    pub async fn played_out(&self) {
+        sleep_until(self.shared.began + self.shared.world.end()).await;
+        self.post.finished().await;
+    }
+
+    /// Sets the destination of callbacks from now on. `None`: they wait.
+    pub fn set_callback_url(&self, url: Option<String>) {
+        self.post.set_url(url);
+    }
+
+    /// Makes the API fail as a whole, or work again.
+    pub fn set_outage(&self, outage: Outage) {
+        self.handler.set_outage(outage);
+    }
+
+    /// Forgets every token that the simulator issued.
+    pub fn revoke_tokens(&self) {
+        self.handler.revoke_tokens();
+    }
+
+    /// Sets the next reply about an order of this world; it precedes the random ones. Several are used up in
+    /// the order in which they were set.
+    pub fn push_reply(&self, order: &Id, reply: Reply) {
+        self.handler.push_reply(order, reply);
+    }
+
+    /// Every event that the receiver answered 200, once each.
+    pub fn acknowledged(&self) -> Vec<Acknowledged> {
+        self.shared.write(|recorder| recorder.acknowledged())
+    }
+
+    /// Every fetch of an order, in the order of arrival, whatever the answer was.
+    pub fn asks(&self) -> Vec<ApiRequest> {
+        self.shared.write(|recorder| recorder.asks.clone())
+    }
+
+    /// Counts so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.write(|recorder| recorder.stats.clone())
+    }
+
+    /// Story of an order so far, in words.
+    pub fn story(&self, order: &Id) -> Vec<(Duration, String)> {
+        let now = self.shared.elapsed();
+        self.shared.write(|recorder| recorder.story(order, now))
+    }
+
+    /// Stops both sides: callbacks in flight are dropped, requests in flight are answered.
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+/// Locks the mutex; state left behind by a panic elsewhere is still good enough to read.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,299 @@
+//! Makes a random world: histories first, then their events.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::script::{Script, Trouble};
+use super::wire;
+use super::world::{OrderHistory, Region, Says, SimulatedEvent, hit};
+use number_order::{Id, State, Time};
+
+/// Courses that orders take. The first orders of a world take one each, so that even a small world has all.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Examined and completed.
+    Smooth,
+    /// Examined and completed within a second, so that the examination hardly shows.
+    Fast,
+    /// Blocked once or more, then completed.
+    Blocked,
+    /// Refused, perhaps after having been blocked.
+    Refused,
+    /// Blocked, and never corrected.
+    Abandoned,
+    /// Never submitted, so that the reservation expires.
+    Unsubmitted,
+}
+
+impl Way {
+    const ALL: [Way; 6] = [
+        Way::Smooth,
+        Way::Fast,
+        Way::Blocked,
+        Way::Refused,
+        Way::Abandoned,
+        Way::Unsubmitted,
+    ];
+
+    fn choose(rng: &mut Rng, n: usize) -> Way {
+        match Way::ALL.get(n) {
+            Some(way) => *way,
+            None => match rng.u8(0..100) {
+                0..40 => Way::Smooth,
+                40..55 => Way::Fast,
+                55..75 => Way::Blocked,
+                75..85 => Way::Refused,
+                85..90 => Way::Abandoned,
+                _ => Way::Unsubmitted,
+            },
+        }
+    }
+
+    fn states(self, rng: &mut Rng) -> Vec<State> {
+        let mut states = vec![State::Created];
+        let blocked = [State::InReview, State::Blocked].into_iter();
+        match self {
+            Way::Smooth | Way::Fast => states.extend([State::InReview, State::Completed]),
+            Way::Blocked => {
+                for _ in 0..rng.usize(1..=2) {
+                    states.extend(blocked.clone());
+                }
+                states.extend([State::InReview, State::Completed]);
+            }
+            Way::Refused => {
+                if rng.bool() {
+                    states.extend(blocked);
+                }
+                states.extend([State::InReview, State::Rejected]);
+            }
+            Way::Abandoned => {
+                states.extend(blocked);
+                states.push(if rng.bool() {
+                    State::Rejected
+                } else {
+                    State::Expired
+                });
+            }
+            Way::Unsubmitted => states.push(State::Expired),
+        }
+        states
+    }
+}
+
+/// Makes the histories.
+pub(super) fn lives(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
+    (0..script.orders)
+        .map(|n| {
+            let way = Way::choose(rng, n);
+            history(rng, script, way)
+        })
+        .collect()
+}
+
+fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
+    let trouble = &script.trouble;
+    let mut states = way.states(rng);
+    if hit(rng, trouble.reopened) {
+        states.push(match states.last() {
+            Some(State::Rejected | State::Expired) if rng.bool() => State::Completed,
+            _ if rng.bool() => State::InReview,
+            _ => State::Blocked,
+        });
+    }
+    let hasty = match way {
+        Way::Fast => 1.0,
+        _ => trouble.hasty,
+    };
+    let created = between(rng, Duration::ZERO, script.span.mul_f64(0.4));
+    let times = times(rng, created, states.len(), script.span, hasty);
+    let history: Vec<(Duration, State)> = times.into_iter().zip(states).collect();
+    let expired_at = history
+        .iter()
+        .find(|(_, state)| *state == State::Expired)
+        .map(|(at, _)| *at);
+    let expires = match expired_at {
+        Some(at) => Some(at),
+        None if rng.u8(0..6) == 0 => None,
+        None => Some(created + between(rng, RESERVED_MIN, RESERVED_MAX)),
+    };
+    let remains = between(rng, Duration::ZERO, script.span.mul_f64(0.2));
+    let forgotten = hit(rng, trouble.gone_expired)
+        && history
+            .last()
+            .is_some_and(|(_, state)| *state == State::Expired);
+    let region = Region::ALL[rng.usize(0..Region::ALL.len())];
+    let first = rng.u16(0..1000);
+    let quantity = match rng.u8(0..10) {
+        0 => rng.u16(2..=5),
+        _ => 1,
+    };
+    OrderHistory {
+        id: order_id(rng, created),
+        history,
+        expires,
+        gone_at: expired_at.filter(|_| forgotten).map(|at| at + remains),
+        fraction_digits: if hit(rng, trouble.coarse) {
+            0
+        } else if rng.bool() {
+            3
+        } else {
+            6
+        },
+        region,
+        numbers: (first..first + quantity)
+            .map(|n| region.number(n))
+            .collect(),
+    }
+}
+
+/// Minimum duration of a reservation, as Sinch documents it.
+const RESERVED_MIN: Duration = Duration::from_secs(30 * 60);
+const RESERVED_MAX: Duration = Duration::from_secs(48 * 3600);
+
+/// Makes an id that looks like Sinch's and sorts by creation. Its day is fixed: the same seed must make
+/// the same ids on any day.
+fn order_id(rng: &mut Rng, created: Duration) -> Id {
+    const NEW_YEAR_2026: Time = Time(1_767_225_600_000_000);
+    let text = wire::ulid(NEW_YEAR_2026.plus(created), rng.u128(..));
+    Id::new(text).expect("an ULID is a safe id")
+}
+
+/// Offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
+fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, hasty: f64) -> Vec<Duration> {
+    let mut times: Vec<Duration> = (1..n).map(|_| between(rng, created, span)).collect();
+    times.sort_unstable();
+    times.insert(0, created);
+    for i in 1..n {
+        let soon =
+            times[i - 1] + between(rng, Duration::from_millis(20), Duration::from_millis(400));
+        if hit(rng, hasty) {
+            times[i] = times[i].min(soon);
+        }
+        // Two equal times are set one microsecond apart.
+        times[i] = times[i].max(times[i - 1] + Duration::from_micros(1));
+    }
+    times
+}
+
+/// Random span in whole microseconds, the unit of the program's times.
+fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
+    let span = to.saturating_sub(from).mul_f64(rng.f64());
+    from + Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Makes the events of the histories, order by order.
+pub(super) fn notices(
+    rng: &mut Rng,
+    trouble: &Trouble,
+    lives: &[OrderHistory],
+) -> Vec<SimulatedEvent> {
+    lives
+        .iter()
+        .flat_map(|history| {
+            let mut notices = of_states(rng, trouble, history);
+            notices.extend(besides(rng, trouble, history));
+            notices
+        })
+        .collect()
+}
+
+/// Makes the events of the order itself: one for each state but CREATED.
+fn of_states(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
+    let told = history
+        .history
+        .iter()
+        .filter(|(_, state)| *state != State::Created);
+    let mut notices: Vec<SimulatedEvent> = told
+        .map(|(at, state)| notice(rng, trouble, history, *at, Says::State(*state)))
+        .collect();
+    // A forgotten order can no longer be fetched, and a final one is not fetched for ever.
+    let unasked = history.gone_at.is_some() || history.is_reopened();
+    let must_tell_last = !trouble.lose_last || trouble.reachable && unasked;
+    if must_tell_last && let Some(last) = notices.last_mut() {
+        spare(rng, last);
+    }
+    if trouble.reachable && notices.iter().all(|notice| notice.sent_at.is_empty()) {
+        let n = rng.usize(0..notices.len().max(1));
+        if let Some(one) = notices.get_mut(n) {
+            spare(rng, one);
+        }
+    }
+    notices
+}
+
+/// Makes the other events that come on the order's URL.
+fn besides(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
+    let mut notices = Vec::new();
+    let completed = history
+        .history
+        .iter()
+        .find(|(_, state)| *state == State::Completed);
+    if let Some((at, _)) = completed
+        && hit(rng, trouble.numbers)
+    {
+        for number in history.numbers.clone() {
+            let at = *at + between(rng, Duration::ZERO, Duration::from_secs(1));
+            let succeeded = rng.u8(0..5) > 0;
+            let says = Says::Number { number, succeeded };
+            notices.push(notice(rng, trouble, history, at, says));
+        }
+    }
+    if let Some((at, _)) = history.history.last()
+        && hit(rng, trouble.unreadable)
+    {
+        let mut gibberish = notice(rng, trouble, history, *at, Says::Gibberish);
+        spare(rng, &mut gibberish);
+        notices.push(gibberish);
+    }
+    notices
+}
+
+fn notice(
+    rng: &mut Rng,
+    trouble: &Trouble,
+    history: &OrderHistory,
+    at: Duration,
+    says: Says,
+) -> SimulatedEvent {
+    let mut first = at + prompt(rng);
+    if hit(rng, trouble.delayed) {
+        // Most delays are short and a few very long, as with retries.
+        let longest = trouble.delay_max.mul_f64(rng.f64());
+        first += between(rng, SimulatedEvent::PROMPT_MAX, longest);
+    }
+    let mut sent_at = vec![first];
+    if hit(rng, trouble.doubled) {
+        let later = Duration::from_secs(1).max(trouble.delay_max.mul_f64(rng.f64()));
+        sent_at.push(first + between(rng, Duration::ZERO, later));
+    }
+    if hit(rng, trouble.lost) {
+        sent_at.clear();
+    }
+    let skew_max = i64::try_from(trouble.skew_max.as_micros()).unwrap_or(i64::MAX / 2);
+    let skew_micros = if hit(rng, trouble.skewed) {
+        rng.i64(-skew_max..=skew_max)
+    } else {
+        0
+    };
+    SimulatedEvent {
+        order: history.id.clone(),
+        says,
+        at,
+        skew_micros,
+        sent_at,
+        salt: rng.u128(..),
+    }
+}
+
+/// Sends the event after all if it was lost.
+fn spare(rng: &mut Rng, notice: &mut SimulatedEvent) {
+    if notice.sent_at.is_empty() {
+        notice.sent_at.push(notice.at + prompt(rng));
+    }
+}
+
+/// Random time that a callback takes without a delay.
+fn prompt(rng: &mut Rng) -> Duration {
+    between(rng, Duration::from_millis(5), SimulatedEvent::PROMPT_MAX)
+}

@@ -1,0 +1,220 @@
+//! Record of what was done, for later checks: counts, the story of each order, acknowledged events.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::world::{Says, SimulatedEvent, World};
+use number_order::{Id, Time};
+
+/// Counts of planned and actual events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Orders in the world.
+    pub orders: u64,
+    /// Events in the world, of all kinds.
+    pub events: u64,
+    /// Events that are never sent.
+    pub lost: u64,
+    /// Events that are sent twice.
+    pub doubled: u64,
+    /// Events that are held back.
+    pub delayed: u64,
+    /// Events whose time stamp is off.
+    pub skewed: u64,
+    /// Callbacks sent so far, each attempt counted.
+    pub sent: u64,
+    /// Callbacks answered 200.
+    pub acknowledged: u64,
+    /// Callbacks answered 200 after one of a later event of the same order.
+    pub superseded: u64,
+    /// Callbacks answered with any other status.
+    pub refused: u64,
+    /// Callbacks that got no answer.
+    pub unanswered: u64,
+    /// Callbacks that are no longer retried.
+    pub given_up: u64,
+    /// Tokens that the API issued.
+    pub tokens: u64,
+    /// Fetches of orders.
+    pub asks: u64,
+    /// Number of replies of each kind, by its description.
+    pub replies: BTreeMap<&'static str, u64>,
+}
+
+/// Event that the receiver answered 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// `eventId` of the event; `None` where its body was gibberish.
+    pub event_id: Option<String>,
+    /// Order that the event was about, or that it came along with.
+    pub order: Id,
+    /// Content of the event.
+    pub says: Says,
+    /// Body of the callback.
+    pub body: String,
+    /// Offset of the first 200.
+    pub at: Duration,
+}
+
+/// Fetch of an order, as the API received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRequest {
+    /// Order id as it stood in the path.
+    pub order: String,
+    /// Time at which the request came.
+    pub at: Time,
+}
+
+/// Everything that is recorded.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    pub stats: Stats,
+    pub asks: Vec<ApiRequest>,
+    stories: BTreeMap<Id, Vec<(Duration, String)>>,
+    /// Acknowledged events by their index in the world.
+    acknowledged: BTreeMap<usize, Acknowledged>,
+    /// Offset of the latest acknowledged event of each order.
+    latest: BTreeMap<Id, Duration>,
+}
+
+impl Recorder {
+    /// Starts a record with what the world has planned.
+    pub fn new(world: &World) -> Recorder {
+        let mut recorder = Recorder::default();
+        recorder.stats.orders = count(world.orders().count());
+        let mut told = BTreeMap::new();
+        for notice in world.notices() {
+            let stats = &mut recorder.stats;
+            stats.events += 1;
+            stats.lost += u64::from(notice.sent_at.is_empty());
+            stats.doubled += u64::from(notice.sent_at.len() > 1);
+            stats.delayed += u64::from(notice.is_delayed());
+            stats.skewed += u64::from(notice.skew_micros != 0);
+            match notice.says {
+                Says::State(_) => {
+                    told.insert((&notice.order, notice.at), notice);
+                }
+                Says::Number { .. } | Says::Gibberish => {
+                    let text = format!("{}: {}", name(&notice.says), fate(notice));
+                    recorder.tell(&notice.order, notice.at, text);
+                }
+            }
+        }
+        for history in world.orders() {
+            for (at, state) in &history.history {
+                let text = match told.get(&(&history.id, *at)) {
+                    Some(notice) => format!("{state}: {}", fate(notice)),
+                    None => format!("{state}, without a callback"),
+                };
+                recorder.tell(&history.id, *at, text);
+            }
+            if let Some(gone_at) = history.gone_at {
+                recorder.tell(
+                    &history.id,
+                    gone_at,
+                    "forgotten: 404 from here on".to_owned(),
+                );
+            }
+        }
+        recorder
+    }
+
+    /// Adds an entry to an order's story.
+    pub fn tell(&mut self, order: &Id, at: Duration, text: String) {
+        self.stories
+            .entry(order.clone())
+            .or_default()
+            .push((at, text));
+    }
+
+    /// Returns an order's story up to `now`.
+    pub fn story(&self, order: &Id, now: Duration) -> Vec<(Duration, String)> {
+        let told = self.stories.get(order).into_iter().flatten();
+        let mut story: Vec<_> = told.filter(|(at, _)| *at <= now).cloned().collect();
+        // Stable: entries of the same moment stay in the order in which they were recorded.
+        story.sort_by_key(|(at, _)| *at);
+        story
+    }
+
+    /// Counts a kind of reply.
+    pub fn replied(&mut self, kind: &'static str) {
+        *self.stats.replies.entry(kind).or_default() += 1;
+    }
+
+    /// Records a 200.
+    pub fn acknowledge(
+        &mut self,
+        index: usize,
+        notice: &SimulatedEvent,
+        body: String,
+        started_at: Time,
+        at: Duration,
+    ) {
+        self.stats.acknowledged += 1;
+        let latest = self.latest.entry(notice.order.clone()).or_default();
+        self.stats.superseded += u64::from(notice.at < *latest);
+        *latest = notice.at.max(*latest);
+        self.tell(
+            &notice.order,
+            at,
+            format!("{}: answered 200", name(&notice.says)),
+        );
+        self.acknowledged
+            .entry(index)
+            .or_insert_with(|| Acknowledged {
+                event_id: match notice.says {
+                    Says::State(_) | Says::Number { .. } => Some(notice.event_id(started_at)),
+                    Says::Gibberish => None,
+                },
+                order: notice.order.clone(),
+                says: notice.says.clone(),
+                body,
+                at,
+            });
+    }
+
+    /// Every event that the receiver answered 200.
+    pub fn acknowledged(&self) -> Vec<Acknowledged> {
+        self.acknowledged.values().cloned().collect()
+    }
+}
+
+/// Name of a callback in a story.
+pub(super) fn name(says: &Says) -> String {
+    match says {
+        Says::State(state) => format!("callback {state}"),
+        Says::Number { number, .. } => format!("callback for {number}"),
+        Says::Gibberish => "unreadable callback".to_owned(),
+    }
+}
+
+/// Planned delivery of an event, in words.
+fn fate(notice: &SimulatedEvent) -> String {
+    let mut words = match notice.sent_at.as_slice() {
+        [] => "callback lost".to_owned(),
+        [first, ..] if notice.is_delayed() => format!("callback delayed to {}", secs(*first)),
+        [..] => "callback at once".to_owned(),
+    };
+    if let [_, again, ..] = notice.sent_at.as_slice() {
+        words += &format!(", again at {}", secs(*again));
+    }
+    if notice.skew_micros != 0 {
+        let off = secs(Duration::from_micros(notice.skew_micros.unsigned_abs()));
+        let way = if notice.skew_micros > 0 {
+            "ahead"
+        } else {
+            "behind"
+        };
+        words += &format!(", time stamp {off} {way}");
+    }
+    words
+}
+
+/// Formats a span for stories.
+pub(super) fn secs(span: Duration) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

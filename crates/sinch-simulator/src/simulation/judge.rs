@@ -1,0 +1,124 @@
+//! Judges the play of an order: every state taken for true must be true, and nothing may be stuck.
+
+use std::time::Duration;
+
+use super::play::Play;
+use super::subject::Subject;
+use super::tally::{Rare, Stuck, Wrong};
+use crate::world::hit;
+use number_order::{FetchAttempt, Order, Outcome, State};
+
+/// Maximum time from an operator's request to the sending of its fetch, whatever goes wrong.
+const REQUEST_HEARD: Duration = Duration::from_secs(20 * 60);
+
+impl<M: Subject> Play<'_, M> {
+    /// Judges a state that was just taken for true: the order must have entered it after the one before.
+    pub(super) fn judge(&mut self, state: State) {
+        let history = &self.history.history;
+        let is_there = |&i: &usize| history[i].1 == state && history[i].0 <= self.now;
+        // After a false state, the order may return to the step that was reached.
+        let from = self.reached.map_or(0, |reached| {
+            reached + usize::from(!self.decision.has_false_states())
+        });
+        match (from..history.len()).find(is_there) {
+            Some(step) => self.reached = Some(step),
+            None => {
+                let wrong = Wrong::FalseState {
+                    at: self.now,
+                    state,
+                };
+                self.note(|| wrong.to_string());
+                self.decision.wrong.push(wrong);
+            }
+        }
+        let right = Some(state) == self.history.final_state();
+        self.right_since = right.then_some(self.now);
+    }
+
+    /// Judges the schedule: what is open must have a fetch ahead, unless the order is parked.
+    pub(super) fn judge_open(&mut self) {
+        let order = self.subject.order();
+        let open = match &order.confirmed {
+            Some(known) => !known.state.is_final(),
+            None => true,
+        };
+        let open = open || !order.hints.is_empty() || !order.doubts.is_empty();
+        if open && order.fetch_at.is_none() && order.parked.is_none() {
+            self.stuck(Stuck::Deaf);
+        }
+    }
+
+    /// Judges how long an operator has waited for a fetch.
+    pub(super) fn judge_wait(&mut self) {
+        if let Some(since) = self.waits_since
+            && self.now.saturating_sub(since) > REQUEST_HEARD
+        {
+            self.waits_since = None;
+            self.stuck(Stuck::RequestUnheard);
+        }
+    }
+
+    pub(super) fn stuck(&mut self, how: Stuck) {
+        let wrong = Wrong::Stuck { at: self.now, how };
+        self.note(|| wrong.to_string());
+        self.decision.wrong.push(wrong);
+    }
+
+    /// Counts the attempts in a row that have failed through the order itself.
+    pub(super) fn count_failure(&mut self, attempt: &FetchAttempt<'_>, outcome: Option<&Outcome>) {
+        let told = match outcome {
+            Some(outcome) => outcome.is_conclusive(),
+            None => attempt.result.is_ok(),
+        };
+        if told {
+            self.own_failures = 0;
+        } else {
+            self.own_failures += u32::from(attempt.healthy);
+        }
+    }
+
+    pub(super) fn note_finding(&mut self, outcome: &Outcome, before: &Order) {
+        let met = &mut self.decision.met;
+        match outcome {
+            Outcome::Tied { .. } => met.note(Rare::Tie),
+            Outcome::Older { .. } => met.note(Rare::Stale),
+            Outcome::ExpiredUnseen => met.note(Rare::ExpiredUnseen),
+            Outcome::UnknownState(_) => met.note(Rare::Unspecified),
+            Outcome::Ahead { .. } => met.note(Rare::Ahead),
+            Outcome::Redated { .. } => met.note(Rare::Redated),
+            Outcome::Advanced { from, to, .. } => {
+                if from.is_final() {
+                    met.note(Rare::Reopened);
+                }
+                if before.tie.as_ref().map(|tie| tie.state) == Some(*to) {
+                    met.note(Rare::TieSettled);
+                }
+            }
+            Outcome::First(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Unchanged(_)
+            | Outcome::NotFound
+            | Outcome::Gone(_) => {}
+        }
+        if before.doubts.is_empty() && !self.subject.order().doubts.is_empty() {
+            met.note(Rare::Doubted);
+        }
+    }
+
+    /// Records that the order was parked.
+    pub(super) fn parked(&mut self) {
+        self.decision.met.note(Rare::Parked);
+        if self.own_failures < self.course.backoff.attempts_max {
+            self.stuck(Stuck::ParkedForOthers);
+        }
+        if hit(&mut self.chance, self.course.mishaps.echo) {
+            self.echo_at = Some(self.now + self.lag(3_600_000));
+        }
+    }
+
+    /// State that is taken for true.
+    pub(super) fn believed(&self) -> Option<State> {
+        let known = self.subject.order().confirmed.as_ref();
+        known.map(|known| known.state)
+    }
+}

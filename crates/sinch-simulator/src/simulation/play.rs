@@ -1,0 +1,333 @@
+//! One order, from its creation until it is at rest, in simulated time: what happens next, and crashes in between.
+
+mod steps;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::Course;
+use super::mishaps::Fate;
+use super::subject::Subject;
+use super::tally::{Rare, Verdict, Wrong};
+use crate::recorder::secs;
+use crate::world::{OrderHistory, SimulatedEvent, World, hit};
+use number_order::{Answer, Event, Failure, Time};
+
+/// Time at which the worlds begin, by Sinch's clock.
+pub(super) const START: Time = Time(1_770_091_506_123_456);
+/// Span for which an order is followed after its last change: an event may come a day late, and a final state is
+/// fetched for the last time a day after it was first seen.
+const AFTER: Duration = Duration::from_secs(30 * 3600);
+/// Minimum span for which an order is followed after its last callback.
+const AFTER_NEWS: Duration = Duration::from_secs(3600);
+/// Minimum time between two steps: no two happen in the same microsecond.
+const TICK: Duration = Duration::from_micros(1);
+
+/// Step that can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// A callback arrives.
+    Deliver,
+    /// An operator requests a fetch of the order.
+    FetchRequest,
+    /// The events that have arrived are processed.
+    Process,
+    /// A fetch is sent to Sinch.
+    Fetch,
+    /// The outcome of the fetch is recorded.
+    Record,
+    /// An event arrives that says of a parked order what is confirmed already.
+    Echo,
+}
+
+/// Fetch in flight.
+struct Flight {
+    asked: Duration,
+    result: Result<Answer, Failure>,
+    /// `true` if a failure is the order's own.
+    healthy: bool,
+    done: Duration,
+}
+
+/// Randomness of a play.
+pub(super) struct Chances {
+    /// Decides Sinch's answers.
+    pub dice: Rng,
+    /// Decides the rest: when the service acts, and what goes wrong on our side.
+    pub chance: Rng,
+}
+
+impl Chances {
+    /// Makes both from the order's own randomness.
+    pub fn of(world: &World, history: &OrderHistory) -> Chances {
+        let mut dice = world.dice(history);
+        let chance = dice.fork();
+        Chances { dice, chance }
+    }
+}
+
+/// One order and everything in flight for it.
+pub(super) struct Play<'a, M> {
+    pub(super) course: &'a Course,
+    pub(super) world: &'a World,
+    pub(super) history: &'a OrderHistory,
+    /// Events and the offsets at which they arrive; the next is last.
+    deliveries: Vec<(Duration, &'a SimulatedEvent)>,
+    /// Offsets at which operators request a fetch of the order; the next is last.
+    fetch_requests: Vec<Duration>,
+    /// Events that arrived, as the service understood them.
+    understood: Vec<(&'a SimulatedEvent, Event)>,
+    /// Offset at which the worker processes the pending events.
+    check_at: Option<Duration>,
+    flight: Option<Flight>,
+    /// `true` if an operator requested the fetch that is due.
+    wished: bool,
+    /// Offset since which an operator waits for a fetch to be sent.
+    pub(super) waits_since: Option<Duration>,
+    pub(super) fate: Fate,
+    /// Offset until which no fetch is sent, because Sinch as a whole is down.
+    pub(super) held_until: Duration,
+    /// Attempts since the last conclusive answer that failed through the order itself, or through us.
+    pub(super) own_failures: u32,
+    pub(super) echo_at: Option<Duration>,
+    /// Time of the next fetch that only watches the order, if no new event arrives.
+    fetch_after_at: Option<Time>,
+    /// `true` if the last fetch only watched the order.
+    checking: bool,
+    pub(super) subject: M,
+    /// Randomness of Sinch's answers; `chance` decides the rest.
+    pub(super) dice: Rng,
+    pub(super) chance: Rng,
+    /// Microseconds by which our clock is ahead of Sinch's.
+    ahead_micros: i64,
+    pub(super) now: Duration,
+    end: Duration,
+    /// Step of the history that was reached last.
+    pub(super) reached: Option<usize>,
+    pub(super) right_since: Option<Duration>,
+    pub(super) decision: Verdict,
+    /// Story of the play, where it is wanted.
+    story: Option<Vec<String>>,
+}
+
+impl<'a, M: Subject> Play<'a, M> {
+    pub fn new(
+        course: &'a Course,
+        world: &'a World,
+        history: &'a OrderHistory,
+        deliveries: Vec<(Duration, &'a SimulatedEvent)>,
+        subject: M,
+        Chances { dice, mut chance }: Chances,
+    ) -> Play<'a, M> {
+        let off = i64::try_from(course.clock_off_max.as_micros()).unwrap_or(0);
+        let ahead_micros = chance.i64(-off..=off);
+        let fate = Fate::draw(&course.mishaps, history, &mut chance);
+        let behind = i64::try_from(fate.behind.as_micros()).unwrap_or(0);
+        let created = history.created().unwrap_or_default();
+        let last_change = history.history.last().map_or(created, |(at, _)| *at);
+        let last_news = deliveries.first().map_or(Duration::ZERO, |(at, _)| *at);
+        let mut play = Play {
+            course,
+            world,
+            history,
+            deliveries,
+            fetch_requests: fetch_requests(course, history, &mut chance),
+            understood: Vec::new(),
+            check_at: None,
+            flight: None,
+            wished: false,
+            waits_since: None,
+            held_until: Duration::ZERO,
+            own_failures: 0,
+            echo_at: None,
+            fetch_after_at: None,
+            checking: false,
+            subject,
+            dice,
+            chance,
+            ahead_micros: ahead_micros - behind,
+            now: Duration::ZERO,
+            end: (last_change + AFTER).max(last_news + AFTER_NEWS),
+            reached: None,
+            right_since: None,
+            decision: Verdict::default(),
+            story: None,
+            fate,
+        };
+        if behind > 0 {
+            play.decision.met.note(Rare::Behind);
+        }
+        if course.deaf {
+            let created = play.ours(created);
+            play.subject.request_fetch(created);
+        }
+        play
+    }
+
+    /// Plays the order to its end.
+    pub fn run(mut self) -> Verdict {
+        self.play();
+        self.decision
+    }
+
+    /// Plays the order to its end, and returns the story of each step.
+    pub fn tell(mut self) -> Vec<String> {
+        let history = self.history.history.iter();
+        let is = history.map(|(at, state)| line(*at, format!("the order is {state}")));
+        let gone = self.history.gone_at.iter();
+        let gone = gone.map(|at| line(*at, "Sinch forgets the order".to_owned()));
+        self.story = Some(is.chain(gone).collect());
+        self.play();
+        self.story.unwrap_or_default()
+    }
+
+    fn play(&mut self) {
+        while let Some((at, step)) = self.next()
+            && at <= self.end
+        {
+            self.now = at;
+            if hit(&mut self.chance, self.course.crash) {
+                self.crash(step);
+                continue;
+            }
+            match step {
+                Step::Deliver => self.deliver(),
+                Step::FetchRequest => self.request_fetch(),
+                Step::Process => self.process(),
+                Step::Fetch => self.ask(),
+                Step::Record => self.record(),
+                Step::Echo => self.echo(),
+            }
+            self.judge_wait();
+        }
+        let (believed, truth) = (self.believed(), self.history.final_state());
+        // An order that failed alone until it was parked cannot know better, and operators are alerted.
+        let excused = self.fate.is_afflicted() && self.subject.order().parked.is_some();
+        if believed != truth && !excused {
+            let wrong = Wrong::AtRest { believed, truth };
+            self.note(|| wrong.to_string());
+            self.decision.wrong.push(wrong);
+        }
+        let last_change = self
+            .history
+            .history
+            .last()
+            .map_or(Duration::ZERO, |(at, _)| *at);
+        let right_since = self.right_since.unwrap_or(self.end);
+        self.decision.late = right_since.saturating_sub(last_change);
+    }
+
+    /// Returns the next step and its offset.
+    fn next(&self) -> Option<(Duration, Step)> {
+        let asks = match &self.flight {
+            Some(flight) => Some((flight.done, Step::Record)),
+            None => self
+                .subject
+                .order()
+                .fetch_at
+                .map(|at| (self.offset(at).max(self.held_until), Step::Fetch)),
+        };
+        let news = self.deliveries.last().map(|(at, _)| (*at, Step::Deliver));
+        let request_fetch = self
+            .fetch_requests
+            .last()
+            .map(|at| (*at, Step::FetchRequest));
+        let process = self.check_at.map(|at| (at, Step::Process));
+        let echo = self.echo_at.map(|at| (at, Step::Echo));
+        let next = [news, request_fetch, process, asks, echo]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at);
+        next.map(|(at, step)| (at.max(self.now + TICK), step))
+    }
+
+    /// Kills the service at this step; it comes back within a minute.
+    fn crash(&mut self, step: Step) {
+        self.note(|| format!("killed at {step:?}"));
+        self.decision.met.note(Rare::Crash);
+        match step {
+            // On disk, but not acknowledged.
+            Step::Deliver if self.chance.bool() => {
+                let again = self.deliveries.last().copied();
+                self.deliver();
+                self.deliveries.extend(again);
+            }
+            // Counted, but not sent.
+            Step::Fetch if self.chance.bool() => {
+                let now = self.ours(self.now);
+                self.subject.ask(now);
+                self.own_failures += 1;
+            }
+            Step::Deliver
+            | Step::FetchRequest
+            | Step::Process
+            | Step::Fetch
+            | Step::Record
+            | Step::Echo => {}
+        }
+        // An attempt that was in flight counts.
+        self.own_failures += u32::from(self.flight.is_some());
+        let up = self.now + self.lag(60_000);
+        self.now = up;
+        self.flight = None;
+        // Sinch sends unacknowledged callbacks again, in any order.
+        for i in 0..self.deliveries.len() {
+            if self.deliveries[i].0 <= up {
+                self.deliveries[i].0 = up + self.lag(120_000);
+            }
+        }
+        self.deliveries
+            .sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // Open orders are fetched again, spread out.
+        let spread = self.lag(600_000);
+        let steps_of_processing = self.fetch_after_at == self.subject.order().fetch_at;
+        let now = self.ours(up);
+        let waits = self.subject.restart(now, spread);
+        self.check_at = waits.then_some(up);
+        self.fetch_after_at = self
+            .subject
+            .order()
+            .fetch_at
+            .filter(|_| steps_of_processing);
+    }
+
+    /// Random span of up to this number of milliseconds.
+    pub(super) fn lag(&mut self, millis_max: u64) -> Duration {
+        Duration::from_micros(self.chance.u64(1..=millis_max * 1000))
+    }
+
+    /// Time that our clock shows at this offset.
+    fn ours(&self, offset: Duration) -> Time {
+        Time(START.plus(offset).0 + self.ahead_micros)
+    }
+
+    /// Offset at which our clock shows this time.
+    fn offset(&self, ours: Time) -> Duration {
+        ours.since(Time(START.0 + self.ahead_micros))
+    }
+
+    pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(line(self.now, words()));
+        }
+    }
+}
+
+/// Draws the offsets at which operators request a fetch of the order: a few times within seconds of a change.
+fn fetch_requests(course: &Course, history: &OrderHistory, chance: &mut Rng) -> Vec<Duration> {
+    let mut fetch_requests = Vec::new();
+    if hit(chance, course.nosy) {
+        for (at, _) in &history.history {
+            let times = 0..chance.u8(2..=4);
+            fetch_requests
+                .extend(times.map(|_| *at + Duration::from_millis(chance.u64(0..15_000))));
+        }
+    }
+    fetch_requests.sort_by(|one, other| other.cmp(one));
+    fetch_requests
+}
+
+fn line(at: Duration, words: String) -> String {
+    format!("{:>12}  {words}", secs(at))
+}

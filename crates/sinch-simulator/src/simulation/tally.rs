@@ -1,0 +1,287 @@
+//! Results of a simulation: faults, the number of fetches, and the rare paths that were met.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::recorder::secs;
+use number_order::State;
+
+/// Fault of a strategy with an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A state was taken for true in which the order was not, or no longer was after what was known.
+    FalseState {
+        /// Offset at which it was taken for true.
+        at: Duration,
+        /// State that was taken for true.
+        state: State,
+    },
+    /// At rest, a state other than the last is taken for true.
+    AtRest {
+        /// State that is taken for true.
+        believed: Option<State>,
+        /// State that the order is in.
+        truth: Option<State>,
+    },
+    /// The order does not go on where it must.
+    Stuck {
+        /// Offset at which it was noticed.
+        at: Duration,
+        /// Way in which the order is stuck.
+        how: Stuck,
+    },
+}
+
+/// Way in which an order does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// Parked, though fewer attempts than parking takes failed through the order itself.
+    ParkedForOthers,
+    /// Still parked after an event.
+    StillParked,
+    /// Open, and no fetch is going to be sent.
+    Deaf,
+    /// An operator requested a fetch, and none followed.
+    RequestUnheard,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stuck::ParkedForOthers => "parked for what was not its own fault",
+            Stuck::StillParked => "parked still, after an event",
+            Stuck::Deaf => "open, and nobody is going to ask",
+            Stuck::RequestUnheard => "an operator asked, and no question followed",
+        })
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |state: &Option<State>| state.map_or("nothing", State::as_str);
+        match self {
+            Wrong::FalseState { at, state } => {
+                write!(f, "false or backward at {}: {state}", secs(*at))
+            }
+            Wrong::AtRest { believed, truth } => {
+                let (believed, truth) = (word(believed), word(truth));
+                write!(f, "wrong at rest: {believed}, and the truth is {truth}")
+            }
+            Wrong::Stuck { at, how } => write!(f, "stuck at {}: {how}", secs(*at)),
+        }
+    }
+}
+
+/// Result of playing one order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Faults, in the order in which they happened.
+    pub wrong: Vec<Wrong>,
+    /// Fetches that an event, a doubt or a failed one of these fetches required.
+    pub asks: u64,
+    /// Fetches that only watched an order without new events.
+    pub steps_of_processing: u64,
+    /// Fetches that failed because Sinch as a whole was down.
+    pub probes: u64,
+    /// Time from the order's last change until the truth was known and stayed known.
+    pub late: Duration,
+    /// Rare paths that the order took.
+    pub met: Met,
+}
+
+impl Verdict {
+    /// Returns `true` if a state was taken for true that was not.
+    pub(super) fn has_false_states(&self) -> bool {
+        let is_false = |wrong: &Wrong| matches!(wrong, Wrong::FalseState { .. });
+        self.wrong.iter().any(is_false)
+    }
+}
+
+/// Path that few orders take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rare {
+    Tie,
+    TieSettled,
+    Stale,
+    Reopened,
+    FoundAfter404,
+    ExpiredUnseen,
+    Withdrawn,
+    Unspecified,
+    Parked,
+    OutOfOrder,
+    AfterFinal,
+    Timeless,
+    Foreign,
+    Crash,
+    Outage,
+    Alone,
+    Ahead,
+    Redated,
+    Behind,
+    Hurried,
+    Echo,
+    Doubted,
+}
+
+impl Rare {
+    const ALL: [Rare; 22] = [
+        Rare::Tie,
+        Rare::TieSettled,
+        Rare::Stale,
+        Rare::Reopened,
+        Rare::FoundAfter404,
+        Rare::ExpiredUnseen,
+        Rare::Withdrawn,
+        Rare::Unspecified,
+        Rare::Parked,
+        Rare::OutOfOrder,
+        Rare::AfterFinal,
+        Rare::Timeless,
+        Rare::Foreign,
+        Rare::Crash,
+        Rare::Outage,
+        Rare::Alone,
+        Rare::Ahead,
+        Rare::Redated,
+        Rare::Behind,
+        Rare::Hurried,
+        Rare::Echo,
+        Rare::Doubted,
+    ];
+
+    /// Name of the path, and the number of times that 1,000,000 orders of a hostile course must meet it: about half as
+    /// often as they do.
+    fn described(self) -> (&'static str, u64) {
+        match self {
+            Rare::Tie => ("two states with one update time", 35_000),
+            Rare::TieSettled => ("… of which the second was the later", 24_000),
+            Rare::Stale => ("stale answer refused", 60_000),
+            Rare::Reopened => ("final state re-opened", 17_000),
+            Rare::FoundAfter404 => ("404, then found", 58_000),
+            Rare::ExpiredUnseen => ("expired and forgotten", 2_700),
+            Rare::Withdrawn => ("provisional state withdrawn", 27_000),
+            Rare::Unspecified => ("unspecified state", 70_000),
+            Rare::Parked => ("parked", 25),
+            Rare::OutOfOrder => ("event out of order", 34_000),
+            Rare::AfterFinal => ("event after a final state", 15_000),
+            Rare::Timeless => ("event without a readable time", 5_000),
+            Rare::Foreign => ("event with an unknown status", 12_000),
+            Rare::Crash => ("crash", 380_000),
+            Rare::Outage => ("question while Sinch is down", 240_000),
+            Rare::Alone => ("question that fails for this order alone", 2_500),
+            Rare::Ahead => ("answer from the future refused", 9_000),
+            Rare::Redated => ("date from the future overruled", 6_000),
+            Rare::Behind => ("clock behind at the start", 4_500),
+            Rare::Hurried => ("operator asks while a question is under way", 50_000),
+            Rare::Echo => ("event that agrees with a parked order", 8),
+            Rare::Doubted => ("claim overruled, and doubted still", 160_000),
+        }
+    }
+}
+
+/// Number of times that each rare path was met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met([u64; Rare::ALL.len()]);
+
+impl Met {
+    pub(super) fn note(&mut self, path: Rare) {
+        self.0[path as usize] += 1;
+    }
+
+    /// Each path by name, the number of times it was met, and the number required of 1,000,000 orders.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        Rare::ALL.into_iter().map(|path| {
+            let (name, least) = path.described();
+            (name, self.0[path as usize], least)
+        })
+    }
+}
+
+/// Results of a simulation of many orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Number of orders played.
+    pub orders: u64,
+    /// States that were taken for true, and were false or led backward.
+    pub false_states: u64,
+    /// Orders of which a state other than the true one was known at rest.
+    pub wrong_at_rest: u64,
+    /// Orders that were stuck.
+    pub stuck: u64,
+    /// Fetches of all orders, as in [`Verdict::asks`].
+    pub asks: u64,
+    /// Maximum number of them for a single order.
+    pub fetches_max: u64,
+    /// Fetches of all orders, as in [`Verdict::steps_of_processing`].
+    pub steps_of_processing: u64,
+    /// Fetches of all orders, as in [`Verdict::probes`].
+    pub probes: u64,
+    /// Maximum of [`Verdict::late`] over all orders, with the index of its order.
+    pub latest: (Duration, u64),
+    /// Rare paths that were met.
+    pub met: Met,
+    /// First orders with a fault, by index.
+    pub failed: Vec<(u64, Wrong)>,
+}
+
+impl Tally {
+    /// Maximum number of faults kept: more are not read.
+    const FAILED_MAX: usize = 20;
+
+    /// Adds the result of an order.
+    pub(super) fn count(&mut self, index: u64, decision: Verdict) {
+        let count = |is: fn(&&Wrong) -> bool| decision.wrong.iter().filter(is).count() as u64;
+        self.add(Tally {
+            orders: 1,
+            false_states: count(|wrong| matches!(wrong, Wrong::FalseState { .. })),
+            wrong_at_rest: count(|wrong| matches!(wrong, Wrong::AtRest { .. })),
+            stuck: count(|wrong| matches!(wrong, Wrong::Stuck { .. })).min(1),
+            asks: decision.asks,
+            fetches_max: decision.asks,
+            steps_of_processing: decision.steps_of_processing,
+            probes: decision.probes,
+            latest: (decision.late, index),
+            met: decision.met,
+            failed: decision.wrong.into_iter().map(|w| (index, w)).collect(),
+        });
+    }
+
+    /// Adds the results of another tally.
+    pub(super) fn add(&mut self, other: Tally) {
+        self.orders += other.orders;
+        self.false_states += other.false_states;
+        self.wrong_at_rest += other.wrong_at_rest;
+        self.stuck += other.stuck;
+        self.asks += other.asks;
+        self.fetches_max = self.fetches_max.max(other.fetches_max);
+        self.steps_of_processing += other.steps_of_processing;
+        self.probes += other.probes;
+        self.latest = self.latest.max(other.latest);
+        for (mine, others) in self.met.0.iter_mut().zip(other.met.0) {
+            *mine += others;
+        }
+        self.failed.extend(other.failed);
+        self.failed.sort_by_key(|(index, _)| *index);
+        self.failed.truncate(Tally::FAILED_MAX);
+    }
+
+    /// Returns `true` if a state was false, wrong at rest, or an order was stuck.
+    pub fn is_wrong(&self) -> bool {
+        self.false_states > 0 || self.wrong_at_rest > 0 || self.stuck > 0
+    }
+
+    /// Number of fetches per order, without those that only watched it.
+    pub fn fetches_per_order(&self) -> f64 {
+        self.asks as f64 / self.orders.max(1) as f64
+    }
+
+    /// Rare paths that were met too seldom for this number of orders to prove anything.
+    pub fn too_seldom(&self) -> Vec<String> {
+        let missed = self.met.paths().filter_map(|(name, met, least)| {
+            let least = least * self.orders / 1_000_000;
+            (met < least).then(|| format!("{name}: met {met} times, and not {least}"))
+        });
+        missed.collect()
+    }
+}

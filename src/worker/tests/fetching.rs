@@ -48,7 +48,7 @@ pub struct House {
 
 impl House {
     pub async fn new(orders: usize) -> House {
-        let folder = store::tests::folder();
+        let folder = store::sqlite::tests::folder();
         let settings = Settings {
             path: folder.path().join("asking.db"),
             waiting_max: 8192,

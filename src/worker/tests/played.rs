@@ -151,7 +151,7 @@ impl Service {
     pub async fn start(seed: u64, without: Without) -> Service {
         // The store picks orders by the thread's generator, and its writer runs on this thread.
         fastrand::seed(seed);
-        let folder = store::tests::folder();
+        let folder = store::sqlite::tests::folder();
         let (store, circuit, writer) = open(folder.path().join("played.db"), BEGAN).await;
         Service {
             folder,

@@ -18,7 +18,11 @@ use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie
 /// does for it.
 macro_rules! order_text {
     () => {
-        concat!("json_array(", $crate::store::rows::order_columns!(), ")")
+        concat!(
+            "json_array(",
+            $crate::store::sqlite::rows::order_columns!(),
+            ")"
+        )
     };
 }
 pub(super) use order_text;

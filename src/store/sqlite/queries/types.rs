@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::store::rows::StoredOrder;
-use crate::store::unreadable::UnreadableRow;
+use crate::store::sqlite::rows::StoredOrder;
+use crate::store::sqlite::unreadable::UnreadableRow;
 use number_order::{Hint, Id, State, Time};
 
 /// Filter of a listing of orders.

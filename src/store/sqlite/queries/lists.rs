@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::types::{Listing, OrderFilter, OrderRow, ParkedRow};
 use super::{DELIVERIES_TABLE, each};
-use crate::store::rows::{StoredOrder, order_text};
-use crate::store::unreadable::{self, UnreadableRow};
+use crate::store::sqlite::rows::{StoredOrder, order_text};
+use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::{Store, StoreError};
 use number_order::{Id, Time};
 
@@ -36,7 +36,7 @@ const LIST_SETTLED: &str = list!(
     "AND (?5 IS NULL OR o.state = ?5) AND o.unsettled_at IS NULL AND o.parked IS NULL"
 );
 
-pub(in crate::store) const LIST_UNSETTLED: &str = list!(
+pub(in crate::store::sqlite) const LIST_UNSETTLED: &str = list!(
     "(SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
      CROSS JOIN orders AS o ON o.id = open.id",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
-use crate::store::readers::MOMENTS_MAX;
+use crate::store::sqlite::readers::MOMENTS_MAX;
 
 /// Number of orders at which a torn answer is all but certain: without a transaction half of such runs show one within
 /// the first ten orders.

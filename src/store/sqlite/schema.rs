@@ -33,7 +33,7 @@ pub(super) fn migrations() -> Migrator {
         let text = text.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
     };
-    let schema = include_str!("../../migrations/0001_schema.sql");
+    let schema = include_str!("../../../migrations/sqlite/0001_schema.sql");
     Migrator::with_migrations(vec![step(1, "schema", schema)])
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sqlx::AssertSqlSafe;
 
 use super::*;
-use crate::store::rows::{self, StoredOrder, order_text};
-use crate::store::unreadable;
+use crate::store::sqlite::rows::{self, StoredOrder, order_text};
+use crate::store::sqlite::unreadable;
 use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
 /// An order whose times are the numbers that follow this one.

@@ -3,7 +3,7 @@
 use sqlx::migrate::Migrator;
 
 use super::*;
-use crate::store::schema::migrations;
+use crate::store::sqlite::schema::migrations;
 
 /// Rows of every table as the first schema has them: an order for each state, one of which has a value in every column.
 const SAMPLE: &str = "

@@ -5,8 +5,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::types::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
 use super::{DELIVERIES_TABLE, each};
-use crate::store::rows::{StoredOrder, order_text, time};
-use crate::store::{Store, StoreError, unreadable};
+use crate::store::sqlite::rows::{StoredOrder, order_text, time};
+use crate::store::sqlite::{Store, StoreError, unreadable};
 use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(

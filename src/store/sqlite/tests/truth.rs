@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::store::rows::{StoredOrder, order_text};
+use crate::store::sqlite::rows::{StoredOrder, order_text};
 use number_order::{Decision, Event, FetchAttempt, Order};
 use sinch_simulator::simulation::{Applied, Course, Strategy, Subject};
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::store::batch::BEGIN;
-use crate::store::checkpoint::{self, Written};
+use crate::store::sqlite::batch::BEGIN;
+use crate::store::sqlite::checkpoint::{self, Written};
 
 /// Reports the number of pages of the WAL that are in the file by now. Does nothing else.
 const FOLDED: &str = "PRAGMA wal_checkpoint(NOOP)";

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{alerts, queries, summary};
+use crate::store::sqlite::{alerts, queries, summary};
 
 /// Step that changes the state of orders.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Removal of orders and projects, and figures of projects that are not fetched.
 
 use super::*;
-use crate::store::leave;
+use crate::store::sqlite::leave;
 
 const OLD: &str = "project-0";
 

@@ -1,0 +1,390 @@
+//! SQLite's backend.
+//!
+//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call here returns. Writes go
+//! through one task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of
+//! [`number_order`], inside the transaction that records them.
+
+mod alerts;
+mod aside;
+mod backup;
+mod batch;
+mod checkpoint;
+mod claims;
+mod copy;
+mod fetches;
+mod files;
+mod inbox;
+mod leave;
+mod lock;
+mod open;
+mod pending;
+mod place;
+mod prepare;
+mod process;
+mod prune;
+mod queries;
+mod readers;
+mod restore;
+mod rows;
+mod schema;
+mod space;
+mod summary;
+mod survey;
+#[cfg(test)]
+pub(crate) mod tests;
+mod transitions;
+mod unreadable;
+mod vacuum;
+mod visit;
+mod words;
+mod workshop;
+mod write_probe;
+mod writer;
+
+pub use alerts::{AlertFilter, AlertRow};
+pub use backup::backup;
+pub use claims::{Claim, ClaimOrder, ClaimRequest};
+pub use copy::CopyError;
+pub use fetches::{Circuit, FetchResult, Recorded, WatchRequest};
+pub use inbox::{DeliveryContent, NewDelivery};
+pub use leave::{Forgot, Holdings};
+pub use open::{Held, OpenError, Settings, check, hold, open};
+pub use place::exposed;
+pub use process::{ProcessReport, ProcessRequest, Processed};
+pub use prune::{Pruned, RetentionPeriods};
+pub use queries::{
+    Body, DeliveryRow, FetchRow, Found, Listing, OrderDetail, OrderFilter, OrderRow, ParkedRow,
+    TransitionRow,
+};
+pub use restore::restore;
+pub use summary::{Convergence, Standing, StateCount, Summary};
+pub use survey::Copied;
+pub use unreadable::UnreadableRow;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use checkpoint::Written;
+use number_order::{Id, OrderKey, Time};
+use readers::Readers;
+use space::Space;
+use unreadable::Met;
+use writer::{Call, Write};
+
+/// Maximum number of orders made known in one transaction, so that no callback waits long for a list.
+const WATCHED_MAX: usize = 3000;
+
+/// A handle on the database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    writes: mpsc::Sender<Write>,
+    readers: Readers,
+    path: PathBuf,
+    space: Arc<Space>,
+    pending: Arc<Notify>,
+    asks: Arc<Notify>,
+    met: Arc<Met>,
+    written: Arc<Written>,
+}
+
+/// Result of accepting a delivery; in every case it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The delivery is new.
+    New,
+    /// The same event was there already and has been counted again.
+    Duplicate,
+    /// The same event was there with another body; both are kept.
+    Conflict,
+}
+
+/// Reason why the database did not do as asked, by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another program holds the database's lock. Try again.
+    #[error("the database is locked by another program")]
+    Locked,
+    /// The disk, or the file's limit, is full. Try again when there is space.
+    #[error("the disk is full")]
+    Full,
+    /// Less space is left than is reserved for processing the inbox. Try again when there is more.
+    #[error(
+        "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
+    )]
+    LittleSpace {
+        /// Number of bytes that are free.
+        free_bytes: u64,
+        /// Number of bytes that are reserved.
+        free_min_bytes: u64,
+    },
+    /// More writes wait for the disk than are allowed. Try again.
+    #[error("too much is waiting for the disk")]
+    Overloaded,
+    /// A read failed. Try again.
+    #[error("the database could not be read: {0}")]
+    Unread(String),
+    /// The database will not take this one write; others are not concerned.
+    #[error("the database refused the write: {0}")]
+    Rejected(String),
+    /// The disk or the file cannot be trusted any more. Stop.
+    #[error("the database cannot be trusted any more: {0}")]
+    Broken(String),
+    /// The writer has stopped. Stop too.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// Error of a read. It never ends the process: a reader that finds no free file descriptor, say, proves nothing about
+/// the database. The writer finds out if the file cannot be trusted.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        match StoreError::of_writer(error) {
+            StoreError::Broken(reason) | StoreError::Rejected(reason) => StoreError::Unread(reason),
+            other => other,
+        }
+    }
+}
+
+impl StoreError {
+    /// Classifies an error of the writing connection.
+    fn of_writer(error: sqlx::Error) -> StoreError {
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .and_then(|code| code.parse::<i32>().ok());
+        // SQLite's primary result codes; the rest of an extended code tells more, but not what to do.
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => StoreError::Locked,
+            Some(13) => StoreError::Full,
+            // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            Some(3 | 8 | 10 | 11 | 14 | 26) => StoreError::Broken(error.to_string()),
+            Some(_) => StoreError::Rejected(error.to_string()),
+            None => match error {
+                sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => StoreError::Closed,
+                error => StoreError::Rejected(error.to_string()),
+            },
+        }
+    }
+}
+
+impl Store {
+    /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or too little space is left. This
+    /// may change at any moment; knowing it saves work that would be in vain.
+    pub fn is_full(&self) -> bool {
+        self.writes.capacity() == 0 || self.little_space().is_some()
+    }
+
+    /// Reason why nothing more may come in, if space is short: [`StoreError::LittleSpace`].
+    pub fn little_space(&self) -> Option<StoreError> {
+        self.space.little()
+    }
+
+    /// Puts a delivery into the inbox, where it waits to be processed. When this returns, it is on disk.
+    ///
+    /// It never waits for a place in the queue: what is too much is refused at once.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is promised then.
+    pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, StoreError> {
+        self.want_space()?;
+        let (call, answer) = Call::new(delivery);
+        self.writes
+            .try_send(Write::Accept(call))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?;
+        let accepted = answer.await.map_err(|_| StoreError::Closed)??;
+        if accepted != Accepted::Duplicate {
+            self.pending.notify_one();
+        }
+        Ok(accepted)
+    }
+
+    /// Processes the deliveries that have waited longest, and records the decisions.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing has changed then.
+    pub async fn process(&self, request: ProcessRequest) -> Result<ProcessReport, StoreError> {
+        let pending = pending::read(&self.readers, request.deliveries_max).await?;
+        if pending.taken == 0 {
+            return Ok(ProcessReport {
+                newest: pending.newest,
+                ..ProcessReport::default()
+            });
+        }
+        let report = self.write(Write::Process, (request, pending)).await?;
+        self.met.note(&report.unreadable);
+        if !report.processed.is_empty() {
+            self.asks.notify_waiters();
+        }
+        Ok(report)
+    }
+
+    /// Leases orders that are due for a fetch, and counts the attempt.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is leased then.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        let claimed = self.write(Write::Claim, request).await?;
+        self.met.note(&claimed.unreadable);
+        Ok(claimed.claims)
+    }
+
+    /// Records the results of fetching claimed orders, and releases them; returns the effect of each.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the leases stand then, until they run out.
+    pub async fn record(&self, outcomes: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
+        self.write(Write::Record, outcomes).await
+    }
+
+    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        self.write(Write::Release, claim).await
+    }
+
+    /// Stores a project's circuit.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
+        self.write(Write::Circuit, (project, circuit)).await
+    }
+
+    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+        let known = self.write(Write::RequestFetch, (key, now)).await?;
+        self.asks.notify_waiters();
+        Ok(known)
+    }
+
+    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
+    /// number of the others.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
+    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+        self.want_space()?;
+        let mut new = 0;
+        for orders in request.orders.chunks(WATCHED_MAX) {
+            let part = WatchRequest {
+                project: request.project.clone(),
+                orders: orders.to_vec(),
+                now: request.now,
+            };
+            new += self.write(Write::Watch, part).await?;
+            self.asks.notify_waiters();
+        }
+        Ok(new)
+    }
+
+    /// Removes an order that Sinch never showed and no callback named.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; it is still there then.
+    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+        self.write(Write::Forget, key).await
+    }
+
+    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
+    /// nothing, if all of it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
+        self.write(Write::DropSome, project).await
+    }
+
+    /// Records that these alerts were reported.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; they will be reported again.
+    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+        let alarms = alerts
+            .iter()
+            .map(|row| (row.id, row.alert.clone()))
+            .collect();
+        self.write(Write::Reported, alarms).await
+    }
+
+    /// Prunes some of what has been kept for its retention period.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
+        self.write(Write::Prune, (periods, now)).await
+    }
+
+    /// Returns some of the free space in the file to the disk by an incremental vacuum, and returns the number of
+    /// bytes; zero if the little that is free stays for new rows. The file is shorter once the WAL is checkpointed.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the file is as it was then.
+    pub async fn vacuum(&self) -> Result<u64, StoreError> {
+        self.write(Write::Vacuum, ()).await
+    }
+
+    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]: they are not possible.
+    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
+        let done = self.write(Write::Probe, now).await?;
+        done.map_err(StoreError::Rejected)
+    }
+
+    /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
+    pub fn pending(&self) -> &Notify {
+        &self.pending
+    }
+
+    /// Wakes the fetchers. It is a hint: a poll is the guarantee.
+    pub fn asks(&self) -> &Notify {
+        &self.asks
+    }
+
+    /// Sets the listener that receives the result of checkpoints, each second or more often. The first one stays.
+    pub fn on_checkpoint(&self, listener: impl Fn(&Result<(), String>) + Send + Sync + 'static) {
+        self.written.listen(Box::new(listener));
+    }
+
+    fn want_space(&self) -> Result<(), StoreError> {
+        self.little_space().map_or(Ok(()), Err)
+    }
+
+    async fn write<A, T>(
+        &self,
+        kind: impl FnOnce(Call<A, T>) -> Write,
+        args: A,
+    ) -> Result<T, StoreError> {
+        let (call, answer): (_, oneshot::Receiver<_>) = Call::new(args);
+        self.writes
+            .send(kind(call))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

@@ -314,9 +314,9 @@ fn trouble() -> Trouble {
 fn settings(simulator: &Simulator) -> String {
     format!(
         "key_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
-         [worker]\nmax_in_flight = 8\nrequests_per_second = 200\nstaleness_secs = 1\nstaleness_max_secs = 1\nattempts_max = 1000\n\
+         [worker]\nstaleness_secs = 1\nstaleness_max_secs = 1\nattempts_max = 1000\n\
          backoff_base_secs = 0.1\nbackoff_cap_secs = 1\n\
-         [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n",
+         [sinch]\nmax_in_flight = 8\nrequests_per_second = 200\napi_url = \"{}\"\ntoken_url = \"{}\"\n",
         simulator.api_url(),
         simulator.token_url()
     )

@@ -41,7 +41,7 @@ struct Arguments {
     /// Number of orders that do not fail.
     #[arg(long, default_value_t = 400)]
     good: usize,
-    /// Rate limit of the service, `worker.requests_per_second`.
+    /// Rate limit of the service, `sinch.requests_per_second`.
     #[arg(long, default_value_t = 5.0)]
     rate: f64,
     /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
@@ -162,7 +162,7 @@ async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Op
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let more = format!(
         "auth = \"basic\"\nkey_id = \"key\"\nkey_secret = \"secret of the bench\"\n\
-         [sinch]\napi_url = \"http://{}\"\n[worker]\nrequests_per_second = {:?}\n",
+         [sinch]\napi_url = \"http://{}\"\nrequests_per_second = {:?}\n",
         listener.local_addr()?,
         arguments.rate,
     );

@@ -50,8 +50,8 @@ impl Api {
     pub fn settings(&self, lanes: usize, requests_per_second: f64) -> String {
         format!(
             "auth = \"basic\"\nkey_id = \"{KEY_ID}\"\nkey_secret = \"{KEY_SECRET}\"\n\
-             [worker]\nmax_in_flight = {lanes}\nrequests_per_second = {requests_per_second:?}\n\
-             [sinch]\napi_url = \"http://{}\"\n",
+             [sinch]\nmax_in_flight = {lanes}\nrequests_per_second = {requests_per_second:?}\n\
+             api_url = \"http://{}\"\n",
             self.address
         )
     }

@@ -118,8 +118,8 @@ pub(super) fn spawn_all(
                 cap: config.worker.backoff_cap,
                 attempts_max: config.worker.attempts_max,
             },
-            slots: config.worker.max_in_flight,
-            requests_per_second: config.worker.requests_per_second,
+            slots: config.sinch.max_in_flight,
+            requests_per_second: config.sinch.requests_per_second,
             // A fetch can take four time-outs: token, refused request, new token, request.
             lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
             metrics: metrics.clone(),

@@ -13,7 +13,7 @@ use sinch_numbers::api::{self, Access, BuildError, Client};
 /// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {
     let requests_per_second = |api: &Api| match api {
-        Api::On(_) => Some(config.worker.requests_per_second),
+        Api::On(_) => Some(config.sinch.requests_per_second),
         Api::Off => None,
     };
     store::Settings {
@@ -76,7 +76,7 @@ pub(super) fn api_off(config: &Config) -> Vec<Id> {
 /// Returns the connections for which this limit of open files leaves room.
 pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
     let asked = config.projects.len() - api_off(config).len();
-    let fetches_max = config.worker.max_in_flight * asked;
+    let fetches_max = config.sinch.max_in_flight * asked;
     Shares::new(limit, config.callbacks.connections_max, fetches_max)
 }
 

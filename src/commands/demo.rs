@@ -363,8 +363,6 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
             ..Database::default()
         },
         worker: Worker {
-            max_in_flight: 8,
-            requests_per_second: 40.0,
             staleness: script.trouble.staleness,
             staleness_max: script.trouble.staleness,
             backoff_base: Duration::from_millis(200),
@@ -377,6 +375,8 @@ fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) ->
         sinch: Sinch {
             api_url: simulator.api_url(),
             token_url: simulator.token_url(),
+            max_in_flight: 8,
+            requests_per_second: 40.0,
             ..Sinch::default()
         },
         log: Log::default(),

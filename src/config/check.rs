@@ -183,18 +183,6 @@ impl Check<'_> {
         let at = |name| Key::new("worker").name(name);
         let default = Worker::default();
         let worker = Worker {
-            max_in_flight: self.whole(
-                &at("max_in_flight"),
-                raw.max_in_flight,
-                default.max_in_flight,
-                1..=1024,
-            ),
-            requests_per_second: self.number(
-                &at("requests_per_second"),
-                raw.requests_per_second,
-                default.requests_per_second,
-                0.001..=100_000.0,
-            ),
             staleness: self.seconds(
                 &at("staleness_secs"),
                 raw.staleness_secs,
@@ -251,6 +239,18 @@ impl Check<'_> {
         let sinch = Sinch {
             api_url: self.url(&at("api_url"), raw.api_url, default.api_url),
             token_url: self.url(&at("token_url"), raw.token_url, default.token_url),
+            max_in_flight: self.whole(
+                &at("max_in_flight"),
+                raw.max_in_flight,
+                default.max_in_flight,
+                1..=1024,
+            ),
+            requests_per_second: self.number(
+                &at("requests_per_second"),
+                raw.requests_per_second,
+                default.requests_per_second,
+                0.001..=100_000.0,
+            ),
             request_timeout: self.seconds(
                 &at("request_timeout_secs"),
                 raw.request_timeout_secs,

@@ -55,7 +55,7 @@ pub struct Config {
     pub deadlines: Limits,
     /// Retention periods of deliveries and orders.
     pub retention: Retention,
-    /// Addresses and timeouts of Sinch's API.
+    /// Addresses, limits and timeouts of Sinch's API.
     pub sinch: Sinch,
     /// Level, filter and format of the log.
     pub log: Log,

@@ -49,8 +49,6 @@ pub struct Database {
 
 #[derive(Default, Deserialize)]
 pub struct Worker {
-    pub max_in_flight: Option<u64>,
-    pub requests_per_second: Option<f64>,
     pub staleness_secs: Option<f64>,
     pub staleness_max_secs: Option<f64>,
     pub attempts_max: Option<u64>,
@@ -78,6 +76,8 @@ pub struct Retention {
 pub struct Sinch {
     pub api_url: Option<String>,
     pub token_url: Option<String>,
+    pub max_in_flight: Option<u64>,
+    pub requests_per_second: Option<f64>,
     pub request_timeout_secs: Option<f64>,
     pub connect_timeout_secs: Option<f64>,
     pub proxy_from_environment: Option<bool>,

@@ -91,10 +91,6 @@ impl Default for Database {
 /// `[worker]`: fetching from Sinch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// `max_in_flight`: maximum number of fetches in flight per project, without those that hang.
-    pub max_in_flight: usize,
-    /// `requests_per_second`: rate limit per project. More than zero.
-    pub requests_per_second: f64,
     /// `staleness_secs`: maximum staleness of a usual answer.
     pub staleness: Duration,
     /// `staleness_max_secs`: maximum staleness of any answer. Not less than the usual.
@@ -112,8 +108,6 @@ pub struct Worker {
 impl Default for Worker {
     fn default() -> Worker {
         Worker {
-            max_in_flight: 4,
-            requests_per_second: 5.0,
             staleness: Duration::from_secs(15),
             staleness_max: Duration::from_secs(300),
             attempts_max: 30,
@@ -158,13 +152,17 @@ impl Default for Retention {
     }
 }
 
-/// `[sinch]`: addresses and timeouts of Sinch's API.
+/// `[sinch]`: addresses, limits and timeouts of Sinch's API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sinch {
     /// `api_url`, without a slash at its end. Encrypted unless it is a loopback address.
     pub api_url: String,
     /// `token_url`, in the same form.
     pub token_url: String,
+    /// `max_in_flight`: maximum number of fetches in flight per project, without those that hang.
+    pub max_in_flight: usize,
+    /// `requests_per_second`: rate limit per project. More than zero.
+    pub requests_per_second: f64,
     /// `request_timeout_secs`: maximum time for a request with its answer.
     pub request_timeout: Duration,
     /// `connect_timeout_secs`: maximum time to connect.
@@ -178,6 +176,8 @@ impl Default for Sinch {
         Sinch {
             api_url: "https://numbers.api.sinch.com".to_owned(),
             token_url: "https://auth.sinch.com/oauth2/token".to_owned(),
+            max_in_flight: 4,
+            requests_per_second: 5.0,
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             proxy_from_environment: false,

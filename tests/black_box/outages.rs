@@ -95,8 +95,8 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
         trouble: Trouble::none(),
     };
     let settings = Settings::new(folder.path())
-        .set("worker.requests_per_second", PER_SECOND)
-        .set("worker.max_in_flight", MAX_IN_FLIGHT)
+        .set("sinch.requests_per_second", PER_SECOND)
+        .set("sinch.max_in_flight", MAX_IN_FLIGHT)
         .set("sinch.request_timeout_secs", 0.5);
     let (simulator, settings) = play(World::new(seed, &script), settings).await;
     let service = Service::start(&settings).await;
@@ -156,7 +156,7 @@ async fn one_question_at_a_time_tries_whether_sinch_is_back() {
     let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
     let lives = orders.iter().map(|order| life(order, &history));
     let settings = Settings::new(folder.path())
-        .set("worker.max_in_flight", MAX_IN_FLIGHT)
+        .set("sinch.max_in_flight", MAX_IN_FLIGHT)
         .set_project("auth", "basic");
     let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
     simulator.set_outage(Outage::Unavailable { retry_after: None });
@@ -313,7 +313,7 @@ async fn ends_in_agreement(seed: u64) {
     let settings = Settings::new(folder.path())
         .set("worker.staleness_secs", STALENESS.as_secs())
         .set("worker.staleness_max_secs", STALENESS.as_secs())
-        .set("worker.max_in_flight", 8);
+        .set("sinch.max_in_flight", 8);
     let (simulator, settings) = play(World::new(seed, &hostile()), settings).await;
     let service = Service::start(&settings).await;
     simulator.set_callback_url(Some(service.callback_url()));

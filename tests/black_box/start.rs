@@ -113,8 +113,8 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
             "too short",
         ),
         (
-            set("worker.max_in_flight", json!("four")),
-            "worker.max_in_flight",
+            set("sinch.max_in_flight", json!("four")),
+            "sinch.max_in_flight",
             "whole number",
         ),
         (

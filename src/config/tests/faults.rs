@@ -65,20 +65,20 @@ fn faults_have_one_form() {
             "config.toml line 7: database.path = \"\": empty; write the path of a file",
         ),
         (
-            "[worker]\nmax_in_flight = \"4\"",
-            "config.toml line 7: worker.max_in_flight = \"4\": write a whole number, not below 0, without quotes",
+            "[sinch]\nmax_in_flight = \"4\"",
+            "config.toml line 7: sinch.max_in_flight = \"4\": write a whole number, not below 0, without quotes",
         ),
         (
-            "[worker]\nmax_in_flight = -4",
-            "config.toml line 7: worker.max_in_flight = -4: write a whole number, not below 0, without quotes",
+            "[sinch]\nmax_in_flight = -4",
+            "config.toml line 7: sinch.max_in_flight = -4: write a whole number, not below 0, without quotes",
         ),
         (
             "[worker]\nattempts_max = 5000000000",
             "config.toml line 7: worker.attempts_max = 5000000000: write a whole number from 1 to 1000",
         ),
         (
-            "[worker]\nrequests_per_second = 0",
-            "config.toml line 7: worker.requests_per_second = 0: write a number from 0.001 to 100000",
+            "[sinch]\nrequests_per_second = 0",
+            "config.toml line 7: sinch.requests_per_second = 0: write a number from 0.001 to 100000",
         ),
         (
             "[worker]\nstaleness_secs = nan",
@@ -114,7 +114,7 @@ fn faults_have_one_form() {
              secrets_file, api, auth, key_id, key_secret, key_secret_file",
         ),
         (
-            "[[worker]]\nmax_in_flight = 1",
+            "[[worker]]\nattempts_max = 1",
             "config.toml line 6: worker = (a list): write a table of keys, not a single value or a list",
         ),
         (
@@ -244,9 +244,10 @@ fn faults_of_a_project() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let kinds = faults_after("x = 1\n[worker]\nmax_in_flight = \"a\"\nstaleness_secs = \"b\"\n[y]");
+    let kinds =
+        faults_after("x = 1\n[sinch]\nmax_in_flight = \"a\"\nrequest_timeout_secs = \"b\"\n[y]");
     assert_eq!(kinds.len(), 4, "{kinds:#?}");
-    let meanings = faults_after("path = \"x\"\n[worker]\nmax_in_flight = 0\n[log]\nformat = \"x\"");
+    let meanings = faults_after("path = \"x\"\n[sinch]\nmax_in_flight = 0\n[log]\nformat = \"x\"");
     assert_eq!(meanings.len(), 3, "{meanings:#?}");
 }
 
@@ -278,9 +279,9 @@ fn what_is_not_toml_is_told_without_the_line() {
 fn faults_of_variables_name_the_variable() {
     for (variable, text, expected) in [
         (
-            "WORKER__MAX_IN_FLIGHT",
+            "SINCH__MAX_IN_FLIGHT",
             "many",
-            "SINCH_CALLBACKS_WORKER__MAX_IN_FLIGHT: worker.max_in_flight = \"many\": write a whole number, not below 0, without quotes",
+            "SINCH_CALLBACKS_SINCH__MAX_IN_FLIGHT: sinch.max_in_flight = \"many\": write a whole number, not below 0, without quotes",
         ),
         (
             "CALLBACKS__ALLOW",

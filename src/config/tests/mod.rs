@@ -183,10 +183,10 @@ fn every_key_is_in_the_example() {
 #[test]
 fn variables_of_every_kind_have_the_last_word() {
     let config = config(
-        &format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[worker]\nmax_in_flight = 2"),
+        &format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[sinch]\nmax_in_flight = 2"),
         &[
             ("CONFIG", "elsewhere.toml"),
-            ("WORKER__MAX_IN_FLIGHT", "8"),
+            ("SINCH__MAX_IN_FLIGHT", "8"),
             ("WORKER__STALENESS_SECS", "0.5"),
             ("SINCH__PROXY_FROM_ENVIRONMENT", "true"),
             ("LOG__FORMAT", "json"),
@@ -202,7 +202,7 @@ fn variables_of_every_kind_have_the_last_word() {
             ("PROJECTS__1__API", "off"),
         ],
     );
-    assert_eq!(config.worker.max_in_flight, 8);
+    assert_eq!(config.sinch.max_in_flight, 8);
     assert_eq!(config.worker.staleness, Duration::from_millis(500));
     assert!(config.sinch.proxy_from_environment);
     assert_eq!(config.log.format, LogFormat::Json);

@@ -20,7 +20,7 @@ fn an_empty_variable_changes_nothing() {
         "CALLBACKS__LISTEN",
         "OPERATORS__TOKEN",
         "OPERATORS__TOKEN_FILE",
-        "WORKER__MAX_IN_FLIGHT",
+        "SINCH__MAX_IN_FLIGHT",
         "LOG__FILTER",
         "SINCH__API_URL",
         "PROJECTS__0__ID",

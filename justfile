@@ -16,6 +16,10 @@ test *filter:
 test-clock:
     cargo test --test black_box -- --ignored clock::
 
+# Write config.example.toml and the tables of docs/configure.md anew, from the sections
+reference:
+    UPDATE_REFERENCE=1 cargo test --lib config::tests::reference
+
 # Check formatting, lints and documentation
 lint:
     cargo fmt --all --check

@@ -8,19 +8,9 @@
 //! Everything is checked here, once, so that what a [`Config`] can express can also be run. Every fault
 //! is reported in one form: its place, the key, the value (never a secret), and the remedy.
 
-mod check;
-mod env;
-mod filter;
-mod hidden;
-mod key;
-mod network;
-mod project;
-mod raw;
-mod read;
-mod secrets;
+mod keys;
 mod sections;
-mod tree;
-mod values;
+mod source;
 
 #[cfg(test)]
 mod tests;
@@ -30,15 +20,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::exposure;
-pub use env::FILE_VARIABLE;
-use env::Variable;
+pub use keys::doc::{KeyDoc, SectionDoc, Shown};
+use keys::reader::{Findings, Reader, default_of};
 use number_order::Limits;
+use sections::deadlines;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, Retention,
-    Signature, Sinch, Worker, default_deadlines,
+    Signature, Sinch, Worker,
 };
-use tree::Tree;
-use values::Check;
+pub use source::env::FILE_VARIABLE;
+use source::env::{self, Variable};
+use source::tree::Tree;
 
 /// Complete configuration, as checked.
 #[derive(Clone, Debug)]
@@ -95,27 +87,63 @@ impl Config {
         let tree = tree(path)?;
         let exposed = path.filter(|_| tree.holds_secret()).and_then(exposure::of);
         let exposed = exposed.map(|what| format!("{tree}: holds secrets, and {what}"));
-        let mut loaded = whole(tree, &env::ours(env))?;
-        loaded.warnings.extend(exposed);
-        Ok(loaded)
+        let (config, mut warnings) = read(tree, &env::ours(env), Config::read)?;
+        warnings.extend(exposed);
+        Ok(Loaded { config, warnings })
+    }
+
+    /// Reads every section.
+    fn read(reader: &mut Reader<'_>) -> Config {
+        Config {
+            callbacks: Callbacks::read(reader),
+            operators: Operators::read(reader),
+            database: Database::read(reader),
+            worker: Worker::read(reader),
+            deadlines: deadlines::read(reader),
+            retention: Retention::read(reader),
+            sinch: Sinch::read(reader),
+            log: Log::read(reader),
+            projects: Project::read_all(reader),
+        }
     }
 }
 
-/// Reads the tree with the variables over it, and checks everything.
-fn whole(mut tree: Tree, variables: &[Variable]) -> Result<Loaded, ConfigErrors> {
-    let mut faults = tree.overlay(variables);
-    match tree.read() {
-        // A variable without a place does not affect the others, so the rest is checked all the same.
-        Ok(raw) => {
-            let (loaded, found) = check::check(raw, &tree);
-            faults.extend(found);
-            if faults.is_empty() {
-                return Ok(loaded);
-            }
-        }
-        Err(found) => faults.extend(found),
+/// Reads the tree with the variables over it. Returns what was read, and the warnings.
+///
+/// A variable without a place does not affect the others, so the rest is checked all the same.
+fn read<T>(
+    mut tree: Tree,
+    variables: &[Variable],
+    read: impl FnOnce(&mut Reader<'_>) -> T,
+) -> Result<(T, Vec<String>), ConfigErrors> {
+    let mut faults = env::overlay(&mut tree, variables);
+    let mut reader = Reader::new(&tree);
+    let value = read(&mut reader);
+    let Findings {
+        faults: found,
+        warnings,
+        ..
+    } = reader.finish();
+    faults.extend(found);
+    if faults.is_empty() {
+        Ok((value, warnings))
+    } else {
+        Err(ConfigErrors(faults))
     }
-    Err(ConfigErrors(faults))
+}
+
+/// Default of `[deadlines]`.
+pub fn default_deadlines() -> Limits {
+    default_of(deadlines::read)
+}
+
+/// Every section with every key, as documents show them.
+pub fn reference() -> Vec<SectionDoc> {
+    // The keys of a list of tables show only where there is a table.
+    let tree = Tree::parse("", "[[projects]]").unwrap_or_default();
+    let mut reader = Reader::new(&tree);
+    Config::read(&mut reader);
+    reader.finish().sections
 }
 
 impl Operators {
@@ -125,9 +153,7 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Operators, ConfigErrors> {
-        section("operators", path, env, |check, raw| {
-            check.route(raw.operators)
-        })
+        section("operators", path, env, Operators::read_for_calls)
     }
 
     /// Reads the address of the service, for calls that need no token.
@@ -135,9 +161,7 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<SocketAddr, ConfigErrors> {
-        section("operators", path, env, |check, raw| {
-            check.operators_listen(raw.operators.listen)
-        })
+        section("operators", path, env, Operators::read_address)
     }
 }
 
@@ -147,36 +171,23 @@ impl Database {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Database, ConfigErrors> {
-        section("database", path, env, |check, raw| {
-            check.database(raw.database)
-        })
+        section("database", path, env, Database::read)
     }
 }
 
-/// Runs `check` on one section, with everything else left out.
+/// Reads one section, with everything else left out.
 fn section<T>(
     name: &str,
     path: Option<&Path>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-    check: impl FnOnce(&mut Check<'_>, raw::Root) -> T,
+    read_section: impl FnOnce(&mut Reader<'_>) -> T,
 ) -> Result<T, ConfigErrors> {
     let mut tree = tree(path)?;
     tree.keep(name);
     let mut variables = env::ours(env);
     variables.retain(|variable| variable.key.is_in(name));
-    let mut faults = tree.overlay(&variables);
-    match tree.read() {
-        Ok(raw) => {
-            let mut found = Check::new(&tree);
-            let read = check(&mut found, raw);
-            faults.extend(found.faults);
-            if faults.is_empty() {
-                return Ok(read);
-            }
-        }
-        Err(found) => faults.extend(found),
-    }
-    Err(ConfigErrors(faults))
+    let (section, _) = read(tree, &variables, read_section)?;
+    Ok(section)
 }
 
 /// Parses the file; the tree is empty if there is no file.

@@ -46,7 +46,7 @@ fn the_least_configuration_passes_but_for_its_placeholders() {
         .find(|block| block.contains("# config.toml"));
     let least = least.expect("the least configuration");
     let errors = load(least, &[]).expect_err("placeholders");
-    let project = ["secrets[0]", "key_secret", "key_id", "id"];
+    let project = ["id", "secrets[0]", "key_id", "key_secret"];
     let keys = project.map(|key| format!("projects[0].{key}"));
     assert_eq!(placeholders(&errors), keys);
     let filled_in = least.replace("replace-me", FILLED_IN);

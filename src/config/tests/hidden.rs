@@ -32,7 +32,14 @@ enum Way {
 
 /// Mistakes, and the doubt that each raises.
 fn slips() -> Vec<(String, &'static str)> {
-    let around = |before: &str, after: &str| format!("{before}{GOOD}{after}");
+    [slips_of_a_character(), slips_of_form()].concat()
+}
+
+fn around(before: &str, after: &str) -> String {
+    format!("{before}{GOOD}{after}")
+}
+
+fn slips_of_a_character() -> Vec<(String, &'static str)> {
     vec![
         (around("\"", "\""), "begins and ends with a quotation mark"),
         (around("'", "'"), "begins and ends with a quotation mark"),
@@ -73,6 +80,11 @@ fn slips() -> Vec<(String, &'static str)> {
             "holds the sign for a character that could not be read",
         ),
         (around("x\t", ""), "holds a tab"),
+    ]
+}
+
+fn slips_of_form() -> Vec<(String, &'static str)> {
+    vec![
         (around("", " # the old one"), "holds a blank and #"),
         (around("", "\t#"), "holds a tab"),
         (around("# ", ""), "begins with #"),

@@ -25,17 +25,20 @@ fn operators_on_loopback_need_no_token() {
     assert_eq!(read.map(|token| token.expose_secret()), Some(token));
 }
 
-#[test]
-fn secrets_are_read_from_files() {
+/// Writes a file with these permissions, and returns its path.
+fn file(folder: &Path, name: &str, text: &str, mode: u32) -> String {
     use std::os::unix::fs::PermissionsExt;
 
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+    path.display().to_string()
+}
+
+#[test]
+fn secrets_are_read_from_files() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str, mode| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-        path.display().to_string()
-    };
+    let file = |name, text, mode| file(folder.path(), name, text, mode);
     let signing = file(
         "signing",
         "one marker 0123456789-0123456789-01\r\n\n  \ntwo,marker-0123456789-0123456789-01 \n\n",
@@ -75,10 +78,14 @@ fn secrets_are_read_from_files() {
             ),
         ]
     );
+}
 
+#[test]
+fn a_file_that_holds_no_secret_is_a_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
     let absent = folder.path().join("absent").display().to_string();
-    let blank = file("blank", "\n \n", 0o600);
-    let two = file("two", "marker\nmarker\n", 0o600);
+    let blank = file(folder.path(), "blank", "\n \n", 0o600);
+    let two = file(folder.path(), "two", "marker\nmarker\n", 0o600);
     for (text, expected) in [
         (
             &absent,

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use serde_ignored::Path as Ignored;
-use serde_path_to_error::{Path as Failed, Segment};
-
-/// Keys whose values are never shown.
-const SECRET: [&str; 3] = ["token", "secrets", "key_secret"];
+/// Ends of the names of keys whose values are never shown.
+const SECRET: [&str; 3] = ["token", "secret", "secrets"];
 /// Number of characters up to which a value is shown in full.
 const SHOWN_MAX_CHARS: usize = 100;
 
@@ -14,8 +11,8 @@ const SHOWN_MAX_CHARS: usize = 100;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub Vec<Part>);
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 /// Step of the path.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Step to the value of this key.
     Name(String),
@@ -24,14 +21,22 @@ pub enum Part {
 }
 
 impl Key {
-    pub fn new(section: &str) -> Key {
-        Key(Vec::new()).name(section)
+    /// Path to the whole of the tree.
+    pub fn root() -> Key {
+        Key(Vec::new())
     }
 
+    /// Path to a section.
+    pub fn new(section: &str) -> Key {
+        Key::root().name(section)
+    }
+
+    /// Path to a key of the table at the end of this one.
     pub fn name(&self, name: &str) -> Key {
         self.then(Part::Name(name.to_owned()))
     }
 
+    /// Path to an entry of the list at the end of this one.
     pub fn index(&self, index: usize) -> Key {
         self.then(Part::Index(index))
     }
@@ -49,28 +54,6 @@ impl Key {
             Err(_) => Part::Name(part.to_ascii_lowercase()),
         };
         Key(rest.split("__").map(part).collect())
-    }
-
-    /// Converts the path that the library for unknown keys reports.
-    pub fn from_ignored(path: &Ignored<'_>) -> Key {
-        match path {
-            Ignored::Root => Key(Vec::new()),
-            Ignored::Seq { parent, index } => Key::from_ignored(parent).index(*index),
-            Ignored::Map { parent, key } => Key::from_ignored(parent).name(key),
-            Ignored::Some { parent }
-            | Ignored::NewtypeStruct { parent }
-            | Ignored::NewtypeVariant { parent } => Key::from_ignored(parent),
-        }
-    }
-
-    /// Converts the path that the library for errors reports.
-    pub fn from_failed(path: &Failed) -> Key {
-        let parts = path.iter().filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(Part::Index(*index)),
-            Segment::Map { key } => Some(Part::Name(key.clone())),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        });
-        Key(parts.collect())
     }
 
     /// Returns `true` if the key lies in this section.
@@ -110,7 +93,7 @@ impl fmt::Display for Key {
 
 /// Returns `true` if values under this name are never shown.
 pub fn is_secret(name: &str) -> bool {
-    SECRET.contains(&name)
+    SECRET.iter().any(|end| name.ends_with(end))
 }
 
 fn is_plain(name: &str) -> bool {

@@ -5,16 +5,34 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::doc::Shown;
 use super::hidden::{self, Kind};
-use super::key::Key;
-use super::values::Check;
+use super::reader::{Entry, Reader};
+use crate::config::source::key::{Key, is_secret};
+use crate::config::source::node::Node;
 use crate::exposure;
 
 /// Fault of an empty secret: Sinch's own libraries accept one, and with it anybody's signature.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 
-impl Check<'_> {
+impl Entry<'_, '_> {
+    /// Reads a secret as it stands. Its key must have a name by which the value is never shown.
+    pub fn optional_secret(self, name: &'static str, shown: Shown) -> Option<SecretString> {
+        debug_assert!(is_secret(name), "{name}");
+        self.optional_text(name, shown).map(SecretString::from)
+    }
+
+    /// Reads a list of secrets as they stand, under such a name.
+    pub fn optional_secrets(self, name: &'static str, shown: Shown) -> Option<Vec<SecretString>> {
+        debug_assert!(is_secret(name), "{name}");
+        let (at, reader) = self.note(name, shown, None);
+        let texts = reader.find_list(&at, Node::text)?;
+        Some(texts.into_iter().map(SecretString::from).collect())
+    }
+}
+
+impl Reader<'_> {
     /// Returns a secret set in place or in a file, and the key that set it.
     pub fn secret(
         &mut self,
@@ -142,4 +160,9 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Returns `true` if a header can carry the text.
+pub fn is_visible(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use super::key::{Key, quoted};
-use super::tree::{Node, Value};
+use super::node::{Node, Value};
+use super::tree::Tree;
 
 /// Name of the variable that names the configuration file.
 pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
@@ -52,9 +53,22 @@ fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
     })
 }
 
+/// Lays the variables over the tree, in their order, and returns the faults of those without a place.
+pub fn overlay(tree: &mut Tree, variables: &[Variable]) -> Vec<String> {
+    let mut lay = |variable: &Variable| tree.set(&variable.key, &variable.name, variable.value()?);
+    let mut faults = Vec::new();
+    for variable in variables {
+        if let Err(what) = lay(variable) {
+            let Variable { name, key, .. } = variable;
+            faults.push(format!("{name}: {key}: {what}"));
+        }
+    }
+    faults
+}
+
 impl Variable {
     /// Returns the value to which it sets its key, or the reason why it cannot be read.
-    pub fn value(&self) -> Result<Value, &'static str> {
+    fn value(&self) -> Result<Value, &'static str> {
         let text = self.text.as_deref();
         let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
         Ok(match self.key.last_name() {

@@ -1,0 +1,38 @@
+//! Keys as the documents show them.
+
+/// Section of the configuration, as documents show it.
+#[derive(Clone, Debug)]
+pub struct SectionDoc {
+    /// Name of the section.
+    pub name: &'static str,
+    /// `true` if the section is a list of tables.
+    pub is_list: bool,
+    /// Purpose of the section.
+    pub text: &'static str,
+    /// Keys of the section, in the order in which they are read.
+    pub keys: Vec<KeyDoc>,
+}
+
+/// Key of the configuration, as documents show it.
+#[derive(Clone, Debug)]
+pub struct KeyDoc {
+    /// Name of the key in its section.
+    pub name: &'static str,
+    /// Effect of the key.
+    pub text: &'static str,
+    /// Values that the key takes, where the text does not say so: bounds or words.
+    pub values: Option<String>,
+    /// Value in the example.
+    pub value: Shown,
+}
+
+/// Value of a key as documents show it, in TOML.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Value that the key has if it is not set.
+    Default(String),
+    /// Placeholder of a value that each operator must fill in.
+    Placeholder(&'static str),
+    /// Example of a value that need not be set, and has no default.
+    Example(&'static str),
+}

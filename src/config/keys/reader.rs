@@ -1,0 +1,191 @@
+//! Reader of sections, which learns from their reading which keys there are.
+
+use std::mem;
+
+use super::doc::{KeyDoc, SectionDoc, Shown};
+use crate::config::source::key::Key;
+use crate::config::source::node::Node;
+use crate::config::source::tree::Tree;
+
+/// Reader of the sections in a tree. It notes every key that it is asked for, and every fault and warning.
+pub struct Reader<'a> {
+    tree: &'a Tree,
+    /// Table that is read.
+    table: Key,
+    /// Keys that this table has been asked for.
+    keys: Vec<KeyDoc>,
+    /// Sections that have been read.
+    sections: Vec<SectionDoc>,
+    /// Faults of values of the wrong kind, and of keys that do not exist.
+    kinds: Vec<String>,
+    faults: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// What the reading of sections came to.
+pub struct Findings {
+    /// Sections that were read.
+    pub sections: Vec<SectionDoc>,
+    /// Faults, in words.
+    pub faults: Vec<String>,
+    /// Warnings, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Key that is about to be read, with its text.
+pub struct Entry<'k, 'a> {
+    reader: &'k mut Reader<'a>,
+    text: &'static str,
+}
+
+/// Returns what `read` makes of a configuration in which nothing is set.
+pub fn default_of<T>(read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+    read(&mut Reader::new(&Tree::default()))
+}
+
+impl<'a> Reader<'a> {
+    /// Makes a reader that has read nothing yet.
+    pub fn new(tree: &'a Tree) -> Reader<'a> {
+        Reader {
+            tree,
+            table: Key::root(),
+            keys: Vec::new(),
+            sections: Vec::new(),
+            kinds: Vec::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Reads a section. Keys in it that `read` does not ask for do not exist.
+    pub fn section<T>(
+        &mut self,
+        name: &'static str,
+        text: &'static str,
+        read: impl FnOnce(&mut Reader<'a>) -> T,
+    ) -> T {
+        let value = self.read_table(Key::new(name), read);
+        self.end_section(name, text, false);
+        value
+    }
+
+    /// Reads a section that is a list of tables, each with `read`.
+    pub fn list<T>(
+        &mut self,
+        name: &'static str,
+        text: &'static str,
+        mut read: impl FnMut(&mut Reader<'a>) -> T,
+    ) -> Vec<T> {
+        let at = Key::new(name);
+        let count = self.find(&at, Node::count).unwrap_or_default();
+        let tables = 0..count;
+        let values = tables.map(|index| self.read_table(at.index(index), &mut read));
+        let values = values.collect();
+        self.end_section(name, text, true);
+        values
+    }
+
+    fn read_table<T>(&mut self, table: Key, read: impl FnOnce(&mut Reader<'a>) -> T) -> T {
+        let names = self.find(&table, Node::names).unwrap_or_default();
+        self.table = table;
+        self.keys.clear();
+        let value = read(self);
+        let known = self.keys.iter().map(|key| key.name).collect::<Vec<_>>();
+        self.refuse_unknown(&names, &known);
+        value
+    }
+
+    fn end_section(&mut self, name: &'static str, text: &'static str, is_list: bool) {
+        let keys = mem::take(&mut self.keys);
+        self.table = Key::root();
+        self.sections.push(SectionDoc {
+            name,
+            is_list,
+            text,
+            keys,
+        });
+    }
+
+    fn refuse_unknown(&mut self, names: &[&str], known: &[&str]) {
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let fault = self.tree.unknown(&self.at(name), known);
+            self.kinds.push(fault);
+        }
+    }
+
+    /// Ends the reading. Sections that were not read do not exist.
+    pub fn finish(mut self) -> Findings {
+        let names = self.find(&Key::root(), Node::names).unwrap_or_default();
+        let sections = self.sections.iter().map(|section| section.name);
+        self.refuse_unknown(&names, &sections.collect::<Vec<_>>());
+        // A value of the wrong kind counts as not set, so faults beside it would mislead.
+        let is_complete = self.kinds.is_empty();
+        Findings {
+            sections: self.sections,
+            faults: if is_complete { self.faults } else { self.kinds },
+            warnings: self.warnings,
+        }
+    }
+
+    /// Begins the reading of a key of this table, whose text documents show.
+    pub fn doc(&mut self, text: &'static str) -> Entry<'_, 'a> {
+        Entry { reader: self, text }
+    }
+
+    /// Full name of a key of this table.
+    pub fn at(&self, name: &str) -> Key {
+        self.table.name(name)
+    }
+
+    /// Finds a value of one kind; a value of another kind is a fault, and counts as not set.
+    pub fn find<T>(
+        &mut self,
+        at: &Key,
+        kind: impl FnOnce(&'a Node) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        let tree = self.tree;
+        let found = kind(tree.find(at)?);
+        found
+            .map_err(|what| self.kinds.push(tree.fault(at, what)))
+            .ok()
+    }
+
+    /// Finds a list of values of one kind.
+    pub fn find_list<T>(
+        &mut self,
+        at: &Key,
+        kind: impl Fn(&'a Node) -> Result<T, &'static str>,
+    ) -> Option<Vec<T>> {
+        let count = self.find(at, Node::count)?;
+        let values = (0..count).map(|index| self.find(&at.index(index), &kind));
+        values.collect()
+    }
+
+    /// Records the fault of a value: what to write instead.
+    pub fn fault(&mut self, at: &Key, what: &str) {
+        self.faults.push(self.tree.fault(at, what));
+    }
+
+    /// Records a warning about a value.
+    pub fn warn(&mut self, at: &Key, what: &str) {
+        self.warnings.push(self.tree.fault(at, what));
+    }
+}
+
+impl<'k, 'a> Entry<'k, 'a> {
+    /// Notes the key, and returns its full name and the reader that finds its value.
+    pub fn note(
+        self,
+        name: &'static str,
+        value: Shown,
+        values: Option<String>,
+    ) -> (Key, &'k mut Reader<'a>) {
+        self.reader.keys.push(KeyDoc {
+            name,
+            text: self.text,
+            values,
+            value,
+        });
+        (self.reader.at(name), self.reader)
+    }
+}

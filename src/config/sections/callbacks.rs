@@ -1,0 +1,88 @@
+//! `[callbacks]`: the public listener.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::keys::reader::{Reader, default_of};
+use crate::config::keys::values::TIMEOUT_SECS;
+
+/// Addresses that Sinch documents as those that its callbacks come from.
+const SENDERS: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
+
+/// `[callbacks]`: the public listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callbacks {
+    /// Address of the listener.
+    pub listen: SocketAddr,
+    /// Networks that may call. Never empty; IPv4 networks are never in IPv6 form.
+    pub allow: Vec<IpNet>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Maximum size of a request body.
+    pub body_max_bytes: usize,
+    /// Maximum time for the header of a request.
+    pub header_timeout: Duration,
+    /// Maximum time for the body of a request.
+    pub body_timeout: Duration,
+    /// Maximum time without a request on an open connection.
+    pub idle_timeout: Duration,
+    /// Maximum number of open connections.
+    pub connections_max: usize,
+}
+
+impl Default for Callbacks {
+    fn default() -> Callbacks {
+        default_of(Callbacks::read)
+    }
+}
+
+impl Callbacks {
+    /// Reads the section.
+    pub fn read(reader: &mut Reader<'_>) -> Callbacks {
+        reader.section("callbacks", "The public listener, which Sinch calls.", keys)
+    }
+}
+
+fn keys(keys: &mut Reader<'_>) -> Callbacks {
+    let callbacks = Callbacks {
+        listen: keys
+            .doc("Address and port.")
+            .address("listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))),
+        allow: keys
+            .doc("Allowed callers: addresses or networks. These three are Sinch's.")
+            .networks(
+                "allow",
+                SENDERS.map(|sender| IpAddr::from(sender).into()).to_vec(),
+            ),
+        trusted_proxies: keys
+            .doc(
+                "Proxies in front of this listener, in the same form. X-Forwarded-For counts only \
+                 from them.",
+            )
+            .networks("trusted_proxies", Vec::new()),
+        body_max_bytes: keys
+            .doc("Maximum size of a body. A larger one is answered 413.")
+            .whole("body_max_bytes", 65_536, 1..=16 << 20),
+        header_timeout: keys
+            .doc("Maximum time for the headers of a connection's first request.")
+            .seconds("header_timeout_secs", 10.0, TIMEOUT_SECS),
+        body_timeout: keys.doc("Maximum time for the body of a request.").seconds(
+            "body_timeout_secs",
+            10.0,
+            TIMEOUT_SECS,
+        ),
+        idle_timeout: keys
+            .doc("Maximum time from one request of a connection to the headers of the next.")
+            .seconds("idle_timeout_secs", 75.0, TIMEOUT_SECS),
+        connections_max: keys
+            .doc("Maximum number of open connections; further callers are answered 503.")
+            .whole("connections_max", 512, 1..=1_000_000),
+    };
+    if callbacks.allow.is_empty() {
+        let what = "no address could call; list Sinch's addresses, or leave the key out";
+        keys.fault(&keys.at("allow"), what);
+    }
+    callbacks
+}

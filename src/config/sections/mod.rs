@@ -1,0 +1,21 @@
+//! The sections of the configuration, one file each. A section's file has all there is about its keys: what they mean
+//! to operators, their defaults and bounds, and the value that the rest of the program takes.
+
+mod callbacks;
+mod database;
+pub mod deadlines;
+mod log;
+mod operators;
+mod projects;
+mod retention;
+mod sinch;
+mod worker;
+
+pub use callbacks::Callbacks;
+pub use database::Database;
+pub use log::{Log, LogFormat};
+pub use operators::Operators;
+pub use projects::{Api, Auth, Credentials, Project, Signature};
+pub use retention::Retention;
+pub use sinch::Sinch;
+pub use worker::Worker;

@@ -1,0 +1,113 @@
+//! `[operators]`: the second listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::keys::doc::Shown;
+use crate::config::keys::hidden::Kind;
+use crate::config::keys::reader::{Reader, default_of};
+use crate::config::keys::secrets::is_visible;
+
+/// Minimum length of a token that protects a listener.
+const TOKEN_MIN_CHARS: usize = 16;
+
+/// `[operators]`: the second listener.
+#[derive(Clone, Debug)]
+pub struct Operators {
+    /// Address of the listener.
+    pub listen: SocketAddr,
+    /// Bearer token of requests. Always set unless `listen` is a loopback address.
+    pub token: Option<SecretString>,
+}
+
+impl Default for Operators {
+    fn default() -> Operators {
+        default_of(Operators::read)
+    }
+}
+
+/// Keys of the section, before the token is checked.
+struct Keys {
+    listen: SocketAddr,
+    token: Option<SecretString>,
+    token_file: Option<PathBuf>,
+}
+
+impl Operators {
+    /// Reads the section for the service.
+    pub fn read(reader: &mut Reader<'_>) -> Operators {
+        section(reader, |reader, keys| {
+            let is_protected = keys.token.is_some() || keys.token_file.is_some();
+            let operators = Operators::checked(reader, keys);
+            let listen = operators.listen;
+            if !is_protected && !listen.ip().to_canonical().is_loopback() {
+                let what = format!(
+                    "needed, as other machines can reach {listen}; set one, or listen on 127.0.0.1"
+                );
+                reader.fault(&reader.at("token"), &what);
+            }
+            operators
+        })
+    }
+
+    /// Reads the section for a command that calls the service. The token is optional.
+    pub fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
+        section(reader, Operators::checked)
+    }
+
+    /// Reads the address alone, for a command that needs no token.
+    pub fn read_address(reader: &mut Reader<'_>) -> SocketAddr {
+        section(reader, |_, keys| keys.listen)
+    }
+
+    fn checked(reader: &mut Reader<'_>, keys: Keys) -> Operators {
+        let token = reader.secret(
+            Kind::Other,
+            (reader.at("token"), keys.token),
+            (reader.at("token_file"), keys.token_file),
+        );
+        if let Some((key, token)) = &token {
+            let token = token.expose_secret();
+            if token.chars().count() < TOKEN_MIN_CHARS {
+                let what = format!(
+                    "too short to keep people out; take at least {TOKEN_MIN_CHARS} characters"
+                );
+                reader.fault(key, &what);
+            } else if !is_visible(token) {
+                let what = "no header can carry it; use visible ASCII characters only";
+                reader.fault(key, what);
+            }
+        }
+        Operators {
+            listen: keys.listen,
+            token: token.map(|(_, token)| token),
+        }
+    }
+}
+
+fn section<T>(reader: &mut Reader<'_>, check: impl FnOnce(&mut Reader<'_>, Keys) -> T) -> T {
+    let text = "The second listener, for people and monitoring.";
+    reader.section("operators", text, |reader| {
+        let keys = Keys {
+            listen: reader
+                .doc("Address and port.")
+                .address("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+            token: reader
+                .doc(
+                    "Token that a request must carry (\"Authorization: Bearer ...\"), at least 16 \
+                     characters. Needed as soon as the listener can be reached from other \
+                     machines.",
+                )
+                .optional_secret("token", Shown::Example("\"...\"")),
+            token_file: reader
+                .doc("File that holds the token, instead of token.")
+                .optional_path(
+                    "token_file",
+                    Shown::Example("\"/run/secrets/operators-token\""),
+                ),
+        };
+        check(reader, keys)
+    })
+}

@@ -1,0 +1,258 @@
+//! `[[projects]]`: Sinch projects, each with its path, its secrets and its key.
+
+use std::collections::BTreeMap;
+
+use number_order::Id;
+use secrecy::SecretString;
+
+use crate::config::keys::doc::Shown;
+use crate::config::keys::hidden::{self, Kind};
+use crate::config::keys::reader::Reader;
+use crate::config::keys::secrets::is_visible;
+use crate::config::source::key::Key;
+
+/// Stand-in for a value that every project needs.
+const REPLACE: Shown = Shown::Placeholder("\"replace-me\"");
+
+/// `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Project id, as Sinch has it.
+    pub id: Id,
+    /// Path of plain characters only, so that a route can contain it unchanged.
+    pub path: String,
+    /// Signature of callbacks, with the secrets that are in force.
+    pub signature: Signature,
+    /// Fetching from the API, with the key to it.
+    pub api: Api,
+}
+
+/// Signature that callbacks must have.
+#[derive(Clone, Debug)]
+pub enum Signature {
+    /// A signature with one of these secrets. There is at least one, and none is empty.
+    Required(Vec<SecretString>),
+    /// No signature: any allowed caller is believed.
+    Off,
+}
+
+/// Fetching of the project's orders from Sinch.
+#[derive(Clone, Debug)]
+pub enum Api {
+    /// Orders are fetched with this key.
+    On(Credentials),
+    /// Orders are never fetched: states stay provisional.
+    Off,
+}
+
+/// Key to a project's API.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Method of authentication.
+    pub auth: Auth,
+    /// Id of the key.
+    pub key_id: String,
+    /// Secret of the key.
+    pub key_secret: SecretString,
+}
+
+/// Method of authentication with the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// The key is exchanged for a token, as Sinch recommends.
+    OAuth2,
+    /// The key is sent with every request. Sinch provides this for tests, with a strict rate limit.
+    Basic,
+}
+
+impl Project {
+    /// Reads the section. There is at least one project; ids and paths are distinct.
+    pub fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
+        let text = "A Sinch project. Repeat the whole table for each further one.";
+        let read = reader.list("projects", text, project);
+        let section = Key::new("projects");
+        if read.is_empty() {
+            let what = "there must be one at least; write it under [[projects]]";
+            reader.fault(&section, what);
+        }
+        let mut ids = BTreeMap::new();
+        let mut paths = BTreeMap::new();
+        for (index, project) in read.iter().enumerate() {
+            let Some(project) = project else { continue };
+            let at = section.index(index);
+            if let Some(first) = ids.insert(&project.id, index) {
+                let what = format!("projects[{first}] has the same id; list a project once");
+                reader.fault(&at.name("id"), &what);
+            }
+            if let Some(first) = paths.insert(&project.path, index) {
+                let path = &project.path;
+                let what = format!("projects[{first}] has the path {path} too; give each its own");
+                reader.fault(&at.name("path"), &what);
+            }
+        }
+        read.into_iter().flatten().collect()
+    }
+}
+
+/// Reads a project; `None` if it has no id.
+fn project(reader: &mut Reader<'_>) -> Option<Project> {
+    let id = id(reader);
+    let path = path(reader);
+    let signature = signature(reader);
+    let api = api(reader);
+    Some(Project {
+        id: id?,
+        path,
+        signature,
+        api,
+    })
+}
+
+fn id(reader: &mut Reader<'_>) -> Option<Id> {
+    let given = reader
+        .doc("Id of the project, from Sinch's dashboard.")
+        .optional_text("id", REPLACE);
+    let at = reader.at("id");
+    let Some(text) = given else {
+        let what = "needed; copy the project's id from Sinch's dashboard";
+        reader.fault(&at, what);
+        return None;
+    };
+    if reader.is_placeholder(&at, "", &text) {
+        return None;
+    }
+    let id = Id::new(text).filter(|id| !hidden::is_empty(id.as_str()));
+    if let Some(id) = &id {
+        reader.doubt(&at, "", id.as_str(), Kind::Other);
+    } else {
+        let what = "not a project's id; copy it from Sinch's dashboard, without spaces or slashes";
+        reader.fault(&at, what);
+    }
+    id
+}
+
+fn path(reader: &mut Reader<'_>) -> String {
+    let path = reader
+        .doc("Path of the callback URL that orders are created with. Each project needs its own.")
+        .text("path", "/callbacks");
+    if let Err(what) = path_is_plain(&path) {
+        reader.fault(&reader.at("path"), what);
+    }
+    path
+}
+
+fn signature(reader: &mut Reader<'_>) -> Signature {
+    let is_signed = reader
+        .doc("\"off\" believes every caller that callbacks.allow permits, signed or not.")
+        .word("signature", &[("required", true), ("off", false)]);
+    let secrets = reader
+        .doc(
+            "The project's HMAC secret as Sinch has it; while it is being changed, the old one \
+             and the new one.",
+        )
+        .optional_secrets("secrets", Shown::Placeholder("[\"replace-me\"]"));
+    let file = Shown::Example("\"/run/secrets/callback-secrets\"");
+    let secrets_file = reader
+        .doc("File with one secret a line, instead of secrets.")
+        .optional_path("secrets_file", file);
+    let secrets = reader.secrets(
+        (reader.at("secrets"), secrets),
+        (reader.at("secrets_file"), secrets_file),
+    );
+    if is_signed {
+        if secrets.is_none() {
+            let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
+                        or say signature = \"off\"";
+            reader.fault(&reader.at("secrets"), what);
+        }
+        Signature::Required(secrets.unwrap_or_default())
+    } else {
+        if secrets.is_some() {
+            let what = "no signature is checked although there are secrets; say \"required\", \
+                        or take the secrets out";
+            reader.warn(&reader.at("signature"), what);
+        }
+        Signature::Off
+    }
+}
+
+fn api(reader: &mut Reader<'_>) -> Api {
+    let is_fetched = reader
+        .doc("\"off\" never calls Sinch: no state is ever confirmed, and no key is needed.")
+        .word("api", &[("on", true), ("off", false)]);
+    let auth = reader
+        .doc("\"basic\" sends the key with every fetch; Sinch limits that heavily.")
+        .word("auth", &[("oauth2", Auth::OAuth2), ("basic", Auth::Basic)]);
+    let key_id = reader
+        .doc("Id of the project's access key.")
+        .optional_text("key_id", REPLACE);
+    if is_fetched {
+        check_key_id(reader, key_id.as_deref());
+    }
+    let key_secret = key_secret(reader, is_fetched);
+    if !is_fetched {
+        return Api::Off;
+    }
+    // A missing value has been reported, so its stand-in never leaves this module.
+    Api::On(Credentials {
+        auth,
+        key_id: key_id.unwrap_or_default(),
+        key_secret: key_secret.unwrap_or_default(),
+    })
+}
+
+fn check_key_id(reader: &mut Reader<'_>, given: Option<&str>) {
+    let at = reader.at("key_id");
+    match given {
+        None => {
+            let what = "needed to fetch from Sinch; set it, or say api = \"off\"";
+            reader.fault(&at, what);
+        }
+        Some(id) if reader.is_placeholder(&at, "", id) => {}
+        // Basic authentication appends a colon to the id, and a header must be able to carry it.
+        Some(id) if hidden::is_empty(id) || id.contains(':') || !is_visible(id) => {
+            let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
+            reader.fault(&at, what);
+        }
+        Some(id) => reader.doubt(&at, "", id, Kind::Other),
+    }
+}
+
+fn key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretString> {
+    let secret = reader
+        .doc("Secret of the project's access key.")
+        .optional_secret("key_secret", REPLACE);
+    let file = reader
+        .doc("File that holds the secret of the key, instead of key_secret.")
+        .optional_path(
+            "key_secret_file",
+            Shown::Example("\"/run/secrets/key-secret\""),
+        );
+    if is_needed && secret.is_none() && file.is_none() {
+        let what = "needed to fetch from Sinch; set it, or key_secret_file, or say api = \"off\"";
+        reader.fault(&reader.at("key_secret"), what);
+    }
+    let secret = reader.secret(
+        Kind::Key,
+        (reader.at("key_secret"), secret),
+        (reader.at("key_secret_file"), file),
+    );
+    secret.map(|(_, secret)| secret)
+}
+
+/// Checks that a path means the same to every router and proxy on the way.
+fn path_is_plain(path: &str) -> Result<(), &'static str> {
+    let Some(segments) = path.strip_prefix('/') else {
+        return Err("write a path that starts with a slash");
+    };
+    if !path
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/_.-".contains(&b))
+    {
+        return Err("write a path of letters, digits and / _ . - only");
+    }
+    if path.contains("//") || segments.split('/').any(|s| s == "." || s == "..") {
+        return Err("leave out empty segments, . and ..: proxies rewrite them");
+    }
+    Ok(())
+}

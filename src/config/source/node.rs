@@ -1,0 +1,168 @@
+//! Values as they were written, each with its place in the source.
+
+use std::collections::BTreeMap;
+
+use super::key::{Part, is_secret};
+
+/// Value with its place in the source. Contains secrets in clear text, so it must never be printed as a whole.
+pub struct Node {
+    /// Place of the value.
+    pub origin: Origin,
+    /// The value itself.
+    pub value: Value,
+}
+
+/// Place in the source.
+pub enum Origin {
+    /// Line of the file.
+    Line(usize),
+    /// Name of the variable.
+    Variable(String),
+}
+
+/// Value as it was written, with its kind as far as the source shows it.
+pub enum Value {
+    /// Values by key.
+    Table(BTreeMap<String, Node>),
+    /// List of values.
+    List(Vec<Node>),
+    /// Text in the file's quotes.
+    Text(String),
+    /// Any other value in the file, with numbers in decimal.
+    Plain(String),
+    /// Text of a variable: its kind depends on the kind that is requested.
+    Variable(String),
+}
+
+impl Node {
+    /// Makes a node of a variable's value or of a part of it.
+    pub fn from_variable(name: &str, value: Value) -> Node {
+        let origin = Origin::Variable(name.to_owned());
+        Node { origin, value }
+    }
+
+    /// Returns `true` if a secret is set in this node.
+    pub fn holds_secret(&self) -> bool {
+        match &self.value {
+            Value::Table(table) => {
+                let mut entries = table.iter();
+                entries.any(|(name, node)| is_secret(name) || node.holds_secret())
+            }
+            Value::List(list) => list.iter().any(Node::holds_secret),
+            Value::Text(_) | Value::Plain(_) | Value::Variable(_) => false,
+        }
+    }
+
+    /// Finds the node at the end of the path.
+    pub fn find(&self, parts: &[Part]) -> Option<&Node> {
+        let Some((first, rest)) = parts.split_first() else {
+            return Some(self);
+        };
+        let child = match (first, &self.value) {
+            (Part::Name(name), Value::Table(table)) => table.get(name),
+            (Part::Index(index), Value::List(list)) => list.get(*index),
+            _ => None,
+        };
+        child.and_then(|child| child.find(rest))
+    }
+
+    fn child(&mut self, part: &Part) -> Option<&mut Node> {
+        match (part, &mut self.value) {
+            (Part::Name(name), Value::Table(table)) => table.get_mut(name),
+            (Part::Index(index), Value::List(list)) => list.get_mut(*index),
+            _ => None,
+        }
+    }
+
+    /// Sets the value at the end of the path, and makes the missing nodes on the way.
+    pub fn set(
+        &mut self,
+        parts: &[Part],
+        variable: &str,
+        value: Value,
+    ) -> Result<(), &'static str> {
+        let Some((first, rest)) = parts.split_first() else {
+            self.origin = Origin::Variable(variable.to_owned());
+            self.value = value;
+            return Ok(());
+        };
+        let fresh = || {
+            let value = match rest.first() {
+                Some(Part::Index(_)) => Value::List(Vec::new()),
+                Some(Part::Name(_)) | None => Value::Table(BTreeMap::new()),
+            };
+            Node::from_variable(variable, value)
+        };
+        match (first, &mut self.value) {
+            (Part::Name(name), Value::Table(table)) => {
+                table.entry(name.clone()).or_insert_with(fresh);
+            }
+            (Part::Index(index), Value::List(list)) if *index == list.len() => list.push(fresh()),
+            (Part::Index(_), Value::List(_)) => {}
+            (Part::Name(_), Value::List(_)) => {
+                return Err("put the number of the entry before it, counting from 0");
+            }
+            (Part::Index(_), _) => return Err("this is not a list; leave out the number"),
+            (Part::Name(_), _) => return Err("what should hold it is set to a single value"),
+        }
+        let child = self.child(first);
+        let child = child.ok_or("the entries before it are missing; count from 0")?;
+        child.set(rest, variable, value)
+    }
+}
+
+/// Reads the value as one of the kinds that keys have, and of no other; a fault is what to write instead. A variable's
+/// text becomes the kind that is requested.
+impl Node {
+    /// Names of the keys in a table.
+    pub fn names(&self) -> Result<Vec<&str>, &'static str> {
+        match &self.value {
+            Value::Table(table) => Ok(table.keys().map(String::as_str).collect()),
+            Value::List(_) | Value::Text(_) | Value::Plain(_) | Value::Variable(_) => {
+                Err("write a table of keys, not a single value or a list")
+            }
+        }
+    }
+
+    /// Number of entries in a list.
+    pub fn count(&self) -> Result<usize, &'static str> {
+        match &self.value {
+            Value::List(list) => Ok(list.len()),
+            Value::Table(_) => Err("write a list of tables, each under [[double brackets]]"),
+            Value::Text(_) | Value::Plain(_) | Value::Variable(_) => {
+                Err("write a list, in square brackets")
+            }
+        }
+    }
+
+    /// A text.
+    pub fn text(&self) -> Result<&str, &'static str> {
+        match &self.value {
+            Value::Text(text) | Value::Variable(text) => Ok(text),
+            Value::Plain(_) | Value::List(_) | Value::Table(_) => Err("write a text, in quotes"),
+        }
+    }
+
+    /// A whole number, not below 0.
+    pub fn whole(&self) -> Result<u64, &'static str> {
+        self.plain("write a whole number, not below 0, without quotes")
+    }
+
+    /// A number.
+    pub fn number(&self) -> Result<f64, &'static str> {
+        self.plain("write a number, without quotes")
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self) -> Result<bool, &'static str> {
+        self.plain("write true or false, without quotes")
+    }
+
+    /// A value that needs no quotes.
+    fn plain<T: std::str::FromStr>(&self, cure: &'static str) -> Result<T, &'static str> {
+        match &self.value {
+            Value::Plain(text) | Value::Variable(text) => text.parse().map_err(|_| cure),
+            Value::Text(_) | Value::List(_) | Value::Table(_) => Err(cure),
+        }
+    }
+}

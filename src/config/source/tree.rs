@@ -1,0 +1,154 @@
+//! The tree of everything that was written, and faults that name the place in it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::key::{Key, quoted};
+use super::node::{Node, Origin, Value};
+
+/// Tree of everything that was written.
+pub struct Tree {
+    /// Name of the file in faults.
+    file: String,
+    root: Node,
+}
+
+/// The tree of a configuration in which nothing is set.
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree {
+            file: String::new(),
+            root: Node {
+                origin: Origin::Line(1),
+                value: Value::Table(BTreeMap::new()),
+            },
+        }
+    }
+}
+
+/// Writes the name of the file.
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)
+    }
+}
+
+impl Tree {
+    /// Parses the file. The fault in it is reported without the line itself, which may contain a secret.
+    pub fn parse(file: &str, text: &str) -> Result<Tree, String> {
+        let table = DeTable::parse(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or(text);
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let line = line(text, start);
+            let message = error.message();
+            format!("{file} line {line}, column {column}: not TOML: {message}")
+        })?;
+        let root = Node {
+            origin: Origin::Line(1),
+            value: from_table(text, table.into_inner()),
+        };
+        let file = file.to_owned();
+        Ok(Tree { file, root })
+    }
+
+    /// Removes everything but one section.
+    pub fn keep(&mut self, section: &str) {
+        if let Value::Table(table) = &mut self.root.value {
+            table.retain(|name, _| name == section);
+        }
+    }
+
+    /// Returns `true` if the tree contains a secret so far.
+    pub fn holds_secret(&self) -> bool {
+        self.root.holds_secret()
+    }
+
+    /// Sets the value of a key to what a variable says, or returns what is wrong with the variable's name.
+    pub fn set(&mut self, key: &Key, variable: &str, value: Value) -> Result<(), &'static str> {
+        self.root.set(&key.0, variable, value)
+    }
+
+    /// Finds the value of a key, if it is set.
+    pub fn find(&self, key: &Key) -> Option<&Node> {
+        self.root.find(&key.0)
+    }
+
+    /// Describes a fault of a key's value: its place, the key, the value, and the remedy.
+    pub fn fault(&self, key: &Key, what: &str) -> String {
+        let Some(node) = self.find(key) else {
+            return format!("not set: {key}: {what}");
+        };
+        let value = match &node.value {
+            _ if key.is_secret() => "(hidden)".to_owned(),
+            Value::Table(_) => "(a table)".to_owned(),
+            Value::List(list) if list.is_empty() => "[]".to_owned(),
+            Value::List(_) => "(a list)".to_owned(),
+            // The text may be a URL that contains a name and a password.
+            Value::Text(text) | Value::Variable(text) if text.contains('@') => {
+                "(hidden)".to_owned()
+            }
+            Value::Text(text) | Value::Variable(text) => quoted(text),
+            Value::Plain(text) => text.clone(),
+        };
+        format!("{}: {key} = {value}: {what}", self.place(node))
+    }
+
+    /// Describes the fault of a key that does not exist, beside those that do.
+    pub fn unknown(&self, key: &Key, known: &[&str]) -> String {
+        let place = self.find(key);
+        let place = place.map_or(self.file.clone(), |node| self.place(node));
+        let known = known.join(", ");
+        // The fault omits the value, which may be a secret under a misspelt name.
+        format!("{place}: {key}: there is no such key; write one of {known}")
+    }
+
+    fn place(&self, node: &Node) -> String {
+        match &node.origin {
+            Origin::Line(line) => format!("{} line {line}", self.file),
+            Origin::Variable(name) => name.clone(),
+        }
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+    before.iter().filter(|b| **b == b'\n').count() + 1
+}
+
+fn from_table(text: &str, table: DeTable<'_>) -> Value {
+    let entry = |(name, value): (Spanned<_>, _)| {
+        // A table that dotted keys imply has no place of its own, so it gets the key's.
+        let at = name.span().start;
+        let name = Cow::into_owned(name.into_inner());
+        (name, from_value(text, at, value))
+    };
+    Value::Table(table.into_iter().map(entry).collect())
+}
+
+fn from_value(text: &str, at: usize, value: Spanned<DeValue<'_>>) -> Node {
+    let value = match value.into_inner() {
+        DeValue::String(string) => Value::Text(string.into_owned()),
+        DeValue::Integer(number) => {
+            let decimal = i64::from_str_radix(number.as_str(), number.radix());
+            Value::Plain(decimal.map_or(number.to_string(), |decimal| decimal.to_string()))
+        }
+        DeValue::Float(number) => Value::Plain(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => Value::Plain(truth.to_string()),
+        DeValue::Datetime(time) => Value::Plain(time.to_string()),
+        DeValue::Array(list) => Value::List(
+            list.into_iter()
+                .map(|value| from_value(text, value.span().start, value))
+                .collect(),
+        ),
+        DeValue::Table(table) => from_table(text, table),
+    };
+    Node {
+        origin: Origin::Line(line(text, at)),
+        value,
+    }
+}

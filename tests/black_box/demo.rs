@@ -1,29 +1,196 @@
-//! The demo needs nothing, and succeeds.
+//! The demo needs nothing, and succeeds; what it tells is readable, in the order of events, and true.
 
-use crate::testkit::{HOME, Line, PATIENCE, Process, Request, Signal, run, within};
+use std::collections::BTreeSet;
+
+use crate::testkit::{HOME, Line, PATIENCE, Process, Request, Signal, within};
+
+/// Column in which the text of a story's line begins.
+const TEXT: usize = 20;
+
+/// A story as it was told.
+#[derive(Debug, Default)]
+struct Story {
+    /// State in which the order ends.
+    end: String,
+    /// What it shows.
+    title: String,
+    steps: Vec<Step>,
+}
+
+/// A line of a story, with the lines that continue it.
+#[derive(Debug)]
+struct Step {
+    /// `+1.2 s`, or `end`.
+    at: String,
+    speaker: String,
+    text: String,
+}
+
+impl Step {
+    fn new(line: &str) -> Step {
+        let (lead, text) = line.split_at_checked(TEXT).expect("a lead");
+        let (at, speaker) = lead.split_at(9);
+        Step {
+            at: at.trim().to_owned(),
+            speaker: speaker.trim().to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Seconds since the order's creation.
+    fn secs(&self) -> Option<f64> {
+        self.at.strip_prefix('+')?.strip_suffix(" s")?.parse().ok()
+    }
+
+    /// State that the step is about, where this speaker did this.
+    fn state(&self, speaker: &str, did: &str) -> Option<&str> {
+        let text = self.text.strip_prefix(did)?;
+        let end = text.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+        (self.speaker == speaker).then(|| &text[..end.unwrap_or(text.len())])
+    }
+}
+
+/// The stories in the demo's output.
+fn stories(out: &str) -> Vec<Story> {
+    let mut stories = Vec::new();
+    let mut lines = out.lines();
+    while let Some(line) = lines.next() {
+        let Some((_, heading)) = line
+            .split_once(" ends ")
+            .filter(|_| line.starts_with("Order "))
+        else {
+            continue;
+        };
+        let (end, title) = heading.split_once(": ").expect("a title");
+        let mut story = Story {
+            end: end.to_owned(),
+            title: title.to_owned(),
+            steps: Vec::new(),
+        };
+        for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+            match (line.strip_prefix(&" ".repeat(TEXT)), story.steps.last_mut()) {
+                (Some(more), Some(step)) => step.text += &format!(" {more}"),
+                _ => story.steps.push(Step::new(line)),
+            }
+        }
+        stories.push(story);
+    }
+    stories
+}
+
+/// Returns `true` if the text has a date or a time of day: `2026-11`, `19:30`.
+fn has_absolute_time(text: &str) -> bool {
+    let like = |pattern: &str| {
+        text.as_bytes().windows(pattern.len()).any(|window| {
+            let mut pairs = window.iter().zip(pattern.bytes());
+            pairs.all(|(byte, like)| match like {
+                b'0' => byte.is_ascii_digit(),
+                like => *byte == like,
+            })
+        })
+    };
+    like("0000-00") || like("00:00")
+}
+
+/// Holds that the steps are told in the order in which they happened, and each cause before its effects.
+fn causes_come_first(story: &Story) {
+    let times: Vec<f64> = story.steps.iter().filter_map(Step::secs).collect();
+    assert_eq!(times.first(), Some(&0.0), "{story:?}");
+    assert!(times.is_sorted(), "{story:?}");
+    assert_eq!(times.len() + 2, story.steps.len(), "{story:?}");
+    let mut entered = BTreeSet::new();
+    let mut received = BTreeSet::new();
+    for step in &story.steps {
+        entered.extend(step.state("Sinch", ""));
+        if let Some(state) = step.state("service", "receives ") {
+            assert!(entered.contains(state), "{step:?} in {story:?}");
+            let is_again = step.text.starts_with(&format!("receives {state} again"));
+            assert!(
+                !is_again || received.contains(state),
+                "{step:?} in {story:?}"
+            );
+            received.insert(state);
+        }
+        // The service knows an order by its events alone.
+        if step.speaker == "service" && step.text.starts_with("fetches; ") {
+            assert!(!received.is_empty(), "{step:?} in {story:?}");
+        }
+    }
+}
+
+/// Holds that the line on a receiver that believes the last event follows from the lines before it.
+fn the_naive_receiver_shows_the_last_event(story: &Story) {
+    let naive = story.steps.iter().filter(|step| step.speaker == "naive");
+    let [naive] = naive.collect::<Vec<_>>()[..] else {
+        panic!("one line on the naive receiver: {story:?}");
+    };
+    let received = |step| Step::state(step, "service", "receives ");
+    let last = story.steps.iter().rev().find_map(received);
+    let shown = naive.state("naive", "shows ");
+    assert_eq!(shown, last, "{story:?}");
+    let verdict = naive.text.split_once(": ").map(|(_, verdict)| verdict);
+    let verdict = verdict.unwrap_or_default();
+    if shown == Some(story.end.as_str()) {
+        assert!(verdict.starts_with("right"), "{story:?}");
+    } else {
+        assert_eq!(verdict, "wrong, and stays so", "{story:?}");
+    }
+}
+
+/// Plays the demo to its end, and holds what is true of every play.
+async fn play(seed: u32) -> Vec<Story> {
+    let environment = [("NO_COLOR", "1".to_owned())];
+    let seed = seed.to_string();
+    let demo = Process::start_in(&environment, ["demo", "--exit", "--seed", &seed]);
+    let ended = demo.ended().await;
+    let told = format!("seed {seed}: {}{}", ended.out, ended.err);
+    assert_eq!(ended.code, Some(0), "{told}");
+    let last = ended.out.lines().last().unwrap_or_default();
+    assert_eq!(last, "40 of 40 orders agree with Sinch", "{told}");
+    assert_eq!(ended.err, "", "{told}");
+    // Output that goes to no terminal is wrapped for a usual one.
+    let long = ended.out.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(long, None, "{told}");
+    assert!(!ended.out.contains('\u{1b}'), "{told}");
+    assert!(!has_absolute_time(&ended.out), "{told}");
+
+    let stories = stories(&ended.out);
+    let ends: BTreeSet<&str> = stories.iter().map(|story| story.end.as_str()).collect();
+    assert!(ends.len() >= 3, "{told}");
+    for story in &stories {
+        causes_come_first(story);
+        the_naive_receiver_shows_the_last_event(story);
+        let shown = format!("shows {}, confirmed: right", story.end);
+        let shows = |step: &Step| step.at == "end" && step.text == shown;
+        assert!(story.steps.iter().any(shows), "{story:?}");
+    }
+    stories
+}
 
 #[tokio::test]
 async fn the_demo_ends_in_agreement() {
     let seeds = [1, fastrand::u32(..)];
     println!("seeds {seeds:?}");
-    let [one, other] = seeds.map(|seed| async move {
-        let seed = seed.to_string();
-        let ended = run(["demo", "--exit", "--seed", &seed]).await;
-        assert_eq!(
-            ended.code,
-            Some(0),
-            "seed {seed}: {}{}",
-            ended.out,
-            ended.err
-        );
-        let last = ended.out.lines().last().unwrap_or_default();
-        assert_eq!(last, "40 of 40 orders agree with Sinch", "seed {seed}");
-        assert_eq!(ended.err, "", "seed {seed}");
-        // Output that goes to no terminal is wrapped for a usual one.
-        let long = ended.out.lines().find(|line| line.chars().count() > 80);
-        assert_eq!(long, None, "seed {seed}");
-    });
-    tokio::join!(one, other);
+    let (stories, _) = tokio::join!(play(seeds[0]), play(seeds[1]));
+    let titles: BTreeSet<&str> = stories.iter().map(|story| story.title.as_str()).collect();
+    assert_eq!(titles.len(), stories.len(), "each shows something else");
+    let misled = stories.iter().flat_map(|story| &story.steps);
+    let misled = misled.filter(|step| step.text.ends_with("wrong, and stays so"));
+    assert!(
+        misled.count() > 0,
+        "the first play shows why the last event does not count"
+    );
+}
+
+#[tokio::test]
+async fn a_demo_that_is_interrupted_claims_no_agreement() {
+    let demo = Process::start(["demo", "--exit"]);
+    let started = within(PATIENCE, async || (!demo.lines().is_empty()).then_some(())).await;
+    assert!(started.is_some(), "{}", demo.said());
+    demo.signal(Signal::INT);
+    let ended = demo.ended().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(!ended.out.contains("agree with Sinch"), "{}", ended.out);
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ pub struct Acknowledged {
     pub body: String,
     /// Offset of the first 200.
     pub at: Duration,
+    /// Offsets of further ones, for the same bytes sent again.
+    pub again_at: Vec<Duration>,
 }
 
 /// Fetch of an order, as the API received it.
@@ -161,6 +163,7 @@ impl Recorder {
         );
         self.acknowledged
             .entry(index)
+            .and_modify(|acknowledged| acknowledged.again_at.push(at))
             .or_insert_with(|| Acknowledged {
                 event_id: match notice.says {
                     Says::State(_) | Says::Number { .. } => Some(notice.event_id(started_at)),
@@ -170,6 +173,7 @@ impl Recorder {
                 says: notice.says.clone(),
                 body,
                 at,
+                again_at: Vec::new(),
             });
     }
 

@@ -302,6 +302,8 @@ async fn callbacks_are_signed_and_sent_until_200() {
     let acknowledged = simulator.acknowledged();
     let lost = notices.iter().filter(|n| n.sent_at.is_empty()).count();
     assert_eq!(acknowledged.len(), notices.len() - lost, "seed {seed}");
+    let answered: usize = acknowledged.iter().map(|a| 1 + a.again_at.len()).sum();
+    assert_eq!(answered, sent, "seed {seed}");
     for event in acknowledged {
         assert!(bodies.contains(&event.body), "seed {seed}: {event:?}");
     }

@@ -1,0 +1,152 @@
+//! `demo`: the service against a simulated Sinch, on loopback, with a database that is thrown away.
+//!
+//! It sees the service only as an operator would, over HTTP.
+
+mod choice;
+mod service;
+mod setup;
+mod story;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use self::choice::choose;
+use self::service::{Service, ServiceError};
+use self::setup::{Keys, config, loopback};
+use self::story::{Story, stories};
+use super::output::{complain, say};
+use super::{FAILURE, stop_signal};
+use crate::app::{App, RunError, StartError};
+use crate::clock;
+use crate::config::{Log, LogFormat};
+use crate::telemetry::{self, Sink};
+use sinch_simulator::{Options, Script, Simulator, World};
+
+/// Arguments of `demo`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Seed of the play; another seed plays other orders.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End when the stories are told; fail if an order disagrees with Sinch.
+    #[arg(long)]
+    exit: bool,
+    /// Show the service's log beside the stories, on standard error.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Reason why the demo could not be played to its end.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Run(#[from] RunError),
+    #[error("{0}")]
+    System(#[from] io::Error),
+    #[error("{0}")]
+    Service(#[from] ServiceError),
+}
+
+/// Maximum time for the orders to agree after the last callback: long enough for the worst tie and backoff.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Plays the demo.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let log = Log {
+        format: LogFormat::Text,
+        filter: if arguments.verbose { "info" } else { "off" }.to_owned(),
+    };
+    // The filter is one of two words that are known to be good.
+    let _log = telemetry::start(&log, Sink::Stderr);
+    match play(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILURE),
+        Err(error) => {
+            complain(format_args!("the demo failed: {error}"));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// Returns `true` if every order agrees with Sinch in the end.
+async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
+    let folder = tempfile::Builder::new()
+        .prefix("sinch-callbacks-demo-")
+        .tempdir()?;
+    let stop = stop_signal()?;
+    let keys = Keys::new();
+    let script = Script::demo(keys.project.clone());
+    let simulator = Simulator::start(Options {
+        world: World::new(arguments.seed, &script),
+        listen: loopback(),
+        callback_url: None,
+        secret: keys.secret.clone(),
+        key_id: keys.key_id.clone(),
+        key_secret: keys.key_secret.clone(),
+        now: clock::now,
+        senders: 8,
+        give_up: PATIENCE,
+    })
+    .await?;
+    let app = App::start(config(&keys, &simulator, &script, folder.path())).await?;
+    let callbacks = format!("http://{}/callbacks", app.callbacks_address());
+    let service = Service::new(app.operators_address())?;
+    simulator.set_callback_url(Some(callbacks.clone()));
+
+    tell::beginning(&simulator, &callbacks, service.url());
+    let ended = CancellationToken::new();
+    let running = tokio::spawn(app.run(ended.clone()));
+    let agreed = tokio::select! {
+        agreed = watch(&simulator, &service, arguments.exit) => agreed?,
+        () = stop.cancelled() => false,
+    };
+    if !arguments.exit {
+        stop.cancelled().await;
+    }
+    ended.cancel();
+    let outcome = running.await;
+    simulator.shutdown().await;
+    outcome.map_err(io::Error::other)??;
+    Ok(agreed)
+}
+
+/// Watches the play to its end, and tells of it. Returns `true` if every order agrees with Sinch.
+async fn watch(simulator: &Simulator, service: &Service, is_last: bool) -> Result<bool, DemoError> {
+    let truth = simulator.truth();
+    let played_out = simulator.played_out();
+    tokio::pin!(played_out);
+    loop {
+        tokio::select! {
+            () = &mut played_out => break,
+            () = sleep(Duration::from_secs(2)) => {
+                tell::progress(simulator, service.agreeing(&truth).await?);
+            }
+        }
+    }
+    say("  all is sent; the service fetches what is still in doubt");
+    let deadline = Instant::now() + PATIENCE;
+    while service.agreeing(&truth).await? < truth.len() && Instant::now() < deadline {
+        sleep(Duration::from_millis(200)).await;
+    }
+    let mut views = Vec::new();
+    for id in truth.keys() {
+        views.push(service.order(id).await?);
+    }
+    let stories = stories(simulator, &views);
+    let chosen = choose(&stories);
+    tell::stories(&chosen);
+    tell::sums(simulator, &stories, service.parked().await?);
+    if !is_last && let Some(first) = chosen.first() {
+        tell::invitation(service.url(), first.story);
+    }
+    Ok(stories.iter().all(Story::is_agreed))
+}

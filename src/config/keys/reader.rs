@@ -22,7 +22,7 @@ pub struct Reader<'a> {
     warnings: Vec<String>,
 }
 
-/// What the reading of sections came to.
+/// Outcome of the reading of sections.
 pub struct Findings {
     /// Sections that were read.
     pub sections: Vec<SectionDoc>,

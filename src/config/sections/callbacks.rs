@@ -40,7 +40,7 @@ impl Default for Callbacks {
 
 impl Callbacks {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Callbacks {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Callbacks {
         reader.section("callbacks", "The public listener, which Sinch calls.", keys)
     }
 }

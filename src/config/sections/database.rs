@@ -26,7 +26,7 @@ impl Default for Database {
 
 impl Database {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Database {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Database {
         reader.section(
             "database",
             "The file in which everything is kept.",

@@ -36,7 +36,7 @@ impl Default for Log {
 
 impl Log {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Log {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Log {
         reader.section("log", "Format and content of the log.", |keys| Log {
             format: keys
                 .doc("\"json\" for programs, \"text\" for people, \"auto\": text on a terminal, else json.")

@@ -37,7 +37,7 @@ struct Keys {
 
 impl Operators {
     /// Reads the section for the service.
-    pub fn read(reader: &mut Reader<'_>) -> Operators {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Operators {
         section(reader, |reader, keys| {
             let is_protected = keys.token.is_some() || keys.token_file.is_some();
             let operators = Operators::checked(reader, keys);
@@ -53,12 +53,12 @@ impl Operators {
     }
 
     /// Reads the section for a command that calls the service. The token is optional.
-    pub fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
+    pub(crate) fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
         section(reader, Operators::checked)
     }
 
     /// Reads the address alone, for a command that needs no token.
-    pub fn read_address(reader: &mut Reader<'_>) -> SocketAddr {
+    pub(crate) fn read_address(reader: &mut Reader<'_>) -> SocketAddr {
         section(reader, |_, keys| keys.listen)
     }
 

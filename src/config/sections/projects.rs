@@ -67,7 +67,7 @@ pub enum Auth {
 
 impl Project {
     /// Reads the section. There is at least one project; ids and paths are distinct.
-    pub fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
+    pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
         let text = "A Sinch project. Repeat the whole table for each further one.";
         let read = reader.list("projects", text, project);
         let section = Key::new("projects");

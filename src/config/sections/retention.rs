@@ -30,7 +30,7 @@ impl Default for Retention {
 
 impl Retention {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Retention {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Retention {
         let text = "Retention periods. Days may have a fraction.";
         reader.section("retention", text, keys)
     }

@@ -32,7 +32,7 @@ impl Default for Sinch {
 
 impl Sinch {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Sinch {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Sinch {
         let text = "Addresses and limits of Sinch's API. http:// is refused except for this machine, since the key \
                     is sent there.";
         reader.section("sinch", text, keys)

@@ -34,7 +34,7 @@ impl Default for Worker {
 
 impl Worker {
     /// Reads the section.
-    pub fn read(reader: &mut Reader<'_>) -> Worker {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Worker {
         let text = "How the service fetches the state of an order from Sinch.";
         reader.section("worker", text, keys)
     }

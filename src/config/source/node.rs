@@ -114,7 +114,7 @@ impl Node {
 /// Reads the value as one of the kinds that keys have, and of no other; a fault is what to write instead. A variable's
 /// text becomes the kind that is requested.
 impl Node {
-    /// Names of the keys in a table.
+    /// Returns the names of the keys in a table.
     pub fn names(&self) -> Result<Vec<&str>, &'static str> {
         match &self.value {
             Value::Table(table) => Ok(table.keys().map(String::as_str).collect()),
@@ -124,7 +124,7 @@ impl Node {
         }
     }
 
-    /// Number of entries in a list.
+    /// Returns the number of entries in a list.
     pub fn count(&self) -> Result<usize, &'static str> {
         match &self.value {
             Value::List(list) => Ok(list.len()),
@@ -135,7 +135,7 @@ impl Node {
         }
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(&self) -> Result<&str, &'static str> {
         match &self.value {
             Value::Text(text) | Value::Variable(text) => Ok(text),
@@ -143,22 +143,22 @@ impl Node {
         }
     }
 
-    /// A whole number, not below 0.
+    /// Returns a whole number, not below 0.
     pub fn whole(&self) -> Result<u64, &'static str> {
         self.plain("write a whole number, not below 0, without quotes")
     }
 
-    /// A number.
+    /// Returns a number, which may have a fraction.
     pub fn number(&self) -> Result<f64, &'static str> {
         self.plain("write a number, without quotes")
     }
 
-    /// `true` or `false`.
+    /// Returns `true` or `false` as written.
     pub fn flag(&self) -> Result<bool, &'static str> {
         self.plain("write true or false, without quotes")
     }
 
-    /// A value that needs no quotes.
+    /// Returns a value that needs no quotes.
     fn plain<T: std::str::FromStr>(&self, cure: &'static str) -> Result<T, &'static str> {
         match &self.value {
             Value::Plain(text) | Value::Variable(text) => text.parse().map_err(|_| cure),

@@ -1,5 +1,5 @@
-//! Tests of the reference of all keys: `config.example.toml` and the tables in `docs/configure.md` are made from the
-//! sections. With `UPDATE_REFERENCE=1` in the environment, the test writes both anew.
+//! Tests of the reference of all keys: `config.example.toml` and the tables in `docs/configure.md` are generated
+//! from the sections. With `UPDATE_REFERENCE=1` in the environment, the test writes them.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,7 +22,7 @@ const HEADER: &str = "\
 
 /// Lines around the tables in the document.
 const TABLES: [&str; 2] = [
-    "<!-- The tables are made from src/config/sections: `just reference` writes them. -->\n",
+    "<!-- The tables are generated from src/config/sections: `just reference` writes them. -->\n",
     "<!-- The end of the tables. -->\n",
 ];
 
@@ -44,7 +44,7 @@ fn comment(text: &str) -> String {
 }
 
 /// The example, with every section and key.
-fn example_made_anew() -> String {
+fn generated_example() -> String {
     let mut made = HEADER.to_owned();
     for section in reference() {
         let heading = heading(&section);
@@ -65,7 +65,7 @@ fn example_made_anew() -> String {
 }
 
 /// The tables of the document, one for each section.
-fn tables_made_anew() -> String {
+fn generated_tables() -> String {
     let mut made = String::new();
     for section in reference() {
         let heading = heading(&section);
@@ -88,12 +88,12 @@ fn tables_made_anew() -> String {
     made + "\n"
 }
 
-/// The document with its tables made anew.
-fn document_made_anew(document: &str) -> String {
+/// The document with its tables as the sections have them.
+fn generated_document(document: &str) -> String {
     let [begin, end] = TABLES;
     let (before, rest) = document.split_once(begin).expect("the begin of the tables");
     let (_, after) = rest.split_once(end).expect("the end of the tables");
-    format!("{before}{begin}{}{end}{after}", tables_made_anew())
+    format!("{before}{begin}{}{end}{after}", generated_tables())
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn the_documents_are_those_of_the_sections() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/configure.md")).expect("the document");
     for (name, made) in [
-        ("config.example.toml", example_made_anew()),
-        ("docs/configure.md", document_made_anew(&document)),
+        ("config.example.toml", generated_example()),
+        ("docs/configure.md", generated_document(&document)),
     ] {
         let path = root.join(name);
         if std::env::var_os("UPDATE_REFERENCE").is_some() {

@@ -206,7 +206,7 @@ fn fits(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results) -> Out
 const PER_SECOND_MAX: f64 = 60_000.0;
 
 const SETTLED: &str = "
-    SELECT count(*), coalesce(sum(decision LIKE 'fits:%'), 0) FROM deliveries
+    SELECT count(*), coalesce(sum(decision = 'fits'), 0) FROM deliveries
     WHERE phase = 'processed' AND processed_at BETWEEN ? AND ?";
 
 async fn settle(connections: usize, quick: bool) -> Outcome<Settling> {

@@ -8,6 +8,7 @@
 //! - [`http`]: the listeners: callbacks, and the operators' API.
 //! - [`metrics`], [`clock`], [`exposure`]: counts and heartbeats of the running service, the time, and files that too
 //!   many users can read.
+//! - [`explain`]: codes as the operators' API sends them.
 //! - [`redact`]: the limits on the content of the log, and on its rate.
 //! - [`config`], [`telemetry`]: the operator's settings, checked once; the log.
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
@@ -20,6 +21,7 @@ pub mod app;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod explain;
 pub mod exposure;
 pub mod http;
 pub mod metrics;

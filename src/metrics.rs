@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::explain::explained_if_any;
 use crate::redact::{self, Throttle};
 use crate::store::{Accepted, Circuit};
-use number_order::{Id, Time};
+use number_order::{FetchOutcome, Id, NoAnswer, Time};
 
 /// Reason why a request on the callback listener was not answered 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -116,8 +117,9 @@ pub struct ApiView {
     /// `true` if Sinch answered that fetch.
     #[serde(skip)]
     pub answered: Option<bool>,
-    /// Outcome of that fetch, in words.
-    pub outcome: Option<String>,
+    /// Outcome of that fetch.
+    #[serde(serialize_with = "explained_if_any")]
+    pub outcome: Option<FetchOutcome>,
     /// Number of attempts in a row that failed through the provider.
     #[serde(skip)]
     pub failures: u32,
@@ -125,7 +127,8 @@ pub struct ApiView {
     #[serde(skip)]
     pub paused_until: Option<Time>,
     /// Reason why the circuit is open.
-    pub pause_reason: Option<String>,
+    #[serde(serialize_with = "explained_if_any")]
+    pub pause_reason: Option<NoAnswer>,
 }
 
 /// Metrics and heartbeats, shared by all parts of the service.
@@ -268,7 +271,7 @@ impl Metrics {
     }
 
     /// Records the outcome of a project's last fetch.
-    pub fn asked(&self, project: &Id, at: Time, answered: bool, outcome: String) {
+    pub fn asked(&self, project: &Id, at: Time, answered: bool, outcome: FetchOutcome) {
         let mut api = lock(&self.api);
         let view = api.entry(project.clone()).or_default();
         view.last_at = Some(at);

@@ -11,14 +11,15 @@ use std::path::Path;
 const CRATES: [&str; 3] = ["number_order", "sinch_numbers", "sinch_simulator"];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 15] = [
+const MODULES: [(&str, &str); 16] = [
     ("number_order", ""),
     ("sinch_numbers", "number_order"),
     ("sinch_simulator", "number_order sinch_numbers"),
     ("exposure", ""),
+    ("explain", ""),
     ("redact", ""),
-    ("store", "number_order exposure redact"),
-    ("metrics", "number_order store redact"),
+    ("store", "number_order exposure explain redact"),
+    ("metrics", "number_order store explain redact"),
     ("clock", "number_order"),
     (
         "http",

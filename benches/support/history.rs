@@ -38,13 +38,15 @@ const ENDED: &str = "
     SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3, ?3 FROM n";
 
 const ANSWERS: &str = "
-    INSERT INTO answers (order_id, fetched_at, state, updated_at, outcome)
-    SELECT id, fetched_at, confirmed_state, updated_at, 'Sinch shows COMPLETED: confirmed'
+    INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome, outcome_fields)
+    SELECT id, fetched_at, confirmed_state, updated_at, 'first-answer', '{\"state\":\"COMPLETED\"}'
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
 const TRANSITIONS: &str = "
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
-    SELECT id, fetched_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'Sinch shows COMPLETED: confirmed', 1, 4000000
+    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, cause_fields,
+        announced, latency_us)
+    SELECT id, fetched_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'answer',
+        '{\"outcome\":{\"code\":\"first-answer\",\"fields\":{\"state\":\"COMPLETED\"}}}', 1, 4000000
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
 /// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are processed.
@@ -54,10 +56,11 @@ const DELIVERIES: &str = "
         CASE n % 4 WHEN 0 THEN 'COMPLETED' WHEN 2 THEN 'BLOCKED' ELSE 'IN_REVIEW' END AS status,
         printf('01h%023d', (n + 3) / 4) AS name FROM n)
     INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase,
-        decision, processed_at, body)
+        decision, decision_fields, processed_at, body)
     SELECT n, 1, event, ?3 + n * 10, name, CASE WHEN ?4 THEN order_id END, status, ?3 + n * 10,
         CASE WHEN ?4 THEN 'processed' ELSE 'waiting' END,
-        CASE WHEN ?4 THEN 'fits: IN_REVIEW → BLOCKED, provisional until Sinch confirms it' END,
+        CASE WHEN ?4 THEN 'fits' END,
+        CASE WHEN ?4 THEN '{\"from\":\"IN_REVIEW\",\"to\":\"BLOCKED\"}' END,
         CASE WHEN ?4 THEN ?3 + n * 10 END,
         CAST('{\"eventId\":\"' || event || '\",\"timestamp\":\"2026-01-02T03:04:05.123456789\",\
 \"projectId\":\"5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3\",\"resourceId\":\"' || name || '\",\

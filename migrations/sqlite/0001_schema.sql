@@ -10,11 +10,17 @@ CREATE TABLE projects (
     failures        INTEGER NOT NULL DEFAULT 0     -- attempts in a row that failed through the provider
         CHECK (failures BETWEEN 0 AND 4294967295),
     paused_until_at INTEGER,                       -- the circuit is open until then; NULL: it is closed
-    pause_reason    TEXT,
+    -- A code of docs/codes.md, as in every column beside which stands one of its fields.
+    pause_reason    TEXT
+        CHECK (pause_reason = 'key-refused' OR pause_reason = 'unreachable' OR pause_reason = 'timed-out'
+            OR pause_reason = 'broken-off' OR pause_reason = 'not-now' OR pause_reason = 'unusable-answer'
+            OR pause_reason = 'none-known'),
+    pause_fields    TEXT    CHECK (json_valid(pause_fields)),
     -- 1 if this run fetches its orders; 0 if its API is off, or if it is not configured any more.
     active          INTEGER NOT NULL DEFAULT 0
         CHECK (active IN (0, 1)),
-    CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL))
+    CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL)),
+    CHECK (pause_fields IS NULL OR pause_reason IS NOT NULL)
 ) STRICT;
 
 -- A number order: its known states, and the time of its next fetch.
@@ -31,7 +37,10 @@ CREATE TABLE orders (
     fetched_at         INTEGER,
     attempts           INTEGER NOT NULL DEFAULT 0   -- without an answer; counted at the claim
         CHECK (attempts BETWEEN 0 AND 4294967295),
-    parked             TEXT,                        -- why the order is not fetched any more
+    -- Why the order is not fetched any more.
+    parked             TEXT    CHECK (parked = 'attempts-used-up' OR parked = 'row-at-fault'),
+    parked_fields      TEXT
+        CHECK (parked_fields IS NULL OR (parked IS NOT NULL AND json_valid(parked_fields))),
     fetch_requested_at INTEGER,                     -- when an operator requested a fetch not answered yet
     -- Held by one fetch slot while its fetch is in flight; runs out by itself.
     lease              INTEGER,
@@ -150,7 +159,17 @@ CREATE TABLE deliveries (
     -- waiting: not processed yet; processed: its decision is recorded; recorded: about another subject than an order;
     -- parked (dead-lettered): an operator must look at it.
     phase        TEXT    NOT NULL,
-    decision     TEXT,                              -- the decision and its reason
+    decision     TEXT
+        CHECK (decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits' OR decision = 'first-event'
+            OR decision = 'unknown-status' OR decision = 'no-time-stamp' OR decision = 'stale'
+            OR decision = 'out-of-order' OR decision = 'after-final' OR decision = 'other-resource'
+            OR decision = 'api-off' OR decision = 'order-unreadable' OR decision = 'order-unwritable'
+            OR decision = 'delivery-unreadable' OR decision = 'body-not-json' OR decision = 'body-not-an-object'
+            OR decision = 'property-missing' OR decision = 'property-too-long' OR decision = 'property-not-text'
+            OR decision = 'property-not-unicode' OR decision = 'project-mismatch'
+            OR decision = 'unusable-order-id'),
+    decision_fields TEXT
+        CHECK (decision_fields IS NULL OR (decision IS NOT NULL AND json_valid(decision_fields))),
     processed_at INTEGER,
     duplicates   INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
     body         BLOB    NOT NULL,                  -- the raw bytes
@@ -181,7 +200,15 @@ CREATE TABLE fetches (
     fetched_at INTEGER NOT NULL,
     state      TEXT,                               -- as Sinch said it; NULL: the answer had none
     updated_at INTEGER,
-    outcome    TEXT    NOT NULL                    -- meaning of the answer, in words
+    outcome    TEXT    NOT NULL
+        CHECK (outcome = 'first-answer' OR outcome = 'advanced' OR outcome = 'refreshed' OR outcome = 'unchanged'
+            OR outcome = 'older' OR outcome = 'redated' OR outcome = 'ahead' OR outcome = 'tied'
+            OR outcome = 'unknown-state' OR outcome = 'not-found' OR outcome = 'gone'
+            OR outcome = 'expired-unseen' OR outcome = 'key-refused' OR outcome = 'unreachable'
+            OR outcome = 'timed-out' OR outcome = 'broken-off' OR outcome = 'not-now'
+            OR outcome = 'unusable-answer' OR outcome = 'none-known'),
+    outcome_fields TEXT CHECK (json_valid(outcome_fields)),
+    unreadable_expiry TEXT                         -- the beginning of an expireTime that could not be read
 ) STRICT;
 
 CREATE INDEX fetches_order ON fetches (order_id, id);
@@ -199,7 +226,8 @@ CREATE TABLE transitions (
             OR to_state = 'COMPLETED' OR to_state = 'REJECTED' OR to_state = 'EXPIRED'),
     confirmed  INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
     said_at    INTEGER NOT NULL,
-    cause      TEXT    NOT NULL,
+    cause      TEXT    NOT NULL CHECK (cause = 'event' OR cause = 'answer' OR cause = 'event-overruled'),
+    cause_fields TEXT  CHECK (json_valid(cause_fields)),
     -- Only of a confirmed change: 1 if an event had announced it, and the time from Sinch's own update (or from when
     -- the order was first heard of) to its confirmation.
     announced  INTEGER CHECK (announced IN (0, 1)),

@@ -184,12 +184,11 @@ impl CallbackHandler {
                     said_at,
                 }
             }
-            Content::Other { resource_type } => DeliveryContent::Other(format!(
-                "about {resource_type:?}, not a number order: recorded"
-            )),
+            Content::Other { resource_type } => DeliveryContent::Other(resource_type),
             Content::NotUnderstood(reason) => {
-                let reason_logged = redact::redacted(&reason);
-                tracing::warn!(%project, reason = %reason_logged, "parked: a genuine callback was not understood");
+                let text = reason.to_string();
+                let text = redact::redacted(&text);
+                tracing::warn!(%project, reason = reason.code(), %text, "parked: a genuine callback was not understood");
                 DeliveryContent::NotUnderstood(reason)
             }
         };

@@ -75,11 +75,12 @@ impl AlertWorker {
         let alerts = found.await?;
         for row in &alerts {
             let (project, order) = (row.project.as_str(), logged_id(row.key()));
-            let (alert, left_secs) = (row.alert.as_str(), row.left_secs);
+            let (alert, text, left_secs) = (row.alert.code(), &row.alert, row.left_secs);
             tracing::warn!(
                 project,
                 %order,
                 alert,
+                %text,
                 left_secs,
                 "an order needs attention"
             );

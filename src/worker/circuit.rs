@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::word::Says;
 use crate::store::Circuit;
-use number_order::Time;
+use number_order::{NoAnswer, Time};
 
 /// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
 const DOUBT: u32 = 3;
@@ -67,7 +67,7 @@ pub(super) fn taken_up(mut circuit: Circuit, now: Time, cap: Duration) -> Circui
 /// `jitter` is random, from 0 to 1.
 pub(super) fn after_failure(
     circuit: &Circuit,
-    reason: &str,
+    reason: &NoAnswer,
     says: Says,
     now: Time,
     cap: Duration,
@@ -84,7 +84,7 @@ pub(super) fn after_failure(
     if let CircuitState::Open(until) = state_at(circuit, now) {
         // The fetch was in flight although the circuit is open: it met the same trouble, unless Sinch asks for more.
         let paused = match asked_for {
-            Some(longer) if longer > until => Some((longer, reason.to_owned())),
+            Some(longer) if longer > until => Some((longer, reason.clone())),
             Some(_) | None => circuit.paused.clone(),
         };
         let failures = circuit.failures;
@@ -99,18 +99,23 @@ pub(super) fn after_failure(
         (Some(_), None) => Some(usual),
         (None, None) => (says != Says::Failure || failures >= DOUBT + CHECKS).then_some(usual),
     };
-    let paused = until.map(|until| (until, reason.to_owned()));
+    let paused = until.map(|until| (until, reason.clone()));
     Circuit { failures, paused }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use number_order::Endpoint;
 
     const CAP: Duration = Duration::from_secs(300);
 
+    const DOWN: NoAnswer = NoAnswer::TimedOut {
+        endpoint: Endpoint::Orders,
+    };
+
     fn after(circuit: &Circuit, says: Says, now: Time, jitter: f64) -> Circuit {
-        after_failure(circuit, "down", says, now, CAP, jitter)
+        after_failure(circuit, &DOWN, says, now, CAP, jitter)
     }
 
     fn wait(secs: u64) -> Says {
@@ -186,7 +191,7 @@ mod tests {
             let cap = Duration::from_secs(cap);
             let mut circuit = after_failure(
                 &Circuit::default(),
-                "down",
+                &DOWN,
                 Says::Pause(None),
                 secs(0),
                 cap,
@@ -202,7 +207,7 @@ mod tests {
                 now = until;
                 circuit = after_failure(
                     &circuit,
-                    "down",
+                    &DOWN,
                     Says::Failure,
                     now,
                     cap,
@@ -216,7 +221,7 @@ mod tests {
     fn a_pause_that_lies_absurdly_far_ahead_is_none() {
         let circuit = Circuit {
             failures: 3,
-            paused: Some((secs(90_000), "down".to_owned())),
+            paused: Some((secs(90_000), DOWN)),
         };
         assert_eq!(state_at(&circuit, secs(0)), CircuitState::HalfOpen);
     }

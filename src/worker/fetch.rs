@@ -398,8 +398,9 @@ impl Shared {
         match (&before.paused, &circuit.paused) {
             (None, None) => return,
             (None, Some((until, reason))) => {
-                let reason = redacted(reason);
-                tracing::error!(%project, %reason, %until, "the project's circuit is open: its orders are not fetched");
+                let text = reason.to_string();
+                let (text, reason) = (redacted(&text), reason.code());
+                tracing::error!(%project, reason, %text, %until, "the project's circuit is open: its orders are not fetched");
             }
             (Some(_), None) => {
                 tracing::info!(%project, failures = before.failures, "the project's circuit is closed again");

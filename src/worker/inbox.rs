@@ -150,16 +150,17 @@ fn log(report: &ProcessReport) {
         let (project, order) = (&processed.key.project, logged_id(&processed.key));
         let (delivery, event) = (processed.delivery, redacted(&processed.event));
         let age_ms = millis(processed.age);
-        let decision = redacted(&processed.decision);
+        let text = processed.decision.to_string();
+        let (text, decision) = (redacted(&text), processed.decision.code());
         if processed.row_at_fault {
             if let Some(left_out) = AT_FAULT.pass(processed.key.clone(), Instant::now().into_std())
             {
-                tracing::warn!(delivery, %event, %project, %order, age_ms, %decision, left_out, "parked");
+                tracing::warn!(delivery, %event, %project, %order, age_ms, decision, %text, left_out, "parked");
             }
         } else if processed.parked {
-            tracing::warn!(delivery, %event, %project, %order, age_ms, %decision, "parked");
+            tracing::warn!(delivery, %event, %project, %order, age_ms, decision, %text, "parked");
         } else {
-            tracing::info!(delivery, %event, %project, %order, age_ms, %decision, "processed");
+            tracing::info!(delivery, %event, %project, %order, age_ms, decision, %text, "processed");
         }
     }
 }

@@ -117,20 +117,23 @@ impl Recorder {
                 parked: Some(parked),
                 ..
             } => {
-                let (outcome, parked) = (redacted(outcome), redacted(parked));
-                tracing::error!(%project, %order, attempts, %outcome, %parked, "parked the order");
+                let text = parked.to_string();
+                let (text, parked) = (redacted(&text), parked.code());
+                tracing::error!(%project, %order, attempts, outcome = outcome.code(), parked, %text, "parked the order");
             }
             Recorded::Done {
                 outcome,
                 anomaly: true,
                 ..
             } => {
-                let outcome = redacted(outcome);
-                tracing::warn!(%project, %order, attempts, took_ms, %outcome, "fetched an anomaly");
+                let text = outcome.to_string();
+                let (text, outcome) = (redacted(&text), outcome.code());
+                tracing::warn!(%project, %order, attempts, took_ms, outcome, %text, "fetched an anomaly");
             }
             Recorded::Done { outcome, .. } => {
-                let outcome = redacted(outcome);
-                tracing::info!(%project, %order, attempts, took_ms, %outcome, "fetched");
+                let text = outcome.to_string();
+                let (text, outcome) = (redacted(&text), outcome.code());
+                tracing::info!(%project, %order, attempts, took_ms, outcome, %text, "fetched");
             }
         }
     }

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use sinch_numbers::api::{Endpoint, Fault, FetchError};
+use number_order::{Endpoint, NoAnswer};
+use sinch_numbers::api::{Fault, FetchError};
 
 /// Minimum number of orders that must be told to wait, or be refused, before the signal is believed of the project.
 const TOLD_MIN: u32 = 3;
@@ -17,8 +18,8 @@ const TOLD_MAX: u32 = 9;
 /// Attempt without a usable answer.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
-    /// Reason for the failure, in words.
-    pub reason: String,
+    /// Reason for the failure.
+    pub reason: NoAnswer,
     /// Time for which Sinch asks to be left alone.
     pub retry_after: Option<Duration>,
     /// `true` if the access key was refused.
@@ -33,10 +34,7 @@ impl Trouble {
     /// Returns the trouble of a project of which Sinch has never shown an order and knows none of `orders` orders.
     pub fn none_known(orders: usize) -> Trouble {
         Trouble {
-            reason: format!(
-                "none of {orders} orders fetched is known at this api_url and project (404): check \
-                 sinch.api_url and the project's id"
-            ),
+            reason: NoAnswer::NoneKnown { orders },
             retry_after: None,
             refused: false,
             of_order: false,
@@ -63,11 +61,11 @@ impl Trouble {
 impl From<&FetchError> for Trouble {
     fn from(error: &FetchError) -> Trouble {
         Trouble {
-            reason: error.to_string(),
-            retry_after: error.retry_after(),
+            reason: error.reason.clone(),
+            retry_after: error.retry_after,
             refused: error.is_refused(),
             of_order: error.whose() == Fault::Order,
-            of_token: error.at() == Endpoint::Token,
+            of_token: error.endpoint() == Endpoint::Token,
         }
     }
 }

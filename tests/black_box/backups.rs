@@ -354,7 +354,7 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
             "INSERT INTO projects (id, name) VALUES (999, 'large');
              WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 400)
              INSERT INTO deliveries (project, event, received_at, phase, decision, body)
-             SELECT 999, i, 0, 'recorded', 'large', randomblob(9000) FROM n",
+             SELECT 999, i, 0, 'recorded', 'other-resource', randomblob(9000) FROM n",
         )
         .await;
     database.close().await;

@@ -99,7 +99,12 @@ fn decided_of(order: &Value) -> Vec<String> {
     let rows = |list: &str, columns: &[&str]| -> Vec<String> {
         let rows = order[list].as_array().into_iter().flatten();
         rows.map(|row| {
-            let columns: Vec<String> = columns.iter().map(|c| row[*c].to_string()).collect();
+            // Of a code only the code: its fields may hold moments.
+            let shown = |column: &str| match row[column].get("code") {
+                Some(code) => code.to_string(),
+                None => row[column].to_string(),
+            };
+            let columns: Vec<String> = columns.iter().map(|c| shown(c)).collect();
             format!("{name} {list}: {}", columns.join(", "))
         })
         .collect()
@@ -107,7 +112,8 @@ fn decided_of(order: &Value) -> Vec<String> {
     let mut decided = rows("deliveries", &["event", "phase", "decision"]);
     // The scheduler decides how many fetches there are that show no change.
     let fetches = rows("fetches", &["state", "outcome"]).into_iter();
-    decided.extend(fetches.filter(|row| !row.contains("Sinch still shows")));
+    let shows_change = |row: &String| !(row.contains("unchanged") || row.contains("refreshed"));
+    decided.extend(fetches.filter(shows_change));
     decided.extend(rows(
         "transitions",
         &["from_state", "to_state", "confirmed", "cause"],
@@ -121,20 +127,7 @@ fn decided_of(order: &Value) -> Vec<String> {
         let off = now.since(received_at).max(received_at.since(now));
         assert!(off < Duration::from_secs(300), "{delivery}");
     }
-    // A decision may quote a moment.
-    decided.iter().map(|line| without_moments(line)).collect()
-}
-
-fn without_moments(line: &str) -> String {
-    let words = line.split(' ');
-    let words = words.map(|word| {
-        if word.starts_with("20") && word.contains('T') {
-            "(a moment)"
-        } else {
-            word
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
+    decided
 }
 
 async fn undisturbed() -> Vec<String> {

@@ -306,11 +306,7 @@ async fn projects_are_kept_apart() {
     // The last has the id of a stored event, so it is kept as a second delivery with that id.
     let strange: Vec<_> = parked
         .iter()
-        .filter(|row| {
-            row["reason"]
-                .as_str()
-                .is_some_and(|r| r.contains("projectId is not"))
-        })
+        .filter(|row| row["decision"]["code"] == "project-mismatch")
         .collect();
     assert_eq!(strange.len(), 1, "{parked:?}");
     assert_eq!(strange[0]["project"], "second");

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
 use super::{Order, State, Time};
 
 /// Thresholds at which alerts fire.
@@ -16,15 +19,28 @@ pub struct Limits {
     pub blocked: Duration,
 }
 
-/// Kind of alert about an order that an operator should see to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Kind of alert about an order that an operator should see to, with its threshold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum AlertKind {
     /// The order is still CREATED, and the reservation runs out within this span.
-    Expiring(Duration),
+    Expiring {
+        /// The span, in milliseconds.
+        within_ms: u64,
+    },
     /// The order is still CREATED, and the reservation has run out by our clock.
     Overdue,
-    /// The order has been in this state for longer than this span.
-    Lasting(State, Duration),
+    /// The order has been IN_REVIEW for longer than this span.
+    LongInReview {
+        /// The span, in milliseconds.
+        after_ms: u64,
+    },
+    /// The order has been BLOCKED for longer than this span.
+    LongBlocked {
+        /// The span, in milliseconds.
+        after_ms: u64,
+    },
 }
 
 /// Returns the alert that an order fires, if any; of several spans the tightest.
@@ -33,10 +49,7 @@ pub enum AlertKind {
 /// days (source: Sinch's documentation).
 pub fn alert_kind(order: &Order, now: Time, limits: &Limits) -> Option<AlertKind> {
     let known = order.confirmed.as_ref()?;
-    let lasting = |limit: Duration| {
-        let lasts = now.since(known.updated_at) >= limit;
-        lasts.then_some(AlertKind::Lasting(known.state, limit))
-    };
+    let lasts = |limit: Duration| now.since(known.updated_at) >= limit;
     match known.state {
         State::Created => {
             let expires_at = known.expires_at?;
@@ -45,37 +58,79 @@ pub fn alert_kind(order: &Order, now: Time, limits: &Limits) -> Option<AlertKind
             }
             let left = expires_at.since(now);
             let spans = limits.expiring.iter().filter(|span| left <= **span);
-            spans.min().map(|span| AlertKind::Expiring(*span))
+            spans.min().map(|span| AlertKind::expiring(*span))
         }
-        State::InReview => lasting(limits.review),
-        State::Blocked => lasting(limits.blocked),
+        State::InReview => lasts(limits.review).then(|| AlertKind::long_in_review(limits.review)),
+        State::Blocked => lasts(limits.blocked).then(|| AlertKind::long_blocked(limits.blocked)),
         State::Completed | State::Rejected | State::Expired => None,
     }
 }
 
 impl AlertKind {
-    /// Returns a short name without blanks, for monitoring.
+    /// Returns the kind for reservations that run out within `span`.
+    pub fn expiring(span: Duration) -> AlertKind {
+        AlertKind::Expiring {
+            within_ms: millis(span),
+        }
+    }
+
+    /// Returns the kind for orders that have been IN_REVIEW for longer than `span`.
+    pub fn long_in_review(span: Duration) -> AlertKind {
+        AlertKind::LongInReview {
+            after_ms: millis(span),
+        }
+    }
+
+    /// Returns the kind for orders that have been BLOCKED for longer than `span`.
+    pub fn long_blocked(span: Duration) -> AlertKind {
+        AlertKind::LongBlocked {
+            after_ms: millis(span),
+        }
+    }
+
+    /// Returns the kind's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the threshold, where the kind has one.
+    pub fn threshold(&self) -> Option<Duration> {
+        match self {
+            AlertKind::Overdue => None,
+            AlertKind::Expiring { within_ms: ms }
+            | AlertKind::LongInReview { after_ms: ms }
+            | AlertKind::LongBlocked { after_ms: ms } => Some(Duration::from_millis(*ms)),
+        }
+    }
+
+    /// Returns a name for monitoring that has no blanks and differs from one threshold for reservations to the next.
     pub fn label(&self) -> String {
         match self {
-            AlertKind::Overdue => "overdue".to_owned(),
-            AlertKind::Expiring(span) => format!("expiring_{}", words(*span).replace(' ', "")),
-            AlertKind::Lasting(state, _) => state.as_str().to_lowercase(),
+            AlertKind::Expiring { within_ms } => {
+                let span = words(Duration::from_millis(*within_ms));
+                format!("{}-{}", self.code(), span.replace(' ', ""))
+            }
+            AlertKind::Overdue | AlertKind::LongInReview { .. } | AlertKind::LongBlocked { .. } => {
+                self.code().to_owned()
+            }
         }
     }
 }
 
 impl fmt::Display for AlertKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.threshold().map(words).unwrap_or_default();
         match self {
-            AlertKind::Expiring(span) => {
-                write!(f, "not submitted, and expires within {}", words(*span))
-            }
+            AlertKind::Expiring { .. } => write!(f, "not submitted, and expires within {span}"),
             AlertKind::Overdue => write!(f, "not submitted, and its reservation has run out"),
-            AlertKind::Lasting(state, span) => {
-                write!(f, "{state} for more than {}", words(*span))
-            }
+            AlertKind::LongInReview { .. } => write!(f, "IN_REVIEW for more than {span}"),
+            AlertKind::LongBlocked { .. } => write!(f, "BLOCKED for more than {span}"),
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_micros() / 1000).unwrap_or(u64::MAX)
 }
 
 /// Returns a span in its largest whole unit.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Order, Time};
+use super::{FetchOutcome, NoAnswer, Order, ParkReason, Time};
 
 /// A fetch attempt without a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Reason for the failure, in words fit for an operator.
-    pub reason: String,
+    /// Reason for the failure.
+    pub reason: NoAnswer,
     /// Minimum wait: Sinch's `Retry-After`, or the wait that a rule asks for.
     pub wait_min: Duration,
 }
@@ -50,22 +50,23 @@ impl Backoff {
 /// so an outage, however long, brings no order nearer to being parked.
 pub fn fail(
     order: &Order,
-    failure: &Failure,
+    outcome: &FetchOutcome,
+    wait_min: Duration,
     healthy: bool,
     now: Time,
     backoff: &Backoff,
     jitter: f64,
 ) -> Order {
     let mut order = order.clone();
-    let wait = backoff.wait(order.attempts, failure.wait_min, jitter);
+    let wait = backoff.wait(order.attempts, wait_min, jitter);
     if !healthy {
         order.attempts = order.attempts.saturating_sub(1);
     }
     if healthy && order.attempts >= backoff.attempts_max {
-        order.parked = Some(format!(
-            "gave up after {} tries: {}",
-            order.attempts, failure.reason
-        ));
+        order.parked = Some(ParkReason::AttemptsUsedUp {
+            attempts: order.attempts,
+            last: outcome.clone(),
+        });
         order.fetch_at = None;
     } else {
         order.fetch_at = Some(now.plus(wait));
@@ -76,6 +77,7 @@ pub fn fail(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Endpoint;
 
     const BACKOFF: Backoff = Backoff {
         base: Duration::from_secs(1),
@@ -83,12 +85,10 @@ mod tests {
         attempts_max: 5,
     };
 
-    fn failure(wait_min: Duration) -> Failure {
-        Failure {
-            reason: "500".to_owned(),
-            wait_min,
-        }
-    }
+    const FAILED: FetchOutcome = FetchOutcome::NoAnswer(NoAnswer::NotNow {
+        endpoint: Endpoint::Orders,
+        status: 500,
+    });
 
     #[test]
     fn waits_double_up_to_the_cap() {
@@ -117,7 +117,8 @@ mod tests {
         order.attempts = 4;
         let waiting = fail(
             &order,
-            &failure(Duration::ZERO),
+            &FAILED,
+            Duration::ZERO,
             true,
             Time(7),
             &BACKOFF,
@@ -128,18 +129,24 @@ mod tests {
         order.attempts = 5;
         let parked = fail(
             &order,
-            &failure(Duration::ZERO),
+            &FAILED,
+            Duration::ZERO,
             true,
             Time(7),
             &BACKOFF,
             0.0,
         );
         assert_eq!(parked.fetch_at, None);
-        assert_eq!(parked.parked.as_deref(), Some("gave up after 5 tries: 500"));
+        let used_up = ParkReason::AttemptsUsedUp {
+            attempts: 5,
+            last: FAILED,
+        };
+        assert_eq!(parked.parked, Some(used_up));
 
         let spared = fail(
             &order,
-            &failure(Duration::ZERO),
+            &FAILED,
+            Duration::ZERO,
             false,
             Time(7),
             &BACKOFF,

@@ -2,15 +2,26 @@
 
 use std::fmt;
 
-use super::{Event, Hint, Order, Policy, Provisional, State, Status, Time, Transition};
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
+use super::{Cause, Event, Hint, Order, Policy, Provisional, State, Status, Time, Transition};
 
 /// Decision about one event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Decision {
     /// The event says what Sinch has already confirmed.
-    Agrees(State),
+    Agrees {
+        /// The confirmed state.
+        state: State,
+    },
     /// The event says what other events have already claimed.
-    Repeats(State),
+    AlreadyClaimed {
+        /// The claimed state.
+        state: State,
+    },
     /// The event is newer than what is known, and a legal step: the provisional state moves at once.
     Fits {
         /// The state before.
@@ -18,21 +29,23 @@ pub enum Decision {
         /// The state that the event claims.
         to: State,
     },
-    /// The event cannot be taken at its word: a fetch decides.
-    Fetch(Doubt),
-}
-
-/// Reason why an event alone does not decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
     /// No state of the order is known yet. The claim stands provisionally if the event has a readable time stamp that
-    /// orders it.
-    FirstNews(State),
-    /// The status is none of the documented ones.
-    UnknownStatus(Status),
-    /// The time stamp is missing or unreadable, so nothing says whether the event is newer.
-    NoTime(State),
-    /// The event is not newer than what is known.
+    /// orders it, and a fetch decides.
+    FirstEvent {
+        /// The claimed state.
+        said: State,
+    },
+    /// The status is none of the documented ones: a fetch decides.
+    UnknownStatus {
+        /// The claimed word.
+        said: Status,
+    },
+    /// The time stamp is missing or unreadable, so nothing says whether the event is newer: a fetch decides.
+    NoTimeStamp {
+        /// The claimed state.
+        said: State,
+    },
+    /// The event is not newer than what is known: a fetch decides.
     Stale {
         /// The claimed state.
         said: State,
@@ -41,33 +54,56 @@ pub enum Doubt {
         /// Time of the known state, by Sinch's clock.
         known_at: Time,
     },
-    /// The event is newer, but no legal step.
-    Illegal {
-        /// The known state.
-        from: State,
-        /// The claimed state.
-        to: State,
-    },
-    /// A final state is never left because of an event alone.
-    Final {
-        /// The confirmed final state.
-        known: State,
+    /// The event is newer, but no legal step: a fetch decides.
+    OutOfOrder {
         /// The claimed state.
         said: State,
+        /// The known state.
+        known: State,
+    },
+    /// A final state is never left because of an event alone: a fetch decides.
+    AfterFinal {
+        /// The claimed state.
+        said: State,
+        /// The confirmed final state.
+        known: State,
     },
 }
 
 impl Decision {
+    /// Returns the decision's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns `true` if the event cannot be taken at its word, so that only a fetch decides.
+    pub fn needs_fetch(&self) -> bool {
+        match self {
+            Decision::Agrees { .. } | Decision::AlreadyClaimed { .. } | Decision::Fits { .. } => {
+                false
+            }
+            Decision::FirstEvent { .. }
+            | Decision::UnknownStatus { .. }
+            | Decision::NoTimeStamp { .. }
+            | Decision::Stale { .. }
+            | Decision::OutOfOrder { .. }
+            | Decision::AfterFinal { .. } => true,
+        }
+    }
+
     /// Returns `true` if a fetch is due at once: the event may say how the order ends, or be all that is known of it.
     /// Any other fetch can wait until one answer is sure to settle the claim.
     fn is_urgent(&self) -> bool {
         match self {
-            Decision::Fetch(Doubt::FirstNews(_)) => true,
-            Decision::Fits { to, .. } | Decision::Fetch(Doubt::Illegal { to, .. }) => to.is_final(),
-            Decision::Fetch(Doubt::NoTime(said) | Doubt::Final { said, .. }) => said.is_final(),
-            Decision::Agrees(_)
-            | Decision::Repeats(_)
-            | Decision::Fetch(Doubt::UnknownStatus(_) | Doubt::Stale { .. }) => false,
+            Decision::FirstEvent { .. } => true,
+            Decision::Fits { to: said, .. }
+            | Decision::OutOfOrder { said, .. }
+            | Decision::NoTimeStamp { said }
+            | Decision::AfterFinal { said, .. } => said.is_final(),
+            Decision::Agrees { .. }
+            | Decision::AlreadyClaimed { .. }
+            | Decision::UnknownStatus { .. }
+            | Decision::Stale { .. } => false,
         }
     }
 }
@@ -75,8 +111,8 @@ impl Decision {
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Decision::Agrees(state) => write!(f, "agrees with Sinch: {state} is confirmed"),
-            Decision::Repeats(state) => {
+            Decision::Agrees { state } => write!(f, "agrees with Sinch: {state} is confirmed"),
+            Decision::AlreadyClaimed { state } => {
                 write!(f, "duplicates {state}, which waits for confirmation")
             }
             Decision::Fits { from, to } => {
@@ -85,28 +121,25 @@ impl fmt::Display for Decision {
                     "fits: {from} → {to}, provisional until Sinch confirms it"
                 )
             }
-            Decision::Fetch(doubt) => write!(f, "{doubt}; the order is fetched"),
-        }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Doubt::FirstNews(said) => write!(f, "first event of this order: {said}"),
-            Doubt::UnknownStatus(said) => write!(f, "unknown status {said}"),
-            Doubt::NoTime(said) => write!(f, "{said} without a readable time stamp"),
-            Doubt::Stale {
+            Decision::FirstEvent { said } => write!(f, "first event of this order: {said}"),
+            Decision::UnknownStatus { said } => write!(f, "unknown status {said}"),
+            Decision::NoTimeStamp { said } => write!(f, "{said} without a readable time stamp"),
+            Decision::Stale {
                 said,
                 known,
                 known_at,
             } => write!(f, "stale: {said}, but {known} is known since {known_at}"),
-            Doubt::Illegal { from, to } => {
-                write!(f, "out of order: {to} does not follow {from}")
+            Decision::OutOfOrder { said, known } => {
+                write!(f, "out of order: {said} does not follow {known}")
             }
-            Doubt::Final { known, said } => {
+            Decision::AfterFinal { said, known } => {
                 write!(f, "{said} after {known}, which is final and confirmed")
             }
+        }?;
+        if self.needs_fetch() {
+            write!(f, "; a fetch decides")
+        } else {
+            Ok(())
         }
     }
 }
@@ -135,7 +168,7 @@ pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy)
     for i in by_time {
         let decision = decide(&order, &events[i]);
         transitions.extend(apply(&mut order, &events[i], &decision));
-        if !matches!(decision, Decision::Agrees(_)) {
+        if !matches!(decision, Decision::Agrees { .. }) {
             let settles_at = record_hint(&mut order, &events[i], policy);
             let wanted_at = if decision.is_urgent() {
                 now
@@ -160,7 +193,11 @@ pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy)
 fn decide(order: &Order, event: &Event) -> Decision {
     let said = match &event.status {
         Status::Known(state) => *state,
-        Status::Unknown(_) => return Decision::Fetch(Doubt::UnknownStatus(event.status.clone())),
+        Status::Unknown(_) => {
+            return Decision::UnknownStatus {
+                said: event.status.clone(),
+            };
+        }
     };
     let newer =
         |provisional: &&Provisional| event.said_at.is_some_and(|at| at > provisional.said_at);
@@ -176,34 +213,31 @@ fn decide(order: &Order, event: &Event) -> Decision {
     if let Some(confirmed) = &order.confirmed {
         // An event newer than the provisional state says that the order came back, which no answer has confirmed.
         if confirmed.state == said && overtakes.is_none() {
-            return Decision::Agrees(said);
+            return Decision::Agrees { state: said };
         }
         if confirmed.state.is_final() {
-            return Decision::Fetch(Doubt::Final {
-                known: confirmed.state,
+            return Decision::AfterFinal {
                 said,
-            });
+                known: confirmed.state,
+            };
         }
     }
     let (known, known_at) = match (&order.provisional, &order.confirmed) {
         (Some(provisional), _) => (provisional.state, provisional.said_at),
         (None, Some(confirmed)) => (confirmed.state, confirmed.updated_at),
-        (None, None) => return Decision::Fetch(Doubt::FirstNews(said)),
+        (None, None) => return Decision::FirstEvent { said },
     };
     if known == said {
-        return Decision::Repeats(said);
+        return Decision::AlreadyClaimed { state: said };
     }
     match event.said_at {
-        None => Decision::Fetch(Doubt::NoTime(said)),
-        Some(said_at) if said_at <= known_at => Decision::Fetch(Doubt::Stale {
+        None => Decision::NoTimeStamp { said },
+        Some(said_at) if said_at <= known_at => Decision::Stale {
             said,
             known,
             known_at,
-        }),
-        Some(_) if !known.may_become(said) => Decision::Fetch(Doubt::Illegal {
-            from: known,
-            to: said,
-        }),
+        },
+        Some(_) if !known.may_become(said) => Decision::OutOfOrder { said, known },
         Some(_) => Decision::Fits {
             from: known,
             to: said,
@@ -215,16 +249,14 @@ fn decide(order: &Order, event: &Event) -> Decision {
 fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
     let to = match decision {
         Decision::Fits { to, .. } => *to,
-        Decision::Fetch(Doubt::FirstNews(said)) => *said,
-        Decision::Agrees(_)
-        | Decision::Repeats(_)
-        | Decision::Fetch(
-            Doubt::UnknownStatus(_)
-            | Doubt::NoTime(_)
-            | Doubt::Stale { .. }
-            | Doubt::Illegal { .. }
-            | Doubt::Final { .. },
-        ) => return None,
+        Decision::FirstEvent { said } => *said,
+        Decision::Agrees { .. }
+        | Decision::AlreadyClaimed { .. }
+        | Decision::UnknownStatus { .. }
+        | Decision::NoTimeStamp { .. }
+        | Decision::Stale { .. }
+        | Decision::OutOfOrder { .. }
+        | Decision::AfterFinal { .. } => return None,
     };
     let said_at = event.said_at?;
     let from = order.state();
@@ -234,7 +266,7 @@ fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transi
         to,
         confirmed: false,
         said_at,
-        cause: "an event says so".to_owned(),
+        cause: Cause::Event,
     })
 }
 

@@ -1,6 +1,8 @@
 //! The meaning of a fetch attempt for an order, with or without an answer.
 
-use super::{Answer, Backoff, Failure, Order, Outcome, Policy, Time, Transition, fail, reconcile};
+use super::{
+    Answer, Backoff, Failure, FetchOutcome, Order, Policy, Time, Transition, fail, reconcile,
+};
 
 /// A fetch that was sent, and its result.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +26,7 @@ pub struct Applied {
     /// The order afterwards, with the time of its next fetch.
     pub order: Order,
     /// Outcome of the answer, or the reason why there was none.
-    pub outcome: Result<Outcome, Failure>,
+    pub outcome: FetchOutcome,
     /// The change worth recording, if there was one.
     pub transition: Option<Transition>,
 }
@@ -36,10 +38,13 @@ pub fn apply_attempt(
     policy: &Policy,
     backoff: &Backoff,
 ) -> Applied {
-    let (mut order, outcome, transition) = match attempt.result {
+    let (mut order, outcome, wait_min, transition) = match attempt.result {
         Ok(answer) => {
             let change = reconcile(order, answer, attempt.fetched_at, policy);
-            (change.order, Ok(change.outcome), change.transition)
+            let is_conclusive = change.outcome.is_conclusive();
+            let wait_min = (!is_conclusive).then(|| policy.after_stale());
+            let outcome = FetchOutcome::Answer(change.outcome);
+            (change.order, outcome, wait_min, change.transition)
         }
         Err(failure) => {
             let fetched_at = Some(attempt.fetched_at);
@@ -47,25 +52,18 @@ pub fn apply_attempt(
                 fetched_at,
                 ..order.clone()
             };
-            (order, Err(failure.clone()), None)
+            let outcome = FetchOutcome::NoAnswer(failure.reason.clone());
+            (order, outcome, Some(failure.wait_min), None)
         }
     };
-    let failure = match &outcome {
-        Ok(outcome) if outcome.is_conclusive() => None,
-        Ok(outcome) => Some(Failure {
-            reason: outcome.to_string(),
-            wait_min: policy.after_stale(),
-        }),
-        Err(failure) => Some(failure.clone()),
-    };
-    if let Some(failure) = failure {
+    if let Some(wait_min) = wait_min {
         let FetchAttempt {
             healthy,
             now,
             jitter,
             ..
         } = attempt;
-        order = fail(&order, &failure, healthy, now, backoff, jitter);
+        order = fail(&order, &outcome, wait_min, healthy, now, backoff, jitter);
     }
     fulfil_request(&mut order, &attempt);
     Applied {

@@ -12,9 +12,12 @@
 
 mod alert;
 mod backoff;
+mod cause;
+mod delivery;
 mod entered;
 mod event;
 mod fetch;
+mod no_answer;
 mod outcome;
 mod schedule;
 mod snapshot;
@@ -25,9 +28,12 @@ mod time;
 
 pub use alert::{AlertKind, Limits, alert_kind};
 pub use backoff::{Backoff, Failure, fail};
+pub use cause::{Cause, ParkReason};
+pub use delivery::{DeliveryDecision, Kept, NotUnderstood};
 pub use entered::entered;
-pub use event::{Decision, Doubt, EventsApplied, apply_events};
+pub use event::{Decision, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
+pub use no_answer::{Endpoint, FetchOutcome, Flaw, NoAnswer};
 pub use outcome::Outcome;
 pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
@@ -36,11 +42,14 @@ pub use time::Time;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The id of a Sinch project or of a number order, checked so that it can stand in a URL's path.
 ///
 /// Sinch promises no pattern, so the check is about safety alone: 1 to 128 visible ASCII characters,
 /// none of which could leave the path segment, and not `.` or `..`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Id(String);
 
 impl Id {
@@ -62,6 +71,20 @@ impl Id {
     /// Returns `true` if `text` names the same id: literally, or as a UUID, whose digits mean the same in either case.
     pub fn is_named(&self, text: &str) -> bool {
         text == self.0 || is_uuid(text) && text.eq_ignore_ascii_case(&self.0)
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Id, &'static str> {
+        Id::new(text).ok_or("an id that could not stand in a URL")
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> String {
+        id.0
     }
 }
 
@@ -126,8 +149,8 @@ pub struct Snapshot {
     pub updated_at: Time,
     /// `expireTime`, until which a CREATED order must be submitted.
     pub expires_at: Option<Time>,
-    /// Remark on a part of the answer that could not be read; it decides nothing.
-    pub remark: Option<String>,
+    /// Beginning of an `expireTime` that could not be read, escaped; it decides nothing.
+    pub unreadable_expiry: Option<String>,
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
     pub sent_at: Option<Time>,
@@ -160,7 +183,7 @@ pub struct Order {
     pub fetch_requested_at: Option<Time>,
     /// Reason why the order is parked (dead-lettered): no fetch is sent until an event arrives or an operator requests
     /// one.
-    pub parked: Option<String>,
+    pub parked: Option<ParkReason>,
     /// Time at which we first heard of the order.
     pub first_seen_at: Time,
 }
@@ -273,8 +296,8 @@ pub struct Transition {
     pub confirmed: bool,
     /// Time of the change by Sinch's clock: the event's time stamp, or the answer's `updateTime`.
     pub said_at: Time,
-    /// Reason for the change, in words.
-    pub cause: String,
+    /// Cause of the change.
+    pub cause: Cause,
 }
 
 /// Time spans on which the rules depend.

@@ -1,15 +1,22 @@
 //! Outcome of applying an answer: what it was, whether it is conclusive, and its words.
 
 use std::fmt;
-use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use super::{State, Status};
 
 /// Outcome of applying an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Outcome {
     /// The first answer for this order.
-    First(State),
+    FirstAnswer {
+        /// The confirmed state.
+        state: State,
+    },
     /// A newer state.
     Advanced {
         /// The confirmed state before.
@@ -20,9 +27,15 @@ pub enum Outcome {
         anomaly: bool,
     },
     /// The same state, updated since.
-    Refreshed(State),
+    Refreshed {
+        /// The confirmed state.
+        state: State,
+    },
     /// The same state, not updated since.
-    Unchanged(State),
+    Unchanged {
+        /// The confirmed state.
+        state: State,
+    },
     /// Older than what is known: a stale answer, not applied.
     Older {
         /// The confirmed state, which stands.
@@ -42,8 +55,8 @@ pub enum Outcome {
     Ahead {
         /// The state in the answer.
         shown: State,
-        /// Time by which it is ahead.
-        by: Duration,
+        /// Number of whole seconds by which it is ahead.
+        by_secs: u64,
     },
     /// Another state with the same `updateTime`: not applied until it is known which came last.
     Tied {
@@ -53,30 +66,41 @@ pub enum Outcome {
         shown: State,
     },
     /// A state that is none of the documented ones: kept here, never applied.
-    UnknownState(Status),
+    UnknownState {
+        /// The word in the answer.
+        shown: Status,
+    },
     /// 404 for an order that ought to be there.
     NotFound,
     /// 404 for an order whose final state is known.
-    Gone(State),
+    Gone {
+        /// The state that stands.
+        state: State,
+    },
     /// 404, twice, for an order that had to expire: Sinch may forget what expired.
     ExpiredUnseen,
 }
 
 impl Outcome {
+    /// Returns the outcome's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
     /// Returns `true` if the answer told the order's state. An answer that did not counts as a failed attempt.
     pub fn is_conclusive(&self) -> bool {
         match self {
-            Outcome::First(_)
+            Outcome::FirstAnswer { .. }
             | Outcome::Advanced { .. }
-            | Outcome::Refreshed(_)
-            | Outcome::Unchanged(_)
+            | Outcome::Refreshed { .. }
+            | Outcome::Unchanged { .. }
             | Outcome::Redated { .. }
             | Outcome::Tied { .. }
-            | Outcome::Gone(_)
+            | Outcome::Gone { .. }
             | Outcome::ExpiredUnseen => true,
             Outcome::Older { .. }
             | Outcome::Ahead { .. }
-            | Outcome::UnknownState(_)
+            | Outcome::UnknownState { .. }
             | Outcome::NotFound => false,
         }
     }
@@ -85,14 +109,14 @@ impl Outcome {
     pub fn is_anomaly(&self) -> bool {
         match self {
             Outcome::Advanced { anomaly, .. } => *anomaly,
-            Outcome::Redated { .. } | Outcome::Ahead { .. } | Outcome::UnknownState(_) => true,
-            Outcome::First(_)
-            | Outcome::Refreshed(_)
-            | Outcome::Unchanged(_)
+            Outcome::Redated { .. } | Outcome::Ahead { .. } | Outcome::UnknownState { .. } => true,
+            Outcome::FirstAnswer { .. }
+            | Outcome::Refreshed { .. }
+            | Outcome::Unchanged { .. }
             | Outcome::Older { .. }
             | Outcome::Tied { .. }
             | Outcome::NotFound
-            | Outcome::Gone(_)
+            | Outcome::Gone { .. }
             | Outcome::ExpiredUnseen => false,
         }
     }
@@ -101,7 +125,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::First(state) => write!(f, "Sinch shows {state}: confirmed"),
+            Outcome::FirstAnswer { state } => write!(f, "Sinch shows {state}: confirmed"),
             Outcome::Advanced { from, to, anomaly } => {
                 write!(f, "Sinch shows {to}: confirmed after {from}")?;
                 if *anomaly && from.is_final() {
@@ -112,8 +136,8 @@ impl fmt::Display for Outcome {
                     Ok(())
                 }
             }
-            Outcome::Refreshed(state) => write!(f, "Sinch still shows {state}, updated since"),
-            Outcome::Unchanged(state) => write!(f, "Sinch still shows {state}"),
+            Outcome::Refreshed { state } => write!(f, "Sinch still shows {state}, updated since"),
+            Outcome::Unchanged { state } => write!(f, "Sinch still shows {state}"),
             Outcome::Older { known, shown } => {
                 write!(
                     f,
@@ -124,20 +148,19 @@ impl fmt::Display for Outcome {
                 f,
                 "Sinch shows {to}, and its update time is older than that of the known {from}, which was wrong: confirmed"
             ),
-            Outcome::Ahead { shown, by } => write!(
+            Outcome::Ahead { shown, by_secs } => write!(
                 f,
-                "Sinch's answer {shown} has an update time {} s ahead: not applied; is this machine's clock right?",
-                by.as_secs()
+                "Sinch's answer {shown} has an update time {by_secs} s ahead: not applied; is this machine's clock right?"
             ),
             Outcome::Tied { known, shown } => write!(
                 f,
                 "Sinch shows {shown} with the same update time as {known}: applied if it still does when the order of the two is sure"
             ),
-            Outcome::UnknownState(status) => {
-                write!(f, "Sinch shows the unknown state {status}: not applied")
+            Outcome::UnknownState { shown } => {
+                write!(f, "Sinch shows the unknown state {shown}: not applied")
             }
             Outcome::NotFound => write!(f, "Sinch does not know the order (404)"),
-            Outcome::Gone(state) => {
+            Outcome::Gone { state } => {
                 write!(f, "Sinch no longer shows the order (404); {state} stands")
             }
             Outcome::ExpiredUnseen => {

@@ -2,7 +2,8 @@
 
 use super::schedule::next_fetch_at;
 use super::{
-    Answer, Confirmed, Hint, Order, Outcome, Policy, Snapshot, State, Status, Tie, Time, Transition,
+    Answer, Cause, Confirmed, Hint, Order, Outcome, Policy, Snapshot, State, Status, Tie, Time,
+    Transition,
 };
 
 /// Result of applying an answer to an order.
@@ -79,11 +80,18 @@ fn found(
 ) -> Outcome {
     let state = match &shown.state {
         Status::Known(state) => *state,
-        Status::Unknown(_) => return Outcome::UnknownState(shown.state.clone()),
+        Status::Unknown(_) => {
+            return Outcome::UnknownState {
+                shown: shown.state.clone(),
+            };
+        }
     };
     if shown.updated_at > there_at.plus(Policy::SKEW_MAX) {
-        let by = shown.updated_at.since(there_at);
-        return Outcome::Ahead { shown: state, by };
+        let by_secs = shown.updated_at.since(there_at).as_secs();
+        return Outcome::Ahead {
+            shown: state,
+            by_secs,
+        };
     }
     // The shown state has come about by then, whatever else its date says.
     let shown = &Snapshot {
@@ -92,7 +100,7 @@ fn found(
     };
     let Some(known) = order.confirmed.clone() else {
         confirm(order, state, shown, fetched_at);
-        return Outcome::First(state);
+        return Outcome::FirstAnswer { state };
     };
     if shown.updated_at < known.updated_at {
         // No answer is so stale that it could be older than the state that was shown by then, so the known date must be
@@ -120,9 +128,9 @@ fn found(
             ..known
         });
         return if newer {
-            Outcome::Refreshed(state)
+            Outcome::Refreshed { state }
         } else {
-            Outcome::Unchanged(state)
+            Outcome::Unchanged { state }
         };
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
@@ -183,7 +191,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
         order
             .tie
             .take_if(|tie| fetched_at >= policy.sure_at(tie.since));
-        return Outcome::Gone(state);
+        return Outcome::Gone { state };
     }
     let claimed: Vec<State> = claims.filter_map(|claim| claim.state).collect();
     // A submitted order has no reservation that could run out.
@@ -207,7 +215,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
         state: Status::Known(State::Expired),
         updated_at,
         expires_at,
-        remark: None,
+        unreadable_expiry: None,
         sent_at: None,
     };
     confirm(order, State::Expired, &expired, fetched_at);
@@ -271,11 +279,11 @@ fn transition(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transi
     if !(changed || withdrawn) {
         return None;
     }
+    let outcome = outcome.clone();
     let (from, cause) = if changed {
-        (confirmed(before), outcome.to_string())
+        (confirmed(before), Cause::Answer { outcome })
     } else {
-        let cause = format!("{outcome}, late enough to overrule the event");
-        (before.state(), cause)
+        (before.state(), Cause::EventOverruled { outcome })
     };
     Some(Transition {
         from,

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A state that Sinch documents for a number order.
 ///
 /// Source: the Number Order API's description of `state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Reserved: the order must be registered and submitted before it expires.
     Created,
@@ -93,7 +96,8 @@ impl fmt::Display for State {
 }
 
 /// A state as Sinch writes it: Sinch promises neither a complete list nor an end of new ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Status {
     /// One of the documented states.
     Known(State),
@@ -115,6 +119,21 @@ impl Status {
         match self {
             Status::Known(state) => Some(*state),
             Status::Unknown(_) => None,
+        }
+    }
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Status {
+        Status::from_word(&word)
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> String {
+        match status {
+            Status::Known(state) => state.as_str().to_owned(),
+            Status::Unknown(word) => word,
         }
     }
 }

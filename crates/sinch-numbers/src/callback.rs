@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::fields::{self, Field};
 use super::time;
-use number_order::{Id, Status, Time};
+use number_order::{Id, NotUnderstood, Status, Time};
 
 /// A parsed callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Content {
         resource_type: String,
     },
     /// Unusable content, with the reason.
-    NotUnderstood(String),
+    NotUnderstood(NotUnderstood),
 }
 
 /// The `resourceType` of a number order.
@@ -68,7 +68,7 @@ pub fn parse(body: &[u8], project: &Id) -> Callback {
         Err(unreadable) => {
             return Callback {
                 event_id: None,
-                content: Content::NotUnderstood(format!("the body is {unreadable}")),
+                content: Content::NotUnderstood(unreadable.into()),
             };
         }
     };
@@ -80,7 +80,7 @@ pub fn parse(body: &[u8], project: &Id) -> Callback {
 }
 
 /// Returns the content that `fields` have; they stand in the order of [`NAMES`].
-fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, String> {
+fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, NotUnderstood> {
     let [
         event_id,
         project_id,
@@ -93,17 +93,18 @@ fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, Strin
     if let Some(named) = text("projectId", project_id)?
         && !project.is_named(named)
     {
-        return Err(format!(
-            "projectId is not the project that this path belongs to: {named:?}, not {project}"
-        ));
+        return Err(NotUnderstood::ProjectMismatch {
+            named: named.to_owned(),
+            project: project.clone(),
+        });
     }
     let resource_type = require("resourceType", resource_type)?;
     if resource_type != NUMBER_ORDER {
         let resource_type = resource_type.to_owned();
         return Ok(Content::Other { resource_type });
     }
-    let order = Id::new(require("resourceId", resource_id)?)
-        .ok_or("resourceId cannot be the id of an order: it could not stand in a URL")?;
+    let order =
+        Id::new(require("resourceId", resource_id)?).ok_or(NotUnderstood::UnusableOrderId)?;
     let status = Status::from_word(require("status", status)?);
     // An unreadable time stamp does not make the event invalid; the event only cannot be put in order.
     let said_at = timestamp.text().and_then(time::read);
@@ -120,22 +121,29 @@ fn content(fields: &[Field; NAMES.len()], project: &Id) -> Result<Content, Strin
     })
 }
 
-fn require<'a>(name: &str, field: &'a Field) -> Result<&'a str, String> {
-    text(name, field)?.ok_or_else(|| format!("{name} is missing"))
+fn require<'a>(name: &str, field: &'a Field) -> Result<&'a str, NotUnderstood> {
+    let missing = || NotUnderstood::PropertyMissing {
+        property: name.to_owned(),
+    };
+    text(name, field)?.ok_or_else(missing)
 }
 
 /// Returns a property's text; `None` if there is none.
-fn text<'a>(name: &str, field: &'a Field) -> Result<Option<&'a str>, String> {
+fn text<'a>(name: &str, field: &'a Field) -> Result<Option<&'a str>, NotUnderstood> {
+    let property = || name.to_owned();
     match field {
         Field::Absent => Ok(None),
-        Field::Text(text) if text.len() > TEXT_MAX_BYTES => {
-            Err(format!("{name} is longer than {TEXT_MAX_BYTES} bytes"))
-        }
+        Field::Text(text) if text.len() > TEXT_MAX_BYTES => Err(NotUnderstood::PropertyTooLong {
+            property: property(),
+            max_bytes: TEXT_MAX_BYTES,
+        }),
         Field::Text(text) => Ok(Some(text)),
-        Field::Garbled(_) => Err(format!(
-            "{name} is not Unicode text: half of a pair is escaped"
-        )),
-        Field::Other(_) => Err(format!("{name} is not a string")),
+        Field::Garbled(_) => Err(NotUnderstood::PropertyNotUnicode {
+            property: property(),
+        }),
+        Field::Other(_) => Err(NotUnderstood::PropertyNotText {
+            property: property(),
+        }),
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
         parse(body.as_bytes(), &Id::new(PROJECT).expect("an id"))
     }
 
-    fn reason(body: &str) -> String {
+    fn reason(body: &str) -> NotUnderstood {
         match read(body).content {
             Content::NotUnderstood(reason) => reason,
             other => panic!("{body} was understood: {other:?}"),
@@ -174,11 +182,11 @@ mod tests {
             );
         }
         for other in ["another", "0d8e2a47-6a7c-4bd9-8d55-90c3f1c1e2ab"] {
-            let reason = reason(&body(other));
-            assert!(
-                reason.contains(PROJECT) && reason.contains(other),
-                "{reason}"
-            );
+            let mismatch = NotUnderstood::ProjectMismatch {
+                named: other.to_owned(),
+                project: Id::new(PROJECT).expect("an id"),
+            };
+            assert_eq!(reason(&body(other)), mismatch);
         }
     }
 
@@ -277,19 +285,17 @@ mod tests {
             "status",
         ] {
             for (value, expected) in [
-                ("1e400", "is not a string"),
-                (&deep, "is not a string"),
-                (r#""\ud800""#, "is not Unicode text"),
+                ("1e400", "property-not-text"),
+                (&deep, "property-not-text"),
+                (r#""\ud800""#, "property-not-unicode"),
             ] {
                 // If a property occurs twice, the last one counts.
                 let body = format!(
                     r#"{{"resourceType":"NUMBER_ORDER","resourceId":"o","status":"BLOCKED","{name}":{value}}}"#
                 );
                 let reason = reason(&body);
-                assert_eq!(
-                    reason.split(':').next(),
-                    Some(format!("{name} {expected}").as_str())
-                );
+                assert_eq!(reason.code(), expected, "{body}");
+                assert!(reason.to_string().starts_with(name), "{reason}");
             }
         }
     }
@@ -313,41 +319,48 @@ mod tests {
     #[test]
     fn what_is_not_understood_says_why() {
         for (body, expected) in [
-            ("", "not JSON"),
-            ("{", "not JSON"),
-            ("[]", "not an object"),
-            ("[[[", "not JSON"),
-            ("{} {}", "not JSON"),
-            (r#"{"eventId":"e1""#, "not JSON"),
-            ("null", "not an object"),
-            ("{}", "resourceType is missing"),
+            ("", "body-not-json"),
+            ("{", "body-not-json"),
+            ("[]", "body-not-an-object"),
+            ("[[[", "body-not-json"),
+            ("{} {}", "body-not-json"),
+            (r#"{"eventId":"e1""#, "body-not-json"),
+            ("null", "body-not-an-object"),
+            ("{}", "property-missing resourceType"),
             (
                 r#"{"eventId":123,"resourceType":"ACTIVE_NUMBER"}"#,
-                "eventId is not a string",
+                "property-not-text eventId",
             ),
             (
                 r#"{"resourceType":["NUMBER_ORDER"]}"#,
-                "resourceType is not a string",
+                "property-not-text resourceType",
             ),
             (
                 r#"{"resourceType":"NUMBER_ORDER","status":"BLOCKED"}"#,
-                "resourceId is missing",
+                "property-missing resourceId",
             ),
             (
                 r#"{"resourceType":"NUMBER_ORDER","resourceId":"o"}"#,
-                "status is missing",
+                "property-missing status",
             ),
             (
                 r#"{"resourceType":"NUMBER_ORDER","resourceId":"../x","status":"BLOCKED"}"#,
-                "could not stand in a URL",
+                "unusable-order-id",
             ),
             (
                 r#"{"projectId":"another","resourceType":"NUMBER_ORDER"}"#,
-                "not the project",
+                "project-mismatch",
             ),
         ] {
             let reason = reason(body);
-            assert!(reason.contains(expected), "{body}: {reason}");
+            let found = match &reason {
+                NotUnderstood::PropertyMissing { property }
+                | NotUnderstood::PropertyNotText { property } => {
+                    format!("{} {property}", reason.code())
+                }
+                _ => reason.code().to_owned(),
+            };
+            assert_eq!(found, expected, "{body}: {reason}");
         }
         assert!(
             parse(b"\xff\xfe{}", &Id::new("p").expect("an id"))

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use number_order::NotUnderstood;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -84,14 +85,12 @@ pub(super) enum Unreadable {
     NotAnObject,
 }
 
-/// Never shows the library's words, which can quote the body.
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unreadable::NotJson { line, column } => {
-                write!(f, "not JSON (line {line}, column {column})")
-            }
-            Unreadable::NotAnObject => write!(f, "JSON but not an object"),
+/// Never takes over the library's words, which can quote the body.
+impl From<Unreadable> for NotUnderstood {
+    fn from(unreadable: Unreadable) -> NotUnderstood {
+        match unreadable {
+            Unreadable::NotJson { line, column } => NotUnderstood::BodyNotJson { line, column },
+            Unreadable::NotAnObject => NotUnderstood::BodyNotAnObject,
         }
     }
 }

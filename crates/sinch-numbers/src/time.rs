@@ -21,7 +21,7 @@ mod tests {
     use super::*;
     use crate::api::answer;
     use crate::callback::{self, Content};
-    use number_order::{Id, Snapshot};
+    use number_order::{Flaw, Id, Snapshot};
 
     fn id(text: &str) -> Id {
         Id::new(text).expect("an id")
@@ -38,7 +38,7 @@ mod tests {
         }
     }
 
-    fn of_answer(updated: &str, expires: &str) -> Result<Snapshot, &'static str> {
+    fn of_answer(updated: &str, expires: &str) -> Result<Snapshot, Flaw> {
         let body = json!({
             "idNumberOrder": "o1", "projectId": "p1", "state": "CREATED", "updateTime": updated,
             "expireTime": expires,
@@ -77,7 +77,11 @@ mod tests {
             );
             let shown = of_answer("2026-02-03T04:05:06", text).expect("is believed");
             assert_eq!(shown.expires_at, expected, "{text}");
-            assert_eq!(shown.remark.is_some(), expected.is_none(), "{text}");
+            assert_eq!(
+                shown.unreadable_expiry.is_some(),
+                expected.is_none(),
+                "{text}"
+            );
         }
     }
 }

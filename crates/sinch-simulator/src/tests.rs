@@ -251,7 +251,7 @@ fn replies_show_the_order_as_they_should() {
             state,
             updated_at: Time(micros),
             expires_at: None,
-            remark: None,
+            unreadable_expiry: None,
             sent_at: None,
         }))
     };

@@ -301,7 +301,7 @@ impl OrderHistory {
             state,
             updated_at: whole(updated, unit),
             expires_at: self.expires.map(|at| started_at.plus(at)),
-            remark: None,
+            unreadable_expiry: None,
             sent_at: Some(whole(asked, 1_000_000)),
         }
     }

@@ -33,6 +33,7 @@ pub struct DeliveryView {
     pub event: String,
     #[serde(deserialize_with = "time")]
     pub received_at: Time,
+    #[serde(deserialize_with = "text_if_any")]
     pub decision: Option<String>,
 }
 
@@ -42,7 +43,22 @@ pub struct FetchView {
     #[serde(deserialize_with = "time")]
     pub fetched_at: Time,
     pub state: Option<String>,
+    #[serde(deserialize_with = "text")]
     pub outcome: String,
+}
+
+/// A code of the operators' API, as far as it is told: its sentence.
+#[derive(Deserialize)]
+struct Code {
+    text: String,
+}
+
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(Code::deserialize(from)?.text)
+}
+
+fn text_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Code>::deserialize(from)?.map(|code| code.text))
 }
 
 /// The list of orders, as far as it is needed.

@@ -11,6 +11,7 @@ use super::aside::refused;
 use super::rows::{StoredOrder, json, order_text};
 use super::unreadable::{self, Read};
 use super::{Store, StoreError};
+use crate::explain::explained;
 use number_order::{AlertKind, Limits, OrderKey, State, Time};
 
 /// An order with an alert that fires.
@@ -22,8 +23,9 @@ pub struct AlertRow {
     pub order: String,
     /// The confirmed state.
     pub state: Option<&'static str>,
-    /// Kind of the alert, in words.
-    pub alert: String,
+    /// Kind of the alert.
+    #[serde(serialize_with = "explained")]
+    pub alert: AlertKind,
     /// Sinch's `expireTime` of the order.
     pub expires_at: Option<Time>,
     /// Seconds left until `expires_at`; `null` if it has passed, or if there is none.
@@ -90,6 +92,15 @@ pub(super) const COUNT_LASTING: &str = concat!(
 const REPORTED: &str = "
     UPDATE orders SET alert_reported = v.value ->> 1 FROM json_each(?) AS v WHERE orders.id = v.value ->> 0";
 
+/// Returns an alert as it is stored: its code, and its threshold in milliseconds, so that another threshold is another
+/// alert and another wording is not.
+pub(super) fn stored(alert: &AlertKind) -> String {
+    match alert.threshold() {
+        Some(threshold) => format!("{} {}", alert.code(), threshold.as_micros() / 1000),
+        None => alert.code().to_owned(),
+    }
+}
+
 /// Records which alerts were reported, each with its order's row.
 pub(super) async fn reported(
     db: &mut SqliteConnection,
@@ -136,15 +147,22 @@ fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
     let mut after = now;
     for span in periods {
         let until = now.plus(span);
-        ranges.push((AlertKind::Expiring(span), Range::Expiring(after, until)));
+        ranges.push((AlertKind::expiring(span), Range::Expiring(after, until)));
         after = until;
     }
-    for (state, span) in [
-        (State::InReview, limits.review),
-        (State::Blocked, limits.blocked),
+    for (alert, state, span) in [
+        (
+            AlertKind::long_in_review(limits.review),
+            State::InReview,
+            limits.review,
+        ),
+        (
+            AlertKind::long_blocked(limits.blocked),
+            State::Blocked,
+            limits.blocked,
+        ),
     ] {
-        let range = Range::Lasting(state, ago(now, span));
-        ranges.push((AlertKind::Lasting(state, span), range));
+        ranges.push((alert, Range::Lasting(state, ago(now, span))));
     }
     ranges
 }
@@ -194,10 +212,10 @@ pub(super) async fn read(
 ) -> sqlx::Result<Read<AlertRow>> {
     let mut found = Vec::new();
     for (alert, range) in ranges(now, limits) {
-        // A reported order carries the text of its alert, so orders with that text are left out.
+        // A reported order carries its alert, so orders with that one are left out.
         let known = match which {
             AlertFilter::All => None,
-            AlertFilter::New => Some(alert.to_string()),
+            AlertFilter::New => Some(stored(&alert)),
         };
         let query = range.query(EXPIRING, LASTING).bind(known).bind(limit);
         found.extend(query.fetch_all(&mut *db).await?);
@@ -237,7 +255,7 @@ fn alert_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<AlertRow
         project: stored.key.project.to_string(),
         order: stored.key.order.to_string(),
         state: known.map(|c| c.state.as_str()),
-        alert: alert.to_string(),
+        alert,
         expires_at,
         left_secs: left.map(|at| at.since(now).as_secs()),
         since: known.map(|c| c.updated_at),

@@ -5,6 +5,9 @@ use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
+use super::codes::Code;
+use number_order::ParkReason;
+
 /// Rows of orders that could not even be parked. The next start tries again.
 pub(super) type Aside = HashSet<i64>;
 
@@ -19,8 +22,9 @@ pub(super) enum Way {
 
 /// The faulty column stays as it is, for the operator who repairs it.
 const SET_ASIDE: &str = "
-    UPDATE orders SET fetch_at = NULL, lease = NULL, leased_until_at = NULL, parked = coalesce(parked, ?)
-    WHERE id = ?";
+    UPDATE orders SET fetch_at = NULL, lease = NULL, leased_until_at = NULL, parked = coalesce(parked, ?1),
+        parked_fields = iif(parked IS NULL, ?2, parked_fields)
+    WHERE id = ?3";
 
 /// Parks an order's row, even if its other columns cannot be read.
 pub(super) async fn set_aside(
@@ -29,7 +33,12 @@ pub(super) async fn set_aside(
     reason: &str,
     aside: &mut Aside,
 ) -> sqlx::Result<()> {
-    let parked = sqlx::query(SET_ASIDE).bind(reason).bind(order_id);
+    let fault = reason.to_owned();
+    let reason = Code::new(&ParkReason::RowAtFault { fault });
+    let parked = sqlx::query(SET_ASIDE)
+        .bind(reason.code)
+        .bind(reason.fields)
+        .bind(order_id);
     if refused(parked.execute(db).await.map(drop))?.is_err() {
         aside.insert(order_id);
     }

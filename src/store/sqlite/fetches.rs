@@ -11,10 +11,14 @@ use sqlx::SqliteConnection;
 use super::aside::{Aside, Way, begin_part, end_part, set_aside};
 use super::batch::Statements;
 use super::claims::Claim;
+use super::codes::Code;
 use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable;
-use number_order::{Answer, Backoff, Failure, FetchAttempt, Id, OrderKey, Policy, Status, Time};
+use number_order::{
+    Answer, Backoff, Failure, FetchAttempt, FetchOutcome, Id, NoAnswer, OrderKey, ParkReason,
+    Policy, Status, Time,
+};
 
 /// Result of fetching a claimed order.
 #[derive(Clone, Debug)]
@@ -43,12 +47,12 @@ pub struct FetchResult {
 pub enum Recorded {
     /// The result is on disk.
     Done {
-        /// Meaning of the answer, or the reason why there was none.
-        outcome: String,
+        /// Outcome of the answer, or the reason why there was none.
+        outcome: FetchOutcome,
         /// `true` if this ought not to happen.
         anomaly: bool,
         /// Reason why the order is parked, if it is.
-        parked: Option<String>,
+        parked: Option<ParkReason>,
     },
     /// The lease had run out and the order has another holder: nothing was written.
     Fenced,
@@ -67,8 +71,13 @@ const LEASED: &str = concat!(
 );
 
 static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome) SELECT * FROM (VALUES ";
-    Statements::new(before, "(?, ?, ?, ?, ?)", ") WHERE column1 IS NOT NULL")
+    let before = "INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome, outcome_fields, \
+                  unreadable_expiry) SELECT * FROM (VALUES ";
+    Statements::new(
+        before,
+        "(?, ?, ?, ?, ?, ?, ?)",
+        ") WHERE column1 IS NOT NULL",
+    )
 });
 
 struct NewFetch {
@@ -76,7 +85,8 @@ struct NewFetch {
     fetched_at: i64,
     state: Option<String>,
     updated_at: Option<i64>,
-    outcome: String,
+    outcome: Code,
+    unreadable_expiry: Option<String>,
 }
 
 /// Applies the results and releases their orders.
@@ -175,7 +185,9 @@ async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx
                 .bind(answer.fetched_at)
                 .bind(answer.state.as_deref())
                 .bind(answer.updated_at)
-                .bind(answer.outcome.as_str());
+                .bind(answer.outcome.code.as_str())
+                .bind(answer.outcome.fields.as_deref())
+                .bind(answer.unreadable_expiry.as_deref());
         }
         query.execute(&mut *db).await?;
     }
@@ -202,18 +214,13 @@ fn apply_attempt(stored: &StoredOrder, fetch: &FetchResult) -> Applied {
     };
     let applied =
         number_order::apply_attempt(&stored.order, attempt, &fetch.policy, &fetch.backoff);
-    let (mut outcome, mut anomaly) = match &applied.outcome {
-        Ok(outcome) => (outcome.to_string(), outcome.is_anomaly()),
-        Err(failure) => (format!("no answer: {}", failure.reason), false),
-    };
     let snapshot = match &fetch.result {
         Ok(Answer::Found(snapshot)) => Some(snapshot),
         Ok(Answer::NotFound) | Err(_) => None,
     };
-    if let Some(remark) = snapshot.and_then(|snapshot| snapshot.remark.as_ref()) {
-        outcome = format!("{outcome}; {remark}");
-        anomaly = true;
-    }
+    let outcome = applied.outcome;
+    let unreadable_expiry = snapshot.and_then(|snapshot| snapshot.unreadable_expiry.clone());
+    let anomaly = outcome.is_anomaly() || unreadable_expiry.is_some();
     let answer = NewFetch {
         order_id: stored.id,
         fetched_at: fetch.fetched_at.0,
@@ -222,7 +229,8 @@ fn apply_attempt(stored: &StoredOrder, fetch: &FetchResult) -> Applied {
             Status::Unknown(word) => word.clone(),
         }),
         updated_at: snapshot.map(|s| s.updated_at.0),
-        outcome: outcome.clone(),
+        outcome: Code::new(&outcome),
+        unreadable_expiry,
     };
     let recorded = Recorded::Done {
         outcome,
@@ -244,7 +252,7 @@ pub struct Circuit {
     /// Number of attempts in a row that failed through the provider.
     pub failures: u32,
     /// Time until which the circuit is open, and the reason; `None` if the circuit is closed.
-    pub paused: Option<(Time, String)>,
+    pub paused: Option<(Time, NoAnswer)>,
 }
 
 /// Stores a project's circuit, so that a restart does not forget it.
@@ -253,12 +261,18 @@ pub(super) async fn save_circuit(
     project: &Id,
     circuit: &Circuit,
 ) -> sqlx::Result<()> {
+    let (until, reason) = match &circuit.paused {
+        Some((until, reason)) => (Some(until.0), Some(Code::new(reason))),
+        None => (None, None),
+    };
+    let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
     sqlx::query(
-        "UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ? WHERE name = ?",
+        "UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE name = ?",
     )
     .bind(circuit.failures)
-    .bind(circuit.paused.as_ref().map(|(until, _)| until.0))
-    .bind(circuit.paused.as_ref().map(|(_, reason)| reason.as_str()))
+    .bind(until)
+    .bind(code)
+    .bind(fields.flatten())
     .bind(project.as_str())
     .execute(db)
     .await?;
@@ -272,7 +286,8 @@ pub(super) async fn request_fetch(
     now: Time,
 ) -> sqlx::Result<bool> {
     // As `Order::request_fetch` has it, without reading the row.
-    let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL \
+    let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
+               parked_fields = NULL \
                WHERE project = (SELECT id FROM projects WHERE name = ?2) AND name = ?3";
     let updated = sqlx::query(sql)
         .bind(now.0)

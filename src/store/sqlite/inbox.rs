@@ -8,7 +8,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::Accepted;
 use super::batch::{BEGIN, Statements};
-use number_order::{Id, Status, Time};
+use super::codes::Code;
+use number_order::{Id, Kept, NotUnderstood, Status, Time};
 
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
@@ -37,10 +38,10 @@ pub enum DeliveryContent {
         /// Time at which Sinch said it.
         said_at: Option<Time>,
     },
-    /// Another subject: the delivery is recorded, with a word on what it is.
+    /// Another resource than a number order, by its `resourceType`: the delivery is recorded.
     Other(String),
     /// A delivery that is not understood: it is parked, with the reason.
-    NotUnderstood(String),
+    NotUnderstood(NotUnderstood),
 }
 
 /// Position of an insert in its transaction.
@@ -53,8 +54,8 @@ pub(super) enum Part {
 }
 
 const BEFORE: &str = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
-                      phase, decision, body) SELECT * FROM (VALUES ";
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                      phase, decision, decision_fields, body) SELECT * FROM (VALUES ";
+const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// A row to which another program has given this id is no duplicate: it fails the statement.
 const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, event) DO NOTHING";
 
@@ -188,13 +189,18 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                     let said_at = said_at.map(|at| at.0);
                     (Some(order.as_str()), Some(status), said_at, "waiting", None)
                 }
-                DeliveryContent::Other(words) => {
-                    (None, None, None, "recorded", Some(words.as_str()))
+                DeliveryContent::Other(resource_type) => {
+                    let resource_type = resource_type.clone();
+                    let kept = Code::new(&Kept::OtherResource { resource_type });
+                    (None, None, None, "recorded", Some(kept))
                 }
                 DeliveryContent::NotUnderstood(reason) => {
-                    (None, None, None, "parked", Some(reason.as_str()))
+                    (None, None, None, "parked", Some(Code::new(reason)))
                 }
             };
+            let (code, fields) = decision
+                .map(|decision| (decision.code, decision.fields))
+                .unzip();
             query = query
                 .bind(row.id)
                 .bind(row.project)
@@ -204,7 +210,8 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                 .bind(status)
                 .bind(said_at)
                 .bind(phase)
-                .bind(decision)
+                .bind(code)
+                .bind(fields.flatten())
                 .bind(row.delivery.body.as_ref());
         }
         inserted += match part {

@@ -10,6 +10,7 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod claims;
+mod codes;
 mod copy;
 mod fetches;
 mod files;
@@ -319,10 +320,10 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`]; they will be reported again.
-    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
-        let alarms = alerts
+    pub async fn reported(&self, rows: &[AlertRow]) -> Result<(), StoreError> {
+        let alarms = rows
             .iter()
-            .map(|row| (row.id, row.alert.clone()))
+            .map(|row| (row.id, alerts::stored(&row.alert)))
             .collect();
         self.write(Write::Reported, alarms).await
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::batch::BEGIN;
+use super::codes;
 use super::leave;
-use super::unreadable::lossy;
 use super::words::open_states;
 use super::{Circuit, Settings};
 use number_order::{Id, Time};
@@ -93,17 +93,18 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
             .execute(&mut *db)
             .await?;
         let row = sqlx::query(
-            "SELECT id, failures, paused_until_at, pause_reason FROM projects WHERE name = ?",
+            "SELECT id, failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE name = ?",
         )
         .bind(project.as_str())
         .fetch_one(&mut *db)
         .await?;
         let id: i64 = row.try_get("id")?;
         let until: Option<i64> = row.try_get("paused_until_at")?;
-        let reason = until.map(|_| lossy(&row, "pause_reason")).transpose()?;
         let failures: i64 = row.try_get("failures")?;
+        // Any other value was not written by this program: the failures are counted again if they last.
+        let reason = codes::read(&row, "pause_reason", "pause_fields").ok();
+        let reason = reason.flatten();
         let circuit = Circuit {
-            // Any other value was not written by this program: the failures are counted again if they last.
             failures: u32::try_from(failures).unwrap_or(0),
             paused: until.map(Time).zip(reason),
         };

@@ -12,12 +12,13 @@ use sqlx::SqliteConnection;
 
 use super::aside::{Way, begin_part, end_part, refused};
 use super::batch::Statements;
+use super::codes::Code;
 use super::pending::{Name, Pending, Waiting};
 use super::rows::{self, StoredOrder, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable::{self, Read, UnreadableRow, lossy};
 use crate::redact::Throttle;
-use number_order::{Decision, Doubt, Event, Id, OrderKey, Policy, Time};
+use number_order::{Decision, DeliveryDecision, Event, Id, Kept, OrderKey, Policy, Time};
 
 /// Deliveries to process, and the policy.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ pub struct Processed {
     pub event: String,
     /// Key of its order.
     pub key: OrderKey,
-    /// Decision, in words.
-    pub decision: String,
+    /// Decision on the delivery.
+    pub decision: DeliveryDecision,
     /// `true` if an operator must look at the delivery.
     pub parked: bool,
     /// `true` if it is parked because its order's row cannot be read or written.
@@ -90,10 +91,10 @@ static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
 
 /// The time stands before the rows, for the reason given at [`Statements::new`].
 static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, order_id) AS (VALUES ";
-    let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, order_id = v.order_id, \
-                 processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
-    Statements::new(before, "(?, ?, ?, ?)", after)
+    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
+    let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \
+                 decision_fields = v.decision_fields, order_id = v.order_id, processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
+    Statements::new(before, "(?, ?, ?, ?, ?)", after)
 });
 
 /// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
@@ -119,7 +120,14 @@ pub(super) async fn process(
         return Ok(report);
     }
     for row in &pending.unreadable {
-        park(db, row.row, &row.to_string(), request.now).await?;
+        let fault = row.to_string();
+        park(
+            db,
+            row.row,
+            &Kept::DeliveryUnreadable { fault },
+            request.now,
+        )
+        .await?;
     }
     report.unreadable.clone_from(&pending.unreadable);
     let waiting: Vec<(&Name, &Vec<Waiting>)> = pending.waiting.iter().collect();
@@ -136,8 +144,8 @@ pub(super) async fn process(
                 report.processed.extend(part.processed);
                 report.unreadable.extend(part.unreadable);
             }
-            Err(reason) => {
-                let reason = format!("its order cannot be written: {reason}");
+            Err(fault) => {
+                let reason = Kept::OrderUnwritable { fault };
                 let parked = park_all(db, request.now, one, &reason).await?;
                 report.processed.extend(parked);
             }
@@ -162,8 +170,8 @@ async fn process_together(
                 .unreadable
                 .iter()
                 .find(|row| row.order.as_ref() == Some(&one.0.1));
-            let why = row.map_or_else(|| "its row is not found".to_owned(), ToString::to_string);
-            let reason = format!("its order cannot be read: {why}");
+            let fault = row.map_or_else(|| "its row is not found".to_owned(), ToString::to_string);
+            let reason = Kept::OrderUnreadable { fault };
             let parked = park_all(db, request.now, &[*one], &reason).await?;
             report.processed.extend(parked);
         }
@@ -184,7 +192,7 @@ async fn process_together(
             stored.order.fetch_at = None;
         }
         for (delivery, decision) in deliveries.iter().zip(&process.decisions) {
-            let (parked, decision) = decision_text(&delivery.event, decision, api_off);
+            let (parked, decision) = delivery_decision(decision, api_off);
             let delivery = Processed {
                 delivery: delivery.id,
                 event: delivery.event_name.clone(),
@@ -214,7 +222,8 @@ async fn process_together(
 }
 
 const PARK: &str = "
-    UPDATE deliveries SET phase = 'parked', decision = ?2, order_id = o.id, processed_at = iif(o.id IS NULL, NULL, ?3)
+    UPDATE deliveries SET phase = 'parked', decision = ?2, decision_fields = ?4, order_id = o.id,
+        processed_at = iif(o.id IS NULL, NULL, ?3)
     FROM (SELECT d.id AS delivery, o.id FROM deliveries AS d
         LEFT JOIN orders AS o ON o.project = d.project AND o.name = d.order_name WHERE d.id = ?1) AS o
     WHERE deliveries.id = o.delivery AND phase NOT IN ('processed', 'recorded', 'parked')";
@@ -230,10 +239,15 @@ static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EV
 async fn park(
     db: &mut SqliteConnection,
     delivery: i64,
-    reason: &str,
+    reason: &Kept,
     now: Time,
 ) -> sqlx::Result<()> {
-    let parked = sqlx::query(PARK).bind(delivery).bind(reason).bind(now.0);
+    let reason = Code::new(reason);
+    let parked = sqlx::query(PARK)
+        .bind(delivery)
+        .bind(reason.code)
+        .bind(now.0)
+        .bind(reason.fields);
     if let Err(error) = refused(parked.execute(db).await)?
         && let Some(left_out) = TOLD.pass(error.clone(), Instant::now())
     {
@@ -252,7 +266,7 @@ async fn park_all(
     db: &mut SqliteConnection,
     now: Time,
     waiting: &[(&Name, &Vec<Waiting>)],
-    reason: &str,
+    reason: &Kept,
 ) -> sqlx::Result<Vec<Processed>> {
     let mut processed = Vec::new();
     for ((project, order), deliveries) in waiting {
@@ -264,7 +278,7 @@ async fn park_all(
                 delivery: delivery.id,
                 event: delivery.event_name.clone(),
                 key: OrderKey { project, order },
-                decision: reason.to_owned(),
+                decision: DeliveryDecision::Kept(reason.clone()),
                 parked: true,
                 row_at_fault: true,
                 age: now.since(delivery.event.received_at),
@@ -290,6 +304,7 @@ async fn record(
     for (sql, processed) in SETTLE.over(processed) {
         let mut query = sqlx::query(sql).bind(now.0);
         for (order_id, delivery) in processed {
+            let decision = Code::new(&delivery.decision);
             query = query
                 .bind(delivery.delivery)
                 .bind(if delivery.parked {
@@ -297,7 +312,8 @@ async fn record(
                 } else {
                     "processed"
                 })
-                .bind(delivery.decision.as_str())
+                .bind(decision.code)
+                .bind(decision.fields)
                 .bind(order_id);
         }
         query.execute(&mut *db).await?;
@@ -365,19 +381,12 @@ async fn read(
     Ok(known)
 }
 
-fn decision_text(event: &Event, decision: &Decision, api_off: bool) -> (bool, String) {
-    let (parked, words) = match decision {
-        Decision::Fetch(doubt) if api_off => {
-            let words = format!("{doubt}; it cannot be fetched: this project says api = \"off\"");
-            (true, words)
-        }
-        Decision::Agrees(_) | Decision::Repeats(_) | Decision::Fits { .. } | Decision::Fetch(_) => {
-            (false, decision.to_string())
-        }
-    };
-    match (event.said_at, decision) {
-        // The doubt says so itself.
-        (None, Decision::Fetch(Doubt::NoTime(_))) | (Some(_), _) => (parked, words),
-        (None, _) => (parked, format!("{words}; it has no readable time stamp")),
+/// Returns the decision on a delivery, and `true` if the delivery is parked.
+fn delivery_decision(decision: &Decision, api_off: bool) -> (bool, DeliveryDecision) {
+    let decision = decision.clone();
+    if api_off && decision.needs_fetch() {
+        (true, DeliveryDecision::Kept(Kept::ApiOff { decision }))
+    } else {
+        (false, DeliveryDecision::Event(decision))
     }
 }

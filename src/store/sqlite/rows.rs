@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::batch::Statements;
+use super::codes::{self, Code};
 use super::unreadable::JsonRow;
 
 use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
@@ -31,7 +32,7 @@ pub(super) use order_text;
 macro_rules! order_columns {
     () => {
         "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
-         o.attempts, o.fetch_requested_at, o.parked, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
+         o.attempts, o.fetch_requested_at, o.parked, o.parked_fields, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
          o.confirmed_at, o.reopened, o.provisional_state, o.provisional_at, o.hints, o.doubts, o.tie_state, \
          o.tie_since_at, o.missing_since_at"
     };
@@ -73,6 +74,7 @@ struct OrderText {
     attempts: u32,
     fetch_requested_at: Option<i64>,
     parked: Option<String>,
+    parked_fields: Option<String>,
     #[serde(deserialize_with = "state")]
     confirmed_state: Option<State>,
     updated_at: Option<i64>,
@@ -138,6 +140,11 @@ impl TryFrom<OrderText> for StoredOrder {
             }),
             None => None,
         };
+        let parked = row.parked.as_deref();
+        let parked = parked.map(|code| codes::value(code, row.parked_fields.as_deref()));
+        let parked = parked
+            .transpose()
+            .map_err(|_| "parked with a reason that this program never writes")?;
         let order = Order {
             confirmed,
             provisional,
@@ -149,7 +156,7 @@ impl TryFrom<OrderText> for StoredOrder {
             fetch_at: row.fetch_at.map(Time),
             attempts: row.attempts,
             fetch_requested_at: row.fetch_requested_at.map(Time),
-            parked: row.parked,
+            parked,
             first_seen_at: Time(row.first_seen_at),
         };
         Ok(StoredOrder {
@@ -215,11 +222,12 @@ impl TryFrom<HintText> for Hint {
 }
 
 /// Columns that processing may change, and the one that identifies the order.
-const PROCESSED: [&str; 10] = [
+const PROCESSED: [&str; 11] = [
     "id",
     "fetch_at",
     "attempts",
     "parked",
+    "parked_fields",
     "provisional_state",
     "provisional_at",
     "hints",
@@ -296,11 +304,14 @@ pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> 
 fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let order = &stored.order;
     let provisional = order.provisional.as_ref();
+    let parked = order.parked.as_ref().map(Code::new);
+    let (parked, parked_fields) = parked.map(|parked| (parked.code, parked.fields)).unzip();
     query
         .bind(stored.id)
         .bind(order.fetch_at.map(|at| at.0))
         .bind(order.attempts)
-        .bind(order.parked.as_deref())
+        .bind(parked)
+        .bind(parked_fields.flatten())
         .bind(provisional.map(|p| p.state.as_str()))
         .bind(provisional.map(|p| p.said_at.0))
         .bind(claims_text(&order.hints))

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
+use super::codes::Code;
 use number_order::{Order, Time, Transition};
 
 /// A change of state, as it is recorded.
@@ -15,7 +16,7 @@ pub(super) struct NewTransition {
     to_state: &'static str,
     confirmed: i64,
     said_at: i64,
-    cause: String,
+    cause: Code,
     announced: Option<i64>,
     latency_us: Option<i64>,
 }
@@ -29,7 +30,7 @@ impl NewTransition {
             to_state: transition.to.as_str(),
             confirmed: transition.confirmed.into(),
             said_at: transition.said_at.0,
-            cause: transition.cause.clone(),
+            cause: Code::new(&transition.cause),
             announced: None,
             latency_us: None,
         }
@@ -56,9 +57,9 @@ impl NewTransition {
 }
 
 static INSERT: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, \
-                  latency_us) SELECT * FROM (VALUES ";
-    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, cause_fields, \
+                  announced, latency_us) SELECT * FROM (VALUES ";
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     Statements::new(before, row, ") WHERE column1 IS NOT NULL")
 });
 
@@ -74,7 +75,8 @@ pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -
                 .bind(change.to_state)
                 .bind(change.confirmed)
                 .bind(change.said_at)
-                .bind(change.cause.as_str())
+                .bind(change.cause.code.as_str())
+                .bind(change.cause.fields.as_deref())
                 .bind(change.announced)
                 .bind(change.latency_us);
         }

@@ -354,6 +354,7 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
     };
     assert_eq!(recorder.run(came).await, Ok(()));
     assert_eq!(house.count("lease IS NULL AND fetched_at > 0").await, 2);
-    let aside = "parked LIKE 'row 2 of orders cannot be written: %' AND fetch_at IS NULL";
+    let aside = "parked = 'row-at-fault' AND parked_fields ->> 'fault' LIKE 'row 2 of orders cannot be written: %' \
+                 AND fetch_at IS NULL";
     assert_eq!(house.count(aside).await, 1);
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
+use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
-use sinch_numbers::api::{Endpoint, FetchError, Trouble};
+use sinch_numbers::api::FetchError;
 
 const GOOD: usize = 400;
 
@@ -20,75 +21,84 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Way in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
 type Failing = fn() -> Option<(FetchError, Duration)>;
 
+const ENDPOINT: Endpoint = Endpoint::Orders;
+
 fn status(status: u16) -> Option<(FetchError, Duration)> {
-    provider(Trouble::Status(status), Duration::from_millis(200))
+    let endpoint = ENDPOINT;
+    fails(
+        NoAnswer::NotNow { endpoint, status },
+        Duration::from_millis(200),
+    )
 }
 
-fn provider(trouble: Trouble, takes: Duration) -> Option<(FetchError, Duration)> {
-    let error = FetchError::Provider {
-        at: Endpoint::Orders,
-        trouble,
-        retry_after: None,
-    };
-    Some((error, takes))
+fn fails(reason: NoAnswer, takes: Duration) -> Option<(FetchError, Duration)> {
+    Some((FetchError::from(reason), takes))
 }
 
 /// Returns a failure with a `Retry-After` of `secs` seconds.
 fn later(status: u16, secs: u64) -> Option<(FetchError, Duration)> {
-    let error = FetchError::Provider {
-        at: Endpoint::Orders,
-        trouble: Trouble::Status(status),
+    let endpoint = ENDPOINT;
+    let error = FetchError {
+        reason: NoAnswer::NotNow { endpoint, status },
         retry_after: Some(Duration::from_secs(secs)),
     };
     Some((error, Duration::from_millis(200)))
 }
 
-fn order(status: u16, why: &'static str) -> Option<(FetchError, Duration)> {
-    Some((
-        FetchError::Order { status, why },
-        Duration::from_millis(200),
-    ))
+fn unusable(status: u16, flaw: Flaw) -> Option<(FetchError, Duration)> {
+    let reason = NoAnswer::UnusableAnswer {
+        endpoint: ENDPOINT,
+        status,
+        flaw,
+    };
+    fails(reason, Duration::from_millis(200))
 }
 
 fn refused(status: u16) -> Option<(FetchError, Duration)> {
-    let error = FetchError::Refused {
-        by: Endpoint::Orders,
+    let reason = NoAnswer::KeyRefused {
+        endpoint: ENDPOINT,
         status,
         project: project(),
     };
-    Some((error, Duration::from_millis(200)))
+    fails(reason, Duration::from_millis(200))
 }
 
 /// Returns a time-out after the default of `sinch.request_timeout_secs`.
 fn timed_out() -> Option<(FetchError, Duration)> {
-    provider(Trouble::TimedOut, Duration::from_secs(10))
+    fails(
+        NoAnswer::TimedOut { endpoint: ENDPOINT },
+        Duration::from_secs(10),
+    )
 }
 
 const KINDS: [(&str, Failing); 15] = [
     ("401", || refused(401)),
     ("403", || refused(403)),
     ("404", || None),
-    ("404 of a proxy", || {
-        order(404, "it is not the API's own 404")
-    }),
+    ("404 of a proxy", || unusable(404, Flaw::ForeignNotFound)),
     ("408", || status(408)),
     ("429", || status(429)),
     ("429 with Retry-After", || later(429, 30)),
-    ("500", || order(500, "Sinch failed over this order")),
+    ("500", || unusable(500, Flaw::ServerFailed)),
     ("502", || status(502)),
     ("503", || status(503)),
     ("503 with Retry-After 3600", || later(503, 3600)),
     ("504 after a while", || {
-        provider(Trouble::Status(504), Duration::from_secs(5))
+        let reason = NoAnswer::NotNow {
+            endpoint: ENDPOINT,
+            status: 504,
+        };
+        fails(reason, Duration::from_secs(5))
     }),
     ("time-out", timed_out),
     ("reset", || {
-        provider(
-            Trouble::Broken("reset".to_owned()),
-            Duration::from_millis(5),
-        )
+        let reason = NoAnswer::BrokenOff {
+            endpoint: ENDPOINT,
+            cause: "reset".to_owned(),
+        };
+        fails(reason, Duration::from_millis(5))
     }),
-    ("garbage", || order(200, "it is not a JSON object")),
+    ("garbage", || unusable(200, Flaw::NotAnObject)),
 ];
 
 /// Orders that fail, each in its own way.

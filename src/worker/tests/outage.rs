@@ -5,8 +5,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
+use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
-use sinch_numbers::api::{Endpoint, FetchError, Trouble};
+use sinch_numbers::api::FetchError;
 
 const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
@@ -14,42 +15,48 @@ const fn hours(hours: u64) -> Duration {
 
 /// Returns one of the ways in which the API fails, at random.
 fn failure(rng: &mut Rng) -> (FetchError, Duration) {
-    let provider = |trouble, retry_after| FetchError::Provider {
-        at: Endpoint::Orders,
-        trouble,
-        retry_after,
-    };
-    match rng.u32(0..6) {
-        0 => (provider(Trouble::TimedOut, None), Duration::from_secs(10)),
-        1 => (
-            provider(Trouble::Broken("reset".to_owned()), None),
-            Duration::from_millis(rng.u64(1..900)),
-        ),
+    let endpoint = Endpoint::Orders;
+    let (reason, retry_after, takes_ms) = match rng.u32(0..6) {
+        0 => (NoAnswer::TimedOut { endpoint }, None, 10_000),
+        1 => {
+            let cause = "reset".to_owned();
+            (
+                NoAnswer::BrokenOff { endpoint, cause },
+                None,
+                rng.u64(1..900),
+            )
+        }
         2 => {
             let wait = Duration::from_secs(rng.u64(1..90));
-            let status = Trouble::Status(503);
-            (provider(status, Some(wait)), Duration::from_millis(200))
+            let status = 503;
+            (NoAnswer::NotNow { endpoint, status }, Some(wait), 200)
         }
-        3 => (
-            FetchError::Refused {
-                by: Endpoint::Orders,
+        3 => {
+            let refused = NoAnswer::KeyRefused {
+                endpoint,
                 status: 401,
                 project: super::played::project(),
-            },
-            Duration::from_millis(200),
-        ),
-        4 => (
-            FetchError::Order {
+            };
+            (refused, None, 200)
+        }
+        4 => {
+            let unusable = NoAnswer::UnusableAnswer {
+                endpoint,
                 status: 200,
-                why: "it is not a JSON object",
-            },
-            Duration::from_millis(200),
-        ),
-        _ => (
-            provider(Trouble::Status(502), None),
-            Duration::from_millis(200),
-        ),
-    }
+                flaw: Flaw::NotAnObject,
+            };
+            (unusable, None, 200)
+        }
+        _ => {
+            let status = 502;
+            (NoAnswer::NotNow { endpoint, status }, None, 200)
+        }
+    };
+    let error = FetchError {
+        reason,
+        retry_after,
+    };
+    (error, Duration::from_millis(takes_ms))
 }
 
 struct Trial {

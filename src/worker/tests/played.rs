@@ -67,7 +67,7 @@ impl Sinch {
                 state: Status::Known(state),
                 updated_at,
                 expires_at: None,
-                remark: None,
+                unreadable_expiry: None,
                 sent_at: None,
             }),
             None => Answer::NotFound,

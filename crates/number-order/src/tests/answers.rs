@@ -20,8 +20,8 @@ fn answers_against_a_confirmed_state() {
                         known,
                         shown: state,
                     },
-                    ("same", true) => Outcome::Unchanged(state),
-                    ("newer", true) => Outcome::Refreshed(state),
+                    ("same", true) => Outcome::Unchanged { state },
+                    ("newer", true) => Outcome::Refreshed { state },
                     ("same", false) if known != State::Created => Outcome::Tied {
                         known,
                         shown: state,
@@ -179,7 +179,7 @@ fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
         Status::Known(State::InReview),
         Some(NOW),
     );
-    assert_eq!(kind(&decision), "final");
+    assert_eq!(decision.code(), "after-final");
     assert_eq!(applied.order.state(), Some(State::Rejected));
     let change = reconcile(
         &applied.order,
@@ -227,7 +227,7 @@ fn an_unknown_state_is_not_applied() {
         state: Status::Unknown("NUMBER_ORDER_STATE_UNSPECIFIED".to_owned()),
         updated_at: at(NOW),
         expires_at: None,
-        remark: None,
+        unreadable_expiry: None,
         sent_at: None,
     });
     let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &policy());

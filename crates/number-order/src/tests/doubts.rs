@@ -137,13 +137,13 @@ fn what_is_claimed_again_is_no_doubt_any_more() {
 fn an_event_that_comes_back_to_the_confirmed_state_is_a_claim() {
     let completed = claimed(State::InReview, State::Completed, Some(NOW));
     for (said_at, expected, claims) in [
-        (Some(NOW + 1), "illegal", 2),
+        (Some(NOW + 1), "out-of-order", 2),
         (Some(NOW), "agrees", 1),
         (Some(NOW - 1), "agrees", 1),
         (None, "agrees", 1),
     ] {
         let (decision, applied) = decide_one(&completed, Status::Known(State::InReview), said_at);
-        assert_eq!(kind(&decision), expected, "{said_at:?}");
+        assert_eq!(decision.code(), expected, "{said_at:?}");
         assert_eq!(applied.order.hints.len(), claims, "{said_at:?}");
     }
 }

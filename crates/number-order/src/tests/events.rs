@@ -7,27 +7,62 @@ use super::*;
 const NEWER: [(State, [&str; 6]); 6] = [
     (
         State::Created,
-        ["agrees", "fits", "illegal", "illegal", "illegal", "fits"],
+        [
+            "agrees",
+            "fits",
+            "out-of-order",
+            "out-of-order",
+            "out-of-order",
+            "fits",
+        ],
     ),
     (
         State::InReview,
-        ["illegal", "agrees", "fits", "fits", "fits", "fits"],
+        ["out-of-order", "agrees", "fits", "fits", "fits", "fits"],
     ),
     (
         State::Blocked,
-        ["illegal", "fits", "agrees", "illegal", "fits", "fits"],
+        [
+            "out-of-order",
+            "fits",
+            "agrees",
+            "out-of-order",
+            "fits",
+            "fits",
+        ],
     ),
     (
         State::Completed,
-        ["final", "final", "final", "agrees", "final", "final"],
+        [
+            "after-final",
+            "after-final",
+            "after-final",
+            "agrees",
+            "after-final",
+            "after-final",
+        ],
     ),
     (
         State::Rejected,
-        ["final", "final", "final", "final", "agrees", "final"],
+        [
+            "after-final",
+            "after-final",
+            "after-final",
+            "after-final",
+            "agrees",
+            "after-final",
+        ],
     ),
     (
         State::Expired,
-        ["final", "final", "final", "final", "final", "agrees"],
+        [
+            "after-final",
+            "after-final",
+            "after-final",
+            "after-final",
+            "after-final",
+            "agrees",
+        ],
     ),
 ];
 
@@ -35,18 +70,18 @@ const NEWER: [(State, [&str; 6]); 6] = [
 fn events_against_a_confirmed_state() {
     for (known, row) in NEWER {
         for (said, newer) in State::ALL.into_iter().zip(row) {
-            let settled = newer == "agrees" || newer == "final";
+            let settled = newer == "agrees" || newer == "after-final";
             let table = [
                 (Some(KNOWN + 1), newer),
                 (Some(KNOWN), if settled { newer } else { "stale" }),
                 (Some(KNOWN - 1), if settled { newer } else { "stale" }),
-                (None, if settled { newer } else { "no time" }),
+                (None, if settled { newer } else { "no-time-stamp" }),
             ];
             for (said_at, expected) in table {
                 let (decision, applied) =
                     decide_one(&confirmed(known), Status::Known(said), said_at);
                 assert_eq!(
-                    kind(&decision),
+                    decision.code(),
                     expected,
                     "{known}, then {said} at {said_at:?}"
                 );
@@ -70,22 +105,22 @@ fn events_against_a_provisional_state() {
     for (known, row) in NEWER {
         for (said, newer) in State::ALL.into_iter().zip(row) {
             let newer = match newer {
-                "agrees" => "duplicates",
+                "agrees" => "already-claimed",
                 // Only a state that Sinch has shown is final.
-                "final" => "illegal",
+                "after-final" => "out-of-order",
                 other => other,
             };
-            let same = newer == "duplicates";
+            let same = newer == "already-claimed";
             let table = [
                 (Some(KNOWN + 1), newer),
                 (Some(KNOWN), if same { newer } else { "stale" }),
-                (None, if same { newer } else { "no time" }),
+                (None, if same { newer } else { "no-time-stamp" }),
             ];
             for (said_at, expected) in table {
                 let (decision, applied) =
                     decide_one(&provisional(known), Status::Known(said), said_at);
                 assert_eq!(
-                    kind(&decision),
+                    decision.code(),
                     expected,
                     "{known}, then {said} at {said_at:?}"
                 );
@@ -104,7 +139,7 @@ fn events_against_a_provisional_state() {
 fn the_first_news_stand_provisionally_and_are_asked_about() {
     for said in State::ALL {
         let (decision, applied) = decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
-        assert_eq!(kind(&decision), "first");
+        assert_eq!(decision.code(), "first-event");
         assert_eq!(
             (applied.order.state(), applied.order.fetch_at),
             (Some(said), Some(at(NOW)))
@@ -157,7 +192,7 @@ fn an_unknown_status_moves_nothing() {
     for order in orders.chain([Order::new(at(0))]) {
         let status = Status::Unknown("ON_HOLD".to_owned());
         let (decision, applied) = decide_one(&order, status, Some(NOW));
-        assert_eq!(kind(&decision), "unknown");
+        assert_eq!(decision.code(), "unknown-status");
         assert_eq!(applied.order.state(), order.state());
         assert!(applied.order.fetch_at.is_some());
     }
@@ -171,7 +206,11 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
     ];
     let applied = apply_events(&confirmed(State::Created), &events, at(NOW), &policy());
     assert_eq!(
-        applied.decisions.iter().map(kind).collect::<Vec<_>>(),
+        applied
+            .decisions
+            .iter()
+            .map(Decision::code)
+            .collect::<Vec<_>>(),
         ["fits", "fits"]
     );
     assert_eq!(applied.order.state(), Some(State::Completed));
@@ -210,7 +249,7 @@ fn news_do_not_cut_a_back_off_short_but_do_unpark() {
 
     let mut parked = confirmed(State::InReview);
     parked.attempts = 30;
-    parked.parked = Some("gave up".to_owned());
+    parked.parked = Some(gave_up());
     let (_, applied) = decide_one(&parked, blocked(), Some(KNOWN + 1));
     assert_eq!((applied.order.parked, applied.order.attempts), (None, 0));
     assert_eq!(applied.order.fetch_at, Some(at(NOW + 16)));

@@ -10,7 +10,10 @@ const BACKOFF: Backoff = Backoff {
 
 fn no_answer() -> Result<Answer, Failure> {
     Err(Failure {
-        reason: "503".to_owned(),
+        reason: NoAnswer::NotNow {
+            endpoint: Endpoint::Orders,
+            status: 503,
+        },
         wait_min: Duration::ZERO,
     })
 }
@@ -60,9 +63,9 @@ fn an_event_that_agrees_brings_a_parked_order_back() {
     for state in State::ALL {
         let mut parked = confirmed(state);
         parked.attempts = 30;
-        parked.parked = Some("gave up".to_owned());
+        parked.parked = Some(gave_up());
         let (decision, applied) = decide_one(&parked, Status::Known(state), Some(KNOWN));
-        assert_eq!(kind(&decision), "agrees");
+        assert_eq!(decision.code(), "agrees");
         let order = applied.order;
         assert_eq!((order.parked, order.attempts), (None, 0), "{state}");
         assert_eq!(order.fetch_at, Some(at(NOW)), "{state}");
@@ -137,7 +140,7 @@ fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
             state: Status::Known(State::Completed),
             updated_at: at(NOW + 3600),
             expires_at: None,
-            remark: None,
+            unreadable_expiry: None,
             sent_at: sent_at.map(at),
         })
     };
@@ -170,7 +173,7 @@ fn a_clock_that_is_behind_decides_nothing() {
         state: Status::Known(State::InReview),
         updated_at: at(secs),
         expires_at: None,
-        remark: None,
+        unreadable_expiry: None,
         sent_at: Some(at(there)),
     };
     let order = reconcile(
@@ -207,7 +210,7 @@ fn an_expiry_before_the_last_change_is_none() {
             state: Status::Known(State::Created),
             updated_at: at(KNOWN),
             expires_at: Some(at(expires)),
-            remark: None,
+            unreadable_expiry: None,
             sent_at: None,
         });
         let known = reconcile(&Order::new(at(0)), &answer, at(NOW), &policy())

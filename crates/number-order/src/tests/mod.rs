@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 mod answers;
+mod codes;
 mod doubts;
 mod events;
 mod justice;
@@ -92,23 +93,9 @@ fn shown(state: State, updated: i64) -> Answer {
         state: Status::Known(state),
         updated_at: at(updated),
         expires_at: None,
-        remark: None,
+        unreadable_expiry: None,
         sent_at: None,
     })
-}
-
-fn kind(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Agrees(_) => "agrees",
-        Decision::Repeats(_) => "duplicates",
-        Decision::Fits { .. } => "fits",
-        Decision::Fetch(Doubt::FirstNews(_)) => "first",
-        Decision::Fetch(Doubt::UnknownStatus(_)) => "unknown",
-        Decision::Fetch(Doubt::NoTime(_)) => "no time",
-        Decision::Fetch(Doubt::Stale { .. }) => "stale",
-        Decision::Fetch(Doubt::Illegal { .. }) => "illegal",
-        Decision::Fetch(Doubt::Final { .. }) => "final",
-    }
 }
 
 fn blocked() -> Status {
@@ -122,4 +109,12 @@ fn apply_at(order: &Order, event: Event, now: i64) -> EventsApplied {
 fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, EventsApplied) {
     let applied = apply_events(order, &[event(status, said)], at(NOW), &policy());
     (applied.decisions[0].clone(), applied)
+}
+
+/// Reason for a park that a test starts with.
+fn gave_up() -> ParkReason {
+    ParkReason::AttemptsUsedUp {
+        attempts: 30,
+        last: FetchOutcome::Answer(Outcome::NotFound),
+    }
 }

@@ -14,7 +14,7 @@ fn a_quiet_order_is_looked_at_again_in_time() {
             state: Status::Known(state),
             updated_at: at(KNOWN),
             expires_at: expires_at.map(at),
-            remark: None,
+            unreadable_expiry: None,
             sent_at: None,
         });
         let fetched_at = at(KNOWN + secs);

@@ -64,7 +64,7 @@ proptest! {
                         state,
                         updated_at: Time(updated_at),
                         expires_at: expires_at.map(Time),
-                        remark: None,
+                        unreadable_expiry: None,
                         sent_at: None,
                     };
                     let change = reconcile(&order, &Answer::Found(snapshot), Time(now), &policy);

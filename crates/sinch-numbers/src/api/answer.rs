@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::fields::{self, Field};
 use super::super::time;
-use number_order::{Id, Snapshot, Status, Time};
+use number_order::{Flaw, Id, Snapshot, Status, Time};
 
 /// Names of the properties that are used.
 const NAMES: [&str; 6] = [
@@ -19,56 +19,50 @@ const NAMES: [&str; 6] = [
     "expireTime",
 ];
 
-/// Reason given for a body that cannot be read at all.
-pub(crate) const NOT_AN_OBJECT: &str = "it is not a JSON object";
-
 /// Maximum length of a state's word. A longer word is no state, and would only fill the database.
 const STATE_MAX_BYTES: usize = 256;
 
 /// Maximum time by which an order's last update may lie before its creation, whatever the resolution of the two.
 const RESOLUTION: Duration = Duration::from_secs(60);
 
-/// Returns the snapshot of `order` that the body of a 200 shows, or the reason why it is not believed.
-pub(crate) fn found(body: &[u8], project: &Id, order: &Id) -> Result<Snapshot, &'static str> {
-    let fields = fields::read(body, &NAMES).map_err(|_| NOT_AN_OBJECT)?;
+/// Returns the snapshot of `order` that the body of a 200 shows, or the flaw because of which it is not believed.
+pub(crate) fn found(body: &[u8], project: &Id, order: &Id) -> Result<Snapshot, Flaw> {
+    let fields = fields::read(body, &NAMES).map_err(|_| Flaw::NotAnObject)?;
     let [id, owner, state, created_at, updated_at, expires_at] = &fields;
-    let id = id.text().ok_or("it has no idNumberOrder")?;
+    let id = id.text().ok_or(Flaw::NoOrderId)?;
     if id != order.as_str() {
-        return Err("its idNumberOrder is not the order that was requested");
+        return Err(Flaw::OtherOrder);
     }
-    let owner = owner.text().ok_or("it has no projectId")?;
+    let owner = owner.text().ok_or(Flaw::NoProject)?;
     if !project.is_named(owner) {
-        return Err("its projectId is not the project that was requested");
+        return Err(Flaw::OtherProject);
     }
-    let state = state.text().ok_or("it has no state")?;
+    let state = state.text().ok_or(Flaw::NoState)?;
     if state.len() > STATE_MAX_BYTES {
-        return Err("its state is too long to be one");
+        return Err(Flaw::StateTooLong);
     }
-    let updated_at = updated_at.text().ok_or("it has no updateTime")?;
-    let updated_at = time::read(updated_at).ok_or("its updateTime is not a time")?;
+    let updated_at = updated_at.text().ok_or(Flaw::NoUpdateTime)?;
+    let updated_at = time::read(updated_at).ok_or(Flaw::UpdateTimeUnreadable)?;
     let created_at = created_at.text().and_then(time::read);
     if created_at.is_some_and(|created_at| created_at.since(updated_at) > RESOLUTION) {
-        return Err("its updateTime lies before its createTime");
+        return Err(Flaw::UpdatedBeforeCreated);
     }
-    let (expires_at, remark) = expiry(expires_at);
+    let (expires_at, unreadable_expiry) = expiry(expires_at);
     Ok(Snapshot {
         state: Status::from_word(state),
         updated_at,
         expires_at,
-        remark,
+        unreadable_expiry,
         sent_at: None,
     })
 }
 
 /// Reads the expiry. It only helps to schedule the next fetch and to fire alerts, so an unreadable one does not spoil
-/// the answer, but it is worth a remark.
+/// the answer, but its beginning is kept.
 fn expiry(field: &Field) -> (Option<Time>, Option<String>) {
     match field.text().and_then(time::read) {
         Some(at) => (Some(at), None),
-        None => {
-            let remark = |excerpt| format!("its expireTime cannot be read: {excerpt}");
-            (None, field.excerpt().map(remark))
-        }
+        None => (None, field.excerpt()),
     }
 }
 
@@ -104,11 +98,11 @@ mod tests {
         })
     }
 
-    fn read(body: &Value) -> Result<Snapshot, &'static str> {
+    fn read(body: &Value) -> Result<Snapshot, Flaw> {
         found(body.to_string().as_bytes(), &id("p1"), &id("o1"))
     }
 
-    fn with(name: &str, value: Value) -> Result<Snapshot, &'static str> {
+    fn with(name: &str, value: Value) -> Result<Snapshot, Flaw> {
         let mut body = body();
         body[name] = value;
         read(&body)
@@ -122,26 +116,23 @@ mod tests {
                 state: Status::Known(State::InReview),
                 updated_at: Time(1_770_091_506_000_000),
                 expires_at: Some(Time(1_770_094_800_500_000)),
-                remark: None,
+                unreadable_expiry: None,
                 sent_at: None,
             })
         );
     }
 
     #[test]
-    fn an_expiry_that_cannot_be_read_is_told() {
-        for (value, remark) in [
+    fn an_expiry_that_cannot_be_read_is_kept() {
+        for (value, excerpt) in [
             (json!(null), None),
             (json!(""), None),
-            (
-                json!("soon"),
-                Some("its expireTime cannot be read: \"soon\""),
-            ),
-            (json!(7), Some("its expireTime cannot be read: \"7\"")),
+            (json!("soon"), Some("\"soon\"")),
+            (json!(7), Some("\"7\"")),
         ] {
             let shown = with("expireTime", value.clone()).expect("is believed");
             assert_eq!(shown.expires_at, None, "{value}");
-            assert_eq!(shown.remark.as_deref(), remark, "{value}");
+            assert_eq!(shown.unreadable_expiry.as_deref(), excerpt, "{value}");
         }
     }
 
@@ -169,23 +160,23 @@ mod tests {
     #[test]
     fn what_is_not_believed_says_why() {
         for (name, value, expected) in [
-            ("idNumberOrder", json!("o2"), "not the order"),
-            ("idNumberOrder", json!("O1"), "not the order"),
-            ("idNumberOrder", json!(null), "no idNumberOrder"),
-            ("projectId", json!("p2"), "not the project"),
-            ("projectId", json!(""), "no projectId"),
-            ("state", json!(""), "no state"),
-            ("state", json!(3), "no state"),
-            ("state", json!("X".repeat(257)), "too long"),
-            ("updateTime", json!(null), "no updateTime"),
-            ("updateTime", json!("lately"), "not a time"),
+            ("idNumberOrder", json!("o2"), Flaw::OtherOrder),
+            ("idNumberOrder", json!("O1"), Flaw::OtherOrder),
+            ("idNumberOrder", json!(null), Flaw::NoOrderId),
+            ("projectId", json!("p2"), Flaw::OtherProject),
+            ("projectId", json!(""), Flaw::NoProject),
+            ("state", json!(""), Flaw::NoState),
+            ("state", json!(3), Flaw::NoState),
+            ("state", json!("X".repeat(257)), Flaw::StateTooLong),
+            ("updateTime", json!(null), Flaw::NoUpdateTime),
+            ("updateTime", json!("lately"), Flaw::UpdateTimeUnreadable),
         ] {
-            let why = with(name, value.clone()).expect_err("not believed");
-            assert!(why.contains(expected), "{name}: {value}: {why}");
+            let flaw = with(name, value.clone()).map(|_| ());
+            assert_eq!(flaw, Err(expected), "{name}: {value}");
         }
         for body in ["", "[]", "null", "<html>", "{} {}", "\u{feff}{}"] {
-            let why = found(body.as_bytes(), &id("p1"), &id("o1"));
-            assert_eq!(why, Err("it is not a JSON object"), "{body}");
+            let flaw = found(body.as_bytes(), &id("p1"), &id("o1"));
+            assert_eq!(flaw, Err(Flaw::NotAnObject), "{body}");
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-use number_order::{Id, Time};
+use number_order::{Endpoint, Flaw, Id, NoAnswer, Time};
 
 /// Maximum `Retry-After` that is passed on.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -17,67 +17,30 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Maximum length of a cause; more of it does not help an operator.
 const CAUSE_MAX_CHARS: usize = 160;
 
-/// Error of a fetch without a usable answer, in words fit for an operator: no body, address, key or token is quoted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// The access key is not accepted, or may not read this project's orders. Another fetch helps only after an
-    /// operator has acted.
-    #[error("{by} answered {status}: check key_id and key_secret of project {project}")]
-    Refused {
-        /// The endpoint that refuses.
-        by: Endpoint,
-        /// HTTP status: 401 or 403, or 400 from the token endpoint.
-        status: u16,
-        /// The project to which the key belongs.
-        project: Id,
-    },
-    /// No order can be fetched from Sinch now.
-    #[error("{at} {trouble}")]
-    Provider {
-        /// The endpoint that has the trouble.
-        at: Endpoint,
-        /// Kind of trouble.
-        trouble: Trouble,
-        /// Time for which Sinch asks for no more requests.
-        retry_after: Option<Duration>,
-    },
-    /// This answer is not usable; the answer to a fetch of another order may be.
-    #[error("the answer ({status}) is not usable: {why}")]
-    Order {
-        /// The HTTP status.
-        status: u16,
-        /// Reason why the answer is not usable.
-        why: &'static str,
-    },
-}
-
-/// Endpoint to which a request is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// The Number Order API.
-    Orders,
-    /// The token endpoint, which exchanges access keys for tokens.
-    Token,
-}
-
-/// Reason why no order can be fetched from Sinch.
+/// Error of a fetch without a usable answer. No body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// There was no connection: the cause, as the system or the TLS library names it.
-    Unreachable(String),
-    /// A time-out expired: that for connecting, or that for the whole request.
-    TimedOut,
-    /// The connection broke before the answer was complete: the cause, named likewise.
-    Broken(String),
-    /// The answer's status says "not now".
-    Status(u16),
-    /// The token endpoint's answer is not usable.
-    Unusable {
-        /// The HTTP status.
-        status: u16,
-        /// Reason why the answer is not usable.
-        why: &'static str,
-    },
+pub struct FetchError {
+    /// Reason why there is no usable answer.
+    pub reason: NoAnswer,
+    /// Time for which Sinch asks for no more requests: an hour at most.
+    pub retry_after: Option<Duration>,
+}
+
+impl std::error::Error for FetchError {}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl From<NoAnswer> for FetchError {
+    fn from(reason: NoAnswer) -> FetchError {
+        FetchError {
+            reason,
+            retry_after: None,
+        }
+    }
 }
 
 /// Party at fault, as it seems, for a missing answer.
@@ -92,131 +55,104 @@ pub enum Fault {
 impl FetchError {
     /// Returns the party that seems to be at fault.
     pub fn whose(&self) -> Fault {
-        match self {
-            FetchError::Refused { .. } | FetchError::Provider { .. } => Fault::Provider,
-            FetchError::Order { .. } => Fault::Order,
+        match &self.reason {
+            // The answer to a fetch of another order may be usable.
+            NoAnswer::UnusableAnswer {
+                endpoint: Endpoint::Orders,
+                ..
+            } => Fault::Order,
+            NoAnswer::UnusableAnswer { .. }
+            | NoAnswer::KeyRefused { .. }
+            | NoAnswer::Unreachable { .. }
+            | NoAnswer::TimedOut { .. }
+            | NoAnswer::BrokenOff { .. }
+            | NoAnswer::NotNow { .. }
+            | NoAnswer::NoneKnown { .. } => Fault::Provider,
         }
     }
 
     /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused for its order
     /// alone; if it is not, only an operator can mend it.
     pub fn is_refused(&self) -> bool {
-        matches!(self, FetchError::Refused { .. })
+        matches!(self.reason, NoAnswer::KeyRefused { .. })
     }
 
     /// Returns the endpoint whose answer it is, or would have been.
-    pub fn at(&self) -> Endpoint {
-        match self {
-            FetchError::Refused { by, .. } => *by,
-            FetchError::Provider { at, .. } => *at,
-            FetchError::Order { .. } => Endpoint::Orders,
-        }
-    }
-
-    /// Returns the time for which Sinch asks for no more requests: an hour at most.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            FetchError::Provider { retry_after, .. } => *retry_after,
-            FetchError::Refused { .. } | FetchError::Order { .. } => None,
+    pub fn endpoint(&self) -> Endpoint {
+        match self.reason {
+            NoAnswer::KeyRefused { endpoint, .. }
+            | NoAnswer::Unreachable { endpoint, .. }
+            | NoAnswer::TimedOut { endpoint }
+            | NoAnswer::BrokenOff { endpoint, .. }
+            | NoAnswer::NotNow { endpoint, .. }
+            | NoAnswer::UnusableAnswer { endpoint, .. } => endpoint,
+            NoAnswer::NoneKnown { .. } => Endpoint::Orders,
         }
     }
 
     /// Returns the HTTP status of the answer, if there was one: the API's or the token endpoint's.
     pub fn status(&self) -> Option<u16> {
-        match self {
-            FetchError::Refused { status, .. } | FetchError::Order { status, .. } => Some(*status),
-            FetchError::Provider { trouble, .. } => match trouble {
-                Trouble::Status(status) | Trouble::Unusable { status, .. } => Some(*status),
-                Trouble::Unreachable(_) | Trouble::TimedOut | Trouble::Broken(_) => None,
-            },
+        match self.reason {
+            NoAnswer::KeyRefused { status, .. }
+            | NoAnswer::NotNow { status, .. }
+            | NoAnswer::UnusableAnswer { status, .. } => Some(status),
+            NoAnswer::NoneKnown { .. } => Some(404),
+            NoAnswer::Unreachable { .. }
+            | NoAnswer::TimedOut { .. }
+            | NoAnswer::BrokenOff { .. } => None,
         }
     }
 
     /// Returns the error for a request without a complete answer.
-    pub(super) fn from_transport(at: Endpoint, error: &reqwest::Error) -> FetchError {
-        let trouble = if error.is_timeout() {
-            Trouble::TimedOut
+    pub(super) fn from_transport(endpoint: Endpoint, error: &reqwest::Error) -> FetchError {
+        let reason = if error.is_timeout() {
+            NoAnswer::TimedOut { endpoint }
         } else if error.is_connect() {
-            Trouble::Unreachable(cause(error))
+            let cause = cause(error);
+            NoAnswer::Unreachable { endpoint, cause }
         } else {
-            Trouble::Broken(cause(error))
+            let cause = cause(error);
+            NoAnswer::BrokenOff { endpoint, cause }
         };
-        FetchError::Provider {
-            at,
-            trouble,
-            retry_after: None,
-        }
+        reason.into()
     }
 
     /// Returns the error for an answer whose status is not the expected one.
-    pub(super) fn from_status(from: Endpoint, response: &Response, project: &Id) -> FetchError {
+    pub(super) fn from_status(endpoint: Endpoint, response: &Response, project: &Id) -> FetchError {
         let status = response.status().as_u16();
-        let why = match (from, status) {
+        let flaw = match (endpoint, status) {
             // RFC 6749, section 5.2: a wrong key may be a 400.
             (_, 401 | 403) | (Endpoint::Token, 400) => {
-                return FetchError::Refused {
-                    by: from,
+                let project = project.clone();
+                return FetchError::from(NoAnswer::KeyRefused {
+                    endpoint,
                     status,
-                    project: project.clone(),
-                };
+                    project,
+                });
             }
             // Sinch documents 500 as an answer to a fetch, so one order's may be lasting.
-            (Endpoint::Orders, 500) => "Sinch failed over this order",
+            (Endpoint::Orders, 500) => Flaw::ServerFailed,
             // 407 comes from a proxy of ours.
             (_, 407 | 408 | 429 | 500..) => {
-                return FetchError::Provider {
-                    at: from,
-                    trouble: Trouble::Status(status),
+                return FetchError {
+                    reason: NoAnswer::NotNow { endpoint, status },
                     retry_after: retry_after(response.headers()),
                 };
             }
-            (Endpoint::Orders, 300..400) => {
-                "it is a redirect, which is not followed; check api_url"
-            }
-            (Endpoint::Token, 300..400) => {
-                "it is a redirect, which is not followed; check token_url"
-            }
-            (Endpoint::Orders, 400..) => "the API does not accept the request",
-            (Endpoint::Token, 400..) => "it does not accept the request; check token_url",
-            (_, ..300) => "only 200 is an answer",
+            (_, 300..400) => Flaw::Redirect,
+            (_, 400..) => Flaw::RequestNotAccepted,
+            (_, ..300) => Flaw::OtherStatus,
         };
-        FetchError::unusable(from, status, why)
+        FetchError::unusable(endpoint, status, flaw)
     }
 
     /// Returns the error for an answer that came and cannot be used.
-    pub(super) fn unusable(from: Endpoint, status: u16, why: &'static str) -> FetchError {
-        match from {
-            Endpoint::Orders => FetchError::Order { status, why },
-            Endpoint::Token => FetchError::Provider {
-                at: from,
-                trouble: Trouble::Unusable { status, why },
-                retry_after: None,
-            },
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Endpoint::Orders => "the Number Order API",
-            Endpoint::Token => "the token endpoint",
+    pub(super) fn unusable(endpoint: Endpoint, status: u16, flaw: Flaw) -> FetchError {
+        FetchError::from(NoAnswer::UnusableAnswer {
+            endpoint,
+            status,
+            flaw,
         })
-    }
-}
-
-/// Shows what the endpoint did, to be read after its name.
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Unreachable(cause) => write!(f, "cannot be reached: {cause}"),
-            Trouble::TimedOut => f.write_str("did not answer in time"),
-            Trouble::Broken(cause) => write!(f, "broke off: {cause}"),
-            Trouble::Status(status) => write!(f, "answered {status}"),
-            Trouble::Unusable { status, why } => {
-                write!(f, "gave an answer ({status}) that is not usable: {why}")
-            }
-        }
     }
 }
 

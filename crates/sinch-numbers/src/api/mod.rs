@@ -11,7 +11,7 @@ mod foreign;
 mod tests;
 mod token;
 
-pub use error::{Endpoint, Fault, FetchError, Trouble};
+pub use error::{Fault, FetchError};
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
-use number_order::{Answer, Id, Snapshot};
+use number_order::{Answer, Endpoint, Flaw, Id, Snapshot};
 use token::{Token, Tokens};
 
 /// Name under which this program presents itself to Sinch.
@@ -150,14 +150,14 @@ impl Client {
     /// Fails if there is no answer, or none that can be believed: see [`FetchError`].
     pub async fn get_order(&self, order: &Id) -> Result<Answer, FetchError> {
         let response = match &self.login {
-            Login::Basic(key) => self.ask(key.sign(self.question(order))).await?,
+            Login::Basic(key) => self.send(key.sign(self.request(order))).await?,
             Login::OAuth2(tokens) => {
                 let token = tokens.get(&self.http, None).await?;
-                let response = self.ask_with(&token, order).await?;
+                let response = self.send_signed(&token, order).await?;
                 // A token may be revoked before its time.
                 if response.status() == StatusCode::UNAUTHORIZED {
                     let token = tokens.get(&self.http, Some(&token)).await?;
-                    self.ask_with(&token, order).await?
+                    self.send_signed(&token, order).await?
                 } else {
                     response
                 }
@@ -169,12 +169,12 @@ impl Client {
                 let sent_at = error::sent_at(&headers);
                 let body = body(response, Endpoint::Orders).await?;
                 let found = answer::found(&body, &self.project, order);
-                let shown = found.map_err(|why| FetchError::Order {
-                    status: 200,
-                    why: match why {
-                        answer::NOT_AN_OBJECT => foreign::kind(&headers, &body).unwrap_or(why),
-                        _ => why,
-                    },
+                let shown = found.map_err(|flaw| {
+                    let flaw = match flaw {
+                        Flaw::NotAnObject => foreign::kind(&headers, &body).unwrap_or(flaw),
+                        _ => flaw,
+                    };
+                    FetchError::unusable(Endpoint::Orders, 200, flaw)
                 })?;
                 Ok(Answer::Found(Snapshot { sent_at, ..shown }))
             }
@@ -183,12 +183,8 @@ impl Client {
                 if answer::is_api_error(&body) {
                     Ok(Answer::NotFound)
                 } else {
-                    Err(FetchError::Order {
-                        status: 404,
-                        why: foreign::kind(&headers, &body).unwrap_or(
-                            "it is not the API's own 404; check api_url and what stands between",
-                        ),
-                    })
+                    let flaw = foreign::kind(&headers, &body).unwrap_or(Flaw::ForeignNotFound);
+                    Err(FetchError::unusable(Endpoint::Orders, 404, flaw))
                 }
             }
             _ => Err(FetchError::from_status(
@@ -199,16 +195,16 @@ impl Client {
         }
     }
 
-    async fn ask_with(&self, token: &Token, order: &Id) -> Result<Response, FetchError> {
-        self.ask(token.sign(self.question(order))).await
+    async fn send_signed(&self, token: &Token, order: &Id) -> Result<Response, FetchError> {
+        self.send(token.sign(self.request(order))).await
     }
 
-    async fn ask(&self, question: RequestBuilder) -> Result<Response, FetchError> {
-        let sent = question.send().await;
+    async fn send(&self, request: RequestBuilder) -> Result<Response, FetchError> {
+        let sent = request.send().await;
         sent.map_err(|error| FetchError::from_transport(Endpoint::Orders, &error))
     }
 
-    fn question(&self, order: &Id) -> RequestBuilder {
+    fn request(&self, order: &Id) -> RequestBuilder {
         let mut url = self.orders.clone();
         push(&mut url, &[order.as_str()]);
         let json = HeaderValue::from_static("application/json");
@@ -250,7 +246,7 @@ async fn body(mut response: Response, from: Endpoint) -> Result<Vec<u8>, FetchEr
         .map_err(|error| FetchError::from_transport(from, &error))?
     {
         if body.len() + chunk.len() > BODY_MAX_BYTES {
-            return Err(FetchError::unusable(from, status, "it is far too large"));
+            return Err(FetchError::unusable(from, status, Flaw::TooLarge));
         }
         body.extend_from_slice(&chunk);
     }

@@ -8,8 +8,8 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{Endpoint, FetchError, Key, body};
-use number_order::Id;
+use super::{FetchError, Key, body};
+use number_order::{Endpoint, Flaw, Id};
 
 /// Maximum life of a token, whatever its issuer says.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -102,11 +102,8 @@ impl Tokens {
             return Err(error);
         }
         let body = body(response, Endpoint::Token).await?;
-        let (header, life) = read(&body).ok_or(FetchError::unusable(
-            Endpoint::Token,
-            200,
-            "it has no token",
-        ))?;
+        let (header, life) =
+            read(&body).ok_or(FetchError::unusable(Endpoint::Token, 200, Flaw::NoToken))?;
         Ok(Token {
             header,
             fetch,

@@ -83,7 +83,7 @@ impl<M: Subject> Play<'_, M> {
             Outcome::Tied { .. } => met.note(Rare::Tie),
             Outcome::Older { .. } => met.note(Rare::Stale),
             Outcome::ExpiredUnseen => met.note(Rare::ExpiredUnseen),
-            Outcome::UnknownState(_) => met.note(Rare::Unspecified),
+            Outcome::UnknownState { .. } => met.note(Rare::Unspecified),
             Outcome::Ahead { .. } => met.note(Rare::Ahead),
             Outcome::Redated { .. } => met.note(Rare::Redated),
             Outcome::Advanced { from, to, .. } => {
@@ -94,11 +94,11 @@ impl<M: Subject> Play<'_, M> {
                     met.note(Rare::TieSettled);
                 }
             }
-            Outcome::First(_)
-            | Outcome::Refreshed(_)
-            | Outcome::Unchanged(_)
+            Outcome::FirstAnswer { .. }
+            | Outcome::Refreshed { .. }
+            | Outcome::Unchanged { .. }
             | Outcome::NotFound
-            | Outcome::Gone(_) => {}
+            | Outcome::Gone { .. } => {}
         }
         if before.doubts.is_empty() && !self.subject.order().doubts.is_empty() {
             met.note(Rare::Doubted);

@@ -7,7 +7,7 @@ use super::play::{Play, START};
 use super::subject::Subject;
 use super::tally::Rare;
 use crate::world::{Reply, hit};
-use number_order::{Answer, Failure};
+use number_order::{Answer, Endpoint, Failure, NoAnswer};
 
 /// Maximum time between two probes while Sinch as a whole is down, held to by the project's open circuit. The minimum
 /// is half of it.
@@ -20,15 +20,11 @@ impl<M: Subject> Play<'_, M> {
             self.decision.met.note(Rare::Outage);
             let apart = PROBES_APART.mul_f64(0.5 + self.chance.f64() / 2.0);
             self.held_until = self.now + apart;
-            return (Err(no_answer("503, as every other")), false, Duration::ZERO);
+            return (Err(no_answer(503)), false, Duration::ZERO);
         }
         if self.fate.fails_alone(self.now) {
             self.decision.met.note(Rare::Alone);
-            return (
-                Err(no_answer("403, for this order alone")),
-                true,
-                Duration::ZERO,
-            );
+            return (Err(no_answer(403)), true, Duration::ZERO);
         }
         let stale_max = self.course.policy.staleness_max;
         let reply = match self.fate.relapse(self.now, stale_max, &mut self.chance) {
@@ -55,28 +51,30 @@ impl<M: Subject> Play<'_, M> {
     }
 }
 
-fn no_answer(reason: &str) -> Failure {
+/// Failure with this status, which asks for no wait.
+fn no_answer(status: u16) -> Failure {
+    let endpoint = Endpoint::Orders;
     Failure {
-        reason: reason.to_owned(),
+        reason: NoAnswer::NotNow { endpoint, status },
         wait_min: Duration::ZERO,
     }
 }
 
 /// Failure that stands for a reply without an answer.
 fn failure(reply: &Reply) -> Failure {
-    let (reason, wait_min) = match reply {
-        Reply::Throttled { retry_after } => ("429", *retry_after),
-        Reply::Unauthorized => ("401", Duration::ZERO),
+    let (status, wait_min) = match reply {
+        Reply::Throttled { retry_after } => (429, *retry_after),
+        Reply::Unauthorized => (401, Duration::ZERO),
         Reply::True
         | Reply::Stale(_)
         | Reply::Slow(_)
         | Reply::Missing
         | Reply::Broken { .. }
         | Reply::Says { .. }
-        | Reply::Raw { .. } => ("failed", Duration::ZERO),
+        | Reply::Raw { .. } => (503, Duration::ZERO),
     };
     Failure {
-        reason: reason.to_owned(),
         wait_min,
+        ..no_answer(status)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::subject::{Applied, Subject};
 use number_order::{
-    Answer, Backoff, Confirmed, Decision, Event, Failure, FetchAttempt, Order, Outcome, Policy,
-    Snapshot, State, Status, Time,
+    Answer, Backoff, Confirmed, Decision, Endpoint, Event, Failure, FetchAttempt, FetchOutcome,
+    NoAnswer, Order, Outcome, Policy, Snapshot, State, Status, Time,
 };
 
 /// Rules for what to believe of an order.
@@ -140,7 +140,7 @@ impl Subject for Believer {
             Strategy::AgreementSleeps => {
                 let before = self.order.clone();
                 let decisions = self.process_by_the_rules(events, now, policy);
-                let agrees = |decision: &Decision| matches!(decision, Decision::Agrees(_));
+                let agrees = |decision: &Decision| matches!(decision, Decision::Agrees { .. });
                 if before.parked.is_some() && decisions.iter().all(agrees) {
                     self.order = before;
                 }
@@ -251,7 +251,10 @@ impl Believer {
     ) -> Option<Outcome> {
         let applied = number_order::apply_attempt(&self.order, attempt, policy, backoff);
         self.order = applied.order;
-        applied.outcome.ok()
+        match applied.outcome {
+            FetchOutcome::Answer(outcome) => Some(outcome),
+            FetchOutcome::NoAnswer(_) => None,
+        }
     }
 
     /// Makes a state that shares its `updateTime` with the known one count as newer.
@@ -265,7 +268,7 @@ impl Believer {
     }
 
     fn believe_answer(&mut self, attempt: FetchAttempt<'_>, backoff: &Backoff) {
-        let failure = match attempt.result {
+        let (outcome, wait_min) = match attempt.result {
             Ok(Answer::Found(Snapshot {
                 state: Status::Known(state),
                 updated_at,
@@ -275,11 +278,13 @@ impl Believer {
                 self.order.fetch_at = None;
                 return;
             }
-            Ok(Answer::Found(_) | Answer::NotFound) => Failure {
-                reason: "no state".to_owned(),
-                wait_min: Duration::ZERO,
-            },
-            Err(failure) => failure.clone(),
+            Ok(Answer::Found(_) | Answer::NotFound) => {
+                (FetchOutcome::Answer(Outcome::NotFound), Duration::ZERO)
+            }
+            Err(failure) => {
+                let reason = failure.reason.clone();
+                (FetchOutcome::NoAnswer(reason), failure.wait_min)
+            }
         };
         let FetchAttempt {
             healthy,
@@ -287,7 +292,8 @@ impl Believer {
             jitter,
             ..
         } = attempt;
-        self.order = number_order::fail(&self.order, &failure, healthy, now, backoff, jitter);
+        let order = &self.order;
+        self.order = number_order::fail(order, &outcome, wait_min, healthy, now, backoff, jitter);
     }
 }
 
@@ -300,7 +306,10 @@ fn believe_dates(result: &Result<Answer, Failure>, order: &Order) -> Result<Answ
         let known = order.confirmed.as_ref();
         if known.is_some_and(|known| shown.updated_at < known.updated_at) {
             return Err(Failure {
-                reason: "older".to_owned(),
+                reason: NoAnswer::NotNow {
+                    endpoint: Endpoint::Orders,
+                    status: 503,
+                },
                 wait_min: Duration::ZERO,
             });
         }

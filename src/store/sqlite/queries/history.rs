@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::types::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
 use super::{DELIVERIES_TABLE, each};
+use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
 use number_order::{Id, OrderKey, Time};
@@ -15,23 +16,24 @@ const BY_NAME: &str = concat!(
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
 );
 
-/// Processed deliveries of an order, and waiting ones, which have no `order_id` yet.
-const DELIVERIES: &str = "
-    SELECT id, event, status, said_at, received_at, phase, decision, duplicates
+/// Processed deliveries of an order, and waiting ones, which have no `order_id` yet. The cross join makes SQLite begin
+/// with the few that wait, and not with all deliveries of the project.
+pub(in crate::store::sqlite) const DELIVERIES: &str = "
+    SELECT id, event, status, said_at, received_at, phase, decision, decision_fields, duplicates
     FROM deliveries WHERE order_id = ?1
     UNION ALL
-    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.decision, d.duplicates
-    FROM deliveries AS d JOIN projects AS p ON p.id = d.project
+    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates
+    FROM deliveries AS d CROSS JOIN projects AS p ON p.id = d.project
     WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.name = ?2
         AND d.order_name = ?3
     ORDER BY id DESC LIMIT ?4";
 
 const ANSWERS: &str = "
-    SELECT id, fetched_at, state, updated_at, outcome FROM fetches
+    SELECT id, fetched_at, state, updated_at, outcome, outcome_fields, unreadable_expiry FROM fetches
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const TRANSITIONS: &str = "
-    SELECT id, at, from_state, to_state, confirmed, said_at, cause FROM transitions
+    SELECT id, at, from_state, to_state, confirmed, said_at, cause, cause_fields FROM transitions
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 /// Maximum number of rows of each kind in an order's history; the newest are shown.
@@ -155,7 +157,7 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
         said_at: time(row, "said_at")?,
         received_at: Time(row.try_get("received_at")?),
         phase: row.try_get("phase")?,
-        decision: row.try_get("decision")?,
+        decision: codes::read(row, "decision", "decision_fields")?,
         duplicates: row.try_get("duplicates")?,
     })
 }
@@ -165,7 +167,8 @@ fn answer(row: &SqliteRow) -> sqlx::Result<FetchRow> {
         fetched_at: Time(row.try_get("fetched_at")?),
         state: row.try_get("state")?,
         updated_at: time(row, "updated_at")?,
-        outcome: row.try_get("outcome")?,
+        outcome: codes::require(row, "outcome", "outcome_fields")?,
+        unreadable_expiry: row.try_get("unreadable_expiry")?,
     })
 }
 
@@ -176,6 +179,6 @@ fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
         to_state: row.try_get("to_state")?,
         confirmed: row.try_get("confirmed")?,
         said_at: Time(row.try_get("said_at")?),
-        cause: row.try_get("cause")?,
+        cause: codes::require(row, "cause", "cause_fields")?,
     })
 }

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::types::{Listing, OrderFilter, OrderRow, ParkedRow};
 use super::{DELIVERIES_TABLE, each};
+use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::{Store, StoreError};
@@ -44,7 +45,7 @@ pub(in crate::store::sqlite) const LIST_UNSETTLED: &str = list!(
 );
 
 const PARKED: &str = "
-    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.decision, d.duplicates
+    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.decision, d.decision_fields, d.duplicates
     FROM deliveries AS d JOIN projects AS p ON p.id = d.project
     WHERE d.phase = 'parked' AND d.id > ? ORDER BY d.id LIMIT ?";
 
@@ -135,7 +136,7 @@ fn parked(row: &SqliteRow) -> sqlx::Result<ParkedRow> {
         event: row.try_get("event")?,
         received_at: Time(row.try_get("received_at")?),
         order_name: row.try_get("order_name")?,
-        reason: row.try_get("decision")?,
+        decision: codes::require(row, "decision", "decision_fields")?,
         duplicates: row.try_get("duplicates")?,
     })
 }

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use crate::explain::{explained, explained_if_any};
 use crate::store::sqlite::rows::StoredOrder;
 use crate::store::sqlite::unreadable::UnreadableRow;
-use number_order::{Hint, Id, State, Time};
+use number_order::{Cause, DeliveryDecision, FetchOutcome, Hint, Id, ParkReason, State, Time};
 
 /// Filter of a listing of orders.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +62,8 @@ pub struct OrderRow {
     /// Attempts in a row without an answer.
     pub attempts: u32,
     /// Reason why the order is parked and not fetched any more.
-    pub parked: Option<String>,
+    #[serde(serialize_with = "explained_if_any")]
+    pub parked: Option<ParkReason>,
     /// Time at which the order was first heard of.
     pub first_seen_at: Time,
 }
@@ -153,8 +155,9 @@ pub struct DeliveryRow {
     pub received_at: Time,
     /// `waiting`, `processed` or `parked`.
     pub phase: String,
-    /// Decision and its reason; `null` if the delivery is not processed yet.
-    pub decision: Option<String>,
+    /// Decision on the delivery; `null` if it is not processed yet.
+    #[serde(serialize_with = "explained_if_any")]
+    pub decision: Option<DeliveryDecision>,
     /// Number of times that the delivery came again.
     pub duplicates: i64,
 }
@@ -168,8 +171,12 @@ pub struct FetchRow {
     pub state: Option<String>,
     /// Sinch's `updateTime` in the answer.
     pub updated_at: Option<Time>,
-    /// Meaning of the answer.
-    pub outcome: String,
+    /// Outcome of the answer, or the reason why there was none.
+    #[serde(serialize_with = "explained")]
+    pub outcome: FetchOutcome,
+    /// Beginning of an `expireTime` that could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable_expiry: Option<String>,
 }
 
 /// A change of an order's state.
@@ -186,7 +193,8 @@ pub struct TransitionRow {
     /// Time of the change, by Sinch's clock.
     pub said_at: Time,
     /// Cause of the change.
-    pub cause: String,
+    #[serde(serialize_with = "explained")]
+    pub cause: Cause,
 }
 
 /// A delivery that an operator must look at.
@@ -202,8 +210,9 @@ pub struct ParkedRow {
     pub received_at: Time,
     /// The order, if it is about one.
     pub order_name: Option<String>,
-    /// Reason why it is parked.
-    pub reason: String,
+    /// Decision on the delivery: the reason why it is parked.
+    #[serde(serialize_with = "explained")]
+    pub decision: DeliveryDecision,
     /// Number of times that the delivery came again.
     pub duplicates: i64,
 }

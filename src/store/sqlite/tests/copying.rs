@@ -167,7 +167,7 @@ async fn what_a_backup_has_unfinished_is_undone() {
     change(&path, "PRAGMA journal_mode = DELETE").await;
     let url = format!("sqlite://{}", path.display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    db.execute("PRAGMA cache_size = 2; BEGIN; DELETE FROM state_counts; UPDATE deliveries SET decision = 'other'; DELETE FROM service")
+    db.execute("PRAGMA cache_size = 2; BEGIN; DELETE FROM state_counts; UPDATE deliveries SET decision = 'agrees'; DELETE FROM service")
         .await
         .expect("changes");
     let torn = folder.path().join("torn.db");
@@ -200,7 +200,7 @@ async fn what_a_backup_has_unfinished_is_undone() {
 async fn others(path: &Path) -> i64 {
     let url = format!("sqlite://{}", path.display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let sql = "SELECT count(*) FROM deliveries WHERE decision = 'other'";
+    let sql = "SELECT count(*) FROM deliveries WHERE decision = 'agrees'";
     let row = sqlx::query(sql).fetch_one(&mut db).await;
     row.expect("reads").get(0)
 }

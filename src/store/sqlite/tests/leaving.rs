@@ -67,8 +67,8 @@ async fn left_behind() -> House {
             WHERE name = 'blocked'",
         "UPDATE orders SET confirmed_state = 'CREATED', updated_at = 1, shown_at = 1, confirmed_at = 1,
             expires_at = 9000000000 WHERE name = 'created'",
-        "UPDATE orders SET parked = 'on purpose', fetch_at = NULL WHERE name = 'parked'",
-        "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'a outcome' FROM orders",
+        "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE name = 'parked'",
+        "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'not-found' FROM orders",
     ] {
         house.edit(sql).await;
     }

@@ -1,5 +1,6 @@
 //! The store on real SQLite files.
 
+use number_order::{Endpoint, NoAnswer};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -208,7 +209,15 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
         state: Status::Known(state),
         updated_at: at(updated),
         expires_at: Some(at(updated + 9000)),
-        remark: None,
+        unreadable_expiry: None,
         sent_at: None,
     }))
+}
+
+/// Reason for a fetch without an answer: this status.
+fn not_now(status: u16) -> NoAnswer {
+    NoAnswer::NotNow {
+        endpoint: Endpoint::Orders,
+        status,
+    }
 }

@@ -1,6 +1,7 @@
 //! Opening, and opening again.
 
 use super::*;
+use number_order::{Endpoint, NoAnswer};
 
 #[tokio::test]
 async fn a_restart_keeps_everything_and_voids_leases() {
@@ -15,7 +16,13 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     assert_eq!(house.claim(20).await.len(), 2);
     let circuit = Circuit {
         failures: 4,
-        paused: Some((at(99), "429".to_owned())),
+        paused: Some((
+            at(99),
+            NoAnswer::NotNow {
+                endpoint: Endpoint::Orders,
+                status: 429,
+            },
+        )),
     };
     house
         .store

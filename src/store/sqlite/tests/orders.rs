@@ -1,6 +1,7 @@
 //! Processing and fetching of orders.
 
 use super::*;
+use number_order::{AlertKind, FetchOutcome, ParkReason};
 
 #[tokio::test]
 async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
@@ -234,7 +235,7 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
     house.process(20).await;
     let failure = || {
         Err(Failure {
-            reason: "500".to_owned(),
+            reason: not_now(500),
             wait_min: Duration::ZERO,
         })
     };
@@ -247,7 +248,11 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
     let Recorded::Done { parked, .. } = house.record(&claim, failure(), 23).await else {
         panic!("fenced");
     };
-    assert_eq!(parked.as_deref(), Some("gave up after 3 tries: 500"));
+    let used_up = ParkReason::AttemptsUsedUp {
+        attempts: 3,
+        last: FetchOutcome::NoAnswer(not_now(500)),
+    };
+    assert_eq!(parked, Some(used_up));
     assert!(house.claim(99_999).await.is_empty());
     assert_eq!(
         house
@@ -412,7 +417,7 @@ async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
     assert!(alerts(AlertFilter::All, 109).await.is_empty());
     assert_eq!(alerts(AlertFilter::All, 110).await.len(), 1);
     let found = alerts(AlertFilter::New, 110).await;
-    assert_eq!(found[0].alert, "BLOCKED for more than 100 s");
+    assert_eq!(found[0].alert, AlertKind::long_blocked(limits.blocked));
     house.store.reported(&found).await.expect("is kept");
     assert!(alerts(AlertFilter::New, 120).await.is_empty());
     assert_eq!(alerts(AlertFilter::All, 120).await.len(), 1);
@@ -446,10 +451,10 @@ async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
     };
     for (secs, expected) in [
         (1809, None),
-        (1810, Some("not submitted, and expires within 2 h")),
+        (1810, Some(AlertKind::expiring(limits.expiring[1]))),
         (8109, None),
-        (8110, Some("not submitted, and expires within 15 min")),
-        (9010, Some("not submitted, and its reservation has run out")),
+        (8110, Some(AlertKind::expiring(limits.expiring[0]))),
+        (9010, Some(AlertKind::Overdue)),
         (9999, None),
     ] {
         let found = house
@@ -458,7 +463,7 @@ async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
             .await
             .expect("reads");
         assert_eq!(
-            found.first().map(|row| row.alert.as_str()),
+            found.first().map(|row| row.alert.clone()),
             expected,
             "at {secs}"
         );

@@ -95,7 +95,7 @@ async fn a_wish_is_urgent_until_there_is_an_answer() {
     let claims = house.claim_some(1, ClaimOrder::Urgent, 100).await;
     assert_eq!(names(&claims), ["o1"]);
     let failure = Failure {
-        reason: "503".to_owned(),
+        reason: not_now(503),
         wait_min: Duration::ZERO,
     };
     house.record(&claims[0], Err(failure), 100).await;

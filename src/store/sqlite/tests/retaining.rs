@@ -1,6 +1,7 @@
 //! Pruning of what has been kept for its retention period.
 
 use super::*;
+use number_order::NotUnderstood;
 
 /// Retention periods in these tests.
 const SPANS: RetentionPeriods = RetentionPeriods {
@@ -35,14 +36,14 @@ impl House {
 
 fn number(event: &str, secs: i64) -> NewDelivery {
     NewDelivery {
-        subject: DeliveryContent::Other("about ACTIVE_NUMBER".to_owned()),
+        subject: DeliveryContent::Other("ACTIVE_NUMBER".to_owned()),
         ..delivery(event, "-", State::Blocked, secs)
     }
 }
 
 fn unreadable(event: &str, secs: i64) -> NewDelivery {
     NewDelivery {
-        subject: DeliveryContent::NotUnderstood("no JSON".to_owned()),
+        subject: DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject),
         ..delivery(event, "-", State::Blocked, secs)
     }
 }

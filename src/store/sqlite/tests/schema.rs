@@ -1,6 +1,8 @@
 //! Schema: which values it takes, and that its words are those of the rules.
 
+use number_order::{Cause, Decision, Kept, NoAnswer, NotUnderstood, Outcome, ParkReason};
 use sqlx::migrate::Migrator;
+use strum::VariantNames;
 
 use super::*;
 use crate::store::sqlite::schema::migrations;
@@ -18,18 +20,19 @@ const SAMPLE: &str = "
     VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 3, 'IN_REVIEW', 6, 8, 7, 8, 'BLOCKED', 9,
         '[{\"state\":\"BLOCKED\",\"said_at\":9,\"heard_at\":10}]', 10,
         '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12, 'x');
-    INSERT INTO orders (id, project, name, first_seen_at, parked) VALUES (8, 1, 'parked', 1, 'x');
+    INSERT INTO orders (id, project, name, first_seen_at, parked, parked_fields)
+    VALUES (8, 1, 'parked', 1, 'row-at-fault', '{\"fault\":\"x\"}');
     INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, decision,
-        processed_at, body, digest)
-    VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'processed', 'x', 2, x'', zeroblob(16)),
-        (2, 1, 'e2', 1, 'all', 7, 'NEW_WORD', NULL, 'parked', 'x', 2, x'78', NULL),
-        (3, 1, 'e3', 1, NULL, NULL, NULL, NULL, 'recorded', 'x', NULL, x'78', NULL),
-        (4, 1, 'e4', 1, NULL, NULL, NULL, NULL, 'parked', 'x', NULL, x'78', NULL),
-        (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, x'78', NULL);
+        decision_fields, processed_at, body, digest)
+    VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'processed', 'agrees', '{\"state\":\"BLOCKED\"}', 2, x'', zeroblob(16)),
+        (2, 1, 'e2', 1, 'all', 7, 'NEW_WORD', NULL, 'parked', 'unknown-status', '{\"said\":\"NEW_WORD\"}', 2, x'78', NULL),
+        (3, 1, 'e3', 1, NULL, NULL, NULL, NULL, 'recorded', 'other-resource', '{\"resource_type\":\"X\"}', NULL, x'78', NULL),
+        (4, 1, 'e4', 1, NULL, NULL, NULL, NULL, 'parked', 'body-not-an-object', NULL, NULL, x'78', NULL),
+        (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, NULL, x'78', NULL);
     INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome)
-    VALUES (7, 1, 'NEW_WORD', 1, 'x'), (7, 1, NULL, NULL, 'x');
+    VALUES (7, 1, 'NEW_WORD', 1, 'not-found'), (7, 1, NULL, NULL, 'expired-unseen');
     INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
-    VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'x', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'x', NULL, NULL);
+    VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'event', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'event', NULL, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
 
@@ -88,7 +91,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 40] = [
+const REFUSED: [&str; 52] = [
     "projects SET name = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -116,7 +119,19 @@ const REFUSED: [&str; 40] = [
     "orders SET hinted_at = NULL WHERE id = 7",
     "orders SET tie_state = 'MISSING', tie_since_at = 1",
     "orders SET tie_since_at = NULL WHERE id = 7",
-    "orders SET parked = 'x' WHERE id = 7",
+    "orders SET parked = 'row-at-fault' WHERE id = 7",
+    "orders SET parked = 'x' WHERE id = 8",
+    "orders SET parked_fields = '{' WHERE id = 8",
+    "orders SET parked = NULL WHERE id = 8",
+    "deliveries SET decision = 'x' WHERE id = 1",
+    "deliveries SET decision_fields = 'x' WHERE id = 1",
+    "deliveries SET decision_fields = '{}' WHERE id = 5",
+    "fetches SET outcome = 'x'",
+    "fetches SET outcome_fields = 'x'",
+    "transitions SET cause = 'x'",
+    "transitions SET cause_fields = 'x'",
+    "projects SET pause_reason = 'x', paused_until_at = 1",
+    "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
     "deliveries SET event = '' WHERE id = 1",
     "deliveries SET order_name = '' WHERE id = 5",
     "deliveries SET phase = 'lost'",
@@ -165,7 +180,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
             let sql = format!(
                 "UPDATE orders SET {column}_state = '{state}', {column}_{at} = 1 WHERE id = 7;
                  INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause)
-                 VALUES (7, 1, '{state}', '{state}', 0, 1, 'x')"
+                 VALUES (7, 1, '{state}', '{state}', 0, 1, 'event')"
             );
             house.edit(&sql).await;
         }
@@ -177,6 +192,33 @@ async fn the_schema_knows_every_state_and_which_are_final() {
             .number("SELECT count(*) FROM orders WHERE id = 1 AND closed_at IS NOT NULL")
             .await;
         assert_eq!(closed, i64::from(state.is_final()), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_knows_every_code() {
+    let house = House::open(first().await).await;
+    let decisions = [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS].concat();
+    let outcomes = [Outcome::VARIANTS, NoAnswer::VARIANTS].concat();
+    for (column, codes) in [
+        ("deliveries SET decision", decisions),
+        ("fetches SET outcome", outcomes),
+        ("transitions SET cause", Cause::VARIANTS.to_vec()),
+        ("orders SET parked", ParkReason::VARIANTS.to_vec()),
+        (
+            "projects SET paused_until_at = 1, pause_reason",
+            NoAnswer::VARIANTS.to_vec(),
+        ),
+    ] {
+        for code in codes {
+            let row = match column.split(' ').next() {
+                Some("orders") => 8,
+                _ => 1,
+            };
+            house
+                .edit(&format!("UPDATE {column} = '{code}' WHERE id = {row}"))
+                .await;
+        }
     }
 }
 
@@ -245,7 +287,7 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
             .expect("reads")
             .into_iter()
             .filter(|row| row.order != "all")
-            .map(|row| (row.order, row.alert))
+            .map(|row| (row.order, row.alert.to_string()))
             .collect();
         found.sort();
         let mut expected: Vec<(String, String)> = State::ALL

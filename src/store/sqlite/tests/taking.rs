@@ -1,6 +1,7 @@
 //! Acceptance of deliveries.
 
 use super::*;
+use number_order::NotUnderstood;
 
 #[tokio::test]
 async fn an_event_is_taken_once_and_counted_again() {
@@ -63,7 +64,7 @@ async fn an_id_that_somebody_took_is_no_acknowledgement() {
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let theirs = "INSERT INTO deliveries (project, event, received_at, phase, decision, body) \
-                  SELECT project, 'theirs', received_at, 'recorded', 'theirs', body FROM deliveries";
+                  SELECT project, 'theirs', received_at, 'recorded', 'other-resource', body FROM deliveries";
     sqlx::query(theirs).execute(&mut db).await.expect("inserts");
     db.close().await.expect("closes");
     let refused = house
@@ -179,17 +180,17 @@ async fn one_bad_write_does_not_spoil_its_batch() {
 async fn what_is_no_order_is_kept_and_touches_none() {
     let house = House::new().await;
     let mut other = delivery("e1", "o1", State::Blocked, 1);
-    other.subject = DeliveryContent::Other("about ACTIVE_NUMBER".to_owned());
+    other.subject = DeliveryContent::Other("ACTIVE_NUMBER".to_owned());
     house.accept(other).await;
     let mut unreadable = delivery("e2", "o1", State::Blocked, 1);
-    unreadable.subject = DeliveryContent::NotUnderstood("no JSON".to_owned());
+    unreadable.subject = DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject);
     unreadable.body = bytes::Bytes::from_static(b"\xff\x00");
     house.accept(unreadable).await;
     assert_eq!(house.process(2).await.processed.len(), 0);
     assert_eq!(house.process(2).await.taken, 0, "not read again and again");
     let parked = house.store.parked(0, 10).await.expect("reads").items;
     assert_eq!(parked.len(), 1);
-    assert_eq!(parked[0].reason, "no JSON");
+    assert_eq!(parked[0].decision.code(), "body-not-an-object");
     let body = house.store.body(parked[0].id).await.expect("reads");
     assert_eq!(body, Some(Body::Kept(b"\xff\x00".to_vec())));
 }

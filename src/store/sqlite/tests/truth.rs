@@ -1,6 +1,7 @@
 //! Ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the service between
 //! any two steps.
 
+use number_order::FetchOutcome;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -205,7 +206,10 @@ impl Subject for Database {
         self.read();
         assert_eq!(self.order, expected.order, "is stored as it was decided");
         Applied {
-            outcome: expected.outcome.ok(),
+            outcome: match expected.outcome {
+                FetchOutcome::Answer(outcome) => Some(outcome),
+                FetchOutcome::NoAnswer(_) => None,
+            },
             believed: self.believed().filter(|now| before != Some(*now)),
         }
     }

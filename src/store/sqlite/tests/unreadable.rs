@@ -4,7 +4,7 @@ use super::*;
 
 /// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
 /// takes none of these.
-const FAULTS: [&str; 35] = [
+const FAULTS: [&str; 36] = [
     "orders SET name = 'a/b'",
     "orders SET name = CAST(x'ff' AS TEXT)",
     "orders SET attempts = -1",
@@ -13,6 +13,7 @@ const FAULTS: [&str; 35] = [
     "orders SET attempts = 9223372036854775807",
     "orders SET parked = CAST(x'ff' AS TEXT), fetch_at = NULL",
     "orders SET parked = 'x', fetch_at = 20000000",
+    "orders SET parked = 'attempts-used-up', parked_fields = '{\"attempts\":-1}', fetch_at = NULL",
     "orders SET lease = 7, leased_until_at = NULL",
     "orders SET confirmed_state = 'LOST'",
     "orders SET confirmed_state = CAST(x'ff' AS TEXT)",

@@ -19,11 +19,7 @@ fn words() -> [(FetchError, i64); 5] {
 }
 
 fn too_many(retry_after: u64) -> FetchError {
-    FetchError::Provider {
-        at: Endpoint::Orders,
-        trouble: Trouble::Status(429),
-        retry_after: Some(Duration::from_secs(retry_after)),
-    }
+    not_now(Endpoint::Orders, 429, Some(retry_after))
 }
 
 /// Claims one order, picked at random.
@@ -90,7 +86,7 @@ fn what_one_order_is_told_holds_for_it_alone_once_another_is_answered() {
             let failed = Err(error.clone());
             let (result, own) = scheduler.attempt(&id("bad"), failed, now, now, 0.0);
             assert_eq!(own, n > 0, "others were answered since");
-            let wait_min = error.retry_after().unwrap_or_default();
+            let wait_min = error.retry_after.unwrap_or_default();
             assert_eq!(result.expect_err("it failed").wait_min, wait_min);
             answer(&mut scheduler, "good", now, now);
             assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
@@ -152,18 +148,16 @@ fn each_order_that_is_told_so_alone_makes_one_more_necessary() {
 
 #[test]
 fn the_token_endpoint_is_asked_for_no_single_order_and_believed_at_once() {
-    let token = |trouble, retry_after: Option<u64>| FetchError::Provider {
-        at: Endpoint::Token,
-        trouble,
-        retry_after: retry_after.map(Duration::from_secs),
-    };
+    let token = |status, retry_after| not_now(Endpoint::Token, status, retry_after);
+    let endpoint = Endpoint::Token;
+    let timed_out = FetchError::from(NoAnswer::TimedOut { endpoint });
     for (error, failures, wait) in [
         (refused(Endpoint::Token, 400), 1, 30),
         (refused(Endpoint::Token, 401), 1, 30),
         (refused(Endpoint::Token, 403), 1, 30),
-        (token(Trouble::Status(429), Some(100)), 1, 100),
-        (token(Trouble::Status(503), None), 9, 30),
-        (token(Trouble::TimedOut, None), 9, 30),
+        (token(429, Some(100)), 1, 100),
+        (token(503, None), 9, 30),
+        (timed_out, 9, 30),
     ] {
         let mut scheduler = scheduler(1, 1000.0);
         fail(&mut scheduler, "bad", &UNUSABLE, secs(0));

@@ -5,7 +5,7 @@ use crate::recorder::secs;
 use crate::simulation::subject::Subject;
 use crate::simulation::tally::{Rare, Stuck};
 use crate::world::{Says, SimulatedEvent, hit};
-use number_order::{Answer, Decision, Doubt, Event, FetchAttempt, State, Status};
+use number_order::{Answer, Decision, Event, FetchAttempt, State, Status};
 
 impl<'a, M: Subject> Play<'a, M> {
     /// Delivers a callback. One that is on disk already changes nothing.
@@ -75,16 +75,16 @@ impl<'a, M: Subject> Play<'a, M> {
         for decision in &decisions {
             let met = &mut self.decision.met;
             match decision {
-                Decision::Fetch(Doubt::Stale { .. } | Doubt::Illegal { .. }) => {
+                Decision::Stale { .. } | Decision::OutOfOrder { .. } => {
                     met.note(Rare::OutOfOrder);
                 }
-                Decision::Fetch(Doubt::Final { .. }) => met.note(Rare::AfterFinal),
-                Decision::Fetch(Doubt::NoTime(_)) => met.note(Rare::Timeless),
-                Decision::Fetch(Doubt::UnknownStatus(_)) => met.note(Rare::Foreign),
-                Decision::Agrees(_)
-                | Decision::Repeats(_)
+                Decision::AfterFinal { .. } => met.note(Rare::AfterFinal),
+                Decision::NoTimeStamp { .. } => met.note(Rare::Timeless),
+                Decision::UnknownStatus { .. } => met.note(Rare::Foreign),
+                Decision::Agrees { .. }
+                | Decision::AlreadyClaimed { .. }
                 | Decision::Fits { .. }
-                | Decision::Fetch(Doubt::FirstNews(_)) => {}
+                | Decision::FirstEvent { .. } => {}
             }
             self.note(|| decision.to_string());
         }

@@ -1,0 +1,83 @@
+//! Causes: why a state changed, and why an order is parked.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
+use super::{FetchOutcome, Outcome};
+
+/// Cause of a change of state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Cause {
+    /// An event claims the state.
+    Event,
+    /// An answer shows the state.
+    Answer {
+        /// Outcome of the answer.
+        outcome: Outcome,
+    },
+    /// An answer overrules the state that an event claimed.
+    EventOverruled {
+        /// Outcome of the answer.
+        outcome: Outcome,
+    },
+}
+
+impl Cause {
+    /// Returns the cause's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Event => f.write_str("an event says so"),
+            Cause::Answer { outcome } => outcome.fmt(f),
+            Cause::EventOverruled { outcome } => {
+                write!(f, "{outcome}, late enough to overrule the event")
+            }
+        }
+    }
+}
+
+/// Reason why an order is parked (dead-lettered).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum ParkReason {
+    /// No attempt of the permitted number brought a usable answer.
+    AttemptsUsedUp {
+        /// Number of attempts in a row.
+        attempts: u32,
+        /// Outcome of the last of them.
+        last: FetchOutcome,
+    },
+    /// The order's row cannot be read or written.
+    RowAtFault {
+        /// Fault of the row.
+        fault: String,
+    },
+}
+
+impl ParkReason {
+    /// Returns the reason's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for ParkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ParkReason::AttemptsUsedUp { attempts, last } => {
+                write!(f, "gave up after {attempts} attempts: {last}")
+            }
+            ParkReason::RowAtFault { fault } => f.write_str(fault),
+        }
+    }
+}

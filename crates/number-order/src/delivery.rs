@@ -1,0 +1,181 @@
+//! Decisions on deliveries: on what an event says, and on callbacks that are no event of an order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
+use super::{Decision, Id};
+
+/// Decision on a delivery. The codes of the three lists differ, so that a code alone tells which it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DeliveryDecision {
+    /// The delivery is an event of an order, and was applied.
+    Event(Decision),
+    /// The delivery's order was not touched.
+    Kept(Kept),
+    /// The callback is genuine and was not understood.
+    NotUnderstood(NotUnderstood),
+}
+
+impl DeliveryDecision {
+    /// Returns the decision's code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            DeliveryDecision::Event(decision) => decision.code(),
+            DeliveryDecision::Kept(kept) => kept.code(),
+            DeliveryDecision::NotUnderstood(reason) => reason.code(),
+        }
+    }
+}
+
+impl fmt::Display for DeliveryDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeliveryDecision::Event(decision) => decision.fmt(f),
+            DeliveryDecision::Kept(kept) => kept.fmt(f),
+            DeliveryDecision::NotUnderstood(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// Reason why a delivery is kept without being settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Kept {
+    /// The callback is about something else than a number order: recorded.
+    OtherResource {
+        /// `resourceType`, as the callback has it.
+        resource_type: String,
+    },
+    /// Only a fetch could decide, and the project's API is off: parked.
+    ApiOff {
+        /// Decision that cannot be followed.
+        decision: Decision,
+    },
+    /// The row of the delivery's order cannot be read: parked.
+    OrderUnreadable {
+        /// Fault of the row.
+        fault: String,
+    },
+    /// The row of the delivery's order cannot be written: parked.
+    OrderUnwritable {
+        /// Fault of the row.
+        fault: String,
+    },
+    /// The delivery's own row cannot be read: parked.
+    DeliveryUnreadable {
+        /// Fault of the row.
+        fault: String,
+    },
+}
+
+impl Kept {
+    /// Returns the reason's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kept::OtherResource { resource_type } => {
+                write!(f, "about {resource_type:?}, not a number order: recorded")
+            }
+            Kept::ApiOff { decision } => write!(
+                f,
+                "{decision}, and none can be sent: this project says api = \"off\""
+            ),
+            Kept::OrderUnreadable { fault } => write!(f, "its order cannot be read: {fault}"),
+            Kept::OrderUnwritable { fault } => write!(f, "its order cannot be written: {fault}"),
+            Kept::DeliveryUnreadable { fault } => f.write_str(fault),
+        }
+    }
+}
+
+/// Reason why a genuine callback was not understood: parked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum NotUnderstood {
+    /// The body is not JSON, as this place shows.
+    BodyNotJson {
+        /// Number of the line, from 1.
+        line: usize,
+        /// Number of the byte in the line, from 1.
+        column: usize,
+    },
+    /// The body is JSON of another kind than an object.
+    BodyNotAnObject,
+    /// A property that is needed is missing.
+    PropertyMissing {
+        /// Name of the property.
+        property: String,
+    },
+    /// A property is longer than any that means something.
+    PropertyTooLong {
+        /// Name of the property.
+        property: String,
+        /// Maximum number of bytes.
+        max_bytes: usize,
+    },
+    /// A property is no string.
+    PropertyNotText {
+        /// Name of the property.
+        property: String,
+    },
+    /// A property is a string whose escapes give no Unicode text.
+    PropertyNotUnicode {
+        /// Name of the property.
+        property: String,
+    },
+    /// The callback names another project than the one to which its path belongs.
+    ProjectMismatch {
+        /// The project that the callback names.
+        named: String,
+        /// The project to which the path belongs.
+        project: Id,
+    },
+    /// The order's id could not stand in a URL.
+    UnusableOrderId,
+}
+
+impl NotUnderstood {
+    /// Returns the reason's code.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotUnderstood::BodyNotJson { line, column } => {
+                write!(f, "the body is not JSON (line {line}, column {column})")
+            }
+            NotUnderstood::BodyNotAnObject => f.write_str("the body is JSON but not an object"),
+            NotUnderstood::PropertyMissing { property } => write!(f, "{property} is missing"),
+            NotUnderstood::PropertyTooLong {
+                property,
+                max_bytes,
+            } => write!(f, "{property} is longer than {max_bytes} bytes"),
+            NotUnderstood::PropertyNotText { property } => {
+                write!(f, "{property} is not a string")
+            }
+            NotUnderstood::PropertyNotUnicode { property } => write!(
+                f,
+                "{property} is not Unicode text: half of a pair is escaped"
+            ),
+            NotUnderstood::ProjectMismatch { named, project } => write!(
+                f,
+                "projectId is not the project that this path belongs to: {named:?}, not {project}"
+            ),
+            NotUnderstood::UnusableOrderId => {
+                f.write_str("resourceId cannot be the id of an order: it could not stand in a URL")
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The closed lists: each value goes into a code with fields and back, and the document says what each code means.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use strum::VariantNames;
+
+use super::*;
+
+/// The lists of codes, each with its heading in the document.
+fn lists() -> [(&'static str, Vec<&'static str>); 9] {
+    [
+        ("Decisions on events", Decision::VARIANTS.to_vec()),
+        ("Deliveries that are kept", Kept::VARIANTS.to_vec()),
+        (
+            "Callbacks that are not understood",
+            NotUnderstood::VARIANTS.to_vec(),
+        ),
+        ("Outcomes of answers", Outcome::VARIANTS.to_vec()),
+        ("Fetches without an answer", NoAnswer::VARIANTS.to_vec()),
+        ("Flaws of answers", Flaw::VARIANTS.to_vec()),
+        ("Causes of transitions", Cause::VARIANTS.to_vec()),
+        ("Reasons for parked orders", ParkReason::VARIANTS.to_vec()),
+        ("Kinds of alerts", AlertKind::VARIANTS.to_vec()),
+    ]
+}
+
+#[test]
+fn the_document_lists_every_code_and_no_other() {
+    let document = include_str!("../../../../docs/codes.md");
+    for (heading, codes) in lists() {
+        let section = document.split(&format!("## {heading}\n")).nth(1);
+        let section = section.unwrap_or_else(|| panic!("docs/codes.md has no section {heading:?}"));
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        let listed: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        assert_eq!(listed, codes, "docs/codes.md, {heading}");
+    }
+}
+
+/// A code alone tells from which of the lists of one column it is.
+#[test]
+fn codes_of_one_column_differ() {
+    for lists in [
+        [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS],
+        [Outcome::VARIANTS, NoAnswer::VARIANTS, &[]],
+    ] {
+        let all: Vec<&str> = lists.concat();
+        let distinct: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
+    }
+}
+
+fn goes_both_ways<T>(value: &T, code: &str, fields: Value)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let stored = serde_json::to_value(value).expect("every value has a form");
+    let expected = if fields.is_null() {
+        json!({ "code": code })
+    } else {
+        json!({ "code": code, "fields": fields })
+    };
+    assert_eq!(stored, expected);
+    let read: T = serde_json::from_value(stored).expect("what was written can be read");
+    assert_eq!(read, *value);
+}
+
+#[test]
+fn a_value_is_a_code_with_fields() {
+    let stale = Decision::Stale {
+        said: State::Created,
+        known: State::InReview,
+        known_at: Time(1_750_000_000_123_456),
+    };
+    let fields = json!({
+        "said": "CREATED", "known": "IN_REVIEW", "known_at": "2025-06-15T15:06:40.123456Z"
+    });
+    goes_both_ways(&stale, "stale", fields.clone());
+    goes_both_ways(
+        &DeliveryDecision::Event(stale.clone()),
+        "stale",
+        fields.clone(),
+    );
+    let off = DeliveryDecision::Kept(Kept::ApiOff { decision: stale });
+    let nested = json!({ "decision": { "code": "stale", "fields": fields } });
+    goes_both_ways(&off, "api-off", nested);
+    let word = Decision::UnknownStatus {
+        said: Status::Unknown("PAUSED".to_owned()),
+    };
+    goes_both_ways(&word, "unknown-status", json!({ "said": "PAUSED" }));
+    let body = DeliveryDecision::NotUnderstood(NotUnderstood::BodyNotAnObject);
+    goes_both_ways(&body, "body-not-an-object", Value::Null);
+    let timed_out = NoAnswer::TimedOut {
+        endpoint: Endpoint::Token,
+    };
+    let last = FetchOutcome::NoAnswer(timed_out);
+    goes_both_ways(&last, "timed-out", json!({ "endpoint": "token" }));
+    let parked = ParkReason::AttemptsUsedUp { attempts: 3, last };
+    let last = json!({ "code": "timed-out", "fields": { "endpoint": "token" } });
+    goes_both_ways(
+        &parked,
+        "attempts-used-up",
+        json!({ "attempts": 3, "last": last }),
+    );
+    let unusable = NoAnswer::UnusableAnswer {
+        endpoint: Endpoint::Orders,
+        status: 200,
+        flaw: Flaw::NoState,
+    };
+    let fields = json!({ "endpoint": "orders", "status": 200, "flaw": "no-state" });
+    goes_both_ways(&FetchOutcome::NoAnswer(unusable), "unusable-answer", fields);
+    goes_both_ways(
+        &FetchOutcome::Answer(Outcome::NotFound),
+        "not-found",
+        Value::Null,
+    );
+    goes_both_ways(&Cause::Event, "event", Value::Null);
+    let expiring = AlertKind::expiring(Duration::from_secs(7200));
+    goes_both_ways(&expiring, "expiring", json!({ "within_ms": 7_200_000 }));
+}
+
+/// The code of a value is the one under which it is stored.
+#[test]
+fn the_code_is_the_stored_one() {
+    let outcome = Outcome::ExpiredUnseen;
+    assert_eq!(outcome.code(), "expired-unseen");
+    assert_eq!(Cause::Answer { outcome }.code(), "answer");
+    assert_eq!(Flaw::ByteOrderMark.code(), "byte-order-mark");
+    assert_eq!(
+        serde_json::to_value(Flaw::ByteOrderMark).ok(),
+        Some(json!("byte-order-mark"))
+    );
+    assert_eq!(
+        AlertKind::long_blocked(Duration::ZERO).code(),
+        "long-blocked"
+    );
+    assert_eq!(NotUnderstood::UnusableOrderId.code(), "unusable-order-id");
+}

@@ -1,0 +1,106 @@
+//! Values of closed lists as two columns: a code, and its fields as JSON.
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Error};
+use serde_json::{Map, Value};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A value as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    pub code: String,
+    /// JSON object; `None`: the code has no fields.
+    pub fields: Option<String>,
+}
+
+impl Code {
+    pub(super) fn new(value: &impl Serialize) -> Code {
+        let value = serde_json::to_value(value).expect("a code and its fields are always JSON");
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Code {
+            code: value.get("code").and_then(text).unwrap_or_default(),
+            fields: value.get("fields").map(Value::to_string),
+        }
+    }
+}
+
+/// Returns the value that two columns hold.
+pub(super) fn value<T: DeserializeOwned>(
+    code: &str,
+    fields: Option<&str>,
+) -> Result<T, serde_json::Error> {
+    let mut value = Map::new();
+    value.insert("code".to_owned(), code.into());
+    if let Some(fields) = fields {
+        value.insert("fields".to_owned(), serde_json::from_str(fields)?);
+    }
+    let unknown =
+        |_| serde_json::Error::custom(format!("no code that this program writes: {code:.40?}"));
+    serde_json::from_value(Value::Object(value)).map_err(unknown)
+}
+
+/// Reads the value of two columns of a row; `None` if they are NULL.
+pub(super) fn read<T: DeserializeOwned>(
+    row: &SqliteRow,
+    code: &str,
+    fields: &str,
+) -> sqlx::Result<Option<T>> {
+    let Some(text) = row.try_get::<Option<&str>, _>(code)? else {
+        return Ok(None);
+    };
+    let value = value(text, row.try_get(fields)?).map_err(|error| sqlx::Error::ColumnDecode {
+        index: code.to_owned(),
+        source: error.into(),
+    })?;
+    Ok(Some(value))
+}
+
+/// Reads the value of two columns that are never NULL.
+pub(super) fn require<T: DeserializeOwned>(
+    row: &SqliteRow,
+    code: &str,
+    fields: &str,
+) -> sqlx::Result<T> {
+    let missing = || sqlx::Error::ColumnDecode {
+        index: code.to_owned(),
+        source: "it is NULL".into(),
+    };
+    read(row, code, fields)?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use number_order::{Cause, Outcome, State};
+
+    #[test]
+    fn a_value_goes_into_two_columns_and_back() {
+        let state = State::Blocked;
+        let answer = Cause::Answer {
+            outcome: Outcome::Unchanged { state },
+        };
+        for (cause, code, has_fields) in [(Cause::Event, "event", false), (answer, "answer", true)]
+        {
+            let stored = Code::new(&cause);
+            assert_eq!(
+                (stored.code.as_str(), stored.fields.is_some()),
+                (code, has_fields)
+            );
+            let read: Cause = value(&stored.code, stored.fields.as_deref()).expect("a value");
+            assert_eq!(read, cause);
+        }
+    }
+
+    #[test]
+    fn what_this_program_never_writes_is_no_value() {
+        for (code, fields) in [
+            ("nonsense", None),
+            ("answer", None),
+            ("answer", Some("{}")),
+            ("answer", Some("no JSON")),
+        ] {
+            assert!(value::<Cause>(code, fields).is_err(), "{code} {fields:?}");
+        }
+    }
+}

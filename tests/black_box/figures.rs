@@ -124,8 +124,8 @@ async fn status_and_metrics_tell_the_same() {
             (status["alerts"]
                 .as_array()
                 .is_some_and(|all| all.len() == 1)
-                && attention["blocked"] == 1
-                && attention["in_review"] == 0
+                && attention["long-blocked"] == 1
+                && attention["long-in-review"] == 0
                 && status["timestamps_unreadable"]["count"] == 1
                 && status["orders_unsettled"] == 1
                 && status["api"][PROJECT]["answered"].is_boolean())

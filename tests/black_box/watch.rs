@@ -231,7 +231,8 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     })
     .await;
     assert_eq!(alert["order"], "o1");
-    assert_eq!(alert["alert"], "not submitted, and expires within 15 min");
+    assert_eq!(alert["alert"]["code"], "expiring");
+    assert_eq!(alert["alert"]["fields"]["within_ms"], 900_000);
     assert!(alert["left_secs"].as_u64().is_some_and(|left| left <= 600));
 }
 

@@ -271,7 +271,7 @@ impl Metrics {
     }
 
     /// Records the outcome of a project's last fetch.
-    pub fn asked(&self, project: &Id, at: Time, answered: bool, outcome: FetchOutcome) {
+    pub fn fetched(&self, project: &Id, at: Time, answered: bool, outcome: FetchOutcome) {
         let mut api = lock(&self.api);
         let view = api.entry(project.clone()).or_default();
         view.last_at = Some(at);

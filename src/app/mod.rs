@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::error::{RunError, StartError};
 use self::parts::Parts;
-pub use self::settings::{client, shares, store_settings};
+pub use self::settings::{client, listener_limits, store_settings};
 pub use self::start::bind;
 use crate::metrics::Metrics;
 

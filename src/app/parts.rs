@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{RunError, StartError};
-use super::settings::{api_off, routes, shares, sources};
+use super::settings::{api_off, listener_limits, routes, sources};
 use crate::config::Config;
+use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::callbacks;
-use crate::http::door::{Door, Listener};
 use crate::http::operators;
-use crate::http::serve::{self, Limits};
+use crate::http::server::{self, Timeouts};
 use crate::metrics::Metrics;
 use crate::store::{Circuit, RetentionPeriods, Store, StoreError};
 use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker};
@@ -153,25 +153,25 @@ pub(super) fn spawn_all(
         )
     });
 
-    let limits = Limits {
+    let timeouts = Timeouts {
         header_timeout: config.callbacks.header_timeout,
         idle_timeout: config.callbacks.idle_timeout,
         grace: soft(config.worker.shutdown_grace),
     };
-    let shares = shares(config, getrlimit(Resource::Nofile).current);
-    if let Some(shortage) = &shares.shortage {
+    let limits = listener_limits(config, getrlimit(Resource::Nofile).current);
+    if let Some(shortage) = &limits.shortage {
         tracing::warn!("{shortage}");
     }
     let known = Some(sources(config));
-    let door = Door::new(
+    let admission = AdmissionControl::new(
         Listener::Callbacks,
         known,
-        shares.callbacks,
+        limits.callbacks,
         metrics.clone(),
     );
     let service = callbacks::service(routes(config), store.clone(), metrics.clone());
     let (listener, stopping) = (callbacks_listener, stop.clone());
-    let serving = serve::serve(listener, limits.clone(), door, service, stopping);
+    let serving = server::serve(listener, timeouts.clone(), admission, service, stopping);
     parts.spawn(async move { (Part::Callbacks, serving.await.map_err(RunError::from)) });
     let settings = operators::Settings {
         token: config.operators.token.clone(),
@@ -180,9 +180,10 @@ pub(super) fn spawn_all(
         body_timeout: config.callbacks.body_timeout,
     };
     let router = operators::router(store, metrics.clone(), settings);
-    let door = Door::new(Listener::Operators, None, shares.operators, metrics.clone());
+    let admission =
+        AdmissionControl::new(Listener::Operators, None, limits.operators, metrics.clone());
     let (listener, stopping) = (operators_listener, stop.clone());
-    let serving = serve::serve(listener, limits, door, router, stopping);
+    let serving = server::serve(listener, timeouts, admission, router, stopping);
     parts.spawn(async move { (Part::Operators, serving.await.map_err(RunError::from)) });
 
     Ok(parts)

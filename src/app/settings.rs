@@ -4,7 +4,7 @@ use super::error::StartError;
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Project, Signature, Sinch};
 use crate::http::callbacks::{self, CallbackRoute};
-use crate::http::places::Shares;
+use crate::http::connection_limits::ListenerLimits;
 use crate::http::source::Sources;
 use crate::store;
 use number_order::Id;
@@ -73,11 +73,11 @@ pub(super) fn api_off(config: &Config) -> Vec<Id> {
     off.map(|project| project.id.clone()).collect()
 }
 
-/// Returns the connections for which this limit of open files leaves room.
-pub fn shares(config: &Config, limit: Option<u64>) -> Shares {
-    let asked = config.projects.len() - api_off(config).len();
-    let fetches_max = config.sinch.max_in_flight * asked;
-    Shares::new(limit, config.callbacks.connections_max, fetches_max)
+/// Returns the limits on connections for which this limit on open files leaves room.
+pub fn listener_limits(config: &Config, files_max: Option<u64>) -> ListenerLimits {
+    let fetched_projects = config.projects.len() - api_off(config).len();
+    let fetches_max = config.sinch.max_in_flight * fetched_projects;
+    ListenerLimits::new(files_max, config.callbacks.connections_max, fetches_max)
 }
 
 pub(super) fn sources(config: &Config) -> Sources {

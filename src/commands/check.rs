@@ -29,7 +29,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     }
     // `serve` raises its own limit as far as it may.
     let files = getrlimit(Resource::Nofile).maximum;
-    if let Some(shortage) = app::shares(&loaded.config, files).shortage {
+    if let Some(shortage) = app::listener_limits(&loaded.config, files).shortage {
         say(format_args!("unwise  open files: {shortage}"));
     }
     let mut code = 0;

@@ -22,10 +22,10 @@ use secrecy::SecretString;
 use tower::service_fn;
 
 use super::problem::Problem;
-use super::refused::{Caller, Refused};
-use super::rest;
-use super::serve::HttpService;
+use super::refused_request::{Caller, RefusedRequest};
+use super::server::HttpService;
 use super::source::Sources;
+use super::unread_body;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::redact;
@@ -73,18 +73,20 @@ pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl 
     });
     service_fn(move |request: Request<Incoming>| {
         let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.answer(request).await) }
+        async move { Ok::<_, Infallible>(handler.handle(request).await) }
     })
 }
 
-type Refusing = (Refusal, Problem);
+/// Refusal, with the response that says so.
+type Refused = (Refusal, Problem);
 
 impl CallbackHandler {
-    async fn answer(&self, request: Request<Incoming>) -> Response {
+    /// Responds to a request, and reports it if it is refused.
+    async fn handle(&self, request: Request<Incoming>) -> Response {
         let (head, mut body) = request.into_parts();
         let caller = self.caller(&head);
-        let tell = |why: Refusal, status, project| {
-            let refused = Refused {
+        let report = |reason: Refusal, status, project| {
+            let refused = RefusedRequest {
                 caller,
                 head: &head,
                 project,
@@ -95,28 +97,28 @@ impl CallbackHandler {
                 body_max_bytes,
                 ..
             } = &self.settings;
-            refused.tell(why, routes.keys(), *body_max_bytes, &self.metrics);
+            refused.report(reason, routes.keys(), *body_max_bytes, &self.metrics);
         };
         // Every source that is not allowed gets the same bytes for any request.
         if !self.settings.sources.allows(caller.source) {
-            tell(Refusal::Source, StatusCode::FORBIDDEN, None);
-            return rest::closing(Problem::new(StatusCode::FORBIDDEN).into_response());
+            report(Refusal::Source, StatusCode::FORBIDDEN, None);
+            return unread_body::close(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
         let route = self.settings.routes.get(head.uri.path());
-        match self.take(route, &head, &mut body).await {
+        match self.receive(route, &head, &mut body).await {
             Ok(accepted) => {
                 self.metrics.accepted(accepted, clock::now());
                 StatusCode::OK.into_response()
             }
-            Err((why, problem)) => {
-                tell(why, problem.status(), route.map(|route| &route.project));
-                let answer = problem.into_response();
-                match why {
+            Err((reason, problem)) => {
+                report(reason, problem.status(), route.map(|route| &route.project));
+                let response = problem.into_response();
+                match reason {
                     // The body had its time, or cannot be read further.
-                    Refusal::Body => rest::closing(answer),
+                    Refusal::Body => unread_body::close(response),
                     _ => {
                         let max = self.settings.body_max_bytes;
-                        rest::settle(body, &head.headers, max, answer).await
+                        unread_body::drain_or_close(body, &head.headers, max, response).await
                     }
                 }
             }
@@ -132,14 +134,14 @@ impl CallbackHandler {
     }
 
     /// Checks a callback from an allowed source, and stores it on disk.
-    async fn take(
+    async fn receive(
         &self,
         route: Option<&CallbackRoute>,
         head: &Parts,
         body: &mut Incoming,
-    ) -> Result<Accepted, Refusing> {
-        let nobodys = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
-        let route = route.ok_or_else(nobodys)?;
+    ) -> Result<Accepted, Refused> {
+        let not_found = || (Refusal::Path, Problem::new(StatusCode::NOT_FOUND));
+        let route = route.ok_or_else(not_found)?;
         check_method(&head.method)?;
         check_size(&head.headers, self.settings.body_max_bytes)?;
         check_encoding(&head.headers)?;
@@ -147,14 +149,14 @@ impl CallbackHandler {
         if self.store.is_full() {
             return Err(unavailable());
         }
-        let body = read(body, &self.settings).await?;
+        let body = read_body(body, &self.settings).await?;
         check_signature(&head.headers, &body, route)?;
-        self.keep(body, &route.project).await
+        self.store_delivery(body, &route.project).await
     }
 
     /// Warns of an unreadable time stamp. If Sinch changes the form of its time stamps, events can no longer be put in
     /// order.
-    fn warn_of(&self, project: &Id, timestamp: &str) {
+    fn warn_of_timestamp(&self, project: &Id, timestamp: &str) {
         if let Some(left_out) = self.metrics.unreadable_timestamp(project, clock::now()) {
             tracing::warn!(
                 %project,
@@ -166,7 +168,7 @@ impl CallbackHandler {
     }
 
     /// Stores a genuine callback. Only the store itself can still refuse it.
-    async fn keep(&self, body: Bytes, project: &Id) -> Result<Accepted, Refusing> {
+    async fn store_delivery(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
         let callback = callback::parse(&body, project);
         let subject = match callback.content {
             Content::Order {
@@ -176,7 +178,7 @@ impl CallbackHandler {
                 unreadable_timestamp,
             } => {
                 if let Some(timestamp) = unreadable_timestamp {
-                    self.warn_of(project, &timestamp);
+                    self.warn_of_timestamp(project, &timestamp);
                 }
                 DeliveryContent::Order {
                     order,
@@ -208,18 +210,18 @@ impl CallbackHandler {
                 Ok(accepted)
             }
             Err(error) => {
-                tracing::debug!(%error, "the store could not take a callback");
+                tracing::debug!(%error, "the store could not accept a callback");
                 Err(unavailable())
             }
         }
     }
 }
 
-fn unavailable() -> Refusing {
+fn unavailable() -> Refused {
     (Refusal::Store, Problem::unavailable())
 }
 
-fn too_large(max: usize) -> Refusing {
+fn too_large(max: usize) -> Refused {
     let detail = format!("the body may have at most {max} bytes");
     (
         Refusal::Size,
@@ -227,7 +229,7 @@ fn too_large(max: usize) -> Refusing {
     )
 }
 
-fn check_method(method: &Method) -> Result<(), Refusing> {
+fn check_method(method: &Method) -> Result<(), Refused> {
     if method == Method::POST {
         return Ok(());
     }
@@ -236,7 +238,7 @@ fn check_method(method: &Method) -> Result<(), Refusing> {
     Err((Refusal::Method, problem))
 }
 
-fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
+fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -248,7 +250,7 @@ fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refusing> {
 
 /// Refuses an encoded body. The signature is over the raw body, and Sinch sends it plain. An empty header names no
 /// coding.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -264,23 +266,19 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusing> {
     ))
 }
 
-async fn read(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refusing> {
+async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refused> {
     let limited = Limited::new(body, settings.body_max_bytes).collect();
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.body_max_bytes)),
-        // The peer broke off, or speaks broken HTTP, and will hardly read this answer.
+        // The peer broke off, or speaks broken HTTP, and will hardly read this response.
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
     }
 }
 
-/// Requires exactly one signature, by one of the project's secrets. The answer does not say which of these is wrong.
-fn check_signature(
-    headers: &HeaderMap,
-    body: &[u8],
-    route: &CallbackRoute,
-) -> Result<(), Refusing> {
+/// Requires exactly one signature, by one of the project's secrets. The response does not say which of these is wrong.
+fn check_signature(headers: &HeaderMap, body: &[u8], route: &CallbackRoute) -> Result<(), Refused> {
     let Some(secrets) = &route.secrets else {
         return Ok(());
     };

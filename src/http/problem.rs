@@ -54,8 +54,8 @@ impl Problem {
         self.status
     }
 
-    /// Returns the answer as bytes, for a peer whose connection ends with it and whose request is not read.
-    pub fn farewell(&self) -> Vec<u8> {
+    /// Returns the bytes of the last response on a connection, to a peer whose request is not read.
+    pub fn last_response(&self) -> Vec<u8> {
         let body = self.body().to_string();
         let (code, title) = (self.status.as_u16(), self.title());
         let mut head = format!(

@@ -5,23 +5,23 @@
 
 use std::time::Duration;
 
-use super::word::Says;
+use super::signal::Signal;
 use crate::store::Circuit;
 use number_order::{NoAnswer, Time};
 
 /// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
-const DOUBT: u32 = 3;
+const SUSPECT_FAILURES: u32 = 3;
 
 /// Number of failures in a row, in doubt, after which the circuit opens. The orders of these fetches are picked at
 /// random, so that a few orders at the head of the line cannot open it.
-const CHECKS: u32 = 6;
+const CHECK_FAILURES: u32 = 6;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
 /// the first probe on: a fault that needs an hour to mend is not mended sooner by a probe each second.
-const PROBES_APART: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Maximum part of [`PROBES_APART`] that is added to the wait that Sinch asks for, so that several projects do not come
-/// back at the same moment.
+/// Maximum part of [`PROBE_INTERVAL_MAX`] that is added to the wait that Sinch asks for, so that several projects do
+/// not come back at the same moment.
 const RETRY_JITTER: f64 = 0.1;
 
 /// State of a project's circuit at one moment.
@@ -50,15 +50,15 @@ pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
         Some((until, _)) if until.since(now) > OPEN_MAX => CircuitState::HalfOpen,
         Some((until, _)) if *until > now => CircuitState::Open(*until),
         Some(_) => CircuitState::HalfOpen,
-        None if circuit.failures >= DOUBT => CircuitState::Suspect,
+        None if circuit.failures >= SUSPECT_FAILURES => CircuitState::Suspect,
         None => CircuitState::Closed,
     }
 }
 
 /// Returns the circuit of an earlier run as it holds at a start. `cap` as in [`after_failure`].
-pub(super) fn taken_up(mut circuit: Circuit, now: Time, cap: Duration) -> Circuit {
+pub(super) fn restored(mut circuit: Circuit, now: Time, cap: Duration) -> Circuit {
     if let Some((until, _)) = &mut circuit.paused {
-        *until = now.plus(PROBES_APART.min(cap) / 2).max(*until);
+        *until = now.plus(PROBE_INTERVAL_MAX.min(cap) / 2).max(*until);
     }
     circuit
 }
@@ -68,18 +68,18 @@ pub(super) fn taken_up(mut circuit: Circuit, now: Time, cap: Duration) -> Circui
 pub(super) fn after_failure(
     circuit: &Circuit,
     reason: &NoAnswer,
-    says: Says,
+    signal: Signal,
     now: Time,
     cap: Duration,
     jitter: f64,
 ) -> Circuit {
-    let longest = PROBES_APART.min(cap);
-    let asked_for = match says {
-        Says::Pause(wait) => wait.map(|wait| {
+    let longest = PROBE_INTERVAL_MAX.min(cap);
+    let asked_for = match signal {
+        Signal::Pause(wait) => wait.map(|wait| {
             let jitter = longest.mul_f64(RETRY_JITTER * jitter);
             now.plus(wait.min(RETRY_AFTER_MAX) + jitter)
         }),
-        Says::PauseForOne | Says::Failure => None,
+        Signal::PauseForOne | Signal::Failure => None,
     };
     if let CircuitState::Open(until) = state_at(circuit, now) {
         // The fetch was in flight although the circuit is open: it met the same trouble, unless Sinch asks for more.
@@ -97,7 +97,9 @@ pub(super) fn after_failure(
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),
-        (None, None) => (says != Says::Failure || failures >= DOUBT + CHECKS).then_some(usual),
+        (None, None) => (signal != Signal::Failure
+            || failures >= SUSPECT_FAILURES + CHECK_FAILURES)
+            .then_some(usual),
     };
     let paused = until.map(|until| (until, reason.clone()));
     Circuit { failures, paused }
@@ -114,12 +116,12 @@ mod tests {
         endpoint: Endpoint::Orders,
     };
 
-    fn after(circuit: &Circuit, says: Says, now: Time, jitter: f64) -> Circuit {
-        after_failure(circuit, &DOWN, says, now, CAP, jitter)
+    fn after(circuit: &Circuit, signal: Signal, now: Time, jitter: f64) -> Circuit {
+        after_failure(circuit, &DOWN, signal, now, CAP, jitter)
     }
 
-    fn wait(secs: u64) -> Says {
-        Says::Pause(Some(Duration::from_secs(secs)))
+    fn pause(secs: u64) -> Signal {
+        Signal::Pause(Some(Duration::from_secs(secs)))
     }
 
     fn secs(secs: i64) -> Time {
@@ -129,9 +131,9 @@ mod tests {
     #[test]
     fn a_few_failures_may_be_chance_and_more_are_not() {
         let mut circuit = Circuit::default();
-        for failures in 1..DOUBT + CHECKS {
-            circuit = after(&circuit, Says::Failure, secs(0), 1.0);
-            let doubt = failures >= DOUBT;
+        for failures in 1..SUSPECT_FAILURES + CHECK_FAILURES {
+            circuit = after(&circuit, Signal::Failure, secs(0), 1.0);
+            let doubt = failures >= SUSPECT_FAILURES;
             let expected = if doubt {
                 CircuitState::Suspect
             } else {
@@ -139,48 +141,48 @@ mod tests {
             };
             assert_eq!(state_at(&circuit, secs(0)), expected, "{failures}");
         }
-        circuit = after(&circuit, Says::Failure, secs(0), 1.0);
+        circuit = after(&circuit, Signal::Failure, secs(0), 1.0);
         assert_eq!(state_at(&circuit, secs(0)), CircuitState::Open(secs(60)));
         // Stragglers of the same trouble do not prolong it.
-        assert_eq!(after(&circuit, Says::Failure, secs(1), 1.0), circuit);
+        assert_eq!(after(&circuit, Signal::Failure, secs(1), 1.0), circuit);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
-        circuit = after(&circuit, Says::Failure, secs(60), 0.0);
+        circuit = after(&circuit, Signal::Failure, secs(60), 0.0);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::Open(secs(90)));
     }
 
     #[test]
-    fn a_request_to_wait_and_a_refused_key_close_it_at_once() {
-        let open = Circuit::default();
+    fn a_request_to_wait_and_a_refused_key_open_it_at_once() {
+        let closed = Circuit::default();
         let until = |circuit: &Circuit| circuit.paused.as_ref().map(|(until, _)| *until);
-        let refused = after(&open, Says::Pause(None), secs(0), 0.0);
+        let refused = after(&closed, Signal::Pause(None), secs(0), 0.0);
         assert_eq!(until(&refused), Some(secs(30)));
-        let waiting = after(&open, wait(2), secs(0), 0.0);
+        let waiting = after(&closed, pause(2), secs(0), 0.0);
         assert_eq!(until(&waiting), Some(secs(2)));
-        let spread = after(&open, wait(2), secs(0), 1.0);
+        let spread = after(&closed, pause(2), secs(0), 1.0);
         assert_eq!(until(&spread), Some(secs(8)));
-        let absurd = after(&open, wait(u64::MAX), secs(0), 1.0);
+        let absurd = after(&closed, pause(u64::MAX), secs(0), 1.0);
         assert_eq!(until(&absurd), Some(secs(3606)));
         assert!(matches!(state_at(&absurd, secs(0)), CircuitState::Open(_)));
     }
 
     #[test]
     fn after_a_probe_that_failed_a_short_request_to_wait_counts_no_more() {
-        let short = wait(2);
+        let short = pause(2);
         let circuit = after(&Circuit::default(), short, secs(0), 0.0);
         let circuit = after(&circuit, short, secs(2), 0.0);
         assert_eq!(state_at(&circuit, secs(2)), CircuitState::Open(secs(32)));
-        let long = wait(500);
+        let long = pause(500);
         let circuit = after(&circuit, long, secs(32), 0.0);
         assert_eq!(state_at(&circuit, secs(32)), CircuitState::Open(secs(532)));
     }
 
     #[test]
     fn a_straggler_prolongs_a_pause_only_if_sinch_asks_for_more() {
-        let refused = Says::Pause(None);
+        let refused = Signal::Pause(None);
         let circuit = after(&Circuit::default(), refused, secs(0), 0.0);
-        let same = after(&circuit, wait(9), secs(1), 0.0);
+        let same = after(&circuit, pause(9), secs(1), 0.0);
         assert_eq!(same, circuit);
-        let longer = after(&circuit, wait(99), secs(1), 0.0);
+        let longer = after(&circuit, pause(99), secs(1), 0.0);
         assert_eq!(state_at(&longer, secs(1)), CircuitState::Open(secs(100)));
         assert_eq!(longer.failures, circuit.failures);
     }
@@ -192,7 +194,7 @@ mod tests {
             let mut circuit = after_failure(
                 &Circuit::default(),
                 &DOWN,
-                Says::Pause(None),
+                Signal::Pause(None),
                 secs(0),
                 cap,
                 0.5,
@@ -208,7 +210,7 @@ mod tests {
                 circuit = after_failure(
                     &circuit,
                     &DOWN,
-                    Says::Failure,
+                    Signal::Failure,
                     now,
                     cap,
                     f64::from(n % 5) / 4.0,

@@ -131,7 +131,7 @@ impl Fetcher {
         let limits = Limits {
             slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
             requests_per_second: self.requests_per_second,
-            probes_apart_max: self.backoff.cap,
+            probe_interval_max: self.backoff.cap,
         };
         let name = format!("fetch {}", self.project);
         self.metrics.circuit(&self.project, &self.circuit);

@@ -22,7 +22,7 @@ pub(super) struct Limits {
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,
     /// Maximum interval between the probes of an open circuit.
-    pub probes_apart_max: Duration,
+    pub probe_interval_max: Duration,
 }
 
 impl Limits {

@@ -14,9 +14,9 @@ mod rate_limit;
 mod recorder;
 mod retention;
 mod scheduler;
+mod signal;
 #[cfg(test)]
 mod tests;
-mod word;
 
 pub use alerts::AlertWorker;
 pub use fetch::Fetcher;

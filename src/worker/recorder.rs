@@ -18,7 +18,7 @@ use number_order::Id;
 const GATHER: Duration = Duration::from_millis(3);
 
 /// Maximum number of results that are recorded at once.
-const OUTCOMES_MAX: usize = 256;
+const BATCH_MAX: usize = 256;
 
 /// Recorder of the results of one project's fetches.
 pub(super) struct Recorder {
@@ -41,14 +41,14 @@ impl Recorder {
         let mut gathered = Vec::new();
         loop {
             self.metrics.heartbeat(&name);
-            let coming = results.recv_many(&mut gathered, OUTCOMES_MAX);
-            match timeout(POLL, coming).await {
+            let received = results.recv_many(&mut gathered, BATCH_MAX);
+            match timeout(POLL, received).await {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 Err(_) => continue,
             }
             sleep(GATHER).await;
-            while gathered.len() < OUTCOMES_MAX
+            while gathered.len() < BATCH_MAX
                 && let Ok(fetch) = results.try_recv()
             {
                 gathered.push(fetch);
@@ -63,12 +63,12 @@ impl Recorder {
         loop {
             let recorded = self.store.record(results.clone()).await;
             // The store has set aside what spoils the others, so the reason is another one.
-            let refused = matches!(recorded, Err(StoreError::Rejected(_)));
+            let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
             if let Some(recorded) = step(&self.metrics, name, recorded)? {
                 self.report(&results, &recorded);
                 return Ok(());
             }
-            if refused {
+            if rejected {
                 let (project, answers) = (&self.project, results.len());
                 tracing::error!(%project, answers, "answers could not be recorded: their orders are fetched again");
                 return Ok(());
@@ -96,7 +96,7 @@ impl Recorder {
         if let Some((fetch, outcome)) = last {
             let (at, answered) = (fetch.now, fetch.result.is_ok());
             self.metrics
-                .asked(&self.project, at, answered, outcome.clone());
+                .fetched(&self.project, at, answered, outcome.clone());
         }
     }
 

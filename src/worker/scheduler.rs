@@ -13,7 +13,7 @@ use super::blame::Blame;
 use super::circuit::{self, CircuitState};
 use super::limits::Limits;
 use super::rate_limit::RateLimit;
-use super::word::Word;
+use super::signal::ProjectSignals;
 use crate::store::{Circuit, ClaimOrder};
 use number_order::{Id, Time};
 
@@ -87,7 +87,7 @@ pub(super) struct Scheduler {
     /// Time since which it is in doubt whether Sinch answers any order. A fetch that was sent before tells nothing new.
     doubted_at: Time,
     blame: Blame,
-    word: Word,
+    signals: ProjectSignals,
     /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Orders that are
     /// kept apart do not count here.
     under_way: u32,
@@ -119,7 +119,7 @@ impl Scheduler {
     /// circuit stays open for a while even if its time has come. `found`: Sinch has shown an order of this project
     /// before.
     pub fn new(limits: Limits, circuit: Circuit, found: bool, now: Time) -> Scheduler {
-        let circuit = circuit::taken_up(circuit, now, limits.probes_apart_max);
+        let circuit = circuit::restored(circuit, now, limits.probe_interval_max);
         Scheduler {
             rate_limit: RateLimit::new(limits.requests_per_second),
             limits,
@@ -127,7 +127,7 @@ impl Scheduler {
             circuit,
             doubted_at: now,
             blame: Blame::new(found),
-            word: Word::default(),
+            signals: ProjectSignals::default(),
             under_way: 0,
             hanging: 0,
             apart: 0,
@@ -196,7 +196,7 @@ impl Scheduler {
 
     fn way(&self, now: Time) -> Way {
         match circuit::state_at(&self.circuit, now) {
-            CircuitState::Closed if self.word.doubted() => Way::Doubt,
+            CircuitState::Closed if self.signals.in_doubt() => Way::Doubt,
             CircuitState::Closed => Way::Freely,
             CircuitState::Suspect => Way::Doubt,
             CircuitState::HalfOpen => Way::Probe,
@@ -333,7 +333,7 @@ impl Scheduler {
         if self.circuit.paused.is_some() {
             self.blame.pardon();
         }
-        self.word = Word::default();
+        self.signals = ProjectSignals::default();
         self.circuit = Circuit::default();
         self.sealed = false;
     }

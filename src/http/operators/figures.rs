@@ -52,15 +52,15 @@ pub(super) enum Reading {
     At(Option<Time>),
     /// Yes or no; `None`: not known yet.
     Flag(Option<bool>),
-    /// Trouble in words, if there is any; in `/metrics`, 1 or 0.
-    Trouble(Option<String>),
+    /// Fault in words, if there is one; in `/metrics`, 1 or 0.
+    Fault(Option<String>),
     /// A list; in `/metrics`, its length.
     List(Vec<Value>),
     /// One reading for each value of a label.
     By(&'static str, Vec<(String, Reading)>),
 }
 
-use Reading::{At, By, Bytes, Flag, List, Secs, Since, Span, Tally, Total, Trouble};
+use Reading::{At, By, Bytes, Fault, Flag, List, Secs, Since, Span, Tally, Total};
 
 fn count(number: i64) -> Reading {
     Reading::Count(u64::try_from(number).unwrap_or(0))
@@ -260,7 +260,7 @@ pub(super) const FIGURES: &[Figure<Facts>] = &[
     Figure {
         key: "little_space",
         help: "Whether callbacks are refused for want of space",
-        read: |f| Trouble(f.standing.summary.little_space.clone()),
+        read: |f| Fault(f.standing.summary.little_space.clone()),
     },
 ];
 
@@ -303,7 +303,7 @@ impl Serialize for Reading {
             Span(secs) => secs.serialize(to),
             Since(at, _) | At(at) => at.serialize(to),
             Flag(flag) => flag.serialize(to),
-            Trouble(words) => words.serialize(to),
+            Fault(words) => words.serialize(to),
             List(all) => all.serialize(to),
             By(_, readings) => to.collect_map(readings.iter().map(|(label, each)| (label, each))),
         }

@@ -9,8 +9,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::query::Words;
-use super::readable::Readable;
+use super::pretty_json::PrettyJson;
+use super::query::QueryParams;
 use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
 use crate::store::{Body, ParkedRow};
@@ -24,21 +24,21 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 async fn list_parked(
     State(context): Shared,
     query: RawQuery,
-) -> Result<Readable<Page<ParkedRow>>, Problem> {
-    let words = Words::read(query, &["after", "limit"])?;
-    let limit = page_size(words.number("limit")?);
-    let after = words.number("after")?.unwrap_or_default();
+) -> Result<PrettyJson<Page<ParkedRow>>, Problem> {
+    let params = QueryParams::read(query, &["after", "limit"])?;
+    let limit = page_size(params.number("limit")?);
+    let after = params.number("after")?.unwrap_or_default();
     let parked = context.store.parked(after, limit).await?;
-    Ok(Readable(parked.into()))
+    Ok(PrettyJson(parked.into()))
 }
 
 /// Returns the raw bytes of a delivery.
 async fn show_body(
     State(context): Shared,
-    asked: Result<Path<String>, PathRejection>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery");
-    let delivery = asked
+    let delivery = path
         .map_err(|_| unknown())?
         .parse()
         .map_err(|_| unknown())?;

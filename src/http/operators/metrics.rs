@@ -126,7 +126,7 @@ fn sample(reading: Reading) -> Sample {
         Reading::At(Some(at)) => Sample::Gauge(Unit::Timestamp, at.0 as f64 / 1e6),
         Reading::Flag(Some(is_so)) => flag(is_so),
         Reading::At(None) | Reading::Flag(None) => Sample::None,
-        Reading::Trouble(words) => flag(words.is_some()),
+        Reading::Fault(fault) => flag(fault.is_some()),
         Reading::List(all) => Sample::Gauge(Unit::Plain, all.len() as f64),
         Reading::By(label, readings) => Sample::By(label, readings),
     }

@@ -2,15 +2,15 @@
 //!
 //! A bearer token guards everything but the two health paths. Without a token, every web page is refused.
 
+mod auth;
 mod figures;
-mod guard;
 mod import;
 mod inbox;
 mod metrics;
 mod orders;
+mod pretty_json;
 mod projects;
 mod query;
-mod readable;
 mod status;
 mod watch;
 
@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
-use super::rest::{self, Lent, Returned};
+use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
 use crate::store::{Listing, Store, StoreError, UnreadableRow};
 use number_order::{Id, Limits};
@@ -71,10 +71,10 @@ pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router
         .merge(projects::routes())
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
-            guard::token,
+            auth::require_token,
         ));
-    let browser = middleware::from_fn_with_state(context.clone(), guard::browser);
-    let lend = middleware::from_fn_with_state(context.clone(), lend);
+    let no_web_pages = middleware::from_fn_with_state(context.clone(), auth::refuse_web_pages);
+    let limit_body = middleware::from_fn_with_state(context.clone(), limit_body);
     let no_store = HeaderValue::from_static("no-store");
     status::health()
         .merge(guarded)
@@ -84,28 +84,30 @@ pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router
             header::CACHE_CONTROL,
             no_store,
         ))
-        .layer(browser)
-        .layer(lend)
+        .layer(no_web_pages)
+        .layer(limit_body)
         .with_state(context)
 }
 
-/// Limits the time for a request's body. Keeps or closes the connection where the body was not read to its end.
-async fn lend(State(context): Shared, request: Request, next: Next) -> Response {
+/// Limits the time for a request's body. Keeps or closes the connection if the body was not read to its end.
+async fn limit_body(State(context): Shared, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         return next.run(Request::from_parts(head, body)).await;
     }
-    let (lent, mut returned) = Lent::new(body, context.settings.body_timeout);
+    let (tracked, mut state) = TrackedBody::new(body, context.settings.body_timeout);
     let headers = head.headers.clone();
-    let request = Request::from_parts(head, Body::new(lent));
-    let answer = next.run(request).await;
-    let refuse = |status| rest::closing(Problem::new(status).into_response());
-    match returned.try_recv() {
-        Ok(Returned::Rest(body)) => rest::settle(body, &headers, REST_MAX_BYTES, answer).await,
-        Ok(Returned::Slow) => refuse(StatusCode::REQUEST_TIMEOUT),
-        Ok(Returned::Broken) => refuse(StatusCode::BAD_REQUEST),
+    let request = Request::from_parts(head, Body::new(tracked));
+    let response = next.run(request).await;
+    let refuse = |status| unread_body::close(Problem::new(status).into_response());
+    match state.try_recv() {
+        Ok(BodyState::Open(body)) => {
+            unread_body::drain_or_close(body, &headers, DRAIN_MAX_BYTES, response).await
+        }
+        Ok(BodyState::TimedOut) => refuse(StatusCode::REQUEST_TIMEOUT),
+        Ok(BodyState::Broken) => refuse(StatusCode::BAD_REQUEST),
         // A handler still holds the body.
-        Err(_) => rest::closing(answer),
+        Err(_) => unread_body::close(response),
     }
 }
 
@@ -136,19 +138,21 @@ impl<T> From<Listing<T>> for Page<T> {
 }
 
 /// Maximum number of bytes that are read of the rest of a refused request's body.
-const REST_MAX_BYTES: usize = 64 * 1024;
+const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-const PAGE: u32 = 100;
-const PAGE_MAX: u32 = 1000;
+/// Number of items on a page, unless the query says another.
+const PAGE_SIZE: u32 = 100;
+
+/// Maximum number of items on a page.
+const PAGE_SIZE_MAX: u32 = 1000;
 
 fn page_size(limit: Option<u32>) -> u32 {
-    limit.unwrap_or(PAGE).clamp(1, PAGE_MAX)
+    limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX)
 }
 
-/// Returns the parts of a path. A part that is not even text is answered as an unknown order.
-fn path<T>(asked: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
-    asked
-        .map(|Path(parts)| parts)
+/// Returns the parameters in a path. A parameter that is not even text is answered as an unknown order.
+fn path_params<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    path.map(|Path(params)| params)
         .map_err(|_| orders::unknown_order())
 }
 

@@ -8,10 +8,10 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 
+use super::pretty_json::PrettyJson;
 use super::projects::{may_be_fetched, unknown_project};
-use super::query::Words;
-use super::readable::Readable;
-use super::{Context, Page, Shared, id, page_size, path, watch};
+use super::query::QueryParams;
+use super::{Context, Page, Shared, id, page_size, path_params, watch};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{Forgot, Found, OrderDetail, OrderFilter, OrderRow};
@@ -25,18 +25,18 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route(
             "/api/v1/orders",
             get(list_orders)
-                .post(watch::only_project)
+                .post(watch::watch_list_of_only_project)
                 .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
         )
         .route(
             "/api/v1/orders/{order}",
             get(find_order)
-                .post(watch::many)
+                .post(watch::watch_list)
                 .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
         )
         .route(
             "/api/v1/orders/{project}/{order}",
-            get(show_order).put(watch::one).delete(forget),
+            get(show_order).put(watch::watch_order).delete(forget),
         )
         .route(
             "/api/v1/orders/{project}/{order}/fetch",
@@ -45,38 +45,38 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// Query parameters by which orders can be listed.
-const QUERY: [&str; 6] = ["state", "project", "parked", "settled", "limit", "after"];
+const LIST_PARAMS: [&str; 6] = ["state", "project", "parked", "settled", "limit", "after"];
 
 async fn list_orders(
     State(context): Shared,
     query: RawQuery,
-) -> Result<Readable<Page<OrderRow>>, Problem> {
-    let words = Words::read(query, &QUERY)?;
-    let limit = page_size(words.number("limit")?);
+) -> Result<PrettyJson<Page<OrderRow>>, Problem> {
+    let params = QueryParams::read(query, &LIST_PARAMS)?;
+    let limit = page_size(params.number("limit")?);
     let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
     let is_state = |word: &str| word == UNKNOWN || number_order::State::from_word(word).is_some();
-    let state = words.text("state");
+    let state = params.text("state");
     if !state.is_none_or(is_state) {
-        let words = number_order::State::ALL
+        let states = number_order::State::ALL
             .map(number_order::State::as_str)
             .join(", ");
-        return Err(bad(format!("state: write one of {words}, {UNKNOWN}")));
+        return Err(bad(format!("state: write one of {states}, {UNKNOWN}")));
     }
-    let project = words.text("project").map(Id::new);
+    let project = params.text("project").map(Id::new);
     let no_id = || bad("project: not the id of a project".to_owned());
     let filter = OrderFilter {
         state: state.map(str::to_owned),
         project: project.map(|id| id.ok_or_else(no_id)).transpose()?,
-        parked: words.flag("parked")?.unwrap_or_default(),
-        settled: words.flag("settled")?,
-        after: words.number("after")?.unwrap_or_default(),
+        parked: params.flag("parked")?.unwrap_or_default(),
+        settled: params.flag("settled")?,
+        after: params.number("after")?.unwrap_or_default(),
         limit,
     };
     if let Some(project) = &filter.project {
         must_be_known(&context, project).await?;
     }
     let orders = context.store.orders(&filter).await?;
-    Ok(Readable(orders.into()))
+    Ok(PrettyJson(orders.into()))
 }
 
 /// Distinguishes a mistyped name from a project that has no orders. A project that is no longer configured may have
@@ -94,17 +94,17 @@ pub(super) fn unknown_order() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
-/// A project and an order, as a path names them.
-type Named = Result<Path<(String, String)>, PathRejection>;
+/// Project and order in a path.
+type OrderPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find_order(
     State(context): Shared,
-    asked: Result<Path<String>, PathRejection>,
-) -> Result<Readable<OrderDetail>, Problem> {
-    let order = path(asked)?;
+    path: Result<Path<String>, PathRejection>,
+) -> Result<PrettyJson<OrderDetail>, Problem> {
+    let order = path_params(path)?;
     match context.store.find(&id(order)?).await? {
         Found::Nothing => Err(unknown_order()),
-        Found::One(history) => Ok(Readable(*history)),
+        Found::One(history) => Ok(PrettyJson(*history)),
         Found::Several => {
             let detail = "several projects have this order: ask /api/v1/orders/PROJECT/ORDER";
             Err(Problem::with_detail(StatusCode::CONFLICT, detail))
@@ -112,8 +112,8 @@ async fn find_order(
     }
 }
 
-fn key(asked: Named) -> Result<OrderKey, Problem> {
-    let (project, order) = path(asked)?;
+fn key(path: OrderPath) -> Result<OrderKey, Problem> {
+    let (project, order) = path_params(path)?;
     Ok(OrderKey {
         project: id(project)?,
         order: id(order)?,
@@ -122,15 +122,15 @@ fn key(asked: Named) -> Result<OrderKey, Problem> {
 
 async fn show_order(
     State(context): Shared,
-    asked: Named,
-) -> Result<Readable<OrderDetail>, Problem> {
-    let history = context.store.history(&key(asked)?).await?;
-    history.map(Readable).ok_or_else(unknown_order)
+    path: OrderPath,
+) -> Result<PrettyJson<OrderDetail>, Problem> {
+    let history = context.store.history(&key(path)?).await?;
+    history.map(PrettyJson).ok_or_else(unknown_order)
 }
 
 /// Requests a fetch at once for an operator. A parked order gets all its attempts again.
-async fn request_fetch(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
-    let key = key(asked)?;
+async fn request_fetch(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+    let key = key(path)?;
     may_be_fetched(&context, &key.project)?;
     if context.store.request_fetch(key, clock::now()).await? {
         Ok(StatusCode::ACCEPTED)
@@ -140,12 +140,12 @@ async fn request_fetch(State(context): Shared, asked: Named) -> Result<StatusCod
 }
 
 /// Removes an order that was named by mistake.
-async fn forget(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
+async fn forget(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
     let stays = |why: &str| {
         let detail = format!("the order stays: {why}");
         Err(Problem::with_detail(StatusCode::CONFLICT, detail))
     };
-    match context.store.forget(key(asked)?).await? {
+    match context.store.forget(key(path)?).await? {
         Forgot::Gone => Ok(StatusCode::NO_CONTENT),
         Forgot::Unknown => Err(unknown_order()),
         Forgot::Shown => stays("Sinch has shown it"),

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::{Context, Shared, id, path};
+use super::{Context, Shared, id, path_params};
 use crate::http::problem::Problem;
 use crate::store::Holdings;
 use number_order::Id;
@@ -19,7 +19,7 @@ use number_order::Id;
 const DROP_FOR: Duration = Duration::from_secs(2);
 
 /// Pause after each step, as a multiple of the step's duration. During the pause the writer belongs to others.
-const REST: u32 = 9;
+const PAUSE_FACTOR: u32 = 9;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
@@ -31,8 +31,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// Closes a project's circuit at once, after an operator has removed the trouble. Its fetches go on.
-async fn resume(State(context): Shared, asked: Named) -> Result<StatusCode, Problem> {
-    match context.settings.projects.get(&id(path(asked)?)?) {
+async fn resume(State(context): Shared, path: ProjectPath) -> Result<StatusCode, Problem> {
+    match context.settings.projects.get(&id(path_params(path)?)?) {
         Some(Some(resume)) => {
             resume.notify_one();
             Ok(StatusCode::ACCEPTED)
@@ -60,7 +60,8 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
     }
 }
 
-type Named = Result<Path<String>, PathRejection>;
+/// Project in a path.
+type ProjectPath = Result<Path<String>, PathRejection>;
 
 #[derive(Serialize)]
 struct Project {
@@ -71,12 +72,12 @@ struct Project {
 }
 
 /// Returns the size of a project's holdings, which an operator should know before dropping them.
-async fn show_project(State(context): Shared, asked: Named) -> Result<Json<Project>, Problem> {
-    let project = id(path(asked)?)?;
+async fn show_project(State(context): Shared, path: ProjectPath) -> Result<Json<Project>, Problem> {
+    let project = id(path_params(path)?)?;
     let holdings = context.store.holdings(&project).await?;
     Ok(Json(Project {
         configured: context.settings.projects.contains_key(&project),
-        holdings: holdings.ok_or_else(nothing_of_it)?,
+        holdings: holdings.ok_or_else(nothing_stored)?,
     }))
 }
 
@@ -89,15 +90,15 @@ struct Dropped {
 
 /// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of
 /// others do not wait. If rows are left after a while, the operator must send the request again.
-async fn drop_project(State(context): Shared, asked: Named) -> Result<Json<Dropped>, Problem> {
-    let project = id(path(asked)?)?;
+async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<Dropped>, Problem> {
+    let project = id(path_params(path)?)?;
     if context.settings.projects.contains_key(&project) {
         let detail =
             "this project is configured: take it out of the configuration and restart first";
         return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
     }
     if context.store.holdings(&project).await?.is_none() {
-        return Err(nothing_of_it());
+        return Err(nothing_stored());
     }
     let began = Instant::now();
     let mut removed = Holdings::default();
@@ -109,7 +110,7 @@ async fn drop_project(State(context): Shared, asked: Named) -> Result<Json<Dropp
         }
         removed.orders += step.orders;
         removed.deliveries += step.deliveries;
-        tokio::time::sleep(step_began.elapsed() * REST).await;
+        tokio::time::sleep(step_began.elapsed() * PAUSE_FACTOR).await;
     }
     let left = context.store.holdings(&project).await?.unwrap_or_default();
     let (orders, deliveries) = (removed.orders, removed.deliveries);
@@ -117,7 +118,7 @@ async fn drop_project(State(context): Shared, asked: Named) -> Result<Json<Dropp
     Ok(Json(Dropped { removed, left }))
 }
 
-fn nothing_of_it() -> Problem {
+fn nothing_stored() -> Problem {
     Problem::with_detail(
         StatusCode::NOT_FOUND,
         "the database has nothing of such a project",

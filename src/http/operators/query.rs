@@ -7,13 +7,13 @@ use url::form_urlencoded;
 use crate::http::problem::Problem;
 
 /// Values of a query's parameters, each under its name.
-pub(super) struct Words(Vec<(String, String)>);
+pub(super) struct QueryParams(Vec<(String, String)>);
 
-impl Words {
+impl QueryParams {
     /// Reads a query that may have parameters of these names, each at most once.
-    pub(super) fn read(query: RawQuery, names: &[&str]) -> Result<Words, Problem> {
+    pub(super) fn read(query: RawQuery, names: &[&str]) -> Result<QueryParams, Problem> {
         let query = query.0.unwrap_or_default();
-        let mut words: Vec<(String, String)> = Vec::new();
+        let mut params: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
             if !names.contains(&name.as_str()) {
                 let known = names.join(", ");
@@ -21,12 +21,12 @@ impl Words {
                     "{name:.40}: no such word; write one of {known}"
                 )));
             }
-            if words.iter().any(|(known, _)| *known == name) {
+            if params.iter().any(|(known, _)| *known == name) {
                 return Err(bad(format!("{name}: written twice; write it once")));
             }
-            words.push((name, value));
+            params.push((name, value));
         }
-        Ok(Words(words))
+        Ok(QueryParams(params))
     }
 
     /// Returns the value of a parameter.

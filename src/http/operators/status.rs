@@ -12,7 +12,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::figures::{API_FIGURES, FIGURES, Facts, Shown};
-use super::readable::Readable;
+use super::pretty_json::PrettyJson;
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -117,7 +117,7 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
         api: api.collect(),
         workers: context.metrics.workers(),
     };
-    Ok(Readable(status).into_response())
+    Ok(PrettyJson(status).into_response())
 }
 
 async fn measure(State(context): Shared) -> Result<Response, Problem> {

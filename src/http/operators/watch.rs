@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::projects::may_be_fetched;
-use super::{Context, Shared, id, import, path};
+use super::{Context, Shared, id, import, path_params};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::WatchRequest;
@@ -19,7 +19,7 @@ use number_order::Id;
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Number of ids that are shown, so that a person can see that they are what was meant.
-const FIRST: usize = 5;
+const FIRST_SHOWN: usize = 5;
 
 /// Result of making a list of orders known.
 #[derive(Serialize)]
@@ -37,11 +37,11 @@ pub(super) struct Watched {
 
 /// Makes an order known, so that its state is fetched even if no callback ever comes. Answers 201 if the order was not
 /// known before.
-pub(super) async fn one(
+pub(super) async fn watch_order(
     State(context): Shared,
-    asked: Result<Path<(String, String)>, PathRejection>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<(StatusCode, Json<Watched>), Problem> {
-    let (project, order) = path(asked)?;
+    let (project, order) = path_params(path)?;
     let list = import::List {
         orders: vec![import::named(&order).map_err(unusable)?],
         header: None,
@@ -54,24 +54,24 @@ pub(super) async fn one(
     Ok((status, Json(watched)))
 }
 
-/// A list of orders as a request carries it.
-type Sent = Result<Bytes, BytesRejection>;
+/// Body of a request that carries a list of orders.
+type ListBody = Result<Bytes, BytesRejection>;
 
 /// Makes a whole list of orders known; the path's last part is the project. A list with a line that cannot be used is
 /// refused whole.
-pub(super) async fn many(
+pub(super) async fn watch_list(
     State(context): Shared,
-    asked: Result<Path<String>, PathRejection>,
-    list: Sent,
+    path: Result<Path<String>, PathRejection>,
+    list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
-    let project = id(path(asked)?)?;
+    let project = id(path_params(path)?)?;
     Ok(Json(watch(&context, &project, read(list)?).await?))
 }
 
 /// Makes a whole list of orders of the only project known.
-pub(super) async fn only_project(
+pub(super) async fn watch_list_of_only_project(
     State(context): Shared,
-    list: Sent,
+    list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
     let mut projects = context.settings.projects.keys();
     let (Some(project), None) = (projects.next(), projects.next()) else {
@@ -81,14 +81,14 @@ pub(super) async fn only_project(
     Ok(Json(watch(&context, project, read(list)?).await?))
 }
 
-fn read(list: Sent) -> Result<import::List, Problem> {
+fn read(list: ListBody) -> Result<import::List, Problem> {
     let unread = |error: BytesRejection| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let detail =
                 format!("the list may have at most {IMPORT_MAX_BYTES} bytes: send it in parts");
             Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
-        // The middleware that lent the body out knows the reason, and answers with it.
+        // The middleware that limits the body knows the reason, and answers with it.
         status => Problem::new(status),
     };
     let list = list.map_err(unread)?;
@@ -104,7 +104,12 @@ fn unusable(why: String) -> Problem {
 async fn watch(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
     may_be_fetched(context, project)?;
     let orders = list.orders.len();
-    let first = list.orders.iter().take(FIRST).map(Id::to_string).collect();
+    let first = list
+        .orders
+        .iter()
+        .take(FIRST_SHOWN)
+        .map(Id::to_string)
+        .collect();
     let request = WatchRequest {
         project: project.clone(),
         orders: list.orders,

@@ -3,7 +3,7 @@
 use super::{Scheduler, Way};
 use crate::worker::blame::{Culprit, Signs};
 use crate::worker::circuit;
-use crate::worker::word::{Says, Trouble};
+use crate::worker::signal::{FailedFetch, Signal};
 use number_order::{Answer, Failure, Id, Time};
 use sinch_numbers::api::FetchError;
 
@@ -22,7 +22,7 @@ impl Scheduler {
             Ok(Answer::NotFound) => self.blame.unknown(order),
             Ok(Answer::Found(_)) | Err(_) => None,
         };
-        let trouble = match (result, unknown) {
+        let failed = match (result, unknown) {
             (Ok(answer), None) => {
                 if let Answer::Found(_) = answer {
                     self.blame.found();
@@ -30,13 +30,13 @@ impl Scheduler {
                 self.answered(order, fetched_at, now);
                 return (Ok(answer), true);
             }
-            (Ok(_), Some(orders)) => Trouble::none_known(orders),
-            (Err(error), _) => Trouble::from(&error),
+            (Ok(_), Some(orders)) => FailedFetch::none_known(orders),
+            (Err(error), _) => FailedFetch::from(&error),
         };
-        let own = self.failed(order, &trouble, fetched_at, now, jitter);
+        let own = self.failed(order, &failed, fetched_at, now, jitter);
         let failure = Failure {
-            wait_min: trouble.retry_after.unwrap_or_default(),
-            reason: trouble.reason,
+            wait_min: failed.retry_after.unwrap_or_default(),
+            reason: failed.reason,
         };
         (Err(failure), own)
     }
@@ -58,32 +58,32 @@ impl Scheduler {
     fn failed(
         &mut self,
         order: &Id,
-        trouble: &Trouble,
+        failed: &FailedFetch,
         fetched_at: Time,
         now: Time,
         jitter: f64,
     ) -> bool {
         self.spare = false;
         let way = self.way(now);
-        let (own, says) = if trouble.of_token {
-            (false, Some(trouble.says()))
+        let (own, signal) = if failed.of_token {
+            (false, Some(failed.signal()))
         } else {
             let stale = way != Way::Freely && fetched_at < self.doubted_at;
-            self.apply_attempt(order, trouble, stale)
+            self.apply_attempt(order, failed, stale)
         };
-        let Some(says) = says else {
+        let Some(signal) = signal else {
             return own;
         };
-        let cap = self.limits.probes_apart_max;
+        let cap = self.limits.probe_interval_max;
         let was_sealed = self.circuit.paused.is_some() && self.sealed;
         self.circuit =
-            circuit::after_failure(&self.circuit, &trouble.reason, says, now, cap, jitter);
-        self.sealed = was_sealed || trouble.of_token || matches!(says, Says::Pause(_));
-        let open = self.way(now) == Way::Freely;
-        if way == Way::Freely && !open {
+            circuit::after_failure(&self.circuit, &failed.reason, signal, now, cap, jitter);
+        self.sealed = was_sealed || failed.of_token || matches!(signal, Signal::Pause(_));
+        let closed = self.way(now) == Way::Freely;
+        if way == Way::Freely && !closed {
             self.doubted_at = now;
         }
-        own || (trouble.of_order && open)
+        own || (failed.of_order && closed)
     }
 
     /// Returns `true` if a failure is the order's own, and its signal about the project, if any. `stale`: the fetch was
@@ -91,12 +91,12 @@ impl Scheduler {
     fn apply_attempt(
         &mut self,
         order: &Id,
-        trouble: &Trouble,
+        failed: &FailedFetch,
         stale: bool,
-    ) -> (bool, Option<Says>) {
+    ) -> (bool, Option<Signal>) {
         let signs = Signs {
-            of_order: trouble.of_order,
-            of_project: trouble.of_project(),
+            of_order: failed.of_order,
+            of_project: failed.of_project(),
             circuit_closed: self.circuit.paused.is_none(),
             calm: self.circuit.failures == 0,
         };
@@ -105,16 +105,16 @@ impl Scheduler {
         if culprit != Culprit::Provider || stale {
             return (culprit == Culprit::Order, None);
         }
-        let says = if !signs.of_project {
-            self.word.not_told();
-            Says::Failure
+        let signal = if !signs.of_project {
+            self.signals.record_other_failure();
+            Signal::Failure
         } else if stranger {
             let alone = self.blame.of_project_alone();
-            self.word.told(trouble.retry_after, alone)
+            self.signals.record(failed.retry_after, alone)
         } else {
             // In doubt, an order that is kept apart is fetched only if no other is due.
-            Says::PauseForOne
+            Signal::PauseForOne
         };
-        (false, Some(says))
+        (false, Some(signal))
     }
 }

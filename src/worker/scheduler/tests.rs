@@ -24,7 +24,7 @@ fn scheduler(slots: u32, requests_per_second: f64) -> Scheduler {
     let limits = Limits {
         slots,
         requests_per_second,
-        probes_apart_max: Duration::from_secs(300),
+        probe_interval_max: Duration::from_secs(300),
     };
     Scheduler::new(limits, Circuit::default(), true, secs(0))
 }

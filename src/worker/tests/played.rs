@@ -118,7 +118,7 @@ fn limits(without: Without) -> Limits {
     Limits {
         slots: SLOTS,
         requests_per_second: if without.rate { 1e6 } else { PER_SECOND },
-        probes_apart_max: BACKOFF.cap,
+        probe_interval_max: BACKOFF.cap,
     }
 }
 

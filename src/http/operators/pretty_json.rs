@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::http::problem::Problem;
 
 /// JSON with one value per line, as `curl` then shows it.
-pub(super) struct Readable<T>(pub T);
+pub(super) struct PrettyJson<T>(pub T);
 
-impl<T: Serialize> IntoResponse for Readable<T> {
+impl<T: Serialize> IntoResponse for PrettyJson<T> {
     fn into_response(self) -> Response {
         let Ok(mut text) = serde_json::to_vec_pretty(&self.0) else {
             return Problem::new(StatusCode::INTERNAL_SERVER_ERROR).into_response();

@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 
-use super::nearly::nearly;
+use super::near_miss::near_miss;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::redact;
@@ -23,58 +23,58 @@ pub(super) struct Caller {
 }
 
 /// A request that was refused.
-pub(super) struct Refused<'a> {
+pub(super) struct RefusedRequest<'a> {
     /// Addresses from which the request came.
     pub caller: Caller,
     /// The request without its body.
     pub head: &'a Parts,
     /// Project whose path was requested.
     pub project: Option<&'a Id>,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: StatusCode,
 }
 
-impl Refused<'_> {
+impl RefusedRequest<'_> {
     /// Counts the refusal, and writes it into the log unless a similar one was written just now.
     ///
     /// `paths` are those that a project has, and `body_max_bytes` is the limit that a body may have exceeded.
-    pub fn tell<'p>(
+    pub fn report<'p>(
         &self,
-        why: Refusal,
+        reason: Refusal,
         paths: impl Iterator<Item = &'p String>,
         body_max_bytes: usize,
         metrics: &Metrics,
     ) {
         let Caller { peer, source } = self.caller;
-        let Some(left_out) = metrics.refused(why, source, clock::now()) else {
+        let Some(left_out) = metrics.refused(reason, source, clock::now()) else {
             return;
         };
         let path = self.head.uri.path();
-        let nearly = match why {
-            Refusal::Path => nearly(path, paths),
+        let near_miss = match reason {
+            Refusal::Path => near_miss(path, paths),
             _ => None,
         };
         let content_length = self.header(CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.parse::<u64>().ok());
         let signatures = self.head.headers.get_all(signature::HEADER).iter().count();
         tracing::warn!(
-            why = why.code(),
+            why = reason.code(),
             status = self.status.as_u16(),
             source = source.map(display),
             peer = peer.filter(|_| peer != source).map(display),
             method = redact::foreign(self.head.method.as_str()),
             path = redact::path(path),
-            nearly,
+            nearly = near_miss,
             project = self.project.map(display),
-            content_encoding = (why == Refusal::Encoding)
+            content_encoding = (reason == Refusal::Encoding)
                 .then(|| self.header(CONTENT_ENCODING))
                 .flatten(),
-            content_length = content_length.filter(|_| why == Refusal::Size),
-            limit_bytes = (why == Refusal::Size).then_some(body_max_bytes),
-            signatures = (why == Refusal::Signature).then_some(signatures),
+            content_length = content_length.filter(|_| reason == Refusal::Size),
+            limit_bytes = (reason == Refusal::Size).then_some(body_max_bytes),
+            signatures = (reason == Refusal::Signature).then_some(signatures),
             left_out,
             "refused a request: {}",
-            sentence(why, source)
+            sentence(reason, source)
         );
     }
 
@@ -85,8 +85,8 @@ impl Refused<'_> {
     }
 }
 
-fn sentence(why: Refusal, source: Option<IpAddr>) -> &'static str {
-    match why {
+fn sentence(reason: Refusal, source: Option<IpAddr>) -> &'static str {
+    match reason {
         Refusal::Source if source.is_none() => {
             "a trusted proxy's X-Forwarded-For names no address that can be read"
         }

@@ -18,11 +18,15 @@ use super::{Context, Shared};
 use crate::http::problem::Problem;
 
 /// Requires the token, where one is configured.
-pub(super) async fn token(State(context): Shared, request: Request, next: Next) -> Response {
+pub(super) async fn require_token(
+    State(context): Shared,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(token) = &context.settings.token else {
         return next.run(request).await;
     };
-    if bears(token, request.headers()) {
+    if has_token(token, request.headers()) {
         return next.run(request).await;
     }
     let detail = "send the operators' token: Authorization: Bearer …";
@@ -32,9 +36,9 @@ pub(super) async fn token(State(context): Shared, request: Request, next: Next) 
         .into_response()
 }
 
-/// Returns `true` if the request bears the token. It compares digests, so that neither content nor length shows in the
+/// Returns `true` if the request has the token. It compares digests, so that neither content nor length shows in the
 /// time it takes.
-fn bears(token: &SecretString, headers: &HeaderMap) -> bool {
+fn has_token(token: &SecretString, headers: &HeaderMap) -> bool {
     let sent = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| bearer(value.as_bytes()))
@@ -55,13 +59,13 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 /// Refuses every web page, where no token is required. A page that is open in a browser on this machine, or behind a
 /// tunnel to it, can send requests here. With a host name of its own that leads here, it could read the answers.
-pub(super) async fn browser(
+pub(super) async fn refuse_web_pages(
     State(context): State<Arc<Context>>,
     request: Request,
     next: Next,
 ) -> Response {
     if context.settings.token.is_none()
-        && let Err(detail) = is_no_page(request.uri(), request.headers())
+        && let Err(detail) = refuse_web_page(request.uri(), request.headers())
     {
         return Problem::with_detail(StatusCode::FORBIDDEN, detail).into_response();
     }
@@ -69,13 +73,13 @@ pub(super) async fn browser(
 }
 
 /// Requires what only a web page's request lacks: a host that is an address or localhost, no origin and no other site.
-fn is_no_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
+fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
     let hosts = headers.get_all(header::HOST).iter();
-    let named = hosts.map(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let asked = uri.authority().cloned().map(Some);
-    if !named
-        .chain(asked)
-        .all(|host| host.is_some_and(|host| leads_here(host.host())))
+    let in_headers = hosts.map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let in_uri = uri.authority().cloned().map(Some);
+    if !in_headers
+        .chain(in_uri)
+        .all(|host| host.is_some_and(|host| is_local_or_address(host.host())))
     {
         return Err("without operators.token only an address or localhost is taken as Host");
     }
@@ -89,7 +93,7 @@ fn is_no_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
 }
 
 /// Returns `true` if no third party could have made this host lead here. An address cannot be given another meaning.
-fn leads_here(host: &str) -> bool {
+fn is_local_or_address(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()
 }
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_address_or_localhost_leads_here() {
+    fn only_an_address_or_localhost_is_local_or_address() {
         for (host, expected) in [
             ("127.0.0.1", true),
             ("[::1]", true),
@@ -132,7 +136,7 @@ mod tests {
             ("0x7f.1", false),
             ("", false),
         ] {
-            assert_eq!(leads_here(host), expected, "{host:?}");
+            assert_eq!(is_local_or_address(host), expected, "{host:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A connection as a byte stream. It holds its place while it lasts, and ends so that the peer can read the last
-//! answer.
+//! A connection's byte stream. It holds its permit while it lasts, and ends so that the peer can read the last
+//! response.
 
 use std::io;
 use std::pin::Pin;
@@ -14,45 +14,49 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Maximum time for which a peer may go on sending after the last answer. A connection that is closed with something
-/// unread is reset, and the reset can overtake the answer.
+/// Maximum time for which a peer may go on sending after the last response. A connection that is closed with something
+/// unread is reset, and the reset can overtake the response.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Maximum number of bytes that are thrown away in one read.
-const GULP: usize = 4096;
+const DISCARD_BYTES: usize = 4096;
 
-/// A connection that holds its place while it lasts.
-pub struct Line {
+/// Byte stream of a connection. It holds a permit while it lasts.
+pub struct LingeringStream {
     stream: TcpStream,
-    midway: Arc<AtomicBool>,
+    peer_sent_last: Arc<AtomicBool>,
     stop: CancellationToken,
     linger: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Line {
-    /// Returns a connection that releases `place` when it ends, and does not linger once `stop` is cancelled.
-    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, stop: CancellationToken) -> Line {
-        Line {
+impl LingeringStream {
+    /// Returns a stream that releases `permit` when it ends, and does not linger once `stop` is cancelled.
+    pub fn new(
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        stop: CancellationToken,
+    ) -> LingeringStream {
+        LingeringStream {
             stream,
-            midway: Arc::default(),
+            peer_sent_last: Arc::default(),
             stop,
             linger: None,
-            _place: place,
+            _permit: permit,
         }
     }
 
     /// Returns a flag that is set while the last transfer on the connection came from the peer.
-    pub fn midway(&self) -> Arc<AtomicBool> {
-        self.midway.clone()
+    pub fn peer_sent_last(&self) -> Arc<AtomicBool> {
+        self.peer_sent_last.clone()
     }
 
     /// Throws away what still arrives, until the peer hangs up or its time is over.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while linger.as_mut().poll(cx).is_pending() {
-            let mut gulp = [0; GULP];
-            let mut buffer = ReadBuf::new(&mut gulp);
+            let mut discarded = [0; DISCARD_BYTES];
+            let mut buffer = ReadBuf::new(&mut discarded);
             let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 break;
@@ -62,7 +66,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for LingeringStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -71,19 +75,19 @@ impl AsyncRead for Line {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.midway.store(true, Relaxed);
+            self.peer_sent_last.store(true, Relaxed);
         }
         read
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for LingeringStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.midway.store(false, Relaxed);
+        self.peer_sent_last.store(false, Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -92,7 +96,7 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.midway.store(false, Relaxed);
+        self.peer_sent_last.store(false, Relaxed);
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
@@ -109,7 +113,7 @@ impl AsyncWrite for Line {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
         if !self.stop.is_cancelled() {
-            ready!(self.poll_rest(cx));
+            ready!(self.poll_discard(cx));
         }
         Poll::Ready(Ok(()))
     }

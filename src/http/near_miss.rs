@@ -1,4 +1,4 @@
-//! Requested paths that nearly match a project's path, with the mistake that a person or a proxy made.
+//! Requested paths that miss a project's path by little, with the mistake that a person or a proxy made.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -7,11 +7,11 @@ use percent_encoding::percent_decode_str;
 
 /// Returns the path that was meant, and the difference of the requested path from it: slashes, case or percent-encoding
 /// alone.
-pub(super) fn nearly<'a>(
-    asked: &str,
+pub(super) fn near_miss<'a>(
+    requested: &str,
     paths: impl IntoIterator<Item = &'a String>,
 ) -> Option<String> {
-    let decoded = decode(asked);
+    let decoded = decode(requested);
     let alike = |path: &&String| {
         let pairs = parts(&decoded).zip(parts(path));
         parts(&decoded).count() == parts(path).count()
@@ -30,7 +30,7 @@ pub(super) fn nearly<'a>(
     if !parts(&decoded).eq(parts(meant)) {
         how.push("differs by case");
     }
-    if decoded != asked {
+    if decoded != requested {
         how.push("percent-encoded");
     }
     Some(format!("{meant}: {}", how.join(", ")))
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn what_differs_is_named() {
         let paths = ["/callbacks", "/b/Two", "/"].map(str::to_owned);
-        for (asked, said) in [
+        for (requested, said) in [
             ("/callbacks/", Some("/callbacks: a slash too many")),
             ("//callbacks", Some("/callbacks: a slash too many")),
             ("/CALLBACKS", Some("/callbacks: differs by case")),
@@ -69,7 +69,7 @@ mod tests {
             ("/%ff%fe", None),
             ("*", None),
         ] {
-            assert_eq!(nearly(asked, &paths).as_deref(), said, "{asked}");
+            assert_eq!(near_miss(requested, &paths).as_deref(), said, "{requested}");
         }
     }
 }

@@ -24,13 +24,13 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::door::{Door, Welcome, canonical, send_off};
-use super::foreign::{Foreign, OPENING_BYTES};
-use super::line::Line;
+use super::admission::{Admission, AdmissionControl, canonical, reject};
+use super::lingering_stream::LingeringStream;
+use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 
 /// Time limits of a connection.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct Timeouts {
     /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
     /// Maximum time in which a kept connection must send the next request's headers, silence included.
@@ -75,8 +75,8 @@ impl<S> HttpService for S where
 /// Returns the system's error if the listener cannot be used.
 pub async fn serve(
     listener: std::net::TcpListener,
-    limits: Limits,
-    door: Door,
+    timeouts: Timeouts,
+    admission: AdmissionControl,
     service: impl HttpService,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -85,7 +85,7 @@ pub async fn serve(
     let listener = TcpListener::from_std(listener)?;
     let nosniff = HeaderValue::from_static("nosniff");
     let service = ServiceBuilder::new()
-        // No browser may take an answer for a page or a script.
+        // No browser may take a response for a page or a script.
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
@@ -95,13 +95,13 @@ pub async fn serve(
         .service(service);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(limits.idle_timeout)
+        .header_read_timeout(timeouts.idle_timeout)
         .max_buf_size(HEAD_MAX_BYTES);
-    let grace = limits.grace;
-    let host = Arc::new(Host {
+    let grace = timeouts.grace;
+    let server = Arc::new(Server {
         http,
-        limits,
-        door,
+        timeouts,
+        admission,
         service,
         stop: stop.clone(),
     });
@@ -110,21 +110,21 @@ pub async fn serve(
     let end = CancellationToken::new().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, peer)) => match host.door.welcome(canonical(peer)) {
-                Welcome::Served(place) => {
-                    let serving = host.clone().converse(stream, peer, place);
+            Ok((stream, peer)) => match server.admission.admit(canonical(peer)) {
+                Admission::Serve(permit) => {
+                    let serving = server.clone().serve_connection(stream, peer, permit);
                     connections.spawn(end.token().clone().run_until_cancelled_owned(serving));
                 }
-                Welcome::SentAway(words, place) => {
-                    let leaving = send_off(stream, words, place);
-                    connections.spawn(end.token().clone().run_until_cancelled_owned(leaving));
+                Admission::Reject(response, permit) => {
+                    let rejecting = reject(stream, response, permit);
+                    connections.spawn(end.token().clone().run_until_cancelled_owned(rejecting));
                 }
-                Welcome::HungUpOn => drop(stream),
+                Admission::Drop => drop(stream),
             },
             // Not a fault of the system: the peer has gone already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                host.door.not_accepted(&error);
+                server.admission.report_not_accepted(&error);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -137,15 +137,15 @@ pub async fn serve(
 }
 
 /// State that all connections of a listener share.
-struct Host<S> {
+struct Server<S> {
     http: http1::Builder,
-    limits: Limits,
-    door: Door,
+    timeouts: Timeouts,
+    admission: AdmissionControl,
     service: S,
     stop: CancellationToken,
 }
 
-impl<S, B> Host<S>
+impl<S, B> Server<S>
 where
     S: Service<Request<Incoming>, Response = hyper::Response<B>, Error = Infallible, Future: Send>
         + Clone
@@ -155,44 +155,49 @@ where
     B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
 {
     /// Serves a connection to its end.
-    async fn converse(
+    async fn serve_connection(
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) {
-        let deadline = Instant::now() + self.limits.header_timeout;
-        let mut opening = [0; OPENING_BYTES];
-        let opened = timeout_at(deadline, stream.peek(&mut opening));
-        let Some(Ok(Ok(length))) = self.stop.run_until_cancelled(opened).await else {
+        let deadline = Instant::now() + self.timeouts.header_timeout;
+        let mut preamble = [0; PREAMBLE_BYTES];
+        let peek = timeout_at(deadline, stream.peek(&mut preamble));
+        let Some(Ok(Ok(length))) = self.stop.run_until_cancelled(peek).await else {
             return;
         };
-        if let Some(foreign) = Foreign::recognise(&opening[..length]) {
-            self.door.met(canonical(peer), foreign);
-            return send_off(stream, self.door.foreign(), place).await;
+        if let Some(error) = ProtocolError::recognise(&preamble[..length]) {
+            self.admission.report_protocol_error(canonical(peer), error);
+            return reject(stream, self.admission.bad_request(), permit).await;
         }
         // Fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);
-        let line = Line::new(stream, place, self.stop.clone());
-        if let Some(foreign) = self.answer_all(line, peer, deadline).await {
-            self.door.met(canonical(peer), foreign);
+        let stream = LingeringStream::new(stream, permit, self.stop.clone());
+        if let Some(error) = self.serve_requests(stream, peer, deadline).await {
+            self.admission.report_protocol_error(canonical(peer), error);
         }
     }
 
-    /// Answers one request after the other. The first must have begun by the deadline. Returns the foreign input, if
-    /// the connection ends because of it.
-    async fn answer_all(&self, line: Line, peer: SocketAddr, deadline: Instant) -> Option<Foreign> {
-        let midway = line.midway();
+    /// Serves one request after the other. The first must have begun by the deadline. Returns the protocol error, if
+    /// the connection ends because of one.
+    async fn serve_requests(
+        &self,
+        stream: LingeringStream,
+        peer: SocketAddr,
+        deadline: Instant,
+    ) -> Option<ProtocolError> {
+        let peer_sent_last = stream.peer_sent_last();
         let begun = AtomicBool::new(false);
         let service = service_fn(|mut request: Request<Incoming>| {
             begun.store(true, Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
             self.service.clone().oneshot(request)
         });
-        let connection = self.http.serve_connection(TokioIo::new(line), service);
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut stopping = false;
-        let mut late = pin!(sleep_until(deadline));
+        let mut first_deadline = pin!(sleep_until(deadline));
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
@@ -200,11 +205,11 @@ where
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = late.as_mut(), if !late.is_elapsed() => if !begun.load(Relaxed) {
-                    return midway.load(Relaxed).then_some(Foreign::Slow);
+                () = first_deadline.as_mut(), if !first_deadline.is_elapsed() => if !begun.load(Relaxed) {
+                    return peer_sent_last.load(Relaxed).then_some(ProtocolError::Slow);
                 }
             }
         };
-        Foreign::from_error(&ended.err()?, midway.load(Relaxed))
+        ProtocolError::from_error(&ended.err()?, peer_sent_last.load(Relaxed))
     }
 }

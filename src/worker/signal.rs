@@ -9,15 +9,15 @@ use std::time::Duration;
 use number_order::{Endpoint, NoAnswer};
 use sinch_numbers::api::{Fault, FetchError};
 
-/// Minimum number of orders that must be told to wait, or be refused, before the signal is believed of the project.
-const TOLD_MIN: u32 = 3;
+/// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
+const SIGNALS_MIN: u32 = 3;
 
 /// Maximum of that number, however many orders got the signal alone.
-const TOLD_MAX: u32 = 9;
+const SIGNALS_MAX: u32 = 9;
 
 /// Attempt without a usable answer.
 #[derive(Clone, Debug)]
-pub(super) struct Trouble {
+pub(super) struct FailedFetch {
     /// Reason for the failure.
     pub reason: NoAnswer,
     /// Time for which Sinch asks to be left alone.
@@ -30,10 +30,10 @@ pub(super) struct Trouble {
     pub of_token: bool,
 }
 
-impl Trouble {
+impl FailedFetch {
     /// Returns the trouble of a project of which Sinch has never shown an order and knows none of `orders` orders.
-    pub fn none_known(orders: usize) -> Trouble {
-        Trouble {
+    pub fn none_known(orders: usize) -> FailedFetch {
+        FailedFetch {
             reason: NoAnswer::NoneKnown { orders },
             retry_after: None,
             refused: false,
@@ -49,18 +49,18 @@ impl Trouble {
     }
 
     /// Returns the signal of the failure if it is believed at once.
-    pub fn says(&self) -> Says {
+    pub fn signal(&self) -> Signal {
         if self.of_project() {
-            Says::Pause(self.retry_after)
+            Signal::Pause(self.retry_after)
         } else {
-            Says::Failure
+            Signal::Failure
         }
     }
 }
 
-impl From<&FetchError> for Trouble {
-    fn from(error: &FetchError) -> Trouble {
-        Trouble {
+impl From<&FetchError> for FailedFetch {
+    fn from(error: &FetchError) -> FailedFetch {
+        FailedFetch {
             reason: error.reason.clone(),
             retry_after: error.retry_after,
             refused: error.is_refused(),
@@ -72,7 +72,7 @@ impl From<&FetchError> for Trouble {
 
 /// Signal of a failure about the project, as far as it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub(super) enum Signal {
     /// One more failure in a row.
     Failure,
     /// The circuit should open, since one order got a signal again and no other is due.
@@ -83,46 +83,46 @@ pub(super) enum Says {
 
 /// Signals about the project that orders got since the last answer.
 #[derive(Debug, Default)]
-pub(super) struct Word {
+pub(super) struct ProjectSignals {
     /// `true` if any order got one.
     doubted: bool,
     /// Number of orders that got one, one after the other.
-    told: u32,
+    count: u32,
     /// Shortest wait that these orders were given; `None` if one of them was given no time.
     wait: Option<Duration>,
 }
 
-impl Word {
+impl ProjectSignals {
     /// Returns `true` if further fetches must show that other orders get the same signal, or do not.
-    pub fn doubted(&self) -> bool {
+    pub fn in_doubt(&self) -> bool {
         self.doubted
     }
 
     /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got one while
     /// others were answered. For each of them one more order must get it, so that many such orders do not stand for
     /// all.
-    pub fn told(&mut self, wait: Option<Duration>, alone: u32) -> Says {
-        let needed = (TOLD_MIN + alone).min(TOLD_MAX);
+    pub fn record(&mut self, wait: Option<Duration>, alone: u32) -> Signal {
+        let needed = (SIGNALS_MIN + alone).min(SIGNALS_MAX);
         self.doubted = true;
-        self.told += 1;
-        if self.told > needed {
-            return Says::Pause(wait);
+        self.count += 1;
+        if self.count > needed {
+            return Signal::Pause(wait);
         }
-        self.wait = if self.told == 1 {
+        self.wait = if self.count == 1 {
             wait
         } else {
             self.wait.zip(wait).map(|(all, this)| all.min(this))
         };
-        if self.told == needed {
-            Says::Pause(self.wait)
+        if self.count == needed {
+            Signal::Pause(self.wait)
         } else {
-            Says::Failure
+            Signal::Failure
         }
     }
 
     /// Records that an order failed without a signal about the project.
-    pub fn not_told(&mut self) {
-        self.told = 0;
+    pub fn record_other_failure(&mut self) {
+        self.count = 0;
     }
 }
 
@@ -142,35 +142,42 @@ mod tests {
             ([None, secs(3600), secs(3600)], None),
             ([None, None, None], None),
         ] {
-            let mut word = Word::default();
-            assert_eq!(word.told(waits[0], 0), Says::Failure);
-            assert!(word.doubted());
-            assert_eq!(word.told(waits[1], 0), Says::Failure);
-            assert_eq!(word.told(waits[2], 0), Says::Pause(pause), "{waits:?}");
-            assert_eq!(word.told(secs(500), 0), Says::Pause(secs(500)));
+            let mut signals = ProjectSignals::default();
+            assert_eq!(signals.record(waits[0], 0), Signal::Failure);
+            assert!(signals.in_doubt());
+            assert_eq!(signals.record(waits[1], 0), Signal::Failure);
+            assert_eq!(
+                signals.record(waits[2], 0),
+                Signal::Pause(pause),
+                "{waits:?}"
+            );
+            assert_eq!(signals.record(secs(500), 0), Signal::Pause(secs(500)));
         }
     }
 
     #[test]
     fn another_failure_between_them_begins_the_count_anew_but_ends_no_doubt() {
-        let mut word = Word::default();
+        let mut signals = ProjectSignals::default();
         for n in 0..20 {
-            assert_eq!(word.told(secs(3600), 0), Says::Failure, "{n}");
+            assert_eq!(signals.record(secs(3600), 0), Signal::Failure, "{n}");
             if n % 2 == 1 {
-                word.not_told();
+                signals.record_other_failure();
             }
-            assert!(word.doubted());
+            assert!(signals.in_doubt());
         }
     }
 
     #[test]
     fn the_more_were_told_so_alone_the_more_have_to_be() {
         for (alone, needed) in [(0, 3), (1, 4), (6, 9), (7, 9), (256, 9)] {
-            let mut word = Word::default();
-            let says: Vec<Says> = (0..needed).map(|_| word.told(None, alone)).collect();
-            let (last, before) = says.split_last().expect("some");
-            assert!(before.iter().all(|says| *says == Says::Failure), "{alone}");
-            assert_eq!(*last, Says::Pause(None), "{alone}");
+            let mut all = ProjectSignals::default();
+            let signals: Vec<Signal> = (0..needed).map(|_| all.record(None, alone)).collect();
+            let (last, before) = signals.split_last().expect("some");
+            assert!(
+                before.iter().all(|signal| *signal == Signal::Failure),
+                "{alone}"
+            );
+            assert_eq!(*last, Signal::Pause(None), "{alone}");
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Frame of the workers: the loop that all of them share, and how an outcome of the store is reported.
+
+use std::future::pending;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::redact::Throttle;
+use crate::store::StoreError;
+
+/// Maximum time for which a worker waits for work without a wake-up.
+pub(super) const POLL: Duration = Duration::from_secs(1);
+
+/// Pause of a worker after the store has failed to do as asked.
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Minimum interval between two log lines that report the same failure.
+pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Worker that takes one step after the other until the service stops. [`run`] is its loop.
+pub trait Worker {
+    /// Name in the metrics and in the operators' answers.
+    const NAME: &'static str;
+
+    /// State that one step leaves for the next.
+    type State: Default + Send;
+
+    /// Returns the wake-up that ends an idle pause. Without one, every pause lasts for its full time.
+    fn wake_up(&self) -> Option<WakeUp<'_>> {
+        None
+    }
+
+    /// Takes a step, and returns the pause after it. After an error of the store that may pass, the frame reports the
+    /// error and repeats the step after a pause.
+    fn step(
+        &self,
+        state: &mut Self::State,
+    ) -> impl Future<Output = Result<Pause, StoreError>> + Send;
+
+    /// Ends the work after the last step.
+    fn stopped(&self, _state: Self::State) {}
+}
+
+/// Wake-up of a worker: a hint that there is work.
+pub struct WakeUp<'a> {
+    /// Notification that there is work.
+    pub notify: &'a Notify,
+    /// Time for which more work gathers before the next step.
+    pub gather: Duration,
+}
+
+/// Pause between two steps of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Pause in which the writer belongs to others. No wake-up ends it.
+    Rest(Duration),
+    /// Pause because there is nothing to do. The worker's wake-up ends it.
+    Idle(Duration),
+}
+
+/// Runs a worker until `stop` is cancelled. It gives its heartbeat, takes its steps, and reports their outcomes.
+///
+/// # Errors
+///
+/// Returns an error if the store can no longer be used.
+pub async fn run<W: Worker>(
+    worker: W,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut state = W::State::default();
+    metrics.heartbeat(W::NAME);
+    while !stop.is_cancelled() {
+        // Registered before the step, so that work that arrives during the step is not slept through.
+        let wake_up = worker.wake_up();
+        let woken = wake_up
+            .as_ref()
+            .map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
+        let woken = async {
+            match woken {
+                Some((notified, gather)) => {
+                    notified.await;
+                    gather
+                }
+                None => pending().await,
+            }
+        };
+        let outcome = worker.step(&mut state).await;
+        let pause = record_step(&metrics, W::NAME, outcome)?;
+        match pause.unwrap_or(Pause::Idle(STORE_PAUSE)) {
+            // The timer would turn a pause of zero into a millisecond.
+            Pause::Rest(Duration::ZERO) => {}
+            Pause::Rest(span) => {
+                stop.run_until_cancelled(sleep(span)).await;
+            }
+            Pause::Idle(span) => tokio::select! {
+                gather = woken => sleep(gather).await,
+                () = sleep(span) => {}
+                () = stop.cancelled() => {}
+            },
+        }
+    }
+    worker.stopped(state);
+    Ok(())
+}
+
+/// Records the outcome of a step where operators see it. Returns `None` if the store did not do as asked and a retry
+/// after a pause makes sense.
+///
+/// # Errors
+///
+/// Returns the error if the process must stop.
+pub(super) fn record_step<T>(
+    metrics: &Metrics,
+    worker: &str,
+    outcome: Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    metrics.step(worker, &outcome, clock::now());
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) => retryable(error).map(|()| None),
+    }
+}
+
+/// Returns `Ok` for an error of the store after which a retry makes sense, and the error itself if the process must
+/// stop.
+fn retryable(error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Locked
+        | StoreError::Full
+        | StoreError::LittleSpace { .. }
+        | StoreError::Overloaded
+        | StoreError::Unread(_)
+        | StoreError::Rejected(_) => {
+            log(&error);
+            Ok(())
+        }
+        StoreError::Broken(_) | StoreError::Closed => Err(error),
+    }
+}
+
+/// Failures that the log has reported. Every worker retries each second, for as long as the failure lasts.
+static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
+
+fn log(error: &StoreError) {
+    let reason = match error {
+        // The free space is another number each time.
+        StoreError::LittleSpace { .. } => "little space".to_owned(),
+        other => other.to_string(),
+    };
+    if let Some(left_out) = LOGGED.pass(reason, Instant::now()) {
+        tracing::error!(%error, left_out, "the store refused a write; trying again");
+    }
+}

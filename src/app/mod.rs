@@ -5,6 +5,7 @@ mod error;
 mod parts;
 mod run;
 mod settings;
+mod spawn;
 mod start;
 
 use std::net::SocketAddr;
@@ -14,8 +15,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::{RunError, StartError};
-use self::parts::Parts;
 pub use self::settings::{client, listener_limits, store_settings};
+use self::spawn::Running;
 pub use self::start::bind;
 use crate::metrics::Metrics;
 
@@ -23,7 +24,7 @@ use crate::metrics::Metrics;
 pub struct App {
     callbacks_address: SocketAddr,
     operators_address: SocketAddr,
-    parts: Parts,
+    running: Running,
     stop: CancellationToken,
     abort: CancellationToken,
     metrics: Arc<Metrics>,

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::RunError;
-use super::parts::soft;
+use super::settings::soft_grace;
 use crate::store::StoreError;
 
 impl App {
@@ -18,9 +18,9 @@ impl App {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            ended = self.parts.join_next() => match ended {
+            ended = self.running.join_next() => match ended {
                 Some(Ok((_, Err(error)))) => Err(error),
-                Some(Ok((part, Ok(())))) => Err(RunError::Ended(part.name())),
+                Some(Ok((part, Ok(())))) => Err(RunError::Ended(part)),
                 Some(Err(_)) => Err(RunError::Ended("a part of the service that panicked")),
                 None => Err(RunError::Ended("everything")),
             },
@@ -35,14 +35,14 @@ impl App {
 
     async fn drain(mut self) -> Result<(), RunError> {
         // The time that the writer needs for its last checkpoint is kept back from the other parts.
-        let soft = soft(self.grace);
+        let soft = soft_grace(self.grace);
         self.metrics.drain();
         self.stop.cancel();
         let abort = self.abort.clone();
-        let parts = &mut self.parts;
+        let running = &mut self.running;
         let all = async {
             let mut outcome = Ok(());
-            while let Some(ended) = parts.join_next().await {
+            while let Some(ended) = running.join_next().await {
                 let ended = match ended {
                     Ok((_, ended)) => ended,
                     Err(_) => Err(RunError::Ended("a part that panicked")),

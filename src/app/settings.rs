@@ -1,13 +1,21 @@
 //! Settings, clients and sources that the other modules take, from the configuration.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
 use super::error::StartError;
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, Project, Signature, Sinch};
 use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::connection_limits::ListenerLimits;
+use crate::http::operators;
+use crate::http::server::Timeouts;
 use crate::http::source::Sources;
-use crate::store;
-use number_order::Id;
+use crate::store::{self, RetentionPeriods};
+use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
 /// Returns the settings with which the database is opened.
@@ -108,4 +116,50 @@ pub(super) fn routes(config: &Config) -> callbacks::Settings {
         body_max_bytes: config.callbacks.body_max_bytes,
         body_timeout: config.callbacks.body_timeout,
     }
+}
+
+pub(super) fn operators_settings(
+    config: &Config,
+    projects: BTreeMap<Id, Option<Arc<Notify>>>,
+) -> operators::Settings {
+    operators::Settings {
+        token: config.operators.token.clone(),
+        projects,
+        deadlines: config.deadlines.clone(),
+        body_timeout: config.callbacks.body_timeout,
+    }
+}
+
+pub(super) fn timeouts(config: &Config) -> Timeouts {
+    Timeouts {
+        header_timeout: config.callbacks.header_timeout,
+        idle_timeout: config.callbacks.idle_timeout,
+        grace: soft_grace(config.worker.shutdown_grace),
+    }
+}
+
+pub(super) fn policy(config: &Config) -> Policy {
+    Policy::new(config.worker.staleness, config.worker.staleness_max)
+}
+
+pub(super) fn backoff(config: &Config) -> Backoff {
+    Backoff {
+        base: config.worker.backoff_base,
+        cap: config.worker.backoff_cap,
+        attempts_max: config.worker.attempts_max,
+    }
+}
+
+pub(super) fn retention_periods(config: &Config) -> RetentionPeriods {
+    RetentionPeriods {
+        bodies: config.retention.bodies,
+        deliveries: config.retention.deliveries,
+        parked: config.retention.parked,
+        orders: config.retention.orders,
+    }
+}
+
+/// Returns the share of the grace that is for parts other than the writer.
+pub(super) fn soft_grace(grace: Duration) -> Duration {
+    grace * 3 / 4
 }

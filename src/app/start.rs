@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::StartError;
-use super::parts::{Ready, spawn_all};
-use super::settings::{client, store_settings};
+use super::parts::{self, Ready, Shared};
+use super::settings::{client, listener_limits, store_settings};
+use super::spawn::spawn;
 use crate::clock;
 use crate::config::{Api, Config};
 use crate::metrics::Metrics;
@@ -60,24 +62,33 @@ impl App {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");
         }
         let metrics = Arc::new(Metrics::new());
-        let signs = metrics.clone();
-        store.on_checkpoint(move |folded| signs.step("checkpoint", folded, clock::now()));
+        let checkpoints = metrics.clone();
+        store.on_checkpoint(move |outcome| checkpoints.step("checkpoint", outcome, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let local = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
+        let local =
+            |listener: &TcpListener, configured| listener.local_addr().unwrap_or(configured);
         let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
         let operators_address = local(&operators_listener, config.operators.listen);
+        let limits = listener_limits(&config, getrlimit(Resource::Nofile).current);
+        if let Some(shortage) = &limits.shortage {
+            tracing::warn!("{shortage}");
+        }
         let ready = Ready {
-            store,
-            circuits,
+            writer: parts::run(writer),
             clients,
             projects,
+            circuits,
             callbacks_listener,
             operators_listener,
-            metrics: metrics.clone(),
-            stop: stop.clone(),
-            abort: abort.clone(),
+            limits,
+            shared: Shared {
+                store,
+                metrics: metrics.clone(),
+                stop: stop.clone(),
+                abort: abort.clone(),
+            },
         };
-        let parts = spawn_all(&config, ready, writer)?;
+        let running = spawn(parts::list(&config, ready))?;
 
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -90,7 +101,7 @@ impl App {
         Ok(App {
             callbacks_address,
             operators_address,
-            parts,
+            running,
             stop,
             abort,
             metrics,

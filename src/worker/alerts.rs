@@ -1,14 +1,11 @@
 //! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long. It also
 //! reports that the system's clock was set.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use super::{STORE_PAUSE, logged_id, step};
+use super::frame::{Pause, Worker};
+use super::logged_id;
 use crate::clock;
-use crate::metrics::Metrics;
 use crate::store::{AlertFilter, Store, StoreError};
 use number_order::Limits;
 
@@ -27,46 +24,22 @@ pub struct AlertWorker {
     pub store: Store,
     /// Thresholds at which an alert fires.
     pub limits: Limits,
-    /// Metrics that receive the worker's heartbeat.
-    pub metrics: Arc<Metrics>,
+}
+
+impl Worker for AlertWorker {
+    const NAME: &'static str = "alerts";
+
+    /// Number of seconds by which the clock is known to have been set.
+    type State = i64;
+
+    async fn step(&self, set_by_secs: &mut i64) -> Result<Pause, StoreError> {
+        *set_by_secs = compare_clocks(*set_by_secs);
+        self.report().await?;
+        Ok(Pause::Idle(EVERY))
+    }
 }
 
 impl AlertWorker {
-    /// Works until `stop` is cancelled.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store can no longer be used.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut set_by_secs = 0;
-        self.metrics.heartbeat("alerts");
-        while !stop.is_cancelled() {
-            set_by_secs = self.compare_clocks(set_by_secs);
-            let pause = match step(&self.metrics, "alerts", self.report().await)? {
-                Some(()) => EVERY,
-                None => STORE_PAUSE,
-            };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Reports once by how much the time of day has been set.
-    fn compare_clocks(&self, known_secs: i64) -> i64 {
-        let set_by_secs = clock::set_by_secs();
-        if (set_by_secs - known_secs).abs() <= CLOCK_SET_SECS {
-            return known_secs;
-        }
-        tracing::warn!(
-            set_by_secs,
-            "the system's clock was set; a restart follows it"
-        );
-        set_by_secs
-    }
-
     async fn report(&self) -> Result<(), StoreError> {
         let now = clock::now();
         let found = self
@@ -91,4 +64,17 @@ impl AlertWorker {
             self.store.reported(&alerts).await
         }
     }
+}
+
+/// Reports once by how much the time of day has been set.
+fn compare_clocks(known_secs: i64) -> i64 {
+    let set_by_secs = clock::set_by_secs();
+    if (set_by_secs - known_secs).abs() <= CLOCK_SET_SECS {
+        return known_secs;
+    }
+    tracing::warn!(
+        set_by_secs,
+        "the system's clock was set; a restart follows it"
+    );
+    set_by_secs
 }

@@ -12,10 +12,11 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::frame::{POLL, STORE_PAUSE, record_step};
 use super::limits::Limits;
+use super::logged_id;
 use super::recorder::Recorder;
 use super::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
-use super::{POLL, STORE_PAUSE, logged_id, step};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::redacted;
@@ -206,7 +207,7 @@ impl Fetcher {
     ) -> Result<Option<bool>, StoreError> {
         while !stop.is_cancelled() {
             let found = self.store.any_confirmed(&self.project).await;
-            if let Some(found) = step(&self.metrics, name, found)? {
+            if let Some(found) = record_step(&self.metrics, name, found)? {
                 return Ok(Some(found));
             }
             tokio::select! {
@@ -278,7 +279,7 @@ impl Shared {
         let more = self
             .scheduler()
             .claimed(claim_order, orders_max, orders, since);
-        let Some(claims) = step(&self.fetcher.metrics, &self.name, claimed)? else {
+        let Some(claims) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
             return Ok(Pause::Idle(STORE_PAUSE));
         };
         let seat = if claim_order == ClaimOrder::Apart {

@@ -23,7 +23,7 @@ pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Worker that takes one step after the other until the service stops. [`run`] is its loop.
-pub trait Worker {
+pub trait Worker: Send + Sync {
     /// Name in the metrics and in the operators' answers.
     const NAME: &'static str;
 

@@ -1,22 +1,21 @@
 //! Processes the inbox: every pending delivery, soon after its arrival, whether or not the API is well.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use super::{POLL, STORE_PAUSE, TOLD_EVERY, logged_id, step};
+use super::frame::{LOG_INTERVAL, POLL, Pause, WakeUp, Worker};
+use super::logged_id;
 use crate::clock;
-use crate::metrics::Metrics;
 use crate::redact::{Throttle, millis, redacted};
 use crate::store::{ProcessReport, ProcessRequest, Store, StoreError};
 use number_order::{Id, OrderKey, Policy};
 
 /// Number of deliveries that are processed in one transaction: enough to share a commit, few enough not to keep
 /// callbacks waiting for it. The more arrive, the more must be processed at once.
-const DELIVERIES: RangeInclusive<u32> = 128..=512;
+const BATCH: RangeInclusive<u32> = 128..=512;
 
 /// Time for which pending deliveries gather before they are processed, so that not every callback is followed by a
 /// commit.
@@ -25,14 +24,14 @@ const GATHER: Duration = Duration::from_millis(3);
 /// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer belongs to callbacks:
 /// their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together, which
 /// costs less. While none arrive there is no pause, because no callback waits.
-const REST: u32 = 6;
+const PAUSE_FACTOR: u32 = 6;
 
 /// Maximum pause after a batch, in case the disk was slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, more than a
 /// quarter of them are processed in the same time.
-const COME_MAX: f64 = 3.0;
+const ARRIVALS_MAX: f64 = 3.0;
 
 /// Maximum number of arrivals beyond that ratio that later pauses make good, after a pause that lasted too long.
 const BEHIND_MAX: f64 = 1024.0;
@@ -45,79 +44,88 @@ pub struct InboxWorker {
     pub policy: Policy,
     /// Projects whose API is off: their orders may not be fetched.
     pub api_off: Vec<Id>,
-    /// Metrics that receive the worker's heartbeat.
-    pub metrics: Arc<Metrics>,
 }
 
-impl InboxWorker {
-    /// Works until `stop` is cancelled.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store can no longer be used.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut before: Option<(Instant, i64)> = None;
-        let mut behind = 0.0;
-        let mut deliveries_max = *DELIVERIES.start();
-        self.metrics.heartbeat("inbox");
-        while !stop.is_cancelled() {
-            let began = Instant::now();
-            // Registered before the read, so that a delivery that arrives during the batch is not slept through.
-            let woken = self.store.pending().notified();
-            let request = ProcessRequest {
-                deliveries_max,
-                now: clock::now(),
-                policy: self.policy.clone(),
-                api_off: self.api_off.clone(),
-            };
-            let processed = self.store.process(request).await;
-            let pause = match step(&self.metrics, "inbox", processed)? {
-                Some(report) => {
-                    log(&report);
-                    // The newest delivery was read when the batch began.
-                    let arrivals =
-                        before
-                            .replace((began, report.newest))
-                            .map(|(at, newest)| Arrivals {
-                                came: u32::try_from(report.newest - newest).unwrap_or(0),
-                                within: began - at,
-                            });
-                    behind = arrivals
-                        .as_ref()
-                        .map_or(0.0, |p| p.behind(behind, report.taken));
-                    let rest;
-                    (rest, deliveries_max) = next(began.elapsed(), arrivals, behind);
-                    if report.taken > 0 {
-                        // The timer would turn a pause of zero into a millisecond.
-                        if !rest.is_zero() {
-                            stop.run_until_cancelled(sleep(rest)).await;
-                        }
-                        continue;
-                    }
-                    POLL
-                }
-                None => STORE_PAUSE,
-            };
-            tokio::select! {
-                () = woken => sleep(GATHER).await,
-                () = sleep(pause) => {}
-                () = stop.cancelled() => {}
-            }
+/// State between two batches.
+pub struct Rhythm {
+    /// Beginning of the last batch, and the newest delivery by then.
+    last: Option<(Instant, i64)>,
+    /// Number of arrivals beyond what the batches so far can bear.
+    behind: f64,
+    /// Maximum number of deliveries in the next batch.
+    batch_max: u32,
+}
+
+impl Default for Rhythm {
+    fn default() -> Rhythm {
+        Rhythm {
+            last: None,
+            behind: 0.0,
+            batch_max: *BATCH.start(),
         }
-        Ok(())
+    }
+}
+
+impl Worker for InboxWorker {
+    const NAME: &'static str = "inbox";
+
+    type State = Rhythm;
+
+    fn wake_up(&self) -> Option<WakeUp<'_>> {
+        Some(WakeUp {
+            notify: self.store.pending(),
+            gather: GATHER,
+        })
+    }
+
+    async fn step(&self, rhythm: &mut Rhythm) -> Result<Pause, StoreError> {
+        let began = Instant::now();
+        let request = ProcessRequest {
+            deliveries_max: rhythm.batch_max,
+            now: clock::now(),
+            policy: self.policy.clone(),
+            api_off: self.api_off.clone(),
+        };
+        let report = self.store.process(request).await?;
+        log(&report);
+        let rest = rhythm.after_batch(began, &report);
+        if report.taken > 0 {
+            Ok(Pause::Rest(rest))
+        } else {
+            Ok(Pause::Idle(POLL))
+        }
+    }
+}
+
+impl Rhythm {
+    /// Takes in a batch, and returns the pause after it.
+    fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
+        // The newest delivery was read when the batch began.
+        let last = self.last.replace((began, report.newest));
+        let arrivals = last.map(|(at, newest)| Arrivals {
+            count: u32::try_from(report.newest - newest).unwrap_or(0),
+            within: began - at,
+        });
+        self.behind = arrivals
+            .as_ref()
+            .map_or(0.0, |arrivals| arrivals.behind(self.behind, report.taken));
+        let rest;
+        (rest, self.batch_max) = next(began.elapsed(), arrivals, self.behind);
+        rest
     }
 }
 
 /// Arrivals of deliveries: their number, and the time from one batch to the next.
 struct Arrivals {
-    came: u32,
+    count: u32,
     within: Duration,
 }
 
 impl Arrivals {
-    /// Returns the number of arrivals beyond what the batches so far can bear, after another batch that took `taken`.
+    /// Returns the number of arrivals beyond what the batches so far can bear, after another batch that processed
+    /// `taken`.
     fn behind(&self, before: f64, taken: usize) -> f64 {
-        let more = f64::from(self.came) - taken as f64 * COME_MAX;
+        let more = f64::from(self.count) - taken as f64 * ARRIVALS_MAX;
         (before + more).clamp(0.0, BEHIND_MAX)
     }
 }
@@ -125,25 +133,25 @@ impl Arrivals {
 /// Returns the pause after a batch that lasted `took`, and the size of the batch after it. `behind` is the number of
 /// arrivals beyond what the batches so far can bear.
 fn next(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u32) {
-    let usual = (took * REST).min(REST_MAX);
-    let Some(Arrivals { came, within }) = arrivals else {
-        return (usual, *DELIVERIES.start());
+    let usual = (took * PAUSE_FACTOR).min(REST_MAX);
+    let Some(Arrivals { count, within }) = arrivals else {
+        return (usual, *BATCH.start());
     };
-    if came == 0 {
-        return (Duration::ZERO, *DELIVERIES.start());
+    if count == 0 {
+        return (Duration::ZERO, *BATCH.start());
     }
-    let apart = within.as_secs_f64() / f64::from(came);
+    let apart = within.as_secs_f64() / f64::from(count);
     // The next batch takes its time, too: this many must be processed even without a pause.
-    let least = took.as_secs_f64() / (apart * COME_MAX);
-    let deliveries = (least as u32).clamp(*DELIVERIES.start(), *DELIVERIES.end());
-    let come = (f64::from(deliveries) * COME_MAX - behind).max(0.0);
+    let least = took.as_secs_f64() / (apart * ARRIVALS_MAX);
+    let deliveries = (least as u32).clamp(*BATCH.start(), *BATCH.end());
+    let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
     // Where hardly anything arrives, the seconds may be too many for a duration.
-    let until = Duration::try_from_secs_f64(apart * come).unwrap_or(REST_MAX);
+    let until = Duration::try_from_secs_f64(apart * bearable).unwrap_or(REST_MAX);
     (usual.min(until.saturating_sub(took)), deliveries)
 }
 
 /// Orders whose rows are at fault and that the log has reported. Their callbacks may arrive for as long as Sinch likes.
-static AT_FAULT: LazyLock<Throttle<OrderKey>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+static LOGGED: LazyLock<Throttle<OrderKey>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
 fn log(report: &ProcessReport) {
     for processed in &report.processed {
@@ -153,8 +161,7 @@ fn log(report: &ProcessReport) {
         let text = processed.decision.to_string();
         let (text, decision) = (redacted(&text), processed.decision.code());
         if processed.row_at_fault {
-            if let Some(left_out) = AT_FAULT.pass(processed.key.clone(), Instant::now().into_std())
-            {
+            if let Some(left_out) = LOGGED.pass(processed.key.clone(), Instant::now().into_std()) {
                 tracing::warn!(delivery, %event, %project, %order, age_ms, decision, %text, left_out, "parked");
             }
         } else if processed.parked {
@@ -171,13 +178,13 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn arrivals(came: u32, within_ms: u32) -> Option<Arrivals> {
+    fn arrivals(count: u32, within_ms: u32) -> Option<Arrivals> {
         let within = MS * within_ms;
-        Some(Arrivals { came, within })
+        Some(Arrivals { count, within })
     }
 
     #[test]
-    fn the_rest_is_as_long_as_callbacks_can_use_and_news_can_bear() {
+    fn the_pause_is_as_long_as_callbacks_can_use_and_deliveries_can_bear() {
         for (took_ms, arrivals, behind, rest_ms, deliveries) in [
             (5, None, 0.0, 30, 128),
             (50, None, 0.0, 100, 128),
@@ -200,17 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn however_fast_they_come_their_share_is_looked_at() {
+    fn however_fast_deliveries_arrive_their_share_is_processed() {
         // Two deliveries in a millisecond, and ten, and thirty, and a hundred; with timers that are late.
         for per_ms in [2, 10, 30, 100] {
             let (took, mut cycle, mut deliveries) = (MS * 3, MS * 100, 128);
             let (mut processed, mut all, mut behind) = (0, 0, 0.0);
             for _ in 0..1000 {
-                let came = (per_ms * cycle.as_micros() as u32).div_ceil(1000);
-                let taken = deliveries.min(came);
-                (processed, all) = (processed + taken, all + came);
+                let count = (per_ms * cycle.as_micros() as u32).div_ceil(1000);
+                let taken = deliveries.min(count);
+                (processed, all) = (processed + taken, all + count);
                 let arrivals = Arrivals {
-                    came,
+                    count,
                     within: cycle,
                 };
                 behind = arrivals.behind(behind, taken as usize);
@@ -221,7 +228,7 @@ mod tests {
             let share = f64::from(processed) / f64::from(all);
             // Where timers are late there is no pause left to shorten: a little is lost.
             assert!(
-                share > 0.93 / COME_MAX,
+                share > 0.93 / ARRIVALS_MAX,
                 "{share} of {per_ms} in a millisecond"
             );
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
-use super::{POLL, STORE_PAUSE, logged_id, step};
+use super::frame::{POLL, STORE_PAUSE, record_step};
+use super::logged_id;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::{millis, redacted};
@@ -64,7 +65,7 @@ impl Recorder {
             let recorded = self.store.record(results.clone()).await;
             // The store has set aside what spoils the others, so the reason is another one.
             let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
-            if let Some(recorded) = step(&self.metrics, name, recorded)? {
+            if let Some(recorded) = record_step(&self.metrics, name, recorded)? {
                 self.report(&results, &recorded);
                 return Ok(());
             }

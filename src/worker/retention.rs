@@ -1,14 +1,11 @@
 //! Prunes what has been kept for long enough, and gives its space back to the disk. Callbacks go first.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use super::{POLL, STORE_PAUSE, step};
+use super::frame::{POLL, Pause, Worker};
 use crate::clock;
-use crate::metrics::Metrics;
 use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 
 /// Maximum interval between two checks for anything to prune. What is kept for a shorter time is checked at that
@@ -16,7 +13,7 @@ use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Length of the pause after a step, as a multiple of the step's time. In the pause the writer belongs to others.
-const REST: u32 = 9;
+const PAUSE_FACTOR: u32 = 9;
 
 /// Maximum pause after a step, in case the disk was slow.
 const REST_MAX: Duration = Duration::from_secs(1);
@@ -27,45 +24,37 @@ pub struct RetentionWorker {
     pub store: Store,
     /// Retention period of each kind of row. Bodies have the shortest.
     pub periods: RetentionPeriods,
-    /// Metrics that receive the worker's heartbeat.
-    pub metrics: Arc<Metrics>,
 }
 
 /// Work done since it was last logged.
 #[derive(Default)]
-struct Done {
+pub struct Done {
     pruned: Pruned,
     /// Number of bytes by which the file has shrunk.
     released: u64,
 }
 
-impl RetentionWorker {
-    /// Works until `stop` is cancelled.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store can no longer be used.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut done = Done::default();
-        self.metrics.heartbeat("retention");
-        while !stop.is_cancelled() {
-            let began = Instant::now();
-            let pruned = self.prune(&mut done).await;
-            let pause = match step(&self.metrics, "retention", pruned)? {
-                Some(true) => (began.elapsed() * REST).min(REST_MAX),
-                Some(false) => {
-                    std::mem::take(&mut done).log();
-                    self.periods.bodies.clamp(POLL, EVERY)
-                }
-                None => STORE_PAUSE,
-            };
-            stop.run_until_cancelled(sleep(pause)).await;
+impl Worker for RetentionWorker {
+    const NAME: &'static str = "retention";
+
+    type State = Done;
+
+    async fn step(&self, done: &mut Done) -> Result<Pause, StoreError> {
+        let began = Instant::now();
+        if self.prune(done).await? {
+            return Ok(Pause::Rest((began.elapsed() * PAUSE_FACTOR).min(REST_MAX)));
         }
-        done.log();
-        Ok(())
+        std::mem::take(done).log();
+        Ok(Pause::Idle(self.periods.bodies.clamp(POLL, EVERY)))
     }
 
-    /// Takes a step. Returns `false` if nothing is left to do for now.
+    fn stopped(&self, done: Done) {
+        done.log();
+    }
+}
+
+impl RetentionWorker {
+    /// Prunes some rows, or gives some space back. Returns `false` if nothing is left to do for now.
     async fn prune(&self, done: &mut Done) -> Result<bool, StoreError> {
         let pruned = self.store.prune(self.periods.clone(), clock::now()).await?;
         if pruned.taken > 0 {

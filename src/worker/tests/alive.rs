@@ -1,6 +1,7 @@
 //! A worker that fails at each step is not alive, and the operators' API says which worker it is and why.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -13,14 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::played::{BACKOFF, PER_SECOND, project};
-use super::*;
+use crate::clock;
 use crate::http::operators;
+use crate::metrics::Metrics;
 use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store,
-    WatchRequest,
+    StoreError, WatchRequest,
 };
 use crate::worker::recorder::Recorder;
-use number_order::{Answer, Limits, Policy};
+use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
+use number_order::{Answer, Id, Limits, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
 /// Time for which a worker may fail here.
@@ -73,12 +76,12 @@ impl Room {
         db.close().await.expect("closes");
     }
 
-    fn spawn<F>(&mut self, run: F) -> AbortHandle
+    fn spawn<F>(&mut self, work: F) -> AbortHandle
     where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
         self.parts.spawn(async move {
-            run.await.expect("the store can be used");
+            work.await.expect("the store can be used");
         })
     }
 
@@ -91,9 +94,8 @@ impl Room {
                     store,
                     policy: policy(),
                     api_off: Vec::new(),
-                    metrics,
                 };
-                self.spawn(inbox_worker.run(stop));
+                self.spawn(run(inbox_worker, metrics, stop));
             }
             Some("alerts") => {
                 let limits = Limits {
@@ -101,12 +103,7 @@ impl Room {
                     review: Duration::ZERO,
                     blocked: Duration::ZERO,
                 };
-                let minder = AlertWorker {
-                    store,
-                    limits,
-                    metrics,
-                };
-                self.spawn(minder.run(stop));
+                self.spawn(run(AlertWorker { store, limits }, metrics, stop));
             }
             Some("retention") => {
                 let periods = RetentionPeriods {
@@ -115,12 +112,7 @@ impl Room {
                     parked: Duration::from_secs(1),
                     orders: Duration::from_secs(9000),
                 };
-                let clearer = RetentionWorker {
-                    store,
-                    periods,
-                    metrics,
-                };
-                self.spawn(clearer.run(stop));
+                self.spawn(run(RetentionWorker { store, periods }, metrics, stop));
             }
             Some("fetch") => {
                 self.spawn(fetcher(store, metrics).run(stop.clone(), stop));

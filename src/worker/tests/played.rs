@@ -13,7 +13,7 @@ use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
     OrderFilter, OrderRow, ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
 };
-use crate::worker::POLL;
+use crate::worker::frame::POLL;
 use crate::worker::limits::Limits;
 use crate::worker::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
 use number_order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};

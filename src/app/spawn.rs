@@ -1,0 +1,101 @@
+//! Spawning of the parts, each where its entry in the list says.
+
+use std::thread;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::error::{RunError, StartError};
+use super::parts::{Part, Run};
+
+/// Parts that run, each by its name, with its outcome.
+pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;
+
+/// Spawns every part.
+///
+/// # Errors
+///
+/// Returns [`StartError::Thread`] if the system has no thread for a part.
+pub(super) fn spawn(parts: Vec<Part>) -> Result<Running, StartError> {
+    let mut running = Running::new();
+    for Part { name, thread, run } in parts {
+        let run = match thread {
+            Some(thread) => on_own_thread(name, thread, run)?,
+            None => run,
+        };
+        running.spawn(async move { (name, run.await) });
+    }
+    Ok(running)
+}
+
+/// Runs a part on a thread of its own, and returns a future of the part's outcome. The process does not wait for the
+/// thread itself: should the disk hang, the process ends after its grace.
+fn on_own_thread(part: &'static str, thread: &'static str, run: Run) -> Result<Run, StartError> {
+    let failed = |error| StartError::Thread(part, error);
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(failed)?;
+    let (ended, end) = oneshot::channel();
+    let work = move || {
+        // The receiver is gone if the grace has run out.
+        let _ = ended.send(runtime.block_on(run));
+    };
+    thread::Builder::new()
+        .name(thread.to_owned())
+        .spawn(work)
+        .map_err(failed)?;
+    // Without an outcome, the part has panicked.
+    Ok(Box::pin(async move {
+        end.await.unwrap_or(Err(RunError::Ended(part)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn part(run: Run) -> Vec<Part> {
+        vec![Part {
+            name: "the writer",
+            thread: Some("writer"),
+            run,
+        }]
+    }
+
+    #[test]
+    fn nobody_waits_for_a_writer_that_hangs() {
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().build().expect("a runtime");
+            let hangs = async {
+                loop {
+                    thread::park();
+                }
+            };
+            let entered = runtime.enter();
+            let mut running = spawn(part(Box::pin(hangs))).expect("a thread");
+            drop(entered);
+            running.detach_all();
+            drop(runtime);
+            ended.send(())
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(10)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_has_ended() {
+        let panics = async { panic!("on purpose") };
+        let mut running = spawn(part(Box::pin(panics))).expect("a thread");
+        let ended = running
+            .join_next()
+            .await
+            .expect("a part")
+            .expect("no panic here");
+        assert!(matches!(ended, (_, Err(RunError::Ended("the writer")))));
+    }
+}

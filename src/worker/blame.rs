@@ -68,7 +68,7 @@ pub(super) struct Blame {
     /// Order that failed last, until there is an answer. Many failed attempts of one order tell of that order only.
     last: Option<Id>,
     /// Number of orders that failed since the last answer and were not kept apart before.
-    strangers: u32,
+    newly_failed: u32,
     /// `true` if Sinch has ever shown an order of this project.
     found: bool,
     /// Orders that were unknown while none was found.
@@ -83,7 +83,7 @@ impl Blame {
             apart: Arc::default(),
             answers: 0,
             last: None,
-            strangers: 0,
+            newly_failed: 0,
             found,
             unknown: BTreeSet::new(),
         }
@@ -95,8 +95,8 @@ impl Blame {
     }
 
     /// Returns the number of orders that failed since the last answer and were not kept apart before.
-    pub fn strangers(&self) -> u32 {
-        self.strangers
+    pub fn newly_failed(&self) -> u32 {
+        self.newly_failed
     }
 
     /// Returns `true` if an order is kept apart from the others.
@@ -134,7 +134,7 @@ impl Blame {
     pub fn answered(&mut self, order: &Id) {
         self.answers += 1;
         self.last = None;
-        self.strangers = 0;
+        self.newly_failed = 0;
         if self.suspects.remove(order).is_some_and(|was| was.apart) {
             self.list();
         }
@@ -150,7 +150,7 @@ impl Blame {
         let proven = signs.circuit_closed && alone >= PROOF;
         let alike = signs.circuit_closed && signs.of_order && again;
         if !self.is_apart(order) {
-            self.strangers = self.strangers.saturating_add(1);
+            self.newly_failed = self.newly_failed.saturating_add(1);
         }
         alone += u32::from(seen_alone);
         self.remember(order, alone, signs.of_project);
@@ -183,7 +183,7 @@ impl Blame {
 
     /// Records that the provider is well again: an order that was never seen to fail alone is not kept apart any
     /// longer.
-    pub fn pardon(&mut self) {
+    pub fn provider_recovered(&mut self) {
         for suspect in self.suspects.values_mut() {
             suspect.apart &= suspect.alone > 0;
         }

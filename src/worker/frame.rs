@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -78,18 +79,7 @@ pub async fn run<W: Worker>(
     while !stop.is_cancelled() {
         // Registered before the step, so that work that arrives during the step is not slept through.
         let wake_up = worker.wake_up();
-        let woken = wake_up
-            .as_ref()
-            .map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
-        let woken = async {
-            match woken {
-                Some((notified, gather)) => {
-                    notified.await;
-                    gather
-                }
-                None => pending().await,
-            }
-        };
+        let wake_up = wake_up.map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
         let outcome = worker.step(&mut state).await;
         let pause = record_step(&metrics, W::NAME, outcome)?;
         match pause.unwrap_or(Pause::Idle(STORE_PAUSE)) {
@@ -99,7 +89,7 @@ pub async fn run<W: Worker>(
                 stop.run_until_cancelled(sleep(span)).await;
             }
             Pause::Idle(span) => tokio::select! {
-                gather = woken => sleep(gather).await,
+                () = woken(wake_up) => {}
                 () = sleep(span) => {}
                 () = stop.cancelled() => {}
             },
@@ -107,6 +97,17 @@ pub async fn run<W: Worker>(
     }
     worker.stopped(state);
     Ok(())
+}
+
+/// Waits until a worker is woken and more work has gathered; for ever, if nothing wakes the worker.
+async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
+    match wake_up {
+        Some((notified, gather)) => {
+            notified.await;
+            sleep(gather).await;
+        }
+        None => pending().await,
+    }
 }
 
 /// Records the outcome of a step where operators see it. Returns `None` if the store did not do as asked and a retry
@@ -155,5 +156,74 @@ fn log(error: &StoreError) {
     };
     if let Some(left_out) = LOGGED.pass(reason, Instant::now()) {
         tracing::error!(%error, left_out, "the store refused a write; trying again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Worker that takes the given steps, and then stops itself.
+    struct Scripted {
+        steps: Mutex<Vec<Result<Pause, StoreError>>>,
+        notify: Notify,
+        stop: CancellationToken,
+    }
+
+    impl Worker for Scripted {
+        const NAME: &'static str = "scripted";
+
+        type State = ();
+
+        fn wake_up(&self) -> Option<WakeUp<'_>> {
+            Some(WakeUp {
+                notify: &self.notify,
+                gather: Duration::ZERO,
+            })
+        }
+
+        async fn step(&self, (): &mut ()) -> Result<Pause, StoreError> {
+            // Work that arrives during the step.
+            self.notify.notify_waiters();
+            let next = self.steps.lock().expect("no panic").pop();
+            next.unwrap_or_else(|| {
+                self.stop.cancel();
+                Ok(Pause::Idle(Duration::ZERO))
+            })
+        }
+    }
+
+    /// Runs a worker to its end, which must come soon, and returns the time that it took.
+    async fn time(steps: Vec<Result<Pause, StoreError>>) -> Result<Duration, StoreError> {
+        let stop = CancellationToken::new();
+        let worker = Scripted {
+            steps: Mutex::new(steps),
+            notify: Notify::new(),
+            stop: stop.clone(),
+        };
+        let began = Instant::now();
+        let running = run(worker, Arc::new(Metrics::new()), stop);
+        let ended = timeout(Duration::from_secs(60), running).await;
+        ended.expect("work that arrived during a step was slept through")?;
+        Ok(began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn work_that_arrives_during_a_step_ends_an_idle_pause_and_no_rest() {
+        let (hour, short) = (Duration::from_secs(3600), Duration::from_millis(50));
+        assert!(time(vec![Ok(Pause::Idle(hour))]).await.is_ok());
+        let rested = time(vec![Ok(Pause::Rest(short))]).await.expect("it ends");
+        assert!(rested >= short, "{rested:?}");
+    }
+
+    #[tokio::test]
+    async fn an_error_that_may_pass_repeats_the_step_and_another_ends_the_worker() {
+        assert!(time(vec![Err(StoreError::Full)]).await.is_ok());
+        let ended = time(vec![Err(StoreError::Closed)]).await;
+        assert_eq!(ended, Err(StoreError::Closed));
     }
 }

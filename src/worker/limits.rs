@@ -12,7 +12,7 @@ const SLOTS_PER_APART: u32 = 4;
 const HANGING_PER_SLOT: u32 = 2;
 
 /// Maximum number of prefetched orders, however fast Sinch answers.
-const AHEAD_MAX: u32 = 512;
+const PREFETCHED_MAX: u32 = 512;
 
 /// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub(super) struct Limits {
 impl Limits {
     /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a rate at which a commit
     /// is short against the time between two fetches, that is none.
-    pub fn ahead_max(&self) -> u32 {
-        burst(self.requests_per_second).min(AHEAD_MAX)
+    pub fn prefetched_max(&self) -> u32 {
+        burst(self.requests_per_second).min(PREFETCHED_MAX)
     }
 
     /// Returns the maximum number of fetches in flight of orders that are kept apart.
@@ -43,7 +43,7 @@ impl Limits {
     }
 
     /// Returns the maximum number of all fetches in flight, those included that hang or are of orders kept apart.
-    pub fn questions_max(&self) -> u32 {
+    pub fn in_flight_max(&self) -> u32 {
         self.slots + self.hanging_max() + self.apart_max()
     }
 }

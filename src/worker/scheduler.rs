@@ -30,7 +30,7 @@ pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 
 /// Maximum number of orders, none of them known to fail, that are fetched in spite of a circuit that opened for want of
 /// answers.
-const STRANGERS_MAX: u32 = 3;
+const UNTRIED_MAX: u32 = 3;
 
 /// Time for which the slots must find prefetched orders.
 const PREFETCH_SPAN: Duration = Duration::from_millis(25);
@@ -39,7 +39,7 @@ const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Claim due orders, to fetch them as slots come free. Their permits are taken: [`Scheduler::claimed`] frees those
-    /// for which there was no order, [`Scheduler::freed`] each of the others.
+    /// for which there was no order, [`Scheduler::release`] each of the others.
     Claim {
         /// Maximum number of orders to claim.
         orders_max: u32,
@@ -54,7 +54,7 @@ pub(super) enum Next {
 
 /// Kind of permit under which an order is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seat {
+pub(super) enum PermitKind {
     /// Prefetched, or in one of the slots.
     Slot,
     /// Outside the slots, since the fetch hangs.
@@ -65,17 +65,17 @@ pub(super) enum Seat {
 
 /// Fetches that are allowed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Mode {
     /// All that slots and rate limit allow.
-    Freely,
+    Normal,
     /// One fetch at a time, of an order picked at random, to see if Sinch answers any order.
-    Doubt,
+    Suspect,
     /// The same, when nothing else is in flight.
     Probe,
     /// One fetch at a time, of an order that is not known to fail.
-    Strangers,
+    Untried,
     /// No fetch before this time.
-    NotBefore(Time),
+    Blocked(Time),
 }
 
 /// State of one project's fetches.
@@ -83,9 +83,9 @@ pub(super) struct Scheduler {
     limits: Limits,
     circuit: Circuit,
     /// `true` if Sinch's own signal, the token endpoint or an earlier run opened the circuit.
-    sealed: bool,
+    opened_by_signal: bool,
     /// Time since which it is in doubt whether Sinch answers any order. A fetch that was sent before tells nothing new.
-    doubted_at: Time,
+    suspect_since: Time,
     blame: Blame,
     signals: ProjectSignals,
     /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Orders that are
@@ -96,9 +96,9 @@ pub(super) struct Scheduler {
     /// Number of claimed orders that are kept apart.
     apart: u32,
     /// Maximum number of orders that may be prefetched.
-    ahead: u32,
+    prefetch_max: u32,
     /// Number of fetches that have ended since orders were claimed last.
-    ended: u32,
+    ended_since_claim: u32,
     /// Time at which orders were claimed last.
     claimed_at: Time,
     /// Time since which more orders are being claimed.
@@ -123,16 +123,16 @@ impl Scheduler {
         Scheduler {
             rate_limit: RateLimit::new(limits.requests_per_second),
             limits,
-            sealed: circuit.paused.is_some(),
+            opened_by_signal: circuit.paused.is_some(),
             circuit,
-            doubted_at: now,
+            suspect_since: now,
             blame: Blame::new(found),
             signals: ProjectSignals::default(),
             under_way: 0,
             hanging: 0,
             apart: 0,
-            ahead: 0,
-            ended: 0,
+            prefetch_max: 0,
+            ended_since_claim: 0,
             claimed_at: now,
             claiming_since: now,
             left_over: false,
@@ -154,15 +154,15 @@ impl Scheduler {
 
     /// Returns the next step, and takes its permits.
     pub fn next(&mut self, now: Time) -> Next {
-        let way = self.way(now);
-        let free = match way {
-            Way::NotBefore(until) => return Next::Wait(until),
-            Way::Freely => self.room(),
-            Way::Doubt | Way::Probe | Way::Strangers => u32::from(self.before(way) == 0),
+        let mode = self.mode(now);
+        let free = match mode {
+            Mode::Blocked(until) => return Next::Wait(until),
+            Mode::Normal => self.claimable(),
+            Mode::Suspect | Mode::Probe | Mode::Untried => u32::from(self.blocking(mode) == 0),
         };
         let left_over = std::mem::take(&mut self.left_over);
-        let owing = self.spare || (way == Way::Freely && self.others >= APART_ONE_IN - 1);
-        let apart = owing && self.may_claim_apart(way);
+        let turn = self.spare || (mode == Mode::Normal && self.others >= APART_ONE_IN - 1);
+        let apart = turn && self.may_claim_apart(mode);
         let wanted = if apart { 1 } else { free };
         if wanted == 0 {
             return Next::Full;
@@ -176,9 +176,9 @@ impl Scheduler {
             }
         };
         self.claiming_since = now;
-        let claim_order = match way {
+        let claim_order = match mode {
             _ if apart => ClaimOrder::Apart,
-            Way::Freely => self.claim_order(orders_max),
+            Mode::Normal => self.claim_order(orders_max),
             _ => ClaimOrder::Chance,
         };
         if apart {
@@ -194,42 +194,44 @@ impl Scheduler {
         }
     }
 
-    fn way(&self, now: Time) -> Way {
+    fn mode(&self, now: Time) -> Mode {
         match circuit::state_at(&self.circuit, now) {
-            CircuitState::Closed if self.signals.in_doubt() => Way::Doubt,
-            CircuitState::Closed => Way::Freely,
-            CircuitState::Suspect => Way::Doubt,
-            CircuitState::HalfOpen => Way::Probe,
+            CircuitState::Closed if self.signals.in_doubt() => Mode::Suspect,
+            CircuitState::Closed => Mode::Normal,
+            CircuitState::Suspect => Mode::Suspect,
+            CircuitState::HalfOpen => Mode::Probe,
             // The circuit opened for want of answers, but so far for few orders: another may show that the fault is
             // theirs.
-            CircuitState::Open(_) if !self.sealed && self.blame.strangers() < STRANGERS_MAX => {
-                Way::Strangers
+            CircuitState::Open(_)
+                if !self.opened_by_signal && self.blame.newly_failed() < UNTRIED_MAX =>
+            {
+                Mode::Untried
             }
-            CircuitState::Open(until) => Way::NotBefore(until),
+            CircuitState::Open(until) => Mode::Blocked(until),
         }
     }
 
     /// Returns the claim order for this number of permits, which are not for orders kept apart.
-    fn claim_order(&mut self, places: u32) -> ClaimOrder {
-        let owing = URGENT_TO_OLDEST * places;
+    fn claim_order(&mut self, permits: u32) -> ClaimOrder {
+        let owing = URGENT_TO_OLDEST * permits;
         match self.fifo_credit.checked_sub(owing) {
             Some(fifo_credit) => {
                 self.fifo_credit = fifo_credit;
                 ClaimOrder::Oldest
             }
             None => {
-                self.fifo_credit += places;
+                self.fifo_credit += permits;
                 ClaimOrder::Urgent
             }
         }
     }
 
     /// Returns `true` if an order that is kept apart may be claimed.
-    fn may_claim_apart(&self, way: Way) -> bool {
-        let most = match way {
-            Way::Freely => self.limits.apart_max(),
-            Way::Doubt | Way::Probe => u32::from(self.before(way) == 0),
-            Way::Strangers | Way::NotBefore(_) => 0,
+    fn may_claim_apart(&self, mode: Mode) -> bool {
+        let most = match mode {
+            Mode::Normal => self.limits.apart_max(),
+            Mode::Suspect | Mode::Probe => u32::from(self.blocking(mode) == 0),
+            Mode::Untried | Mode::Blocked(_) => 0,
         };
         self.apart < most && !self.blame.apart().is_empty()
     }
@@ -243,99 +245,105 @@ impl Scheduler {
     pub fn claimed(
         &mut self,
         claim_order: ClaimOrder,
-        places: u32,
+        permits: u32,
         orders: u32,
         now: Time,
     ) -> bool {
-        let vain = places.saturating_sub(orders);
+        let unused = permits.saturating_sub(orders);
         let spare = std::mem::take(&mut self.spare);
         if claim_order == ClaimOrder::Apart {
-            self.apart = self.apart.saturating_sub(vain);
-            self.left_over = vain > 0 && !spare;
-            return vain == 0 || !spare;
+            self.apart = self.apart.saturating_sub(unused);
+            self.left_over = unused > 0 && !spare;
+            return unused == 0 || !spare;
         }
-        self.under_way = self.under_way.saturating_sub(vain);
+        self.under_way = self.under_way.saturating_sub(unused);
         let between = now.since(self.claimed_at).as_secs_f64().max(1e-6);
         let took = now.since(self.claiming_since);
         let span = PREFETCH_SPAN.max(took * 4).as_secs_f64();
-        let meanwhile = (f64::from(self.ended) / between * span).round() as u32;
-        self.ahead = meanwhile.max(self.ahead / 2).min(self.limits.ahead_max());
-        self.ended = 0;
+        let answered_in_span = (f64::from(self.ended_since_claim) / between * span).round() as u32;
+        self.prefetch_max = answered_in_span
+            .max(self.prefetch_max / 2)
+            .min(self.limits.prefetched_max());
+        self.ended_since_claim = 0;
         self.claimed_at = now;
-        self.spare = vain > 0 && self.may_claim_apart(self.way(now));
+        self.spare = unused > 0 && self.may_claim_apart(self.mode(now));
         self.left_over = self.spare && orders == 0;
-        vain == 0 || self.spare
+        unused == 0 || self.spare
     }
 
     /// Returns the number of permits that must be free before a fetch goes out alone. In doubt, fetches that hang and
     /// orders that are kept apart keep no fetch waiting that could end the doubt.
-    fn before(&self, way: Way) -> u32 {
-        match way {
-            Way::Probe => self.under_way + self.apart,
-            _ => self.busy(),
+    fn blocking(&self, mode: Mode) -> u32 {
+        match mode {
+            Mode::Probe => self.under_way + self.apart,
+            _ => self.slots_taken(),
         }
     }
 
     /// Returns the number of permits of prefetched orders and of slots in use.
-    fn busy(&self) -> u32 {
+    fn slots_taken(&self) -> u32 {
         self.under_way.saturating_sub(self.hanging)
     }
 
     /// Returns the number of further orders that may be claimed. Prefetched orders are filled up in portions, because
     /// each portion costs a commit.
-    fn room(&self) -> u32 {
-        let room = (self.limits.slots + self.ahead).saturating_sub(self.busy());
-        if room < self.ahead / 4 { 0 } else { room }
+    fn claimable(&self) -> u32 {
+        let claimable = (self.limits.slots + self.prefetch_max).saturating_sub(self.slots_taken());
+        if claimable < self.prefetch_max / 4 {
+            0
+        } else {
+            claimable
+        }
     }
 
     /// Notes that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
     /// another fetch now: one that fails by a time-out must not hold up the others.
-    pub fn hangs(&mut self) -> bool {
+    pub fn fetch_hangs(&mut self) -> bool {
         let gives_way = self.hanging < self.limits.hanging_max();
         self.hanging += u32::from(gives_way);
         gives_way
     }
 
     /// Frees a permit whose fetch has ended.
-    pub fn freed(&mut self, seat: Seat) {
-        let count = match seat {
-            Seat::Slot => &mut self.under_way,
-            Seat::Hanging => {
+    pub fn release(&mut self, kind: PermitKind) {
+        let count = match kind {
+            PermitKind::Slot => &mut self.under_way,
+            PermitKind::Hanging => {
                 self.hanging = self.hanging.saturating_sub(1);
                 &mut self.under_way
             }
-            Seat::Apart => &mut self.apart,
+            PermitKind::Apart => &mut self.apart,
         };
         *count = count.saturating_sub(1);
-        self.ended = self.ended.saturating_add(1);
+        self.ended_since_claim = self.ended_since_claim.saturating_add(1);
     }
 
     /// Returns `true` if there may be more to do, now that a permit is free.
-    pub fn has_room(&self) -> bool {
-        self.busy() == 0 || self.room() > 0 || !self.blame.apart().is_empty()
+    pub fn may_have_more(&self) -> bool {
+        self.slots_taken() == 0 || self.claimable() > 0 || !self.blame.apart().is_empty()
     }
 
     /// Returns `true` if a prefetched order may be fetched: the circuit may have opened since the claim.
-    pub fn may_fetch(&self, seat: Seat, now: Time) -> bool {
-        match self.way(now) {
-            Way::Freely => true,
-            Way::Strangers if seat == Seat::Apart => false,
-            way @ (Way::Doubt | Way::Probe | Way::Strangers) => {
+    pub fn may_fetch(&self, kind: PermitKind, now: Time) -> bool {
+        match self.mode(now) {
+            Mode::Normal => true,
+            Mode::Untried if kind == PermitKind::Apart => false,
+            mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
                 // The order holds a permit itself.
-                self.before(way) == u32::from(way == Way::Probe || seat == Seat::Slot)
+                self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
             }
-            Way::NotBefore(_) => false,
+            Mode::Blocked(_) => false,
         }
     }
 
     /// Closes the circuit. An order that failed while it was open failed through the provider.
     fn close_circuit(&mut self) {
         if self.circuit.paused.is_some() {
-            self.blame.pardon();
+            self.blame.provider_recovered();
         }
         self.signals = ProjectSignals::default();
         self.circuit = Circuit::default();
-        self.sealed = false;
+        self.opened_by_signal = false;
     }
 
     /// Closes the circuit because an operator asks for it.

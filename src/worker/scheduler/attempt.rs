@@ -1,6 +1,6 @@
 //! Result of a fetch, as the scheduler takes it in: whose fault a failure is, and whether the circuit opens or closes.
 
-use super::{Scheduler, Way};
+use super::{Mode, Scheduler};
 use crate::worker::blame::{Culprit, Signs};
 use crate::worker::circuit;
 use crate::worker::signal::{FailedFetch, Signal};
@@ -44,10 +44,10 @@ impl Scheduler {
     /// Ends doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
     fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
         self.blame.answered(order);
-        let ends = match self.way(now) {
-            Way::Freely | Way::Doubt | Way::Probe => true,
-            Way::Strangers => fetched_at >= self.doubted_at,
-            Way::NotBefore(_) => false,
+        let ends = match self.mode(now) {
+            Mode::Normal | Mode::Suspect | Mode::Probe => true,
+            Mode::Untried => fetched_at >= self.suspect_since,
+            Mode::Blocked(_) => false,
         };
         if ends {
             self.close_circuit();
@@ -64,24 +64,25 @@ impl Scheduler {
         jitter: f64,
     ) -> bool {
         self.spare = false;
-        let way = self.way(now);
+        let mode = self.mode(now);
         let (own, signal) = if failed.of_token {
             (false, Some(failed.signal()))
         } else {
-            let stale = way != Way::Freely && fetched_at < self.doubted_at;
+            let stale = mode != Mode::Normal && fetched_at < self.suspect_since;
             self.apply_attempt(order, failed, stale)
         };
         let Some(signal) = signal else {
             return own;
         };
         let cap = self.limits.probe_interval_max;
-        let was_sealed = self.circuit.paused.is_some() && self.sealed;
+        let by_signal_before = self.circuit.paused.is_some() && self.opened_by_signal;
         self.circuit =
             circuit::after_failure(&self.circuit, &failed.reason, signal, now, cap, jitter);
-        self.sealed = was_sealed || failed.of_token || matches!(signal, Signal::Pause(_));
-        let closed = self.way(now) == Way::Freely;
-        if way == Way::Freely && !closed {
-            self.doubted_at = now;
+        self.opened_by_signal =
+            by_signal_before || failed.of_token || matches!(signal, Signal::Pause(_));
+        let closed = self.mode(now) == Mode::Normal;
+        if mode == Mode::Normal && !closed {
+            self.suspect_since = now;
         }
         own || (failed.of_order && closed)
     }
@@ -100,7 +101,7 @@ impl Scheduler {
             circuit_closed: self.circuit.paused.is_none(),
             calm: self.circuit.failures == 0,
         };
-        let stranger = !self.blame.is_apart(order);
+        let untried = !self.blame.is_apart(order);
         let culprit = self.blame.failed(order, signs);
         if culprit != Culprit::Provider || stale {
             return (culprit == Culprit::Order, None);
@@ -108,7 +109,7 @@ impl Scheduler {
         let signal = if !signs.of_project {
             self.signals.record_other_failure();
             Signal::Failure
-        } else if stranger {
+        } else if untried {
             let alone = self.blame.of_project_alone();
             self.signals.record(failed.retry_after, alone)
         } else {

@@ -102,7 +102,7 @@ fn no_more_at_once_than_there_are_lanes_and_the_rate_allows() {
     assert!(until > secs(0) && until <= Time(50_001), "{until}");
     assert_eq!(asks(scheduler.next(until)), 1);
     assert_eq!(scheduler.next(secs(9)), Next::Full);
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     assert_eq!(asks(scheduler.next(secs(9))), 1);
 }
 
@@ -114,7 +114,7 @@ fn over_time_the_rate_is_kept_and_used() {
         match scheduler.next(now) {
             Next::Claim { orders_max, .. } => {
                 asked += orders_max;
-                (0..orders_max).for_each(|_| scheduler.freed(Seat::Slot));
+                (0..orders_max).for_each(|_| scheduler.release(PermitKind::Slot));
             }
             Next::Wait(until) => now = until,
             Next::Full => panic!("all lanes are free"),
@@ -138,7 +138,7 @@ fn one_place_in_four_is_for_whoever_has_waited_longest() {
                 if claim_order == ClaimOrder::Oldest {
                     oldest += orders_max;
                 }
-                (0..orders_max).for_each(|_| scheduler.freed(Seat::Slot));
+                (0..orders_max).for_each(|_| scheduler.release(PermitKind::Slot));
             }
         }
         assert_eq!(oldest, all / 4, "{slots} lanes");
@@ -169,7 +169,7 @@ fn places_of_all_sizes_are_shared_out_alike() {
 /// Claims what may be claimed, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
 fn claim(scheduler: &mut Scheduler, now: &mut Time, took: Duration, ends: u32) -> u32 {
     let places = asks(scheduler.next(*now));
-    (0..ends).for_each(|_| scheduler.freed(Seat::Slot));
+    (0..ends).for_each(|_| scheduler.release(PermitKind::Slot));
     *now = now.plus(took);
     if places > 0 {
         scheduler.claimed(ClaimOrder::Urgent, places, places, *now);
@@ -198,9 +198,9 @@ fn a_fast_sinch_finds_orders_in_hand_and_a_slow_one_or_a_low_rate_does_not() {
             claim(&mut scheduler, &mut now, ms(1), ends);
         }
         assert!(
-            prefetched.contains(&scheduler.ahead),
+            prefetched.contains(&scheduler.prefetch_max),
             "{} in hand for {slots} lanes, {rate} a second, {answer_ms} ms",
-            scheduler.ahead
+            scheduler.prefetch_max
         );
     }
 }
@@ -217,15 +217,15 @@ fn places_that_found_no_order_are_free_again() {
 fn what_is_in_hand_waits_for_no_closed_gate() {
     let mut scheduler = scheduler(2, 1000.0);
     assert_eq!(asks(scheduler.next(secs(0))), 2);
-    assert!(scheduler.may_fetch(Seat::Slot, secs(0)));
+    assert!(scheduler.may_fetch(PermitKind::Slot, secs(0)));
     fail(&mut scheduler, "o1", &busy_for(10), secs(0));
-    assert!(!scheduler.may_fetch(Seat::Slot, secs(1)));
+    assert!(!scheduler.may_fetch(PermitKind::Slot, secs(1)));
     assert!(
-        !scheduler.may_fetch(Seat::Slot, secs(10)),
+        !scheduler.may_fetch(PermitKind::Slot, secs(10)),
         "a probe goes out alone"
     );
-    scheduler.freed(Seat::Slot);
-    assert!(scheduler.may_fetch(Seat::Slot, secs(10)));
+    scheduler.release(PermitKind::Slot);
+    assert!(scheduler.may_fetch(PermitKind::Slot, secs(10)));
 }
 
 /// Lets `orders` orders fail one after the other, from `first` on.
@@ -248,10 +248,10 @@ fn in_doubt_one_at_a_time_is_asked_about_whom_chance_picks_and_then_the_gate_clo
     fail_in_a_row(&mut scheduler, 0, 3, &unavailable(None), secs(1));
     assert_eq!(scheduler.circuit().paused, None);
     // One fetch is still in flight.
-    (0..3).for_each(|_| scheduler.freed(Seat::Slot));
+    (0..3).for_each(|_| scheduler.release(PermitKind::Slot));
     assert_eq!(scheduler.next(secs(1)), Next::Full);
     assert!(!fail(&mut scheduler, "o3", &unavailable(None), secs(0)));
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     for n in 4..10 {
         let claim_order = ClaimOrder::Chance;
         assert_eq!(
@@ -268,7 +268,7 @@ fn in_doubt_one_at_a_time_is_asked_about_whom_chance_picks_and_then_the_gate_clo
             "those that failed are left out"
         );
         fail_in_a_row(&mut scheduler, n, 1, &unavailable(None), secs(1));
-        scheduler.freed(Seat::Slot);
+        scheduler.release(PermitKind::Slot);
     }
     assert_eq!(scheduler.next(secs(1)), Next::Wait(secs(31)));
 }
@@ -294,12 +294,12 @@ fn a_probe_goes_out_alone_and_an_answer_opens_the_gate() {
     assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(30)));
     assert_eq!(asks(scheduler.next(secs(30))), 1);
     assert_eq!(scheduler.next(secs(30)), Next::Full);
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     fail_in_a_row(&mut scheduler, 9, 1, &unavailable(None), secs(30));
     assert_eq!(scheduler.next(secs(31)), Next::Wait(secs(60)));
     assert_eq!(asks(scheduler.next(secs(60))), 1);
     answer(&mut scheduler, "good", secs(60), secs(60));
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     assert_eq!(asks(scheduler.next(secs(61))), 4);
     assert_eq!(*scheduler.circuit(), Circuit::default());
     assert!(scheduler.kept_apart().is_empty(), "it was the provider");
@@ -330,10 +330,10 @@ fn a_pause_that_came_of_few_orders_is_tried_by_others_that_are_not_known_to_fail
         "nobody else is due"
     );
     assert_eq!(asks(scheduler.next(secs(2))), 1);
-    assert!(!scheduler.may_fetch(Seat::Apart, secs(2)));
-    assert!(scheduler.may_fetch(Seat::Slot, secs(2)));
+    assert!(!scheduler.may_fetch(PermitKind::Apart, secs(2)));
+    assert!(scheduler.may_fetch(PermitKind::Slot, secs(2)));
     fail_in_a_row(&mut scheduler, 3, 1, &unavailable(None), secs(2));
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     assert_eq!(
         scheduler.next(secs(3)),
         Next::Wait(secs(30)),
@@ -357,13 +357,13 @@ fn whoever_is_known_to_fail_has_a_place_in_sixteen_and_those_that_the_others_lea
         };
         scheduler.claimed(claim_order, orders_max, orders_max, secs(n));
         all += orders_max;
-        let seat = if claim_order == ClaimOrder::Apart {
-            Seat::Apart
+        let kind = if claim_order == ClaimOrder::Apart {
+            PermitKind::Apart
         } else {
-            Seat::Slot
+            PermitKind::Slot
         };
         apart += u32::from(claim_order == ClaimOrder::Apart);
-        (0..orders_max).for_each(|_| scheduler.freed(seat));
+        (0..orders_max).for_each(|_| scheduler.release(kind));
     }
     assert!((all / 20..=all / 16).contains(&apart), "{apart} of {all}");
     let Next::Claim {
@@ -395,12 +395,12 @@ fn a_question_that_hangs_gives_its_lane_away_as_often_as_twice_the_lanes() {
     for n in 0..3 {
         assert_eq!(asks(scheduler.next(secs(n))), 2);
         assert_eq!(scheduler.next(secs(n)), Next::Full);
-        let (first, second) = (scheduler.hangs(), scheduler.hangs());
+        let (first, second) = (scheduler.fetch_hangs(), scheduler.fetch_hangs());
         assert_eq!((first, second), (n < 2, n < 2));
     }
-    scheduler.freed(Seat::Hanging);
+    scheduler.release(PermitKind::Hanging);
     assert_eq!(scheduler.next(secs(9)), Next::Full, "two hang in the lanes");
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     assert_eq!(asks(scheduler.next(secs(9))), 1);
 }
 
@@ -412,7 +412,7 @@ fn an_answer_to_an_older_question_does_not_end_what_sinch_asked_for() {
     answer(&mut scheduler, "o9", secs(0), secs(1));
     assert_eq!(scheduler.next(secs(1)), Next::Wait(secs(100)));
     scheduler.resumed();
-    (0..4).for_each(|_| scheduler.freed(Seat::Slot));
+    (0..4).for_each(|_| scheduler.release(PermitKind::Slot));
     assert_eq!(asks(scheduler.next(secs(1))), 4, "but an operator does");
 }
 
@@ -469,7 +469,7 @@ fn many_failures_of_one_order_that_are_of_its_kind_speak_of_it_unless_asking_pau
     assert_eq!(scheduler.next(secs(100)), Next::Wait(secs(130)));
     // A probe that tells nothing opens the circuit again, too, even if it was of the same order.
     assert_eq!(asks(scheduler.next(secs(130))), 1);
-    scheduler.freed(Seat::Slot);
+    scheduler.release(PermitKind::Slot);
     assert!(!fail(&mut scheduler, "o8", &UNUSABLE, secs(130)));
     assert_eq!(scheduler.next(secs(130)), Next::Wait(secs(160)));
 }

@@ -18,7 +18,7 @@ const FACTOR_MAX: f64 = 1.2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Way in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
+/// Mode in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
 type Failing = fn() -> Option<(FetchError, Duration)>;
 
 const ENDPOINT: Endpoint = Endpoint::Orders;

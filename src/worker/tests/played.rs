@@ -15,7 +15,7 @@ use crate::store::{
 };
 use crate::worker::frame::POLL;
 use crate::worker::limits::Limits;
-use crate::worker::scheduler::{HANGS_AFTER, Next, Scheduler, Seat};
+use crate::worker::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
 use number_order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};
 use sinch_numbers::api::FetchError;
 
@@ -35,7 +35,7 @@ pub fn project() -> Id {
     id("played-project")
 }
 
-/// Way in which the fetch of an order fails at a time, and the time that it takes; `None`: it is answered.
+/// Mode in which the fetch of an order fails at a time, and the time that it takes; `None`: it is answered.
 type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(FetchError, Duration)>>;
 
 /// Sinch with the ground truth about every order.
@@ -87,7 +87,7 @@ pub struct Without {
 
 /// Fetch in flight, with the result that it will have.
 struct UnderWay {
-    seat: Seat,
+    kind: PermitKind,
     claim: Claim,
     fetched_at: Time,
     result: Result<Answer, FetchError>,
@@ -282,15 +282,15 @@ impl Service {
             let more = self
                 .scheduler
                 .claimed(claim_order, orders_max, orders, self.now);
-            let seat = match claim_order {
-                ClaimOrder::Apart => Seat::Apart,
-                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => Seat::Slot,
+            let kind = match claim_order {
+                ClaimOrder::Apart => PermitKind::Apart,
+                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => PermitKind::Slot,
             };
             for claim in claims {
                 self.asked.push(self.now);
                 let (comes_at, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
                 let under_way = UnderWay {
-                    seat,
+                    kind,
                     claim,
                     fetched_at: self.now,
                     result,
@@ -337,7 +337,7 @@ impl Service {
             && first.key().0 <= self.now
         {
             let UnderWay {
-                seat,
+                kind,
                 claim,
                 fetched_at,
                 result,
@@ -370,7 +370,7 @@ impl Service {
                 matches!(settled[..], [Recorded::Done { .. }]),
                 "{settled:?}"
             );
-            self.scheduler.freed(seat);
+            self.scheduler.release(kind);
         }
     }
 
@@ -378,8 +378,10 @@ impl Service {
         while let Some((at, question)) = self.hangs.front().copied() {
             match self.under_way.get_mut(&question) {
                 Some(_) if at > self.now => return,
-                Some(under_way) if under_way.seat == Seat::Slot && self.scheduler.hangs() => {
-                    under_way.seat = Seat::Hanging;
+                Some(under_way)
+                    if under_way.kind == PermitKind::Slot && self.scheduler.fetch_hangs() =>
+                {
+                    under_way.kind = PermitKind::Hanging;
                 }
                 Some(_) | None => {}
             }

@@ -40,12 +40,12 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
         let mut scheduler = scheduler(1, 1000.0);
         assert_eq!(asks(scheduler.next(secs(0))), 1);
         assert!(!fail(&mut scheduler, "o0", &error, secs(0)), "{error}");
-        scheduler.freed(Seat::Slot);
+        scheduler.release(PermitKind::Slot);
         for order in ["o1", "o2"] {
             assert_eq!(scheduler.circuit().paused, None, "{error}");
             ask_one(&mut scheduler, secs(1));
             assert!(!fail(&mut scheduler, order, &error, secs(1)), "{error}");
-            scheduler.freed(Seat::Slot);
+            scheduler.release(PermitKind::Slot);
         }
         assert_eq!(
             scheduler.next(secs(1)),
@@ -56,7 +56,7 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
         let probe = secs(1 + wait);
         assert_eq!(asks(scheduler.next(probe)), 1);
         assert!(!fail(&mut scheduler, "o3", &error, probe));
-        scheduler.freed(Seat::Slot);
+        scheduler.release(PermitKind::Slot);
         let again = secs(1 + wait + wait.max(30));
         assert_eq!(scheduler.next(probe), Next::Wait(again), "{error}");
     }
@@ -90,7 +90,7 @@ fn what_one_order_is_told_holds_for_it_alone_once_another_is_answered() {
             assert_eq!(result.expect_err("it failed").wait_min, wait_min);
             answer(&mut scheduler, "good", now, now);
             assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
-            assert_eq!(scheduler.way(now), Way::Freely, "{error}");
+            assert_eq!(scheduler.mode(now), Mode::Normal, "{error}");
         }
     }
 }
@@ -105,7 +105,7 @@ fn where_nobody_else_is_due_asking_pauses_until_somebody_is() {
             panic!("asking goes on: {error}");
         };
         assert_eq!(until, secs(31), "the order waits for itself: {error}");
-        assert!(!scheduler.may_fetch(Seat::Apart, secs(2)));
+        assert!(!scheduler.may_fetch(PermitKind::Apart, secs(2)));
         ask_one(&mut scheduler, secs(2));
         answer(&mut scheduler, "good", secs(2), secs(2));
         assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
@@ -122,7 +122,7 @@ fn an_hour_that_one_order_is_told_in_an_outage_is_not_believed_of_all() {
         let error = unavailable((n % 2 == 0).then_some(3600));
         assert_eq!(asks(scheduler.next(secs(now))), 1);
         fail_in_a_row(&mut scheduler, 10 + n, 1, &error, secs(now));
-        scheduler.freed(Seat::Slot);
+        scheduler.release(PermitKind::Slot);
         now += 30;
     }
 }
@@ -169,6 +169,6 @@ fn the_token_endpoint_is_asked_for_no_single_order_and_believed_at_once() {
         }
         // A fetch of another order would fare no better.
         assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(wait)), "{error}");
-        assert_eq!(scheduler.blame.strangers(), 0);
+        assert_eq!(scheduler.blame.newly_failed(), 0);
     }
 }

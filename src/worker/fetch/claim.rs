@@ -1,0 +1,109 @@
+//! Claiming of due orders, a little ahead of the slots that fetch them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Permit, Prefetched, Shared};
+use crate::clock;
+use crate::store::{ClaimOrder, ClaimRequest, StoreError};
+use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
+use crate::worker::scheduler::{Next, PermitKind};
+
+/// Wait of the claiming task, and the event that may end it sooner.
+enum Wait {
+    /// No wait: there is more to do.
+    None,
+    /// Wait because no order is due. It ends early when an order falls due.
+    Idle(Duration),
+    /// Wait because permits, rate limit or circuit hold up the work. It ends early when a fetch ends.
+    HeldUp(Duration),
+}
+
+impl Shared {
+    /// Claims what can be claimed, then waits until there may be more to do.
+    pub(super) async fn claim_or_wait(
+        self: &Arc<Self>,
+        claims: &UnboundedSender<Prefetched>,
+    ) -> Result<(), StoreError> {
+        // Registered before the claim, so that an order that falls due during the claim is not slept through.
+        let due = self.fetcher.store.asks().notified();
+        let (idle, span) = match self.claim(claims).await? {
+            Wait::None => return Ok(()),
+            Wait::Idle(span) => (true, span),
+            Wait::HeldUp(span) => (false, span),
+        };
+        tokio::select! {
+            () = due, if idle => {}
+            () = self.permit_freed.notified(), if !idle => {}
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(span) => {}
+            () = self.fetcher.resume.notified() => {
+                self.scheduler().resumed();
+                self.save_circuit().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims the orders that circuit, permits and rate limit allow.
+    async fn claim(
+        self: &Arc<Self>,
+        prefetch: &UnboundedSender<Prefetched>,
+    ) -> Result<Wait, StoreError> {
+        let now = clock::now();
+        let (next, apart) = {
+            let mut scheduler = self.scheduler();
+            (scheduler.next(now), scheduler.kept_apart())
+        };
+        let held_up = |span| {
+            // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
+            self.fetcher.metrics.heartbeat(&self.name);
+            Ok(Wait::HeldUp(span))
+        };
+        let (orders_max, claim_order) = match next {
+            Next::Claim {
+                orders_max,
+                claim_order,
+            } => (orders_max, claim_order),
+            Next::Wait(until) => return held_up(until.since(now).min(POLL)),
+            Next::Full => return held_up(POLL),
+        };
+        let request = ClaimRequest {
+            project: self.fetcher.project.clone(),
+            orders_max,
+            claim_order,
+            apart,
+            now,
+            lease: self.fetcher.lease,
+        };
+        let claimed = self.fetcher.store.claim(request).await;
+        let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
+        let since = clock::now();
+        let more = self
+            .scheduler()
+            .claimed(claim_order, orders_max, orders, since);
+        let Some(claims) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
+            return Ok(Wait::Idle(STORE_PAUSE));
+        };
+        let kind = if claim_order == ClaimOrder::Apart {
+            PermitKind::Apart
+        } else {
+            PermitKind::Slot
+        };
+        for claim in claims {
+            let permit = Permit {
+                shared: self.clone(),
+                kind,
+            };
+            // The send cannot fail: `self` holds the receiver.
+            let _ = prefetch.send(Prefetched {
+                claim,
+                since,
+                permit,
+            });
+        }
+        Ok(if more { Wait::None } else { Wait::Idle(POLL) })
+    }
+}

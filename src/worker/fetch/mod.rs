@@ -1,0 +1,259 @@
+//! Fetches the due orders of one project from Sinch, within its rate limit and as far as its circuit allows.
+//!
+//! Orders are prefetched: the worker claims them a little ahead of the slots that fetch them, because a claim has to
+//! wait for a commit. The recorder records the results apart from the slots. So the disk never holds up a slot.
+
+mod claim;
+mod slot;
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::{STORE_PAUSE, record_step};
+use super::limits::Limits;
+use super::recorder::Recorder;
+use super::scheduler::{PermitKind, Scheduler};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::redact::redacted;
+use crate::store::{Circuit, Claim, Store, StoreError};
+use number_order::{Backoff, Id, Policy, Time};
+use sinch_numbers::api::Client;
+
+/// Worker that fetches the orders of one project.
+pub struct Fetcher {
+    /// Project whose orders are fetched.
+    pub project: Id,
+    /// Client of the project's API.
+    pub client: Client,
+    /// Store of the due orders and of the answers.
+    pub store: Store,
+    /// Policy by which answers are applied.
+    pub policy: Policy,
+    /// Spacing of failed attempts.
+    pub backoff: Backoff,
+    /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
+    pub slots: usize,
+    /// Maximum number of fetches a second, over time.
+    pub requests_per_second: f64,
+    /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
+    /// flight.
+    pub lease: Duration,
+    /// Circuit as an earlier run left it.
+    pub circuit: Circuit,
+    /// Notification by which an operator closes the circuit again.
+    pub resume: Arc<Notify>,
+    /// Metrics that receive the worker's heartbeat.
+    pub metrics: Arc<Metrics>,
+}
+
+/// State that the slots of one project share.
+struct Shared {
+    fetcher: Fetcher,
+    /// Name of the fetcher among the workers.
+    name: String,
+    scheduler: Mutex<Scheduler>,
+    /// Free slots. More tasks run than there are slots, because a fetch that hangs lets go of its slot.
+    slots: Semaphore,
+    /// Prefetched orders, which are claimed and wait for a slot.
+    prefetched: tokio::sync::Mutex<UnboundedReceiver<Prefetched>>,
+    /// Circuit as it was last saved. The lock is held during the write, so that the newest state is written last.
+    saved_circuit: tokio::sync::Mutex<Circuit>,
+    /// Wakes the claiming task, which waits for a free permit or for the circuit.
+    permit_freed: Notify,
+    /// Token that is cancelled when no more orders may be fetched.
+    stop: CancellationToken,
+}
+
+/// Prefetched order, with its lease and its permit.
+struct Prefetched {
+    claim: Claim,
+    since: Time,
+    permit: Permit,
+}
+
+/// Permit of a claimed order, prefetched or in a slot. Dropping it frees the permit, however the fetch ended.
+struct Permit {
+    shared: Arc<Shared>,
+    kind: PermitKind,
+}
+
+impl Permit {
+    /// Notes that the fetch hangs. Returns `true` if its slot goes to another fetch now.
+    fn hangs(&mut self) -> bool {
+        let gives_way = self.kind == PermitKind::Slot && self.shared.scheduler().fetch_hangs();
+        if gives_way {
+            self.kind = PermitKind::Hanging;
+            self.shared.permit_freed.notify_one();
+        }
+        gives_way
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut scheduler = self.shared.scheduler();
+        scheduler.release(self.kind);
+        if scheduler.may_have_more() {
+            self.shared.permit_freed.notify_one();
+        }
+    }
+}
+
+impl Fetcher {
+    /// Works until `stop` is cancelled, then waits for the fetches in flight, unless `abort` is cancelled too.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store can no longer be used.
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        abort: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let name = format!("fetch {}", self.project);
+        self.metrics.circuit(&self.project, &self.circuit);
+        self.metrics.heartbeat(&name);
+        let Some(found) = self.was_found(&name, &stop).await? else {
+            return Ok(());
+        };
+        let recorder = Recorder {
+            project: self.project.clone(),
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let limits = self.limits();
+        let tasks = limits.in_flight_max();
+        let (claims, prefetched) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            scheduler: Mutex::new(Scheduler::new(
+                limits,
+                self.circuit.clone(),
+                found,
+                clock::now(),
+            )),
+            slots: Semaphore::new(self.slots),
+            prefetched: tokio::sync::Mutex::new(prefetched),
+            saved_circuit: tokio::sync::Mutex::new(self.circuit.clone()),
+            permit_freed: Notify::new(),
+            stop: stop.clone(),
+            name,
+            fetcher: self,
+        });
+        shared.run(tasks, recorder, claims, abort).await
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
+            requests_per_second: self.requests_per_second,
+            probe_interval_max: self.backoff.cap,
+        }
+    }
+
+    /// Returns `Some(true)` if Sinch has shown an order of this project before, and `None` if the worker must stop.
+    async fn was_found(
+        &self,
+        name: &str,
+        stop: &CancellationToken,
+    ) -> Result<Option<bool>, StoreError> {
+        while !stop.is_cancelled() {
+            let found = self.store.any_confirmed(&self.project).await;
+            if let Some(found) = record_step(&self.metrics, name, found)? {
+                return Ok(Some(found));
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Shared {
+    /// Claims, fetches and records, with `tasks` tasks for the slots, until no more orders may be fetched.
+    async fn run(
+        self: Arc<Self>,
+        tasks: u32,
+        recorder: Recorder,
+        claims: UnboundedSender<Prefetched>,
+        abort: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let (results, received) = mpsc::unbounded_channel();
+        let mut recording = pin!(recorder.run(received));
+        let slot = || self.clone().slot(results.clone());
+        let mut slots: JoinSet<()> = (0..tasks).map(|_| slot()).collect();
+        // A claim is never cut off: its orders would stay leased, and their attempts would count.
+        let claiming = async {
+            while !self.stop.is_cancelled() {
+                self.claim_or_wait(&claims).await?;
+            }
+            Ok(())
+        };
+        // The task of a slot ends with the work, or by a panic over one order. Such a panic must not hold up the other
+        // orders.
+        let restarting = async {
+            while slots.join_next().await.is_some() {
+                slots.spawn(slot());
+            }
+        };
+        let working = async {
+            tokio::select! {
+                outcome = claiming => outcome,
+                outcome = &mut recording => outcome,
+                () = restarting => Ok(()),
+            }
+        };
+        // The orders of abandoned fetches are free again when their leases run out.
+        let Some(outcome) = abort.run_until_cancelled(working).await else {
+            return Ok(());
+        };
+        outcome?;
+        drop((claims, results));
+        let ended = async { tokio::join!(recording, slots.join_all()).0 };
+        abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
+    }
+
+    /// Locks the scheduler. A panic elsewhere cannot leave it half written.
+    fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
+        self.scheduler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Saves the circuit as it is by now, in the metrics for operators and in the database. A database in trouble may
+    /// forget it over a restart. That does no harm, because the trouble is met again.
+    async fn save_circuit(&self) {
+        let mut saved = self.saved_circuit.lock().await;
+        let circuit = self.scheduler().circuit().clone();
+        if *saved == circuit {
+            return;
+        }
+        let before = std::mem::replace(&mut *saved, circuit.clone());
+        let project = &self.fetcher.project;
+        self.fetcher.metrics.circuit(project, &circuit);
+        match (&before.paused, &circuit.paused) {
+            (None, None) => return,
+            (None, Some((until, reason))) => {
+                let text = reason.to_string();
+                let (text, reason) = (redacted(&text), reason.code());
+                tracing::error!(%project, reason, %text, %until, "the project's circuit is open: its orders are not fetched");
+            }
+            (Some(_), None) => {
+                tracing::info!(%project, failures = before.failures, "the project's circuit is closed again");
+            }
+            (Some(_), Some(_)) => {}
+        }
+        let saving = self.fetcher.store.save_circuit(project.clone(), circuit);
+        if let Err(error) = saving.await {
+            tracing::warn!(%project, %error, "the pause could not be kept");
+        }
+    }
+}

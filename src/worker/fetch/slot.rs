@@ -1,0 +1,95 @@
+//! Slots: each fetches one prefetched order after another.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Prefetched, Shared};
+use crate::clock;
+use crate::store::{Claim, FetchResult};
+use crate::worker::logged_id;
+use crate::worker::scheduler::{HANGS_AFTER, PermitKind};
+
+/// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
+/// fetch and this time together.
+const PREFETCHED_MAX: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Fetches one order after another, until none is prefetched any more and none will be.
+    pub(super) async fn slot(self: Arc<Self>, results: UnboundedSender<FetchResult>) {
+        loop {
+            // The semaphore is never closed.
+            let slot = self.slots.acquire().await.ok();
+            let next = self.prefetched.lock().await.recv().await;
+            let Some(Prefetched {
+                claim,
+                since,
+                mut permit,
+            }) = next
+            else {
+                return;
+            };
+            let now = clock::now();
+            let late = self.stop.is_cancelled() || now.since(since) > PREFETCHED_MAX;
+            if late || !self.scheduler().may_fetch(permit.kind, now) {
+                self.release(claim).await;
+                continue;
+            }
+            let result = {
+                let mut fetching = pin!(self.fetch_order(claim));
+                let timeout = if permit.kind == PermitKind::Apart {
+                    Duration::ZERO
+                } else {
+                    HANGS_AFTER
+                };
+                match tokio::time::timeout(timeout, &mut fetching).await {
+                    Ok(result) => result,
+                    Err(_) => {
+                        if permit.kind == PermitKind::Apart || permit.hangs() {
+                            drop(slot);
+                        }
+                        fetching.await
+                    }
+                }
+            };
+            // Sinch has answered, so the next fetch may be sent before this result is recorded. The claim of the next
+            // order waits for the same writer, which keeps the fetches from running away from the records.
+            drop(permit);
+            // If the recorder has ended, the store is broken and the process stops.
+            let _ = results.send(result);
+        }
+    }
+
+    /// Fetches an order and returns the result.
+    async fn fetch_order(&self, claim: Claim) -> FetchResult {
+        let fetched_at = clock::now();
+        let result = self.fetcher.client.get_order(&claim.key.order).await;
+        let now = clock::now();
+        let jitter = fastrand::f64();
+        let (result, healthy) =
+            self.scheduler()
+                .attempt(&claim.key.order, result, fetched_at, now, jitter);
+        self.save_circuit().await;
+        FetchResult {
+            claim,
+            fetched_at,
+            result,
+            healthy,
+            now,
+            jitter: fastrand::f64(),
+            policy: self.fetcher.policy.clone(),
+            backoff: self.fetcher.backoff.clone(),
+        }
+    }
+
+    /// Releases an order that was not fetched: it is due again, as if no worker had claimed it.
+    async fn release(&self, claim: Claim) {
+        let order = logged_id(&claim.key).into_owned();
+        if let Err(error) = self.fetcher.store.release(claim).await {
+            // The lease runs out by itself.
+            tracing::warn!(order, %error, "an order could not be given back");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::played::{BACKOFF, PER_SECOND, project};
+use super::simulated::{BACKOFF, PER_SECOND, project};
 use crate::clock;
 use crate::http::operators;
 use crate::metrics::Metrics;
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Database of a worker, and the worker, which runs until this is dropped.
-struct Room {
+struct Fixture {
     folder: TempDir,
     store: Store,
     metrics: Arc<Metrics>,
@@ -44,11 +44,11 @@ fn policy() -> Policy {
     Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
-impl Room {
-    async fn new() -> Room {
+impl Fixture {
+    async fn new() -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = store::Settings {
-            path: folder.path().join("room.db"),
+            path: folder.path().join("fixture.db"),
             waiting_max: 100,
             free_min_bytes: 0,
             projects: vec![(project(), Some(PER_SECOND))],
@@ -58,7 +58,7 @@ impl Room {
         let mut parts = JoinSet::new();
         parts.spawn(async move { writer.await.expect("the writer is well") });
         let metrics = Arc::new(Metrics::impatient(PATIENCE));
-        Room {
+        Fixture {
             folder,
             store,
             metrics,
@@ -67,7 +67,7 @@ impl Room {
     }
 
     async fn execute(&self, sql: &str) {
-        let path = format!("sqlite:{}", self.folder.path().join("room.db").display());
+        let path = format!("sqlite:{}", self.folder.path().join("fixture.db").display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
         // The writer is at work, too: a transaction that reads first can lose its right to write.
         let sql = format!("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE; {sql}; COMMIT");
@@ -245,38 +245,38 @@ async fn a_worker_that_fails_each_time_is_named_until_it_gets_on() {
 }
 
 async fn fails_and_gets_on(worker: &str, table: &str) {
-    let mut room = Room::new().await;
-    room.begin(worker).await;
+    let mut fixture = Fixture::new().await;
+    fixture.begin(worker).await;
     let is_well = |_: StatusCode, status: &Value| {
         let of_worker = status["workers"].get(worker);
         of_worker.is_some_and(Value::is_null)
     };
-    room.until(worker, "/status", is_well).await;
+    fixture.until(worker, "/status", is_well).await;
     let ready = |status, _: &Value| status == StatusCode::OK;
-    room.until(worker, "/readyz", ready).await;
+    fixture.until(worker, "/readyz", ready).await;
 
     // Every statement on the table fails from now on.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
-    room.execute(&away).await;
+    fixture.execute(&away).await;
     let begun = clock::now();
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();
         // On a busy machine the worker can fail in another way first, and it must not be named for a single failure.
-        let failing = room.metrics.workers().remove(worker).flatten();
+        let failing = fixture.metrics.workers().remove(worker).flatten();
         status == StatusCode::SERVICE_UNAVAILABLE
             && detail.contains(&name)
             && detail.contains("no such table")
             && failing.is_some_and(|failing| failing.times > 1)
     };
-    room.until(worker, "/readyz", is_named).await;
+    fixture.until(worker, "/readyz", is_named).await;
     assert!(
         clock::now().since(begun) >= PATIENCE,
         "{worker}: one failure is none"
     );
 
     let back = format!("ALTER TABLE elsewhere RENAME TO {table}");
-    room.execute(&back).await;
-    room.until(worker, "/readyz", ready).await;
-    room.until(worker, "/status", is_well).await;
+    fixture.execute(&back).await;
+    fixture.until(worker, "/readyz", ready).await;
+    fixture.until(worker, "/status", is_well).await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::played::{BEGAN, Service, Sinch, Without, id};
+use super::simulated::{BEGAN, Service, Sinch, Without, id};
 use number_order::State;
 
 const DAY_SECS: u64 = 24 * 3600;
@@ -57,5 +57,5 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
         }
     }
     assert!(late.is_empty(), "seed {seed}: {late:#?}");
-    println!("{} questions for {ORDERS} orders", service.asked.len());
+    println!("{} questions for {ORDERS} orders", service.sent_at.len());
 }

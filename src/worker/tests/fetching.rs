@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::played::{id, project};
+use super::simulated::{id, project};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{
@@ -40,14 +40,14 @@ const ORDERS: usize = 300;
 const ANSWERED: usize = 60;
 
 /// A database with orders that are due.
-pub struct House {
+pub struct Fixture {
     folder: TempDir,
     store: Store,
     _writer: JoinHandle<Result<(), StoreError>>,
 }
 
-impl House {
-    pub async fn new(orders: usize) -> House {
+impl Fixture {
+    pub async fn new(orders: usize) -> Fixture {
         let folder = store::sqlite::tests::folder();
         let settings = Settings {
             path: folder.path().join("asking.db"),
@@ -64,7 +64,7 @@ impl House {
             now: clock::now(),
         };
         store.watch(request).await.expect("is known");
-        House {
+        Fixture {
             folder,
             store,
             _writer: writer,
@@ -228,7 +228,7 @@ impl Sinch {
     /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
     /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
     /// condition in SQL that selects the orders that are held.
-    async fn hesitates(&self, house: &House) -> (usize, String) {
+    async fn hesitates(&self, house: &Fixture) -> (usize, String) {
         loop {
             let answered = self.word.borrow().answered;
             let deadline = Instant::now() + PATIENCE;
@@ -258,7 +258,7 @@ impl Sinch {
 
 #[tokio::test]
 async fn what_is_in_hand_when_asking_pauses_is_given_back() {
-    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
     let (stop, asking) = house.ask(&sinch);
     let (answered, _) = sinch.hesitates(&house).await;
     sinch.answers(401);
@@ -283,7 +283,7 @@ async fn what_is_in_hand_when_asking_pauses_is_given_back() {
 
 #[tokio::test]
 async fn what_is_in_hand_at_the_end_is_given_back_and_what_is_asked_about_is_settled() {
-    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
     let (stop, asking) = house.ask(&sinch);
     sinch.hesitates(&house).await;
     stop.cancel();
@@ -301,7 +301,7 @@ async fn what_is_in_hand_at_the_end_is_given_back_and_what_is_asked_about_is_set
 /// held was released: no more fetches hang than there are slots and permits for those that hang.
 #[tokio::test]
 async fn what_waits_in_hand_behind_a_question_that_hangs_is_given_back_unasked() {
-    let (house, sinch) = (House::new(ORDERS).await, Sinch::start().await);
+    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
     let (_stop, _asking) = house.ask(&sinch);
     let (answered, held) = sinch.hesitates(&house).await;
     // All are released but the order of the fetch.
@@ -314,7 +314,7 @@ async fn what_waits_in_hand_behind_a_question_that_hangs_is_given_back_unasked()
 
 #[tokio::test]
 async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
-    let house = House::new(3).await;
+    let house = Fixture::new(3).await;
     let request = ClaimRequest {
         project: project(),
         orders_max: 3,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
+use super::simulated::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
 use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
 use sinch_numbers::api::FetchError;
@@ -18,7 +18,7 @@ const FACTOR_MAX: f64 = 1.2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Mode in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
+/// Way in which an order fails, and the time that it takes; `None`: Sinch does not know the order.
 type Failing = fn() -> Option<(FetchError, Duration)>;
 
 const ENDPOINT: Endpoint = Endpoint::Orders;
@@ -262,7 +262,7 @@ async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
             let next = service.now.plus(60 * MINUTE);
             service.play(&sinch(&bad_ones, n + 1), next).await;
         }
-        println!("{kind}: slow {slow:?}, {} questions", service.asked.len());
+        println!("{kind}: slow {slow:?}, {} questions", service.sent_at.len());
         assert!(slow.len() <= 2, "{kind}, seed {seed}: {slow:?}");
         let parked = service.parked().await;
         assert_eq!(parked, bad_ones.0.len(), "{kind}, seed {seed}");
@@ -296,7 +296,7 @@ async fn an_outage_of_whatever_kind_uses_up_no_tries() {
         let mut service = Service::start(seed, Without::default()).await;
         service.watch((0..40).map(good)).await;
         service.play(&sinch, to).await;
-        let asked = service.asked.iter().filter(|at| **at >= from).count();
+        let asked = service.sent_at.iter().filter(|at| **at >= from).count();
         println!("{kind}: {asked} questions in the outage");
         assert!(asked < 190 * 2 + 20, "{kind}, seed {seed}: {asked}");
         assert_eq!(service.parked().await, 0, "{kind}, seed {seed}");

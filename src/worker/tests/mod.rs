@@ -5,8 +5,8 @@ mod deaf;
 mod fetching;
 mod hostile;
 mod outage;
-mod played;
 mod refused;
+mod simulated;
 
 use super::*;
 use number_order::Id;

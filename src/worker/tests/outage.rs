@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::played::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
+use super::simulated::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
 use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
 use sinch_numbers::api::FetchError;
@@ -35,7 +35,7 @@ fn failure(rng: &mut Rng) -> (FetchError, Duration) {
             let refused = NoAnswer::KeyRefused {
                 endpoint,
                 status: 401,
-                project: super::played::project(),
+                project: super::simulated::project(),
             };
             (refused, None, 200)
         }
@@ -131,7 +131,7 @@ impl Trial {
         service
             .watch(sinch.orders.keys().step_by(10).cloned())
             .await;
-        service.settle_all(&sinch).await;
+        service.fetch_all(&sinch).await;
         service.now = down_at;
 
         // The events of the hour before arrive now, along with late ones.
@@ -154,7 +154,7 @@ impl Trial {
             let next = service.now.plus(Duration::from_secs(60)).min(up_at);
             service.play(&sinch, next).await;
         }
-        let in_outage = service.asked.len();
+        let in_outage = service.sent_at.len();
         let heard_in_outage = heard;
 
         // The API is back. The last events arrive late, too.
@@ -201,7 +201,7 @@ impl Trial {
             .opened
             .first()
             .map_or(BEGAN, |at| at.plus(Duration::from_secs(10)));
-        let probes = service.asked[..in_outage]
+        let probes = service.sent_at[..in_outage]
             .iter()
             .filter(|at| **at > opened_at);
         let probes: Vec<Time> = probes.copied().collect();
@@ -213,7 +213,7 @@ impl Trial {
                 probes.len()
             ));
         }
-        let after = &service.asked[in_outage..];
+        let after = &service.sent_at[in_outage..];
         for secs in [1_u64, 10, 60, 600] {
             let most = (PER_SECOND * secs as f64) as usize + 1;
             let busiest = busiest(after, Duration::from_secs(secs));
@@ -301,7 +301,7 @@ async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
     };
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(sinch.orders.keys().cloned()).await;
-    service.settle_all(&sinch).await;
+    service.fetch_all(&sinch).await;
     // Every callback is missed.
     service.now = before.plus(Duration::from_secs(1));
     let mut service = service.kill().await;
@@ -317,16 +317,16 @@ async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
         open.len()
     );
     assert_eq!(
-        service.asked.len(),
+        service.sent_at.len(),
         ORDERS,
         "seed {seed}: one question each"
     );
-    assert!(busiest(&service.asked, Duration::from_secs(10)) <= 51);
+    assert!(busiest(&service.sent_at, Duration::from_secs(10)) <= 51);
     // Spread out: no tenth of the time has much less than its share.
     let tenth = implied / 10;
     for n in 0..9 {
         let (from, to) = (began.plus(tenth * n), began.plus(tenth * (n + 1)));
-        let share = service.asked.iter().filter(|at| (from..to).contains(at));
+        let share = service.sent_at.iter().filter(|at| (from..to).contains(at));
         let share = share.count();
         assert!(share > ORDERS / 14, "seed {seed}: {share} in tenth {n}");
     }

@@ -12,12 +12,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::fetching::{House, PATIENCE};
-use super::played::project;
+use super::fetching::{Fixture, PATIENCE};
+use super::simulated::project;
 use crate::clock;
 use crate::metrics::Metrics;
 
-/// Number of orders that fail: the first ones that [`House`] names.
+/// Number of orders that fail: the first ones that [`Fixture`] names.
 const BAD: usize = 10;
 
 const ORDERS: usize = 150;
@@ -56,7 +56,7 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
     // 200 is no answer either: the body names no order.
     let statuses = [401, 403, 503, 429, 500, 200].map(Some);
     for status in statuses.into_iter().chain([None]) {
-        let house = House::new(ORDERS).await;
+        let house = Fixture::new(ORDERS).await;
         let url = sinch(BAD, status).await;
         let metrics = Arc::new(Metrics::new());
         let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());
@@ -86,7 +86,7 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
 
 #[tokio::test]
 async fn where_none_is_known_that_is_told_once_as_a_fault_of_the_set_up() {
-    let house = House::new(ORDERS).await;
+    let house = Fixture::new(ORDERS).await;
     let url = sinch(ORDERS, Some(404)).await;
     let metrics = Arc::new(Metrics::new());
     let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());

@@ -1,22 +1,25 @@
 //! Fetches for one project in simulated time: the real decisions, the real database, and a Sinch of a few lines.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod reads;
+mod sinch;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
-use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use self::sinch::Sinch;
 use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
-    OrderFilter, OrderRow, ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
+    ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::frame::POLL;
 use crate::worker::limits::Limits;
 use crate::worker::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
-use number_order::{Answer, Backoff, Id, Policy, Snapshot, State, Status, Time};
+use number_order::{Answer, Backoff, Id, Policy, State, Status, Time};
 use sinch_numbers::api::FetchError;
 
 /// Number of fetches a second that the defaults of the configuration allow.
@@ -33,47 +36,6 @@ pub fn id(text: &str) -> Id {
 
 pub fn project() -> Id {
     id("played-project")
-}
-
-/// Mode in which the fetch of an order fails at a time, and the time that it takes; `None`: it is answered.
-type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(FetchError, Duration)>>;
-
-/// Sinch with the ground truth about every order.
-pub struct Sinch {
-    /// States of each order, with the times at which they were entered.
-    pub orders: BTreeMap<Id, Vec<(Time, State)>>,
-    /// Failures of the API.
-    pub fails: Fails,
-}
-
-impl Sinch {
-    fn state(&self, order: &Id, at: Time) -> Option<(Time, State)> {
-        let history = self.orders.get(order)?;
-        history
-            .iter()
-            .take_while(|(entered, _)| *entered <= at)
-            .last()
-            .copied()
-    }
-
-    /// Returns the time at which a fetch that is sent now ends, and its result.
-    fn answer(&self, order: &Id, now: Time, rng: &mut Rng) -> (Time, Result<Answer, FetchError>) {
-        if let Some((error, takes)) = (self.fails)(order, now, rng) {
-            return (now.plus(takes), Err(error));
-        }
-        let takes = Duration::from_millis(rng.u64(50..600));
-        let answer = match self.state(order, now) {
-            Some((updated_at, state)) => Answer::Found(Snapshot {
-                state: Status::Known(state),
-                updated_at,
-                expires_at: None,
-                unreadable_expiry: None,
-                sent_at: None,
-            }),
-            None => Answer::NotFound,
-        };
-        (now.plus(takes), Ok(answer))
-    }
 }
 
 /// Protections that the service goes without.
@@ -105,9 +67,9 @@ pub struct Service {
     under_way: BTreeMap<(Time, u64), UnderWay>,
     /// Times at which fetches hang if they are still in flight, each with the key of its fetch.
     hangs: VecDeque<(Time, (Time, u64))>,
-    questions: u64,
+    fetches: u64,
     /// Times at which fetches were sent, all of them.
-    pub asked: Vec<Time>,
+    pub sent_at: Vec<Time>,
     /// Failed attempts that count against their order, with their times.
     pub counted: Vec<(Time, Id)>,
     /// Times at which the circuit opened.
@@ -163,8 +125,8 @@ impl Service {
             rng: Rng::with_seed(seed),
             under_way: BTreeMap::new(),
             hangs: VecDeque::new(),
-            questions: 0,
-            asked: Vec::new(),
+            fetches: 0,
+            sent_at: Vec::new(),
             counted: Vec::new(),
             opened: Vec::new(),
         }
@@ -190,11 +152,11 @@ impl Service {
 
     /// Accepts callbacks, all at once, and processes them.
     pub async fn hear(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
-        let mut taking = JoinSet::new();
+        let mut accepting = JoinSet::new();
         for (order, said_at, state) in events {
             let (store, received_at) = (self.store.clone(), self.now);
             let event_id = format!("{order} {said_at} {state} {}", self.rng.u64(..));
-            taking.spawn(async move {
+            accepting.spawn(async move {
                 let delivery = NewDelivery {
                     project: project(),
                     body: event_id.clone().into_bytes().into(),
@@ -209,7 +171,7 @@ impl Service {
                 store.accept(delivery).await
             });
         }
-        for accepted in taking.join_all().await {
+        for accepted in accepting.join_all().await {
             accepted.expect("is taken");
         }
         let request = ProcessRequest {
@@ -222,7 +184,7 @@ impl Service {
             .store
             .process(request.clone())
             .await
-            .expect("looks")
+            .expect("processes")
             .taken
             > 0
         {}
@@ -239,7 +201,7 @@ impl Service {
     }
 
     /// Fetches all that is due, at once and outside the limits: this is the state before the simulation.
-    pub async fn settle_all(&mut self, sinch: &Sinch) {
+    pub async fn fetch_all(&mut self, sinch: &Sinch) {
         let claims = self.claim(u32::MAX, ClaimOrder::Oldest).await;
         let mut results = Vec::new();
         for claim in claims {
@@ -247,27 +209,27 @@ impl Service {
             let result = Ok(result.expect("Sinch is well"));
             results.push(self.outcome(claim, self.now, result, true));
         }
-        self.store.record(results.into()).await.expect("settles");
+        self.store.record(results.into()).await.expect("records");
     }
 
     /// Lets time pass until the given time.
     pub async fn play(&mut self, sinch: &Sinch, until: Time) {
         while self.now < until {
-            let wake = self.ask(sinch).await;
+            let wake = self.fetch_due(sinch).await;
             let next_answer = self.under_way.keys().next().map(|(at, _)| *at);
             let next_hangs = self.hangs.front().map(|(at, _)| *at);
             let next = [next_answer, next_hangs].into_iter().flatten();
             let next = next.fold(wake, Time::min);
             // Time moves on at each step, so that the loop ends.
             self.now = next.max(Time(self.now.0 + 1)).min(until);
-            self.settle_what_came().await;
-            self.see_what_hangs();
+            self.record_answers().await;
+            self.note_hanging();
         }
     }
 
     /// Takes the steps of the scheduler. Returns the time at which there may be more to do, if no answer arrives
     /// before.
-    async fn ask(&mut self, sinch: &Sinch) -> Time {
+    async fn fetch_due(&mut self, sinch: &Sinch) -> Time {
         loop {
             let (orders_max, claim_order) = match self.scheduler.next(self.now) {
                 Next::Claim {
@@ -287,7 +249,7 @@ impl Service {
                 ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => PermitKind::Slot,
             };
             for claim in claims {
-                self.asked.push(self.now);
+                self.sent_at.push(self.now);
                 let (comes_at, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
                 let under_way = UnderWay {
                     kind,
@@ -295,10 +257,10 @@ impl Service {
                     fetched_at: self.now,
                     result,
                 };
-                let question = (comes_at, self.questions);
-                self.under_way.insert(question, under_way);
-                self.hangs.push_back((self.now.plus(HANGS_AFTER), question));
-                self.questions += 1;
+                let fetch = (comes_at, self.fetches);
+                self.under_way.insert(fetch, under_way);
+                self.hangs.push_back((self.now.plus(HANGS_AFTER), fetch));
+                self.fetches += 1;
             }
             if !more {
                 return self.next_due().await.max(self.now.plus(POLL));
@@ -306,18 +268,8 @@ impl Service {
         }
     }
 
-    /// Returns the time at which the next order falls due: the polls before that would find nothing.
-    async fn next_due(&self) -> Time {
-        let next = sqlx::query("SELECT min(fetch_at) FROM orders WHERE project = 1")
-            .fetch_one(&mut self.file().await)
-            .await;
-        let next: Option<i64> = next.expect("a time").get(0);
-        Time(next.unwrap_or(i64::MAX))
-    }
-
-    async fn file(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.path().display());
-        SqliteConnection::connect(&url).await.expect("connects")
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("played.db")
     }
 
     async fn claim(&self, orders_max: u32, claim_order: ClaimOrder) -> Vec<Claim> {
@@ -332,7 +284,7 @@ impl Service {
         self.store.claim(request).await.expect("claims")
     }
 
-    async fn settle_what_came(&mut self) {
+    async fn record_answers(&mut self) {
         while let Some(first) = self.under_way.first_entry()
             && first.key().0 <= self.now
         {
@@ -361,22 +313,22 @@ impl Service {
                 if circuit.paused.is_some() {
                     self.opened.push(self.now);
                 }
-                let kept = self.store.save_circuit(project(), circuit).await;
-                kept.expect("is kept");
+                let saved = self.store.save_circuit(project(), circuit).await;
+                saved.expect("is saved");
             }
             let outcome = self.outcome(claim, fetched_at, result, healthy);
-            let settled = self.store.record([outcome].into()).await.expect("settles");
+            let recorded = self.store.record([outcome].into()).await.expect("records");
             assert!(
-                matches!(settled[..], [Recorded::Done { .. }]),
-                "{settled:?}"
+                matches!(recorded[..], [Recorded::Done { .. }]),
+                "{recorded:?}"
             );
             self.scheduler.release(kind);
         }
     }
 
-    fn see_what_hangs(&mut self) {
-        while let Some((at, question)) = self.hangs.front().copied() {
-            match self.under_way.get_mut(&question) {
+    fn note_hanging(&mut self) {
+        while let Some((at, fetch)) = self.hangs.front().copied() {
+            match self.under_way.get_mut(&fetch) {
                 Some(_) if at > self.now => return,
                 Some(under_way)
                     if under_way.kind == PermitKind::Slot && self.scheduler.fetch_hangs() =>
@@ -407,55 +359,14 @@ impl Service {
             backoff: BACKOFF,
         }
     }
-
-    /// Returns every order that is known.
-    pub async fn orders(&self) -> Vec<OrderRow> {
-        let filter = OrderFilter {
-            limit: u32::MAX,
-            ..OrderFilter::default()
-        };
-        self.store.orders(&filter).await.expect("reads").items
-    }
-
-    /// Returns the number of deliveries that wait to be processed, and the number that are kept.
-    pub async fn deliveries(&self) -> (i64, i64) {
-        let summary = self.store.summary(self.now).await.expect("reads");
-        let kept = sqlx::query("SELECT count(*) FROM deliveries")
-            .fetch_one(&mut self.file().await)
-            .await;
-        (summary.deliveries_waiting, kept.expect("a count").get(0))
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("played.db")
-    }
-
-    /// Returns the orders that are not where Sinch has them, have something open, or are unknown.
-    pub async fn unsettled(&self, sinch: &Sinch) -> BTreeSet<Id> {
-        let mut unsettled: BTreeSet<Id> = sinch.orders.keys().cloned().collect();
-        for row in self.orders().await {
-            let order = id(&row.order);
-            let truth = sinch.state(&order, self.now).map(|(_, state)| state);
-            if row.settled && row.confirmed == truth.map(State::as_str) {
-                unsettled.remove(&order);
-            }
-        }
-        unsettled
-    }
-
-    /// Returns the number of orders that are parked for want of an answer.
-    pub async fn parked(&self) -> usize {
-        let orders = self.orders().await;
-        orders.iter().filter(|row| row.parked.is_some()).count()
-    }
 }
 
 /// Returns the maximum number of fetches in any span of this length.
-pub fn busiest(asked: &[Time], span: Duration) -> usize {
+pub fn busiest(sent_at: &[Time], span: Duration) -> usize {
     let mut first = 0;
     let mut most = 0;
-    for (last, at) in asked.iter().enumerate() {
-        while at.since(asked[first]) >= span {
+    for (last, at) in sent_at.iter().enumerate() {
+        while at.since(sent_at[first]) >= span {
             first += 1;
         }
         most = most.max(last - first + 1);

@@ -8,7 +8,7 @@ fn unauthorized() -> FetchError {
 
 /// Returns every signal about the project that a fetch can bring, each with the time in seconds for which the circuit
 /// opens if jitter makes it as short as can be.
-fn words() -> [(FetchError, i64); 5] {
+fn signals() -> [(FetchError, i64); 5] {
     [
         (unauthorized(), 30),
         (forbidden(), 30),
@@ -23,7 +23,7 @@ fn too_many(retry_after: u64) -> FetchError {
 }
 
 /// Claims one order, picked at random.
-fn ask_one(scheduler: &mut Scheduler, now: Time) {
+fn claim_one(scheduler: &mut Scheduler, now: Time) {
     assert_eq!(
         scheduler.next(now),
         Next::Claim {
@@ -35,15 +35,15 @@ fn ask_one(scheduler: &mut Scheduler, now: Time) {
 }
 
 #[test]
-fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinch_asks() {
-    for (error, wait) in words() {
+fn a_signal_to_three_orders_in_a_row_holds_for_all_for_as_long_as_sinch_asks() {
+    for (error, wait) in signals() {
         let mut scheduler = scheduler(1, 1000.0);
-        assert_eq!(asks(scheduler.next(secs(0))), 1);
+        assert_eq!(orders_max(scheduler.next(secs(0))), 1);
         assert!(!fail(&mut scheduler, "o0", &error, secs(0)), "{error}");
         scheduler.release(PermitKind::Slot);
         for order in ["o1", "o2"] {
             assert_eq!(scheduler.circuit().paused, None, "{error}");
-            ask_one(&mut scheduler, secs(1));
+            claim_one(&mut scheduler, secs(1));
             assert!(!fail(&mut scheduler, order, &error, secs(1)), "{error}");
             scheduler.release(PermitKind::Slot);
         }
@@ -54,7 +54,7 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
         );
         // The probe gets the same signal. It is believed at once, and probes are half a minute apart at least.
         let probe = secs(1 + wait);
-        assert_eq!(asks(scheduler.next(probe)), 1);
+        assert_eq!(orders_max(scheduler.next(probe)), 1);
         assert!(!fail(&mut scheduler, "o3", &error, probe));
         scheduler.release(PermitKind::Slot);
         let again = secs(1 + wait + wait.max(30));
@@ -63,8 +63,8 @@ fn where_everybody_is_told_so_all_wait_after_three_questions_for_as_long_as_sinc
 }
 
 #[test]
-fn what_was_asked_before_the_first_was_told_so_does_not_bear_it_out() {
-    for (error, _) in words() {
+fn a_fetch_sent_before_the_first_signal_does_not_confirm_it() {
+    for (error, _) in signals() {
         let mut scheduler = scheduler(16, 1000.0);
         fail(&mut scheduler, "o0", &error, secs(9));
         for n in 1..16 {
@@ -73,13 +73,13 @@ fn what_was_asked_before_the_first_was_told_so_does_not_bear_it_out() {
             assert!(!scheduler.attempt(&order, failed, secs(1), secs(10), 0.0).1);
         }
         assert_eq!(scheduler.circuit().paused, None, "{error}");
-        ask_one(&mut scheduler, secs(10));
+        claim_one(&mut scheduler, secs(10));
     }
 }
 
 #[test]
-fn what_one_order_is_told_holds_for_it_alone_once_another_is_answered() {
-    for (error, _) in words() {
+fn a_signal_to_one_order_holds_for_it_alone_once_another_is_answered() {
+    for (error, _) in signals() {
         let mut scheduler = scheduler(4, 1000.0);
         for n in 0..20 {
             let now = secs(100 * n);
@@ -96,31 +96,31 @@ fn what_one_order_is_told_holds_for_it_alone_once_another_is_answered() {
 }
 
 #[test]
-fn where_nobody_else_is_due_asking_pauses_until_somebody_is() {
-    for (error, _) in words() {
+fn a_signal_to_the_only_due_order_opens_the_circuit_until_another_is_due() {
+    for (error, _) in signals() {
         let mut scheduler = scheduler(4, 1000.0);
         fail(&mut scheduler, "bad", &error, secs(0));
         assert!(!fail(&mut scheduler, "bad", &error, secs(1)), "{error}");
         let Some((until, _)) = scheduler.circuit().paused else {
-            panic!("asking goes on: {error}");
+            panic!("the circuit stays closed: {error}");
         };
         assert_eq!(until, secs(31), "the order waits for itself: {error}");
         assert!(!scheduler.may_fetch(PermitKind::Apart, secs(2)));
-        ask_one(&mut scheduler, secs(2));
+        claim_one(&mut scheduler, secs(2));
         answer(&mut scheduler, "good", secs(2), secs(2));
         assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
     }
 }
 
 #[test]
-fn an_hour_that_one_order_is_told_in_an_outage_is_not_believed_of_all() {
+fn a_wait_of_an_hour_for_one_order_in_an_outage_is_not_believed_of_all() {
     let mut scheduler = scheduler(1, 1000.0);
     fail_in_a_row(&mut scheduler, 0, 9, &unavailable(None), secs(0));
     let mut now = 30;
     for n in 0..20 {
         assert_eq!(scheduler.next(secs(now - 1)), Next::Wait(secs(now)));
         let error = unavailable((n % 2 == 0).then_some(3600));
-        assert_eq!(asks(scheduler.next(secs(now))), 1);
+        assert_eq!(orders_max(scheduler.next(secs(now))), 1);
         fail_in_a_row(&mut scheduler, 10 + n, 1, &error, secs(now));
         scheduler.release(PermitKind::Slot);
         now += 30;
@@ -128,7 +128,7 @@ fn an_hour_that_one_order_is_told_in_an_outage_is_not_believed_of_all() {
 }
 
 #[test]
-fn each_order_that_is_told_so_alone_makes_one_more_necessary() {
+fn each_order_that_gets_a_signal_alone_makes_one_more_necessary() {
     let mut scheduler = scheduler(1, 1000.0);
     for bad in 0..30 {
         // Number of orders that must get the signal by now. All but the first of them are answered after that.
@@ -147,7 +147,7 @@ fn each_order_that_is_told_so_alone_makes_one_more_necessary() {
 }
 
 #[test]
-fn the_token_endpoint_is_asked_for_no_single_order_and_believed_at_once() {
+fn the_token_endpoint_speaks_of_no_single_order_and_is_believed_at_once() {
     let token = |status, retry_after| not_now(Endpoint::Token, status, retry_after);
     let endpoint = Endpoint::Token;
     let timed_out = FetchError::from(NoAnswer::TimedOut { endpoint });

@@ -1,0 +1,191 @@
+//! Permits of fetches: within slots and rate limit, shared between urgent, oldest and failing orders.
+
+use super::*;
+
+#[test]
+fn no_more_at_once_than_there_are_slots_and_the_rate_allows() {
+    let mut scheduler = scheduler(3, 20.0);
+    assert_eq!(
+        orders_max(scheduler.next(secs(0))),
+        2,
+        "a tenth of a second's worth"
+    );
+    let Next::Wait(until) = scheduler.next(secs(0)) else {
+        panic!("one slot is free, but the rate is used up");
+    };
+    assert!(until > secs(0) && until <= Time(50_001), "{until}");
+    assert_eq!(orders_max(scheduler.next(until)), 1);
+    assert_eq!(scheduler.next(secs(9)), Next::Full);
+    scheduler.release(PermitKind::Slot);
+    assert_eq!(orders_max(scheduler.next(secs(9))), 1);
+}
+
+#[test]
+fn over_time_the_rate_is_kept_and_used() {
+    let mut scheduler = scheduler(4, 5.0);
+    let (mut now, mut asked) = (secs(0), 0);
+    while now < secs(1000) {
+        match scheduler.next(now) {
+            Next::Claim { orders_max, .. } => {
+                asked += orders_max;
+                (0..orders_max).for_each(|_| scheduler.release(PermitKind::Slot));
+            }
+            Next::Wait(until) => now = until,
+            Next::Full => panic!("all slots are free"),
+        }
+    }
+    assert!((4990..=5001).contains(&asked), "{asked}");
+}
+
+#[test]
+fn one_permit_in_four_is_for_the_order_that_has_waited_longest() {
+    for slots in [1, 3, 4, 7] {
+        let mut scheduler = scheduler(slots, 1e6);
+        let (mut all, mut oldest) = (0, 0);
+        while all < 1000 * slots {
+            if let Next::Claim {
+                orders_max,
+                claim_order,
+            } = scheduler.next(secs(i64::from(all)))
+            {
+                all += orders_max;
+                if claim_order == ClaimOrder::Oldest {
+                    oldest += orders_max;
+                }
+                (0..orders_max).for_each(|_| scheduler.release(PermitKind::Slot));
+            }
+        }
+        assert_eq!(oldest, all / 4, "{slots} slots");
+    }
+}
+
+#[test]
+fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
+    let mut scheduler = scheduler(1, 1.0);
+    let mut rng = fastrand::Rng::with_seed(7);
+    let (mut all, mut oldest, mut since) = (0, 0, 0);
+    for _ in 0..10_000 {
+        let permits = rng.u32(1..=200);
+        all += permits;
+        match scheduler.claim_order(permits) {
+            ClaimOrder::Oldest => (oldest, since) = (oldest + permits, 0),
+            _ => since += permits,
+        }
+        assert!(
+            since <= 4 * 200,
+            "{since} permits without one for the oldest"
+        );
+    }
+    let share = f64::from(oldest) / f64::from(all);
+    assert!((0.2..=0.25).contains(&share), "{share}");
+}
+
+/// Claims what may be claimed, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
+fn claim(scheduler: &mut Scheduler, now: &mut Time, took: Duration, ends: u32) -> u32 {
+    let permits = orders_max(scheduler.next(*now));
+    (0..ends).for_each(|_| scheduler.release(PermitKind::Slot));
+    *now = now.plus(took);
+    if permits > 0 {
+        scheduler.claimed(ClaimOrder::Urgent, permits, permits, *now);
+    }
+    permits
+}
+
+#[test]
+fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() {
+    let ms = Duration::from_millis;
+    // Slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
+    for (slots, rate, answer_ms, prefetched) in [
+        (1, 1e6, 1, 20..=30),
+        (8, 1e6, 1, 180..=220),
+        (8, 1e6, 200, 0..=2),
+        (8, 100.0, 1, 2..=3),
+        (4, 5.0, 1, 0..=0),
+    ] {
+        let (mut scheduler, mut now) = (scheduler(slots, rate), secs(0));
+        for _ in 0..2000 {
+            // A claim takes 1 ms, as does all else here.
+            let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
+                0 => slots.min(scheduler.under_way),
+                _ => 0,
+            };
+            claim(&mut scheduler, &mut now, ms(1), ends);
+        }
+        assert!(
+            prefetched.contains(&scheduler.prefetch_max),
+            "{} in hand for {slots} slots, {rate} a second, {answer_ms} ms",
+            scheduler.prefetch_max
+        );
+    }
+}
+
+#[test]
+fn permits_that_found_no_order_are_free_again() {
+    let mut scheduler = scheduler(4, 1000.0);
+    assert_eq!(orders_max(scheduler.next(secs(0))), 4);
+    scheduler.claimed(ClaimOrder::Oldest, 4, 1, secs(0));
+    assert_eq!(orders_max(scheduler.next(secs(1))), 3);
+}
+
+#[test]
+fn an_order_that_is_kept_apart_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
+    let mut scheduler = scheduler(4, 1e6);
+    fail(&mut scheduler, "bad", &unavailable(None), secs(0));
+    answer(&mut scheduler, "good", secs(0), secs(0));
+    let (mut all, mut apart) = (0, 0);
+    for n in 0..1600 {
+        let Next::Claim {
+            orders_max,
+            claim_order,
+        } = scheduler.next(secs(n))
+        else {
+            panic!("slots are free");
+        };
+        scheduler.claimed(claim_order, orders_max, orders_max, secs(n));
+        all += orders_max;
+        let kind = if claim_order == ClaimOrder::Apart {
+            PermitKind::Apart
+        } else {
+            PermitKind::Slot
+        };
+        apart += u32::from(claim_order == ClaimOrder::Apart);
+        (0..orders_max).for_each(|_| scheduler.release(kind));
+    }
+    assert!((all / 20..=all / 16).contains(&apart), "{apart} of {all}");
+    let Next::Claim {
+        orders_max,
+        claim_order,
+    } = scheduler.next(secs(2000))
+    else {
+        panic!("slots are free");
+    };
+    if claim_order != ClaimOrder::Apart {
+        assert!(scheduler.claimed(claim_order, orders_max, 0, secs(2000)));
+    }
+    assert!(matches!(
+        scheduler.next(secs(2000)),
+        Next::Claim {
+            claim_order: ClaimOrder::Apart,
+            ..
+        }
+    ));
+    assert!(
+        !scheduler.claimed(ClaimOrder::Apart, 1, 0, secs(2000)),
+        "none is due"
+    );
+}
+
+#[test]
+fn a_fetch_that_hangs_gives_its_slot_away_as_often_as_twice_the_slots() {
+    let mut scheduler = scheduler(2, 1000.0);
+    for n in 0..3 {
+        assert_eq!(orders_max(scheduler.next(secs(n))), 2);
+        assert_eq!(scheduler.next(secs(n)), Next::Full);
+        let (first, second) = (scheduler.fetch_hangs(), scheduler.fetch_hangs());
+        assert_eq!((first, second), (n < 2, n < 2));
+    }
+    scheduler.release(PermitKind::Hanging);
+    assert_eq!(scheduler.next(secs(9)), Next::Full, "two hang in the slots");
+    scheduler.release(PermitKind::Slot);
+    assert_eq!(orders_max(scheduler.next(secs(9))), 1);
+}

@@ -1,6 +1,6 @@
 //! List of the parts that run until the service stops, one entry each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::settings::{
-    api_off, backoff, operators_settings, policy, retention_periods, routes, sources, timeouts,
+    Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
+    sources, timeouts,
 };
 use crate::config::Config;
 use crate::http::admission::{AdmissionControl, Listener};
@@ -41,10 +42,8 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>
 pub(super) struct Ready {
     /// Writer of the store. It ends when no other part holds the store any more.
     pub writer: Run,
-    /// Projects whose API is on, each with its client and the notification that closes its circuit at once.
-    pub clients: Vec<(Id, Client, Arc<Notify>)>,
-    /// All projects, each with that notification; `None`: its API is off.
-    pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
+    pub clients: Clients,
+    pub projects: Projects,
     /// Circuits as an earlier run left them.
     pub circuits: HashMap<Id, Circuit>,
     pub callbacks_listener: TcpListener,
@@ -192,7 +191,7 @@ impl Shared {
         config: &Config,
         listener: TcpListener,
         limits: &ListenerLimits,
-        projects: BTreeMap<Id, Option<Arc<Notify>>>,
+        projects: Projects,
     ) -> Run {
         let admission = AdmissionControl::new(
             Listener::Operators,

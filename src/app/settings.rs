@@ -18,6 +18,12 @@ use crate::store::{self, RetentionPeriods};
 use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
+/// Projects whose API is on, each with its client and the notification that closes its circuit at once.
+pub(super) type Clients = Vec<(Id, Client, Arc<Notify>)>;
+
+/// All projects, each with that notification; `None`: its API is off.
+pub(super) type Projects = BTreeMap<Id, Option<Arc<Notify>>>;
+
 /// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {
     let requests_per_second = |api: &Api| match api {
@@ -73,6 +79,25 @@ pub fn client(
     Client::new(project.clone(), access).map_err(failed)
 }
 
+/// Builds the client of each project whose API is on. Returns these clients, and all projects, each with the
+/// notification that closes its circuit at once.
+pub(super) fn clients(config: &Config) -> Result<(Clients, Projects), StartError> {
+    let (mut clients, mut projects) = (Clients::new(), Projects::new());
+    for project in &config.projects {
+        let resume = match &project.api {
+            Api::On(credentials) => {
+                let client = client(&project.id, credentials, &config.sinch)?;
+                let resume = Arc::new(Notify::new());
+                clients.push((project.id.clone(), client, resume.clone()));
+                Some(resume)
+            }
+            Api::Off => None,
+        };
+        projects.insert(project.id.clone(), resume);
+    }
+    Ok((clients, projects))
+}
+
 pub(super) fn api_off(config: &Config) -> Vec<Id> {
     let off = config.projects.iter().filter(|project| match project.api {
         Api::On(_) => false,
@@ -118,10 +143,7 @@ pub(super) fn routes(config: &Config) -> callbacks::Settings {
     }
 }
 
-pub(super) fn operators_settings(
-    config: &Config,
-    projects: BTreeMap<Id, Option<Arc<Notify>>>,
-) -> operators::Settings {
+pub(super) fn operators_settings(config: &Config, projects: Projects) -> operators::Settings {
     operators::Settings {
         token: config.operators.token.clone(),
         projects,

@@ -1,20 +1,18 @@
 //! Start of the service: the database, the listeners and the clients, and then the parts.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::StartError;
 use super::parts::{self, Ready, Shared};
-use super::settings::{client, listener_limits, store_settings};
+use super::settings::{clients, listener_limits, store_settings};
 use super::spawn::spawn;
 use crate::clock;
-use crate::config::{Api, Config};
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::store;
 
@@ -43,20 +41,7 @@ impl App {
         let held = store::hold(&config.database.path)?;
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
-        let mut clients = Vec::new();
-        let mut projects = BTreeMap::new();
-        for project in &config.projects {
-            let resume = match &project.api {
-                Api::On(credentials) => {
-                    let client = client(&project.id, credentials, &config.sinch)?;
-                    let resume = Arc::new(Notify::new());
-                    clients.push((project.id.clone(), client, resume.clone()));
-                    Some(resume)
-                }
-                Api::Off => None,
-            };
-            projects.insert(project.id.clone(), resume);
-        }
+        let (clients, projects) = clients(&config)?;
         let (store, circuits, writer) = held.open(&store_settings(&config)).await?;
         for (path, what) in store::exposed(&config.database.path) {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");

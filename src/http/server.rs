@@ -93,13 +93,9 @@ pub async fn serve(
         // Nothing here panics on input. If that is wrong, one request fails and not a connection.
         .layer(CatchPanicLayer::new())
         .service(service);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(timeouts.idle_timeout)
-        .max_buf_size(HEAD_MAX_BYTES);
     let grace = timeouts.grace;
     let server = Arc::new(Server {
-        http,
+        http: http(&timeouts),
         timeouts,
         admission,
         service,
@@ -134,6 +130,14 @@ pub async fn serve(
     // A connection that needs longer is cut off.
     let _ = timeout(grace, connections.wait()).await;
     Ok(())
+}
+
+fn http(timeouts: &Timeouts) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(timeouts.idle_timeout)
+        .max_buf_size(HEAD_MAX_BYTES);
+    http
 }
 
 /// State that all connections of a listener share.

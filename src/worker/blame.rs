@@ -104,11 +104,19 @@ impl Blame {
         self.suspects.get(order).is_some_and(|was| was.apart)
     }
 
+    /// Returns the number of orders that are kept apart and failed though others were answered.
+    pub fn apart_alone(&self) -> u32 {
+        self.alone().filter(|was| was.apart).count() as u32
+    }
+
     /// Returns the number of orders whose failure was a signal about the project, though others were answered.
     pub fn of_project_alone(&self) -> u32 {
-        let alone = |was: &&Suspect| was.alone > 0 || was.answers < self.answers;
+        self.alone().filter(|was| was.of_project).count() as u32
+    }
+
+    fn alone(&self) -> impl Iterator<Item = &Suspect> {
         let suspects = self.suspects.values();
-        suspects.filter(|was| was.of_project).filter(alone).count() as u32
+        suspects.filter(|was| was.alone > 0 || was.answers < self.answers)
     }
 
     /// Records that Sinch has shown an order, so address, project and key are right.

@@ -13,8 +13,13 @@ use number_order::{NoAnswer, Time};
 const SUSPECT_FAILURES: u32 = 3;
 
 /// Number of failures in a row, in doubt, after which the circuit opens. The orders of these fetches are picked at
-/// random, so that a few orders at the head of the line cannot open it.
+/// random, so that a few orders at the head of the line cannot open it. Each order that fails alone makes one more
+/// necessary, since the fetches may have picked only such orders by chance.
 const CHECK_FAILURES: u32 = 6;
+
+/// Maximum number of failures in a row that it takes, however many orders fail alone. Where half of the orders do, so
+/// many in a row are chance less than once in a hundred million times.
+const FAILURES_MAX: u32 = 27;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
 /// the first probe on: a fault that needs an hour to mend is not mended sooner by a probe each second.
@@ -63,12 +68,13 @@ pub(super) fn restored(mut circuit: Circuit, now: Time, cap: Duration) -> Circui
     circuit
 }
 
-/// Returns the circuit after a failure that is not one order's alone. `cap` is the maximum interval between probes;
-/// `jitter` is random, from 0 to 1.
+/// Returns the circuit after a failure that is not one order's alone. `alone` is the number of orders that fail while
+/// others are answered; `cap` is the maximum interval between probes; `jitter` is random, from 0 to 1.
 pub(super) fn after_failure(
     circuit: &Circuit,
     reason: &NoAnswer,
     signal: Signal,
+    alone: u32,
     now: Time,
     cap: Duration,
     jitter: f64,
@@ -91,15 +97,14 @@ pub(super) fn after_failure(
         return Circuit { failures, paused };
     }
     let failures = circuit.failures.saturating_add(1);
+    let needed = (SUSPECT_FAILURES + CHECK_FAILURES + alone).min(FAILURES_MAX);
     let usual = now.plus(longest.mul_f64(0.5 + jitter / 2.0));
     let until = match (&circuit.paused, asked_for) {
         // The wait that Sinch asks for is trusted, until a probe after it has failed.
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),
-        (None, None) => (signal != Signal::Failure
-            || failures >= SUSPECT_FAILURES + CHECK_FAILURES)
-            .then_some(usual),
+        (None, None) => (signal != Signal::Failure || failures >= needed).then_some(usual),
     };
     let paused = until.map(|until| (until, reason.clone()));
     Circuit { failures, paused }
@@ -117,7 +122,7 @@ mod tests {
     };
 
     fn after(circuit: &Circuit, signal: Signal, now: Time, jitter: f64) -> Circuit {
-        after_failure(circuit, &DOWN, signal, now, CAP, jitter)
+        after_failure(circuit, &DOWN, signal, 0, now, CAP, jitter)
     }
 
     fn pause(secs: u64) -> Signal {
@@ -148,6 +153,19 @@ mod tests {
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
         circuit = after(&circuit, Signal::Failure, secs(60), 0.0);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::Open(secs(90)));
+    }
+
+    #[test]
+    fn the_more_orders_fail_alone_the_more_failures_may_be_chance() {
+        for (alone, needed) in [(0, 9), (1, 10), (17, 26), (18, 27), (256, 27)] {
+            let mut circuit = Circuit::default();
+            for failures in 0..needed {
+                assert_eq!(circuit.paused, None, "{alone}: {failures}");
+                let signal = Signal::Failure;
+                circuit = after_failure(&circuit, &DOWN, signal, alone, secs(0), CAP, 0.0);
+            }
+            assert!(circuit.paused.is_some(), "{alone}");
+        }
     }
 
     #[test]
@@ -195,6 +213,7 @@ mod tests {
                 &Circuit::default(),
                 &DOWN,
                 Signal::Pause(None),
+                0,
                 secs(0),
                 cap,
                 0.5,
@@ -211,6 +230,7 @@ mod tests {
                     &circuit,
                     &DOWN,
                     Signal::Failure,
+                    0,
                     now,
                     cap,
                     f64::from(n % 5) / 4.0,

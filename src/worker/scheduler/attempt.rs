@@ -74,10 +74,23 @@ impl Scheduler {
         let Some(signal) = signal else {
             return own;
         };
+        // The token endpoint is asked for no order, so those that fail alone make its failures no likelier.
+        let alone = if failed.of_token {
+            0
+        } else {
+            self.blame.apart_alone()
+        };
         let cap = self.limits.probe_interval_max;
         let by_signal_before = self.circuit.paused.is_some() && self.opened_by_signal;
-        self.circuit =
-            circuit::after_failure(&self.circuit, &failed.reason, signal, now, cap, jitter);
+        self.circuit = circuit::after_failure(
+            &self.circuit,
+            &failed.reason,
+            signal,
+            alone,
+            now,
+            cap,
+            jitter,
+        );
         self.opened_by_signal =
             by_signal_before || failed.of_token || matches!(signal, Signal::Pause(_));
         let closed = self.mode(now) == Mode::Normal;

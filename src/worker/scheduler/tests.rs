@@ -105,6 +105,19 @@ fn fail_in_a_row(
 }
 
 #[test]
+fn where_many_fail_alone_more_failures_in_a_row_may_be_chance() {
+    let mut scheduler = scheduler(4, 1000.0);
+    for bad in 0..10 {
+        fail_in_a_row(&mut scheduler, bad, 1, &unavailable(None), secs(0));
+        answer(&mut scheduler, "good", secs(0), secs(0));
+    }
+    fail_in_a_row(&mut scheduler, 100, 18, &unavailable(None), secs(1));
+    assert_eq!(scheduler.circuit().paused, None);
+    fail_in_a_row(&mut scheduler, 200, 1, &unavailable(None), secs(1));
+    assert!(scheduler.circuit().paused.is_some());
+}
+
+#[test]
 fn a_failure_is_the_orders_if_others_were_answered_since_its_last() {
     for error in [
         unavailable(None),

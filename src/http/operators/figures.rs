@@ -13,7 +13,7 @@ use crate::store::Standing;
 use number_order::Time;
 
 /// Sources from which the figures are read.
-pub(super) struct Facts {
+pub(super) struct FigureSource {
     /// Time at which the figures are read.
     pub now: Time,
     /// Metrics that the service keeps of itself.
@@ -74,7 +74,7 @@ fn list(all: &[impl Serialize]) -> Reading {
 }
 
 /// Figures of the whole service.
-pub(super) const FIGURES: &[Figure<Facts>] = &[
+pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "uptime_secs",
         help: "Time since the start",
@@ -311,11 +311,11 @@ impl Serialize for Reading {
 }
 
 /// Figures as `/status` shows them.
-pub(super) struct Shown<'a, F: 'static> {
+pub(super) struct FigureMap<'a, F: 'static> {
     /// Figures that are shown.
     pub figures: &'static [Figure<F>],
     /// Source from which they are read.
-    pub facts: &'a F,
+    pub source: &'a F,
 }
 
 /// Returns the part of a key before its dot.
@@ -323,7 +323,7 @@ fn group<F>(figure: &Figure<F>) -> Option<&'static str> {
     figure.key.split_once('.').map(|(group, _)| group)
 }
 
-impl<F> Serialize for Shown<'_, F> {
+impl<F> Serialize for FigureMap<'_, F> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         for together in self
@@ -333,10 +333,10 @@ impl<F> Serialize for Shown<'_, F> {
             match together.first().and_then(group) {
                 None => {
                     for figure in together {
-                        map.serialize_entry(figure.key, &(figure.read)(self.facts))?;
+                        map.serialize_entry(figure.key, &(figure.read)(self.source))?;
                     }
                 }
-                Some(group) => map.serialize_entry(group, &Group(together, self.facts))?,
+                Some(group) => map.serialize_entry(group, &Group(together, self.source))?,
             }
         }
         map.end()

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heading_that_was_passed_over_is_told() {
+    fn the_heading_that_was_skipped_is_named() {
         let header = |list: &str| read(list.as_bytes()).expect("is a list").header;
         assert_eq!(header("Order Id;Made\no1"), Some("Order Id".to_owned()));
         assert_eq!(header("o1\no2"), None);

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use super::figures::{API_FIGURES, FIGURES, Facts, Figure, Reading};
+use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
 
 /// Media type of the text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,16 +19,16 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 type Labels = [(&'static str, String); 1];
 
 /// Returns all figures as text.
-pub(super) fn text(facts: &Facts) -> Result<String, std::fmt::Error> {
+pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
     let build = Family::<Labels, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     build.get_or_create(&[("version", version)]).set(1);
     registry.register("build_info", "What runs", build);
     for figure in FIGURES {
-        register(&mut registry, "", figure, (figure.read)(facts));
+        register(&mut registry, "", figure, (figure.read)(source));
     }
-    let views = facts.metrics.api_views();
+    let views = source.metrics.api_views();
     for figure in API_FIGURES {
         let views = views.iter();
         let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use super::figures::{API_FIGURES, FIGURES, Facts, Shown};
+use super::figures::{API_FIGURES, FIGURES, FigureMap, FigureSource};
 use super::pretty_json::PrettyJson;
 use super::{Context, Shared, metrics};
 use crate::clock;
@@ -70,7 +70,7 @@ async fn ready(State(context): Shared) -> Response {
 struct Status<'a> {
     version: &'static str,
     #[serde(flatten)]
-    figures: Shown<'a, Facts>,
+    figures: FigureMap<'a, FigureSource>,
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
@@ -82,15 +82,15 @@ struct Status<'a> {
 #[derive(Serialize)]
 struct ApiStatus<'a> {
     #[serde(flatten)]
-    figures: Shown<'a, ApiView>,
+    figures: FigureMap<'a, ApiView>,
     #[serde(flatten)]
-    words: &'a ApiView,
+    texts: &'a ApiView,
 }
 
-async fn facts(context: &Context) -> Result<Facts, Problem> {
+async fn figure_source(context: &Context) -> Result<FigureSource, Problem> {
     let now = clock::now();
     let (store, deadlines) = (&context.store, &context.settings.deadlines);
-    Ok(Facts {
+    Ok(FigureSource {
         now,
         metrics: context.metrics.clone(),
         standing: store.standing(now, deadlines, ALERTS_MAX).await?,
@@ -98,22 +98,22 @@ async fn facts(context: &Context) -> Result<Facts, Problem> {
 }
 
 async fn status(State(context): Shared) -> Result<Response, Problem> {
-    let facts = facts(&context).await?;
+    let source = figure_source(&context).await?;
     let views = context.metrics.api_views();
-    let api = views.iter().map(|(project, words)| {
-        let figures = Shown {
+    let api = views.iter().map(|(project, texts)| {
+        let figures = FigureMap {
             figures: API_FIGURES,
-            facts: words,
+            source: texts,
         };
-        (project.as_str(), ApiStatus { figures, words })
+        (project.as_str(), ApiStatus { figures, texts })
     });
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
-        figures: Shown {
+        figures: FigureMap {
             figures: FIGURES,
-            facts: &facts,
+            source: &source,
         },
-        alerts: &facts.standing.alerts,
+        alerts: &source.standing.alerts,
         api: api.collect(),
         workers: context.metrics.workers(),
     };
@@ -121,7 +121,7 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
 }
 
 async fn measure(State(context): Shared) -> Result<Response, Problem> {
-    let text = metrics::text(&facts(&context).await?)
+    let text = metrics::text(&figure_source(&context).await?)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -133,7 +133,7 @@ impl Fixture {
     }
 
     /// Returns the answer of the operators' listener for `path`.
-    async fn ask(&self, path: &str) -> (StatusCode, Value) {
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
         let settings = operators::Settings {
             token: None,
             projects: [(project(), None)].into(),
@@ -157,7 +157,7 @@ impl Fixture {
     async fn until(&self, what: &str, path: &str, is_so: impl Fn(StatusCode, &Value) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let (status, answer) = self.ask(path).await;
+            let (status, answer) = self.get(path).await;
             if is_so(status, &answer) {
                 return;
             }

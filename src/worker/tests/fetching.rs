@@ -50,7 +50,7 @@ impl Fixture {
     pub async fn new(orders: usize) -> Fixture {
         let folder = store::sqlite::tests::folder();
         let settings = Settings {
-            path: folder.path().join("asking.db"),
+            path: folder.path().join("running.db"),
             waiting_max: 8192,
             free_min_bytes: 0,
             projects: vec![(project(), None)],
@@ -72,7 +72,7 @@ impl Fixture {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("asking.db")
+        self.folder.path().join("running.db")
     }
 
     async fn file(&self) -> SqliteConnection {
@@ -118,11 +118,11 @@ impl Fixture {
     }
 
     /// Fetches with one slot, as fast as Sinch answers.
-    fn ask(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
-        self.ask_with(&sinch.url, 1, 2000.0, Arc::default())
+    fn start(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+        self.start_with(&sinch.url, 1, 2000.0, Arc::default())
     }
 
-    pub fn ask_with(
+    pub fn start_with(
         &self,
         api_url: &str,
         slots: usize,
@@ -152,8 +152,8 @@ impl Fixture {
             metrics,
         };
         let stop = CancellationToken::new();
-        let asking = fetcher.run(stop.clone(), CancellationToken::new());
-        (stop, tokio::spawn(asking))
+        let running = fetcher.run(stop.clone(), CancellationToken::new());
+        (stop, tokio::spawn(running))
     }
 }
 
@@ -221,31 +221,31 @@ impl Sinch {
         }
     }
 
-    fn questions(&self) -> usize {
+    fn fetches(&self) -> usize {
         self.questions.load(Ordering::Relaxed)
     }
 
     /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
     /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
     /// condition in SQL that selects the orders that are held.
-    async fn hesitates(&self, house: &Fixture) -> (usize, String) {
+    async fn hesitates(&self, fixture: &Fixture) -> (usize, String) {
         loop {
             let answered = self.word.borrow().answered;
             let deadline = Instant::now() + PATIENCE;
-            while self.questions() <= answered {
+            while self.fetches() <= answered {
                 assert!(Instant::now() < deadline, "nobody asks");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let prefetched =
-                house.within(Duration::from_millis(300), "lease IS NOT NULL", |n| n > 2);
+                fixture.within(Duration::from_millis(300), "lease IS NOT NULL", |n| n > 2);
             if prefetched.await.is_ok() {
-                let held = house.number("SELECT max(leased_until_at) FROM orders");
+                let held = fixture.number("SELECT max(leased_until_at) FROM orders");
                 let held = format!("leased_until_at <= {}", held.await);
-                if self.questions() == answered + 1 {
+                if self.fetches() == answered + 1 {
                     return (answered, held);
                 }
             }
-            let more = self.questions() + 10;
+            let more = self.fetches() + 10;
             self.word.send_modify(|word| word.answered = more);
         }
     }
@@ -257,64 +257,66 @@ impl Sinch {
 }
 
 #[tokio::test]
-async fn what_is_in_hand_when_asking_pauses_is_given_back() {
-    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
-    let (stop, asking) = house.ask(&sinch);
-    let (answered, _) = sinch.hesitates(&house).await;
+async fn prefetched_orders_are_released_when_the_circuit_opens() {
+    let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
+    let (stop, running) = fixture.start(&sinch);
+    let (answered, _) = sinch.hesitates(&fixture).await;
     sinch.answers(401);
     // One fetch is refused, and two more, one at a time, before the refusal is believed of the key.
     let refused = answered as i64 + 3;
-    house
+    fixture
         .until("fetched_at IS NOT NULL", |asked| asked >= refused)
         .await;
-    house.until("lease IS NOT NULL", |leased| leased == 0).await;
+    fixture
+        .until("lease IS NOT NULL", |leased| leased == 0)
+        .await;
     // A failure through the provider is no attempt of the order.
-    house.until("attempts > 0", |counted| counted == 0).await;
-    let asked = house.count("fetched_at IS NOT NULL").await;
-    assert_eq!(asked, sinch.questions() as i64);
+    fixture.until("attempts > 0", |counted| counted == 0).await;
+    let asked = fixture.count("fetched_at IS NOT NULL").await;
+    assert_eq!(asked, sinch.fetches() as i64);
     assert!(asked < ORDERS as i64 / 2, "{asked} were asked about");
     assert_eq!(
-        house.count("confirmed_state IS NULL").await,
+        fixture.count("confirmed_state IS NULL").await,
         (ORDERS - answered) as i64
     );
     stop.cancel();
-    assert_eq!(asking.await.expect("no panic"), Ok(()));
+    assert_eq!(running.await.expect("no panic"), Ok(()));
 }
 
 #[tokio::test]
-async fn what_is_in_hand_at_the_end_is_given_back_and_what_is_asked_about_is_settled() {
-    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
-    let (stop, asking) = house.ask(&sinch);
-    sinch.hesitates(&house).await;
+async fn at_the_stop_prefetched_orders_are_released_and_fetches_in_flight_recorded() {
+    let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
+    let (stop, running) = fixture.start(&sinch);
+    sinch.hesitates(&fixture).await;
     stop.cancel();
     sinch.answers(200);
-    assert_eq!(asking.await.expect("no panic"), Ok(()));
-    assert_eq!(house.count("lease IS NOT NULL").await, 0);
-    assert_eq!(house.count("attempts > 0").await, 0);
+    assert_eq!(running.await.expect("no panic"), Ok(()));
+    assert_eq!(fixture.count("lease IS NOT NULL").await, 0);
+    assert_eq!(fixture.count("attempts > 0").await, 0);
     assert_eq!(
-        house.count("confirmed_state = 'IN_REVIEW'").await,
-        sinch.questions() as i64
+        fixture.count("confirmed_state = 'IN_REVIEW'").await,
+        sinch.fetches() as i64
     );
 }
 
 /// Checks the release of prefetched orders. Sinch never answers, so an order that is held at first and is no longer
 /// held was released: no more fetches hang than there are slots and permits for those that hang.
 #[tokio::test]
-async fn what_waits_in_hand_behind_a_question_that_hangs_is_given_back_unasked() {
-    let (house, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
-    let (_stop, _asking) = house.ask(&sinch);
-    let (answered, held) = sinch.hesitates(&house).await;
+async fn orders_prefetched_behind_a_fetch_that_hangs_are_released() {
+    let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
+    let (_stop, _asking) = fixture.start(&sinch);
+    let (answered, held) = sinch.hesitates(&fixture).await;
     // All are released but the order of the fetch.
-    house.until(&held, |held| held <= 1).await;
+    fixture.until(&held, |held| held <= 1).await;
     assert_eq!(
-        house.count("confirmed_state = 'IN_REVIEW'").await,
+        fixture.count("confirmed_state = 'IN_REVIEW'").await,
         answered as i64
     );
 }
 
 #[tokio::test]
 async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
-    let house = Fixture::new(3).await;
+    let fixture = Fixture::new(3).await;
     let request = ClaimRequest {
         project: project(),
         orders_max: 3,
@@ -323,13 +325,13 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
         now: clock::now(),
         lease: NEVER,
     };
-    let claims = house.store.claim(request).await.expect("claims");
+    let claims = fixture.store.claim(request).await.expect("claims");
     assert_eq!(claims.len(), 3);
     sqlx::query(
         "CREATE TRIGGER refuses BEFORE INSERT ON fetches WHEN NEW.order_id = 2 \
          BEGIN SELECT RAISE(ABORT, 'no'); END",
     )
-    .execute(&mut house.file().await)
+    .execute(&mut fixture.file().await)
     .await
     .expect("is made");
     let (outcomes, came) = mpsc::unbounded_channel();
@@ -349,12 +351,12 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
     drop(outcomes);
     let recorder = Recorder {
         project: project(),
-        store: house.store.clone(),
+        store: fixture.store.clone(),
         metrics: Arc::new(Metrics::new()),
     };
     assert_eq!(recorder.run(came).await, Ok(()));
-    assert_eq!(house.count("lease IS NULL AND fetched_at > 0").await, 2);
+    assert_eq!(fixture.count("lease IS NULL AND fetched_at > 0").await, 2);
     let aside = "parked = 'row-at-fault' AND parked_fields ->> 'fault' LIKE 'row 2 of orders cannot be written: %' \
                  AND fetch_at IS NULL";
-    assert_eq!(house.count(aside).await, 1);
+    assert_eq!(fixture.count(aside).await, 1);
 }

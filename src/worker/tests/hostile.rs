@@ -240,7 +240,7 @@ async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
 /// Checks the long time in which hardly any other order is fetched: a new order is answered soon, and a failing one is
 /// parked.
 #[tokio::test]
-async fn in_the_quiet_who_fails_is_parked_and_keeps_nobody_waiting() {
+async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {
     const FRESH: usize = 40;
     let seed = fastrand::u64(..);
     let mut rng = Rng::with_seed(seed);
@@ -283,7 +283,7 @@ const TRIES_COUNT_MAX: usize = 4;
 
 /// Checks that orders have used up as many attempts after an outage as before it, but for a few of its first moments.
 #[tokio::test]
-async fn an_outage_of_whatever_kind_uses_up_no_tries() {
+async fn an_outage_of_any_kind_uses_up_no_attempts() {
     let seed = fastrand::u64(..);
     for (kind, failing) in KINDS {
         // An order that Sinch does not know is answered, so this kind makes no outage.

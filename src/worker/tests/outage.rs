@@ -266,7 +266,7 @@ async fn six_hours_without_the_api_over_5000_orders() {
 
 /// Controls: each protection is the one that keeps its claim.
 #[tokio::test]
-async fn without_gate_or_rate_the_same_checks_fail() {
+async fn without_circuit_or_rate_limit_the_same_checks_fail() {
     let trial = |circuit, rate| Trial {
         seed: 1,
         orders: 200,
@@ -286,7 +286,7 @@ async fn without_gate_or_rate_the_same_checks_fail() {
 }
 
 #[tokio::test]
-async fn after_a_kill_open_orders_are_looked_at_spread_out_and_at_the_rate() {
+async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
     const ORDERS: usize = 2000;
     let seed = fastrand::u64(..);
     println!("seed {seed}");

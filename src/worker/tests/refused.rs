@@ -56,10 +56,10 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
     // 200 is no answer either: the body names no order.
     let statuses = [401, 403, 503, 429, 500, 200].map(Some);
     for status in statuses.into_iter().chain([None]) {
-        let house = Fixture::new(ORDERS).await;
+        let fixture = Fixture::new(ORDERS).await;
         let url = sinch(BAD, status).await;
         let metrics = Arc::new(Metrics::new());
-        let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());
+        let (stop, running) = fixture.start_with(&url, 4, 50.0, metrics.clone());
         let all = (ORDERS - BAD) as i64;
         println!("{status:?}");
         let seen = Cell::new(None);
@@ -72,24 +72,24 @@ async fn ten_orders_that_fail_first_hold_up_no_other() {
             );
             good == all
         };
-        house
+        fixture
             .until("confirmed_state = 'IN_REVIEW'", all_are_asked)
             .await;
-        assert_eq!(house.count("parked IS NOT NULL").await, 0);
+        assert_eq!(fixture.count("parked IS NOT NULL").await, 0);
         stop.cancel();
         match status {
-            Some(_) => assert_eq!(asking.await.expect("no panic"), Ok(())),
-            None => asking.abort(),
+            Some(_) => assert_eq!(running.await.expect("no panic"), Ok(())),
+            None => running.abort(),
         }
     }
 }
 
 #[tokio::test]
-async fn where_none_is_known_that_is_told_once_as_a_fault_of_the_set_up() {
-    let house = Fixture::new(ORDERS).await;
+async fn where_no_order_is_known_that_is_reported_once_as_a_fault_of_the_set_up() {
+    let fixture = Fixture::new(ORDERS).await;
     let url = sinch(ORDERS, Some(404)).await;
     let metrics = Arc::new(Metrics::new());
-    let (stop, asking) = house.ask_with(&url, 4, 50.0, metrics.clone());
+    let (stop, running) = fixture.start_with(&url, 4, 50.0, metrics.clone());
     let deadline = Instant::now() + PATIENCE;
     let reason = loop {
         let view = metrics.api_views().remove(project().as_str());
@@ -104,5 +104,5 @@ async fn where_none_is_known_that_is_told_once_as_a_fault_of_the_set_up() {
     };
     assert!(matches!(reason, NoAnswer::NoneKnown { .. }), "{reason:?}");
     stop.cancel();
-    assert_eq!(asking.await.expect("no panic"), Ok(()));
+    assert_eq!(running.await.expect("no panic"), Ok(()));
 }

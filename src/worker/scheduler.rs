@@ -1,5 +1,5 @@
 //! Scheduler of a project's fetches. Its next step for the due orders is to claim a number of them, or to wait.
-//! [`attempt`] takes in what the fetches came to.
+//! [`attempt`] takes in the results of the fetches.
 //!
 //! Pure but for what it counts: every time is an argument, so a test can play an outage of hours in an instant.
 //! [`super::fetch`] carries out the steps.

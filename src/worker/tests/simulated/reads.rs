@@ -1,4 +1,4 @@
-//! What the tests read of the service's database.
+//! Reads of the service's database, for the tests.
 
 use std::collections::BTreeSet;
 

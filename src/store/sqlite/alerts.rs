@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::aside::refused;
+use super::command::{WriteCommand, WriteContext};
 use super::rows::{StoredOrder, json, order_text};
 use super::unreadable::{self, Read};
 use super::{Store, StoreError};
@@ -94,7 +95,7 @@ const REPORTED: &str = "
 
 /// Returns an alert as it is stored: its code, and its threshold in milliseconds, so that another threshold is another
 /// alert and another wording is not.
-pub(super) fn stored(alert: &AlertKind) -> String {
+fn stored(alert: &AlertKind) -> String {
     match alert.threshold() {
         Some(threshold) => format!("{} {}", alert.code(), threshold.as_micros() / 1000),
         None => alert.code().to_owned(),
@@ -102,10 +103,17 @@ pub(super) fn stored(alert: &AlertKind) -> String {
 }
 
 /// Records which alerts were reported, each with its order's row.
-pub(super) async fn reported(
-    db: &mut SqliteConnection,
-    alarms: &[(i64, String)],
-) -> sqlx::Result<()> {
+struct Reported(Vec<(i64, String)>);
+
+impl WriteCommand for Reported {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        reported(&mut context.db, &self.0).await
+    }
+}
+
+async fn reported(db: &mut SqliteConnection, alarms: &[(i64, String)]) -> sqlx::Result<()> {
     let all = sqlx::query(REPORTED).bind(json(&alarms));
     if refused(all.execute(&mut *db).await)?.is_err() {
         // An alert that cannot be recorded is reported again; the others are not.
@@ -184,6 +192,19 @@ impl Range {
 }
 
 impl Store {
+    /// Records that these alerts were reported.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; they will be reported again.
+    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+        let reported = alerts
+            .iter()
+            .map(|row| (row.id, stored(&row.alert)))
+            .collect();
+        self.write(Reported(reported)).await
+    }
+
     /// Returns the alerts that fire now, at most `limit` of each kind, the most urgent first.
     ///
     /// # Errors

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 
 use super::aside::{Aside, refused, set_aside};
+use super::command::{WriteCommand, WriteContext};
 use super::rows::{self, json};
 use super::unreadable::{self, JsonRow, UnreadableRow};
+use super::{Store, StoreError};
 use number_order::{Id, OrderKey, Time};
 
 /// Number and kind of the orders to lease.
@@ -104,7 +106,7 @@ const LEASE: &str = "
     WHERE id IN (SELECT value FROM json_each(?))";
 
 /// Leases due orders.
-pub(super) async fn claim(
+async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
     aside: &mut Aside,
@@ -247,10 +249,47 @@ impl JsonRow for Due {
 }
 
 /// Releases an order that its holder has not fetched; the attempt does not count.
-pub(super) async fn release(db: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<()> {
-    let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
-               WHERE id = ? AND lease = ?";
-    let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
-    released.execute(db).await?;
-    Ok(())
+struct Release(Claim);
+
+impl WriteCommand for Release {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        let Release(claim) = self;
+        let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
+                   WHERE id = ? AND lease = ?";
+        let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
+        released.execute(&mut context.db).await?;
+        Ok(())
+    }
+}
+
+impl WriteCommand for ClaimRequest {
+    type Reply = Claimed;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Claimed> {
+        claim(&mut context.db, self, &mut context.aside).await
+    }
+}
+
+impl Store {
+    /// Leases orders that are due for a fetch, and counts the attempt.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is leased then.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        let claimed = self.write(request).await?;
+        self.met.note(&claimed.unreadable);
+        Ok(claimed.claims)
+    }
+
+    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        self.write(Release(claim)).await
+    }
 }

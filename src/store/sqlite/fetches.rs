@@ -12,9 +12,11 @@ use super::aside::{Aside, Way, begin_part, end_part, set_aside};
 use super::batch::Statements;
 use super::claims::Claim;
 use super::codes::Code;
+use super::command::{WriteCommand, WriteContext};
 use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable;
+use super::{Store, StoreError};
 use number_order::{
     Answer, Backoff, Failure, FetchAttempt, FetchOutcome, Id, NoAnswer, OrderKey, ParkReason,
     Policy, Status, Time,
@@ -256,7 +258,7 @@ pub struct Circuit {
 }
 
 /// Stores a project's circuit, so that a restart does not forget it.
-pub(super) async fn save_circuit(
+async fn save_circuit(
     db: &mut SqliteConnection,
     project: &Id,
     circuit: &Circuit,
@@ -280,11 +282,7 @@ pub(super) async fn save_circuit(
 }
 
 /// Makes an order due for a fetch at once, as an operator requested; `false` if the order is not known.
-pub(super) async fn request_fetch(
-    db: &mut SqliteConnection,
-    key: &OrderKey,
-    now: Time,
-) -> sqlx::Result<bool> {
+async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> sqlx::Result<bool> {
     // As `Order::request_fetch` has it, without reading the row.
     let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
                parked_fields = NULL \
@@ -316,7 +314,7 @@ const WATCH: &str = "
     WHERE true ON CONFLICT (project, name) DO NOTHING";
 
 /// Makes orders known, and due for a fetch at once; returns the number of those that were not known before.
-pub(super) async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
+async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
     let names: Vec<&str> = request.orders.iter().map(Id::as_str).collect();
     let inserted = sqlx::query(WATCH)
         .bind(request.project.as_str())
@@ -325,4 +323,78 @@ pub(super) async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> 
         .execute(db)
         .await?;
     Ok(inserted.rows_affected())
+}
+
+/// Maximum number of orders made known in one transaction, so that no callback waits long for a list.
+const WATCHED_MAX: usize = 3000;
+
+struct SaveCircuit(Id, Circuit);
+
+impl WriteCommand for SaveCircuit {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        save_circuit(&mut context.db, &self.0, &self.1).await
+    }
+}
+
+struct RequestFetch(OrderKey, Time);
+
+impl WriteCommand for RequestFetch {
+    type Reply = bool;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<bool> {
+        request_fetch(&mut context.db, &self.0, self.1).await
+    }
+}
+
+impl WriteCommand for WatchRequest {
+    type Reply = u64;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+        watch(&mut context.db, self).await
+    }
+}
+
+impl Store {
+    /// Stores a project's circuit.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
+        self.write(SaveCircuit(project, circuit)).await
+    }
+
+    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+        let known = self.write(RequestFetch(key, now)).await?;
+        self.asks.notify_waiters();
+        Ok(known)
+    }
+
+    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
+    /// number of the others.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
+    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+        self.want_space()?;
+        let mut new = 0;
+        for orders in request.orders.chunks(WATCHED_MAX) {
+            let part = WatchRequest {
+                project: request.project.clone(),
+                orders: orders.to_vec(),
+                now: request.now,
+            };
+            new += self.write(part).await?;
+            self.asks.notify_waiters();
+        }
+        Ok(new)
+    }
 }

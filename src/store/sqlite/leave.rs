@@ -4,6 +4,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::command::{WriteCommand, WriteContext};
 use super::prune;
 use super::{Settings, Store, StoreError};
 use number_order::{Id, OrderKey};
@@ -46,7 +47,7 @@ pub(super) const ORDER: &str = "
 
 /// Removes an order that only an operator ever named. A fetch that is in flight finds no order then, and its answer is
 /// written nowhere.
-pub(super) async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Forgot> {
+async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Forgot> {
     let found = sqlx::query(ORDER)
         .bind(key.project.as_str())
         .bind(key.order.as_str())
@@ -83,7 +84,7 @@ const EMPTY_PROJECT: &str = "
 
 /// Removes some of what is left of a project: deliveries first, since they refer to orders; with the last of all
 /// goes the project itself.
-pub(super) async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Holdings> {
+async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Holdings> {
     let mut removed = Holdings::default();
     let deliveries = sqlx::query(SOME_DELIVERIES)
         .bind(project.as_str())
@@ -111,7 +112,46 @@ const HOLDINGS: &str = "
 
 const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE name = ?)";
 
+struct Forget(OrderKey);
+
+impl WriteCommand for Forget {
+    type Reply = Forgot;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Forgot> {
+        forget(&mut context.db, &self.0).await
+    }
+}
+
+struct DropSome(Id);
+
+impl WriteCommand for DropSome {
+    type Reply = Holdings;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Holdings> {
+        drop_some(&mut context.db, &self.0).await
+    }
+}
+
 impl Store {
+    /// Removes an order that Sinch never showed and no callback named.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; it is still there then.
+    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+        self.write(Forget(key)).await
+    }
+
+    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
+    /// nothing, if all of it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
+        self.write(DropSome(project)).await
+    }
+
     /// Returns `true` if the database knows a project: it is configured, or something may be left of it.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod batch;
 mod checkpoint;
 mod claims;
 mod codes;
+mod command;
 mod copy;
 mod fetches;
 mod files;
@@ -68,14 +69,11 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use checkpoint::Written;
-use number_order::{Id, OrderKey, Time};
+use command::{Call, WriteCommand};
 use readers::Readers;
 use space::Space;
 use unreadable::Met;
-use writer::{Call, Write};
-
-/// Maximum number of orders made known in one transaction, so that no callback waits long for a list.
-const WATCHED_MAX: usize = 3000;
+use writer::Write;
 
 /// A handle on the database; clones share it.
 #[derive(Clone)]
@@ -218,23 +216,12 @@ impl Store {
                 ..ProcessReport::default()
             });
         }
-        let report = self.write(Write::Process, (request, pending)).await?;
+        let report = self.submit(Write::Process, (request, pending)).await?;
         self.met.note(&report.unreadable);
         if !report.processed.is_empty() {
             self.asks.notify_waiters();
         }
         Ok(report)
-    }
-
-    /// Leases orders that are due for a fetch, and counts the attempt.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; nothing is leased then.
-    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
-        let claimed = self.write(Write::Claim, request).await?;
-        self.met.note(&claimed.unreadable);
-        Ok(claimed.claims)
     }
 
     /// Records the results of fetching claimed orders, and releases them; returns the effect of each.
@@ -243,118 +230,7 @@ impl Store {
     ///
     /// Any [`StoreError`]; the leases stand then, until they run out.
     pub async fn record(&self, outcomes: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
-        self.write(Write::Record, outcomes).await
-    }
-
-    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the lease stands then, until it runs out.
-    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
-        self.write(Write::Release, claim).await
-    }
-
-    /// Stores a project's circuit.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
-        self.write(Write::Circuit, (project, circuit)).await
-    }
-
-    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
-        let known = self.write(Write::RequestFetch, (key, now)).await?;
-        self.asks.notify_waiters();
-        Ok(known)
-    }
-
-    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
-    /// number of the others.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
-    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
-        self.want_space()?;
-        let mut new = 0;
-        for orders in request.orders.chunks(WATCHED_MAX) {
-            let part = WatchRequest {
-                project: request.project.clone(),
-                orders: orders.to_vec(),
-                now: request.now,
-            };
-            new += self.write(Write::Watch, part).await?;
-            self.asks.notify_waiters();
-        }
-        Ok(new)
-    }
-
-    /// Removes an order that Sinch never showed and no callback named.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; it is still there then.
-    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
-        self.write(Write::Forget, key).await
-    }
-
-    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
-    /// nothing, if all of it is gone.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; everything is still there then.
-    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
-        self.write(Write::DropSome, project).await
-    }
-
-    /// Records that these alerts were reported.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; they will be reported again.
-    pub async fn reported(&self, rows: &[AlertRow]) -> Result<(), StoreError> {
-        let alarms = rows
-            .iter()
-            .map(|row| (row.id, alerts::stored(&row.alert)))
-            .collect();
-        self.write(Write::Reported, alarms).await
-    }
-
-    /// Prunes some of what has been kept for its retention period.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; everything is still there then.
-    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
-        self.write(Write::Prune, (periods, now)).await
-    }
-
-    /// Returns some of the free space in the file to the disk by an incremental vacuum, and returns the number of
-    /// bytes; zero if the little that is free stays for new rows. The file is shorter once the WAL is checkpointed.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the file is as it was then.
-    pub async fn vacuum(&self) -> Result<u64, StoreError> {
-        self.write(Write::Vacuum, ()).await
-    }
-
-    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]: they are not possible.
-    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
-        let done = self.write(Write::Probe, now).await?;
-        done.map_err(StoreError::Rejected)
+        self.submit(Write::Record, outcomes).await
     }
 
     /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
@@ -376,7 +252,12 @@ impl Store {
         self.little_space().map_or(Ok(()), Err)
     }
 
-    async fn write<A, T>(
+    async fn write<C: WriteCommand>(&self, command: C) -> Result<C::Reply, StoreError> {
+        self.submit(|call| Write::Command(Box::new(call)), command)
+            .await
+    }
+
+    async fn submit<A, T>(
         &self,
         kind: impl FnOnce(Call<A, T>) -> Write,
         args: A,

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::aside::Aside;
 use super::checkpoint::{self, Written};
+use super::command::WriteContext;
 use super::files::{self, Files};
 use super::lock::Lock;
 use super::place::{self, Place, unusable};
@@ -151,13 +152,15 @@ impl Held {
         let space = Arc::new(Space::in_folder(place.folder, settings.free_min_bytes));
         let written = Arc::new(Written::default());
         let mut writer = Writer {
-            db: opened.db,
-            files: opened.files,
-            projects: opened.begun.projects,
-            next_delivery: opened.begun.next_delivery,
+            context: WriteContext {
+                db: opened.db,
+                files: opened.files,
+                projects: opened.begun.projects,
+                next_delivery: opened.begun.next_delivery,
+                aside: Aside::new(),
+            },
             space: space.clone(),
             written: written.clone(),
-            aside: Aside::new(),
         };
         let (readers, folding) = (opened.readers, opened.folding);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);

@@ -13,8 +13,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::Statements;
+use super::command::{WriteCommand, WriteContext};
 use super::inbox::digest;
 use super::rows::json;
+use super::{Store, StoreError};
 use number_order::Time;
 
 /// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
@@ -138,32 +140,51 @@ const FETCHES_LEFT: &str = "
 
 /// Prunes what has been kept for its period, the oldest first: deliveries, parked ones, and bodies, of which the
 /// digests stay; fetches, and orders that are closed.
-pub(super) async fn prune(
-    db: &mut SqliteConnection,
-    (periods, now): &(RetentionPeriods, Time),
-) -> sqlx::Result<Pruned> {
-    let mut pruned = Pruned::default();
-    // Rows before bodies: a row that is removed need not be emptied.
-    if let Some(last) = due(db, TO_REMOVE, periods.deliveries, *now, &mut pruned.taken).await? {
-        pruned.deliveries = execute(db, REMOVE, last).await?;
-        execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;
+struct Prune {
+    periods: RetentionPeriods,
+    now: Time,
+}
+
+impl WriteCommand for Prune {
+    type Reply = Pruned;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Pruned> {
+        let (db, periods, now) = (&mut context.db, &self.periods, self.now);
+        let mut pruned = Pruned::default();
+        // Rows before bodies: a row that is removed need not be emptied.
+        if let Some(last) = due(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
+            pruned.deliveries = execute(db, REMOVE, last).await?;
+            execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;
+        }
+        if let Some(last) = due(db, PARKED, periods.parked, now, &mut pruned.taken).await? {
+            pruned.parked = execute(db, REMOVE_PARKED, last).await?;
+        }
+        if let Some(last) = due(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await? {
+            pruned.bodies = empty(db, last).await?;
+            execute(db, BODIES_EMPTIED_THROUGH, last).await?;
+        }
+        if let Some(last) = due(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
+        {
+            pruned.fetches = execute(db, REMOVE_FETCHES, last).await?;
+            execute(db, FETCHES_PRUNED_THROUGH, last).await?;
+        }
+        let closed = closed(db, periods.orders, now, &mut pruned.taken).await?;
+        if !closed.is_empty() {
+            pruned.orders = remove(db, &closed).await?;
+        }
+        Ok(pruned)
     }
-    if let Some(last) = due(db, PARKED, periods.parked, *now, &mut pruned.taken).await? {
-        pruned.parked = execute(db, REMOVE_PARKED, last).await?;
+}
+
+impl Store {
+    /// Prunes some of what has been kept for its retention period.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
+        self.write(Prune { periods, now }).await
     }
-    if let Some(last) = due(db, TO_EMPTY, periods.bodies, *now, &mut pruned.taken).await? {
-        pruned.bodies = empty(db, last).await?;
-        execute(db, BODIES_EMPTIED_THROUGH, last).await?;
-    }
-    if let Some(last) = due(db, OLD_FETCHES, periods.deliveries, *now, &mut pruned.taken).await? {
-        pruned.fetches = execute(db, REMOVE_FETCHES, last).await?;
-        execute(db, FETCHES_PRUNED_THROUGH, last).await?;
-    }
-    let closed = closed(db, periods.orders, *now, &mut pruned.taken).await?;
-    if !closed.is_empty() {
-        pruned.orders = remove(db, &closed).await?;
-    }
-    Ok(pruned)
 }
 
 /// Id of the last row that has been kept for its period, among the rows that there is room for.

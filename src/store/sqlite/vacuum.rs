@@ -5,6 +5,9 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use super::command::{WriteCommand, WriteContext};
+use super::{Store, StoreError, files};
+
 /// Number of bytes that may stay free in the file.
 const FREE_BYTES: i64 = 16 << 20;
 
@@ -19,7 +22,7 @@ const FILE: &str = "
     FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
 
 /// Releases some of the free space beyond what may stay; returns the number of bytes.
-pub(super) async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
+async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
     let file = sqlx::query(FILE).fetch_one(&mut *db).await?;
     let page_bytes: i64 = file.try_get("page_size")?;
     let pages: i64 = file.try_get("page_count")?;
@@ -34,4 +37,31 @@ pub(super) async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
         .await?
         .try_get(0)?;
     Ok(((pages - left) * page_bytes).unsigned_abs())
+}
+
+struct Vacuum;
+
+impl WriteCommand for Vacuum {
+    type Reply = u64;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+        let released = vacuum(&mut context.db).await?;
+        if released > 0 {
+            let (_, pages) = files::pages(&mut context.db).await?;
+            context.files.shrunk_to(pages);
+        }
+        Ok(released)
+    }
+}
+
+impl Store {
+    /// Returns some of the free space in the file to the disk by an incremental vacuum, and returns the number of
+    /// bytes; zero if the little that is free stays for new rows. The file is shorter once the WAL is checkpointed.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the file is as it was then.
+    pub async fn vacuum(&self) -> Result<u64, StoreError> {
+        self.write(Vacuum).await
+    }
 }

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use sqlx::SqliteConnection;
 
 use super::aside::refused;
+use super::command::{WriteCommand, WriteContext};
 use super::inbox::{self, DeliveryContent, NewDelivery, Part};
+use super::{Store, StoreError};
 use number_order::{Id, State, Status, Time};
 
 /// The event of the callbacks that are undone.
 const TRIAL: &str = "trial of readiness";
 
 /// Notes the time, and tells why a callback would be refused. `next_id` is the first delivery's id not given out yet.
-pub(super) async fn probe_write(
+async fn probe_write(
     db: &mut SqliteConnection,
     now: Time,
     mut next_id: i64,
@@ -42,6 +44,31 @@ pub(super) async fn probe_write(
         }
     }
     Ok(Ok(()))
+}
+
+/// Proves at this time that writes are possible.
+struct ProbeWrite(Time);
+
+impl WriteCommand for ProbeWrite {
+    /// Reason why a callback would be refused, if it would.
+    type Reply = Result<(), String>;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Result<(), String>> {
+        let (next_id, projects) = (context.next_delivery, &context.projects);
+        probe_write(&mut context.db, self.0, next_id, projects).await
+    }
+}
+
+impl Store {
+    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]: they are not possible.
+    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
+        let done = self.write(ProbeWrite(now)).await?;
+        done.map_err(StoreError::Rejected)
+    }
 }
 
 fn trial(project: &Id, now: Time) -> NewDelivery {

@@ -220,7 +220,7 @@ async fn a_project_can_be_dropped_under_a_look() {
     while house.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
     let report = house
         .store
-        .write(Write::Process, (request(20), pending))
+        .submit(Write::Process, (request(20), pending))
         .await;
     assert_eq!(
         report.expect("looks").processed.len(),

@@ -32,7 +32,9 @@ mod truth;
 mod unreadable;
 
 use super::*;
-use number_order::{Answer, Backoff, Failure, Limits, Policy, Snapshot, State, Status};
+use number_order::{
+    Answer, Backoff, Failure, Id, Limits, OrderKey, Policy, Snapshot, State, Status, Time,
+};
 
 const PROJECT: &str = "project-1";
 

@@ -42,7 +42,7 @@ async fn the_same_news_are_settled_once() {
     house
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
-    let process = |pending| house.store.write(Write::Process, (request(20), pending));
+    let process = |pending| house.store.submit(Write::Process, (request(20), pending));
     assert_eq!(process(first).await.expect("looks").processed.len(), 1);
     assert_eq!(process(second).await.expect("looks").processed.len(), 0);
     assert_eq!(
@@ -73,7 +73,7 @@ async fn what_comes_among_news_that_were_read_is_not_passed_over() {
              FROM deliveries WHERE id = 1",
         )
         .await;
-    let process = house.store.write(Write::Process, (request(20), pending));
+    let process = house.store.submit(Write::Process, (request(20), pending));
     assert_eq!(process.await.expect("looks").processed.len(), 0);
     assert_eq!(house.process(21).await.processed.len(), 3);
 }

@@ -1,0 +1,91 @@
+//! Writes as commands: each kind of write is a [`WriteCommand`] in the module that has its SQL. The writer runs them
+//! without knowing any by name.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::aside::Aside;
+use super::files::Files;
+use number_order::Id;
+
+/// Everything that a write works on. It belongs to the writer.
+pub(super) struct WriteContext {
+    pub(super) db: SqliteConnection,
+    pub(super) files: Files,
+    /// Numbers of the projects.
+    pub(super) projects: HashMap<Id, i64>,
+    /// First id for a delivery that is not given out yet.
+    pub(super) next_delivery: i64,
+    pub(super) aside: Aside,
+}
+
+/// A kind of write.
+pub(super) trait WriteCommand: Send + Sync + 'static {
+    /// Result that the caller gets, after the commit.
+    type Reply: Send + 'static;
+
+    /// Writes, in a transaction that other writes share. If the database refuses the transaction, it is rolled back,
+    /// and the command runs again in one of its own.
+    fn run(
+        &self,
+        context: &mut WriteContext,
+    ) -> impl Future<Output = sqlx::Result<Self::Reply>> + Send;
+}
+
+/// A write, with its result and the sender of the reply.
+pub(super) struct Call<A, T> {
+    pub(super) args: A,
+    pub(super) done: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<A, T> Call<A, T> {
+    pub(super) fn new(args: A) -> (Call<A, T>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        let done = None;
+        (Call { args, done, reply }, answer)
+    }
+
+    pub(super) fn answer(self, outcome: &Result<(), StoreError>) {
+        let answer = match (outcome, self.done) {
+            (Ok(()), Some(done)) => Ok(done),
+            (Ok(()), None) => Err(StoreError::Closed),
+            (Err(error), _) => Err(error.clone()),
+        };
+        // The caller may have gone; what is committed stays committed.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// A command that waits for the writer, whatever its kind.
+pub(super) trait QueuedCommand: Send {
+    /// Runs the command and keeps its result.
+    fn run<'a>(
+        &'a mut self,
+        context: &'a mut WriteContext,
+    ) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send + 'a>>;
+
+    /// Replies to the caller.
+    fn reply(self: Box<Self>, outcome: &Result<(), StoreError>);
+}
+
+impl<C: WriteCommand> QueuedCommand for Call<C, C::Reply> {
+    fn run<'a>(
+        &'a mut self,
+        context: &'a mut WriteContext,
+    ) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            self.done = Some(self.args.run(context).await?);
+            Ok(())
+        })
+    }
+
+    fn reply(self: Box<Self>, outcome: &Result<(), StoreError>) {
+        self.answer(outcome);
+    }
+}

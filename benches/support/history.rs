@@ -130,14 +130,14 @@ async fn rows(
 /// Opens the store itself, without the program around it; the handle waits for the writer to end.
 pub async fn open(database: &Path) -> Outcome<(Store, JoinHandle<Result<(), store::StoreError>>)> {
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
-    let settings = store::Settings {
+    let settings = store::Settings::Sqlite(store::sqlite::Settings {
         free_min_bytes: 0,
         path: database.to_owned(),
         waiting_max: 1024,
         projects: vec![(project, None)],
         now: clock::now(),
-    };
-    let (store, _, writer) = store::open(&settings).await?;
+    });
+    let (store, writer) = store::open(settings).await?;
     Ok((store, tokio::spawn(writer)))
 }
 

@@ -1,6 +1,5 @@
 //! List of the parts that run until the service stops, one entry each.
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
 use crate::metrics::Metrics;
-use crate::store::{Circuit, Store};
+use crate::store::Store;
 use crate::worker::{self, AlertWorker, Fetcher, InboxWorker, RetentionWorker, Worker};
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -44,8 +43,6 @@ pub(super) struct Ready {
     pub writer: Run,
     pub clients: Clients,
     pub projects: Projects,
-    /// Circuits as an earlier run left them.
-    pub circuits: HashMap<Id, Circuit>,
     pub callbacks_listener: TcpListener,
     pub operators_listener: TcpListener,
     pub limits: ListenerLimits,
@@ -112,15 +109,16 @@ pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
             ),
         },
     ];
-    let mut circuits = ready.circuits;
-    parts.extend(ready.clients.into_iter().map(|(project, client, resume)| {
-        let circuit = circuits.remove(&project).unwrap_or_default();
-        Part {
-            name: "the fetcher",
-            thread: None,
-            run: shared.fetcher(config, project, client, circuit, resume),
-        }
-    }));
+    parts.extend(
+        ready
+            .clients
+            .into_iter()
+            .map(|(project, client, resume)| Part {
+                name: "the fetcher",
+                thread: None,
+                run: shared.fetcher(config, project, client, resume),
+            }),
+    );
     parts
 }
 
@@ -140,14 +138,7 @@ impl Shared {
     }
 
     /// Fetcher of one project. It stops after its fetches in flight, unless they are abandoned.
-    fn fetcher(
-        &self,
-        config: &Config,
-        project: Id,
-        client: Client,
-        circuit: Circuit,
-        resume: Arc<Notify>,
-    ) -> Run {
+    fn fetcher(&self, config: &Config, project: Id, client: Client, resume: Arc<Notify>) -> Run {
         let fetcher = Fetcher {
             project,
             client,
@@ -158,7 +149,6 @@ impl Shared {
             requests_per_second: config.sinch.requests_per_second,
             // A fetch can take four time-outs: token, refused request, new token, request.
             lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
-            circuit,
             resume,
             metrics: self.metrics.clone(),
         };

@@ -14,7 +14,7 @@ use crate::http::connection_limits::ListenerLimits;
 use crate::http::operators;
 use crate::http::server::Timeouts;
 use crate::http::source::Sources;
-use crate::store::{self, RetentionPeriods};
+use crate::store::{self, RetentionPeriods, sqlite};
 use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
@@ -30,7 +30,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
         Api::On(_) => Some(config.sinch.requests_per_second),
         Api::Off => None,
     };
-    store::Settings {
+    store::Settings::Sqlite(sqlite::Settings {
         path: config.database.path.clone(),
         waiting_max: config.database.waiting_max,
         free_min_bytes: config.database.free_min_bytes,
@@ -40,7 +40,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
             .map(|project| (project.id.clone(), requests_per_second(&project.api)))
             .collect(),
         now: clock::now(),
-    }
+    })
 }
 
 /// Builds the client of one project.

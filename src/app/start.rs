@@ -38,17 +38,18 @@ impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
         // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
-        let held = store::hold(&config.database.path)?;
+        let settings = store_settings(&config);
+        let held = store::hold(settings.clone())?;
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
         let (clients, projects) = clients(&config)?;
-        let (store, circuits, writer) = held.open(&store_settings(&config)).await?;
-        for (path, what) in store::exposed(&config.database.path) {
+        let (store, writer) = held.open().await?;
+        for (path, what) in settings.exposed() {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");
         }
         let metrics = Arc::new(Metrics::new());
-        let checkpoints = metrics.clone();
-        store.on_checkpoint(move |outcome| checkpoints.step("checkpoint", outcome, clock::now()));
+        let upkeep = metrics.clone();
+        store.on_upkeep(move |task, outcome| upkeep.step(task, outcome, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let local =
             |listener: &TcpListener, configured| listener.local_addr().unwrap_or(configured);
@@ -62,7 +63,6 @@ impl App {
             writer: parts::run(writer),
             clients,
             projects,
-            circuits,
             callbacks_listener,
             operators_listener,
             limits,

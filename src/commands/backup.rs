@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::output::{complain, say};
 use super::{FAILURE, HELD, file, misconfigured};
 use crate::config::Database;
-use crate::store::{self, Copied, CopyError, OpenError};
+use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 
 /// Arguments of `backup`.
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
         Ok(database) => database,
         Err(code) => return code,
     };
-    let copied = store::backup(&database, &arguments.file, arguments.overwrite).await;
+    let copied = sqlite::backup(&database, &arguments.file, arguments.overwrite).await;
     report(copied, &database, &arguments.file)
 }
 
@@ -46,7 +46,7 @@ pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
         Ok(database) => database,
         Err(code) => return code,
     };
-    let copied = store::restore(&database, &arguments.file, arguments.replace).await;
+    let copied = sqlite::restore(&database, &arguments.file, arguments.replace).await;
     report(copied, &arguments.file, &database)
 }
 

@@ -9,7 +9,7 @@ use super::output::say;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
 use crate::config::{Api, Config};
-use crate::store::{self, OpenError};
+use crate::store;
 
 /// Makes the checks and leaves everything as it was. The exit code is that of the gravest fault, by the codes with
 /// which `serve` ends. Beside a running instance, the check leaves out what that instance has.
@@ -51,7 +51,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
             }
         }
     }
-    for (path, warning) in store::exposed(&loaded.config.database.path) {
+    for (path, warning) in app::store_settings(&loaded.config).exposed() {
         say(format_args!(
             "unwise  database {}: {warning}",
             path.display()
@@ -73,11 +73,11 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
     let settings = app::store_settings(config);
     let verdict = match store::check(&settings).await {
         Ok(sentences) => Verdict::Unwise(sentences),
-        Err(OpenError::Held(_)) => Verdict::InUse,
+        Err(error) if error.is_held() => Verdict::InUse,
         Err(error) => Verdict::Failed(error.into()),
     };
     let runs = matches!(verdict, Verdict::InUse);
-    let mut verdicts = vec![(format!("database {}", settings.path.display()), verdict)];
+    let mut verdicts = vec![(format!("database {settings}"), verdict)];
     let listeners = [
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),

@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use self::output::complain;
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
-use crate::store::OpenError;
 
 /// Exit code of a failure that has no better code.
 const FAILURE: u8 = 1;
@@ -66,7 +65,7 @@ fn misconfigured(errors: &ConfigErrors) -> ExitCode {
 
 fn start_code(error: &StartError) -> u8 {
     match error {
-        StartError::Database(OpenError::Held(_)) => HELD,
+        StartError::Database(error) if error.is_held() => HELD,
         StartError::Client { .. } => CONFIG,
         StartError::Database(_) | StartError::Listen { .. } | StartError::Thread(..) => FAILURE,
     }

@@ -1,7 +1,319 @@
-//! The store: where deliveries and orders are kept, and the only module that names sqlx.
+//! The store: where deliveries and orders are kept.
 //!
-//! SQLite's backend is in [`sqlite`]; everything else speaks of orders and deliveries, and of no database.
+//! Here is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
+//! deliveries, and of no database. A backend is a folder, and only backends name sqlx: [`sqlite`] keeps everything in
+//! one file.
 
-pub(crate) mod sqlite;
+mod error;
+mod opening;
+pub mod sqlite;
+mod types;
 
-pub use sqlite::*;
+pub use error::{OpenError, StoreError};
+pub use opening::{Held, Run, Settings, check, hold, open};
+pub use sqlite::{
+    AlertFilter, AlertRow, Body, DeliveryContent, DeliveryRow, FetchResult, FetchRow, Found,
+    Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow, ParkedRow, ProcessReport,
+    ProcessRequest, Processed, Recorded, TransitionRow, WatchRequest,
+};
+pub use types::{
+    Accepted, Circuit, Claim, ClaimOrder, ClaimRequest, Convergence, Forgot, Holdings, Pruned,
+    RetentionPeriods, Standing, StateCount, Summary, UnreadableRow,
+};
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use number_order::{Id, Limits, OrderKey, Time};
+
+/// A handle on the store, whichever its backend is; clones share it.
+#[derive(Clone)]
+pub enum Store {
+    /// One file of SQLite's.
+    Sqlite(sqlite::Store),
+}
+
+/// Calls the backend, whichever it is.
+macro_rules! backend {
+    ($store:expr, $backend:ident => $call:expr) => {
+        match $store {
+            Store::Sqlite($backend) => $call,
+        }
+    };
+}
+
+/// Deliveries: accepting and processing them.
+impl Store {
+    /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or the backend is short of
+    /// something. This may change at any moment; knowing it saves work that would be in vain.
+    pub fn is_full(&self) -> bool {
+        backend!(self, store => store.is_full())
+    }
+
+    /// Reason why nothing more may come in, if the backend is short of something: with SQLite
+    /// [`StoreError::LittleSpace`].
+    pub fn shortage(&self) -> Option<StoreError> {
+        backend!(self, store => store.shortage())
+    }
+
+    /// Puts a delivery into the inbox, where it waits to be processed. When this returns, it is on disk.
+    ///
+    /// It never waits for a place in the queue: what is too much is refused at once.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is promised then.
+    pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, StoreError> {
+        backend!(self, store => store.accept(delivery).await)
+    }
+
+    /// Processes the deliveries that have waited longest, and records the decisions.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing has changed then.
+    pub async fn process(&self, request: ProcessRequest) -> Result<ProcessReport, StoreError> {
+        backend!(self, store => store.process(request).await)
+    }
+
+    /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
+    pub fn pending(&self) -> &Notify {
+        backend!(self, store => store.pending())
+    }
+}
+
+/// Fetches: claiming due orders, and recording what came of them.
+impl Store {
+    /// Leases orders that are due for a fetch, and counts the attempt.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is leased then.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        backend!(self, store => store.claim(request).await)
+    }
+
+    /// Records the results of fetching claimed orders, and releases them; returns the effect of each.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the leases stand then, until they run out.
+    pub async fn record(&self, results: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
+        backend!(self, store => store.record(results).await)
+    }
+
+    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        backend!(self, store => store.release(claim).await)
+    }
+
+    /// Returns a project's circuit as it was last stored, in this run or an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn circuit(&self, project: &Id) -> Result<Circuit, StoreError> {
+        backend!(self, store => store.circuit(project).await)
+    }
+
+    /// Stores a project's circuit.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
+        backend!(self, store => store.save_circuit(project, circuit).await)
+    }
+
+    /// Returns `true` if Sinch has ever shown an order of this project, among those that are still kept.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
+        backend!(self, store => store.any_confirmed(project).await)
+    }
+
+    /// Wakes the fetchers, since an order may be due. It is a hint: a poll is the guarantee.
+    pub fn due(&self) -> &Notify {
+        backend!(self, store => store.due())
+    }
+}
+
+/// Alerts, retention, and whether all is well.
+impl Store {
+    /// Returns the alerts that fire now, at most `limit` of each kind, the most urgent first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn alerts(
+        &self,
+        now: Time,
+        limits: &Limits,
+        filter: AlertFilter,
+        limit: u32,
+    ) -> Result<Vec<AlertRow>, StoreError> {
+        backend!(self, store => store.alerts(now, limits, filter, limit).await)
+    }
+
+    /// Records that these alerts were reported.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; they will be reported again.
+    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+        backend!(self, store => store.reported(alerts).await)
+    }
+
+    /// Prunes some of what has been kept for its retention period. If nothing is left to prune, the backend may return
+    /// some free space to the disk instead.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
+        backend!(self, store => store.prune(periods, now).await)
+    }
+
+    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]: they are not possible.
+    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
+        backend!(self, store => store.probe_write(now).await)
+    }
+
+    /// Sets the listener that receives the result of the backend's own upkeep, each second or more often, with the name
+    /// of the task. The first one stays.
+    pub fn on_upkeep(
+        &self,
+        listener: impl Fn(&'static str, &Result<(), String>) + Send + Sync + 'static,
+    ) {
+        backend!(self, store => store.on_upkeep(Box::new(listener)));
+    }
+}
+
+/// Operators' requests and queries.
+impl Store {
+    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+        backend!(self, store => store.request_fetch(key, now).await)
+    }
+
+    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
+    /// number of the others.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
+    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+        backend!(self, store => store.watch(request).await)
+    }
+
+    /// Removes an order that Sinch never showed and no callback named.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; it is still there then.
+    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+        backend!(self, store => store.forget(key).await)
+    }
+
+    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
+    /// nothing, if all of it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; everything is still there then.
+    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
+        backend!(self, store => store.drop_some(project).await)
+    }
+
+    /// Returns `true` if the database knows a project: it is configured, or something may be left of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
+        backend!(self, store => store.knows(project).await)
+    }
+
+    /// Counts what there is of a project; `None` if the database does not know it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn holdings(&self, project: &Id) -> Result<Option<Holdings>, StoreError> {
+        backend!(self, store => store.holdings(project).await)
+    }
+
+    /// Lists orders, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
+        backend!(self, store => store.orders(filter).await)
+    }
+
+    /// Finds the order with this id, in any project.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
+        backend!(self, store => store.find(order).await)
+    }
+
+    /// Returns an order with its history; `None` if the order is not known.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderDetail>, StoreError> {
+        backend!(self, store => store.history(key).await)
+    }
+
+    /// Lists deliveries that an operator must look at, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn parked(&self, after: i64, limit: u32) -> Result<Listing<ParkedRow>, StoreError> {
+        backend!(self, store => store.parked(after, limit).await)
+    }
+
+    /// Returns the raw body of a delivery; `None` if there is no such delivery.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
+        backend!(self, store => store.body(delivery).await)
+    }
+
+    /// Returns the summary, with at most `alerts_max` orders of each kind of alert.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn standing(
+        &self,
+        now: Time,
+        limits: &Limits,
+        alerts_max: u32,
+    ) -> Result<Standing, StoreError> {
+        backend!(self, store => store.standing(now, limits, alerts_max).await)
+    }
+}

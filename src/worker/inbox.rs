@@ -48,8 +48,8 @@ pub struct InboxWorker {
 
 /// State between two batches.
 pub struct Rhythm {
-    /// Beginning of the last batch, and the newest delivery by then.
-    last: Option<(Instant, i64)>,
+    /// Beginning of the last batch.
+    last: Option<Instant>,
     /// Number of arrivals beyond what the batches so far can bear.
     behind: f64,
     /// Maximum number of deliveries in the next batch.
@@ -100,10 +100,9 @@ impl Worker for InboxWorker {
 impl Rhythm {
     /// Takes in a batch, and returns the pause after it.
     fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
-        // The newest delivery was read when the batch began.
-        let last = self.last.replace((began, report.newest));
-        let arrivals = last.map(|(at, newest)| Arrivals {
-            count: u32::try_from(report.newest - newest).unwrap_or(0),
+        // The store counts them when the batch begins.
+        let arrivals = self.last.replace(began).map(|at| Arrivals {
+            count: report.arrived,
             within: began - at,
         });
         self.behind = arrivals

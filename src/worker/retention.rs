@@ -28,11 +28,7 @@ pub struct RetentionWorker {
 
 /// Work done since it was last logged.
 #[derive(Default)]
-pub struct Done {
-    pruned: Pruned,
-    /// Number of bytes by which the file has shrunk.
-    released: u64,
-}
+pub struct Done(Pruned);
 
 impl Worker for RetentionWorker {
     const NAME: &'static str = "retention";
@@ -57,24 +53,20 @@ impl RetentionWorker {
     /// Prunes some rows, or gives some space back. Returns `false` if nothing is left to do for now.
     async fn prune(&self, done: &mut Done) -> Result<bool, StoreError> {
         let pruned = self.store.prune(self.periods.clone(), clock::now()).await?;
-        if pruned.taken > 0 {
-            done.add(&pruned);
-            return Ok(true);
-        }
-        let released = self.store.vacuum().await?;
-        done.released += released;
-        Ok(released > 0)
+        done.add(&pruned);
+        Ok(pruned.taken > 0 || pruned.released_bytes > 0)
     }
 }
 
 impl Done {
     fn add(&mut self, step: &Pruned) {
-        let pruned = &mut self.pruned;
+        let Done(pruned) = self;
         pruned.bodies += step.bodies;
         pruned.deliveries += step.deliveries;
         pruned.parked += step.parked;
         pruned.fetches += step.fetches;
         pruned.orders += step.orders;
+        pruned.released_bytes += step.released_bytes;
     }
 
     fn log(&self) {
@@ -85,7 +77,8 @@ impl Done {
             parked,
             fetches,
             orders,
-        } = self.pruned;
+            released_bytes,
+        } = self.0;
         if bodies + deliveries + parked + fetches + orders > 0 {
             tracing::info!(
                 bodies,
@@ -96,8 +89,8 @@ impl Done {
                 "cleared what was kept for long enough"
             );
         }
-        if self.released > 0 {
-            let bytes = self.released;
+        if released_bytes > 0 {
+            let bytes = released_bytes;
             tracing::info!(bytes, "gave space back to the disk");
         }
     }

@@ -44,7 +44,7 @@ async fn ready(State(context): Shared) -> Response {
     if context.metrics.is_draining() {
         faults.push("draining".to_owned());
     }
-    faults.extend(context.store.little_space().map(|error| error.to_string()));
+    faults.extend(context.store.shortage().map(|error| error.to_string()));
     let write = context.store.probe_write(clock::now());
     match tokio::time::timeout(WRITE_TIMEOUT, write).await {
         Ok(Ok(())) => {}

@@ -23,8 +23,11 @@ const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// Longest time between two reports to the listener, and pause before a failed checkpoint is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Name under which the results of checkpoints are reported.
+const NAME: &str = "checkpoint";
+
 /// Receiver of the result of each checkpoint.
-type Listener = Box<dyn Fn(&Result<(), String>) + Send + Sync>;
+pub(super) type Listener = Box<dyn Fn(&'static str, &Result<(), String>) + Send + Sync>;
 
 /// Writes since the last checkpoint.
 #[derive(Default)]
@@ -72,7 +75,7 @@ pub(super) async fn run(
         let folded = folded.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
         has_failed = folded.is_err();
         if let Some(tell) = written.listener.get() {
-            tell(&folded);
+            tell(NAME, &folded);
         }
     }
 }

@@ -4,8 +4,6 @@
 //! what is open about it (`priority`), so that no code that writes an order can forget to.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
@@ -15,50 +13,8 @@ use super::command::{WriteCommand, WriteContext};
 use super::rows::{self, json};
 use super::unreadable::{self, JsonRow, UnreadableRow};
 use super::{Store, StoreError};
+use crate::store::{Claim, ClaimOrder, ClaimRequest};
 use number_order::{Id, OrderKey, Time};
-
-/// Number and kind of the orders to lease.
-#[derive(Clone, Debug)]
-pub struct ClaimRequest {
-    /// Project of the orders.
-    pub project: Id,
-    /// Maximum number of orders.
-    pub orders_max: u32,
-    /// Order in which due orders are claimed.
-    pub claim_order: ClaimOrder,
-    /// Orders that [`ClaimOrder::Apart`] claims, and no other claim order does.
-    pub apart: Arc<[Id]>,
-    /// Time of the claim.
-    pub now: Time,
-    /// Duration of the lease, in case its holder vanishes.
-    pub lease: Duration,
-}
-
-/// Order in which due orders are claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimOrder {
-    /// Highest priority first; the places left over go to the orders that have waited longest.
-    Urgent,
-    /// Longest waiting first.
-    Oldest,
-    /// Random order: the trouble of one order must not stand for all orders that were named along with it.
-    Chance,
-    /// Orders that are set apart, longest waiting first.
-    Apart,
-}
-
-/// An order that is leased to the caller, who must fetch it.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// Row of the order.
-    pub(super) order_id: i64,
-    /// Fencing token: it keeps out a holder whose lease has run out.
-    pub(super) lease: i64,
-    /// Key of the order.
-    pub key: OrderKey,
-    /// Attempts without an answer, this one included.
-    pub attempts: u32,
-}
 
 /// Due orders without a valid lease, longest waiting first, as JSON for the reason given at [`order_text`]. The index
 /// is named, since without statistics SQLite takes one that has it read through all that is due. For `+ 0` see
@@ -273,23 +229,16 @@ impl WriteCommand for ClaimRequest {
 }
 
 impl Store {
-    /// Leases orders that are due for a fetch, and counts the attempt.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; nothing is leased then.
-    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    pub(in crate::store) async fn claim(
+        &self,
+        request: ClaimRequest,
+    ) -> Result<Vec<Claim>, StoreError> {
         let claimed = self.write(request).await?;
         self.met.note(&claimed.unreadable);
         Ok(claimed.claims)
     }
 
-    /// Releases a claim that was not fetched, as if it had never been made; the attempt does not count.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the lease stands then, until it runs out.
-    pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+    pub(in crate::store) async fn release(&self, claim: Claim) -> Result<(), StoreError> {
         self.write(Release(claim)).await
     }
 }

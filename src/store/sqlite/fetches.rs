@@ -10,16 +10,16 @@ use sqlx::SqliteConnection;
 
 use super::aside::{Aside, Way, begin_part, end_part, set_aside};
 use super::batch::Statements;
-use super::claims::Claim;
 use super::codes::Code;
 use super::command::{WriteCommand, WriteContext};
 use super::rows::{self, StoredOrder, json, order_text};
 use super::transitions::{self, NewTransition};
 use super::unreadable;
 use super::{Store, StoreError};
+use crate::store::Claim;
 use number_order::{
-    Answer, Backoff, Failure, FetchAttempt, FetchOutcome, Id, NoAnswer, OrderKey, ParkReason,
-    Policy, Status, Time,
+    Answer, Backoff, Failure, FetchAttempt, FetchOutcome, Id, OrderKey, ParkReason, Policy, Status,
+    Time,
 };
 
 /// Result of fetching a claimed order.
@@ -248,39 +248,6 @@ fn apply_attempt(stored: &StoredOrder, fetch: &FetchResult) -> Applied {
     }
 }
 
-/// A project's circuit, which keeps fetches back while it is open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Circuit {
-    /// Number of attempts in a row that failed through the provider.
-    pub failures: u32,
-    /// Time until which the circuit is open, and the reason; `None` if the circuit is closed.
-    pub paused: Option<(Time, NoAnswer)>,
-}
-
-/// Stores a project's circuit, so that a restart does not forget it.
-async fn save_circuit(
-    db: &mut SqliteConnection,
-    project: &Id,
-    circuit: &Circuit,
-) -> sqlx::Result<()> {
-    let (until, reason) = match &circuit.paused {
-        Some((until, reason)) => (Some(until.0), Some(Code::new(reason))),
-        None => (None, None),
-    };
-    let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
-    sqlx::query(
-        "UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE name = ?",
-    )
-    .bind(circuit.failures)
-    .bind(until)
-    .bind(code)
-    .bind(fields.flatten())
-    .bind(project.as_str())
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Makes an order due for a fetch at once, as an operator requested; `false` if the order is not known.
 async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> sqlx::Result<bool> {
     // As `Order::request_fetch` has it, without reading the row.
@@ -328,16 +295,6 @@ async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Resul
 /// Maximum number of orders made known in one transaction, so that no callback waits long for a list.
 const WATCHED_MAX: usize = 3000;
 
-struct SaveCircuit(Id, Circuit);
-
-impl WriteCommand for SaveCircuit {
-    type Reply = ();
-
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
-        save_circuit(&mut context.db, &self.0, &self.1).await
-    }
-}
-
 struct RequestFetch(OrderKey, Time);
 
 impl WriteCommand for RequestFetch {
@@ -357,15 +314,6 @@ impl WriteCommand for WatchRequest {
 }
 
 impl Store {
-    /// Stores a project's circuit.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
-        self.write(SaveCircuit(project, circuit)).await
-    }
-
     /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
     ///
     /// # Errors
@@ -373,7 +321,7 @@ impl Store {
     /// Any [`StoreError`].
     pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
         let known = self.write(RequestFetch(key, now)).await?;
-        self.asks.notify_waiters();
+        self.due.notify_waiters();
         Ok(known)
     }
 
@@ -393,7 +341,7 @@ impl Store {
                 now: request.now,
             };
             new += self.write(part).await?;
-            self.asks.notify_waiters();
+            self.due.notify_waiters();
         }
         Ok(new)
     }

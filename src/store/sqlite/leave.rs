@@ -1,39 +1,17 @@
 //! Removal of an order that was named by mistake, and of all that is left of a project that is no longer configured.
 
-use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{WriteCommand, WriteContext};
 use super::prune;
 use super::{Settings, Store, StoreError};
+use crate::store::{Forgot, Holdings};
 use number_order::{Id, OrderKey};
 
 /// Maximum number of deliveries that a step removes, and of orders: an order brings its fetches and transitions along.
 const DELIVERIES_MAX: u32 = 256;
 const ORDERS_MAX: u32 = 16;
-
-/// Result of a request to forget an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgot {
-    /// The order is gone, with what came of fetching it.
-    Gone,
-    /// The order is not known.
-    Unknown,
-    /// The order stays: Sinch has shown it.
-    Shown,
-    /// The order stays: a callback has named it.
-    Named,
-}
-
-/// Number of a project's orders and deliveries, or of those that a step has removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Holdings {
-    /// Number of orders.
-    pub orders: u64,
-    /// Number of deliveries of every kind.
-    pub deliveries: u64,
-}
 
 /// The plus keeps SQLite from going over all deliveries of the project: few are not processed.
 pub(super) const ORDER: &str = "
@@ -133,31 +111,15 @@ impl WriteCommand for DropSome {
 }
 
 impl Store {
-    /// Removes an order that Sinch never showed and no callback named.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; it is still there then.
-    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+    pub(in crate::store) async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
         self.write(Forget(key)).await
     }
 
-    /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
-    /// nothing, if all of it is gone.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; everything is still there then.
-    pub async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
+    pub(in crate::store) async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {
         self.write(DropSome(project)).await
     }
 
-    /// Returns `true` if the database knows a project: it is configured, or something may be left of it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
         let found = sqlx::query(KNOWS)
             .bind(project.as_str())
             .fetch_one(&mut *self.readers.moment().await?)
@@ -165,12 +127,10 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    /// Counts what there is of a project; `None` if the database does not know it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn holdings(&self, project: &Id) -> Result<Option<Holdings>, StoreError> {
+    pub(in crate::store) async fn holdings(
+        &self,
+        project: &Id,
+    ) -> Result<Option<Holdings>, StoreError> {
         let found = sqlx::query(HOLDINGS)
             .bind(project.as_str())
             .fetch_optional(&mut *self.readers.moment().await?)

@@ -1,9 +1,9 @@
 //! Opening of the database, with every check that is made before a callback is answered.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
@@ -21,7 +21,7 @@ use super::space::Space;
 use super::visit::Visit;
 use super::workshop::Workshop;
 use super::writer::Writer;
-use super::{Circuit, Store, StoreError};
+use super::{Store, StoreError};
 use number_order::{Id, Time};
 
 /// Place of the database, and the projects and limits that it serves.
@@ -130,7 +130,7 @@ impl Held {
     /// Opens the database, creating it where there is none, and brings its schema up to date. The note that a run has
     /// begun is written last.
     ///
-    /// Beside the handle and the projects' circuits it returns the writer, which the caller runs: it ends, with a last
+    /// Beside the handle it returns the writer, which the caller runs: it ends, with a last
     /// checkpoint, when every handle is gone.
     ///
     /// # Errors
@@ -142,7 +142,6 @@ impl Held {
     ) -> Result<
         (
             Store,
-            HashMap<Id, Circuit>,
             impl Future<Output = Result<(), StoreError>> + Send + use<>,
         ),
         OpenError,
@@ -151,6 +150,7 @@ impl Held {
         let opened = Opened::of(&place.path, settings).await?;
         let space = Arc::new(Space::in_folder(place.folder, settings.free_min_bytes));
         let written = Arc::new(Written::default());
+        let newest = opened.begun.next_delivery - 1;
         let mut writer = Writer {
             context: WriteContext {
                 db: opened.db,
@@ -170,7 +170,8 @@ impl Held {
             path: place.path,
             space: space.clone(),
             pending: Arc::new(Notify::new()),
-            asks: Arc::new(Notify::new()),
+            due: Arc::new(Notify::new()),
+            newest: Arc::new(AtomicI64::new(newest)),
             met: Arc::default(),
             written: written.clone(),
         };
@@ -203,7 +204,7 @@ impl Held {
         for sentence in &opened.begun.unasked {
             tracing::warn!("{sentence}");
         }
-        Ok((store, opened.begun.circuits, run))
+        Ok((store, run))
     }
 }
 
@@ -269,7 +270,6 @@ pub async fn open(
 ) -> Result<
     (
         Store,
-        HashMap<Id, Circuit>,
         impl Future<Output = Result<(), StoreError>> + Send + use<>,
     ),
     OpenError,
@@ -314,7 +314,7 @@ async fn try_beside(place: &Place, settings: &Settings) -> Result<(), OpenError>
         path: workshop.file("trial.db"),
         ..settings.clone()
     };
-    let (store, _, writer) = open(&settings).await?;
+    let (store, writer) = open(&settings).await?;
     drop(store);
     writer
         .await

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::Settings;
 use super::batch::BEGIN;
-use super::codes;
 use super::leave;
 use super::words::open_states;
-use super::{Circuit, Settings};
-use number_order::{Id, Time};
+use number_order::Id;
 
 /// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
 const NEXT_DELIVERY: &str = "
@@ -47,7 +46,6 @@ const CLAMP: &str =
 pub(super) struct Begun {
     /// Numbers of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    pub(super) circuits: HashMap<Id, Circuit>,
     /// First id for a delivery.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
@@ -86,30 +84,17 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         .execute(&mut *db)
         .await?;
     let mut projects = HashMap::new();
-    let mut circuits = HashMap::new();
     for (project, requests_per_second) in &settings.projects {
         sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(project.as_str())
             .execute(&mut *db)
             .await?;
-        let row = sqlx::query(
-            "SELECT id, failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE name = ?",
-        )
-        .bind(project.as_str())
-        .fetch_one(&mut *db)
-        .await?;
-        let id: i64 = row.try_get("id")?;
-        let until: Option<i64> = row.try_get("paused_until_at")?;
-        let failures: i64 = row.try_get("failures")?;
-        // Any other value was not written by this program: the failures are counted again if they last.
-        let reason = codes::read(&row, "pause_reason", "pause_fields").ok();
-        let reason = reason.flatten();
-        let circuit = Circuit {
-            failures: u32::try_from(failures).unwrap_or(0),
-            paused: until.map(Time).zip(reason),
-        };
+        let id: i64 = sqlx::query("SELECT id FROM projects WHERE name = ?")
+            .bind(project.as_str())
+            .fetch_one(&mut *db)
+            .await?
+            .try_get("id")?;
         projects.insert(project.clone(), id);
-        circuits.insert(project.clone(), circuit);
         if let Some(requests_per_second) = requests_per_second {
             sqlx::query("UPDATE projects SET active = 1 WHERE id = ?")
                 .bind(id)
@@ -143,7 +128,6 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
     let next_delivery = sqlx::query(NEXT_DELIVERY).fetch_one(&mut *db).await?;
     Ok(Begun {
         projects,
-        circuits,
         next_delivery: next_delivery.try_get(0)?,
         unasked: leave::unasked(db, settings).await?,
     })

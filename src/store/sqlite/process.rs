@@ -57,8 +57,8 @@ pub struct Processed {
 pub struct ProcessReport {
     /// Number of deliveries taken, including those that need no processing.
     pub taken: usize,
-    /// Row of the newest delivery that there was, processed or not.
-    pub newest: i64,
+    /// Number of deliveries that have arrived since the last report.
+    pub arrived: u32,
     /// Deliveries that were processed.
     pub processed: Vec<Processed>,
     /// Rows that could not be read: deliveries, which are parked, and orders, whose deliveries are parked.
@@ -113,7 +113,6 @@ pub(super) async fn process(
     let unchanged = moved.await?.rows_affected() > 0;
     let mut report = ProcessReport {
         taken: pending.taken,
-        newest: pending.newest,
         ..ProcessReport::default()
     };
     if !unchanged {

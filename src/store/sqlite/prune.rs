@@ -17,6 +17,7 @@ use super::command::{WriteCommand, WriteContext};
 use super::inbox::digest;
 use super::rows::json;
 use super::{Store, StoreError};
+use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
 
 /// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
@@ -28,38 +29,6 @@ const BYTES_MAX: i64 = 1 << 20;
 
 /// Maximum number of closed orders examined in one transaction: few have less than three rows.
 const ORDERS_MAX: usize = 64;
-
-/// Retention period of each kind of data.
-#[derive(Clone, Debug)]
-pub struct RetentionPeriods {
-    /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
-    pub bodies: Duration,
-    /// Period for these deliveries themselves, during which a duplicate is recognised. Fetches are kept for as long,
-    /// and always the newest ten of an order.
-    pub deliveries: Duration,
-    /// Period for deliveries that are parked, with their bodies.
-    pub parked: Duration,
-    /// Period for orders that are closed, with their fetches and transitions, since the last event or fetch. It is not
-    /// less than that of any delivery: no order is pruned before its deliveries.
-    pub orders: Duration,
-}
-
-/// Result of a step of pruning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Number of rows gone over; zero if nothing is left to do for now.
-    pub taken: usize,
-    /// Number of bodies that were emptied.
-    pub bodies: u64,
-    /// Number of processed or recorded deliveries that were removed.
-    pub deliveries: u64,
-    /// Number of parked deliveries that were removed.
-    pub parked: u64,
-    /// Number of fetches that were removed while their orders stay.
-    pub fetches: u64,
-    /// Number of closed orders that were removed.
-    pub orders: u64,
-}
 
 /// Processed deliveries beyond a mark, the oldest first.
 macro_rules! beyond {
@@ -177,12 +146,29 @@ impl WriteCommand for Prune {
 }
 
 impl Store {
-    /// Prunes some of what has been kept for its retention period.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; everything is still there then.
-    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
+    /// Prunes some of what has been kept for its period. If nothing is left to prune, some of the free space goes back
+    /// to the disk.
+    pub(in crate::store) async fn prune(
+        &self,
+        periods: RetentionPeriods,
+        now: Time,
+    ) -> Result<Pruned, StoreError> {
+        let pruned = self.prune_rows(periods, now).await?;
+        if pruned.taken > 0 {
+            return Ok(pruned);
+        }
+        let released_bytes = self.vacuum().await?;
+        Ok(Pruned {
+            released_bytes,
+            ..pruned
+        })
+    }
+
+    pub(super) async fn prune_rows(
+        &self,
+        periods: RetentionPeriods,
+        now: Time,
+    ) -> Result<Pruned, StoreError> {
         self.write(Prune { periods, now }).await
     }
 }

@@ -3,39 +3,15 @@
 //! This program writes none. Another program may have, or the disk.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-/// A row that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UnreadableRow {
-    /// Table of the row.
-    pub table: &'static str,
-    /// Id of the row in its table.
-    pub row: i64,
-    /// Sinch's project, where it can be read.
-    pub project: Option<String>,
-    /// Sinch's order id, where it can be read.
-    pub order: Option<String>,
-    /// Column, and the reason.
-    pub reason: String,
-}
-
-impl fmt::Display for UnreadableRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UnreadableRow {
-            table, row, reason, ..
-        } = self;
-        write!(f, "row {row} of {table} cannot be read: {reason}")
-    }
-}
+pub(super) use crate::store::UnreadableRow;
 
 /// A row that SQLite hands over as a JSON array, its id first.
 pub(super) trait JsonRow: DeserializeOwned {

@@ -57,11 +57,7 @@ impl WriteCommand for Vacuum {
 impl Store {
     /// Returns some of the free space in the file to the disk by an incremental vacuum, and returns the number of
     /// bytes; zero if the little that is free stays for new rows. The file is shorter once the WAL is checkpointed.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the file is as it was then.
-    pub async fn vacuum(&self) -> Result<u64, StoreError> {
+    pub(super) async fn vacuum(&self) -> Result<u64, StoreError> {
         self.write(Vacuum).await
     }
 }

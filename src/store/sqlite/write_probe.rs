@@ -60,12 +60,7 @@ impl WriteCommand for ProbeWrite {
 }
 
 impl Store {
-    /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]: they are not possible.
-    pub async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
+    pub(in crate::store) async fn probe_write(&self, now: Time) -> Result<(), StoreError> {
         let done = self.write(ProbeWrite(now)).await?;
         done.map_err(StoreError::Rejected)
     }

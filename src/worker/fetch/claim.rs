@@ -28,7 +28,7 @@ impl Shared {
         claims: &UnboundedSender<Prefetched>,
     ) -> Result<(), StoreError> {
         // Registered before the claim, so that an order that falls due during the claim is not slept through.
-        let due = self.fetcher.store.asks().notified();
+        let due = self.fetcher.store.due().notified();
         let (idle, span) = match self.claim(claims).await? {
             Wait::None => return Ok(()),
             Wait::Idle(span) => (true, span),

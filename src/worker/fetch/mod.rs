@@ -45,8 +45,6 @@ pub struct Fetcher {
     /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
     /// flight.
     pub lease: Duration,
-    /// Circuit as an earlier run left it.
-    pub circuit: Circuit,
     /// Notification by which an operator closes the circuit again.
     pub resume: Arc<Notify>,
     /// Metrics that receive the worker's heartbeat.
@@ -118,11 +116,11 @@ impl Fetcher {
         abort: CancellationToken,
     ) -> Result<(), StoreError> {
         let name = format!("fetch {}", self.project);
-        self.metrics.circuit(&self.project, &self.circuit);
         self.metrics.heartbeat(&name);
-        let Some(found) = self.was_found(&name, &stop).await? else {
+        let Some((circuit, found)) = self.earlier_run(&name, &stop).await? else {
             return Ok(());
         };
+        self.metrics.circuit(&self.project, &circuit);
         let recorder = Recorder {
             project: self.project.clone(),
             store: self.store.clone(),
@@ -132,15 +130,10 @@ impl Fetcher {
         let tasks = limits.in_flight_max();
         let (claims, prefetched) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            scheduler: Mutex::new(Scheduler::new(
-                limits,
-                self.circuit.clone(),
-                found,
-                clock::now(),
-            )),
+            scheduler: Mutex::new(Scheduler::new(limits, circuit.clone(), found, clock::now())),
             slots: Semaphore::new(self.slots),
             prefetched: tokio::sync::Mutex::new(prefetched),
-            saved_circuit: tokio::sync::Mutex::new(self.circuit.clone()),
+            saved_circuit: tokio::sync::Mutex::new(circuit),
             permit_freed: Notify::new(),
             stop: stop.clone(),
             name,
@@ -157,16 +150,20 @@ impl Fetcher {
         }
     }
 
-    /// Returns `Some(true)` if Sinch has shown an order of this project before, and `None` if the worker must stop.
-    async fn was_found(
+    /// Returns the project's circuit as an earlier run left it, and `true` if Sinch has shown an order of this project
+    /// before; `None` if the worker must stop.
+    async fn earlier_run(
         &self,
         name: &str,
         stop: &CancellationToken,
-    ) -> Result<Option<bool>, StoreError> {
+    ) -> Result<Option<(Circuit, bool)>, StoreError> {
         while !stop.is_cancelled() {
-            let found = self.store.any_confirmed(&self.project).await;
-            if let Some(found) = record_step(&self.metrics, name, found)? {
-                return Ok(Some(found));
+            let earlier = async {
+                let circuit = self.store.circuit(&self.project).await?;
+                Ok((circuit, self.store.any_confirmed(&self.project).await?))
+            };
+            if let Some(earlier) = record_step(&self.metrics, name, earlier.await)? {
+                return Ok(Some(earlier));
             }
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::http::operators;
 use crate::metrics::Metrics;
 use crate::store::{
-    self, Circuit, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store,
-    StoreError, WatchRequest,
+    self, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store, StoreError,
+    WatchRequest,
 };
 use crate::worker::recorder::Recorder;
 use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
@@ -47,14 +47,14 @@ fn policy() -> Policy {
 impl Fixture {
     async fn new() -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = store::Settings {
+        let settings = store::Settings::Sqlite(store::sqlite::Settings {
             path: folder.path().join("fixture.db"),
             waiting_max: 100,
             free_min_bytes: 0,
             projects: vec![(project(), Some(PER_SECOND))],
             now: clock::now(),
-        };
-        let (store, _, writer) = store::open(&settings).await.expect("opens");
+        });
+        let (store, writer) = store::open(settings).await.expect("opens");
         let mut parts = JoinSet::new();
         parts.spawn(async move { writer.await.expect("the writer is well") });
         let metrics = Arc::new(Metrics::impatient(PATIENCE));
@@ -187,7 +187,6 @@ fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
         slots: 4,
         requests_per_second: PER_SECOND,
         lease: DEADLINE,
-        circuit: Circuit::default(),
         resume: Arc::new(Notify::new()),
         metrics,
     }

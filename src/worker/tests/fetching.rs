@@ -21,7 +21,7 @@ use super::simulated::{id, project};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{
-    self, Circuit, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
+    self, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::Fetcher;
 use crate::worker::recorder::Recorder;
@@ -49,14 +49,14 @@ pub struct Fixture {
 impl Fixture {
     pub async fn new(orders: usize) -> Fixture {
         let folder = store::sqlite::tests::folder();
-        let settings = Settings {
+        let settings = Settings::Sqlite(store::sqlite::Settings {
             path: folder.path().join("running.db"),
             waiting_max: 8192,
             free_min_bytes: 0,
             projects: vec![(project(), None)],
             now: clock::now(),
-        };
-        let (store, _, writer) = store::open(&settings).await.expect("opens");
+        });
+        let (store, writer) = store::open(settings).await.expect("opens");
         let writer = tokio::spawn(writer);
         let request = WatchRequest {
             project: project(),
@@ -147,7 +147,6 @@ impl Fixture {
             slots,
             requests_per_second,
             lease: NEVER * 2,
-            circuit: Circuit::default(),
             resume: Arc::default(),
             metrics,
         };

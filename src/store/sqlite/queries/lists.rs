@@ -8,7 +8,7 @@ use super::{DELIVERIES_TABLE, each};
 use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
-use crate::store::{Store, StoreError};
+use crate::store::sqlite::{Store, StoreError};
 use number_order::{Id, Time};
 
 /// Selects a page of orders. Settled orders have an index only by what they are not (`orders_unsettled`,

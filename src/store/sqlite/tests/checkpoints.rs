@@ -51,7 +51,7 @@ async fn folding_that_fails_is_told_of_and_tried_again_without_a_further_write()
     let house = House::new().await;
     let (told, mut outcomes) = mpsc::unbounded_channel();
     let (written, stop) = (Written::default(), Notify::new());
-    written.listen(Box::new(move |folded| {
+    written.listen(Box::new(move |_, folded| {
         let _ = told.send(folded.clone());
     }));
     written.add(1000);

@@ -27,11 +27,10 @@ impl House {
             projects: projects.collect(),
             ..settings(folder.path().join("house.db"))
         };
-        let (store, circuits, writer) = open(&settings).await.expect("opens");
+        let (store, writer) = open(&settings).await.expect("opens");
         House {
             folder,
             store,
-            circuits,
             writer: tokio::spawn(writer),
         }
     }

@@ -1,7 +1,6 @@
 //! The store on real SQLite files.
 
 use number_order::{Endpoint, NoAnswer};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +31,7 @@ mod truth;
 mod unreadable;
 
 use super::*;
+use crate::store::types::*;
 use number_order::{
     Answer, Backoff, Failure, Id, Limits, OrderKey, Policy, Snapshot, State, Status, Time,
 };
@@ -71,7 +71,6 @@ pub(crate) fn folder() -> TempDir {
 struct House {
     folder: TempDir,
     store: Store,
-    circuits: HashMap<Id, Circuit>,
     writer: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -92,11 +91,10 @@ impl House {
 
     async fn open(folder: TempDir) -> House {
         let opened = open(&settings(folder.path().join("house.db"))).await;
-        let (store, circuits, writer) = opened.expect("opens");
+        let (store, writer) = opened.expect("opens");
         House {
             folder,
             store,
-            circuits,
             writer: tokio::spawn(writer),
         }
     }

@@ -38,7 +38,7 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     house.writer.await.expect("no panic").expect("a clean end");
     assert!(!wal.exists(), "a clean end leaves one file");
     let house = House::open(house.folder).await;
-    assert_eq!(house.circuits[&id(PROJECT)], circuit);
+    assert_eq!(house.store.circuit(&id(PROJECT)).await, Ok(circuit));
     assert_eq!(house.claim(20).await.len(), 2, "the old leases are void");
     assert_eq!(
         house.process(30).await.processed.len(),

@@ -30,6 +30,26 @@ async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
     assert_eq!(history.transitions.len(), 2);
 }
 
+#[tokio::test]
+async fn a_report_counts_what_has_arrived_since_the_last_one() {
+    let house = House::new().await;
+    let event = |event| delivery(event, "o1", State::InReview, 10);
+    house.accept(event("e1")).await;
+    house.accept(event("e2")).await;
+    assert_eq!(house.process(20).await.arrived, 2);
+    assert_eq!(house.process(21).await.arrived, 0);
+    house.accept(event("e3")).await;
+    assert_eq!(house.process(22).await.arrived, 1);
+    let house = house.again().await;
+    assert_eq!(
+        house.process(23).await.arrived,
+        0,
+        "those of an earlier run"
+    );
+    house.accept(event("e4")).await;
+    assert_eq!(house.process(24).await.arrived, 1);
+}
+
 /// Pending deliveries are read before the writer's turn, so two runs may hold the same ones.
 #[tokio::test]
 async fn the_same_news_are_settled_once() {

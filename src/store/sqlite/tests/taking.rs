@@ -177,6 +177,28 @@ async fn one_bad_write_does_not_spoil_its_batch() {
 }
 
 #[tokio::test]
+async fn one_bad_command_does_not_spoil_its_batch() {
+    let house = House::new().await;
+    let request = WatchRequest {
+        project: id(PROJECT),
+        orders: vec![id("bad"), id("good")],
+        now: at(1),
+    };
+    assert_eq!(house.store.watch(request).await, Ok(2));
+    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF fetch_requested_at ON orders WHEN old.name = 'bad' \
+                   BEGIN SELECT raise(ABORT, 'on purpose'); END";
+    house.edit(refuses).await;
+    let (bad, good) = tokio::join!(
+        house.store.request_fetch(key("bad"), at(50)),
+        house.store.request_fetch(key("good"), at(50)),
+    );
+    assert!(matches!(bad, Err(StoreError::Rejected(_))), "{bad:?}");
+    assert_eq!(good, Ok(true));
+    let order = house.history("good").await.order;
+    assert_eq!(order.fetch_at, Some(at(50)), "is committed");
+}
+
+#[tokio::test]
 async fn what_is_no_order_is_kept_and_touches_none() {
     let house = House::new().await;
     let mut other = delivery("e1", "o1", State::Blocked, 1);

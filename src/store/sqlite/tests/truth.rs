@@ -111,7 +111,7 @@ fn start(
         ..settings(folder.path().join("house.db"))
     };
     runtime.block_on(async {
-        let (store, _, writer) = open(&settings).await.expect("opens");
+        let (store, writer) = open(&settings).await.expect("opens");
         (store, tokio::spawn(writer))
     })
 }

@@ -97,15 +97,15 @@ fn policy() -> Policy {
 type Opened = (Store, Circuit, JoinHandle<Result<(), StoreError>>);
 
 async fn open(path: PathBuf, now: Time) -> Opened {
-    let settings = Settings {
+    let settings = Settings::Sqlite(store::sqlite::Settings {
         path,
         waiting_max: 8192,
         free_min_bytes: 0,
         projects: vec![(project(), Some(PER_SECOND))],
         now,
-    };
-    let (store, mut circuits, writer) = store::open(&settings).await.expect("opens");
-    let circuit = circuits.remove(&project()).expect("is registered");
+    });
+    let (store, writer) = store::open(settings).await.expect("opens");
+    let circuit = store.circuit(&project()).await.expect("reads");
     (store, circuit, tokio::spawn(writer))
 }
 

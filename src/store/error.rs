@@ -1,0 +1,56 @@
+//! Errors of the store.
+
+use super::sqlite;
+
+/// Reason why the database did not do as asked, by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another program holds the database's lock. Try again.
+    #[error("the database is locked by another program")]
+    Locked,
+    /// The disk, or the file's limit, is full. Try again when there is space.
+    #[error("the disk is full")]
+    Full,
+    /// Less space is left than is reserved for processing the inbox. Try again when there is more.
+    #[error(
+        "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
+    )]
+    LittleSpace {
+        /// Number of bytes that are free.
+        free_bytes: u64,
+        /// Number of bytes that are reserved.
+        free_min_bytes: u64,
+    },
+    /// More writes wait for the disk than are allowed. Try again.
+    #[error("too much is waiting for the disk")]
+    Overloaded,
+    /// A read failed. Try again.
+    #[error("the database could not be read: {0}")]
+    Unread(String),
+    /// The database will not take this one write; others are not concerned.
+    #[error("the database refused the write: {0}")]
+    Rejected(String),
+    /// The disk or the file cannot be trusted any more. Stop.
+    #[error("the database cannot be trusted any more: {0}")]
+    Broken(String),
+    /// The writer has stopped. Stop too.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// Reason why the database could not be opened; each tells what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite's file cannot be used.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+}
+
+impl OpenError {
+    /// Returns `true` if another instance works on the database.
+    pub fn is_held(&self) -> bool {
+        match self {
+            OpenError::Sqlite(error) => matches!(error, sqlite::OpenError::Held(_)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Opening of the store: which backend, and where its data is.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use super::{OpenError, Store, StoreError, sqlite};
+
+/// Backend of the store, with all that it needs to be opened.
+#[derive(Clone, Debug)]
+pub enum Settings {
+    /// One file of SQLite's.
+    Sqlite(sqlite::Settings),
+}
+
+/// Place of the data, as an operator names it.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Settings::Sqlite(settings) => settings.path.display().fmt(f),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns the files on this machine that more users can read than should, each with a warning.
+    pub fn exposed(&self) -> Vec<(PathBuf, &'static str)> {
+        match self {
+            Settings::Sqlite(settings) => sqlite::exposed(&settings.path),
+        }
+    }
+}
+
+/// Work of the backend's own, which must run for as long as the store is used. It ends when every handle is gone.
+pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// A store that is fit to be opened, as far as that shows from outside, and that no other instance works on. Nothing
+/// has been opened yet; when the value is dropped, everything is as it was.
+#[derive(Debug)]
+pub enum Held {
+    /// A file of SQLite's.
+    Sqlite(sqlite::Held, sqlite::Settings),
+}
+
+/// Makes sure that the store can be used, and keeps other instances off.
+///
+/// # Errors
+///
+/// [`OpenError`]; nothing has changed then.
+pub fn hold(settings: Settings) -> Result<Held, OpenError> {
+    match settings {
+        Settings::Sqlite(settings) => {
+            let held = sqlite::hold(&settings.path)?;
+            Ok(Held::Sqlite(held, settings))
+        }
+    }
+}
+
+impl Held {
+    /// Opens the store, creating it where there is none, and brings its schema up to date. Beside the handle it returns
+    /// the backend's own work, which the caller runs.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], before anything is changed where that can be helped.
+    pub async fn open(self) -> Result<(Store, Run), OpenError> {
+        match self {
+            Held::Sqlite(held, settings) => {
+                let (store, run) = held.open(&settings).await?;
+                Ok((Store::Sqlite(store), Box::pin(run)))
+            }
+        }
+    }
+}
+
+/// Opens the store as [`hold`] and [`Held::open`] do.
+///
+/// # Errors
+///
+/// [`OpenError`].
+pub async fn open(settings: Settings) -> Result<(Store, Run), OpenError> {
+    hold(settings)?.open().await
+}
+
+/// Does what a start does, and undoes it; returns what a start would warn about.
+///
+/// # Errors
+///
+/// The error that a start would fail with.
+pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
+    match settings {
+        Settings::Sqlite(settings) => Ok(sqlite::check(settings).await?),
+    }
+}

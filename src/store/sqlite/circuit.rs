@@ -1,0 +1,70 @@
+//! Circuits of projects, which a restart must not forget.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::codes::{self, Code};
+use super::command::{WriteCommand, WriteContext};
+use super::{Store, StoreError};
+use crate::store::Circuit;
+use number_order::{Id, Time};
+
+const CIRCUIT: &str =
+    "SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE name = ?";
+
+const SAVE: &str =
+    "
+    UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE name = ?";
+
+struct SaveCircuit(Id, Circuit);
+
+impl WriteCommand for SaveCircuit {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        let SaveCircuit(project, circuit) = self;
+        let (until, reason) = match &circuit.paused {
+            Some((until, reason)) => (Some(until.0), Some(Code::new(reason))),
+            None => (None, None),
+        };
+        let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
+        sqlx::query(SAVE)
+            .bind(circuit.failures)
+            .bind(until)
+            .bind(code)
+            .bind(fields.flatten())
+            .bind(project.as_str())
+            .execute(&mut context.db)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    pub(in crate::store) async fn circuit(&self, project: &Id) -> Result<Circuit, StoreError> {
+        let found = sqlx::query(CIRCUIT)
+            .bind(project.as_str())
+            .fetch_optional(&mut *self.readers.moment().await?)
+            .await?;
+        Ok(found.as_ref().map(circuit).transpose()?.unwrap_or_default())
+    }
+
+    pub(in crate::store) async fn save_circuit(
+        &self,
+        project: Id,
+        circuit: Circuit,
+    ) -> Result<(), StoreError> {
+        self.write(SaveCircuit(project, circuit)).await
+    }
+}
+
+fn circuit(row: &SqliteRow) -> sqlx::Result<Circuit> {
+    let until: Option<i64> = row.try_get("paused_until_at")?;
+    let failures: i64 = row.try_get("failures")?;
+    // Any other value was not written by this program: the failures are counted again if they last.
+    let reason = codes::read(row, "pause_reason", "pause_fields").ok();
+    Ok(Circuit {
+        failures: u32::try_from(failures).unwrap_or(0),
+        paused: until.map(Time).zip(reason.flatten()),
+    })
+}

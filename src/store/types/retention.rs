@@ -1,0 +1,37 @@
+//! Retention.
+
+use std::time::Duration;
+
+/// Retention period of each kind of data.
+#[derive(Clone, Debug)]
+pub struct RetentionPeriods {
+    /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
+    pub bodies: Duration,
+    /// Period for these deliveries themselves, during which a duplicate is recognised. Fetches are kept for as long,
+    /// and always the newest ten of an order.
+    pub deliveries: Duration,
+    /// Period for deliveries that are parked, with their bodies.
+    pub parked: Duration,
+    /// Period for orders that are closed, with their fetches and transitions, since the last event or fetch. It is not
+    /// less than that of any delivery: no order is pruned before its deliveries.
+    pub orders: Duration,
+}
+
+/// Result of a step of pruning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Number of rows gone over; zero if nothing is left to prune for now.
+    pub taken: usize,
+    /// Number of bodies that were emptied.
+    pub bodies: u64,
+    /// Number of processed or recorded deliveries that were removed.
+    pub deliveries: u64,
+    /// Number of parked deliveries that were removed.
+    pub parked: u64,
+    /// Number of fetches that were removed while their orders stay.
+    pub fetches: u64,
+    /// Number of closed orders that were removed.
+    pub orders: u64,
+    /// Number of bytes that were returned to the disk. Only a step that finds nothing to prune returns any.
+    pub released_bytes: u64,
+}

@@ -1,0 +1,113 @@
+//! Summary of the whole database, for the operators.
+
+use super::UnreadableRow;
+use crate::store::AlertRow;
+use number_order::{AlertKind, Time};
+
+/// Figures of the whole database.
+///
+/// Waiting, open and parked orders are counted only of projects that are fetched: the orders of others are never worked
+/// off.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Number of orders in each state; `UNKNOWN` if none was ever said.
+    pub orders_by_state: Vec<StateCount>,
+    /// Number of orders of each project that is not fetched, since its API is off or it is not configured any more;
+    /// counted up to a hundred thousand.
+    pub orders_not_fetched: Vec<(String, i64)>,
+    /// Receipt of the oldest delivery that is not processed.
+    pub oldest_pending_at: Option<Time>,
+    /// Orders that are due for a fetch now.
+    pub orders_due: i64,
+    /// Time since which the first of them waits.
+    pub oldest_due_at: Option<Time>,
+    /// Orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand. Parked ones
+    /// are counted apart.
+    pub orders_unsettled: i64,
+    /// Time since which something is open about the first of them, by the time stamp of its event.
+    pub oldest_unsettled_at: Option<Time>,
+    /// Orders that are not fetched any more until an event or an operator comes.
+    pub orders_parked: i64,
+    /// Deliveries that are not processed; counted up to a hundred thousand.
+    pub deliveries_waiting: i64,
+    /// Deliveries that an operator must look at.
+    pub deliveries_parked: i64,
+    /// Receipt of the last delivery, of those that are kept.
+    pub last_delivery_at: Option<Time>,
+    /// Time of the last fetch.
+    pub last_fetched_at: Option<Time>,
+    /// Delay and announcement of the last thousand confirmed changes.
+    pub convergence: Convergence,
+    /// Rows that cannot be read: those that were met since the start, a hundred at most. Those of orders have just been
+    /// tried again.
+    pub rows_unreadable: Vec<UnreadableRow>,
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of its write-ahead log.
+    pub wal_bytes: u64,
+    /// Bytes that are free on the disk.
+    pub disk_free_bytes: u64,
+    /// Reason why callbacks are refused for want of space; `null` if they are not.
+    pub little_space: Option<String>,
+}
+
+/// Convergence of confirmed changes: how soon each was confirmed after Sinch made it (or after the order was first
+/// heard of), and how many of them no event had announced. The latter is the share of callbacks that were lost, or
+/// slower than the service's own fetches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Convergence {
+    /// Number of changes that these figures are about: at most a thousand, of the last four thousand changes of any
+    /// kind.
+    pub changes: usize,
+    /// Number of them that no event had announced.
+    pub unannounced: usize,
+    /// Time within which half of them were confirmed.
+    pub p50_secs: f64,
+    /// Time within which nine in ten were confirmed.
+    pub p90_secs: f64,
+    /// Time within which all were confirmed.
+    pub max_secs: f64,
+}
+
+impl Convergence {
+    /// Makes the figures from each change: 1 if an event had announced it, and the microseconds that it took.
+    pub(in crate::store) fn of(changes: Vec<(i64, i64)>) -> Convergence {
+        let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
+        took.sort_unstable();
+        let at = |share: f64| {
+            let rank = (took.len() as f64 * share).ceil() as usize;
+            let micros = took.get(rank.saturating_sub(1)).copied().unwrap_or(0);
+            micros as f64 / 1e6
+        };
+        Convergence {
+            changes: took.len(),
+            unannounced: changes
+                .iter()
+                .filter(|(announced, _)| *announced == 0)
+                .count(),
+            p50_secs: at(0.5),
+            p90_secs: at(0.9),
+            max_secs: at(1.0),
+        }
+    }
+}
+
+/// Number of orders in a state.
+#[derive(Clone, Debug)]
+pub struct StateCount {
+    /// Sinch's word for it, or `UNKNOWN`.
+    pub state: String,
+    /// Number of orders in it.
+    pub orders: i64,
+}
+
+/// Summary and alerts, as of one moment.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Figures of the whole database.
+    pub summary: Summary,
+    /// Orders with an alert that fires, the most urgent of each kind.
+    pub alerts: Vec<AlertRow>,
+    /// Number of orders of each kind of alert that can fire; counted up to a hundred thousand.
+    pub alerts_counted: Vec<(AlertKind, i64)>,
+}

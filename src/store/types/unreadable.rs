@@ -1,0 +1,29 @@
+//! Rows that cannot be read.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadableRow {
+    /// Table of the row.
+    pub table: &'static str,
+    /// Id of the row in its table.
+    pub row: i64,
+    /// Sinch's project, where it can be read.
+    pub project: Option<String>,
+    /// Sinch's order id, where it can be read.
+    pub order: Option<String>,
+    /// Column, and the reason.
+    pub reason: String,
+}
+
+impl fmt::Display for UnreadableRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnreadableRow {
+            table, row, reason, ..
+        } = self;
+        write!(f, "row {row} of {table} cannot be read: {reason}")
+    }
+}

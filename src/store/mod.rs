@@ -4,6 +4,8 @@
 //! deliveries, and of no database. A backend is a folder, and only backends name sqlx: [`sqlite`] keeps everything in
 //! one file.
 
+mod apply;
+mod changes;
 mod error;
 mod opening;
 pub mod sqlite;
@@ -11,14 +13,12 @@ mod types;
 
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
-pub use sqlite::{
-    AlertFilter, AlertRow, Body, DeliveryContent, DeliveryRow, FetchResult, FetchRow, Found,
-    Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow, ParkedRow, ProcessReport,
-    ProcessRequest, Processed, Recorded, TransitionRow, WatchRequest,
-};
 pub use types::{
-    Accepted, Circuit, Claim, ClaimOrder, ClaimRequest, Convergence, Forgot, Holdings, Pruned,
-    RetentionPeriods, Standing, StateCount, Summary, UnreadableRow,
+    Accepted, AlertFilter, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest, Convergence,
+    DeliveryContent, DeliveryRow, FetchResult, FetchRow, Forgot, Found, Holdings, Listing,
+    NewDelivery, OrderDetail, OrderFilter, OrderRow, ParkedRow, ProcessReport, ProcessRequest,
+    Processed, Pruned, Recorded, RetentionPeriods, Standing, StateCount, Summary, TransitionRow,
+    UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
@@ -12,39 +11,8 @@ use super::command::{WriteCommand, WriteContext};
 use super::rows::{StoredOrder, json, order_text};
 use super::unreadable::{self, Read};
 use super::{Store, StoreError};
-use crate::explain::explained;
-use number_order::{AlertKind, Limits, OrderKey, State, Time};
-
-/// An order with an alert that fires.
-#[derive(Clone, Debug, Serialize)]
-pub struct AlertRow {
-    /// Sinch's project id.
-    pub project: String,
-    /// Sinch's order id.
-    pub order: String,
-    /// The confirmed state.
-    pub state: Option<&'static str>,
-    /// Kind of the alert.
-    #[serde(serialize_with = "explained")]
-    pub alert: AlertKind,
-    /// Sinch's `expireTime` of the order.
-    pub expires_at: Option<Time>,
-    /// Seconds left until `expires_at`; `null` if it has passed, or if there is none.
-    pub left_secs: Option<u64>,
-    /// Time, by Sinch's clock, since which the order is in its state.
-    pub since: Option<Time>,
-    #[serde(skip)]
-    pub(super) id: i64,
-    #[serde(skip)]
-    key: OrderKey,
-}
-
-impl AlertRow {
-    /// Key of the order.
-    pub fn key(&self) -> &OrderKey {
-        &self.key
-    }
-}
+use crate::store::{AlertFilter, AlertRow};
+use number_order::{AlertKind, Limits, State, Time};
 
 /// Orders of active projects that are CREATED and expire between two times. Orders of other projects are never fetched,
 /// so how they end would never be known.
@@ -125,15 +93,6 @@ async fn reported(db: &mut SqliteConnection, alarms: &[(i64, String)]) -> sqlx::
     Ok(())
 }
 
-/// Alerts to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertFilter {
-    /// Every alert that fires.
-    All,
-    /// Alerts that were not reported yet.
-    New,
-}
-
 /// Time that lies this span before now.
 fn ago(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
@@ -192,12 +151,7 @@ impl Range {
 }
 
 impl Store {
-    /// Records that these alerts were reported.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; they will be reported again.
-    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+    pub(in crate::store) async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
         let reported = alerts
             .iter()
             .map(|row| (row.id, stored(&row.alert)))
@@ -205,12 +159,7 @@ impl Store {
         self.write(Reported(reported)).await
     }
 
-    /// Returns the alerts that fire now, at most `limit` of each kind, the most urgent first.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn alerts(
+    pub(in crate::store) async fn alerts(
         &self,
         now: Time,
         limits: &Limits,

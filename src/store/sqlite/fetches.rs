@@ -4,66 +4,19 @@
 //! come since the fetch was sent.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use super::aside::{Aside, Way, begin_part, end_part, set_aside};
-use super::batch::Statements;
-use super::codes::Code;
+use super::changes::write_changes;
 use super::command::{WriteCommand, WriteContext};
-use super::rows::{self, StoredOrder, json, order_text};
-use super::transitions::{self, NewTransition};
+use super::rows::{json, order_text};
 use super::unreadable;
 use super::{Store, StoreError};
-use crate::store::Claim;
-use number_order::{
-    Answer, Backoff, Failure, FetchAttempt, FetchOutcome, Id, OrderKey, ParkReason, Policy, Status,
-    Time,
-};
-
-/// Result of fetching a claimed order.
-#[derive(Clone, Debug)]
-pub struct FetchResult {
-    /// Claim of the fetched order.
-    pub claim: Claim,
-    /// Time at which the fetch was sent.
-    pub fetched_at: Time,
-    /// Sinch's answer, or the reason why there was none.
-    pub result: Result<Answer, Failure>,
-    /// `true` if a failure counts as this order's own. A failure of the provider as a whole uses up none of its
-    /// attempts.
-    pub healthy: bool,
-    /// Time at which the result is recorded.
-    pub now: Time,
-    /// Random number from 0 to 1, which spreads retries.
-    pub jitter: f64,
-    /// Policy by which the answer is applied.
-    pub policy: Policy,
-    /// Spacing of the attempts.
-    pub backoff: Backoff,
-}
-
-/// Effect of recording a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// The result is on disk.
-    Done {
-        /// Outcome of the answer, or the reason why there was none.
-        outcome: FetchOutcome,
-        /// `true` if this ought not to happen.
-        anomaly: bool,
-        /// Reason why the order is parked, if it is.
-        parked: Option<ParkReason>,
-    },
-    /// The lease had run out and the order has another holder: nothing was written.
-    Fenced,
-    /// The order's row cannot be read or written. The order is parked, and Sinch's answer was not applied.
-    Aside {
-        /// Fault of the row.
-        reason: String,
-    },
-}
+use crate::store::apply;
+use crate::store::changes::StoredOrder;
+use crate::store::{FetchResult, Recorded, WatchRequest};
+use number_order::{Id, OrderKey, Time};
 
 const LEASED: &str = concat!(
     "SELECT json_group_array(",
@@ -71,25 +24,6 @@ const LEASED: &str = concat!(
     ") FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
      JOIN projects AS p ON p.id = o.project"
 );
-
-static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome, outcome_fields, \
-                  unreadable_expiry) SELECT * FROM (VALUES ";
-    Statements::new(
-        before,
-        "(?, ?, ?, ?, ?, ?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
-
-struct NewFetch {
-    order_id: i64,
-    fetched_at: i64,
-    state: Option<String>,
-    updated_at: Option<i64>,
-    outcome: Code,
-    unreadable_expiry: Option<String>,
-}
 
 /// Applies the results and releases their orders.
 pub(super) async fn record(
@@ -134,118 +68,14 @@ async fn record_together(
         set_aside(db, row.row, &row.to_string(), aside).await?;
         faults.insert(row.row, row.to_string());
     }
-    let mut leased: HashMap<i64, StoredOrder> = found
+    let leased = found
         .rows
         .into_iter()
         .map(|stored| (stored.id, stored))
         .collect();
-    let (mut updates, mut fetches, mut moves) = (vec![], vec![], vec![]);
-    let mut recorded = Vec::with_capacity(results.len());
-    for fetch in results {
-        if let Some(reason) = faults.get(&fetch.claim.order_id).cloned() {
-            recorded.push(Recorded::Aside { reason });
-            continue;
-        }
-        // The holder's result takes the order out, so that nothing is recorded twice in one batch. A late result leaves
-        // it there.
-        let held = leased
-            .get(&fetch.claim.order_id)
-            .and_then(|stored| stored.lease)
-            .is_some_and(|(lease, _)| lease == fetch.claim.lease);
-        let holder = held.then(|| leased.remove(&fetch.claim.order_id));
-        let Some(mut stored) = holder.flatten() else {
-            recorded.push(Recorded::Fenced);
-            continue;
-        };
-        let applied = apply_attempt(&stored, fetch);
-        if let Some(transition) = &applied.transition {
-            let (at, before) = (fetch.now, &stored.order);
-            moves.push(if applied.dated {
-                NewTransition::confirmed(stored.id, at, transition, before)
-            } else {
-                NewTransition::new(stored.id, at, transition)
-            });
-        }
-        stored.order = applied.order;
-        fetches.push(applied.answer);
-        recorded.push(applied.recorded);
-        stored.lease = None;
-        updates.push(stored);
-    }
-    rows::write(db, &updates).await?;
-    insert_fetches(db, &fetches).await?;
-    transitions::insert(db, &moves).await?;
+    let (changes, recorded) = apply::record(leased, &faults, results);
+    write_changes(db, &changes).await?;
     Ok(recorded)
-}
-
-async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx::Result<()> {
-    for (sql, fetches) in INSERT_FETCHES.over(fetches) {
-        let mut query = sqlx::query(sql);
-        for answer in fetches {
-            query = query
-                .bind(answer.order_id)
-                .bind(answer.fetched_at)
-                .bind(answer.state.as_deref())
-                .bind(answer.updated_at)
-                .bind(answer.outcome.code.as_str())
-                .bind(answer.outcome.fields.as_deref())
-                .bind(answer.unreadable_expiry.as_deref());
-        }
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
-}
-
-struct Applied {
-    order: number_order::Order,
-    transition: Option<number_order::Transition>,
-    /// `true` if Sinch has said when the state changed.
-    dated: bool,
-    answer: NewFetch,
-    recorded: Recorded,
-}
-
-/// Applies the rules to one result.
-fn apply_attempt(stored: &StoredOrder, fetch: &FetchResult) -> Applied {
-    let attempt = FetchAttempt {
-        fetched_at: fetch.fetched_at,
-        result: &fetch.result,
-        healthy: fetch.healthy,
-        now: fetch.now,
-        jitter: fetch.jitter,
-    };
-    let applied =
-        number_order::apply_attempt(&stored.order, attempt, &fetch.policy, &fetch.backoff);
-    let snapshot = match &fetch.result {
-        Ok(Answer::Found(snapshot)) => Some(snapshot),
-        Ok(Answer::NotFound) | Err(_) => None,
-    };
-    let outcome = applied.outcome;
-    let unreadable_expiry = snapshot.and_then(|snapshot| snapshot.unreadable_expiry.clone());
-    let anomaly = outcome.is_anomaly() || unreadable_expiry.is_some();
-    let answer = NewFetch {
-        order_id: stored.id,
-        fetched_at: fetch.fetched_at.0,
-        state: snapshot.map(|s| match &s.state {
-            Status::Known(state) => state.as_str().to_owned(),
-            Status::Unknown(word) => word.clone(),
-        }),
-        updated_at: snapshot.map(|s| s.updated_at.0),
-        outcome: Code::new(&outcome),
-        unreadable_expiry,
-    };
-    let recorded = Recorded::Done {
-        outcome,
-        anomaly,
-        parked: applied.order.parked.clone(),
-    };
-    Applied {
-        order: applied.order,
-        transition: applied.transition,
-        dated: snapshot.is_some(),
-        answer,
-        recorded,
-    }
 }
 
 /// Makes an order due for a fetch at once, as an operator requested; `false` if the order is not known.
@@ -261,18 +91,6 @@ async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> 
         .execute(db)
         .await?;
     Ok(updated.rows_affected() == 1)
-}
-
-/// Orders to make known, even if no callback ever named them. It has no `Clone`, so that a long list is not copied by
-/// accident.
-#[derive(Debug)]
-pub struct WatchRequest {
-    /// Project of the orders.
-    pub project: Id,
-    /// Ids of the orders.
-    pub orders: Vec<Id>,
-    /// Time from which the orders are known and due.
-    pub now: Time,
 }
 
 const WATCH: &str = "
@@ -314,24 +132,17 @@ impl WriteCommand for WatchRequest {
 }
 
 impl Store {
-    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn request_fetch(&self, key: OrderKey, now: Time) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn request_fetch(
+        &self,
+        key: OrderKey,
+        now: Time,
+    ) -> Result<bool, StoreError> {
         let known = self.write(RequestFetch(key, now)).await?;
         self.due.notify_waiters();
         Ok(known)
     }
 
-    /// Makes orders known, and due for a fetch at once; those that are known already stay as they are. Returns the
-    /// number of the others.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
-    pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
         self.want_space()?;
         let mut new = 0;
         for orders in request.orders.chunks(WATCHED_MAX) {

@@ -6,43 +6,10 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
-use super::Accepted;
 use super::batch::{BEGIN, Statements};
 use super::codes::Code;
-use number_order::{Id, Kept, NotUnderstood, Status, Time};
-
-/// An authentic callback, as it goes into the inbox.
-#[derive(Clone, Debug)]
-pub struct NewDelivery {
-    /// Project whose path and secret the callback came by.
-    pub project: Id,
-    /// Sinch's `eventId`, where it has one.
-    pub event_id: Option<String>,
-    /// Content of the delivery, as far as it matters here.
-    pub subject: DeliveryContent,
-    /// Time of receipt.
-    pub received_at: Time,
-    /// Raw bytes of the callback.
-    pub body: bytes::Bytes,
-}
-
-/// Content of a delivery, which decides what happens to it next.
-#[derive(Clone, Debug)]
-pub enum DeliveryContent {
-    /// A number order: the delivery waits to be processed.
-    Order {
-        /// Id of the order.
-        order: Id,
-        /// The claimed state.
-        status: Status,
-        /// Time at which Sinch said it.
-        said_at: Option<Time>,
-    },
-    /// Another resource than a number order, by its `resourceType`: the delivery is recorded.
-    Other(String),
-    /// A delivery that is not understood: it is parked, with the reason.
-    NotUnderstood(NotUnderstood),
-}
+use crate::store::{Accepted, DeliveryContent, NewDelivery};
+use number_order::{Id, Kept, Status};
 
 /// Position of an insert in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

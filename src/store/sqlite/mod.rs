@@ -8,6 +8,7 @@ mod alerts;
 mod aside;
 mod backup;
 mod batch;
+mod changes;
 mod checkpoint;
 mod circuit;
 mod claims;
@@ -45,18 +46,10 @@ mod workshop;
 mod write_probe;
 mod writer;
 
-pub use alerts::{AlertFilter, AlertRow};
 pub use backup::backup;
 pub use copy::CopyError;
-pub use fetches::{FetchResult, Recorded, WatchRequest};
-pub use inbox::{DeliveryContent, NewDelivery};
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub use place::exposed;
-pub use process::{ProcessReport, ProcessRequest, Processed};
-pub use queries::{
-    Body, DeliveryRow, FetchRow, Found, Listing, OrderDetail, OrderFilter, OrderRow, ParkedRow,
-    TransitionRow,
-};
 pub use restore::restore;
 pub use survey::Copied;
 
@@ -67,7 +60,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Accepted, StoreError};
+use super::{
+    Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
+};
 use checkpoint::{Listener, Written};
 use command::{Call, WriteCommand};
 use readers::Readers;

@@ -8,6 +8,7 @@ use sqlx::Row;
 use super::readers::Readers;
 use super::rows;
 use super::unreadable::{self, JsonRow, Read, UnreadableRow};
+use crate::store::apply::Waiting;
 use number_order::{Event, Id, Status, Time};
 
 /// `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each time, since it looks at the
@@ -36,13 +37,6 @@ pub(super) struct Pending {
 
 /// An order as deliveries name it: its project's number, and its own name.
 pub(super) type Name = (i64, String);
-
-/// A delivery that waits to be processed.
-pub(super) struct Waiting {
-    pub id: i64,
-    pub event_name: String,
-    pub event: Event,
-}
 
 /// Phase of a delivery, as the schema has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

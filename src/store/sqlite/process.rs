@@ -12,58 +12,16 @@ use sqlx::SqliteConnection;
 
 use super::aside::{Way, begin_part, end_part, refused};
 use super::batch::Statements;
+use super::changes::write_changes;
 use super::codes::Code;
-use super::pending::{Name, Pending, Waiting};
-use super::rows::{self, StoredOrder, order_text};
-use super::transitions::{self, NewTransition};
-use super::unreadable::{self, Read, UnreadableRow, lossy};
+use super::pending::{Name, Pending};
+use super::rows::order_text;
+use super::unreadable::{self, Read, lossy};
 use crate::redact::Throttle;
-use number_order::{Decision, DeliveryDecision, Event, Id, Kept, OrderKey, Policy, Time};
-
-/// Deliveries to process, and the policy.
-#[derive(Clone, Debug)]
-pub struct ProcessRequest {
-    /// Maximum number of deliveries to take at once.
-    pub deliveries_max: u32,
-    /// Time of processing.
-    pub now: Time,
-    /// Policy by which events are applied.
-    pub policy: Policy,
-    /// Projects whose orders may not be fetched.
-    pub api_off: Vec<Id>,
-}
-
-/// A delivery that has been processed.
-#[derive(Clone, Debug)]
-pub struct Processed {
-    /// Row of the delivery.
-    pub delivery: i64,
-    /// Id of the event, or the key that stands for it.
-    pub event: String,
-    /// Key of its order.
-    pub key: OrderKey,
-    /// Decision on the delivery.
-    pub decision: DeliveryDecision,
-    /// `true` if an operator must look at the delivery.
-    pub parked: bool,
-    /// `true` if it is parked because its order's row cannot be read or written.
-    pub row_at_fault: bool,
-    /// Time from receipt to now.
-    pub age: Duration,
-}
-
-/// Result of processing the pending deliveries.
-#[derive(Clone, Debug, Default)]
-pub struct ProcessReport {
-    /// Number of deliveries taken, including those that need no processing.
-    pub taken: usize,
-    /// Number of deliveries that have arrived since the last report.
-    pub arrived: u32,
-    /// Deliveries that were processed.
-    pub processed: Vec<Processed>,
-    /// Rows that could not be read: deliveries, which are parked, and orders, whose deliveries are parked.
-    pub unreadable: Vec<UnreadableRow>,
-}
+use crate::store::apply::{self, Waiting};
+use crate::store::changes::StoredOrder;
+use crate::store::{ProcessReport, ProcessRequest, Processed};
+use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 
 /// Moves the mark only if these are all pending deliveries up to the last of them, as they were when they were read.
 /// Another run may have moved the mark since, and a conflict is inserted a moment after deliveries that came later in
@@ -87,14 +45,6 @@ static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
          JOIN projects AS p ON p.id = o.project"
     );
     Statements::new("WITH v (project, name) AS (VALUES ", "(?, ?)", after)
-});
-
-/// The time stands before the rows, for the reason given at [`Statements::new`].
-static SETTLE: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
-    let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \
-                 decision_fields = v.decision_fields, order_id = v.order_id, processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
-    Statements::new(before, "(?, ?, ?, ?, ?)", after)
 });
 
 /// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
@@ -177,46 +127,16 @@ async fn process_together(
     }
     report.unreadable.extend(found.unreadable);
     let waiting: HashMap<&Name, &Vec<Waiting>> = waiting.iter().copied().collect();
-    let (mut updates, mut processed, mut moves) = (vec![], vec![], vec![]);
-    for (name, mut stored) in found.rows {
-        let deliveries = waiting[&name];
-        let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
-        let process =
-            number_order::apply_events(&stored.order, &events, request.now, &request.policy);
-        let api_off = request.api_off.contains(&stored.key.project);
-        stored.order = process.order;
-        let received_at = events.iter().map(|event| event.received_at).max();
-        stored.heard_at = stored.heard_at.max(received_at);
-        if api_off {
-            stored.order.fetch_at = None;
-        }
-        for (delivery, decision) in deliveries.iter().zip(&process.decisions) {
-            let (parked, decision) = delivery_decision(decision, api_off);
-            let delivery = Processed {
-                delivery: delivery.id,
-                event: delivery.event_name.clone(),
-                key: stored.key.clone(),
-                decision,
-                parked,
-                row_at_fault: false,
-                age: request.now.since(delivery.event.received_at),
-            };
-            processed.push((stored.id, delivery));
-        }
-        let at = request.now;
-        moves.extend(
-            process
-                .transitions
-                .iter()
-                .map(|t| NewTransition::new(stored.id, at, t)),
-        );
-        updates.push(stored);
-    }
-    rows::write_processed(db, &updates).await?;
-    record(db, &processed, request.now).await?;
-    transitions::insert(db, &moves).await?;
-    let processed = processed.into_iter().map(|(_, processed)| processed);
-    report.processed.extend(processed);
+    let orders = found.rows.into_iter().map(|(name, stored)| {
+        let deliveries = waiting[&name].as_slice();
+        (stored, deliveries)
+    });
+    let changes = apply::process(orders, request);
+    write_changes(db, &changes).await?;
+    let decisions = changes.decisions.into_iter();
+    report
+        .processed
+        .extend(decisions.map(|decided| decided.processed));
     Ok(())
 }
 
@@ -294,32 +214,6 @@ async fn project_name(db: &mut SqliteConnection, project: i64) -> sqlx::Result<O
     Ok(name.and_then(Id::new))
 }
 
-/// Records the decisions on deliveries, each with its order's row.
-async fn record(
-    db: &mut SqliteConnection,
-    processed: &[(i64, Processed)],
-    now: Time,
-) -> sqlx::Result<()> {
-    for (sql, processed) in SETTLE.over(processed) {
-        let mut query = sqlx::query(sql).bind(now.0);
-        for (order_id, delivery) in processed {
-            let decision = Code::new(&delivery.decision);
-            query = query
-                .bind(delivery.delivery)
-                .bind(if delivery.parked {
-                    "parked"
-                } else {
-                    "processed"
-                })
-                .bind(decision.code)
-                .bind(decision.fields)
-                .bind(order_id);
-        }
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
-}
-
 /// Reads the orders that deliveries wait for; those that were not known are known from now on.
 async fn orders(
     db: &mut SqliteConnection,
@@ -378,14 +272,4 @@ async fn read(
             }));
     }
     Ok(known)
-}
-
-/// Returns the decision on a delivery, and `true` if the delivery is parked.
-fn delivery_decision(decision: &Decision, api_off: bool) -> (bool, DeliveryDecision) {
-    let decision = decision.clone();
-    if api_off && decision.needs_fetch() {
-        (true, DeliveryDecision::Kept(Kept::ApiOff { decision }))
-    } else {
-        (false, DeliveryDecision::Event(decision))
-    }
 }

@@ -11,7 +11,7 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use super::batch::Statements;
 use super::codes::{self, Code};
 use super::unreadable::JsonRow;
-
+pub(super) use crate::store::changes::StoredOrder;
 use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
 /// An order as JSON that [`OrderText`] reads, from `orders AS o JOIN projects AS p`. It is one text and not columns:
@@ -39,22 +39,16 @@ macro_rules! order_columns {
 }
 pub(super) use order_columns;
 
-/// An order with its place in the database.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "OrderText")]
-pub(super) struct StoredOrder {
-    pub id: i64,
-    pub key: OrderKey,
-    /// Id of the lease, and the time until which it lasts.
-    pub lease: Option<(i64, Time)>,
-    /// Receipt of the newest delivery of those that were processed.
-    pub heard_at: Option<Time>,
-    pub order: Order,
-}
-
 impl JsonRow for StoredOrder {
     const TABLE: &'static str = "orders";
     const COLUMNS: &'static str = order_columns!();
+}
+
+impl<'de> Deserialize<'de> for StoredOrder {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<StoredOrder, D::Error> {
+        let text = OrderText::deserialize(from)?;
+        StoredOrder::try_from(text).map_err(D::Error::custom)
+    }
 }
 
 /// Columns that [`order_text`] gives, in its order.

@@ -11,8 +11,9 @@ use sqlx::SqliteConnection;
 
 use super::aside::refused;
 use super::command::{WriteCommand, WriteContext};
-use super::inbox::{self, DeliveryContent, NewDelivery, Part};
+use super::inbox::{self, Part};
 use super::{Store, StoreError};
+use crate::store::{DeliveryContent, NewDelivery};
 use number_order::{Id, State, Status, Time};
 
 /// The event of the callbacks that are undone.

@@ -13,12 +13,14 @@ use super::aside::Way;
 use super::batch::{BEGIN, ROWS_MAX};
 use super::checkpoint::Written;
 use super::command::{Call, QueuedCommand, WriteContext};
-use super::fetches::{self, FetchResult, Recorded};
-use super::inbox::{self, NewDelivery, Part};
+use super::fetches;
+use super::inbox::{self, Part};
 use super::pending::Pending;
-use super::process::{self, ProcessReport, ProcessRequest};
+use super::process;
 use super::space::Space;
-use super::{Accepted, StoreError};
+use super::{
+    Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
+};
 
 /// Maximum number of writes in one batch: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;

@@ -1,7 +1,6 @@
 //! Summary of the whole database, for the operators.
 
-use super::UnreadableRow;
-use crate::store::AlertRow;
+use super::{AlertRow, UnreadableRow};
 use number_order::{AlertKind, Time};
 
 /// Figures of the whole database.

@@ -3,11 +3,11 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::types::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
 use super::{DELIVERIES_TABLE, each};
 use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
+use crate::store::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
 use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(
@@ -40,12 +40,7 @@ const TRANSITIONS: &str = "
 const HISTORY_MAX: u32 = 1000;
 
 impl Store {
-    /// Finds the order with this id, in any project.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn find(&self, order: &Id) -> Result<Found, StoreError> {
+    pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
         let mut db = self.readers.moment().await?;
         let mut known = self.by_name(&mut db, order).await?;
         match (known.pop(), known.is_empty()) {
@@ -55,12 +50,10 @@ impl Store {
         }
     }
 
-    /// Returns an order with its history; `None` if the order is not known.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderDetail>, StoreError> {
+    pub(in crate::store) async fn history(
+        &self,
+        key: &OrderKey,
+    ) -> Result<Option<OrderDetail>, StoreError> {
         let mut db = self.readers.moment().await?;
         let known = self.by_name(&mut db, &key.order).await?;
         match known.into_iter().find(|stored| stored.key == *key) {
@@ -69,12 +62,7 @@ impl Store {
         }
     }
 
-    /// Returns the raw body of a delivery; `None` if there is no such delivery.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
+    pub(in crate::store) async fn body(&self, delivery: i64) -> Result<Option<Body>, StoreError> {
         let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
         let found = sqlx::query(sql)
             .bind(delivery)

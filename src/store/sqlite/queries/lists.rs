@@ -3,12 +3,12 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::types::{Listing, OrderFilter, OrderRow, ParkedRow};
 use super::{DELIVERIES_TABLE, each};
 use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError};
+use crate::store::{Listing, OrderFilter, OrderRow, ParkedRow};
 use number_order::{Id, Time};
 
 /// Selects a page of orders. Settled orders have an index only by what they are not (`orders_unsettled`,
@@ -50,12 +50,10 @@ const PARKED: &str = "
     WHERE d.phase = 'parked' AND d.id > ? ORDER BY d.id LIMIT ?";
 
 impl Store {
-    /// Lists orders, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
+    pub(in crate::store) async fn orders(
+        &self,
+        filter: &OrderFilter,
+    ) -> Result<Listing<OrderRow>, StoreError> {
         let sql = match (filter.settled, &filter.state) {
             (None, None) => LIST,
             (None, Some(_)) => LIST_IN_STATE,
@@ -82,12 +80,7 @@ impl Store {
         })
     }
 
-    /// Returns `true` if Sinch has ever shown an order of this project, among those that are still kept.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id \
                    WHERE p.name = ? AND o.confirmed_state IS NOT NULL)";
         let found = sqlx::query(sql)
@@ -97,12 +90,11 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    /// Lists deliveries that an operator must look at, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database cannot be read.
-    pub async fn parked(&self, after: i64, limit: u32) -> Result<Listing<ParkedRow>, StoreError> {
+    pub(in crate::store) async fn parked(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Listing<ParkedRow>, StoreError> {
         let found = sqlx::query(PARKED)
             .bind(after)
             .bind(limit)

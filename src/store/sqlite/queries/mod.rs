@@ -3,7 +3,6 @@
 
 mod history;
 mod lists;
-mod types;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -12,10 +11,6 @@ use super::unreadable::{Read, UnreadableRow};
 
 #[cfg(test)]
 pub(super) use lists::LIST_UNSETTLED;
-pub use types::{
-    Body, DeliveryRow, FetchRow, Found, Listing, OrderDetail, OrderFilter, OrderRow, ParkedRow,
-    TransitionRow,
-};
 
 const DELIVERIES_TABLE: &str = "deliveries";
 

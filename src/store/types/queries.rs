@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::explain::{explained, explained_if_any};
-use crate::store::sqlite::rows::StoredOrder;
-use crate::store::sqlite::unreadable::UnreadableRow;
+use crate::store::changes::StoredOrder;
+use crate::store::types::UnreadableRow;
 use number_order::{Cause, DeliveryDecision, FetchOutcome, Hint, Id, ParkReason, State, Time};
 
 /// Filter of a listing of orders.

@@ -1,0 +1,181 @@
+//! Rules applied to what the store has read: pure functions, each of which returns one commit as a value.
+//!
+//! A backend reads and locks the rows, calls one of them, and writes the [`Changes`] in the same transaction.
+
+use std::collections::HashMap;
+
+use super::changes::{Changes, Decided, NewFetch, NewTransition, StoredOrder};
+use super::{FetchResult, ProcessRequest, Processed, Recorded};
+use number_order::{
+    Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, Order, Time, Transition,
+};
+
+/// A delivery that waits to be processed.
+pub(super) struct Waiting {
+    pub id: i64,
+    pub event_name: String,
+    pub event: Event,
+}
+
+/// Processes the deliveries that wait for each of these orders.
+pub(super) fn process<'a>(
+    orders: impl IntoIterator<Item = (StoredOrder, &'a [Waiting])>,
+    request: &ProcessRequest,
+) -> Changes {
+    let mut changes = Changes {
+        decided_at: Some(request.now),
+        ..Changes::default()
+    };
+    for (stored, deliveries) in orders {
+        process_one(stored, deliveries, request, &mut changes);
+    }
+    changes
+}
+
+fn process_one(
+    mut stored: StoredOrder,
+    deliveries: &[Waiting],
+    request: &ProcessRequest,
+    changes: &mut Changes,
+) {
+    let events: Vec<Event> = deliveries.iter().map(|d| d.event.clone()).collect();
+    let now = request.now;
+    let applied = number_order::apply_events(&stored.order, &events, now, &request.policy);
+    let api_off = request.api_off.contains(&stored.key.project);
+    stored.order = applied.order;
+    let received_at = events.iter().map(|event| event.received_at).max();
+    stored.heard_at = stored.heard_at.max(received_at);
+    if api_off {
+        stored.order.fetch_at = None;
+    }
+    for (delivery, decision) in deliveries.iter().zip(applied.decisions) {
+        let (parked, decision) = delivery_decision(decision, api_off);
+        changes.decisions.push(Decided {
+            order_id: stored.id,
+            processed: Processed {
+                delivery: delivery.id,
+                event: delivery.event_name.clone(),
+                key: stored.key.clone(),
+                decision,
+                parked,
+                row_at_fault: false,
+                age: now.since(delivery.event.received_at),
+            },
+        });
+    }
+    let transitions = applied.transitions.into_iter();
+    changes
+        .transitions
+        .extend(transitions.map(|transition| NewTransition {
+            order_id: stored.id,
+            at: now,
+            transition,
+            announced: None,
+            latency: None,
+        }));
+    changes.processed.push(stored);
+}
+
+/// Returns `true` if the delivery is parked, and the decision on it.
+fn delivery_decision(decision: Decision, api_off: bool) -> (bool, DeliveryDecision) {
+    if api_off && decision.needs_fetch() {
+        (true, DeliveryDecision::Kept(Kept::ApiOff { decision }))
+    } else {
+        (false, DeliveryDecision::Event(decision))
+    }
+}
+
+/// Applies the results of fetches to their orders, by the orders' ids. Orders that cannot be read are in `faults`, each
+/// with the reason. Returns the effect of each result, too.
+pub(super) fn record(
+    mut leased: HashMap<i64, StoredOrder>,
+    faults: &HashMap<i64, String>,
+    results: &[&FetchResult],
+) -> (Changes, Vec<Recorded>) {
+    let mut changes = Changes::default();
+    let mut recorded = Vec::with_capacity(results.len());
+    for fetch in results {
+        let order_id = fetch.claim.order_id;
+        if let Some(reason) = faults.get(&order_id).cloned() {
+            recorded.push(Recorded::Aside { reason });
+            continue;
+        }
+        // The holder's result takes the order out, so that nothing is recorded twice in one batch. A late result leaves
+        // it there.
+        let lease = leased.get(&order_id).and_then(|stored| stored.lease);
+        let is_held = lease.is_some_and(|(lease, _)| lease == fetch.claim.lease);
+        let holder = is_held.then(|| leased.remove(&order_id));
+        recorded.push(match holder.flatten() {
+            Some(stored) => record_one(stored, fetch, &mut changes),
+            None => Recorded::Fenced,
+        });
+    }
+    (changes, recorded)
+}
+
+/// Applies one result to the order that its holder has leased, and releases the order.
+fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Changes) -> Recorded {
+    let attempt = FetchAttempt {
+        fetched_at: fetch.fetched_at,
+        result: &fetch.result,
+        healthy: fetch.healthy,
+        now: fetch.now,
+        jitter: fetch.jitter,
+    };
+    let applied =
+        number_order::apply_attempt(&stored.order, attempt, &fetch.policy, &fetch.backoff);
+    let snapshot = match &fetch.result {
+        Ok(Answer::Found(snapshot)) => Some(snapshot),
+        Ok(Answer::NotFound) | Err(_) => None,
+    };
+    let (id, at) = (stored.id, fetch.now);
+    // Only a snapshot says when the state changed.
+    let before = snapshot.map(|_| &stored.order);
+    let transition = applied.transition;
+    let transition = transition.map(|transition| by_fetch(id, at, transition, before));
+    changes.transitions.extend(transition);
+    let unreadable_expiry = snapshot.and_then(|snapshot| snapshot.unreadable_expiry.clone());
+    let anomaly = applied.outcome.is_anomaly() || unreadable_expiry.is_some();
+    changes.fetches.push(NewFetch {
+        order_id: id,
+        fetched_at: fetch.fetched_at,
+        state: snapshot.map(|snapshot| snapshot.state.clone()),
+        updated_at: snapshot.map(|snapshot| snapshot.updated_at),
+        outcome: applied.outcome.clone(),
+        unreadable_expiry,
+    });
+    let parked = applied.order.parked.clone();
+    stored.order = applied.order;
+    stored.lease = None;
+    changes.fetched.push(stored);
+    Recorded::Done {
+        outcome: applied.outcome,
+        anomaly,
+        parked,
+    }
+}
+
+/// Makes the record of a change that a fetch brought. With the order as it was `before`, it says how long after Sinch
+/// made the change, as far as this program could have known of it, and if an event had announced it.
+fn by_fetch(
+    order_id: i64,
+    at: Time,
+    transition: Transition,
+    before: Option<&Order>,
+) -> NewTransition {
+    let announced = before.map(|before| {
+        let mut claims = before.hints.iter().chain(&before.doubts);
+        claims.any(|hint| hint.state == Some(transition.to))
+    });
+    let latency = before.map(|before| at.since(transition.said_at.max(before.first_seen_at)));
+    NewTransition {
+        order_id,
+        at,
+        transition,
+        announced,
+        latency,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! Changes: all that one commit records about orders, as a value. [`super::apply`] makes it, a backend writes it.
+
+use std::time::Duration;
+
+use super::Processed;
+use number_order::{FetchOutcome, Order, OrderKey, Status, Time, Transition};
+
+/// An order with its place in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StoredOrder {
+    pub id: i64,
+    pub key: OrderKey,
+    /// Id of the lease, and the time until which it lasts.
+    pub lease: Option<(i64, Time)>,
+    /// Receipt of the newest delivery of those that were processed.
+    pub heard_at: Option<Time>,
+    pub order: Order,
+}
+
+/// All that one commit records about orders.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Orders as events have left them; events change a part of an order only.
+    pub processed: Vec<StoredOrder>,
+    /// Orders as fetches have left them.
+    pub fetched: Vec<StoredOrder>,
+    /// Time of the decisions on deliveries; `None`: there are none.
+    pub decided_at: Option<Time>,
+    /// Decisions on deliveries.
+    pub decisions: Vec<Decided>,
+    /// Fetches, with what came of them.
+    pub fetches: Vec<NewFetch>,
+    /// Changes of orders' states.
+    pub transitions: Vec<NewTransition>,
+}
+
+/// A decision on a delivery.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub order_id: i64,
+    pub processed: Processed,
+}
+
+/// A fetch, as it is recorded.
+#[derive(Debug, PartialEq)]
+pub(super) struct NewFetch {
+    pub order_id: i64,
+    pub fetched_at: Time,
+    /// State in the answer, as Sinch said it.
+    pub state: Option<Status>,
+    /// Sinch's `updateTime` in the answer.
+    pub updated_at: Option<Time>,
+    pub outcome: FetchOutcome,
+    /// Beginning of an `expireTime` that could not be read.
+    pub unreadable_expiry: Option<String>,
+}
+
+/// A change of state, as it is recorded.
+#[derive(Debug, PartialEq)]
+pub(super) struct NewTransition {
+    pub order_id: i64,
+    pub at: Time,
+    pub transition: Transition,
+    /// `true` if an event had announced it; `None` unless Sinch has said when the state changed.
+    pub announced: Option<bool>,
+    /// Time from the change, as far as this program could have known of it, to its confirmation; `None` as above.
+    pub latency: Option<Duration>,
+}

@@ -1,0 +1,88 @@
+//! Writing of [`Changes`]: all that one commit records about orders.
+
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use super::batch::Statements;
+use super::codes::Code;
+use super::{rows, transitions};
+use crate::store::changes::{Changes, NewFetch};
+use number_order::Status;
+
+/// The time stands before the rows, for the reason given at [`Statements::new`].
+static DECIDE: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
+    let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \
+                 decision_fields = v.decision_fields, order_id = v.order_id, processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
+    Statements::new(before, "(?, ?, ?, ?, ?)", after)
+});
+
+static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome, outcome_fields, \
+                  unreadable_expiry) SELECT * FROM (VALUES ";
+    Statements::new(
+        before,
+        "(?, ?, ?, ?, ?, ?, ?)",
+        ") WHERE column1 IS NOT NULL",
+    )
+});
+
+/// Writes the changes. What there is none of costs no statement.
+pub(super) async fn write_changes(
+    db: &mut SqliteConnection,
+    changes: &Changes,
+) -> sqlx::Result<()> {
+    rows::write_processed(db, &changes.processed).await?;
+    rows::write(db, &changes.fetched).await?;
+    write_decisions(db, changes).await?;
+    insert_fetches(db, &changes.fetches).await?;
+    transitions::insert(db, &changes.transitions).await
+}
+
+/// Records the decisions on deliveries, each with its order's row.
+async fn write_decisions(db: &mut SqliteConnection, changes: &Changes) -> sqlx::Result<()> {
+    for (sql, decisions) in DECIDE.over(&changes.decisions) {
+        let mut query = sqlx::query(sql).bind(changes.decided_at.map(|at| at.0));
+        for decided in decisions {
+            let delivery = &decided.processed;
+            let phase = if delivery.parked {
+                "parked"
+            } else {
+                "processed"
+            };
+            let decision = Code::new(&delivery.decision);
+            query = query
+                .bind(delivery.delivery)
+                .bind(phase)
+                .bind(decision.code)
+                .bind(decision.fields)
+                .bind(decided.order_id);
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx::Result<()> {
+    for (sql, fetches) in INSERT_FETCHES.over(fetches) {
+        let mut query = sqlx::query(sql);
+        for fetch in fetches {
+            let state = fetch.state.as_ref().map(|state| match state {
+                Status::Known(state) => state.as_str(),
+                Status::Unknown(word) => word,
+            });
+            let outcome = Code::new(&fetch.outcome);
+            query = query
+                .bind(fetch.order_id)
+                .bind(fetch.fetched_at.0)
+                .bind(state)
+                .bind(fetch.updated_at.map(|at| at.0))
+                .bind(outcome.code)
+                .bind(outcome.fields)
+                .bind(fetch.unreadable_expiry.as_deref());
+        }
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Deliveries on their way into the inbox.
+
+use number_order::{Id, NotUnderstood, Status, Time};
+
+/// An authentic callback, as it goes into the inbox.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// Project whose path and secret the callback came by.
+    pub project: Id,
+    /// Sinch's `eventId`, where it has one.
+    pub event_id: Option<String>,
+    /// Content of the delivery, as far as it matters here.
+    pub subject: DeliveryContent,
+    /// Time of receipt.
+    pub received_at: Time,
+    /// Raw bytes of the callback.
+    pub body: bytes::Bytes,
+}
+
+/// Content of a delivery, which decides what happens to it next.
+#[derive(Clone, Debug)]
+pub enum DeliveryContent {
+    /// A number order: the delivery waits to be processed.
+    Order {
+        /// Id of the order.
+        order: Id,
+        /// The claimed state.
+        status: Status,
+        /// Time at which Sinch said it.
+        said_at: Option<Time>,
+    },
+    /// Another resource than a number order, by its `resourceType`: the delivery is recorded.
+    Other(String),
+    /// A delivery that is not understood: it is parked, with the reason.
+    NotUnderstood(NotUnderstood),
+}
+
+/// Result of accepting a delivery; in every case it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The delivery is new.
+    New,
+    /// The same event was there already and has been counted again.
+    Duplicate,
+    /// The same event was there with another body; both are kept.
+    Conflict,
+}

@@ -1,0 +1,59 @@
+//! Fetches: their results, and orders to fetch.
+
+use super::Claim;
+use number_order::{Answer, Backoff, Failure, FetchOutcome, Id, ParkReason, Policy, Time};
+
+/// Result of fetching a claimed order.
+#[derive(Clone, Debug)]
+pub struct FetchResult {
+    /// Claim of the fetched order.
+    pub claim: Claim,
+    /// Time at which the fetch was sent.
+    pub fetched_at: Time,
+    /// Sinch's answer, or the reason why there was none.
+    pub result: Result<Answer, Failure>,
+    /// `true` if a failure counts as this order's own. A failure of the provider as a whole uses up none of its
+    /// attempts.
+    pub healthy: bool,
+    /// Time at which the result is recorded.
+    pub now: Time,
+    /// Random number from 0 to 1, which spreads retries.
+    pub jitter: f64,
+    /// Policy by which the answer is applied.
+    pub policy: Policy,
+    /// Spacing of the attempts.
+    pub backoff: Backoff,
+}
+
+/// Effect of recording a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// The result is on disk.
+    Done {
+        /// Outcome of the answer, or the reason why there was none.
+        outcome: FetchOutcome,
+        /// `true` if this ought not to happen.
+        anomaly: bool,
+        /// Reason why the order is parked, if it is.
+        parked: Option<ParkReason>,
+    },
+    /// The lease had run out and the order has another holder: nothing was written.
+    Fenced,
+    /// The order's row cannot be read or written. The order is parked, and Sinch's answer was not applied.
+    Aside {
+        /// Fault of the row.
+        reason: String,
+    },
+}
+
+/// Orders to make known, even if no callback ever named them. It has no `Clone`, so that a long list is not copied by
+/// accident.
+#[derive(Debug)]
+pub struct WatchRequest {
+    /// Project of the orders.
+    pub project: Id,
+    /// Ids of the orders.
+    pub orders: Vec<Id>,
+    /// Time from which the orders are known and due.
+    pub now: Time,
+}

@@ -1,0 +1,51 @@
+//! Processing of pending deliveries.
+
+use std::time::Duration;
+
+use super::UnreadableRow;
+use number_order::{DeliveryDecision, Id, OrderKey, Policy, Time};
+
+/// Deliveries to process, and the policy.
+#[derive(Clone, Debug)]
+pub struct ProcessRequest {
+    /// Maximum number of deliveries to take at once.
+    pub deliveries_max: u32,
+    /// Time of processing.
+    pub now: Time,
+    /// Policy by which events are applied.
+    pub policy: Policy,
+    /// Projects whose orders may not be fetched.
+    pub api_off: Vec<Id>,
+}
+
+/// A delivery that has been processed.
+#[derive(Clone, Debug)]
+pub struct Processed {
+    /// Row of the delivery.
+    pub delivery: i64,
+    /// Id of the event, or the key that stands for it.
+    pub event: String,
+    /// Key of its order.
+    pub key: OrderKey,
+    /// Decision on the delivery.
+    pub decision: DeliveryDecision,
+    /// `true` if an operator must look at the delivery.
+    pub parked: bool,
+    /// `true` if it is parked because its order's row cannot be read or written.
+    pub row_at_fault: bool,
+    /// Time from receipt to now.
+    pub age: Duration,
+}
+
+/// Result of processing the pending deliveries.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessReport {
+    /// Number of deliveries taken, including those that need no processing.
+    pub taken: usize,
+    /// Number of deliveries that have arrived since the last report.
+    pub arrived: u32,
+    /// Deliveries that were processed.
+    pub processed: Vec<Processed>,
+    /// Rows that could not be read: deliveries, which are parked, and orders, whose deliveries are parked.
+    pub unreadable: Vec<UnreadableRow>,
+}

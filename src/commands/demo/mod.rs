@@ -56,8 +56,9 @@ enum DemoError {
     Service(#[from] ServiceError),
 }
 
-/// Maximum time for the orders to agree after the last callback: long enough for the worst tie and backoff.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Maximum time for the orders to agree after the last callback. On a busy machine a fetch can come just before the
+/// last change; then the next one comes after a minute, as for any order that is quiet.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Plays the demo.
 pub async fn run(arguments: Arguments) -> ExitCode {

@@ -73,6 +73,12 @@ CREATE TABLE orders (
             OR tie_state = 'COMPLETED' OR tie_state = 'REJECTED' OR tie_state = 'EXPIRED'),
     tie_since_at       INTEGER,
     missing_since_at   INTEGER,
+    -- The order's subject, as an answer last showed it. No rule depends on it.
+    region             TEXT,                        -- Sinch's regionCode
+    number_type        TEXT,
+    created_at         INTEGER,                     -- Sinch's createTime
+    sms_configuration  TEXT    CHECK (json_valid(sms_configuration)),
+    voice_configuration TEXT   CHECK (json_valid(voice_configuration)),
     alert_reported     TEXT,                        -- the alert that was last reported, in this state
     -- The state that an operator is shown first.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
@@ -121,6 +127,17 @@ CREATE INDEX orders_unsettled ON orders (project, unsettled_at) WHERE unsettled_
 CREATE INDEX orders_closed ON orders (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
 CREATE INDEX orders_lasting ON orders (confirmed_state, updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
+
+CREATE INDEX orders_region ON orders (region, id) WHERE region IS NOT NULL;
+
+-- The numbers of an order. Orders are found by any part of one.
+CREATE TABLE order_numbers (
+    order_id     INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    phone_number TEXT    NOT NULL CHECK (phone_number <> ''),
+    place        INTEGER NOT NULL CHECK (place >= 0),     -- in the answer's list
+    details      TEXT    NOT NULL CHECK (json_valid(details)), -- prices and capabilities
+    PRIMARY KEY (order_id, phone_number)
+) STRICT, WITHOUT ROWID;
 
 -- Number of orders in each state, at a cost that does not grow with the number of orders. Triggers maintain it, so that
 -- no code that writes an order can forget to. A wrong figure is no reason to refuse an order.

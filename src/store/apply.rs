@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::changes::{Changes, Decided, NewFetch, NewTransition, StoredOrder};
+use super::changes::{Changes, Decided, NewDetails, NewFetch, NewTransition, StoredOrder};
 use super::{FetchResult, ProcessRequest, Processed, Recorded};
 use number_order::{
     Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, Order, Time, Transition,
@@ -144,6 +144,11 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
         outcome: applied.outcome.clone(),
         unreadable_expiry,
     });
+    let details = snapshot.and_then(|snapshot| snapshot.details.as_deref().cloned());
+    changes.details.extend(details.map(|details| NewDetails {
+        order_id: id,
+        details,
+    }));
     let parked = applied.order.parked.clone();
     stored.order = applied.order;
     stored.lease = None;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Processed;
-use number_order::{FetchOutcome, Order, OrderKey, Status, Time, Transition};
+use number_order::{FetchOutcome, Order, OrderDetails, OrderKey, Status, Time, Transition};
 
 /// An order with its place in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub(super) struct Changes {
     pub decisions: Vec<Decided>,
     /// Fetches, with what came of them.
     pub fetches: Vec<NewFetch>,
+    /// Subjects of orders, as answers show them.
+    pub details: Vec<NewDetails>,
     /// Changes of orders' states.
     pub transitions: Vec<NewTransition>,
 }
@@ -53,6 +55,13 @@ pub(super) struct NewFetch {
     pub outcome: FetchOutcome,
     /// Beginning of an `expireTime` that could not be read.
     pub unreadable_expiry: Option<String>,
+}
+
+/// Subject of an order, as an answer shows it.
+#[derive(Debug, PartialEq)]
+pub(super) struct NewDetails {
+    pub order_id: i64,
+    pub details: OrderDetails,
 }
 
 /// A change of state, as it is recorded.

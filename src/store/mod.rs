@@ -14,11 +14,11 @@ mod types;
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
-    Accepted, AlertFilter, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest, Convergence,
-    DeliveryContent, DeliveryRow, FetchResult, FetchRow, Forgot, Found, Holdings, Listing,
-    NewDelivery, OrderDetail, OrderFilter, OrderRow, ParkedRow, ProcessReport, ProcessRequest,
-    Processed, Pruned, Recorded, RetentionPeriods, Standing, StateCount, Summary, TransitionRow,
-    UnreadableRow, WatchRequest,
+    Accepted, AlertFilter, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
+    Convergence, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow, Forgot,
+    Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow,
+    ProcessReport, ProcessRequest, Processed, Pruned, Recorded, RetentionPeriods, Standing,
+    StateCount, Summary, TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;
@@ -258,7 +258,7 @@ impl Store {
         backend!(self, store => store.holdings(project).await)
     }
 
-    /// Lists orders, oldest first.
+    /// Lists orders.
     ///
     /// # Errors
     ///
@@ -285,13 +285,16 @@ impl Store {
         backend!(self, store => store.history(key).await)
     }
 
-    /// Lists deliveries that an operator must look at, oldest first.
+    /// Lists deliveries.
     ///
     /// # Errors
     ///
     /// Fails if the database cannot be read.
-    pub async fn parked(&self, after: i64, limit: u32) -> Result<Listing<ParkedRow>, StoreError> {
-        backend!(self, store => store.parked(after, limit).await)
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+    ) -> Result<Listing<ListedDelivery>, StoreError> {
+        backend!(self, store => store.deliveries(filter).await)
     }
 
     /// Returns the raw body of a delivery; `None` if there is no such delivery.

@@ -14,6 +14,7 @@ mod alert;
 mod backoff;
 mod cause;
 mod delivery;
+mod details;
 mod entered;
 mod event;
 mod fetch;
@@ -30,6 +31,7 @@ pub use alert::{AlertKind, Limits, alert_kind};
 pub use backoff::{Backoff, Failure, fail};
 pub use cause::{Cause, ParkReason};
 pub use delivery::{DeliveryDecision, Kept, NotUnderstood};
+pub use details::{OrderDetails, OrderNumber, Price};
 pub use entered::entered;
 pub use event::{Decision, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
@@ -151,6 +153,8 @@ pub struct Snapshot {
     pub expires_at: Option<Time>,
     /// Beginning of an `expireTime` that could not be read, escaped; it decides nothing.
     pub unreadable_expiry: Option<String>,
+    /// Subject of the order; `None` if the answer does not describe it. It decides nothing.
+    pub details: Option<Box<OrderDetails>>,
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
     pub sent_at: Option<Time>,

@@ -216,6 +216,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
         updated_at,
         expires_at,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     };
     confirm(order, State::Expired, &expired, fetched_at);

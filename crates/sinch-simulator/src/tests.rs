@@ -252,6 +252,7 @@ fn replies_show_the_order_as_they_should() {
             updated_at: Time(micros),
             expires_at: None,
             unreadable_expiry: None,
+            details: None,
             sent_at: None,
         }))
     };

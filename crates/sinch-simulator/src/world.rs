@@ -302,6 +302,7 @@ impl OrderHistory {
             updated_at: whole(updated, unit),
             expires_at: self.expires.map(|at| started_at.plus(at)),
             unreadable_expiry: None,
+            details: None,
             sent_at: Some(whole(asked, 1_000_000)),
         }
     }

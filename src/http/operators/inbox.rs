@@ -13,23 +13,66 @@ use super::pretty_json::PrettyJson;
 use super::query::QueryParams;
 use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
-use crate::store::{Body, ParkedRow};
+use crate::store::{Body, DeliveryFilter, ListedDelivery};
+use number_order::{Decision, Kept, NotUnderstood};
+use strum::VariantNames;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
+        .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/parked", get(list_parked))
         .route("/api/v1/deliveries/{delivery}/body", get(show_body))
 }
 
+/// Query parameters by which deliveries can be listed.
+const LIST_PARAMS: [&str; 9] = [
+    "order",
+    "project",
+    "decision",
+    "phase",
+    "received_since",
+    "received_before",
+    "sort",
+    "limit",
+    "after",
+];
+
+/// Phases of a delivery.
+const PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
+
+async fn list_deliveries(
+    State(context): Shared,
+    query: RawQuery,
+) -> Result<PrettyJson<Page<ListedDelivery>>, Problem> {
+    let params = QueryParams::read(query, &LIST_PARAMS)?;
+    let decisions = [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS].concat();
+    let filter = DeliveryFilter {
+        order: params.id("order")?,
+        project: params.id("project")?,
+        decision: params.word("decision", &decisions)?,
+        phase: params.word("phase", &PHASES)?,
+        received_since: params.time("received_since")?,
+        received_before: params.time("received_before")?,
+        newest_first: params.newest_first()?,
+        after: params.number("after")?,
+        limit: page_size(params.number("limit")?),
+    };
+    Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
+}
+
+/// Lists the deliveries that an operator must look at.
 async fn list_parked(
     State(context): Shared,
     query: RawQuery,
-) -> Result<PrettyJson<Page<ParkedRow>>, Problem> {
+) -> Result<PrettyJson<Page<ListedDelivery>>, Problem> {
     let params = QueryParams::read(query, &["after", "limit"])?;
-    let limit = page_size(params.number("limit")?);
-    let after = params.number("after")?.unwrap_or_default();
-    let parked = context.store.parked(after, limit).await?;
-    Ok(PrettyJson(parked.into()))
+    let filter = DeliveryFilter {
+        phase: Some("parked"),
+        after: params.number("after")?,
+        limit: page_size(params.number("limit")?),
+        ..DeliveryFilter::default()
+    };
+    Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 
 /// Returns the raw bytes of a delivery.

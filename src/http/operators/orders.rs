@@ -14,8 +14,9 @@ use super::query::QueryParams;
 use super::{Context, Page, Shared, id, page_size, path_params, watch};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{Forgot, Found, OrderDetail, OrderFilter, OrderRow};
-use number_order::{Id, OrderKey};
+use crate::store::{AlertQuery, Forgot, Found, OrderDetail, OrderFilter, OrderRow};
+use number_order::{AlertKind, Id, OrderKey, ParkReason};
+use strum::VariantNames;
 
 /// Word under which orders are listed if no state of theirs was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
@@ -45,38 +46,70 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// Query parameters by which orders can be listed.
-const LIST_PARAMS: [&str; 6] = ["state", "project", "parked", "settled", "limit", "after"];
+const LIST_PARAMS: [&str; 12] = [
+    "state",
+    "project",
+    "parked",
+    "park_reason",
+    "settled",
+    "alert",
+    "region",
+    "number",
+    "changed_since",
+    "sort",
+    "limit",
+    "after",
+];
 
 async fn list_orders(
     State(context): Shared,
     query: RawQuery,
 ) -> Result<PrettyJson<Page<OrderRow>>, Problem> {
     let params = QueryParams::read(query, &LIST_PARAMS)?;
-    let limit = page_size(params.number("limit")?);
-    let bad = |detail| Problem::with_detail(StatusCode::BAD_REQUEST, detail);
-    let is_state = |word: &str| word == UNKNOWN || number_order::State::from_word(word).is_some();
-    let state = params.text("state");
-    if !state.is_none_or(is_state) {
-        let states = number_order::State::ALL
-            .map(number_order::State::as_str)
-            .join(", ");
-        return Err(bad(format!("state: write one of {states}, {UNKNOWN}")));
-    }
-    let project = params.text("project").map(Id::new);
-    let no_id = || bad("project: not the id of a project".to_owned());
-    let filter = OrderFilter {
-        state: state.map(str::to_owned),
-        project: project.map(|id| id.ok_or_else(no_id)).transpose()?,
-        parked: params.flag("parked")?.unwrap_or_default(),
-        settled: params.flag("settled")?,
-        after: params.number("after")?.unwrap_or_default(),
-        limit,
-    };
+    let filter = order_filter(&params, &context)?;
     if let Some(project) = &filter.project {
         must_be_known(&context, project).await?;
     }
     let orders = context.store.orders(&filter).await?;
     Ok(PrettyJson(orders.into()))
+}
+
+fn order_filter(params: &QueryParams, context: &Context) -> Result<OrderFilter, Problem> {
+    let states = number_order::State::ALL.map(number_order::State::as_str);
+    let states = [&states[..], &[UNKNOWN]].concat();
+    let limits = &context.settings.deadlines;
+    let alert = params.word("alert", AlertKind::VARIANTS)?;
+    Ok(OrderFilter {
+        state: params.word("state", &states)?.map(str::to_owned),
+        project: params.id("project")?,
+        parked: params.flag("parked")?,
+        park_code: params.word("park_reason", ParkReason::VARIANTS)?,
+        settled: params.flag("settled")?,
+        alert: alert.map(|code| AlertQuery {
+            code,
+            now: clock::now(),
+            limits: limits.clone(),
+        }),
+        region: params.text("region").map(str::to_owned),
+        number: params.text("number").map(digits).transpose()?,
+        changed_since: params.time("changed_since")?,
+        newest_first: params.newest_first()?,
+        after: params.number("after")?,
+        limit: page_size(params.number("limit")?),
+    })
+}
+
+/// Returns the digits of a part of a number, as people and URLs write it: a plus may have become a blank.
+fn digits(part: &str) -> Result<String, Problem> {
+    let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+    let is_number = part
+        .chars()
+        .all(|c| c.is_ascii_digit() || " +-.()/".contains(c));
+    if digits.is_empty() || !is_number {
+        let detail = "number: write digits of a telephone number";
+        return Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(digits)
 }
 
 /// Distinguishes a mistyped name from a project that has no orders. A project that is no longer configured may have

@@ -2,9 +2,11 @@
 
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use url::form_urlencoded;
 
 use crate::http::problem::Problem;
+use number_order::{Id, Time};
 
 /// Values of a query's parameters, each under its name.
 pub(super) struct QueryParams(Vec<(String, String)>);
@@ -46,6 +48,46 @@ impl QueryParams {
             text.parse().map_err(|_| fault())
         };
         self.text(name).map(read).transpose()
+    }
+
+    /// Returns the value of a parameter that is one of these words.
+    pub(super) fn word(
+        &self,
+        name: &str,
+        words: &[&'static str],
+    ) -> Result<Option<&'static str>, Problem> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let word = words.iter().copied().find(|word| *word == text);
+        let fault = || bad(format!("{name}: write one of {}", words.join(", ")));
+        word.map(Some).ok_or_else(fault)
+    }
+
+    /// Returns the value of a parameter that is a point in time.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Time>, Problem> {
+        let read = |text: &str| {
+            let fault = || {
+                bad(format!(
+                    "{name}: {text:.40?} is no time; write it as 2026-01-31T12:00:00Z"
+                ))
+            };
+            let at: Timestamp = text.parse().map_err(|_| fault())?;
+            Ok(Time::from(at))
+        };
+        self.text(name).map(read).transpose()
+    }
+
+    /// Returns the value of a parameter that is an id.
+    pub(super) fn id(&self, name: &str) -> Result<Option<Id>, Problem> {
+        let fault = || bad(format!("{name}: not the id of one at Sinch"));
+        let read = |text: &str| Id::new(text).ok_or_else(fault);
+        self.text(name).map(read).transpose()
+    }
+
+    /// Returns `true` if the newest are wanted first.
+    pub(super) fn newest_first(&self) -> Result<bool, Problem> {
+        Ok(self.word("sort", &["oldest", "newest"])? == Some("newest"))
     }
 
     /// Returns the value of a parameter that is `true` or `false`.

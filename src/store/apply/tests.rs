@@ -161,6 +161,7 @@ fn shows(state: State, updated_secs: i64) -> Result<Answer, Failure> {
         updated_at: at(updated_secs),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     }))
 }

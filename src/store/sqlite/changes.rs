@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::batch::Statements;
 use super::codes::Code;
-use super::{rows, transitions};
+use super::{details, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use number_order::Status;
 
@@ -37,6 +37,7 @@ pub(super) async fn write_changes(
     rows::write(db, &changes.fetched).await?;
     write_decisions(db, changes).await?;
     insert_fetches(db, &changes.fetches).await?;
+    details::write(db, &changes.details).await?;
     transitions::insert(db, &changes.transitions).await
 }
 

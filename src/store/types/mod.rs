@@ -19,8 +19,8 @@ pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use processing::{ProcessReport, ProcessRequest, Processed};
 pub use queries::{
-    Body, DeliveryRow, FetchRow, Found, Listing, OrderDetail, OrderFilter, OrderRow, ParkedRow,
-    TransitionRow,
+    AlertQuery, Body, DeliveryFilter, DeliveryRow, FetchRow, Found, ListedDelivery, Listing,
+    OrderDetail, OrderFilter, OrderRow, TransitionRow,
 };
 pub use removal::{Forgot, Holdings};
 pub use retention::{Pruned, RetentionPeriods};

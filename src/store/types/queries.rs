@@ -1,26 +1,76 @@
 //! Types that the queries of operators take and return.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::explain::{explained, explained_if_any};
 use crate::store::changes::StoredOrder;
 use crate::store::types::UnreadableRow;
-use number_order::{Cause, DeliveryDecision, FetchOutcome, Hint, Id, ParkReason, State, Time};
+use number_order::{
+    Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, OrderNumber, ParkReason,
+    State, Time,
+};
 
-/// Filter of a listing of orders.
+/// Filter of a listing of orders. An absent value leaves none out.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
     /// Only those in this state (provisional before confirmed; `UNKNOWN`: none said).
     pub state: Option<String>,
     /// Only those of this project.
     pub project: Option<Id>,
-    /// Only those that are parked.
-    pub parked: bool,
+    /// Only those that are parked, or only those that are not.
+    pub parked: Option<bool>,
+    /// Only those that are parked for a reason with this code.
+    pub park_code: Option<&'static str>,
     /// Only those that are settled, or only those that are not.
     pub settled: Option<bool>,
-    /// Only those after this row, which is the end of the last page.
-    pub after: i64,
+    /// Only those with an alert that fires, of a kind with this code.
+    pub alert: Option<AlertQuery>,
+    /// Only those of this region.
+    pub region: Option<String>,
+    /// Only those with a number that has these digits in it.
+    pub number: Option<String>,
+    /// Only those whose state changed at this time or later.
+    pub changed_since: Option<Time>,
+    /// The newest first, and not the oldest.
+    pub newest_first: bool,
+    /// Only those after this row in the listing's order, which is the end of the last page.
+    pub after: Option<i64>,
     /// Maximum number of orders.
+    pub limit: u32,
+}
+
+/// Alerts of one code, now and with these thresholds.
+#[derive(Clone, Debug)]
+pub struct AlertQuery {
+    /// Code of the kind of alert.
+    pub code: &'static str,
+    /// Current time.
+    pub now: Time,
+    /// Thresholds at which alerts fire.
+    pub limits: Limits,
+}
+
+/// Filter of a listing of deliveries. An absent value leaves none out.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only those about the order with this id.
+    pub order: Option<Id>,
+    /// Only those of this project.
+    pub project: Option<Id>,
+    /// Only those whose decision has this code.
+    pub decision: Option<&'static str>,
+    /// Only those in this phase.
+    pub phase: Option<&'static str>,
+    /// Only those received at this time or later.
+    pub received_since: Option<Time>,
+    /// Only those received before this time.
+    pub received_before: Option<Time>,
+    /// The newest first, and not the oldest.
+    pub newest_first: bool,
+    /// Only those after this row in the listing's order, which is the end of the last page.
+    pub after: Option<i64>,
+    /// Maximum number of deliveries.
     pub limit: u32,
 }
 
@@ -66,10 +116,24 @@ pub struct OrderRow {
     pub parked: Option<ParkReason>,
     /// Time at which the order was first heard of.
     pub first_seen_at: Time,
+    /// Sinch's `regionCode`; `null` until an answer shows it, as for the values below.
+    pub region: Option<String>,
+    /// Sinch's `numberType`.
+    pub number_type: Option<String>,
+    /// Sinch's `createTime`.
+    pub created_at: Option<Time>,
+    /// Sinch's `smsConfiguration`.
+    pub sms_configuration: Option<Box<RawValue>>,
+    /// Sinch's `voiceConfiguration`.
+    pub voice_configuration: Option<Box<RawValue>>,
+    /// The order's numbers, with prices and capabilities.
+    pub numbers: Vec<OrderNumber>,
 }
 
-impl From<StoredOrder> for OrderRow {
-    fn from(stored: StoredOrder) -> OrderRow {
+impl OrderRow {
+    /// Returns the row of an order and its subject.
+    pub(in crate::store) fn new(stored: StoredOrder, details: OrderDetails) -> OrderRow {
+        let raw = |json: Option<String>| json.and_then(|json| RawValue::from_string(json).ok());
         let order = stored.order;
         let state = order.state();
         let confirmed = order.confirmed.as_ref();
@@ -97,6 +161,12 @@ impl From<StoredOrder> for OrderRow {
             attempts: order.attempts,
             parked: order.parked,
             first_seen_at: order.first_seen_at,
+            region: details.region,
+            number_type: details.number_type,
+            created_at: details.created_at,
+            sms_configuration: raw(details.sms_configuration),
+            voice_configuration: raw(details.voice_configuration),
+            numbers: details.numbers,
         }
     }
 }
@@ -197,22 +267,28 @@ pub struct TransitionRow {
     pub cause: Cause,
 }
 
-/// A delivery that an operator must look at.
+/// A delivery in a listing.
 #[derive(Clone, Debug, Serialize)]
-pub struct ParkedRow {
+pub struct ListedDelivery {
     /// Row of the delivery.
     pub id: i64,
     /// Sinch's project id.
     pub project: String,
+    /// Sinch's order id, if the delivery is about an order.
+    pub order: Option<String>,
     /// Sinch's event id, or the key that stands for it.
     pub event: String,
+    /// The claimed state, verbatim.
+    pub status: Option<String>,
+    /// Time at which Sinch said it, by Sinch's clock.
+    pub said_at: Option<Time>,
     /// Time of receipt.
     pub received_at: Time,
-    /// The order, if it is about one.
-    pub order_name: Option<String>,
-    /// Decision on the delivery: the reason why it is parked.
-    #[serde(serialize_with = "explained")]
-    pub decision: DeliveryDecision,
+    /// `waiting`, `processed`, `recorded` or `parked`.
+    pub phase: String,
+    /// Decision on the delivery; `null` if it is not processed yet.
+    #[serde(serialize_with = "explained_if_any")]
+    pub decision: Option<DeliveryDecision>,
     /// Number of times that the delivery came again.
     pub duplicates: i64,
 }

@@ -198,6 +198,7 @@ fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
         updated_at: secs(0),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     });
     let mut mended = wrong;

@@ -228,6 +228,7 @@ fn an_unknown_state_is_not_applied() {
         updated_at: at(NOW),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     });
     let change = reconcile(&confirmed(State::InReview), &answer, at(NOW), &policy());

@@ -141,6 +141,7 @@ fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
             updated_at: at(NOW + 3600),
             expires_at: None,
             unreadable_expiry: None,
+            details: None,
             sent_at: sent_at.map(at),
         })
     };
@@ -174,6 +175,7 @@ fn a_clock_that_is_behind_decides_nothing() {
         updated_at: at(secs),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: Some(at(there)),
     };
     let order = reconcile(
@@ -211,6 +213,7 @@ fn an_expiry_before_the_last_change_is_none() {
             updated_at: at(KNOWN),
             expires_at: Some(at(expires)),
             unreadable_expiry: None,
+            details: None,
             sent_at: None,
         });
         let known = reconcile(&Order::new(at(0)), &answer, at(NOW), &policy())

@@ -94,6 +94,7 @@ fn shown(state: State, updated: i64) -> Answer {
         updated_at: at(updated),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     })
 }

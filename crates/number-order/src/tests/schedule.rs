@@ -15,6 +15,7 @@ fn a_quiet_order_is_looked_at_again_in_time() {
             updated_at: at(KNOWN),
             expires_at: expires_at.map(at),
             unreadable_expiry: None,
+            details: None,
             sent_at: None,
         });
         let fetched_at = at(KNOWN + secs);

@@ -65,6 +65,7 @@ proptest! {
                         updated_at: Time(updated_at),
                         expires_at: expires_at.map(Time),
                         unreadable_expiry: None,
+                        details: None,
                         sent_at: None,
                     };
                     let change = reconcile(&order, &Answer::Found(snapshot), Time(now), &policy);

@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use super::super::fields::{self, Field};
 use super::super::time;
+use super::details;
 use number_order::{Flaw, Id, Snapshot, Status, Time};
 
 /// Names of the properties that are used.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 11] = [
     "idNumberOrder",
     "projectId",
     "state",
     "createTime",
     "updateTime",
     "expireTime",
+    "regionCode",
+    "numberType",
+    "smsConfiguration",
+    "voiceConfiguration",
+    "orderNumbers",
 ];
 
 /// Maximum length of a state's word. A longer word is no state, and would only fill the database.
@@ -28,7 +34,15 @@ const RESOLUTION: Duration = Duration::from_secs(60);
 /// Returns the snapshot of `order` that the body of a 200 shows, or the flaw because of which it is not believed.
 pub(crate) fn found(body: &[u8], project: &Id, order: &Id) -> Result<Snapshot, Flaw> {
     let fields = fields::read(body, &NAMES).map_err(|_| Flaw::NotAnObject)?;
-    let [id, owner, state, created_at, updated_at, expires_at] = &fields;
+    let [
+        id,
+        owner,
+        state,
+        created_at,
+        updated_at,
+        expires_at,
+        subject @ ..,
+    ] = &fields;
     let id = id.text().ok_or(Flaw::NoOrderId)?;
     if id != order.as_str() {
         return Err(Flaw::OtherOrder);
@@ -53,6 +67,7 @@ pub(crate) fn found(body: &[u8], project: &Id, order: &Id) -> Result<Snapshot, F
         updated_at,
         expires_at,
         unreadable_expiry,
+        details: details::read(created_at, subject).map(Box::new),
         sent_at: None,
     })
 }
@@ -117,6 +132,7 @@ mod tests {
                 updated_at: Time(1_770_091_506_000_000),
                 expires_at: Some(Time(1_770_094_800_500_000)),
                 unreadable_expiry: None,
+                details: None,
                 sent_at: None,
             })
         );

@@ -5,6 +5,7 @@
 //! sent or received.
 
 pub(super) mod answer;
+mod details;
 mod error;
 mod foreign;
 #[cfg(test)]

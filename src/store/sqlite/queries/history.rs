@@ -4,10 +4,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::{DELIVERIES_TABLE, each};
-use crate::store::sqlite::codes;
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
-use crate::store::{Body, DeliveryRow, FetchRow, Found, OrderDetail, TransitionRow};
+use crate::store::sqlite::{codes, details};
+use crate::store::{Body, DeliveryRow, FetchRow, Found, OrderDetail, OrderRow, TransitionRow};
 use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(
@@ -101,6 +101,8 @@ impl Store {
         db: &mut SqliteConnection,
         order: StoredOrder,
     ) -> Result<OrderDetail, StoreError> {
+        let details = details::read(db, &[order.id]).await?.remove(&order.id);
+        let details = details.unwrap_or_default();
         let deliveries = sqlx::query(DELIVERIES)
             .bind(order.id)
             .bind(order.key.project.as_str())
@@ -123,7 +125,7 @@ impl Store {
         .concat();
         self.met.note(&unreadable);
         Ok(OrderDetail {
-            order: order.into(),
+            order: OrderRow::new(order, details),
             deliveries: oldest_first(deliveries.rows),
             fetches: oldest_first(fetches.rows),
             transitions: oldest_first(transitions.rows),

@@ -1,80 +1,53 @@
-//! Lists of orders and of parked deliveries, page by page, and whether any order of a project is confirmed.
+//! Lists of orders and of deliveries, page by page, and whether any order of a project is confirmed.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{DELIVERIES_TABLE, each};
-use crate::store::sqlite::codes;
-use crate::store::sqlite::rows::{StoredOrder, order_text};
+use crate::store::changes::StoredOrder;
+use crate::store::sqlite::rows::{order_text, time};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
-use crate::store::sqlite::{Store, StoreError};
-use crate::store::{Listing, OrderFilter, OrderRow, ParkedRow};
+use crate::store::sqlite::{Store, StoreError, codes, details};
+use crate::store::{AlertQuery, DeliveryFilter, ListedDelivery, Listing, OrderFilter, OrderRow};
 use number_order::{Id, Time};
 
-/// Selects a page of orders. Settled orders have an index only by what they are not (`orders_unsettled`,
-/// `orders_parked`), so a list of orders that are not settled begins there.
-macro_rules! list {
-    ($from:literal, $further:literal) => {
-        concat!(
-            "SELECT ",
-            order_text!(),
-            " FROM ",
-            $from,
-            " JOIN projects AS p ON p.id = o.project \
-             WHERE o.id > ?1 AND (?2 IS NULL OR p.name = ?2) AND (?3 OR o.parked IS NOT NULL) ",
-            $further,
-            " ORDER BY o.id LIMIT ?4"
-        )
-    };
-}
+type Query = QueryBuilder<Sqlite>;
 
-const LIST: &str = list!("orders AS o", "");
-
-const LIST_IN_STATE: &str = list!("orders AS o", "AND o.state = ?5");
-
-const LIST_SETTLED: &str = list!(
-    "orders AS o",
-    "AND (?5 IS NULL OR o.state = ?5) AND o.unsettled_at IS NULL AND o.parked IS NULL"
-);
-
-pub(in crate::store::sqlite) const LIST_UNSETTLED: &str = list!(
-    "(SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
+/// Orders that are not settled. Settled ones have an index only by what they are not (`orders_unsettled`,
+/// `orders_parked`), so this list begins there.
+pub(in crate::store::sqlite) const UNSETTLED: &str = "\
+    (SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
-     CROSS JOIN orders AS o ON o.id = open.id",
-    "AND (?5 IS NULL OR o.state = ?5)"
-);
+     CROSS JOIN orders AS o ON o.id = open.id";
 
-const PARKED: &str = "
-    SELECT d.id, p.name AS project, d.event, d.received_at, d.order_name, d.decision, d.decision_fields, d.duplicates
-    FROM deliveries AS d JOIN projects AS p ON p.id = d.project
-    WHERE d.phase = 'parked' AND d.id > ? ORDER BY d.id LIMIT ?";
+const DELIVERIES: &str = "
+    SELECT d.id, p.name AS project, d.event, d.order_name, d.status, d.said_at, d.received_at, d.phase, d.decision,
+        d.decision_fields, d.duplicates
+    FROM deliveries AS d JOIN projects AS p ON p.id = d.project WHERE true";
 
 impl Store {
     pub(in crate::store) async fn orders(
         &self,
         filter: &OrderFilter,
     ) -> Result<Listing<OrderRow>, StoreError> {
-        let sql = match (filter.settled, &filter.state) {
-            (None, None) => LIST,
-            (None, Some(_)) => LIST_IN_STATE,
-            (Some(true), _) => LIST_SETTLED,
-            (Some(false), _) => LIST_UNSETTLED,
-        };
-        let found = sqlx::query(sql)
-            .bind(filter.after)
-            .bind(filter.project.as_ref().map(Id::as_str))
-            .bind(!filter.parked)
-            .bind(filter.limit)
-            .bind(filter.state.as_deref())
-            .fetch_all(&mut *self.readers.moment().await?)
-            .await?;
+        let mut db = self.readers.moment().await?;
+        let found = select_orders(filter).build().fetch_all(&mut *db).await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
-        let items: Vec<OrderRow> = found.rows.into_iter().map(OrderRow::from).collect();
-        let ids = items.iter().map(|order| order.row);
-        let last = last(ids, &found.unreadable, filter.limit);
+        let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
+        let mut details = details::read(&mut db, &ids).await?;
+        let rows = found.rows.into_iter().map(|stored| {
+            let details = details.remove(&stored.id).unwrap_or_default();
+            OrderRow::new(stored, details)
+        });
+        let last = last(
+            ids.iter().copied(),
+            &found.unreadable,
+            filter.newest_first,
+            filter.limit,
+        );
         Ok(Listing {
-            items,
+            items: rows.collect(),
             unreadable: found.unreadable,
             last,
         })
@@ -90,20 +63,18 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    pub(in crate::store) async fn parked(
+    pub(in crate::store) async fn deliveries(
         &self,
-        after: i64,
-        limit: u32,
-    ) -> Result<Listing<ParkedRow>, StoreError> {
-        let found = sqlx::query(PARKED)
-            .bind(after)
-            .bind(limit)
+        filter: &DeliveryFilter,
+    ) -> Result<Listing<ListedDelivery>, StoreError> {
+        let found = select_deliveries(filter)
+            .build()
             .fetch_all(&mut *self.readers.moment().await?)
             .await?;
-        let found = each(&found, DELIVERIES_TABLE, parked)?;
+        let found = each(&found, DELIVERIES_TABLE, delivery)?;
         self.met.note(&found.unreadable);
-        let ids = found.rows.iter().map(|parked| parked.id);
-        let last = last(ids, &found.unreadable, limit);
+        let ids = found.rows.iter().map(|delivery| delivery.id);
+        let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
         Ok(Listing {
             items: found.rows,
             unreadable: found.unreadable,
@@ -112,23 +83,168 @@ impl Store {
     }
 }
 
-/// Row after which the next page begins; `None` if this was the last one.
-fn last(ids: impl Iterator<Item = i64>, unreadable: &[UnreadableRow], limit: u32) -> Option<i64> {
-    let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
-    ids.iter()
-        .copied()
-        .max()
-        .filter(|_| ids.len() == limit as usize)
+/// Selects a page of orders.
+pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
+    let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
+    let is_open = filter.settled == Some(false);
+    query.push(if is_open { UNSETTLED } else { "orders AS o" });
+    query.push(" JOIN projects AS p ON p.id = o.project WHERE true");
+    if let Some(project) = &filter.project {
+        query.push(" AND p.name = ").push_bind(project.to_string());
+    }
+    if let Some(state) = &filter.state {
+        query.push(" AND o.state = ").push_bind(state.clone());
+    }
+    if filter.settled == Some(true) {
+        query.push(" AND o.unsettled_at IS NULL AND o.parked IS NULL");
+    }
+    match filter.parked {
+        Some(true) => query.push(" AND o.parked IS NOT NULL"),
+        Some(false) => query.push(" AND o.parked IS NULL"),
+        None => &mut query,
+    };
+    if let Some(code) = filter.park_code {
+        query.push(" AND o.parked = ").push_bind(code);
+    }
+    if let Some(region) = &filter.region {
+        query.push(" AND o.region = ").push_bind(region.clone());
+    }
+    if let Some(digits) = &filter.number {
+        query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND instr(phone_number, ");
+        query.push_bind(digits.clone()).push(") > 0)");
+    }
+    if let Some(since) = filter.changed_since {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.at >= ",
+        );
+        query.push_bind(since.0).push(")");
+    }
+    if let Some(alert) = &filter.alert {
+        push_alert(&mut query, alert);
+    }
+    push_page(
+        &mut query,
+        "o.id",
+        filter.newest_first,
+        filter.after,
+        filter.limit,
+    );
+    query
 }
 
-fn parked(row: &SqliteRow) -> sqlx::Result<ParkedRow> {
-    Ok(ParkedRow {
+/// Restricts orders to those with an alert of this code, as [`number_order::alert_kind`] has it.
+fn push_alert(query: &mut Query, alert: &AlertQuery) {
+    let AlertQuery { code, now, limits } = alert;
+    let ago = |span: std::time::Duration| now.0.saturating_sub(Time(0).plus(span).0);
+    query.push(" AND p.active AND ");
+    match *code {
+        "overdue" => {
+            query.push("o.confirmed_state = 'CREATED' AND o.expires_at <= ");
+            query.push_bind(now.0);
+        }
+        "expiring" => {
+            let longest = limits.expiring.iter().max().copied().unwrap_or_default();
+            query.push("o.confirmed_state = 'CREATED' AND o.expires_at > ");
+            query.push_bind(now.0).push(" AND o.expires_at <= ");
+            query.push_bind(now.plus(longest).0);
+        }
+        "long-in-review" => {
+            query.push("o.confirmed_state = 'IN_REVIEW' AND o.updated_at <= ");
+            query.push_bind(ago(limits.review));
+        }
+        _ => {
+            query.push("o.confirmed_state = 'BLOCKED' AND o.updated_at <= ");
+            query.push_bind(ago(limits.blocked));
+        }
+    }
+}
+
+/// Selects a page of deliveries.
+fn select_deliveries(filter: &DeliveryFilter) -> Query {
+    let mut query = Query::new(DELIVERIES);
+    if let Some(project) = &filter.project {
+        query.push(" AND p.name = ").push_bind(project.to_string());
+    }
+    if let Some(order) = &filter.order {
+        // Processed deliveries are found by their order's row, and the few others by its id, each by an index.
+        query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT id FROM orders WHERE name = ");
+        query.push_bind(order.to_string());
+        query.push(") UNION ALL SELECT id FROM deliveries WHERE phase = 'parked' AND order_id IS NULL AND order_name = ");
+        query.push_bind(order.to_string());
+        query.push(" UNION ALL SELECT id FROM deliveries WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' AND order_name = ");
+        query.push_bind(order.to_string()).push(")");
+    }
+    if let Some(decision) = filter.decision {
+        query.push(" AND d.decision = ").push_bind(decision);
+    }
+    match filter.phase {
+        // As the index has it: a parameter would not be known to be this word.
+        Some("parked") => {
+            query.push(" AND d.phase = 'parked'");
+        }
+        Some(phase) => {
+            query.push(" AND d.phase = ").push_bind(phase);
+        }
+        None => {}
+    }
+    if let Some(since) = filter.received_since {
+        query.push(" AND d.received_at >= ").push_bind(since.0);
+    }
+    if let Some(before) = filter.received_before {
+        query.push(" AND d.received_at < ").push_bind(before.0);
+    }
+    push_page(
+        &mut query,
+        "d.id",
+        filter.newest_first,
+        filter.after,
+        filter.limit,
+    );
+    query
+}
+
+fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>, limit: u32) {
+    let (beyond, direction) = if newest_first {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
+    };
+    if let Some(after) = after {
+        query
+            .push(format_args!(" AND {id} {beyond} "))
+            .push_bind(after);
+    }
+    query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
+    query.push_bind(limit);
+}
+
+/// Row after which the next page begins; `None` if this was the last one.
+fn last(
+    ids: impl Iterator<Item = i64>,
+    unreadable: &[UnreadableRow],
+    newest_first: bool,
+    limit: u32,
+) -> Option<i64> {
+    let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
+    let last = if newest_first {
+        ids.iter().min()
+    } else {
+        ids.iter().max()
+    };
+    last.copied().filter(|_| ids.len() == limit as usize)
+}
+
+fn delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
+    Ok(ListedDelivery {
         id: row.try_get("id")?,
         project: row.try_get("project")?,
+        order: row.try_get("order_name")?,
         event: row.try_get("event")?,
+        status: row.try_get("status")?,
+        said_at: time(row, "said_at")?,
         received_at: Time(row.try_get("received_at")?),
-        order_name: row.try_get("order_name")?,
-        decision: codes::require(row, "decision", "decision_fields")?,
+        phase: row.try_get("phase")?,
+        decision: codes::read(row, "decision", "decision_fields")?,
         duplicates: row.try_get("duplicates")?,
     })
 }

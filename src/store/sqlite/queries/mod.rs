@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::unreadable::{Read, UnreadableRow};
 
 #[cfg(test)]
-pub(super) use lists::LIST_UNSETTLED;
+pub(super) use {history::DELIVERIES, lists::select_orders};
 
 const DELIVERIES_TABLE: &str = "deliveries";
 

@@ -194,7 +194,17 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     let one = order(100, Some(120), None, STATES);
     let mut values = BTreeSet::new();
     // Columns that identify the order, and the alert that was last reported.
-    let mut columns = BTreeSet::from(["id", "project", "name", "alert_reported"]);
+    let mut columns = BTreeSet::from([
+        "id",
+        "project",
+        "name",
+        "alert_reported",
+        "region",
+        "number_type",
+        "created_at",
+        "sms_configuration",
+        "voice_configuration",
+    ]);
     for (column, value) in cells(&one) {
         // The fields of a code are absent where the code is.
         if column == "parked_fields" {

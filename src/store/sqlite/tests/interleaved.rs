@@ -111,7 +111,14 @@ impl House {
         for order in &orders.items {
             self.history(&order.order).await;
         }
-        assert_eq!(self.store.parked(0, 9).await.expect("reads").unreadable, []);
+        assert_eq!(
+            self.store
+                .deliveries(&parked_only(9))
+                .await
+                .expect("reads")
+                .unreadable,
+            []
+        );
         let summary = self.store.summary(at(secs)).await.expect("reads");
         assert_eq!(summary.rows_unreadable, []);
         let faults = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";

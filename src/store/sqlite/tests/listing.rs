@@ -50,8 +50,8 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
     assert_eq!(names(all.iter().filter(|row| row.settled)), ["settled"]);
     for settled in [true, false] {
         for state in [None, Some("IN_REVIEW"), Some("BLOCKED"), Some("UNKNOWN")] {
-            for parked in [false, true] {
-                for after in [0, all[2].row] {
+            for parked in [None, Some(false), Some(true)] {
+                for after in [None, Some(all[2].row)] {
                     let filter = OrderFilter {
                         state: state.map(str::to_owned),
                         parked,
@@ -62,8 +62,8 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
                     let fits = |row: &&OrderRow| {
                         row.settled == settled
                             && state.is_none_or(|state| row.state.unwrap_or("UNKNOWN") == state)
-                            && (!parked || row.parked.is_some())
-                            && row.row > after
+                            && parked.is_none_or(|parked| parked == row.parked.is_some())
+                            && after.is_none_or(|after| row.row > after)
                     };
                     let listed = list(filter.clone()).await;
                     assert_eq!(names(&listed), names(all.iter().filter(fits)), "{filter:?}");

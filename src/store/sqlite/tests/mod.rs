@@ -1,5 +1,6 @@
 //! The store on real SQLite files.
 
+use crate::store::DeliveryFilter;
 use number_order::{Endpoint, NoAnswer};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ mod checkpoints;
 mod closing;
 mod columns;
 mod copying;
+mod details;
 mod files;
 mod interleaved;
 mod leaving;
@@ -210,6 +212,7 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
         updated_at: at(updated),
         expires_at: Some(at(updated + 9000)),
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     }))
 }
@@ -219,5 +222,14 @@ fn not_now(status: u16) -> NoAnswer {
     NoAnswer::NotNow {
         endpoint: Endpoint::Orders,
         status,
+    }
+}
+
+/// Filter of the deliveries that an operator must look at.
+fn parked_only(limit: u32) -> DeliveryFilter {
+    DeliveryFilter {
+        phase: Some("parked"),
+        limit,
+        ..DeliveryFilter::default()
     }
 }

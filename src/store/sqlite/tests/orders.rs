@@ -316,7 +316,7 @@ async fn orders_are_listed_by_state_and_page() {
         page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),
         ["o0", "o2"]
     );
-    filter.after = page[1].row;
+    filter.after = Some(page[1].row);
     let page = house.store.orders(&filter).await.expect("reads").items;
     assert_eq!(
         page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),

@@ -183,12 +183,22 @@ async fn small_steps_finish_the_work() {
     let removed = deliveries.iter().map(|step| step.deliveries).sum::<u64>();
     assert_eq!(removed, 680);
     assert_eq!(gone(&house).await, 0);
-    let left = house.store.parked(0, 1000).await.expect("reads").items;
+    let left = house
+        .store
+        .deliveries(&parked_only(1000))
+        .await
+        .expect("reads")
+        .items;
     assert_eq!(left.len(), 340);
 
     let parked = house.prune_all(at(3500)).await;
     assert_eq!(parked.iter().map(|step| step.parked).sum::<u64>(), 340);
-    let left = house.store.parked(0, 1000).await.expect("reads").items;
+    let left = house
+        .store
+        .deliveries(&parked_only(1000))
+        .await
+        .expect("reads")
+        .items;
     assert_eq!(left.len(), 0);
 }
 

@@ -73,7 +73,13 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     );
     assert_eq!(rows, (3, 2, 2));
     assert_eq!(
-        house.store.parked(0, 9).await.expect("reads").items.len(),
+        house
+            .store
+            .deliveries(&parked_only(9))
+            .await
+            .expect("reads")
+            .items
+            .len(),
         2
     );
     let summary = house.store.summary(at(9)).await.expect("reads");

@@ -141,11 +141,15 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
     let to_ask = plan(&house, summary::DUE).await;
     assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
+    let unsettled = OrderFilter {
+        settled: Some(false),
+        ..OrderFilter::default()
+    };
     for sql in [
         summary::NOT_FETCHED,
         alerts::COUNT_EXPIRING,
         alerts::COUNT_LASTING,
-        queries::LIST_UNSETTLED,
+        queries::select_orders(&unsettled).sql().as_str(),
     ] {
         let plan = plan(&house, sql).await;
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
@@ -161,4 +165,22 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     // The control: a fresh count is recognised as costly.
     let anew = plan(&house, "SELECT state, count(*) FROM orders GROUP BY state").await;
     assert_eq!(super::standing::costly(&anew).len(), 1, "{anew:#?}");
+}
+
+/// What is not processed yet is looked up among the few deliveries after the mark, and not among all of a project.
+#[tokio::test]
+async fn a_history_reads_no_other_deliveries_of_its_project() {
+    let house = House::new().await;
+    for sql in [queries::DELIVERIES, leave::ORDER] {
+        let plan = plan(&house, sql).await;
+        let walks = plan.iter().any(|step| step.contains("deliveries_event"));
+        assert!(!walks, "{plan:#?}");
+    }
+    // The control: without its hint the statement walks.
+    let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
+    let plan = plan(&house, &without).await;
+    assert!(
+        plan.iter().any(|step| step.contains("deliveries_event")),
+        "{plan:#?}"
+    );
 }

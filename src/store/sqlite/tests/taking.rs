@@ -210,9 +210,17 @@ async fn what_is_no_order_is_kept_and_touches_none() {
     house.accept(unreadable).await;
     assert_eq!(house.process(2).await.processed.len(), 0);
     assert_eq!(house.process(2).await.taken, 0, "not read again and again");
-    let parked = house.store.parked(0, 10).await.expect("reads").items;
+    let parked = house
+        .store
+        .deliveries(&parked_only(10))
+        .await
+        .expect("reads")
+        .items;
     assert_eq!(parked.len(), 1);
-    assert_eq!(parked[0].decision.code(), "body-not-an-object");
+    assert_eq!(
+        parked[0].decision.as_ref().expect("a decision").code(),
+        "body-not-an-object"
+    );
     let body = house.store.body(parked[0].id).await.expect("reads");
     assert_eq!(body, Some(Body::Kept(b"\xff\x00".to_vec())));
 }

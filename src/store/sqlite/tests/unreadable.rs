@@ -98,11 +98,11 @@ impl House {
         );
         assert!(listing.last.is_some(), "{fault}: the page is full");
         let parked = OrderFilter {
-            parked: true,
+            parked: Some(true),
             ..filter
         };
         self.store.orders(&parked).await.expect(fault);
-        self.store.parked(0, 9).await.expect(fault);
+        self.store.deliveries(&parked_only(9)).await.expect(fault);
         let limits = Limits {
             expiring: vec![Duration::from_secs(9000)],
             review: Duration::ZERO,

@@ -46,6 +46,7 @@ impl Sinch {
                 updated_at,
                 expires_at: None,
                 unreadable_expiry: None,
+                details: None,
                 sent_at: None,
             }),
             None => Answer::NotFound,

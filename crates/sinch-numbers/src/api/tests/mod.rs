@@ -102,6 +102,7 @@ fn blocked() -> Result<Answer, FetchError> {
         updated_at: Time(1_770_091_506_500_000),
         expires_at: None,
         unreadable_expiry: None,
+        details: None,
         sent_at: None,
     }))
 }

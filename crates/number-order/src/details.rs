@@ -1,0 +1,46 @@
+//! Subject of an order: its region, its numbers, and their prices. No rule depends on it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+
+/// Subject of an order, as an answer shows it. An absent value was not shown, or could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderDetails {
+    /// `regionCode`, as ISO 3166-1 has it.
+    pub region: Option<String>,
+    /// `numberType`: MOBILE, LOCAL, TOLL_FREE, or a word that Sinch adds.
+    pub number_type: Option<String>,
+    /// `createTime` of the order.
+    pub created_at: Option<Time>,
+    /// `smsConfiguration`, as JSON.
+    pub sms_configuration: Option<String>,
+    /// `voiceConfiguration`, as JSON.
+    pub voice_configuration: Option<String>,
+    /// `orderNumbers`, in the order in which the answer has them.
+    pub numbers: Vec<OrderNumber>,
+}
+
+/// A number of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderNumber {
+    /// `phoneNumber`, with a plus before its digits.
+    pub phone_number: String,
+    /// Price that is paid once.
+    pub setup_price: Option<Price>,
+    /// Price of each interval.
+    pub monthly_price: Option<Price>,
+    /// Length of an interval, in months.
+    pub payment_interval_months: Option<u32>,
+    /// Capabilities that the number has: SMS, VOICE, or a word that Sinch adds.
+    pub capabilities: Vec<String>,
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Currency, as ISO 4217 has it.
+    pub currency: String,
+    /// Amount, as Sinch writes it: a decimal number.
+    pub amount: String,
+}

@@ -1,0 +1,113 @@
+//! Subjects of orders: region, type, configurations, and the numbers, by any part of which an order is found.
+//!
+//! Each answer shows all of it again, and hardly ever anything new. So a row is written only if it differs.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+
+use super::rows::json;
+use crate::store::changes::NewDetails;
+use number_order::{OrderDetails, OrderNumber, Time};
+
+#[derive(Serialize)]
+struct DetailsText<'a> {
+    id: i64,
+    region: Option<&'a str>,
+    number_type: Option<&'a str>,
+    created_at: Option<i64>,
+    sms: Option<&'a str>,
+    voice: Option<&'a str>,
+    numbers: &'a [OrderNumber],
+}
+
+/// The new subjects, as the statements below read them.
+macro_rules! new {
+    ($further:literal) => {
+        concat!(
+            "WITH v AS (SELECT value ->> 'id' AS id, value ->> 'region' AS region, \
+             value ->> 'number_type' AS number_type, value ->> 'created_at' AS created_at, value ->> 'sms' AS sms, \
+             value ->> 'voice' AS voice, value -> 'numbers' AS numbers FROM json_each(?1)) ",
+            $further
+        )
+    };
+}
+
+const ORDERS: &str = new!(
+    "UPDATE orders SET region = v.region, number_type = v.number_type, created_at = v.created_at, \
+         sms_configuration = v.sms, voice_configuration = v.voice \
+     FROM v WHERE orders.id = v.id AND (orders.region, orders.number_type, orders.created_at, \
+         orders.sms_configuration, orders.voice_configuration) \
+         IS NOT (v.region, v.number_type, v.created_at, v.sms, v.voice)"
+);
+
+const NUMBERS: &str = new!(
+    "INSERT INTO order_numbers (order_id, phone_number, place, details) \
+     SELECT v.id, n.value ->> 'phone_number', n.key, n.value FROM v, json_each(v.numbers) AS n WHERE true \
+     ON CONFLICT (order_id, phone_number) DO UPDATE SET place = excluded.place, details = excluded.details \
+         WHERE (place, details) IS NOT (excluded.place, excluded.details)"
+);
+
+const GONE: &str = new!(
+    "DELETE FROM order_numbers WHERE order_id IN (SELECT id FROM v) AND NOT EXISTS \
+         (SELECT 1 FROM v, json_each(v.numbers) AS n \
+          WHERE v.id = order_id AND n.value ->> 'phone_number' = order_numbers.phone_number)"
+);
+
+/// Writes the subjects of these orders, as far as they differ from what is there.
+pub(super) async fn write(db: &mut SqliteConnection, details: &[NewDetails]) -> sqlx::Result<()> {
+    if details.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<DetailsText> = details.iter().map(text).collect();
+    let texts = json(&texts);
+    for sql in [ORDERS, NUMBERS, GONE] {
+        sqlx::query(sql)
+            .bind(texts.as_str())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+fn text(new: &NewDetails) -> DetailsText<'_> {
+    let details = &new.details;
+    DetailsText {
+        id: new.order_id,
+        region: details.region.as_deref(),
+        number_type: details.number_type.as_deref(),
+        created_at: details.created_at.map(|at| at.0),
+        sms: details.sms_configuration.as_deref(),
+        voice: details.voice_configuration.as_deref(),
+        numbers: &details.numbers,
+    }
+}
+
+const READ: &str = "
+    SELECT o.id, o.region, o.number_type, o.created_at, o.sms_configuration, o.voice_configuration,
+        (SELECT json_group_array(json(details) ORDER BY place) FROM order_numbers WHERE order_id = o.id) AS numbers
+    FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value";
+
+/// Reads the subjects of these orders.
+pub(super) async fn read(
+    db: &mut SqliteConnection,
+    ids: &[i64],
+) -> sqlx::Result<HashMap<i64, OrderDetails>> {
+    let found = sqlx::query(READ).bind(json(&ids)).fetch_all(db).await?;
+    let mut details = HashMap::with_capacity(found.len());
+    for row in found {
+        let numbers: &str = row.try_get("numbers")?;
+        let read = OrderDetails {
+            region: row.try_get("region")?,
+            number_type: row.try_get("number_type")?,
+            created_at: row.try_get::<Option<i64>, _>("created_at")?.map(Time),
+            sms_configuration: row.try_get("sms_configuration")?,
+            voice_configuration: row.try_get("voice_configuration")?,
+            // A number that another program wrote otherwise is no reason to hide its order.
+            numbers: serde_json::from_str(numbers).unwrap_or_default(),
+        };
+        details.insert(row.try_get("id")?, read);
+    }
+    Ok(details)
+}

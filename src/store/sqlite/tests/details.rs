@@ -1,0 +1,241 @@
+//! Subjects of orders, and the lists that go by them.
+
+use super::*;
+use crate::store::{AlertQuery, OrderFilter};
+use number_order::{Limits, OrderDetails, OrderNumber, Price};
+
+fn number(phone_number: &str, amount: &str) -> OrderNumber {
+    let price = |amount: &str| Price {
+        currency: "EUR".to_owned(),
+        amount: amount.to_owned(),
+    };
+    OrderNumber {
+        phone_number: phone_number.to_owned(),
+        setup_price: None,
+        monthly_price: Some(price(amount)),
+        payment_interval_months: Some(1),
+        capabilities: vec!["SMS".to_owned(), "VOICE".to_owned()],
+    }
+}
+
+fn subject(region: &str, numbers: Vec<OrderNumber>) -> OrderDetails {
+    OrderDetails {
+        region: Some(region.to_owned()),
+        number_type: Some("MOBILE".to_owned()),
+        created_at: Some(at(5)),
+        sms_configuration: Some(r#"{"servicePlanId":"s"}"#.to_owned()),
+        voice_configuration: None,
+        numbers,
+    }
+}
+
+impl House {
+    /// Fetches an order that shows this subject.
+    async fn shows(&self, order: &str, secs: i64, details: Option<OrderDetails>) {
+        let found = self.store.request_fetch(key(order), at(secs)).await;
+        assert!(found.expect("writes"), "{order} is known");
+        let claim = self.claim(secs).await.remove(0);
+        let Ok(Answer::Found(shown)) = shows(State::Created, secs) else {
+            panic!("an answer");
+        };
+        let shown = Snapshot {
+            details: details.map(Box::new),
+            ..shown
+        };
+        self.record(&claim, Ok(Answer::Found(shown)), secs).await;
+    }
+
+    async fn knows(&self, order: &str) {
+        let event = format!("e-{order}");
+        self.accept(delivery(&event, order, State::Created, 1))
+            .await;
+        self.process(1).await;
+    }
+
+    async fn listed(&self, filter: OrderFilter) -> Vec<String> {
+        let filter = OrderFilter { limit: 9, ..filter };
+        let listing = self.store.orders(&filter).await.expect("reads");
+        listing.items.into_iter().map(|row| row.order).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_subject_is_kept_as_it_was_last_shown() {
+    let house = House::new().await;
+    house.knows("o1").await;
+    assert_eq!(house.history("o1").await.order.numbers, []);
+    let two = vec![
+        number("+61411111112", "1.00"),
+        number("+61411111111", "2.00"),
+    ];
+    house
+        .shows("o1", 10, Some(subject("AU", two.clone())))
+        .await;
+    let row = house.history("o1").await.order;
+    assert_eq!(
+        (row.region.as_deref(), row.created_at),
+        (Some("AU"), Some(at(5)))
+    );
+    let sms = row.sms_configuration.expect("a configuration");
+    assert_eq!(sms.get(), r#"{"servicePlanId":"s"}"#);
+    assert_eq!(row.numbers, two, "in the answer's order");
+
+    // An answer that does not describe the order takes nothing away.
+    house.shows("o1", 20, None).await;
+    assert_eq!(house.history("o1").await.order.numbers, two);
+
+    // One number is gone, one has another price, one is new.
+    let other = vec![
+        number("+61411111111", "3.00"),
+        number("+61411111113", "1.00"),
+    ];
+    house
+        .shows("o1", 30, Some(subject("AU", other.clone())))
+        .await;
+    let row = house.history("o1").await.order;
+    assert_eq!(row.numbers, other);
+    let filter = OrderFilter {
+        limit: 9,
+        ..OrderFilter::default()
+    };
+    let listing = house.store.orders(&filter).await.expect("reads");
+    assert_eq!(
+        listing.items[0].numbers, other,
+        "the list shows them as well"
+    );
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region() {
+    let house = House::new().await;
+    for (order, secs, region, phone_number) in [
+        ("o1", 10, "AU", "+61411111112"),
+        ("o2", 11, "SE", "+46700000000"),
+    ] {
+        house.knows(order).await;
+        let details = subject(region, vec![number(phone_number, "1.00")]);
+        house.shows(order, secs, Some(details)).await;
+    }
+    let by_number = |digits: &str| OrderFilter {
+        number: Some(digits.to_owned()),
+        ..OrderFilter::default()
+    };
+    assert_eq!(house.listed(by_number("61411111112")).await, ["o1"]);
+    assert_eq!(house.listed(by_number("11112")).await, ["o1"]);
+    assert_eq!(house.listed(by_number("1112")).await, ["o1"]);
+    assert_eq!(house.listed(by_number("4670")).await, ["o2"]);
+    assert_eq!(house.listed(by_number("9")).await, Vec::<String>::new());
+    let by_region = OrderFilter {
+        region: Some("SE".to_owned()),
+        ..OrderFilter::default()
+    };
+    assert_eq!(house.listed(by_region).await, ["o2"]);
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_change_alert_and_age() {
+    let house = House::new().await;
+    for (order, secs) in [("o1", 10), ("o2", 20)] {
+        house.knows(order).await;
+        house.shows(order, secs, None).await;
+    }
+    let newest = OrderFilter {
+        newest_first: true,
+        ..OrderFilter::default()
+    };
+    assert_eq!(house.listed(newest.clone()).await, ["o2", "o1"]);
+    let second = OrderFilter {
+        after: Some(2),
+        ..newest
+    };
+    assert_eq!(
+        house.listed(second).await,
+        ["o1"],
+        "the page after the newest"
+    );
+    let changed = |secs| OrderFilter {
+        changed_since: Some(at(secs)),
+        ..OrderFilter::default()
+    };
+    assert_eq!(house.listed(changed(15)).await, ["o2"]);
+    assert_eq!(house.listed(changed(21)).await, Vec::<String>::new());
+    let limits = Limits {
+        expiring: vec![Duration::from_secs(100)],
+        review: Duration::from_secs(1),
+        blocked: Duration::from_secs(1),
+    };
+    // They expire 9000 s after their last update.
+    for (code, secs, expected) in [
+        ("expiring", 8900, &[][..]),
+        ("expiring", 8911, &["o1"]),
+        ("expiring", 8999, &["o1", "o2"]),
+        ("overdue", 9015, &["o1"]),
+        ("long-in-review", 9015, &[]),
+        ("long-blocked", 9015, &[]),
+    ] {
+        let alert = AlertQuery {
+            code,
+            now: at(secs),
+            limits: limits.clone(),
+        };
+        let filter = OrderFilter {
+            alert: Some(alert),
+            ..OrderFilter::default()
+        };
+        assert_eq!(house.listed(filter).await, expected, "{code} at {secs}");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_by_order_decision_phase_and_time() {
+    let house = House::new().await;
+    for (event, order, secs) in [("e1", "o1", 10), ("e2", "o2", 20), ("e3", "o1", 30)] {
+        house
+            .accept(delivery(event, order, State::Created, secs))
+            .await;
+    }
+    house.process(31).await;
+    house.accept(delivery("e4", "o1", State::Blocked, 40)).await;
+    let list = async |filter: DeliveryFilter| {
+        let filter = DeliveryFilter { limit: 9, ..filter };
+        let listing = house.store.deliveries(&filter).await.expect("reads");
+        let events = listing.items.into_iter().map(|row| row.event);
+        events.collect::<Vec<String>>()
+    };
+    let all = DeliveryFilter::default();
+    assert_eq!(list(all.clone()).await, ["e1", "e2", "e3", "e4"]);
+    let order = Some(id("o1"));
+    assert_eq!(
+        list(DeliveryFilter {
+            order,
+            ..all.clone()
+        })
+        .await,
+        ["e1", "e3", "e4"]
+    );
+    let decision = Some("first-event");
+    assert_eq!(
+        list(DeliveryFilter {
+            decision,
+            ..all.clone()
+        })
+        .await,
+        ["e1", "e2"]
+    );
+    let phase = Some("waiting");
+    assert_eq!(
+        list(DeliveryFilter {
+            phase,
+            ..all.clone()
+        })
+        .await,
+        ["e4"]
+    );
+    let since = DeliveryFilter {
+        received_since: Some(at(20)),
+        received_before: Some(at(40)),
+        newest_first: true,
+        ..all
+    };
+    assert_eq!(list(since).await, ["e3", "e2"]);
+}

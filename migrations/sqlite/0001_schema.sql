@@ -12,7 +12,7 @@ CREATE TABLE projects (
     paused_until_at INTEGER,                       -- the circuit is open until then; NULL: it is closed
     -- A code of docs/codes.md, as in every column beside which stands one of its fields.
     pause_reason    TEXT
-        CHECK (pause_reason = 'key-refused' OR pause_reason = 'unreachable' OR pause_reason = 'timed-out'
+        CHECK (pause_reason IS NULL OR pause_reason = 'key-refused' OR pause_reason = 'unreachable' OR pause_reason = 'timed-out'
             OR pause_reason = 'broken-off' OR pause_reason = 'not-now' OR pause_reason = 'unusable-answer'
             OR pause_reason = 'none-known'),
     pause_fields    TEXT    CHECK (json_valid(pause_fields)),
@@ -38,7 +38,7 @@ CREATE TABLE orders (
     attempts           INTEGER NOT NULL DEFAULT 0   -- without an answer; counted at the claim
         CHECK (attempts BETWEEN 0 AND 4294967295),
     -- Why the order is not fetched any more.
-    parked             TEXT    CHECK (parked = 'attempts-used-up' OR parked = 'row-at-fault'),
+    parked             TEXT    CHECK (parked IS NULL OR parked = 'attempts-used-up' OR parked = 'row-at-fault'),
     parked_fields      TEXT
         CHECK (parked_fields IS NULL OR (parked IS NOT NULL AND json_valid(parked_fields))),
     fetch_requested_at INTEGER,                     -- when an operator requested a fetch not answered yet
@@ -177,7 +177,7 @@ CREATE TABLE deliveries (
     -- parked (dead-lettered): an operator must look at it.
     phase        TEXT    NOT NULL,
     decision     TEXT
-        CHECK (decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits' OR decision = 'first-event'
+        CHECK (decision IS NULL OR decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits' OR decision = 'first-event'
             OR decision = 'unknown-status' OR decision = 'no-time-stamp' OR decision = 'stale'
             OR decision = 'out-of-order' OR decision = 'after-final' OR decision = 'other-resource'
             OR decision = 'api-off' OR decision = 'order-unreadable' OR decision = 'order-unwritable'

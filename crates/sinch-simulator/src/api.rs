@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use fastrand::Rng;
 use tokio::sync::watch;
 
-use super::recorder::{ApiRequest, secs};
+use super::recorder::ApiRequest;
 use super::world::{OrderHistory, Reply};
 use super::{Shared, lock, wire};
 use number_order::{Answer, Id};
@@ -126,17 +126,14 @@ impl ApiHandler {
         }
     }
 
-    /// Answers a fetch of an order, and records the answer in its story.
+    /// Answers a fetch of an order, and counts the reply.
     async fn show(&self, history: &OrderHistory) -> Response {
         let shared = &self.shared;
         let asked = shared.elapsed();
         let reply = self.next_reply(history, asked);
         let answer = history.shown(asked, &reply, shared.started_at);
-        let (kind, words) = describe(&reply, answer.as_ref(), asked);
-        shared.write(|recorder| {
-            recorder.replied(kind);
-            recorder.tell(&history.id, asked, format!("GET answered {words}"));
-        });
+        let kind = kind(&reply, answer.as_ref());
+        shared.write(|recorder| recorder.replied(kind));
         if let Reply::Slow(by) = &reply {
             tokio::select! {
                 () = shared.stop.cancelled() => {}
@@ -244,31 +241,18 @@ async fn get_order(
     }
 }
 
-/// Describes a reply: its kind, for the counts, and its words, for the story.
-fn describe(reply: &Reply, answer: Option<&Answer>, asked: Duration) -> (&'static str, String) {
-    let shown = match answer {
-        Some(Answer::Found(snapshot)) => snapshot.state.to_string(),
-        Some(Answer::NotFound) => "404".to_owned(),
-        None => String::new(),
-    };
+/// Returns the kind of a reply, by which replies are counted.
+fn kind(reply: &Reply, answer: Option<&Answer>) -> &'static str {
     match reply {
-        Reply::True if answer == Some(&Answer::NotFound) => {
-            ("404, not there", "404: not there".to_owned())
-        }
-        Reply::True => ("true", format!("truly: {shown}")),
-        Reply::Stale(by) => {
-            let as_of = secs(asked.saturating_sub(*by));
-            ("stale", format!("stale: {shown} as of {as_of}"))
-        }
-        Reply::Slow(by) => ("slow", format!("truly but {} late: {shown}", secs(*by))),
-        Reply::Missing => ("404, too young", "404: too young".to_owned()),
-        Reply::Unauthorized => ("401", "401".to_owned()),
-        Reply::Throttled { retry_after } => {
-            ("429", format!("429, Retry-After {}", secs(*retry_after)))
-        }
-        Reply::Broken { status } => ("5xx", status.to_string()),
-        Reply::Says { .. } => ("scripted", format!("as scripted: {shown}")),
-        Reply::Raw { status, .. } => ("scripted", format!("as scripted: {status}")),
+        Reply::True if answer == Some(&Answer::NotFound) => "404, not there",
+        Reply::True => "true",
+        Reply::Stale(_) => "stale",
+        Reply::Slow(_) => "slow",
+        Reply::Missing => "404, too young",
+        Reply::Unauthorized => "401",
+        Reply::Throttled { .. } => "429",
+        Reply::Broken { .. } => "5xx",
+        Reply::Says { .. } | Reply::Raw { .. } => "scripted",
     }
 }
 

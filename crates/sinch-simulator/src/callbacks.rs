@@ -14,7 +14,6 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::recorder::name;
 use super::{Shared, lock};
 use sinch_numbers::signature;
 
@@ -131,28 +130,14 @@ impl CallbackSender {
         let given_up = !done && first_tried.elapsed() >= self.give_up;
         self.shared.write(|recorder| {
             recorder.stats.sent += 1;
-            let failed = match answered {
+            match answered {
                 Ok(StatusCode::OK) => {
                     recorder.acknowledge(due.notice, notice, body, self.shared.started_at, at);
-                    return;
                 }
-                Ok(status) => {
-                    recorder.stats.refused += 1;
-                    format!("answered {}", status.as_u16())
-                }
-                Err(_) => {
-                    recorder.stats.unanswered += 1;
-                    "not answered".to_owned()
-                }
-            };
+                Ok(_) => recorder.stats.refused += 1,
+                Err(_) => recorder.stats.unanswered += 1,
+            }
             recorder.stats.given_up += u64::from(given_up);
-            let then = if given_up {
-                "given up"
-            } else {
-                "sent again soon"
-            };
-            let text = format!("{}: {failed}, {then}", name(&notice.says));
-            recorder.tell(&notice.order, at, text);
         });
         if done || given_up {
             self.open.send_modify(|open| *open -= 1);

@@ -206,12 +206,6 @@ impl Simulator {
         self.shared.write(|recorder| recorder.stats.clone())
     }
 
-    /// Story of an order so far, in words.
-    pub fn story(&self, order: &Id) -> Vec<(Duration, String)> {
-        let now = self.shared.elapsed();
-        self.shared.write(|recorder| recorder.story(order, now))
-    }
-
     /// Stops both sides: callbacks in flight are dropped, requests in flight are answered.
     pub async fn shutdown(self) {
         self.shared.stop.cancel();

@@ -1,4 +1,4 @@
-//! Record of what was done, for later checks: counts, the story of each order, acknowledged events.
+//! Record of what was done, for later checks: counts, fetches, acknowledged events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,7 +72,6 @@ pub struct ApiRequest {
 pub(super) struct Recorder {
     pub stats: Stats,
     pub asks: Vec<ApiRequest>,
-    stories: BTreeMap<Id, Vec<(Duration, String)>>,
     /// Acknowledged events by their index in the world.
     acknowledged: BTreeMap<usize, Acknowledged>,
     /// Offset of the latest acknowledged event of each order.
@@ -84,7 +83,6 @@ impl Recorder {
     pub fn new(world: &World) -> Recorder {
         let mut recorder = Recorder::default();
         recorder.stats.orders = count(world.orders().count());
-        let mut told = BTreeMap::new();
         for notice in world.notices() {
             let stats = &mut recorder.stats;
             stats.events += 1;
@@ -92,50 +90,8 @@ impl Recorder {
             stats.doubled += u64::from(notice.sent_at.len() > 1);
             stats.delayed += u64::from(notice.is_delayed());
             stats.skewed += u64::from(notice.skew_micros != 0);
-            match notice.says {
-                Says::State(_) => {
-                    told.insert((&notice.order, notice.at), notice);
-                }
-                Says::Number { .. } | Says::Gibberish => {
-                    let text = format!("{}: {}", name(&notice.says), fate(notice));
-                    recorder.tell(&notice.order, notice.at, text);
-                }
-            }
-        }
-        for history in world.orders() {
-            for (at, state) in &history.history {
-                let text = match told.get(&(&history.id, *at)) {
-                    Some(notice) => format!("{state}: {}", fate(notice)),
-                    None => format!("{state}, without a callback"),
-                };
-                recorder.tell(&history.id, *at, text);
-            }
-            if let Some(gone_at) = history.gone_at {
-                recorder.tell(
-                    &history.id,
-                    gone_at,
-                    "forgotten: 404 from here on".to_owned(),
-                );
-            }
         }
         recorder
-    }
-
-    /// Adds an entry to an order's story.
-    pub fn tell(&mut self, order: &Id, at: Duration, text: String) {
-        self.stories
-            .entry(order.clone())
-            .or_default()
-            .push((at, text));
-    }
-
-    /// Returns an order's story up to `now`.
-    pub fn story(&self, order: &Id, now: Duration) -> Vec<(Duration, String)> {
-        let told = self.stories.get(order).into_iter().flatten();
-        let mut story: Vec<_> = told.filter(|(at, _)| *at <= now).cloned().collect();
-        // Stable: entries of the same moment stay in the order in which they were recorded.
-        story.sort_by_key(|(at, _)| *at);
-        story
     }
 
     /// Counts a kind of reply.
@@ -156,11 +112,6 @@ impl Recorder {
         let latest = self.latest.entry(notice.order.clone()).or_default();
         self.stats.superseded += u64::from(notice.at < *latest);
         *latest = notice.at.max(*latest);
-        self.tell(
-            &notice.order,
-            at,
-            format!("{}: answered 200", name(&notice.says)),
-        );
         self.acknowledged
             .entry(index)
             .and_modify(|acknowledged| acknowledged.again_at.push(at))
@@ -181,42 +132,6 @@ impl Recorder {
     pub fn acknowledged(&self) -> Vec<Acknowledged> {
         self.acknowledged.values().cloned().collect()
     }
-}
-
-/// Name of a callback in a story.
-pub(super) fn name(says: &Says) -> String {
-    match says {
-        Says::State(state) => format!("callback {state}"),
-        Says::Number { number, .. } => format!("callback for {number}"),
-        Says::Gibberish => "unreadable callback".to_owned(),
-    }
-}
-
-/// Planned delivery of an event, in words.
-fn fate(notice: &SimulatedEvent) -> String {
-    let mut words = match notice.sent_at.as_slice() {
-        [] => "callback lost".to_owned(),
-        [first, ..] if notice.is_delayed() => format!("callback delayed to {}", secs(*first)),
-        [..] => "callback at once".to_owned(),
-    };
-    if let [_, again, ..] = notice.sent_at.as_slice() {
-        words += &format!(", again at {}", secs(*again));
-    }
-    if notice.skew_micros != 0 {
-        let off = secs(Duration::from_micros(notice.skew_micros.unsigned_abs()));
-        let way = if notice.skew_micros > 0 {
-            "ahead"
-        } else {
-            "behind"
-        };
-        words += &format!(", time stamp {off} {way}");
-    }
-    words
-}
-
-/// Formats a span for stories.
-pub(super) fn secs(span: Duration) -> String {
-    format!("{:.1} s", span.as_secs_f64())
 }
 
 fn count(n: usize) -> u64 {

@@ -317,3 +317,8 @@ fn told(world: &World) -> BTreeMap<&Id, &[SimulatedEvent]> {
         .chunk_by(|one, next| one.order == next.order);
     by_order.map(|told| (&told[0].order, told)).collect()
 }
+
+/// Formats an offset for stories.
+fn secs(offset: Duration) -> String {
+    format!("{:.1} s", offset.as_secs_f64())
+}

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::Course;
 use super::mishaps::Fate;
 use super::subject::Subject;
 use super::tally::{Rare, Verdict, Wrong};
-use crate::recorder::secs;
+use super::{Course, secs};
 use crate::world::{OrderHistory, SimulatedEvent, World, hit};
 use number_order::{Answer, Event, Failure, Time};
 

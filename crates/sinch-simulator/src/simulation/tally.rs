@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::recorder::secs;
+use super::secs;
 use number_order::State;
 
 /// Fault of a strategy with an order.

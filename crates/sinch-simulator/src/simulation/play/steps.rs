@@ -1,7 +1,7 @@
 //! Steps of a play: callbacks and requests arrive, events are processed, the order is fetched.
 
 use super::{Flight, Play, START};
-use crate::recorder::secs;
+use crate::simulation::secs;
 use crate::simulation::subject::Subject;
 use crate::simulation::tally::{Rare, Stuck};
 use crate::world::{Says, SimulatedEvent, hit};

@@ -145,7 +145,7 @@ impl Answer {
             "{request}: {self:?}"
         );
         assert_eq!(self.json()["status"], status, "{request}: {self:?}");
-        assert!(self.body.len() < 200, "{request}: {self:?}");
+        assert!(self.body.len() < 300, "{request}: {self:?}");
     }
 }
 

@@ -12,8 +12,8 @@ CREATE TABLE projects (
     paused_until_at INTEGER,                       -- the circuit is open until then; NULL: it is closed
     -- A code of docs/codes.md, as in every column beside which stands one of its fields.
     pause_reason    TEXT
-        CHECK (pause_reason IS NULL OR pause_reason = 'key-refused' OR pause_reason = 'unreachable' OR pause_reason = 'timed-out'
-            OR pause_reason = 'broken-off' OR pause_reason = 'not-now' OR pause_reason = 'unusable-answer'
+        CHECK (pause_reason IS NULL OR pause_reason = 'key-refused' OR pause_reason = 'unreachable'
+            OR pause_reason = 'timed-out' OR pause_reason = 'broken-off' OR pause_reason = 'not-now' OR pause_reason = 'unusable-answer'
             OR pause_reason = 'none-known'),
     pause_fields    TEXT    CHECK (json_valid(pause_fields)),
     -- 1 if this run fetches its orders; 0 if its API is off, or if it is not configured any more.
@@ -177,8 +177,8 @@ CREATE TABLE deliveries (
     -- parked (dead-lettered): an operator must look at it.
     phase        TEXT    NOT NULL,
     decision     TEXT
-        CHECK (decision IS NULL OR decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits' OR decision = 'first-event'
-            OR decision = 'unknown-status' OR decision = 'no-time-stamp' OR decision = 'stale'
+        CHECK (decision IS NULL OR decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits'
+            OR decision = 'first-event' OR decision = 'unknown-status' OR decision = 'no-time-stamp' OR decision = 'stale'
             OR decision = 'out-of-order' OR decision = 'after-final' OR decision = 'other-resource'
             OR decision = 'api-off' OR decision = 'order-unreadable' OR decision = 'order-unwritable'
             OR decision = 'delivery-unreadable' OR decision = 'body-not-json' OR decision = 'body-not-an-object'

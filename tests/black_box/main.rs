@@ -24,6 +24,7 @@ mod output;
 mod refusals;
 mod retention;
 mod secrecy;
+mod snapshots;
 mod sources;
 mod start;
 mod storms;

@@ -17,10 +17,10 @@ COPY .cargo .cargo
 COPY crates/number-order/Cargo.toml crates/number-order/
 COPY crates/sinch-numbers/Cargo.toml crates/sinch-numbers/
 COPY crates/sinch-simulator/Cargo.toml crates/sinch-simulator/
-RUN mkdir src benches crates/*/src \
+RUN mkdir src benches \
  && echo 'fn main() {}' > src/main.rs \
  && touch src/lib.rs \
- && for crate in crates/*; do touch "$crate/src/lib.rs"; done \
+ && for crate in crates/*; do mkdir "$crate/src" && touch "$crate/src/lib.rs"; done \
  && for bench in $(grep -A 1 '^\[\[bench\]\]' Cargo.toml | sed -n 's/^name = "\(.*\)"/\1/p'); do \
       cp src/main.rs "benches/$bench.rs"; \
     done \

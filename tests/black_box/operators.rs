@@ -432,10 +432,19 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
             "parked: \"yes\" is neither true nor false",
         ),
         ("orders?state=blocked", "state: write one of"),
-        ("orders?alert=late", "alert: write one of expiring, overdue, "),
-        ("orders?park_reason=x", "park_reason: write one of attempts-used-up"),
+        (
+            "orders?alert=late",
+            "alert: write one of expiring, overdue, ",
+        ),
+        (
+            "orders?park_reason=x",
+            "park_reason: write one of attempts-used-up",
+        ),
         ("orders?number=+46a", "number: write digits"),
-        ("orders?changed_since=now", "changed_since: \"now\" is no time"),
+        (
+            "orders?changed_since=now",
+            "changed_since: \"now\" is no time",
+        ),
         ("orders?sort=up", "sort: write one of oldest, newest"),
         ("deliveries?phase=lost", "phase: write one of waiting"),
         ("deliveries?decision=odd", "decision: write one of agrees"),

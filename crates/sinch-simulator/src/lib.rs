@@ -4,7 +4,7 @@
 //! - [`World`] is the play itself, decided in advance and pure: the history of each order, its events, and
 //!   Sinch's answers. A simulation in simulated time needs nothing else.
 //! - [`Simulator`] performs it by the clock, over HTTP.
-//! - [`simulation`] performs it in simulated time, on the pure rules, and judges them.
+//! - `simulation` (the feature of that name) performs it in simulated time, on the pure rules, and judges them.
 
 mod api;
 mod callbacks;

@@ -316,6 +316,7 @@ fn fsync_alone(scope: &Scope) -> Outcome<Figures> {
 }
 
 /// Returns `true` if the requirements hold, or if the run was too short to judge.
+#[expect(clippy::too_many_lines, reason = "a list of figures")]
 fn report(scope: &Scope, lines: &[Line]) -> bool {
     println!(
         "\n{:<28} {:>11} {:>9} {:>10} {:>9} {:>9} {:>12} {:>9}",

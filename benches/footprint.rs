@@ -3,7 +3,7 @@
 //! `cargo bench --bench footprint -- [--quick]`
 //!
 //! The real program runs with an API that answers at once and with the usual rate limit. Memory is the size that
-//! the system reports for the process (VmRSS), and its maximum so far (VmHWM).
+//! the system reports for the process (`VmRSS`), and its maximum so far (`VmHWM`).
 
 #[path = "support/baselines.rs"]
 mod baselines;

@@ -147,6 +147,7 @@ fn keep_to(core: Option<&usize>) -> Outcome<()> {
     Ok(sched_setaffinity(None, &only)?)
 }
 
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn run(quick: bool) -> Outcome<bool> {
     process::raise_open_files_limit()?;
     let seconds = |full, short| Duration::from_secs(if quick { short } else { full });

@@ -22,6 +22,10 @@ const CONTROLS_MIN: u64 = 20_000;
 const BESIDES: u64 = 10;
 
 #[derive(Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 struct Args {
     /// Number of orders.
     #[arg(long, default_value_t = 1_000_000)]

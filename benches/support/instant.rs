@@ -57,7 +57,7 @@ impl Api {
     }
 }
 
-/// Shows every order as IN_REVIEW since an hour before the API began, so that every event is newer.
+/// Shows every order as `IN_REVIEW` since an hour before the API began, so that every event is newer.
 pub async fn answer(listen: SocketAddr) -> Outcome<()> {
     let since = Time(clock::now().0 - 3_600_000_000);
     let show = move |Path((project, order)): Path<(String, String)>| async move {

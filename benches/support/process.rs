@@ -183,7 +183,9 @@ impl Service {
              [operators]\nlisten = \"{}\"\n\
              [database]\npath = {:?}\n\
              [[projects]]\nid = \"{PROJECT}\"\npath = \"{PATH}\"\nsecrets = [\"{SECRET}\"]\n{more}",
-            service.callbacks, service.operators, service.database,
+            service.callbacks,
+            service.operators,
+            service.database.display().to_string(),
         );
         fs::write(&service.config, text)?;
         Ok(service)

@@ -57,7 +57,7 @@ impl App {
             () = tokio::time::sleep(soft) => {
                 tracing::warn!("abandoning fetches that are still in flight");
                 abort.cancel();
-                match tokio::time::timeout(self.grace - soft, all).await {
+                match tokio::time::timeout(self.grace.saturating_sub(soft), all).await {
                     Ok(outcome) => outcome,
                     Err(_) => Err(RunError::Ended("the grace")),
                 }

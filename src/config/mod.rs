@@ -80,6 +80,10 @@ impl Config {
     /// Reads the file, if there is one, and overlays it with this program's variables in `env`.
     ///
     /// Files that hold secrets are read too; their paths are relative to the working directory.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of the file, the variables and the files of secrets that this reads.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -149,6 +153,10 @@ pub fn reference() -> Vec<SectionDoc> {
 impl Operators {
     /// Reads what a command must know to call the running service. No other section is read, for a user who may
     /// call the service need not be able to read its secrets. The token is optional.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of this section.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -157,6 +165,10 @@ impl Operators {
     }
 
     /// Reads the address of the service, for calls that need no token.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of the address.
     pub fn address(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -167,6 +179,10 @@ impl Operators {
 
 impl Database {
     /// Reads what a command must know to copy the database. No other section is read.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of this section.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,

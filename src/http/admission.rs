@@ -92,20 +92,16 @@ impl AdmissionControl {
             );
             return reject_under(&self.strangers, &self.forbidden);
         }
-        match self.served.clone().try_acquire_owned() {
-            Ok(permit) => Admission::Serve(permit),
-            Err(_) => {
-                let what =
-                    "as many connections as may be are open; raise callbacks.connections_max";
-                self.report(
-                    Refusal::Place,
-                    Some(StatusCode::SERVICE_UNAVAILABLE),
-                    peer,
-                    what,
-                );
-                reject_under(&self.rejected, &self.unavailable)
-            }
+        if let Ok(permit) = self.served.clone().try_acquire_owned() {
+            return Admission::Serve(permit);
         }
+        self.report(
+            Refusal::Place,
+            Some(StatusCode::SERVICE_UNAVAILABLE),
+            peer,
+            "as many connections as may be are open; raise callbacks.connections_max",
+        );
+        reject_under(&self.rejected, &self.unavailable)
     }
 
     /// Reports input that is not a request.

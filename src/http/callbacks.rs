@@ -113,13 +113,12 @@ impl CallbackHandler {
             Err((reason, problem)) => {
                 report(reason, problem.status(), route.map(|route| &route.project));
                 let response = problem.into_response();
-                match reason {
-                    // The body had its time, or cannot be read further.
-                    Refusal::Body => unread_body::close(response),
-                    _ => {
-                        let max = self.settings.body_max_bytes;
-                        unread_body::drain_or_close(body, &head.headers, max, response).await
-                    }
+                if reason == Refusal::Body {
+                    // It had its time, or cannot be read further.
+                    unread_body::close(response)
+                } else {
+                    let max = self.settings.body_max_bytes;
+                    unread_body::drain_or_close(body, &head.headers, max, response).await
                 }
             }
         }

@@ -44,6 +44,7 @@ impl Problem {
     }
 
     /// Returns the same refusal, with a header that tells the caller what to do.
+    #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Problem {
         let header = Some((name, value));
         Problem { header, ..self }

@@ -36,6 +36,7 @@ struct Suspect {
 
 /// Facts about a failure.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the four are independent")]
 pub(super) struct Signs {
     /// `true` if the failure is of a single order's kind.
     pub of_order: bool,

@@ -115,6 +115,7 @@ impl Rhythm {
 }
 
 /// Arrivals of deliveries: their number, and the time from one batch to the next.
+#[derive(Clone, Copy)]
 struct Arrivals {
     count: u32,
     within: Duration,

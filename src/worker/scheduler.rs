@@ -214,15 +214,12 @@ impl Scheduler {
     /// Returns the claim order for this number of permits, which are not for orders kept apart.
     fn claim_order(&mut self, permits: u32) -> ClaimOrder {
         let owing = URGENT_TO_OLDEST * permits;
-        match self.fifo_credit.checked_sub(owing) {
-            Some(fifo_credit) => {
-                self.fifo_credit = fifo_credit;
-                ClaimOrder::Oldest
-            }
-            None => {
-                self.fifo_credit += permits;
-                ClaimOrder::Urgent
-            }
+        if let Some(fifo_credit) = self.fifo_credit.checked_sub(owing) {
+            self.fifo_credit = fifo_credit;
+            ClaimOrder::Oldest
+        } else {
+            self.fifo_credit += permits;
+            ClaimOrder::Urgent
         }
     }
 

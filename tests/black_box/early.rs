@@ -200,7 +200,7 @@ async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
         answer.assert_refusal(413, "by its length");
         assert_eq!(answer.header("connection"), Some("close"));
         for _ in 0..30 {
-            if !line.send([b' '; 10_000]).await {
+            if !line.send(vec![b' '; 10_000]).await {
                 return None;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

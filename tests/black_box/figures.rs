@@ -18,7 +18,7 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let sample = |line: &str| {
         let (name, number) = line.rsplit_once(' ').expect("a sample");
         let name = name.strip_prefix("sinch_callbacks_").expect("our prefix");
-        let name = match name.split_once("{") {
+        let name = match name.split_once('{') {
             None => name.to_owned(),
             Some((name, label)) => {
                 let value = label.split('"').nth(1).expect("a label's value");

@@ -100,6 +100,7 @@ async fn the_status_tells_how_things_stand() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list, asked for in every way")]
 async fn orders_are_listed_by_page_state_and_project() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set_project("api", "off");

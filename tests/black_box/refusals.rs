@@ -34,6 +34,7 @@ async fn told(service: &Service, fields: &Value) -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 async fn each_refusal_says_what_was_refused() {
     let folder = folder();
     let proxy = Ipv4Addr::new(127, 0, 0, 2);

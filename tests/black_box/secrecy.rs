@@ -18,6 +18,7 @@ const TOKEN: &str = "operators-token-c39bnt";
 const NUMBERS: &str = "4477009001";
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn neither_log_nor_answers_give_anything_away() {
     let folder = folder();
     let orders = [

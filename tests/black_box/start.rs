@@ -65,6 +65,7 @@ async fn the_command_line_explains_itself() {
 }
 
 /// Configurations that must not start, each with the key that the message must name, and its words.
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
     let set = |key, value: Value| good.clone().set(key, value);
     let project = |name, value: Value| good.clone().set_project(name, value);

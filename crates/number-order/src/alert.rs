@@ -13,7 +13,7 @@ use super::{Order, State, Time};
 pub struct Limits {
     /// Spans before `expireTime` in which an order that is still CREATED has an alert: one alert for each span.
     pub expiring: Vec<Duration>,
-    /// Maximum time for which an order may be IN_REVIEW without an alert.
+    /// Maximum time for which an order may be `IN_REVIEW` without an alert.
     pub review: Duration,
     /// Maximum time for which an order may be BLOCKED without an alert.
     pub blocked: Duration,
@@ -31,7 +31,7 @@ pub enum AlertKind {
     },
     /// The order is still CREATED, and the reservation has run out by our clock.
     Overdue,
-    /// The order has been IN_REVIEW for longer than this span.
+    /// The order has been `IN_REVIEW` for longer than this span.
     LongInReview {
         /// The span, in milliseconds.
         after_ms: u64,
@@ -74,7 +74,7 @@ impl AlertKind {
         }
     }
 
-    /// Returns the kind for orders that have been IN_REVIEW for longer than `span`.
+    /// Returns the kind for orders that have been `IN_REVIEW` for longer than `span`.
     pub fn long_in_review(span: Duration) -> AlertKind {
         AlertKind::LongInReview {
             after_ms: millis(span),

@@ -9,7 +9,7 @@ use super::Time;
 pub struct OrderDetails {
     /// `regionCode`, as ISO 3166-1 has it.
     pub region: Option<String>,
-    /// `numberType`: MOBILE, LOCAL, TOLL_FREE, or a word that Sinch adds.
+    /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
     pub number_type: Option<String>,
     /// `createTime` of the order.
     pub created_at: Option<Time>,

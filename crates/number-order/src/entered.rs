@@ -5,6 +5,10 @@ use super::Id;
 /// Returns the id that was entered, or the reason why the text is none.
 ///
 /// Sinch promises no form, so this refuses only text that cannot be meant as an id: a fetch for it would be in vain.
+///
+/// # Errors
+///
+/// The reason why the text cannot be the id of an order.
 pub fn entered(text: &str) -> Result<Id, &'static str> {
     let is_quote = |c| matches!(c, '"' | '\'' | '`');
     if is_telephone_number(text) {

@@ -62,7 +62,7 @@ impl State {
 
     /// Returns `true` if `next` may follow directly.
     ///
-    /// Sinch names CREATED → IN_REVIEW and IN_REVIEW → BLOCKED or a final state. The other steps are inferred: a
+    /// Sinch names CREATED → `IN_REVIEW` and `IN_REVIEW` → BLOCKED or a final state. The other steps are inferred: a
     /// reservation expires unsubmitted, and a blocked order is examined again, refused or left to expire. An event that
     /// skips a step is not taken at its word: a fetch decides.
     pub fn may_become(self, next: State) -> bool {
@@ -81,9 +81,8 @@ impl State {
     /// steps between them may have gone unseen.
     pub fn leads_to(self, later: State) -> bool {
         match self {
-            State::Created => later != State::Created,
             // Through BLOCKED and back, IN_REVIEW leads to itself.
-            State::InReview | State::Blocked => later != State::Created,
+            State::Created | State::InReview | State::Blocked => later != State::Created,
             State::Completed | State::Rejected | State::Expired => false,
         }
     }

@@ -13,6 +13,7 @@ pub struct Time(pub i64);
 
 impl Time {
     /// Returns the time that is `span` later.
+    #[must_use]
     pub fn plus(self, span: Duration) -> Time {
         Time(self.0.saturating_add(micros(span)))
     }

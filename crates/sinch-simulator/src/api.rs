@@ -232,12 +232,11 @@ async fn get_order(
     let history = Id::new(order.clone())
         .filter(|_| project == shared.world.project().as_str())
         .and_then(|id| shared.world.order(&id));
-    match history {
-        Some(history) => handler.show(history).await,
-        None => {
-            shared.write(|recorder| recorder.replied("404, unknown"));
-            not_found("number order not found", Some(&order))
-        }
+    if let Some(history) = history {
+        handler.show(history).await
+    } else {
+        shared.write(|recorder| recorder.replied("404, unknown"));
+        not_found("number order not found", Some(&order))
     }
 }
 

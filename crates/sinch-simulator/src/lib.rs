@@ -94,6 +94,10 @@ pub struct Simulator {
 
 impl Simulator {
     /// Binds the API, and lets the histories begin.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the address cannot be bound.
     pub async fn start(options: Options) -> io::Result<Simulator> {
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;

@@ -173,7 +173,7 @@ fn kinds_met(world: &World) -> BTreeSet<&'static str> {
     for history in world.orders() {
         for step in history.history.windows(2) {
             meet("reopened", step[0].1.is_final());
-            meet("hasty", step[1].0 - step[0].0 < secs(1));
+            meet("hasty", step[1].0.saturating_sub(step[0].0) < secs(1));
         }
         meet("coarse", history.fraction_digits == 0);
         meet("fine", history.fraction_digits > 0);

@@ -96,6 +96,7 @@ pub(super) fn callback(notice: &SimulatedEvent, project: &Id, started_at: Time) 
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are Sinch's")]
 struct NumberOrder<'a> {
     project_id: &'a str,
     id_number_order: &'a str,

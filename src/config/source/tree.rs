@@ -117,7 +117,7 @@ impl Tree {
 
 fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    before.iter().filter(|b| **b == b'\n').count() + 1
+    before.split(|b| *b == b'\n').count()
 }
 
 fn from_table(text: &str, table: DeTable<'_>) -> Value {

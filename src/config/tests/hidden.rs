@@ -113,11 +113,10 @@ fn slips_of_form() -> Vec<(String, &'static str)> {
 fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     let visible = value.bytes().all(|byte| byte.is_ascii_graphic());
     match kind {
-        Kind::Secrets => None,
         Kind::KeySecret | Kind::Token if value.chars().any(char::is_control) => {
             Some("holds a line break or another control character")
         }
-        Kind::KeySecret => None,
+        Kind::Secrets | Kind::KeySecret => None,
         Kind::Token => (!visible).then_some("no header can carry it"),
         Kind::KeyId => {
             (!visible || value == "\"\"" || value.contains(':')).then_some("not a key's id")
@@ -140,8 +139,8 @@ fn said(kind: Kind, value: &str, way: Way) -> (String, Vec<String>) {
     let literal = serde_json::to_string(value).expect("a text");
     let (key, literal, text) = match (kind, way) {
         (_, Way::File) => {
-            std::fs::write(&path, format!("{value}\n")).expect("written");
             use std::os::unix::fs::PermissionsExt;
+            std::fs::write(&path, format!("{value}\n")).expect("written");
             let private = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(&path, private).expect("set");
             let path = path.display().to_string();

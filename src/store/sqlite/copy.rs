@@ -54,6 +54,7 @@ pub enum CopyError {
 
 impl CopyError {
     /// Makes the error for a copy that cannot be written to its place.
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands over a value")]
     pub(super) fn system(path: &Path, error: impl ToString) -> CopyError {
         CopyError::System {
             path: path.to_owned(),
@@ -61,6 +62,7 @@ impl CopyError {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands over a value")]
     pub(super) fn damaged(path: &Path, reason: impl ToString) -> CopyError {
         CopyError::Damaged {
             path: path.to_owned(),

@@ -76,7 +76,7 @@ impl Space {
         match (before, self.little()) {
             (None, Some(error)) => tracing::error!(%error, "callbacks are refused from now on"),
             (Some(_), None) => {
-                tracing::info!(free_bytes, "there is space again: callbacks are taken")
+                tracing::info!(free_bytes, "there is space again: callbacks are taken");
             }
             (None, None) | (Some(_), Some(_)) => {}
         }

@@ -105,7 +105,7 @@ impl Store {
         let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
-        let changes = serde_json::from_str(changes.try_get(0)?)
+        let changes: Vec<(i64, i64)> = serde_json::from_str(changes.try_get(0)?)
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Summary {
             orders_by_state: by_state
@@ -126,7 +126,7 @@ impl Store {
             deliveries_parked: counts.try_get("deliveries_parked")?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_fetched_at: time(&counts, "last_fetched_at")?,
-            convergence: Convergence::of(changes),
+            convergence: Convergence::of(&changes),
             rows_unreadable: self.met.rows(),
             database_bytes: self.file_bytes(""),
             wal_bytes: self.file_bytes("-wal"),

@@ -70,7 +70,7 @@ pub struct Convergence {
 
 impl Convergence {
     /// Makes the figures from each change: 1 if an event had announced it, and the microseconds that it took.
-    pub(in crate::store) fn of(changes: Vec<(i64, i64)>) -> Convergence {
+    pub(in crate::store) fn of(changes: &[(i64, i64)]) -> Convergence {
         let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
         took.sort_unstable();
         let at = |share: f64| {

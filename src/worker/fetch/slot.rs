@@ -44,14 +44,13 @@ impl Shared {
                 } else {
                     HANGS_AFTER
                 };
-                match tokio::time::timeout(timeout, &mut fetching).await {
-                    Ok(result) => result,
-                    Err(_) => {
-                        if permit.kind == PermitKind::Apart || permit.hangs() {
-                            drop(slot);
-                        }
-                        fetching.await
+                if let Ok(result) = tokio::time::timeout(timeout, &mut fetching).await {
+                    result
+                } else {
+                    if permit.kind == PermitKind::Apart || permit.hangs() {
+                        drop(slot);
                     }
+                    fetching.await
                 }
             };
             // Sinch has answered, so the next fetch may be sent before this result is recorded. The claim of the next

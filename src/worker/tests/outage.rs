@@ -101,7 +101,7 @@ impl Trial {
 
     /// Returns the events, each with the time at which it arrives: one in ten is lost, one in five comes twice, some
     /// come late.
-    fn events(&self, sinch: &Sinch, rng: &mut Rng) -> Vec<(Time, Id, Time, State)> {
+    fn events(sinch: &Sinch, rng: &mut Rng) -> Vec<(Time, Id, Time, State)> {
         let mut events = Vec::new();
         for (order, history) in &sinch.orders {
             for (entered, state) in &history[1..] {
@@ -123,7 +123,7 @@ impl Trial {
     async fn run(&self) -> Came {
         let mut rng = Rng::with_seed(self.seed);
         let sinch = self.sinch(&mut rng);
-        let events = self.events(&sinch, &mut rng);
+        let events = Self::events(&sinch, &mut rng);
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(hours(1) + self.outage));
         let killed_at = down_at.plus(self.outage / 2);
         let mut service = Service::start(self.seed, self.without).await;

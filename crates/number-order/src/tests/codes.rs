@@ -52,6 +52,10 @@ fn codes_of_one_column_differ() {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a literal stands in every call"
+)]
 fn goes_both_ways<T>(value: &T, code: &str, fields: Value)
 where
     T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,

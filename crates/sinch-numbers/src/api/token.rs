@@ -138,7 +138,7 @@ fn read(body: &[u8]) -> Option<(HeaderValue, Duration)> {
 fn fresh_for(life: Duration, jitter: f64) -> Duration {
     let life = life.min(LIFE_MAX);
     let margin = (life / 10).min(MARGIN_MAX);
-    life - margin - (margin / 2).mul_f64(jitter)
+    life.saturating_sub(margin + (margin / 2).mul_f64(jitter))
 }
 
 #[cfg(test)]

@@ -20,16 +20,15 @@ impl<M: Subject> Play<'_, M> {
         let from = self.reached.map_or(0, |reached| {
             reached + usize::from(!self.decision.has_false_states())
         });
-        match (from..history.len()).find(is_there) {
-            Some(step) => self.reached = Some(step),
-            None => {
-                let wrong = Wrong::FalseState {
-                    at: self.now,
-                    state,
-                };
-                self.note(|| wrong.to_string());
-                self.decision.wrong.push(wrong);
-            }
+        if let Some(step) = (from..history.len()).find(is_there) {
+            self.reached = Some(step);
+        } else {
+            let wrong = Wrong::FalseState {
+                at: self.now,
+                state,
+            };
+            self.note(|| wrong.to_string());
+            self.decision.wrong.push(wrong);
         }
         let right = Some(state) == self.history.final_state();
         self.right_since = right.then_some(self.now);

@@ -166,7 +166,7 @@ pub(super) fn distort(answer: &mut Answer, fresh: bool, chance: &mut Rng) {
         _ => {
             *expires_at = Some(Time(
                 updated_at.0 - spread(chance, 1, 1 << 30).as_micros() as i64,
-            ))
+            ));
         }
     }
 }

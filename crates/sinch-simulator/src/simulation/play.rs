@@ -173,9 +173,9 @@ impl<'a, M: Subject> Play<'a, M> {
     /// Plays the order to its end, and returns the story of each step.
     pub fn tell(mut self) -> Vec<String> {
         let history = self.history.history.iter();
-        let is = history.map(|(at, state)| line(*at, format!("the order is {state}")));
+        let is = history.map(|(at, state)| line(*at, &format!("the order is {state}")));
         let gone = self.history.gone_at.iter();
-        let gone = gone.map(|at| line(*at, "Sinch forgets the order".to_owned()));
+        let gone = gone.map(|at| line(*at, "Sinch forgets the order"));
         self.story = Some(is.chain(gone).collect());
         self.play();
         self.story.unwrap_or_default()
@@ -308,7 +308,7 @@ impl<'a, M: Subject> Play<'a, M> {
 
     pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            story.push(line(self.now, words()));
+            story.push(line(self.now, &words()));
         }
     }
 }
@@ -327,6 +327,6 @@ fn fetch_requests(course: &Course, history: &OrderHistory, chance: &mut Rng) -> 
     fetch_requests
 }
 
-fn line(at: Duration, words: String) -> String {
+fn line(at: Duration, words: &str) -> String {
     format!("{:>12}  {words}", secs(at))
 }

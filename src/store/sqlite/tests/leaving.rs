@@ -89,7 +89,7 @@ fn limits() -> Limits {
     }
 }
 
-/// Figures that would alert_reported an operator.
+/// Figures that would alert an operator.
 async fn alarming(house: &House) -> Vec<i64> {
     let standing = house.store.standing(at(5000), &limits(), 20).await;
     let standing = standing.expect("reads");

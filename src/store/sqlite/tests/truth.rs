@@ -230,7 +230,7 @@ impl Subject for Database {
             Forgets::Nothing => {}
             Forgets::Pending => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
             Forgets::Hints => {
-                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, fetch_at = NULL")
+                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, fetch_at = NULL");
             }
         }
         let (store, writer) = start(&runtime, &self.folder, now);

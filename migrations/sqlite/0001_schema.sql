@@ -15,7 +15,7 @@ CREATE TABLE projects (
         CHECK (pause_reason IS NULL OR pause_reason = 'key-refused' OR pause_reason = 'unreachable'
             OR pause_reason = 'timed-out' OR pause_reason = 'broken-off' OR pause_reason = 'not-now' OR pause_reason = 'unusable-answer'
             OR pause_reason = 'none-known'),
-    pause_fields    TEXT    CHECK (json_valid(pause_fields)),
+    pause_fields    TEXT    CHECK (pause_fields IS NULL OR json_valid(pause_fields)),
     -- 1 if this run fetches its orders; 0 if its API is off, or if it is not configured any more.
     active          INTEGER NOT NULL DEFAULT 0
         CHECK (active IN (0, 1)),
@@ -77,8 +77,8 @@ CREATE TABLE orders (
     region             TEXT,                        -- Sinch's regionCode
     number_type        TEXT,
     created_at         INTEGER,                     -- Sinch's createTime
-    sms_configuration  TEXT    CHECK (json_valid(sms_configuration)),
-    voice_configuration TEXT   CHECK (json_valid(voice_configuration)),
+    sms_configuration  TEXT    CHECK (sms_configuration IS NULL OR json_valid(sms_configuration)),
+    voice_configuration TEXT   CHECK (voice_configuration IS NULL OR json_valid(voice_configuration)),
     alert_reported     TEXT,                        -- the alert that was last reported, in this state
     -- The state that an operator is shown first.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
@@ -224,7 +224,7 @@ CREATE TABLE fetches (
             OR outcome = 'expired-unseen' OR outcome = 'key-refused' OR outcome = 'unreachable'
             OR outcome = 'timed-out' OR outcome = 'broken-off' OR outcome = 'not-now'
             OR outcome = 'unusable-answer' OR outcome = 'none-known'),
-    outcome_fields TEXT CHECK (json_valid(outcome_fields)),
+    outcome_fields TEXT CHECK (outcome_fields IS NULL OR json_valid(outcome_fields)),
     unreadable_expiry TEXT                         -- the beginning of an expireTime that could not be read
 ) STRICT;
 
@@ -244,7 +244,7 @@ CREATE TABLE transitions (
     confirmed  INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
     said_at    INTEGER NOT NULL,
     cause      TEXT    NOT NULL CHECK (cause = 'event' OR cause = 'answer' OR cause = 'event-overruled'),
-    cause_fields TEXT  CHECK (json_valid(cause_fields)),
+    cause_fields TEXT  CHECK (cause_fields IS NULL OR json_valid(cause_fields)),
     -- Only of a confirmed change: 1 if an event had announced it, and the time from Sinch's own update (or from when
     -- the order was first heard of) to its confirmation.
     announced  INTEGER CHECK (announced IN (0, 1)),

@@ -12,19 +12,20 @@ const WORD_MAX_BYTES: usize = 64;
 const CONFIGURATION_MAX_BYTES: usize = 16 * 1024;
 
 /// Reads the properties `regionCode`, `numberType`, `smsConfiguration`, `voiceConfiguration` and `orderNumbers`, in this
-/// order. Returns `None` if the answer has none of them.
+/// order. Returns `None` if the answer has none of them that can be read.
 pub(super) fn read(created_at: Option<Time>, fields: &[Field; 5]) -> Option<OrderDetails> {
     let [region, number_type, sms, voice, numbers] = fields;
-    if fields.iter().all(|field| matches!(field, Field::Absent)) {
-        return None;
-    }
-    Some(OrderDetails {
+    let shown = OrderDetails {
         region: word(region),
         number_type: word(number_type),
-        created_at,
+        created_at: None,
         sms_configuration: configuration(sms),
         voice_configuration: configuration(voice),
         numbers: raw(numbers).map(self::numbers).unwrap_or_default(),
+    };
+    (shown != OrderDetails::default()).then_some(OrderDetails {
+        created_at,
+        ..shown
     })
 }
 
@@ -98,6 +99,87 @@ impl From<NumberText> for OrderNumber {
             monthly_price: monthly.map(price),
             payment_interval_months: months,
             capabilities: number.capabilities,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::answer;
+    use super::*;
+    use number_order::Id;
+
+    /// Subject that an answer shows which has these properties besides those that it needs.
+    fn subject(properties: Value) -> Option<OrderDetails> {
+        let mut body = json!({
+            "idNumberOrder": "o1", "projectId": "p1", "state": "CREATED",
+            "createTime": "2026-02-03T04:05:06Z", "updateTime": "2026-02-03T04:05:06Z",
+        });
+        let Value::Object(properties) = properties else {
+            panic!("an object");
+        };
+        body.as_object_mut().expect("an object").extend(properties);
+        let id = |text| Id::new(text).expect("an id");
+        let shown = answer::found(body.to_string().as_bytes(), &id("p1"), &id("o1"));
+        shown.expect("is believed").details.map(|details| *details)
+    }
+
+    #[test]
+    fn a_subject_is_read_with_numbers_and_prices() {
+        let euro = |amount: &str| json!({ "currencyCode": "EUR", "amount": amount });
+        let shown = subject(json!({
+            "regionCode": "SE",
+            "numberType": "MOBILE",
+            "smsConfiguration": { "servicePlanId": "s1" },
+            "voiceConfiguration": null,
+            "orderNumbers": [
+                {
+                    "phoneNumber": "+46700000001",
+                    "numberPrice": {
+                        "setupPrice": euro("0.50"), "monthlyPrice": euro("2.00"),
+                        "paymentIntervalMonths": 3,
+                    },
+                    "capabilities": ["SMS", "VOICE"],
+                },
+                { "phoneNumber": 7 },
+                { "phoneNumber": "+46700000002", "news": true },
+            ],
+        }));
+        let shown = shown.expect("a subject");
+        assert_eq!(shown.region.as_deref(), Some("SE"));
+        assert_eq!(shown.number_type.as_deref(), Some("MOBILE"));
+        assert_eq!(shown.created_at, Some(Time(1_770_091_506_000_000)));
+        assert_eq!(
+            shown.sms_configuration.as_deref(),
+            Some(r#"{"servicePlanId":"s1"}"#)
+        );
+        assert_eq!(shown.voice_configuration, None);
+        let [first, second] = &shown.numbers[..] else {
+            panic!("the number that cannot be read is left out: {shown:?}");
+        };
+        let price = |amount: &str| Price {
+            currency: "EUR".to_owned(),
+            amount: amount.to_owned(),
+        };
+        assert_eq!(first.phone_number, "+46700000001");
+        assert_eq!(first.setup_price, Some(price("0.50")));
+        assert_eq!(first.monthly_price, Some(price("2.00")));
+        assert_eq!(first.payment_interval_months, Some(3));
+        assert_eq!(first.capabilities, ["SMS", "VOICE"]);
+        assert_eq!(second.phone_number, "+46700000002");
+        assert_eq!((&second.setup_price, second.capabilities.len()), (&None, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_subject() {
+        for properties in [
+            json!({}),
+            json!({ "regionCode": 7, "numberType": "X".repeat(65), "orderNumbers": "none" }),
+            json!({ "smsConfiguration": "none", "orderNumbers": [1, null, {}] }),
+        ] {
+            assert_eq!(subject(properties.clone()), None, "{properties}");
         }
     }
 }

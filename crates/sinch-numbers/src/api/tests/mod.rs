@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
 
 use super::*;
-use number_order::{NoAnswer, Snapshot, State, Status, Time};
+use number_order::{NoAnswer, OrderDetails, OrderNumber, Snapshot, State, Status, Time};
 use server::{Reply, Server, Then};
 
 /// Maximum time for anything that is sure to come, on a busy machine.
@@ -97,12 +97,23 @@ fn order(name: &str) -> Reply {
 }
 
 fn blocked() -> Result<Answer, FetchError> {
+    let number = OrderNumber {
+        phone_number: "+61411000111".to_owned(),
+        setup_price: None,
+        monthly_price: None,
+        payment_interval_months: None,
+        capabilities: Vec::new(),
+    };
+    let subject = OrderDetails {
+        numbers: vec![number],
+        ..OrderDetails::default()
+    };
     Ok(Answer::Found(Snapshot {
         state: Status::Known(State::Blocked),
         updated_at: Time(1_770_091_506_500_000),
         expires_at: None,
         unreadable_expiry: None,
-        details: None,
+        details: Some(Box::new(subject)),
         sent_at: None,
     }))
 }

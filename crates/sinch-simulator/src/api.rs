@@ -12,8 +12,8 @@ use axum::routing::{get, post};
 use fastrand::Rng;
 use tokio::sync::watch;
 
+use super::history::{OrderHistory, Reply};
 use super::recorder::ApiRequest;
-use super::world::{OrderHistory, Reply};
 use super::{Shared, lock, wire};
 use number_order::{Answer, Id};
 

@@ -8,6 +8,7 @@
 
 mod api;
 mod callbacks;
+mod history;
 mod plan;
 mod recorder;
 mod script;
@@ -19,9 +20,10 @@ mod wire;
 mod world;
 
 pub use api::Outage;
+pub use history::{OrderHistory, Region, Reply, Says, SimulatedEvent};
 pub use recorder::{Acknowledged, ApiRequest, Stats};
 pub use script::{Script, Trouble};
-pub use world::{OrderHistory, Region, Reply, Says, SimulatedEvent, World};
+pub use world::World;
 
 use std::collections::BTreeMap;
 use std::io;

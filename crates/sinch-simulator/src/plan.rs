@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::history::{OrderHistory, Region, Says, SimulatedEvent, hit};
 use super::script::{Script, Trouble};
 use super::wire;
-use super::world::{OrderHistory, Region, Says, SimulatedEvent, hit};
 use number_order::{Id, State, Time};
 
 /// Courses that orders take. The first orders of a world take one each, so that even a small world has all.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::world::{Says, SimulatedEvent, World};
+use super::history::{Says, SimulatedEvent};
+use super::world::World;
 use number_order::{Id, Time};
 
 /// Counts of planned and actual events.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use jiff::{Timestamp, tz::Offset};
 
-use super::world::{OrderHistory, Says, SimulatedEvent};
+use super::history::{OrderHistory, Says, SimulatedEvent};
 use number_order::{Id, Snapshot, Status, Time};
 
 /// Makes an id like Sinch's: a lower-case ULID of this time.
@@ -202,6 +202,18 @@ pub(super) fn basic(user: &str, password: &str) -> String {
 
 fn text(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("strings, numbers and lists always have a JSON form")
+}
+
+impl SimulatedEvent {
+    /// `eventId`, whose time part is the event's time stamp.
+    pub fn event_id(&self, started_at: Time) -> String {
+        ulid(self.said_at(started_at), self.salt)
+    }
+
+    /// Body of its callbacks: the same bytes for the same start.
+    pub fn body(&self, project: &Id, started_at: Time) -> String {
+        callback(self, project, started_at)
+    }
 }
 
 #[cfg(test)]

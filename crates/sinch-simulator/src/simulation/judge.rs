@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::play::Play;
 use super::subject::Subject;
 use super::tally::{Rare, Stuck, Wrong};
-use crate::world::hit;
+use crate::history::hit;
 use number_order::{FetchAttempt, Order, Outcome, State};
 
 /// Maximum time from an operator's request to the sending of its fetch, whatever goes wrong.

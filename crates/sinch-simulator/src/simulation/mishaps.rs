@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::world::{OrderHistory, Reply, hit};
+use crate::history::{OrderHistory, Reply, hit};
 use number_order::{Answer, Snapshot, Time};
 
 /// Rate of each kind of mishap. Rates are probabilities, 0 to 1.

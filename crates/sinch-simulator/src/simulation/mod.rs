@@ -32,9 +32,10 @@ use fastrand::Rng;
 
 use self::play::{Chances, Play, START};
 use self::strategy::Believer;
+use super::history::{OrderHistory, Says, SimulatedEvent};
 use super::lock;
 use super::script::{Script, Trouble};
-use super::world::{OrderHistory, Says, SimulatedEvent, World};
+use super::world::World;
 use number_order::{Backoff, Id, Policy, Time};
 
 /// Number of orders in a world: enough for all ways that orders go, few enough to make a world for a single order.

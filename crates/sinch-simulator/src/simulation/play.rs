@@ -10,7 +10,8 @@ use super::mishaps::Fate;
 use super::subject::Subject;
 use super::tally::{Rare, Verdict, Wrong};
 use super::{Course, secs};
-use crate::world::{OrderHistory, SimulatedEvent, World, hit};
+use crate::history::{OrderHistory, SimulatedEvent, hit};
+use crate::world::World;
 use number_order::{Answer, Event, Failure, Time};
 
 /// Time at which the worlds begin, by Sinch's clock.

@@ -6,7 +6,7 @@ use super::mishaps::distort;
 use super::play::{Play, START};
 use super::subject::Subject;
 use super::tally::Rare;
-use crate::world::{Reply, hit};
+use crate::history::{Reply, hit};
 use number_order::{Answer, Endpoint, Failure, NoAnswer};
 
 /// Maximum time between two probes while Sinch as a whole is down, held to by the project's open circuit. The minimum

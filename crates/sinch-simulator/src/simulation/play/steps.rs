@@ -1,10 +1,10 @@
 //! Steps of a play: callbacks and requests arrive, events are processed, the order is fetched.
 
 use super::{Flight, Play, START};
+use crate::history::{Says, SimulatedEvent, hit};
 use crate::simulation::secs;
 use crate::simulation::subject::Subject;
 use crate::simulation::tally::{Rare, Stuck};
-use crate::world::{Says, SimulatedEvent, hit};
 use number_order::{Answer, Decision, Event, FetchAttempt, State, Status};
 
 impl<'a, M: Subject> Play<'a, M> {

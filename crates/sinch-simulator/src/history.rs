@@ -1,0 +1,285 @@
+//! Histories of orders, their events, and the replies to fetches: what a world is made of.
+//!
+//! All times are offsets from a start, as in [`super::World`].
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use number_order::{Answer, Id, Snapshot, State, Status, Time};
+
+/// Draws a random number; returns `true` at this rate.
+pub(super) fn hit(rng: &mut Rng, rate: f64) -> bool {
+    rng.f64() < rate
+}
+
+/// History of one order, and what Sinch shows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderHistory {
+    /// Id of the order, unique in its world.
+    pub id: Id,
+    /// States in the order in which it entered them, each with its offset. The first entry is its creation.
+    pub history: Vec<(Duration, State)>,
+    /// `expireTime`, as an offset.
+    pub expires: Option<Duration>,
+    /// Offset from which Sinch has forgotten the order and answers 404.
+    pub gone_at: Option<Duration>,
+    /// Number of fraction digits of its `updateTime`: 0, 3 or 6.
+    pub fraction_digits: u32,
+    /// Region of its numbers.
+    pub region: Region,
+    /// Numbers of the order, in E.164.
+    pub numbers: Vec<String>,
+}
+
+impl OrderHistory {
+    /// Makes a hand-written order, with exact times and one number.
+    pub fn new(id: Id, history: Vec<(Duration, State)>) -> OrderHistory {
+        OrderHistory {
+            id,
+            history,
+            expires: None,
+            gone_at: None,
+            fraction_digits: 6,
+            region: Region::ALL[0],
+            numbers: vec![Region::ALL[0].number(0)],
+        }
+    }
+
+    /// Offset of its creation.
+    pub fn created(&self) -> Option<Duration> {
+        self.history.first().map(|(at, _)| *at)
+    }
+
+    /// State at this offset; `None` before its creation.
+    pub fn state_at(&self, offset: Duration) -> Option<State> {
+        self.step_at(offset).map(|(_, state)| state)
+    }
+
+    /// Final state; `None` if the order is never created.
+    pub fn final_state(&self) -> Option<State> {
+        self.history.last().map(|(_, state)| *state)
+    }
+
+    /// Returns `true` if fetches alone can show the final state, where they begin at the order's creation and
+    /// go on as long as it is open. They cannot where the order leaves a final state, nor where Sinch forgets
+    /// an order whose expiry nothing announced.
+    pub fn asking_shows_end(&self) -> bool {
+        let announced = |gone_at: Duration| {
+            let seen = self.history.iter().rev().nth(1);
+            seen.is_some_and(|(at, state)| {
+                *state == State::Created && gone_at > *at + Duration::from_secs(3600)
+            })
+        };
+        !self.is_reopened() && self.gone_at.is_none_or(announced)
+    }
+
+    /// Returns `true` if the order leaves a final state.
+    pub fn is_reopened(&self) -> bool {
+        let mut left = self.history.iter().rev().skip(1);
+        left.any(|(_, state)| state.is_final())
+    }
+
+    fn step_at(&self, offset: Duration) -> Option<(Duration, State)> {
+        let entered = self.history.iter().take_while(|(at, _)| *at <= offset);
+        entered.last().copied()
+    }
+
+    /// Returns the step as Sinch knows it at this offset: nothing once Sinch has forgotten the order.
+    pub(super) fn known_at(&self, offset: Duration) -> Option<(Duration, State)> {
+        self.step_at(offset)
+            .filter(|_| self.gone_at.is_none_or(|gone_at| offset < gone_at))
+    }
+
+    /// Answer that a reply to a fetch at this offset contains; `None` if the reply contains none.
+    pub fn shown(&self, asked: Duration, reply: &Reply, started_at: Time) -> Option<Answer> {
+        let as_of = match reply {
+            Reply::True | Reply::Slow(_) => asked,
+            Reply::Stale(by) => match asked.checked_sub(*by) {
+                Some(as_of) => as_of,
+                None => return Some(Answer::NotFound),
+            },
+            Reply::Missing => return Some(Answer::NotFound),
+            Reply::Says { state, updated } => {
+                let status = Status::from_word(state);
+                return Some(Answer::Found(
+                    self.snapshot(status, *updated, asked, started_at),
+                ));
+            }
+            Reply::Unauthorized
+            | Reply::Throttled { .. }
+            | Reply::Broken { .. }
+            | Reply::Raw { .. } => return None,
+        };
+        Some(match self.known_at(as_of) {
+            Some((updated, state)) => {
+                Answer::Found(self.snapshot(Status::Known(state), updated, asked, started_at))
+            }
+            None => Answer::NotFound,
+        })
+    }
+
+    fn snapshot(
+        &self,
+        state: Status,
+        updated: Duration,
+        asked: Duration,
+        started_at: Time,
+    ) -> Snapshot {
+        let whole = |offset: Duration, unit: i64| {
+            let exact = started_at.plus(offset);
+            Time(exact.0 - exact.0.rem_euclid(unit))
+        };
+        let unit = 10_i64.pow(6_u32.saturating_sub(self.fraction_digits));
+        Snapshot {
+            state,
+            updated_at: whole(updated, unit),
+            expires_at: self.expires.map(|at| started_at.plus(at)),
+            unreadable_expiry: None,
+            details: None,
+            sent_at: Some(whole(asked, 1_000_000)),
+        }
+    }
+}
+
+/// Country and type of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// `regionCode`, as the API shows it.
+    pub code: &'static str,
+    /// `numberType`, as the API shows it.
+    pub number_type: &'static str,
+    /// Number without its last three digits, from a range that is reserved for fiction.
+    prefix: &'static str,
+}
+
+impl Region {
+    /// Regions that a world uses.
+    pub const ALL: [Region; 3] = [
+        Region {
+            code: "GB",
+            number_type: "MOBILE",
+            prefix: "+447700900",
+        },
+        Region {
+            code: "AU",
+            number_type: "MOBILE",
+            prefix: "+61491570",
+        },
+        Region {
+            code: "US",
+            number_type: "LOCAL",
+            prefix: "+1201555",
+        },
+    ];
+
+    /// Returns the n-th number, in E.164.
+    pub fn number(&self, n: u16) -> String {
+        // Fictional numbers of the US are 555-0100 to 555-0199.
+        match self.code {
+            "US" => format!("{}01{:02}", self.prefix, n % 100),
+            _ => format!("{}{:03}", self.prefix, n % 1000),
+        }
+    }
+}
+
+/// Sinch's reply to a fetch of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The order as it is.
+    True,
+    /// The order as it was this long ago.
+    Stale(Duration),
+    /// The order as it is, but delayed by this span.
+    Slow(Duration),
+    /// 404, though the order exists.
+    Missing,
+    /// 401, as for a token that is not accepted.
+    Unauthorized,
+    /// 429, too many requests.
+    Throttled {
+        /// `Retry-After` of the answer.
+        retry_after: Duration,
+    },
+    /// Failure on Sinch's side.
+    Broken {
+        /// HTTP status, 500 to 504.
+        status: u16,
+    },
+    /// The order in any state. A random reply has only the unspecified state.
+    Says {
+        /// Word for the state, known or not.
+        state: String,
+        /// Offset of `updateTime`.
+        updated: Duration,
+    },
+    /// Any status and body. Never random.
+    Raw {
+        /// HTTP status, even an impossible one.
+        status: u16,
+        /// Body, sent as it is.
+        body: String,
+    },
+}
+
+/// Event that Sinch makes, and the times at which its callbacks are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedEvent {
+    /// Order that the event is about, or that it comes along with.
+    pub order: Id,
+    /// Content of the event.
+    pub says: Says,
+    /// Offset at which Sinch makes it.
+    pub at: Duration,
+    /// Microseconds by which Sinch's clock is ahead in its time stamp.
+    pub skew_micros: i64,
+    /// Offsets at which it is sent. Empty: lost. Two: sent twice.
+    pub sent_at: Vec<Duration>,
+    /// Random part of its id.
+    pub salt: u128,
+}
+
+/// Content of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// The order entered this state.
+    State(State),
+    /// One of its numbers was provisioned, or was not.
+    Number {
+        /// Phone number, in E.164.
+        number: String,
+        /// `true` if provisioning succeeded.
+        succeeded: bool,
+    },
+    /// Content that no receiver can read.
+    Gibberish,
+}
+
+impl SimulatedEvent {
+    /// Maximum time that a callback takes if it is not delayed.
+    pub(super) const PROMPT_MAX: Duration = Duration::from_millis(150);
+
+    /// Makes an event for a state that the order entered, sent once and at once.
+    pub fn new(order: Id, state: State, at: Duration) -> SimulatedEvent {
+        SimulatedEvent {
+            order,
+            says: Says::State(state),
+            at,
+            skew_micros: 0,
+            sent_at: vec![at],
+            salt: at.as_micros(),
+        }
+    }
+
+    /// Returns `true` if it is sent so late that the next one may overtake it.
+    pub fn is_delayed(&self) -> bool {
+        self.sent_at
+            .first()
+            .is_some_and(|sent| *sent > self.at + SimulatedEvent::PROMPT_MAX)
+    }
+
+    /// Time stamp of the event, by Sinch's clock.
+    pub fn said_at(&self, started_at: Time) -> Time {
+        Time(started_at.plus(self.at).0.saturating_add(self.skew_micros))
+    }
+}

@@ -99,7 +99,7 @@ fn ago(now: Time, span: Duration) -> Time {
 }
 
 /// Orders of one kind of alert, as a range of an index.
-enum Range {
+pub(super) enum Range {
     /// CREATED, with an `expireTime` after the first time and up to the second.
     Expiring(Time, Time),
     /// In this state since this time or longer.
@@ -107,7 +107,7 @@ enum Range {
 }
 
 /// Lists every kind of alert that can fire, the most urgent first.
-fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
+pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
     let mut ranges = vec![(AlertKind::Overdue, Range::Expiring(Time(i64::MIN), now))];
     let mut periods = limits.expiring.clone();
     periods.sort();

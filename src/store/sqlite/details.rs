@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::rows::json;
+use super::unreadable::lossy;
 use crate::store::changes::NewDetails;
 use number_order::{OrderDetails, OrderNumber, Time};
 
@@ -86,10 +88,11 @@ fn text(new: &NewDetails) -> DetailsText<'_> {
 
 const READ: &str = "
     SELECT o.id, o.region, o.number_type, o.created_at, o.sms_configuration, o.voice_configuration,
-        (SELECT json_group_array(json(details) ORDER BY place) FROM order_numbers WHERE order_id = o.id) AS numbers
+        (SELECT json_group_array(details ORDER BY place) FROM order_numbers WHERE order_id = o.id) AS numbers
     FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value";
 
-/// Reads the subjects of these orders.
+/// Reads the subjects of these orders. What another program has spoilt hides neither its order nor others: text is read
+/// as far as it goes, and a number that is no JSON is left out.
 pub(super) async fn read(
     db: &mut SqliteConnection,
     ids: &[i64],
@@ -97,17 +100,25 @@ pub(super) async fn read(
     let found = sqlx::query(READ).bind(json(&ids)).fetch_all(db).await?;
     let mut details = HashMap::with_capacity(found.len());
     for row in found {
-        let numbers: &str = row.try_get("numbers")?;
+        let numbers: Vec<String> =
+            serde_json::from_str(&lossy(&row, "numbers")?).unwrap_or_default();
+        let numbers = numbers
+            .iter()
+            .filter_map(|text| serde_json::from_str(text).ok());
         let read = OrderDetails {
-            region: row.try_get("region")?,
-            number_type: row.try_get("number_type")?,
+            region: text_of(&row, "region")?,
+            number_type: text_of(&row, "number_type")?,
             created_at: row.try_get::<Option<i64>, _>("created_at")?.map(Time),
-            sms_configuration: row.try_get("sms_configuration")?,
-            voice_configuration: row.try_get("voice_configuration")?,
-            // A number that another program wrote otherwise is no reason to hide its order.
-            numbers: serde_json::from_str(numbers).unwrap_or_default(),
+            sms_configuration: text_of(&row, "sms_configuration")?,
+            voice_configuration: text_of(&row, "voice_configuration")?,
+            numbers: numbers.collect(),
         };
         details.insert(row.try_get("id")?, read);
     }
     Ok(details)
+}
+
+/// Text of a column; `None` if it is empty or NULL, which says as little.
+fn text_of(row: &SqliteRow, column: &str) -> sqlx::Result<Option<String>> {
+    Ok(Some(lossy(row, column)?).filter(|text| !text.is_empty()))
 }

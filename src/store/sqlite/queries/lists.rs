@@ -5,6 +5,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{DELIVERIES_TABLE, each};
 use crate::store::changes::StoredOrder;
+use crate::store::sqlite::alerts::{self, Range};
 use crate::store::sqlite::rows::{order_text, time};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError, codes, details};
@@ -132,31 +133,28 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
     query
 }
 
-/// Restricts orders to those with an alert of this code, as [`number_order::alert_kind`] has it.
+/// Restricts orders to those with an alert of this code.
 fn push_alert(query: &mut Query, alert: &AlertQuery) {
-    let AlertQuery { code, now, limits } = alert;
-    let ago = |span: std::time::Duration| now.0.saturating_sub(Time(0).plus(span).0);
-    query.push(" AND p.active AND ");
-    match *code {
-        "overdue" => {
-            query.push("o.confirmed_state = 'CREATED' AND o.expires_at <= ");
-            query.push_bind(now.0);
+    query.push(" AND p.active AND (false");
+    for (kind, range) in alerts::ranges(alert.now, &alert.limits) {
+        if kind.code() != alert.code {
+            continue;
         }
-        "expiring" => {
-            let longest = limits.expiring.iter().max().copied().unwrap_or_default();
-            query.push("o.confirmed_state = 'CREATED' AND o.expires_at > ");
-            query.push_bind(now.0).push(" AND o.expires_at <= ");
-            query.push_bind(now.plus(longest).0);
-        }
-        "long-in-review" => {
-            query.push("o.confirmed_state = 'IN_REVIEW' AND o.updated_at <= ");
-            query.push_bind(ago(limits.review));
-        }
-        _ => {
-            query.push("o.confirmed_state = 'BLOCKED' AND o.updated_at <= ");
-            query.push_bind(ago(limits.blocked));
+        match range {
+            Range::Expiring(after, until) => {
+                query.push(" OR o.confirmed_state = 'CREATED' AND o.expires_at > ");
+                query.push_bind(after.0).push(" AND o.expires_at <= ");
+                query.push_bind(until.0);
+            }
+            Range::Lasting(state, before) => {
+                query
+                    .push(" OR o.confirmed_state = ")
+                    .push_bind(state.as_str());
+                query.push(" AND o.updated_at <= ").push_bind(before.0);
+            }
         }
     }
+    query.push(")");
 }
 
 /// Selects a page of deliveries.
@@ -167,7 +165,7 @@ fn select_deliveries(filter: &DeliveryFilter) -> Query {
     }
     if let Some(order) = &filter.order {
         // Processed deliveries are found by their order's row, and the few others by its id, each by an index.
-        query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT id FROM orders WHERE name = ");
+        query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE o.name = ");
         query.push_bind(order.to_string());
         query.push(") UNION ALL SELECT id FROM deliveries WHERE phase = 'parked' AND order_id IS NULL AND order_name = ");
         query.push_bind(order.to_string());

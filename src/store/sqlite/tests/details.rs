@@ -239,3 +239,28 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time() {
     };
     assert_eq!(list(since).await, ["e3", "e2"]);
 }
+
+#[tokio::test]
+async fn a_spoilt_subject_hides_no_order() {
+    let house = House::new().await;
+    for (order, secs) in [("o1", 10), ("o2", 11)] {
+        house.knows(order).await;
+        let numbers = vec![
+            number("+61411111111", "1.00"),
+            number("+61411111112", "1.00"),
+        ];
+        house.shows(order, secs, Some(subject("AU", numbers))).await;
+    }
+    house
+        .edit(
+            "PRAGMA ignore_check_constraints = ON;
+             UPDATE orders SET region = CAST(x'ff' AS TEXT), sms_configuration = '{' WHERE id = 1;
+             UPDATE order_numbers SET details = '{' WHERE order_id = 1 AND place = 0",
+        )
+        .await;
+    assert_eq!(house.listed(OrderFilter::default()).await, ["o1", "o2"]);
+    let row = house.history("o1").await.order;
+    assert_eq!(row.numbers, [number("+61411111112", "1.00")]);
+    assert_eq!(row.region.as_deref(), Some("\u{fffd}"));
+    assert!(row.sms_configuration.is_none());
+}

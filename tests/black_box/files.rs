@@ -191,10 +191,12 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         shm.and_then(|shm| shm.set_len(bytes)).expect("can be cut");
         let late = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, late);
-        let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
-        line.send(request.bytes()).await;
-        let answer = line.answer().await;
-        assert!(!answer.is_ok_and(|answer| answer.status == 200), "{bytes}");
+        // A write of the service's own may have met the cut, and ended it, before this connects.
+        if let Ok(mut line) = Line::open(HOME, service.callbacks).await {
+            line.send(request.bytes()).await;
+            let answer = line.answer().await;
+            assert!(!answer.is_ok_and(|answer| answer.status == 200), "{bytes}");
+        }
         assert_ne!(service.ended().await.code, Some(0), "{bytes}");
         let service = Service::start(&settings).await;
         let order = service.order_with("o1", 1).await;

@@ -312,7 +312,7 @@ pub struct Policy {
     pub staleness: Duration,
     /// Absolute upper bound of an answer's staleness.
     pub staleness_max: Duration,
-    /// Minimum time between two fetches that only events cause.
+    /// Minimum time between a fetch with a conclusive answer and the next one, unless an operator requests it.
     pub cooldown: Duration,
 }
 

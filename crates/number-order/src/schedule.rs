@@ -4,7 +4,21 @@ use super::{Hint, Order, Policy, State, Time};
 
 /// Returns the time of the next fetch after a conclusive answer; `None` if the order is at rest from then on.
 /// `there_at` is the same moment as `fetched_at`, by Sinch's clock.
+///
+/// The cooldown comes first, whatever is open: while events keep coming, each answer would cause the next fetch.
 pub(super) fn next_fetch_at(
+    order: &Order,
+    fetched_at: Time,
+    there_at: Time,
+    policy: &Policy,
+) -> Option<Time> {
+    let rested_at = fetched_at.plus(policy.cooldown);
+    let wanted_at = wanted_fetch_at(order, fetched_at, there_at, policy);
+    wanted_at.map(|at| at.max(rested_at))
+}
+
+/// Returns the time at which a fetch is wanted, as [`next_fetch_at`] does, but for the cooldown.
+fn wanted_fetch_at(
     order: &Order,
     fetched_at: Time,
     there_at: Time,
@@ -17,11 +31,7 @@ pub(super) fn next_fetch_at(
     // One fetch settles all other claims.
     let hints = order.hints.iter().filter(open);
     let settled_at = hints.map(|hint| hint.settles_at(policy)).max();
-    // While events keep coming, each answer would cause the next fetch.
-    let rested_at = fetched_at.plus(policy.cooldown);
-    let settled_at = settled_at
-        .filter(|at| *at > fetched_at)
-        .map(|at| at.max(rested_at));
+    let settled_at = settled_at.filter(|at| *at > fetched_at);
     if let Some(tie) = &order.tie {
         let sure_at = policy.sure_at(tie.since).max(fetched_at);
         return Some(settled_at.map_or(sure_at, |at| at.min(sure_at)));

@@ -64,7 +64,8 @@ fn a_tie_is_settled_by_what_a_late_answer_shows() {
     for state in [State::InReview, State::Blocked] {
         let early = asked(&tied(), state, SURE - 1);
         assert_eq!(early.order.tie, tied().tie, "the first sighting counts");
-        assert_eq!(early.order.fetch_at, Some(at(NOW + SURE)));
+        let rested_at = at(NOW + SURE - 1).plus(policy().cooldown);
+        assert_eq!(early.order.fetch_at, Some(rested_at));
         assert_eq!(early.order.state(), Some(State::InReview));
 
         let late = asked(&early.order, state, SURE);
@@ -85,8 +86,10 @@ fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
         |order: &Order, secs: i64| reconcile(order, &Answer::NotFound, at(NOW + secs), &policy());
     let once = missing(&tied, 100);
     assert_eq!(once.outcome, Outcome::NotFound, "once proves nothing");
+    assert_eq!(once.order.fetch_at, Some(at(NOW + SURE)));
     let early = missing(&once.order, SURE - 1).order;
-    assert_eq!(early.fetch_at, Some(at(NOW + SURE)));
+    let rested_at = at(NOW + SURE - 1).plus(policy().cooldown);
+    assert_eq!(early.fetch_at, Some(rested_at));
     let late = missing(&early, SURE).order;
     assert_eq!(
         (late.tie.clone(), late.state()),

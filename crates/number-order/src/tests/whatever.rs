@@ -57,6 +57,8 @@ proptest! {
                     // An event changes nothing that is an answer's alone: the inbox worker does not even write that.
                     prop_assert_eq!(&order.tie, &before.tie);
                     prop_assert_eq!(order.fetched_at, before.fetched_at);
+                    let rested_at = before.fetched_at.map(|at| at.min(Time(now)).plus(policy.cooldown));
+                    prop_assert!(order.fetch_at == before.fetch_at || order.fetch_at >= rested_at);
                     prop_assert_eq!(order.missing_since, before.missing_since);
                 }
                 News::Answer(state, updated_at, now, expires_at) => {
@@ -70,6 +72,9 @@ proptest! {
                     };
                     let change = reconcile(&order, &Answer::Found(snapshot), Time(now), &policy);
                     redated = matches!(change.outcome, Outcome::Redated { .. });
+                    let rested_at = Time(now).plus(policy.cooldown);
+                    let next_at = change.order.fetch_at;
+                    prop_assert!(!change.outcome.is_conclusive() || next_at.is_none_or(|at| at >= rested_at));
                     order = change.order;
                 }
                 News::NotFound(now) => {

@@ -88,7 +88,7 @@ pub async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
             claim_order: ClaimOrder::Urgent,
-            apart: [].into(),
+            isolated: [].into(),
             now: clock::now(),
             lease: Duration::from_secs(3600),
         };

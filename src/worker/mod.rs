@@ -5,17 +5,10 @@
 //! or a crash costs a moment and nothing else.
 
 mod alerts;
-mod blame;
-mod circuit;
 mod fetch;
 mod frame;
 mod inbox;
-mod limits;
-mod rate_limit;
-mod recorder;
 mod retention;
-mod scheduler;
-mod signal;
 #[cfg(test)]
 mod tests;
 

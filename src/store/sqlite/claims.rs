@@ -46,8 +46,8 @@ pub(super) const DUE_BY_PRIORITY: &str = concat!(
 /// All due orders, longest waiting first.
 pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due_index", ""));
 
-/// Orders that are set apart: few, so each is looked up.
-const DUE_APART: &str = "
+/// Isolated orders: few, so each is looked up.
+const DUE_ISOLATED: &str = "
     SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
         CROSS JOIN orders AS o ON o.project = p.id AND o.name = v.value
@@ -81,9 +81,12 @@ async fn claim(
             .concat(),
         ClaimOrder::Oldest => Vec::new(),
         ClaimOrder::Chance => finder.find_by_chance().await?,
-        ClaimOrder::Apart => finder.find(DUE_APART, request.orders_max).await?.concat(),
+        ClaimOrder::Isolated => finder
+            .find(DUE_ISOLATED, request.orders_max)
+            .await?
+            .concat(),
     };
-    if due.len() < orders_max && request.claim_order != ClaimOrder::Apart {
+    if due.len() < orders_max && request.claim_order != ClaimOrder::Isolated {
         let found: HashSet<i64> = due.iter().map(|due| due.id).collect();
         let oldest = finder.find(DUE_OLDEST, request.orders_max).await?.concat();
         due.extend(oldest.into_iter().filter(|due| !found.contains(&due.id)));
@@ -156,14 +159,14 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// Reads the due orders of a query's lists.
     async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
-        let apart: Vec<&str> = self.request.apart.iter().map(Id::as_str).collect();
+        let isolated: Vec<&str> = self.request.isolated.iter().map(Id::as_str).collect();
         // Orders that are set aside may have the highest priority, and must not take the place of others.
         let limit = orders_max as usize + self.aside.len();
         let found = sqlx::query(sql)
             .bind(self.request.now.0)
             .bind(self.request.project.as_str())
             .bind(limit as i64)
-            .bind(json(&apart))
+            .bind(json(&isolated))
             .fetch_one(&mut *self.db)
             .await?;
         let mut lists = Vec::with_capacity(found.len());

@@ -14,8 +14,8 @@ pub struct ClaimRequest {
     pub orders_max: u32,
     /// Order in which due orders are claimed.
     pub claim_order: ClaimOrder,
-    /// Orders that [`ClaimOrder::Apart`] claims, and no other claim order does.
-    pub apart: Arc<[Id]>,
+    /// Orders that [`ClaimOrder::Isolated`] claims, and no other claim order does.
+    pub isolated: Arc<[Id]>,
     /// Time of the claim.
     pub now: Time,
     /// Duration of the lease, in case its holder vanishes.
@@ -31,8 +31,8 @@ pub enum ClaimOrder {
     Oldest,
     /// Random order: the trouble of one order must not stand for all orders that were named along with it.
     Chance,
-    /// Orders that are set apart, longest waiting first.
-    Apart,
+    /// Isolated orders, longest waiting first.
+    Isolated,
 }
 
 /// An order that is leased to the caller, who must fetch it.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::scheduler::{Next, PermitKind};
 use super::{Permit, Prefetched, Shared};
 use crate::clock;
 use crate::store::{ClaimOrder, ClaimRequest, StoreError};
 use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
-use crate::worker::scheduler::{Next, PermitKind};
 
 /// Wait of the claiming task, and the event that may end it sooner.
 enum Wait {
@@ -53,9 +53,9 @@ impl Shared {
         prefetch: &UnboundedSender<Prefetched>,
     ) -> Result<Wait, StoreError> {
         let now = clock::now();
-        let (next, apart) = {
+        let (next, isolated) = {
             let mut scheduler = self.scheduler();
-            (scheduler.next(now), scheduler.kept_apart())
+            (scheduler.next(now), scheduler.isolated())
         };
         let held_up = |span| {
             // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
@@ -74,7 +74,7 @@ impl Shared {
             project: self.fetcher.project.clone(),
             orders_max,
             claim_order,
-            apart,
+            isolated,
             now,
             lease: self.fetcher.lease,
         };
@@ -87,8 +87,8 @@ impl Shared {
         let Some(claims) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
             return Ok(Wait::Idle(STORE_PAUSE));
         };
-        let kind = if claim_order == ClaimOrder::Apart {
-            PermitKind::Apart
+        let kind = if claim_order == ClaimOrder::Isolated {
+            PermitKind::Isolated
         } else {
             PermitKind::Slot
         };

@@ -3,8 +3,17 @@
 //! Orders are prefetched: the worker claims them a little ahead of the slots that fetch them, because a claim has to
 //! wait for a commit. The recorder records the results apart from the slots. So the disk never holds up a slot.
 
+mod attribution;
+mod circuit;
 mod claim;
+mod limits;
+mod rate_limit;
+pub(super) mod recorder;
+mod scheduler;
+mod signal;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +24,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::limits::Limits;
+use self::recorder::Recorder;
+use self::scheduler::{PermitKind, Scheduler};
 use super::frame::{STORE_PAUSE, record_step};
-use super::limits::Limits;
-use super::recorder::Recorder;
-use super::scheduler::{PermitKind, Scheduler};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::redacted;
@@ -38,7 +47,7 @@ pub struct Fetcher {
     pub policy: Policy,
     /// Spacing of failed attempts.
     pub backoff: Backoff,
-    /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
+    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
     pub slots: usize,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,

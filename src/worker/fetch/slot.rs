@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::scheduler::{HANGS_AFTER, PermitKind};
 use super::{Prefetched, Shared};
 use crate::clock;
 use crate::store::{Claim, FetchResult};
 use crate::worker::logged_id;
-use crate::worker::scheduler::{HANGS_AFTER, PermitKind};
 
 /// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
 /// fetch and this time together.
@@ -39,7 +39,7 @@ impl Shared {
             }
             let result = {
                 let mut fetching = pin!(self.fetch_order(claim));
-                let timeout = if permit.kind == PermitKind::Apart {
+                let timeout = if permit.kind == PermitKind::Isolated {
                     Duration::ZERO
                 } else {
                     HANGS_AFTER
@@ -47,7 +47,7 @@ impl Shared {
                 if let Ok(result) = tokio::time::timeout(timeout, &mut fetching).await {
                     result
                 } else {
-                    if permit.kind == PermitKind::Apart || permit.hangs() {
+                    if permit.kind == PermitKind::Isolated || permit.hangs() {
                         drop(slot);
                     }
                     fetching.await

@@ -13,7 +13,6 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::simulated::{BACKOFF, PER_SECOND, project};
 use crate::clock;
 use crate::http::operators;
 use crate::metrics::Metrics;
@@ -21,9 +20,9 @@ use crate::store::{
     self, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store, StoreError,
     WatchRequest,
 };
-use crate::worker::recorder::Recorder;
+use crate::worker::fetch::recorder::Recorder;
 use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
-use number_order::{Answer, Id, Limits, Policy};
+use number_order::{Answer, Backoff, Id, Limits, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
 /// Time for which a worker may fail here.
@@ -40,6 +39,16 @@ struct Fixture {
     parts: JoinSet<()>,
 }
 
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(300),
+    attempts_max: 30,
+};
+
+fn project() -> Id {
+    Id::new("played-project").expect("an id")
+}
+
 fn policy() -> Policy {
     Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
@@ -51,7 +60,7 @@ impl Fixture {
             path: folder.path().join("fixture.db"),
             waiting_max: 100,
             free_min_bytes: 0,
-            projects: vec![(project(), Some(PER_SECOND))],
+            projects: vec![(project(), Some(5.0))],
             now: clock::now(),
         });
         let (store, writer) = store::open(settings).await.expect("opens");
@@ -185,7 +194,7 @@ fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
         policy: policy(),
         backoff: BACKOFF,
         slots: 4,
-        requests_per_second: PER_SECOND,
+        requests_per_second: 5.0,
         lease: DEADLINE,
         resume: Arc::new(Notify::new()),
         metrics,
@@ -204,7 +213,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
         project: project(),
         orders_max: 1,
         claim_order: ClaimOrder::Oldest,
-        apart: Arc::default(),
+        isolated: Arc::default(),
         now: clock::now(),
         lease: DEADLINE * 10,
     };

@@ -1,12 +1,6 @@
-//! The workers' rules, and their fetches in simulated time on a real database.
+//! The workers together: whether they are alive, and what they log.
 
 mod alive;
-mod deaf;
-mod fetching;
-mod hostile;
-mod outage;
-mod refused;
-mod simulated;
 
 use super::*;
 use number_order::Id;

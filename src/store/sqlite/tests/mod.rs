@@ -128,10 +128,10 @@ impl House {
         self.claim_beside(&[], orders_max, claim_order, secs).await
     }
 
-    /// Claims as [`House::claim_some`] does, with orders set apart.
+    /// Claims as [`House::claim_some`] does, with isolated orders.
     async fn claim_beside(
         &self,
-        apart: &[String],
+        isolated: &[String],
         orders_max: u32,
         claim_order: ClaimOrder,
         secs: i64,
@@ -140,7 +140,7 @@ impl House {
             project: id(PROJECT),
             orders_max,
             claim_order,
-            apart: apart.iter().map(|order| id(order)).collect(),
+            isolated: isolated.iter().map(|order| id(order)).collect(),
             now: at(secs),
             lease: Duration::from_secs(60),
         };

@@ -124,7 +124,7 @@ async fn a_tie_is_urgent() {
 }
 
 #[tokio::test]
-async fn orders_that_are_set_apart_have_turns_of_their_own_and_no_others() {
+async fn isolated_orders_have_turns_of_their_own_and_no_others() {
     let house = House::new().await;
     house.quiet(&several("quiet", 3), 10).await;
     house.watch(&several("watched", 3), 20).await;
@@ -134,9 +134,9 @@ async fn orders_that_are_set_apart_have_turns_of_their_own_and_no_others() {
             .map(|name| name.to_string())
             .collect::<Vec<_>>()
     };
-    let apart = named(&["quiet0", "watched0", "nobody"]);
+    let isolated = named(&["quiet0", "watched0", "nobody"]);
     for claim_order in [ClaimOrder::Urgent, ClaimOrder::Oldest, ClaimOrder::Chance] {
-        let claims = house.claim_beside(&apart, 10, claim_order, 400).await;
+        let claims = house.claim_beside(&isolated, 10, claim_order, 400).await;
         let mut claimed = named(&names(&claims));
         claimed.sort();
         assert_eq!(
@@ -148,9 +148,13 @@ async fn orders_that_are_set_apart_have_turns_of_their_own_and_no_others() {
             house.store.release(claim).await.expect("is given back");
         }
     }
-    let claims = house.claim_beside(&apart, 1, ClaimOrder::Apart, 400).await;
+    let claims = house
+        .claim_beside(&isolated, 1, ClaimOrder::Isolated, 400)
+        .await;
     assert_eq!(names(&claims), ["watched0"], "has waited longest");
-    let claims = house.claim_beside(&apart, 10, ClaimOrder::Apart, 400).await;
+    let claims = house
+        .claim_beside(&isolated, 10, ClaimOrder::Isolated, 400)
+        .await;
     assert_eq!(names(&claims), ["quiet0"], "the other is held");
 }
 

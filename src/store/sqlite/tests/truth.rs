@@ -177,7 +177,7 @@ impl Subject for Database {
             project: id(PROJECT),
             orders_max: 1,
             claim_order: ClaimOrder::Urgent,
-            apart: Arc::default(),
+            isolated: Arc::default(),
             now,
             lease: Duration::from_secs(60),
         };

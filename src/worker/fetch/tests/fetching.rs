@@ -24,7 +24,7 @@ use crate::store::{
     self, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::Fetcher;
-use crate::worker::recorder::Recorder;
+use crate::worker::fetch::recorder::Recorder;
 use number_order::{Answer, Backoff, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
@@ -320,7 +320,7 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
         project: project(),
         orders_max: 3,
         claim_order: ClaimOrder::Oldest,
-        apart: Arc::default(),
+        isolated: Arc::default(),
         now: clock::now(),
         lease: NEVER,
     };

@@ -2,14 +2,14 @@
 //! [`attempt`] takes in the results of the fetches.
 //!
 //! Pure but for what it counts: every time is an argument, so a test can play an outage of hours in an instant.
-//! [`super::fetch`] carries out the steps.
+//! The rest of [`super`] carries out the steps.
 
 mod attempt;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blame::Blame;
+use super::attribution::FailureAttribution;
 use super::circuit::{self, CircuitState};
 use super::limits::Limits;
 use super::rate_limit::RateLimit;
@@ -22,8 +22,8 @@ use number_order::{Id, Time};
 /// permits, so that it need not wait for all that is routine.
 const URGENT_TO_OLDEST: u32 = 3;
 
-/// Number of permits of which one goes to an order that is kept apart since it failed, while other orders are due.
-const APART_ONE_IN: u32 = 16;
+/// Number of permits of which one goes to an isolated order while other orders are due.
+const ISOLATED_ONE_IN: u32 = 16;
 
 /// Time without an answer after which a fetch hangs: its slot goes to another fetch.
 pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
@@ -59,8 +59,8 @@ pub(super) enum PermitKind {
     Slot,
     /// Outside the slots, since the fetch hangs.
     Hanging,
-    /// Apart from the others, since the order has failed.
-    Apart,
+    /// Outside the slots, since the order is isolated.
+    Isolated,
 }
 
 /// Fetches that are allowed now.
@@ -86,15 +86,15 @@ pub(super) struct Scheduler {
     opened_by_signal: bool,
     /// Time since which it is in doubt whether Sinch answers any order. A fetch that was sent before tells nothing new.
     suspect_since: Time,
-    blame: Blame,
+    attribution: FailureAttribution,
     signals: ProjectSignals,
-    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Orders that are
-    /// kept apart do not count here.
+    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated
+    /// orders do not count here.
     under_way: u32,
     /// Number of these orders whose fetches hang.
     hanging: u32,
-    /// Number of claimed orders that are kept apart.
-    apart: u32,
+    /// Number of claimed isolated orders.
+    isolated: u32,
     /// Maximum number of orders that may be prefetched.
     prefetch_max: u32,
     /// Number of fetches that have ended since orders were claimed last.
@@ -108,9 +108,9 @@ pub(super) struct Scheduler {
     left_over: bool,
     /// Number of permits that went to the highest priority since the oldest order had its own.
     fifo_credit: u32,
-    /// Number of permits that went to other orders since one went to an order that is kept apart.
+    /// Number of permits that went to other orders since one went to an isolated order.
     others: u32,
-    /// `true` if the other orders left permits over just now, so that an order that is kept apart may have one.
+    /// `true` if the other orders left permits over just now, so that an isolated order may have one.
     spare: bool,
 }
 
@@ -126,11 +126,11 @@ impl Scheduler {
             opened_by_signal: circuit.paused.is_some(),
             circuit,
             suspect_since: now,
-            blame: Blame::new(found),
+            attribution: FailureAttribution::new(found),
             signals: ProjectSignals::default(),
             under_way: 0,
             hanging: 0,
-            apart: 0,
+            isolated: 0,
             prefetch_max: 0,
             ended_since_claim: 0,
             claimed_at: now,
@@ -147,9 +147,9 @@ impl Scheduler {
         &self.circuit
     }
 
-    /// Returns the orders that are kept apart. Only [`ClaimOrder::Apart`] claims them.
-    pub fn kept_apart(&self) -> Arc<[Id]> {
-        self.blame.apart().clone()
+    /// Returns the isolated orders. Only [`ClaimOrder::Isolated`] claims them.
+    pub fn isolated(&self) -> Arc<[Id]> {
+        self.attribution.isolated().clone()
     }
 
     /// Returns the next step, and takes its permits.
@@ -161,9 +161,9 @@ impl Scheduler {
             Mode::Suspect | Mode::Probe | Mode::Untried => u32::from(self.blocking(mode) == 0),
         };
         let left_over = std::mem::take(&mut self.left_over);
-        let turn = self.spare || (mode == Mode::Normal && self.others >= APART_ONE_IN - 1);
-        let apart = turn && self.may_claim_apart(mode);
-        let wanted = if apart { 1 } else { free };
+        let turn = self.spare || (mode == Mode::Normal && self.others >= ISOLATED_ONE_IN - 1);
+        let isolated = turn && self.may_claim_isolated(mode);
+        let wanted = if isolated { 1 } else { free };
         if wanted == 0 {
             return Next::Full;
         }
@@ -177,12 +177,12 @@ impl Scheduler {
         };
         self.claiming_since = now;
         let claim_order = match mode {
-            _ if apart => ClaimOrder::Apart,
+            _ if isolated => ClaimOrder::Isolated,
             Mode::Normal => self.claim_order(orders_max),
             _ => ClaimOrder::Chance,
         };
-        if apart {
-            self.apart += orders_max;
+        if isolated {
+            self.isolated += orders_max;
             self.others = 0;
         } else {
             self.under_way += orders_max;
@@ -203,7 +203,7 @@ impl Scheduler {
             // The circuit opened for want of answers, but so far for few orders: another may show that the fault is
             // theirs.
             CircuitState::Open(_)
-                if !self.opened_by_signal && self.blame.newly_failed() < UNTRIED_MAX =>
+                if !self.opened_by_signal && self.attribution.newly_failed() < UNTRIED_MAX =>
             {
                 Mode::Untried
             }
@@ -211,7 +211,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the claim order for this number of permits, which are not for orders kept apart.
+    /// Returns the claim order for this number of permits, which are not for isolated orders.
     fn claim_order(&mut self, permits: u32) -> ClaimOrder {
         let owing = URGENT_TO_OLDEST * permits;
         if let Some(fifo_credit) = self.fifo_credit.checked_sub(owing) {
@@ -223,14 +223,14 @@ impl Scheduler {
         }
     }
 
-    /// Returns `true` if an order that is kept apart may be claimed.
-    fn may_claim_apart(&self, mode: Mode) -> bool {
+    /// Returns `true` if an isolated order may be claimed.
+    fn may_claim_isolated(&self, mode: Mode) -> bool {
         let most = match mode {
-            Mode::Normal => self.limits.apart_max(),
+            Mode::Normal => self.limits.isolated_max(),
             Mode::Suspect | Mode::Probe => u32::from(self.blocking(mode) == 0),
             Mode::Untried | Mode::Blocked(_) => 0,
         };
-        self.apart < most && !self.blame.apart().is_empty()
+        self.isolated < most && !self.attribution.isolated().is_empty()
     }
 
     /// Records that `orders` orders were claimed under the permits that [`Next::Claim`] took; the other permits are
@@ -248,8 +248,8 @@ impl Scheduler {
     ) -> bool {
         let unused = permits.saturating_sub(orders);
         let spare = std::mem::take(&mut self.spare);
-        if claim_order == ClaimOrder::Apart {
-            self.apart = self.apart.saturating_sub(unused);
+        if claim_order == ClaimOrder::Isolated {
+            self.isolated = self.isolated.saturating_sub(unused);
             self.left_over = unused > 0 && !spare;
             return unused == 0 || !spare;
         }
@@ -263,16 +263,16 @@ impl Scheduler {
             .min(self.limits.prefetched_max());
         self.ended_since_claim = 0;
         self.claimed_at = now;
-        self.spare = unused > 0 && self.may_claim_apart(self.mode(now));
+        self.spare = unused > 0 && self.may_claim_isolated(self.mode(now));
         self.left_over = self.spare && orders == 0;
         unused == 0 || self.spare
     }
 
     /// Returns the number of permits that must be free before a fetch goes out alone. In doubt, fetches that hang and
-    /// orders that are kept apart keep no fetch waiting that could end the doubt.
+    /// isolated orders keep no fetch waiting that could end the doubt.
     fn blocking(&self, mode: Mode) -> u32 {
         match mode {
-            Mode::Probe => self.under_way + self.apart,
+            Mode::Probe => self.under_way + self.isolated,
             _ => self.slots_taken(),
         }
     }
@@ -309,7 +309,7 @@ impl Scheduler {
                 self.hanging = self.hanging.saturating_sub(1);
                 &mut self.under_way
             }
-            PermitKind::Apart => &mut self.apart,
+            PermitKind::Isolated => &mut self.isolated,
         };
         *count = count.saturating_sub(1);
         self.ended_since_claim = self.ended_since_claim.saturating_add(1);
@@ -317,14 +317,14 @@ impl Scheduler {
 
     /// Returns `true` if there may be more to do, now that a permit is free.
     pub fn may_have_more(&self) -> bool {
-        self.slots_taken() == 0 || self.claimable() > 0 || !self.blame.apart().is_empty()
+        self.slots_taken() == 0 || self.claimable() > 0 || !self.attribution.isolated().is_empty()
     }
 
     /// Returns `true` if a prefetched order may be fetched: the circuit may have opened since the claim.
     pub fn may_fetch(&self, kind: PermitKind, now: Time) -> bool {
         match self.mode(now) {
             Mode::Normal => true,
-            Mode::Untried if kind == PermitKind::Apart => false,
+            Mode::Untried if kind == PermitKind::Isolated => false,
             mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
                 // The order holds a permit itself.
                 self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
@@ -336,7 +336,7 @@ impl Scheduler {
     /// Closes the circuit. An order that failed while it was open failed through the provider.
     fn close_circuit(&mut self) {
         if self.circuit.paused.is_some() {
-            self.blame.provider_recovered();
+            self.attribution.provider_recovered();
         }
         self.signals = ProjectSignals::default();
         self.circuit = Circuit::default();

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
-use super::frame::{POLL, STORE_PAUSE, record_step};
-use super::logged_id;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::{millis, redacted};
 use crate::store::{FetchResult, Recorded, Store, StoreError};
+use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
+use crate::worker::logged_id;
 use number_order::Id;
 
 /// Time for which results gather before they are recorded. They hold up no fetch, since their slots are free by then;
@@ -22,7 +22,7 @@ const GATHER: Duration = Duration::from_millis(3);
 const BATCH_MAX: usize = 256;
 
 /// Recorder of the results of one project's fetches.
-pub(super) struct Recorder {
+pub(in crate::worker) struct Recorder {
     /// Project whose results are recorded.
     pub project: Id,
     /// Store that keeps the results.

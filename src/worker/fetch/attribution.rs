@@ -1,4 +1,4 @@
-//! Blame for a missing answer: it lies with one order or with the provider. Fetches of other orders tell which.
+//! Attribution of failed fetches: the fault is one order's or the provider's. Fetches of other orders tell which.
 //!
 //! Pure. Where other orders are answered between two failures of one order, that order fails alone. Where none is
 //! answered, nothing can show that, and the fault is the provider's. An access key, address or project that is wrong
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use number_order::Id;
 
 /// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
-const SUSPECTS_MAX: usize = 256;
+const FAILED_ORDERS_MAX: usize = 256;
 
 /// Number of failures, with answers to others between them, that proves that an order fails alone.
 const PROOF: u32 = 2;
@@ -23,13 +23,13 @@ const UNKNOWN_MAX: usize = 1000;
 
 /// Order whose last attempt failed.
 #[derive(Debug)]
-struct Suspect {
+struct FailedOrder {
     /// Number of answers to any order by then.
     answers: u64,
     /// Number of times that it failed alone.
     alone: u32,
-    /// `true` if it is kept apart from the others.
-    apart: bool,
+    /// `true` if it is isolated from the others.
+    isolated: bool,
     /// `true` if its last failure was a signal about the project.
     of_project: bool,
 }
@@ -37,7 +37,7 @@ struct Suspect {
 /// Facts about a failure.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the four are independent")]
-pub(super) struct Signs {
+pub(super) struct FailureFacts {
     /// `true` if the failure is of a single order's kind.
     pub of_order: bool,
     /// `true` if the failure is a signal about the project: Sinch asks to be left alone, or refuses the key.
@@ -50,25 +50,25 @@ pub(super) struct Signs {
 
 /// Party at fault for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Culprit {
+pub(super) enum AttributedTo {
     /// This order, which fails though others are answered.
     Order,
     /// Undecided: the order was proven to fail alone, but others fail now as well.
-    Nobody,
+    Undecided,
     /// The provider, as far as the fetches of other orders tell.
     Provider,
 }
 
 /// Orders of a project that have failed lately, and the conclusions about their failures.
 #[derive(Debug)]
-pub(super) struct Blame {
-    suspects: BTreeMap<Id, Suspect>,
-    apart: Arc<[Id]>,
+pub(super) struct FailureAttribution {
+    failed_orders: BTreeMap<Id, FailedOrder>,
+    isolated: Arc<[Id]>,
     /// Number of answers so far.
     answers: u64,
     /// Order that failed last, until there is an answer. Many failed attempts of one order tell of that order only.
     last: Option<Id>,
-    /// Number of orders that failed since the last answer and were not kept apart before.
+    /// Number of orders that failed since the last answer and were not isolated before.
     newly_failed: u32,
     /// `true` if Sinch has ever shown an order of this project.
     found: bool,
@@ -76,12 +76,12 @@ pub(super) struct Blame {
     unknown: BTreeSet<Id>,
 }
 
-impl Blame {
+impl FailureAttribution {
     /// Begins without any failure. `found`: Sinch has shown an order of this project before.
-    pub fn new(found: bool) -> Blame {
-        Blame {
-            suspects: BTreeMap::new(),
-            apart: Arc::default(),
+    pub fn new(found: bool) -> FailureAttribution {
+        FailureAttribution {
+            failed_orders: BTreeMap::new(),
+            isolated: Arc::default(),
             answers: 0,
             last: None,
             newly_failed: 0,
@@ -90,24 +90,26 @@ impl Blame {
         }
     }
 
-    /// Returns the orders that are kept apart from the others.
-    pub fn apart(&self) -> &Arc<[Id]> {
-        &self.apart
+    /// Returns the isolated orders.
+    pub fn isolated(&self) -> &Arc<[Id]> {
+        &self.isolated
     }
 
-    /// Returns the number of orders that failed since the last answer and were not kept apart before.
+    /// Returns the number of orders that failed since the last answer and were not isolated before.
     pub fn newly_failed(&self) -> u32 {
         self.newly_failed
     }
 
-    /// Returns `true` if an order is kept apart from the others.
-    pub fn is_apart(&self, order: &Id) -> bool {
-        self.suspects.get(order).is_some_and(|was| was.apart)
+    /// Returns `true` if an order is isolated.
+    pub fn is_isolated(&self, order: &Id) -> bool {
+        self.failed_orders
+            .get(order)
+            .is_some_and(|was| was.isolated)
     }
 
-    /// Returns the number of orders that are kept apart and failed though others were answered.
-    pub fn apart_alone(&self) -> u32 {
-        self.alone().filter(|was| was.apart).count() as u32
+    /// Returns the number of isolated orders that failed though others were answered.
+    pub fn isolated_alone(&self) -> u32 {
+        self.alone().filter(|was| was.isolated).count() as u32
     }
 
     /// Returns the number of orders whose failure was a signal about the project, though others were answered.
@@ -115,9 +117,9 @@ impl Blame {
         self.alone().filter(|was| was.of_project).count() as u32
     }
 
-    fn alone(&self) -> impl Iterator<Item = &Suspect> {
-        let suspects = self.suspects.values();
-        suspects.filter(|was| was.alone > 0 || was.answers < self.answers)
+    fn alone(&self) -> impl Iterator<Item = &FailedOrder> {
+        let failed_orders = self.failed_orders.values();
+        failed_orders.filter(|was| was.alone > 0 || was.answers < self.answers)
     }
 
     /// Records that Sinch has shown an order, so address, project and key are right.
@@ -144,63 +146,66 @@ impl Blame {
         self.answers += 1;
         self.last = None;
         self.newly_failed = 0;
-        if self.suspects.remove(order).is_some_and(|was| was.apart) {
+        if self
+            .failed_orders
+            .remove(order)
+            .is_some_and(|was| was.isolated)
+        {
             self.list();
         }
     }
 
     /// Records that an order's attempt has failed, and returns the party at fault.
-    pub fn failed(&mut self, order: &Id, signs: Signs) -> Culprit {
+    pub fn failed(&mut self, order: &Id, facts: FailureFacts) -> AttributedTo {
         let again = self.last.replace(order.clone()).as_ref() == Some(order);
-        let before = self.suspects.get(order);
+        let before = self.failed_orders.get(order);
         let mut alone = before.map_or(0, |was| was.alone);
         let seen_alone =
-            signs.circuit_closed && before.is_some_and(|was| was.answers < self.answers);
-        let proven = signs.circuit_closed && alone >= PROOF;
-        let alike = signs.circuit_closed && signs.of_order && again;
-        if !self.is_apart(order) {
+            facts.circuit_closed && before.is_some_and(|was| was.answers < self.answers);
+        let proven = facts.circuit_closed && alone >= PROOF;
+        let alike = facts.circuit_closed && facts.of_order && again;
+        if !self.is_isolated(order) {
             self.newly_failed = self.newly_failed.saturating_add(1);
         }
         alone += u32::from(seen_alone);
-        self.remember(order, alone, signs.of_project);
-        if seen_alone || alike || (proven && signs.calm) {
-            Culprit::Order
+        self.remember(order, alone, facts.of_project);
+        if seen_alone || alike || (proven && facts.calm) {
+            AttributedTo::Order
         } else if proven {
-            Culprit::Nobody
+            AttributedTo::Undecided
         } else {
-            Culprit::Provider
+            AttributedTo::Provider
         }
     }
 
     fn remember(&mut self, order: &Id, alone: u32, of_project: bool) {
-        let suspect = Suspect {
+        let failed_order = FailedOrder {
             answers: self.answers,
             alone,
-            apart: true,
+            isolated: true,
             of_project,
         };
-        self.suspects.insert(order.clone(), suspect);
-        if self.suspects.len() > SUSPECTS_MAX {
-            let all = self.suspects.iter();
+        self.failed_orders.insert(order.clone(), failed_order);
+        if self.failed_orders.len() > FAILED_ORDERS_MAX {
+            let all = self.failed_orders.iter();
             let least = all.min_by_key(|(_, was)| (was.alone, was.answers));
             if let Some(least) = least.map(|(order, _)| order.clone()) {
-                self.suspects.remove(&least);
+                self.failed_orders.remove(&least);
             }
         }
         self.list();
     }
 
-    /// Records that the provider is well again: an order that was never seen to fail alone is not kept apart any
-    /// longer.
+    /// Records that the provider is well again: an order that was never seen to fail alone is isolated no longer.
     pub fn provider_recovered(&mut self) {
-        for suspect in self.suspects.values_mut() {
-            suspect.apart &= suspect.alone > 0;
+        for failed_order in self.failed_orders.values_mut() {
+            failed_order.isolated &= failed_order.alone > 0;
         }
         self.list();
     }
 
     fn list(&mut self) {
-        let apart = self.suspects.iter().filter(|(_, was)| was.apart);
-        self.apart = apart.map(|(order, _)| order.clone()).collect();
+        let isolated = self.failed_orders.iter().filter(|(_, was)| was.isolated);
+        self.isolated = isolated.map(|(order, _)| order.clone()).collect();
     }
 }

@@ -1,9 +1,9 @@
 //! Result of a fetch, as the scheduler takes it in: whose fault a failure is, and whether the circuit opens or closes.
 
 use super::{Mode, Scheduler};
-use crate::worker::blame::{Culprit, Signs};
-use crate::worker::circuit;
-use crate::worker::signal::{FailedFetch, Signal};
+use crate::worker::fetch::attribution::{AttributedTo, FailureFacts};
+use crate::worker::fetch::circuit;
+use crate::worker::fetch::signal::{FailedFetch, Signal};
 use number_order::{Answer, Failure, Id, Time};
 use sinch_numbers::api::FetchError;
 
@@ -19,13 +19,13 @@ impl Scheduler {
         jitter: f64,
     ) -> (Result<Answer, Failure>, bool) {
         let unknown = match &result {
-            Ok(Answer::NotFound) => self.blame.unknown(order),
+            Ok(Answer::NotFound) => self.attribution.unknown(order),
             Ok(Answer::Found(_)) | Err(_) => None,
         };
         let failed = match (result, unknown) {
             (Ok(answer), None) => {
                 if let Answer::Found(_) = answer {
-                    self.blame.found();
+                    self.attribution.found();
                 }
                 self.answered(order, fetched_at, now);
                 return (Ok(answer), true);
@@ -43,7 +43,7 @@ impl Scheduler {
 
     /// Ends doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
     fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
-        self.blame.answered(order);
+        self.attribution.answered(order);
         let ends = match self.mode(now) {
             Mode::Normal | Mode::Suspect | Mode::Probe => true,
             Mode::Untried => fetched_at >= self.suspect_since,
@@ -78,7 +78,7 @@ impl Scheduler {
         let alone = if failed.of_token {
             0
         } else {
-            self.blame.apart_alone()
+            self.attribution.isolated_alone()
         };
         let cap = self.limits.probe_interval_max;
         let by_signal_before = self.circuit.paused.is_some() && self.opened_by_signal;
@@ -108,25 +108,25 @@ impl Scheduler {
         failed: &FailedFetch,
         stale: bool,
     ) -> (bool, Option<Signal>) {
-        let signs = Signs {
+        let facts = FailureFacts {
             of_order: failed.of_order,
             of_project: failed.of_project(),
             circuit_closed: self.circuit.paused.is_none(),
             calm: self.circuit.failures == 0,
         };
-        let untried = !self.blame.is_apart(order);
-        let culprit = self.blame.failed(order, signs);
-        if culprit != Culprit::Provider || stale {
-            return (culprit == Culprit::Order, None);
+        let untried = !self.attribution.is_isolated(order);
+        let attributed_to = self.attribution.failed(order, facts);
+        if attributed_to != AttributedTo::Provider || stale {
+            return (attributed_to == AttributedTo::Order, None);
         }
-        let signal = if !signs.of_project {
+        let signal = if !facts.of_project {
             self.signals.record_other_failure();
             Signal::Failure
         } else if untried {
-            let alone = self.blame.of_project_alone();
+            let alone = self.attribution.of_project_alone();
             self.signals.record(failed.retry_after, alone)
         } else {
-            // In doubt, an order that is kept apart is fetched only if no other is due.
+            // In doubt, an isolated order is fetched only if no other is due.
             Signal::PauseForOne
         };
         (false, Some(signal))

@@ -39,7 +39,7 @@ fn a_suspect_circuit_lets_one_order_at_a_time_pass_at_random_and_then_opens() {
         );
         assert_eq!(scheduler.next(secs(1)), Next::Full);
         assert_eq!(
-            scheduler.kept_apart().len(),
+            scheduler.isolated().len(),
             n,
             "those that failed are left out"
         );
@@ -78,7 +78,7 @@ fn a_probe_goes_out_alone_and_an_answer_closes_the_circuit() {
     scheduler.release(PermitKind::Slot);
     assert_eq!(orders_max(scheduler.next(secs(61))), 4);
     assert_eq!(*scheduler.circuit(), Circuit::default());
-    assert!(scheduler.kept_apart().is_empty(), "it was the provider");
+    assert!(scheduler.isolated().is_empty(), "it was the provider");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_circuit_that_few_orders_opened_is_tried_with_others_that_are_not_known_to_f
         "no other is due"
     );
     assert_eq!(orders_max(scheduler.next(secs(2))), 1);
-    assert!(!scheduler.may_fetch(PermitKind::Apart, secs(2)));
+    assert!(!scheduler.may_fetch(PermitKind::Isolated, secs(2)));
     assert!(scheduler.may_fetch(PermitKind::Slot, secs(2)));
     fail_in_a_row(&mut scheduler, 3, 1, &unavailable(None), secs(2));
     scheduler.release(PermitKind::Slot);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::rate_limit::burst;
 
-/// Number of slots for each fetch of an order kept apart, which is in flight beside them. At least one such fetch is
+/// Number of slots for each fetch of an isolated order, which is in flight beside them. At least one such fetch is
 /// allowed.
-const SLOTS_PER_APART: u32 = 4;
+const SLOTS_PER_ISOLATED: u32 = 4;
 
 /// Number of fetches that may hang for each slot, beside those that the slots are for.
 const HANGING_PER_SLOT: u32 = 2;
@@ -17,7 +17,7 @@ const PREFETCHED_MAX: u32 = 512;
 /// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Maximum number of fetches in flight, without those that hang and those of orders kept apart.
+    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
     pub slots: u32,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,
@@ -32,9 +32,9 @@ impl Limits {
         burst(self.requests_per_second).min(PREFETCHED_MAX)
     }
 
-    /// Returns the maximum number of fetches in flight of orders that are kept apart.
-    pub fn apart_max(&self) -> u32 {
-        (self.slots / SLOTS_PER_APART).max(1)
+    /// Returns the maximum number of fetches in flight of isolated orders.
+    pub fn isolated_max(&self) -> u32 {
+        (self.slots / SLOTS_PER_ISOLATED).max(1)
     }
 
     /// Returns the maximum number of fetches that hang without a slot.
@@ -42,8 +42,8 @@ impl Limits {
         self.slots * HANGING_PER_SLOT
     }
 
-    /// Returns the maximum number of all fetches in flight, those included that hang or are of orders kept apart.
+    /// Returns the maximum number of all fetches in flight, those included that hang or are of isolated orders.
     pub fn in_flight_max(&self) -> u32 {
-        self.slots + self.hanging_max() + self.apart_max()
+        self.slots + self.hanging_max() + self.isolated_max()
     }
 }

@@ -105,7 +105,7 @@ fn a_signal_to_the_only_due_order_opens_the_circuit_until_another_is_due() {
             panic!("the circuit stays closed: {error}");
         };
         assert_eq!(until, secs(31), "the order waits for itself: {error}");
-        assert!(!scheduler.may_fetch(PermitKind::Apart, secs(2)));
+        assert!(!scheduler.may_fetch(PermitKind::Isolated, secs(2)));
         claim_one(&mut scheduler, secs(2));
         answer(&mut scheduler, "good", secs(2), secs(2));
         assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
@@ -169,6 +169,6 @@ fn the_token_endpoint_speaks_of_no_single_order_and_is_believed_at_once() {
         }
         // A fetch of another order would fare no better.
         assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(wait)), "{error}");
-        assert_eq!(scheduler.blame.newly_failed(), 0);
+        assert_eq!(scheduler.attribution.newly_failed(), 0);
     }
 }

@@ -16,9 +16,9 @@ use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
     ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
 };
+use crate::worker::fetch::limits::Limits;
+use crate::worker::fetch::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
 use crate::worker::frame::POLL;
-use crate::worker::limits::Limits;
-use crate::worker::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
 use number_order::{Answer, Backoff, Id, Policy, State, Status, Time};
 use sinch_numbers::api::FetchError;
 
@@ -245,7 +245,7 @@ impl Service {
                 .scheduler
                 .claimed(claim_order, orders_max, orders, self.now);
             let kind = match claim_order {
-                ClaimOrder::Apart => PermitKind::Apart,
+                ClaimOrder::Isolated => PermitKind::Isolated,
                 ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => PermitKind::Slot,
             };
             for claim in claims {
@@ -277,7 +277,7 @@ impl Service {
             project: project(),
             orders_max,
             claim_order,
-            apart: self.scheduler.kept_apart(),
+            isolated: self.scheduler.isolated(),
             now: self.now,
             lease: Duration::from_secs(50),
         };

@@ -128,11 +128,11 @@ fn permits_that_found_no_order_are_free_again() {
 }
 
 #[test]
-fn an_order_that_is_kept_apart_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
+fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
     let mut scheduler = scheduler(4, 1e6);
     fail(&mut scheduler, "bad", &unavailable(None), secs(0));
     answer(&mut scheduler, "good", secs(0), secs(0));
-    let (mut all, mut apart) = (0, 0);
+    let (mut all, mut isolated) = (0, 0);
     for n in 0..1600 {
         let Next::Claim {
             orders_max,
@@ -143,15 +143,18 @@ fn an_order_that_is_kept_apart_has_a_permit_in_sixteen_and_those_that_the_others
         };
         scheduler.claimed(claim_order, orders_max, orders_max, secs(n));
         all += orders_max;
-        let kind = if claim_order == ClaimOrder::Apart {
-            PermitKind::Apart
+        let kind = if claim_order == ClaimOrder::Isolated {
+            PermitKind::Isolated
         } else {
             PermitKind::Slot
         };
-        apart += u32::from(claim_order == ClaimOrder::Apart);
+        isolated += u32::from(claim_order == ClaimOrder::Isolated);
         (0..orders_max).for_each(|_| scheduler.release(kind));
     }
-    assert!((all / 20..=all / 16).contains(&apart), "{apart} of {all}");
+    assert!(
+        (all / 20..=all / 16).contains(&isolated),
+        "{isolated} of {all}"
+    );
     let Next::Claim {
         orders_max,
         claim_order,
@@ -159,18 +162,18 @@ fn an_order_that_is_kept_apart_has_a_permit_in_sixteen_and_those_that_the_others
     else {
         panic!("slots are free");
     };
-    if claim_order != ClaimOrder::Apart {
+    if claim_order != ClaimOrder::Isolated {
         assert!(scheduler.claimed(claim_order, orders_max, 0, secs(2000)));
     }
     assert!(matches!(
         scheduler.next(secs(2000)),
         Next::Claim {
-            claim_order: ClaimOrder::Apart,
+            claim_order: ClaimOrder::Isolated,
             ..
         }
     ));
     assert!(
-        !scheduler.claimed(ClaimOrder::Apart, 1, 0, secs(2000)),
+        !scheduler.claimed(ClaimOrder::Isolated, 1, 0, secs(2000)),
         "none is due"
     );
 }

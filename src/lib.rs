@@ -1,9 +1,10 @@
 //! Receives Sinch's number-order callbacks and keeps the true state of every order.
 //!
-//! Below it lie three crates: [`number_order`], the pure rules; [`sinch_numbers`], the sender's callbacks, signatures and
-//! API; [`sinch_simulator`], which plays Sinch on this machine. In reading order, from the database to the edges:
+//! Below it lie three crates: [`number_order`], the pure rules; [`sinch_numbers`], what Sinch's callbacks and API say, and
+//! the signatures; [`sinch_simulator`], which plays Sinch on this machine. In reading order, from the database to the edges:
 //!
 //! - [`store`]: the database: the inbox, the orders, the one writer.
+//! - [`sinch`]: what of Sinch's words is believed, and what they mean here.
 //! - [`worker`]: the background work: processes pending deliveries, fetches orders, raises alerts, prunes.
 //! - [`http`]: the listeners: callbacks, and the operators' API.
 //! - [`metrics`], [`clock`], [`exposure`]: counts and heartbeats of the running service, the time, and files that too
@@ -26,6 +27,7 @@ pub mod exposure;
 pub mod http;
 pub mod metrics;
 pub mod redact;
+pub mod sinch;
 pub mod store;
 pub mod telemetry;
 pub mod worker;

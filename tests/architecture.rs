@@ -11,7 +11,7 @@ use std::path::Path;
 const CRATES: [&str; 3] = ["number_order", "sinch_numbers", "sinch_simulator"];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 16] = [
+const MODULES: [(&str, &str); 17] = [
     ("number_order", ""),
     ("sinch_numbers", "number_order"),
     ("sinch_simulator", "number_order sinch_numbers"),
@@ -21,23 +21,24 @@ const MODULES: [(&str, &str); 16] = [
     ("store", "number_order exposure explain redact"),
     ("metrics", "number_order store explain redact"),
     ("clock", "number_order"),
+    ("sinch", "number_order sinch_numbers"),
     (
         "http",
-        "number_order sinch_numbers store metrics clock redact",
+        "number_order sinch_numbers sinch store metrics clock redact",
     ),
     (
         "worker",
-        "number_order sinch_numbers store metrics clock redact",
+        "number_order sinch_numbers sinch store metrics clock redact",
     ),
     ("config", "number_order exposure"),
     ("telemetry", "config redact"),
     (
         "app",
-        "number_order sinch_numbers store metrics clock http worker config telemetry redact",
+        "number_order sinch_numbers sinch store metrics clock http worker config telemetry redact",
     ),
     (
         "commands",
-        "number_order sinch_numbers sinch_simulator store metrics clock http worker config telemetry redact app",
+        "number_order sinch_numbers sinch_simulator sinch store metrics clock http worker config telemetry redact app",
     ),
     // The command line knows the commands alone.
     ("main", "commands"),
@@ -62,8 +63,17 @@ const IMPURE: [&str; 6] = [
     "tokio", "Instant", "std::fs", "std::net", "std::env", "fastrand",
 ];
 
+/// The only name of the rules that the client may use: it says what Sinch said, and decides nothing.
+const OF_THE_RULES: &str = "Id";
+
 fn lists(modules: &str, module: &str) -> bool {
     modules.split(' ').any(|listed| listed == module)
+}
+
+/// First word of a path.
+fn word(path: &str) -> &str {
+    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &path[..end.unwrap_or(path.len())]
 }
 
 /// Modules and crates of this workspace that the code names.
@@ -73,10 +83,6 @@ fn named<'a>(module: &str, code: &'a str) -> Vec<&'a str> {
         &[][..]
     } else {
         &["crate::", "sinch_callbacks::"][..]
-    };
-    let word = |path: &'a str| {
-        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
-        &path[..end.unwrap_or(path.len())]
     };
     let modules = prefixes
         .iter()
@@ -112,8 +118,11 @@ fn faults(module: &str, text: &str) -> Vec<String> {
     let words = words.map(|(word, _)| *word);
     let impure = IMPURE.into_iter().filter(|_| module == "number_order");
     let words = words.chain(impure).filter(|word| code.contains(word));
+    let rules = code.split("number_order::").skip(1).map(word);
+    let rules = rules.filter(|name| module == "sinch_numbers" && *name != OF_THE_RULES);
     named
         .chain(words)
+        .chain(rules)
         .map(|what| format!("{module} names {what:?}"))
         .collect()
 }
@@ -184,6 +193,9 @@ fn a_crooked_arrow_is_found() {
         ("number_order", "use sinch_numbers::signature;"),
         ("number_order", "use std::time::Instant;"),
         ("sinch_numbers", "use sqlx::Row;"),
+        ("sinch_numbers", "use number_order::Answer;"),
+        ("sinch", "use crate::store::Store;"),
+        ("store", "use crate::sinch::FetchError;"),
         ("store", "use sinch_numbers::api;"),
         ("store", "fn f() { crate::clock::now() }"),
         ("store", "use crate::{clock::now, worker::Fetcher};"),

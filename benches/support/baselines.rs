@@ -21,7 +21,7 @@ use axum::serve::ListenerExt;
 use number_order::{Id, Status};
 use secrecy::SecretString;
 use sinch_callbacks::clock;
-use sinch_numbers::callback::{self, Content};
+use sinch_callbacks::sinch::callback::{self, Content};
 use sinch_numbers::signature;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -99,7 +99,7 @@ async fn receive(
 }
 
 async fn insert(context: &Context, body: &[u8]) -> sqlx::Result<()> {
-    let callback = callback::parse(body, &context.project);
+    let callback = callback::read(body, &context.project);
     let (order, status, said_at) = match &callback.content {
         Content::Order {
             order,

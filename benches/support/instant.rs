@@ -17,7 +17,7 @@ use number_order::{Id, Time};
 use secrecy::SecretString;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_numbers::api::{Access, Auth, Client};
+use sinch_numbers::api::{Access, Auth, Client, RequestError};
 use tokio::task::JoinSet;
 
 use crate::baselines::serve;
@@ -83,6 +83,7 @@ pub async fn client_alone(api: SocketAddr, lanes: usize, window: Duration) -> Ou
             key_secret: SecretString::from(KEY_SECRET),
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
+            answer_max_bytes: 256 * 1024,
             proxy_from_environment: false,
         },
     )?;
@@ -102,7 +103,7 @@ pub async fn client_alone(api: SocketAddr, lanes: usize, window: Duration) -> Ou
     }
     let mut answers = 0;
     while let Some(task) = tasks.join_next().await {
-        let task: Result<u32, sinch_numbers::api::FetchError> = task?;
+        let task: Result<u32, RequestError> = task?;
         answers += task?;
     }
     Ok(f64::from(answers) / began.elapsed().as_secs_f64())

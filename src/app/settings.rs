@@ -14,6 +14,7 @@ use crate::http::connection_limits::ListenerLimits;
 use crate::http::operators;
 use crate::http::server::Timeouts;
 use crate::http::source::Sources;
+use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{self, RetentionPeriods, sqlite};
 use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
@@ -74,6 +75,7 @@ pub fn client(
         key_secret: credentials.key_secret.clone(),
         request_timeout: sinch.request_timeout,
         connect_timeout: sinch.connect_timeout,
+        answer_max_bytes: ANSWER_MAX_BYTES,
         proxy_from_environment: sinch.proxy_from_environment,
     };
     Client::new(project.clone(), access).map_err(failed)

@@ -29,9 +29,9 @@ use super::unread_body;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::redact;
+use crate::sinch::callback::{self, Content};
 use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
 use number_order::Id;
-use sinch_numbers::callback::{self, Content};
 use sinch_numbers::signature;
 
 /// Route of a project's own path, which was registered as callback URL.
@@ -168,7 +168,7 @@ impl CallbackHandler {
 
     /// Stores a genuine callback. Only the store itself can still refuse it.
     async fn store_delivery(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
-        let callback = callback::parse(&body, project);
+        let callback = callback::read(&body, project);
         let subject = match callback.content {
             Content::Order {
                 order,

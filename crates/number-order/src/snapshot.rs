@@ -116,22 +116,7 @@ fn found(
         };
     }
     if state == known.state {
-        let newer = shown.updated_at > known.updated_at;
-        // An early answer does not settle a tie in favour of the known state either.
-        order
-            .tie
-            .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));
-        order.confirmed = Some(Confirmed {
-            updated_at: shown.updated_at,
-            expires_at: believable_expiry(shown),
-            shown_at: if newer { fetched_at } else { known.shown_at },
-            ..known
-        });
-        return if newer {
-            Outcome::Refreshed { state }
-        } else {
-            Outcome::Unchanged { state }
-        };
+        return refresh(order, known, shown, fetched_at, policy);
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
@@ -151,6 +136,33 @@ fn found(
         from: known.state,
         to: state,
         anomaly: !known.state.leads_to(state),
+    }
+}
+
+/// Applies an answer that shows the known state, by a date that is no older.
+fn refresh(
+    order: &mut Order,
+    known: Confirmed,
+    shown: &Snapshot,
+    fetched_at: Time,
+    policy: &Policy,
+) -> Outcome {
+    let state = known.state;
+    let newer = shown.updated_at > known.updated_at;
+    // An early answer does not settle a tie in favour of the known state either.
+    order
+        .tie
+        .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));
+    order.confirmed = Some(Confirmed {
+        updated_at: shown.updated_at,
+        expires_at: believable_expiry(shown),
+        shown_at: if newer { fetched_at } else { known.shown_at },
+        ..known
+    });
+    if newer {
+        Outcome::Refreshed { state }
+    } else {
+        Outcome::Unchanged { state }
     }
 }
 

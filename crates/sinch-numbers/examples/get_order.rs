@@ -12,9 +12,9 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use number_order::{Answer, Id};
 use secrecy::SecretString;
-use sinch_numbers::api::{Access, Auth, Client};
+use sinch_numbers::api::{Access, Auth, Client, Failure};
+use sinch_numbers::{Id, Property};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -32,21 +32,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         key_secret: SecretString::from(variable("SINCH_KEY_SECRET")?),
         request_timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(3),
+        answer_max_bytes: 256 * 1024,
         proxy_from_environment: true,
     };
 
     // One client serves all fetches of a project: it keeps its connections and its token.
     let client = Client::new(project, access)?;
     match client.get_order(&order).await {
-        Ok(Answer::Found(shown)) => {
-            println!("{order} is {} since {}", shown.state, shown.updated_at);
-            if let Some(expires_at) = shown.expires_at {
+        Ok(answer) => {
+            let shown = answer.content;
+            // A property may be absent or unreadable, and a word may be new: the client says what Sinch said.
+            let text = |property: &Property| property.text().unwrap_or("?").to_owned();
+            let (state, updated) = (text(&shown.state), text(&shown.update_time));
+            println!("{order} is {state} since {updated}");
+            if let Some(expires_at) = shown.expire_time.time() {
                 println!("its reservation expires at {expires_at}");
             }
         }
-        Ok(Answer::NotFound) => println!("Sinch does not know {order}"),
-        // The error says whose fault it seems to be, so that a caller knows what is worth another attempt.
-        Err(error) => return Err(format!("{error} ({:?} at fault)", error.whose()).into()),
+        // The failure says what happened, so that a caller knows what is worth another attempt.
+        Err(error) if error.failure == Failure::NotFound => println!("Sinch does not know {order}"),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }

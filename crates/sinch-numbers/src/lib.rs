@@ -1,7 +1,16 @@
-//! Sinch, the sender, and nothing else: its callbacks, their signatures, and fetches of orders.
+//! Sinch's Numbers API as a client sees it: the Number Order API, the callbacks, and their signatures.
+//!
+//! The client says what Sinch said, all of it, and judges none of it: a property is given as it stands, absent and
+//! unreadable ones included, and a failure is told apart by its kind. What of it is believed, and what is done about a
+//! failure, is the caller's to decide.
 
 pub mod api;
 pub mod callback;
-mod fields;
+mod property;
 pub mod signature;
 mod time;
+
+pub use property::{Property, Unreadable};
+
+/// Id of a project or an order: the one name that this crate takes from the rules, so that an id is checked only once.
+pub use number_order::Id;

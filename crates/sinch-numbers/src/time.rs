@@ -2,16 +2,14 @@
 
 use jiff::{Timestamp, civil, tz::Offset};
 
-use number_order::Time;
-
 /// Reads RFC 3339, with or without a zone and with 0 to 9 fraction digits. A missing zone means UTC, as each of
 /// Sinch's SDKs has it.
-pub(super) fn read(text: &str) -> Option<Time> {
+pub(crate) fn read(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at.into());
+        return Some(at);
     }
     let at = text.parse::<civil::DateTime>().ok()?;
-    Offset::UTC.to_timestamp(at).ok().map(Time::from)
+    Offset::UTC.to_timestamp(at).ok()
 }
 
 #[cfg(test)]
@@ -19,36 +17,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::answer;
-    use crate::callback::{self, Content};
-    use number_order::{Flaw, Id, Snapshot};
-
-    fn id(text: &str) -> Id {
-        Id::new(text).expect("an id")
-    }
-
-    fn of_callback(text: &str) -> Option<Time> {
-        let body = json!({
-            "resourceType": "NUMBER_ORDER", "resourceId": "o1", "status": "BLOCKED", "timestamp": text,
-        });
-        let callback = callback::parse(body.to_string().as_bytes(), &id("p1"));
-        match callback.content {
-            Content::Order { said_at, .. } => said_at,
-            other => panic!("no order: {other:?}"),
-        }
-    }
-
-    fn of_answer(updated: &str, expires: &str) -> Result<Snapshot, Flaw> {
-        let body = json!({
-            "idNumberOrder": "o1", "projectId": "p1", "state": "CREATED", "updateTime": updated,
-            "expireTime": expires,
-        });
-        answer::found(body.to_string().as_bytes(), &id("p1"), &id("o1"))
-    }
+    use crate::api::NumberOrder;
+    use crate::callback::Callback;
 
     #[test]
     fn callbacks_and_answers_are_read_alike() {
-        let at = |micros: i64| Some(Time(1_770_091_506_000_000 + micros));
+        let at = |micros: i64| Some(1_770_091_506_000_000 + micros);
         for (text, expected) in [
             ("2026-02-03T04:05:06", at(0)),
             ("2026-02-03T04:05:06Z", at(0)),
@@ -68,20 +42,21 @@ mod tests {
             ("Tue, 03 Feb 2026 04:05:06 GMT", None),
             ("9999-12-31T23:59:59-23:00", None),
         ] {
-            assert_eq!(of_callback(text), expected, "{text}");
-            let updated = of_answer(text, "2026-02-03T04:05:06");
-            assert_eq!(
-                updated.ok().map(|shown| shown.updated_at),
-                expected,
-                "{text}"
-            );
-            let shown = of_answer("2026-02-03T04:05:06", text).expect("is believed");
-            assert_eq!(shown.expires_at, expected, "{text}");
-            assert_eq!(
-                shown.unreadable_expiry.is_some(),
-                expected.is_none(),
-                "{text}"
-            );
+            let body = json!({
+                "timestamp": text, "createTime": text, "updateTime": text, "expireTime": text,
+            });
+            let body = body.to_string();
+            let callback = Callback::read(body.as_bytes()).expect("an object");
+            let order = NumberOrder::read(body.as_bytes()).expect("an object");
+            for time in [
+                &callback.timestamp,
+                &order.create_time,
+                &order.update_time,
+                &order.expire_time,
+            ] {
+                let micros = time.time().map(Timestamp::as_microsecond);
+                assert_eq!(micros, expected, "{text}");
+            }
         }
     }
 }

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use crate::sinch::{Fault, FetchError};
 use number_order::{Endpoint, NoAnswer};
-use sinch_numbers::api::{Fault, FetchError};
 
 /// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
 const SIGNALS_MIN: u32 = 3;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::scheduler::{HANGS_AFTER, PermitKind};
 use super::{Prefetched, Shared};
 use crate::clock;
+use crate::sinch;
 use crate::store::{Claim, FetchResult};
 use crate::worker::logged_id;
 
@@ -64,7 +65,7 @@ impl Shared {
     /// Fetches an order and returns the result.
     async fn fetch_order(&self, claim: Claim) -> FetchResult {
         let fetched_at = clock::now();
-        let result = self.fetcher.client.get_order(&claim.key.order).await;
+        let result = sinch::fetch_order(&self.fetcher.client, &claim.key.order).await;
         let now = clock::now();
         let jitter = fastrand::f64();
         let (result, healthy) =

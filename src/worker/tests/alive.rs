@@ -16,6 +16,7 @@ use tower::ServiceExt;
 use crate::clock;
 use crate::http::operators;
 use crate::metrics::Metrics;
+use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{
     self, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store, StoreError,
     WatchRequest,
@@ -185,6 +186,7 @@ fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
         key_secret: "secret".to_owned().into(),
         request_timeout: DEADLINE,
         connect_timeout: DEADLINE,
+        answer_max_bytes: ANSWER_MAX_BYTES,
         proxy_from_environment: false,
     };
     Fetcher {

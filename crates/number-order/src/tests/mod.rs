@@ -34,6 +34,27 @@ fn only_the_digits_of_a_uuid_may_be_in_either_case() {
     }
 }
 
+#[test]
+fn ids_that_could_leave_the_path_are_refused() {
+    for id in [
+        "", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a b", "ä", "a\\b", "a\nb",
+    ] {
+        assert_eq!(Id::new(id), None, "{id:?}");
+    }
+    for byte in r#"/\?#%"<>^`{|}"#.chars() {
+        assert_eq!(Id::new(format!("a{byte}b")), None, "{byte:?}");
+    }
+    assert_eq!(Id::new("x".repeat(129)), None);
+    for id in [
+        "01jgkbb8xywmz3hhahd76menqf",
+        "+1234567890",
+        "project-456",
+        "...",
+    ] {
+        assert!(Id::new(id).is_some(), "{id}");
+    }
+}
+
 const STALENESS: Duration = Duration::from_secs(15);
 const STALENESS_MAX: Duration = Duration::from_secs(300);
 

@@ -8,8 +8,10 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{FetchError, Key, body};
-use number_order::{Endpoint, Flaw, Id};
+use super::body_fault::BodyFault;
+use super::client::Key;
+use super::error::{Endpoint, RequestError};
+use super::transport::{body, refused};
 
 /// Maximum life of a token, whatever its issuer says.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -40,19 +42,19 @@ impl Token {
 pub(super) struct Tokens {
     url: Url,
     key: Key,
-    project: Id,
+    answer_max_bytes: usize,
     /// Result of the last fetch of a token. Locked while one is in flight.
-    last: Mutex<Option<Result<Token, FetchError>>>,
+    last: Mutex<Option<Result<Token, RequestError>>>,
     /// Number of fetches of a token that have ended, readable while another is in flight.
     ended: AtomicU64,
 }
 
 impl Tokens {
-    pub(super) fn new(url: Url, key: Key, project: Id) -> Tokens {
+    pub(super) fn new(url: Url, key: Key, answer_max_bytes: usize) -> Tokens {
         Tokens {
             url,
             key,
-            project,
+            answer_max_bytes,
             last: Mutex::new(None),
             ended: AtomicU64::new(0),
         }
@@ -67,7 +69,7 @@ impl Tokens {
         &self,
         http: &reqwest::Client,
         refused: Option<&Token>,
-    ) -> Result<Token, FetchError> {
+    ) -> Result<Token, RequestError> {
         let ended_before = self.ended.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
         let ended = self.ended.load(Ordering::Acquire);
@@ -88,7 +90,7 @@ impl Tokens {
         outcome
     }
 
-    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, FetchError> {
+    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, RequestError> {
         // A token's life is counted from before it was issued, not from its arrival.
         let fetched_at = Instant::now();
         let form = [("grant_type", "client_credentials")];
@@ -96,14 +98,13 @@ impl Tokens {
         let response = request
             .send()
             .await
-            .map_err(|error| FetchError::from_transport(Endpoint::Token, &error))?;
+            .map_err(|error| RequestError::from_transport(Endpoint::Token, &error))?;
         if response.status() != StatusCode::OK {
-            let error = FetchError::from_status(Endpoint::Token, &response, &self.project);
-            return Err(error);
+            return Err(refused(Endpoint::Token, &response));
         }
-        let body = body(response, Endpoint::Token).await?;
-        let (header, life) =
-            read(&body).ok_or(FetchError::unusable(Endpoint::Token, 200, Flaw::NoToken))?;
+        let body = body(response, Endpoint::Token, self.answer_max_bytes).await?;
+        let no_token = || RequestError::unreadable(Endpoint::Token, 200, BodyFault::NoToken);
+        let (header, life) = read(&body).ok_or_else(no_token)?;
         Ok(Token {
             header,
             fetch,

@@ -1,11 +1,11 @@
 //! Result of a fetch, as the scheduler takes it in: whose fault a failure is, and whether the circuit opens or closes.
 
 use super::{Mode, Scheduler};
+use crate::sinch::FetchError;
 use crate::worker::fetch::attribution::{AttributedTo, FailureFacts};
 use crate::worker::fetch::circuit;
 use crate::worker::fetch::signal::{FailedFetch, Signal};
 use number_order::{Answer, Failure, Id, Time};
-use sinch_numbers::api::FetchError;
 
 impl Scheduler {
     /// Takes in the result of a fetch. Returns the result as the order's policy needs it, and `true` if a failed

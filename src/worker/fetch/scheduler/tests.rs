@@ -1,9 +1,9 @@
 //! Decisions of the scheduler, moment by moment.
 
 use super::*;
+use crate::sinch::FetchError;
 use number_order::Answer;
 use number_order::{Endpoint, Flaw, NoAnswer};
-use sinch_numbers::api::FetchError;
 
 mod circuit;
 mod permits;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::simulated::{id, project};
 use crate::clock;
 use crate::metrics::Metrics;
+use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{
     self, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
 };
@@ -136,6 +137,7 @@ impl Fixture {
             key_secret: SecretString::from("secret"),
             request_timeout: NEVER,
             connect_timeout: NEVER,
+            answer_max_bytes: ANSWER_MAX_BYTES,
             proxy_from_environment: false,
         };
         let fetcher = Fetcher {

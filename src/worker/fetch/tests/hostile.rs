@@ -7,9 +7,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::simulated::{BEGAN, PER_SECOND, Service, Sinch, Without, id, project};
+use crate::sinch::FetchError;
 use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
-use sinch_numbers::api::FetchError;
 
 const GOOD: usize = 400;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::simulated::{BEGAN, PER_SECOND, Service, Sinch, Without, busiest, id};
+use crate::sinch::FetchError;
 use number_order::{Endpoint, Flaw, NoAnswer};
 use number_order::{Id, State, Time};
-use sinch_numbers::api::FetchError;
 
 const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)

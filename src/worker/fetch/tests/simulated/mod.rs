@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::sinch::Sinch;
+use crate::sinch::FetchError;
 use crate::store::{
     self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
     ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
@@ -20,7 +21,6 @@ use crate::worker::fetch::limits::Limits;
 use crate::worker::fetch::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
 use crate::worker::frame::POLL;
 use number_order::{Answer, Backoff, Id, Policy, State, Status, Time};
-use sinch_numbers::api::FetchError;
 
 /// Number of fetches a second that the defaults of the configuration allow.
 pub const PER_SECOND: f64 = 5.0;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use crate::sinch::FetchError;
 use number_order::{Answer, Id, Snapshot, State, Status, Time};
-use sinch_numbers::api::FetchError;
 
 /// Way in which the fetch of an order fails at a time, and the time that it takes; `None`: it is answered.
 type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(FetchError, Duration)>>;

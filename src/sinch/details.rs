@@ -1,9 +1,8 @@
-//! Reads the subject of an order. It confirms nothing, so what cannot be read is left out and spoils nothing.
+//! Subject of an order. It confirms nothing, so what cannot be read is left out and spoils nothing.
 
-use serde::Deserialize;
-
-use super::super::fields::Field;
 use number_order::{OrderDetails, OrderNumber, Price, Time};
+use sinch_numbers::Property;
+use sinch_numbers::api::{self, Money, NumberOrder};
 
 /// Maximum length of a word; a longer one would only fill the database.
 const WORD_MAX_BYTES: usize = 64;
@@ -11,17 +10,17 @@ const WORD_MAX_BYTES: usize = 64;
 /// Maximum length of a configuration.
 const CONFIGURATION_MAX_BYTES: usize = 16 * 1024;
 
-/// Reads the properties `regionCode`, `numberType`, `smsConfiguration`, `voiceConfiguration` and `orderNumbers`, in this
-/// order. Returns `None` if the answer has none of them that can be read.
-pub(super) fn read(created_at: Option<Time>, fields: &[Field; 5]) -> Option<OrderDetails> {
-    let [region, number_type, sms, voice, numbers] = fields;
+/// Returns the subject that an answer shows, with the time of the order's creation; `None` if nothing of it can be read.
+pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderDetails> {
+    let is_short = |number: &api::OrderNumber| number.phone_number.len() <= WORD_MAX_BYTES;
+    let numbers = order.numbers().into_iter().filter(is_short);
     let shown = OrderDetails {
-        region: word(region),
-        number_type: word(number_type),
+        region: word(&order.region_code),
+        number_type: word(&order.number_type),
         created_at: None,
-        sms_configuration: configuration(sms),
-        voice_configuration: configuration(voice),
-        numbers: raw(numbers).map(self::numbers).unwrap_or_default(),
+        sms_configuration: configuration(&order.sms_configuration),
+        voice_configuration: configuration(&order.voice_configuration),
+        numbers: numbers.map(number).collect(),
     };
     (shown != OrderDetails::default()).then_some(OrderDetails {
         created_at,
@@ -29,77 +28,38 @@ pub(super) fn read(created_at: Option<Time>, fields: &[Field; 5]) -> Option<Orde
     })
 }
 
-fn word(field: &Field) -> Option<String> {
-    let text = field.text().filter(|text| text.len() <= WORD_MAX_BYTES);
+fn word(property: &Property) -> Option<String> {
+    let text = property.text().filter(|text| text.len() <= WORD_MAX_BYTES);
     text.map(str::to_owned)
 }
 
-fn raw<'a>(field: &Field<'a>) -> Option<&'a str> {
-    match field {
-        Field::Other(raw) => Some(raw),
-        Field::Absent | Field::Text(_) | Field::Garbled(_) => None,
-    }
-}
-
 /// Returns a configuration as Sinch sent it.
-fn configuration(field: &Field) -> Option<String> {
-    let raw = raw(field).filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES);
+fn configuration(property: &Property) -> Option<String> {
+    let raw = property.json();
+    let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES);
     let is_json = |raw: &&str| serde_json::from_str::<serde_json::Value>(raw).is_ok();
     raw.filter(is_json).map(str::to_owned)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NumberText {
-    phone_number: String,
-    number_price: Option<PricesText>,
-    #[serde(default)]
-    capabilities: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PricesText {
-    setup_price: Option<PriceText>,
-    monthly_price: Option<PriceText>,
-    payment_interval_months: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PriceText {
-    currency_code: String,
-    amount: String,
-}
-
-/// Reads the numbers one by one: one that cannot be read spoils no other.
-fn numbers(raw: &str) -> Vec<OrderNumber> {
-    let numbers: Vec<serde_json::Value> = serde_json::from_str(raw).unwrap_or_default();
-    let numbers = numbers.into_iter().filter_map(|number| {
-        let number: NumberText = serde_json::from_value(number).ok()?;
-        (number.phone_number.len() <= WORD_MAX_BYTES).then_some(number)
+fn number(number: api::OrderNumber) -> OrderNumber {
+    let prices = number.number_price;
+    let (setup, monthly, months) = prices.map_or((None, None, None), |prices| {
+        let months = prices.payment_interval_months;
+        (prices.setup_price, prices.monthly_price, months)
     });
-    numbers.map(OrderNumber::from).collect()
+    OrderNumber {
+        phone_number: number.phone_number,
+        setup_price: setup.map(price),
+        monthly_price: monthly.map(price),
+        payment_interval_months: months,
+        capabilities: number.capabilities,
+    }
 }
 
-impl From<NumberText> for OrderNumber {
-    fn from(number: NumberText) -> OrderNumber {
-        let price = |price: PriceText| Price {
-            currency: price.currency_code,
-            amount: price.amount,
-        };
-        let prices = number.number_price;
-        let (setup, monthly, months) = prices.map_or((None, None, None), |prices| {
-            let months = prices.payment_interval_months;
-            (prices.setup_price, prices.monthly_price, months)
-        });
-        OrderNumber {
-            phone_number: number.phone_number,
-            setup_price: setup.map(price),
-            monthly_price: monthly.map(price),
-            payment_interval_months: months,
-            capabilities: number.capabilities,
-        }
+fn price(money: Money) -> Price {
+    Price {
+        currency: money.currency_code,
+        amount: money.amount,
     }
 }
 
@@ -107,9 +67,8 @@ impl From<NumberText> for OrderNumber {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::answer;
+    use super::super::snapshot;
     use super::*;
-    use number_order::Id;
 
     /// Subject that an answer shows which has these properties besides those that it needs.
     fn subject(properties: Value) -> Option<OrderDetails> {
@@ -121,11 +80,9 @@ mod tests {
             panic!("an object");
         };
         body.as_object_mut().expect("an object").extend(properties);
-        let id = |text| Id::new(text).expect("an id");
-        let shown = answer::found(body.to_string().as_bytes(), &id("p1"), &id("o1"));
+        let shown = snapshot::tests::read(&body.to_string());
         shown.expect("is believed").details.map(|details| *details)
     }
-
     #[test]
     fn a_subject_is_read_with_numbers_and_prices() {
         let euro = |amount: &str| json!({ "currencyCode": "EUR", "amount": amount });

@@ -1,4 +1,4 @@
-//! Reads the properties of a JSON object that are used, each by itself.
+//! Properties of a JSON object, each read by itself.
 //!
 //! A property is taken as it stands in the text first and interpreted afterwards. So one that cannot be interpreted (a
 //! number out of range, a hundred nested arrays, half a surrogate pair) spoils neither the others nor the whole. If a
@@ -7,54 +7,80 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use number_order::NotUnderstood;
+use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::time;
+
 /// Maximum number of bytes of a text that an excerpt shows.
 const EXCERPT_BYTES: usize = 32;
 
-/// A property. Absent, `null` and `""` mean the same.
+/// A property as Sinch wrote it. Absent, `null` and `""` mean the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Field<'a> {
+pub enum Property<'a> {
     /// The property is absent, `null` or `""`.
     #[default]
     Absent,
     /// A string that is not empty.
     Text(Cow<'a, str>),
     /// A string whose escapes give no Unicode text, as it stands in the body.
-    Garbled(&'a str),
+    Garbled(Cow<'a, str>),
     /// A number, `true`, `false`, an array or an object, as it stands in the body.
-    Other(&'a str),
+    Other(Cow<'a, str>),
 }
 
-impl<'a> Field<'a> {
-    fn of(raw: &'a str) -> Field<'a> {
+impl<'a> Property<'a> {
+    fn of(raw: &'a str) -> Property<'a> {
         match (raw.as_bytes().first(), text(raw)) {
-            (Some(b'"'), None) => Field::Garbled(raw),
-            (Some(b'"'), Some(text)) if text.is_empty() => Field::Absent,
-            (Some(b'"'), Some(text)) => Field::Text(text),
-            (Some(b'n'), _) => Field::Absent,
-            (_, _) => Field::Other(raw),
+            (Some(b'"'), None) => Property::Garbled(raw.into()),
+            (Some(b'"'), Some(text)) if text.is_empty() => Property::Absent,
+            (Some(b'"'), Some(text)) => Property::Text(text),
+            (Some(b'n'), _) => Property::Absent,
+            (_, _) => Property::Other(raw.into()),
         }
     }
 
     /// Returns the text; `None` if there is none.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
-            Field::Text(text) => Some(text),
-            Field::Absent | Field::Garbled(_) | Field::Other(_) => None,
+            Property::Text(text) => Some(text),
+            Property::Absent | Property::Garbled(_) | Property::Other(_) => None,
+        }
+    }
+
+    /// Returns the text as a time; `None` if it is none. A time without a zone is UTC, as each of Sinch's SDKs has it.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.text().and_then(time::read)
+    }
+
+    /// Returns the JSON of a number, `true`, `false`, an array or an object; `None` if it is something else.
+    pub fn json(&self) -> Option<&str> {
+        match self {
+            Property::Other(raw) => Some(raw),
+            Property::Absent | Property::Text(_) | Property::Garbled(_) => None,
+        }
+    }
+
+    /// Returns the same property, with a copy of its text.
+    pub(crate) fn into_owned(self) -> Property<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Property::Absent => Property::Absent,
+            Property::Text(text) => Property::Text(owned(text)),
+            Property::Garbled(raw) => Property::Garbled(owned(raw)),
+            Property::Other(raw) => Property::Other(owned(raw)),
         }
     }
 
     /// Returns the beginning of the property's value, in quotes and escaped; `None` if the property is absent.
-    pub(super) fn excerpt(&self) -> Option<String> {
+    pub fn excerpt(&self) -> Option<String> {
         let shown = match self {
-            Field::Absent => return None,
-            Field::Text(text) => text.as_ref(),
-            Field::Garbled(raw) => raw.trim_matches('"'),
-            Field::Other(raw) => raw,
+            Property::Absent => return None,
+            Property::Text(text) => text.as_ref(),
+            Property::Garbled(raw) => raw.trim_matches('"'),
+            Property::Other(raw) => raw,
         };
         let end = shown.floor_char_boundary(EXCERPT_BYTES);
         let more = if end < shown.len() { "…" } else { "" };
@@ -73,7 +99,7 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Reason why there is no object to read properties from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// The body is not JSON, as this place shows.
     NotJson {
         /// Number of the line, from 1.
@@ -86,24 +112,28 @@ pub(super) enum Unreadable {
 }
 
 /// Never takes over the library's words, which can quote the body.
-impl From<Unreadable> for NotUnderstood {
-    fn from(unreadable: Unreadable) -> NotUnderstood {
-        match unreadable {
-            Unreadable::NotJson { line, column } => NotUnderstood::BodyNotJson { line, column },
-            Unreadable::NotAnObject => NotUnderstood::BodyNotAnObject,
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::NotJson { line, column } => {
+                write!(f, "the body is not JSON (line {line}, column {column})")
+            }
+            Unreadable::NotAnObject => f.write_str("the body is JSON but not an object"),
         }
     }
 }
 
+impl std::error::Error for Unreadable {}
+
 /// Reads the properties that have these names, in the order of the names.
-pub(super) fn read<'a, const N: usize>(
+pub(crate) fn read<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
-) -> Result<[Field<'a>; N], Unreadable> {
+) -> Result<[Property<'a>; N], Unreadable> {
     let mut from = serde_json::Deserializer::from_slice(body);
     let found = Object(names).deserialize(&mut from);
     match found.and_then(|found| from.end().map(|()| found)) {
-        Ok(found) => Ok(found.map(|raw| raw.map_or(Field::Absent, Field::of))),
+        Ok(found) => Ok(found.map(|raw| raw.map_or(Property::Absent, Property::of))),
         Err(error) => Err(why(body, &error)),
     }
 }
@@ -161,10 +191,10 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
 mod tests {
     use super::*;
 
-    fn only(value: &str) -> Field<'static> {
+    fn only(value: &str) -> Property<'static> {
         let body = format!(r#"{{"x":[{{"a":1}}],"a":{value},"b":"kept"}}"#).leak();
         let [a, b] = read(body.as_bytes(), &["a", "b"]).expect("an object");
-        assert_eq!(b, Field::Text("kept".into()), "{body}");
+        assert_eq!(b, Property::Text("kept".into()), "{body}");
         a
     }
 
@@ -172,18 +202,24 @@ mod tests {
     fn a_property_spoils_no_other() {
         let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
         for (value, expected) in [
-            ("null", Field::Absent),
-            (r#""""#, Field::Absent),
-            (r#""text""#, Field::Text("text".into())),
-            (r#""\u0074e\u0078t""#, Field::Text("text".into())),
-            (r#""\ud83d\ude00""#, Field::Text("😀".into())),
-            (r#""\ud800""#, Field::Garbled(r#""\ud800""#)),
-            (r#""\udc00\ud800""#, Field::Garbled(r#""\udc00\ud800""#)),
-            ("1e400", Field::Other("1e400")),
-            ("-0", Field::Other("-0")),
-            ("true", Field::Other("true")),
-            ("{ \"a\" : 1e400 }", Field::Other("{ \"a\" : 1e400 }")),
-            (&deep, Field::Other(&deep)),
+            ("null", Property::Absent),
+            (r#""""#, Property::Absent),
+            (r#""text""#, Property::Text("text".into())),
+            (r#""\u0074e\u0078t""#, Property::Text("text".into())),
+            (r#""\ud83d\ude00""#, Property::Text("😀".into())),
+            (r#""\ud800""#, Property::Garbled(r#""\ud800""#.into())),
+            (
+                r#""\udc00\ud800""#,
+                Property::Garbled(r#""\udc00\ud800""#.into()),
+            ),
+            ("1e400", Property::Other("1e400".into())),
+            ("-0", Property::Other("-0".into())),
+            ("true", Property::Other("true".into())),
+            (
+                "{ \"a\" : 1e400 }",
+                Property::Other("{ \"a\" : 1e400 }".into()),
+            ),
+            (&deep, Property::Other(deep.as_str().into())),
         ] {
             assert_eq!(only(value), expected, "{value}");
         }

@@ -1,0 +1,242 @@
+//! Number orders: `/numberOrders`.
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::client::Client;
+use super::error::RequestError;
+use super::transport::{self, Answer};
+use crate::property::{self, Property, Unreadable};
+use number_order::Id;
+
+/// An order, as an answer shows it: its documented properties, each as it stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberOrder {
+    /// `idNumberOrder`, by which a callback names the order in its `resourceId`.
+    pub id_number_order: Property<'static>,
+    /// `projectId`.
+    pub project_id: Property<'static>,
+    /// `state`: CREATED, `IN_REVIEW`, BLOCKED, COMPLETED, REJECTED, EXPIRED, or a word that Sinch adds.
+    pub state: Property<'static>,
+    /// `createTime`.
+    pub create_time: Property<'static>,
+    /// `updateTime`, often in whole seconds only.
+    pub update_time: Property<'static>,
+    /// `expireTime`, until which a CREATED order must be submitted.
+    pub expire_time: Property<'static>,
+    /// `regionCode`, as ISO 3166-1 has it.
+    pub region_code: Property<'static>,
+    /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+    pub number_type: Property<'static>,
+    /// `smsConfiguration`, an object.
+    pub sms_configuration: Property<'static>,
+    /// `voiceConfiguration`, an object.
+    pub voice_configuration: Property<'static>,
+    /// `orderNumbers`, a list; [`NumberOrder::numbers`] reads it.
+    pub order_numbers: Property<'static>,
+}
+
+/// A number of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderNumber {
+    /// `phoneNumber`, with a plus before its digits.
+    pub phone_number: String,
+    /// `numberPrice`.
+    pub number_price: Option<NumberPrice>,
+    /// `capabilities`: SMS, VOICE, or a word that Sinch adds.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+}
+
+/// Prices of a number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberPrice {
+    /// `setupPrice`, paid once.
+    pub setup_price: Option<Money>,
+    /// `monthlyPrice`, for each interval.
+    pub monthly_price: Option<Money>,
+    /// `paymentIntervalMonths`: length of an interval, in months.
+    pub payment_interval_months: Option<u32>,
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    /// Currency, as ISO 4217 has it.
+    pub currency_code: String,
+    /// Amount, as Sinch writes it: a decimal number.
+    pub amount: String,
+}
+
+impl NumberOrder {
+    /// Names of the properties, in the order of the fields.
+    const NAMES: [&'static str; 11] = [
+        "idNumberOrder",
+        "projectId",
+        "state",
+        "createTime",
+        "updateTime",
+        "expireTime",
+        "regionCode",
+        "numberType",
+        "smsConfiguration",
+        "voiceConfiguration",
+        "orderNumbers",
+    ];
+
+    /// Reads the body of an answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body is no JSON object.
+    pub fn read(body: &[u8]) -> Result<NumberOrder, Unreadable> {
+        let properties = property::read(body, &Self::NAMES)?;
+        let [
+            id_number_order,
+            project_id,
+            state,
+            create_time,
+            update_time,
+            expire_time,
+            region_code,
+            number_type,
+            sms_configuration,
+            voice_configuration,
+            order_numbers,
+        ] = properties.map(Property::into_owned);
+        Ok(NumberOrder {
+            id_number_order,
+            project_id,
+            state,
+            create_time,
+            update_time,
+            expire_time,
+            region_code,
+            number_type,
+            sms_configuration,
+            voice_configuration,
+            order_numbers,
+        })
+    }
+
+    /// Returns the numbers of the order that can be read. They are read one by one, so that one that cannot be read
+    /// spoils no other.
+    pub fn numbers(&self) -> Vec<OrderNumber> {
+        let list = self.order_numbers.json().unwrap_or_default();
+        let numbers: Vec<serde_json::Value> = serde_json::from_str(list).unwrap_or_default();
+        let read = |number| serde_json::from_value(number).ok();
+        numbers.into_iter().filter_map(read).collect()
+    }
+}
+
+impl Client {
+    /// Fetches an order: `GET /numberOrders/{id}`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer with an object in it, see [`RequestError`]. Compare the answer's order and project
+    /// with what was asked for, if something may stand between.
+    pub async fn get_order(&self, order: &Id) -> Result<Answer<NumberOrder>, RequestError> {
+        let path = ["numberOrders", order.as_str()];
+        let response = self.send(Method::GET, &path).await?;
+        let read = |body: &[u8]| NumberOrder::read(body).ok();
+        transport::receive(response, self.answer_max_bytes, read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &serde_json::Value) -> NumberOrder {
+        NumberOrder::read(body.to_string().as_bytes()).expect("an object")
+    }
+
+    #[test]
+    fn every_documented_property_is_read_and_no_other_spoils_it() {
+        let names = NumberOrder::NAMES;
+        let mut body = json!({ "inventedLater": { "state": "EXPIRED" } });
+        for name in names {
+            body[name] = json!(name);
+        }
+        let order = read(&body);
+        for (property, name) in [
+            (order.id_number_order, "idNumberOrder"),
+            (order.project_id, "projectId"),
+            (order.state, "state"),
+            (order.create_time, "createTime"),
+            (order.update_time, "updateTime"),
+            (order.expire_time, "expireTime"),
+            (order.region_code, "regionCode"),
+            (order.number_type, "numberType"),
+            (order.sms_configuration, "smsConfiguration"),
+            (order.voice_configuration, "voiceConfiguration"),
+            (order.order_numbers, "orderNumbers"),
+        ] {
+            assert_eq!(property.text(), Some(name));
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_with_their_prices() {
+        let euro = |amount: &str| json!({ "currencyCode": "EUR", "amount": amount });
+        let order = read(&json!({
+            "orderNumbers": [
+                {
+                    "phoneNumber": "+46700000001",
+                    "numberPrice": {
+                        "setupPrice": euro("0.50"), "monthlyPrice": euro("2.00"),
+                        "paymentIntervalMonths": 3,
+                    },
+                    "capabilities": ["SMS", "VOICE"],
+                },
+                { "phoneNumber": 7 },
+                { "phoneNumber": "+46700000002", "news": true },
+            ],
+        }));
+        let money = |amount: &str| {
+            Some(Money {
+                currency_code: "EUR".to_owned(),
+                amount: amount.to_owned(),
+            })
+        };
+        let first = OrderNumber {
+            phone_number: "+46700000001".to_owned(),
+            number_price: Some(NumberPrice {
+                setup_price: money("0.50"),
+                monthly_price: money("2.00"),
+                payment_interval_months: Some(3),
+            }),
+            capabilities: vec!["SMS".to_owned(), "VOICE".to_owned()],
+        };
+        let second = OrderNumber {
+            phone_number: "+46700000002".to_owned(),
+            number_price: None,
+            capabilities: Vec::new(),
+        };
+        assert_eq!(order.numbers(), [first, second]);
+    }
+
+    #[test]
+    fn what_is_no_list_has_no_numbers() {
+        for numbers in [json!(null), json!("none"), json!({}), json!([1, null, {}])] {
+            let order = read(&json!({ "orderNumbers": numbers }));
+            assert_eq!(order.numbers(), [], "{numbers}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(word in "\\PC{0,300}") {
+            let _ = NumberOrder::read(word.as_bytes());
+            let order = read(&json!({ "orderNumbers": word, "state": word }));
+            order.numbers();
+        }
+    }
+}

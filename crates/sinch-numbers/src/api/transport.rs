@@ -1,0 +1,195 @@
+//! Answers as they arrive: status, body, and the headers that say when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+
+use super::body_fault::{self, BodyFault};
+use super::error::{Endpoint, Failure, RequestError};
+use crate::property::{self, Property};
+
+/// An answer of the API with status 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
+    /// answer had none.
+    pub sent_at: Option<Timestamp>,
+    /// Body as it came, with all that `content` has no name for.
+    pub body: Vec<u8>,
+    /// What the body says.
+    pub content: T,
+}
+
+/// Receives the answer of the API to a request, and reads its body with `read`.
+///
+/// # Errors
+///
+/// Fails if the answer breaks off, has another status than 200, or `read` returns `None`.
+pub(super) async fn receive<T>(
+    response: Response,
+    max_bytes: usize,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Answer<T>, RequestError> {
+    let endpoint = Endpoint::Api;
+    let status = response.status();
+    if status != StatusCode::OK && status != StatusCode::NOT_FOUND {
+        return Err(refused(endpoint, &response));
+    }
+    let headers = response.headers().clone();
+    let body = body(response, endpoint, max_bytes).await?;
+    let unreadable = |otherwise| {
+        let fault = body_fault::describe(&headers, &body).unwrap_or(otherwise);
+        Err(RequestError::unreadable(endpoint, status.as_u16(), fault))
+    };
+    if status == StatusCode::NOT_FOUND {
+        return if is_api_error(&body) {
+            let failure = Failure::NotFound;
+            Err(RequestError { endpoint, failure })
+        } else {
+            unreadable(BodyFault::NotAnError)
+        };
+    }
+    match read(&body) {
+        Some(content) => Ok(Answer {
+            sent_at: text(&headers, DATE).and_then(date),
+            body,
+            content,
+        }),
+        None => unreadable(BodyFault::NotAnObject),
+    }
+}
+
+/// Returns the failure of an answer whose status is not 200. Its body is not read.
+pub(super) fn refused(endpoint: Endpoint, response: &Response) -> RequestError {
+    let failure = Failure::Status {
+        status: response.status().as_u16(),
+        retry_after: retry_after(response.headers()),
+    };
+    RequestError { endpoint, failure }
+}
+
+/// Reads the body of an answer, and fails as soon as it is too large.
+pub(super) async fn body(
+    mut response: Response,
+    from: Endpoint,
+    max_bytes: usize,
+) -> Result<Vec<u8>, RequestError> {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| RequestError::from_transport(from, &error))?
+    {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(RequestError::unreadable(from, status, BodyFault::TooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns `true` if the body of a refusal is the API's. A proxy or a wrong address answers 404 too.
+///
+/// Sinch documents `error` as an object. Many other servers answer with a string there, as one of Sinch's gateways has
+/// done with a 400.
+fn is_api_error(body: &[u8]) -> bool {
+    match property::read(body, &["error"]) {
+        Ok([Property::Other(raw)]) => raw.starts_with('{'),
+        Ok([Property::Absent | Property::Text(_) | Property::Garbled(_)]) | Err(_) => false,
+    }
+}
+
+/// Returns `Retry-After`: seconds, or a date. A date is compared with the same answer's `Date`, so that our clock does
+/// not matter. RFC 9110, section 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = text(headers, RETRY_AFTER)?;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit mean a long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let wait = date(text)?.duration_since(date(self::text(headers, DATE)?)?);
+    // Below zero: the date is past, and there is no wait.
+    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Reads a date in the form that RFC 9110 requires of senders; the two that it calls obsolete are not read.
+fn date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    const DATE_NOW: &str = "Tue, 03 Feb 2026 04:05:06 GMT";
+
+    fn wait(value: &str, now: Option<&str>) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(value).expect("a value"));
+        if let Some(now) = now {
+            headers.insert(DATE, HeaderValue::from_str(now).expect("a value"));
+        }
+        retry_after(&headers).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn seconds_are_taken_as_they_are() {
+        assert_eq!(wait("0", None), Some(0));
+        assert_eq!(wait(" 17 ", None), Some(17));
+        assert_eq!(wait("86400", None), Some(86_400));
+        assert_eq!(wait("99999999999999999999999", None), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_date_counts_from_the_answers_own() {
+        let at = |time: &str| format!("Tue, 03 Feb 2026 {time} GMT");
+        assert_eq!(wait(&at("04:06:06"), Some(DATE_NOW)), Some(60));
+        assert_eq!(wait(&at("23:05:06"), Some(DATE_NOW)), Some(19 * 3600));
+        assert_eq!(wait(&at("04:00:00"), Some(DATE_NOW)), Some(0));
+        assert_eq!(wait(&at("04:06:06"), None), None);
+        assert_eq!(wait(&at("04:06:06"), Some("today")), None);
+    }
+
+    #[test]
+    fn nonsense_is_no_wait() {
+        for value in ["", "-5", "1.5", "+5", "soon", "5 s", "1e3"] {
+            assert_eq!(wait(value, Some(DATE_NOW)), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_404_of_the_api_has_an_error() {
+        let body = r#"{"error":{"code":404,"message":"","status":"NOT_FOUND"}}"#;
+        assert!(is_api_error(body.as_bytes()));
+        for body in [
+            "",
+            "<h1>404</h1>",
+            "{}",
+            r#"{"error":null}"#,
+            r#"{"error":"Not Found"}"#,
+            r#"{"error":404}"#,
+            r#""error""#,
+            r#"{"message":"no route"}"#,
+        ] {
+            assert!(!is_api_error(body.as_bytes()), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(word in "\\PC{0,300}") {
+            is_api_error(word.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Fetches without an answer that is believed, sorted by what the fetcher does next.
+
+use std::fmt;
+use std::time::Duration;
+
+use number_order::{Answer, Endpoint, Flaw, Id, NoAnswer};
+use sinch_numbers::api::{self, BodyFault, Failure, RequestError};
+
+/// Error of a fetch without an answer that is believed. No body, address, key or token is quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchError {
+    /// Reason why there is no such answer.
+    pub reason: NoAnswer,
+    /// Time for which Sinch asks for no more requests.
+    pub retry_after: Option<Duration>,
+}
+
+impl std::error::Error for FetchError {}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl From<NoAnswer> for FetchError {
+    fn from(reason: NoAnswer) -> FetchError {
+        FetchError {
+            reason,
+            retry_after: None,
+        }
+    }
+}
+
+/// Party at fault, as it seems, for a missing answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The order: only its own next attempt waits.
+    Order,
+    /// The provider, or the access key: fetches of other orders are expected to fail as well, until one succeeds.
+    Provider,
+}
+
+impl FetchError {
+    /// Returns the error for an answer that shows an order and is not believed.
+    pub(super) fn not_believed(flaw: Flaw) -> FetchError {
+        unusable(Endpoint::Orders, 200, flaw).into()
+    }
+
+    /// Returns the party that seems to be at fault.
+    pub fn whose(&self) -> Fault {
+        match &self.reason {
+            // The answer to a fetch of another order may be usable.
+            NoAnswer::UnusableAnswer {
+                endpoint: Endpoint::Orders,
+                ..
+            } => Fault::Order,
+            NoAnswer::UnusableAnswer { .. }
+            | NoAnswer::KeyRefused { .. }
+            | NoAnswer::Unreachable { .. }
+            | NoAnswer::TimedOut { .. }
+            | NoAnswer::BrokenOff { .. }
+            | NoAnswer::NotNow { .. }
+            | NoAnswer::NoneKnown { .. } => Fault::Provider,
+        }
+    }
+
+    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused for its order
+    /// alone; if it is not, only an operator can mend it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.reason, NoAnswer::KeyRefused { .. })
+    }
+
+    /// Returns the endpoint whose answer it is, or would have been.
+    pub fn endpoint(&self) -> Endpoint {
+        match self.reason {
+            NoAnswer::KeyRefused { endpoint, .. }
+            | NoAnswer::Unreachable { endpoint, .. }
+            | NoAnswer::TimedOut { endpoint }
+            | NoAnswer::BrokenOff { endpoint, .. }
+            | NoAnswer::NotNow { endpoint, .. }
+            | NoAnswer::UnusableAnswer { endpoint, .. } => endpoint,
+            NoAnswer::NoneKnown { .. } => Endpoint::Orders,
+        }
+    }
+}
+
+/// Returns the meaning of a request for an order of `project` that failed: Sinch does not know the order, or there is no
+/// answer that is believed.
+pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, FetchError> {
+    let endpoint = match error.endpoint {
+        api::Endpoint::Api => Endpoint::Orders,
+        api::Endpoint::Token => Endpoint::Token,
+    };
+    let mut wait = None;
+    let reason = match error.failure {
+        Failure::NotFound => return Ok(Answer::NotFound),
+        Failure::Unreachable { cause } => NoAnswer::Unreachable { endpoint, cause },
+        Failure::TimedOut => NoAnswer::TimedOut { endpoint },
+        Failure::BrokenOff { cause } => NoAnswer::BrokenOff { endpoint, cause },
+        Failure::Unreadable { status, fault } => unusable(endpoint, status, flaw(fault)),
+        Failure::Status {
+            status,
+            retry_after,
+        } => {
+            let reason = of_status(endpoint, status, project);
+            // Beside another status, the wait says nothing about the API as a whole.
+            if let NoAnswer::NotNow { .. } = reason {
+                wait = retry_after;
+            }
+            reason
+        }
+    };
+    Err(FetchError {
+        reason,
+        retry_after: wait,
+    })
+}
+
+fn unusable(endpoint: Endpoint, status: u16, flaw: Flaw) -> NoAnswer {
+    NoAnswer::UnusableAnswer {
+        endpoint,
+        status,
+        flaw,
+    }
+}
+
+/// Returns the reason for an answer whose status is not the expected one.
+fn of_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
+    let flaw = match (endpoint, status) {
+        // RFC 6749, section 5.2: a wrong key may be a 400.
+        (_, 401 | 403) | (Endpoint::Token, 400) => {
+            return NoAnswer::KeyRefused {
+                endpoint,
+                status,
+                project: project.clone(),
+            };
+        }
+        // Sinch documents 500 as an answer to a fetch, so one order's may be lasting.
+        (Endpoint::Orders, 500) => Flaw::ServerFailed,
+        // 407 comes from a proxy of ours.
+        (_, 407 | 408 | 429 | 500..) => return NoAnswer::NotNow { endpoint, status },
+        (_, 300..400) => Flaw::Redirect,
+        (_, 400..) => Flaw::RequestNotAccepted,
+        (_, ..300) => Flaw::OtherStatus,
+    };
+    unusable(endpoint, status, flaw)
+}
+
+fn flaw(fault: BodyFault) -> Flaw {
+    match fault {
+        BodyFault::TooLarge => Flaw::TooLarge,
+        BodyFault::NotAnObject => Flaw::NotAnObject,
+        BodyFault::Compressed => Flaw::Compressed,
+        BodyFault::Html => Flaw::Html,
+        BodyFault::ByteOrderMark => Flaw::ByteOrderMark,
+        BodyFault::NotJson => Flaw::NotJson,
+        BodyFault::NotAnError => Flaw::ForeignNotFound,
+        BodyFault::NoToken => Flaw::NoToken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(endpoint: api::Endpoint, failure: Failure) -> FetchError {
+        let project = Id::new("p1").expect("an id");
+        meaning(RequestError { endpoint, failure }, &project).expect_err("no answer")
+    }
+
+    fn of_status(endpoint: api::Endpoint, status: u16) -> FetchError {
+        let retry_after = Some(Duration::from_secs(17));
+        let failure = Failure::Status {
+            status,
+            retry_after,
+        };
+        error(endpoint, failure)
+    }
+
+    #[test]
+    fn every_status_has_its_fault_and_only_some_are_heeded_in_their_wait() {
+        for (status, fault, code, waits) in [
+            (401, Fault::Provider, "key-refused", false),
+            (403, Fault::Provider, "key-refused", false),
+            (407, Fault::Provider, "not-now", true),
+            (408, Fault::Provider, "not-now", true),
+            (429, Fault::Provider, "not-now", true),
+            (502, Fault::Provider, "not-now", true),
+            (503, Fault::Provider, "not-now", true),
+            (504, Fault::Provider, "not-now", true),
+            (500, Fault::Order, "server-failed", false),
+            (400, Fault::Order, "request-not-accepted", false),
+            (409, Fault::Order, "request-not-accepted", false),
+            (307, Fault::Order, "redirect", false),
+            (204, Fault::Order, "other-status", false),
+            (203, Fault::Order, "other-status", false),
+        ] {
+            let error = of_status(api::Endpoint::Api, status);
+            let found = match &error.reason {
+                NoAnswer::UnusableAnswer { flaw, .. } => flaw.code(),
+                reason => reason.code(),
+            };
+            assert_eq!((error.whose(), found), (fault, code), "{status}");
+            assert_eq!(error.retry_after.is_some(), waits, "{status}");
+            assert_eq!(error.is_refused(), code == "key-refused", "{status}");
+            assert_eq!(error.endpoint(), Endpoint::Orders);
+        }
+        let refused = of_status(api::Endpoint::Api, 401).to_string();
+        assert_eq!(
+            refused,
+            "the Number Order API answered 401: check key_id and key_secret of project p1"
+        );
+    }
+
+    #[test]
+    fn a_token_endpoint_that_fails_is_the_providers_fault() {
+        for status in [204, 302, 400, 401, 403, 404, 429, 500, 503] {
+            let error = of_status(api::Endpoint::Token, status);
+            assert_eq!(error.whose(), Fault::Provider, "{status}");
+            assert_eq!(error.is_refused(), matches!(status, 400 | 401 | 403));
+            assert_eq!(error.endpoint(), Endpoint::Token);
+            assert!(error.to_string().starts_with("the token endpoint "));
+        }
+        for fault in [BodyFault::NoToken, BodyFault::TooLarge] {
+            let failure = Failure::Unreadable { status: 200, fault };
+            let error = error(api::Endpoint::Token, failure);
+            assert_eq!(error.whose(), Fault::Provider);
+            assert!(error.to_string().starts_with("the token endpoint "));
+        }
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_read_is_the_orders_fault() {
+        for (fault, expected) in [
+            (BodyFault::TooLarge, Flaw::TooLarge),
+            (BodyFault::NotAnObject, Flaw::NotAnObject),
+            (BodyFault::Compressed, Flaw::Compressed),
+            (BodyFault::Html, Flaw::Html),
+            (BodyFault::ByteOrderMark, Flaw::ByteOrderMark),
+            (BodyFault::NotJson, Flaw::NotJson),
+            (BodyFault::NotAnError, Flaw::ForeignNotFound),
+        ] {
+            let failure = Failure::Unreadable { status: 404, fault };
+            let error = error(api::Endpoint::Api, failure);
+            assert_eq!(error.reason, unusable(Endpoint::Orders, 404, expected));
+            assert_eq!(error.whose(), Fault::Order);
+        }
+    }
+
+    #[test]
+    fn only_the_apis_own_404_is_an_answer() {
+        let not_found = RequestError {
+            endpoint: api::Endpoint::Api,
+            failure: Failure::NotFound,
+        };
+        let project = Id::new("p1").expect("an id");
+        assert_eq!(meaning(not_found, &project), Ok(Answer::NotFound));
+        let other = of_status(api::Endpoint::Api, 404);
+        assert_eq!(other.whose(), Fault::Order);
+    }
+
+    #[test]
+    fn a_connection_that_fails_is_the_providers_fault() {
+        let cause = || "reset".to_owned();
+        for (failure, code) in [
+            (Failure::Unreachable { cause: cause() }, "unreachable"),
+            (Failure::TimedOut, "timed-out"),
+            (Failure::BrokenOff { cause: cause() }, "broken-off"),
+        ] {
+            for endpoint in [api::Endpoint::Api, api::Endpoint::Token] {
+                let error = error(endpoint, failure.clone());
+                assert_eq!(error.reason.code(), code);
+                assert_eq!(error.whose(), Fault::Provider);
+            }
+        }
+    }
+}

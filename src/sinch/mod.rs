@@ -1,0 +1,33 @@
+//! What of Sinch's words is believed, and what they mean for the service.
+//!
+//! The client ([`sinch_numbers`]) says what Sinch said. An answer confirms an order's state, so it is believed only if it
+//! can be nothing else than Sinch's own answer about this very order. A callback is never refused for what it says: one
+//! that cannot be understood is kept, with the reason.
+
+pub mod callback;
+mod details;
+mod failure;
+mod snapshot;
+
+pub use failure::{Fault, FetchError};
+
+use number_order::{Answer, Id};
+use sinch_numbers::api::Client;
+
+/// Maximum size of an answer that is read, more than any order needs: a hundred numbers take less than a tenth of it.
+pub const ANSWER_MAX_BYTES: usize = 256 * 1024;
+
+/// Fetches an order of the client's project.
+///
+/// # Errors
+///
+/// Fails if there is no answer, or none that is believed: see [`FetchError`].
+pub async fn fetch_order(client: &Client, order: &Id) -> Result<Answer, FetchError> {
+    let project = client.project();
+    match client.get_order(order).await {
+        Ok(answer) => snapshot::believed(&answer, project, order)
+            .map(Answer::Found)
+            .map_err(FetchError::not_believed),
+        Err(error) => failure::meaning(error, project),
+    }
+}

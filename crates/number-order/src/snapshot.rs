@@ -116,7 +116,7 @@ fn found(
         };
     }
     if state == known.state {
-        return refresh(order, known, shown, fetched_at, policy);
+        return refresh(order, &known, shown, fetched_at, policy);
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
@@ -142,7 +142,7 @@ fn found(
 /// Applies an answer that shows the known state, by a date that is no older.
 fn refresh(
     order: &mut Order,
-    known: Confirmed,
+    known: &Confirmed,
     shown: &Snapshot,
     fetched_at: Time,
     policy: &Policy,
@@ -157,7 +157,7 @@ fn refresh(
         updated_at: shown.updated_at,
         expires_at: believable_expiry(shown),
         shown_at: if newer { fetched_at } else { known.shown_at },
-        ..known
+        ..known.clone()
     });
     if newer {
         Outcome::Refreshed { state }

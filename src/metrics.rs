@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use strum::VariantArray;
 
 use crate::explain::explained_if_any;
 use crate::redact::{self, Throttle};
@@ -15,8 +16,10 @@ use crate::store::{Accepted, Circuit};
 use number_order::{FetchOutcome, Id, NoAnswer, Time};
 
 /// Reason why a request on the callback listener was not answered 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Refusal {
     /// The source address is not allowed, or could not be determined.
     Source,
@@ -37,41 +40,15 @@ pub enum Refusal {
     /// The request was not HTTP, or its head was broken, too large or never complete.
     Http,
     /// The maximum number of connections was open already.
-    Place,
+    Connections,
     /// The system could not hand a connection over, mostly for want of open files.
     System,
 }
 
 impl Refusal {
-    const ALL: [Refusal; 11] = [
-        Refusal::Source,
-        Refusal::Path,
-        Refusal::Method,
-        Refusal::Size,
-        Refusal::Encoding,
-        Refusal::Signature,
-        Refusal::Body,
-        Refusal::Store,
-        Refusal::Http,
-        Refusal::Place,
-        Refusal::System,
-    ];
-
-    /// Returns the code of this reason, as the log has it.
+    /// Returns the code of this reason, as `/status`, `/metrics` and the log have it.
     pub fn code(self) -> &'static str {
-        match self {
-            Refusal::Source => "source",
-            Refusal::Path => "path",
-            Refusal::Method => "method",
-            Refusal::Size => "size",
-            Refusal::Encoding => "encoding",
-            Refusal::Signature => "signature",
-            Refusal::Body => "body",
-            Refusal::Store => "store",
-            Refusal::Http => "http",
-            Refusal::Place => "place",
-            Refusal::System => "system",
-        }
+        self.into()
     }
 }
 
@@ -137,7 +114,7 @@ pub struct Metrics {
     started: Instant,
     draining: AtomicBool,
     accepted: [Tally; 3],
-    refused: [Tally; Refusal::ALL.len()],
+    refused: [Tally; Refusal::VARIANTS.len()],
     timestamps_unreadable: Tally,
     timestamps_logged: Throttle<Id>,
     refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
@@ -264,10 +241,8 @@ impl Metrics {
 
     /// Returns the counts of requests not answered 200, by reason.
     pub fn refused_counts(&self) -> BTreeMap<Refusal, Count> {
-        Refusal::ALL
-            .into_iter()
-            .zip(self.refused.iter().map(Tally::read))
-            .collect()
+        let reasons = Refusal::VARIANTS.iter().copied();
+        reasons.zip(self.refused.iter().map(Tally::read)).collect()
     }
 
     /// Records the outcome of a project's last fetch.
@@ -375,4 +350,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_lists_every_reason_for_a_refusal_and_no_other() {
+        let document = include_str!("../docs/codes.md");
+        let section = document.split("## Refusals of callbacks\n").nth(1);
+        let rows = section.unwrap_or_default().lines();
+        let rows = rows.filter_map(|line| line.strip_prefix("| `"));
+        let listed: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        let codes: Vec<&str> = Refusal::VARIANTS.iter().map(|why| why.code()).collect();
+        assert_eq!(listed, codes);
+    }
 }

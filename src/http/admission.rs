@@ -96,7 +96,7 @@ impl AdmissionControl {
             return Admission::Serve(permit);
         }
         self.report(
-            Refusal::Place,
+            Refusal::Connections,
             Some(StatusCode::SERVICE_UNAVAILABLE),
             peer,
             "as many connections as may be are open; raise callbacks.connections_max",

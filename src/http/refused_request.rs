@@ -100,7 +100,7 @@ fn sentence(reason: Refusal, source: Option<IpAddr>) -> &'static str {
         }
         Refusal::Body => "its body broke off, or did not come within callbacks.body_timeout_secs",
         Refusal::Http => "it is not HTTP/1.1",
-        Refusal::Place => "as many connections as may be are open",
+        Refusal::Connections => "callbacks.connections_max connections are open",
         Refusal::System => "the system could not hand it over",
         Refusal::Store => "the database could not take it in time; Sinch sends it again",
     }

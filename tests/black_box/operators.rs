@@ -422,7 +422,7 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
     for (query, said) in [
         (
             "orders?limt=5",
-            "limt: no such word; write one of state, project, parked, park_reason, settled, alert, region, number",
+            "limt: no such parameter; write one of state, project, parked, park_reason, settled, alert, region, number",
         ),
         ("orders?limit=many", "limit: \"many\" is no number"),
         ("orders?limit=-1", "limit: \"-1\" is no number"),
@@ -453,7 +453,7 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
         ("parked?limit=", "limit: \"\" is no number"),
         (
             "parked?state=BLOCKED",
-            "state: no such word; write one of after, limit",
+            "state: no such parameter; write one of after, limit",
         ),
     ] {
         let answer = service.ask(&format!("/api/v1/{query}")).await;

@@ -82,17 +82,17 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "draining",
-        help: "Whether the service is about to stop",
+        help: "1 if the service is about to stop",
         read: |f| Flag(Some(f.metrics.is_draining())),
     },
     Figure {
         key: "clock_set_by_secs",
-        help: "By how much the time of day was set since the start; a restart follows it",
+        help: "Seconds by which the clock was set since the start; a restart follows it",
         read: |_| Secs(clock::set_by_secs()),
     },
     Figure {
         key: "silent_workers",
-        help: "Workers that have not shown themselves lately",
+        help: "Workers that have done nothing, or nothing but fail, for a minute",
         read: |f| list(&f.metrics.silent_workers()),
     },
     Figure {
@@ -133,7 +133,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "last_delivery_at",
-        help: "When the last callback was received, of those that are kept",
+        help: "Receipt of the last callback, of those that are kept",
         read: |f| At(f.standing.summary.last_delivery_at),
     },
     Figure {
@@ -148,12 +148,12 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "oldest_pending_at",
-        help: "Receipt of the oldest delivery that is not processed yet",
+        help: "Time since the receipt of the oldest delivery that is not processed yet",
         read: |f| Since(f.standing.summary.oldest_pending_at, f.now),
     },
     Figure {
         key: "deliveries_parked",
-        help: "Deliveries an operator must look at",
+        help: "Deliveries that are parked for an operator",
         read: |f| count(f.standing.summary.deliveries_parked),
     },
     Figure {
@@ -167,12 +167,12 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "orders_due",
-        help: "Orders that wait for an answer of Sinch now",
+        help: "Orders that are due for a fetch",
         read: |f| count(f.standing.summary.orders_due),
     },
     Figure {
         key: "oldest_due_at",
-        help: "Since when the first order waits for an answer of Sinch",
+        help: "Time for which an order has been due for a fetch, at most",
         read: |f| Since(f.standing.summary.oldest_due_at, f.now),
     },
     Figure {
@@ -182,7 +182,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "oldest_unsettled_at",
-        help: "Since when something is open about the first order of which something is",
+        help: "Time for which an order has been unsettled, at most",
         read: |f| Since(f.standing.summary.oldest_unsettled_at, f.now),
     },
     Figure {
@@ -259,7 +259,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "little_space",
-        help: "Whether callbacks are refused for want of space",
+        help: "1 if callbacks are refused for want of space",
         read: |f| Fault(f.standing.summary.little_space.clone()),
     },
 ];
@@ -279,7 +279,7 @@ pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     },
     Figure {
         key: "failures",
-        help: "Tries in a row that failed through the provider",
+        help: "Attempts in a row that failed through the provider",
         read: |view| Reading::Count(view.failures.into()),
     },
     Figure {

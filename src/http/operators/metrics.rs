@@ -24,7 +24,7 @@ pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
     let build = Family::<Labels, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     build.get_or_create(&[("version", version)]).set(1);
-    registry.register("build_info", "What runs", build);
+    registry.register("build_info", "Version that runs", build);
     for figure in FIGURES {
         register(&mut registry, "", figure, (figure.read)(source));
     }

@@ -20,7 +20,7 @@ impl QueryParams {
             if !names.contains(&name.as_str()) {
                 let known = names.join(", ");
                 return Err(bad(format!(
-                    "{name:.40}: no such word; write one of {known}"
+                    "{name:.40}: no such parameter; write one of {known}"
                 )));
             }
             if params.iter().any(|(known, _)| *known == name) {

@@ -33,7 +33,7 @@ use number_order::{Id, State};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
-use sinch_simulator::{Options, Script, Simulator, Trouble, World};
+use sinch_simulator::{Faults, Options, Script, Simulator, World};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -124,11 +124,11 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     stop.cancel();
     let report = calling.await??;
     simulator.played_out().await;
-    let wrong = settle(&service, &simulator.truth()).await?;
+    let wrong = settle(&service, &simulator.final_states()).await?;
     receiver.stop()?;
 
     let acknowledged = acknowledged(&simulator, &callbacks, &report);
-    let given_up = simulator.stats().given_up;
+    let abandoned = simulator.stats().abandoned;
     simulator.shutdown().await;
     let outcomes = ledger::check(&service.database, &acknowledged).await?;
     let controlled = ledger::control(&service.database, &acknowledged).await?;
@@ -167,7 +167,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     ]);
     let controlled_cuts = cuts == 0 || (half.lost > 0 && off.lost > 0);
     let powered = power.lost + power.damaged == 0 && controlled_cuts;
-    Ok(outcomes.are_good() && wrong.is_empty() && controlled == 1 && given_up == 0 && powered)
+    Ok(outcomes.are_good() && wrong.is_empty() && controlled == 1 && abandoned == 0 && powered)
 }
 
 /// Losses by power cuts, among the events acknowledged before each.
@@ -278,7 +278,7 @@ async fn simulator(kills: u32, seed: u64) -> Outcome<Simulator> {
         project: Id::new(PROJECT).ok_or("not a project's id")?,
         orders: ORDERS,
         span: KILL * kills,
-        trouble: trouble(),
+        faults: faults(),
     };
     let simulator = Simulator::start(Options {
         world: World::new(seed, &script),
@@ -289,24 +289,24 @@ async fn simulator(kills: u32, seed: u64) -> Outcome<Simulator> {
         key_secret: SecretString::from(KEY_SECRET),
         now: clock::now,
         senders: 8,
-        give_up: Duration::from_secs(3600),
+        retry_for: Duration::from_secs(3600),
     });
     Ok(simulator.await?)
 }
 
-/// Usual trouble, in which every truth can be learnt and every body is readable.
-fn trouble() -> Trouble {
-    Trouble {
+/// Usual faults, in which every truth can be learnt and every body is readable.
+fn faults() -> Faults {
+    Faults {
         lost: 0.1,
-        doubled: 0.3,
+        duplicated: 0.3,
         delayed: 0.2,
         delay_max: Duration::from_secs(2),
-        hasty: 0.2,
+        quick: 0.2,
         stale: 0.1,
         staleness: Duration::from_secs(1),
         unauthorized: 0.02,
         broken: 0.03,
-        ..Trouble::none()
+        ..Faults::none()
     }
 }
 

@@ -11,13 +11,13 @@ use clap::Parser;
 use number_order::{Backoff, Policy};
 use serde_json::{Map, Value, json};
 use sinch_callbacks::config::Worker;
-use sinch_simulator::simulation::{Course, Strategy, Tally};
+use sinch_simulator::simulation::{Scenario, Strategy, Tally};
 
 /// Maximum number of fetches per order, without those that only watch it.
 const FETCHES_MAX: f64 = 3.0;
 /// Minimum number of orders with which a control cannot pass by chance.
 const CONTROLS_MIN: u64 = 20_000;
-/// Divisor for the other courses: one order in this number is played again without a single callback, again against
+/// Divisor for the other scenarios: one order in this number is played again without a single callback, again against
 /// a Sinch that soon forgets, and again where many fail alone.
 const BESIDES: u64 = 10;
 
@@ -42,15 +42,15 @@ struct Args {
     /// Prints only the story of this order, by the program's rules.
     #[arg(long)]
     only: Option<u64>,
-    /// Prints the story on the course where every callback is lost.
+    /// Prints the story in the scenario in which every callback is lost.
     #[arg(long, requires = "only")]
-    deaf: bool,
-    /// Prints the story on the course where Sinch soon forgets expired orders.
+    without_callbacks: bool,
+    /// Prints the story in the scenario in which Sinch soon forgets expired orders.
     #[arg(long, requires = "only")]
     forgetful: bool,
-    /// Prints the story on the course where many orders fail alone.
+    /// Prints the story in the scenario in which many orders fail alone.
     #[arg(long, requires = "only")]
-    afflicted: bool,
+    failing_alone: bool,
     /// Flag that cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,37 +70,37 @@ fn main() -> ExitCode {
     } else {
         args.orders
     };
-    let course =
-        |make: MakeCourse, orders| make(args.seed, orders, policy.clone(), backoff.clone());
+    let scenario =
+        |make: MakeScenario, orders| make(args.seed, orders, policy.clone(), backoff.clone());
     if let Some(index) = args.only {
-        let make = match (args.deaf, args.forgetful, args.afflicted) {
-            (true, ..) => Course::deaf,
-            (_, true, _) => Course::forgetful,
-            (.., true) => Course::afflicted,
-            (false, false, false) => Course::hostile,
+        let make = match (args.without_callbacks, args.forgetful, args.failing_alone) {
+            (true, ..) => Scenario::without_callbacks,
+            (_, true, _) => Scenario::forgetful,
+            (.., true) => Scenario::failing_alone,
+            (false, false, false) => Scenario::hostile,
         };
-        let orders = if args.deaf || args.forgetful || args.afflicted {
+        let orders = if args.without_callbacks || args.forgetful || args.failing_alone {
             orders / BESIDES
         } else {
             orders
         };
-        for line in course(make, orders).story(Strategy::House, index) {
+        for line in scenario(make, orders).story(Strategy::Rules, index) {
             println!("{line}");
         }
         return ExitCode::SUCCESS;
     }
     let mut faults = Vec::new();
     let mut last_line = Map::new();
-    prove_house(
-        &course(Course::hostile, orders),
+    prove_rules(
+        &scenario(Scenario::hostile, orders),
         &mut last_line,
         &mut faults,
     );
-    for (name, make, flag) in BESIDES_COURSES {
-        let tally = run(name, &course(make, orders / BESIDES), Strategy::House);
+    for (name, make, flag) in OTHER_SCENARIOS {
+        let tally = run(name, &scenario(make, orders / BESIDES), Strategy::Rules);
         report(&tally, args.seed, flag, &mut faults);
         let (late, index) = tally.latest;
-        if flag == DEAF && late > Course::UNHEARD_MAX {
+        if flag == WITHOUT_CALLBACKS && late > Scenario::UNANNOUNCED_MAX {
             faults.push(format!("order {index} was unknown for {late:?}{flag}"));
         }
         let wrong = json!({
@@ -113,8 +113,8 @@ fn main() -> ExitCode {
     let controls: &[Strategy] = if args.alone { &[] } else { &Strategy::CONTROLS };
     for control in controls {
         let (policy, backoff) = (policy.clone(), backoff.clone());
-        let course = Course::of(*control, args.seed, orders, policy, backoff);
-        let tally = run(control.name(), &course, *control);
+        let scenario = Scenario::of(*control, args.seed, orders, policy, backoff);
+        let tally = run(control.name(), &scenario, *control);
         if !tally.is_wrong() && orders >= CONTROLS_MIN {
             faults.push(format!("the control {} passed", control.name()));
         }
@@ -127,34 +127,42 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!faults.is_empty()))
 }
 
-type MakeCourse = fn(u64, u64, Policy, Backoff) -> Course;
+type MakeScenario = fn(u64, u64, Policy, Backoff) -> Scenario;
 
-const DEAF: &str = " --deaf";
+const WITHOUT_CALLBACKS: &str = " --without-callbacks";
 
-/// Other courses, each with the flag that prints a story of it.
-const BESIDES_COURSES: [(&str, MakeCourse, &str); 3] = [
-    ("every callback lost", Course::deaf, DEAF),
-    ("Sinch soon forgets", Course::forgetful, " --forgetful"),
-    ("many fail alone", Course::afflicted, " --afflicted"),
+/// Other scenarios, each with the flag that prints a story of it.
+const OTHER_SCENARIOS: [(&str, MakeScenario, &str); 3] = [
+    (
+        "every callback lost",
+        Scenario::without_callbacks,
+        WITHOUT_CALLBACKS,
+    ),
+    ("Sinch soon forgets", Scenario::forgetful, " --forgetful"),
+    (
+        "many fail alone",
+        Scenario::failing_alone,
+        " --failing-alone",
+    ),
 ];
 
-/// Plays the hostile course by the program's rules, with the rare paths that it must have met.
-fn prove_house(hostile: &Course, last_line: &mut Map<String, Value>, faults: &mut Vec<String>) {
-    let house = run("house rule", hostile, Strategy::House);
-    for (name, met, least) in house.met.paths() {
+/// Plays the hostile scenario by the program's rules, with the rare paths that it must have met.
+fn prove_rules(hostile: &Scenario, last_line: &mut Map<String, Value>, faults: &mut Vec<String>) {
+    let rules = run("rules", hostile, Strategy::Rules);
+    for (name, met, least) in rules.met.paths() {
         println!("    {met:>9} × {name} ({least} in a million)");
     }
-    report(&house, hostile.seed, "", faults);
-    faults.extend(house.too_seldom());
-    let asks = house.fetches_per_order();
-    if asks > FETCHES_MAX {
-        faults.push(format!("{asks:.2} questions per order"));
+    report(&rules, hostile.seed, "", faults);
+    faults.extend(rules.too_seldom());
+    let fetches = rules.fetches_per_order();
+    if fetches > FETCHES_MAX {
+        faults.push(format!("{fetches:.2} fetches per order"));
     }
     let figures = json!({
-        "orders": house.orders,
+        "orders": rules.orders,
         "seed": hostile.seed,
-        "house_rule": figures(&house),
-        "gets_max": house.fetches_max,
+        "rules": figures(&rules),
+        "fetches_max": rules.fetches_max,
     });
     if let Value::Object(figures) = figures {
         last_line.extend(figures);
@@ -170,21 +178,21 @@ fn figures(tally: &Tally) -> Value {
     })
 }
 
-/// Plays a course on every core, and prints the results as a line of a table.
-fn run(name: &str, course: &Course, strategy: Strategy) -> Tally {
+/// Plays a scenario on every core, and prints the results as a line of a table.
+fn run(name: &str, scenario: &Scenario, strategy: Strategy) -> Tally {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
-    let tally = course.run(strategy, threads);
+    let tally = scenario.run(strategy, threads);
     let took = Duration::from_millis(sinch_callbacks::redact::millis(began.elapsed()));
     println!(
-        "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>8} stuck{:>7.3} GETs an order, at most {}, and {:.1} looks; {took:?}",
+        "{name:<24}{:>9} orders{:>8} false{:>8} wrong at rest{:>8} stuck{:>7.3} fetches an order, at most {}, and {:.1} routine ones; {took:?}",
         tally.orders,
         tally.false_states,
         tally.wrong_at_rest,
         tally.stuck,
         tally.fetches_per_order(),
         tally.fetches_max,
-        tally.steps_of_processing as f64 / tally.orders.max(1) as f64,
+        tally.routine_fetches as f64 / tally.orders.max(1) as f64,
     );
     tally
 }

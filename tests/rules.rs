@@ -3,7 +3,7 @@
 
 use number_order::{Backoff, Policy};
 use sinch_callbacks::config::Worker;
-use sinch_simulator::simulation::{Course, Strategy, Tally};
+use sinch_simulator::simulation::{Scenario, Strategy, Tally};
 
 const SEED: u64 = 20_260_101;
 const ORDERS: u64 = 100_000;
@@ -22,14 +22,14 @@ fn policy() -> (Policy, Backoff) {
     (Policy::new(worker.staleness, worker.staleness_max), backoff)
 }
 
-fn hostile(orders: u64) -> Course {
+fn hostile(orders: u64) -> Scenario {
     let (policy, backoff) = policy();
-    Course::hostile(SEED, orders, policy, backoff)
+    Scenario::hostile(SEED, orders, policy, backoff)
 }
 
-fn run(course: &Course, strategy: Strategy) -> Tally {
+fn run(scenario: &Scenario, strategy: Strategy) -> Tally {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    course.run(strategy, threads)
+    scenario.run(strategy, threads)
 }
 
 #[track_caller]
@@ -52,48 +52,51 @@ fn assert_true(tally: &Tally, flags: &str) {
 
 #[test]
 fn no_state_is_false_none_is_wrong_at_rest_and_nothing_is_stuck() {
-    let tally = run(&hostile(ORDERS), Strategy::House);
+    let tally = run(&hostile(ORDERS), Strategy::Rules);
     assert_eq!(tally.orders, ORDERS);
     assert_true(&tally, "");
     assert_eq!(tally.too_seldom(), Vec::<String>::new(), "seed {SEED}");
-    let asks = tally.fetches_per_order();
-    assert!(asks <= FETCHES_MAX, "{asks:.3} questions per order");
+    let fetches = tally.fetches_per_order();
+    assert!(fetches <= FETCHES_MAX, "{fetches:.3} fetches per order");
 }
 
 #[test]
 fn where_every_callback_is_lost_looking_finds_the_truth_in_time() {
     let (policy, backoff) = policy();
     let tally = run(
-        &Course::deaf(SEED, ORDERS / 10, policy, backoff),
-        Strategy::House,
+        &Scenario::without_callbacks(SEED, ORDERS / 10, policy, backoff),
+        Strategy::Rules,
     );
     assert!(tally.orders > ORDERS / 20, "{} orders", tally.orders);
-    assert_true(&tally, " --deaf");
+    assert_true(&tally, " --without-callbacks");
     let (late, index) = tally.latest;
-    let promised = Course::UNHEARD_MAX;
-    assert!(late <= promised, "order {index} took {late:?} --deaf");
+    let promised = Scenario::UNANNOUNCED_MAX;
+    assert!(
+        late <= promised,
+        "order {index} took {late:?} --without-callbacks"
+    );
 }
 
 #[test]
 fn where_sinch_soon_forgets_what_was_claimed_is_remembered() {
     let (policy, backoff) = policy();
-    let course = Course::forgetful(SEED, ORDERS / 4, policy, backoff);
-    assert_true(&run(&course, Strategy::House), " --forgetful");
+    let scenario = Scenario::forgetful(SEED, ORDERS / 4, policy, backoff);
+    assert_true(&run(&scenario, Strategy::Rules), " --forgetful");
 }
 
 #[test]
 fn orders_that_fail_alone_are_parked_and_come_back() {
     let (policy, backoff) = policy();
-    let course = Course::afflicted(SEED, ORDERS / 10, policy, backoff);
-    assert_true(&run(&course, Strategy::House), " --afflicted");
+    let scenario = Scenario::failing_alone(SEED, ORDERS / 10, policy, backoff);
+    assert_true(&run(&scenario, Strategy::Rules), " --failing-alone");
 }
 
 #[test]
 fn simpler_rules_fail() {
     for control in Strategy::CONTROLS {
         let (policy, backoff) = policy();
-        let course = Course::of(control, SEED, CONTROL_ORDERS, policy, backoff);
-        let tally = run(&course, control);
+        let scenario = Scenario::of(control, SEED, CONTROL_ORDERS, policy, backoff);
+        let tally = run(&scenario, control);
         assert!(tally.is_wrong(), "{} passed", control.name());
     }
 }

@@ -10,7 +10,7 @@ use super::output::{complain, say};
 use super::{FAILURE, stop_signal};
 use crate::clock;
 use number_order::Id;
-use sinch_simulator::{Options, Script, Simulator, Trouble, World};
+use sinch_simulator::{Faults, Options, Script, Simulator, World};
 
 /// Arguments of `simulate`.
 #[derive(clap::Args, Debug)]
@@ -43,7 +43,7 @@ pub struct Arguments {
         hide_env_values = true
     )]
     key_secret: SecretString,
-    /// Seed of the story; another seed plays another story.
+    /// Seed of the play; another seed plays other orders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Number of orders that are played.
@@ -54,7 +54,7 @@ pub struct Arguments {
     span_secs: u64,
     /// Play a Sinch that does everything right.
     #[arg(long)]
-    no_trouble: bool,
+    no_faults: bool,
 }
 
 /// Plays until a signal to stop.
@@ -75,10 +75,10 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         project,
         orders: arguments.orders,
         span: Duration::from_secs(arguments.span_secs),
-        trouble: if arguments.no_trouble {
-            Trouble::none()
+        faults: if arguments.no_faults {
+            Faults::none()
         } else {
-            Trouble::demo()
+            Faults::demo()
         },
     };
     let stop = stop_signal().map_err(|error| error.to_string())?;
@@ -91,12 +91,12 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         key_secret: arguments.key_secret,
         now: clock::now,
         senders: 8,
-        give_up: Duration::from_secs(600),
+        retry_for: Duration::from_secs(600),
     })
     .await
     .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
     say(format_args!(
-        "Sinch is played, seed {}: {} orders over {} s.\n  \
+        "Simulated Sinch, seed {}: {} orders over {} s.\n  \
          sinch.api_url    {}\n  \
          sinch.token_url  {}\n  \
          callbacks go to  {}\n  \
@@ -113,14 +113,14 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     tokio::select! {
         () = stop.cancelled() => {}
         () = simulator.played_out() => {
-            say("All is played and sent; the API goes on answering.");
+            say("The play is over; the API goes on answering.");
             stop.cancelled().await;
         }
     }
     let stats = simulator.stats();
     say(format_args!(
         "{} callbacks sent, {} events answered 200, {} fetches answered.",
-        stats.sent, stats.acknowledged, stats.asks
+        stats.sent, stats.acknowledged, stats.fetches
     ));
     simulator.shutdown().await;
     Ok(())

@@ -41,8 +41,8 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
 
     between(&service).await;
 
-    push(&simulator, "o1", Reply::Broken { status: 500 });
-    push(&simulator, "o1", Reply::Missing);
+    push(&simulator, "o1", Reply::ServerError { status: 500 });
+    push(&simulator, "o1", Reply::NotFound);
     service.tell(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
     // Late, and long superseded; then an order that is announced only now, at first too young to be found.
@@ -52,7 +52,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
             order["deliveries"].as_array().map(Vec::len) == Some(3) && order["settled"] == true
         })
         .await;
-    push(&simulator, "o3", Reply::Missing);
+    push(&simulator, "o3", Reply::NotFound);
     service.tell(event("e4", "o3", "COMPLETED", at(2))).await;
     service.settles("o3", "COMPLETED").await;
     let then = service.order("o2").await["fetch_at"].take();
@@ -75,7 +75,7 @@ fn push(simulator: &Simulator, order: &str, reply: Reply) {
 }
 
 fn says(state: &str, updated_millis: u64) -> Reply {
-    Reply::Says {
+    Reply::Shows {
         state: state.to_owned(),
         updated: Duration::from_millis(updated_millis),
     }
@@ -231,5 +231,5 @@ async fn a_clock_that_is_set_to_and_fro_is_reported_and_stops_nothing() {
             "set by {days} days"
         );
     }
-    assert_eq!(simulator.asks().len(), 6, "one question each");
+    assert_eq!(simulator.fetches().len(), 6, "one fetch each");
 }

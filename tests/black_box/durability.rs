@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sinch_callbacks::clock;
-use sinch_simulator::{Script, Simulator, Trouble, World};
+use sinch_simulator::{Faults, Script, Simulator, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -108,7 +108,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
         project: id(PROJECT),
         orders: 60,
         span: Duration::from_secs(5),
-        trouble: Trouble::none(),
+        faults: Faults::none(),
     };
     let quiet = Settings::new(folder.path()).set("log.filter", "warn,sinch_callbacks::app=info");
     let (simulator, settings) = play(World::new(seed, &script), quiet).await;

@@ -32,7 +32,7 @@ fn at(simulator: &Simulator, millis: u64) -> Time {
 }
 
 fn says(state: &str, updated_millis: u64) -> Reply {
-    Reply::Says {
+    Reply::Shows {
         state: state.to_owned(),
         updated: Duration::from_millis(updated_millis),
     }
@@ -40,7 +40,7 @@ fn says(state: &str, updated_millis: u64) -> Reply {
 
 /// Number of fetches of this order that reached Sinch.
 fn asked(simulator: &Simulator, order: &str) -> usize {
-    let fetches = simulator.asks();
+    let fetches = simulator.fetches();
     fetches.iter().filter(|f| f.order == order).count()
 }
 
@@ -189,7 +189,7 @@ async fn words_that_nobody_documents_are_kept_and_never_applied() {
 async fn an_order_that_is_not_there_yet_is_asked_about_again() {
     let folder = folder();
     let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
-    simulator.push_reply(&id("o1"), Reply::Missing);
+    simulator.push_reply(&id("o1"), Reply::NotFound);
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
@@ -229,7 +229,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     let hasty = |s: Settings| s.set("worker.attempts_max", TRIES);
     let (service, simulator) = stage(&folder, &names, &DONE, hasty).await;
     for _ in 0..TRIES {
-        simulator.push_reply(&id("bad"), Reply::Broken { status: 500 });
+        simulator.push_reply(&id("bad"), Reply::ServerError { status: 500 });
     }
     for order in &names {
         let body = event(&format!("e-{order}"), order, "COMPLETED", at(&simulator, 2));
@@ -267,7 +267,7 @@ async fn news_bring_a_parked_order_back() {
     let folder = folder();
     let hasty = |s: Settings| s.set("worker.attempts_max", 1);
     let (service, simulator) = stage(&folder, &["o1"], &DONE, hasty).await;
-    simulator.push_reply(&id("o1"), Reply::Broken { status: 500 });
+    simulator.push_reply(&id("o1"), Reply::ServerError { status: 500 });
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;

@@ -7,8 +7,8 @@ use number_order::{Backoff, Policy, State, Time};
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_callbacks::config::Worker;
-use sinch_simulator::simulation::{Course, Mishaps};
-use sinch_simulator::{Outage, Reply, Script, Simulator, Trouble, World};
+use sinch_simulator::simulation::{IncidentRates, Scenario};
+use sinch_simulator::{Faults, Outage, Reply, Script, Simulator, World};
 
 use crate::testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
@@ -21,7 +21,7 @@ async fn disagreeing(service: &Service, simulator: &Simulator) -> Vec<String> {
         .iter()
         .filter_map(|order| Some((order["order"].as_str()?, order["confirmed"].as_str()?)))
         .collect();
-    let truth = simulator.truth();
+    let truth = simulator.final_states();
     truth
         .iter()
         .filter_map(|(order, state)| {
@@ -92,7 +92,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
         project: id(PROJECT),
         orders: 40,
         span: Duration::from_secs(3),
-        trouble: Trouble::none(),
+        faults: Faults::none(),
     };
     let settings = Settings::new(folder.path())
         .set("sinch.requests_per_second", PER_SECOND)
@@ -255,12 +255,12 @@ fn hostile() -> Script {
         project: id(PROJECT),
         orders: 60,
         span: Duration::from_secs(4),
-        trouble: Trouble {
+        faults: Faults {
             delay_max: Duration::from_secs(3),
             staleness: STALENESS,
             young: Duration::from_secs(1),
             reopened: 0.1,
-            ..Trouble::demo()
+            ..Faults::demo()
         },
     }
 }
@@ -272,18 +272,18 @@ fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
     const LATEST: Duration = Duration::from_secs(40);
     let script = hostile();
     let world = World::new(seed, &script);
-    let course = Course {
+    let scenario = Scenario {
         seed,
         orders: script.orders as u64,
         span: script.span,
-        trouble: script.trouble,
+        faults: script.faults,
         crash: 0.0,
-        timeless: 0.0,
-        foreign: 0.0,
-        nosy: 0.0,
+        no_time_stamp: 0.0,
+        unknown_status: 0.0,
+        operator_requests: 0.0,
         clock_off_max: Duration::ZERO,
-        mishaps: Mishaps::none(),
-        deaf: false,
+        incidents: IncidentRates::none(),
+        without_callbacks: false,
         policy: Policy::new(STALENESS, STALENESS),
         backoff: Backoff {
             base: Duration::from_millis(100),
@@ -291,7 +291,7 @@ fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
             attempts_max: Worker::default().attempts_max,
         },
     };
-    let tally = course.replay(&world, TIMES);
+    let tally = scenario.replay(&world, TIMES);
     let order = |index: u64| world.orders().nth(index as usize % script.orders);
     let (late, index) = tally.latest;
     let wrong = if late > LATEST {
@@ -324,12 +324,12 @@ async fn ends_in_agreement(seed: u64) {
     }
     let stats = simulator.stats();
     assert_eq!(
-        (stats.refused, stats.given_up),
+        (stats.refused, stats.abandoned),
         (0, 0),
         "seed {seed}: {stats:?}"
     );
     assert!(
-        stats.lost > 0 && stats.doubled > 0 && stats.delayed > 0,
+        stats.lost > 0 && stats.duplicated > 0 && stats.delayed > 0,
         "seed {seed}: {stats:?}"
     );
 }

@@ -78,7 +78,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     let o1 = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     for reply in [
         Reply::Unauthorized,
-        Reply::Broken { status: 500 },
+        Reply::ServerError { status: 500 },
         Reply::Raw {
             status: 200,
             body: format!("{{\"token\":\"{KEY_SECRET}\"}}"),

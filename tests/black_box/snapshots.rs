@@ -71,7 +71,7 @@ async fn orders_and_the_status() {
     let world = World::from_orders(id(PROJECT), ["o1", "o2"].map(|order| life(order, &history)));
     let settings = Settings::new(folder.path()).set("worker.attempts_max", 1);
     let (simulator, settings) = play(world, settings).await;
-    simulator.push_reply(&id("o2"), Reply::Broken { status: 500 });
+    simulator.push_reply(&id("o2"), Reply::ServerError { status: 500 });
     let service = Service::start(&settings).await;
     let said_at = simulator.started_at();
     service.tell(event("e1", "o1", "COMPLETED", said_at)).await;

@@ -78,7 +78,7 @@ async fn a_storm_for_one_order_costs_few_questions_and_holds_up_no_other() {
     service
         .order_when("storm", "BLOCKED", |order| order["confirmed"] == "BLOCKED")
         .await;
-    let fetches = simulator.asks();
+    let fetches = simulator.fetches();
     let fetches = fetches.iter().filter(|f| f.order == "storm").count();
     let took = clock::now().since(began);
     println!(

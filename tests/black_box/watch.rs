@@ -15,7 +15,7 @@ const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
 
 /// Answer to the first fetch, as if the rest had not happened yet.
 fn at_first(state: &str, updated_millis: u64) -> Reply {
-    Reply::Says {
+    Reply::Shows {
         state: state.to_owned(),
         updated: Duration::from_millis(updated_millis),
     }
@@ -126,14 +126,14 @@ async fn what_happened_unheard_while_nobody_listened_is_learnt_after_a_kill() {
         service.settles(order, "IN_REVIEW").await;
     }
     service.kill().await;
-    let before = simulator.asks().len();
+    let before = simulator.fetches().len();
     let service = Service::start(&settings).await;
     for order in &orders {
         service.settles(order, "COMPLETED").await;
     }
     // By their own schedule they would wait for a minute.
-    let fetches = simulator.asks().len() - before;
-    assert_eq!(fetches, ORDERS, "one question each");
+    let fetches = simulator.fetches().len() - before;
+    assert_eq!(fetches, ORDERS, "one fetch each");
     assert_eq!(simulator.stats().events, 0, "nobody has called");
 }
 
@@ -153,7 +153,7 @@ async fn after_a_clean_end_everybody_waits_for_the_schedule() {
     assert_eq!(send(&service, "POST", &list, "o2").await.0, 200);
     service.settles("o2", "IN_REVIEW").await;
     assert_eq!(service.order("o1").await["fetch_at"], planned);
-    let fetches = simulator.asks();
+    let fetches = simulator.fetches();
     assert_eq!(fetches.iter().filter(|f| f.order == "o1").count(), 1);
 }
 

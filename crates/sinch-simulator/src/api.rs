@@ -1,4 +1,4 @@
-//! API side: tokens and orders, with the trouble that is due.
+//! API side: tokens and orders, with the faults that are due.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -47,7 +47,7 @@ pub(super) struct ApiHandler {
     basic: String,
     tokens: Mutex<BTreeSet<String>>,
     scripted: Mutex<BTreeMap<Id, VecDeque<Reply>>>,
-    dice: Mutex<BTreeMap<Id, Rng>>,
+    reply_rng: Mutex<BTreeMap<Id, Rng>>,
     outage: watch::Sender<Outage>,
 }
 
@@ -58,7 +58,7 @@ impl ApiHandler {
             basic,
             tokens: Mutex::default(),
             scripted: Mutex::default(),
-            dice: Mutex::default(),
+            reply_rng: Mutex::default(),
             outage: watch::Sender::new(Outage::None),
         }
     }
@@ -79,16 +79,16 @@ impl ApiHandler {
     }
 
     /// Returns the next scripted reply, or a random one.
-    fn next_reply(&self, history: &OrderHistory, asked: Duration) -> Reply {
+    fn next_reply(&self, history: &OrderHistory, fetched_at: Duration) -> Reply {
         let scripted = lock(&self.scripted)
             .get_mut(&history.id)
             .and_then(VecDeque::pop_front);
         scripted.unwrap_or_else(|| {
-            let mut dice = lock(&self.dice);
-            let rng = dice
+            let mut reply_rng = lock(&self.reply_rng);
+            let rng = reply_rng
                 .entry(history.id.clone())
-                .or_insert_with(|| self.shared.world.dice(history));
-            self.shared.world.answer(history, asked, rng)
+                .or_insert_with(|| self.shared.world.reply_rng(history));
+            self.shared.world.answer(history, fetched_at, rng)
         })
     }
 
@@ -129,9 +129,9 @@ impl ApiHandler {
     /// Answers a fetch of an order, and counts the reply.
     async fn show(&self, history: &OrderHistory) -> Response {
         let shared = &self.shared;
-        let asked = shared.elapsed();
-        let reply = self.next_reply(history, asked);
-        let answer = history.shown(asked, &reply, shared.started_at);
+        let fetched_at = shared.elapsed();
+        let reply = self.next_reply(history, fetched_at);
+        let answer = history.shown(fetched_at, &reply, shared.started_at);
         let kind = kind(&reply, answer.as_ref());
         shared.write(|recorder| recorder.replied(kind));
         if let Reply::Slow(by) = &reply {
@@ -143,7 +143,7 @@ impl ApiHandler {
         let id = history.id.as_str();
         match (answer, reply) {
             (Some(Answer::Found(snapshot)), _) => {
-                let extra = asked.as_micros().is_multiple_of(5);
+                let extra = fetched_at.as_micros().is_multiple_of(5);
                 let project = shared.world.project();
                 json(
                     StatusCode::OK,
@@ -155,15 +155,15 @@ impl ApiHandler {
             (None, Reply::Throttled { retry_after }) => {
                 failure(429, "too many requests", Some(retry_after))
             }
-            (None, Reply::Broken { status }) => failure(status, "", None),
+            (None, Reply::ServerError { status }) => failure(status, "", None),
             (None, Reply::Raw { status, body }) => json(code(status), body),
             (
                 None,
-                Reply::True
+                Reply::Current
                 | Reply::Stale(_)
                 | Reply::Slow(_)
-                | Reply::Missing
-                | Reply::Says { .. },
+                | Reply::NotFound
+                | Reply::Shows { .. },
             ) => failure(500, "", None),
         }
     }
@@ -213,13 +213,13 @@ async fn get_order(
     headers: HeaderMap,
 ) -> Response {
     let shared = &handler.shared;
-    let ask = ApiRequest {
+    let request = ApiRequest {
         order: order.clone(),
         at: shared.started_at.plus(shared.elapsed()),
     };
     shared.write(|recorder| {
-        recorder.stats.asks += 1;
-        recorder.asks.push(ask);
+        recorder.stats.fetches += 1;
+        recorder.fetches.push(request);
     });
     if let Some(response) = handler.outage().await {
         shared.write(|recorder| recorder.replied("outage"));
@@ -243,15 +243,15 @@ async fn get_order(
 /// Returns the kind of a reply, by which replies are counted.
 fn kind(reply: &Reply, answer: Option<&Answer>) -> &'static str {
     match reply {
-        Reply::True if answer == Some(&Answer::NotFound) => "404, not there",
-        Reply::True => "true",
+        Reply::Current if answer == Some(&Answer::NotFound) => "404, not there",
+        Reply::Current => "true",
         Reply::Stale(_) => "stale",
         Reply::Slow(_) => "slow",
-        Reply::Missing => "404, too young",
+        Reply::NotFound => "404, too young",
         Reply::Unauthorized => "401",
         Reply::Throttled { .. } => "429",
-        Reply::Broken { .. } => "5xx",
-        Reply::Says { .. } | Reply::Raw { .. } => "scripted",
+        Reply::ServerError { .. } => "5xx",
+        Reply::Shows { .. } | Reply::Raw { .. } => "scripted",
     }
 }
 

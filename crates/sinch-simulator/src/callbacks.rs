@@ -29,9 +29,9 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 struct Due {
     at: Instant,
     /// Index of the event in the world.
-    notice: usize,
-    first_tried: Option<Instant>,
-    tries: u32,
+    event: usize,
+    first_sent: Option<Instant>,
+    attempts: u32,
 }
 
 /// Queue of callbacks, and everything that sending needs.
@@ -39,7 +39,7 @@ pub(super) struct CallbackSender {
     shared: Arc<Shared>,
     client: Client,
     secret: SecretString,
-    give_up: Duration,
+    retry_for: Duration,
     url: watch::Sender<Option<String>>,
     queue: Mutex<BinaryHeap<Reverse<Due>>>,
     /// Number of callbacks that are neither answered 200 nor abandoned.
@@ -51,7 +51,7 @@ impl CallbackSender {
         shared: Arc<Shared>,
         url: Option<String>,
         secret: SecretString,
-        give_up: Duration,
+        retry_for: Duration,
     ) -> reqwest::Result<CallbackSender> {
         // The process may have installed a provider before: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -60,15 +60,15 @@ impl CallbackSender {
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
-        let planned = shared.world.notices().iter().enumerate();
+        let planned = shared.world.events().iter().enumerate();
         let queue: BinaryHeap<Reverse<Due>> = planned
-            .flat_map(|(notice, planned)| planned.sent_at.iter().map(move |at| (notice, *at)))
-            .map(|(notice, at)| {
+            .flat_map(|(event, planned)| planned.sent_at.iter().map(move |at| (event, *at)))
+            .map(|(event, at)| {
                 Reverse(Due {
                     at: shared.began + at,
-                    notice,
-                    first_tried: None,
-                    tries: 0,
+                    event,
+                    first_sent: None,
+                    attempts: 0,
                 })
             })
             .collect();
@@ -76,7 +76,7 @@ impl CallbackSender {
             shared,
             client,
             secret,
-            give_up,
+            retry_for,
             url: watch::Sender::new(url),
             open: watch::Sender::new(queue.len()),
             queue: Mutex::new(queue),
@@ -104,7 +104,7 @@ impl CallbackSender {
         while let Some(due) = self.next() {
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
-                () = self.carry(due) => {}
+                () = self.deliver(due) => {}
             }
         }
     }
@@ -113,42 +113,42 @@ impl CallbackSender {
         lock(&self.queue).pop().map(|Reverse(due)| due)
     }
 
-    async fn carry(&self, due: Due) {
-        let Some(notice) = self.shared.world.notices().get(due.notice) else {
+    async fn deliver(&self, due: Due) {
+        let Some(event) = self.shared.world.events().get(due.event) else {
             return;
         };
         sleep_until(due.at).await;
         let Some(url) = self.receiver().await else {
             return;
         };
-        let body = notice.body(self.shared.world.project(), self.shared.started_at);
+        let body = event.body(self.shared.world.project(), self.shared.started_at);
         let attempt = Instant::now();
         let answered = self.send(&url, &body).await;
-        let first_tried = due.first_tried.unwrap_or(attempt);
+        let first_sent = due.first_sent.unwrap_or(attempt);
         let at = self.shared.elapsed();
         let done = matches!(answered, Ok(StatusCode::OK));
-        let given_up = !done && first_tried.elapsed() >= self.give_up;
+        let abandoned = !done && first_sent.elapsed() >= self.retry_for;
         self.shared.write(|recorder| {
             recorder.stats.sent += 1;
             match answered {
                 Ok(StatusCode::OK) => {
-                    recorder.acknowledge(due.notice, notice, body, self.shared.started_at, at);
+                    recorder.acknowledge(due.event, event, body, self.shared.started_at, at);
                 }
                 Ok(_) => recorder.stats.refused += 1,
                 Err(_) => recorder.stats.unanswered += 1,
             }
-            recorder.stats.given_up += u64::from(given_up);
+            recorder.stats.abandoned += u64::from(abandoned);
         });
-        if done || given_up {
+        if done || abandoned {
             self.open.send_modify(|open| *open -= 1);
         } else {
             let wait = WAIT_MIN
-                .saturating_mul(1 << due.tries.min(16))
+                .saturating_mul(1 << due.attempts.min(16))
                 .min(WAIT_MAX);
             lock(&self.queue).push(Reverse(Due {
                 at: Instant::now() + wait,
-                first_tried: Some(first_tried),
-                tries: due.tries + 1,
+                first_sent: Some(first_sent),
+                attempts: due.attempts + 1,
                 ..due
             }));
         }

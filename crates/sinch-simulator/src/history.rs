@@ -9,7 +9,7 @@ use fastrand::Rng;
 use number_order::{Answer, Id, Snapshot, State, Status, Time};
 
 /// Draws a random number; returns `true` at this rate.
-pub(super) fn hit(rng: &mut Rng, rate: f64) -> bool {
+pub(super) fn happens(rng: &mut Rng, rate: f64) -> bool {
     rng.f64() < rate
 }
 
@@ -19,7 +19,7 @@ pub struct OrderHistory {
     /// Id of the order, unique in its world.
     pub id: Id,
     /// States in the order in which it entered them, each with its offset. The first entry is its creation.
-    pub history: Vec<(Duration, State)>,
+    pub states: Vec<(Duration, State)>,
     /// `expireTime`, as an offset.
     pub expires: Option<Duration>,
     /// Offset from which Sinch has forgotten the order and answers 404.
@@ -34,10 +34,10 @@ pub struct OrderHistory {
 
 impl OrderHistory {
     /// Makes a hand-written order, with exact times and one number.
-    pub fn new(id: Id, history: Vec<(Duration, State)>) -> OrderHistory {
+    pub fn new(id: Id, states: Vec<(Duration, State)>) -> OrderHistory {
         OrderHistory {
             id,
-            history,
+            states,
             expires: None,
             gone_at: None,
             fraction_digits: 6,
@@ -48,7 +48,7 @@ impl OrderHistory {
 
     /// Offset of its creation.
     pub fn created(&self) -> Option<Duration> {
-        self.history.first().map(|(at, _)| *at)
+        self.states.first().map(|(at, _)| *at)
     }
 
     /// State at this offset; `None` before its creation.
@@ -58,15 +58,15 @@ impl OrderHistory {
 
     /// Final state; `None` if the order is never created.
     pub fn final_state(&self) -> Option<State> {
-        self.history.last().map(|(_, state)| *state)
+        self.states.last().map(|(_, state)| *state)
     }
 
     /// Returns `true` if fetches alone can show the final state, where they begin at the order's creation and
     /// go on as long as it is open. They cannot where the order leaves a final state, nor where Sinch forgets
     /// an order whose expiry nothing announced.
-    pub fn asking_shows_end(&self) -> bool {
+    pub fn is_end_shown_by_fetches(&self) -> bool {
         let announced = |gone_at: Duration| {
-            let seen = self.history.iter().rev().nth(1);
+            let seen = self.states.iter().rev().nth(1);
             seen.is_some_and(|(at, state)| {
                 *state == State::Created && gone_at > *at + Duration::from_secs(3600)
             })
@@ -76,12 +76,12 @@ impl OrderHistory {
 
     /// Returns `true` if the order leaves a final state.
     pub fn is_reopened(&self) -> bool {
-        let mut left = self.history.iter().rev().skip(1);
+        let mut left = self.states.iter().rev().skip(1);
         left.any(|(_, state)| state.is_final())
     }
 
     fn step_at(&self, offset: Duration) -> Option<(Duration, State)> {
-        let entered = self.history.iter().take_while(|(at, _)| *at <= offset);
+        let entered = self.states.iter().take_while(|(at, _)| *at <= offset);
         entered.last().copied()
     }
 
@@ -92,28 +92,28 @@ impl OrderHistory {
     }
 
     /// Answer that a reply to a fetch at this offset contains; `None` if the reply contains none.
-    pub fn shown(&self, asked: Duration, reply: &Reply, started_at: Time) -> Option<Answer> {
+    pub fn shown(&self, fetched_at: Duration, reply: &Reply, started_at: Time) -> Option<Answer> {
         let as_of = match reply {
-            Reply::True | Reply::Slow(_) => asked,
-            Reply::Stale(by) => match asked.checked_sub(*by) {
+            Reply::Current | Reply::Slow(_) => fetched_at,
+            Reply::Stale(by) => match fetched_at.checked_sub(*by) {
                 Some(as_of) => as_of,
                 None => return Some(Answer::NotFound),
             },
-            Reply::Missing => return Some(Answer::NotFound),
-            Reply::Says { state, updated } => {
+            Reply::NotFound => return Some(Answer::NotFound),
+            Reply::Shows { state, updated } => {
                 let status = Status::from_word(state);
                 return Some(Answer::Found(
-                    self.snapshot(status, *updated, asked, started_at),
+                    self.snapshot(status, *updated, fetched_at, started_at),
                 ));
             }
             Reply::Unauthorized
             | Reply::Throttled { .. }
-            | Reply::Broken { .. }
+            | Reply::ServerError { .. }
             | Reply::Raw { .. } => return None,
         };
         Some(match self.known_at(as_of) {
             Some((updated, state)) => {
-                Answer::Found(self.snapshot(Status::Known(state), updated, asked, started_at))
+                Answer::Found(self.snapshot(Status::Known(state), updated, fetched_at, started_at))
             }
             None => Answer::NotFound,
         })
@@ -123,7 +123,7 @@ impl OrderHistory {
         &self,
         state: Status,
         updated: Duration,
-        asked: Duration,
+        fetched_at: Duration,
         started_at: Time,
     ) -> Snapshot {
         let whole = |offset: Duration, unit: i64| {
@@ -137,7 +137,7 @@ impl OrderHistory {
             expires_at: self.expires.map(|at| started_at.plus(at)),
             unreadable_expiry: None,
             details: None,
-            sent_at: Some(whole(asked, 1_000_000)),
+            sent_at: Some(whole(fetched_at, 1_000_000)),
         }
     }
 }
@@ -187,13 +187,13 @@ impl Region {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The order as it is.
-    True,
+    Current,
     /// The order as it was this long ago.
     Stale(Duration),
     /// The order as it is, but delayed by this span.
     Slow(Duration),
     /// 404, though the order exists.
-    Missing,
+    NotFound,
     /// 401, as for a token that is not accepted.
     Unauthorized,
     /// 429, too many requests.
@@ -202,12 +202,12 @@ pub enum Reply {
         retry_after: Duration,
     },
     /// Failure on Sinch's side.
-    Broken {
+    ServerError {
         /// HTTP status, 500 to 504.
         status: u16,
     },
     /// The order in any state. A random reply has only the unspecified state.
-    Says {
+    Shows {
         /// Word for the state, known or not.
         state: String,
         /// Offset of `updateTime`.
@@ -228,7 +228,7 @@ pub struct SimulatedEvent {
     /// Order that the event is about, or that it comes along with.
     pub order: Id,
     /// Content of the event.
-    pub says: Says,
+    pub content: EventContent,
     /// Offset at which Sinch makes it.
     pub at: Duration,
     /// Microseconds by which Sinch's clock is ahead in its time stamp.
@@ -241,7 +241,7 @@ pub struct SimulatedEvent {
 
 /// Content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Says {
+pub enum EventContent {
     /// The order entered this state.
     State(State),
     /// One of its numbers was provisioned, or was not.
@@ -252,18 +252,18 @@ pub enum Says {
         succeeded: bool,
     },
     /// Content that no receiver can read.
-    Gibberish,
+    Unreadable,
 }
 
 impl SimulatedEvent {
     /// Maximum time that a callback takes if it is not delayed.
-    pub(super) const PROMPT_MAX: Duration = Duration::from_millis(150);
+    pub(super) const USUAL_DELAY_MAX: Duration = Duration::from_millis(150);
 
     /// Makes an event for a state that the order entered, sent once and at once.
     pub fn new(order: Id, state: State, at: Duration) -> SimulatedEvent {
         SimulatedEvent {
             order,
-            says: Says::State(state),
+            content: EventContent::State(state),
             at,
             skew_micros: 0,
             sent_at: vec![at],
@@ -275,7 +275,7 @@ impl SimulatedEvent {
     pub fn is_delayed(&self) -> bool {
         self.sent_at
             .first()
-            .is_some_and(|sent| *sent > self.at + SimulatedEvent::PROMPT_MAX)
+            .is_some_and(|sent| *sent > self.at + SimulatedEvent::USUAL_DELAY_MAX)
     }
 
     /// Time stamp of the event, by Sinch's clock.

@@ -1,6 +1,6 @@
 //! Plays Sinch on this machine, on both sides: it sends callbacks and serves the API, with faults by seed.
 //!
-//! - [`Script`] and [`Trouble`] say what to play and how badly.
+//! - [`Script`] and [`Faults`] say what to play and how badly.
 //! - [`World`] is the play itself, decided in advance and pure: the history of each order, its events, and
 //!   Sinch's answers. A simulation in simulated time needs nothing else.
 //! - [`Simulator`] performs it by the clock, over HTTP.
@@ -20,9 +20,9 @@ mod wire;
 mod world;
 
 pub use api::Outage;
-pub use history::{OrderHistory, Region, Reply, Says, SimulatedEvent};
+pub use history::{EventContent, OrderHistory, Region, Reply, SimulatedEvent};
 pub use recorder::{Acknowledged, ApiRequest, Stats};
-pub use script::{Script, Trouble};
+pub use script::{Faults, Script};
 pub use world::World;
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub struct Options {
     /// Maximum number of callbacks in flight at once.
     pub senders: usize,
     /// Time after the first attempt until which a callback is retried.
-    pub give_up: Duration,
+    pub retry_for: Duration,
 }
 
 /// State that both sides share: the world, the time in it, and the record of what has happened.
@@ -88,7 +88,7 @@ impl Shared {
 pub struct Simulator {
     shared: Arc<Shared>,
     handler: Arc<ApiHandler>,
-    post: Arc<CallbackSender>,
+    sender: Arc<CallbackSender>,
     address: SocketAddr,
     tasks: TaskTracker,
     _stop: DropGuard,
@@ -113,26 +113,26 @@ impl Simulator {
         });
         let basic = wire::basic(&options.key_id, options.key_secret.expose_secret());
         let handler = Arc::new(ApiHandler::new(shared.clone(), basic));
-        let post = CallbackSender::new(
+        let sender = CallbackSender::new(
             shared.clone(),
             options.callback_url,
             options.secret,
-            options.give_up,
+            options.retry_for,
         );
-        let post = Arc::new(post.map_err(io::Error::other)?);
+        let sender = Arc::new(sender.map_err(io::Error::other)?);
 
         let tasks = TaskTracker::new();
         let api = axum::serve(listener, api::router(handler.clone()))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         tasks.spawn(async move { api.await });
         for _ in 0..options.senders.max(1) {
-            tasks.spawn(post.clone().run());
+            tasks.spawn(sender.clone().run());
         }
         tasks.close();
         Ok(Simulator {
             shared,
             handler,
-            post,
+            sender,
             address,
             tasks,
             _stop: stop.drop_guard(),
@@ -165,20 +165,20 @@ impl Simulator {
     }
 
     /// Final state of each order.
-    pub fn truth(&self) -> BTreeMap<Id, State> {
-        self.shared.world.truth()
+    pub fn final_states(&self) -> BTreeMap<Id, State> {
+        self.shared.world.final_states()
     }
 
     /// Waits until every history is at its end and every callback is answered 200 or abandoned. Without a
     /// receiver, the histories alone count.
     pub async fn played_out(&self) {
         sleep_until(self.shared.began + self.shared.world.end()).await;
-        self.post.finished().await;
+        self.sender.finished().await;
     }
 
     /// Sets the destination of callbacks from now on. `None`: they wait.
     pub fn set_callback_url(&self, url: Option<String>) {
-        self.post.set_url(url);
+        self.sender.set_url(url);
     }
 
     /// Makes the API fail as a whole, or work again.
@@ -203,8 +203,8 @@ impl Simulator {
     }
 
     /// Every fetch of an order, in the order of arrival, whatever the answer was.
-    pub fn asks(&self) -> Vec<ApiRequest> {
-        self.shared.write(|recorder| recorder.asks.clone())
+    pub fn fetches(&self) -> Vec<ApiRequest> {
+        self.shared.write(|recorder| recorder.fetches.clone())
     }
 
     /// Counts so far.

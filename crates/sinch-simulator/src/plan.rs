@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::history::{OrderHistory, Region, Says, SimulatedEvent, hit};
-use super::script::{Script, Trouble};
+use super::history::{EventContent, OrderHistory, Region, SimulatedEvent, happens};
+use super::script::{Faults, Script};
 use super::wire;
 use number_order::{Id, State, Time};
 
-/// Courses that orders take. The first orders of a world take one each, so that even a small world has all.
+/// Ways in which orders go. The first orders of a world go one each, so that even a small world has all.
 #[derive(Clone, Copy)]
 enum Way {
-    /// Examined and completed.
+    /// Reviewed and completed.
     Smooth,
-    /// Examined and completed within a second, so that the examination hardly shows.
+    /// Reviewed and completed within a second.
     Fast,
     /// Blocked once or more, then completed.
     Blocked,
-    /// Refused, perhaps after having been blocked.
-    Refused,
-    /// Blocked, and never corrected.
+    /// Rejected, perhaps after having been blocked.
+    Rejected,
+    /// Blocked, and never corrected by the customer.
     Abandoned,
     /// Never submitted, so that the reservation expires.
     Unsubmitted,
@@ -31,7 +31,7 @@ impl Way {
         Way::Smooth,
         Way::Fast,
         Way::Blocked,
-        Way::Refused,
+        Way::Rejected,
         Way::Abandoned,
         Way::Unsubmitted,
     ];
@@ -43,7 +43,7 @@ impl Way {
                 0..40 => Way::Smooth,
                 40..55 => Way::Fast,
                 55..75 => Way::Blocked,
-                75..85 => Way::Refused,
+                75..85 => Way::Rejected,
                 85..90 => Way::Abandoned,
                 _ => Way::Unsubmitted,
             },
@@ -61,7 +61,7 @@ impl Way {
                 }
                 states.extend([State::InReview, State::Completed]);
             }
-            Way::Refused => {
+            Way::Rejected => {
                 if rng.bool() {
                     states.extend(blocked);
                 }
@@ -82,7 +82,7 @@ impl Way {
 }
 
 /// Makes the histories.
-pub(super) fn lives(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
+pub(super) fn histories(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {
             let way = Way::choose(rng, n);
@@ -92,21 +92,21 @@ pub(super) fn lives(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
 }
 
 fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
-    let trouble = &script.trouble;
+    let faults = &script.faults;
     let mut states = way.states(rng);
-    if hit(rng, trouble.reopened) {
+    if happens(rng, faults.reopened) {
         states.push(match states.last() {
             Some(State::Rejected | State::Expired) if rng.bool() => State::Completed,
             _ if rng.bool() => State::InReview,
             _ => State::Blocked,
         });
     }
-    let hasty = match way {
+    let quick = match way {
         Way::Fast => 1.0,
-        _ => trouble.hasty,
+        _ => faults.quick,
     };
     let created = between(rng, Duration::ZERO, script.span.mul_f64(0.4));
-    let times = times(rng, created, states.len(), script.span, hasty);
+    let times = times(rng, created, states.len(), script.span, quick);
     let history: Vec<(Duration, State)> = times.into_iter().zip(states).collect();
     let expired_at = history
         .iter()
@@ -118,7 +118,7 @@ fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
         None => Some(created + between(rng, RESERVED_MIN, RESERVED_MAX)),
     };
     let remains = between(rng, Duration::ZERO, script.span.mul_f64(0.2));
-    let forgotten = hit(rng, trouble.gone_expired)
+    let forgotten = happens(rng, faults.forgets_expired)
         && history
             .last()
             .is_some_and(|(_, state)| *state == State::Expired);
@@ -130,10 +130,10 @@ fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
     };
     OrderHistory {
         id: order_id(rng, created),
-        history,
+        states: history,
         expires,
         gone_at: expired_at.filter(|_| forgotten).map(|at| at + remains),
-        fraction_digits: if hit(rng, trouble.coarse) {
+        fraction_digits: if happens(rng, faults.whole_seconds) {
             0
         } else if rng.bool() {
             3
@@ -160,14 +160,14 @@ fn order_id(rng: &mut Rng, created: Duration) -> Id {
 }
 
 /// Offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
-fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, hasty: f64) -> Vec<Duration> {
+fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64) -> Vec<Duration> {
     let mut times: Vec<Duration> = (1..n).map(|_| between(rng, created, span)).collect();
     times.sort_unstable();
     times.insert(0, created);
     for i in 1..n {
         let soon =
             times[i - 1] + between(rng, Duration::from_millis(20), Duration::from_millis(400));
-        if hit(rng, hasty) {
+        if happens(rng, quick) {
             times[i] = times[i].min(soon);
         }
         // Two equal times are set one microsecond apart.
@@ -183,102 +183,102 @@ fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
 }
 
 /// Makes the events of the histories, order by order.
-pub(super) fn notices(
+pub(super) fn events(
     rng: &mut Rng,
-    trouble: &Trouble,
-    lives: &[OrderHistory],
+    faults: &Faults,
+    histories: &[OrderHistory],
 ) -> Vec<SimulatedEvent> {
-    lives
+    histories
         .iter()
         .flat_map(|history| {
-            let mut notices = of_states(rng, trouble, history);
-            notices.extend(besides(rng, trouble, history));
-            notices
+            let mut events = state_events(rng, faults, history);
+            events.extend(other_events(rng, faults, history));
+            events
         })
         .collect()
 }
 
 /// Makes the events of the order itself: one for each state but CREATED.
-fn of_states(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
-    let told = history
-        .history
+fn state_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<SimulatedEvent> {
+    let announced = history
+        .states
         .iter()
         .filter(|(_, state)| *state != State::Created);
-    let mut notices: Vec<SimulatedEvent> = told
-        .map(|(at, state)| notice(rng, trouble, history, *at, Says::State(*state)))
+    let mut events: Vec<SimulatedEvent> = announced
+        .map(|(at, state)| event(rng, faults, history, *at, EventContent::State(*state)))
         .collect();
-    // A forgotten order can no longer be fetched, and a final one is not fetched for ever.
-    let unasked = history.gone_at.is_some() || history.is_reopened();
-    let must_tell_last = !trouble.lose_last || trouble.reachable && unasked;
-    if must_tell_last && let Some(last) = notices.last_mut() {
-        spare(rng, last);
+    // Of such an order fetches alone may never show the end.
+    let is_last_needed = history.gone_at.is_some() || history.is_reopened();
+    let must_send_last = !faults.lose_last || faults.reachable && is_last_needed;
+    if must_send_last && let Some(last) = events.last_mut() {
+        send_if_lost(rng, last);
     }
-    if trouble.reachable && notices.iter().all(|notice| notice.sent_at.is_empty()) {
-        let n = rng.usize(0..notices.len().max(1));
-        if let Some(one) = notices.get_mut(n) {
-            spare(rng, one);
+    if faults.reachable && events.iter().all(|event| event.sent_at.is_empty()) {
+        let n = rng.usize(0..events.len().max(1));
+        if let Some(one) = events.get_mut(n) {
+            send_if_lost(rng, one);
         }
     }
-    notices
+    events
 }
 
 /// Makes the other events that come on the order's URL.
-fn besides(rng: &mut Rng, trouble: &Trouble, history: &OrderHistory) -> Vec<SimulatedEvent> {
-    let mut notices = Vec::new();
+fn other_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<SimulatedEvent> {
+    let mut events = Vec::new();
     let completed = history
-        .history
+        .states
         .iter()
         .find(|(_, state)| *state == State::Completed);
     if let Some((at, _)) = completed
-        && hit(rng, trouble.numbers)
+        && happens(rng, faults.numbers)
     {
         for number in history.numbers.clone() {
             let at = *at + between(rng, Duration::ZERO, Duration::from_secs(1));
             let succeeded = rng.u8(0..5) > 0;
-            let says = Says::Number { number, succeeded };
-            notices.push(notice(rng, trouble, history, at, says));
+            let content = EventContent::Number { number, succeeded };
+            events.push(event(rng, faults, history, at, content));
         }
     }
-    if let Some((at, _)) = history.history.last()
-        && hit(rng, trouble.unreadable)
+    if let Some((at, _)) = history.states.last()
+        && happens(rng, faults.unreadable)
     {
-        let mut gibberish = notice(rng, trouble, history, *at, Says::Gibberish);
-        spare(rng, &mut gibberish);
-        notices.push(gibberish);
+        let mut unreadable = event(rng, faults, history, *at, EventContent::Unreadable);
+        send_if_lost(rng, &mut unreadable);
+        events.push(unreadable);
     }
-    notices
+    events
 }
 
-fn notice(
+fn event(
     rng: &mut Rng,
-    trouble: &Trouble,
+    faults: &Faults,
     history: &OrderHistory,
     at: Duration,
-    says: Says,
+    content: EventContent,
 ) -> SimulatedEvent {
-    let mut first = at + prompt(rng);
-    if hit(rng, trouble.delayed) {
+    let mut first = at + usual_delay(rng);
+    if happens(rng, faults.delayed) {
         // Most delays are short and a few very long, as with retries.
-        let longest = trouble.delay_max.mul_f64(rng.f64());
-        first += between(rng, SimulatedEvent::PROMPT_MAX, longest);
+        let longest = faults.delay_max.mul_f64(rng.f64());
+        first += between(rng, SimulatedEvent::USUAL_DELAY_MAX, longest);
     }
     let mut sent_at = vec![first];
-    if hit(rng, trouble.doubled) {
-        let later = Duration::from_secs(1).max(trouble.delay_max.mul_f64(rng.f64()));
+    if happens(rng, faults.duplicated) {
+        let later = Duration::from_secs(1).max(faults.delay_max.mul_f64(rng.f64()));
         sent_at.push(first + between(rng, Duration::ZERO, later));
     }
-    if hit(rng, trouble.lost) {
+    if happens(rng, faults.lost) {
         sent_at.clear();
     }
-    let skew_max = i64::try_from(trouble.skew_max.as_micros()).unwrap_or(i64::MAX / 2);
-    let skew_micros = if hit(rng, trouble.skewed) {
+    let skew_max = i64::try_from(faults.skew_max.as_micros()).unwrap_or(i64::MAX / 2);
+    let skew_micros = if happens(rng, faults.skewed) {
         rng.i64(-skew_max..=skew_max)
     } else {
         0
     };
     SimulatedEvent {
         order: history.id.clone(),
-        says,
+        content,
         at,
         skew_micros,
         sent_at,
@@ -287,13 +287,17 @@ fn notice(
 }
 
 /// Sends the event after all if it was lost.
-fn spare(rng: &mut Rng, notice: &mut SimulatedEvent) {
-    if notice.sent_at.is_empty() {
-        notice.sent_at.push(notice.at + prompt(rng));
+fn send_if_lost(rng: &mut Rng, event: &mut SimulatedEvent) {
+    if event.sent_at.is_empty() {
+        event.sent_at.push(event.at + usual_delay(rng));
     }
 }
 
 /// Random time that a callback takes without a delay.
-fn prompt(rng: &mut Rng) -> Duration {
-    between(rng, Duration::from_millis(5), SimulatedEvent::PROMPT_MAX)
+fn usual_delay(rng: &mut Rng) -> Duration {
+    between(
+        rng,
+        Duration::from_millis(5),
+        SimulatedEvent::USUAL_DELAY_MAX,
+    )
 }

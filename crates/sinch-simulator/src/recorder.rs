@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::history::{Says, SimulatedEvent};
+use super::history::{EventContent, SimulatedEvent};
 use super::world::World;
 use number_order::{Id, Time};
 
@@ -17,7 +17,7 @@ pub struct Stats {
     /// Events that are never sent.
     pub lost: u64,
     /// Events that are sent twice.
-    pub doubled: u64,
+    pub duplicated: u64,
     /// Events that are held back.
     pub delayed: u64,
     /// Events whose time stamp is off.
@@ -27,17 +27,17 @@ pub struct Stats {
     /// Callbacks answered 200.
     pub acknowledged: u64,
     /// Callbacks answered 200 after one of a later event of the same order.
-    pub superseded: u64,
+    pub overtaken: u64,
     /// Callbacks answered with any other status.
     pub refused: u64,
     /// Callbacks that got no answer.
     pub unanswered: u64,
     /// Callbacks that are no longer retried.
-    pub given_up: u64,
+    pub abandoned: u64,
     /// Tokens that the API issued.
     pub tokens: u64,
     /// Fetches of orders.
-    pub asks: u64,
+    pub fetches: u64,
     /// Number of replies of each kind, by its description.
     pub replies: BTreeMap<&'static str, u64>,
 }
@@ -45,12 +45,12 @@ pub struct Stats {
 /// Event that the receiver answered 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// `eventId` of the event; `None` where its body was gibberish.
+    /// `eventId` of the event; `None` where its body was unreadable.
     pub event_id: Option<String>,
     /// Order that the event was about, or that it came along with.
     pub order: Id,
     /// Content of the event.
-    pub says: Says,
+    pub content: EventContent,
     /// Body of the callback.
     pub body: String,
     /// Offset of the first 200.
@@ -72,7 +72,7 @@ pub struct ApiRequest {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub stats: Stats,
-    pub asks: Vec<ApiRequest>,
+    pub fetches: Vec<ApiRequest>,
     /// Acknowledged events by their index in the world.
     acknowledged: BTreeMap<usize, Acknowledged>,
     /// Offset of the latest acknowledged event of each order.
@@ -84,13 +84,13 @@ impl Recorder {
     pub fn new(world: &World) -> Recorder {
         let mut recorder = Recorder::default();
         recorder.stats.orders = count(world.orders().count());
-        for notice in world.notices() {
+        for event in world.events() {
             let stats = &mut recorder.stats;
             stats.events += 1;
-            stats.lost += u64::from(notice.sent_at.is_empty());
-            stats.doubled += u64::from(notice.sent_at.len() > 1);
-            stats.delayed += u64::from(notice.is_delayed());
-            stats.skewed += u64::from(notice.skew_micros != 0);
+            stats.lost += u64::from(event.sent_at.is_empty());
+            stats.duplicated += u64::from(event.sent_at.len() > 1);
+            stats.delayed += u64::from(event.is_delayed());
+            stats.skewed += u64::from(event.skew_micros != 0);
         }
         recorder
     }
@@ -104,25 +104,27 @@ impl Recorder {
     pub fn acknowledge(
         &mut self,
         index: usize,
-        notice: &SimulatedEvent,
+        event: &SimulatedEvent,
         body: String,
         started_at: Time,
         at: Duration,
     ) {
         self.stats.acknowledged += 1;
-        let latest = self.latest.entry(notice.order.clone()).or_default();
-        self.stats.superseded += u64::from(notice.at < *latest);
-        *latest = notice.at.max(*latest);
+        let latest = self.latest.entry(event.order.clone()).or_default();
+        self.stats.overtaken += u64::from(event.at < *latest);
+        *latest = event.at.max(*latest);
         self.acknowledged
             .entry(index)
             .and_modify(|acknowledged| acknowledged.again_at.push(at))
             .or_insert_with(|| Acknowledged {
-                event_id: match notice.says {
-                    Says::State(_) | Says::Number { .. } => Some(notice.event_id(started_at)),
-                    Says::Gibberish => None,
+                event_id: match event.content {
+                    EventContent::State(_) | EventContent::Number { .. } => {
+                        Some(event.event_id(started_at))
+                    }
+                    EventContent::Unreadable => None,
                 },
-                order: notice.order.clone(),
-                says: notice.says.clone(),
+                order: event.order.clone(),
+                content: event.content.clone(),
                 body,
                 at,
                 again_at: Vec::new(),

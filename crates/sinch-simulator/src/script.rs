@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use number_order::Id;
 
-/// Orders to play, and the trouble that they meet.
+/// Orders to play, and the faults that they meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
     /// Project of all orders.
@@ -13,34 +13,34 @@ pub struct Script {
     pub orders: usize,
     /// Span within which every history plays; callbacks may arrive after it.
     pub span: Duration,
-    /// Trouble on the way.
-    pub trouble: Trouble,
+    /// Faults on the way.
+    pub faults: Faults,
 }
 
 impl Script {
-    /// A dozen seconds in which some forty orders meet every kind of trouble.
+    /// A dozen seconds in which forty orders meet every kind of fault.
     pub fn demo(project: Id) -> Script {
         Script {
             project,
             orders: 40,
             span: Duration::from_secs(12),
-            trouble: Trouble::demo(),
+            faults: Faults::demo(),
         }
     }
 }
 
-/// Kinds of trouble and their rates. Rates are probabilities, 0 to 1.
+/// Kinds of faults, with their rates. Rates are probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trouble {
+pub struct Faults {
     /// Rate of events that are never sent.
     pub lost: f64,
-    /// `true` if the last event of an order may be lost: its outcome is then learnt by a fetch alone.
+    /// `true` if the last event of an order may be lost: then only a fetch can show its end.
     pub lose_last: bool,
-    /// `true` if the events without which the truth could not be known are never lost: one of each order, and
-    /// the last of an order that Sinch forgets or re-opens.
+    /// `true` if the events without which the end could not be known are never lost: one of each order, and the
+    /// last of an order that Sinch forgets or re-opens.
     pub reachable: bool,
     /// Rate of events that are sent twice, with the same bytes.
-    pub doubled: f64,
+    pub duplicated: f64,
     /// Rate of events that are sent late, so that later ones overtake them.
     pub delayed: f64,
     /// Maximum delay; most are much shorter.
@@ -50,10 +50,10 @@ pub struct Trouble {
     /// Maximum error of that clock, either way.
     pub skew_max: Duration,
     /// Rate of changes of state that follow the one before within less than half a second.
-    pub hasty: f64,
+    pub quick: f64,
     /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, for two
     /// resolutions side by side would make time run backwards.
-    pub coarse: f64,
+    pub whole_seconds: f64,
     /// Rate of orders that leave their final state again, which Sinch says does not happen.
     pub reopened: f64,
     /// Rate of completed orders with events about their numbers on the same URL.
@@ -64,13 +64,12 @@ pub struct Trouble {
     pub stale: f64,
     /// Maximum staleness of such an answer.
     pub staleness: Duration,
-    /// Rate of fetches whose answer is staler than that, against all promises.
-    pub beyond: f64,
+    /// Rate of fetches whose answer is staler than that.
+    pub staler: f64,
     /// Maximum staleness of such an answer.
-    pub beyond_max: Duration,
-    /// Rate of stale answers, of either kind, that were caught at one of the changes within that span, as by
-    /// a cache. So they also show states that lasted only an instant.
-    pub caught: f64,
+    pub staleness_max: Duration,
+    /// Rate of stale answers, of either kind, that a cache took at one of the changes within that span. So they also show states that lasted only an instant.
+    pub cached: f64,
     /// Rate of fetches whose answer says that the state is unspecified.
     pub unspecified: f64,
     /// Rate of fetches of a young order that get 404, as from a replica that lags behind.
@@ -78,7 +77,7 @@ pub struct Trouble {
     /// Age up to which an order is young.
     pub young: Duration,
     /// Rate of expired orders that Sinch soon forgets and answers with 404.
-    pub gone_expired: f64,
+    pub forgets_expired: f64,
     /// Rate of fetches that get 401, though the token is good.
     pub unauthorized: f64,
     /// Rate of fetches that get 429.
@@ -93,32 +92,32 @@ pub struct Trouble {
     pub slow_by: Duration,
 }
 
-impl Trouble {
+impl Faults {
     /// A Sinch that does everything right, once and at once.
-    pub fn none() -> Trouble {
-        Trouble {
+    pub fn none() -> Faults {
+        Faults {
             lost: 0.0,
             lose_last: false,
             reachable: true,
-            doubled: 0.0,
+            duplicated: 0.0,
             delayed: 0.0,
             delay_max: Duration::ZERO,
             skewed: 0.0,
             skew_max: Duration::ZERO,
-            hasty: 0.0,
-            coarse: 0.0,
+            quick: 0.0,
+            whole_seconds: 0.0,
             reopened: 0.0,
             numbers: 0.0,
             unreadable: 0.0,
             stale: 0.0,
             staleness: Duration::ZERO,
-            beyond: 0.0,
-            beyond_max: Duration::ZERO,
-            caught: 0.0,
+            staler: 0.0,
+            staleness_max: Duration::ZERO,
+            cached: 0.0,
             unspecified: 0.0,
             missing_young: 0.0,
             young: Duration::ZERO,
-            gone_expired: 0.0,
+            forgets_expired: 0.0,
             unauthorized: 0.0,
             throttled: 0.0,
             retry_after: Duration::ZERO,
@@ -128,48 +127,48 @@ impl Trouble {
         }
     }
 
-    /// Every kind of trouble, mild enough to watch agreement return: the last event of an order always
+    /// Every kind of fault, mild enough to watch agreement return: the last event of an order always
     /// arrives, and a final state stays.
-    pub fn demo() -> Trouble {
-        Trouble {
+    pub fn demo() -> Faults {
+        Faults {
             lost: 0.2,
-            doubled: 0.2,
+            duplicated: 0.2,
             delayed: 0.25,
             delay_max: Duration::from_secs(4),
             skewed: 0.2,
             skew_max: Duration::from_secs(2),
-            hasty: 0.2,
-            coarse: 0.8,
+            quick: 0.2,
+            whole_seconds: 0.8,
             numbers: 0.3,
             unreadable: 0.06,
             stale: 0.2,
             staleness: Duration::from_secs(2),
             missing_young: 0.3,
             young: Duration::from_secs(3),
-            gone_expired: 0.5,
+            forgets_expired: 0.5,
             unauthorized: 0.05,
             throttled: 0.06,
             retry_after: Duration::from_secs(1),
             broken: 0.08,
             slow: 0.06,
             slow_by: Duration::from_millis(1500),
-            ..Trouble::none()
+            ..Faults::none()
         }
     }
 
-    /// Worst trouble that the rules are meant to bear: the model by which they were measured. Its delays of
+    /// Worst faults that the rules are meant to withstand: the model by which they were measured. Its delays of
     /// up to a day are for simulated time; shorten them to play it by the clock.
-    pub fn hostile() -> Trouble {
-        Trouble {
+    pub fn hostile() -> Faults {
+        Faults {
             lost: 0.1,
             lose_last: true,
-            doubled: 0.3,
+            duplicated: 0.3,
             delayed: 0.3,
             delay_max: Duration::from_secs(24 * 3600),
             skewed: 0.5,
             skew_max: Duration::from_secs(2),
-            hasty: 0.2,
-            coarse: 0.9,
+            quick: 0.2,
+            whole_seconds: 0.9,
             reopened: 0.05,
             numbers: 0.3,
             unreadable: 0.03,
@@ -177,14 +176,14 @@ impl Trouble {
             staleness: Duration::from_secs(10),
             missing_young: 0.3,
             young: Duration::from_secs(10),
-            gone_expired: 0.5,
+            forgets_expired: 0.5,
             unauthorized: 0.04,
             throttled: 0.06,
             retry_after: Duration::from_secs(2),
             broken: 0.1,
             slow: 0.05,
             slow_by: Duration::from_secs(2),
-            ..Trouble::none()
+            ..Faults::none()
         }
     }
 }

@@ -23,23 +23,23 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn script(orders: usize, span: Duration, trouble: Trouble) -> Script {
+fn script(orders: usize, span: Duration, faults: Faults) -> Script {
     Script {
         project: project(),
         orders,
         span,
-        trouble,
+        faults,
     }
 }
 
 fn hostile() -> Script {
-    script(200, secs(3 * 24 * 3600), Trouble::hostile())
+    script(200, secs(3 * 24 * 3600), Faults::hostile())
 }
 
 fn bodies(world: &World) -> Vec<String> {
-    let notices = world.notices().iter();
-    notices
-        .map(|notice| notice.body(world.project(), START))
+    let events = world.events().iter();
+    events
+        .map(|event| event.body(world.project(), START))
         .collect()
 }
 
@@ -62,16 +62,16 @@ fn histories_take_legal_steps_within_the_span() {
             let world = World::new(seed, &script);
             assert_eq!(world.orders().count(), script.orders, "seed {seed}");
             for history in world.orders() {
-                let context = format!("seed {seed}, order {}: {:?}", history.id, history.history);
-                assert_eq!(history.history[0].1, State::Created, "{context}");
-                for step in history.history.windows(2) {
+                let context = format!("seed {seed}, order {}: {:?}", history.id, history.states);
+                assert_eq!(history.states[0].1, State::Created, "{context}");
+                for step in history.states.windows(2) {
                     let [(before, from), (after, to)] = [step[0], step[1]];
                     assert!(before < after, "{context}");
                     assert!(from.is_final() || from.may_become(to), "{context}");
                 }
                 let reopened = history.is_reopened();
-                assert!(!reopened || script.trouble.reopened > 0.0, "{context}");
-                let (last, state) = history.history[history.history.len() - 1];
+                assert!(!reopened || script.faults.reopened > 0.0, "{context}");
+                let (last, state) = history.states[history.states.len() - 1];
                 assert!(last <= script.span + Duration::from_millis(1), "{context}");
                 assert!(state.is_final() || reopened, "{context}");
                 assert_eq!(history.state_at(last), history.final_state(), "{context}");
@@ -85,13 +85,14 @@ fn histories_take_legal_steps_within_the_span() {
 }
 
 #[test]
-fn what_asking_cannot_show_is_told() {
+fn an_end_that_no_fetch_shows_is_announced() {
     for seed in SEEDS {
         let world = World::new(seed, &hostile());
-        let unasked = |history: &&OrderHistory| history.gone_at.is_some() || history.is_reopened();
-        for history in world.orders().filter(unasked) {
+        let needs_event =
+            |history: &&OrderHistory| history.gone_at.is_some() || history.is_reopened();
+        for history in world.orders().filter(needs_event) {
             assert!(
-                last_is_told(&world, history),
+                last_is_announced(&world, history),
                 "seed {seed}, order {}",
                 history.id
             );
@@ -107,15 +108,15 @@ fn ids_sort_by_creation() {
 }
 
 #[test]
-fn every_order_is_heard_of_and_the_last_event_arrives_where_it_must() {
+fn every_order_is_announced_orders_and_the_last_event_arrives_where_it_must() {
     for seed in SEEDS {
-        let mut worst = Trouble::hostile();
+        let mut worst = Faults::hostile();
         worst.lost = 0.9;
         let world = World::new(seed, &script(100, secs(10), worst.clone()));
-        let heard = heard_of(&world);
+        let announced = announced_orders(&world);
         for history in world.orders() {
             assert!(
-                heard.contains(&history.id),
+                announced.contains(&history.id),
                 "seed {seed}, order {}",
                 history.id
             );
@@ -123,13 +124,13 @@ fn every_order_is_heard_of_and_the_last_event_arrives_where_it_must() {
 
         worst.reachable = false;
         let world = World::new(seed, &script(100, secs(10), worst.clone()));
-        assert!(heard_of(&world).len() < 100, "seed {seed}");
+        assert!(announced_orders(&world).len() < 100, "seed {seed}");
 
         worst.lose_last = false;
         let world = World::new(seed, &script(100, secs(10), worst));
         for history in world.orders() {
             assert!(
-                last_is_told(&world, history),
+                last_is_announced(&world, history),
                 "seed {seed}, order {}",
                 history.id
             );
@@ -137,23 +138,22 @@ fn every_order_is_heard_of_and_the_last_event_arrives_where_it_must() {
     }
 }
 
-fn last_is_told(world: &World, history: &OrderHistory) -> bool {
-    let last = history.history.last().map(|(at, _)| *at);
-    world.notices().iter().any(|notice| {
-        let sent = matches!(notice.says, Says::State(_)) && !notice.sent_at.is_empty();
-        notice.order == history.id && Some(notice.at) == last && sent
+fn last_is_announced(world: &World, history: &OrderHistory) -> bool {
+    let last = history.states.last().map(|(at, _)| *at);
+    world.events().iter().any(|event| {
+        let sent = matches!(event.content, EventContent::State(_)) && !event.sent_at.is_empty();
+        event.order == history.id && Some(event.at) == last && sent
     })
 }
 
-fn heard_of(world: &World) -> BTreeSet<Id> {
-    let sent = world
-        .notices()
-        .iter()
-        .filter(|notice| matches!(notice.says, Says::State(_)) && !notice.sent_at.is_empty());
-    sent.map(|notice| notice.order.clone()).collect()
+fn announced_orders(world: &World) -> BTreeSet<Id> {
+    let sent = world.events().iter().filter(|event| {
+        matches!(event.content, EventContent::State(_)) && !event.sent_at.is_empty()
+    });
+    sent.map(|event| event.order.clone()).collect()
 }
 
-/// Kinds of trouble that the world met, where every order is fetched several times.
+/// Kinds of faults that the world met, where every order is fetched several times.
 fn kinds_met(world: &World) -> BTreeSet<&'static str> {
     let mut met = BTreeSet::new();
     let mut meet = |kind, met_now: bool| {
@@ -161,34 +161,37 @@ fn kinds_met(world: &World) -> BTreeSet<&'static str> {
             met.insert(kind);
         }
     };
-    for notice in world.notices() {
-        meet("lost", notice.sent_at.is_empty());
-        meet("doubled", notice.sent_at.len() > 1);
-        meet("delayed", notice.is_delayed());
-        meet("ahead", notice.skew_micros > 0);
-        meet("behind", notice.skew_micros < 0);
-        meet("number", matches!(notice.says, Says::Number { .. }));
-        meet("gibberish", notice.says == Says::Gibberish);
+    for event in world.events() {
+        meet("lost", event.sent_at.is_empty());
+        meet("duplicated", event.sent_at.len() > 1);
+        meet("delayed", event.is_delayed());
+        meet("ahead", event.skew_micros > 0);
+        meet("behind", event.skew_micros < 0);
+        meet(
+            "number",
+            matches!(event.content, EventContent::Number { .. }),
+        );
+        meet("unreadable", event.content == EventContent::Unreadable);
     }
     for history in world.orders() {
-        for step in history.history.windows(2) {
+        for step in history.states.windows(2) {
             meet("reopened", step[0].1.is_final());
-            meet("hasty", step[1].0.saturating_sub(step[0].0) < secs(1));
+            meet("quick", step[1].0.saturating_sub(step[0].0) < secs(1));
         }
-        meet("coarse", history.fraction_digits == 0);
+        meet("whole_seconds", history.fraction_digits == 0);
         meet("fine", history.fraction_digits > 0);
         meet("gone", history.gone_at.is_some());
-        let mut rng = world.dice(history);
-        for (at, _) in &history.history {
+        let mut rng = world.reply_rng(history);
+        for (at, _) in &history.states {
             match world.answer(history, *at + Duration::from_millis(500), &mut rng) {
-                Reply::True => meet("true", true),
+                Reply::Current => meet("true", true),
                 Reply::Stale(_) => meet("stale", true),
                 Reply::Slow(_) => meet("slow", true),
-                Reply::Missing => meet("missing", true),
+                Reply::NotFound => meet("missing", true),
                 Reply::Unauthorized => meet("unauthorized", true),
                 Reply::Throttled { .. } => meet("throttled", true),
-                Reply::Broken { .. } => meet("broken", true),
-                Reply::Says { .. } | Reply::Raw { .. } => panic!("never by chance"),
+                Reply::ServerError { .. } => meet("broken", true),
+                Reply::Shows { .. } | Reply::Raw { .. } => panic!("never by chance"),
             }
         }
     }
@@ -201,41 +204,41 @@ fn every_kind_of_trouble_occurs() {
         let met = kinds_met(&World::new(seed, &hostile()));
         assert_eq!(met.len(), 19, "seed {seed}: {met:?}");
     }
-    let quiet = kinds_met(&World::new(1, &script(200, secs(3600), Trouble::none())));
+    let quiet = kinds_met(&World::new(1, &script(200, secs(3600), Faults::none())));
     assert_eq!(
         quiet.into_iter().collect::<Vec<_>>(),
-        ["fine", "hasty", "true"]
+        ["fine", "quick", "true"]
     );
 }
 
 #[test]
 fn callbacks_say_what_the_history_says() {
     let world = World::new(5, &hostile());
-    for notice in world.notices() {
-        let body = notice.body(world.project(), START);
+    for event in world.events() {
+        let body = event.body(world.project(), START);
         let callback = Callback::read(body.as_bytes());
         let Ok(callback) = callback else {
-            assert!(matches!(notice.says, Says::Gibberish), "{body}");
+            assert!(matches!(event.content, EventContent::Unreadable), "{body}");
             continue;
         };
         let resource = callback.resource_type.text();
-        match &notice.says {
-            Says::State(state) => {
+        match &event.content {
+            EventContent::State(state) => {
                 assert_eq!(resource, Some(NUMBER_ORDER), "{body}");
-                assert_eq!(callback.resource_id.text(), Some(notice.order.as_str()));
+                assert_eq!(callback.resource_id.text(), Some(event.order.as_str()));
                 let status = callback.status.text().map(Status::from_word);
                 assert_eq!(status, Some(Status::Known(*state)), "{body}");
                 let said_at = callback.timestamp.time().map(Time::from);
-                assert_eq!(said_at, Some(notice.said_at(START)), "{body}");
-                let event = notice.event_id(START);
-                assert_eq!(callback.event_id.text(), Some(event.as_str()));
+                assert_eq!(said_at, Some(event.said_at(START)), "{body}");
+                let event_id = event.event_id(START);
+                assert_eq!(callback.event_id.text(), Some(event_id.as_str()));
                 let project = callback.project_id.text();
                 assert_eq!(project, Some(world.project().as_str()));
-                let history = world.order(&notice.order).expect("an order of the world");
-                assert_eq!(history.state_at(notice.at), Some(*state));
+                let history = world.order(&event.order).expect("an order of the world");
+                assert_eq!(history.state_at(event.at), Some(*state));
             }
-            Says::Number { .. } => assert_eq!(resource, Some("ACTIVE_NUMBER"), "{body}"),
-            Says::Gibberish => panic!("{body} is an object"),
+            EventContent::Number { .. } => assert_eq!(resource, Some("ACTIVE_NUMBER"), "{body}"),
+            EventContent::Unreadable => panic!("{body} is an object"),
         }
     }
 }
@@ -258,35 +261,35 @@ fn replies_show_the_order_as_they_should() {
     };
     let created = found(Status::Known(State::Created), 1_770_091_508_000_000);
     let expired = found(Status::Known(State::Expired), 1_770_091_511_000_000);
-    let says = |word: &str| Reply::Says {
+    let shows = |word: &str| Reply::Shows {
         state: word.to_owned(),
         updated: secs(2),
     };
-    for (asked, reply, shown) in [
-        (1, Reply::True, Some(Answer::NotFound)),
-        (4, Reply::True, created.clone()),
-        (5, Reply::True, expired.clone()),
+    for (fetched_at, reply, shown) in [
+        (1, Reply::Current, Some(Answer::NotFound)),
+        (4, Reply::Current, created.clone()),
+        (5, Reply::Current, expired.clone()),
         (6, Reply::Stale(secs(2)), created),
         (6, Reply::Stale(secs(5)), Some(Answer::NotFound)),
         (6, Reply::Stale(secs(7)), Some(Answer::NotFound)),
         (6, Reply::Slow(secs(60)), expired.clone()),
-        (6, Reply::Missing, Some(Answer::NotFound)),
-        (9, Reply::True, Some(Answer::NotFound)),
+        (6, Reply::NotFound, Some(Answer::NotFound)),
+        (9, Reply::Current, Some(Answer::NotFound)),
         (9, Reply::Stale(secs(1)), expired),
         (6, Reply::Unauthorized, None),
-        (6, Reply::Broken { status: 502 }, None),
+        (6, Reply::ServerError { status: 502 }, None),
         (
             6,
-            says("PAUSED"),
+            shows("PAUSED"),
             found(Status::Unknown("PAUSED".to_owned()), 1_770_091_508_000_000),
         ),
     ] {
-        let mut answer = history.shown(secs(asked), &reply, START);
+        let mut answer = history.shown(secs(fetched_at), &reply, START);
         if let Some(Answer::Found(snapshot)) = &mut answer {
-            let sent = START.plus(secs(asked)).0;
+            let sent = START.plus(secs(fetched_at)).0;
             let whole = Time(sent - sent.rem_euclid(1_000_000));
             assert_eq!(snapshot.sent_at.take(), Some(whole));
         }
-        assert_eq!(answer, shown, "{reply:?} at {asked} s");
+        assert_eq!(answer, shown, "{reply:?} at {fetched_at} s");
     }
 }

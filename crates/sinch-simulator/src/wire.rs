@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use jiff::{Timestamp, tz::Offset};
 
-use super::history::{OrderHistory, Says, SimulatedEvent};
+use super::history::{EventContent, OrderHistory, SimulatedEvent};
 use number_order::{Id, Snapshot, Status, Time};
 
 /// Makes an id like Sinch's: a lower-case ULID of this time.
@@ -52,23 +52,23 @@ struct Callback<'a> {
 }
 
 /// Body of an event's callbacks.
-pub(super) fn callback(notice: &SimulatedEvent, project: &Id, started_at: Time) -> String {
-    let event_id = notice.event_id(started_at);
-    let timestamp = zoneless(notice.said_at(started_at), notice.salt >> 80);
-    let nulls = notice.salt.is_multiple_of(4).then_some(Value::Null);
+pub(super) fn callback(event: &SimulatedEvent, project: &Id, started_at: Time) -> String {
+    let event_id = event.event_id(started_at);
+    let timestamp = zoneless(event.said_at(started_at), event.salt >> 80);
+    let nulls = event.salt.is_multiple_of(4).then_some(Value::Null);
     let project_id = project.as_str();
-    let callback = match &notice.says {
-        Says::State(state) => Callback {
+    let callback = match &event.content {
+        EventContent::State(state) => Callback {
             event_id,
             timestamp,
             project_id,
-            resource_id: notice.order.as_str(),
+            resource_id: event.order.as_str(),
             resource_type: "NUMBER_ORDER",
             event_type: "NUMBER_ORDER_PROCESSING",
             status: state.as_str(),
             failure_code: nulls,
         },
-        Says::Number { number, succeeded } => Callback {
+        EventContent::Number { number, succeeded } => Callback {
             event_id,
             timestamp,
             project_id,
@@ -83,8 +83,8 @@ pub(super) fn callback(notice: &SimulatedEvent, project: &Id, started_at: Time) 
             },
         },
         // Each body contains its id, so that no two have the same bytes.
-        Says::Gibberish => {
-            return match notice.salt % 3 {
+        EventContent::Unreadable => {
+            return match event.salt % 3 {
                 0 => format!("{{\"eventId\":\"{event_id}\",\"timestamp\":\"{timestamp}"),
                 1 => format!("[\"{event_id}\"]"),
                 _ => format!("<html><title>{event_id}</title></html>"),

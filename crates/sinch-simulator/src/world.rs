@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::history::{OrderHistory, Reply, SimulatedEvent, hit};
+use super::history::{OrderHistory, Reply, SimulatedEvent, happens};
 use super::plan;
-use super::script::{Script, Trouble};
+use super::script::{Faults, Script};
 use number_order::{Id, State};
 
 /// Every order of a script, with its history and its events.
@@ -19,46 +19,46 @@ use number_order::{Id, State};
 pub struct World {
     seed: u64,
     project: Id,
-    trouble: Trouble,
+    faults: Faults,
     orders: BTreeMap<Id, OrderHistory>,
-    notices: Vec<SimulatedEvent>,
+    events: Vec<SimulatedEvent>,
 }
 
 impl World {
     /// Makes the world of this seed and script.
     pub fn new(seed: u64, script: &Script) -> World {
         let mut rng = Rng::with_seed(seed);
-        let lives = plan::lives(&mut rng, script);
-        let notices = plan::notices(&mut rng, &script.trouble, &lives);
+        let histories = plan::histories(&mut rng, script);
+        let events = plan::events(&mut rng, &script.faults, &histories);
         World {
             seed,
             project: script.project.clone(),
-            trouble: script.trouble.clone(),
-            orders: lives
+            faults: script.faults.clone(),
+            orders: histories
                 .into_iter()
                 .map(|history| (history.id.clone(), history))
                 .collect(),
-            notices,
+            events,
         }
     }
 
-    /// Makes a world of hand-written orders, without trouble and, until [`World::tell`], without callbacks.
+    /// Makes a world of hand-written orders, without faults and, until [`World::add_event`], without callbacks.
     pub fn from_orders(project: Id, orders: impl IntoIterator<Item = OrderHistory>) -> World {
         World {
             seed: 0,
             project,
-            trouble: Trouble::none(),
+            faults: Faults::none(),
             orders: orders
                 .into_iter()
                 .map(|history| (history.id.clone(), history))
                 .collect(),
-            notices: Vec::new(),
+            events: Vec::new(),
         }
     }
 
     /// Adds an event to be sent.
-    pub fn tell(&mut self, notice: SimulatedEvent) {
-        self.notices.push(notice);
+    pub fn add_event(&mut self, event: SimulatedEvent) {
+        self.events.push(event);
     }
 
     /// Seed that made the world; a failing test prints it.
@@ -82,12 +82,12 @@ impl World {
     }
 
     /// All events, order by order.
-    pub fn notices(&self) -> &[SimulatedEvent] {
-        &self.notices
+    pub fn events(&self) -> &[SimulatedEvent] {
+        &self.events
     }
 
     /// Final state of each order.
-    pub fn truth(&self) -> BTreeMap<Id, State> {
+    pub fn final_states(&self) -> BTreeMap<Id, State> {
         self.orders()
             .filter_map(|history| Some((history.id.clone(), history.final_state()?)))
             .collect()
@@ -96,7 +96,7 @@ impl World {
     /// Offset of the last change of all orders.
     pub fn end(&self) -> Duration {
         self.orders()
-            .filter_map(|history| history.history.last())
+            .filter_map(|history| history.states.last())
             .map(|(at, _)| *at)
             .max()
             .unwrap_or_default()
@@ -104,7 +104,7 @@ impl World {
 
     /// Randomness that decides the answers about an order. Each order has its own, so that the number of
     /// fetches of other orders changes nothing.
-    pub fn dice(&self, history: &OrderHistory) -> Rng {
+    pub fn reply_rng(&self, history: &OrderHistory) -> Rng {
         let own = history.id.as_str().bytes().fold(self.seed, |seed, byte| {
             seed.wrapping_mul(0x0100_0000_01b3)
                 .wrapping_add(byte.into())
@@ -113,62 +113,65 @@ impl World {
     }
 
     /// Decides Sinch's reply to a fetch of the order at this offset.
-    pub fn answer(&self, history: &OrderHistory, asked: Duration, rng: &mut Rng) -> Reply {
-        let trouble = &self.trouble;
-        if hit(rng, trouble.unauthorized) {
+    pub fn answer(&self, history: &OrderHistory, fetched_at: Duration, rng: &mut Rng) -> Reply {
+        let faults = &self.faults;
+        if happens(rng, faults.unauthorized) {
             return Reply::Unauthorized;
         }
-        if hit(rng, trouble.throttled) {
+        if happens(rng, faults.throttled) {
             return Reply::Throttled {
-                retry_after: trouble.retry_after,
+                retry_after: faults.retry_after,
             };
         }
-        if hit(rng, trouble.broken) {
-            return Reply::Broken {
+        if happens(rng, faults.broken) {
+            return Reply::ServerError {
                 status: *rng.choice(&[500, 502, 503, 504]).unwrap_or(&500),
             };
         }
-        let age = history.created().map(|at| asked.saturating_sub(at));
-        if age.is_some_and(|age| age < trouble.young) && hit(rng, trouble.missing_young) {
-            return Reply::Missing;
+        let age = history.created().map(|at| fetched_at.saturating_sub(at));
+        if age.is_some_and(|age| age < faults.young) && happens(rng, faults.missing_young) {
+            return Reply::NotFound;
         }
-        // The rarest troubles draw no random number where they are off, so that worlds without them stay as
+        // The rarest faults draw no random number where they are off, so that worlds without them stay as
         // they are.
-        if trouble.unspecified > 0.0
-            && hit(rng, trouble.unspecified)
-            && let Some((updated, _)) = history.known_at(asked)
+        if faults.unspecified > 0.0
+            && happens(rng, faults.unspecified)
+            && let Some((updated, _)) = history.known_at(fetched_at)
         {
             let state = "NUMBER_ORDER_STATE_UNSPECIFIED".to_owned();
-            return Reply::Says { state, updated };
+            return Reply::Shows { state, updated };
         }
-        if trouble.beyond > 0.0 && hit(rng, trouble.beyond) {
-            let further = trouble.beyond_max.saturating_sub(trouble.staleness);
-            let by = trouble.staleness + further.mul_f64(rng.f64());
-            return Reply::Stale(self.caught(history, asked, by, rng));
+        if faults.staler > 0.0 && happens(rng, faults.staler) {
+            let further = faults.staleness_max.saturating_sub(faults.staleness);
+            let by = faults.staleness + further.mul_f64(rng.f64());
+            return Reply::Stale(self.cached(history, fetched_at, by, rng));
         }
-        if hit(rng, trouble.stale) {
-            let by = trouble.staleness.mul_f64(rng.f64());
-            return Reply::Stale(self.caught(history, asked, by, rng));
+        if happens(rng, faults.stale) {
+            let by = faults.staleness.mul_f64(rng.f64());
+            return Reply::Stale(self.cached(history, fetched_at, by, rng));
         }
-        if hit(rng, trouble.slow) {
-            return Reply::Slow(trouble.slow_by);
+        if happens(rng, faults.slow) {
+            return Reply::Slow(faults.slow_by);
         }
-        Reply::True
+        Reply::Current
     }
 
     /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span that shows the
     /// order at one of its changes since.
-    fn caught(
+    fn cached(
         &self,
         history: &OrderHistory,
-        asked: Duration,
+        fetched_at: Duration,
         by: Duration,
         rng: &mut Rng,
     ) -> Duration {
-        if self.trouble.caught == 0.0 || !hit(rng, self.trouble.caught) {
+        if self.faults.cached == 0.0 || !happens(rng, self.faults.cached) {
             return by;
         }
-        let ages = history.history.iter().map(|(at, _)| asked.checked_sub(*at));
+        let ages = history
+            .states
+            .iter()
+            .map(|(at, _)| fetched_at.checked_sub(*at));
         let ages: Vec<Duration> = ages.flatten().filter(|age| *age <= by).collect();
         rng.choice(&ages).copied().unwrap_or(by)
     }

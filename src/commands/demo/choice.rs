@@ -1,4 +1,4 @@
-//! Choice of the stories that are told: different troubles, and different ends.
+//! Choice of the stories that are printed: different troubles, and different ends.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -109,10 +109,10 @@ fn lost(steps: &[Step]) -> bool {
     latest == Some(Callback::Lost)
 }
 
-/// Story that is told, and what it shows.
+/// Story that is printed, and what it shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
-    /// Trouble that it is told for; `None` if all goes well in it.
+    /// Trouble for which it was chosen; `None` if all goes well in it.
     pub trouble: Option<Trouble>,
     pub story: &'a Story,
 }
@@ -147,10 +147,10 @@ fn best<'a>(
     chosen: &[Chosen<'a>],
     is_wanted: impl Fn(&Story) -> bool,
 ) -> Option<Chosen<'a>> {
-    let is_told = |story: &Story| chosen.iter().any(|told| told.story.order == story.order);
+    let is_chosen = |story: &Story| chosen.iter().any(|other| other.story.order == story.order);
     let open = stories
         .iter()
-        .filter(|story| is_wanted(story) && !is_told(story));
+        .filter(|story| is_wanted(story) && !is_chosen(story));
     let choices = open.flat_map(|story| {
         let mut shown: Vec<Option<Trouble>> = troubles(story).into_iter().map(Some).collect();
         if shown.is_empty() {
@@ -171,7 +171,7 @@ fn best<'a>(
 }
 
 fn is_new(chosen: &[Chosen<'_>], choice: &Chosen<'_>) -> bool {
-    chosen.iter().all(|told| told.trouble != choice.trouble)
+    chosen.iter().all(|other| other.trouble != choice.trouble)
 }
 
 /// Returns every trouble in a story.

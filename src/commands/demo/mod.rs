@@ -3,10 +3,10 @@
 //! It sees the service only as an operator would, over HTTP.
 
 mod choice;
+mod print;
 mod service;
 mod setup;
 mod story;
-mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Seed of the play; another seed plays other orders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// End when the stories are told; fail if an order disagrees with Sinch.
+    /// End after the stories; fail if an order disagrees with Sinch.
     #[arg(long)]
     exit: bool,
     /// Show the service's log beside the stories, on standard error.
@@ -95,7 +95,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         key_secret: keys.key_secret.clone(),
         now: clock::now,
         senders: 8,
-        give_up: PATIENCE,
+        retry_for: PATIENCE,
     })
     .await?;
     let app = App::start(config(&keys, &simulator, &script, folder.path())).await?;
@@ -103,11 +103,11 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let service = Service::new(app.operators_address())?;
     simulator.set_callback_url(Some(callbacks.clone()));
 
-    tell::beginning(&simulator, &callbacks, service.url());
+    print::introduction(&simulator, &callbacks, service.url());
     let ended = CancellationToken::new();
     let running = tokio::spawn(app.run(ended.clone()));
     let agreed = tokio::select! {
-        agreed = watch(&simulator, &service, arguments.exit) => agreed?,
+        agreed = follow(&simulator, &service, arguments.exit) => agreed?,
         () = stop.cancelled() => false,
     };
     if !arguments.exit {
@@ -120,34 +120,38 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     Ok(agreed)
 }
 
-/// Watches the play to its end, and tells of it. Returns `true` if every order agrees with Sinch.
-async fn watch(simulator: &Simulator, service: &Service, is_last: bool) -> Result<bool, DemoError> {
-    let truth = simulator.truth();
+/// Watches the play to its end, and prints what happens. Returns `true` if every order agrees with Sinch.
+async fn follow(
+    simulator: &Simulator,
+    service: &Service,
+    is_last: bool,
+) -> Result<bool, DemoError> {
+    let ends = simulator.final_states();
     let played_out = simulator.played_out();
     tokio::pin!(played_out);
     loop {
         tokio::select! {
             () = &mut played_out => break,
             () = sleep(Duration::from_secs(2)) => {
-                tell::progress(simulator, service.agreeing(&truth).await?);
+                print::progress(simulator, service.agreeing(&ends).await?);
             }
         }
     }
     say("  all is sent; the service fetches what is still in doubt");
     let deadline = Instant::now() + PATIENCE;
-    while service.agreeing(&truth).await? < truth.len() && Instant::now() < deadline {
+    while service.agreeing(&ends).await? < ends.len() && Instant::now() < deadline {
         sleep(Duration::from_millis(200)).await;
     }
     let mut views = Vec::new();
-    for id in truth.keys() {
+    for id in ends.keys() {
         views.push(service.order(id).await?);
     }
     let stories = stories(simulator, &views);
     let chosen = choose(&stories);
-    tell::stories(&chosen);
-    tell::sums(simulator, &stories, service.parked().await?);
+    print::stories(&chosen);
+    print::totals(simulator, &stories, service.parked().await?);
     if !is_last && let Some(first) = chosen.first() {
-        tell::invitation(service.url(), first.story);
+        print::hints(service.url(), first.story);
     }
     Ok(stories.iter().all(Story::is_agreed))
 }

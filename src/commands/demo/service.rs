@@ -47,7 +47,7 @@ pub struct FetchView {
     pub outcome: String,
 }
 
-/// A code of the operators' API, as far as it is told: its sentence.
+/// A code of the operators' API: only its sentence is printed.
 #[derive(Deserialize)]
 struct Code {
     text: String,
@@ -104,7 +104,7 @@ impl Service {
     }
 
     /// Returns the number of orders whose true state is confirmed.
-    pub async fn agreeing(&self, truth: &BTreeMap<Id, State>) -> Result<usize, ServiceError> {
+    pub async fn agreeing(&self, ends: &BTreeMap<Id, State>) -> Result<usize, ServiceError> {
         let orders: Page = self.get("/api/v1/orders?limit=1000").await?;
         let confirmed: BTreeMap<String, Option<String>> = orders
             .items
@@ -115,7 +115,7 @@ impl Service {
             let shown = confirmed.get(id.as_str()).and_then(Option::as_deref);
             shown == Some(state.as_str())
         };
-        Ok(truth.iter().filter(is_confirmed).count())
+        Ok(ends.iter().filter(is_confirmed).count())
     }
 
     /// Returns the order with its history; `None` where the service does not know the order.

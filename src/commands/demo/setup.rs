@@ -39,7 +39,7 @@ pub fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// Returns a configuration as in real use, except for its haste: spans that are minutes in real use are seconds here.
+/// Returns a configuration as in real use, except that spans of minutes are seconds here.
 pub fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) -> Config {
     Config {
         callbacks: Callbacks {
@@ -56,11 +56,11 @@ pub fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path
             ..Database::default()
         },
         worker: Worker {
-            staleness: script.trouble.staleness,
-            staleness_max: script.trouble.staleness,
+            staleness: script.faults.staleness,
+            staleness_max: script.faults.staleness,
             backoff_base: Duration::from_millis(200),
             backoff_cap: Duration::from_secs(3),
-            // No fetch takes so long here, but a stop does on a busy machine, and the verdict is about the orders.
+            // No fetch takes so long here, but a stop does on a busy machine, and the exit code is about the orders.
             shutdown_grace: Duration::from_secs(30),
             ..Worker::default()
         },

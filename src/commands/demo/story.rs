@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::service::{DeliveryView, FetchView, OrderView};
 use number_order::{Id, State, Time};
-use sinch_simulator::{OrderHistory, Says, SimulatedEvent, Simulator};
+use sinch_simulator::{EventContent, OrderHistory, SimulatedEvent, Simulator};
 
 /// Story of one order.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Story {
     pub confirmed: Option<State>,
     /// Time of the order's creation.
     pub began_at: Time,
-    /// What happened, each cause before its effect.
+    /// Events, changes and fetches, each cause before its effect.
     pub steps: Vec<Step>,
 }
 
@@ -61,7 +61,7 @@ pub enum Callback {
     None,
     /// Sinch sends it, and it never arrives.
     Lost,
-    /// Sinch sends it, with a time stamp that is wrong by so many microseconds.
+    /// Sinch sends it, with a time stamp that is wrong by this number of microseconds.
     Sent { skew_micros: i64 },
 }
 
@@ -125,7 +125,7 @@ pub fn stories(simulator: &Simulator, views: &[Option<OrderView>]) -> Vec<Story>
     world
         .orders()
         .filter_map(|history| {
-            let events = world.notices().iter();
+            let events = world.events().iter();
             let events = events.filter(|event| event.order == history.id);
             let view = views.get(history.id.as_str()).copied();
             story(
@@ -179,11 +179,12 @@ fn story(
 /// Returns what Sinch did.
 fn changes(history: &OrderHistory, events: &[&SimulatedEvent]) -> Vec<Step> {
     let mut steps: Vec<Step> = history
-        .history
+        .states
         .iter()
         .map(|(at, state)| {
-            let reports =
-                |event: &&&SimulatedEvent| event.at == *at && matches!(event.says, Says::State(_));
+            let reports = |event: &&&SimulatedEvent| {
+                event.at == *at && matches!(event.content, EventContent::State(_))
+            };
             let callback = match events.iter().find(reports) {
                 None => Callback::None,
                 Some(event) if event.sent_at.is_empty() => Callback::Lost,
@@ -215,7 +216,8 @@ fn receipts(
     let event = events
         .iter()
         .find(|event| event.event_id(started_at) == delivery.event);
-    let Some((event, Says::State(state))) = event.map(|event| (event, &event.says)) else {
+    let Some((event, EventContent::State(state))) = event.map(|event| (event, &event.content))
+    else {
         return Vec::new();
     };
     let receipt = |at: Duration, decision| Step {

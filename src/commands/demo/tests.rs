@@ -95,7 +95,7 @@ fn a_step_shows_its_trouble() {
         steps.push(step);
         steps
     };
-    let told = || and(both(), receive(4, done, 4, true));
+    let announced = || and(both(), receive(4, done, 4, true));
     let gone = || and(both(), at(5, Action::Forget));
     let found = || vec![change(0, review), lost(4, done)];
     for (before, step, trouble) in [
@@ -103,16 +103,16 @@ fn a_step_shows_its_trouble() {
         (both(), receive(0, review, 0, true), None),
         (both(), receive(1, review, 0, false), None),
         (
-            told(),
+            announced(),
             receive(5, review, 0, true),
             Some(Trouble::Overtaken),
         ),
         (
-            told(),
+            announced(),
             receive(5, review, 0, false),
             Some(Trouble::OldDuplicate),
         ),
-        (told(), receive(5, done, 4, false), None),
+        (announced(), receive(5, done, 4, false), None),
         (both(), fetch(5, Some(done)), None),
         (both(), fetch(5, Some(review)), Some(Trouble::Outdated)),
         (both(), fetch(5, None), Some(Trouble::Failed)),
@@ -139,12 +139,12 @@ fn the_stories_end_differently_and_show_different_troubles() {
     stories.push(story("o6", State::Completed, found));
     stories.push(story("o7", State::Rejected, ends(State::Rejected)));
     let chosen = choose(&stories);
-    let told: BTreeSet<_> = chosen
+    let shown: BTreeSet<_> = chosen
         .iter()
         .map(|chosen| (chosen.story.end, chosen.trouble))
         .collect();
     assert_eq!(
-        told,
+        shown,
         BTreeSet::from([
             (State::Completed, Some(Trouble::OldDuplicate)),
             (State::Completed, Some(Trouble::LostFound)),

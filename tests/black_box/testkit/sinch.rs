@@ -32,7 +32,7 @@ pub async fn play(world: World, settings: Settings) -> (Simulator, Settings) {
         key_secret: SecretString::from(KEY_SECRET),
         now: clock::now,
         senders: 8,
-        give_up: PATIENCE,
+        retry_for: PATIENCE,
     })
     .await
     .expect("the simulator starts");

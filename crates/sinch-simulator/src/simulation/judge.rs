@@ -1,24 +1,24 @@
-//! Judges the play of an order: every state taken for true must be true, and nothing may be stuck.
+//! Judges the play of an order: every state that is confirmed must be true, and nothing may be stuck.
 
 use std::time::Duration;
 
 use super::play::Play;
 use super::subject::Subject;
 use super::tally::{Rare, Stuck, Wrong};
-use crate::history::hit;
+use crate::history::happens;
 use number_order::{FetchAttempt, Order, Outcome, State};
 
 /// Maximum time from an operator's request to the sending of its fetch, whatever goes wrong.
-const REQUEST_HEARD: Duration = Duration::from_secs(20 * 60);
+const REQUEST_MAX: Duration = Duration::from_secs(20 * 60);
 
 impl<M: Subject> Play<'_, M> {
-    /// Judges a state that was just taken for true: the order must have entered it after the one before.
+    /// Judges a state that was just confirmed: the order must have entered it after the one before.
     pub(super) fn judge(&mut self, state: State) {
-        let history = &self.history.history;
+        let history = &self.history.states;
         let is_there = |&i: &usize| history[i].1 == state && history[i].0 <= self.now;
         // After a false state, the order may return to the step that was reached.
         let from = self.reached.map_or(0, |reached| {
-            reached + usize::from(!self.decision.has_false_states())
+            reached + usize::from(!self.verdict.has_false_states())
         });
         if let Some(step) = (from..history.len()).find(is_there) {
             self.reached = Some(step);
@@ -28,7 +28,7 @@ impl<M: Subject> Play<'_, M> {
                 state,
             };
             self.note(|| wrong.to_string());
-            self.decision.wrong.push(wrong);
+            self.verdict.wrong.push(wrong);
         }
         let right = Some(state) == self.history.final_state();
         self.right_since = right.then_some(self.now);
@@ -43,41 +43,41 @@ impl<M: Subject> Play<'_, M> {
         };
         let open = open || !order.hints.is_empty() || !order.doubts.is_empty();
         if open && order.fetch_at.is_none() && order.parked.is_none() {
-            self.stuck(Stuck::Deaf);
+            self.stuck(Stuck::NoFetchAhead);
         }
     }
 
     /// Judges how long an operator has waited for a fetch.
-    pub(super) fn judge_wait(&mut self) {
-        if let Some(since) = self.waits_since
-            && self.now.saturating_sub(since) > REQUEST_HEARD
+    pub(super) fn judge_request(&mut self) {
+        if let Some(since) = self.requested_at
+            && self.now.saturating_sub(since) > REQUEST_MAX
         {
-            self.waits_since = None;
-            self.stuck(Stuck::RequestUnheard);
+            self.requested_at = None;
+            self.stuck(Stuck::RequestIgnored);
         }
     }
 
     pub(super) fn stuck(&mut self, how: Stuck) {
         let wrong = Wrong::Stuck { at: self.now, how };
         self.note(|| wrong.to_string());
-        self.decision.wrong.push(wrong);
+        self.verdict.wrong.push(wrong);
     }
 
     /// Counts the attempts in a row that have failed through the order itself.
     pub(super) fn count_failure(&mut self, attempt: &FetchAttempt<'_>, outcome: Option<&Outcome>) {
-        let told = match outcome {
+        let is_answered = match outcome {
             Some(outcome) => outcome.is_conclusive(),
             None => attempt.result.is_ok(),
         };
-        if told {
+        if is_answered {
             self.own_failures = 0;
         } else {
             self.own_failures += u32::from(attempt.healthy);
         }
     }
 
-    pub(super) fn note_finding(&mut self, outcome: &Outcome, before: &Order) {
-        let met = &mut self.decision.met;
+    pub(super) fn count_rare_paths(&mut self, outcome: &Outcome, before: &Order) {
+        let met = &mut self.verdict.met;
         match outcome {
             Outcome::Tied { .. } => met.note(Rare::Tie),
             Outcome::Older { .. } => met.note(Rare::Stale),
@@ -106,16 +106,16 @@ impl<M: Subject> Play<'_, M> {
 
     /// Records that the order was parked.
     pub(super) fn parked(&mut self) {
-        self.decision.met.note(Rare::Parked);
-        if self.own_failures < self.course.backoff.attempts_max {
-            self.stuck(Stuck::ParkedForOthers);
+        self.verdict.met.note(Rare::Parked);
+        if self.own_failures < self.scenario.backoff.attempts_max {
+            self.stuck(Stuck::ParkedByOthersFailures);
         }
-        if hit(&mut self.chance, self.course.mishaps.echo) {
-            self.echo_at = Some(self.now + self.lag(3_600_000));
+        if happens(&mut self.rng, self.scenario.incidents.agreement) {
+            self.agreement_at = Some(self.now + self.random_span(3_600_000));
         }
     }
 
-    /// State that is taken for true.
+    /// State that is confirmed.
     pub(super) fn believed(&self) -> Option<State> {
         let known = self.subject.order().confirmed.as_ref();
         known.map(|known| known.state)

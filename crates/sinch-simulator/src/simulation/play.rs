@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::mishaps::Fate;
+use super::incidents::Incidents;
 use super::subject::Subject;
 use super::tally::{Rare, Verdict, Wrong};
-use super::{Course, secs};
-use crate::history::{OrderHistory, SimulatedEvent, hit};
+use super::{Scenario, secs};
+use crate::history::{OrderHistory, SimulatedEvent, happens};
 use crate::world::World;
 use number_order::{Answer, Event, Failure, Time};
 
@@ -20,7 +20,7 @@ pub(super) const START: Time = Time(1_770_091_506_123_456);
 /// fetched for the last time a day after it was first seen.
 const AFTER: Duration = Duration::from_secs(30 * 3600);
 /// Minimum span for which an order is followed after its last callback.
-const AFTER_NEWS: Duration = Duration::from_secs(3600);
+const AFTER_CALLBACKS: Duration = Duration::from_secs(3600);
 /// Minimum time between two steps: no two happen in the same microsecond.
 const TICK: Duration = Duration::from_micros(1);
 
@@ -38,12 +38,12 @@ enum Step {
     /// The outcome of the fetch is recorded.
     Record,
     /// An event arrives that says of a parked order what is confirmed already.
-    Echo,
+    Agreement,
 }
 
 /// Fetch in flight.
-struct Flight {
-    asked: Duration,
+struct InFlight {
+    fetched_at: Duration,
     result: Result<Answer, Failure>,
     /// `true` if a failure is the order's own.
     healthy: bool,
@@ -51,25 +51,25 @@ struct Flight {
 }
 
 /// Randomness of a play.
-pub(super) struct Chances {
+pub(super) struct Randomness {
     /// Decides Sinch's answers.
-    pub dice: Rng,
+    pub reply_rng: Rng,
     /// Decides the rest: when the service acts, and what goes wrong on our side.
-    pub chance: Rng,
+    pub rng: Rng,
 }
 
-impl Chances {
+impl Randomness {
     /// Makes both from the order's own randomness.
-    pub fn of(world: &World, history: &OrderHistory) -> Chances {
-        let mut dice = world.dice(history);
-        let chance = dice.fork();
-        Chances { dice, chance }
+    pub fn of(world: &World, history: &OrderHistory) -> Randomness {
+        let mut reply_rng = world.reply_rng(history);
+        let rng = reply_rng.fork();
+        Randomness { reply_rng, rng }
     }
 }
 
 /// One order and everything in flight for it.
 pub(super) struct Play<'a, M> {
-    pub(super) course: &'a Course,
+    pub(super) scenario: &'a Scenario,
     pub(super) world: &'a World,
     pub(super) history: &'a OrderHistory,
     /// Events and the offsets at which they arrive; the next is last.
@@ -79,26 +79,26 @@ pub(super) struct Play<'a, M> {
     /// Events that arrived, as the service understood them.
     understood: Vec<(&'a SimulatedEvent, Event)>,
     /// Offset at which the worker processes the pending events.
-    check_at: Option<Duration>,
-    flight: Option<Flight>,
+    process_at: Option<Duration>,
+    in_flight: Option<InFlight>,
     /// `true` if an operator requested the fetch that is due.
-    wished: bool,
+    is_requested: bool,
     /// Offset since which an operator waits for a fetch to be sent.
-    pub(super) waits_since: Option<Duration>,
-    pub(super) fate: Fate,
+    pub(super) requested_at: Option<Duration>,
+    pub(super) incidents: Incidents,
     /// Offset until which no fetch is sent, because Sinch as a whole is down.
-    pub(super) held_until: Duration,
+    pub(super) paused_until: Duration,
     /// Attempts since the last conclusive answer that failed through the order itself, or through us.
     pub(super) own_failures: u32,
-    pub(super) echo_at: Option<Duration>,
+    pub(super) agreement_at: Option<Duration>,
     /// Time of the next fetch that only watches the order, if no new event arrives.
-    fetch_after_at: Option<Time>,
+    routine_fetch_at: Option<Time>,
     /// `true` if the last fetch only watched the order.
-    checking: bool,
+    is_routine: bool,
     pub(super) subject: M,
-    /// Randomness of Sinch's answers; `chance` decides the rest.
-    pub(super) dice: Rng,
-    pub(super) chance: Rng,
+    /// Randomness of Sinch's answers; `rng` decides the rest.
+    pub(super) reply_rng: Rng,
+    pub(super) rng: Rng,
     /// Microseconds by which our clock is ahead of Sinch's.
     ahead_micros: i64,
     pub(super) now: Duration,
@@ -106,60 +106,60 @@ pub(super) struct Play<'a, M> {
     /// Step of the history that was reached last.
     pub(super) reached: Option<usize>,
     pub(super) right_since: Option<Duration>,
-    pub(super) decision: Verdict,
+    pub(super) verdict: Verdict,
     /// Story of the play, where it is wanted.
     story: Option<Vec<String>>,
 }
 
 impl<'a, M: Subject> Play<'a, M> {
     pub fn new(
-        course: &'a Course,
+        scenario: &'a Scenario,
         world: &'a World,
         history: &'a OrderHistory,
         deliveries: Vec<(Duration, &'a SimulatedEvent)>,
         subject: M,
-        Chances { dice, mut chance }: Chances,
+        Randomness { reply_rng, mut rng }: Randomness,
     ) -> Play<'a, M> {
-        let off = i64::try_from(course.clock_off_max.as_micros()).unwrap_or(0);
-        let ahead_micros = chance.i64(-off..=off);
-        let fate = Fate::draw(&course.mishaps, history, &mut chance);
-        let behind = i64::try_from(fate.behind.as_micros()).unwrap_or(0);
+        let off = i64::try_from(scenario.clock_off_max.as_micros()).unwrap_or(0);
+        let ahead_micros = rng.i64(-off..=off);
+        let incidents = Incidents::draw(&scenario.incidents, history, &mut rng);
+        let behind = i64::try_from(incidents.behind.as_micros()).unwrap_or(0);
         let created = history.created().unwrap_or_default();
-        let last_change = history.history.last().map_or(created, |(at, _)| *at);
-        let last_news = deliveries.first().map_or(Duration::ZERO, |(at, _)| *at);
+        let last_change = history.states.last().map_or(created, |(at, _)| *at);
+        let last_callback = deliveries.first().map_or(Duration::ZERO, |(at, _)| *at);
         let mut play = Play {
-            course,
+            scenario,
             world,
             history,
             deliveries,
-            fetch_requests: fetch_requests(course, history, &mut chance),
+            fetch_requests: fetch_requests(scenario, history, &mut rng),
             understood: Vec::new(),
-            check_at: None,
-            flight: None,
-            wished: false,
-            waits_since: None,
-            held_until: Duration::ZERO,
+            process_at: None,
+            in_flight: None,
+            is_requested: false,
+            requested_at: None,
+            paused_until: Duration::ZERO,
             own_failures: 0,
-            echo_at: None,
-            fetch_after_at: None,
-            checking: false,
+            agreement_at: None,
+            routine_fetch_at: None,
+            is_routine: false,
             subject,
-            dice,
-            chance,
+            reply_rng,
+            rng,
             ahead_micros: ahead_micros - behind,
             now: Duration::ZERO,
-            end: (last_change + AFTER).max(last_news + AFTER_NEWS),
+            end: (last_change + AFTER).max(last_callback + AFTER_CALLBACKS),
             reached: None,
             right_since: None,
-            decision: Verdict::default(),
+            verdict: Verdict::default(),
             story: None,
-            fate,
+            incidents,
         };
         if behind > 0 {
-            play.decision.met.note(Rare::Behind);
+            play.verdict.met.note(Rare::Behind);
         }
-        if course.deaf {
-            let created = play.ours(created);
+        if scenario.without_callbacks {
+            let created = play.our_time(created);
             play.subject.request_fetch(created);
         }
         play
@@ -168,12 +168,12 @@ impl<'a, M: Subject> Play<'a, M> {
     /// Plays the order to its end.
     pub fn run(mut self) -> Verdict {
         self.play();
-        self.decision
+        self.verdict
     }
 
     /// Plays the order to its end, and returns the story of each step.
-    pub fn tell(mut self) -> Vec<String> {
-        let history = self.history.history.iter();
+    pub fn story(mut self) -> Vec<String> {
+        let history = self.history.states.iter();
         let is = history.map(|(at, state)| line(*at, &format!("the order is {state}")));
         let gone = self.history.gone_at.iter();
         let gone = gone.map(|at| line(*at, "Sinch forgets the order"));
@@ -187,7 +187,7 @@ impl<'a, M: Subject> Play<'a, M> {
             && at <= self.end
         {
             self.now = at;
-            if hit(&mut self.chance, self.course.crash) {
+            if happens(&mut self.rng, self.scenario.crash) {
                 self.crash(step);
                 continue;
             }
@@ -195,47 +195,47 @@ impl<'a, M: Subject> Play<'a, M> {
                 Step::Deliver => self.deliver(),
                 Step::FetchRequest => self.request_fetch(),
                 Step::Process => self.process(),
-                Step::Fetch => self.ask(),
+                Step::Fetch => self.send_fetch(),
                 Step::Record => self.record(),
-                Step::Echo => self.echo(),
+                Step::Agreement => self.agreement(),
             }
-            self.judge_wait();
+            self.judge_request();
         }
         let (believed, truth) = (self.believed(), self.history.final_state());
         // An order that failed alone until it was parked cannot know better, and operators are alerted.
-        let excused = self.fate.is_afflicted() && self.subject.order().parked.is_some();
+        let excused = self.incidents.ever_fails_alone() && self.subject.order().parked.is_some();
         if believed != truth && !excused {
             let wrong = Wrong::AtRest { believed, truth };
             self.note(|| wrong.to_string());
-            self.decision.wrong.push(wrong);
+            self.verdict.wrong.push(wrong);
         }
         let last_change = self
             .history
-            .history
+            .states
             .last()
             .map_or(Duration::ZERO, |(at, _)| *at);
         let right_since = self.right_since.unwrap_or(self.end);
-        self.decision.late = right_since.saturating_sub(last_change);
+        self.verdict.late = right_since.saturating_sub(last_change);
     }
 
     /// Returns the next step and its offset.
     fn next(&self) -> Option<(Duration, Step)> {
-        let asks = match &self.flight {
+        let fetch = match &self.in_flight {
             Some(flight) => Some((flight.done, Step::Record)),
             None => self
                 .subject
                 .order()
                 .fetch_at
-                .map(|at| (self.offset(at).max(self.held_until), Step::Fetch)),
+                .map(|at| (self.offset(at).max(self.paused_until), Step::Fetch)),
         };
-        let news = self.deliveries.last().map(|(at, _)| (*at, Step::Deliver));
+        let deliver = self.deliveries.last().map(|(at, _)| (*at, Step::Deliver));
         let request_fetch = self
             .fetch_requests
             .last()
             .map(|at| (*at, Step::FetchRequest));
-        let process = self.check_at.map(|at| (at, Step::Process));
-        let echo = self.echo_at.map(|at| (at, Step::Echo));
-        let next = [news, request_fetch, process, asks, echo]
+        let process = self.process_at.map(|at| (at, Step::Process));
+        let agreement = self.agreement_at.map(|at| (at, Step::Agreement));
+        let next = [deliver, request_fetch, process, fetch, agreement]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at);
@@ -245,18 +245,18 @@ impl<'a, M: Subject> Play<'a, M> {
     /// Kills the service at this step; it comes back within a minute.
     fn crash(&mut self, step: Step) {
         self.note(|| format!("killed at {step:?}"));
-        self.decision.met.note(Rare::Crash);
+        self.verdict.met.note(Rare::Crash);
         match step {
             // On disk, but not acknowledged.
-            Step::Deliver if self.chance.bool() => {
+            Step::Deliver if self.rng.bool() => {
                 let again = self.deliveries.last().copied();
                 self.deliver();
                 self.deliveries.extend(again);
             }
             // Counted, but not sent.
-            Step::Fetch if self.chance.bool() => {
-                let now = self.ours(self.now);
-                self.subject.ask(now);
+            Step::Fetch if self.rng.bool() => {
+                let now = self.our_time(self.now);
+                self.subject.begin_fetch(now);
                 self.own_failures += 1;
             }
             Step::Deliver
@@ -264,47 +264,43 @@ impl<'a, M: Subject> Play<'a, M> {
             | Step::Process
             | Step::Fetch
             | Step::Record
-            | Step::Echo => {}
+            | Step::Agreement => {}
         }
         // An attempt that was in flight counts.
-        self.own_failures += u32::from(self.flight.is_some());
-        let up = self.now + self.lag(60_000);
+        self.own_failures += u32::from(self.in_flight.is_some());
+        let up = self.now + self.random_span(60_000);
         self.now = up;
-        self.flight = None;
+        self.in_flight = None;
         // Sinch sends unacknowledged callbacks again, in any order.
         for i in 0..self.deliveries.len() {
             if self.deliveries[i].0 <= up {
-                self.deliveries[i].0 = up + self.lag(120_000);
+                self.deliveries[i].0 = up + self.random_span(120_000);
             }
         }
         self.deliveries
             .sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         // Open orders are fetched again, spread out.
-        let spread = self.lag(600_000);
-        let steps_of_processing = self.fetch_after_at == self.subject.order().fetch_at;
-        let now = self.ours(up);
+        let spread = self.random_span(600_000);
+        let is_routine = self.routine_fetch_at == self.subject.order().fetch_at;
+        let now = self.our_time(up);
         let waits = self.subject.restart(now, spread);
-        self.check_at = waits.then_some(up);
-        self.fetch_after_at = self
-            .subject
-            .order()
-            .fetch_at
-            .filter(|_| steps_of_processing);
+        self.process_at = waits.then_some(up);
+        self.routine_fetch_at = self.subject.order().fetch_at.filter(|_| is_routine);
     }
 
     /// Random span of up to this number of milliseconds.
-    pub(super) fn lag(&mut self, millis_max: u64) -> Duration {
-        Duration::from_micros(self.chance.u64(1..=millis_max * 1000))
+    pub(super) fn random_span(&mut self, millis_max: u64) -> Duration {
+        Duration::from_micros(self.rng.u64(1..=millis_max * 1000))
     }
 
     /// Time that our clock shows at this offset.
-    fn ours(&self, offset: Duration) -> Time {
+    fn our_time(&self, offset: Duration) -> Time {
         Time(START.plus(offset).0 + self.ahead_micros)
     }
 
     /// Offset at which our clock shows this time.
-    fn offset(&self, ours: Time) -> Duration {
-        ours.since(Time(START.0 + self.ahead_micros))
+    fn offset(&self, our_time: Time) -> Duration {
+        our_time.since(Time(START.0 + self.ahead_micros))
     }
 
     pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
@@ -315,13 +311,12 @@ impl<'a, M: Subject> Play<'a, M> {
 }
 
 /// Draws the offsets at which operators request a fetch of the order: a few times within seconds of a change.
-fn fetch_requests(course: &Course, history: &OrderHistory, chance: &mut Rng) -> Vec<Duration> {
+fn fetch_requests(scenario: &Scenario, history: &OrderHistory, rng: &mut Rng) -> Vec<Duration> {
     let mut fetch_requests = Vec::new();
-    if hit(chance, course.nosy) {
-        for (at, _) in &history.history {
-            let times = 0..chance.u8(2..=4);
-            fetch_requests
-                .extend(times.map(|_| *at + Duration::from_millis(chance.u64(0..15_000))));
+    if happens(rng, scenario.operator_requests) {
+        for (at, _) in &history.states {
+            let times = 0..rng.u8(2..=4);
+            fetch_requests.extend(times.map(|_| *at + Duration::from_millis(rng.u64(0..15_000))));
         }
     }
     fetch_requests.sort_by(|one, other| other.cmp(one));

@@ -9,11 +9,11 @@ use number_order::{
     NoAnswer, Order, Outcome, Policy, Snapshot, State, Status, Time,
 };
 
-/// Rules for what to believe of an order.
+/// Rules that decide which state of an order is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strategy {
     /// The program's rules: [`number_order::apply_events`] and [`number_order::apply_attempt()`], with nothing added.
-    House,
+    Rules,
     /// The program's rules, but of two states with one `updateTime` the one shown last is believed.
     TiesBelieved,
     /// The program's rules, but a claim that an answer has overruled is forgotten at once.
@@ -23,16 +23,16 @@ pub enum Strategy {
     /// The program's rules, but each failed attempt counts against the order, whether or not the order is at fault.
     OutagesCount,
     /// The program's rules, but an event that agrees with what is confirmed changes nothing about a parked order.
-    AgreementSleeps,
+    AgreementIgnored,
     /// The program's rules, but every `updateTime` is believed.
     DatesBelieved,
     /// An event with a newer time stamp that is a legal step is believed; otherwise the order is fetched once, and the
     /// answer is believed.
-    FirstGetBelieved,
+    FirstAnswerBelieved,
     /// The event with the newest time stamp is believed.
-    NewestWins,
+    NewestTimeStampWins,
     /// Every event is believed.
-    WhatComes,
+    EveryEventBelieved,
 }
 
 impl Strategy {
@@ -42,26 +42,26 @@ impl Strategy {
         Strategy::ClaimsForgotten,
         Strategy::OldAnswersFulfil,
         Strategy::OutagesCount,
-        Strategy::AgreementSleeps,
+        Strategy::AgreementIgnored,
         Strategy::DatesBelieved,
-        Strategy::FirstGetBelieved,
-        Strategy::NewestWins,
-        Strategy::WhatComes,
+        Strategy::FirstAnswerBelieved,
+        Strategy::NewestTimeStampWins,
+        Strategy::EveryEventBelieved,
     ];
 
     /// Name in a report.
     pub fn name(self) -> &'static str {
         match self {
-            Strategy::House => "house_rule",
+            Strategy::Rules => "rules",
             Strategy::TiesBelieved => "ties_believed",
             Strategy::ClaimsForgotten => "claims_forgotten",
             Strategy::OldAnswersFulfil => "old_answers_fulfil",
             Strategy::OutagesCount => "outages_count",
-            Strategy::AgreementSleeps => "agreement_sleeps",
+            Strategy::AgreementIgnored => "agreement_ignored",
             Strategy::DatesBelieved => "dates_believed",
-            Strategy::FirstGetBelieved => "believe_the_first_get",
-            Strategy::NewestWins => "newest_time_stamp_wins",
-            Strategy::WhatComes => "apply_what_comes",
+            Strategy::FirstAnswerBelieved => "first_answer_believed",
+            Strategy::NewestTimeStampWins => "newest_time_stamp_wins",
+            Strategy::EveryEventBelieved => "every_event_believed",
         }
     }
 }
@@ -69,21 +69,21 @@ impl Strategy {
 /// Strategy and its knowledge of one order, in memory. Every strategy keeps it in the same form: a control stores
 /// what it believes as confirmed.
 #[derive(Debug)]
-pub(super) struct Believer {
+pub(super) struct StrategySubject {
     strategy: Strategy,
     order: Order,
-    /// Events already accepted, by the key that tells them apart; `waiting` holds those not yet processed.
-    heard: BTreeSet<u128>,
-    waiting: Vec<Event>,
+    /// Events already accepted, by the key that tells them apart; `pending` holds those not yet processed.
+    accepted: BTreeSet<u128>,
+    pending: Vec<Event>,
 }
 
-impl Believer {
-    pub fn new(strategy: Strategy, first_seen_at: Time) -> Believer {
-        Believer {
+impl StrategySubject {
+    pub fn new(strategy: Strategy, first_seen_at: Time) -> StrategySubject {
+        StrategySubject {
             strategy,
             order: Order::new(first_seen_at),
-            heard: BTreeSet::new(),
-            waiting: Vec::new(),
+            accepted: BTreeSet::new(),
+            pending: Vec::new(),
         }
     }
 
@@ -92,20 +92,20 @@ impl Believer {
     }
 }
 
-impl Subject for Believer {
+impl Subject for StrategySubject {
     fn order(&self) -> &Order {
         &self.order
     }
 
     fn accept(&mut self, event: u128, said: &Event) -> bool {
-        let new = self.heard.insert(event);
+        let new = self.accepted.insert(event);
         if new {
-            self.waiting.push(said.clone());
+            self.pending.push(said.clone());
         }
         new
     }
 
-    fn ask(&mut self, _now: Time) {
+    fn begin_fetch(&mut self, _now: Time) {
         self.order.attempts += 1;
     }
 
@@ -115,21 +115,24 @@ impl Subject for Believer {
             let again = now.plus(spread);
             self.order.fetch_at = self.order.fetch_at.map(|at| at.min(again));
         }
-        !self.waiting.is_empty()
+        !self.pending.is_empty()
     }
 
     fn request_fetch(&mut self, now: Time) -> bool {
-        let asks = !matches!(self.strategy, Strategy::NewestWins | Strategy::WhatComes);
-        if asks {
+        let can_fetch = !matches!(
+            self.strategy,
+            Strategy::NewestTimeStampWins | Strategy::EveryEventBelieved
+        );
+        if can_fetch {
             self.order.request_fetch(now);
         }
-        asks
+        can_fetch
     }
 
     fn process(&mut self, now: Time, policy: &Policy) -> (Vec<Decision>, Vec<State>) {
-        let events = &std::mem::take(&mut self.waiting);
+        let events = &std::mem::take(&mut self.pending);
         match self.strategy {
-            Strategy::House
+            Strategy::Rules
             | Strategy::TiesBelieved
             | Strategy::ClaimsForgotten
             | Strategy::OldAnswersFulfil
@@ -137,7 +140,7 @@ impl Subject for Believer {
             | Strategy::DatesBelieved => {
                 (self.process_by_the_rules(events, now, policy), Vec::new())
             }
-            Strategy::AgreementSleeps => {
+            Strategy::AgreementIgnored => {
                 let before = self.order.clone();
                 let decisions = self.process_by_the_rules(events, now, policy);
                 let agrees = |decision: &Decision| matches!(decision, Decision::Agrees { .. });
@@ -146,8 +149,12 @@ impl Subject for Believer {
                 }
                 (decisions, Vec::new())
             }
-            Strategy::FirstGetBelieved | Strategy::NewestWins | Strategy::WhatComes => {
-                let believed = events.iter().filter_map(|event| self.hear(event, now));
+            Strategy::FirstAnswerBelieved
+            | Strategy::NewestTimeStampWins
+            | Strategy::EveryEventBelieved => {
+                let believed = events
+                    .iter()
+                    .filter_map(|event| self.apply_event(event, now));
                 (Vec::new(), believed.collect())
             }
         }
@@ -156,7 +163,7 @@ impl Subject for Believer {
     fn record(&mut self, attempt: FetchAttempt<'_>, policy: &Policy, backoff: &Backoff) -> Applied {
         let before = self.believed();
         let outcome = match self.strategy {
-            Strategy::House | Strategy::AgreementSleeps => {
+            Strategy::Rules | Strategy::AgreementIgnored => {
                 self.apply_by_the_rules(attempt, policy, backoff)
             }
             Strategy::TiesBelieved => {
@@ -183,7 +190,9 @@ impl Subject for Believer {
                 let result = &believe_dates(attempt.result, &self.order);
                 self.apply_by_the_rules(FetchAttempt { result, ..attempt }, policy, backoff)
             }
-            Strategy::FirstGetBelieved | Strategy::NewestWins | Strategy::WhatComes => {
+            Strategy::FirstAnswerBelieved
+            | Strategy::NewestTimeStampWins
+            | Strategy::EveryEventBelieved => {
                 self.believe_answer(attempt, backoff);
                 None
             }
@@ -195,9 +204,9 @@ impl Subject for Believer {
     }
 }
 
-impl Believer {
+impl StrategySubject {
     /// Applies an event as a control does.
-    fn hear(&mut self, event: &Event, now: Time) -> Option<State> {
+    fn apply_event(&mut self, event: &Event, now: Time) -> Option<State> {
         let said = event.status.known()?;
         let said_at = event.said_at.unwrap_or(event.received_at);
         let known = self
@@ -206,15 +215,15 @@ impl Believer {
             .as_ref()
             .map(|k| (k.state, k.updated_at));
         let believes = match (self.strategy, known) {
-            (Strategy::WhatComes, _) | (Strategy::NewestWins, None) => true,
-            (Strategy::NewestWins, Some((_, at))) => said_at > at,
+            (Strategy::EveryEventBelieved, _) | (Strategy::NewestTimeStampWins, None) => true,
+            (Strategy::NewestTimeStampWins, Some((_, at))) => said_at > at,
             (_, Some((state, at))) => said_at > at && state.may_become(said),
             (_, None) => false,
         };
         let before = self.believed();
         if believes {
             self.believe(said, said_at, now);
-        } else if self.strategy == Strategy::FirstGetBelieved && before != Some(said) {
+        } else if self.strategy == Strategy::FirstAnswerBelieved && before != Some(said) {
             self.order.fetch_at = Some(now);
             self.order.attempts = 0;
         }

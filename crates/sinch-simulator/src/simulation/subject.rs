@@ -1,4 +1,4 @@
-//! Subject of a simulation: something that decides what to believe of an order.
+//! Subject of a simulation: something that decides what state of an order is confirmed.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ pub trait Subject {
     fn accept(&mut self, event: u128, said: &Event) -> bool;
 
     /// Processes the events that have arrived. Returns the decision on each, where the subject makes one, and the
-    /// states that it took for true on the way.
+    /// states that it confirmed on the way.
     fn process(&mut self, now: Time, policy: &Policy) -> (Vec<Decision>, Vec<State>);
 
     /// Requests a fetch at once, for an operator. Returns `false` if this subject never fetches.
     fn request_fetch(&mut self, now: Time) -> bool;
 
     /// Begins an attempt, and counts it.
-    fn ask(&mut self, now: Time);
+    fn begin_fetch(&mut self, now: Time);
 
     /// Records the outcome of an attempt.
     fn record(&mut self, attempt: FetchAttempt<'_>, policy: &Policy, backoff: &Backoff) -> Applied;
@@ -36,6 +36,6 @@ pub trait Subject {
 pub struct Applied {
     /// Outcome by the program's rules, where the subject has one.
     pub outcome: Option<Outcome>,
-    /// State that is taken for true from now on, if it is another one.
+    /// State that is confirmed from now on, if it is another one.
     pub believed: Option<State>,
 }

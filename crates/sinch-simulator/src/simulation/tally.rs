@@ -9,16 +9,16 @@ use number_order::State;
 /// Fault of a strategy with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// A state was taken for true in which the order was not, or no longer was after what was known.
+    /// A state was confirmed in which the order was not, or that it had left before the state confirmed last.
     FalseState {
-        /// Offset at which it was taken for true.
+        /// Offset at which it was confirmed.
         at: Duration,
-        /// State that was taken for true.
+        /// State that was confirmed.
         state: State,
     },
-    /// At rest, a state other than the last is taken for true.
+    /// At rest, a state other than the last is confirmed.
     AtRest {
-        /// State that is taken for true.
+        /// State that is confirmed.
         believed: Option<State>,
         /// State that the order is in.
         truth: Option<State>,
@@ -36,22 +36,22 @@ pub enum Wrong {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// Parked, though fewer attempts than parking takes failed through the order itself.
-    ParkedForOthers,
+    ParkedByOthersFailures,
     /// Still parked after an event.
     StillParked,
     /// Open, and no fetch is going to be sent.
-    Deaf,
+    NoFetchAhead,
     /// An operator requested a fetch, and none followed.
-    RequestUnheard,
+    RequestIgnored,
 }
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stuck::ParkedForOthers => "parked for what was not its own fault",
+            Stuck::ParkedByOthersFailures => "parked by failures that were not its own",
             Stuck::StillParked => "parked still, after an event",
-            Stuck::Deaf => "open, and nobody is going to ask",
-            Stuck::RequestUnheard => "an operator asked, and no question followed",
+            Stuck::NoFetchAhead => "open, and no fetch is planned",
+            Stuck::RequestIgnored => "an operator requested a fetch, and none followed",
         })
     }
 }
@@ -78,9 +78,9 @@ pub struct Verdict {
     /// Faults, in the order in which they happened.
     pub wrong: Vec<Wrong>,
     /// Fetches that an event, a doubt or a failed one of these fetches required.
-    pub asks: u64,
+    pub fetches: u64,
     /// Fetches that only watched an order without new events.
-    pub steps_of_processing: u64,
+    pub routine_fetches: u64,
     /// Fetches that failed because Sinch as a whole was down.
     pub probes: u64,
     /// Time from the order's last change until the truth was known and stayed known.
@@ -90,7 +90,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Returns `true` if a state was taken for true that was not.
+    /// Returns `true` if a confirmed state was false.
     pub(super) fn has_false_states(&self) -> bool {
         let is_false = |wrong: &Wrong| matches!(wrong, Wrong::FalseState { .. });
         self.wrong.iter().any(is_false)
@@ -111,16 +111,16 @@ pub(super) enum Rare {
     Parked,
     OutOfOrder,
     AfterFinal,
-    Timeless,
-    Foreign,
+    NoTimeStamp,
+    UnknownStatus,
     Crash,
     Outage,
     Alone,
     Ahead,
     Redated,
     Behind,
-    Hurried,
-    Echo,
+    RequestDuringFetch,
+    Agreement,
     Doubted,
 }
 
@@ -137,20 +137,20 @@ impl Rare {
         Rare::Parked,
         Rare::OutOfOrder,
         Rare::AfterFinal,
-        Rare::Timeless,
-        Rare::Foreign,
+        Rare::NoTimeStamp,
+        Rare::UnknownStatus,
         Rare::Crash,
         Rare::Outage,
         Rare::Alone,
         Rare::Ahead,
         Rare::Redated,
         Rare::Behind,
-        Rare::Hurried,
-        Rare::Echo,
+        Rare::RequestDuringFetch,
+        Rare::Agreement,
         Rare::Doubted,
     ];
 
-    /// Name of the path, and the number of times that 1,000,000 orders of a hostile course must meet it: about half as
+    /// Name of the path, and the number of times that 1,000,000 orders of a hostile scenario must meet it: about half as
     /// often as they do.
     fn described(self) -> (&'static str, u64) {
         match self {
@@ -165,17 +165,17 @@ impl Rare {
             Rare::Parked => ("parked", 25),
             Rare::OutOfOrder => ("event out of order", 34_000),
             Rare::AfterFinal => ("event after a final state", 15_000),
-            Rare::Timeless => ("event without a readable time", 5_000),
-            Rare::Foreign => ("event with an unknown status", 12_000),
+            Rare::NoTimeStamp => ("event without a readable time", 5_000),
+            Rare::UnknownStatus => ("event with an unknown status", 12_000),
             Rare::Crash => ("crash", 380_000),
-            Rare::Outage => ("question while Sinch is down", 240_000),
-            Rare::Alone => ("question that fails for this order alone", 2_500),
+            Rare::Outage => ("fetch while Sinch is down", 240_000),
+            Rare::Alone => ("fetch that fails for this order alone", 2_500),
             Rare::Ahead => ("answer from the future refused", 9_000),
             Rare::Redated => ("date from the future overruled", 6_000),
             Rare::Behind => ("clock behind at the start", 4_500),
-            Rare::Hurried => ("operator asks while a question is under way", 50_000),
-            Rare::Echo => ("event that agrees with a parked order", 8),
-            Rare::Doubted => ("claim overruled, and doubted still", 160_000),
+            Rare::RequestDuringFetch => ("request of an operator during a fetch", 50_000),
+            Rare::Agreement => ("event that agrees with a parked order", 8),
+            Rare::Doubted => ("overruled claim kept as a doubt", 160_000),
         }
     }
 }
@@ -203,19 +203,19 @@ impl Met {
 pub struct Tally {
     /// Number of orders played.
     pub orders: u64,
-    /// States that were taken for true, and were false or led backward.
+    /// Confirmed states that were false or led backward.
     pub false_states: u64,
-    /// Orders of which a state other than the true one was known at rest.
+    /// Orders of which a state other than the true one was confirmed at rest.
     pub wrong_at_rest: u64,
     /// Orders that were stuck.
     pub stuck: u64,
-    /// Fetches of all orders, as in [`Verdict::asks`].
-    pub asks: u64,
+    /// Sum of [`Verdict::fetches`].
+    pub fetches: u64,
     /// Maximum number of them for a single order.
     pub fetches_max: u64,
-    /// Fetches of all orders, as in [`Verdict::steps_of_processing`].
-    pub steps_of_processing: u64,
-    /// Fetches of all orders, as in [`Verdict::probes`].
+    /// Sum of [`Verdict::routine_fetches`].
+    pub routine_fetches: u64,
+    /// Sum of [`Verdict::probes`].
     pub probes: u64,
     /// Maximum of [`Verdict::late`] over all orders, with the index of its order.
     pub latest: (Duration, u64),
@@ -230,20 +230,20 @@ impl Tally {
     const FAILED_MAX: usize = 20;
 
     /// Adds the result of an order.
-    pub(super) fn count(&mut self, index: u64, decision: Verdict) {
-        let count = |is: fn(&&Wrong) -> bool| decision.wrong.iter().filter(is).count() as u64;
+    pub(super) fn count(&mut self, index: u64, verdict: Verdict) {
+        let count = |is: fn(&&Wrong) -> bool| verdict.wrong.iter().filter(is).count() as u64;
         self.add(Tally {
             orders: 1,
             false_states: count(|wrong| matches!(wrong, Wrong::FalseState { .. })),
             wrong_at_rest: count(|wrong| matches!(wrong, Wrong::AtRest { .. })),
             stuck: count(|wrong| matches!(wrong, Wrong::Stuck { .. })).min(1),
-            asks: decision.asks,
-            fetches_max: decision.asks,
-            steps_of_processing: decision.steps_of_processing,
-            probes: decision.probes,
-            latest: (decision.late, index),
-            met: decision.met,
-            failed: decision.wrong.into_iter().map(|w| (index, w)).collect(),
+            fetches: verdict.fetches,
+            fetches_max: verdict.fetches,
+            routine_fetches: verdict.routine_fetches,
+            probes: verdict.probes,
+            latest: (verdict.late, index),
+            met: verdict.met,
+            failed: verdict.wrong.into_iter().map(|w| (index, w)).collect(),
         });
     }
 
@@ -253,9 +253,9 @@ impl Tally {
         self.false_states += other.false_states;
         self.wrong_at_rest += other.wrong_at_rest;
         self.stuck += other.stuck;
-        self.asks += other.asks;
+        self.fetches += other.fetches;
         self.fetches_max = self.fetches_max.max(other.fetches_max);
-        self.steps_of_processing += other.steps_of_processing;
+        self.routine_fetches += other.routine_fetches;
         self.probes += other.probes;
         self.latest = self.latest.max(other.latest);
         for (mine, others) in self.met.0.iter_mut().zip(other.met.0) {
@@ -273,7 +273,7 @@ impl Tally {
 
     /// Number of fetches per order, without those that only watched it.
     pub fn fetches_per_order(&self) -> f64 {
-        self.asks as f64 / self.orders.max(1) as f64
+        self.fetches as f64 / self.orders.max(1) as f64
     }
 
     /// Rare paths that were met too seldom for this number of orders to prove anything.

@@ -27,7 +27,7 @@ fn options(world: World) -> Options {
         key_secret: SecretString::from("key secret"),
         now,
         senders: 4,
-        give_up: secs(20),
+        retry_for: secs(20),
     }
 }
 
@@ -117,14 +117,14 @@ async fn the_api_shows_an_order() {
     assert_eq!(error["error"]["status"], "NOT_FOUND");
     assert_eq!(caller.get(&id("another"), "o1").await.status(), 404);
 
-    let asked: Vec<String> = caller
+    let fetched_at: Vec<String> = caller
         .simulator
-        .asks()
+        .fetches()
         .into_iter()
         .map(|a| a.order)
         .collect();
-    assert_eq!(asked, ["o1", "o2", "o1"]);
-    assert_eq!(caller.simulator.truth()[&id("o1")], State::InReview);
+    assert_eq!(fetched_at, ["o1", "o2", "o1"]);
+    assert_eq!(caller.simulator.final_states()[&id("o1")], State::InReview);
     caller.simulator.shutdown().await;
 }
 
@@ -160,9 +160,9 @@ async fn scripted_replies_come_first_and_once() {
     };
     for reply in [
         throttled,
-        Reply::Missing,
+        Reply::NotFound,
         raw,
-        Reply::Broken { status: 504 },
+        Reply::ServerError { status: 504 },
     ] {
         caller.simulator.push_reply(&order, reply);
     }
@@ -196,7 +196,7 @@ async fn an_outage_lasts_until_it_is_over() {
         assert_eq!(status, 503);
     };
     let lifting = async {
-        while caller.simulator.stats().asks < 2 {
+        while caller.simulator.stats().fetches < 2 {
             tokio::task::yield_now().await;
         }
         caller.simulator.set_outage(Outage::None);
@@ -218,7 +218,7 @@ async fn shutdown_waits_for_nobody_who_is_kept_waiting() {
     ));
     let waiting = tokio::spawn(request.bearer_auth(&caller.token).send());
     within(async {
-        while caller.simulator.stats().asks < 1 {
+        while caller.simulator.stats().fetches < 1 {
             tokio::task::yield_now().await;
         }
         caller.simulator.shutdown().await;
@@ -275,23 +275,23 @@ async fn receiver(refusals: usize) -> (Arc<Receiver>, String) {
 #[tokio::test]
 async fn callbacks_are_signed_and_sent_until_200() {
     let seed = 11;
-    let mut trouble = Trouble::demo();
-    trouble.delay_max = Duration::from_millis(300);
-    trouble.lost = 0.3;
-    let world = World::new(seed, &script(30, Duration::from_millis(500), trouble));
+    let mut faults = Faults::demo();
+    faults.delay_max = Duration::from_millis(300);
+    faults.lost = 0.3;
+    let world = World::new(seed, &script(30, Duration::from_millis(500), faults));
     let (receiver, url) = receiver(5).await;
     let mut options = options(world);
     options.callback_url = Some(url);
     let simulator = Simulator::start(options).await.expect("starts");
     within(simulator.played_out()).await;
 
-    let notices = simulator.world().notices();
-    let sent: usize = notices.iter().map(|notice| notice.sent_at.len()).sum();
+    let events = simulator.world().events();
+    let sent: usize = events.iter().map(|event| event.sent_at.len()).sum();
     let bodies = lock(&receiver.bodies).clone();
     assert_eq!(bodies.len(), sent, "seed {seed}");
     let acknowledged = simulator.acknowledged();
-    let lost = notices.iter().filter(|n| n.sent_at.is_empty()).count();
-    assert_eq!(acknowledged.len(), notices.len() - lost, "seed {seed}");
+    let lost = events.iter().filter(|n| n.sent_at.is_empty()).count();
+    assert_eq!(acknowledged.len(), events.len() - lost, "seed {seed}");
     let answered: usize = acknowledged.iter().map(|a| 1 + a.again_at.len()).sum();
     assert_eq!(answered, sent, "seed {seed}");
     for event in acknowledged {
@@ -299,11 +299,11 @@ async fn callbacks_are_signed_and_sent_until_200() {
     }
     let stats = simulator.stats();
     assert_eq!(
-        (stats.refused, stats.unanswered, stats.given_up),
+        (stats.refused, stats.unanswered, stats.abandoned),
         (5, 0, 0),
         "seed {seed}: {stats:?}"
     );
-    assert!(stats.superseded > 0, "seed {seed}: {stats:?}");
+    assert!(stats.overtaken > 0, "seed {seed}: {stats:?}");
     simulator.shutdown().await;
 }
 
@@ -311,7 +311,7 @@ async fn callbacks_are_signed_and_sent_until_200() {
 async fn callbacks_wait_for_a_receiver_and_outlive_its_absence() {
     let mut world = one_order();
     let at = Duration::from_micros(1);
-    world.tell(SimulatedEvent::new(id("o1"), State::InReview, at));
+    world.add_event(SimulatedEvent::new(id("o1"), State::InReview, at));
     let simulator = Simulator::start(options(world)).await.expect("starts");
     // Without a receiver, the history alone counts.
     within(simulator.played_out()).await;
@@ -334,18 +334,18 @@ async fn callbacks_wait_for_a_receiver_and_outlive_its_absence() {
 #[tokio::test]
 async fn a_callback_is_given_up_in_the_end() {
     let mut world = one_order();
-    world.tell(SimulatedEvent::new(
+    world.add_event(SimulatedEvent::new(
         id("o1"),
         State::InReview,
         Duration::ZERO,
     ));
     let mut options = options(world);
     options.callback_url = Some(nobody().await);
-    options.give_up = Duration::ZERO;
+    options.retry_for = Duration::ZERO;
     let simulator = Simulator::start(options).await.expect("starts");
     within(simulator.played_out()).await;
     let stats = simulator.stats();
-    assert_eq!((stats.sent, stats.given_up), (1, 1));
+    assert_eq!((stats.sent, stats.abandoned), (1, 1));
     assert!(simulator.acknowledged().is_empty());
 }
 

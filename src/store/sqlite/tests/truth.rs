@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::*;
 use crate::store::sqlite::rows::{StoredOrder, order_text};
 use number_order::{Decision, Event, FetchAttempt, Order};
-use sinch_simulator::simulation::{Applied, Course, Strategy, Subject};
+use sinch_simulator::simulation::{Applied, Scenario, Strategy, Subject};
 
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
@@ -91,7 +91,7 @@ impl Database {
     }
 
     fn execute(&self, sql: &'static str) {
-        let path = self.folder.path().join("house.db");
+        let path = self.folder.path().join("rules.db");
         self.runtime.block_on(async {
             let url = format!("sqlite://{}", path.display());
             let mut db = SqliteConnection::connect(&url).await.expect("opens");
@@ -108,7 +108,7 @@ fn start(
 ) -> (Store, JoinHandle<Result<(), StoreError>>) {
     let settings = Settings {
         now,
-        ..settings(folder.path().join("house.db"))
+        ..settings(folder.path().join("rules.db"))
     };
     runtime.block_on(async {
         let (store, writer) = open(&settings).await.expect("opens");
@@ -172,7 +172,7 @@ impl Subject for Database {
         true
     }
 
-    fn ask(&mut self, now: Time) {
+    fn begin_fetch(&mut self, now: Time) {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 1,
@@ -247,35 +247,35 @@ impl Subject for Database {
     }
 }
 
-/// The hostile course, shorter, since each processing costs two commits, and with more crashes.
-fn course(seed: u64, orders: u64) -> Course {
+/// The hostile scenario, shorter, since each processing costs two commits, and with more crashes.
+fn scenario(seed: u64, orders: u64) -> Scenario {
     let backoff = Backoff {
         base: Duration::from_secs(1),
         cap: Duration::from_secs(300),
         attempts_max: 30,
     };
     let policy = Policy::new(Duration::from_secs(15), Duration::from_secs(300));
-    Course {
+    Scenario {
         span: Duration::from_secs(4 * 3600),
         crash: 0.05,
-        ..Course::hostile(seed, orders, policy, backoff)
+        ..Scenario::hostile(seed, orders, policy, backoff)
     }
 }
 
 #[test]
 fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
-    let course = course(SEED, ORDERS);
+    let scenario = scenario(SEED, ORDERS);
     let subject = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
-    let tally = course.run_with(&subject, 4);
+    let tally = scenario.run_with(&subject, 4);
     for (index, wrong) in &tally.failed {
         eprintln!("seed {SEED}, order {index}: {wrong}");
-        for line in course.story_with(&subject, *index) {
+        for line in scenario.story_with(&subject, *index) {
             eprintln!("{line}");
         }
     }
     assert_eq!(tally.orders, ORDERS);
     assert!(!tally.is_wrong(), "seed {SEED}");
-    let pure = course.run(Strategy::House, 4);
+    let pure = scenario.run(Strategy::Rules, 4);
     assert!(!pure.is_wrong(), "seed {SEED}: the rules themselves");
     let crashes = tally.met.paths().find(|(name, ..)| *name == "crash");
     let crashes = crashes.map_or(0, |(_, met, _)| met);
@@ -286,12 +286,12 @@ fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
 fn a_database_that_forgets_is_found_out() {
     for forgets in [Forgets::Pending, Forgets::Hints] {
         let is_found = |orders: u64| {
-            let course = Course {
+            let scenario = Scenario {
                 crash: 0.4,
-                ..course(SEED, orders)
+                ..scenario(SEED, orders)
             };
             let subject = |name: &Id, since: Time| Database::new(name, since, forgets);
-            course.run_with(&subject, 4).is_wrong()
+            scenario.run_with(&subject, 4).is_wrong()
         };
         // A few orders show it most often.
         let found = [2, 4, 12].into_iter().any(is_found);

@@ -1,7 +1,7 @@
 //! Steps of a play: callbacks and requests arrive, events are processed, the order is fetched.
 
-use super::{Flight, Play, START};
-use crate::history::{Says, SimulatedEvent, hit};
+use super::{InFlight, Play, START};
+use crate::history::{EventContent, SimulatedEvent, happens};
 use crate::simulation::secs;
 use crate::simulation::subject::Subject;
 use crate::simulation::tally::{Rare, Stuck};
@@ -10,77 +10,80 @@ use number_order::{Answer, Decision, Event, FetchAttempt, State, Status};
 impl<'a, M: Subject> Play<'a, M> {
     /// Delivers a callback. One that is on disk already changes nothing.
     pub(super) fn deliver(&mut self) {
-        let Some((_, notice)) = self.deliveries.pop() else {
+        let Some((_, simulated)) = self.deliveries.pop() else {
             return;
         };
-        let Says::State(said) = notice.says else {
+        let EventContent::State(said) = simulated.content else {
             return;
         };
         let before = self
             .understood
             .iter()
-            .find(|(known, _)| std::ptr::eq(*known, notice));
+            .find(|(known, _)| std::ptr::eq(*known, simulated));
         let event = match before {
             Some((_, event)) => event.clone(),
-            None => self.understand(notice, said),
+            None => self.understand(simulated, said),
         };
-        let new = self.subject.accept(notice.salt, &event);
+        let new = self.subject.accept(simulated.salt, &event);
         self.note(|| {
             let again = if new { "" } else { ", again" };
-            format!("the event {said} of {} arrives{again}", secs(notice.at))
+            format!("the event {said} of {} arrives{again}", secs(simulated.at))
         });
         if new {
-            let soon = self.now + self.lag(200);
-            self.check_at.get_or_insert(soon);
+            let soon = self.now + self.random_span(200);
+            self.process_at.get_or_insert(soon);
         }
     }
 
     /// Returns the event that the service makes of a callback that is new to it.
-    fn understand(&mut self, notice: &'a SimulatedEvent, said: State) -> Event {
+    fn understand(&mut self, simulated: &'a SimulatedEvent, said: State) -> Event {
         // Nothing but its events can tell the end of an order that Sinch forgets.
-        let foreign = self.history.gone_at.is_none() && hit(&mut self.chance, self.course.foreign);
-        let status = if foreign {
+        let unknown_status =
+            self.history.gone_at.is_none() && happens(&mut self.rng, self.scenario.unknown_status);
+        let status = if unknown_status {
             Status::Unknown("ON_HOLD".to_owned())
         } else {
             Status::Known(said)
         };
-        let timeless = hit(&mut self.chance, self.course.timeless);
+        let no_time_stamp = happens(&mut self.rng, self.scenario.no_time_stamp);
         let event = Event {
             status,
-            said_at: (!timeless).then(|| notice.said_at(START)),
-            received_at: self.ours(self.now),
+            said_at: (!no_time_stamp).then(|| simulated.said_at(START)),
+            received_at: self.our_time(self.now),
         };
-        self.understood.push((notice, event.clone()));
+        self.understood.push((simulated, event.clone()));
         event
     }
 
     /// Requests a fetch for an operator, if any event of the order has arrived.
     pub(super) fn request_fetch(&mut self) {
         self.fetch_requests.pop();
-        let now = self.ours(self.now);
-        if (self.course.deaf || !self.understood.is_empty()) && self.subject.request_fetch(now) {
-            self.wished = true;
+        let now = self.our_time(self.now);
+        if (self.scenario.without_callbacks || !self.understood.is_empty())
+            && self.subject.request_fetch(now)
+        {
+            self.is_requested = true;
             self.own_failures = 0;
-            self.waits_since.get_or_insert(self.now);
-            self.note(|| "an operator asks".to_owned());
+            self.requested_at.get_or_insert(self.now);
+            self.note(|| "an operator requests a fetch".to_owned());
         }
     }
 
     /// Processes the events that have arrived.
     pub(super) fn process(&mut self) {
-        self.check_at = None;
-        let now = self.ours(self.now);
+        self.process_at = None;
+        let now = self.our_time(self.now);
         let was_parked = self.subject.order().parked.is_some();
-        let (decisions, believed) = self.subject.process(now, &self.course.policy);
+        let (decisions, believed) = self.subject.process(now, &self.scenario.policy);
         for decision in &decisions {
-            let met = &mut self.decision.met;
+            let met = &mut self.verdict.met;
             match decision {
                 Decision::Stale { .. } | Decision::OutOfOrder { .. } => {
                     met.note(Rare::OutOfOrder);
                 }
                 Decision::AfterFinal { .. } => met.note(Rare::AfterFinal),
-                Decision::NoTimeStamp { .. } => met.note(Rare::Timeless),
-                Decision::UnknownStatus { .. } => met.note(Rare::Foreign),
+                Decision::NoTimeStamp { .. } => met.note(Rare::NoTimeStamp),
+                Decision::UnknownStatus { .. } => met.note(Rare::UnknownStatus),
                 Decision::Agrees { .. }
                 | Decision::AlreadyClaimed { .. }
                 | Decision::Fits { .. }
@@ -101,8 +104,8 @@ impl<'a, M: Subject> Play<'a, M> {
     }
 
     /// Delivers an event that says of a parked order what is confirmed already.
-    pub(super) fn echo(&mut self) {
-        self.echo_at = None;
+    pub(super) fn agreement(&mut self) {
+        self.agreement_at = None;
         let order = self.subject.order();
         let (Some(known), true) = (&order.confirmed, order.parked.is_some()) else {
             return;
@@ -110,46 +113,47 @@ impl<'a, M: Subject> Play<'a, M> {
         let event = Event {
             status: Status::Known(known.state),
             said_at: Some(known.updated_at),
-            received_at: self.ours(self.now),
+            received_at: self.our_time(self.now),
         };
-        self.decision.met.note(Rare::Echo);
+        self.verdict.met.note(Rare::Agreement);
         self.note(|| "an event arrives that says what is confirmed".to_owned());
-        let salt = self.chance.u128(..);
+        let salt = self.rng.u128(..);
         if self.subject.accept(salt, &event) {
-            let soon = self.now + self.lag(200);
-            self.check_at.get_or_insert(soon);
+            let soon = self.now + self.random_span(200);
+            self.process_at.get_or_insert(soon);
         }
     }
 
     /// Sends a fetch to Sinch. The attempt is counted before its outcome is known.
-    pub(super) fn ask(&mut self) {
+    pub(super) fn send_fetch(&mut self) {
         let retries = self.subject.order().attempts > 0;
-        let wished = std::mem::take(&mut self.wished);
-        let planned = self.fetch_after_at.take() == self.subject.order().fetch_at;
-        self.checking = wished || if retries { self.checking } else { planned };
-        let now = self.ours(self.now);
-        self.subject.ask(now);
-        self.waits_since = None;
-        self.note(|| "Sinch is asked".to_owned());
-        match (self.fate.is_down(self.now), self.checking) {
-            (true, _) => self.decision.probes += 1,
-            (false, true) => self.decision.steps_of_processing += 1,
-            (false, false) => self.decision.asks += 1,
+        let is_requested = std::mem::take(&mut self.is_requested);
+        let planned = self.routine_fetch_at.take() == self.subject.order().fetch_at;
+        self.is_routine = is_requested || if retries { self.is_routine } else { planned };
+        let now = self.our_time(self.now);
+        self.subject.begin_fetch(now);
+        self.requested_at = None;
+        self.note(|| "a fetch is sent".to_owned());
+        match (self.incidents.is_down(self.now), self.is_routine) {
+            (true, _) => self.verdict.probes += 1,
+            (false, true) => self.verdict.routine_fetches += 1,
+            (false, false) => self.verdict.fetches += 1,
         }
         let (result, healthy, slow_by) = self.reply();
-        let done = self.now + self.lag(400) + slow_by;
-        let asks = self.subject.order().fetch_requested_at.is_some() || self.course.nosy > 0.0;
-        if asks
-            && self.course.mishaps.hurried > 0.0
-            && hit(&mut self.chance, self.course.mishaps.hurried)
+        let done = self.now + self.random_span(400) + slow_by;
+        let may_request = self.subject.order().fetch_requested_at.is_some()
+            || self.scenario.operator_requests > 0.0;
+        if may_request
+            && self.scenario.incidents.request_during_fetch > 0.0
+            && happens(&mut self.rng, self.scenario.incidents.request_during_fetch)
         {
-            self.decision.met.note(Rare::Hurried);
-            let during = done.saturating_sub(self.now).mul_f64(self.chance.f64());
+            self.verdict.met.note(Rare::RequestDuringFetch);
+            let during = done.saturating_sub(self.now).mul_f64(self.rng.f64());
             self.fetch_requests.push(self.now + during);
             self.fetch_requests.sort_by(|one, other| other.cmp(one));
         }
-        self.flight = Some(Flight {
-            asked: self.now,
+        self.in_flight = Some(InFlight {
+            fetched_at: self.now,
             result,
             healthy,
             done,
@@ -158,33 +162,33 @@ impl<'a, M: Subject> Play<'a, M> {
 
     /// Records the outcome of the fetch.
     pub(super) fn record(&mut self) {
-        let Some(flight) = self.flight.take() else {
+        let Some(in_flight) = self.in_flight.take() else {
             return;
         };
-        let result = flight.result;
+        let result = in_flight.result;
         let attempt = FetchAttempt {
-            fetched_at: self.ours(flight.asked),
+            fetched_at: self.our_time(in_flight.fetched_at),
             result: &result,
-            healthy: flight.healthy,
-            now: self.ours(self.now),
-            jitter: self.chance.f64(),
+            healthy: in_flight.healthy,
+            now: self.our_time(self.now),
+            jitter: self.rng.f64(),
         };
         let before = self.subject.order().clone();
         let applied = self
             .subject
-            .record(attempt, &self.course.policy, &self.course.backoff);
+            .record(attempt, &self.scenario.policy, &self.scenario.backoff);
         self.note(|| match (&applied.outcome, &result) {
             (Some(outcome), _) => outcome.to_string(),
             (None, result) => format!("{result:?}"),
         });
         self.count_failure(&attempt, applied.outcome.as_ref());
         if let (Ok(Answer::Found(_)), Some(_)) = (&result, before.missing_since) {
-            self.decision.met.note(Rare::FoundAfter404);
+            self.verdict.met.note(Rare::FoundAfter404);
         }
         if let Some(outcome) = &applied.outcome {
-            self.note_finding(outcome, &before);
+            self.count_rare_paths(outcome, &before);
         }
-        self.plan_processing();
+        self.note_routine_fetch();
         let (parked, state) = {
             let after = self.subject.order();
             (after.parked.is_some(), after.state())
@@ -193,7 +197,7 @@ impl<'a, M: Subject> Play<'a, M> {
             self.parked();
         }
         if applied.believed.is_none() && before.state() != state {
-            self.decision.met.note(Rare::Withdrawn);
+            self.verdict.met.note(Rare::Withdrawn);
         }
         if let Some(state) = applied.believed {
             self.judge(state);
@@ -202,15 +206,13 @@ impl<'a, M: Subject> Play<'a, M> {
     }
 
     /// Stores the time of the next fetch that only watches the order, if nothing else requires a fetch.
-    fn plan_processing(&mut self) {
+    fn note_routine_fetch(&mut self) {
         let after = self.subject.order();
-        let policy = &self.course.policy;
+        let policy = &self.scenario.policy;
         // A fetch that an overruled event requires does not count as one.
         let doubted_at = after.doubts.iter().map(|doubt| doubt.sure_at(policy)).max();
-        let steps_of_processing =
-            after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
-        let steps_of_processing =
-            steps_of_processing && (doubted_at.is_none() || after.fetch_at != doubted_at);
-        self.fetch_after_at = after.fetch_at.filter(|_| steps_of_processing);
+        let is_routine = after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
+        let is_routine = is_routine && (doubted_at.is_none() || after.fetch_at != doubted_at);
+        self.routine_fetch_at = after.fetch_at.filter(|_| is_routine);
     }
 }

@@ -1,4 +1,4 @@
-//! The demo's words.
+//! Output of the demo.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::commands::output::{say, say_wrapped};
 use number_order::Time;
 use sinch_simulator::Simulator;
 
-/// Error of a time stamp from which on it is told, in microseconds.
+/// Smallest error of a time stamp that is worth mentioning, in microseconds.
 const SKEW_MIN_MICROS: u64 = 100_000;
 
-/// Says what is played, and where.
-pub fn beginning(simulator: &Simulator, callbacks: &str, operators: &str) {
+/// Prints what is played, and the addresses.
+pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     let text = format!(
         "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at all; \
          the API is stale, slow, and fails.",
-        simulator.truth().len(),
+        simulator.final_states().len(),
         simulator.world().seed(),
     );
     say_wrapped("", &text);
@@ -26,23 +26,23 @@ pub fn beginning(simulator: &Simulator, callbacks: &str, operators: &str) {
         "\n  \
          callbacks go to   {callbacks}\n  \
          operators' API    {operators}\n  \
-         Sinch is played   {}\n",
+         simulated Sinch   {}\n",
         simulator.api_url(),
     ));
 }
 
-/// Says how far the play is.
+/// Prints how far the play is.
 pub fn progress(simulator: &Simulator, agreeing: usize) {
     let stats = simulator.stats();
     let text = format!(
         "{} callbacks answered 200, {} fetches, {agreeing} of {} orders at their end",
-        stats.acknowledged, stats.asks, stats.orders,
+        stats.acknowledged, stats.fetches, stats.orders,
     );
     let lead = format!("  +{:.0} s  ", simulator.elapsed().as_secs_f64());
     say_wrapped(&format!("{lead:>9}"), &text);
 }
 
-/// Tells the chosen stories.
+/// Prints the chosen stories.
 pub fn stories(chosen: &[Chosen<'_>]) {
     let text = "Some of the stories. Times count from the creation of the order. \"naive\" is a receiver that \
                 believes the event that came last.";
@@ -81,7 +81,7 @@ fn lines(story: &Story) -> Vec<Line> {
     let mut lines: Vec<Line> = steps
         .map(|(index, step)| {
             let (before, _) = story.steps.split_at(index);
-            let (speaker, text) = told(before, step, story.began_at);
+            let (speaker, text) = spoken(before, step, story.began_at);
             let at = format!("+{:.1} s", step.at.as_secs_f64());
             Line::new(&at, speaker, text)
         })
@@ -92,7 +92,7 @@ fn lines(story: &Story) -> Vec<Line> {
 }
 
 /// Returns the speaker of a step and its text.
-fn told(before: &[Step], step: &Step, began_at: Time) -> (&'static str, String) {
+fn spoken(before: &[Step], step: &Step, began_at: Time) -> (&'static str, String) {
     let trouble = Trouble::of(before, step);
     match &step.action {
         Action::Change { state, callback } => {
@@ -170,7 +170,7 @@ fn offset(at: Time, began_at: Time) -> String {
     }
 }
 
-/// Says what the service shows in the end.
+/// Returns the line on what the service shows in the end.
 fn service_shows(story: &Story) -> String {
     match story.confirmed {
         None => "shows no confirmed state: not done yet".to_owned(),
@@ -181,7 +181,7 @@ fn service_shows(story: &Story) -> String {
     }
 }
 
-/// Says what a receiver that believes the last event shows in the end.
+/// Returns the line on what a receiver that believes the last event shows in the end.
 fn naive_shows(story: &Story) -> String {
     let Some(state) = story.last_received() else {
         return "shows nothing: wrong".to_owned();
@@ -197,8 +197,8 @@ fn naive_shows(story: &Story) -> String {
     }
 }
 
-/// Sums the play up.
-pub fn sums(simulator: &Simulator, stories: &[Story], parked: u64) {
+/// Prints the totals of the play.
+pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
     let stats = simulator.stats();
     let misled = stories.iter().filter(|story| story.is_misleading()).count();
     let text = format!(
@@ -207,12 +207,12 @@ pub fn sums(simulator: &Simulator, stories: &[Story], parked: u64) {
          receiver is wrong about {misled} of {} orders.",
         stats.events,
         stats.lost,
-        stats.doubled,
+        stats.duplicated,
         stats.delayed,
         stats.acknowledged,
-        stats.superseded,
+        stats.overtaken,
         parked,
-        stats.asks,
+        stats.fetches,
         stories.len(),
     );
     say_wrapped("", &text);
@@ -233,7 +233,7 @@ pub fn sums(simulator: &Simulator, stories: &[Story], parked: u64) {
 }
 
 /// Prints requests for looking around, each in one line that a shell takes as it stands.
-pub fn invitation(url: &str, story: &Story) {
+pub fn hints(url: &str, story: &Story) {
     say("\nStill serving. Look around:");
     for (what, path) in [
         (

@@ -1,4 +1,4 @@
-//! Mishaps of an order beyond those of its world: outages, failures of its own, absurd times, a clock that is
+//! Incidents of an order beyond those of its world: outages, failures of its own, absurd times, a clock that is
 //! behind, and operators who do not wait.
 
 use std::ops::Range;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::history::{OrderHistory, Reply, hit};
+use crate::history::{OrderHistory, Reply, happens};
 use number_order::{Answer, Snapshot, Time};
 
-/// Rate of each kind of mishap. Rates are probabilities, 0 to 1.
+/// Rate of each kind of incident. Rates are probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mishaps {
+pub struct IncidentRates {
     /// Rate of orders for which Sinch as a whole is down for a while, soon after one of their changes. The first
     /// answer afterwards is a 404, or as stale as can be.
     pub outage: f64,
@@ -28,15 +28,15 @@ pub struct Mishaps {
     /// Maximum time by which it is behind.
     pub behind_max: Duration,
     /// Rate of fetches during which an operator requests another fetch of the order.
-    pub hurried: f64,
+    pub request_during_fetch: f64,
     /// Rate of parked orders with a later event that says what is confirmed already.
-    pub echo: f64,
+    pub agreement: f64,
 }
 
-impl Mishaps {
-    /// No mishaps at all.
-    pub fn none() -> Mishaps {
-        Mishaps {
+impl IncidentRates {
+    /// No incidents at all.
+    pub fn none() -> IncidentRates {
+        IncidentRates {
             outage: 0.0,
             outage_max: Duration::ZERO,
             alone: 0.0,
@@ -44,14 +44,14 @@ impl Mishaps {
             absurd: 0.0,
             behind: 0.0,
             behind_max: Duration::ZERO,
-            hurried: 0.0,
-            echo: 0.0,
+            request_during_fetch: 0.0,
+            agreement: 0.0,
         }
     }
 
-    /// Worst mishaps that the rules are meant to bear.
-    pub fn hostile() -> Mishaps {
-        Mishaps {
+    /// Worst incidents that the rules are meant to withstand.
+    pub fn hostile() -> IncidentRates {
+        IncidentRates {
             outage: 0.01,
             outage_max: Duration::from_secs(6 * 3600),
             alone: 0.0005,
@@ -59,32 +59,32 @@ impl Mishaps {
             absurd: 0.002,
             behind: 0.01,
             behind_max: Duration::from_secs(3 * 3600),
-            hurried: 0.003,
-            echo: 0.5,
+            request_during_fetch: 0.003,
+            agreement: 0.5,
         }
     }
 }
 
-/// Mishaps of one order.
+/// Incidents of one order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct Incidents {
     outage: Range<Duration>,
     /// `true` until the first answer after the outage.
-    relapses: bool,
+    is_next_the_first: bool,
     alone: Range<Duration>,
     /// Span by which our clock is behind.
     pub behind: Duration,
 }
 
-impl Fate {
-    pub fn draw(mishaps: &Mishaps, history: &OrderHistory, chance: &mut Rng) -> Fate {
-        let outage = while_of(mishaps.outage, mishaps.outage_max, history, chance);
-        Fate {
-            relapses: !outage.is_empty(),
+impl Incidents {
+    pub fn draw(incidents: &IncidentRates, history: &OrderHistory, rng: &mut Rng) -> Incidents {
+        let outage = while_of(incidents.outage, incidents.outage_max, history, rng);
+        Incidents {
+            is_next_the_first: !outage.is_empty(),
             outage,
-            alone: while_of(mishaps.alone, mishaps.alone_max, history, chance),
-            behind: if mishaps.behind > 0.0 && hit(chance, mishaps.behind) {
-                mishaps.behind_max.mul_f64(chance.f64())
+            alone: while_of(incidents.alone, incidents.alone_max, history, rng),
+            behind: if incidents.behind > 0.0 && happens(rng, incidents.behind) {
+                incidents.behind_max.mul_f64(rng.f64())
             } else {
                 Duration::ZERO
             },
@@ -102,25 +102,25 @@ impl Fate {
     }
 
     /// Returns `true` if fetches of this order alone fail at some time.
-    pub fn is_afflicted(&self) -> bool {
+    pub fn ever_fails_alone(&self) -> bool {
         !self.alone.is_empty()
     }
 
     /// Returns the first answer after an outage, which is the worst possible.
-    pub fn relapse(
+    pub fn first_after_outage(
         &mut self,
         now: Duration,
         stale_max: Duration,
-        chance: &mut Rng,
+        rng: &mut Rng,
     ) -> Option<Reply> {
-        if !self.relapses || now < self.outage.end {
+        if !self.is_next_the_first || now < self.outage.end {
             return None;
         }
-        self.relapses = false;
-        Some(if chance.bool() {
-            Reply::Missing
+        self.is_next_the_first = false;
+        Some(if rng.bool() {
+            Reply::NotFound
         } else {
-            Reply::Stale(stale_max.mul_f64(chance.f64()))
+            Reply::Stale(stale_max.mul_f64(rng.f64()))
         })
     }
 }
@@ -130,17 +130,17 @@ fn while_of(
     rate: f64,
     longest: Duration,
     history: &OrderHistory,
-    chance: &mut Rng,
+    rng: &mut Rng,
 ) -> Range<Duration> {
-    if rate == 0.0 || !hit(chance, rate) {
+    if rate == 0.0 || !happens(rng, rate) {
         return Duration::ZERO..Duration::ZERO;
     }
-    let change = chance
-        .choice(&history.history)
+    let change = rng
+        .choice(&history.states)
         .map_or(Duration::ZERO, |(at, _)| *at);
-    let from = change + Duration::from_secs(60).mul_f64(chance.f64());
+    let from = change + Duration::from_secs(60).mul_f64(rng.f64());
     // Most spans are short.
-    let lasts = longest.mul_f64(chance.f64() * chance.f64());
+    let lasts = longest.mul_f64(rng.f64() * rng.f64());
     from..from + lasts
 }
 
@@ -148,7 +148,7 @@ fn while_of(
 ///
 /// A date a little ahead cannot be distinguished from a right one, so it goes only into an answer that is otherwise
 /// true. A date further ahead than any clock can be distinguished, so it goes into any answer.
-pub(super) fn distort(answer: &mut Answer, fresh: bool, chance: &mut Rng) {
+pub(super) fn distort(answer: &mut Answer, fresh: bool, rng: &mut Rng) {
     let Answer::Found(Snapshot {
         updated_at,
         expires_at,
@@ -159,20 +159,20 @@ pub(super) fn distort(answer: &mut Answer, fresh: bool, chance: &mut Rng) {
         return;
     };
     let now = sent_at.unwrap_or(*updated_at);
-    match chance.u8(0..3) {
-        0 => *updated_at = now.plus(spread(chance, 11 * 60, 100 * 365 * 86_400)),
-        1 if fresh => *updated_at = now.plus(spread(chance, 4, 9 * 60)),
+    match rng.u8(0..3) {
+        0 => *updated_at = now.plus(spread(rng, 11 * 60, 100 * 365 * 86_400)),
+        1 if fresh => *updated_at = now.plus(spread(rng, 4, 9 * 60)),
         1 => {}
         _ => {
             *expires_at = Some(Time(
-                updated_at.0 - spread(chance, 1, 1 << 30).as_micros() as i64,
+                updated_at.0 - spread(rng, 1, 1 << 30).as_micros() as i64,
             ));
         }
     }
 }
 
 /// Random span between two limits in seconds, small ones as often as large ones.
-fn spread(chance: &mut Rng, from: u64, to: u64) -> Duration {
+fn spread(rng: &mut Rng, from: u64, to: u64) -> Duration {
     let (from, to) = (from as f64, to as f64);
-    Duration::from_secs_f64(from * (to / from).powf(chance.f64()))
+    Duration::from_secs_f64(from * (to / from).powf(rng.f64()))
 }

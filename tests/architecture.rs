@@ -188,7 +188,7 @@ fn every_crate_is_checked() {
 
 /// The control: each kind of fault is found.
 #[test]
-fn a_crooked_arrow_is_found() {
+fn a_forbidden_import_is_found() {
     for (module, line) in [
         ("number_order", "use sinch_numbers::signature;"),
         ("number_order", "use std::time::Instant;"),

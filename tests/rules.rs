@@ -61,7 +61,7 @@ fn no_state_is_false_none_is_wrong_at_rest_and_nothing_is_stuck() {
 }
 
 #[test]
-fn where_every_callback_is_lost_looking_finds_the_truth_in_time() {
+fn where_every_callback_is_lost_fetches_find_the_truth_in_time() {
     let (policy, backoff) = policy();
     let tally = run(
         &Scenario::without_callbacks(SEED, ORDERS / 10, policy, backoff),
@@ -78,7 +78,7 @@ fn where_every_callback_is_lost_looking_finds_the_truth_in_time() {
 }
 
 #[test]
-fn where_sinch_soon_forgets_what_was_claimed_is_remembered() {
+fn where_sinch_soon_forgets_claims_are_remembered() {
     let (policy, backoff) = policy();
     let scenario = Scenario::forgetful(SEED, ORDERS / 4, policy, backoff);
     assert_true(&run(&scenario, Strategy::Rules), " --forgetful");

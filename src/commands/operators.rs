@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wildcard_is_asked_on_loopback() {
+    fn a_wildcard_address_is_reached_on_loopback() {
         for (listen, asked) in [
             ("0.0.0.0:9090", "127.0.0.1:9090"),
             ("[::]:9090", "[::1]:9090"),

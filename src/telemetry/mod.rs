@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_for_terminals_where_nobody_minds() {
+    fn colours_are_for_terminals_without_no_color() {
         for (terminal, no_color, coloured) in [
             (true, None, true),
             (true, Some(""), true),

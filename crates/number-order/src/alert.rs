@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_begin_at_their_limits() {
+    fn alerts_fire_from_their_thresholds_on() {
         let expiring = |span: &str| Some(format!("not submitted, and expires within {span}"));
         assert_eq!(seen(State::Created, 86_399), None);
         assert_eq!(seen(State::Created, 86_400), expiring("1 d"));

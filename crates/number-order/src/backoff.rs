@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_try_parks_unless_the_provider_is_in_trouble() {
+    fn the_last_attempt_parks_unless_the_failure_is_the_providers() {
         let mut order = Order::new(Time(0));
         order.attempts = 4;
         let waiting = fail(

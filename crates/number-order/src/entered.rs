@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_meant_is_refused_in_words() {
+    fn an_entry_that_is_no_orders_id_is_refused_with_the_reason() {
         for (text, why) in [
             ("01kdvdnd42472bfxv9sfamm3kt", ""),
             ("2f1b0c1e-6a7c-4bd9-8d55-90c3f1c1e2aa", ""),

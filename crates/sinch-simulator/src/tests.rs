@@ -108,7 +108,7 @@ fn ids_sort_by_creation() {
 }
 
 #[test]
-fn every_order_is_announced_orders_and_the_last_event_arrives_where_it_must() {
+fn every_order_is_announced_and_its_last_event_arrives_where_it_must() {
     for seed in SEEDS {
         let mut worst = Faults::hostile();
         worst.lost = 0.9;
@@ -199,7 +199,7 @@ fn kinds_met(world: &World) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn every_kind_of_trouble_occurs() {
+fn every_kind_of_fault_occurs() {
     for seed in SEEDS {
         let met = kinds_met(&World::new(seed, &hostile()));
         assert_eq!(met.len(), 19, "seed {seed}: {met:?}");

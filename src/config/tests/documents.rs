@@ -40,7 +40,7 @@ fn placeholders(errors: &ConfigErrors) -> Vec<&str> {
 const FILLED_IN: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 #[test]
-fn the_least_configuration_passes_but_for_its_placeholders() {
+fn the_smallest_configuration_passes_but_for_its_placeholders() {
     let least = blocks("toml")
         .into_iter()
         .find(|block| block.contains("# config.toml"));

@@ -254,7 +254,7 @@ fn faults_of_a_project() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let kinds =
         faults_after("x = 1\n[sinch]\nmax_in_flight = \"a\"\nrequest_timeout_secs = \"b\"\n[y]");
     assert_eq!(kinds.len(), 4, "{kinds:#?}");
@@ -263,7 +263,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_without_the_line() {
+fn a_syntax_error_is_reported_without_the_line() {
     for (text, expected) in [
         (
             "key_secret = marker",

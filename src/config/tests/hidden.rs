@@ -180,7 +180,7 @@ fn said(kind: Kind, value: &str, way: Way) -> (String, Vec<String>) {
 }
 
 #[test]
-fn every_slip_is_told_and_no_secret_shown() {
+fn every_slip_is_reported_and_no_secret_shown() {
     for kind in KINDS {
         for way in [Way::InPlace, Way::File, Way::Variable] {
             let has_file = !matches!(kind, Kind::KeyId | Kind::ProjectId);
@@ -218,7 +218,7 @@ fn every_slip_is_told_and_no_secret_shown() {
 }
 
 #[test]
-fn what_a_secret_may_well_hold_is_not_doubted() {
+fn what_a_secret_may_well_contain_is_not_unwise() {
     for value in [
         "c2VjcmV0LW1hcmtlci0wMTIzNDU2Nzg5MDEyMw==",
         "c2VjcmV0c2VjcmV0bWFya2VyMDEyMzQ1Njc4OTA=",
@@ -238,7 +238,7 @@ fn what_a_secret_may_well_hold_is_not_doubted() {
 }
 
 #[test]
-fn a_secret_that_is_hardly_whole_is_told() {
+fn a_secret_that_is_hardly_whole_is_unwise() {
     for (kind, length, expected) in [
         (
             Kind::Secrets,
@@ -277,7 +277,7 @@ fn a_secret_that_is_hardly_whole_is_told() {
 
 /// Tests that a comment in a file of secrets is reported with its line, for it counts as a secret that can be guessed.
 #[test]
-fn a_comment_in_a_file_of_secrets_is_told_with_its_line() {
+fn a_comment_in_a_file_of_secrets_is_reported_with_its_line() {
     let file = format!("# old\n{GOOD}\n\n# new\n\"\"\n{GOOD}x");
     let (_, told) = said(Kind::Secrets, &file, Way::File);
     let about = |line: &str, what: &str| {

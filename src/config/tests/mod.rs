@@ -69,7 +69,7 @@ fn secrets(project: &Project) -> Vec<&str> {
 }
 
 #[test]
-fn the_least_file_has_every_default() {
+fn the_smallest_file_has_every_default() {
     let config = config(LEAST, &[]);
     assert_eq!(config.callbacks, Callbacks::default());
     assert_eq!(
@@ -147,7 +147,7 @@ fn every_value_in_the_example_is_the_default() {
 }
 
 #[test]
-fn variables_of_every_kind_have_the_last_word() {
+fn variables_of_every_kind_override_the_file() {
     let config = config(
         &format!("{LEAST}[callbacks]\nallow = [\"192.0.2.1\"]\n[sinch]\nmax_in_flight = 2"),
         &[
@@ -220,7 +220,7 @@ fn the_environment_alone_is_enough() {
 }
 
 #[test]
-fn what_kubernetes_sets_for_a_service_is_not_ours() {
+fn variables_that_kubernetes_sets_for_a_service_are_ignored() {
     config(
         LEAST,
         &[

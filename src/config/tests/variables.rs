@@ -98,7 +98,7 @@ fn a_variable_of_ours_that_is_no_text_is_a_fault() {
 
 /// Tests that a command that calls the running service needs neither projects nor secrets, nor access to them.
 #[test]
-fn commands_need_the_entrance_alone() {
+fn commands_need_the_operators_section_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config.toml");
     let operators = |text: &str, variables: &[(&str, &str)]| {
@@ -159,7 +159,7 @@ fn token_text() -> &'static str {
 
 /// Tests that a file that contains a secret is reported if everybody can read it.
 #[test]
-fn a_file_that_holds_secrets_and_that_all_can_read_is_told() {
+fn a_file_that_holds_secrets_and_that_all_can_read_is_unwise() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().expect("a folder");

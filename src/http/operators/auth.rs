@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_address_or_localhost_is_local_or_address() {
+    fn a_host_is_local_only_as_an_address_or_localhost() {
         for (host, expected) in [
             ("127.0.0.1", true),
             ("[::1]", true),

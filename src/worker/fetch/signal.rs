@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn another_failure_between_them_begins_the_count_anew_but_ends_no_doubt() {
+    fn another_failure_between_them_restarts_the_count_but_ends_no_doubt() {
         let mut signals = ProjectSignals::default();
         for n in 0..20 {
             assert_eq!(signals.record(secs(3600), 0), Signal::Failure, "{n}");
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_were_told_so_alone_the_more_have_to_be() {
+    fn each_order_that_got_a_signal_alone_raises_the_number_that_is_needed() {
         for (alone, needed) in [(0, 3), (1, 4), (6, 9), (7, 9), (256, 9)] {
             let mut all = ProjectSignals::default();
             let signals: Vec<Signal> = (0..needed).map(|_| all.record(None, alone)).collect();

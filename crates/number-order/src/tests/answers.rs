@@ -55,7 +55,7 @@ fn tied() -> Order {
 }
 
 #[test]
-fn a_tie_is_settled_by_what_a_late_answer_shows() {
+fn a_tie_is_settled_by_a_late_enough_answer() {
     let asked = |order: &Order, state: State, secs: i64| {
         reconcile(order, &shown(state, KNOWN), at(NOW + secs), &policy())
     };
@@ -79,7 +79,7 @@ fn a_tie_is_settled_by_what_a_late_answer_shows() {
 
 /// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched for ever.
 #[test]
-fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
+fn a_tie_of_an_order_that_sinch_forgets_leaves_the_known_state() {
     let known = confirmed(State::Expired);
     let tied = reconcile(&known, &shown(State::InReview, KNOWN), at(NOW), &policy()).order;
     let missing =
@@ -100,7 +100,7 @@ fn a_tie_over_what_sinch_forgets_is_settled_for_what_is_known() {
 
 /// While it is not known which of two states came last, an event that claims either of them tells nothing new.
 #[test]
-fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
+fn a_tie_keeps_hints_open_and_hints_of_other_states_have_their_fetch() {
     for (said, secs) in [(State::Blocked, SURE), (State::Completed, 16)] {
         let applied = apply_at(&tied(), event(Status::Known(said), Some(KNOWN + 1)), NOW);
         let answer = shown(State::Blocked, KNOWN);
@@ -112,7 +112,7 @@ fn a_tie_keeps_hints_open_and_asks_for_the_others_alone() {
 }
 
 #[test]
-fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
+fn a_hint_is_settled_by_its_state_or_by_a_late_enough_fetch() {
     let policy = policy();
     let (_, applied) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
     // Received at NOW: settled by a fetch at NOW + 15 s + 1 s.
@@ -157,7 +157,7 @@ fn a_hint_is_settled_by_its_state_or_by_a_late_enough_question() {
 
 /// An answer that shows a state which surely came later settles a hint, however early the answer is.
 #[test]
-fn a_hint_is_settled_by_an_answer_that_overtakes_it() {
+fn a_hint_is_superseded_by_a_newer_answer() {
     let after = |said: State, shows: State, updated: i64| {
         let event = event(Status::Known(said), Some(KNOWN + 10));
         let applied = apply_at(&confirmed(State::Created), event, NOW);
@@ -196,7 +196,7 @@ fn a_final_state_is_left_only_by_a_newer_answer_and_marked() {
 }
 
 #[test]
-fn a_404_never_unsettles_and_expires_only_what_had_to() {
+fn a_404_takes_no_state_back_and_expires_only_orders_that_had_to_expire() {
     let policy = policy();
     for state in State::ALL {
         let once = reconcile(&confirmed(state), &Answer::NotFound, at(NOW), &policy);

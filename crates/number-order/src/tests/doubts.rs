@@ -46,7 +46,7 @@ fn an_overruled_claim_is_doubted_until_it_is_surely_overruled() {
 }
 
 #[test]
-fn what_is_doubted_is_asked_about_in_time() {
+fn an_order_with_a_doubt_is_fetched_in_time() {
     // Quiet for long, so that the periodic fetch lies far ahead.
     let mut quiet = confirmed(State::Blocked);
     quiet.confirmed.as_mut().expect("is confirmed").updated_at = at(NOW - 90_000);
@@ -102,7 +102,7 @@ fn a_final_state_that_was_left_within_seconds_is_not_believed_for_a_day() {
 
 /// An event says EXPIRED, an answer staler than B still shows BLOCKED, and then Sinch forgets the order.
 #[test]
-fn what_404s_mean_follows_from_a_claim_that_is_in_doubt() {
+fn a_claim_in_doubt_counts_for_the_meaning_of_404s() {
     let claim = claimed(State::Blocked, State::Expired, Some(NOW));
     let overruled = shows(&claim, State::Blocked, LATE);
     assert_eq!(overruled.state(), Some(State::Blocked));
@@ -116,7 +116,7 @@ fn what_404s_mean_follows_from_a_claim_that_is_in_doubt() {
 
 /// An event that repeats a claim in doubt is a claim like any other.
 #[test]
-fn what_is_claimed_again_is_no_doubt_any_more() {
+fn a_claim_that_is_made_again_is_a_hint_again() {
     let late = shows(
         &claimed(State::InReview, State::Blocked, Some(NOW)),
         State::InReview,

@@ -136,7 +136,7 @@ fn events_against_a_provisional_state() {
 }
 
 #[test]
-fn the_first_news_stand_provisionally_and_are_asked_about() {
+fn the_first_event_stands_provisionally_and_the_order_is_fetched() {
     for said in State::ALL {
         let (decision, applied) = decide_one(&Order::new(at(0)), Status::Known(said), Some(KNOWN));
         assert_eq!(decision.code(), "first-event");
@@ -156,7 +156,7 @@ fn the_first_news_stand_provisionally_and_are_asked_about() {
 /// Only a claim that may be the end, or is all that is known, makes a fetch due at once. Any other fetch is due when
 /// one answer is sure to settle the claim, 15 s + 1 s after receipt.
 #[test]
-fn what_may_be_the_end_is_asked_about_at_once() {
+fn an_order_that_may_be_at_its_end_is_fetched_at_once() {
     let fetched_after = |order: &Order, status: Status, said: i64| {
         let (_, applied) = decide_one(order, status, Some(said));
         applied
@@ -199,7 +199,7 @@ fn an_unknown_status_moves_nothing() {
 }
 
 #[test]
-fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
+fn events_that_overtook_each_other_fit_when_applied_together() {
     let events = [
         event(Status::Known(State::Completed), Some(KNOWN + 2)),
         event(Status::Known(State::InReview), Some(KNOWN + 1)),
@@ -219,7 +219,7 @@ fn what_overtook_each_other_on_the_way_fits_when_looked_at_together() {
 }
 
 #[test]
-fn a_storm_of_events_asks_once_in_a_cooldown() {
+fn a_storm_of_events_causes_one_fetch_in_a_cooldown() {
     let mut order = confirmed(State::InReview);
     order.fetched_at = Some(at(NOW));
     let (_, applied) = decide_one(&order, Status::Known(State::Completed), Some(KNOWN + 1));
@@ -240,7 +240,7 @@ fn a_storm_of_events_asks_once_in_a_cooldown() {
 }
 
 #[test]
-fn news_do_not_cut_a_back_off_short_but_do_unpark() {
+fn an_event_shortens_no_back_off_but_unparks() {
     let mut backing_off = confirmed(State::InReview);
     backing_off.attempts = 3;
     backing_off.fetch_at = Some(at(NOW + 500));

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 mod answers;
+mod attempts;
 mod codes;
 mod doubts;
 mod events;
-mod justice;
+mod invariants;
 mod schedule;
-mod whatever;
 
 use super::*;
 

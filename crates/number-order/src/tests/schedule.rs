@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_quiet_order_is_looked_at_again_in_time() {
+fn a_quiet_order_is_fetched_again_in_time() {
     let policy = policy();
     let fetched_after = |state: State, secs: i64, expires_at: Option<i64>| {
         let mut order = confirmed(state);

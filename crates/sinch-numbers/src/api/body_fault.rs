@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_says_by_itself_that_it_is_somebody_elses() {
+    fn an_answer_of_another_server_is_recognised() {
         for (media_type, encoding, body, expected) in [
             ("application/json", "", "{}", None),
             ("application/problem+json; charset=utf-8", "", "[]", None),

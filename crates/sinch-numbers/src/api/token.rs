@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_given_up_before_it_expires() {
+    fn a_token_is_replaced_before_it_expires() {
         let secs = |life, jitter| fresh_for(Duration::from_secs(life), jitter).as_secs();
         assert_eq!(secs(3599, 0.0), 3539);
         assert_eq!(secs(3599, 1.0), 3509);

@@ -206,7 +206,7 @@ async fn an_outage_lasts_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_nobody_who_is_kept_waiting() {
+async fn shutdown_does_not_wait_for_a_request_that_hangs() {
     let caller = Caller::new(one_order()).await;
     caller
         .simulator
@@ -332,7 +332,7 @@ async fn callbacks_wait_for_a_receiver_and_outlive_its_absence() {
 }
 
 #[tokio::test]
-async fn a_callback_is_given_up_in_the_end() {
+async fn a_callback_is_abandoned_in_the_end() {
     let mut world = one_order();
     world.add_event(SimulatedEvent::new(
         id("o1"),

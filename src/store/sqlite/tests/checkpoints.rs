@@ -30,7 +30,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
+async fn the_wal_is_checkpointed_long_before_a_commit_has_to_do_it() {
     let house = House::new().await;
     house.take_many(0..900).await;
     assert_eq!(house.folded().await, 0, "there was no reason yet");
@@ -47,7 +47,7 @@ async fn the_wal_is_folded_into_the_file_long_before_a_commit_has_to_do_it() {
 
 /// An open write on a connection of its own stands for every cause that keeps a checkpoint from succeeding.
 #[tokio::test]
-async fn folding_that_fails_is_told_of_and_tried_again_without_a_further_write() {
+async fn a_checkpoint_that_fails_is_reported_and_tried_again_without_a_further_write() {
     let house = House::new().await;
     let (told, mut outcomes) = mpsc::unbounded_channel();
     let (written, stop) = (Written::default(), Notify::new());

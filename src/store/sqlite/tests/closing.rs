@@ -120,7 +120,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn what_is_heard_of_a_closed_order_keeps_it_for_longer() {
+async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
     let asked = 160 + DAY;
@@ -189,7 +189,7 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
 }
 
 #[tokio::test]
-async fn old_answers_go_but_for_the_newest_of_each_order() {
+async fn old_fetches_go_but_for_the_newest_of_each_order() {
     let house = House::new().await;
     for (event, order) in [("e1", "often"), ("e2", "seldom")] {
         house
@@ -230,7 +230,7 @@ async fn old_answers_go_but_for_the_newest_of_each_order() {
 
 /// An id that is given out again must not lie behind the mark.
 #[tokio::test]
-async fn answers_that_come_after_all_others_went_are_gone_over() {
+async fn fetches_recorded_after_all_others_went_are_pruned_too() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
     house.prune_all(at(3 * DAY)).await;
@@ -253,7 +253,7 @@ async fn answers_that_come_after_all_others_went_are_gone_over() {
 }
 
 #[tokio::test]
-async fn closed_orders_and_old_answers_are_never_searched_for() {
+async fn closed_orders_and_old_fetches_are_never_searched_for() {
     let house = House::new().await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");

@@ -254,7 +254,7 @@ async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
 }
 
 #[tokio::test]
-async fn a_look_writes_its_columns_and_no_others() {
+async fn processing_writes_its_columns_and_no_others() {
     let (house, mut db) = House::with_an_order().await;
     let before = order(100, Some(120), None, STATES);
     rows::write(&mut db, std::slice::from_ref(&before))

@@ -207,7 +207,7 @@ async fn others(path: &Path) -> i64 {
 
 /// A missing log is noticed in a file that was not closed and has none.
 #[tokio::test]
-async fn a_backup_that_was_copied_without_its_log_is_told_of() {
+async fn a_backup_that_was_copied_without_its_wal_is_reported() {
     let (folder, path) = closed().await;
     let backup = folder.path().join("b.db");
     let new = folder.path().join("new.db");

@@ -125,7 +125,7 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
 
 /// Changes that SQLite and its tools may make to the files are no reason to stop.
 #[tokio::test]
-async fn a_log_that_is_begun_anew_is_no_alarm() {
+async fn a_wal_that_is_restarted_is_no_fault() {
     let house = House::new().await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
@@ -175,7 +175,7 @@ async fn crashed() -> (TempDir, PathBuf) {
 
 /// Each way in which a log may have lost its database: whichever command runs then, the log stays as it is.
 #[tokio::test]
-async fn a_log_without_its_database_is_never_thrown_away() {
+async fn a_wal_without_its_database_is_never_thrown_away() {
     let lost = [
         "missing",
         "empty",
@@ -233,7 +233,7 @@ async fn a_log_without_its_database_is_never_thrown_away() {
 /// No other process opens a database that is held: by none of its names, and not when the lock's file was removed or
 /// replaced.
 #[tokio::test]
-async fn nobody_gets_at_a_database_that_is_held() {
+async fn a_held_database_cannot_be_opened_twice() {
     let house = House::new().await;
     let folder = house.folder.path();
     let real = house.path();

@@ -117,7 +117,7 @@ async fn alarming(house: &House) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn what_nobody_asks_about_is_counted_apart() {
+async fn orders_that_are_not_fetched_are_counted_apart() {
     let house = left_behind().await;
     assert_eq!(alarming(&house).await, [4, 1, 2, 1, 1, 2, 2, 0]);
     let new_only: &[_] = &[(PROJECT, Some(5.0))];
@@ -201,7 +201,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
 
 /// Pending deliveries that were read may be dropped before they are processed.
 #[tokio::test]
-async fn a_project_can_be_dropped_under_a_look() {
+async fn a_project_can_be_dropped_during_processing() {
     let folder = tempfile::tempdir().expect("a folder");
     let house = House::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
     house
@@ -231,7 +231,7 @@ async fn a_project_can_be_dropped_under_a_look() {
 }
 
 #[tokio::test]
-async fn only_what_nobody_but_an_operator_named_can_be_forgotten() {
+async fn only_an_order_that_only_an_operator_named_can_be_removed() {
     let house = House::new().await;
     let forget = async |order: &str| house.store.forget(key(order)).await.expect("writes");
     assert_eq!(forget("nobody").await, Forgot::Unknown);

@@ -41,7 +41,7 @@ fn reads<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_answer_is_torn_by_what_is_written_meanwhile() {
+async fn no_answer_mixes_states_before_and_after_a_write() {
     let house = House::new().await;
     let request = WatchRequest {
         project: id(PROJECT),
@@ -99,7 +99,7 @@ async fn no_answer_is_torn_by_what_is_written_meanwhile() {
 }
 
 #[tokio::test]
-async fn answers_that_take_long_do_not_make_news_wait() {
+async fn answers_that_take_long_do_not_delay_processing() {
     let house = House::new().await;
     let mut fetches = Vec::new();
     for _ in 0..MOMENTS_MAX {

@@ -164,7 +164,7 @@ async fn a_claim_reads_no_more_than_it_takes() {
 }
 
 #[tokio::test]
-async fn after_an_unclean_end_open_orders_are_asked_about_spread_out() {
+async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
     const ORDERS: u32 = 1000;
     let house = House::new().await;
     let watch = WatchRequest {

@@ -4,7 +4,7 @@ use super::*;
 use number_order::{AlertKind, FetchOutcome, ParkReason};
 
 #[tokio::test]
-async fn a_look_settles_all_that_waits_and_no_more_comes_of_it() {
+async fn processing_settles_all_that_waits_once() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -52,7 +52,7 @@ async fn a_report_counts_what_has_arrived_since_the_last_one() {
 
 /// Pending deliveries are read before the writer's turn, so two runs may hold the same ones.
 #[tokio::test]
-async fn the_same_news_are_settled_once() {
+async fn the_same_deliveries_are_processed_once() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -75,7 +75,7 @@ async fn the_same_news_are_settled_once() {
 
 /// A conflict is inserted after deliveries that came later in its batch: the inbox worker may read between the two.
 #[tokio::test]
-async fn what_comes_among_news_that_were_read_is_not_passed_over() {
+async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
     let house = House::new().await;
     let event = |event, secs| delivery(event, "o1", State::InReview, secs);
     house.accept(event("e1", 10)).await;
@@ -99,7 +99,7 @@ async fn what_comes_among_news_that_were_read_is_not_passed_over() {
 }
 
 #[tokio::test]
-async fn a_storm_about_one_order_is_looked_at_in_parts_and_wholly() {
+async fn a_storm_about_one_order_is_processed_in_parts_and_wholly() {
     let house = House::new().await;
     for n in 0..600 {
         house
@@ -149,7 +149,7 @@ async fn api_off_parks_what_would_need_an_answer() {
 }
 
 #[tokio::test]
-async fn an_order_is_asked_about_by_one_at_a_time() {
+async fn an_order_is_fetched_by_one_at_a_time() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -206,7 +206,7 @@ async fn of_two_holders_in_one_batch_the_rightful_one_settles() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_was_never_claimed() {
+async fn a_released_order_counts_as_never_claimed() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -225,7 +225,7 @@ async fn what_is_given_back_was_never_claimed() {
 }
 
 #[tokio::test]
-async fn news_that_come_while_sinch_is_asked_are_not_overwritten() {
+async fn events_that_come_during_a_fetch_are_not_overwritten() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -394,7 +394,7 @@ async fn an_order_comes_back_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn a_watched_order_is_asked_about_without_any_callback() {
+async fn a_watched_order_is_fetched_without_any_callback() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -419,7 +419,7 @@ async fn a_watched_order_is_asked_about_without_any_callback() {
 }
 
 #[tokio::test]
-async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
+async fn an_alert_is_new_until_it_is_reported_and_again_in_another_state() {
     let house = House::new().await;
     house.accept(delivery("e1", "o1", State::Blocked, 10)).await;
     house.process(20).await;
@@ -455,7 +455,7 @@ async fn a_condition_is_new_until_it_is_reported_and_again_in_another_state() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
+async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))
@@ -492,7 +492,7 @@ async fn a_reservation_that_runs_out_is_a_condition_at_each_of_its_spans() {
 }
 
 #[tokio::test]
-async fn convergence_tells_told_from_untold() {
+async fn convergence_tells_announced_changes_from_others() {
     let house = House::new().await;
     house
         .accept(delivery("e1", "o1", State::InReview, 10))

@@ -84,7 +84,7 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
 }
 
 #[tokio::test]
-async fn a_wish_is_urgent_until_there_is_an_answer() {
+async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
     let house = House::new().await;
     house.quiet(&several("o", 2), 10).await;
     house
@@ -159,7 +159,7 @@ async fn isolated_orders_have_turns_of_their_own_and_no_others() {
 }
 
 #[tokio::test]
-async fn by_chance_neither_the_front_of_a_list_nor_the_longest_list_is_all_that_is_asked_about() {
+async fn a_random_claim_favours_neither_the_front_of_a_list_nor_the_longest_list() {
     const TRIES: usize = 60;
     let house = House::new().await;
     house.watch(&several("watched", 200), 20).await;

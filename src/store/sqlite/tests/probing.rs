@@ -33,7 +33,7 @@ async fn while_callbacks_are_refused_readiness_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_told_names_the_project_or_the_table() {
+async fn a_failed_probe_names_the_project_or_the_table() {
     for (deed, words) in [
         (DEEDS[0], PROJECT),
         ("DELETE FROM service", "service"),
@@ -49,7 +49,7 @@ async fn what_is_told_names_the_project_or_the_table() {
 
 /// A write probe is no callback: it leaves nothing, spends no id, and wakes no worker.
 #[tokio::test]
-async fn a_beat_leaves_nothing_but_its_time() {
+async fn a_heartbeat_leaves_nothing_but_its_time() {
     let house = House::new().await;
     for n in 0..3 {
         house.store.probe_write(at(20 + n)).await.expect("beats");

@@ -78,7 +78,7 @@ async fn a_body_stays_to_the_last_microsecond_and_no_longer() {
 }
 
 #[tokio::test]
-async fn without_its_body_a_delivery_still_tells_repeats_from_conflicts() {
+async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
     let house = House::new().await;
     let first = delivery("e1", "o1", State::InReview, 10);
     let mut nameless = delivery("-", "o1", State::InReview, 10);
@@ -240,7 +240,7 @@ async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() 
 }
 
 #[tokio::test]
-async fn what_is_old_but_was_not_looked_at_stays_whole() {
+async fn what_is_old_but_not_processed_stays_whole() {
     let house = House::new().await;
     let waiting = delivery("e1", "o1", State::InReview, 10);
     let behind = unreadable("e2", 10);
@@ -256,7 +256,7 @@ async fn what_is_old_but_was_not_looked_at_stays_whole() {
 
 /// Ids up to `processed_through` count as processed: a new delivery under such an id would wait for ever.
 #[tokio::test]
-async fn with_every_delivery_gone_a_new_one_is_looked_at_all_the_same() {
+async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
     let house = House::new().await;
     for event in ["e1", "e2", "e3"] {
         house

@@ -274,7 +274,7 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
 }
 
 #[tokio::test]
-async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
+async fn alerts_are_listed_as_the_rules_have_them() {
     let house = House::open(first().await).await;
     house
         .edit("UPDATE orders SET expires_at = 500000000 WHERE confirmed_state IS NOT NULL")
@@ -318,7 +318,7 @@ async fn what_is_listed_as_a_condition_is_what_the_rules_call_one() {
 }
 
 #[tokio::test]
-async fn conditions_are_found_by_their_indexes() {
+async fn alerts_are_found_by_their_indexes() {
     let house = House::new().await;
     for (sql, index) in [
         (alerts::EXPIRING, "orders_expiring"),

@@ -45,7 +45,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn what_was_given_up_is_given_back_in_small_steps() {
+async fn free_space_is_released_in_small_steps() {
     let house = House::new().await.fill_and_clear(8000).await;
     let full = house.bytes();
     let steps = house.vacuum_all().await;

@@ -4,7 +4,7 @@ use super::*;
 use number_order::NotUnderstood;
 
 #[tokio::test]
-async fn an_event_is_taken_once_and_counted_again() {
+async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
     let house = House::new().await;
     let first = delivery("e1", "o1", State::InReview, 10);
     assert_eq!(house.accept(first.clone()).await, Accepted::New);
@@ -122,7 +122,7 @@ fn descriptors(house: &House) -> usize {
 }
 
 #[tokio::test]
-async fn without_an_event_id_the_body_tells_a_repetition() {
+async fn without_an_event_id_the_body_tells_a_duplicate() {
     let house = House::new().await;
     let mut nameless = delivery("-", "o1", State::InReview, 10);
     nameless.event_id = None;

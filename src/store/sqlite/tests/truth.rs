@@ -263,7 +263,7 @@ fn scenario(seed: u64, orders: u64) -> Scenario {
 }
 
 #[test]
-fn the_real_database_knows_the_truth_of_every_order_whenever_it_is_killed() {
+fn the_real_database_confirms_the_true_state_of_every_order_whenever_it_is_killed() {
     let scenario = scenario(SEED, ORDERS);
     let subject = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
     let tally = scenario.run_with(&subject, 4);

@@ -82,7 +82,7 @@ async fn a_connection_that_breaks_is_told_from_an_answer() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_so() {
+async fn an_address_where_nobody_listens_is_named() {
     // No other test takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -96,7 +96,7 @@ async fn nobody_there_is_said_so() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_is_not_spoken_to() {
+async fn a_server_without_tls_gets_no_request() {
     let server = Server::start(|_, _| order("o1")).await;
     let mut access = server.access(Auth::Basic);
     access.api_url = url(&server.url.replace("http:", "https:"));

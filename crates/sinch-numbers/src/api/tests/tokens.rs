@@ -26,7 +26,7 @@ async fn ask_20(
 }
 
 #[tokio::test]
-async fn a_token_is_bought_and_used() {
+async fn a_token_is_requested_and_used() {
     let server = Server::with_tokens(|_, _| order("o1")).await;
     let client = server.client();
     for _ in 0..2 {
@@ -89,7 +89,7 @@ async fn many_share_one_failure() {
 }
 
 #[tokio::test]
-async fn who_gives_up_does_not_take_the_others_along() {
+async fn a_caller_that_gives_up_does_not_fail_the_others() {
     let server = Server::start(|request, nth| match (request.starts_with("POST"), nth) {
         (true, 0) => Reply::raw("", Then::Hang),
         (true, _) => token(nth),
@@ -129,7 +129,7 @@ async fn a_revoked_token_is_renewed_once_for_all() {
 }
 
 #[tokio::test]
-async fn a_second_401_ends_it() {
+async fn a_second_401_means_that_the_key_is_refused() {
     let server = Server::with_tokens(|_, _| Reply::new(401, "", PRIVATE)).await;
     let refused = error(&server.client()).await;
     assert_eq!(server.counts(), (2, 2));

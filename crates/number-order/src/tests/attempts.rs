@@ -31,7 +31,7 @@ fn attempt(order: &Order, result: &Result<Answer, Failure>, asked: i64, healthy:
 
 /// The order has all its attempts after an outage of Sinch as a whole, however long it was.
 #[test]
-fn an_outage_uses_up_no_tries() {
+fn an_outage_uses_up_no_attempts() {
     for inconclusive in [Answer::NotFound, shown(State::InReview, KNOWN - 1)] {
         let mut order = confirmed(State::InReview);
         for n in 0..100 {
@@ -47,7 +47,7 @@ fn an_outage_uses_up_no_tries() {
 }
 
 #[test]
-fn an_orders_own_failures_park_it_and_only_they() {
+fn only_an_orders_own_failures_park_it() {
     let mut order = confirmed(State::InReview);
     for n in 1..=9 {
         // Every other failure is the provider's.
@@ -59,7 +59,7 @@ fn an_orders_own_failures_park_it_and_only_they() {
 
 /// An event that agrees claims nothing new, but proves that Sinch knows the order.
 #[test]
-fn an_event_that_agrees_brings_a_parked_order_back() {
+fn an_event_that_agrees_unparks_an_order() {
     for state in State::ALL {
         let mut parked = confirmed(state);
         parked.attempts = 30;
@@ -74,7 +74,7 @@ fn an_event_that_agrees_brings_a_parked_order_back() {
 
 /// A requested fetch is fulfilled by a fetch that is sent later, and not by one that was in flight.
 #[test]
-fn a_wish_is_fulfilled_by_a_later_question_alone() {
+fn only_a_later_fetch_fulfils_a_request() {
     let answers = [
         Ok(shown(State::InReview, KNOWN)),
         Ok(shown(State::Completed, KNOWN + 1)),
@@ -103,7 +103,7 @@ fn a_wish_is_fulfilled_by_a_later_question_alone() {
 
 /// Later answers are applied, however absurd the date of one answer was: at once, or once no answer can be that old.
 #[test]
-fn no_date_makes_an_order_deaf() {
+fn no_update_time_shuts_an_order_off_from_later_answers() {
     let years = 365 * 86_400;
     for ahead in [
         1,
@@ -134,7 +134,7 @@ fn no_date_makes_an_order_deaf() {
 
 /// An answer from the future cannot be put in order, so it is not applied, unless our clock is behind.
 #[test]
-fn a_date_from_the_future_is_refused_unless_the_answer_is_dated_so_itself() {
+fn an_update_time_in_the_future_is_not_applied_unless_the_answers_date_agrees() {
     let answer = |sent_at: Option<i64>| {
         Answer::Found(Snapshot {
             state: Status::Known(State::Completed),
@@ -206,7 +206,7 @@ fn a_clock_that_is_behind_decides_nothing() {
 
 /// An expiry before the last change would make an order expire at the next two 404s.
 #[test]
-fn an_expiry_before_the_last_change_is_none() {
+fn an_expire_time_before_the_last_change_is_ignored() {
     for (expires, kept) in [(KNOWN - 1, false), (KNOWN, true), (KNOWN + 1, true)] {
         let answer = Answer::Found(Snapshot {
             state: Status::Known(State::Created),

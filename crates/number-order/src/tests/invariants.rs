@@ -43,7 +43,7 @@ proptest! {
     /// For any events and answers, in any order: the functions are total, no state comes out of nothing, and the
     /// confirmed time never goes back except from a date that was wrong.
     #[test]
-    fn nothing_breaks_the_house_rules(all in proptest::collection::vec(news(), 0..40)) {
+    fn random_events_and_answers_break_no_invariant(all in proptest::collection::vec(news(), 0..40)) {
         let policy = policy();
         let mut order = Order::new(Time(0));
         for news in all {

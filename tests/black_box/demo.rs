@@ -1,4 +1,4 @@
-//! The demo needs nothing, and succeeds; what it tells is readable, in the order of events, and true.
+//! The demo needs nothing, and succeeds; its output is readable, in the order of events, and true.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use crate::testkit::{HOME, Line, PATIENCE, Process, Request, Signal, within};
 /// Column in which the text of a story's line begins.
 const TEXT: usize = 20;
 
-/// A story as it was told.
+/// A story as it was printed.
 #[derive(Debug, Default)]
 struct Story {
     /// State in which the order ends.
     end: String,
-    /// What it shows.
+    /// Trouble that it shows.
     title: String,
     steps: Vec<Step>,
 }
@@ -92,7 +92,7 @@ fn has_absolute_time(text: &str) -> bool {
     like("0000-00") || like("00:00")
 }
 
-/// Holds that the steps are told in the order in which they happened, and each cause before its effects.
+/// Holds that the steps are printed in the order in which they happened, and each cause before its effects.
 fn causes_come_first(story: &Story) {
     let times: Vec<f64> = story.steps.iter().filter_map(Step::secs).collect();
     assert_eq!(times.first(), Some(&0.0), "{story:?}");

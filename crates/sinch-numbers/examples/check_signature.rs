@@ -18,7 +18,7 @@ use sinch_numbers::{Property, signature};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let secret = SecretString::from(variable("SINCH_CALLBACK_SECRET")?);
-    // The signature is over the bytes as they came: parse a body only afterwards, and never write it anew to check it.
+    // The signature is over the bytes as they came: parse a body only afterwards, and never serialize it again to check it.
     let mut body = Vec::new();
     stdin().read_to_end(&mut body)?;
     let Some(shown) = env::args().nth(1) else {

@@ -62,13 +62,14 @@ pub struct Faults {
     pub unreadable: f64,
     /// Rate of fetches whose answer shows the order as it was.
     pub stale: f64,
-    /// Maximum staleness of such an answer.
+    /// Maximum staleness of a stale answer.
     pub staleness: Duration,
     /// Rate of fetches whose answer is staler than that.
     pub staler: f64,
-    /// Maximum staleness of such an answer.
+    /// Maximum staleness of an answer that is staler.
     pub staleness_max: Duration,
-    /// Rate of stale answers, of either kind, that a cache took at one of the changes within that span. So they also show states that lasted only an instant.
+    /// Rate of stale answers, of either kind, that a cache took at one of the changes within that span. So they also
+    /// show states that lasted only an instant.
     pub cached: f64,
     /// Rate of fetches whose answer says that the state is unspecified.
     pub unspecified: f64,
@@ -88,7 +89,7 @@ pub struct Faults {
     pub broken: f64,
     /// Rate of fetches whose answer is right, but late.
     pub slow: f64,
-    /// Delay of such an answer.
+    /// Delay of a slow answer.
     pub slow_by: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Tests of the world by itself.
+//! Tests of the simulated world: histories, events and replies, without HTTP.
 
 mod http;
 

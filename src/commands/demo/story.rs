@@ -152,7 +152,7 @@ fn story(
     if let Some(view) = view {
         let mut latest = Duration::ZERO;
         for delivery in &view.deliveries {
-            // They are listed as they were stored and processed. Of two that came at once, the time may say otherwise.
+            // Deliveries are listed in the order in which they were processed; the times of two that came at once may differ from it.
             latest = latest.max(delivery.received_at.since(started_at));
             steps.extend(receipts(delivery, latest, events, repeats, started_at));
         }

@@ -1,4 +1,4 @@
-//! What the rules yield for one commit, by table.
+//! Changes that the rules yield for one commit, by table.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Retention.
+//! Periods of retention, and the steps of the worker that prunes.
 
 use std::time::Duration;
 

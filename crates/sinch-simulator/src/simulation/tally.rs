@@ -207,7 +207,7 @@ pub struct Tally {
     pub false_states: u64,
     /// Orders of which a state other than the true one was confirmed at rest.
     pub wrong_at_rest: u64,
-    /// Orders that were stuck.
+    /// Number of orders that were stuck.
     pub stuck: u64,
     /// Sum of [`Verdict::fetches`].
     pub fetches: u64,

@@ -179,7 +179,7 @@ async fn scripted_replies_come_first_and_once() {
 }
 
 #[tokio::test]
-async fn an_outage_lasts_until_it_is_over() {
+async fn an_outage_fails_every_request_until_it_is_over() {
     let caller = Caller::new(one_order()).await;
     caller.simulator.set_outage(Outage::Unavailable {
         retry_after: Some(secs(7)),

@@ -164,7 +164,7 @@ async fn orders_are_listed_by_change_alert_and_age() {
         review: Duration::from_secs(1),
         blocked: Duration::from_secs(1),
     };
-    // They expire 9000 s after their last update.
+    // The orders expire 9000 s after their last update.
     for (code, secs, expected) in [
         ("expiring", 8900, &[][..]),
         ("expiring", 8911, &["o1"]),

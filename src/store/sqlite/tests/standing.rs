@@ -167,7 +167,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(super::standing::costly(&anew).len(), 1, "{anew:#?}");
 }
 
-/// What is not processed yet is looked up among the few deliveries after the mark, and not among all of a project.
+/// Deliveries that are not processed yet are looked up among the few deliveries after the mark, and not among all of a project.
 #[tokio::test]
 async fn a_history_reads_no_other_deliveries_of_its_project() {
     let house = House::new().await;

@@ -152,7 +152,7 @@ fn story(
     if let Some(view) = view {
         let mut latest = Duration::ZERO;
         for delivery in &view.deliveries {
-            // Deliveries are listed in the order in which they were processed; the times of two that came at once may differ from it.
+            // Deliveries are listed as they were processed. The times of two that came at once may say otherwise.
             latest = latest.max(delivery.received_at.since(started_at));
             steps.extend(receipts(delivery, latest, events, repeats, started_at));
         }

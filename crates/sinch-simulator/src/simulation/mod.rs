@@ -105,8 +105,8 @@ impl Scenario {
         }
     }
 
-    /// Hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that soon forgets what
-    /// has expired: an event's claim may then be the only information left.
+    /// Hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that soon forgets
+    /// what has expired: an event's claim may then be the only information left.
     pub fn forgetful(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         let hostile = Scenario::hostile(seed, orders, policy, backoff);
         Scenario {

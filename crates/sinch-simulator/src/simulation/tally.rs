@@ -150,8 +150,8 @@ impl Rare {
         Rare::Doubted,
     ];
 
-    /// Name of the path, and the number of times that 1,000,000 orders of a hostile scenario must meet it: about half as
-    /// often as they do.
+    /// Name of the path, and the number of times that 1,000,000 orders of a hostile scenario must meet it: about half
+    /// as often as they do.
     fn described(self) -> (&'static str, u64) {
         match self {
             Rare::Tie => ("two states with one update time", 35_000),

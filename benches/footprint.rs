@@ -5,19 +5,6 @@
 //! The real program runs with an API that answers at once and with the usual rate limit. Memory is the size that
 //! the system reports for the process (`VmRSS`), and its maximum so far (`VmHWM`).
 
-#[path = "support/baselines.rs"]
-mod baselines;
-#[path = "support/figures.rs"]
-mod figures;
-#[path = "support/history.rs"]
-mod history;
-#[path = "support/instant.rs"]
-mod instant;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/process.rs"]
-mod process;
-
 use std::fs;
 use std::future::pending;
 use std::net::SocketAddr;
@@ -27,14 +14,13 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::json;
+use testkit::figures::{self, Requirements, line, median, ms, rounded};
+use testkit::instant_api::{self, Api};
+use testkit::load::{self, Plan};
+use testkit::machine::folder_on_disk;
+use testkit::{Callbacks, FITTING, File, History, Outcome, Service, Settings, program};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
-
-use figures::{Requirements, line, median, ms, rounded};
-use history::{History, fill, number};
-use instant::Api;
-use load::Plan;
-use process::{Outcome, Receiver, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -62,40 +48,31 @@ const LADEN_MIB: f64 = 64.0;
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 const DELIVERIES: &str = "SELECT count(*) FROM deliveries";
+const BODIES: &str = "SELECT sum(length(body)) FROM deliveries";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench && arguments.api.is_none() {
-        println!("run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    // A single thread for the caller, and for the API, leaves the service the rest of the machine.
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let outcome = runtime
-        .map_err(Into::into)
-        .and_then(|runtime| match arguments.api {
-            Some(listen) => runtime.block_on(instant::answer(listen)).map(|()| true),
+    let has_flag = arguments.bench || arguments.api.is_some();
+    figures::run("footprint", has_flag, || {
+        // A single thread for the caller, and for the API, leaves the service the rest of the machine.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        match arguments.api {
+            Some(listen) => Ok(runtime
+                .block_on(instant_api::answer(listen))
+                .map(|()| true)?),
             None => runtime.block_on(run(arguments.quick)),
-        });
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("footprint: {error}");
-            ExitCode::FAILURE
         }
-    }
+    })
 }
 
 async fn run(quick: bool) -> Outcome<bool> {
-    let api = Api::start().await?;
-    let settings = api.settings(4, 5.0);
+    let api = Api::start().await;
     let loading = Duration::from_secs(if quick { 3 } else { 15 });
     let waiting = if quick { 100_000 } else { 1_000_000 };
-    let first_ms = first_200(&settings, if quick { 3 } else { 9 }).await?;
-    let plain = plain(&settings, loading).await?;
-    let laden = laden(&settings, loading, waiting).await?;
-    let binary = fs::metadata(env!("CARGO_BIN_EXE_sinch-callbacks"))?.len();
+    let first_ms = first_200(&api, if quick { 3 } else { 9 }).await?;
+    let plain = plain(&api, loading).await?;
+    let laden = laden(&api, loading, waiting).await?;
+    let binary = fs::metadata(program::as_shipped())?.len();
 
     println!();
     let row = |what: &str, value: f64| println!("{what:<52} {value:>10.1}");
@@ -144,18 +121,18 @@ async fn run(quick: bool) -> Outcome<bool> {
 }
 
 /// Time from a start without a database to the answer to a callback.
-async fn first_200(settings: &str, times: usize) -> Outcome<f64> {
+async fn first_200(api: &Api, times: usize) -> Outcome<f64> {
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
-        let folder = process::folder()?;
-        let service = Service::configure(folder.path(), settings)?;
-        let callbacks = process::callbacks(1, load::FITTING);
+        let folder = folder_on_disk();
+        let settings = api.set(Settings::of_a_bench(folder.path()));
+        let callbacks = Callbacks::signed(1, FITTING);
         let plan = Plan::closed(1, Duration::ZERO);
         let began = Instant::now();
-        let (receiver, _) = service.start().await?;
+        let service = Service::start(&settings).await;
         let report = load::run(service.callbacks, &callbacks, &plan, pending()).await?;
         took.push(ms(began.elapsed()));
-        receiver.stop()?;
+        service.stop_well().await;
         if report.acknowledged.len() != 1 {
             return Err("the first callback was refused".into());
         }
@@ -173,25 +150,24 @@ struct Plain {
     bytes_per_event: f64,
 }
 
-async fn plain(settings: &str, loading: Duration) -> Outcome<Plain> {
-    let folder = process::folder()?;
-    let service = Service::configure(folder.path(), settings)?;
-    let (receiver, _) = service.start().await?;
+async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
+    let folder = folder_on_disk();
+    let settings = api.set(Settings::of_a_bench(folder.path()));
+    let service = Service::start(&settings).await;
     sleep(REST).await;
-    let (at_rest, _) = receiver.memory()?;
+    let (at_rest, _) = service.memory_mib();
     load(&service, loading).await?;
-    let (_, peak) = receiver.memory()?;
-    worked_off(&service.database).await?;
+    let (_, peak) = service.memory_mib();
+    let mut file = File::open_read_only(&settings.database()).await;
+    worked_off(&mut file).await?;
+    file.close().await;
     sleep(REST).await;
-    let (after, _) = receiver.memory()?;
-    stop(receiver, &service.database)?;
-    let events = number(&service.database, DELIVERIES).await?;
-    let bodies = number(
-        &service.database,
-        "SELECT sum(length(body)) FROM deliveries",
-    )
-    .await?;
-    let bytes = fs::metadata(&service.database)?.len();
+    let (after, _) = service.memory_mib();
+    stop(service, &settings.database()).await?;
+    let mut file = File::open_read_only(&settings.database()).await;
+    let events = file.number(DELIVERIES).await;
+    let bodies = file.number(BODIES).await;
+    let bytes = fs::metadata(settings.database())?.len();
     Ok(Plain {
         at_rest,
         peak,
@@ -208,26 +184,28 @@ struct Laden {
     left: i64,
 }
 
-async fn laden(settings: &str, loading: Duration, waiting: i64) -> Outcome<Laden> {
-    let folder = process::folder()?;
-    let service = Service::configure(folder.path(), settings)?;
+async fn laden(api: &Api, loading: Duration, waiting: i64) -> Outcome<Laden> {
+    let folder = folder_on_disk();
+    let settings = api.set(Settings::of_a_bench(folder.path()));
     let history = History {
         waiting,
         ..History::default()
     };
-    fill(&service.database, &history).await?;
-    let (receiver, _) = service.start().await?;
+    history.fill(&settings).await;
+    let service = Service::start(&settings).await;
     load(&service, loading).await?;
-    let (_, peak) = receiver.memory()?;
-    let left = number(&service.database, WAITING).await?;
-    receiver.kill()?;
+    let (_, peak) = service.memory_mib();
+    let mut file = File::open_read_only(&settings.database()).await;
+    let left = file.number(WAITING).await;
+    file.close().await;
+    service.kill().await;
     Ok(Laden { peak, left })
 }
 
 /// Calls over all connections, as fast as the service answers.
 async fn load(service: &Service, span: Duration) -> Outcome<()> {
     let count = span.as_secs_f64() * PER_SECOND_MAX;
-    let callbacks = process::callbacks(count as usize, load::FITTING);
+    let callbacks = Callbacks::signed(count as usize, FITTING);
     let plan = Plan::closed(CONNECTIONS, Duration::ZERO);
     let report = load::run(service.callbacks, &callbacks, &plan, sleep(span)).await?;
     match report.refused {
@@ -239,9 +217,9 @@ async fn load(service: &Service, span: Duration) -> Outcome<()> {
 /// Maximum time in which the waiting deliveries must be processed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn worked_off(database: &Path) -> Outcome<()> {
+async fn worked_off(file: &mut File) -> Outcome<()> {
     let began = Instant::now();
-    while number(database, WAITING).await? > 0 {
+    while file.number(WAITING).await > 0 {
         if began.elapsed() > PATIENCE {
             return Err("what waits is not worked off".into());
         }
@@ -251,11 +229,9 @@ async fn worked_off(database: &Path) -> Outcome<()> {
 }
 
 /// Stops the service; then the one file must contain everything.
-fn stop(receiver: Receiver, database: &Path) -> Outcome<()> {
-    receiver.stop()?;
-    let mut wal = database.as_os_str().to_owned();
-    wal.push("-wal");
-    if Path::new(&wal).exists() {
+async fn stop(service: Service, database: &Path) -> Outcome<()> {
+    service.stop_well().await;
+    if File::beside(database, "-wal").exists() {
         Err("a WAL is left after a clean end".into())
     } else {
         Ok(())

@@ -7,28 +7,18 @@
 //! the bad ones first. The bench measures the time until the database has the last of the good ones confirmed: first
 //! without any bad one, then with each kind in turn.
 
-#[path = "support/figures.rs"]
-mod figures;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/process.rs"]
-mod process;
-
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::json;
-use sinch_callbacks::clock;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
+use testkit::figures::{self, Requirements, line, rounded};
+use testkit::machine::folder_on_disk;
+use testkit::{File, Outcome, PROJECT, Request, Service, Settings, now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::time::sleep;
-
-use figures::{Requirements, line, rounded};
-use process::{Outcome, PROJECT, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -92,22 +82,9 @@ const GIVEN_UP: f64 = 4.0;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        println!("run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Runtime::new();
-    let outcome = runtime
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(&arguments)));
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("hostile: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    figures::run("hostile", arguments.bench, || {
+        Runtime::new()?.block_on(run(&arguments))
+    })
 }
 
 async fn run(arguments: &Arguments) -> Outcome<bool> {
@@ -158,56 +135,44 @@ async fn run(arguments: &Arguments) -> Outcome<bool> {
 
 /// Time until the good ones are confirmed beside this number of bad ones; `None` if it exceeds the limit.
 async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Option<Duration>> {
-    let folder = process::folder()?;
+    let folder = folder_on_disk();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let more = format!(
-        "auth = \"basic\"\nkey_id = \"key\"\nkey_secret = \"secret of the bench\"\n\
-         [sinch]\napi_url = \"http://{}\"\nrequests_per_second = {:?}\n",
-        listener.local_addr()?,
-        arguments.rate,
-    );
+    let settings = Settings::of_a_bench(folder.path())
+        .set_project("auth", "basic")
+        .set(
+            "sinch.api_url",
+            format!("http://{}", listener.local_addr()?),
+        )
+        .set("sinch.requests_per_second", arguments.rate);
     let api = tokio::spawn(serve(listener, failure));
-    let service = Service::configure(folder.path(), &more)?;
-    let (receiver, _) = service.start().await?;
+    let service = Service::start(&settings).await;
     let bad = (0..bad).map(|n| format!("bad-{n}\n"));
     let names: String = bad
         .chain((0..arguments.good).map(|n| format!("good-{n}\n")))
         .collect();
-    name(service.operators, &names).await?;
+    let list = Request::post(&format!("/api/v1/orders/{PROJECT}"), names);
+    let named = list.header("Content-Type", "text/plain");
+    let named = service.ask_with(&named).await;
+    if !(200..300).contains(&named.status) {
+        return Err(format!("the orders could not be named: {named:?}").into());
+    }
     let began = Instant::now();
     let most = Duration::from_secs_f64(GIVEN_UP * arguments.good as f64 / arguments.rate);
-    let options = SqliteConnectOptions::new()
-        .filename(&service.database)
-        .read_only(true);
-    let mut db = options.connect().await?;
-    let sql =
-        "SELECT count(*) FROM orders WHERE confirmed_state IS NOT NULL AND name LIKE 'good-%'";
+    let mut file = File::open_read_only(&settings.database()).await;
     let mut took = None;
     while took.is_none() && began.elapsed() < most {
         sleep(Duration::from_millis(50)).await;
-        let settled: i64 = sqlx::query(sql).fetch_one(&mut db).await?.try_get(0)?;
-        took = (settled == arguments.good as i64).then(|| began.elapsed());
+        let confirmed = file.number(CONFIRMED).await;
+        took = (confirmed == arguments.good as i64).then(|| began.elapsed());
     }
-    drop(db);
-    receiver.kill()?;
+    file.close().await;
+    service.kill().await;
     api.abort();
     Ok(took)
 }
 
-/// Names the orders to the service.
-async fn name(operators: SocketAddr, names: &str) -> Outcome<()> {
-    let mut stream = TcpStream::connect(operators).await?;
-    let request = format!(
-        "POST /api/v1/orders/{PROJECT} HTTP/1.1\r\nhost: {operators}\r\ncontent-type: text/plain\r\n\
-         content-length: {}\r\n\r\n{names}",
-        names.len(),
-    );
-    let head = load::exchange(&mut stream, request.as_bytes()).await?;
-    match head.status {
-        200..300 => Ok(()),
-        status => Err(format!("the orders could not be named: {status}").into()),
-    }
-}
+const CONFIRMED: &str =
+    "SELECT count(*) FROM orders WHERE confirmed_state IS NOT NULL AND name LIKE 'good-%'";
 
 /// Serves the API.
 async fn serve(listener: TcpListener, failure: Failure) {
@@ -220,7 +185,7 @@ async fn serve(listener: TcpListener, failure: Failure) {
 async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
     loop {
         let order = question(&mut connection).await?;
-        let updated = clock::now();
+        let updated = now();
         let found = format!(
             r#"{{"idNumberOrder":"{order}","projectId":"{PROJECT}","state":"IN_REVIEW","updateTime":"{updated}"}}"#
         );

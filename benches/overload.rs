@@ -11,28 +11,18 @@
 //! than the service can commit. A turn for which no connection is free in time is left out, as all of them wait for
 //! an answer. The bench reports the number of callbacks that it really sent.
 
-#[path = "support/figures.rs"]
-mod figures;
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/process.rs"]
-mod process;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::json;
+use testkit::figures::{self, Requirements, line, rounded};
+use testkit::load::{self, Plan, Refused, Report, Timed, percentile_ms};
+use testkit::machine::{Cores, folder_on_disk, raise_open_files_limit};
+use testkit::{Callbacks, LIVES, Outcome, Service, Settings, ledger};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
-
-use figures::{Requirements, line, rounded};
-use load::{Answer, Callback, Plan, Refused, Report, percentile_ms};
-use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -71,35 +61,23 @@ const MEMORY_MIB: f64 = 128.0;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        println!("run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    // A single thread for the caller leaves the service the rest of the machine.
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let outcome = runtime
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(arguments.quick)));
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("overload: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    figures::run("overload", arguments.bench, || {
+        // A single thread for the caller leaves the service the rest of the machine.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(run(arguments.quick))
+    })
 }
 
 /// Period of calling.
 struct Phase {
-    callbacks: Arc<[Callback]>,
+    callbacks: Arc<Callbacks>,
     report: Report,
     span: Duration,
 }
 
 impl Phase {
     async fn call(service: &Service, plan: &Plan, count: f64, span: Duration) -> Outcome<Phase> {
-        let callbacks = process::callbacks(count as usize, load::LIVES);
+        let callbacks = Callbacks::signed(count as usize, LIVES);
         let report = load::run(service.callbacks, &callbacks, plan, sleep(span)).await?;
         Ok(Phase {
             callbacks,
@@ -110,15 +88,15 @@ impl Phase {
 
     fn acknowledged(&self) -> impl Iterator<Item = &str> {
         let indices = self.report.acknowledged.iter();
-        indices.map(|&index| self.callbacks[index].event.as_str())
+        indices.map(|&index| self.callbacks.event(index))
     }
 
     /// Latencies of the answers that match, sorted.
-    fn sorted(&self, wanted: impl Fn(&&Answer) -> bool) -> Vec<Duration> {
+    fn sorted(&self, wanted: impl Fn(&&Timed) -> bool) -> Vec<Duration> {
         let answers = self.report.answers.iter().filter(wanted);
-        let mut took: Vec<Duration> = answers.map(|answer| answer.took).collect();
-        took.sort_unstable();
-        took
+        let mut latencies: Vec<Duration> = answers.map(|answer| answer.latency).collect();
+        latencies.sort_unstable();
+        latencies
     }
 
     /// Latency p99 of each bucket of time.
@@ -132,33 +110,18 @@ impl Phase {
     }
 }
 
-/// Cores that this process may use.
-fn cores() -> Outcome<Vec<usize>> {
-    let allowed = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU)
-        .filter(|core| allowed.is_set(*core))
-        .collect())
-}
-
-/// Restricts this thread, and the processes that it starts from now on, to one core.
-fn keep_to(core: Option<&usize>) -> Outcome<()> {
-    let mut only = CpuSet::new();
-    only.set(*core.ok_or("there is no core")?);
-    Ok(sched_setaffinity(None, &only)?)
-}
-
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn run(quick: bool) -> Outcome<bool> {
-    process::raise_open_files_limit()?;
+    raise_open_files_limit();
     let seconds = |full, short| Duration::from_secs(if quick { short } else { full });
     let (measuring, overload, around) = (seconds(5, 2), seconds(60, 10), seconds(10, 6));
-    let folder = process::folder()?;
-    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
-    let cores = cores()?;
+    let folder = folder_on_disk();
+    let settings = Settings::of_a_bench(folder.path()).set_project("api", "off");
+    let cores = Cores::of_this_thread();
     // A process inherits the cores of the thread that starts it.
-    keep_to(cores.first())?;
-    let (receiver, _) = service.start().await?;
-    keep_to(cores.last())?;
+    cores.keep_to_first();
+    let service = Service::start(&settings).await;
+    cores.keep_to_last();
 
     let warm_up = measuring / 4;
     let plan = Plan::closed(CONNECTIONS, warm_up);
@@ -180,14 +143,14 @@ async fn run(quick: bool) -> Outcome<bool> {
     let count_much = capacity * overload.as_secs_f64() * 1.3 + CONNECTIONS_OVERLOAD as f64;
     let during = Phase::call(&service, &much, count_much, overload).await?;
     let after = Phase::call(&service, &easy, count, around).await?;
-    let (_, peak_mib) = receiver.memory()?;
-    receiver.stop()?;
+    let (_, peak_mib) = service.memory_mib();
+    service.stop_well().await;
 
     let phases = [&closed, &before, &during, &after];
     let acknowledged = || phases.iter().flat_map(|phase| phase.acknowledged());
-    let lost = ledger::missing(&service.database, acknowledged()).await?;
+    let lost = ledger::missing(&settings.database(), acknowledged()).await;
     let control = acknowledged().chain(["never-sent"]);
-    let controlled = ledger::missing(&service.database, control).await? - lost;
+    let controlled = ledger::missing(&settings.database(), control).await - lost;
     let acknowledged = acknowledged().count();
 
     let accepted = during.sorted(|answer| answer.status == 200);

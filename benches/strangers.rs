@@ -9,31 +9,21 @@
 //!
 //! The service has one core, and its callers, strangers included, another, where there are two.
 
-#[path = "support/figures.rs"]
-mod figures;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/process.rs"]
-mod process;
-
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use clap::Parser;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use testkit::figures::{self, Requirements, line, rounded};
+use testkit::load::{self, Plan, Refused, Report};
+use testkit::machine::{Cores, folder_on_disk, raise_open_files_limit};
+use testkit::{Callbacks, LIVES, Line, Outcome, STRANGER, Service, Settings};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-
-use figures::{Requirements, line, rounded};
-use load::{Plan, Refused, Report};
-use process::{Outcome, Service};
 
 #[derive(Parser)]
 struct Arguments {
@@ -49,8 +39,6 @@ struct Arguments {
 const SILENT: usize = 560;
 /// Number of connections that send headers without an end.
 const ENDLESS: usize = 300;
-/// Address of the strangers, which is not allowed to call.
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// Time after which a stranger whose connection was closed comes again.
 const AWAY: Duration = Duration::from_secs(1);
 /// Time between two headers on a connection.
@@ -69,41 +57,15 @@ const MEMORY_MIB: f64 = 16.0;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        println!("run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let outcome = runtime
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(arguments.quick)));
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("strangers: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Restricts this thread, and the processes that it starts from now on, to the first core or to the last.
-fn keep_to(last: bool) -> Outcome<()> {
-    let allowed = sched_getaffinity(None)?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-    let core = if last {
-        cores.next_back()
-    } else {
-        cores.next()
-    };
-    let mut only = CpuSet::new();
-    only.set(core.ok_or("there is no core")?);
-    Ok(sched_setaffinity(None, &only)?)
+    figures::run("strangers", arguments.bench, || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(run(arguments.quick))
+    })
 }
 
 async fn call(service: &Service, span: Duration) -> Outcome<Report> {
     let count = (RATE * span.as_secs_f64() * 1.2) as usize;
-    let callbacks = process::callbacks(count, load::LIVES);
+    let callbacks = Callbacks::signed(count, LIVES);
     let plan = Plan {
         rate: Some(RATE),
         refused: Refused::Dropped,
@@ -113,27 +75,26 @@ async fn call(service: &Service, span: Duration) -> Outcome<Report> {
 }
 
 async fn run(quick: bool) -> Outcome<bool> {
-    process::raise_open_files_limit()?;
+    raise_open_files_limit();
     let span = Duration::from_secs(if quick { 4 } else { 30 });
-    let folder = process::folder()?;
-    let service = Service::configure(folder.path(), "api = \"off\"\n")?;
-    let all = sched_getaffinity(None)?;
+    let folder = folder_on_disk();
+    let settings = Settings::of_a_bench(folder.path()).set_project("api", "off");
+    let cores = Cores::of_this_thread();
     // A process inherits the cores of the thread that starts it.
-    keep_to(false)?;
-    let (receiver, _) = service.start().await?;
-    sched_setaffinity(None, &all)?;
-    keep_to(true)?;
+    cores.keep_to_first();
+    let service = Service::start(&settings).await;
+    cores.keep_to_last();
 
     // A first run is not measured, so that both runs find the service warm.
     call(&service, span / 4).await?;
     let quiet = call(&service, span).await?;
-    let (quiet_mib, _) = receiver.memory()?;
+    let (quiet_mib, _) = service.memory_mib();
     let siege = Siege::lay(service.callbacks);
     sleep(AWAY).await;
     let besieged = call(&service, span).await?;
-    let (_, peak_mib) = receiver.memory()?;
+    let (_, peak_mib) = service.memory_mib();
     let came = siege.lift().await;
-    receiver.stop()?;
+    service.stop_well().await;
 
     let p99 = |report: &Report| report.percentile_ms(0.99);
     let (before, during) = (p99(&quiet), p99(&besieged));
@@ -196,8 +157,8 @@ impl Siege {
                 loop {
                     came.fetch_add(1, Relaxed);
                     // The stranger comes again, whatever happened to its connection.
-                    if let Ok(stream) = knock(address).await {
-                        stay(stream, n >= SILENT).await;
+                    if let Ok(connection) = Line::open(STRANGER, address).await {
+                        stay(connection, n >= SILENT).await;
                     }
                     sleep(AWAY).await;
                 }
@@ -213,23 +174,16 @@ impl Siege {
     }
 }
 
-async fn knock(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((STRANGER, 0)))?;
-    socket.connect(address).await
-}
-
 /// Stays until the service closes the connection.
-async fn stay(mut stream: TcpStream, talks: bool) {
+async fn stay(mut connection: Line, talks: bool) {
     if !talks {
-        let mut unread = [0; 512];
-        while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
+        connection.hangs_up_within(Duration::MAX).await;
         return;
     }
     let header = format!("X: {}\r\n", "x".repeat(HEADER_BYTES));
-    let mut next = stream.write_all(b"POST /callbacks HTTP/1.1\r\n").await;
-    while next.is_ok() {
+    let mut is_open = connection.send("POST /callbacks HTTP/1.1\r\n").await;
+    while is_open {
         sleep(PACE).await;
-        next = stream.write_all(header.as_bytes()).await;
+        is_open = connection.send(&header).await;
     }
 }

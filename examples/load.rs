@@ -8,20 +8,18 @@
 //! The receiver must allow this machine's address. What it is sent is about orders that do not exist:
 //! not for a service that Sinch calls.
 
-#[path = "../benches/support/load.rs"]
-mod load;
-
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use testkit::load::{self, Plan, Refused};
+use testkit::{Callbacks, Content, LIVES, Receiver, order_ids};
 use tokio::net::lookup_host;
 use tokio::time::sleep;
-
-use load::{DeliveryContent, Plan, Refused};
 
 #[derive(Parser)]
 struct Arguments {
@@ -66,7 +64,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `true`: every callback was answered 200.
+/// Returns `true` if every callback was answered 200.
 async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     let rest = arguments.url.strip_prefix("http://");
     let rest = rest.ok_or("--url must begin with http://")?;
@@ -80,14 +78,15 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     };
     let address = lookup_host(host).await?.next().ok_or("unknown host")?;
     let mut rng = fastrand::Rng::new();
-    let subject = DeliveryContent {
+    let receiver = Receiver {
         path: path.to_owned(),
         project: arguments.project,
-        secret: arguments.secret,
-        orders: load::order_ids(arguments.orders.max(1), &mut rng),
-        statuses: load::LIVES,
+        secret: arguments.secret.expose_secret().to_owned(),
     };
-    let callbacks = load::callbacks(&subject, arguments.callbacks, &mut rng);
+    let content = Content::Orders(order_ids(arguments.orders.max(1), &mut rng), LIVES);
+    let callbacks = Callbacks::to(receiver, content, arguments.callbacks, &mut rng);
+    callbacks.sign();
+    let callbacks = Arc::new(callbacks);
     let plan = Plan {
         rate: arguments.rate,
         refused: if arguments.retry {

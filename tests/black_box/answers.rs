@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, until,
 };

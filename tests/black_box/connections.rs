@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Service, Settings, event,
     folder, until,
 };

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
-use tokio::sync::watch;
 
-use crate::durability::{Load, lost};
-use crate::testkit::{
+use crate::durability::{insist, stop};
+use testkit::ledger::lost;
+use testkit::{
     Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
     not_tried, play, until,
 };
@@ -43,8 +43,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
         .set("database.free_min_bytes", free_min_bytes)
         .set("log.filter", "warn,sinch_callbacks=info");
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
 
     let refused = until("a refusal", async || {
         let answer = knock(&service, "early").await;
@@ -85,7 +84,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
         (load.count() > promised_before + 50).then_some(())
     })
     .await;
-    let promised = load.stop().await;
+    let promised = stop(load).await;
     let ended = service.stop().await;
     assert_eq!(ended.code, Some(0));
     let times = usize::from(free_min_bytes > 0);

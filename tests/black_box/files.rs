@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, Mount, PATH, PROJECT, Process, Request, SECRET, Service, Settings, event,
     folder, not_tried, run, until,
 };

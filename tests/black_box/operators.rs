@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
 };
 
@@ -257,14 +257,25 @@ async fn what_is_not_there_is_said_in_one_form() {
     for (method, path, expected) in [
         ("POST", "/status", 405),
         ("DELETE", "/api/v1/orders/o1", 405),
-        ("GET", "/api/v1/orders/black-box-project/o1/fetch", 405),
-        ("POST", "/api/v1/orders/black-box-project/o2/fetch", 404),
+        (
+            "GET",
+            "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o1/fetch",
+            405,
+        ),
+        (
+            "POST",
+            "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o2/fetch",
+            404,
+        ),
         ("POST", "/api/v1/orders/another/o1/fetch", 404),
     ] {
         let answer = service.ask_with(&Request::new(method, path)).await;
         answer.assert_refusal(expected, &format!("{method} {path}"));
     }
-    let fetch = Request::new("POST", "/api/v1/orders/black-box-project/o1/fetch");
+    let fetch = Request::new(
+        "POST",
+        "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o1/fetch",
+    );
     assert_eq!(service.ask_with(&fetch).await.status, 202);
 }
 

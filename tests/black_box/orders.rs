@@ -8,9 +8,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::{Outage, Reply, Simulator, World};
 
-use crate::testkit::{
-    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
-};
+use testkit::{PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play};
 
 /// Starts a service and a Sinch with orders that have all been through this history when the test begins.
 async fn stage(

@@ -10,7 +10,7 @@ use sinch_callbacks::config::Worker;
 use sinch_simulator::simulation::{IncidentRates, Scenario};
 use sinch_simulator::{Faults, Outage, Reply, Script, Simulator, World};
 
-use crate::testkit::{
+use testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
 };
 

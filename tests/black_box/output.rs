@@ -10,7 +10,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use tokio::net::TcpStream;
 
-use crate::testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
+use testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
 
 /// The program with its output where the test wants it. It is killed when dropped.
 struct Raw(Child);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, STRANGER, Service, Settings, event, folder,
     until,
 };

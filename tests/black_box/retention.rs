@@ -5,7 +5,7 @@ use serde_json::json;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use crate::testkit::{
+use testkit::{
     File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
 };
 

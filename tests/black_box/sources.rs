@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use crate::testkit::{PATH, Request, SECRET, Service, Settings, event, folder};
+use testkit::{PATH, Request, SECRET, Service, Settings, event, folder};
 
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER_PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);

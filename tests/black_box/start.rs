@@ -5,9 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
-use crate::testkit::{
-    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, run, until,
-};
+use testkit::{PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, run, until};
 
 const OK: Option<i32> = Some(0);
 const FAILURE: Option<i32> = Some(1);
@@ -328,7 +326,7 @@ async fn healthcheck_asks_the_running_service() {
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, OK, "{err}");
     // The test's own connection locks the file as well as another program.
-    let mut file = crate::testkit::File::open(&settings.database()).await;
+    let mut file = testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
     let (code, _, err) = with(&there, "healthcheck").await;
     assert_eq!(code, FAILURE, "{err}");

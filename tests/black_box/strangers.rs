@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     HOME, Line, PATH, PATIENCE, Request, SECRET, STRANGER, Service, Settings, event, folder, until,
 };
 

@@ -7,7 +7,7 @@ use number_order::State::{Completed, Created, Expired, InReview};
 use serde_json::Value;
 use sinch_simulator::{Outage, Reply, World};
 
-use crate::testkit::{
+use testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 

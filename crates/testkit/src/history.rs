@@ -1,24 +1,19 @@
 //! Databases with a past, written by SQL as the service would have left them.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
-use number_order::Id;
-use sinch_callbacks::clock;
-use sinch_callbacks::store::{self, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
-use tokio::task::JoinHandle;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::process::{Outcome, PROJECT};
+use crate::{PROJECT, Service, Settings, now};
 
 /// Contents of a database.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct History {
     /// Number of processed deliveries: four to an order in a final state, with an answer and a confirmed
     /// change of state for each order.
-    pub settled: i64,
+    pub processed: i64,
     /// Number of pending deliveries: four to an unknown order.
     pub waiting: i64,
     /// Number of orders that are known by name only and due for a fetch.
@@ -63,7 +58,7 @@ const DELIVERIES: &str = "
         CASE WHEN ?4 THEN '{\"from\":\"IN_REVIEW\",\"to\":\"BLOCKED\"}' END,
         CASE WHEN ?4 THEN ?3 + n * 10 END,
         CAST('{\"eventId\":\"' || event || '\",\"timestamp\":\"2026-01-02T03:04:05.123456789\",\
-\"projectId\":\"5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3\",\"resourceId\":\"' || name || '\",\
+\"projectId\":\"' || ?5 || '\",\"resourceId\":\"' || name || '\",\
 \"resourceType\":\"NUMBER_ORDER\",\"eventType\":\"NUMBER_ORDER_PROCESSING\",\"status\":\"' || status || '\",\
 \"failureCode\":null}' AS BLOB)
     FROM d";
@@ -73,40 +68,38 @@ const DUE: &str = "
     INSERT INTO orders (project, name, first_seen_at, fetch_at)
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
 
-/// Makes a database with this past.
-pub async fn fill(database: &Path, history: &History) -> Outcome<()> {
-    let (store, writer) = open(database).await?;
-    drop(store);
-    writer.await??;
-    let options = SqliteConnectOptions::new()
-        .filename(database)
-        .foreign_keys(false)
-        // A half-done file is useless, so nothing protects it; the service goes back to its own settings.
-        .journal_mode(SqliteJournalMode::Off)
-        .synchronous(SqliteSynchronous::Off)
-        .pragma("cache_size", "-100000");
-    let mut db = options.connect().await?;
-    let past = clock::now().0 - AGO.as_micros() as i64;
-    let History {
-        settled,
-        waiting,
-        due,
-    } = *history;
-    let orders = settled / 4;
-    for sql in [ENDED, ANSWERS, TRANSITIONS] {
-        rows(&mut db, sql, 1, orders, past, true).await?;
+impl History {
+    /// Makes the database of a service with this past. The program itself makes the tables.
+    pub async fn fill(&self, settings: &Settings) {
+        Service::start(settings).await.stop_well().await;
+        let database = settings.database();
+        let options = SqliteConnectOptions::new()
+            .filename(&database)
+            .foreign_keys(false)
+            // A half-done file is useless, so nothing protects it; the service goes back to its own settings.
+            .journal_mode(SqliteJournalMode::Off)
+            .synchronous(SqliteSynchronous::Off)
+            .pragma("cache_size", "-100000");
+        let mut db = options.connect().await.expect("the database opens");
+        let past = now().0 - AGO.as_micros() as i64;
+        let orders = self.processed / 4;
+        for sql in [ENDED, ANSWERS, TRANSITIONS] {
+            rows(&mut db, sql, 1, orders, past, true).await;
+        }
+        rows(&mut db, DELIVERIES, 1, self.processed, past, true).await;
+        let all = self.processed + self.waiting;
+        rows(&mut db, DELIVERIES, self.processed + 1, all, past, false).await;
+        rows(&mut db, DUE, 1, self.due, past, false).await;
+        sqlx::query("UPDATE service SET processed_through = ?")
+            .bind(self.processed)
+            .execute(&mut db)
+            .await
+            .expect("the mark can be set");
+        db.close().await.expect("the database closes");
+        // Otherwise the system would go on writing during a measurement.
+        let synced = File::open(database).and_then(|file| file.sync_all());
+        synced.expect("the database can be synced");
     }
-    rows(&mut db, DELIVERIES, 1, settled, past, true).await?;
-    let all = settled + waiting;
-    rows(&mut db, DELIVERIES, settled + 1, all, past, false).await?;
-    rows(&mut db, DUE, 1, due, past, false).await?;
-    sqlx::query("UPDATE service SET processed_through = ?")
-        .bind(settled)
-        .execute(&mut db)
-        .await?;
-    db.close().await?;
-    // Otherwise the system would go on writing during a measurement.
-    Ok(File::open(database)?.sync_all()?)
 }
 
 async fn rows(
@@ -115,37 +108,14 @@ async fn rows(
     first: i64,
     last: i64,
     at: i64,
-    settled: bool,
-) -> Outcome<()> {
+    processed: bool,
+) {
     let mut from = first;
     while from <= last {
         let to = last.min(from + ROWS - 1);
-        let query = sqlx::query(sql).bind(from).bind(to).bind(at).bind(settled);
-        query.execute(&mut *db).await?;
+        let query = sqlx::query(sql).bind(from).bind(to).bind(at);
+        let inserted = query.bind(processed).bind(PROJECT).execute(&mut *db).await;
+        inserted.unwrap_or_else(|error| panic!("{sql}: {error}"));
         from = to + 1;
     }
-    Ok(())
-}
-
-/// Opens the store itself, without the program around it; the handle waits for the writer to end.
-pub async fn open(database: &Path) -> Outcome<(Store, JoinHandle<Result<(), store::StoreError>>)> {
-    let project = Id::new(PROJECT).ok_or("not a project's id")?;
-    let settings = store::Settings::Sqlite(store::sqlite::Settings {
-        free_min_bytes: 0,
-        path: database.to_owned(),
-        waiting_max: 1024,
-        projects: vec![(project, None)],
-        now: clock::now(),
-    });
-    let (store, writer) = store::open(settings).await?;
-    Ok((store, tokio::spawn(writer)))
-}
-
-/// Reads one number from a database that may be in use.
-pub async fn number(database: &Path, sql: &'static str) -> Outcome<i64> {
-    let options = SqliteConnectOptions::new().filename(database);
-    let mut db = options.read_only(true).connect().await?;
-    let number = sqlx::query(sql).fetch_one(&mut db).await?.try_get(0)?;
-    db.close().await?;
-    Ok(number)
 }

@@ -13,9 +13,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use testkit::{File as Database, Outcome};
 use tokio::time::sleep;
-
-use crate::process::Outcome;
 
 const SECTOR: u64 = 512;
 
@@ -39,7 +38,9 @@ pub enum Syncs {
 
 /// Makes a command that runs a program under strace; the program's arguments follow. Its process is the
 /// program's own.
-pub fn traced(program: &str, database: &Path, trace: &Path, syncs: Syncs) -> Command {
+pub fn traced(program: &Path, database: &Path, trace: &Path, syncs: Syncs) -> Outcome<Command> {
+    let version = Command::new("strace").arg("--version").output();
+    version.map_err(|error| format!("strace, which --cuts 0 does without: {error}"))?;
     let mut strace = Command::new("strace");
     strace
         .args(["-D", "-f", "-y", "-ttt", "-T", "-xx", "-s", "1048576"])
@@ -48,7 +49,7 @@ pub fn traced(program: &str, database: &Path, trace: &Path, syncs: Syncs) -> Com
         .arg("-P")
         .arg(database)
         .arg("-P")
-        .arg(wal(database))
+        .arg(Database::beside(database, "-wal"))
         .args(["-e", "trace=lseek,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,fsync,fdatasync"]);
     match syncs {
         Syncs::Honest => &mut strace,
@@ -56,13 +57,7 @@ pub fn traced(program: &str, database: &Path, trace: &Path, syncs: Syncs) -> Com
         Syncs::Off => strace.args(["-e", "inject=fsync,fdatasync:retval=0"]),
     };
     strace.arg("--").arg(program);
-    strace
-}
-
-fn wal(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
+    Ok(strace)
 }
 
 /// Operations of a program on a database and on its write-ahead log, in order.
@@ -135,7 +130,7 @@ impl Trace {
         }
         let database = folder.join("callbacks.db");
         fs::write(&database, file)?;
-        fs::write(wal(&database), log)?;
+        fs::write(Database::beside(&database, "-wal"), log)?;
         Ok(database)
     }
 }
@@ -175,7 +170,7 @@ fn apply_by_chance(image: &mut Vec<u8>, did: &Did, rng: &mut Rng) {
 /// Parses the operations in the record of strace that were done.
 fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
     let mut reader = Reader {
-        names: [database.to_owned(), wal(database)],
+        names: [database.to_owned(), Database::beside(database, "-wal")],
         places: HashMap::new(),
         begun: HashMap::new(),
         deeds: Vec::new(),

@@ -1,10 +1,5 @@
 //! Receivers to compare the service with: one that does less, and the design of a first attempt.
 
-#![allow(
-    dead_code,
-    reason = "several programs share this, and each uses a part"
-)]
-
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -16,24 +11,20 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
-use axum::serve::ListenerExt;
+use axum::routing::post;
 use number_order::{Id, Status};
 use secrecy::SecretString;
-use sinch_callbacks::clock;
 use sinch_callbacks::sinch::callback::{self, Content};
 use sinch_numbers::signature;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::process::{Outcome, PATH, PROJECT, SECRET};
+use testkit::instant_api::serve;
+use testkit::{Outcome, PATH, PROJECT, SECRET, now};
 
 /// Upper bound: reads the body and answers 200.
 pub async fn no_op(listen: SocketAddr) -> Outcome<()> {
     let receive = |_: Bytes| async { StatusCode::OK };
-    serve(listen, Router::new().route(PATH, post(receive))).await
+    Ok(serve(listen, Router::new().route(PATH, post(receive))).await?)
 }
 
 /// Receiver as durable as the service, without its queue of writes: each request has its own transaction.
@@ -56,7 +47,7 @@ pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()>
         secrets: [SecretString::from(SECRET)],
     });
     let router = Router::new().route(PATH, post(receive).with_state(context));
-    serve(listen, router).await
+    Ok(serve(listen, router).await?)
 }
 
 /// Table of the service, without the columns for its later work.
@@ -112,7 +103,7 @@ async fn insert(context: &Context, body: &[u8]) -> sqlx::Result<()> {
     let mut transaction = context.pool.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::query(INSERT)
         .bind(&callback.event_id)
-        .bind(clock::now().0)
+        .bind(now().0)
         .bind(order)
         .bind(status)
         .bind(said_at.map(|at| at.0))
@@ -127,22 +118,6 @@ fn word(status: &Status) -> &str {
         Status::Known(state) => state.as_str(),
         Status::Unknown(word) => word,
     }
-}
-
-/// Serves the router, with a `/readyz` beside it, until the process is told to stop.
-pub async fn serve(listen: SocketAddr, router: Router) -> Outcome<()> {
-    let mut stop = signal(SignalKind::terminate())?;
-    let listener = TcpListener::bind(listen).await?.tap_io(|stream| {
-        // The service sets this option too. If it fails, the connection is only slower.
-        let _ = stream.set_nodelay(true);
-    });
-    let router = router.route("/readyz", get(|| async {}));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            stop.recv().await;
-        })
-        .await?;
-    Ok(())
 }
 
 /// Lower bound: measures how long the disk itself takes to keep 4 KiB more. Returns the times, sorted.

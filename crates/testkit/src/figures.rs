@@ -1,13 +1,28 @@
 //! Output of a bench: figures for people and for programs, and the result of its requirements.
 
-#![allow(
-    dead_code,
-    reason = "several programs share this, and each uses a part"
-)]
-
+use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+use crate::Outcome;
+
+/// Runs a bench and makes its exit code: success if it says that everything holds. Without the flag that `cargo bench`
+/// sets, as when all targets are tested, it does nothing.
+pub fn run(bench: &str, has_flag: bool, measure: impl FnOnce() -> Outcome<bool>) -> ExitCode {
+    if !has_flag {
+        println!("run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    match measure() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{bench}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Requirements, and for each `true` if it holds.
 #[derive(Default)]
@@ -57,4 +72,32 @@ pub fn ms(time: Duration) -> f64 {
 /// Rounds a figure for people and programs: further digits are noise.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_one_of_the_values() {
+        for (values, expected) in [
+            (&[3.0, 1.0, 2.0][..], 2.0),
+            (&[4.0, 1.0, 3.0, 2.0], 3.0),
+            (&[5.0], 5.0),
+        ] {
+            let found = median(values.iter().copied());
+            assert!((found - expected).abs() < 1e-9, "{values:?}: {found}");
+        }
+        assert!(median([]).is_nan());
+    }
+
+    #[test]
+    fn a_requirement_that_does_not_hold_fails_a_full_run() {
+        let mut required = Requirements::default();
+        required.add("holds", true);
+        assert!(required.judge(false));
+        required.add("does not", false);
+        assert!(!required.judge(false));
+        assert!(required.judge(true));
+    }
 }

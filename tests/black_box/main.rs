@@ -29,4 +29,5 @@ mod sources;
 mod start;
 mod storms;
 mod strangers;
+mod testkit;
 mod watch;

@@ -1,0 +1,78 @@
+//! A disk so small that a test can fill it, and a file that is mounted on another.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::folder;
+
+/// A disk in memory, in a folder of its own. It is unmounted when dropped, even while it is in use.
+pub struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// Mounts it; the size is written as for `mount`: `4m`. Only root may; the error says in words why it failed.
+    pub fn mount(size: &str) -> Result<Disk, String> {
+        let disk = Disk { folder: folder() };
+        disk.try_mount(&format!("size={size}"))?;
+        Ok(disk)
+    }
+
+    /// Enlarges it while it is in use.
+    pub fn enlarge(&self, size: &str) {
+        self.try_mount(&format!("remount,size={size}"))
+            .expect("what could be mounted can be enlarged");
+    }
+
+    /// Folder that it is mounted on.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn try_mount(&self, options: &str) -> Result<(), String> {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
+        done(command.arg(self.path()))
+    }
+}
+
+fn done(mount: &mut Command) -> Result<(), String> {
+    let done = mount.output();
+    let done = done.map_err(|error| format!("mount: {error}"))?;
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&done.stderr).into_owned())
+    }
+}
+
+/// A file that is mounted on another one. It is unmounted when dropped.
+pub struct Mount {
+    on: PathBuf,
+}
+
+impl Mount {
+    /// Mounts a file on another one, which must exist. Only root may; the error says in words why it failed.
+    pub fn of_file(file: &Path, on: &Path) -> Result<Mount, String> {
+        done(Command::new("mount").arg("--bind").args([file, on]))?;
+        Ok(Mount { on: on.to_owned() })
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.on).output();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, since a test that failed may have left a process that uses it. Fails if nothing was mounted.
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .output();
+    }
+}

@@ -1,0 +1,77 @@
+//! The database file, as a user with access to the machine sees it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+
+use super::PATIENCE;
+
+/// A connection beside the service's.
+pub struct File {
+    db: SqliteConnection,
+}
+
+impl File {
+    /// Opens an existing file.
+    pub async fn open(path: &Path) -> File {
+        // The service may be writing all the time.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(PATIENCE);
+        let db = options.connect().await.expect("the database opens");
+        File { db }
+    }
+
+    /// Opens a file, and creates it if it does not exist.
+    pub async fn create(path: &Path) -> File {
+        let options = SqliteConnectOptions::new().filename(path);
+        let created = options.create_if_missing(true).connect().await;
+        File {
+            db: created.expect("the database can be created"),
+        }
+    }
+
+    /// Executes a statement and returns the number of rows that it touched.
+    pub async fn execute(&mut self, sql: &str) -> u64 {
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.db)
+            .await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"))
+            .rows_affected()
+    }
+
+    /// Returns the only number of a query.
+    pub async fn number(&mut self, sql: &str) -> i64 {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.db)
+            .await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+    }
+
+    /// Returns `true` if SQLite finds nothing wrong with the file.
+    pub async fn is_intact(&mut self) -> bool {
+        let good = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+        self.number(good).await == 1
+    }
+
+    /// Bodies of all deliveries, by event.
+    pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
+        let rows = sqlx::query("SELECT event, body FROM deliveries")
+            .fetch_all(&mut self.db)
+            .await
+            .expect("deliveries can be read");
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// Closes it, so that nothing is left to be written.
+    pub async fn close(self) {
+        self.db.close().await.expect("the database closes");
+    }
+
+    /// Path of a file beside the database: its path with a suffix.
+    pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+        PathBuf::from(format!("{}{suffix}", path.display()))
+    }
+}

@@ -1,0 +1,177 @@
+//! The program as a child process.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
+
+use super::until;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// A running program, with all its output so far. It is killed when dropped.
+pub struct Process {
+    child: Child,
+    out: Lines,
+    err: Lines,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; `None`: a signal ended it.
+    pub code: Option<i32>,
+    /// Text of standard output.
+    pub out: String,
+    /// Text of standard error.
+    pub err: String,
+}
+
+/// Runs the program to its end.
+pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
+    Process::start(arguments).ended().await
+}
+
+impl Process {
+    /// Starts the program. The test's own environment must not configure it.
+    pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Process {
+        Process::start_in(&[], arguments)
+    }
+
+    /// Starts the program with these variables in its environment.
+    pub fn start_in<S: AsRef<OsStr>>(
+        environment: &[(&'static str, String)],
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
+        let mut command = Command::new(PROGRAM);
+        command.envs(environment.iter().cloned());
+        Process::spawn(command, arguments)
+    }
+
+    /// Starts the program with a maximum number of open files.
+    pub fn start_limited<S: AsRef<OsStr>>(
+        open_files: u32,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
+        let mut shell = Command::new("sh");
+        let limited = r#"ulimit -n "$0" && exec "$@""#;
+        shell.args(["-c", limited, &open_files.to_string(), PROGRAM]);
+        Process::spawn(shell, arguments)
+    }
+
+    /// Starts the program as another user.
+    pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
+        let mut command = Command::new(PROGRAM);
+        command.uid(user).gid(user);
+        Process::spawn(command, arguments)
+    }
+
+    fn spawn<S: AsRef<OsStr>>(
+        mut command: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Process {
+        for (name, _) in std::env::vars_os() {
+            let is_set = command.get_envs().any(|(set, _)| set == name);
+            if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") && !is_set {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let (out, err) = (Lines::default(), Lines::default());
+        let readers = vec![
+            follow(child.stdout.take().expect("piped"), out.clone()),
+            follow(child.stderr.take().expect("piped"), err.clone()),
+        ];
+        Process {
+            child,
+            out,
+            err,
+            readers,
+        }
+    }
+
+    /// Standard output so far, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        read(&self.out)
+    }
+
+    /// Standard output and standard error so far.
+    pub fn said(&self) -> String {
+        [read(&self.out), read(&self.err)].concat().join("\n")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
+    }
+
+    /// Changes the maximum number of its open files from now on.
+    pub fn limit_files(&self, files: u64) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let allowed = getrlimit(Resource::Nofile);
+        let limit = Rlimit {
+            current: Some(files),
+            maximum: allowed.maximum,
+        };
+        prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
+    }
+
+    /// Returns `true` if it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(mut self) -> Ended {
+        let status = until("the program's end", async || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
+        .await;
+        for reader in self.readers.drain(..) {
+            reader.join().expect("reading lines does not panic");
+        }
+        Ended {
+            code: status.code(),
+            out: read(&self.out).join("\n"),
+            err: read(&self.err).join("\n"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the program said:\n{}\n---", self.said());
+        }
+    }
+}
+
+fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            to.lock().expect("nobody panics with it").push(line);
+        }
+    })
+}
+
+fn read(lines: &Lines) -> Vec<String> {
+    lines.lock().expect("nobody panics with it").clone()
+}

@@ -1,0 +1,230 @@
+//! `serve`, as Sinch, a stranger and an operator meet it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+
+use serde_json::Value;
+
+use super::process::Ended;
+use super::{
+    Answer, HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Settings, Signal, until,
+};
+
+/// A service that is ready.
+pub struct Service {
+    process: Process,
+    /// Address of the callback listener.
+    pub callbacks: SocketAddr,
+    /// Address of the operators' listener.
+    pub operators: SocketAddr,
+}
+
+impl Deref for Service {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Service {
+    /// Starts it and waits until it is ready.
+    pub async fn start(settings: &Settings) -> Service {
+        let service = Service::listening(settings).await;
+        service.is_ready().await;
+        service
+    }
+
+    /// Waits until it is ready. On a busy machine a ready service can need longer for the write that proves it than
+    /// `/readyz` waits.
+    pub async fn is_ready(&self) {
+        until("readiness", async || {
+            (self.ask("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts it and waits until it listens: it need not become ready.
+    pub async fn listening(settings: &Settings) -> Service {
+        let mut process = Service::spawn(settings);
+        let [callbacks, operators] = until("the line that says where it listens", async || {
+            assert!(process.is_running(), "not started: {}", process.said());
+            process.lines().iter().find_map(|line| addresses(line))
+        })
+        .await;
+        Service {
+            process,
+            callbacks,
+            operators,
+        }
+    }
+
+    /// Starts it and waits for nothing: it may refuse to run.
+    pub fn spawn(settings: &Settings) -> Process {
+        let config = settings.write();
+        let arguments = ["--config".as_ref(), config.as_os_str(), "serve".as_ref()];
+        match settings.open_files() {
+            None => Process::start_in(settings.environment(), arguments),
+            Some(files) => Process::start_limited(files, arguments),
+        }
+    }
+
+    /// URL that Sinch calls.
+    pub fn callback_url(&self) -> String {
+        format!("http://{}{PATH}", self.callbacks)
+    }
+
+    /// Sends a request to the callback listener.
+    pub async fn send(&self, request: &Request) -> Answer {
+        self.send_from(HOME, request).await
+    }
+
+    /// Sends a request to the callback listener from another address.
+    pub async fn send_from(&self, from: Ipv4Addr, request: &Request) -> Answer {
+        exchange(from, self.callbacks, request)
+            .await
+            .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// Sends a request to the callback listener, which may not answer: a peer that is not served has one second for its
+    /// first byte, and the service may have ended.
+    pub async fn try_send_from(&self, from: Ipv4Addr, request: &Request) -> Option<Answer> {
+        exchange(from, self.callbacks, request).await.ok()
+    }
+
+    /// Returns the answer to a stranger that sends these bytes; the service must hang up after it. A stranger has one
+    /// second for its first byte. On a busy machine that can run out, and then this tries again.
+    pub async fn tell_stranger(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        until("a stranger to be in time", async || {
+            let mut line = Line::open(STRANGER, self.callbacks).await.ok()?;
+            line.send(bytes.as_ref()).await;
+            let answer = line.answer().await.ok()?;
+            assert!(line.hangs_up_within(PATIENCE).await, "{answer:?}");
+            Some(answer)
+        })
+        .await
+    }
+
+    /// Sends a callback of the first project with a good signature. It must be answered 200.
+    pub async fn tell(&self, body: impl Into<Vec<u8>>) {
+        let answer = self.send(&Request::signed(PATH, SECRET, body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Sends a GET request as an operator.
+    pub async fn ask(&self, path: &str) -> Answer {
+        self.ask_with(&Request::new("GET", path)).await
+    }
+
+    /// Sends any request as an operator.
+    pub async fn ask_with(&self, request: &Request) -> Answer {
+        exchange(HOME, self.operators, request)
+            .await
+            .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// Returns the JSON of `/status`.
+    pub async fn status(&self) -> Value {
+        self.ask("/status").await.json()
+    }
+
+    /// Number of requests that were refused for this reason.
+    pub async fn refused(&self, why: &str) -> i64 {
+        let status = self.status().await;
+        status["callbacks_refused"][why]["count"]
+            .as_i64()
+            .expect("a count")
+    }
+
+    /// State of an order, with its history; `null` if the service does not know it.
+    pub async fn order(&self, order: &str) -> Value {
+        let answer = self.ask(&format!("/api/v1/orders/{order}")).await;
+        match answer.status {
+            200 => answer.json(),
+            404 => Value::Null,
+            _ => panic!("{answer:?}"),
+        }
+    }
+
+    /// Waits until an order meets the condition, and returns it.
+    pub async fn order_when(
+        &self,
+        order: &str,
+        what: &str,
+        wished: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let what = format!("{order}: {what}");
+        until(&what, async || {
+            Some(self.order(order).await).filter(|found| wished(found))
+        })
+        .await
+    }
+
+    /// Waits until at least this number of deliveries about an order were processed: an acknowledgement does not wait
+    /// for that.
+    pub async fn order_with(&self, order: &str, deliveries: usize) -> Value {
+        self.order_when(order, "deliveries", |found| {
+            let known = found["deliveries"].as_array();
+            known.is_some_and(|known| {
+                known.len() >= deliveries && known.iter().all(|row| row["phase"] != "waiting")
+            })
+        })
+        .await
+    }
+
+    /// Waits until Sinch has confirmed this state of an order and nothing is open.
+    pub async fn settles(&self, order: &str, state: &str) -> Value {
+        self.order_when(order, state, |found| {
+            found["confirmed"] == state && found["state"] == state && found["settled"] == true
+        })
+        .await
+    }
+
+    /// Raw body of a listed delivery.
+    pub async fn body(&self, delivery: &Value) -> Answer {
+        let path = format!("/api/v1/deliveries/{}/body", delivery["id"]);
+        self.ask(&path).await
+    }
+
+    /// Every item of a listing's first page.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        match self.ask(path).await.json()["items"].take() {
+            Value::Array(items) => items,
+            other => panic!("{path} has {other}"),
+        }
+    }
+
+    /// Kills it without warning, as if the plug were pulled.
+    pub async fn kill(self) -> Ended {
+        self.process.signal(Signal::KILL);
+        self.process.ended().await
+    }
+
+    /// Sends it SIGTERM, and waits until it has stopped.
+    pub async fn stop(self) -> Ended {
+        self.process.signal(Signal::TERM);
+        self.process.ended().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> Ended {
+        self.process.ended().await
+    }
+}
+
+async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
+    let mut line = Line::open(from, to).await?;
+    line.send(request.bytes()).await;
+    line.answer().await
+}
+
+/// The two addresses, if this is the line that names them.
+fn addresses(line: &str) -> Option<[SocketAddr; 2]> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    if line["message"] != "started" {
+        return None;
+    }
+    let address = |name: &str| line[name].as_str()?.parse().ok();
+    Some([address("callbacks")?, address("operators")?])
+}

@@ -1,0 +1,169 @@
+//! The configuration of the program under test.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// Id of the first project.
+pub const PROJECT: &str = "black-box-project";
+/// Callback path of the first project.
+pub const PATH: &str = "/callbacks";
+/// Callback secret of the first project. Every secret here is a word that occurs nowhere else, so that a log can be
+/// searched for it.
+pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
+/// Id of the first project's key.
+pub const KEY_ID: &str = "black-box-key";
+/// Secret of the first project's key.
+pub const KEY_SECRET: &str = "key-secret-w93zjd";
+
+type Table = BTreeMap<&'static str, Value>;
+
+/// A configuration file in the making. It begins as a real one would be, except for its haste: spans that
+/// are seconds and minutes there are fractions of a second here.
+#[derive(Clone)]
+pub struct Settings {
+    folder: PathBuf,
+    tables: BTreeMap<&'static str, Table>,
+    projects: Vec<Table>,
+    environment: Vec<(&'static str, String)>,
+    open_files: Option<u32>,
+}
+
+impl Settings {
+    /// Settings of a service with its files in this folder.
+    pub fn new(folder: &Path) -> Settings {
+        let project = Table::from([
+            ("id", PROJECT.into()),
+            ("path", PATH.into()),
+            ("secrets", json!([SECRET])),
+            ("key_id", KEY_ID.into()),
+            ("key_secret", KEY_SECRET.into()),
+        ]);
+        let settings = Settings {
+            folder: folder.to_owned(),
+            tables: BTreeMap::new(),
+            projects: vec![project],
+            environment: Vec::new(),
+            open_files: None,
+        };
+        let database = settings.database();
+        settings
+            .set("callbacks.listen", "127.0.0.1:0")
+            .set("callbacks.allow", json!(["127.0.0.1"]))
+            // No caller is late because the machine is busy.
+            .set("callbacks.header_timeout_secs", 600)
+            .set("callbacks.body_timeout_secs", 600)
+            .set("callbacks.idle_timeout_secs", 600)
+            .set("operators.listen", "127.0.0.1:0")
+            .set("database.path", database.display().to_string())
+            .set("sinch.max_in_flight", 4)
+            .set("sinch.requests_per_second", 50)
+            .set("worker.staleness_secs", 0.3)
+            .set("worker.staleness_max_secs", 0.6)
+            .set("worker.backoff_base_secs", 0.1)
+            .set("worker.backoff_cap_secs", 1)
+            // No stop is late because the machine is busy.
+            .set("worker.shutdown_grace_secs", 60)
+            // Nothing listens there: a test that plays Sinch sets the address.
+            .set("sinch.api_url", "http://127.0.0.1:9")
+            .set("sinch.token_url", "http://127.0.0.1:9/token")
+            // No answer is late because the machine is busy.
+            .set("sinch.request_timeout_secs", 120)
+            .set("log.format", "json")
+    }
+
+    /// Path of the database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("service.db")
+    }
+
+    /// Path that the file is written to.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Sets a key, written `table.name`, of the file.
+    pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
+        let (table, name) = key.split_once('.').expect("a key is table.name");
+        self.tables
+            .entry(table)
+            .or_default()
+            .insert(name, value.into());
+        self
+    }
+
+    /// Sets a key of the first project.
+    pub fn set_project(mut self, name: &'static str, value: impl Into<Value>) -> Settings {
+        self.projects[0].insert(name, value.into());
+        self
+    }
+
+    /// Takes a key out of the first project.
+    pub fn unset_project(mut self, name: &'static str) -> Settings {
+        self.projects[0].remove(name);
+        self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn set_environment(mut self, name: &'static str, value: impl Into<String>) -> Settings {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Sets the maximum number of open files of the program.
+    pub fn limit_files(mut self, files: u32) -> Settings {
+        self.open_files = Some(files);
+        self
+    }
+
+    /// Maximum number of open files of the program; `None`: the test's own maximum.
+    pub fn open_files(&self) -> Option<u32> {
+        self.open_files
+    }
+
+    /// Variables of the program's environment that were set.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
+    }
+
+    /// Adds a project whose orders are never fetched.
+    pub fn add_project(mut self, id: &str, path: &str, secret: &str) -> Settings {
+        self.projects.push(Table::from([
+            ("id", id.into()),
+            ("path", path.into()),
+            ("secrets", json!([secret])),
+            ("api", "off".into()),
+        ]));
+        self
+    }
+
+    /// Text of the file. Texts, numbers and lists are written alike in JSON and TOML.
+    pub fn text(&self) -> String {
+        let tables = self
+            .tables
+            .iter()
+            .map(|(name, table)| (format!("[{name}]"), table));
+        let projects = self
+            .projects
+            .iter()
+            .map(|table| ("[[projects]]".to_owned(), table));
+        tables
+            .chain(projects)
+            .map(|(head, table)| {
+                let lines: String = table
+                    .iter()
+                    .map(|(name, value)| format!("{name} = {value}\n"))
+                    .collect();
+                format!("{head}\n{lines}\n")
+            })
+            .collect()
+    }
+
+    /// Writes the file.
+    pub fn write(&self) -> PathBuf {
+        let path = self.path();
+        std::fs::write(&path, self.text()).expect("the configuration can be written");
+        path
+    }
+}

@@ -1,0 +1,222 @@
+//! HTTP as bytes: requests that well-behaved clients would not send, from any address.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use sinch_numbers::signature;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// Address that may call, unless a test says otherwise.
+pub const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Address that may not call.
+pub const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+
+/// A request that may be wrong in any way.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    pub fn new(method: &str, path: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// An unsigned POST.
+    pub fn post(path: &str, body: impl Into<Vec<u8>>) -> Request {
+        Request::new("POST", path).carrying(body)
+    }
+
+    /// Gives it a body.
+    pub fn carrying(self, body: impl Into<Vec<u8>>) -> Request {
+        Request {
+            body: body.into(),
+            ..self
+        }
+    }
+
+    /// A POST with the signature that Sinch would send.
+    pub fn signed(path: &str, secret: &str, body: impl Into<Vec<u8>>) -> Request {
+        let body = body.into();
+        let signature = signature::sign(&SecretString::from(secret), &body);
+        Request::post(path, body)
+            .header("Content-Type", "application/json")
+            .header("X-Sinch-Signature", &signature)
+    }
+
+    /// Adds a header line; none is replaced.
+    pub fn header(mut self, name: &str, value: &str) -> Request {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Everything before the body. The body's length is declared unless a header says otherwise.
+    pub fn head(&self) -> String {
+        let has = |header: &str| {
+            let mut names = self.headers.iter().map(|(name, _)| name);
+            names.any(|name| name.eq_ignore_ascii_case(header))
+        };
+        let length = if has("content-length") || has("transfer-encoding") {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", self.body.len())
+        };
+        let host = if has("host") {
+            ""
+        } else {
+            "Host: localhost\r\n"
+        };
+        let headers: String = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        format!(
+            "{} {} HTTP/1.1\r\n{host}{length}{headers}\r\n",
+            self.method, self.path
+        )
+    }
+
+    /// Head and body.
+    pub fn bytes(&self) -> Vec<u8> {
+        [self.head().as_bytes(), &self.body].concat()
+    }
+}
+
+/// Answer to a request, read from a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// Status line and headers.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// Text of the answer without its `Date`.
+    pub fn timeless(&self) -> String {
+        let lines = self.head.lines();
+        let lines: Vec<&str> = lines
+            .filter(|line| !line.to_ascii_lowercase().starts_with("date:"))
+            .collect();
+        format!(
+            "{}\n\n{}",
+            lines.join("\n"),
+            String::from_utf8_lossy(&self.body)
+        )
+    }
+
+    /// Asserts that it is a short refusal in the service's form.
+    #[track_caller]
+    pub fn assert_refusal(&self, status: u16, request: &str) {
+        assert_eq!(self.status, status, "{request}: {self:?}");
+        let kind = self.header("content-type");
+        assert_eq!(
+            kind,
+            Some("application/problem+json"),
+            "{request}: {self:?}"
+        );
+        assert_eq!(self.json()["status"], status, "{request}: {self:?}");
+        assert!(self.body.len() < 300, "{request}: {self:?}");
+    }
+}
+
+/// TCP connection to a listener of the service.
+pub struct Line {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Line {
+    /// Connects from an address of this machine.
+    pub async fn open(from: Ipv4Addr, to: SocketAddr) -> io::Result<Line> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Line {
+            stream,
+            unread: Vec::new(),
+        })
+    }
+
+    /// Sends bytes; `false`: the other side has hung up, and may have answered before.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// Reads the next answer.
+    pub async fn answer(&mut self) -> io::Result<Answer> {
+        let answer = timeout(PATIENCE, self.read_answer()).await;
+        answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn read_answer(&mut self) -> io::Result<Answer> {
+        let head_bytes = loop {
+            match self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None => self.read().await?,
+            }
+        };
+        let head = String::from_utf8_lossy(&self.unread[..head_bytes]).into_owned();
+        let mut answer = Answer {
+            status: head
+                .get(9..12)
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(0),
+            head: head.trim_end().to_owned(),
+            body: Vec::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .and_then(|length| length.parse().ok());
+        let end = head_bytes + length.unwrap_or(0_usize);
+        while self.unread.len() < end {
+            self.read().await?;
+        }
+        answer.body = self.unread[head_bytes..end].to_vec();
+        self.unread.drain(..end);
+        Ok(answer)
+    }
+
+    async fn read(&mut self) -> io::Result<()> {
+        match self.stream.read_buf(&mut self.unread).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the other side hangs up within the span, whatever it sends before.
+    pub async fn hangs_up_within(&mut self, span: Duration) -> bool {
+        let end = async { while self.read().await.is_ok() {} };
+        timeout(span, end).await.is_ok()
+    }
+}

@@ -8,13 +8,19 @@ use std::fs;
 use std::path::Path;
 
 /// Crates of this workspace beside the service, by the names that code has for them.
-const CRATES: [&str; 3] = ["number_order", "sinch_numbers", "sinch_simulator"];
+const CRATES: [&str; 4] = [
+    "number_order",
+    "sinch_numbers",
+    "sinch_simulator",
+    "testkit",
+];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 17] = [
+const MODULES: [(&str, &str); 18] = [
     ("number_order", ""),
     ("sinch_numbers", "number_order"),
     ("sinch_simulator", "number_order sinch_numbers"),
+    ("testkit", "number_order sinch_numbers sinch_simulator"),
     ("exposure", ""),
     ("explain", ""),
     ("redact", ""),
@@ -50,10 +56,10 @@ const BACKENDS: [&str; 1] = ["/store/sqlite/"];
 
 /// Names from outside the workspace, each with the only modules that may use it.
 const WORDS: [(&str, &str); 6] = [
-    ("sqlx", "store"),
-    ("axum::", "http sinch_simulator"),
+    ("sqlx", "store testkit"),
+    ("axum::", "http sinch_simulator testkit"),
     ("reqwest", "sinch_numbers sinch_simulator commands"),
-    ("Timestamp::now", "clock"),
+    ("Timestamp::now", "clock testkit"),
     ("SystemTime::now", "clock"),
     ("Zoned::now", "clock"),
 ];
@@ -80,7 +86,7 @@ fn word(path: &str) -> &str {
 fn named<'a>(module: &str, code: &'a str) -> Vec<&'a str> {
     let own_crate = CRATES.contains(&module);
     let prefixes = if own_crate {
-        &[][..]
+        &["sinch_callbacks::"][..]
     } else {
         &["crate::", "sinch_callbacks::"][..]
     };
@@ -204,6 +210,8 @@ fn a_forbidden_import_is_found() {
         ("worker", "let now = jiff::Timestamp::now();"),
         ("worker", "use reqwest::Client;"),
         ("app", "use sinch_simulator::World;"),
+        ("commands", "use testkit::Service;"),
+        ("testkit", "use sinch_callbacks::clock;"),
         ("main", "use sinch_callbacks::store::Store;"),
         ("attic", ""),
     ] {

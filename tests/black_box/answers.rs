@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, until,
 };
@@ -274,7 +274,7 @@ async fn a_locked_database_is_a_503_and_passes() {
     assert_eq!(file.number("SELECT count(*) FROM deliveries").await, 0);
     assert_eq!(service.refused("store").await, 1);
     assert_eq!(service.send(&request).await.status, 200);
-    service.is_ready().await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
 }
 
 #[tokio::test]

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
-
-use crate::durability::{Load, lost};
-use crate::testkit::{
+use crate::durability::{insist, stop};
+use testkit::ledger::lost;
+use testkit::{
     Disk, Ended, File, Mount, Process, Service, Settings, Signal, folder, not_tried, run, until,
 };
 
@@ -39,10 +38,9 @@ fn place() -> (tempfile::TempDir, Settings) {
 async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     let (home, settings) = place();
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
     until("promises", async || (load.count() > 100).then_some(())).await;
-    let before = load.promised();
+    let before = load.acknowledged();
     let file = home.path().join("backup.db");
     let copied = copy(&settings, "backup", &file, None).await;
     assert_eq!(copied.code, OK, "{copied:?}");
@@ -64,7 +62,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
         assert_eq!(refused.code, FAILURE, "{refused:?}");
         assert!(refused.err.contains("database itself"), "{refused:?}");
     }
-    let promised = load.stop().await;
+    let promised = stop(load).await;
     let (elsewhere, other) = place();
     // Beside a running service, that is the first reason: `--replace` would not help.
     for option in [None, Some("--replace")] {
@@ -261,10 +259,9 @@ async fn a_restore_leaves_no_moment_without_a_database() {
 async fn what_is_in_the_log_is_copied_too() {
     let (home, settings) = place();
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 2);
+    let load = insist(&service, 2).await;
     until("promises", async || (load.count() > 20).then_some(())).await;
-    let promised = load.stop().await;
+    let promised = stop(load).await;
     service.kill().await;
     let wal = File::beside(&settings.database(), "-wal");
     let before = std::fs::read(&wal).expect("is there");
@@ -289,10 +286,9 @@ async fn what_is_in_the_log_is_copied_too() {
 async fn what_is_no_good_backup_is_refused() {
     let (home, settings) = place();
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
     until("promises", async || (load.count() > 200).then_some(())).await;
-    load.stop().await;
+    stop(load).await;
     service.stop().await;
     let damaged = home.path().join("damaged.db");
     let mut bytes = std::fs::read(settings.database()).expect("can be read");
@@ -413,10 +409,9 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
     let mut random = fastrand::Rng::with_seed(seed);
     let (home, settings) = place();
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
     until("promises", async || (load.count() > 50).then_some(())).await;
-    let promised = load.stop().await;
+    let promised = stop(load).await;
     service.kill().await;
     let database = settings.database();
     let [path, wal] = ["", "-wal"].map(|suffix| File::beside(&database, suffix));

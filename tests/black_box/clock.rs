@@ -12,7 +12,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::{Reply, Simulator, World};
 
-use crate::testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
+use testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 

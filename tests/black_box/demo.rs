@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::testkit::{HOME, Line, PATIENCE, Process, Request, Signal, within};
+use testkit::{HOME, Line, PATIENCE, Process, Request, Signal, within};
 
 /// Column in which the text of a story's line begins.
 const TEXT: usize = 20;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
-use tokio::sync::watch;
 
-use crate::durability::{Load, lost};
-use crate::testkit::{
+use crate::durability::{insist, stop};
+use testkit::ledger::lost;
+use testkit::{
     Answer, Disk, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
     not_tried, play, until,
 };
@@ -43,8 +43,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
         .set("database.free_min_bytes", free_min_bytes)
         .set("log.filter", "warn,sinch_callbacks=info");
     let service = Service::start(&settings).await;
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
 
     let refused = until("a refusal", async || {
         let answer = knock(&service, "early").await;
@@ -53,13 +52,13 @@ async fn fill(free_min_bytes: u64, words: &str) {
     .await;
     refused.assert_refusal(503, "a callback to a full disk");
     assert_eq!(refused.header("retry-after"), Some("5"));
-    // On a busy machine it may say first that the database does not answer in time.
-    until("/readyz to say so", async || {
+    let unready = until("/readyz to say so", async || {
         let answer = service.ask("/readyz").await;
-        let is_said = |answer: &Answer| answer.json()["detail"].to_string().contains(words);
-        (answer.status == 503 && is_said(&answer)).then_some(())
+        (answer.status == 503).then_some(answer)
     })
     .await;
+    let detail = unready.json()["detail"].to_string();
+    assert!(detail.contains(words), "{detail}");
     let status = service.status().await;
     let free = status["disk_free_bytes"].as_u64().expect("a number");
     assert!(free < free_min_bytes.max(1 << 16), "{status}");
@@ -76,13 +75,16 @@ async fn fill(free_min_bytes: u64, words: &str) {
         (knock(&service, "late").await.status == 200).then_some(())
     })
     .await;
-    service.is_ready().await;
+    until("readiness", async || {
+        (service.ask("/readyz").await.status == 200).then_some(())
+    })
+    .await;
     assert_eq!(service.status().await["little_space"], Value::Null);
     until("more promises", async || {
         (load.count() > promised_before + 50).then_some(())
     })
     .await;
-    let promised = load.stop().await;
+    let promised = stop(load).await;
     let ended = service.stop().await;
     assert_eq!(ended.code, Some(0));
     let times = usize::from(free_min_bytes > 0);
@@ -134,7 +136,7 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let status = service.status().await;
     let why = status["little_space"].as_str().expect("a sentence");
     assert!(why.starts_with("little space"), "{why}");
-    let before = service.order_with("o1", 1).await["attempts"].as_i64();
+    let before = service.order("o1").await["attempts"].as_i64();
     let fetch = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/fetch"));
     assert_eq!(service.ask_with(&fetch).await.status, 202);
     service

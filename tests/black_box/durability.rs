@@ -1,93 +1,30 @@
 //! Durability: every event that was answered 200 is on disk, however the program ends, and a stop is orderly.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sinch_callbacks::clock;
 use sinch_simulator::{Faults, Script, Simulator, World};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::outages::agree;
-use crate::testkit::{
-    File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
+use testkit::ledger::{Acknowledged, lost};
+use testkit::load::Plan;
+use testkit::{
+    Callbacks, File, HOME, Line, Load, PATH, PROJECT, Request, SECRET, Service, Settings, event,
     folder, id, play, until,
 };
 
-/// Every event that was answered 200, with its bytes.
-pub type Acknowledged = BTreeMap<String, Vec<u8>>;
-
-/// Promised events that are missing or changed: the comparison on which these tests stand.
-pub fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    acknowledged
-        .iter()
-        .filter(|(event, body)| stored.get(*event) != Some(*body))
-        .map(|(event, _)| event.clone())
-        .collect()
+/// Calls a service until it is stopped, and insists on each callback until it is answered 200.
+pub async fn insist(service: &Service, callers: usize) -> Load {
+    let callbacks = Callbacks::about_a_number(20_000);
+    let plan = Plan::insistent(callers);
+    let load = Load::start(service.callbacks, &callbacks, &plan).await;
+    load.expect("the service listens")
 }
 
-/// A few callers that send events one after the other, and note which of them were answered 200.
-pub struct Load {
-    acknowledged: Arc<Mutex<Acknowledged>>,
-    callers: JoinSet<()>,
-}
-
-impl Load {
-    pub fn start(callbacks: &watch::Sender<std::net::SocketAddr>, callers: usize) -> Load {
-        let acknowledged: Arc<Mutex<Acknowledged>> = Arc::default();
-        let mut tasks = JoinSet::new();
-        for caller in 0..callers {
-            let (to, noted) = (callbacks.subscribe(), acknowledged.clone());
-            tasks.spawn(async move {
-                for n in 0.. {
-                    let name = format!("load-{caller}-{n}");
-                    let body = about_number(&name, "ACTIVE_NUMBER", "+46700000000");
-                    let to = *to.borrow();
-                    if is_taken(to, &body).await {
-                        let mut noted = noted.lock().expect("nobody panics with it");
-                        noted.insert(name, body.into_bytes());
-                    }
-                }
-            });
-        }
-        Load {
-            acknowledged,
-            callers: tasks,
-        }
-    }
-
-    pub fn count(&self) -> usize {
-        self.acknowledged
-            .lock()
-            .expect("nobody panics with it")
-            .len()
-    }
-
-    /// Events that were answered 200 so far.
-    pub fn promised(&self) -> Acknowledged {
-        self.acknowledged
-            .lock()
-            .expect("nobody panics with it")
-            .clone()
-    }
-
-    /// Stops the callers, and returns the events that were answered 200.
-    pub async fn stop(mut self) -> Acknowledged {
-        self.callers.shutdown().await;
-        self.promised()
-    }
-}
-
-/// Sends an event and returns `true` if it is answered 200. The service may be gone at any moment.
-async fn is_taken(to: std::net::SocketAddr, body: &str) -> bool {
-    let Ok(mut line) = Line::open(HOME, to).await else {
-        // Nothing listens. Without a pause this would only heat the machine.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        return false;
-    };
-    line.send(Request::signed(PATH, SECRET, body).bytes()).await;
-    line.answer().await.is_ok_and(|answer| answer.status == 200)
+/// Stops the load, and returns the events that were answered 200.
+pub async fn stop(mut load: Load) -> Acknowledged {
+    load.stop().await.expect("the service answers");
+    load.acknowledged()
 }
 
 fn promised_to(simulator: &Simulator) -> Acknowledged {
@@ -110,12 +47,13 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
         span: Duration::from_secs(5),
         faults: Faults::none(),
     };
-    let quiet = Settings::new(folder.path()).set("log.filter", "warn,sinch_callbacks::app=info");
+    let quiet = Settings::new(folder.path())
+        .set("log.filter", "warn,sinch_callbacks::app=info")
+        .fix_addresses();
     let (simulator, settings) = play(World::new(seed, &script), quiet).await;
     let mut service = Service::start(&settings).await;
     simulator.set_callback_url(Some(service.callback_url()));
-    let callbacks = watch::Sender::new(service.callbacks);
-    let load = Load::start(&callbacks, 4);
+    let load = insist(&service, 4).await;
     for _ in 0..KILLS {
         // The moment is a number of promises, not a time: the load is surely running.
         let enough = load.count() + random.usize(50..250);
@@ -126,11 +64,9 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
         let ended = service.kill().await;
         assert_eq!(ended.code, None, "it was killed: {ended:?}");
         service = Service::start(&settings).await;
-        simulator.set_callback_url(Some(service.callback_url()));
-        callbacks.send_replace(service.callbacks);
     }
-    let mut promised = load.stop().await;
     simulator.played_out().await;
+    let mut promised = stop(load).await;
     promised.extend(promised_to(&simulator));
     agree(&service, &simulator).await;
     assert_eq!(service.stop().await.code, Some(0));
@@ -239,7 +175,7 @@ async fn it_stops_within_its_grace_though_sinch_hangs() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), []);
     let settings = Settings::new(folder.path())
-        .set("worker.shutdown_grace_secs", 24)
+        .set("worker.shutdown_grace_secs", 8)
         .set("callbacks.header_timeout_secs", 600)
         .set("sinch.request_timeout_secs", 600);
     let (simulator, settings) = play(world, settings).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     Answer, HOME, Line, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, event, folder,
     until,
 };

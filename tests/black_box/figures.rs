@@ -7,9 +7,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use crate::testkit::{
-    PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within,
-};
+use testkit::{PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within};
 
 /// Samples of `/metrics`, each by its name, with its label's value after a slash.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {

@@ -6,9 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use crate::testkit::{
-    Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder,
-};
+use testkit::{Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder};
 
 /// Maximum length of a body that these services accept, in bytes.
 const BODY_MAX: usize = 1000;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use crate::testkit::{
+use testkit::{
     Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
 };
 

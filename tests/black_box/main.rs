@@ -29,5 +29,4 @@ mod sources;
 mod start;
 mod storms;
 mod strangers;
-mod testkit;
 mod watch;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PROJECT, Request, Service, Settings, event, folder, id, life, play, until,
 };
 
@@ -19,12 +19,11 @@ async fn health_is_told_without_much_ado() {
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
     for (path, body) in [("/livez", "alive\n"), ("/readyz", "ready\n")] {
-        let answer = until(path, async || {
-            let answer = service.ask(path).await;
-            (answer.status == 200).then_some(answer)
-        })
-        .await;
-        assert_eq!(answer.body, body.as_bytes());
+        let answer = service.ask(path).await;
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (200, body.as_bytes())
+        );
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     let mut file = File::open(&settings.database()).await;
@@ -44,7 +43,7 @@ async fn health_is_told_without_much_ado() {
     );
     assert_eq!(service.ask("/status").await.status, 200, "reading goes on");
     file.execute("ROLLBACK").await;
-    service.is_ready().await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
 }
 
 #[tokio::test]
@@ -238,7 +237,6 @@ async fn what_is_not_there_is_said_in_one_form() {
     service
         .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
-    service.order_with("o1", 1).await;
     for path in [
         "/",
         "/nothing",
@@ -259,14 +257,25 @@ async fn what_is_not_there_is_said_in_one_form() {
     for (method, path, expected) in [
         ("POST", "/status", 405),
         ("DELETE", "/api/v1/orders/o1", 405),
-        ("GET", "/api/v1/orders/black-box-project/o1/fetch", 405),
-        ("POST", "/api/v1/orders/black-box-project/o2/fetch", 404),
+        (
+            "GET",
+            "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o1/fetch",
+            405,
+        ),
+        (
+            "POST",
+            "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o2/fetch",
+            404,
+        ),
         ("POST", "/api/v1/orders/another/o1/fetch", 404),
     ] {
         let answer = service.ask_with(&Request::new(method, path)).await;
         answer.assert_refusal(expected, &format!("{method} {path}"));
     }
-    let fetch = Request::new("POST", "/api/v1/orders/black-box-project/o1/fetch");
+    let fetch = Request::new(
+        "POST",
+        "/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3/o1/fetch",
+    );
     assert_eq!(service.ask_with(&fetch).await.status, 202);
 }
 
@@ -316,8 +325,9 @@ async fn the_token_guards_everything_but_health() {
             );
         }
     }
-    assert_eq!(service.ask("/livez").await.status, 200);
-    service.is_ready().await;
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(service.ask(path).await.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use sinch_callbacks::config::Worker;
 use sinch_simulator::simulation::{IncidentRates, Scenario};
 use sinch_simulator::{Faults, Outage, Reply, Script, Simulator, World};
 
-use crate::testkit::{
+use testkit::{
     PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
 };
 
@@ -126,8 +126,11 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     let stats = simulator.stats();
     assert_eq!(stats.acknowledged, stats.events, "{stats:?}");
     assert_eq!((stats.refused, stats.unanswered), (0, 0), "{stats:?}");
-    // An outage is not the service's.
-    service.is_ready().await;
+    assert_eq!(
+        service.ask("/readyz").await.status,
+        200,
+        "an outage is not ours"
+    );
 
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use tokio::net::TcpStream;
 
-use crate::testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
+use testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
 
 /// The program with its output where the test wants it. It is killed when dropped.
 struct Raw(Child);
@@ -104,13 +104,6 @@ impl Unread {
         line.answer().await.expect("an answer")
     }
 
-    async fn is_ready(&self) {
-        until("readiness", async || {
-            (self.ask("/readyz").await.status == 200).then_some(())
-        })
-        .await;
-    }
-
     async fn dropped(&self) -> u64 {
         let status = self.ask("/status").await.json();
         status["log_lines_dropped"].as_u64().expect("a count")
@@ -130,7 +123,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     })
     .await;
     service.tell(&mut line, 600..610).await;
-    service.is_ready().await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
     service.process.terminate();
     assert_eq!(service.process.ended().await, Some(0));
 }
@@ -147,7 +140,7 @@ async fn what_the_log_drops_is_counted_and_told_when_it_flows_again() {
         (service.dropped().await > 0).then_some(())
     })
     .await;
-    service.is_ready().await;
+    assert_eq!(service.ask("/readyz").await.status, 200);
     let metrics = service.ask("/metrics").await;
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
-use crate::testkit::{
+use testkit::{
     File, HOME, Line, PATH, PROJECT, Request, SECRET, STRANGER, Service, Settings, event, folder,
     until,
 };
@@ -31,15 +31,6 @@ async fn told(service: &Service, fields: &Value) -> Value {
         refusals(service).into_iter().find(|line| has(line))
     })
     .await
-}
-
-/// Sends a request until it is answered: a stranger has one second for its first byte, which can run out on a busy
-/// machine.
-async fn knock(service: &Service, from: Ipv4Addr, request: &Request) {
-    until("an answer", async || {
-        service.try_send_from(from, request).await
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -96,7 +87,7 @@ async fn each_refusal_says_what_was_refused() {
         ),
     ];
     for (from, request, fields) in table {
-        knock(&service, from, &request).await;
+        service.send_from(from, &request).await;
         let line = told(&service, &fields).await;
         assert_eq!(line["left_out"], 0, "{line}");
         let has_source = fields.get("source") != Some(&Value::Null);
@@ -184,15 +175,15 @@ async fn a_noisy_source_hides_no_other() {
     let quiet = Ipv4Addr::new(127, 0, 0, 66);
     let request = Request::new("GET", "/");
     for nth in 0..60 {
-        knock(&service, noisy, &request).await;
+        service.send_from(noisy, &request).await;
         if nth == 30 {
-            knock(&service, quiet, &request).await;
+            service.send_from(quiet, &request).await;
         }
     }
     told(&service, &json!({"source": "127.0.0.66", "left_out": 0})).await;
     // The next line about the noisy source says how many were left out.
     let total = until("a line that counts", async || {
-        knock(&service, noisy, &request).await;
+        service.send_from(noisy, &request).await;
         let lines = refusals(&service);
         let of_noisy = lines.iter().filter(|line| line["source"] == "127.0.0.2");
         let left_out = of_noisy

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::{Outage, Reply, World};
 
-use crate::testkit::{
+use testkit::{
     KEY_SECRET, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, about_number, event,
     folder, id, life, play, until, within,
 };
@@ -66,7 +66,7 @@ async fn neither_log_nor_answers_give_anything_away() {
         answer
     };
     let settled = async |order: &str| {
-        crate::testkit::until("an answer of Sinch", async || {
+        testkit::until("an answer of Sinch", async || {
             let path = format!("/api/v1/orders/{order}");
             let answer = service.ask_with(&operator("GET", &path)).await;
             (answer.json()["settled"] == true).then_some(())
@@ -89,14 +89,14 @@ async fn neither_log_nor_answers_give_anything_away() {
     }
     simulator.revoke_tokens();
     request("POST", &o1).await;
-    crate::testkit::until("a new token", async || {
+    testkit::until("a new token", async || {
         (simulator.stats().tokens >= 2).then_some(())
     })
     .await;
     simulator.set_outage(Outage::Unauthorized);
     request("POST", &o1).await;
     let refused = |line: &String| line.contains("check key_id and key_secret");
-    crate::testkit::until("the key to be refused", async || {
+    testkit::until("the key to be refused", async || {
         service.lines().iter().any(refused).then_some(())
     })
     .await;

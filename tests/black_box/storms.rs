@@ -9,7 +9,7 @@ use sinch_callbacks::clock;
 use sinch_simulator::World;
 use tokio::task::JoinSet;
 
-use crate::testkit::{
+use testkit::{
     HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
     until,
 };

@@ -1,20 +1,4 @@
-//! Tools with which the tests run, call and watch the program.
-
-mod disk;
-mod file;
-mod process;
-mod service;
-mod settings;
-mod sinch;
-mod wire;
-
-pub use disk::{Disk, Mount};
-pub use file::File;
-pub use process::{Ended, Process, Signal, run};
-pub use service::Service;
-pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
-pub use sinch::{about_number, event, id, life, play};
-pub use wire::{Answer, HOME, Line, Request, STRANGER};
+//! Waiting for what is to come, until a deadline.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -32,7 +16,16 @@ pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 /// Returns what the probe finds within the span, if anything.
-pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    poll(span, POLL, probe).await
+}
+
+/// Probes at this interval until something is found or the span is over.
+pub(crate) async fn poll<T>(
+    span: Duration,
+    interval: Duration,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> Option<T> {
     let deadline = Instant::now() + span;
     loop {
         if let Some(found) = probe().await {
@@ -41,7 +34,7 @@ pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>
         if Instant::now() > deadline {
             return None;
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(interval).await;
     }
 }
 
@@ -49,9 +42,4 @@ pub async fn within<T>(span: Duration, mut probe: impl AsyncFnMut() -> Option<T>
 pub fn not_tried(what: &str) {
     let line = format!("NOT TRIED, {}", what.trim_end());
     writeln!(std::io::stderr(), "{line}").expect("standard error can be written to");
-}
-
-/// A folder of the test's own.
-pub fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder for the test")
 }

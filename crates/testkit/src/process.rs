@@ -1,8 +1,10 @@
 //! The program as a child process.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -10,9 +12,16 @@ use std::thread::JoinHandle;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 
-use super::until;
+use crate::{program, until};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sinch-callbacks");
+/// Use of a program's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Both streams are kept, line by line.
+    Kept,
+    /// Standard output goes nowhere, so that nobody has to read it; standard error is the caller's.
+    Discarded,
+}
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -35,13 +44,21 @@ pub struct Ended {
     pub err: String,
 }
 
+/// Makes a command that runs a program with a maximum number of open files.
+pub(crate) fn limited(open_files: u32, program: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#]);
+    shell.arg(open_files.to_string()).arg(program);
+    shell
+}
+
 /// Runs the program to its end.
 pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
     Process::start(arguments).ended().await
 }
 
 impl Process {
-    /// Starts the program. The test's own environment must not configure it.
+    /// Starts the program that was built with the test.
     pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Process {
         Process::start_in(&[], arguments)
     }
@@ -51,9 +68,9 @@ impl Process {
         environment: &[(&'static str, String)],
         arguments: impl IntoIterator<Item = S>,
     ) -> Process {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program::of_the_test());
         command.envs(environment.iter().cloned());
-        Process::spawn(command, arguments)
+        Process::spawn(command, arguments, Output::Kept)
     }
 
     /// Starts the program with a maximum number of open files.
@@ -61,22 +78,22 @@ impl Process {
         open_files: u32,
         arguments: impl IntoIterator<Item = S>,
     ) -> Process {
-        let mut shell = Command::new("sh");
-        let limited = r#"ulimit -n "$0" && exec "$@""#;
-        shell.args(["-c", limited, &open_files.to_string(), PROGRAM]);
-        Process::spawn(shell, arguments)
+        let limited = limited(open_files, &program::of_the_test());
+        Process::spawn(limited, arguments, Output::Kept)
     }
 
     /// Starts the program as another user.
     pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program::of_the_test());
         command.uid(user).gid(user);
-        Process::spawn(command, arguments)
+        Process::spawn(command, arguments, Output::Kept)
     }
 
-    fn spawn<S: AsRef<OsStr>>(
+    /// Starts any command. The caller's own environment must not configure it.
+    pub fn spawn<S: AsRef<OsStr>>(
         mut command: Command,
         arguments: impl IntoIterator<Item = S>,
+        output: Output,
     ) -> Process {
         for (name, _) in std::env::vars_os() {
             let is_set = command.get_envs().any(|(set, _)| set == name);
@@ -84,23 +101,22 @@ impl Process {
                 command.env_remove(name);
             }
         }
-        let mut child = command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
+        command.args(arguments).stdin(Stdio::null());
+        match output {
+            Output::Kept => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+            Output::Discarded => command.stdout(Stdio::null()),
+        };
+        let mut child = command.spawn().expect("the program can be started");
         let (out, err) = (Lines::default(), Lines::default());
-        let readers = vec![
-            follow(child.stdout.take().expect("piped"), out.clone()),
-            follow(child.stderr.take().expect("piped"), err.clone()),
+        let readers = [
+            child.stdout.take().map(|from| follow(from, out.clone())),
+            child.stderr.take().map(|from| follow(from, err.clone())),
         ];
         Process {
             child,
             out,
             err,
-            readers,
+            readers: readers.into_iter().flatten().collect(),
         }
     }
 
@@ -131,9 +147,34 @@ impl Process {
         prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
     }
 
+    /// Current and maximum memory, in MiB.
+    pub fn memory_mib(&self) -> (f64, f64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process is running");
+        let mib = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+            Some(kib / 1024.0)
+        };
+        let both = mib("VmRSS:").zip(mib("VmHWM:"));
+        both.expect("the system tells how much memory a process holds")
+    }
+
     /// Returns `true` if it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Sends it SIGTERM, and waits until it has stopped.
+    pub async fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+
+    /// Stops it as [`Process::stop`] does; it must end well.
+    pub async fn stop_well(self) {
+        let ended = self.stop().await;
+        assert_eq!(ended.code, Some(0), "it did not stop well: {ended:?}");
     }
 
     /// Waits until it ends by itself.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
 /// A connection beside the service's.
 pub struct File {
@@ -16,20 +16,28 @@ pub struct File {
 impl File {
     /// Opens an existing file.
     pub async fn open(path: &Path) -> File {
-        // The service may be writing all the time.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(PATIENCE);
-        let db = options.connect().await.expect("the database opens");
-        File { db }
+        File::connect(path, |options| options).await
+    }
+
+    /// Opens an existing file to read it.
+    pub async fn open_read_only(path: &Path) -> File {
+        File::connect(path, |options| options.read_only(true)).await
     }
 
     /// Opens a file, and creates it if it does not exist.
     pub async fn create(path: &Path) -> File {
-        let options = SqliteConnectOptions::new().filename(path);
-        let created = options.create_if_missing(true).connect().await;
+        File::connect(path, |options| options.create_if_missing(true)).await
+    }
+
+    async fn connect(
+        path: &Path,
+        how: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
+    ) -> File {
+        // The service may be writing all the time.
+        let options = SqliteConnectOptions::new().busy_timeout(PATIENCE);
+        let db = how(options.filename(path)).connect().await;
         File {
-            db: created.expect("the database can be created"),
+            db: db.expect("the database opens"),
         }
     }
 
@@ -50,15 +58,27 @@ impl File {
         row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 
-    /// Returns `true` if SQLite finds nothing wrong with the file.
+    /// Returns `true` if SQLite finds nothing wrong with the file, and it is a database at all.
     pub async fn is_intact(&mut self) -> bool {
         let good = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
-        self.number(good).await == 1
+        let found = sqlx::query_scalar(good).fetch_one(&mut self.db).await;
+        found.is_ok_and(|found: i64| found == 1)
     }
 
     /// Bodies of all deliveries, by event.
     pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
         let rows = sqlx::query("SELECT event, body FROM deliveries")
+            .fetch_all(&mut self.db)
+            .await
+            .expect("deliveries can be read");
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// Ids and events of the first deliveries after this id, at most this number.
+    pub async fn events_after(&mut self, id: i64, deliveries_max: u32) -> Vec<(i64, String)> {
+        let rows = sqlx::query("SELECT id, event FROM deliveries WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(id)
+            .bind(deliveries_max)
             .fetch_all(&mut self.db)
             .await
             .expect("deliveries can be read");

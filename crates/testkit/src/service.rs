@@ -3,13 +3,19 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::process::Ended;
-use super::{
+use crate::process::{Ended, Output};
+use crate::wait::poll;
+use crate::{
     Answer, HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Settings, Signal, until,
 };
+
+/// Interval of the probes of readiness: short, since benches measure the time until it.
+const READY_POLL: Duration = Duration::from_millis(2);
 
 /// A service that is ready.
 pub struct Service {
@@ -31,42 +37,48 @@ impl Deref for Service {
 impl Service {
     /// Starts it and waits until it is ready.
     pub async fn start(settings: &Settings) -> Service {
-        let service = Service::listening(settings).await;
-        service.is_ready().await;
-        service
+        Service::start_by(settings.command(), settings).await
     }
 
-    /// Waits until it is ready. On a busy machine a ready service can need longer for the write that proves it than
-    /// `/readyz` waits.
-    pub async fn is_ready(&self) {
-        until("readiness", async || {
-            (self.ask("/readyz").await.status == 200).then_some(())
-        })
-        .await;
+    /// Starts it by a command that takes its arguments, and waits until it is ready.
+    pub async fn start_by(command: Command, settings: &Settings) -> Service {
+        let process = Service::spawn_by(command, settings);
+        let mut service = Service::listens(process, settings).await;
+        until_ready(&mut service.process, service.operators).await;
+        service
     }
 
     /// Starts it and waits until it listens: it need not become ready.
     pub async fn listening(settings: &Settings) -> Service {
-        let mut process = Service::spawn(settings);
-        let [callbacks, operators] = until("the line that says where it listens", async || {
-            assert!(process.is_running(), "not started: {}", process.said());
-            process.lines().iter().find_map(|line| addresses(line))
-        })
-        .await;
-        Service {
-            process,
-            callbacks,
-            operators,
-        }
+        Service::listens(Service::spawn(settings), settings).await
     }
 
     /// Starts it and waits for nothing: it may refuse to run.
     pub fn spawn(settings: &Settings) -> Process {
+        Service::spawn_by(settings.command(), settings)
+    }
+
+    fn spawn_by(command: Command, settings: &Settings) -> Process {
         let config = settings.write();
         let arguments = ["--config".as_ref(), config.as_os_str(), "serve".as_ref()];
-        match settings.open_files() {
-            None => Process::start_in(settings.environment(), arguments),
-            Some(files) => Process::start_limited(files, arguments),
+        Process::spawn(command, arguments, settings.output())
+    }
+
+    async fn listens(mut process: Process, settings: &Settings) -> Service {
+        let [callbacks, operators] = match settings.output() {
+            Output::Discarded => settings.addresses(),
+            Output::Kept => {
+                until("the line that says where it listens", async || {
+                    assert!(process.is_running(), "not started: {}", process.said());
+                    process.lines().iter().find_map(|line| addresses(line))
+                })
+                .await
+            }
+        };
+        Service {
+            process,
+            callbacks,
+            operators,
         }
     }
 
@@ -85,12 +97,6 @@ impl Service {
         exchange(from, self.callbacks, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
-    }
-
-    /// Sends a request to the callback listener, which may not answer: a peer that is not served has one second for its
-    /// first byte, and the service may have ended.
-    pub async fn try_send_from(&self, from: Ipv4Addr, request: &Request) -> Option<Answer> {
-        exchange(from, self.callbacks, request).await.ok()
     }
 
     /// Returns the answer to a stranger that sends these bytes; the service must hang up after it. A stranger has one
@@ -203,8 +209,12 @@ impl Service {
 
     /// Sends it SIGTERM, and waits until it has stopped.
     pub async fn stop(self) -> Ended {
-        self.process.signal(Signal::TERM);
-        self.process.ended().await
+        self.process.stop().await
+    }
+
+    /// Stops it as [`Service::stop`] does; it must end well.
+    pub async fn stop_well(self) {
+        self.process.stop_well().await;
     }
 
     /// Waits until it ends by itself.
@@ -213,10 +223,21 @@ impl Service {
     }
 }
 
+/// Waits until a process answers 200 to `/readyz` at this address.
+pub async fn until_ready(process: &mut Process, address: SocketAddr) {
+    let ready = poll(PATIENCE, READY_POLL, async || {
+        assert!(process.is_running(), "it ended: {}", process.said());
+        let answer = exchange(HOME, address, &Request::new("GET", "/readyz")).await;
+        answer
+            .is_ok_and(|answer| answer.status == 200)
+            .then_some(())
+    });
+    ready.await.expect("it becomes ready");
+}
+
 async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
     let mut line = Line::open(from, to).await?;
-    line.send(request.bytes()).await;
-    line.answer().await
+    line.exchange(request.bytes()).await
 }
 
 /// The two addresses, if this is the line that names them.

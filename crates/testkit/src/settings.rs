@@ -1,29 +1,35 @@
 //! The configuration of the program under test.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// Id of the first project.
-pub const PROJECT: &str = "black-box-project";
+use crate::process::{self, Output};
+use crate::{free_address, program};
+
+/// Id of the first project, as long as Sinch's.
+pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
 /// Callback path of the first project.
 pub const PATH: &str = "/callbacks";
 /// Callback secret of the first project. Every secret here is a word that occurs nowhere else, so that a log can be
 /// searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
 /// Id of the first project's key.
-pub const KEY_ID: &str = "black-box-key";
+pub const KEY_ID: &str = "key-of-the-test";
 /// Secret of the first project's key.
 pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
 type Table = BTreeMap<&'static str, Value>;
 
-/// A configuration file in the making. It begins as a real one would be, except for its haste: spans that
-/// are seconds and minutes there are fractions of a second here.
+/// A configuration file in the making, and the program that it is for.
 #[derive(Clone)]
 pub struct Settings {
     folder: PathBuf,
+    program: PathBuf,
+    output: Output,
     tables: BTreeMap<&'static str, Table>,
     projects: Vec<Table>,
     environment: Vec<(&'static str, String)>,
@@ -31,32 +37,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings of a service with its files in this folder.
+    /// Settings of a test, with the service's files in this folder. They are those of a real service, except for their
+    /// haste: spans that are seconds and minutes there are fractions of a second here. The output is kept.
     pub fn new(folder: &Path) -> Settings {
-        let project = Table::from([
-            ("id", PROJECT.into()),
-            ("path", PATH.into()),
-            ("secrets", json!([SECRET])),
-            ("key_id", KEY_ID.into()),
-            ("key_secret", KEY_SECRET.into()),
-        ]);
-        let settings = Settings {
-            folder: folder.to_owned(),
-            tables: BTreeMap::new(),
-            projects: vec![project],
-            environment: Vec::new(),
-            open_files: None,
-        };
-        let database = settings.database();
-        settings
+        Settings::plain(folder, program::of_the_test(), Output::Kept)
             .set("callbacks.listen", "127.0.0.1:0")
-            .set("callbacks.allow", json!(["127.0.0.1"]))
-            // No caller is late because the machine is busy.
-            .set("callbacks.header_timeout_secs", 600)
-            .set("callbacks.body_timeout_secs", 600)
-            .set("callbacks.idle_timeout_secs", 600)
             .set("operators.listen", "127.0.0.1:0")
-            .set("database.path", database.display().to_string())
             .set("sinch.max_in_flight", 4)
             .set("sinch.requests_per_second", 50)
             .set("worker.staleness_secs", 0.3)
@@ -73,6 +59,71 @@ impl Settings {
             .set("log.format", "json")
     }
 
+    /// Settings of a bench, with the service's files in this folder: the program as it is shipped, its own defaults, and
+    /// addresses that stay. Its log, at the usual level, goes nowhere.
+    pub fn of_a_bench(folder: &Path) -> Settings {
+        Settings::plain(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
+    }
+
+    fn plain(folder: &Path, program: PathBuf, output: Output) -> Settings {
+        let project = Table::from([
+            ("id", PROJECT.into()),
+            ("path", PATH.into()),
+            ("secrets", json!([SECRET])),
+            ("key_id", KEY_ID.into()),
+            ("key_secret", KEY_SECRET.into()),
+        ]);
+        let settings = Settings {
+            folder: folder.to_owned(),
+            program,
+            output,
+            tables: BTreeMap::new(),
+            projects: vec![project],
+            environment: Vec::new(),
+            open_files: None,
+        };
+        let database = settings.database();
+        settings
+            .set("callbacks.allow", json!(["127.0.0.1"]))
+            .set("database.path", database.display().to_string())
+    }
+
+    /// Chooses addresses that the service also has after a restart.
+    #[must_use]
+    pub fn fix_addresses(self) -> Settings {
+        self.set("callbacks.listen", free_address().to_string())
+            .set("operators.listen", free_address().to_string())
+    }
+
+    /// Addresses of the callback listener and of the operators' listener, as they are set.
+    pub fn addresses(&self) -> [SocketAddr; 2] {
+        ["callbacks", "operators"].map(|table| {
+            let address = self.tables[table]["listen"].as_str();
+            let address = address.and_then(|address| address.parse().ok());
+            address.expect("an address is set")
+        })
+    }
+
+    /// Path of the program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Command that runs the program; its arguments follow.
+    pub fn command(&self) -> Command {
+        let mut command = match self.open_files {
+            None => Command::new(&self.program),
+            Some(files) => process::limited(files, &self.program),
+        };
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+
+    /// Use of the program's output.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
     /// Path of the database.
     pub fn database(&self) -> PathBuf {
         self.folder.join("service.db")
@@ -84,6 +135,7 @@ impl Settings {
     }
 
     /// Sets a key, written `table.name`, of the file.
+    #[must_use]
     pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
         let (table, name) = key.split_once('.').expect("a key is table.name");
         self.tables
@@ -94,40 +146,35 @@ impl Settings {
     }
 
     /// Sets a key of the first project.
+    #[must_use]
     pub fn set_project(mut self, name: &'static str, value: impl Into<Value>) -> Settings {
         self.projects[0].insert(name, value.into());
         self
     }
 
     /// Takes a key out of the first project.
+    #[must_use]
     pub fn unset_project(mut self, name: &'static str) -> Settings {
         self.projects[0].remove(name);
         self
     }
 
     /// Sets a variable of the program's environment.
+    #[must_use]
     pub fn set_environment(mut self, name: &'static str, value: impl Into<String>) -> Settings {
         self.environment.push((name, value.into()));
         self
     }
 
     /// Sets the maximum number of open files of the program.
+    #[must_use]
     pub fn limit_files(mut self, files: u32) -> Settings {
         self.open_files = Some(files);
         self
     }
 
-    /// Maximum number of open files of the program; `None`: the test's own maximum.
-    pub fn open_files(&self) -> Option<u32> {
-        self.open_files
-    }
-
-    /// Variables of the program's environment that were set.
-    pub fn environment(&self) -> &[(&'static str, String)] {
-        &self.environment
-    }
-
     /// Adds a project whose orders are never fetched.
+    #[must_use]
     pub fn add_project(mut self, id: &str, path: &str, secret: &str) -> Settings {
         self.projects.push(Table::from([
             ("id", id.into()),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::folder;
+use crate::folder;
 
 /// A disk in memory, in a folder of its own. It is unmounted when dropped, even while it is in use.
 pub struct Disk {
@@ -13,7 +13,11 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Mounts it; the size is written as for `mount`: `4m`. Only root may; the error says in words why it failed.
+    /// Mounts it; the size is written as for `mount`: `4m`.
+    ///
+    /// # Errors
+    ///
+    /// Fails for anyone but root, and says in words why.
     pub fn mount(size: &str) -> Result<Disk, String> {
         let disk = Disk { folder: folder() };
         disk.try_mount(&format!("size={size}"))?;
@@ -54,7 +58,11 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Mounts a file on another one, which must exist. Only root may; the error says in words why it failed.
+    /// Mounts a file on another one, which must exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails for anyone but root, and says in words why.
     pub fn of_file(file: &Path, on: &Path) -> Result<Mount, String> {
         done(Command::new("mount").arg("--bind").args([file, on]))?;
         Ok(Mount { on: on.to_owned() })

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
 /// Address that may call, unless a test says otherwise.
 pub const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -28,6 +28,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request without headers of its own and without a body.
     pub fn new(method: &str, path: &str) -> Request {
         Request {
             method: method.to_owned(),
@@ -43,6 +44,7 @@ impl Request {
     }
 
     /// Gives it a body.
+    #[must_use]
     pub fn carrying(self, body: impl Into<Vec<u8>>) -> Request {
         Request {
             body: body.into(),
@@ -60,6 +62,7 @@ impl Request {
     }
 
     /// Adds a header line; none is replaced.
+    #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Request {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -101,9 +104,11 @@ impl Request {
 /// Answer to a request, read from a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// HTTP status.
     pub status: u16,
     /// Status line and headers.
     pub head: String,
+    /// Bytes of the body.
     pub body: Vec<u8>,
 }
 
@@ -157,10 +162,26 @@ pub struct Line {
 
 impl Line {
     /// Connects from an address of this machine.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nothing listens there.
     pub async fn open(from: Ipv4Addr, to: SocketAddr) -> io::Result<Line> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((from, 0)))?;
-        let stream = socket.connect(to).await?;
+        Line::new(socket.connect(to).await?)
+    }
+
+    /// Connects from whichever address the system chooses.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nothing listens there.
+    pub async fn connect(to: SocketAddr) -> io::Result<Line> {
+        Line::new(TcpStream::connect(to).await?)
+    }
+
+    fn new(stream: TcpStream) -> io::Result<Line> {
         stream.set_nodelay(true)?;
         Ok(Line {
             stream,
@@ -174,36 +195,53 @@ impl Line {
     }
 
     /// Reads the next answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the other side hangs up, does not answer in time, or does not speak HTTP/1.
     pub async fn answer(&mut self) -> io::Result<Answer> {
         let answer = timeout(PATIENCE, self.read_answer()).await;
         answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Line::answer`] does.
+    pub async fn exchange(&mut self, request: impl AsRef<[u8]>) -> io::Result<Answer> {
+        // What the other side said before it hung up is still there to be read.
+        self.send(request).await;
+        self.answer().await
+    }
+
     async fn read_answer(&mut self) -> io::Result<Answer> {
+        let mut searched = 0;
         let head_bytes = loop {
-            match self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
-                Some(end) => break end + 4,
-                None => self.read().await?,
+            let mut ends = self.unread[searched..].windows(4);
+            if let Some(end) = ends.position(|four| four == b"\r\n\r\n") {
+                break searched + end;
             }
+            searched = self.unread.len().saturating_sub(3);
+            self.read().await?;
         };
-        let head = String::from_utf8_lossy(&self.unread[..head_bytes]).into_owned();
+        let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "not an answer of HTTP/1");
+        let head = str::from_utf8(&self.unread[..head_bytes]).map_err(|_| unreadable())?;
+        let status = head.get(9..12).and_then(|code| code.parse().ok());
         let mut answer = Answer {
-            status: head
-                .get(9..12)
-                .and_then(|code| code.parse().ok())
-                .unwrap_or(0),
-            head: head.trim_end().to_owned(),
+            status: status.ok_or_else(unreadable)?,
+            head: head.to_owned(),
             body: Vec::new(),
         };
-        let length = answer
-            .header("content-length")
-            .and_then(|length| length.parse().ok());
-        let end = head_bytes + length.unwrap_or(0_usize);
-        while self.unread.len() < end {
+        let length = answer.header("content-length");
+        let length: usize =
+            length.map_or(Ok(0), |length| length.parse().map_err(|_| unreadable()))?;
+        let body = head_bytes + 4..head_bytes + 4 + length;
+        while self.unread.len() < body.end {
             self.read().await?;
         }
-        answer.body = self.unread[head_bytes..end].to_vec();
-        self.unread.drain(..end);
+        answer.body = self.unread[body.clone()].to_vec();
+        self.unread.drain(..body.end);
         Ok(answer)
     }
 

@@ -1,0 +1,232 @@
+//! Callbacks that Sinch might send: single bodies, and many that are ready to be sent.
+
+use std::sync::{Arc, OnceLock};
+
+use fastrand::Rng;
+use jiff::{Timestamp, tz::Offset};
+use number_order::Time;
+use serde_json::json;
+
+use crate::ledger::Acknowledged;
+use crate::{PATH, PROJECT, Request, SECRET, now};
+
+/// States that the events of an order claim in turn: a life that ends and begins again.
+pub const LIVES: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
+
+/// States in turn, where every event but the first fits the one before.
+pub const FITTING: &[&str] = &["IN_REVIEW", "BLOCKED"];
+
+/// Makes the body of a callback about an order.
+pub fn event(event: &str, order: &str, status: &str, said_at: Time) -> String {
+    // Sinch writes no zone.
+    let timestamp = said_at.to_string();
+    json!({
+        "eventId": event,
+        "timestamp": timestamp.trim_end_matches('Z'),
+        "projectId": PROJECT,
+        "resourceType": "NUMBER_ORDER",
+        "resourceId": order,
+        "eventType": "NUMBER_ORDER_PROCESSING",
+        "status": status,
+    })
+    .to_string()
+}
+
+/// Makes the body of a callback about a number.
+pub fn about_number(event: &str, resource_type: &str, number: &str) -> String {
+    json!({
+        "eventId": event,
+        "projectId": PROJECT,
+        "resourceType": resource_type,
+        "resourceId": number,
+        "eventType": "PROVISIONING_TO_SMS_PLATFORM",
+        "status": "SUCCEEDED",
+    })
+    .to_string()
+}
+
+/// Receiver of callbacks, as Sinch knows it.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Path of the callback URL.
+    pub path: String,
+    /// Project id at Sinch.
+    pub project: String,
+    /// Secret of the signatures.
+    pub secret: String,
+}
+
+impl Receiver {
+    /// Service with the kit's settings.
+    fn of_the_kit() -> Receiver {
+        let [path, project, secret] = [PATH, PROJECT, SECRET].map(str::to_owned);
+        Receiver {
+            path,
+            project,
+            secret,
+        }
+    }
+}
+
+/// Content of many callbacks.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Events of these orders, each of which claims these states in turn, again and again.
+    Orders(Vec<String>, &'static [&'static str]),
+    /// Events of one number, which touch no order.
+    Number,
+}
+
+/// Callbacks with good signatures, each of which is made when it is first needed.
+pub struct Callbacks {
+    receiver: Receiver,
+    content: Content,
+    all: Vec<Callback>,
+}
+
+struct Callback {
+    event: String,
+    said_at_ms: i64,
+    /// Order by its place in the content, and the state that is claimed.
+    says: (usize, &'static str),
+    bytes: OnceLock<Bytes>,
+}
+
+struct Bytes {
+    request: Vec<u8>,
+    body_at: usize,
+}
+
+impl Callbacks {
+    /// Makes callbacks about random orders of the content, for a service with the kit's settings. Their ids sort by time,
+    /// as Sinch's do: twenty to the millisecond.
+    pub fn new(content: Content, count: usize, rng: &mut Rng) -> Arc<Callbacks> {
+        Arc::new(Callbacks::to(Receiver::of_the_kit(), content, count, rng))
+    }
+
+    /// Makes such callbacks for any receiver.
+    pub fn to(receiver: Receiver, content: Content, count: usize, rng: &mut Rng) -> Callbacks {
+        let since = millis();
+        let (orders, statuses) = match &content {
+            Content::Orders(orders, statuses) => (orders.len(), *statuses),
+            Content::Number => (1, &["SUCCEEDED"][..]),
+        };
+        let mut said = vec![0; orders];
+        let make = |n| {
+            let order = rng.usize(0..orders);
+            let status = statuses[said[order] % statuses.len()];
+            said[order] += 1;
+            let said_at_ms = since + n as i64 / 20;
+            Callback {
+                event: ulid(said_at_ms, rng),
+                said_at_ms,
+                says: (order, status),
+                bytes: OnceLock::new(),
+            }
+        };
+        let all = (0..count).map(make).collect();
+        Callbacks {
+            receiver,
+            content,
+            all,
+        }
+    }
+
+    /// Makes callbacks about a thousand new orders, all of them signed in advance.
+    pub fn signed(count: usize, statuses: &'static [&'static str]) -> Arc<Callbacks> {
+        let mut rng = Rng::new();
+        let content = Content::Orders(order_ids(1000, &mut rng), statuses);
+        let callbacks = Callbacks::new(content, count, &mut rng);
+        callbacks.sign();
+        callbacks
+    }
+
+    /// Signs them all, so that the caller costs little compared with the receiver.
+    pub fn sign(&self) {
+        for index in 0..self.count() {
+            self.bytes(index);
+        }
+    }
+
+    /// Makes this number of callbacks about one number.
+    pub fn about_a_number(count: usize) -> Arc<Callbacks> {
+        Callbacks::new(Content::Number, count, &mut Rng::new())
+    }
+
+    /// Number of callbacks.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Unique `eventId` of a callback.
+    pub fn event(&self, index: usize) -> &str {
+        &self.all[index].event
+    }
+
+    /// Bytes of a callback's request.
+    pub fn request(&self, index: usize) -> &[u8] {
+        &self.bytes(index).request
+    }
+
+    /// Bytes of a callback's body.
+    pub fn body(&self, index: usize) -> &[u8] {
+        let bytes = self.bytes(index);
+        &bytes.request[bytes.body_at..]
+    }
+
+    /// Entries of these callbacks in a ledger.
+    pub fn acknowledged(&self, indices: impl IntoIterator<Item = usize>) -> Acknowledged {
+        let entry = |index| (self.event(index).to_owned(), self.body(index).to_vec());
+        indices.into_iter().map(entry).collect()
+    }
+
+    fn bytes(&self, index: usize) -> &Bytes {
+        let callback = &self.all[index];
+        callback.bytes.get_or_init(|| {
+            let (event, (order, status)) = (&callback.event, callback.says);
+            let (resource_type, event_type, resource) = match &self.content {
+                Content::Orders(orders, _) => {
+                    ("NUMBER_ORDER", "NUMBER_ORDER_PROCESSING", orders[order].as_str())
+                }
+                Content::Number => ("ACTIVE_NUMBER", "PROVISIONING_TO_SMS_PLATFORM", "+46700000000"),
+            };
+            let Receiver {
+                path,
+                project,
+                secret,
+            } = &self.receiver;
+            let at = Timestamp::from_millisecond(callback.said_at_ms).unwrap_or_default();
+            let timestamp = Offset::UTC.to_datetime(at);
+            let body = format!(
+                "{{\"eventId\":\"{event}\",\"timestamp\":\"{timestamp:.9}\",\"projectId\":\"{project}\",\
+                 \"resourceId\":\"{resource}\",\"resourceType\":\"{resource_type}\",\
+                 \"eventType\":\"{event_type}\",\"status\":\"{status}\",\"failureCode\":null}}",
+            );
+            let request = Request::signed(path, secret, body.as_str()).bytes();
+            Bytes {
+                body_at: request.len() - body.len(),
+                request,
+            }
+        })
+    }
+}
+
+/// Makes ids of orders that no other caller uses.
+pub fn order_ids(count: usize, rng: &mut Rng) -> Vec<String> {
+    let now = millis();
+    (0..count).map(|_| ulid(now, rng)).collect()
+}
+
+fn millis() -> i64 {
+    now().0 / 1000
+}
+
+/// Makes an id like Sinch's: a lower-case ULID.
+fn ulid(millis: i64, rng: &mut Rng) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bits = (millis as u128) << 80 | rng.u128(..) >> 48;
+    (0..26)
+        .rev()
+        .map(|place| char::from(DIGITS[(bits >> (5 * place)) as usize & 31]))
+        .collect()
+}

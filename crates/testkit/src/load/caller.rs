@@ -1,0 +1,166 @@
+//! Callers of a load: one for each connection, all of which take their turns from one line.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::{Plan, Refused, Report, Timed};
+use crate::{Answer, Callbacks, Line, PATIENCE};
+
+/// Wait before a callback is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// State that all callers of a load share.
+pub struct Shared {
+    pub callbacks: Arc<Callbacks>,
+    pub began: Instant,
+    address: SocketAddr,
+    plan: Plan,
+    turns: AtomicUsize,
+    fresh: AtomicUsize,
+    /// Indices of refused callbacks that will be sent later.
+    again: Mutex<VecDeque<usize>>,
+    answers: Mutex<Vec<Timed>>,
+    /// Permits, one for each callback that is due, where there is a rate.
+    due: Semaphore,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(address: SocketAddr, callbacks: Arc<Callbacks>, plan: Plan) -> Shared {
+        Shared {
+            callbacks,
+            began: Instant::now(),
+            address,
+            plan,
+            turns: AtomicUsize::new(0),
+            fresh: AtomicUsize::new(0),
+            again: Mutex::default(),
+            answers: Mutex::default(),
+            due: Semaphore::new(0),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.due.close();
+    }
+
+    /// Indices of the callbacks that were answered 200 so far.
+    pub fn acknowledged(&self) -> Vec<usize> {
+        let answers = locked(&self.answers);
+        let good = answers.iter().filter(|answer| answer.status == 200);
+        good.map(|answer| answer.index).collect()
+    }
+
+    /// Report on all answers, for a load that ended at this time from the start.
+    pub fn report(&self, end: Duration) -> Report {
+        let answers = locked(&self.answers).clone();
+        Report::new(answers, self.began, self.plan.warm_up, end)
+    }
+
+    /// Makes callbacks due, on a thread of its own: a runtime's timers tick in milliseconds.
+    pub fn pace(&self, rate: f64) {
+        let mut given = 0;
+        while self.fresh.load(Ordering::Relaxed) < self.callbacks.count()
+            && !self.stop.load(Ordering::Relaxed)
+        {
+            let due = (self.began.elapsed().as_secs_f64() * rate) as usize + 1;
+            self.due.add_permits(due - given);
+            given = due;
+            let next = Duration::from_secs_f64(given as f64 / rate);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a thread of its own, which waits for its time to send"
+            )]
+            thread::sleep(next.saturating_sub(self.began.elapsed()));
+        }
+        // Every connection that still waits finds that nothing is left.
+        self.due.add_permits(self.plan.connections);
+    }
+
+    /// Sends callbacks over one connection.
+    pub async fn call(self: Arc<Self>, connection: Line) -> io::Result<()> {
+        let mut connection = Some(connection);
+        while let Some((index, from)) = self.next().await {
+            let answer = self.deliver(&mut connection, index).await?;
+            let at = self.began.elapsed();
+            if answer.status != 200 && self.plan.refused == Refused::Later {
+                locked(&self.again).push_back(index);
+            }
+            locked(&self.answers).push(Timed {
+                index,
+                status: answer.status,
+                retry_after: answer.header("retry-after").is_some(),
+                at,
+                latency: at.saturating_sub(from),
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns the next callback, with the time from which its latency counts.
+    async fn next(&self) -> Option<(usize, Duration)> {
+        loop {
+            if self.plan.rate.is_some() {
+                self.due.acquire().await.ok()?.forget();
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+            let now = self.began.elapsed();
+            let from = match self.plan.rate {
+                Some(rate) => Duration::from_secs_f64(turn as f64 / rate),
+                None => now,
+            };
+            let late = now.saturating_sub(from);
+            if self.plan.late_max.is_some_and(|max| late > max) {
+                continue;
+            }
+            let again = locked(&self.again).pop_front();
+            let index = again.unwrap_or_else(|| self.fresh.fetch_add(1, Ordering::Relaxed));
+            return (index < self.callbacks.count()).then_some((index, from));
+        }
+    }
+
+    async fn deliver(&self, connection: &mut Option<Line>, index: usize) -> io::Result<Answer> {
+        let began = Instant::now();
+        loop {
+            let answer = self
+                .attempt(connection, self.callbacks.request(index))
+                .await;
+            let is_good = matches!(answer, Ok(Answer { status: 200, .. }));
+            if is_good || self.plan.refused != Refused::AtOnce || began.elapsed() > PATIENCE {
+                return answer;
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self, connection: &mut Option<Line>, request: &[u8]) -> io::Result<Answer> {
+        // The connection is put back only after a whole answer.
+        let mut open = match connection.take() {
+            Some(open) => open,
+            None => Line::connect(self.address).await?,
+        };
+        let answer = open.exchange(request).await?;
+        let close = answer.header("connection");
+        if !close.is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            *connection = Some(open);
+        }
+        Ok(answer)
+    }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_exposed_by_its_last_digit() {
+    fn a_file_that_all_may_read_is_exposed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         std::fs::write(&path, "x").expect("written");

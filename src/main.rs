@@ -53,7 +53,7 @@ enum Command {
     Backup(commands::backup::Backup),
     /// Put a backup in the database's place, while the service does not run.
     Restore(commands::backup::Restore),
-    /// Ask the running service whether it is ready.
+    /// Check that the running service is ready.
     Healthcheck,
 }
 
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(said) => {
             // The text that --help asks for, or the fault in the arguments.
-            output::wrote(said.print());
+            output::note_result(said.print());
             let code = u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
             return output::ended(ExitCode::from(code));
         }
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     match built {
         Ok(runtime) => output::ended(conclude(runtime, run(arguments))),
         Err(error) => {
-            output::complain(format_args!("cannot start: {error}"));
+            output::print_error(format_args!("cannot start: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, HELD, file, misconfigured};
 use crate::config::Database;
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
@@ -64,16 +64,16 @@ fn report(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode
                 orders, deliveries, ..
             } = copied;
             let (from, to) = (from.display(), to.display());
-            say(format_args!(
+            print_line(format_args!(
                 "copied {from} to {to}: {orders} orders, {deliveries} callbacks"
             ));
             for flaw in copied.flaws {
-                complain(format_args!("warning: {from}: {flaw}"));
+                print_error(format_args!("warning: {from}: {flaw}"));
             }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             match error {
                 CopyError::Unusable(OpenError::Held(_)) => ExitCode::from(HELD),
                 _ => ExitCode::from(FAILURE),

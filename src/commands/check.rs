@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::output::say;
+use super::output::print_line;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
 use crate::config::{Api, Config};
@@ -18,41 +18,41 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => {
             for line in errors.lines() {
-                say(format_args!("FAILED  configuration: {line}"));
+                print_line(format_args!("FAILED  configuration: {line}"));
             }
             return ExitCode::from(CONFIG);
         }
     };
-    say("ok      configuration");
+    print_line("ok      configuration");
     for warning in &loaded.warnings {
-        say(format_args!("unwise  configuration: {warning}"));
+        print_line(format_args!("unwise  configuration: {warning}"));
     }
     // `serve` raises its own limit as far as it may.
     let files = getrlimit(Resource::Nofile).maximum;
     if let Some(shortage) = app::listener_limits(&loaded.config, files).shortage {
-        say(format_args!("unwise  open files: {shortage}"));
+        print_line(format_args!("unwise  open files: {shortage}"));
     }
     let mut code = 0;
     for (what, verdict) in verdicts(&loaded.config).await {
         match verdict {
             Verdict::Unwise(sentences) => {
-                say(format_args!("ok      {what}"));
+                print_line(format_args!("ok      {what}"));
                 for sentence in sentences {
-                    say(format_args!("unwise  {what}: {sentence}"));
+                    print_line(format_args!("unwise  {what}: {sentence}"));
                 }
             }
-            Verdict::Good => say(format_args!("ok      {what}")),
-            Verdict::InUse => say(format_args!(
+            Verdict::Good => print_line(format_args!("ok      {what}")),
+            Verdict::InUse => print_line(format_args!(
                 "in use  {what}: left out, since a running instance has it and found it good"
             )),
             Verdict::Failed(error) => {
-                say(format_args!("FAILED  {what}: {error}"));
+                print_line(format_args!("FAILED  {what}: {error}"));
                 code = start_code(&error).max(code);
             }
         }
     }
     for (path, warning) in app::store_settings(&loaded.config).exposed() {
-        say(format_args!(
+        print_line(format_args!(
             "unwise  database {}: {warning}",
             path.display()
         ));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::Id;
@@ -57,11 +57,11 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     };
     match done {
         Ok(sentence) => {
-            say(&sentence);
+            print_line(&sentence);
             ExitCode::SUCCESS
         }
         Err(reason) => {
-            complain(format_args!("not dropped: {reason}"));
+            print_error(format_args!("not dropped: {reason}"));
             ExitCode::from(FAILURE)
         }
     }
@@ -94,12 +94,13 @@ async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
         if orders == 0 && deliveries == 0 {
             return Ok(format!("all of {project} is removed"));
         }
-        say(format_args!(
+        print_line(format_args!(
             "{orders} orders and {deliveries} deliveries are left"
         ));
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, String> {
-    serde_json::from_str(answer).map_err(|_| format!("the service answers strangely: {answer}"))
+    serde_json::from_str(answer)
+        .map_err(|_| format!("the service's answer cannot be read: {answer}"))
 }

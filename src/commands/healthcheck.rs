@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::output::complain;
+use super::output::print_error;
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 
@@ -25,7 +25,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     match operators::send(&service, Method::GET, "/readyz", Vec::new(), TIMEOUT).await {
         Ok(_) => ExitCode::SUCCESS,
         Err(reason) => {
-            complain(format_args!("not healthy: {reason}"));
+            print_error(format_args!("not healthy: {reason}"));
             ExitCode::from(FAILURE)
         }
     }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use self::output::complain;
+use self::output::print_error;
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
@@ -58,7 +58,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
 /// Reports the faults of the configuration.
 fn misconfigured(errors: &ConfigErrors) -> ExitCode {
     for line in errors.lines() {
-        complain(line);
+        print_error(line);
     }
     ExitCode::from(CONFIG)
 }

@@ -24,15 +24,15 @@ const USUAL_WIDTH: usize = 80;
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a line to standard output.
-pub fn say(line: impl Display) {
+pub fn print_line(line: impl Display) {
     if FAULT.get().is_none() {
-        wrote(writeln!(io::stdout(), "{line}"));
+        note_result(writeln!(io::stdout(), "{line}"));
     }
 }
 
 /// Writes a text to standard output, wrapped to the terminal's width. All lines but the first begin below `text`.
-pub fn say_wrapped(lead: &str, text: &str) {
-    say(wrapped(lead, text, width()));
+pub fn print_wrapped(lead: &str, text: &str) {
+    print_line(wrapped(lead, text, width()));
 }
 
 fn wrapped(lead: &str, text: &str, width: usize) -> String {
@@ -52,7 +52,7 @@ fn width() -> usize {
 }
 
 /// Records the outcome of a write to standard output.
-pub fn wrote(written: io::Result<()>) {
+pub fn note_result(written: io::Result<()>) {
     if let Err(error) = written {
         // An earlier failure is there already, and is enough.
         let _ = FAULT.set(error);
@@ -60,11 +60,11 @@ pub fn wrote(written: io::Result<()>) {
 }
 
 /// Writes a line to standard error, in the program's name.
-pub fn complain(line: impl Display) {
+pub fn print_error(line: impl Display) {
     let line = format!("sinch-callbacks: {line}\n");
     let (written, is_written) = sync_channel(1);
     let write = move || {
-        // No output is left on which to complain of a failure.
+        // No output is left on which a failure could be reported.
         let _ = io::stderr().write_all(line.as_bytes());
         let _ = written.send(());
     };
@@ -81,7 +81,7 @@ pub fn ended(code: ExitCode) -> ExitCode {
         None => code,
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Some(error) => {
-            complain(format_args!("standard output cannot be written: {error}"));
+            print_error(format_args!("standard output cannot be written: {error}"));
             ExitCode::from(FAILURE)
         }
     }

@@ -8,7 +8,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask,
 };
 
-use super::output::complain;
+use super::output::print_error;
 use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_signal};
 use crate::app::App;
 use crate::telemetry::{self, LogError, Sink};
@@ -24,7 +24,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     let _log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
         Ok(log) => log,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return ExitCode::from(match error {
                 LogError::Filter(_) => CONFIG,
                 LogError::Thread(_) => FAILURE,
@@ -37,7 +37,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     let stop = match stop_signal() {
         Ok(stop) => stop,
         Err(error) => {
-            complain(format_args!("cannot listen for signals: {error}"));
+            print_error(format_args!("cannot listen for signals: {error}"));
             return ExitCode::from(FAILURE);
         }
     };
@@ -45,14 +45,14 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(app) => app,
         Err(error) => {
             tracing::error!(%error, "not started");
-            complain(&error);
+            print_error(&error);
             return ExitCode::from(start_code(&error));
         }
     };
     match app.run(stop).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::from(FAILURE)
         }
     }
@@ -70,7 +70,7 @@ fn disable_core_dumps() {
     let switched_off = setrlimit(Resource::Core, none)
         .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
     if let Err(error) = switched_off {
-        complain(format_args!(
+        print_error(format_args!(
             "core dumps could not be switched off: {error}"
         ));
     }
@@ -85,7 +85,7 @@ fn raise_open_files_limit() {
         maximum: allowed.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, all) {
-        complain(format_args!(
+        print_error(format_args!(
             "the limit of open files could not be raised: {error}"
         ));
     }

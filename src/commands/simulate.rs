@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::clock;
 use number_order::Id;
@@ -62,7 +62,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     match play(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            complain(reason);
+            print_error(reason);
             ExitCode::from(FAILURE)
         }
     }
@@ -95,7 +95,7 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     })
     .await
     .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
-    say(format_args!(
+    print_line(format_args!(
         "Simulated Sinch, seed {}: {} orders over {} s.\n  \
          sinch.api_url    {}\n  \
          sinch.token_url  {}\n  \
@@ -113,12 +113,12 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     tokio::select! {
         () = stop.cancelled() => {}
         () = simulator.played_out() => {
-            say("The play is over; the API goes on answering.");
+            print_line("The play is over; the API goes on answering.");
             stop.cancelled().await;
         }
     }
     let stats = simulator.stats();
-    say(format_args!(
+    print_line(format_args!(
         "{} callbacks sent, {} events answered 200, {} fetches answered.",
         stats.sent, stats.acknowledged, stats.fetches
     ));

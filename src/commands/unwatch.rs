@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::Id;
@@ -33,10 +33,10 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     };
     let mut code = ExitCode::SUCCESS;
     for order in &arguments.orders {
-        match take_out(&service, arguments.project.as_deref(), order).await {
-            Ok(()) => say(format_args!("{order}: taken out")),
+        match remove(&service, arguments.project.as_deref(), order).await {
+            Ok(()) => print_line(format_args!("{order}: removed")),
             Err(reason) => {
-                complain(format_args!("{order}: not taken out: {reason}"));
+                print_error(format_args!("{order}: not removed: {reason}"));
                 code = ExitCode::from(FAILURE);
             }
         }
@@ -44,7 +44,7 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     code
 }
 
-async fn take_out(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
+async fn remove(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
     let order = Id::new(order).ok_or("it cannot be the id of an order")?;
     let project = match project {
         Some(project) => Id::new(project).ok_or("--project cannot be the id of a project")?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::{Id, entered};
@@ -40,17 +40,17 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let (path, list) = match read(&arguments) {
         Ok(read) => read,
         Err(reason) => {
-            complain(reason);
+            print_error(reason);
             return ExitCode::from(USAGE);
         }
     };
     match operators::send(&service, Method::POST, &path, list, TIMEOUT).await {
         Ok(watched) => {
-            say(&watched);
+            print_line(&watched);
             ExitCode::SUCCESS
         }
         Err(reason) => {
-            complain(format_args!("not watched: {reason}"));
+            print_error(format_args!("not watched: {reason}"));
             ExitCode::from(FAILURE)
         }
     }

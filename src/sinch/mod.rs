@@ -1,4 +1,4 @@
-//! What of Sinch's words is believed, and what they mean for the service.
+//! Judgement of what Sinch says: what of it is believed, and what it means for the service.
 //!
 //! The client ([`sinch_numbers`]) says what Sinch said. An answer confirms an order's state, so it is believed only if it
 //! can be nothing else than Sinch's own answer about this very order. A callback is never refused for what it says: one

@@ -31,12 +31,12 @@ async fn what_was_named_by_mistake_is_taken_out_again() {
     service.settles("o1", "IN_REVIEW").await;
     let ended = command(&["unwatch", "mistyped", "o1", "nobody", "a/b"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(ended.out, "mistyped: taken out");
+    assert_eq!(ended.out, "mistyped: removed");
     for said in [
-        "o1: not taken out",
+        "o1: not removed",
         "Sinch has shown it",
-        "nobody: not taken out",
-        "a/b: not taken out",
+        "nobody: not removed",
+        "a/b: not removed",
     ] {
         assert!(ended.err.contains(said), "{said}: {ended:?}");
     }

@@ -60,7 +60,7 @@ pub struct Faults {
     pub numbers: f64,
     /// Rate of orders with a callback whose body is unreadable.
     pub unreadable: f64,
-    /// Rate of fetches whose answer shows the order as it was.
+    /// Rate of fetches whose answer shows the order as it was a while ago.
     pub stale: f64,
     /// Maximum staleness of a stale answer.
     pub staleness: Duration,

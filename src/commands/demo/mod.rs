@@ -21,7 +21,7 @@ use self::choice::choose;
 use self::service::{Service, ServiceError};
 use self::setup::{Keys, config, loopback};
 use self::story::{Story, stories};
-use super::output::{complain, say};
+use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
 use crate::clock;
@@ -72,7 +72,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILURE),
         Err(error) => {
-            complain(format_args!("the demo failed: {error}"));
+            print_error(format_args!("the demo failed: {error}"));
             ExitCode::from(FAILURE)
         }
     }
@@ -137,7 +137,7 @@ async fn follow(
             }
         }
     }
-    say("  all is sent; the service fetches what is still in doubt");
+    print_line("  all is sent; the service fetches what is still in doubt");
     let deadline = Instant::now() + PATIENCE;
     while service.agreeing(&ends).await? < ends.len() && Instant::now() < deadline {
         sleep(Duration::from_millis(200)).await;

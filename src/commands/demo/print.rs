@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::choice::{Chosen, LATE, Trouble, present};
 use super::story::{Action, Callback, Step, Story};
-use crate::commands::output::{say, say_wrapped};
+use crate::commands::output::{print_line, print_wrapped};
 use number_order::Time;
 use sinch_simulator::Simulator;
 
@@ -21,8 +21,8 @@ pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
         simulator.final_states().len(),
         simulator.world().seed(),
     );
-    say_wrapped("", &text);
-    say(format_args!(
+    print_wrapped("", &text);
+    print_line(format_args!(
         "\n  \
          callbacks go to   {callbacks}\n  \
          operators' API    {operators}\n  \
@@ -39,27 +39,27 @@ pub fn progress(simulator: &Simulator, agreeing: usize) {
         stats.acknowledged, stats.fetches, stats.orders,
     );
     let lead = format!("  +{:.0} s  ", simulator.elapsed().as_secs_f64());
-    say_wrapped(&format!("{lead:>9}"), &text);
+    print_wrapped(&format!("{lead:>9}"), &text);
 }
 
 /// Prints the chosen stories.
 pub fn stories(chosen: &[Chosen<'_>]) {
     let text = "Some of the stories. Times count from the creation of the order. \"naive\" is a receiver that \
                 believes the event that came last.";
-    say("");
-    say_wrapped("", text);
+    print_line("");
+    print_wrapped("", text);
     for Chosen { trouble, story } in chosen {
         let title = trouble.map_or("all goes well", Trouble::title);
-        say("");
-        say_wrapped(
+        print_line("");
+        print_wrapped(
             "",
             &format!("Order {} ends {}: {title}", story.order, story.end),
         );
         for line in lines(story) {
-            say_wrapped(&line.lead, &line.text);
+            print_wrapped(&line.lead, &line.text);
         }
     }
-    say("");
+    print_line("");
 }
 
 /// Line of a story: the time and the speaker, and what there is to say.
@@ -215,18 +215,18 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
         stats.fetches,
         stories.len(),
     );
-    say_wrapped("", &text);
-    say("");
+    print_wrapped("", &text);
+    print_line("");
     for story in stories.iter().filter(|story| !story.is_agreed()) {
         let shown = service_shows(story);
         let text = format!(
             "Order {} is {} at Sinch; the service {shown}",
             story.order, story.end
         );
-        say_wrapped("", &text);
+        print_wrapped("", &text);
     }
     let agreeing = stories.iter().filter(|story| story.is_agreed()).count();
-    say(format_args!(
+    print_line(format_args!(
         "{agreeing} of {} orders agree with Sinch",
         stories.len()
     ));
@@ -234,7 +234,7 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
 
 /// Prints requests for looking around, each in one line that a shell takes as it stands.
 pub fn hints(url: &str, story: &Story) {
-    say("\nStill serving. Look around:");
+    print_line("\nStill serving. Look around:");
     for (what, path) in [
         (
             "the first story, as the service tells it",
@@ -250,7 +250,7 @@ pub fn hints(url: &str, story: &Story) {
         ),
         ("counts, queues, failures", "/status".to_owned()),
     ] {
-        say(format_args!("  # {what}\n  curl '{url}{path}'"));
+        print_line(format_args!("  # {what}\n  curl '{url}{path}'"));
     }
-    say("Ctrl-C ends.");
+    print_line("Ctrl-C ends.");
 }

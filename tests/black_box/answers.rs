@@ -56,7 +56,7 @@ async fn a_200_is_on_disk() {
 }
 
 #[tokio::test]
-async fn a_repetition_is_counted_and_kept_once() {
+async fn a_duplicate_is_counted_and_kept_once() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
@@ -171,7 +171,7 @@ fn riddles() -> Vec<(Vec<u8>, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_nobody_understands_is_kept_byte_by_byte_with_the_reason() {
+async fn a_callback_that_is_not_understood_is_kept_byte_by_byte_with_the_reason() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     let riddles = riddles();
@@ -278,7 +278,7 @@ async fn a_locked_database_is_a_503_and_passes() {
 }
 
 #[tokio::test]
-async fn while_too_much_waits_nobody_is_asked_for_a_body() {
+async fn while_too_much_waits_no_body_is_read() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("database.waiting_max", 1);
     let service = Service::start(&settings).await;

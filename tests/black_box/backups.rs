@@ -256,7 +256,7 @@ async fn a_restore_leaves_no_moment_without_a_database() {
 
 /// A log that the service did not live to checkpoint is part of what is copied, put aside or restored.
 #[tokio::test]
-async fn what_is_in_the_log_is_copied_too() {
+async fn what_is_in_the_wal_is_copied_too() {
     let (home, settings) = place();
     let service = Service::start(&settings).await;
     let load = insist(&service, 2).await;

@@ -15,7 +15,7 @@ async fn with(environment: &[(&'static str, String)], arguments: &[&str]) -> End
 
 /// A user who may call the service need not be able to read its secrets: under systemd the service alone can.
 #[tokio::test]
-async fn asking_the_service_takes_its_address_and_the_token_alone() {
+async fn commands_need_the_services_address_and_token_alone() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("operators.token", TOKEN);
     let service = Service::start(&settings).await;
@@ -127,7 +127,7 @@ async fn watch_names_the_argument_that_is_no_order() {
 
 /// `check` and the log say the same, and neither shows the value.
 #[tokio::test]
-async fn what_is_unwise_is_told_by_check_and_in_the_log() {
+async fn what_is_unwise_is_reported_by_check_and_in_the_log() {
     let folder = folder();
     let slip = "\"hmac-marker-0123456789-0123456789\" # one";
     let secret = folder.path().join("secret");

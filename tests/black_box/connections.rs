@@ -207,7 +207,7 @@ async fn few_open_files_are_shared_so_that_operators_are_answered() {
 }
 
 #[tokio::test]
-async fn running_out_of_open_files_is_told_and_passes() {
+async fn running_out_of_open_files_is_logged_and_passes() {
     let folder = folder();
     let service = Service::start(&settings(&folder, None)).await;
     let mut kept = open(&service).await;

@@ -120,7 +120,7 @@ async fn a_restart_keeps_everything() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_answers_what_is_in_flight_and_leaves_one_file() {
+async fn a_stop_answers_what_is_in_flight_and_leaves_one_file() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("callbacks.body_timeout_secs", 600);
     let service = Service::start(&settings).await;

@@ -258,7 +258,7 @@ async fn two_services_do_not_share_a_file() {
 }
 
 #[tokio::test]
-async fn a_log_without_its_database_is_not_thrown_away() {
+async fn a_wal_without_its_database_is_not_thrown_away() {
     let folder = folder();
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
@@ -321,7 +321,7 @@ async fn what_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_said() {
+async fn a_missing_folder_is_named() {
     let folder = folder();
     let path = folder.path().join("nowhere").join("service.db");
     let settings = Settings::new(folder.path()).set("database.path", path.display().to_string());

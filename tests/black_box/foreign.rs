@@ -110,7 +110,7 @@ async fn what_is_no_request_is_counted_and_named_with_its_cure() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_not_counted() {
+async fn silent_connections_are_not_counted() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     for _ in 0..20 {

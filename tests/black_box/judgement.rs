@@ -260,7 +260,7 @@ async fn a_compressed_body_is_a_415() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_told_so() {
+async fn other_paths_and_methods_are_refused() {
     let folder = folder();
     let settings = settings(&folder);
     let service = Service::start(&settings).await;
@@ -287,7 +287,7 @@ async fn other_paths_and_methods_are_told_so() {
 }
 
 #[tokio::test]
-async fn the_first_fault_is_the_one_that_is_told() {
+async fn the_first_fault_decides_the_answer() {
     let folder = folder();
     let settings = settings(&folder);
     let service = Service::start(&settings).await;

@@ -21,7 +21,7 @@ async fn command(settings: &Settings, service: &Service, arguments: &[&str]) -> 
 }
 
 #[tokio::test]
-async fn what_was_named_by_mistake_is_taken_out_again() {
+async fn an_order_that_was_named_by_mistake_is_removed() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -57,7 +57,7 @@ async fn what_was_named_by_mistake_is_taken_out_again() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_no_longer_configured_is_told_and_dropped() {
+async fn a_project_that_is_no_longer_configured_is_reported_and_dropped() {
     let folder = folder();
     let settings = Settings::new(folder.path())
         .set_project("api", "off")

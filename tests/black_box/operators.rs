@@ -14,7 +14,7 @@ use testkit::{
 const TOKEN: &str = "operators-token-r72hxm";
 
 #[tokio::test]
-async fn health_is_told_without_much_ado() {
+async fn health_is_answered_in_a_word() {
     let folder = folder();
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
@@ -47,7 +47,7 @@ async fn health_is_told_without_much_ado() {
 }
 
 #[tokio::test]
-async fn the_status_tells_how_things_stand() {
+async fn the_status_shows_the_figures() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -183,7 +183,7 @@ async fn orders_are_listed_by_page_state_and_project() {
 }
 
 #[tokio::test]
-async fn a_history_tells_what_was_heard_asked_and_concluded() {
+async fn a_history_shows_deliveries_fetches_and_transitions() {
     let folder = folder();
     let history = [
         (0, State::Created),
@@ -427,7 +427,7 @@ async fn a_list_that_trickles_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_query_that_makes_no_sense_is_told_what_would() {
+async fn a_query_that_makes_no_sense_is_refused_with_what_would() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     for (query, said) in [
@@ -480,7 +480,7 @@ async fn a_query_that_makes_no_sense_is_told_what_would() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_a_worker_fails_over_until_it_gets_on() {
+async fn the_status_shows_a_workers_failure_until_it_succeeds() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;

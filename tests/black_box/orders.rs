@@ -60,7 +60,7 @@ const REVIEWED: [(u64, State); 2] = [(0, Created), (1, InReview)];
 const DONE: [(u64, State); 3] = [(0, Created), (1, InReview), (2, Completed)];
 
 #[tokio::test]
-async fn first_news_are_asked_about_and_confirmed() {
+async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
     let folder = folder();
     let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
     service
@@ -162,7 +162,7 @@ async fn a_stale_answer_is_not_applied() {
 }
 
 #[tokio::test]
-async fn words_that_nobody_documents_are_kept_and_never_applied() {
+async fn undocumented_states_are_kept_and_never_applied() {
     let folder = folder();
     let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
     simulator.push_reply(&id("o1"), says("FROZEN", 1));
@@ -184,7 +184,7 @@ async fn words_that_nobody_documents_are_kept_and_never_applied() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_yet_is_asked_about_again() {
+async fn an_order_that_is_not_there_yet_is_fetched_again() {
     let folder = folder();
     let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
     simulator.push_reply(&id("o1"), Reply::NotFound);
@@ -261,7 +261,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn news_bring_a_parked_order_back() {
+async fn an_event_unparks_an_order() {
     let folder = folder();
     let hasty = |s: Settings| s.set("worker.attempts_max", 1);
     let (service, simulator) = stage(&folder, &["o1"], &DONE, hasty).await;

@@ -148,7 +148,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
 }
 
 #[tokio::test]
-async fn one_question_at_a_time_tries_whether_sinch_is_back() {
+async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
     const PROBES: usize = 8;
     const MAX_IN_FLIGHT: usize = 4;
     let folder = folder();

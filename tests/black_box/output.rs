@@ -129,7 +129,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_log_drops_is_counted_and_told_when_it_flows_again() {
+async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("log.filter", "trace");
     let mut service = Unread::start(&settings);
@@ -182,7 +182,7 @@ fn commands(good: &str, bad: &str) -> Vec<(Vec<String>, i32)> {
 }
 
 #[tokio::test]
-async fn output_that_ends_changes_no_verdict_and_full_output_is_an_error() {
+async fn output_that_ends_changes_no_exit_code_and_full_output_is_an_error() {
     let folders = [folder(), folder()];
     let good = Settings::new(folders[0].path());
     let bad = Settings::new(folders[1].path()).set("log.format", "none");

@@ -10,7 +10,7 @@ use testkit::{
 };
 
 #[tokio::test]
-async fn a_body_goes_when_its_time_is_over_and_repeats_are_still_told() {
+async fn a_body_goes_when_its_time_is_over_and_duplicates_are_still_recognised() {
     let folder = folder();
     let settings = Settings::new(folder.path())
         .set_project("api", "off")
@@ -110,7 +110,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
 }
 
 #[tokio::test]
-async fn a_closed_order_goes_and_a_callback_makes_it_known_anew() {
+async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Completed)])]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;

@@ -240,7 +240,7 @@ async fn what_is_missing_is_named_too() {
 }
 
 #[tokio::test]
-async fn check_gives_a_verdict_on_each_thing() {
+async fn check_gives_a_result_for_each_thing() {
     let folder = folder();
     let good = Settings::new(folder.path());
     let (code, out, err) = with(&good, "check").await;

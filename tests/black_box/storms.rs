@@ -43,7 +43,7 @@ fn storm(service: &Service, sent: &Arc<AtomicUsize>) -> JoinSet<()> {
 }
 
 #[tokio::test]
-async fn a_storm_for_one_order_costs_few_questions_and_holds_up_no_other() {
+async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
     let folder = folder();
     let history = [(0, Created), (1, InReview), (2, Blocked)];
     let calm: Vec<String> = (0..CALM).map(|n| format!("calm-{n}")).collect();

@@ -17,7 +17,7 @@ fn good(event_id: &str) -> Request {
 }
 
 #[tokio::test]
-async fn strangers_take_no_place() {
+async fn strangers_take_no_connection_slot() {
     let folder = folder();
     let settings = Settings::new(folder.path())
         .set("callbacks.connections_max", 1)
@@ -69,7 +69,7 @@ async fn a_stranger_is_answered_before_its_headers_end() {
 }
 
 #[tokio::test]
-async fn more_strangers_than_are_told_so_are_hung_up_on() {
+async fn strangers_beyond_the_limit_are_disconnected() {
     let folder = folder();
     let settings =
         Settings::new(folder.path()).set("callbacks.header_timeout_secs", HEADER_TIMEOUT_SECS);

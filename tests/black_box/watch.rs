@@ -86,7 +86,7 @@ async fn a_watched_order_is_right_without_any_callback() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_ends_unheard_is_learnt_by_looking() {
+async fn a_reservation_that_ends_without_a_callback_is_found_by_a_fetch() {
     let folder = folder();
     let mut expiring = life("o1", &[(0, Created), (1, Expired)]);
     // Time enough for a fetch before that.
@@ -107,7 +107,7 @@ async fn a_reservation_that_ends_unheard_is_learnt_by_looking() {
 }
 
 #[tokio::test]
-async fn what_happened_unheard_while_nobody_listened_is_learnt_after_a_kill() {
+async fn changes_while_the_service_was_down_are_found_after_a_kill() {
     const ORDERS: usize = 20;
     let folder = folder();
     let orders: Vec<String> = (0..ORDERS).map(|n| format!("o{n}")).collect();
@@ -139,7 +139,7 @@ async fn what_happened_unheard_while_nobody_listened_is_learnt_after_a_kill() {
 
 /// The control: after a clean end nothing was missed, and no order is fetched before its time.
 #[tokio::test]
-async fn after_a_clean_end_everybody_waits_for_the_schedule() {
+async fn after_a_clean_end_every_order_waits_for_its_schedule() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [life("o1", &REVIEWED), life("o2", &REVIEWED)]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -158,7 +158,7 @@ async fn after_a_clean_end_everybody_waits_for_the_schedule() {
 }
 
 #[tokio::test]
-async fn nothing_is_promised_that_nobody_would_do() {
+async fn with_the_api_off_nothing_can_be_watched_or_fetched() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set_project("api", "off");
     let service = Service::start(&settings).await;
@@ -174,7 +174,7 @@ async fn nothing_is_promised_that_nobody_would_do() {
 }
 
 #[tokio::test]
-async fn a_pause_outlives_a_restart_and_an_operator_ends_it() {
+async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     let folder = folder();
     // Three orders, since one that is told to wait does not stand for all.
     let lives = ["o1", "o2", "o3"].map(|order| life(order, &REVIEWED));

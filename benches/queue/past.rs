@@ -198,13 +198,17 @@ async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
         let request = ClaimRequest {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
+            rate: Rate {
+                interval: Duration::from_secs(1),
+                burst: 1000,
+            },
             claim_order: ClaimOrder::Urgent,
             isolated: [].into(),
             now: clock::now(),
             lease: Duration::from_secs(3600),
         };
         let began = Instant::now();
-        let claims = store.claim(request).await?;
+        let claims = store.claim(request).await?.claims();
         took.push(began.elapsed());
         if claims.len() != ORDERS as usize {
             return Err("a claim found too few due orders".into());

@@ -15,10 +15,10 @@ pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertFilter, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Convergence, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow, Forgot,
-    Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow,
-    ProcessReport, ProcessRequest, Processed, Pruned, Recorded, RetentionPeriods, Standing,
-    StateCount, Summary, TransitionRow, UnreadableRow, WatchRequest,
+    Claimed, Convergence, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow,
+    Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter,
+    OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RetentionPeriods,
+    Standing, StateCount, Summary, TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;
@@ -85,12 +85,14 @@ impl Store {
 
 /// Fetches: claiming due orders, and recording what came of them.
 impl Store {
-    /// Leases orders that are due for a fetch, and counts the attempt.
+    /// Leases orders that are due for a fetch, as many as the project's rate allows, and counts the attempts.
+    ///
+    /// The backend counts the fetches against the rate, so that all processes that share it keep to one rate together.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; nothing is leased then.
-    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Claimed, StoreError> {
         backend!(self, store => store.claim(request).await)
     }
 
@@ -122,6 +124,10 @@ impl Store {
     }
 
     /// Stores a project's circuit.
+    ///
+    /// The last one stored stands, and a fetcher reads it at its start only. So this is for a backend that one process
+    /// has to itself. Where several share it, [`Store::claim`] must judge the circuit together with the rate and lease
+    /// to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the results to it.
     ///
     /// # Errors
     ///

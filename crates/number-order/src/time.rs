@@ -18,6 +18,12 @@ impl Time {
         Time(self.0.saturating_add(micros(span)))
     }
 
+    /// Returns the time that is `span` earlier.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Time {
+        Time(self.0.saturating_sub(micros(span)))
+    }
+
     /// Returns the time that has passed since `earlier`; zero if it was not earlier.
     pub fn since(self, earlier: Time) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
@@ -69,6 +75,7 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Time(i64::MAX).plus(Duration::from_secs(1)), Time(i64::MAX));
+        assert_eq!(Time(i64::MIN).minus(Duration::from_secs(1)), Time(i64::MIN));
         assert_eq!(Time(5).since(Time(9)), Duration::ZERO);
         assert_eq!(Time(9).since(Time(5)), Duration::from_micros(4));
         assert_eq!(

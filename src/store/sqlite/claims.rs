@@ -13,7 +13,7 @@ use super::command::{WriteCommand, WriteContext};
 use super::rows::{self, json};
 use super::unreadable::{self, JsonRow, UnreadableRow};
 use super::{Store, StoreError};
-use crate::store::{Claim, ClaimOrder, ClaimRequest};
+use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed};
 use number_order::{Id, OrderKey, Time};
 
 /// Due orders without a valid lease, longest waiting first, as JSON for the reason given at [`order_text`]. The index
@@ -66,7 +66,7 @@ async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
     aside: &mut Aside,
-) -> sqlx::Result<Claimed> {
+) -> sqlx::Result<Leased> {
     let orders_max = request.orders_max as usize;
     let mut finder = Finder {
         db: &mut *db,
@@ -127,11 +127,11 @@ async fn claim(
         }
         claims = taken;
     }
-    Ok(Claimed { claims, unreadable })
+    Ok(Leased { claims, unreadable })
 }
 
-/// Result of a claim.
-pub(super) struct Claimed {
+/// Orders that a claim leased.
+pub(super) struct Leased {
     pub claims: Vec<Claim>,
     /// Due orders that cannot be read, and are set aside now.
     pub unreadable: Vec<UnreadableRow>,
@@ -224,9 +224,9 @@ impl WriteCommand for Release {
 }
 
 impl WriteCommand for ClaimRequest {
-    type Reply = Claimed;
+    type Reply = Leased;
 
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Claimed> {
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Leased> {
         claim(&mut context.db, self, &mut context.aside).await
     }
 }
@@ -235,10 +235,27 @@ impl Store {
     pub(in crate::store) async fn claim(
         &self,
         request: ClaimRequest,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let claimed = self.write(request).await?;
-        self.met.note(&claimed.unreadable);
-        Ok(claimed.claims)
+    ) -> Result<Claimed, StoreError> {
+        let (project, rate) = (request.project.clone(), request.rate);
+        let allowed = match self
+            .rates
+            .take(&project, rate, request.orders_max, request.now)
+        {
+            Ok(allowed) => allowed,
+            Err(not_before) => return Ok(Claimed::NotBefore(not_before)),
+        };
+        let leased = self
+            .write(ClaimRequest {
+                orders_max: allowed,
+                ..request
+            })
+            .await;
+        let fetches = leased.as_ref().map_or(0, |leased| leased.claims.len());
+        self.rates
+            .give_back(&project, rate, allowed - fetches as u32);
+        let Leased { claims, unreadable } = leased?;
+        self.met.note(&unreadable);
+        Ok(Claimed::Leased { claims, allowed })
     }
 
     pub(in crate::store) async fn release(&self, claim: Claim) -> Result<(), StoreError> {

@@ -29,6 +29,7 @@ mod prepare;
 mod process;
 mod prune;
 mod queries;
+mod rates;
 mod readers;
 mod restore;
 mod rows;
@@ -66,6 +67,7 @@ use super::{
 };
 use checkpoint::{Listener, Written};
 use command::{Call, WriteCommand};
+use rates::Rates;
 use readers::Readers;
 use space::Space;
 use unreadable::Met;
@@ -84,6 +86,7 @@ pub struct Store {
     newest: Arc<AtomicI64>,
     met: Arc<Met>,
     written: Arc<Written>,
+    rates: Rates,
 }
 
 impl Store {

@@ -15,6 +15,7 @@ use super::files::{self, Files};
 use super::lock::Lock;
 use super::place::{self, Place, unusable};
 use super::prepare::{self, Begun};
+use super::rates::Rates;
 use super::readers::Readers;
 use super::schema;
 use super::space::Space;
@@ -174,6 +175,7 @@ impl Held {
             newest: Arc::new(AtomicI64::new(newest)),
             met: Arc::default(),
             written: written.clone(),
+            rates: Rates::default(),
         };
         let run = async move {
             let stop = Notify::new();

@@ -10,8 +10,10 @@ use number_order::{Id, OrderKey, Time};
 pub struct ClaimRequest {
     /// Project of the orders.
     pub project: Id,
-    /// Maximum number of orders.
+    /// Maximum number of orders, as far as the rate allows so many.
     pub orders_max: u32,
+    /// Maximum rate of the project's fetches.
+    pub rate: Rate,
     /// Order in which due orders are claimed.
     pub claim_order: ClaimOrder,
     /// Orders that [`ClaimOrder::Isolated`] claims, and no other claim order does.
@@ -20,6 +22,39 @@ pub struct ClaimRequest {
     pub now: Time,
     /// Duration of the lease, in case its holder vanishes.
     pub lease: Duration,
+}
+
+/// Rate of fetches: one each interval, and after a pause as many at once as the burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Time between two fetches, a microsecond at least.
+    pub interval: Duration,
+    /// Maximum number of fetches at once, one at least.
+    pub burst: u32,
+}
+
+/// Result of a claim.
+#[derive(Clone, Debug)]
+pub enum Claimed {
+    /// The rate allows no fetch before this time.
+    NotBefore(Time),
+    /// Orders were leased; none, if none is due.
+    Leased {
+        /// Leased orders.
+        claims: Vec<Claim>,
+        /// Number of orders that the rate allowed. It counts only those that were leased as fetched.
+        allowed: u32,
+    },
+}
+
+impl Claimed {
+    /// Returns the leased orders.
+    pub fn claims(self) -> Vec<Claim> {
+        match self {
+            Claimed::NotBefore(_) => Vec::new(),
+            Claimed::Leased { claims, .. } => claims,
+        }
+    }
 }
 
 /// Order in which due orders are claimed.

@@ -14,7 +14,7 @@ mod unreadable;
 
 pub use alert::{AlertFilter, AlertRow};
 pub use circuit::Circuit;
-pub use claim::{Claim, ClaimOrder, ClaimRequest};
+pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use processing::{ProcessReport, ProcessRequest, Processed};

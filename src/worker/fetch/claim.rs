@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::scheduler::{Next, PermitKind};
 use super::{Permit, Prefetched, Shared};
 use crate::clock;
-use crate::store::{ClaimOrder, ClaimRequest, StoreError};
+use crate::store::{ClaimOrder, ClaimRequest, Claimed, StoreError};
 use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
 
 /// Wait of the claiming task, and the event that may end it sooner.
@@ -53,9 +53,10 @@ impl Shared {
         prefetch: &UnboundedSender<Prefetched>,
     ) -> Result<Wait, StoreError> {
         let now = clock::now();
-        let (next, isolated) = {
+        let (next, isolated, rate) = {
             let mut scheduler = self.scheduler();
-            (scheduler.next(now), scheduler.isolated())
+            let next = scheduler.next(now);
+            (next, scheduler.isolated(), scheduler.rate())
         };
         let held_up = |span| {
             // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
@@ -73,18 +74,26 @@ impl Shared {
         let request = ClaimRequest {
             project: self.fetcher.project.clone(),
             orders_max,
+            rate,
             claim_order,
             isolated,
             now,
             lease: self.fetcher.lease,
         };
         let claimed = self.fetcher.store.claim(request).await;
-        let orders = claimed.as_ref().map_or(0, |claims| claims.len() as u32);
+        if let Ok(Claimed::NotBefore(until)) = claimed {
+            self.scheduler().not_allowed(claim_order, orders_max);
+            return held_up(until.since(now).min(POLL));
+        }
+        let (orders, allowed) = match &claimed {
+            Ok(Claimed::Leased { claims, allowed }) => (claims.len() as u32, *allowed),
+            Ok(Claimed::NotBefore(_)) | Err(_) => (0, orders_max),
+        };
         let since = clock::now();
         let more = self
             .scheduler()
-            .claimed(claim_order, orders_max, orders, since);
-        let Some(claims) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
+            .claimed(claim_order, orders_max, allowed, orders, since);
+        let Some(claimed) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
             return Ok(Wait::Idle(STORE_PAUSE));
         };
         let kind = if claim_order == ClaimOrder::Isolated {
@@ -92,7 +101,7 @@ impl Shared {
         } else {
             PermitKind::Slot
         };
-        for claim in claims {
+        for claim in claimed.claims() {
             let permit = Permit {
                 shared: self.clone(),
                 kind,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rate_limit::burst;
+use crate::store::Rate;
 
 /// Number of slots for each fetch of an isolated order, which is in flight beside them. At least one such fetch is
 /// allowed.
@@ -26,10 +26,25 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Returns the rate of the fetches, with room to catch up after a pause of a tenth of a second.
+    pub fn rate(&self) -> Rate {
+        // Whole microseconds, rounded up: the rate is never exceeded.
+        let interval_us = (1e6 / self.requests_per_second.max(1e-3)).ceil().max(1.0);
+        Rate {
+            interval: Duration::from_micros(interval_us as u64),
+            burst: self.burst().max(1),
+        }
+    }
+
+    /// Returns the number of fetches of a tenth of a second.
+    fn burst(&self) -> u32 {
+        (self.requests_per_second / 10.0) as u32
+    }
+
     /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a rate at which a commit
     /// is short against the time between two fetches, that is none.
     pub fn prefetched_max(&self) -> u32 {
-        burst(self.requests_per_second).min(PREFETCHED_MAX)
+        self.burst().min(PREFETCHED_MAX)
     }
 
     /// Returns the maximum number of fetches in flight of isolated orders.

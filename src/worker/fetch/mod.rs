@@ -7,7 +7,6 @@ mod attribution;
 mod circuit;
 mod claim;
 mod limits;
-mod rate_limit;
 pub(super) mod recorder;
 mod scheduler;
 mod signal;

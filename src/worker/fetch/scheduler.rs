@@ -12,9 +12,8 @@ use std::time::Duration;
 use super::attribution::FailureAttribution;
 use super::circuit::{self, CircuitState};
 use super::limits::Limits;
-use super::rate_limit::RateLimit;
 use super::signal::ProjectSignals;
-use crate::store::{Circuit, ClaimOrder};
+use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
 
 /// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
@@ -39,7 +38,7 @@ const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Claim due orders, to fetch them as slots come free. Their permits are taken: [`Scheduler::claimed`] frees those
-    /// for which there was no order, [`Scheduler::release`] each of the others.
+    /// for which there was no order, [`Scheduler::not_allowed`] all of them, [`Scheduler::release`] each of the others.
     Claim {
         /// Maximum number of orders to claim.
         orders_max: u32,
@@ -103,9 +102,6 @@ pub(super) struct Scheduler {
     claimed_at: Time,
     /// Time since which more orders are being claimed.
     claiming_since: Time,
-    rate_limit: RateLimit,
-    /// `true` if the rate limit gave a permit for which no order was found just now.
-    left_over: bool,
     /// Number of permits that went to the highest priority since the oldest order had its own.
     fifo_credit: u32,
     /// Number of permits that went to other orders since one went to an isolated order.
@@ -121,7 +117,6 @@ impl Scheduler {
     pub fn new(limits: Limits, circuit: Circuit, found: bool, now: Time) -> Scheduler {
         let circuit = circuit::restored(circuit, now, limits.probe_interval_max);
         Scheduler {
-            rate_limit: RateLimit::new(limits.requests_per_second),
             limits,
             opened_by_signal: circuit.paused.is_some(),
             circuit,
@@ -135,11 +130,15 @@ impl Scheduler {
             ended_since_claim: 0,
             claimed_at: now,
             claiming_since: now,
-            left_over: false,
             fifo_credit: 0,
             others: 0,
             spare: false,
         }
+    }
+
+    /// Returns the rate that fetches must keep to. The store counts them against it.
+    pub fn rate(&self) -> Rate {
+        self.limits.rate()
     }
 
     /// Returns the circuit as it is now.
@@ -160,34 +159,19 @@ impl Scheduler {
             Mode::Normal => self.claimable(),
             Mode::Suspect | Mode::Probe | Mode::Untried => u32::from(self.blocking(mode) == 0),
         };
-        let left_over = std::mem::take(&mut self.left_over);
         let turn = self.spare || (mode == Mode::Normal && self.others >= ISOLATED_ONE_IN - 1);
         let isolated = turn && self.may_claim_isolated(mode);
-        let wanted = if isolated { 1 } else { free };
-        if wanted == 0 {
+        let orders_max = if isolated { 1 } else { free };
+        if orders_max == 0 {
             return Next::Full;
         }
-        let orders_max = if left_over {
-            1
-        } else {
-            match self.rate_limit.take(wanted, now) {
-                Ok(taken) => taken,
-                Err(until) => return Next::Wait(until),
-            }
-        };
         self.claiming_since = now;
         let claim_order = match mode {
             _ if isolated => ClaimOrder::Isolated,
             Mode::Normal => self.claim_order(orders_max),
             _ => ClaimOrder::Chance,
         };
-        if isolated {
-            self.isolated += orders_max;
-            self.others = 0;
-        } else {
-            self.under_way += orders_max;
-            self.others = self.others.saturating_add(orders_max);
-        }
+        *self.claimed_by(claim_order) += orders_max;
         Next::Claim {
             orders_max,
             claim_order,
@@ -212,15 +196,43 @@ impl Scheduler {
     }
 
     /// Returns the claim order for this number of permits, which are not for isolated orders.
-    fn claim_order(&mut self, permits: u32) -> ClaimOrder {
-        let owing = URGENT_TO_OLDEST * permits;
-        if let Some(fifo_credit) = self.fifo_credit.checked_sub(owing) {
-            self.fifo_credit = fifo_credit;
+    fn claim_order(&self, permits: u32) -> ClaimOrder {
+        if self.fifo_credit >= URGENT_TO_OLDEST * permits {
             ClaimOrder::Oldest
         } else {
-            self.fifo_credit += permits;
             ClaimOrder::Urgent
         }
+    }
+
+    /// Counts the permits that the rate allowed, for the shares of the oldest order and of isolated ones.
+    fn count(&mut self, claim_order: ClaimOrder, allowed: u32) {
+        match claim_order {
+            ClaimOrder::Urgent => self.fifo_credit += allowed,
+            ClaimOrder::Oldest => {
+                let owing = URGENT_TO_OLDEST * allowed;
+                self.fifo_credit = self.fifo_credit.saturating_sub(owing);
+            }
+            ClaimOrder::Chance | ClaimOrder::Isolated => {}
+        }
+        self.others = if claim_order == ClaimOrder::Isolated {
+            0
+        } else {
+            self.others.saturating_add(allowed)
+        };
+    }
+
+    /// Returns the number of claimed orders that a claim adds to.
+    fn claimed_by(&mut self, claim_order: ClaimOrder) -> &mut u32 {
+        match claim_order {
+            ClaimOrder::Isolated => &mut self.isolated,
+            ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => &mut self.under_way,
+        }
+    }
+
+    /// Frees the permits that [`Next::Claim`] took: the rate allows no fetch now.
+    pub fn not_allowed(&mut self, claim_order: ClaimOrder, permits: u32) {
+        let claimed = self.claimed_by(claim_order);
+        *claimed = claimed.saturating_sub(permits);
     }
 
     /// Returns `true` if an isolated order may be claimed.
@@ -233,8 +245,8 @@ impl Scheduler {
         self.isolated < most && !self.attribution.isolated().is_empty()
     }
 
-    /// Records that `orders` orders were claimed under the permits that [`Next::Claim`] took; the other permits are
-    /// free again. Returns `true` if more may be claimed at once.
+    /// Records that `orders` orders were claimed under the permits that [`Next::Claim`] took, of `allowed` that the rate
+    /// allowed; the other permits are free again. Returns `true` if more may be claimed at once.
     ///
     /// A claim takes a commit, for which the slots must not wait. So the orders that the slots get through in
     /// [`PREFETCH_SPAN`] are prefetched from now on, or those of the time of four such claims if that is longer. A slow Sinch
@@ -243,17 +255,17 @@ impl Scheduler {
         &mut self,
         claim_order: ClaimOrder,
         permits: u32,
+        allowed: u32,
         orders: u32,
         now: Time,
     ) -> bool {
-        let unused = permits.saturating_sub(orders);
+        let unused = allowed.saturating_sub(orders);
         let spare = std::mem::take(&mut self.spare);
+        self.not_allowed(claim_order, permits.saturating_sub(orders));
+        self.count(claim_order, allowed);
         if claim_order == ClaimOrder::Isolated {
-            self.isolated = self.isolated.saturating_sub(unused);
-            self.left_over = unused > 0 && !spare;
             return unused == 0 || !spare;
         }
-        self.under_way = self.under_way.saturating_sub(unused);
         let between = now.since(self.claimed_at).as_secs_f64().max(1e-6);
         let took = now.since(self.claiming_since);
         let span = PREFETCH_SPAN.max(took * 4).as_secs_f64();
@@ -264,7 +276,6 @@ impl Scheduler {
         self.ended_since_claim = 0;
         self.claimed_at = now;
         self.spare = unused > 0 && self.may_claim_isolated(self.mode(now));
-        self.left_over = self.spare && orders == 0;
         unused == 0 || self.spare
     }
 

@@ -18,7 +18,7 @@ use crate::http::operators;
 use crate::metrics::Metrics;
 use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{
-    self, Claim, ClaimOrder, ClaimRequest, FetchResult, RetentionPeriods, Store, StoreError,
+    self, Claim, ClaimOrder, ClaimRequest, FetchResult, Rate, RetentionPeriods, Store, StoreError,
     WatchRequest,
 };
 use crate::worker::fetch::recorder::Recorder;
@@ -214,12 +214,16 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     let request = ClaimRequest {
         project: project(),
         orders_max: 1,
+        rate: Rate {
+            interval: Duration::from_secs(1),
+            burst: 1000,
+        },
         claim_order: ClaimOrder::Oldest,
         isolated: Arc::default(),
         now: clock::now(),
         lease: DEADLINE * 10,
     };
-    Ok(store.claim(request).await?.remove(0))
+    Ok(store.claim(request).await?.claims().remove(0))
 }
 
 /// Sends one result after another for an order, as if each fetch were its first.

@@ -40,6 +40,12 @@ use number_order::{
 
 const PROJECT: &str = "project-1";
 
+/// Rate that limits no test.
+const FAST: Rate = Rate {
+    interval: Duration::from_micros(1),
+    burst: 1_000_000,
+};
+
 fn id(text: &str) -> Id {
     Id::new(text).expect("an id")
 }
@@ -139,12 +145,14 @@ impl House {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max,
+            rate: FAST,
             claim_order,
             isolated: isolated.iter().map(|order| id(order)).collect(),
             now: at(secs),
             lease: Duration::from_secs(60),
         };
-        self.store.claim(request).await.expect("claims")
+        let claimed = self.store.claim(request).await.expect("claims");
+        claimed.claims()
     }
 
     async fn record(&self, claim: &Claim, result: Result<Answer, Failure>, secs: i64) -> Recorded {

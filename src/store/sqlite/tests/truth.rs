@@ -176,13 +176,14 @@ impl Subject for Database {
         let request = ClaimRequest {
             project: id(PROJECT),
             orders_max: 1,
+            rate: FAST,
             claim_order: ClaimOrder::Urgent,
             isolated: Arc::default(),
             now,
             lease: Duration::from_secs(60),
         };
         let claims = self.runtime.block_on(self.store().claim(request));
-        self.claim = claims.expect("claims").pop();
+        self.claim = claims.expect("claims").claims().pop();
         assert!(self.claim.is_some(), "what is due can be claimed");
         self.read();
     }

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{
-    self, ClaimOrder, ClaimRequest, FetchResult, Settings, Store, StoreError, WatchRequest,
+    self, ClaimOrder, ClaimRequest, FetchResult, Rate, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::Fetcher;
 use crate::worker::fetch::recorder::Recorder;
@@ -321,12 +321,17 @@ async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
     let request = ClaimRequest {
         project: project(),
         orders_max: 3,
+        rate: Rate {
+            interval: Duration::from_secs(1),
+            burst: 1000,
+        },
         claim_order: ClaimOrder::Oldest,
         isolated: Arc::default(),
         now: clock::now(),
         lease: NEVER,
     };
     let claims = fixture.store.claim(request).await.expect("claims");
+    let claims = claims.claims();
     assert_eq!(claims.len(), 3);
     sqlx::query(
         "CREATE TRIGGER refuses BEFORE INSERT ON fetches WHEN NEW.order_id = 2 \

@@ -102,7 +102,7 @@ fn a_circuit_that_few_orders_opened_is_tried_with_others_that_are_not_known_to_f
         }
     );
     assert!(
-        !scheduler.claimed(claim_order, 1, 0, secs(1)),
+        !scheduler.claimed(claim_order, 1, 1, 0, secs(1)),
         "no other is due"
     );
     assert_eq!(orders_max(scheduler.next(secs(2))), 1);

@@ -5,36 +5,16 @@ use super::*;
 #[test]
 fn no_more_at_once_than_there_are_slots_and_the_rate_allows() {
     let mut scheduler = scheduler(3, 20.0);
-    assert_eq!(
-        orders_max(scheduler.next(secs(0))),
-        2,
-        "a tenth of a second's worth"
-    );
-    let Next::Wait(until) = scheduler.next(secs(0)) else {
-        panic!("one slot is free, but the rate is used up");
-    };
-    assert!(until > secs(0) && until <= Time(50_001), "{until}");
-    assert_eq!(orders_max(scheduler.next(until)), 1);
+    assert_eq!(scheduler.rate().burst, 2, "a tenth of a second's worth");
+    assert_eq!(scheduler.rate().interval, Duration::from_millis(50));
+    assert_eq!(orders_max(scheduler.next(secs(0))), 3);
+    scheduler.claimed(ClaimOrder::Urgent, 3, 2, 2, secs(0));
+    assert_eq!(orders_max(scheduler.next(secs(0))), 1);
+    scheduler.not_allowed(ClaimOrder::Urgent, 1);
+    assert_eq!(orders_max(scheduler.next(secs(1))), 1, "the rate took none");
     assert_eq!(scheduler.next(secs(9)), Next::Full);
     scheduler.release(PermitKind::Slot);
     assert_eq!(orders_max(scheduler.next(secs(9))), 1);
-}
-
-#[test]
-fn over_time_the_rate_is_kept_and_used() {
-    let mut scheduler = scheduler(4, 5.0);
-    let (mut now, mut asked) = (secs(0), 0);
-    while now < secs(1000) {
-        match scheduler.next(now) {
-            Next::Claim { orders_max, .. } => {
-                asked += orders_max;
-                (0..orders_max).for_each(|_| scheduler.release(PermitKind::Slot));
-            }
-            Next::Wait(until) => now = until,
-            Next::Full => panic!("all slots are free"),
-        }
-    }
-    assert!((4990..=5001).contains(&asked), "{asked}");
 }
 
 #[test]
@@ -48,6 +28,7 @@ fn one_permit_in_four_is_for_the_order_that_has_waited_longest() {
                 claim_order,
             } = scheduler.next(secs(i64::from(all)))
             {
+                scheduler.count(claim_order, orders_max);
                 all += orders_max;
                 if claim_order == ClaimOrder::Oldest {
                     oldest += orders_max;
@@ -67,7 +48,9 @@ fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
     for _ in 0..10_000 {
         let permits = rng.u32(1..=200);
         all += permits;
-        match scheduler.claim_order(permits) {
+        let claim_order = scheduler.claim_order(permits);
+        scheduler.count(claim_order, permits);
+        match claim_order {
             ClaimOrder::Oldest => (oldest, since) = (oldest + permits, 0),
             _ => since += permits,
         }
@@ -80,15 +63,20 @@ fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
     assert!((0.2..=0.25).contains(&share), "{share}");
 }
 
-/// Claims what may be claimed, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
-fn claim(scheduler: &mut Scheduler, now: &mut Time, took: Duration, ends: u32) -> u32 {
+/// Claims what slots and rate allow, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
+/// `sent` is the number of fetches since second 0.
+fn claim(scheduler: &mut Scheduler, now: &mut Time, sent: &mut u32, took: Duration, ends: u32) {
     let permits = orders_max(scheduler.next(*now));
+    let passed = now.since(secs(0)).as_secs_f64() / scheduler.rate().interval.as_secs_f64();
+    let allowed = permits.min((passed as u32 + 1).saturating_sub(*sent));
     (0..ends).for_each(|_| scheduler.release(PermitKind::Slot));
     *now = now.plus(took);
-    if permits > 0 {
-        scheduler.claimed(ClaimOrder::Urgent, permits, permits, *now);
+    *sent += allowed;
+    if allowed == 0 {
+        scheduler.not_allowed(ClaimOrder::Urgent, permits);
+    } else {
+        scheduler.claimed(ClaimOrder::Urgent, permits, allowed, allowed, *now);
     }
-    permits
 }
 
 #[test]
@@ -102,14 +90,14 @@ fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() 
         (8, 100.0, 1, 2..=3),
         (4, 5.0, 1, 0..=0),
     ] {
-        let (mut scheduler, mut now) = (scheduler(slots, rate), secs(0));
+        let (mut scheduler, mut now, mut sent) = (scheduler(slots, rate), secs(0), 0);
         for _ in 0..2000 {
             // A claim takes 1 ms, as does all else here.
             let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
                 0 => slots.min(scheduler.under_way),
                 _ => 0,
             };
-            claim(&mut scheduler, &mut now, ms(1), ends);
+            claim(&mut scheduler, &mut now, &mut sent, ms(1), ends);
         }
         assert!(
             prefetched.contains(&scheduler.prefetch_max),
@@ -123,7 +111,7 @@ fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() 
 fn permits_that_found_no_order_are_free_again() {
     let mut scheduler = scheduler(4, 1000.0);
     assert_eq!(orders_max(scheduler.next(secs(0))), 4);
-    scheduler.claimed(ClaimOrder::Oldest, 4, 1, secs(0));
+    scheduler.claimed(ClaimOrder::Oldest, 4, 4, 1, secs(0));
     assert_eq!(orders_max(scheduler.next(secs(1))), 3);
 }
 
@@ -141,7 +129,7 @@ fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
         else {
             panic!("slots are free");
         };
-        scheduler.claimed(claim_order, orders_max, orders_max, secs(n));
+        scheduler.claimed(claim_order, orders_max, orders_max, orders_max, secs(n));
         all += orders_max;
         let kind = if claim_order == ClaimOrder::Isolated {
             PermitKind::Isolated
@@ -163,7 +151,7 @@ fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
         panic!("slots are free");
     };
     if claim_order != ClaimOrder::Isolated {
-        assert!(scheduler.claimed(claim_order, orders_max, 0, secs(2000)));
+        assert!(scheduler.claimed(claim_order, orders_max, orders_max, 0, secs(2000)));
     }
     assert!(matches!(
         scheduler.next(secs(2000)),
@@ -173,7 +161,7 @@ fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
         }
     ));
     assert!(
-        !scheduler.claimed(ClaimOrder::Isolated, 1, 0, secs(2000)),
+        !scheduler.claimed(ClaimOrder::Isolated, 1, 1, 0, secs(2000)),
         "none is due"
     );
 }

@@ -14,8 +14,8 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use self::sinch::Sinch;
 use crate::sinch::FetchError;
 use crate::store::{
-    self, Circuit, Claim, ClaimOrder, ClaimRequest, DeliveryContent, FetchResult, NewDelivery,
-    ProcessRequest, Recorded, Settings, Store, StoreError, WatchRequest,
+    self, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, DeliveryContent, FetchResult,
+    NewDelivery, ProcessRequest, Rate, Recorded, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::fetch::limits::Limits;
 use crate::worker::fetch::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
@@ -202,7 +202,12 @@ impl Service {
 
     /// Fetches all that is due, at once and outside the limits: this is the state before the simulation.
     pub async fn fetch_all(&mut self, sinch: &Sinch) {
-        let claims = self.claim(u32::MAX, ClaimOrder::Oldest).await;
+        let unlimited = Rate {
+            interval: Duration::from_micros(1),
+            burst: u32::MAX,
+        };
+        let claimed = self.claim(u32::MAX, unlimited, ClaimOrder::Oldest).await;
+        let claims = claimed.claims();
         let mut results = Vec::new();
         for claim in claims {
             let (_, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
@@ -239,11 +244,18 @@ impl Service {
                 Next::Wait(until) => return until,
                 Next::Full => return Time(i64::MAX),
             };
-            let claims = self.claim(orders_max, claim_order).await;
+            let rate = self.scheduler.rate();
+            let (claims, allowed) = match self.claim(orders_max, rate, claim_order).await {
+                Claimed::Leased { claims, allowed } => (claims, allowed),
+                Claimed::NotBefore(until) => {
+                    self.scheduler.not_allowed(claim_order, orders_max);
+                    return until;
+                }
+            };
             let orders = claims.len() as u32;
             let more = self
                 .scheduler
-                .claimed(claim_order, orders_max, orders, self.now);
+                .claimed(claim_order, orders_max, allowed, orders, self.now);
             let kind = match claim_order {
                 ClaimOrder::Isolated => PermitKind::Isolated,
                 ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => PermitKind::Slot,
@@ -272,10 +284,11 @@ impl Service {
         self.folder.path().join("played.db")
     }
 
-    async fn claim(&self, orders_max: u32, claim_order: ClaimOrder) -> Vec<Claim> {
+    async fn claim(&self, orders_max: u32, rate: Rate, claim_order: ClaimOrder) -> Claimed {
         let request = ClaimRequest {
             project: project(),
             orders_max,
+            rate,
             claim_order,
             isolated: self.scheduler.isolated(),
             now: self.now,

@@ -97,19 +97,10 @@ impl TryFrom<OrderText> for StoredOrder {
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
                 state,
-                updated_at: row
-                    .updated_at
-                    .map(Time)
-                    .ok_or("confirmed_state without updated_at")?,
+                updated_at: at(row.updated_at, "confirmed_state without updated_at")?,
                 expires_at: row.expires_at.map(Time),
-                confirmed_at: row
-                    .confirmed_at
-                    .map(Time)
-                    .ok_or("confirmed_state without confirmed_at")?,
-                shown_at: row
-                    .shown_at
-                    .map(Time)
-                    .ok_or("confirmed_state without shown_at")?,
+                confirmed_at: at(row.confirmed_at, "confirmed_state without confirmed_at")?,
+                shown_at: at(row.shown_at, "confirmed_state without shown_at")?,
                 reopened: row.reopened != 0,
             }),
             None => None,
@@ -117,20 +108,17 @@ impl TryFrom<OrderText> for StoredOrder {
         let provisional = match row.provisional_state {
             Some(state) => Some(Provisional {
                 state,
-                said_at: row
-                    .provisional_at
-                    .map(Time)
-                    .ok_or("provisional_state without provisional_at")?,
+                said_at: at(
+                    row.provisional_at,
+                    "provisional_state without provisional_at",
+                )?,
             }),
             None => None,
         };
         let tie = match row.tie_state {
             Some(state) => Some(Tie {
                 state,
-                since: row
-                    .tie_since_at
-                    .map(Time)
-                    .ok_or("tie_state without tie_since_at")?,
+                since: at(row.tie_since_at, "tie_state without tie_since_at")?,
             }),
             None => None,
         };
@@ -164,6 +152,11 @@ impl TryFrom<OrderText> for StoredOrder {
             order,
         })
     }
+}
+
+/// Returns the time that a row must have, or what is wrong with the row.
+fn at(time: Option<i64>, fault: &'static str) -> Result<Time, &'static str> {
+    time.map(Time).ok_or(fault)
 }
 
 pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Id, D::Error> {

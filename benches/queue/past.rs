@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use number_order::Id;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_callbacks::store::{self, ClaimOrder, ClaimRequest, Store};
+use sinch_callbacks::store::{self, ClaimOrder, ClaimRequest, Rate, Store};
 use tempfile::TempDir;
 use testkit::figures::{line, rounded};
 use testkit::load::{self, Plan, percentile_ms};

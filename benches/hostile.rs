@@ -172,7 +172,7 @@ async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Op
 }
 
 const CONFIRMED: &str =
-    "SELECT count(*) FROM orders WHERE confirmed_state IS NOT NULL AND name LIKE 'good-%'";
+    "SELECT count(*) FROM orders WHERE confirmed_state IS NOT NULL AND sinch_id LIKE 'good-%'";
 
 /// Serves the API.
 async fn serve(listener: TcpListener, failure: Failure) {

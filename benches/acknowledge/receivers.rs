@@ -53,18 +53,18 @@ pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()>
 /// Table of the service, without the columns for its later work.
 const TABLE: &str = "
     CREATE TABLE deliveries (
-        id          INTEGER PRIMARY KEY,
-        event       TEXT    NOT NULL UNIQUE,
-        received_at INTEGER NOT NULL,
-        order_name  TEXT,
-        status      TEXT,
-        said_at     INTEGER,
-        body        BLOB    NOT NULL
+        id             INTEGER PRIMARY KEY,
+        dedup_key      TEXT    NOT NULL UNIQUE,
+        received_at    INTEGER NOT NULL,
+        order_sinch_id TEXT,
+        status         TEXT,
+        said_at        INTEGER,
+        body           BLOB    NOT NULL
     ) STRICT;
-    CREATE INDEX deliveries_order ON deliveries (order_name, id);";
+    CREATE INDEX deliveries_order ON deliveries (order_sinch_id, id);";
 
 const INSERT: &str = "
-    INSERT INTO deliveries (event, received_at, order_name, status, said_at, body)
+    INSERT INTO deliveries (dedup_key, received_at, order_sinch_id, status, said_at, body)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 struct Context {

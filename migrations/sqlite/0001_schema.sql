@@ -5,8 +5,8 @@
 -- A Sinch project. Its small number keeps rows and indexes short.
 CREATE TABLE projects (
     id              INTEGER PRIMARY KEY,
-    name            TEXT    NOT NULL UNIQUE        -- Sinch's projectId
-        CHECK (length(name) BETWEEN 1 AND 128),
+    sinch_id        TEXT    NOT NULL UNIQUE        -- Sinch's projectId
+        CHECK (length(sinch_id) BETWEEN 1 AND 128),
     failures        INTEGER NOT NULL DEFAULT 0     -- attempts in a row that failed through the provider
         CHECK (failures BETWEEN 0 AND 4294967295),
     paused_until_at INTEGER,                       -- the circuit is open until then; NULL: it is closed
@@ -27,8 +27,8 @@ CREATE TABLE projects (
 CREATE TABLE orders (
     id                 INTEGER PRIMARY KEY,
     project            INTEGER NOT NULL REFERENCES projects (id),
-    name               TEXT    NOT NULL             -- Sinch's idNumberOrder
-        CHECK (length(name) BETWEEN 1 AND 128),
+    sinch_id           TEXT    NOT NULL            -- Sinch's idNumberOrder
+        CHECK (length(sinch_id) BETWEEN 1 AND 128),
     first_seen_at      INTEGER NOT NULL,
     -- Receipt of the newest delivery of those that were processed. NULL: none ever came.
     heard_at           INTEGER,
@@ -106,7 +106,7 @@ CREATE TABLE orders (
                 AND (confirmed_state = 'COMPLETED' OR confirmed_state = 'REJECTED' OR confirmed_state = 'EXPIRED')
             THEN max(confirmed_at, coalesce(fetched_at, 0), coalesce(heard_at, 0))
         END) VIRTUAL,
-    UNIQUE (project, name),
+    UNIQUE (project, sinch_id),
     CHECK ((lease IS NULL) = (leased_until_at IS NULL)),
     CHECK ((confirmed_state IS NULL) = (updated_at IS NULL)),
     CHECK ((confirmed_state IS NULL) = (confirmed_at IS NULL)),
@@ -118,7 +118,7 @@ CREATE TABLE orders (
     CHECK (parked IS NULL OR fetch_at IS NULL)
 ) STRICT;
 
-CREATE INDEX orders_due_index ON orders (project, fetch_at) WHERE fetch_at IS NOT NULL;
+CREATE INDEX orders_due ON orders (project, fetch_at) WHERE fetch_at IS NOT NULL;
 CREATE INDEX orders_priority ON orders (project, priority, fetch_at) WHERE priority > 0 AND fetch_at IS NOT NULL;
 CREATE INDEX orders_leased ON orders (id) WHERE lease IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
@@ -126,7 +126,8 @@ CREATE INDEX orders_state ON orders (state, id);
 CREATE INDEX orders_unsettled ON orders (project, unsettled_at) WHERE unsettled_at IS NOT NULL AND parked IS NULL;
 CREATE INDEX orders_closed ON orders (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
-CREATE INDEX orders_lasting ON orders (confirmed_state, updated_at) WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
+CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at)
+    WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
 CREATE INDEX orders_region ON orders (region, id) WHERE region IS NOT NULL;
 
@@ -134,7 +135,7 @@ CREATE INDEX orders_region ON orders (region, id) WHERE region IS NOT NULL;
 CREATE TABLE order_numbers (
     order_id     INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     phone_number TEXT    NOT NULL CHECK (phone_number <> ''),
-    place        INTEGER NOT NULL CHECK (place >= 0),     -- in the answer's list
+    position     INTEGER NOT NULL CHECK (position >= 0),  -- in the answer's list
     details      TEXT    NOT NULL CHECK (json_valid(details)), -- prices and capabilities
     PRIMARY KEY (order_id, phone_number)
 ) STRICT, WITHOUT ROWID;
@@ -146,37 +147,37 @@ CREATE TABLE state_counts (
     orders INTEGER NOT NULL CHECK (orders >= 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER orders_come AFTER INSERT ON orders BEGIN
+CREATE TRIGGER state_counts_insert AFTER INSERT ON orders BEGIN
     INSERT INTO state_counts (state, orders) VALUES (NEW.state, 1)
         ON CONFLICT (state) DO UPDATE SET orders = orders + 1;
 END;
 
-CREATE TRIGGER orders_move AFTER UPDATE OF confirmed_state, provisional_state ON orders
+CREATE TRIGGER state_counts_update AFTER UPDATE OF confirmed_state, provisional_state ON orders
     WHEN OLD.state <> NEW.state BEGIN
     UPDATE state_counts SET orders = max(orders - 1, 0) WHERE state = OLD.state;
     INSERT INTO state_counts (state, orders) VALUES (NEW.state, 1)
         ON CONFLICT (state) DO UPDATE SET orders = orders + 1;
 END;
 
-CREATE TRIGGER orders_go AFTER DELETE ON orders BEGIN
+CREATE TRIGGER state_counts_delete AFTER DELETE ON orders BEGIN
     UPDATE state_counts SET orders = max(orders - 1, 0) WHERE state = OLD.state;
 END;
 
 -- The inbox: every callback that was answered 200. It is written before each answer, so the write is kept cheap: ids
 -- and event ids both grow with time, and changes to scattered pages are left to processing.
 CREATE TABLE deliveries (
-    id           INTEGER PRIMARY KEY,
-    project      INTEGER NOT NULL REFERENCES projects (id),
-    event        TEXT    NOT NULL CHECK (event <> ''), -- key of duplicates: see store::inbox
-    received_at  INTEGER NOT NULL,
-    order_name   TEXT    CHECK (order_name <> ''),  -- number orders only
-    order_id     INTEGER REFERENCES orders (id),    -- the same order, once the delivery is processed
-    status       TEXT,
-    said_at      INTEGER,
+    id              INTEGER PRIMARY KEY,
+    project         INTEGER NOT NULL REFERENCES projects (id),
+    dedup_key       TEXT    NOT NULL CHECK (dedup_key <> ''), -- key of duplicates: see store::inbox
+    received_at     INTEGER NOT NULL,
+    order_sinch_id  TEXT    CHECK (order_sinch_id <> ''),  -- number orders only
+    order_id        INTEGER REFERENCES orders (id),    -- the same order, once the delivery is processed
+    status          TEXT,
+    said_at         INTEGER,
     -- waiting: not processed yet; processed: its decision is recorded; recorded: about another subject than an order;
     -- parked (dead-lettered): an operator must look at it.
-    phase        TEXT    NOT NULL,
-    decision     TEXT
+    phase           TEXT    NOT NULL,
+    decision        TEXT
         CHECK (decision IS NULL OR decision = 'agrees' OR decision = 'already-claimed' OR decision = 'fits'
             OR decision = 'first-event' OR decision = 'unknown-status' OR decision = 'no-time-stamp' OR decision = 'stale'
             OR decision = 'out-of-order' OR decision = 'after-final' OR decision = 'other-resource'
@@ -187,26 +188,26 @@ CREATE TABLE deliveries (
             OR decision = 'unusable-order-id'),
     decision_fields TEXT
         CHECK (decision_fields IS NULL OR (decision IS NOT NULL AND json_valid(decision_fields))),
-    processed_at INTEGER,
-    duplicates   INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
-    body         BLOB    NOT NULL,                  -- the raw bytes
+    processed_at    INTEGER,
+    duplicates      INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
+    body            BLOB    NOT NULL,                  -- the raw bytes
     -- Tells duplicates from conflicts once the body is emptied: the first 16 bytes of its SHA-256. NULL: the body is
     -- there.
-    digest       BLOB    CHECK (digest IS NULL OR (length(digest) = 16 AND length(body) = 0)),
-    CHECK ((order_name IS NULL) = (status IS NULL)),
+    digest          BLOB    CHECK (digest IS NULL OR (length(digest) = 16 AND length(body) = 0)),
+    CHECK ((order_sinch_id IS NULL) = (status IS NULL)),
     CHECK ((order_id IS NULL) = (processed_at IS NULL)),
-    CHECK (order_id IS NULL OR order_name IS NOT NULL),
+    CHECK (order_id IS NULL OR order_sinch_id IS NOT NULL),
     -- The phase of new deliveries stands first, since they are checked before the callback is answered.
     CHECK (CASE phase
-        WHEN 'waiting' THEN decision IS NULL AND order_name IS NOT NULL AND order_id IS NULL
+        WHEN 'waiting' THEN decision IS NULL AND order_sinch_id IS NOT NULL AND order_id IS NULL
         WHEN 'processed' THEN decision IS NOT NULL AND order_id IS NOT NULL
-        WHEN 'recorded' THEN decision IS NOT NULL AND order_name IS NULL
+        WHEN 'recorded' THEN decision IS NOT NULL AND order_sinch_id IS NULL
         WHEN 'parked' THEN decision IS NOT NULL
         ELSE 0
     END)
 ) STRICT;
 
-CREATE UNIQUE INDEX deliveries_event ON deliveries (project, event);
+CREATE UNIQUE INDEX deliveries_dedup_key ON deliveries (project, dedup_key);
 CREATE INDEX deliveries_order ON deliveries (order_id, id) WHERE order_id IS NOT NULL;
 CREATE INDEX deliveries_parked ON deliveries (id) WHERE phase = 'parked';
 
@@ -232,23 +233,23 @@ CREATE INDEX fetches_order ON fetches (order_id, id);
 
 -- Every change of an order's state, with its cause.
 CREATE TABLE transitions (
-    id         INTEGER PRIMARY KEY,
-    order_id   INTEGER NOT NULL REFERENCES orders (id),
-    at         INTEGER NOT NULL,
-    from_state TEXT
+    id           INTEGER PRIMARY KEY,
+    order_id     INTEGER NOT NULL REFERENCES orders (id),
+    recorded_at  INTEGER NOT NULL,
+    from_state   TEXT
         CHECK (from_state = 'CREATED' OR from_state = 'IN_REVIEW' OR from_state = 'BLOCKED'
             OR from_state = 'COMPLETED' OR from_state = 'REJECTED' OR from_state = 'EXPIRED'),
-    to_state   TEXT    NOT NULL
+    to_state     TEXT    NOT NULL
         CHECK (to_state = 'CREATED' OR to_state = 'IN_REVIEW' OR to_state = 'BLOCKED'
             OR to_state = 'COMPLETED' OR to_state = 'REJECTED' OR to_state = 'EXPIRED'),
-    confirmed  INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
-    said_at    INTEGER NOT NULL,
-    cause      TEXT    NOT NULL CHECK (cause = 'event' OR cause = 'answer' OR cause = 'event-overruled'),
-    cause_fields TEXT  CHECK (cause_fields IS NULL OR json_valid(cause_fields)),
+    confirmed    INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
+    said_at      INTEGER NOT NULL,
+    cause        TEXT    NOT NULL CHECK (cause = 'event' OR cause = 'answer' OR cause = 'event-overruled'),
+    cause_fields TEXT    CHECK (cause_fields IS NULL OR json_valid(cause_fields)),
     -- Only of a confirmed change: 1 if an event had announced it, and the time from Sinch's own update (or from when
     -- the order was first heard of) to its confirmation.
-    announced  INTEGER CHECK (announced IN (0, 1)),
-    latency_us INTEGER CHECK (latency_us >= 0),
+    announced    INTEGER CHECK (announced IN (0, 1)),
+    latency_us   INTEGER CHECK (latency_us >= 0),
     CHECK ((announced IS NULL) = (latency_us IS NULL))
 ) STRICT;
 
@@ -266,6 +267,9 @@ CREATE TABLE service (
     -- Of the fetches up to this id, only the newest of each order are left.
     fetches_pruned_through    INTEGER NOT NULL CHECK (fetches_pruned_through >= 0),
     write_probed_at           INTEGER NOT NULL,                -- by the write probe: the disk takes writes
-    clean                     INTEGER NOT NULL CHECK (clean IN (0, 1)) -- 1 if the last run ended cleanly
+    -- 1 if the last run ended with a clean shutdown.
+    clean_shutdown            INTEGER NOT NULL CHECK (clean_shutdown IN (0, 1))
 ) STRICT;
-INSERT INTO service (id, processed_through, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, write_probed_at, clean) VALUES (1, 0, 0, 0, 0, 0, 1);
+INSERT INTO service (id, processed_through, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through,
+    write_probed_at, clean_shutdown)
+VALUES (1, 0, 0, 0, 0, 0, 1);

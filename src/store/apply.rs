@@ -13,7 +13,7 @@ use number_order::{
 /// A delivery that waits to be processed.
 pub(super) struct Waiting {
     pub id: i64,
-    pub event_name: String,
+    pub dedup_key: String,
     pub event: Event,
 }
 
@@ -54,7 +54,7 @@ fn process_one(
             order_id: stored.id,
             processed: Processed {
                 delivery: delivery.id,
-                event: delivery.event_name.clone(),
+                dedup_key: delivery.dedup_key.clone(),
                 key: stored.key.clone(),
                 decision,
                 parked,
@@ -68,7 +68,7 @@ fn process_one(
         .transitions
         .extend(transitions.map(|transition| NewTransition {
             order_id: stored.id,
-            at: now,
+            recorded_at: now,
             transition,
             announced: None,
             latency: None,
@@ -175,7 +175,7 @@ fn by_fetch(
     let latency = before.map(|before| at.since(transition.said_at.max(before.first_seen_at)));
     NewTransition {
         order_id,
-        at,
+        recorded_at: at,
         transition,
         announced,
         latency,

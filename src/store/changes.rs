@@ -68,7 +68,7 @@ pub(super) struct NewDetails {
 #[derive(Debug, PartialEq)]
 pub(super) struct NewTransition {
     pub order_id: i64,
-    pub at: Time,
+    pub recorded_at: Time,
     pub transition: Transition,
     /// `true` if an event had announced it; `None` unless Sinch has said when the state changed.
     pub announced: Option<bool>,

@@ -156,7 +156,7 @@ static LOGGED: LazyLock<Throttle<OrderKey>> = LazyLock::new(|| Throttle::new(LOG
 fn log(report: &ProcessReport) {
     for processed in &report.processed {
         let (project, order) = (&processed.key.project, logged_id(&processed.key));
-        let (delivery, event) = (processed.delivery, redacted(&processed.event));
+        let (delivery, event) = (processed.delivery, redacted(&processed.dedup_key));
         let age_ms = millis(processed.age);
         let text = processed.decision.to_string();
         let (text, decision) = (redacted(&text), processed.decision.code());

@@ -163,7 +163,7 @@ async fn a_restored_database_counts_as_one_that_was_not_closed() {
     let file = home.path().join("backup.db");
     let copied = copy(&settings, "backup", &file, None).await;
     assert_eq!(copied.code, OK, "{copied:?}");
-    let clean = "SELECT clean FROM service";
+    let clean = "SELECT clean_shutdown FROM service";
     let mut database = File::open(&file).await;
     assert_eq!(database.number(clean).await, 1);
     database.close().await;
@@ -347,9 +347,9 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
     let mut database = File::open(&settings.database()).await;
     database
         .execute(
-            "INSERT INTO projects (id, name) VALUES (999, 'large');
+            "INSERT INTO projects (id, sinch_id) VALUES (999, 'large');
              WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-             INSERT INTO deliveries (project, event, received_at, phase, decision, body)
+             INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
              SELECT 999, i, 0, 'recorded', 'other-resource', randomblob(9000) FROM n",
         )
         .await;

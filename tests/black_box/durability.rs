@@ -81,12 +81,12 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     // The control: if something were lost or changed, the comparison would name it.
     let victims: Vec<&String> = promised.keys().take(2).collect();
     file.execute(&format!(
-        "DELETE FROM deliveries WHERE event = '{}'",
+        "DELETE FROM deliveries WHERE dedup_key = '{}'",
         victims[0]
     ))
     .await;
     file.execute(&format!(
-        "UPDATE deliveries SET body = x'00' WHERE event = '{}'",
+        "UPDATE deliveries SET body = x'00' WHERE dedup_key = '{}'",
         victims[1]
     ))
     .await;

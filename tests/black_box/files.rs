@@ -171,7 +171,7 @@ async fn a_start_that_fails_leaves_no_trace() {
         assert_eq!(contents(folder.path()), before);
     }
     let mut file = File::open(&good.database()).await;
-    let clean = file.number("SELECT clean FROM service").await;
+    let clean = file.number("SELECT clean_shutdown FROM service").await;
     assert_eq!(clean, 1, "the next start asks about nothing anew");
 }
 

@@ -169,7 +169,7 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
     let fill = format!("{numbers} INSERT INTO filled SELECT zeroblob(3900) FROM n");
     file.execute(&fill).await;
     let young = format!(
-        "{numbers} INSERT INTO deliveries (project, event, received_at, phase, decision, body)
+        "{numbers} INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
          SELECT 1, 'young' || n, {}, 'recorded', 'other-resource', randomblob(n) FROM n LIMIT 5000",
         clock::now().0
     );

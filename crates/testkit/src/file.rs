@@ -67,7 +67,7 @@ impl File {
 
     /// Bodies of all deliveries, by event.
     pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
-        let rows = sqlx::query("SELECT event, body FROM deliveries")
+        let rows = sqlx::query("SELECT dedup_key, body FROM deliveries")
             .fetch_all(&mut self.db)
             .await
             .expect("deliveries can be read");
@@ -76,7 +76,8 @@ impl File {
 
     /// Ids and events of the first deliveries after this id, at most this number.
     pub async fn events_after(&mut self, id: i64, deliveries_max: u32) -> Vec<(i64, String)> {
-        let rows = sqlx::query("SELECT id, event FROM deliveries WHERE id > ? ORDER BY id LIMIT ?")
+        let sql = "SELECT id, dedup_key FROM deliveries WHERE id > ? ORDER BY id LIMIT ?";
+        let rows = sqlx::query(sql)
             .bind(id)
             .bind(deliveries_max)
             .fetch_all(&mut self.db)

@@ -29,7 +29,7 @@ const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Inserts orders ?1 to ?2 of those in a final state, at ?3.
 const ENDED: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
-    INSERT INTO orders (id, project, name, first_seen_at, fetched_at, confirmed_state, updated_at, shown_at, confirmed_at)
+    INSERT INTO orders (id, project, sinch_id, first_seen_at, fetched_at, confirmed_state, updated_at, shown_at, confirmed_at)
     SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3, ?3 FROM n";
 
 const ANSWERS: &str = "
@@ -38,7 +38,7 @@ const ANSWERS: &str = "
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
 const TRANSITIONS: &str = "
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, cause_fields,
+    INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields,
         announced, latency_us)
     SELECT id, fetched_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'answer',
         '{\"outcome\":{\"code\":\"first-answer\",\"fields\":{\"state\":\"COMPLETED\"}}}', 1, 4000000
@@ -49,23 +49,23 @@ const DELIVERIES: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
     d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,
         CASE n % 4 WHEN 0 THEN 'COMPLETED' WHEN 2 THEN 'BLOCKED' ELSE 'IN_REVIEW' END AS status,
-        printf('01h%023d', (n + 3) / 4) AS name FROM n)
-    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase,
+        printf('01h%023d', (n + 3) / 4) AS order_sinch_id FROM n)
+    INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, order_id, status, said_at, phase,
         decision, decision_fields, processed_at, body)
-    SELECT n, 1, event, ?3 + n * 10, name, CASE WHEN ?4 THEN order_id END, status, ?3 + n * 10,
+    SELECT n, 1, event, ?3 + n * 10, order_sinch_id, CASE WHEN ?4 THEN order_id END, status, ?3 + n * 10,
         CASE WHEN ?4 THEN 'processed' ELSE 'waiting' END,
         CASE WHEN ?4 THEN 'fits' END,
         CASE WHEN ?4 THEN '{\"from\":\"IN_REVIEW\",\"to\":\"BLOCKED\"}' END,
         CASE WHEN ?4 THEN ?3 + n * 10 END,
         CAST('{\"eventId\":\"' || event || '\",\"timestamp\":\"2026-01-02T03:04:05.123456789\",\
-\"projectId\":\"' || ?5 || '\",\"resourceId\":\"' || name || '\",\
+\"projectId\":\"' || ?5 || '\",\"resourceId\":\"' || order_sinch_id || '\",\
 \"resourceType\":\"NUMBER_ORDER\",\"eventType\":\"NUMBER_ORDER_PROCESSING\",\"status\":\"' || status || '\",\
 \"failureCode\":null}' AS BLOB)
     FROM d";
 
 const DUE: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
-    INSERT INTO orders (project, name, first_seen_at, fetch_at)
+    INSERT INTO orders (project, sinch_id, first_seen_at, fetch_at)
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
 
 impl History {

@@ -40,7 +40,7 @@ fn stored(id: i64) -> StoredOrder {
 fn waiting(id: i64, state: State, said_secs: i64) -> Waiting {
     Waiting {
         id,
-        event_name: format!("event-{id}"),
+        dedup_key: format!("event-{id}"),
         event: Event {
             status: Status::Known(state),
             said_at: Some(at(said_secs)),
@@ -101,7 +101,7 @@ fn events_yield_the_order_the_decisions_and_the_transitions() {
         assert_eq!(all_parked, parked, "{codes:?}");
         assert_eq!(changes.transitions.len(), steps, "{codes:?}");
         for change in &changes.transitions {
-            assert_eq!((change.order_id, change.at), (1, at(NOW)));
+            assert_eq!((change.order_id, change.recorded_at), (1, at(NOW)));
             assert_eq!((change.announced, change.latency), (None, None));
         }
         let [order] = &changes.processed[..] else {

@@ -10,11 +10,11 @@ use crate::store::Circuit;
 use number_order::{Id, Time};
 
 const CIRCUIT: &str =
-    "SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE name = ?";
+    "SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = ?";
 
 const SAVE: &str =
     "
-    UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE name = ?";
+    UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE sinch_id = ?";
 
 struct SaveCircuit(Id, Circuit);
 

@@ -22,12 +22,12 @@ use number_order::{Id, OrderKey, Time};
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(
-            "(SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts \
+            "(SELECT json_group_array(json_array(id, sinch_id, attempts)) FROM (SELECT o.id, o.sinch_id, o.attempts \
              FROM projects AS p CROSS JOIN orders AS o INDEXED BY ",
             $index,
-            " ON o.project = p.id WHERE p.name = ?2 AND o.fetch_at <= ?1 \
+            " ON o.project = p.id WHERE p.sinch_id = ?2 AND o.fetch_at <= ?1 \
              AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1) \
-             AND o.name NOT IN (SELECT value FROM json_each(?4))",
+             AND o.sinch_id NOT IN (SELECT value FROM json_each(?4))",
             $further,
             " ORDER BY o.fetch_at LIMIT ?3 + 0))"
         )
@@ -44,14 +44,14 @@ pub(super) const DUE_BY_PRIORITY: &str = concat!(
 );
 
 /// All due orders, longest waiting first.
-pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due_index", ""));
+pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due", ""));
 
 /// Isolated orders: few, so each is looked up.
 const DUE_ISOLATED: &str = "
-    SELECT json_group_array(json_array(id, name, attempts)) FROM (SELECT o.id, o.name, o.attempts
+    SELECT json_group_array(json_array(id, sinch_id, attempts)) FROM (SELECT o.id, o.sinch_id, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
-        CROSS JOIN orders AS o ON o.project = p.id AND o.name = v.value
-        WHERE p.name = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
+        CROSS JOIN orders AS o ON o.project = p.id AND o.sinch_id = v.value
+        WHERE p.sinch_id = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
         ORDER BY o.fetch_at LIMIT ?3 + 0)";
 
 /// Number of orders at the beginning of each list among which a random claim picks.
@@ -105,7 +105,7 @@ async fn claim(
             lease,
             key: OrderKey {
                 project: request.project.clone(),
-                order: due.name,
+                order: due.sinch_id,
             },
             attempts: due.attempts.saturating_add(1),
         })
@@ -198,13 +198,13 @@ impl Finder<'_> {
 struct Due {
     id: i64,
     #[serde(deserialize_with = "rows::id")]
-    name: Id,
+    sinch_id: Id,
     attempts: u32,
 }
 
 impl JsonRow for Due {
     const TABLE: &'static str = "orders";
-    const COLUMNS: &'static str = "o.id, o.name, o.attempts";
+    const COLUMNS: &'static str = "o.id, o.sinch_id, o.attempts";
 }
 
 /// Releases an order that its holder has not fetched; the attempt does not count.

@@ -45,10 +45,10 @@ const ORDERS: &str = new!(
 );
 
 const NUMBERS: &str = new!(
-    "INSERT INTO order_numbers (order_id, phone_number, place, details) \
+    "INSERT INTO order_numbers (order_id, phone_number, position, details) \
      SELECT v.id, n.value ->> 'phone_number', n.key, n.value FROM v, json_each(v.numbers) AS n WHERE true \
-     ON CONFLICT (order_id, phone_number) DO UPDATE SET place = excluded.place, details = excluded.details \
-         WHERE (place, details) IS NOT (excluded.place, excluded.details)"
+     ON CONFLICT (order_id, phone_number) DO UPDATE SET position = excluded.position, details = excluded.details \
+         WHERE (position, details) IS NOT (excluded.position, excluded.details)"
 );
 
 const GONE: &str = new!(
@@ -88,7 +88,7 @@ fn text(new: &NewDetails) -> DetailsText<'_> {
 
 const READ: &str = "
     SELECT o.id, o.region, o.number_type, o.created_at, o.sms_configuration, o.voice_configuration,
-        (SELECT json_group_array(details ORDER BY place) FROM order_numbers WHERE order_id = o.id) AS numbers
+        (SELECT json_group_array(details ORDER BY position) FROM order_numbers WHERE order_id = o.id) AS numbers
     FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value";
 
 /// Reads the subjects of these orders. What another program has spoilt hides neither its order nor others: text is read

@@ -83,7 +83,7 @@ async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> 
     // As `Order::request_fetch` has it, without reading the row.
     let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
                parked_fields = NULL \
-               WHERE project = (SELECT id FROM projects WHERE name = ?2) AND name = ?3";
+               WHERE project = (SELECT id FROM projects WHERE sinch_id = ?2) AND sinch_id = ?3";
     let updated = sqlx::query(sql)
         .bind(now.0)
         .bind(key.project.as_str())
@@ -94,9 +94,9 @@ async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> 
 }
 
 const WATCH: &str = "
-    INSERT INTO orders (project, name, first_seen_at, fetch_at)
-    SELECT p.id, v.value, ?2, ?2 FROM json_each(?3) AS v JOIN projects AS p ON p.name = ?1
-    WHERE true ON CONFLICT (project, name) DO NOTHING";
+    INSERT INTO orders (project, sinch_id, first_seen_at, fetch_at)
+    SELECT p.id, v.value, ?2, ?2 FROM json_each(?3) AS v JOIN projects AS p ON p.sinch_id = ?1
+    WHERE true ON CONFLICT (project, sinch_id) DO NOTHING";
 
 /// Makes orders known, and due for a fetch at once; returns the number of those that were not known before.
 async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {

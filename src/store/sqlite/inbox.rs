@@ -20,11 +20,11 @@ pub(super) enum Part {
     Midst,
 }
 
-const BEFORE: &str = "INSERT INTO deliveries (id, project, event, received_at, order_name, status, said_at, \
+const BEFORE: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
                       phase, decision, decision_fields, body) SELECT * FROM (VALUES ";
 const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// A row to which another program has given this id is no duplicate: it fails the statement.
-const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, event) DO NOTHING";
+const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
 
 /// Inserts deliveries. Outside a transaction it is one of its own, with its commit: SQLite's thread would wake the
 /// writer for each statement in a text.
@@ -66,7 +66,7 @@ pub(super) async fn accept<'a>(
             Ok(NewRow {
                 id: *next_id - 1,
                 project,
-                event: event(delivery),
+                dedup_key: dedup_key(delivery),
                 delivery,
             })
         })
@@ -108,12 +108,12 @@ impl Incoming<'_> {
 struct NewRow<'a> {
     id: i64,
     project: i64,
-    event: String,
+    dedup_key: String,
     delivery: &'a NewDelivery,
 }
 
 /// Key by which a duplicate is recognised: the event's id, or a fingerprint of the body where there is none.
-fn event(delivery: &NewDelivery) -> String {
+fn dedup_key(delivery: &NewDelivery) -> String {
     match &delivery.event_id {
         Some(id) => id.clone(),
         None => fingerprint(&delivery.body),
@@ -171,7 +171,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
             query = query
                 .bind(row.id)
                 .bind(row.project)
-                .bind(row.event.as_str())
+                .bind(row.dedup_key.as_str())
                 .bind(row.delivery.received_at.0)
                 .bind(order)
                 .bind(status)
@@ -195,17 +195,17 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
 
 /// Finds out why a row was not inserted: it is a duplicate, or a conflict.
 async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
-    let mut event = row.event.clone();
+    let mut key = row.dedup_key.clone();
     loop {
-        if is_stored(db, row, &event).await? {
-            count_duplicate(db, row.project, &event).await?;
+        if is_stored(db, row, &key).await? {
+            count_duplicate(db, row.project, &key).await?;
             return Ok(Accepted::Duplicate);
         }
-        // The same event with another body is kept too, under a name of its own. Another event may have that
-        // name already, since nothing says what an event's id looks like; then it is kept under a longer one.
-        event = format!("{event} {}", fingerprint(&row.delivery.body));
+        // The same event with another body is kept too, under a key of its own. Another event may have that
+        // key already, since nothing says what an event's id looks like; then it is kept under a longer one.
+        key = format!("{key} {}", fingerprint(&row.delivery.body));
         let other = NewRow {
-            event: event.clone(),
+            dedup_key: key.clone(),
             ..*row
         };
         if insert(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
@@ -214,12 +214,16 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
     }
 }
 
-/// Returns `true` if the delivery that is stored under this name has the row's body.
-async fn is_stored(db: &mut SqliteConnection, row: &NewRow<'_>, event: &str) -> sqlx::Result<bool> {
-    let sql = "SELECT body, digest FROM deliveries WHERE project = ? AND event = ?";
+/// Returns `true` if the delivery that is stored under this key has the row's body.
+async fn is_stored(
+    db: &mut SqliteConnection,
+    row: &NewRow<'_>,
+    dedup_key: &str,
+) -> sqlx::Result<bool> {
+    let sql = "SELECT body, digest FROM deliveries WHERE project = ? AND dedup_key = ?";
     let stored = sqlx::query(sql)
         .bind(row.project)
-        .bind(event)
+        .bind(dedup_key)
         .fetch_one(&mut *db)
         .await?;
     let body = row.delivery.body.as_ref();
@@ -230,12 +234,16 @@ async fn is_stored(db: &mut SqliteConnection, row: &NewRow<'_>, event: &str) -> 
     })
 }
 
-async fn count_duplicate(db: &mut SqliteConnection, project: i64, event: &str) -> sqlx::Result<()> {
+async fn count_duplicate(
+    db: &mut SqliteConnection,
+    project: i64,
+    dedup_key: &str,
+) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE deliveries SET duplicates = duplicates + 1 WHERE project = ? AND event = ?",
+        "UPDATE deliveries SET duplicates = duplicates + 1 WHERE project = ? AND dedup_key = ?",
     )
     .bind(project)
-    .bind(event)
+    .bind(dedup_key)
     .execute(db)
     .await?;
     Ok(())

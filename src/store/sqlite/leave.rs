@@ -19,9 +19,9 @@ pub(super) const ORDER: &str = "
         o.heard_at IS NOT NULL OR o.hints <> '[]' OR o.provisional_state IS NOT NULL
             OR EXISTS (SELECT 1 FROM deliveries WHERE order_id = o.id)
             OR EXISTS (SELECT 1 FROM deliveries
-                WHERE id > (SELECT processed_through FROM service) AND +project = o.project AND order_name = o.name)
+                WHERE id > (SELECT processed_through FROM service) AND +project = o.project AND order_sinch_id = o.sinch_id)
             AS is_named
-    FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE p.name = ? AND o.name = ?";
+    FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = ? AND o.sinch_id = ?";
 
 /// Removes an order that only an operator ever named. A fetch that is in flight finds no order then, and its answer is
 /// written nowhere.
@@ -48,17 +48,17 @@ async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Forgo
 const SOME_DELIVERIES: &str = "
     DELETE FROM deliveries WHERE id IN (
         SELECT d.id FROM projects AS p
-        CROSS JOIN deliveries AS d INDEXED BY deliveries_event ON d.project = p.id
-        WHERE p.name = ? LIMIT ?)";
+        CROSS JOIN deliveries AS d INDEXED BY deliveries_dedup_key ON d.project = p.id
+        WHERE p.sinch_id = ? LIMIT ?)";
 
 const SOME_ORDERS: &str = "
-    SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.name = ? LIMIT ?";
+    SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = ? LIMIT ?";
 
 /// Deletes a project of which nothing is left.
 const EMPTY_PROJECT: &str = "
-    DELETE FROM projects WHERE name = ?
+    DELETE FROM projects WHERE sinch_id = ?
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
-        AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_event WHERE project = projects.id)";
+        AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = projects.id)";
 
 /// Removes some of what is left of a project: deliveries first, since they refer to orders; with the last of all
 /// goes the project itself.
@@ -85,10 +85,10 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
 
 const HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
-        (SELECT count(*) FROM deliveries INDEXED BY deliveries_event WHERE project = p.id) AS deliveries
-    FROM projects AS p WHERE p.name = ?";
+        (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries
+    FROM projects AS p WHERE p.sinch_id = ?";
 
-const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE name = ?)";
+const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
 
 struct Forget(OrderKey);
 
@@ -148,9 +148,9 @@ fn holdings(row: &SqliteRow) -> sqlx::Result<Holdings> {
 }
 
 const PROJECTS: &str = "
-    SELECT name, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
+    SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
         (SELECT count(*) FROM orders WHERE project = projects.id AND fetch_at IS NOT NULL) AS waiting
-    FROM projects ORDER BY name";
+    FROM projects ORDER BY sinch_id";
 
 /// Warnings about orders that are not fetched, a sentence for each project.
 pub(super) async fn unasked(
@@ -159,17 +159,20 @@ pub(super) async fn unasked(
 ) -> sqlx::Result<Vec<String>> {
     let mut sentences = Vec::new();
     for row in sqlx::query(PROJECTS).fetch_all(db).await? {
-        let name: &str = row.try_get("name")?;
-        let known = settings.projects.iter().find(|(id, _)| id.as_str() == name);
+        let project: &str = row.try_get("sinch_id")?;
+        let known = settings
+            .projects
+            .iter()
+            .find(|(id, _)| id.as_str() == project);
         let (orders, waiting): (i64, i64) = (row.try_get("orders")?, row.try_get("waiting")?);
         match known {
             None if orders > 0 => sentences.push(format!(
-                "the database has {} of {name}, which is not configured: they are not fetched; configure the \
-                 project again, or run sinch-callbacks drop-project {name}",
+                "the database has {} of {project}, which is not configured: they are not fetched; configure the \
+                 project again, or run sinch-callbacks drop-project {project}",
                 counted(orders)
             )),
             Some((_, None)) if waiting > 0 => sentences.push(format!(
-                "the database has {} of {name} that wait for a fetch, but api = \"off\": none is sent \
+                "the database has {} of {project} that wait for a fetch, but api = \"off\": none is sent \
                  about them",
                 counted(waiting)
             )),

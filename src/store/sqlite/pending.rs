@@ -15,7 +15,7 @@ use number_order::{Event, Id, Status, Time};
 /// value to find its plan.
 const PENDING: &str = "
     SELECT (SELECT processed_through FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
-        json_group_array(json_array(id, phase, project, order_name, event, status, said_at,
+        json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at,
             received_at))
     FROM (SELECT * FROM deliveries WHERE id > (SELECT processed_through FROM service) ORDER BY id LIMIT ? + 0)";
 
@@ -30,13 +30,13 @@ pub(super) struct Pending {
     /// Number of deliveries read, including those that need no processing.
     pub taken: usize,
     /// Waiting deliveries, by order.
-    pub waiting: BTreeMap<Name, Vec<Waiting>>,
+    pub waiting: BTreeMap<OrderRef, Vec<Waiting>>,
     /// Waiting deliveries that cannot be read.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// An order as deliveries name it: its project's number, and its own name.
-pub(super) type Name = (i64, String);
+/// An order as deliveries name it: its project's row, and Sinch's id of it.
+pub(super) type OrderRef = (i64, String);
 
 /// Phase of a delivery, as the schema has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -54,9 +54,9 @@ struct Found {
     id: i64,
     phase: Phase,
     project: i64,
-    #[serde(deserialize_with = "name")]
-    order_name: Option<Id>,
-    event: String,
+    #[serde(deserialize_with = "sinch_id")]
+    order_sinch_id: Option<Id>,
+    dedup_key: String,
     status: Option<String>,
     said_at: Option<i64>,
     received_at: i64,
@@ -65,7 +65,7 @@ struct Found {
 impl JsonRow for Found {
     const TABLE: &'static str = "deliveries";
     const COLUMNS: &'static str =
-        "id, phase, project, order_name, event, status, said_at, received_at";
+        "id, phase, project, order_sinch_id, dedup_key, status, said_at, received_at";
 }
 
 /// Reads the deliveries that have waited longest, at most `deliveries_max`.
@@ -94,21 +94,21 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
     })
 }
 
-fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
-    let name = Option::<String>::deserialize(from)?;
-    name.map(rows::known_id).transpose()
+fn sinch_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
+    let sinch_id = Option::<String>::deserialize(from)?;
+    sinch_id.map(rows::known_id).transpose()
 }
 
 fn by_order(
     found: Vec<Found>,
     unreadable: &mut Vec<UnreadableRow>,
-) -> BTreeMap<Name, Vec<Waiting>> {
-    let mut waiting: BTreeMap<Name, Vec<Waiting>> = BTreeMap::new();
+) -> BTreeMap<OrderRef, Vec<Waiting>> {
+    let mut waiting: BTreeMap<OrderRef, Vec<Waiting>> = BTreeMap::new();
     for found in found {
         if found.phase != Phase::Waiting {
             continue;
         }
-        let (Some(order_name), Some(status)) = (found.order_name, found.status) else {
+        let (Some(order_sinch_id), Some(status)) = (found.order_sinch_id, found.status) else {
             unreadable.push(UnreadableRow {
                 table: Found::TABLE,
                 row: found.id,
@@ -118,10 +118,10 @@ fn by_order(
             });
             continue;
         };
-        let name = (found.project, order_name.to_string());
-        waiting.entry(name).or_default().push(Waiting {
+        let order = (found.project, order_sinch_id.to_string());
+        waiting.entry(order).or_default().push(Waiting {
             id: found.id,
-            event_name: found.event,
+            dedup_key: found.dedup_key,
             event: Event {
                 status: Status::from_word(&status),
                 said_at: found.said_at.map(Time),

@@ -73,11 +73,11 @@ pub(super) async fn rehearse(
 
 /// Registers the projects, and takes up what an earlier run left; its leases are void.
 async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
-    let clean: bool = sqlx::query("SELECT clean FROM service")
+    let clean: bool = sqlx::query("SELECT clean_shutdown FROM service")
         .fetch_one(&mut *db)
         .await?
-        .try_get("clean")?;
-    sqlx::query("UPDATE service SET clean = 0")
+        .try_get("clean_shutdown")?;
+    sqlx::query("UPDATE service SET clean_shutdown = 0")
         .execute(&mut *db)
         .await?;
     sqlx::query("UPDATE projects SET active = 0")
@@ -85,11 +85,11 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
         .await?;
     let mut projects = HashMap::new();
     for (project, requests_per_second) in &settings.projects {
-        sqlx::query("INSERT INTO projects (name) VALUES (?) ON CONFLICT DO NOTHING")
+        sqlx::query("INSERT INTO projects (sinch_id) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(project.as_str())
             .execute(&mut *db)
             .await?;
-        let id: i64 = sqlx::query("SELECT id FROM projects WHERE name = ?")
+        let id: i64 = sqlx::query("SELECT id FROM projects WHERE sinch_id = ?")
             .bind(project.as_str())
             .fetch_one(&mut *db)
             .await?

@@ -14,7 +14,7 @@ use super::aside::{Way, begin_part, end_part, refused};
 use super::batch::Statements;
 use super::changes::write_changes;
 use super::codes::Code;
-use super::pending::{Name, Pending};
+use super::pending::{OrderRef, Pending};
 use super::rows::order_text;
 use super::unreadable::{self, Read, lossy};
 use crate::redact::Throttle;
@@ -32,7 +32,7 @@ const PROCESSED_THROUGH: &str = "
         AND ?3 = (SELECT count(*) FROM deliveries WHERE id > ?2 AND id <= ?1)";
 
 static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
-    let insert = "INSERT INTO orders (project, name, first_seen_at) SELECT * FROM (VALUES ";
+    let insert = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT * FROM (VALUES ";
     let after = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
     Statements::new(insert, "(?, ?, ?)", after)
 });
@@ -41,10 +41,10 @@ static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
     let after = concat!(
         ") SELECT json_group_array(json_array(o.project, ",
         order_text!(),
-        ")) FROM v JOIN orders AS o ON o.project = v.project AND o.name = v.name \
+        ")) FROM v JOIN orders AS o ON o.project = v.project AND o.sinch_id = v.sinch_id \
          JOIN projects AS p ON p.id = o.project"
     );
-    Statements::new("WITH v (project, name) AS (VALUES ", "(?, ?)", after)
+    Statements::new("WITH v (project, sinch_id) AS (VALUES ", "(?, ?)", after)
 });
 
 /// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
@@ -79,7 +79,7 @@ pub(super) async fn process(
         .await?;
     }
     report.unreadable.clone_from(&pending.unreadable);
-    let waiting: Vec<(&Name, &Vec<Waiting>)> = pending.waiting.iter().collect();
+    let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
     if way == Way::Together {
         process_together(db, request, &waiting, &mut report).await?;
         return Ok(report);
@@ -107,13 +107,13 @@ pub(super) async fn process(
 async fn process_together(
     db: &mut SqliteConnection,
     request: &ProcessRequest,
-    waiting: &[(&Name, &Vec<Waiting>)],
+    waiting: &[(&OrderRef, &Vec<Waiting>)],
     report: &mut ProcessReport,
 ) -> sqlx::Result<()> {
     let found = orders(db, waiting).await?;
     if found.rows.len() < waiting.len() {
-        let known: HashSet<&Name> = found.rows.iter().map(|(name, _)| name).collect();
-        let unknown = waiting.iter().filter(|(name, _)| !known.contains(name));
+        let known: HashSet<&OrderRef> = found.rows.iter().map(|(order, _)| order).collect();
+        let unknown = waiting.iter().filter(|(order, _)| !known.contains(order));
         for one in unknown {
             let row = found
                 .unreadable
@@ -126,9 +126,9 @@ async fn process_together(
         }
     }
     report.unreadable.extend(found.unreadable);
-    let waiting: HashMap<&Name, &Vec<Waiting>> = waiting.iter().copied().collect();
-    let orders = found.rows.into_iter().map(|(name, stored)| {
-        let deliveries = waiting[&name].as_slice();
+    let waiting: HashMap<&OrderRef, &Vec<Waiting>> = waiting.iter().copied().collect();
+    let orders = found.rows.into_iter().map(|(order, stored)| {
+        let deliveries = waiting[&order].as_slice();
         (stored, deliveries)
     });
     let changes = apply::process(orders, request);
@@ -144,7 +144,7 @@ const PARK: &str = "
     UPDATE deliveries SET phase = 'parked', decision = ?2, decision_fields = ?4, order_id = o.id,
         processed_at = iif(o.id IS NULL, NULL, ?3)
     FROM (SELECT d.id AS delivery, o.id FROM deliveries AS d
-        LEFT JOIN orders AS o ON o.project = d.project AND o.name = d.order_name WHERE d.id = ?1) AS o
+        LEFT JOIN orders AS o ON o.project = d.project AND o.sinch_id = d.order_sinch_id WHERE d.id = ?1) AS o
     WHERE deliveries.id = o.delivery AND phase NOT IN ('processed', 'recorded', 'parked')";
 
 /// Period in which the log names a reason once, if deliveries cannot even be parked.
@@ -184,18 +184,18 @@ async fn park(
 async fn park_all(
     db: &mut SqliteConnection,
     now: Time,
-    waiting: &[(&Name, &Vec<Waiting>)],
+    waiting: &[(&OrderRef, &Vec<Waiting>)],
     reason: &Kept,
 ) -> sqlx::Result<Vec<Processed>> {
     let mut processed = Vec::new();
     for ((project, order), deliveries) in waiting {
-        let project = project_name(db, *project).await?;
+        let project = project_id(db, *project).await?;
         for delivery in *deliveries {
             park(db, delivery.id, reason, now).await?;
             let key = project.clone().zip(Id::new(order.as_str()));
             processed.extend(key.map(|(project, order)| Processed {
                 delivery: delivery.id,
-                event: delivery.event_name.clone(),
+                dedup_key: delivery.dedup_key.clone(),
                 key: OrderKey { project, order },
                 decision: DeliveryDecision::Kept(reason.clone()),
                 parked: true,
@@ -207,59 +207,59 @@ async fn park_all(
     Ok(processed)
 }
 
-async fn project_name(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Option<Id>> {
-    let name = sqlx::query("SELECT name FROM projects WHERE id = ?").bind(project);
-    let row = name.fetch_optional(db).await?;
-    let name = row.map(|row| lossy(&row, "name")).transpose()?;
-    Ok(name.and_then(Id::new))
+async fn project_id(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Option<Id>> {
+    let found = sqlx::query("SELECT sinch_id FROM projects WHERE id = ?").bind(project);
+    let row = found.fetch_optional(db).await?;
+    let sinch_id = row.map(|row| lossy(&row, "sinch_id")).transpose()?;
+    Ok(sinch_id.and_then(Id::new))
 }
 
 /// Reads the orders that deliveries wait for; those that were not known are known from now on.
 async fn orders(
     db: &mut SqliteConnection,
-    waiting: &[(&Name, &Vec<Waiting>)],
-) -> sqlx::Result<Read<(Name, StoredOrder)>> {
-    let names: Vec<&Name> = waiting.iter().map(|(name, _)| *name).collect();
-    let mut known = read(db, &names).await?;
-    if known.rows.len() == names.len() {
+    waiting: &[(&OrderRef, &Vec<Waiting>)],
+) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
+    let wanted: Vec<&OrderRef> = waiting.iter().map(|(order, _)| *order).collect();
+    let mut known = read(db, &wanted).await?;
+    if known.rows.len() == wanted.len() {
         return Ok(known);
     }
     // Rows that could not be read are read again among the unknown ones.
     known.unreadable.clear();
-    let mut new: Vec<(&Name, &Waiting)> = waiting
+    let mut new: Vec<(&OrderRef, &Waiting)> = waiting
         .iter()
-        .filter_map(|(name, deliveries)| Some((*name, deliveries.first()?)))
+        .filter_map(|(order, deliveries)| Some((*order, deliveries.first()?)))
         .collect();
     {
-        let known: HashSet<&Name> = known.rows.iter().map(|(name, _)| name).collect();
-        new.retain(|(name, _)| !known.contains(name));
+        let known: HashSet<&OrderRef> = known.rows.iter().map(|(order, _)| order).collect();
+        new.retain(|(order, _)| !known.contains(order));
     }
     // Orders are numbered as they become known.
     new.sort_by_key(|(_, first)| first.id);
     for (sql, new) in KNOWN.over(&new) {
         let mut query = sqlx::query(sql);
-        for ((project, name), first) in new {
+        for ((project, sinch_id), first) in new {
             let received_at = first.event.received_at.0;
-            query = query.bind(project).bind(name).bind(received_at);
+            query = query.bind(project).bind(sinch_id).bind(received_at);
         }
         query.execute(&mut *db).await?;
     }
-    let names: Vec<&Name> = new.iter().map(|(name, _)| *name).collect();
-    known.extend(read(db, &names).await?);
+    let wanted: Vec<&OrderRef> = new.iter().map(|(order, _)| *order).collect();
+    known.extend(read(db, &wanted).await?);
     Ok(known)
 }
 
 /// Reads those of these orders that are known.
 async fn read(
     db: &mut SqliteConnection,
-    names: &[&Name],
-) -> sqlx::Result<Read<(Name, StoredOrder)>> {
+    wanted: &[&OrderRef],
+) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
     let mut known = Read::default();
-    for (sql, names) in ORDERS.over(names) {
-        let found = names
+    for (sql, wanted) in ORDERS.over(wanted) {
+        let found = wanted
             .iter()
-            .fold(sqlx::query(sql), |query, (project, name)| {
-                query.bind(*project).bind(name.as_str())
+            .fold(sqlx::query(sql), |query, (project, sinch_id)| {
+                query.bind(*project).bind(sinch_id.as_str())
             });
         let found: Read<(i64, StoredOrder)> =
             unreadable::many(&found.fetch_one(&mut *db).await?, 0)?;
@@ -267,8 +267,8 @@ async fn read(
         known
             .rows
             .extend(found.rows.into_iter().map(|(project, stored)| {
-                let name = (project, stored.key.order.to_string());
-                (name, stored)
+                let order = (project, stored.key.order.to_string());
+                (order, stored)
             }));
     }
     Ok(known)

@@ -126,12 +126,12 @@ async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, 
             journal.display()
         ));
     }
-    let clean = sqlx::query("SELECT clean FROM service").fetch_one(&mut db);
+    let clean = sqlx::query("SELECT clean_shutdown FROM service").fetch_one(&mut db);
     let clean: bool = clean.await.and_then(|row| row.try_get(0)).map_err(failed)?;
     if may_want_its_log && !clean {
         copied.flaws.push(UNCLOSED.to_owned());
     }
-    let unclean = sqlx::query("UPDATE service SET clean = 0");
+    let unclean = sqlx::query("UPDATE service SET clean_shutdown = 0");
     unclean.execute(&mut db).await.map_err(failed)?;
     // Closing the last connection checkpoints the log.
     db.close().await.map_err(failed)?;

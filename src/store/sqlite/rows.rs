@@ -31,7 +31,7 @@ pub(super) use order_text;
 /// The columns of [`order_text`]. Hints and doubts stay texts within it, so that they can spoil no row but their own.
 macro_rules! order_columns {
     () => {
-        "o.id, p.name, o.name, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
+        "o.id, p.sinch_id, o.sinch_id, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
          o.attempts, o.fetch_requested_at, o.parked, o.parked_fields, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
          o.confirmed_at, o.reopened, o.provisional_state, o.provisional_at, o.hints, o.doubts, o.tie_state, \
          o.tie_since_at, o.missing_since_at"
@@ -58,7 +58,7 @@ struct OrderText {
     #[serde(deserialize_with = "id")]
     project: Id,
     #[serde(deserialize_with = "id")]
-    name: Id,
+    sinch_id: Id,
     lease: Option<i64>,
     leased_until_at: Option<i64>,
     heard_at: Option<i64>,
@@ -145,7 +145,7 @@ impl TryFrom<OrderText> for StoredOrder {
             id: row.id,
             key: OrderKey {
                 project: row.project,
-                order: row.name,
+                order: row.sinch_id,
             },
             lease: row.lease.zip(row.leased_until_at.map(Time)),
             heard_at: row.heard_at.map(Time),
@@ -164,7 +164,7 @@ pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Id, D::Error> {
 }
 
 pub(super) fn known_id<E: Error>(text: String) -> Result<Id, E> {
-    Id::new(text).ok_or_else(|| E::custom("a name that this program never writes"))
+    Id::new(text).ok_or_else(|| E::custom("an id that this program never writes"))
 }
 
 fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {

@@ -45,8 +45,8 @@ pub(super) const DUE: &str = "
     FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
 
 pub(super) const NOT_FETCHED: &str = "
-    SELECT name, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
-    FROM projects WHERE NOT active ORDER BY name";
+    SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
+    FROM projects WHERE NOT active ORDER BY sinch_id";
 
 const MET_ORDERS: &str = concat!(
     "SELECT ",
@@ -114,7 +114,7 @@ impl Store {
                 .collect::<sqlx::Result<_>>()?,
             orders_not_fetched: not_fetched
                 .iter()
-                .map(|row| Ok((row.try_get("name")?, row.try_get("orders")?)))
+                .map(|row| Ok((row.try_get("sinch_id")?, row.try_get("orders")?)))
                 .collect::<sqlx::Result<_>>()?,
             oldest_pending_at: time(&counts, "oldest_pending_at")?,
             orders_due: to_ask.try_get("orders")?,

@@ -9,7 +9,7 @@ use super::codes::Code;
 use crate::store::changes::NewTransition;
 
 static INSERT: LazyLock<Statements> = LazyLock::new(|| {
-    let before = "INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, cause_fields, \
+    let before = "INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields, \
                   announced, latency_us) SELECT * FROM (VALUES ";
     let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     Statements::new(before, row, ") WHERE column1 IS NOT NULL")
@@ -25,7 +25,7 @@ pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -
             let latency_us = change.latency.map(|latency| latency.as_micros());
             query = query
                 .bind(change.order_id)
-                .bind(change.at.0)
+                .bind(change.recorded_at.0)
                 .bind(transition.from.map(|state| state.as_str()))
                 .bind(transition.to.as_str())
                 .bind(transition.confirmed)

@@ -94,8 +94,8 @@ fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     serde_path_to_error::deserialize(&mut json).map_err(|error| UnreadableRow {
         table: R::TABLE,
         row: cells(value).first().and_then(Value::as_i64).unwrap_or(0),
-        project: cell::<R>(value, &["p.name"]),
-        order: cell::<R>(value, &["o.name", "order_name"]),
+        project: cell::<R>(value, &["p.sinch_id"]),
+        order: cell::<R>(value, &["o.sinch_id", "order_sinch_id"]),
         reason: match column::<R>(error.path()) {
             Some(column) => format!("{column}: {}", words(error.inner())),
             None => words(error.inner()),

@@ -74,7 +74,7 @@ impl Writer {
 
     /// Notes a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE service SET clean = 1")
+        sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
             .await
             .map_err(StoreError::of_writer)?;

@@ -23,8 +23,8 @@ pub struct ProcessRequest {
 pub struct Processed {
     /// Row of the delivery.
     pub delivery: i64,
-    /// Id of the event, or the key that stands for it.
-    pub event: String,
+    /// Key by which its duplicates are recognised: the event's id where it has one.
+    pub dedup_key: String,
     /// Key of its order.
     pub key: OrderKey,
     /// Decision on the delivery.

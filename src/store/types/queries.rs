@@ -253,7 +253,7 @@ pub struct FetchRow {
 #[derive(Clone, Debug, Serialize)]
 pub struct TransitionRow {
     /// Time at which this program recorded it.
-    pub at: Time,
+    pub recorded_at: Time,
     /// The state before.
     pub from_state: Option<String>,
     /// The state after.

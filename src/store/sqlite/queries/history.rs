@@ -13,19 +13,19 @@ use number_order::{Id, OrderKey, Time};
 const BY_NAME: &str = concat!(
     "SELECT ",
     order_text!(),
-    " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.name = ?"
+    " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?"
 );
 
 /// Processed deliveries of an order, and waiting ones, which have no `order_id` yet. The cross join makes SQLite begin
 /// with the few that wait, and not with all deliveries of the project.
 pub(in crate::store::sqlite) const DELIVERIES: &str = "
-    SELECT id, event, status, said_at, received_at, phase, decision, decision_fields, duplicates
+    SELECT id, dedup_key, status, said_at, received_at, phase, decision, decision_fields, duplicates
     FROM deliveries WHERE order_id = ?1
     UNION ALL
-    SELECT d.id, d.event, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates
+    SELECT d.id, d.dedup_key, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates
     FROM deliveries AS d CROSS JOIN projects AS p ON p.id = d.project
-    WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.name = ?2
-        AND d.order_name = ?3
+    WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.sinch_id = ?2
+        AND d.order_sinch_id = ?3
     ORDER BY id DESC LIMIT ?4";
 
 const ANSWERS: &str = "
@@ -33,7 +33,7 @@ const ANSWERS: &str = "
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const TRANSITIONS: &str = "
-    SELECT id, at, from_state, to_state, confirmed, said_at, cause, cause_fields FROM transitions
+    SELECT id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields FROM transitions
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 /// Maximum number of rows of each kind in an order's history; the newest are shown.
@@ -142,7 +142,7 @@ fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
 fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
     Ok(DeliveryRow {
         id: row.try_get("id")?,
-        event: row.try_get("event")?,
+        event: row.try_get("dedup_key")?,
         status: row.try_get("status")?,
         said_at: time(row, "said_at")?,
         received_at: Time(row.try_get("received_at")?),
@@ -164,7 +164,7 @@ fn answer(row: &SqliteRow) -> sqlx::Result<FetchRow> {
 
 fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
     Ok(TransitionRow {
-        at: Time(row.try_get("at")?),
+        recorded_at: Time(row.try_get("recorded_at")?),
         from_state: row.try_get("from_state")?,
         to_state: row.try_get("to_state")?,
         confirmed: row.try_get("confirmed")?,

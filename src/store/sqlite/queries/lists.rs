@@ -22,7 +22,7 @@ pub(in crate::store::sqlite) const UNSETTLED: &str = "\
      CROSS JOIN orders AS o ON o.id = open.id";
 
 const DELIVERIES: &str = "
-    SELECT d.id, p.name AS project, d.event, d.order_name, d.status, d.said_at, d.received_at, d.phase, d.decision,
+    SELECT d.id, p.sinch_id AS project, d.dedup_key, d.order_sinch_id, d.status, d.said_at, d.received_at, d.phase, d.decision,
         d.decision_fields, d.duplicates
     FROM deliveries AS d JOIN projects AS p ON p.id = d.project WHERE true";
 
@@ -56,7 +56,7 @@ impl Store {
 
     pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id \
-                   WHERE p.name = ? AND o.confirmed_state IS NOT NULL)";
+                   WHERE p.sinch_id = ? AND o.confirmed_state IS NOT NULL)";
         let found = sqlx::query(sql)
             .bind(project.as_str())
             .fetch_one(&mut *self.readers.moment().await?)
@@ -91,7 +91,9 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
     query.push(if is_open { UNSETTLED } else { "orders AS o" });
     query.push(" JOIN projects AS p ON p.id = o.project WHERE true");
     if let Some(project) = &filter.project {
-        query.push(" AND p.name = ").push_bind(project.to_string());
+        query
+            .push(" AND p.sinch_id = ")
+            .push_bind(project.to_string());
     }
     if let Some(state) = &filter.state {
         query.push(" AND o.state = ").push_bind(state.clone());
@@ -116,7 +118,7 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
     }
     if let Some(since) = filter.changed_since {
         query.push(
-            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.at >= ",
+            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.recorded_at >= ",
         );
         query.push_bind(since.0).push(")");
     }
@@ -161,15 +163,17 @@ fn push_alert(query: &mut Query, alert: &AlertQuery) {
 fn select_deliveries(filter: &DeliveryFilter) -> Query {
     let mut query = Query::new(DELIVERIES);
     if let Some(project) = &filter.project {
-        query.push(" AND p.name = ").push_bind(project.to_string());
+        query
+            .push(" AND p.sinch_id = ")
+            .push_bind(project.to_string());
     }
     if let Some(order) = &filter.order {
         // Processed deliveries are found by their order's row, and the few others by its id, each by an index.
-        query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE o.name = ");
+        query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE o.sinch_id = ");
         query.push_bind(order.to_string());
-        query.push(") UNION ALL SELECT id FROM deliveries WHERE phase = 'parked' AND order_id IS NULL AND order_name = ");
+        query.push(") UNION ALL SELECT id FROM deliveries WHERE phase = 'parked' AND order_id IS NULL AND order_sinch_id = ");
         query.push_bind(order.to_string());
-        query.push(" UNION ALL SELECT id FROM deliveries WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' AND order_name = ");
+        query.push(" UNION ALL SELECT id FROM deliveries WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' AND order_sinch_id = ");
         query.push_bind(order.to_string()).push(")");
     }
     if let Some(decision) = filter.decision {
@@ -236,8 +240,8 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
     Ok(ListedDelivery {
         id: row.try_get("id")?,
         project: row.try_get("project")?,
-        order: row.try_get("order_name")?,
-        event: row.try_get("event")?,
+        order: row.try_get("order_sinch_id")?,
+        event: row.try_get("dedup_key")?,
         status: row.try_get("status")?,
         said_at: time(row, "said_at")?,
         received_at: Time(row.try_get("received_at")?),

@@ -107,7 +107,7 @@ async fn what_is_not_closed_is_kept_for_ever() {
                 .to_owned(),
         ),
     ] {
-        let sql = format!("UPDATE orders SET {set} WHERE name = '{order}'");
+        let sql = format!("UPDATE orders SET {set} WHERE sinch_id = '{order}'");
         house.edit(&sql).await;
     }
     let hinted = house.history("hinted").await.order;
@@ -147,7 +147,7 @@ async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
     house.close_order("o1", "e1", 100).await;
     house.close_order("o2", "e2", 100).await;
     house
-        .edit("DELETE FROM deliveries WHERE event = 'e2'")
+        .edit("DELETE FROM deliveries WHERE dedup_key = 'e2'")
         .await;
     let pruned = house.prune_all(at(5 * DAY)).await;
     assert_eq!(pruned.len(), 1);
@@ -166,14 +166,14 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
     house
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
-             INSERT INTO orders (id, project, name, first_seen_at, fetched_at, confirmed_state, updated_at,
+             INSERT INTO orders (id, project, sinch_id, first_seen_at, fetched_at, confirmed_state, updated_at,
                  shown_at, confirmed_at)
              SELECT n, 1, 'o' || n, 1, n, 'REJECTED', 1, 1, 1 FROM n;
              INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 1, 'not-found' FROM orders;
-             INSERT INTO transitions (order_id, at, to_state, confirmed, said_at, cause)
+             INSERT INTO transitions (order_id, recorded_at, to_state, confirmed, said_at, cause)
              SELECT id, 1, 'REJECTED', 1, 1, 'event' FROM orders;
              WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
-             INSERT INTO transitions (order_id, at, to_state, confirmed, said_at, cause)
+             INSERT INTO transitions (order_id, recorded_at, to_state, confirmed, said_at, cause)
              SELECT 100, 1, 'REJECTED', 1, 1, 'event' FROM n;",
         )
         .await;

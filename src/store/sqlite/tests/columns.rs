@@ -146,8 +146,7 @@ impl House {
         let house = House::new().await;
         let path = format!("sqlite:{}", house.path().display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
-        let sql =
-            "INSERT INTO orders (project, name, first_seen_at) SELECT id, 'o1', 19 FROM projects";
+        let sql = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT id, 'o1', 19 FROM projects";
         sqlx::query(sql).execute(&mut db).await.expect("inserts");
         (house, db)
     }
@@ -197,7 +196,7 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     let mut columns = BTreeSet::from([
         "id",
         "project",
-        "name",
+        "sinch_id",
         "alert_reported",
         "region",
         "number_type",

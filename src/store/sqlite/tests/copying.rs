@@ -41,7 +41,10 @@ async fn closed() -> (TempDir, PathBuf) {
 
 /// Rows that break a rule, in each way and table that can be, and the report about each.
 const FLAWS: [(&str, &str); 8] = [
-    ("UPDATE projects SET name = ''", "row 1 of projects breaks"),
+    (
+        "UPDATE projects SET sinch_id = ''",
+        "row 1 of projects breaks",
+    ),
     (
         "UPDATE orders SET attempts = -1 WHERE id = 1100",
         "row 1100 of orders breaks",
@@ -217,7 +220,7 @@ async fn a_backup_that_was_copied_without_its_wal_is_reported() {
         (&backup, true, false),
     ] {
         if unclean {
-            change(&path, "UPDATE service SET clean = 0").await;
+            change(&path, "UPDATE service SET clean_shutdown = 0").await;
         }
         super::backup(&path, &backup, true).await.expect("copies");
         let copied = restore(&new, source, true).await.expect("is restored");

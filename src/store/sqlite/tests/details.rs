@@ -255,7 +255,7 @@ async fn a_spoilt_subject_hides_no_order() {
         .edit(
             "PRAGMA ignore_check_constraints = ON;
              UPDATE orders SET region = CAST(x'ff' AS TEXT), sms_configuration = '{' WHERE id = 1;
-             UPDATE order_numbers SET details = '{' WHERE order_id = 1 AND place = 0",
+             UPDATE order_numbers SET details = '{' WHERE order_id = 1 AND position = 0",
         )
         .await;
     assert_eq!(house.listed(OrderFilter::default()).await, ["o1", "o2"]);

@@ -63,10 +63,10 @@ async fn left_behind() -> House {
     assert_eq!(watched, Ok(4));
     for sql in [
         "UPDATE orders SET confirmed_state = 'BLOCKED', updated_at = 1, shown_at = 1, confirmed_at = 1
-            WHERE name = 'blocked'",
+            WHERE sinch_id = 'blocked'",
         "UPDATE orders SET confirmed_state = 'CREATED', updated_at = 1, shown_at = 1, confirmed_at = 1,
-            expires_at = 9000000000 WHERE name = 'created'",
-        "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE name = 'parked'",
+            expires_at = 9000000000 WHERE sinch_id = 'created'",
+        "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE sinch_id = 'parked'",
         "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'not-found' FROM orders",
     ] {
         house.edit(sql).await;

@@ -25,8 +25,8 @@ async fn orders_of_all_kinds() -> House {
     };
     assert_eq!(house.store.watch(request).await, Ok(1));
     for sql in [
-        "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE name LIKE '%parked'",
-        "UPDATE orders SET tie_state = 'BLOCKED', tie_since_at = 1 WHERE name = 'tied'",
+        "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE sinch_id LIKE '%parked'",
+        "UPDATE orders SET tie_state = 'BLOCKED', tie_since_at = 1 WHERE sinch_id = 'tied'",
     ] {
         house.edit(sql).await;
     }

@@ -142,7 +142,7 @@ async fn a_claim_reads_no_more_than_it_takes() {
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let urgent = "o USING INDEX orders_priority (project=? AND priority=? AND fetch_at<?)";
-    let oldest = "o USING INDEX orders_due_index (project=? AND fetch_at<?)";
+    let oldest = "o USING INDEX orders_due (project=? AND fetch_at<?)";
     for (sql, expected) in [
         (claims::DUE_BY_PRIORITY, [urgent, urgent].as_slice()),
         (claims::DUE_OLDEST, [oldest].as_slice()),

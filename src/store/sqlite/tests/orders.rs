@@ -88,8 +88,8 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
     assert_eq!(pending.taken, 2);
     house
         .edit(
-            "INSERT INTO deliveries (id, project, event, received_at, order_name, status, phase, body) \
-             SELECT 2, project, 'late', received_at, order_name, status, phase, body \
+            "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, phase, body) \
+             SELECT 2, project, 'late', received_at, order_sinch_id, status, phase, body \
              FROM deliveries WHERE id = 1",
         )
         .await;

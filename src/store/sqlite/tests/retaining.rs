@@ -273,7 +273,7 @@ async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
     assert_eq!(house.accept(new.clone()).await, Accepted::New);
     let processed = house.process(5001).await.processed;
     assert_eq!(processed.len(), 1);
-    assert_eq!(processed[0].event, "e4");
+    assert_eq!(processed[0].dedup_key, "e4");
     assert_eq!(house.prune_all(at(5050)).await, []);
     assert_eq!(house.body(processed[0].delivery).await, kept(&new));
     assert_eq!(house.prune_all(at(5100)).await.len(), 1);

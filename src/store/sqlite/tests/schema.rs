@@ -9,20 +9,20 @@ use crate::store::sqlite::schema::migrations;
 
 /// Rows of every table as the first schema has them: an order for each state, one of which has a value in every column.
 const SAMPLE: &str = "
-    INSERT INTO projects (id, name) VALUES (1, 'project-1');
-    INSERT INTO orders (id, project, name, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
+    INSERT INTO projects (id, sinch_id) VALUES (1, 'project-1');
+    INSERT INTO orders (id, project, sinch_id, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
     VALUES (1, 1, 'CREATED', 1, 'CREATED', 1, 1, 1), (2, 1, 'IN_REVIEW', 1, 'IN_REVIEW', 1, 1, 1),
         (3, 1, 'BLOCKED', 1, 'BLOCKED', 1, 1, 1), (4, 1, 'COMPLETED', 1, 'COMPLETED', 1, 1, 1),
         (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1, 1);
-    INSERT INTO orders (id, project, name, first_seen_at, heard_at, fetch_at, fetched_at, attempts, fetch_requested_at, confirmed_state,
+    INSERT INTO orders (id, project, sinch_id, first_seen_at, heard_at, fetch_at, fetched_at, attempts, fetch_requested_at, confirmed_state,
         updated_at, shown_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, doubts,
         tie_state, tie_since_at, missing_since_at, alert_reported)
     VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 3, 'IN_REVIEW', 6, 8, 7, 8, 'BLOCKED', 9,
         '[{\"state\":\"BLOCKED\",\"said_at\":9,\"heard_at\":10}]', 10,
         '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12, 'x');
-    INSERT INTO orders (id, project, name, first_seen_at, parked, parked_fields)
+    INSERT INTO orders (id, project, sinch_id, first_seen_at, parked, parked_fields)
     VALUES (8, 1, 'parked', 1, 'row-at-fault', '{\"fault\":\"x\"}');
-    INSERT INTO deliveries (id, project, event, received_at, order_name, order_id, status, said_at, phase, decision,
+    INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, order_id, status, said_at, phase, decision,
         decision_fields, processed_at, body, digest)
     VALUES (1, 1, 'e1', 1, 'all', 7, 'BLOCKED', 1, 'processed', 'agrees', '{\"state\":\"BLOCKED\"}', 2, x'', zeroblob(16)),
         (2, 1, 'e2', 1, 'all', 7, 'NEW_WORD', NULL, 'parked', 'unknown-status', '{\"said\":\"NEW_WORD\"}', 2, x'78', NULL),
@@ -31,7 +31,7 @@ const SAMPLE: &str = "
         (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, NULL, x'78', NULL);
     INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome)
     VALUES (7, 1, 'NEW_WORD', 1, 'not-found'), (7, 1, NULL, NULL, 'expired-unseen');
-    INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
+    INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
     VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'event', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'event', NULL, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
@@ -98,12 +98,12 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 
 /// Values that are out of their column's range, while nothing else is wrong.
 const REFUSED: [&str; 52] = [
-    "projects SET name = '' WHERE id = 1",
+    "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
     "projects SET paused_until_at = 1",
-    "orders SET name = '' WHERE id = 1",
-    "orders SET name = printf('%129s', 'x') WHERE id = 1",
+    "orders SET sinch_id = '' WHERE id = 1",
+    "orders SET sinch_id = printf('%129s', 'x') WHERE id = 1",
     "orders SET attempts = -1",
     "orders SET attempts = 4294967296",
     "orders SET doubts = '{}'",
@@ -138,8 +138,8 @@ const REFUSED: [&str; 52] = [
     "transitions SET cause_fields = 'x'",
     "projects SET pause_reason = 'x', paused_until_at = 1",
     "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
-    "deliveries SET event = '' WHERE id = 1",
-    "deliveries SET order_name = '' WHERE id = 5",
+    "deliveries SET dedup_key = '' WHERE id = 1",
+    "deliveries SET order_sinch_id = '' WHERE id = 5",
     "deliveries SET phase = 'lost'",
     "deliveries SET decision = NULL WHERE id = 1",
     "deliveries SET status = NULL WHERE id = 1",
@@ -149,7 +149,7 @@ const REFUSED: [&str; 52] = [
     "transitions SET to_state = 'MISSING'",
     "transitions SET latency_us = -1 WHERE id = 1",
     "service SET bodies_emptied_through = processed_through + 1",
-    "service SET clean = 2",
+    "service SET clean_shutdown = 2",
 ];
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
             let at = if column == "tie" { "since_at" } else { "at" };
             let sql = format!(
                 "UPDATE orders SET {column}_state = '{state}', {column}_{at} = 1 WHERE id = 7;
-                 INSERT INTO transitions (order_id, at, from_state, to_state, confirmed, said_at, cause)
+                 INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause)
                  VALUES (7, 1, '{state}', '{state}', 0, 1, 'event')"
             );
             house.edit(&sql).await;
@@ -322,7 +322,7 @@ async fn alerts_are_found_by_their_indexes() {
     let house = House::new().await;
     for (sql, index) in [
         (alerts::EXPIRING, "orders_expiring"),
-        (alerts::LASTING, "orders_lasting"),
+        (alerts::LASTING, "orders_in_review_or_blocked"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut db = house.moment().await;

@@ -12,7 +12,7 @@ impl House {
     async fn fill_and_clear(self, deliveries: u32) -> House {
         let sql = format!(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {deliveries})
-             INSERT INTO deliveries (id, project, event, received_at, phase, decision, body)
+             INSERT INTO deliveries (id, project, dedup_key, received_at, phase, decision, body)
              SELECT processed_through + n, 1, 'e' || n, 1, 'recorded', 'other-resource', zeroblob(3900) FROM n, service;
              UPDATE service SET processed_through = processed_through + {deliveries}"
         );

@@ -63,7 +63,7 @@ async fn an_id_that_somebody_took_is_no_acknowledgement() {
         .await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let theirs = "INSERT INTO deliveries (project, event, received_at, phase, decision, body) \
+    let theirs = "INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body) \
                   SELECT project, 'theirs', received_at, 'recorded', 'other-resource', body FROM deliveries";
     sqlx::query(theirs).execute(&mut db).await.expect("inserts");
     db.close().await.expect("closes");
@@ -185,7 +185,7 @@ async fn one_bad_command_does_not_spoil_its_batch() {
         now: at(1),
     };
     assert_eq!(house.store.watch(request).await, Ok(2));
-    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF fetch_requested_at ON orders WHEN old.name = 'bad' \
+    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF fetch_requested_at ON orders WHEN old.sinch_id = 'bad' \
                    BEGIN SELECT raise(ABORT, 'on purpose'); END";
     house.edit(refuses).await;
     let (bad, good) = tokio::join!(

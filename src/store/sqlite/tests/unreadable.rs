@@ -5,8 +5,8 @@ use super::*;
 /// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
 /// takes none of these.
 const FAULTS: [&str; 36] = [
-    "orders SET name = 'a/b'",
-    "orders SET name = CAST(x'ff' AS TEXT)",
+    "orders SET sinch_id = 'a/b'",
+    "orders SET sinch_id = CAST(x'ff' AS TEXT)",
     "orders SET attempts = -1",
     "orders SET attempts = -2",
     "orders SET attempts = 4294967296",
@@ -31,11 +31,11 @@ const FAULTS: [&str; 36] = [
     "orders SET doubts = '[7]'",
     "orders SET tie_state = 'LOST', tie_since_at = 1",
     "orders SET tie_state = 'BLOCKED', tie_since_at = NULL",
-    "deliveries SET order_name = 'a/b'",
-    "deliveries SET order_name = CAST(x'ff' AS TEXT)",
-    "deliveries SET order_name = NULL",
+    "deliveries SET order_sinch_id = 'a/b'",
+    "deliveries SET order_sinch_id = CAST(x'ff' AS TEXT)",
+    "deliveries SET order_sinch_id = NULL",
     "deliveries SET status = NULL",
-    "deliveries SET event = CAST(x'ff' AS TEXT)",
+    "deliveries SET dedup_key = CAST(x'ff' AS TEXT)",
     "deliveries SET phase = 'lost'",
     "deliveries SET decision = CAST(x'ff' AS TEXT)",
     "fetches SET outcome = CAST(x'ff' AS TEXT), state = CAST(x'ff' AS TEXT)",
@@ -48,8 +48,8 @@ fn spoilt(fault: &str) -> String {
     let table = fault.split(' ').next().expect("a table");
     let row = match table {
         "orders" => "name = 'bad'",
-        "deliveries" => "event = 'b2'",
-        "fetches" | "transitions" => "order_id = (SELECT id FROM orders WHERE name = 'bad')",
+        "deliveries" => "dedup_key = 'b2'",
+        "fetches" | "transitions" => "order_id = (SELECT id FROM orders WHERE sinch_id = 'bad')",
         _ => "name = 'project-1'",
     };
     format!("UPDATE {fault} WHERE {row}")
@@ -233,7 +233,7 @@ async fn what_is_unreadable_is_named_with_its_column() {
         let house = House::with_good_and_bad().await;
         house
             .edit(&format!(
-                "{SPOIL} UPDATE orders SET {fault} WHERE name = 'bad'"
+                "{SPOIL} UPDATE orders SET {fault} WHERE sinch_id = 'bad'"
             ))
             .await;
         let filter = OrderFilter {
@@ -258,15 +258,15 @@ async fn what_is_unreadable_is_named_with_its_column() {
 async fn an_order_that_can_be_read_again_is_no_longer_named() {
     for cure in [
         None,
-        Some("UPDATE orders SET attempts = 3 WHERE name = 'bad'"),
+        Some("UPDATE orders SET attempts = 3 WHERE sinch_id = 'bad'"),
         Some(
             "DELETE FROM fetches WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1;
              DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
         ),
     ] {
         let house = House::with_good_and_bad().await;
-        let spoil = "UPDATE orders SET attempts = -1 WHERE name = 'bad'; \
-                     UPDATE orders SET tie_state = 'LOST' WHERE name = 'good'";
+        let spoil = "UPDATE orders SET attempts = -1 WHERE sinch_id = 'bad'; \
+                     UPDATE orders SET tie_state = 'LOST' WHERE sinch_id = 'good'";
         house.edit(&format!("{SPOIL} {spoil}")).await;
         let filter = OrderFilter {
             limit: 9,
@@ -292,11 +292,11 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
 
 /// Triggers that stand for every cause that makes the database refuse one row of many.
 const REFUSALS: [&str; 6] = [
-    "BEFORE UPDATE ON orders WHEN OLD.name = 'bad'",
-    "BEFORE UPDATE OF hints ON orders WHEN OLD.name = 'bad'",
-    "BEFORE UPDATE OF lease ON orders WHEN OLD.name = 'bad'",
-    "BEFORE UPDATE OF alert_reported ON orders WHEN OLD.name = 'bad'",
-    "BEFORE UPDATE OF phase ON deliveries WHEN OLD.event = 'b2'",
+    "BEFORE UPDATE ON orders WHEN OLD.sinch_id = 'bad'",
+    "BEFORE UPDATE OF hints ON orders WHEN OLD.sinch_id = 'bad'",
+    "BEFORE UPDATE OF lease ON orders WHEN OLD.sinch_id = 'bad'",
+    "BEFORE UPDATE OF alert_reported ON orders WHEN OLD.sinch_id = 'bad'",
+    "BEFORE UPDATE OF phase ON deliveries WHEN OLD.dedup_key = 'b2'",
     "BEFORE INSERT ON fetches WHEN NEW.order_id = 1",
 ];
 

@@ -97,7 +97,7 @@ pub(super) fn record(
     for fetch in results {
         let order_id = fetch.claim.order_id;
         if let Some(reason) = faults.get(&order_id).cloned() {
-            recorded.push(Recorded::Aside { reason });
+            recorded.push(Recorded::RowAtFault { reason });
             continue;
         }
         // The holder's result takes the order out, so that nothing is recorded twice in one batch. A late result leaves

@@ -244,12 +244,12 @@ fn a_result_without_its_lease_or_its_row_changes_nothing() {
     let faults = HashMap::from([(1, fault.clone())]);
     let mut released = stored(1);
     released.lease = None;
-    let aside = Recorded::Aside { reason: fault };
+    let at_fault = Recorded::RowAtFault { reason: fault };
     for (order, faults, lease, expected) in [
         (stored(1), HashMap::new(), LEASE + 1, Recorded::Fenced),
         (released, HashMap::new(), LEASE, Recorded::Fenced),
         (stored(2), HashMap::new(), LEASE, Recorded::Fenced),
-        (stored(2), faults, LEASE, aside),
+        (stored(2), faults, LEASE, at_fault),
     ] {
         let result = fetched(1, lease, shows(State::InReview, 15));
         let (changes, recorded) = one(order, &faults, &result);

@@ -6,9 +6,9 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
-use super::aside::refused;
 use super::command::{WriteCommand, WriteContext};
 use super::rows::{StoredOrder, json, order_text};
+use super::savepoint::refused;
 use super::unreadable::{self, Read};
 use super::{Store, StoreError};
 use crate::store::{AlertFilter, AlertRow};
@@ -166,7 +166,7 @@ impl Store {
         which: AlertFilter,
         limit: u32,
     ) -> Result<Vec<AlertRow>, StoreError> {
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         let found = read(&mut db, now, limits, which, limit).await?;
         self.met.note(&found.unreadable);
         Ok(found.rows)

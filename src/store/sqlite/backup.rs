@@ -9,12 +9,12 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempPath;
 
 use super::copy::{CopyError, is_of_writing, sync_folder};
+use super::integrity::{Copied, check_integrity};
+use super::location::{Location, beside, folder_of, unusable};
+use super::no_checkpoint::NoCheckpoint;
 use super::open::{OpenError, hold};
-use super::place::{Place, beside, folder_of, unusable};
 use super::schema;
-use super::survey::{Copied, survey};
-use super::visit::Visit;
-use super::workshop::Workshop;
+use super::work_folder::WorkFolder;
 
 /// Copies the database as it is at one moment into a file of its own, which only its owner can read. The service may
 /// run during the copy, and goes on.
@@ -27,34 +27,34 @@ pub async fn backup(
     target: &Path,
     may_overwrite: bool,
 ) -> Result<Copied, CopyError> {
-    let place = Place::find(database)?;
-    place.refuse_orphan()?;
-    if place.is_empty() {
-        return Err(CopyError::Nothing(place.path));
+    let location = Location::find(database)?;
+    location.refuse_orphan()?;
+    if location.is_empty() {
+        return Err(CopyError::Nothing(location.path));
     }
-    let (folder, target) = find_target(&place, target)?;
+    let (folder, target) = find_target(&location, target)?;
     refuse_taken(&target, may_overwrite)?;
     let system = |error| CopyError::system(&target, error);
-    let workshop = Workshop::within(&folder).map_err(system)?;
-    let copy = workshop.file("copy.db");
+    let work_folder = WorkFolder::within(&folder).map_err(system)?;
+    let copy = work_folder.file("copy.db");
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(0o600).open(&copy);
     let file = file.map_err(system)?;
     // Without a running service this connection is the last one, and SQLite would checkpoint when it is closed: a
-    // `Visit` leaves the files as they were.
+    // `NoCheckpoint` leaves the files as they were.
     let copied = match hold(database) {
         Ok(_held) => {
-            let failed = |error: sqlx::Error| unusable(&place.path, &error.to_string());
-            let mut visit = Visit::open(&place.path).await.map_err(failed)?;
-            let copied = copy_into(&mut visit.db, &place.path, &copy, &target).await;
-            visit.close().await.map_err(failed)?;
+            let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());
+            let mut opened = NoCheckpoint::open(&location.path).await.map_err(failed)?;
+            let copied = copy_into(&mut opened.db, &location.path, &copy, &target).await;
+            opened.close().await.map_err(failed)?;
             copied
         }
         Err(OpenError::Held(_)) => {
-            let failed = |error: sqlx::Error| unusable(&place.path, &error.to_string());
-            let options = schema::options(&place.path).read_only(true);
+            let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());
+            let options = schema::options(&location.path).read_only(true);
             let mut db = options.connect().await.map_err(failed)?;
-            let copied = copy_into(&mut db, &place.path, &copy, &target).await;
+            let copied = copy_into(&mut db, &location.path, &copy, &target).await;
             db.close().await.map_err(failed)?;
             copied
         }
@@ -77,14 +77,14 @@ pub async fn backup(
 }
 
 /// Returns the folder and the path of the copy; refuses a path that the database uses.
-fn find_target(place: &Place, named: &Path) -> Result<(PathBuf, PathBuf), CopyError> {
+fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), CopyError> {
     let system = |error| CopyError::system(named, error);
     let name = named.file_name();
     let name = name.ok_or_else(|| system(io::ErrorKind::IsADirectory.into()))?;
     let folder = std::fs::canonicalize(folder_of(named)).map_err(system)?;
     let target = folder.join(name);
     let own = target.canonicalize().unwrap_or_else(|_| target.clone());
-    if place.files().any(|file| file == target || file == own) {
+    if location.files().any(|file| file == target || file == own) {
         Err(CopyError::Itself(target))
     } else {
         Ok((folder, target))
@@ -138,7 +138,7 @@ async fn copy_into(
     vacuumed.execute(&mut *db).await.map_err(failed)?;
     let options = schema::options(copy);
     let mut copied = options.connect().await.map_err(failed)?;
-    let found = survey(&mut copied).await;
+    let found = check_integrity(&mut copied).await;
     copied.close().await.map_err(failed)?;
     let found = found.map_err(failed)?;
     found.map_err(|reason| CopyError::damaged(path, reason))

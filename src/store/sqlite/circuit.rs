@@ -44,7 +44,7 @@ impl Store {
     pub(in crate::store) async fn circuit(&self, project: &Id) -> Result<Circuit, StoreError> {
         let found = sqlx::query(CIRCUIT)
             .bind(project.as_str())
-            .fetch_optional(&mut *self.readers.moment().await?)
+            .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
         Ok(found.as_ref().map(circuit).transpose()?.unwrap_or_default())
     }

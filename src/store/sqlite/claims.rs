@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::aside::{Aside, refused, set_aside};
 use super::command::{WriteCommand, WriteContext};
+use super::row_fault::{Unparkable, park_row};
 use super::rows::{self, json};
+use super::savepoint::refused;
 use super::unreadable::{self, JsonRow, UnreadableRow};
 use super::{Store, StoreError};
 use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed};
@@ -65,13 +66,13 @@ const LEASE: &str = "
 async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
-    aside: &mut Aside,
+    unparkable: &mut Unparkable,
 ) -> sqlx::Result<Leased> {
     let orders_max = request.orders_max as usize;
     let mut finder = Finder {
         db: &mut *db,
         request,
-        aside,
+        unparkable,
         unreadable: Vec::new(),
     };
     let mut due = match request.claim_order {
@@ -93,7 +94,7 @@ async fn claim(
     }
     let unreadable = finder.unreadable;
     for row in &unreadable {
-        set_aside(db, row.row, &row.to_string(), aside).await?;
+        park_row(db, row.row, &row.to_string(), unparkable).await?;
     }
     // The order and this number together identify the holder.
     let lease = fastrand::i64(1..);
@@ -121,7 +122,7 @@ async fn claim(
                         "row {} of orders cannot be written: {reason}",
                         claim.order_id
                     );
-                    set_aside(db, claim.order_id, &reason, aside).await?;
+                    park_row(db, claim.order_id, &reason, unparkable).await?;
                 }
             }
         }
@@ -133,7 +134,7 @@ async fn claim(
 /// Orders that a claim leased.
 pub(super) struct Leased {
     pub claims: Vec<Claim>,
-    /// Due orders that cannot be read, and are set aside now.
+    /// Due orders that cannot be read, and are parked now.
     pub unreadable: Vec<UnreadableRow>,
 }
 
@@ -152,7 +153,7 @@ async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx:
 struct Finder<'a> {
     db: &'a mut SqliteConnection,
     request: &'a ClaimRequest,
-    aside: &'a Aside,
+    unparkable: &'a Unparkable,
     unreadable: Vec<UnreadableRow>,
 }
 
@@ -160,8 +161,8 @@ impl Finder<'_> {
     /// Reads the due orders of a query's lists.
     async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
         let isolated: Vec<&str> = self.request.isolated.iter().map(Id::as_str).collect();
-        // Orders that are set aside may have the highest priority, and must not take the place of others.
-        let limit = orders_max as usize + self.aside.len();
+        // Orders that could not be parked may have the highest priority, and must not take the place of others.
+        let limit = orders_max as usize + self.unparkable.len();
         let found = sqlx::query(sql)
             .bind(self.request.now.0)
             .bind(self.request.project.as_str())
@@ -172,9 +173,10 @@ impl Finder<'_> {
         let mut lists = Vec::with_capacity(found.len());
         for list in 0..found.len() {
             let mut read = unreadable::many::<Due>(&found, list)?;
-            read.rows.retain(|due| !self.aside.contains(&due.id));
+            read.rows.retain(|due| !self.unparkable.contains(&due.id));
             lists.push(read.rows);
-            read.unreadable.retain(|row| !self.aside.contains(&row.row));
+            read.unreadable
+                .retain(|row| !self.unparkable.contains(&row.row));
             self.unreadable.extend(read.unreadable);
         }
         Ok(lists)
@@ -227,7 +229,7 @@ impl WriteCommand for ClaimRequest {
     type Reply = Leased;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Leased> {
-        claim(&mut context.db, self, &mut context.aside).await
+        claim(&mut context.db, self, &mut context.unparkable).await
     }
 }
 

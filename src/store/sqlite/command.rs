@@ -9,8 +9,8 @@ use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::aside::Aside;
 use super::files::Files;
+use super::row_fault::Unparkable;
 use number_order::Id;
 
 /// Everything that a write works on. It belongs to the writer.
@@ -21,7 +21,7 @@ pub(super) struct WriteContext {
     pub(super) projects: HashMap<Id, i64>,
     /// First id for a delivery that is not given out yet.
     pub(super) next_delivery: i64,
-    pub(super) aside: Aside,
+    pub(super) unparkable: Unparkable,
 }
 
 /// A kind of write.

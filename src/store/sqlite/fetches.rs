@@ -7,10 +7,11 @@ use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
 
-use super::aside::{Aside, Way, begin_part, end_part, set_aside};
 use super::changes::write_changes;
 use super::command::{WriteCommand, WriteContext};
+use super::row_fault::{BatchMode, Unparkable, park_row};
 use super::rows::{json, order_text};
+use super::savepoint::{begin_savepoint, end_savepoint};
 use super::unreadable;
 use super::{Store, StoreError};
 use crate::store::apply;
@@ -29,23 +30,23 @@ const LEASED: &str = concat!(
 pub(super) async fn record(
     db: &mut SqliteConnection,
     results: &[&FetchResult],
-    way: Way,
-    aside: &mut Aside,
+    mode: BatchMode,
+    unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Recorded>> {
-    if way == Way::Together {
-        return record_together(db, results, aside).await;
+    if mode == BatchMode::Together {
+        return record_together(db, results, unparkable).await;
     }
     let mut recorded = Vec::with_capacity(results.len());
     for fetch in results {
-        begin_part(db).await?;
-        let done = record_together(db, &[fetch], aside).await;
-        match end_part(db, done).await? {
+        begin_savepoint(db).await?;
+        let done = record_together(db, &[fetch], unparkable).await;
+        match end_savepoint(db, done).await? {
             Ok(done) => recorded.extend(done),
             Err(reason) => {
                 let order_id = fetch.claim.order_id;
                 let reason = format!("row {order_id} of orders cannot be written: {reason}");
-                set_aside(db, order_id, &reason, aside).await?;
-                recorded.push(Recorded::Aside { reason });
+                park_row(db, order_id, &reason, unparkable).await?;
+                recorded.push(Recorded::RowAtFault { reason });
             }
         }
     }
@@ -55,7 +56,7 @@ pub(super) async fn record(
 async fn record_together(
     db: &mut SqliteConnection,
     results: &[&FetchResult],
-    aside: &mut Aside,
+    unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Recorded>> {
     let ids: Vec<i64> = results.iter().map(|o| o.claim.order_id).collect();
     let found = sqlx::query(LEASED)
@@ -65,7 +66,7 @@ async fn record_together(
     let found = unreadable::many::<StoredOrder>(&found, 0)?;
     let mut faults = HashMap::new();
     for row in found.unreadable {
-        set_aside(db, row.row, &row.to_string(), aside).await?;
+        park_row(db, row.row, &row.to_string(), unparkable).await?;
         faults.insert(row.row, row.to_string());
     }
     let leased = found

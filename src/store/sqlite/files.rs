@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Row, SqliteConnection};
 
-use super::place::beside;
+use super::location::beside;
 
 /// Bytes of the WAL's header, which SQLite rewrites whenever it restarts the WAL.
 const HEADER_BYTES: usize = 32;

@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
-use super::place::{self, Place, beside};
+use super::location::{self, Location, beside};
 
 /// A database that no other process works on as long as this is kept.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes both locks, and creates their files where they are missing.
-    pub(super) fn take(place: &Place) -> Result<Lock, OpenError> {
-        let marker = Locked::take(&beside(&place.path, ".lock"), &place.path)?;
-        let database = Locked::take(&place.path, &place.path)?;
+    pub(super) fn take(location: &Location) -> Result<Lock, OpenError> {
+        let marker = Locked::take(&beside(&location.path, ".lock"), &location.path)?;
+        let database = Locked::take(&location.path, &location.path)?;
         Ok(Lock {
             _database: database,
             _marker: marker,
@@ -45,7 +45,7 @@ struct Locked {
 impl Locked {
     fn take(path: &Path, database: &Path) -> Result<Locked, OpenError> {
         loop {
-            let (file, made) = open(path).map_err(|error| place::at(path, &error))?;
+            let (file, made) = open(path).map_err(|error| location::at(path, &error))?;
             let mut locked = Locked {
                 path: path.to_owned(),
                 file,
@@ -61,14 +61,14 @@ impl Locked {
                 Err(TryLockError::WouldBlock) => {
                     return Err(OpenError::Held(database.to_owned()));
                 }
-                Err(TryLockError::Error(error)) => return Err(place::at(path, &error)),
+                Err(TryLockError::Error(error)) => return Err(location::at(path, &error)),
             }
         }
     }
 
     fn is_in_place(&self) -> bool {
         let file = self.file.metadata();
-        file.is_ok_and(|file| place::leads_to(&self.path, &file))
+        file.is_ok_and(|file| location::leads_to(&self.path, &file))
     }
 }
 

@@ -5,7 +5,6 @@
 //! [`number_order`], inside the transaction that records them.
 
 mod alerts;
-mod aside;
 mod backup;
 mod batch;
 mod changes;
@@ -20,40 +19,42 @@ mod error;
 mod fetches;
 mod files;
 mod inbox;
-mod leave;
+mod integrity;
+mod location;
 mod lock;
+mod no_checkpoint;
 mod open;
+mod open_states;
 mod pending;
-mod place;
 mod prepare;
 mod process;
 mod prune;
 mod queries;
 mod rates;
 mod readers;
+mod removal;
 mod restore;
+mod row_fault;
 mod rows;
+mod savepoint;
 mod schema;
 mod space;
 mod summary;
-mod survey;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transitions;
 mod unreadable;
 mod vacuum;
-mod visit;
-mod words;
-mod workshop;
+mod work_folder;
 mod write_probe;
 mod writer;
 
 pub use backup::backup;
 pub use copy::CopyError;
+pub use integrity::Copied;
+pub use location::exposed;
 pub use open::{Held, OpenError, Settings, check, hold, open};
-pub use place::exposed;
 pub use restore::restore;
-pub use survey::Copied;
 
 use std::path::PathBuf;
 use std::sync::Arc;

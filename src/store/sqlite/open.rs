@@ -8,19 +8,19 @@ use std::sync::atomic::AtomicI64;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
 
-use super::aside::Aside;
 use super::checkpoint::{self, Written};
 use super::command::WriteContext;
 use super::files::{self, Files};
+use super::location::{self, Location, unusable};
 use super::lock::Lock;
-use super::place::{self, Place, unusable};
+use super::no_checkpoint::NoCheckpoint;
 use super::prepare::{self, Begun};
 use super::rates::Rates;
 use super::readers::Readers;
+use super::row_fault::Unparkable;
 use super::schema;
 use super::space::Space;
-use super::visit::Visit;
-use super::workshop::Workshop;
+use super::work_folder::WorkFolder;
 use super::writer::Writer;
 use super::{Store, StoreError};
 use number_order::{Id, Time};
@@ -99,7 +99,7 @@ pub enum OpenError {
 /// opened yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub struct Held {
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) lock: Lock,
 }
 
@@ -109,13 +109,13 @@ pub struct Held {
 ///
 /// [`OpenError`]; nothing has changed then.
 pub fn hold(path: &Path) -> Result<Held, OpenError> {
-    let place = Place::find(path)?;
-    place.refuse_other_names()?;
-    place.refuse_broken_off()?;
-    place.refuse_orphan()?;
-    place.refuse_unwritable()?;
-    let lock = Lock::take(&place)?;
-    Ok(Held { place, lock })
+    let location = Location::find(path)?;
+    location.refuse_other_names()?;
+    location.refuse_broken_off()?;
+    location.refuse_orphan()?;
+    location.refuse_unwritable()?;
+    let lock = Lock::take(&location)?;
+    Ok(Held { location, lock })
 }
 
 /// Connections and tasks that work on an open database.
@@ -147,9 +147,9 @@ impl Held {
         ),
         OpenError,
     > {
-        let Held { place, lock } = self;
-        let opened = Opened::of(&place.path, settings).await?;
-        let space = Arc::new(Space::in_folder(place.folder, settings.free_min_bytes));
+        let Held { location, lock } = self;
+        let opened = Opened::of(&location.path, settings).await?;
+        let space = Arc::new(Space::in_folder(location.folder, settings.free_min_bytes));
         let written = Arc::new(Written::default());
         let newest = opened.begun.next_delivery - 1;
         let mut writer = Writer {
@@ -158,7 +158,7 @@ impl Held {
                 files: opened.files,
                 projects: opened.begun.projects,
                 next_delivery: opened.begun.next_delivery,
-                aside: Aside::new(),
+                unparkable: Unparkable::new(),
             },
             space: space.clone(),
             written: written.clone(),
@@ -168,7 +168,7 @@ impl Held {
         let store = Store {
             writes,
             readers: readers.clone(),
-            path: place.path,
+            path: location.path,
             space: space.clone(),
             pending: Arc::new(Notify::new()),
             due: Arc::new(Notify::new()),
@@ -203,7 +203,7 @@ impl Held {
             drop(lock);
             outcome
         };
-        for sentence in &opened.begun.unasked {
+        for sentence in &opened.begun.not_fetched {
             tracing::warn!("{sentence}");
         }
         Ok((store, run))
@@ -259,7 +259,7 @@ async fn files(db: &mut SqliteConnection, path: &Path) -> Result<Files, OpenErro
     let (page_bytes, pages) = files::pages(db)
         .await
         .map_err(|error| unusable(path, &error.to_string()))?;
-    Files::of(path, page_bytes, pages).map_err(|error| place::at(path, &error))
+    Files::of(path, page_bytes, pages).map_err(|error| location::at(path, &error))
 }
 
 /// Opens the database as [`hold`] and [`Held::open`] do.
@@ -289,36 +289,36 @@ pub async fn open(
 /// The error that a start would fail with.
 pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let held = hold(&settings.path)?;
-    try_beside(&held.place, settings).await?;
-    if held.place.is_empty() {
+    try_beside(&held.location, settings).await?;
+    if held.location.is_empty() {
         return Ok(Vec::new());
     }
-    let path = &held.place.path;
+    let path = &held.location.path;
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
-    let mut visit = Visit::open(path).await.map_err(unusable)?;
-    let fit = schema::inspect(&mut visit.db, path).await;
+    let mut opened = NoCheckpoint::open(path).await.map_err(unusable)?;
+    let fit = schema::inspect(&mut opened.db, path).await;
     let fit = match fit {
-        Ok(fit) if fit.is_current => prepare::rehearse(&mut visit.db, settings)
+        Ok(fit) if fit.is_current => prepare::rehearse(&mut opened.db, settings)
             .await
-            .map(|begun| begun.unasked)
+            .map(|begun| begun.not_fetched)
             .map_err(unusable),
         other => other.map(|_| Vec::new()),
     };
-    visit.close().await.map_err(unusable)?;
+    opened.close().await.map_err(unusable)?;
     fit
 }
 
 /// Creates a database in a folder of its own beside the other one, opens it, and removes it.
-async fn try_beside(place: &Place, settings: &Settings) -> Result<(), OpenError> {
-    let workshop =
-        Workshop::within(&place.folder).map_err(|error| place::at(&place.folder, &error))?;
+async fn try_beside(location: &Location, settings: &Settings) -> Result<(), OpenError> {
+    let work_folder = WorkFolder::within(&location.folder)
+        .map_err(|error| location::at(&location.folder, &error))?;
     let settings = Settings {
-        path: workshop.file("trial.db"),
+        path: work_folder.file("trial.db"),
         ..settings.clone()
     };
     let (store, writer) = open(&settings).await?;
     drop(store);
     writer
         .await
-        .map_err(|error| unusable(&place.folder, &error.to_string()))
+        .map_err(|error| unusable(&location.folder, &error.to_string()))
 }

@@ -8,8 +8,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::Settings;
 use super::batch::BEGIN;
-use super::leave;
-use super::words::open_states;
+use super::open_states::open_states;
+use super::removal;
 use number_order::Id;
 
 /// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
@@ -38,7 +38,7 @@ static SPREAD: LazyLock<String> = LazyLock::new(|| {
 
 /// Longest time that a planned fetch lies ahead, unless the clock was set back since it was planned.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
-// A row that the schema would not take stays as it is: see `aside`.
+// A row that the schema would not take stays as it is: see `row_fault`.
 const CLAMP: &str =
     "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at > ?1";
 
@@ -49,7 +49,7 @@ pub(super) struct Begun {
     /// First id for a delivery.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
-    pub(super) unasked: Vec<String>,
+    pub(super) not_fetched: Vec<String>,
 }
 
 /// Notes that a run has begun.
@@ -129,6 +129,6 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
     Ok(Begun {
         projects,
         next_delivery: next_delivery.try_get(0)?,
-        unasked: leave::unasked(db, settings).await?,
+        not_fetched: removal::not_fetched(db, settings).await?,
     })
 }

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 
-use super::aside::{Way, begin_part, end_part, refused};
 use super::batch::Statements;
 use super::changes::write_changes;
 use super::codes::Code;
 use super::pending::{OrderRef, Pending};
+use super::row_fault::BatchMode;
 use super::rows::order_text;
+use super::savepoint::{begin_savepoint, end_savepoint, refused};
 use super::unreadable::{self, Read, lossy};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
@@ -53,7 +54,7 @@ pub(super) async fn process(
     db: &mut SqliteConnection,
     request: &ProcessRequest,
     pending: &Pending,
-    way: Way,
+    mode: BatchMode,
 ) -> sqlx::Result<ProcessReport> {
     let moved = sqlx::query(PROCESSED_THROUGH)
         .bind(pending.last)
@@ -80,15 +81,15 @@ pub(super) async fn process(
     }
     report.unreadable.clone_from(&pending.unreadable);
     let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
-    if way == Way::Together {
+    if mode == BatchMode::Together {
         process_together(db, request, &waiting, &mut report).await?;
         return Ok(report);
     }
     for one in waiting.chunks(1) {
-        begin_part(db).await?;
+        begin_savepoint(db).await?;
         let mut part = ProcessReport::default();
         let done = process_together(db, request, one, &mut part).await;
-        match end_part(db, done).await? {
+        match end_savepoint(db, done).await? {
             Ok(()) => {
                 report.processed.extend(part.processed);
                 report.unreadable.extend(part.unreadable);

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 
 /// Number of answers to operators that are read at once; more wait.
-pub(super) const MOMENTS_MAX: u32 = 4;
+pub(super) const READERS_MAX: u32 = 4;
 
 /// Longest time that a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 /// transaction.
 #[derive(Clone)]
 pub(super) struct Readers {
-    fetches: SqlitePool,
+    answers: SqlitePool,
     pending: SqlitePool,
 }
 
@@ -41,15 +41,15 @@ impl Readers {
                 .connect_with(options.clone())
         };
         Ok(Readers {
-            fetches: pool(MOMENTS_MAX).await?,
+            answers: pool(READERS_MAX).await?,
             pending: pool(1).await?,
         })
     }
 
     /// Begins a read transaction: all that is read through it shows the same state.
-    #[expect(clippy::disallowed_methods, reason = "a read wants a moment, no lock")]
-    pub(super) async fn moment(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        self.fetches.begin().await
+    #[expect(clippy::disallowed_methods, reason = "a read takes no lock to write")]
+    pub(super) async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        self.answers.begin().await
     }
 
     /// The inbox worker's own connection, so that slow answers to operators do not delay processing. It is for one
@@ -60,7 +60,7 @@ impl Readers {
 
     /// Closes all connections.
     pub(super) async fn close(&self) {
-        self.fetches.close().await;
+        self.answers.close().await;
         self.pending.close().await;
     }
 }

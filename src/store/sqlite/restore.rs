@@ -9,13 +9,13 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use super::copy::{CopyError, is_of_writing, sync_folder};
+use super::integrity::{Copied, check_integrity};
+use super::location::{self, Location, beside, length};
 use super::lock::Lock;
 use super::open::{Held, OpenError};
-use super::place::{self, Place, beside, length};
 use super::readers::TOUCH;
 use super::schema;
-use super::survey::{Copied, survey};
-use super::workshop::Workshop;
+use super::work_folder::WorkFolder;
 
 /// Suffixes of the files that lie beside a database that was not closed, and belong to it: SQLite checkpoints the one,
 /// and rolls back the unfinished transaction in the other.
@@ -38,37 +38,37 @@ pub async fn restore(
     source: &Path,
     may_replace: bool,
 ) -> Result<Copied, CopyError> {
-    let place = Place::find(database)?;
-    place.refuse_other_names()?;
-    place.refuse_broken_off()?;
-    place.refuse_unwritable()?;
+    let location = Location::find(database)?;
+    location.refuse_other_names()?;
+    location.refuse_broken_off()?;
+    location.refuse_unwritable()?;
     let held = Held {
-        lock: Lock::take(&place)?,
-        place,
+        lock: Lock::take(&location)?,
+        location,
     };
-    let is_occupied = !held.place.is_empty() || held.place.wal_bytes() > 0;
+    let is_occupied = !held.location.is_empty() || held.location.wal_bytes() > 0;
     if is_occupied && !may_replace {
-        return Err(CopyError::Occupied(held.place.path.clone()));
+        return Err(CopyError::Occupied(held.location.path.clone()));
     }
-    let system = |error| CopyError::system(&held.place.path, error);
-    let workshop = Workshop::within(&held.place.folder).map_err(system)?;
-    let copy = workshop.file("restored.db");
-    let source = Place::find(source)?;
-    fetch(&source, &copy, &held.place.path)?;
-    let copied = examine(&source.path, &copy, &held.place.path).await?;
-    hand_over(&copy, &held.place.folder).map_err(system)?;
-    fold_in(&held.place).await;
-    put_in_place(&copy, &held.place).map_err(system)?;
+    let system = |error| CopyError::system(&held.location.path, error);
+    let work_folder = WorkFolder::within(&held.location.folder).map_err(system)?;
+    let copy = work_folder.file("restored.db");
+    let source = Location::find(source)?;
+    fetch(&source, &copy, &held.location.path)?;
+    let copied = examine(&source.path, &copy, &held.location.path).await?;
+    hand_over(&copy, &held.location.folder).map_err(system)?;
+    fold_in(&held.location).await;
+    put_in_place(&copy, &held.location).map_err(system)?;
     Ok(copied)
 }
 
 /// Copies a backup, with the log or the journal of one that was not closed. No process may be at work on it.
-fn fetch(source: &Place, copy: &Path, database: &Path) -> Result<(), CopyError> {
+fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {
         return Err(CopyError::Nothing(source.path.clone()));
     }
-    let at = |error: io::Error| place::at(&source.path, &error);
+    let at = |error: io::Error| location::at(&source.path, &error);
     let mut from = File::open(&source.path).map_err(at)?;
     if from.try_lock_shared().is_err() {
         return Err(OpenError::Held(source.path.clone()).into());
@@ -77,7 +77,7 @@ fn fetch(source: &Place, copy: &Path, database: &Path) -> Result<(), CopyError> 
     for suffix in UNFINISHED {
         let path = beside(&source.path, suffix);
         if length(&path) > 0 {
-            let mut from = File::open(&path).map_err(|error| place::at(&path, &error))?;
+            let mut from = File::open(&path).map_err(|error| location::at(&path, &error))?;
             pour(&mut from, &path, &beside(copy, suffix), database)?;
         }
     }
@@ -91,7 +91,7 @@ fn pour(from: &mut File, source: &Path, copy: &Path, database: &Path) -> Result<
     let mut buffer = vec![0; POURED_BYTES];
     loop {
         let bytes = from.read(&mut buffer);
-        let bytes = bytes.map_err(|error| place::at(source, &error))?;
+        let bytes = bytes.map_err(|error| location::at(source, &error))?;
         if bytes == 0 {
             return Ok(());
         }
@@ -117,7 +117,7 @@ async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, 
     if fit.is_new {
         return Err(CopyError::Nothing(source.to_owned()));
     }
-    let found = survey(&mut db).await.map_err(failed)?;
+    let found = check_integrity(&mut db).await.map_err(failed)?;
     let mut copied = found.map_err(|reason| CopyError::damaged(source, reason))?;
     if has_journal && !journal.exists() {
         let journal = beside(source, "-journal");
@@ -157,10 +157,10 @@ fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
 }
 
 /// Checkpoints the log of the database that is put aside, so that one step is enough. A damaged one stays as it is.
-async fn fold_in(place: &Place) {
-    if !place.is_empty()
-        && place.wal_bytes() > 0
-        && let Ok(mut db) = schema::options(&place.path).connect().await
+async fn fold_in(location: &Location) {
+    if !location.is_empty()
+        && location.wal_bytes() > 0
+        && let Ok(mut db) = schema::options(&location.path).connect().await
     {
         let _ = db.execute(TOUCH).await;
         let _ = db.close().await;
@@ -170,27 +170,27 @@ async fn fold_in(place: &Place) {
 /// Puts the database aside, and the copy in its place: in one step where the database has no log of its own. If this
 /// breaks off, the next start refuses the files, or finds one of the two whole: a log is never beside a database that
 /// is not its own, nor a database without its log.
-fn put_in_place(copy: &Path, place: &Place) -> io::Result<()> {
-    let aside = beside(&place.path, ".replaced");
-    let (is_empty, has_log) = (place.is_empty(), place.wal_bytes() > 0);
+fn put_in_place(copy: &Path, location: &Location) -> io::Result<()> {
+    let aside = beside(&location.path, ".replaced");
+    let (is_empty, has_log) = (location.is_empty(), location.wal_bytes() > 0);
     if !is_empty || has_log {
         gone(std::fs::remove_file(beside(&aside, "-wal")))?;
     }
     if has_log {
         if !is_empty {
-            std::fs::rename(&place.path, &aside)?;
+            std::fs::rename(&location.path, &aside)?;
         }
-        std::fs::rename(beside(&place.path, "-wal"), beside(&aside, "-wal"))?;
+        std::fs::rename(beside(&location.path, "-wal"), beside(&aside, "-wal"))?;
     }
     for suffix in ["-wal", "-shm"] {
-        gone(std::fs::remove_file(beside(&place.path, suffix)))?;
+        gone(std::fs::remove_file(beside(&location.path, suffix)))?;
     }
     if is_empty || has_log {
-        std::fs::rename(copy, &place.path)?;
+        std::fs::rename(copy, &location.path)?;
     } else {
-        swap(copy, &place.path, &aside)?;
+        swap(copy, &location.path, &aside)?;
     }
-    sync_folder(&place.folder)
+    sync_folder(&location.folder)
 }
 
 /// Puts a file aside and another one in its place. The place is never empty during that, if the file system can

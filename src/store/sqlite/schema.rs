@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row, SqlSafeStr, SqliteConnection};
 
 use super::OpenError;
 use super::checkpoint;
-use super::place::unusable;
+use super::location::unusable;
 
 /// Mark of this program in SQLite's header: "SiCb".
 const APPLICATION_ID: i64 = 0x5369_4362;

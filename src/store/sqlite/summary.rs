@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::alerts;
-use super::place::{beside, length};
+use super::location::{beside, length};
 use super::rows::{StoredOrder, json, order_text, time};
 use super::unreadable::{self, JsonRow, lossy};
 use super::{Store, StoreError};
@@ -62,7 +62,7 @@ impl Store {
         alerts_max: u32,
     ) -> Result<Standing, StoreError> {
         self.try_again().await?;
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         let alerts = alerts::read(&mut db, now, limits, AlertFilter::All, alerts_max).await?;
         self.met.note(&alerts.unreadable);
         Ok(Standing {
@@ -75,7 +75,7 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
         self.try_again().await?;
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         Ok(self.summary_of(&mut db, now).await?)
     }
 
@@ -88,7 +88,7 @@ impl Store {
         }
         let found = sqlx::query(MET_ORDERS)
             .bind(json(&met))
-            .fetch_all(&mut *self.readers.moment().await?)
+            .fetch_all(&mut *self.readers.begin().await?)
             .await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         let still: Vec<i64> = found.unreadable.iter().map(|row| row.row).collect();

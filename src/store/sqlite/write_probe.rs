@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use sqlx::SqliteConnection;
 
-use super::aside::refused;
 use super::command::{WriteCommand, WriteContext};
 use super::inbox::{self, Part};
+use super::savepoint::refused;
 use super::{Store, StoreError};
 use crate::store::{DeliveryContent, NewDelivery};
 use number_order::{Id, State, Status, Time};

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use sqlx::Connection;
 use tokio::sync::mpsc;
 
-use super::aside::Way;
 use super::batch::{BEGIN, ROWS_MAX};
 use super::checkpoint::Written;
 use super::command::{Call, QueuedCommand, WriteContext};
@@ -17,6 +16,7 @@ use super::fetches;
 use super::inbox::{self, Part};
 use super::pending::Pending;
 use super::process;
+use super::row_fault::BatchMode;
 use super::space::Space;
 use super::{
     Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
@@ -131,18 +131,22 @@ impl Writer {
     }
 
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
-        let done = self.transaction_by(batch, Way::Together).await;
+        let done = self.transaction_by(batch, BatchMode::Together).await;
         match (&done, &batch) {
             // Alone, and refused over one order of many: the others are recorded.
             (Err(StoreError::Rejected(_)), [Write::Process(_) | Write::Record(_)]) => {
-                self.transaction_by(batch, Way::OneByOne).await
+                self.transaction_by(batch, BatchMode::OneByOne).await
             }
             _ => done,
         }
     }
 
-    async fn transaction_by(&mut self, batch: &mut [Write], way: Way) -> Result<(), StoreError> {
-        let done = self.try_transaction(batch, way).await;
+    async fn transaction_by(
+        &mut self,
+        batch: &mut [Write],
+        mode: BatchMode,
+    ) -> Result<(), StoreError> {
+        let done = self.try_transaction(batch, mode).await;
         if done.is_err() {
             // Fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
@@ -150,7 +154,7 @@ impl Writer {
         done.map_err(StoreError::of_writer)
     }
 
-    async fn try_transaction(&mut self, batch: &mut [Write], way: Way) -> sqlx::Result<()> {
+    async fn try_transaction(&mut self, batch: &mut [Write], mode: BatchMode) -> sqlx::Result<()> {
         let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
         let mut records: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
@@ -171,14 +175,14 @@ impl Writer {
             }
         }
         if !records.is_empty() {
-            record(context, records, way).await?;
+            record(context, records, mode).await?;
         }
         for write in others {
             match write {
                 Write::Accept(_) | Write::Record(_) => {}
                 Write::Process(call) => {
                     let (request, pending) = &call.args;
-                    let report = process::process(&mut context.db, request, pending, way).await?;
+                    let report = process::process(&mut context.db, request, pending, mode).await?;
                     call.done = Some(report);
                 }
                 Write::Command(command) => command.run(context).await?,
@@ -219,10 +223,11 @@ async fn accept(
 async fn record(
     context: &mut WriteContext,
     records: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>>,
-    way: Way,
+    mode: BatchMode,
 ) -> sqlx::Result<()> {
     let results: Vec<&FetchResult> = records.iter().flat_map(|call| &*call.args).collect();
-    let recorded = fetches::record(&mut context.db, &results, way, &mut context.aside).await?;
+    let recorded =
+        fetches::record(&mut context.db, &results, mode, &mut context.unparkable).await?;
     let mut recorded = recorded.into_iter();
     for call in records {
         call.done = Some(recorded.by_ref().take(call.args.len()).collect());

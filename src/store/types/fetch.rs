@@ -40,7 +40,7 @@ pub enum Recorded {
     /// The lease had run out and the order has another holder: nothing was written.
     Fenced,
     /// The order's row cannot be read or written. The order is parked, and Sinch's answer was not applied.
-    Aside {
+    RowAtFault {
         /// Fault of the row.
         reason: String,
     },

@@ -109,7 +109,7 @@ impl Recorder {
             Recorded::Fenced => {
                 tracing::warn!(%project, %order, took_ms, "the answer came after the lease had run out");
             }
-            Recorded::Aside { reason } => {
+            Recorded::RowAtFault { reason } => {
                 let reason = redacted(reason);
                 tracing::error!(%project, %order, attempts, %reason, "parked the order: its row is at fault");
             }

@@ -41,7 +41,7 @@ const HISTORY_MAX: u32 = 1000;
 
 impl Store {
     pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         let mut known = self.by_name(&mut db, order).await?;
         match (known.pop(), known.is_empty()) {
             (None, _) => Ok(Found::Nothing),
@@ -54,7 +54,7 @@ impl Store {
         &self,
         key: &OrderKey,
     ) -> Result<Option<OrderDetail>, StoreError> {
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         let known = self.by_name(&mut db, &key.order).await?;
         match known.into_iter().find(|stored| stored.key == *key) {
             Some(stored) => Ok(Some(self.recorded(&mut db, stored).await?)),
@@ -66,7 +66,7 @@ impl Store {
         let sql = "SELECT body, digest IS NOT NULL AS is_gone FROM deliveries WHERE id = ?";
         let found = sqlx::query(sql)
             .bind(delivery)
-            .fetch_optional(&mut *self.readers.moment().await?)
+            .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
         let Some(row) = found else { return Ok(None) };
         Ok(Some(if row.try_get("is_gone")? {

@@ -31,7 +31,7 @@ impl Store {
         &self,
         filter: &OrderFilter,
     ) -> Result<Listing<OrderRow>, StoreError> {
-        let mut db = self.readers.moment().await?;
+        let mut db = self.readers.begin().await?;
         let found = select_orders(filter).build().fetch_all(&mut *db).await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
@@ -59,7 +59,7 @@ impl Store {
                    WHERE p.sinch_id = ? AND o.confirmed_state IS NOT NULL)";
         let found = sqlx::query(sql)
             .bind(project.as_str())
-            .fetch_one(&mut *self.readers.moment().await?)
+            .fetch_one(&mut *self.readers.begin().await?)
             .await?;
         Ok(found.try_get(0)?)
     }
@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<Listing<ListedDelivery>, StoreError> {
         let found = select_deliveries(filter)
             .build()
-            .fetch_all(&mut *self.readers.moment().await?)
+            .fetch_all(&mut *self.readers.begin().await?)
             .await?;
         let found = each(&found, DELIVERIES_TABLE, delivery)?;
         self.met.note(&found.unreadable);

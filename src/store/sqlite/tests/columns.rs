@@ -154,7 +154,7 @@ impl House {
     /// Text of a query's only cell.
     async fn cell(&self, sql: String) -> String {
         let row = sqlx::query(AssertSqlSafe(sql))
-            .fetch_one(&mut *self.moment().await)
+            .fetch_one(&mut *self.begin_read().await)
             .await;
         row.expect("reads").get(0)
     }

@@ -19,7 +19,7 @@ enum Deed {
 
 impl Deed {
     async fn done_to(self, path: &Path) {
-        let aside = place::beside(path, ".aside");
+        let aside = location::beside(path, ".aside");
         let cut_to = |bytes| {
             let file = File::options().write(true).open(path);
             file.and_then(|file| file.set_len(bytes))
@@ -29,7 +29,7 @@ impl Deed {
             Deed::Removed => remove_file(path).expect("can be removed"),
             Deed::Renamed => rename(path, aside).expect("can be renamed"),
             Deed::Emptied => cut_to(0),
-            Deed::Cut => cut_to(place::length(path) / 2),
+            Deed::Cut => cut_to(location::length(path) / 2),
             Deed::Replaced => {
                 std::fs::copy(path, &aside).expect("can be copied");
                 rename(aside, path).expect("can be replaced");
@@ -40,7 +40,7 @@ impl Deed {
                     let event = delivery(&format!("e{n}"), "other", State::Expired, 10);
                     assert_eq!(other.accept(event).await, Accepted::New);
                 }
-                let log = std::fs::read(place::beside(&other.path(), "-wal"));
+                let log = std::fs::read(location::beside(&other.path(), "-wal"));
                 std::fs::write(path, log.expect("can be read")).expect("can be written");
             }
         }
@@ -88,7 +88,7 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     for n in 0..5 {
         assert_eq!(house.accept(order(n)).await, Accepted::New, "{case}");
     }
-    deed.done_to(&place::beside(&house.path(), suffix)).await;
+    deed.done_to(&location::beside(&house.path(), suffix)).await;
     let foreign = NewDelivery {
         project: id("nobodys"),
         ..order(7)
@@ -114,7 +114,11 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
     if suffix == "-wal" && is_whole {
         // No path leads to the log any more, but all of it was there: it is in the database by now.
-        remove_file(place::beside(&house.folder.path().join("house.db"), "-wal")).ok();
+        remove_file(location::beside(
+            &house.folder.path().join("house.db"),
+            "-wal",
+        ))
+        .ok();
         let house = House::open(house.folder).await;
         house.process(20).await;
         for n in 0..5 {
@@ -165,8 +169,8 @@ async fn crashed() -> (TempDir, PathBuf) {
     let path = folder.path().join("real.db");
     for suffix in ["", "-wal"] {
         let copied = std::fs::copy(
-            place::beside(&house.path(), suffix),
-            place::beside(&path, suffix),
+            location::beside(&house.path(), suffix),
+            location::beside(&path, suffix),
         );
         copied.expect("can be copied");
     }
@@ -187,9 +191,9 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
         let (folder, real) = crashed().await;
         let link = folder.path().join("link.db");
         let (named, wal) = match lost {
-            "missing" | "empty" => (real.clone(), place::beside(&real, "-wal")),
-            "link beside the log" => (link.clone(), place::beside(&link, "-wal")),
-            _ => (link.clone(), place::beside(&real, "-wal")),
+            "missing" | "empty" => (real.clone(), location::beside(&real, "-wal")),
+            "link beside the log" => (link.clone(), location::beside(&link, "-wal")),
+            _ => (link.clone(), location::beside(&real, "-wal")),
         };
         match lost {
             "missing" => remove_file(&real).expect("can be removed"),
@@ -203,7 +207,7 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
                 symlink(&real, &link).expect("can be linked");
             }
             _ => {
-                rename(place::beside(&real, "-wal"), &wal).expect("can be moved");
+                rename(location::beside(&real, "-wal"), &wal).expect("can be moved");
                 symlink(&real, &link).expect("can be linked");
             }
         }
@@ -245,7 +249,7 @@ async fn a_held_database_cannot_be_opened_twice() {
     let through = through.join("house.db");
     for removed in [false, true] {
         if removed {
-            remove_file(place::beside(&real, ".lock")).expect("can be removed");
+            remove_file(location::beside(&real, ".lock")).expect("can be removed");
         }
         for path in [&real, &link, &of_link, &through] {
             let error = hold(path).expect_err("it is held");
@@ -289,7 +293,7 @@ async fn what_is_tried_leaves_no_trace() {
 
     // A full log is not even checkpointed; an empty one may go.
     let (folder, path) = crashed().await;
-    let read = |suffix| std::fs::read(place::beside(&path, suffix)).expect("can be read");
+    let read = |suffix| std::fs::read(location::beside(&path, suffix)).expect("can be read");
     let before = (names(folder.path()), read(""), read("-wal"));
     check(&settings(path.clone())).await.expect("can be used");
     assert_eq!((names(folder.path()), read(""), read("-wal")), before);

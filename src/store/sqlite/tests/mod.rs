@@ -9,28 +9,28 @@ use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod accepting;
 mod checkpoints;
-mod closing;
+mod closed_orders;
 mod columns;
-mod copying;
+mod copies;
 mod details;
+mod figures;
 mod files;
+mod free_space;
 mod interleaved;
-mod leaving;
-mod listed;
-mod listing;
-mod moments;
 mod opening;
+mod order_filters;
 mod orders;
 mod priority;
-mod probing;
-mod retaining;
+mod read_transactions;
+mod readiness;
+mod removals;
+mod retention;
 mod schema;
-mod shrinking;
-mod standing;
-mod taking;
-mod truth;
+mod simulation;
 mod unreadable;
+mod watch;
 
 use super::*;
 use crate::store::types::*;
@@ -164,8 +164,8 @@ impl House {
     }
 
     /// Begins a read transaction on the tables themselves.
-    async fn moment(&self) -> Transaction<'static, Sqlite> {
-        self.store.readers.moment().await.expect("reads")
+    async fn begin_read(&self) -> Transaction<'static, Sqlite> {
+        self.store.readers.begin().await.expect("reads")
     }
 
     async fn history(&self, order: &str) -> OrderDetail {

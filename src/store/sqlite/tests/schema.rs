@@ -325,7 +325,7 @@ async fn alerts_are_found_by_their_indexes() {
         (alerts::LASTING, "orders_in_review_or_blocked"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut db = house.moment().await;
+        let mut db = house.begin_read().await;
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
         let rows = rows.await.expect("plans");
         let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();

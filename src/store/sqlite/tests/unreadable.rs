@@ -47,10 +47,10 @@ const FAULTS: [&str; 36] = [
 fn spoilt(fault: &str) -> String {
     let table = fault.split(' ').next().expect("a table");
     let row = match table {
-        "orders" => "name = 'bad'",
+        "orders" => "sinch_id = 'bad'",
         "deliveries" => "dedup_key = 'b2'",
         "fetches" | "transitions" => "order_id = (SELECT id FROM orders WHERE sinch_id = 'bad')",
-        _ => "name = 'project-1'",
+        _ => "sinch_id = 'project-1'",
     };
     format!("UPDATE {fault} WHERE {row}")
 }

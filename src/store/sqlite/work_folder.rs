@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::place::leads_to;
+use super::location::leads_to;
 
 /// Beginning of the folders' names.
 const PREFIX: &str = ".sinch-callbacks-work-";
 
 /// A folder that is removed with this value. A command that is killed leaves it, and the next one in the same place
 /// removes it.
-pub(super) struct Workshop {
+pub(super) struct WorkFolder {
     folder: TempDir,
     /// Locked while a command is at work in the folder.
     _held: File,
 }
 
-impl Workshop {
+impl WorkFolder {
     /// Creates a folder within another one, which only its owner can enter, and removes those in which no command is at
     /// work any more.
-    pub(super) fn within(place: &Path) -> io::Result<Workshop> {
+    pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
         sweep(place)?;
         loop {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
@@ -34,7 +34,7 @@ impl Workshop {
                 // Another command has taken it for one that was left.
                 Ok(()) | Err(TryLockError::WouldBlock) => continue,
             }
-            return Ok(Workshop {
+            return Ok(WorkFolder {
                 folder,
                 _held: held,
             });

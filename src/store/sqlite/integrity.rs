@@ -1,10 +1,11 @@
-//! Survey of all that a copy holds: it finds out if the copy is whole, and which rows the service would leave out.
+//! Integrity check of all that a copy holds: it finds out if the copy is whole, and which rows the service would leave
+//! out.
 
 use std::ops::RangeInclusive;
 
 use sqlx::{AssertSqlSafe, Executor, Row, SqliteConnection};
 
-use super::aside::refused;
+use super::savepoint::refused;
 
 /// Contents of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +31,14 @@ const ROWS: i64 = 500;
 /// Examines a database and counts what it holds, or tells how it is damaged. A row that breaks a rule of the schema is
 /// no damage. The connection must be one that may write, though nothing that lasts is written: SQLite examines no rules
 /// of a file that it may only read.
-pub(super) async fn survey(db: &mut SqliteConnection) -> sqlx::Result<Result<Copied, String>> {
+pub(super) async fn check_integrity(
+    db: &mut SqliteConnection,
+) -> sqlx::Result<Result<Copied, String>> {
     let mut flaws = Vec::new();
-    let found = integrity(db, 1).await?;
+    let found = sqlite_findings(db, 1).await?;
     if !found.is_empty() {
         db.execute("PRAGMA ignore_check_constraints = ON").await?;
-        let grave = integrity(db, FINDINGS_MAX).await?;
+        let grave = sqlite_findings(db, FINDINGS_MAX).await?;
         db.execute("PRAGMA ignore_check_constraints = OFF").await?;
         let is_grave = |outcome: &&String| !outcome.contains(" value in ");
         let damage = grave.iter().find(is_grave);
@@ -63,7 +66,10 @@ pub(super) async fn survey(db: &mut SqliteConnection) -> sqlx::Result<Result<Cop
 }
 
 /// Runs SQLite's own examination.
-async fn integrity(db: &mut SqliteConnection, findings_max: usize) -> sqlx::Result<Vec<String>> {
+async fn sqlite_findings(
+    db: &mut SqliteConnection,
+    findings_max: usize,
+) -> sqlx::Result<Vec<String>> {
     let sql = format!("PRAGMA integrity_check({findings_max})");
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(db).await?;
     let found: sqlx::Result<Vec<String>> = rows.iter().map(|row| row.try_get(0)).collect();

@@ -1,26 +1,26 @@
-//! Visit to the database that leaves its files as they were, for commands that are not the service.
+//! A connection that leaves the database's files as they were, for commands that are not the service.
 
 use std::path::{Path, PathBuf};
 
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 
-use super::place::{beside, length};
+use super::location::{beside, length};
 use super::readers::TOUCH;
 use super::schema;
 
 /// A connection that does not checkpoint when it is closed. Its owner must hold the database.
-pub(super) struct Visit {
+pub(super) struct NoCheckpoint {
     pub(super) db: SqliteConnection,
     /// A reader that is closed last, where there is a log: the last connection checkpoints, and this one may only read.
     guard: Option<SqliteConnection>,
-    /// File that the visit itself has created.
-    brought: Option<PathBuf>,
+    /// File that this connection itself has created.
+    created: Option<PathBuf>,
 }
 
-impl Visit {
-    pub(super) async fn open(path: &Path) -> sqlx::Result<Visit> {
+impl NoCheckpoint {
+    pub(super) async fn open(path: &Path) -> sqlx::Result<NoCheckpoint> {
         let shm = beside(path, "-shm");
-        let brings = !shm.exists();
+        let creates = !shm.exists();
         let has_log = length(&beside(path, "-wal")) > 0;
         let options = schema::options(path);
         let mut db = options.connect().await?;
@@ -31,10 +31,10 @@ impl Visit {
             reader.execute(TOUCH).await?;
             guard = Some(reader);
         }
-        Ok(Visit {
+        Ok(NoCheckpoint {
             db,
             guard,
-            brought: (has_log && brings).then_some(shm),
+            created: (has_log && creates).then_some(shm),
         })
     }
 
@@ -43,7 +43,7 @@ impl Visit {
         if let Some(guard) = self.guard {
             guard.close().await?;
         }
-        if let Some(shm) = self.brought {
+        if let Some(shm) = self.created {
             // The next program that opens the database creates it again, and would do so in any case.
             let _ = std::fs::remove_file(shm);
         }

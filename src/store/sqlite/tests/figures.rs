@@ -96,7 +96,7 @@ proptest! {
                 .map(|count| (count.state, count.orders))
                 .collect();
             let sql = "SELECT state, count(*) AS orders FROM orders GROUP BY state ORDER BY state";
-            let anew = sqlx::query(sql).fetch_all(&mut *house.moment().await).await.expect("reads");
+            let anew = sqlx::query(sql).fetch_all(&mut *house.begin_read().await).await.expect("reads");
             let anew: Vec<(String, i64)> =
                 anew.iter().map(|row| (row.get("state"), row.get("orders"))).collect();
             assert_eq!(counted, anew);
@@ -114,7 +114,7 @@ proptest! {
 async fn plan(house: &House, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
-        .fetch_all(&mut *house.moment().await)
+        .fetch_all(&mut *house.begin_read().await)
         .await;
     let rows = rows.expect("is explained");
     rows.iter().map(|row| row.get("detail")).collect()
@@ -164,14 +164,14 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
 
     // The control: a fresh count is recognised as costly.
     let anew = plan(&house, "SELECT state, count(*) FROM orders GROUP BY state").await;
-    assert_eq!(super::standing::costly(&anew).len(), 1, "{anew:#?}");
+    assert_eq!(super::figures::costly(&anew).len(), 1, "{anew:#?}");
 }
 
 /// Deliveries that are not processed yet are looked up among the few deliveries after the mark, and not among all of a project.
 #[tokio::test]
 async fn a_history_reads_no_other_deliveries_of_its_project() {
     let house = House::new().await;
-    for sql in [queries::DELIVERIES, leave::ORDER] {
+    for sql in [queries::DELIVERIES, removal::ORDER] {
         let plan = plan(&house, sql).await;
         let walks = plan
             .iter()

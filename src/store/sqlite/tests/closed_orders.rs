@@ -41,7 +41,7 @@ impl House {
     }
 
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
-        let row = sqlx::query(sql).fetch_one(&mut *self.moment().await).await;
+        let row = sqlx::query(sql).fetch_one(&mut *self.begin_read().await).await;
         row.expect("reads").get(0)
     }
 }

@@ -137,8 +137,8 @@ async fn what_a_killed_command_left_is_removed_by_the_next() {
         std::fs::write(left.join("copy.db-journal"), "half").expect("can be written");
         let file = place.join(".sinch-callbacks-work-file");
         std::fs::write(&file, "not a folder").expect("can be written");
-        let at_work = workshop::Workshop::within(folder.path()).expect("can be made");
-        let other = workshop::Workshop::within(place).expect("can be made");
+        let at_work = work_folder::WorkFolder::within(folder.path()).expect("can be made");
+        let other = work_folder::WorkFolder::within(place).expect("can be made");
         std::fs::create_dir_all(&left).expect("can be made");
         match command {
             "backup" => drop(super::backup(&path, &copies.join("b.db"), true).await),
@@ -175,7 +175,10 @@ async fn what_a_backup_has_unfinished_is_undone() {
         .expect("changes");
     let torn = folder.path().join("torn.db");
     for suffix in ["", "-journal"] {
-        let (from, to) = (place::beside(&path, suffix), place::beside(&torn, suffix));
+        let (from, to) = (
+            location::beside(&path, suffix),
+            location::beside(&torn, suffix),
+        );
         std::fs::copy(from, to).expect("can be copied");
     }
     let new = folder.path().join("new.db");
@@ -188,7 +191,7 @@ async fn what_a_backup_has_unfinished_is_undone() {
         "{copied:?}"
     );
     assert_eq!(others(&new).await, 0);
-    let journal = place::beside(&torn, "-journal");
+    let journal = location::beside(&torn, "-journal");
     assert!(journal.exists(), "it stays as it is");
     std::fs::remove_file(journal).expect("was there");
     let alone = folder.path().join("alone.db");

@@ -122,7 +122,7 @@ impl Store {
     pub(in crate::store) async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
         let found = sqlx::query(KNOWS)
             .bind(project.as_str())
-            .fetch_one(&mut *self.readers.moment().await?)
+            .fetch_one(&mut *self.readers.begin().await?)
             .await?;
         Ok(found.try_get(0)?)
     }
@@ -133,7 +133,7 @@ impl Store {
     ) -> Result<Option<Holdings>, StoreError> {
         let found = sqlx::query(HOLDINGS)
             .bind(project.as_str())
-            .fetch_optional(&mut *self.readers.moment().await?)
+            .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
         Ok(found.as_ref().map(holdings).transpose()?)
     }
@@ -153,7 +153,7 @@ const PROJECTS: &str = "
     FROM projects ORDER BY sinch_id";
 
 /// Warnings about orders that are not fetched, a sentence for each project.
-pub(super) async fn unasked(
+pub(super) async fn not_fetched(
     db: &mut SqliteConnection,
     settings: &Settings,
 ) -> sqlx::Result<Vec<String>> {

@@ -16,20 +16,20 @@ const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
 /// Path of the database, found once: every later access goes there, by whichever link the operator named it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     /// Path of the file itself, absolute and free of links.
     pub(super) path: PathBuf,
     /// Folder that the file lies in.
     pub(super) folder: PathBuf,
 }
 
-impl Place {
+impl Location {
     /// Follows links to the file, which need not be there.
     ///
     /// # Errors
     ///
     /// Fails where no database can be, or where a log lies in a place in which SQLite would not find it.
-    pub(super) fn find(named: &Path) -> Result<Place, OpenError> {
+    pub(super) fn find(named: &Path) -> Result<Location, OpenError> {
         let refuse = |reason: &str| Err(unusable(named, reason));
         let link = std::fs::read_link(named).ok();
         let path = match (std::fs::metadata(named), &link) {
@@ -58,7 +58,7 @@ impl Place {
             });
         }
         let folder = folder_of(&path).to_owned();
-        Ok(Place { path, folder })
+        Ok(Location { path, folder })
     }
 
     /// Refuses a file that can be reached by another path too, where its log would not be found. A file that is only
@@ -127,7 +127,7 @@ impl Place {
 
 /// Lists the database's files that every user of the machine can read, each with a warning.
 pub fn exposed(named: &Path) -> Vec<(PathBuf, &'static str)> {
-    let Ok(place) = Place::find(named) else {
+    let Ok(place) = Location::find(named) else {
         return Vec::new();
     };
     place

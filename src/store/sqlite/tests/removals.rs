@@ -1,7 +1,7 @@
 //! Removal of orders and projects, and figures of projects that are not fetched.
 
 use super::*;
-use crate::store::sqlite::leave;
+use crate::store::sqlite::removal;
 
 const OLD: &str = "project-0";
 
@@ -47,7 +47,7 @@ impl House {
             projects: projects.collect(),
             ..settings(self.path())
         };
-        leave::unasked(&mut *self.moment().await, &settings)
+        removal::not_fetched(&mut *self.begin_read().await, &settings)
             .await
             .expect("reads")
     }

@@ -81,7 +81,7 @@ impl Database {
         );
         let readers = &self.store().readers;
         let row = self.runtime.block_on(async {
-            let mut db = readers.moment().await?;
+            let mut db = readers.begin().await?;
             sqlx::query(SQL).fetch_optional(&mut *db).await
         });
         if let Some(row) = row.expect("reads") {
@@ -240,7 +240,7 @@ impl Subject for Database {
         let sql = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
         let readers = &self.store().readers;
         let waiting = runtime.block_on(async {
-            let mut db = readers.moment().await?;
+            let mut db = readers.begin().await?;
             sqlx::query(sql).fetch_one(&mut *db).await
         });
         let waiting: i64 = waiting.expect("reads").get(0);

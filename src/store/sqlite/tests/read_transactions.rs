@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
-use crate::store::sqlite::readers::MOMENTS_MAX;
+use crate::store::sqlite::readers::READERS_MAX;
 
 /// Number of orders at which a torn answer is all but certain: without a transaction half of such runs show one within
 /// the first ten orders.
@@ -102,8 +102,8 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
 async fn answers_that_take_long_do_not_delay_processing() {
     let house = House::new().await;
     let mut fetches = Vec::new();
-    for _ in 0..MOMENTS_MAX {
-        fetches.push(house.moment().await);
+    for _ in 0..READERS_MAX {
+        fetches.push(house.begin_read().await);
     }
     house
         .accept(delivery("e1", "o1", State::InReview, 10))

@@ -79,7 +79,6 @@ CREATE TABLE orders (
     created_at         INTEGER,                     -- Sinch's createTime
     sms_configuration  TEXT    CHECK (sms_configuration IS NULL OR json_valid(sms_configuration)),
     voice_configuration TEXT   CHECK (voice_configuration IS NULL OR json_valid(voice_configuration)),
-    alert_reported     TEXT,                        -- the alert that was last reported, in this state
     -- The state that an operator is shown first.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
     -- Priority of a fetch, where more orders are due than the rate limit allows. 2: something is in doubt, or an
@@ -254,6 +253,21 @@ CREATE TABLE transitions (
 ) STRICT;
 
 CREATE INDEX transitions_order ON transitions (order_id, id);
+
+-- Every alert of an order: it fires, and is resolved when it no longer does. One that fires again is a new row. An order
+-- has several that are open where a wide span holds beside a tight one.
+CREATE TABLE alerts (
+    id          INTEGER PRIMARY KEY,
+    order_id    INTEGER NOT NULL REFERENCES orders (id),
+    kind        TEXT    NOT NULL
+        CHECK (kind = 'expiring' OR kind = 'overdue' OR kind = 'long-in-review' OR kind = 'long-blocked'),
+    kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- the threshold
+    fired_at    INTEGER NOT NULL,
+    resolved_at INTEGER                             -- NULL: it is open
+) STRICT;
+
+CREATE INDEX alerts_order ON alerts (order_id, id);
+CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
 
 -- One row: the progress of the service itself.
 CREATE TABLE service (

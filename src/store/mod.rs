@@ -14,11 +14,12 @@ mod types;
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
-    Accepted, AlertFilter, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
+    Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
     Claimed, Convergence, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow,
     Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter,
-    OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RetentionPeriods,
-    Standing, StateCount, Summary, TransitionRow, UnreadableRow, WatchRequest,
+    OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
+    ResolvedAlert, RetentionPeriods, Standing, StateCount, Summary, TransitionRow, UnreadableRow,
+    WatchRequest,
 };
 
 use std::sync::Arc;
@@ -153,28 +154,28 @@ impl Store {
 
 /// Alerts, retention, and whether all is well.
 impl Store {
-    /// Returns the alerts that fire now, at most `limit` of each kind, the most urgent first.
+    /// Returns the alerts that have begun to fire since they were last recorded, at most `limit` of each kind, the most
+    /// urgent first; and those that no longer fire. What is left out is found again.
     ///
     /// # Errors
     ///
     /// Fails if the database cannot be read.
-    pub async fn alerts(
+    pub async fn alert_changes(
         &self,
         now: Time,
         limits: &Limits,
-        filter: AlertFilter,
         limit: u32,
-    ) -> Result<Vec<AlertRow>, StoreError> {
-        backend!(self, store => store.alerts(now, limits, filter, limit).await)
+    ) -> Result<AlertChanges, StoreError> {
+        backend!(self, store => store.alert_changes(now, limits, limit).await)
     }
 
-    /// Records that these alerts were reported.
+    /// Records these changes of alerts.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; they will be reported again.
-    pub async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
-        backend!(self, store => store.reported(alerts).await)
+    /// Any [`StoreError`]; the same changes will be found again.
+    pub async fn record_alerts(&self, changes: &AlertChanges, now: Time) -> Result<(), StoreError> {
+        backend!(self, store => store.record_alerts(changes, now).await)
     }
 
     /// Prunes some of what has been kept for its retention period. If nothing is left to prune, the backend may return

@@ -1,12 +1,12 @@
-//! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long. It also
-//! reports that the system's clock was set.
+//! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long, and once
+//! when that is over. It also reports that the system's clock was set.
 
 use std::time::Duration;
 
 use super::frame::{Pause, Worker};
 use super::logged_id;
 use crate::clock;
-use crate::store::{AlertFilter, Store, StoreError};
+use crate::store::{Store, StoreError};
 use number_order::Limits;
 
 /// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(20);
 /// Maximum difference, in seconds, that is taken for the clocks' own drift.
 const CLOCK_SET_SECS: i64 = 5;
 
-/// Maximum number of orders of a kind that are reported at once; the rest follow at the next check.
+/// Maximum number of alerts of a kind that are reported at once; the rest follow at the next check.
 const REPORTED_MAX: u32 = 1000;
 
 /// Worker that raises alerts.
@@ -42,11 +42,11 @@ impl Worker for AlertWorker {
 impl AlertWorker {
     async fn report(&self) -> Result<(), StoreError> {
         let now = clock::now();
-        let found = self
+        let changes = self
             .store
-            .alerts(now, &self.limits, AlertFilter::New, REPORTED_MAX);
-        let alerts = found.await?;
-        for row in &alerts {
+            .alert_changes(now, &self.limits, REPORTED_MAX)
+            .await?;
+        for row in &changes.fired {
             let (project, order) = (row.project.as_str(), logged_id(row.key()));
             let (alert, text, left_secs) = (row.alert.code(), &row.alert, row.left_secs);
             tracing::warn!(
@@ -58,11 +58,15 @@ impl AlertWorker {
                 "an order needs attention"
             );
         }
-        if alerts.is_empty() {
-            Ok(())
-        } else {
-            self.store.reported(&alerts).await
+        for resolved in &changes.resolved {
+            let (project, order) = (resolved.key.project.as_str(), logged_id(&resolved.key));
+            let (alert, text) = (resolved.alert.code(), &resolved.alert);
+            tracing::info!(project, %order, alert, %text, "an alert is resolved");
         }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.record_alerts(&changes, now).await
     }
 }
 

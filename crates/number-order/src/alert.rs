@@ -43,26 +43,56 @@ pub enum AlertKind {
     },
 }
 
-/// Returns the alert that an order fires, if any; of several spans the tightest.
+/// Returns the alert that an order fires, if any: the most urgent of all.
+pub fn alert_kind(order: &Order, now: Time, limits: &Limits) -> Option<AlertKind> {
+    firing_alerts(order, now, limits).into_iter().next()
+}
+
+/// Returns all alerts that an order fires, the most urgent first: what lies within a tight span lies within each wider
+/// one, too.
 ///
 /// The deadline is always the order's own `expireTime`: a reservation lasts from half an hour to two
 /// days (source: Sinch's documentation).
-pub fn alert_kind(order: &Order, now: Time, limits: &Limits) -> Option<AlertKind> {
-    let known = order.confirmed.as_ref()?;
+pub fn firing_alerts(order: &Order, now: Time, limits: &Limits) -> Vec<AlertKind> {
+    let Some(known) = &order.confirmed else {
+        return Vec::new();
+    };
     let lasts = |limit: Duration| now.since(known.updated_at) >= limit;
     match known.state {
-        State::Created => {
-            let expires_at = known.expires_at?;
-            if expires_at <= now {
-                return Some(AlertKind::Overdue);
-            }
+        State::Created => known.expires_at.map_or_else(Vec::new, |expires_at| {
             let left = expires_at.since(now);
-            let spans = limits.expiring.iter().filter(|span| left <= **span);
-            spans.min().map(|span| AlertKind::expiring(*span))
+            let mut spans = limits.expiring.clone();
+            spans.retain(|span| left <= *span);
+            spans.sort();
+            let overdue = (expires_at <= now).then_some(AlertKind::Overdue);
+            let expiring = spans.into_iter().map(AlertKind::expiring);
+            overdue.into_iter().chain(expiring).collect()
+        }),
+        State::InReview if lasts(limits.review) => vec![AlertKind::long_in_review(limits.review)],
+        State::Blocked if lasts(limits.blocked) => vec![AlertKind::long_blocked(limits.blocked)],
+        State::InReview | State::Blocked | State::Completed | State::Rejected | State::Expired => {
+            Vec::new()
         }
-        State::InReview => lasts(limits.review).then(|| AlertKind::long_in_review(limits.review)),
-        State::Blocked => lasts(limits.blocked).then(|| AlertKind::long_blocked(limits.blocked)),
-        State::Completed | State::Rejected | State::Expired => None,
+    }
+}
+
+/// Changes of an order's alerts since they were last recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertUpdate {
+    /// The alert that has begun to fire.
+    pub fired: Option<AlertKind>,
+    /// Alerts that no longer fire.
+    pub resolved: Vec<AlertKind>,
+}
+
+/// Compares the recorded alerts of an order that are not resolved with those that fire, the most urgent first. Only the
+/// most urgent one is new to an operator; a wider span stays open beside it, until it no longer holds.
+pub fn update_alerts(open: &[AlertKind], firing: &[AlertKind]) -> AlertUpdate {
+    let most_urgent = firing.first();
+    let resolved = open.iter().filter(|alert| !firing.contains(alert));
+    AlertUpdate {
+        fired: most_urgent.filter(|alert| !open.contains(alert)).cloned(),
+        resolved: resolved.cloned().collect(),
     }
 }
 
@@ -155,8 +185,9 @@ mod tests {
         Time(secs * 1_000_000)
     }
 
-    fn seen(state: State, secs: i64) -> Option<String> {
-        let order = Order {
+    /// An order whose state Sinch dated 0, with two days until it expires.
+    fn order(state: State) -> Order {
+        Order {
             confirmed: Some(Confirmed {
                 state,
                 updated_at: at(0),
@@ -166,8 +197,11 @@ mod tests {
                 reopened: false,
             }),
             ..Order::new(at(0))
-        };
-        let limits = Limits {
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits {
             expiring: vec![
                 Duration::from_secs(7200),
                 Duration::from_secs(86_400),
@@ -175,8 +209,12 @@ mod tests {
             ],
             review: Duration::from_secs(7 * 86_400),
             blocked: Duration::from_secs(90),
-        };
-        alert_kind(&order, at(secs), &limits).map(|alert_kind| alert_kind.to_string())
+        }
+    }
+
+    fn seen(state: State, secs: i64) -> Option<String> {
+        let alert = alert_kind(&order(state), at(secs), &limits());
+        alert.map(|alert| alert.to_string())
     }
 
     #[test]
@@ -199,6 +237,56 @@ mod tests {
         );
         for state in [State::Completed, State::Rejected, State::Expired] {
             assert_eq!(seen(state, 9_999_999), None);
+        }
+    }
+
+    /// State, time, alerts that are open; alert that fires, alerts that are resolved.
+    type Row<'a> = (
+        State,
+        i64,
+        &'a [&'a AlertKind],
+        Option<&'a AlertKind>,
+        &'a [&'a AlertKind],
+    );
+
+    #[test]
+    fn alerts_fire_once_and_are_resolved_when_they_no_longer_fire() {
+        let [day, hours, minutes] =
+            [86_400, 7200, 900].map(|secs| AlertKind::expiring(Duration::from_secs(secs)));
+        let review = AlertKind::long_in_review(limits().review);
+        let blocked = AlertKind::long_blocked(limits().blocked);
+        let former = AlertKind::long_blocked(Duration::from_secs(60));
+        let overdue = AlertKind::Overdue;
+        let expires = 172_800;
+        let (created, in_review) = (State::Created, State::InReview);
+        let rows: [Row; 12] = [
+            (created, 1, &[], None, &[]),
+            (created, expires - 86_400, &[], Some(&day), &[]),
+            (created, expires - 86_400, &[&day], None, &[]),
+            (created, expires - 900, &[], Some(&minutes), &[]),
+            (created, expires - 7200, &[&day], Some(&hours), &[]),
+            (created, expires - 7200, &[&day, &hours], None, &[]),
+            (created, expires, &[&hours, &day], Some(&overdue), &[]),
+            // Sinch gives the order more time.
+            (created, 1, &[&hours, &day], None, &[&hours, &day]),
+            (created, expires - 86_400, &[&hours, &day], None, &[&hours]),
+            (in_review, 604_800, &[&day], Some(&review), &[&day]),
+            // The threshold is another one since a restart.
+            (State::Blocked, 90, &[&former], Some(&blocked), &[&former]),
+            (State::Completed, 9_999_999, &[&blocked], None, &[&blocked]),
+        ];
+        for (state, secs, open, fired, resolved) in rows {
+            let open: Vec<AlertKind> = open.iter().copied().cloned().collect();
+            let firing = firing_alerts(&order(state), at(secs), &limits());
+            let expected = AlertUpdate {
+                fired: fired.cloned(),
+                resolved: resolved.iter().copied().cloned().collect(),
+            };
+            assert_eq!(
+                update_alerts(&open, &firing),
+                expected,
+                "{state} at {secs}: {open:?}"
+            );
         }
     }
 }

@@ -27,7 +27,7 @@ mod state;
 mod tests;
 mod time;
 
-pub use alert::{AlertKind, Limits, alert_kind};
+pub use alert::{AlertKind, AlertUpdate, Limits, alert_kind, firing_alerts, update_alerts};
 pub use backoff::{Backoff, Failure, fail};
 pub use cause::{Cause, ParkReason};
 pub use delivery::{DeliveryDecision, Kept, NotUnderstood};

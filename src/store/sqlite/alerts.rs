@@ -1,4 +1,4 @@
-//! Alerts: orders that need an operator's attention before it is too late.
+//! Alerts that fire now: orders that need an operator's attention before it is too late.
 
 use std::time::Duration;
 
@@ -6,12 +6,9 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
-use super::command::{WriteCommand, WriteContext};
-use super::rows::{StoredOrder, json, order_text};
-use super::savepoint::refused;
+use super::rows::{StoredOrder, order_text};
 use super::unreadable::{self, Read};
-use super::{Store, StoreError};
-use crate::store::{AlertFilter, AlertRow};
+use crate::store::AlertRow;
 use number_order::{AlertKind, Limits, State, Time};
 
 /// Orders of active projects that are CREATED and expire between two times. Orders of other projects are never fetched,
@@ -32,18 +29,28 @@ macro_rules! lasting {
     };
 }
 
+/// With ?3 orders are left out that have an alert which is recorded and not resolved.
+macro_rules! unless_open {
+    () => {
+        " AND NOT (?3 AND EXISTS (SELECT 1 FROM alerts INDEXED BY alerts_open \
+         WHERE order_id = o.id AND resolved_at IS NULL))"
+    };
+}
+
 pub(super) const EXPIRING: &str = concat!(
     "SELECT ",
     order_text!(),
     expiring!(),
-    " AND (?3 IS NULL OR o.alert_reported IS NOT ?3) ORDER BY o.expires_at LIMIT ?4"
+    unless_open!(),
+    " ORDER BY o.expires_at LIMIT ?4"
 );
 
 pub(super) const LASTING: &str = concat!(
     "SELECT ",
     order_text!(),
     lasting!(),
-    " AND (?3 IS NULL OR o.alert_reported IS NOT ?3) ORDER BY o.updated_at LIMIT ?4"
+    unless_open!(),
+    " ORDER BY o.updated_at LIMIT ?4"
 );
 
 pub(super) const COUNT_EXPIRING: &str = concat!(
@@ -58,44 +65,18 @@ pub(super) const COUNT_LASTING: &str = concat!(
     " LIMIT 100000)"
 );
 
-const REPORTED: &str = "
-    UPDATE orders SET alert_reported = v.value ->> 1 FROM json_each(?) AS v WHERE orders.id = v.value ->> 0";
-
-/// Returns an alert as it is stored: its code, and its threshold in milliseconds, so that another threshold is another
-/// alert and another wording is not.
-fn stored(alert: &AlertKind) -> String {
-    match alert.threshold() {
-        Some(threshold) => format!("{} {}", alert.code(), threshold.as_micros() / 1000),
-        None => alert.code().to_owned(),
-    }
-}
-
-/// Records which alerts were reported, each with its order's row.
-struct Reported(Vec<(i64, String)>);
-
-impl WriteCommand for Reported {
-    type Reply = ();
-
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
-        reported(&mut context.db, &self.0).await
-    }
-}
-
-async fn reported(db: &mut SqliteConnection, alarms: &[(i64, String)]) -> sqlx::Result<()> {
-    let all = sqlx::query(REPORTED).bind(json(&alarms));
-    if refused(all.execute(&mut *db).await)?.is_err() {
-        // An alert that cannot be recorded is reported again; the others are not.
-        for alert_reported in alarms {
-            let one = sqlx::query(REPORTED).bind(json(&[alert_reported]));
-            let _ = refused(one.execute(&mut *db).await)?;
-        }
-    }
-    Ok(())
-}
-
 /// Time that lies this span before now.
 fn ago(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
+}
+
+/// Orders to list among those with an alert that fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AlertFilter {
+    /// All of them.
+    All,
+    /// Those without an alert that is recorded and not resolved.
+    WithoutOpen,
 }
 
 /// Orders of one kind of alert, as a range of an index.
@@ -150,52 +131,28 @@ impl Range {
     }
 }
 
-impl Store {
-    pub(in crate::store) async fn reported(&self, alerts: &[AlertRow]) -> Result<(), StoreError> {
-        let reported = alerts
-            .iter()
-            .map(|row| (row.id, stored(&row.alert)))
-            .collect();
-        self.write(Reported(reported)).await
-    }
-
-    pub(in crate::store) async fn alerts(
-        &self,
-        now: Time,
-        limits: &Limits,
-        which: AlertFilter,
-        limit: u32,
-    ) -> Result<Vec<AlertRow>, StoreError> {
-        let mut db = self.readers.begin().await?;
-        let found = read(&mut db, now, limits, which, limit).await?;
-        self.met.note(&found.unreadable);
-        Ok(found.rows)
-    }
-}
-
+/// Lists orders with an alert that fires, at most `limit` of each kind, the most urgent first.
 pub(super) async fn read(
     db: &mut SqliteConnection,
     now: Time,
     limits: &Limits,
-    which: AlertFilter,
+    filter: AlertFilter,
     limit: u32,
 ) -> sqlx::Result<Read<AlertRow>> {
     let mut found = Vec::new();
-    for (alert, range) in ranges(now, limits) {
-        // A reported order carries its alert, so orders with that one are left out.
-        let known = match which {
-            AlertFilter::All => None,
-            AlertFilter::New => Some(stored(&alert)),
-        };
-        let query = range.query(EXPIRING, LASTING).bind(known).bind(limit);
+    for (_, range) in ranges(now, limits) {
+        let query = range.query(EXPIRING, LASTING);
+        let query = query.bind(filter == AlertFilter::WithoutOpen).bind(limit);
         found.extend(query.fetch_all(&mut *db).await?);
     }
     let found: Read<StoredOrder> = unreadable::each(&found)?;
     let orders = found.rows.into_iter();
+    let rows = orders.filter_map(|stored| {
+        let alert = number_order::alert_kind(&stored.order, now, limits)?;
+        Some(alert_row(stored, alert, now))
+    });
     Ok(Read {
-        rows: orders
-            .filter_map(|stored| alert_row(stored, now, limits))
-            .collect(),
+        rows: rows.collect(),
         unreadable: found.unreadable,
     })
 }
@@ -215,13 +172,12 @@ pub(super) async fn count(
     Ok(counted)
 }
 
-/// Returns the order with its alert; `None` if none fires.
-fn alert_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<AlertRow> {
-    let alert = number_order::alert_kind(&stored.order, now, limits)?;
+/// Returns an order with its alert.
+pub(super) fn alert_row(stored: StoredOrder, alert: AlertKind, now: Time) -> AlertRow {
     let known = stored.order.confirmed.as_ref();
     let expires_at = known.and_then(|c| c.expires_at);
     let left = expires_at.filter(|at| *at > now);
-    Some(AlertRow {
+    AlertRow {
         project: stored.key.project.to_string(),
         order: stored.key.order.to_string(),
         state: known.map(|c| c.state.as_str()),
@@ -231,5 +187,5 @@ fn alert_row(stored: StoredOrder, now: Time, limits: &Limits) -> Option<AlertRow
         since: known.map(|c| c.updated_at),
         id: stored.id,
         key: stored.key,
-    })
+    }
 }

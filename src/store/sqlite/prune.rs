@@ -94,12 +94,14 @@ pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
         EXISTS (SELECT 1 FROM deliveries WHERE order_id = orders.id) AS is_held_up,
         1 + (SELECT count(*) FROM fetches WHERE order_id = orders.id)
-            + (SELECT count(*) FROM transitions WHERE order_id = orders.id) AS size
+            + (SELECT count(*) FROM transitions WHERE order_id = orders.id)
+            + (SELECT count(*) FROM alerts WHERE order_id = orders.id) AS size
     FROM orders WHERE closed_at IS NOT NULL ORDER BY closed_at LIMIT ?";
 
-pub(super) const REMOVE_ORDERS: [&str; 3] = [
+pub(super) const REMOVE_ORDERS: [&str; 4] = [
     "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM transitions WHERE order_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM alerts WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
 ];
 

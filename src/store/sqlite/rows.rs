@@ -241,20 +241,16 @@ const ANSWERED: [&str; 13] = [
 ];
 
 /// Every column of every row costs, so processing writes no more than it may have changed.
-static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED, &[]));
+static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
 
-/// Updates all columns. An alert that was reported is a new one in another state.
-static UPDATE: LazyLock<Statements> = LazyLock::new(|| {
-    let alert_reported = "alert_reported = CASE WHEN orders.confirmed_state IS v.confirmed_state THEN orders.alert_reported END";
-    update(&[&PROCESSED[..], &ANSWERED].concat(), &[alert_reported])
-});
+/// Updates all columns.
+static UPDATE: LazyLock<Statements> =
+    LazyLock::new(|| update(&[&PROCESSED[..], &ANSWERED].concat()));
 
-fn update(columns: &[&str], more: &[&str]) -> Statements {
+fn update(columns: &[&str]) -> Statements {
     let row = format!("({})", vec!["?"; columns.len()].join(", "));
     let set = columns[1..].iter().map(|name| format!("{name} = v.{name}"));
-    let set: Vec<String> = set
-        .chain(more.iter().map(|set| (*set).to_owned()))
-        .collect();
+    let set: Vec<String> = set.collect();
     let before = format!("WITH v ({}) AS (VALUES ", columns.join(", "));
     let after = format!(
         ") UPDATE orders SET {} FROM v WHERE orders.id = v.id",

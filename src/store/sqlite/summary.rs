@@ -3,12 +3,12 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::alerts;
+use super::alerts::{self, AlertFilter};
 use super::location::{beside, length};
 use super::rows::{StoredOrder, json, order_text, time};
 use super::unreadable::{self, JsonRow, lossy};
 use super::{Store, StoreError};
-use crate::store::{AlertFilter, Convergence, Standing, StateCount, Summary};
+use crate::store::{Convergence, Standing, StateCount, Summary};
 use number_order::{Limits, Time};
 
 pub(super) const COUNTS: &str = "

@@ -36,11 +36,41 @@ impl AlertRow {
     }
 }
 
-/// Alerts to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertFilter {
-    /// Every alert that fires.
-    All,
-    /// Alerts that were not reported yet.
-    New,
+/// Changes of alerts since they were last recorded.
+#[derive(Clone, Debug, Default)]
+pub struct AlertChanges {
+    /// Orders with the alert that has begun to fire.
+    pub fired: Vec<AlertRow>,
+    /// Alerts that no longer fire.
+    pub resolved: Vec<ResolvedAlert>,
+}
+
+impl AlertChanges {
+    /// Returns `true` if nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.fired.is_empty() && self.resolved.is_empty()
+    }
+}
+
+/// An alert that no longer fires.
+#[derive(Clone, Debug)]
+pub struct ResolvedAlert {
+    /// Key of its order.
+    pub key: OrderKey,
+    /// Kind of the alert.
+    pub alert: AlertKind,
+    /// Row of the alert.
+    pub(in crate::store) id: i64,
+}
+
+/// An alert of an order, as it is recorded.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordedAlert {
+    /// Kind of the alert.
+    #[serde(serialize_with = "explained")]
+    pub alert: AlertKind,
+    /// Time at which it began to fire, as the alert worker saw it.
+    pub fired_at: Time,
+    /// Time at which it no longer did; `null`: it is open.
+    pub resolved_at: Option<Time>,
 }

@@ -12,7 +12,7 @@ mod retention;
 mod summary;
 mod unreadable;
 
-pub use alert::{AlertFilter, AlertRow};
+pub use alert::{AlertChanges, AlertRow, RecordedAlert, ResolvedAlert};
 pub use circuit::Circuit;
 pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::explain::{explained, explained_if_any};
 use crate::store::changes::StoredOrder;
-use crate::store::types::UnreadableRow;
+use crate::store::types::{RecordedAlert, UnreadableRow};
 use number_order::{
     Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, OrderNumber, ParkReason,
     State, Time,
@@ -183,6 +183,8 @@ pub struct OrderDetail {
     pub fetches: Vec<FetchRow>,
     /// Every change of its state.
     pub transitions: Vec<TransitionRow>,
+    /// Every alert, until it was resolved.
+    pub alerts: Vec<RecordedAlert>,
     /// Rows about it that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableRow>,

@@ -12,7 +12,7 @@ pub struct RetentionPeriods {
     pub deliveries: Duration,
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
-    /// Period for orders that are closed, with their fetches and transitions, since the last event or fetch. It is not
+    /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It is not
     /// less than that of any delivery: no order is pruned before its deliveries.
     pub orders: Duration,
 }

@@ -7,7 +7,9 @@ use super::{DELIVERIES_TABLE, each};
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
 use crate::store::sqlite::{codes, details};
-use crate::store::{Body, DeliveryRow, FetchRow, Found, OrderDetail, OrderRow, TransitionRow};
+use crate::store::{
+    Body, DeliveryRow, FetchRow, Found, OrderDetail, OrderRow, RecordedAlert, TransitionRow,
+};
 use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(
@@ -28,13 +30,16 @@ pub(in crate::store::sqlite) const DELIVERIES: &str = "
         AND d.order_sinch_id = ?3
     ORDER BY id DESC LIMIT ?4";
 
-const ANSWERS: &str = "
+const FETCHES: &str = "
     SELECT id, fetched_at, state, updated_at, outcome, outcome_fields, unreadable_expiry FROM fetches
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 const TRANSITIONS: &str = "
     SELECT id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields FROM transitions
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+const ALERTS: &str = "
+    SELECT id, kind, kind_fields, fired_at, resolved_at FROM alerts WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 /// Maximum number of rows of each kind in an order's history; the newest are shown.
 const HISTORY_MAX: u32 = 1000;
@@ -110,17 +115,20 @@ impl Store {
             .bind(HISTORY_MAX)
             .fetch_all(&mut *db)
             .await?;
-        let [fetches, transitions] =
-            [ANSWERS, TRANSITIONS].map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let [fetches, transitions, alerts] = [FETCHES, TRANSITIONS, ALERTS]
+            .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
         let fetches = fetches.fetch_all(&mut *db).await?;
         let transitions = transitions.fetch_all(&mut *db).await?;
+        let alerts = alerts.fetch_all(&mut *db).await?;
         let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery)?;
-        let fetches = each(&fetches, "fetches", answer)?;
+        let fetches = each(&fetches, "fetches", fetch)?;
         let transitions = each(&transitions, "transitions", transition)?;
+        let alerts = each(&alerts, "alerts", alert)?;
         let unreadable = [
             deliveries.unreadable,
             fetches.unreadable,
             transitions.unreadable,
+            alerts.unreadable,
         ]
         .concat();
         self.met.note(&unreadable);
@@ -129,6 +137,7 @@ impl Store {
             deliveries: oldest_first(deliveries.rows),
             fetches: oldest_first(fetches.rows),
             transitions: oldest_first(transitions.rows),
+            alerts: oldest_first(alerts.rows),
             unreadable,
         })
     }
@@ -152,7 +161,7 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
     })
 }
 
-fn answer(row: &SqliteRow) -> sqlx::Result<FetchRow> {
+fn fetch(row: &SqliteRow) -> sqlx::Result<FetchRow> {
     Ok(FetchRow {
         fetched_at: Time(row.try_get("fetched_at")?),
         state: row.try_get("state")?,
@@ -170,5 +179,13 @@ fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
         confirmed: row.try_get("confirmed")?,
         said_at: Time(row.try_get("said_at")?),
         cause: codes::require(row, "cause", "cause_fields")?,
+    })
+}
+
+fn alert(row: &SqliteRow) -> sqlx::Result<RecordedAlert> {
+    Ok(RecordedAlert {
+        alert: codes::require(row, "kind", "kind_fields")?,
+        fired_at: Time(row.try_get("fired_at")?),
+        resolved_at: time(row, "resolved_at")?,
     })
 }

@@ -41,7 +41,9 @@ impl House {
     }
 
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
-        let row = sqlx::query(sql).fetch_one(&mut *self.begin_read().await).await;
+        let row = sqlx::query(sql)
+            .fetch_one(&mut *self.begin_read().await)
+            .await;
         row.expect("reads").get(0)
     }
 }
@@ -50,6 +52,9 @@ impl House {
 async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
+    house
+        .edit("INSERT INTO alerts (order_id, kind, fired_at) SELECT id, 'overdue', 1 FROM orders")
+        .await;
     let asked = 160 + DAY;
     house.prune_all(Time(at(asked + 5000).0 - 1)).await;
     let history = house.history("o1").await;
@@ -57,7 +62,7 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
     assert_eq!((history.fetches.len(), history.transitions.len()), (2, 2));
 
     let pruned = Pruned {
-        taken: 5,
+        taken: 6,
         orders: 1,
         ..Pruned::default()
     };
@@ -66,6 +71,7 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
     for sql in [
         "SELECT count(*) FROM fetches",
         "SELECT count(*) FROM transitions",
+        "SELECT count(*) FROM alerts",
         "SELECT sum(orders) FROM state_counts",
     ] {
         assert_eq!(house.number(sql).await, 0, "{sql}");
@@ -123,6 +129,9 @@ async fn what_is_not_closed_is_kept_for_ever() {
 async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
+    house
+        .edit("INSERT INTO alerts (order_id, kind, fired_at) SELECT id, 'overdue', 1 FROM orders")
+        .await;
     let asked = 160 + DAY;
     let heard = asked + 3000;
     // The event agrees with what is confirmed: no fetch is due.
@@ -278,15 +287,18 @@ async fn closed_orders_and_old_fetches_are_never_searched_for() {
                 by_order("deliveries"),
                 by_order("fetches"),
                 by_order("transitions"),
+                by_order("alerts"),
             ],
         ),
         (prune::REMOVE_ORDERS[0], vec![by_order("fetches")]),
         (prune::REMOVE_ORDERS[1], vec![by_order("transitions")]),
+        (prune::REMOVE_ORDERS[2], vec![by_order("alerts")]),
         (
-            prune::REMOVE_ORDERS[2],
+            prune::REMOVE_ORDERS[3],
             // SQLite itself checks that nothing refers to the order any more.
             vec![
                 "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
+                by_order("alerts"),
                 by_order("transitions"),
                 by_order("fetches"),
                 by_order("deliveries"),
@@ -298,7 +310,14 @@ async fn closed_orders_and_old_fetches_are_never_searched_for() {
         let query = sqlx::query(sqlx::AssertSqlSafe(explain));
         let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let tables = ["fetches", "transitions", "orders", "deliveries", "old"];
+        let tables = [
+            "fetches",
+            "transitions",
+            "alerts",
+            "orders",
+            "deliveries",
+            "old",
+        ];
         let steps: Vec<&String> = plan
             .iter()
             .filter(|step| {

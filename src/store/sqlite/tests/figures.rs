@@ -187,3 +187,30 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
         "{plan:#?}"
     );
 }
+
+#[tokio::test]
+async fn convergence_tells_announced_changes_from_others() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(12).await;
+    for (secs, state, updated) in [(13, State::InReview, 10), (40, State::Completed, 20)] {
+        house
+            .store
+            .request_fetch(key("o1"), at(secs))
+            .await
+            .expect("is known");
+        let claim = house.claim(secs).await.remove(0);
+        house.record(&claim, shows(state, updated), secs).await;
+    }
+    let convergence = house.store.summary(at(0)).await.expect("reads").convergence;
+    let expected = Convergence {
+        changes: 2,
+        unannounced: 1,
+        p50_secs: 3.0,
+        p90_secs: 20.0,
+        max_secs: 20.0,
+    };
+    assert_eq!(convergence, expected);
+}

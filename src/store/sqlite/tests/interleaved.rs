@@ -84,12 +84,7 @@ impl House {
                     review: Duration::ZERO,
                     blocked: Duration::ZERO,
                 };
-                let found = self
-                    .store
-                    .alerts(at(secs), &limits, AlertFilter::New, 9)
-                    .await;
-                let found = found.expect("reads");
-                self.store.reported(&found).await.expect("writes");
+                self.record_alerts(&limits, secs).await;
                 let circuit = Circuit {
                     failures: chance.u32(..),
                     paused: None,

@@ -10,19 +10,21 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod accepting;
+mod alerting;
 mod checkpoints;
 mod closed_orders;
 mod columns;
 mod copies;
 mod details;
+mod fetching;
 mod figures;
 mod files;
 mod free_space;
 mod interleaved;
 mod opening;
 mod order_filters;
-mod orders;
 mod priority;
+mod processing;
 mod read_transactions;
 mod readiness;
 mod removals;
@@ -35,7 +37,8 @@ mod watch;
 use super::*;
 use crate::store::types::*;
 use number_order::{
-    Answer, Backoff, Failure, Id, Limits, OrderKey, Policy, Snapshot, State, Status, Time,
+    AlertKind, Answer, Backoff, Failure, Id, Limits, OrderKey, Policy, Snapshot, State, Status,
+    Time,
 };
 
 const PROJECT: &str = "project-1";
@@ -161,6 +164,24 @@ impl House {
             .record([outcome(claim, result, secs)].into())
             .await;
         settled.expect("settles").remove(0)
+    }
+
+    /// Alerts that fire at this second.
+    async fn alerts(&self, limits: &Limits, secs: i64) -> Vec<AlertRow> {
+        let standing = self.store.standing(at(secs), limits, 100).await;
+        standing.expect("reads").alerts
+    }
+
+    /// Records the alerts that have begun or ceased to fire; returns the kinds of both.
+    async fn record_alerts(&self, limits: &Limits, secs: i64) -> [Vec<AlertKind>; 2] {
+        let changes = self.store.alert_changes(at(secs), limits, 100).await;
+        let changes = changes.expect("reads");
+        let recorded = self.store.record_alerts(&changes, at(secs)).await;
+        recorded.expect("writes");
+        [
+            changes.fired.into_iter().map(|row| row.alert).collect(),
+            changes.resolved.into_iter().map(|row| row.alert).collect(),
+        ]
     }
 
     /// Begins a read transaction on the tables themselves.

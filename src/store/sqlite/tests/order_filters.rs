@@ -72,3 +72,45 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
         }
     }
 }
+
+#[tokio::test]
+async fn orders_are_listed_by_state_and_page() {
+    let house = House::new().await;
+    for n in 0..5 {
+        let state = if n % 2 == 0 {
+            State::Blocked
+        } else {
+            State::Completed
+        };
+        house
+            .accept(delivery(&format!("e{n}"), &format!("o{n}"), state, n))
+            .await;
+    }
+    house.process(20).await;
+    let mut filter = OrderFilter {
+        state: Some("BLOCKED".to_owned()),
+        limit: 2,
+        ..OrderFilter::default()
+    };
+    let page = house.store.orders(&filter).await.expect("reads").items;
+    assert_eq!(
+        page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),
+        ["o0", "o2"]
+    );
+    filter.after = Some(page[1].row);
+    let page = house.store.orders(&filter).await.expect("reads").items;
+    assert_eq!(
+        page.iter().map(|o| o.order.as_str()).collect::<Vec<_>>(),
+        ["o4"]
+    );
+    let summary = house.store.summary(at(20)).await.expect("reads");
+    let counts: Vec<(&str, i64)> = summary
+        .orders_by_state
+        .iter()
+        .map(|c| (c.state.as_str(), c.orders))
+        .collect();
+    assert_eq!(counts, [("BLOCKED", 3), ("COMPLETED", 2)]);
+    assert_eq!(summary.orders_due, 5);
+    assert_eq!(summary.orders_unsettled, 5);
+    assert_eq!(summary.oldest_unsettled_at, Some(at(0)));
+}

@@ -96,10 +96,7 @@ async fn alarming(house: &House) -> Vec<i64> {
     let summary = standing.summary;
     let counted: i64 = standing.alerts_counted.iter().map(|(_, n)| n).sum();
     assert_eq!(standing.alerts.len() as i64, counted);
-    let new = house
-        .store
-        .alerts(at(5000), &limits(), AlertFilter::New, 20)
-        .await;
+    let new = house.store.alert_changes(at(5000), &limits(), 20).await;
     vec![
         summary.orders_due,
         summary.oldest_due_at.is_some().into(),
@@ -107,7 +104,7 @@ async fn alarming(house: &House) -> Vec<i64> {
         summary.oldest_unsettled_at.is_some().into(),
         summary.orders_parked,
         counted,
-        new.expect("reads").len() as i64,
+        new.expect("reads").fired.len() as i64,
         summary
             .orders_not_fetched
             .iter()
@@ -154,6 +151,8 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
 #[tokio::test]
 async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     let mut house = left_behind().await;
+    let [fired, _] = house.record_alerts(&limits(), 5000).await;
+    assert_eq!(fired.len(), 2);
     for n in 0..600 {
         let event = format!("x{n}");
         house
@@ -191,6 +190,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     for sql in [
         "SELECT count(*) FROM fetches WHERE order_id NOT IN (SELECT id FROM orders)",
         "SELECT count(*) FROM transitions WHERE order_id NOT IN (SELECT id FROM orders)",
+        "SELECT count(*) FROM alerts",
     ] {
         assert_eq!(house.number(sql).await, 0, "{sql}");
     }

@@ -16,10 +16,10 @@ const SAMPLE: &str = "
         (5, 1, 'REJECTED', 1, 'REJECTED', 1, 1, 1), (6, 1, 'EXPIRED', 1, 'EXPIRED', 1, 1, 1);
     INSERT INTO orders (id, project, sinch_id, first_seen_at, heard_at, fetch_at, fetched_at, attempts, fetch_requested_at, confirmed_state,
         updated_at, shown_at, expires_at, confirmed_at, provisional_state, provisional_at, hints, hinted_at, doubts,
-        tie_state, tie_since_at, missing_since_at, alert_reported)
+        tie_state, tie_since_at, missing_since_at)
     VALUES (7, 1, 'all', 1, 2, 3, 4, 5, 3, 'IN_REVIEW', 6, 8, 7, 8, 'BLOCKED', 9,
         '[{\"state\":\"BLOCKED\",\"said_at\":9,\"heard_at\":10}]', 10,
-        '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12, 'x');
+        '[{\"state\":null,\"said_at\":null,\"heard_at\":10}]', 'COMPLETED', 11, 12);
     INSERT INTO orders (id, project, sinch_id, first_seen_at, parked, parked_fields)
     VALUES (8, 1, 'parked', 1, 'row-at-fault', '{\"fault\":\"x\"}');
     INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, order_id, status, said_at, phase, decision,
@@ -33,6 +33,8 @@ const SAMPLE: &str = "
     VALUES (7, 1, 'NEW_WORD', 1, 'not-found'), (7, 1, NULL, NULL, 'expired-unseen');
     INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
     VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'event', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'event', NULL, NULL);
+    INSERT INTO alerts (order_id, kind, kind_fields, fired_at, resolved_at)
+    VALUES (7, 'expiring', '{\"within_ms\":900000}', 1, 2), (7, 'expiring', '{\"within_ms\":900000}', 3, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
 
@@ -70,8 +72,9 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
         history.deliveries.len(),
         history.fetches.len(),
         history.transitions.len(),
+        history.alerts.len(),
     );
-    assert_eq!(rows, (3, 2, 2));
+    assert_eq!(rows, (3, 2, 2, 2));
     assert_eq!(
         house
             .store
@@ -97,7 +100,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 52] = [
+const REFUSED: [&str; 54] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -136,6 +139,8 @@ const REFUSED: [&str; 52] = [
     "fetches SET outcome_fields = 'x'",
     "transitions SET cause = 'x'",
     "transitions SET cause_fields = 'x'",
+    "alerts SET kind = 'x'",
+    "alerts SET kind_fields = 'x' WHERE id = 1",
     "projects SET pause_reason = 'x', paused_until_at = 1",
     "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
     "deliveries SET dedup_key = '' WHERE id = 1",
@@ -210,6 +215,7 @@ async fn the_schema_knows_every_code() {
         ("deliveries SET decision", decisions),
         ("fetches SET outcome", outcomes),
         ("transitions SET cause", Cause::VARIANTS.to_vec()),
+        ("alerts SET kind", AlertKind::VARIANTS.to_vec()),
         ("orders SET parked", ParkReason::VARIANTS.to_vec()),
         (
             "projects SET paused_until_at = 1, pause_reason",
@@ -254,7 +260,7 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
     house
         .edit(
             "UPDATE orders SET fetch_at = NULL;
-             DELETE FROM transitions; DELETE FROM fetches; DELETE FROM deliveries;
+             DELETE FROM transitions; DELETE FROM fetches; DELETE FROM alerts; DELETE FROM deliveries;
              DELETE FROM orders WHERE id > 6",
         )
         .await;
@@ -285,12 +291,9 @@ async fn alerts_are_listed_as_the_rules_have_them() {
         blocked: Duration::from_secs(70),
     };
     for secs in [5, 60, 80, 395, 405, 495, 505] {
-        let found = house
-            .store
-            .alerts(at(secs), &limits, AlertFilter::All, 100)
-            .await;
-        let mut found: Vec<(String, String)> = found
-            .expect("reads")
+        let mut found: Vec<(String, String)> = house
+            .alerts(&limits, secs)
+            .await
             .into_iter()
             .filter(|row| row.order != "all")
             .map(|row| (row.order, row.alert.to_string()))

@@ -4,7 +4,7 @@ use super::*;
 
 /// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
 /// takes none of these.
-const FAULTS: [&str; 36] = [
+const FAULTS: [&str; 39] = [
     "orders SET sinch_id = 'a/b'",
     "orders SET sinch_id = CAST(x'ff' AS TEXT)",
     "orders SET attempts = -1",
@@ -40,6 +40,9 @@ const FAULTS: [&str; 36] = [
     "deliveries SET decision = CAST(x'ff' AS TEXT)",
     "fetches SET outcome = CAST(x'ff' AS TEXT), state = CAST(x'ff' AS TEXT)",
     "transitions SET cause = CAST(x'ff' AS TEXT), from_state = CAST(x'ff' AS TEXT)",
+    "alerts SET kind = 'lost'",
+    "alerts SET kind = CAST(x'ff' AS TEXT)",
+    "alerts SET kind_fields = '{}'",
     "projects SET failures = -1, paused_until_at = 1, pause_reason = CAST(x'ff' AS TEXT)",
 ];
 
@@ -49,10 +52,21 @@ fn spoilt(fault: &str) -> String {
     let row = match table {
         "orders" => "sinch_id = 'bad'",
         "deliveries" => "dedup_key = 'b2'",
-        "fetches" | "transitions" => "order_id = (SELECT id FROM orders WHERE sinch_id = 'bad')",
+        "fetches" | "transitions" | "alerts" => {
+            "order_id = (SELECT id FROM orders WHERE sinch_id = 'bad')"
+        }
         _ => "sinch_id = 'project-1'",
     };
     format!("UPDATE {fault} WHERE {row}")
+}
+
+/// Limits by which every order that is in review or BLOCKED has an alert.
+fn limits() -> Limits {
+    Limits {
+        expiring: vec![Duration::from_secs(9000)],
+        review: Duration::ZERO,
+        blocked: Duration::ZERO,
+    }
 }
 
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
@@ -77,6 +91,7 @@ impl House {
             let pending = delivery(event, order, State::Blocked, 30);
             house.accept(pending).await;
         }
+        house.record_alerts(&limits(), 30).await;
         house
     }
 
@@ -103,21 +118,12 @@ impl House {
         };
         self.store.orders(&parked).await.expect(fault);
         self.store.deliveries(&parked_only(9)).await.expect(fault);
-        let limits = Limits {
-            expiring: vec![Duration::from_secs(9000)],
-            review: Duration::ZERO,
-            blocked: Duration::ZERO,
-        };
-        let alerts = self
-            .store
-            .alerts(at(90), &limits, AlertFilter::All, 9)
-            .await;
-        let alerts = alerts.expect(fault);
+        let alerts = self.alerts(&limits(), 90).await;
         assert!(
             alerts.iter().any(|row| row.order == "good"),
             "{fault}: {alerts:?}"
         );
-        self.store.reported(&alerts).await.expect(fault);
+        self.record_alerts(&limits(), 90).await;
         self.store.summary(at(90)).await.expect(fault);
         assert!(!self.history("good").await.deliveries.is_empty(), "{fault}");
         match self.store.history(&key("bad")).await {
@@ -260,7 +266,7 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
         None,
         Some("UPDATE orders SET attempts = 3 WHERE sinch_id = 'bad'"),
         Some(
-            "DELETE FROM fetches WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1;
+            "DELETE FROM fetches WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1; DELETE FROM alerts WHERE order_id = 1;
              DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
         ),
     ] {
@@ -291,11 +297,12 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
 }
 
 /// Triggers that stand for every cause that makes the database refuse one row of many.
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 7] = [
     "BEFORE UPDATE ON orders WHEN OLD.sinch_id = 'bad'",
     "BEFORE UPDATE OF hints ON orders WHEN OLD.sinch_id = 'bad'",
     "BEFORE UPDATE OF lease ON orders WHEN OLD.sinch_id = 'bad'",
-    "BEFORE UPDATE OF alert_reported ON orders WHEN OLD.sinch_id = 'bad'",
+    "BEFORE INSERT ON alerts WHEN NEW.order_id = 1",
+    "BEFORE UPDATE ON alerts WHEN OLD.order_id = 1",
     "BEFORE UPDATE OF phase ON deliveries WHEN OLD.dedup_key = 'b2'",
     "BEFORE INSERT ON fetches WHEN NEW.order_id = 1",
 ];

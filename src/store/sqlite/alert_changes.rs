@@ -1,0 +1,213 @@
+//! Changes of alerts: which have begun to fire, and which recorded ones are resolved.
+//!
+//! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges in
+//! which one fires, and all with an open one are compared with what fires for them now.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use sqlx::SqliteConnection;
+
+use super::alerts::{self, AlertFilter, alert_row};
+use super::codes::{self, Code};
+use super::command::{WriteCommand, WriteContext};
+use super::rows::{StoredOrder, json, order_text};
+use super::savepoint::refused;
+use super::unreadable::{self, JsonRow, Read};
+use super::{Store, StoreError};
+use crate::store::{AlertChanges, ResolvedAlert};
+use number_order::{AlertKind, Limits, Time, firing_alerts, update_alerts};
+
+/// Maximum number of orders that are compared at once.
+const ORDERS_MAX: u32 = 500;
+
+/// Orders of active projects with an open alert, beyond one. How orders of other projects end is not known, so their
+/// alerts stay open.
+// The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
+pub(super) const ORDERS: &str = concat!(
+    "SELECT ",
+    order_text!(),
+    " FROM alerts AS a INDEXED BY alerts_open CROSS JOIN orders AS o ON o.id = a.order_id \
+     JOIN projects AS p ON p.id = o.project \
+     WHERE a.resolved_at IS NULL AND a.order_id > ? AND p.active GROUP BY a.order_id ORDER BY a.order_id LIMIT ?"
+);
+
+/// Open alerts of orders.
+pub(super) const OPEN: &str = "
+    SELECT json_array(a.id, a.order_id, a.kind, a.kind_fields)
+    FROM json_each(?) AS v CROSS JOIN alerts AS a INDEXED BY alerts_open ON a.order_id = v.value
+    WHERE a.resolved_at IS NULL ORDER BY a.id";
+
+/// An alert that is not resolved.
+#[derive(Deserialize)]
+#[serde(try_from = "OpenText")]
+struct Open {
+    id: i64,
+    order_id: i64,
+    alert: AlertKind,
+}
+
+/// Columns that [`OPEN`] gives, in its order.
+#[derive(Deserialize)]
+struct OpenText {
+    id: i64,
+    order_id: i64,
+    kind: String,
+    kind_fields: Option<String>,
+}
+
+impl TryFrom<OpenText> for Open {
+    type Error = serde_json::Error;
+
+    fn try_from(row: OpenText) -> Result<Open, serde_json::Error> {
+        Ok(Open {
+            id: row.id,
+            order_id: row.order_id,
+            alert: codes::value(&row.kind, row.kind_fields.as_deref())?,
+        })
+    }
+}
+
+impl JsonRow for Open {
+    const TABLE: &'static str = "alerts";
+    const COLUMNS: &'static str = "id, order_id, kind, kind_fields";
+}
+
+impl Store {
+    pub(in crate::store) async fn alert_changes(
+        &self,
+        now: Time,
+        limits: &Limits,
+        limit: u32,
+    ) -> Result<AlertChanges, StoreError> {
+        let mut db = self.readers.begin().await?;
+        let fired = alerts::read(&mut db, now, limits, AlertFilter::WithoutOpen, limit).await?;
+        self.met.note(&fired.unreadable);
+        let mut changes = AlertChanges {
+            fired: fired.rows,
+            resolved: Vec::new(),
+        };
+        let mut compared_to = 0;
+        while changes.resolved.len() < limit as usize {
+            let orders = sqlx::query(ORDERS).bind(compared_to).bind(ORDERS_MAX);
+            let orders: Read<StoredOrder> = unreadable::each(&orders.fetch_all(&mut *db).await?)?;
+            self.met.note(&orders.unreadable);
+            let ids: Vec<i64> = orders.rows.iter().map(|stored| stored.id).collect();
+            let unreadable = orders.unreadable.iter().map(|row| row.row);
+            let Some(last) = ids.iter().copied().chain(unreadable).max() else {
+                break;
+            };
+            compared_to = last;
+            let open = sqlx::query(OPEN)
+                .bind(json(&ids))
+                .fetch_all(&mut *db)
+                .await?;
+            let open: Read<Open> = unreadable::each(&open)?;
+            self.met.note(&open.unreadable);
+            compare(orders.rows, open.rows, now, limits, &mut changes);
+        }
+        Ok(changes)
+    }
+
+    pub(in crate::store) async fn record_alerts(
+        &self,
+        changes: &AlertChanges,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let fired = changes.fired.iter().map(|row| {
+            let kind = Code::new(&row.alert);
+            (row.id, kind.code, kind.fields)
+        });
+        self.write(RecordAlerts {
+            now,
+            fired: fired.collect(),
+            resolved: changes.resolved.iter().map(|alert| alert.id).collect(),
+        })
+        .await
+    }
+}
+
+/// Compares the open alerts of these orders with those that fire now.
+fn compare(
+    orders: Vec<StoredOrder>,
+    open: Vec<Open>,
+    now: Time,
+    limits: &Limits,
+    changes: &mut AlertChanges,
+) {
+    let mut by_order: HashMap<i64, Vec<Open>> = HashMap::new();
+    for alert in open {
+        by_order.entry(alert.order_id).or_default().push(alert);
+    }
+    for stored in orders {
+        let open = by_order.remove(&stored.id).unwrap_or_default();
+        let kinds: Vec<AlertKind> = open.iter().map(|open| open.alert.clone()).collect();
+        let update = update_alerts(&kinds, &firing_alerts(&stored.order, now, limits));
+        let resolved = open
+            .into_iter()
+            .filter(|open| update.resolved.contains(&open.alert));
+        changes.resolved.extend(resolved.map(|open| ResolvedAlert {
+            key: stored.key.clone(),
+            alert: open.alert,
+            id: open.id,
+        }));
+        let fired = update.fired.map(|alert| alert_row(stored, alert, now));
+        changes.fired.extend(fired);
+    }
+}
+
+const RESOLVE: &str = "
+    UPDATE alerts SET resolved_at = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND resolved_at IS NULL";
+
+/// Records alerts of orders that are still known.
+const FIRE: &str = "
+    INSERT INTO alerts (order_id, kind, kind_fields, fired_at)
+    SELECT o.id, v.value ->> 1, v.value ->> 2, ?1 FROM json_each(?2) AS v JOIN orders AS o ON o.id = v.value ->> 0
+    WHERE true ON CONFLICT DO NOTHING";
+
+/// An alert that fires: the row of its order, and its kind with the threshold.
+type Fired = (i64, String, Option<String>);
+
+/// Records changes of alerts.
+struct RecordAlerts {
+    now: Time,
+    fired: Vec<Fired>,
+    /// Rows of the alerts that are resolved.
+    resolved: Vec<i64>,
+}
+
+impl WriteCommand for RecordAlerts {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        let db = &mut context.db;
+        let all = record(db, self.now, &self.fired, &self.resolved).await;
+        if refused(all)?.is_ok() {
+            return Ok(());
+        }
+        // A change that cannot be recorded is reported again; the others are not.
+        for fired in self.fired.chunks(1) {
+            let _ = refused(record(db, self.now, fired, &[]).await)?;
+        }
+        for resolved in self.resolved.chunks(1) {
+            let _ = refused(record(db, self.now, &[], resolved).await)?;
+        }
+        Ok(())
+    }
+}
+
+async fn record(
+    db: &mut SqliteConnection,
+    now: Time,
+    fired: &[Fired],
+    resolved: &[i64],
+) -> sqlx::Result<()> {
+    for (sql, rows) in [(RESOLVE, json(&resolved)), (FIRE, json(&fired))] {
+        sqlx::query(sql)
+            .bind(now.0)
+            .bind(rows)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}

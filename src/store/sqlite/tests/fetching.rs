@@ -1,0 +1,173 @@
+//! Claims of orders, and what their fetches leave.
+
+use super::*;
+use number_order::{FetchOutcome, ParkReason};
+
+#[tokio::test]
+async fn an_order_is_fetched_by_one_at_a_time() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(20).await;
+    let first = house.claim(20).await;
+    assert_eq!((first.len(), first[0].attempts), (1, 1));
+    assert!(house.claim(79).await.is_empty(), "it is leased");
+    let second = house.claim(81).await;
+    assert_eq!(
+        (second.len(), second[0].attempts),
+        (1, 2),
+        "the lease ran out; the try counts"
+    );
+    let late = house
+        .record(&first[0], shows(State::Rejected, 12), 82)
+        .await;
+    assert_eq!(late, Recorded::Fenced);
+    assert_eq!(house.history("o1").await.order.confirmed, None);
+    let settled = house
+        .record(&second[0], shows(State::InReview, 12), 83)
+        .await;
+    assert!(matches!(settled, Recorded::Done { parked: None, .. }));
+    let order = house.history("o1").await.order;
+    assert_eq!((order.confirmed, order.attempts), (Some("IN_REVIEW"), 0));
+    assert!(order.settled, "{order:?}");
+}
+
+/// A late result does not spoil the holder's answer, in whichever order both stand in a batch.
+#[tokio::test]
+async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
+    for late_first in [true, false] {
+        let house = House::new().await;
+        house
+            .accept(delivery("e1", "o1", State::InReview, 10))
+            .await;
+        house.process(20).await;
+        let late = house.claim(20).await.remove(0);
+        let held = house.claim(81).await.remove(0);
+        let late = outcome(&late, shows(State::Rejected, 12), 82);
+        let held = outcome(&held, shows(State::InReview, 12), 82);
+        let twice = held.clone();
+        let batch = if late_first {
+            [late, held, twice]
+        } else {
+            [held, late, twice]
+        };
+        let settled = house.store.record(batch.into()).await.expect("settles");
+        let fenced: Vec<bool> = settled.iter().map(|s| *s == Recorded::Fenced).collect();
+        assert_eq!(fenced, [late_first, !late_first, true], "{settled:?}");
+        let confirmed = house.history("o1").await.order.confirmed;
+        assert_eq!(confirmed, Some("IN_REVIEW"));
+    }
+}
+
+#[tokio::test]
+async fn a_released_order_counts_as_never_claimed() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(20).await;
+    let first = house.claim(20).await.remove(0);
+    let release = async |claim: &Claim| house.store.release(claim.clone()).await;
+    assert_eq!(release(&first).await, Ok(()));
+    let second = house.claim(20).await.remove(0);
+    assert_eq!(second.attempts, 1, "it is due as before");
+    // A holder that lost the lease has nothing to release.
+    assert_eq!(release(&first).await, Ok(()));
+    assert!(house.claim(20).await.is_empty(), "it is leased");
+    let settled = house.record(&second, shows(State::InReview, 12), 21).await;
+    assert!(matches!(settled, Recorded::Done { .. }));
+}
+
+#[tokio::test]
+async fn events_that_come_during_a_fetch_are_not_overwritten() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(20).await;
+    let claim = house.claim(20).await.remove(0);
+    house
+        .accept(delivery("e2", "o1", State::Completed, 21))
+        .await;
+    house.process(22).await;
+    house.record(&claim, shows(State::InReview, 10), 20).await;
+    let order = house.history("o1").await.order;
+    assert_eq!(
+        (order.confirmed, order.provisional),
+        (Some("IN_REVIEW"), Some("COMPLETED"))
+    );
+    assert_eq!(order.hints, ["COMPLETED"]);
+    assert!(order.fetch_at.is_some());
+}
+
+#[tokio::test]
+async fn failures_back_off_and_park_and_an_operator_unparks() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(20).await;
+    let failure = || {
+        Err(Failure {
+            reason: not_now(500),
+            wait_min: Duration::ZERO,
+        })
+    };
+    for (secs, next) in [(20, 21), (21, 23)] {
+        let claim = house.claim(secs).await.remove(0);
+        house.record(&claim, failure(), secs).await;
+        assert_eq!(house.history("o1").await.order.fetch_at, Some(at(next)));
+    }
+    let claim = house.claim(23).await.remove(0);
+    let Recorded::Done { parked, .. } = house.record(&claim, failure(), 23).await else {
+        panic!("fenced");
+    };
+    let used_up = ParkReason::AttemptsUsedUp {
+        attempts: 3,
+        last: FetchOutcome::NoAnswer(not_now(500)),
+    };
+    assert_eq!(parked, Some(used_up));
+    assert!(house.claim(99_999).await.is_empty());
+    assert_eq!(
+        house
+            .store
+            .summary(at(0))
+            .await
+            .expect("reads")
+            .orders_parked,
+        1
+    );
+
+    assert_eq!(house.store.request_fetch(key("o1"), at(30)).await, Ok(true));
+    assert_eq!(
+        house.store.request_fetch(key("o9"), at(30)).await,
+        Ok(false)
+    );
+    assert_eq!(house.claim(30).await[0].attempts, 1);
+}
+
+#[tokio::test]
+async fn a_watched_order_is_fetched_without_any_callback() {
+    let house = House::new().await;
+    house
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    house.process(20).await;
+    for new in [2, 0] {
+        let request = WatchRequest {
+            project: id(PROJECT),
+            orders: vec![id("o1"), id("o2"), id("o3")],
+            now: at(30),
+        };
+        assert_eq!(house.store.watch(request).await, Ok(new));
+    }
+    let mut claimed: Vec<String> = house
+        .claim(30)
+        .await
+        .iter()
+        .map(|c| c.key.order.to_string())
+        .collect();
+    claimed.sort();
+    assert_eq!(claimed, ["o1", "o2", "o3"], "o1 by its event");
+}

@@ -25,7 +25,8 @@ CREATE TABLE projects (
 
 -- A number order: its known states, and the time of its next fetch.
 CREATE TABLE orders (
-    id                 INTEGER PRIMARY KEY,
+    -- An id is never used again, so a list that is read page by page misses no order that comes meanwhile.
+    id                 INTEGER PRIMARY KEY AUTOINCREMENT,
     project            INTEGER NOT NULL REFERENCES projects (id),
     sinch_id           TEXT    NOT NULL            -- Sinch's idNumberOrder
         CHECK (length(sinch_id) BETWEEN 1 AND 128),

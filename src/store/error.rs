@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A read failed. Try again.
     #[error("the database could not be read: {0}")]
     Unread(String),
+    /// The cursor is not one that this list has made. Begin with the first page.
+    #[error("no page of this list ended there")]
+    NoSuchCursor,
     /// The database will not take this one write; others are not concerned.
     #[error("the database refused the write: {0}")]
     Rejected(String),

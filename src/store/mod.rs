@@ -15,9 +15,7 @@ pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Claimed, Convergence, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow,
-    Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter,
-    OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
+    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
     ResolvedAlert, RetentionPeriods, Standing, StateCount, Summary, TransitionRow, UnreadableRow,
     WatchRequest,
 };
@@ -269,7 +267,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be read.
+    /// Fails if the cursor is not one of this list, or if the database cannot be read.
     pub async fn orders(&self, filter: &OrderFilter) -> Result<Listing<OrderRow>, StoreError> {
         backend!(self, store => store.orders(filter).await)
     }
@@ -296,7 +294,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be read.
+    /// Fails if the cursor is not one of this list, or if the database cannot be read.
     pub async fn deliveries(
         &self,
         filter: &DeliveryFilter,

@@ -137,6 +137,7 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
         | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
         | StoreError::Unread(_)
+        | StoreError::NoSuchCursor
         | StoreError::Rejected(_) => {
             log(&error);
             Ok(())

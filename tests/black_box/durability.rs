@@ -110,7 +110,7 @@ async fn a_restart_keeps_everything() {
 
     let service = Service::start(&settings).await;
     let after = service.order("o1").await;
-    for column in ["state", "deliveries", "transitions", "first_seen_at", "row"] {
+    for column in ["state", "deliveries", "transitions", "first_seen_at"] {
         assert_eq!(after[column], before[column], "{column}");
     }
     assert_eq!(service.list("/api/v1/parked").await.len(), 1);

@@ -13,7 +13,7 @@ use super::pretty_json::PrettyJson;
 use super::query::QueryParams;
 use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
-use crate::store::{Body, DeliveryFilter, ListedDelivery};
+use crate::store::{Body, Cursor, DeliveryFilter, ListedDelivery};
 use number_order::{Decision, Kept, NotUnderstood};
 use strum::VariantNames;
 
@@ -54,7 +54,7 @@ async fn list_deliveries(
         received_since: params.time("received_since")?,
         received_before: params.time("received_before")?,
         newest_first: params.newest_first()?,
-        after: params.number("after")?,
+        after: params.text("after").map(Cursor::from_caller),
         limit: page_size(params.number("limit")?),
     };
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
@@ -68,7 +68,7 @@ async fn list_parked(
     let params = QueryParams::read(query, &["after", "limit"])?;
     let filter = DeliveryFilter {
         phase: Some("parked"),
-        after: params.number("after")?,
+        after: params.text("after").map(Cursor::from_caller),
         limit: page_size(params.number("limit")?),
         ..DeliveryFilter::default()
     };

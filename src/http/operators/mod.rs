@@ -34,7 +34,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::problem::Problem;
 use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
-use crate::store::{Listing, Store, StoreError, UnreadableRow};
+use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
 use number_order::{Id, Limits};
 
 /// Settings of the operators' listener.
@@ -113,6 +113,11 @@ async fn limit_body(State(context): Shared, request: Request, next: Next) -> Res
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
+        if error == StoreError::NoSuchCursor {
+            let detail =
+                "after: not the `next` of a page of this list; write that, or leave `after` out";
+            return Problem::with_detail(StatusCode::BAD_REQUEST, detail);
+        }
         Problem::with_detail(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 }
@@ -121,7 +126,7 @@ impl From<StoreError> for Problem {
 struct Page<T> {
     items: Vec<T>,
     /// Value of `after` for the next page; `null`: this was the last page.
-    next: Option<i64>,
+    next: Option<Cursor>,
     /// Rows that belong here and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<UnreadableRow>,
@@ -131,7 +136,7 @@ impl<T> From<Listing<T>> for Page<T> {
     fn from(listing: Listing<T>) -> Page<T> {
         Page {
             items: listing.items,
-            next: listing.last,
+            next: listing.next,
             unreadable: listing.unreadable,
         }
     }

@@ -14,7 +14,7 @@ use super::query::QueryParams;
 use super::{Context, Page, Shared, id, page_size, path_params, watch};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{AlertQuery, Forgot, Found, OrderDetail, OrderFilter, OrderRow};
+use crate::store::{AlertQuery, Cursor, Forgot, Found, OrderDetail, OrderFilter, OrderRow};
 use number_order::{AlertKind, Id, OrderKey, ParkReason};
 use strum::VariantNames;
 
@@ -94,7 +94,7 @@ fn order_filter(params: &QueryParams, context: &Context) -> Result<OrderFilter, 
         number: params.text("number").map(digits).transpose()?,
         changed_since: params.time("changed_since")?,
         newest_first: params.newest_first()?,
-        after: params.number("after")?,
+        after: params.text("after").map(Cursor::from_caller),
         limit: page_size(params.number("limit")?),
     })
 }

@@ -15,6 +15,7 @@ mod claims;
 mod codes;
 mod command;
 mod copy;
+mod cursor;
 mod details;
 mod error;
 mod fetches;

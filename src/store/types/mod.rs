@@ -3,6 +3,7 @@
 mod alert;
 mod circuit;
 mod claim;
+mod cursor;
 mod delivery;
 mod fetch;
 mod processing;
@@ -15,6 +16,7 @@ mod unreadable;
 pub use alert::{AlertChanges, AlertRow, RecordedAlert, ResolvedAlert};
 pub use circuit::Circuit;
 pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
+pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use processing::{ProcessReport, ProcessRequest, Processed};

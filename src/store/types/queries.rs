@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::explain::{explained, explained_if_any};
 use crate::store::changes::StoredOrder;
-use crate::store::types::{RecordedAlert, UnreadableRow};
+use crate::store::types::{Cursor, RecordedAlert, UnreadableRow};
 use number_order::{
     Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, OrderNumber, ParkReason,
     State, Time,
@@ -34,8 +34,8 @@ pub struct OrderFilter {
     pub changed_since: Option<Time>,
     /// The newest first, and not the oldest.
     pub newest_first: bool,
-    /// Only those after this row in the listing's order, which is the end of the last page.
-    pub after: Option<i64>,
+    /// Only those after the end of an earlier page.
+    pub after: Option<Cursor>,
     /// Maximum number of orders.
     pub limit: u32,
 }
@@ -68,8 +68,8 @@ pub struct DeliveryFilter {
     pub received_before: Option<Time>,
     /// The newest first, and not the oldest.
     pub newest_first: bool,
-    /// Only those after this row in the listing's order, which is the end of the last page.
-    pub after: Option<i64>,
+    /// Only those after the end of an earlier page.
+    pub after: Option<Cursor>,
     /// Maximum number of deliveries.
     pub limit: u32,
 }
@@ -77,8 +77,6 @@ pub struct DeliveryFilter {
 /// Current state of an order, with all that is known of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct OrderRow {
-    /// Place of the order in the listing.
-    pub row: i64,
     /// Sinch's project id.
     pub project: String,
     /// Sinch's order id.
@@ -139,7 +137,6 @@ impl OrderRow {
         let confirmed = order.confirmed.as_ref();
         let claimed = |claim: &Hint| claim.state.map_or("UNKNOWN", State::as_str);
         OrderRow {
-            row: stored.id,
             project: stored.key.project.to_string(),
             order: stored.key.order.to_string(),
             state: state.map(State::as_str),
@@ -197,8 +194,8 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Rows that cannot be read.
     pub unreadable: Vec<UnreadableRow>,
-    /// Row after which the next page begins; `None` if this was the last one.
-    pub last: Option<i64>,
+    /// End of this page; `None` if it was the last one.
+    pub next: Option<Cursor>,
 }
 
 /// Result of looking an order up by its id alone.

@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use super::{DELIVERIES_TABLE, each};
 use crate::store::changes::StoredOrder;
 use crate::store::sqlite::alerts::{self, Range};
+use crate::store::sqlite::cursor::List;
 use crate::store::sqlite::rows::{order_text, time};
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError, codes, details};
@@ -31,8 +32,11 @@ impl Store {
         &self,
         filter: &OrderFilter,
     ) -> Result<Listing<OrderRow>, StoreError> {
+        let after = filter.after.as_ref();
+        let after = after.map(|cursor| List::Orders.row(cursor)).transpose()?;
         let mut db = self.readers.begin().await?;
-        let found = select_orders(filter).build().fetch_all(&mut *db).await?;
+        let mut query = select_orders(filter, after);
+        let found = query.build().fetch_all(&mut *db).await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
@@ -50,7 +54,7 @@ impl Store {
         Ok(Listing {
             items: rows.collect(),
             unreadable: found.unreadable,
-            last,
+            next: last.map(|row| List::Orders.cursor(row)),
         })
     }
 
@@ -68,7 +72,11 @@ impl Store {
         &self,
         filter: &DeliveryFilter,
     ) -> Result<Listing<ListedDelivery>, StoreError> {
-        let found = select_deliveries(filter)
+        let after = filter.after.as_ref();
+        let after = after
+            .map(|cursor| List::Deliveries.row(cursor))
+            .transpose()?;
+        let found = select_deliveries(filter, after)
             .build()
             .fetch_all(&mut *self.readers.begin().await?)
             .await?;
@@ -79,13 +87,13 @@ impl Store {
         Ok(Listing {
             items: found.rows,
             unreadable: found.unreadable,
-            last,
+            next: last.map(|row| List::Deliveries.cursor(row)),
         })
     }
 }
 
-/// Selects a page of orders.
-pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
+/// Selects a page of orders, after this row.
+pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Option<i64>) -> Query {
     let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
     let is_open = filter.settled == Some(false);
     query.push(if is_open { UNSETTLED } else { "orders AS o" });
@@ -125,13 +133,7 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter) -> Query {
     if let Some(alert) = &filter.alert {
         push_alert(&mut query, alert);
     }
-    push_page(
-        &mut query,
-        "o.id",
-        filter.newest_first,
-        filter.after,
-        filter.limit,
-    );
+    push_page(&mut query, "o.id", filter.newest_first, after, filter.limit);
     query
 }
 
@@ -159,8 +161,11 @@ fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(")");
 }
 
-/// Selects a page of deliveries.
-fn select_deliveries(filter: &DeliveryFilter) -> Query {
+/// Selects a page of deliveries, after this row.
+pub(in crate::store::sqlite) fn select_deliveries(
+    filter: &DeliveryFilter,
+    after: Option<i64>,
+) -> Query {
     let mut query = Query::new(DELIVERIES);
     if let Some(project) = &filter.project {
         query
@@ -195,13 +200,7 @@ fn select_deliveries(filter: &DeliveryFilter) -> Query {
     if let Some(before) = filter.received_before {
         query.push(" AND d.received_at < ").push_bind(before.0);
     }
-    push_page(
-        &mut query,
-        "d.id",
-        filter.newest_first,
-        filter.after,
-        filter.limit,
-    );
+    push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
     query
 }
 
@@ -220,7 +219,7 @@ fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>
     query.push_bind(limit);
 }
 
-/// Row after which the next page begins; `None` if this was the last one.
+/// Last row of a page; `None` if no page follows.
 fn last(
     ids: impl Iterator<Item = i64>,
     unreadable: &[UnreadableRow],

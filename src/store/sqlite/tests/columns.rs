@@ -231,7 +231,6 @@ async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
         let row = house.history("o1").await.order;
         let confirmed = written.order.confirmed.expect("is confirmed");
         assert_eq!((row.project.as_str(), row.order.as_str()), (PROJECT, "o1"));
-        assert_eq!(row.row, 1);
         assert_eq!(row.state, Some("BLOCKED"));
         assert_eq!(row.confirmed, Some("IN_REVIEW"));
         assert_eq!(row.provisional, Some("BLOCKED"));

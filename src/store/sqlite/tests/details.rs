@@ -145,7 +145,7 @@ async fn orders_are_listed_by_change_alert_and_age() {
     };
     assert_eq!(house.listed(newest.clone()).await, ["o2", "o1"]);
     let second = OrderFilter {
-        after: Some(2),
+        after: Some(cursor::List::Orders.cursor(2)),
         ..newest
     };
     assert_eq!(

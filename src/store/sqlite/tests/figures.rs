@@ -149,7 +149,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         summary::NOT_FETCHED,
         alerts::COUNT_EXPIRING,
         alerts::COUNT_LASTING,
-        queries::select_orders(&unsettled).sql().as_str(),
+        queries::select_orders(&unsettled, None).sql().as_str(),
     ] {
         let plan = plan(&house, sql).await;
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");

@@ -23,6 +23,7 @@ mod free_space;
 mod interleaved;
 mod opening;
 mod order_filters;
+mod paging;
 mod priority;
 mod processing;
 mod read_transactions;

@@ -111,7 +111,7 @@ impl House {
             2,
             "{fault}: {listing:?}"
         );
-        assert!(listing.last.is_some(), "{fault}: the page is full");
+        assert!(listing.next.is_some(), "{fault}: the page is full");
         let parked = OrderFilter {
             parked: Some(true),
             ..filter

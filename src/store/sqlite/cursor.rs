@@ -1,0 +1,70 @@
+//! Cursors of lists: the id of the last row of a page, which is kept as it is by rows that come or go.
+
+use crate::store::{Cursor, StoreError};
+
+/// A list that has pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum List {
+    /// Orders.
+    Orders,
+    /// Deliveries.
+    Deliveries,
+}
+
+impl List {
+    /// Letter by which the list's cursors differ from those of other lists.
+    fn letter(self) -> char {
+        match self {
+            List::Orders => 'o',
+            List::Deliveries => 'd',
+        }
+    }
+
+    /// Makes the cursor of a page that ends with this row.
+    pub(super) fn cursor(self, row: i64) -> Cursor {
+        Cursor(format!("{}{row:016x}", self.letter()))
+    }
+
+    /// Returns the row at which the page before ended.
+    pub(super) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
+        let digits = cursor.0.strip_prefix(self.letter());
+        let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let row = row.map(u64::cast_signed);
+        // Only what this list makes is taken: digits have other spellings, too.
+        row.filter(|row| self.cursor(*row) == *cursor)
+            .ok_or(StoreError::NoSuchCursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_reads_its_own_cursors_and_no_others() {
+        for row in [0, 1, 255, i64::MAX, -1] {
+            for (list, other) in [
+                (List::Orders, List::Deliveries),
+                (List::Deliveries, List::Orders),
+            ] {
+                let cursor = list.cursor(row);
+                assert_eq!(list.row(&cursor), Ok(row));
+                assert_eq!(other.row(&cursor), Err(StoreError::NoSuchCursor));
+            }
+        }
+        for text in [
+            "",
+            "o",
+            "7",
+            "o7",
+            "o00000000000000070",
+            "o+000000000000007",
+            "o000000000000000A",
+            "O0000000000000007",
+            "o000000000000000ß",
+        ] {
+            let read = List::Orders.row(&Cursor::from_caller(text));
+            assert_eq!(read, Err(StoreError::NoSuchCursor), "{text:?}");
+        }
+    }
+}

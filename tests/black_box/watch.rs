@@ -225,7 +225,7 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     let service = Service::start(&settings).await;
     let path = format!("/api/v1/orders/{PROJECT}/o1");
     assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
-    let alert = until("a condition", async || {
+    let alert = until("an alert", async || {
         let alerts = service.status().await["alerts"].take();
         alerts.as_array()?.first().cloned()
     })
@@ -234,6 +234,33 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     assert_eq!(alert["alert"]["code"], "expiring");
     assert_eq!(alert["alert"]["fields"]["within_ms"], 900_000);
     assert!(alert["left_secs"].as_u64().is_some_and(|left| left <= 600));
+    let (fired, resolved) = ("an order needs attention", "an alert is resolved");
+    let mut log = service.stop().await.err;
+
+    // The alert worker's first check is at the start.
+    let open = |alert: &Value| alert["fired_at"].is_string() && alert["resolved_at"].is_null();
+    for _ in 0..2 {
+        let service = Service::start(&settings).await;
+        let order = service
+            .order_when("o1", "its alert", |order| open(&order["alerts"][0]))
+            .await;
+        assert_eq!(order["alerts"].as_array().map(Vec::len), Some(1), "{order}");
+        assert_eq!(order["alerts"][0]["alert"]["code"], "expiring");
+        log += &service.stop().await.err;
+    }
+    let told = |log: &str, what: &str| log.matches(what).count();
+    assert_eq!((told(&log, fired), told(&log, resolved)), (1, 0), "{log}");
+
+    // With another threshold the order has time enough.
+    let patient = settings.set("deadlines.expiring_secs", vec![60]);
+    let service = Service::start(&patient).await;
+    service
+        .order_when("o1", "its alert resolved", |order| {
+            order["alerts"][0]["resolved_at"].is_string()
+        })
+        .await;
+    let log = service.stop().await.err;
+    assert_eq!((told(&log, fired), told(&log, resolved)), (0, 1), "{log}");
 }
 
 #[tokio::test]

@@ -209,20 +209,20 @@ pub enum Found {
     Several,
 }
 
-/// Claim of one callback about an order, and the decision.
+/// One callback, and the decision on it.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveryRow {
     /// Row of the delivery.
     pub id: i64,
     /// Sinch's event id, or the key that stands for it.
     pub event: String,
-    /// The claimed state, verbatim.
-    pub status: String,
+    /// The claimed state, verbatim; `null` if the delivery is not about an order.
+    pub status: Option<String>,
     /// Time at which Sinch said it, by Sinch's clock.
     pub said_at: Option<Time>,
     /// Time of receipt.
     pub received_at: Time,
-    /// `waiting`, `processed` or `parked`.
+    /// `waiting`, `processed`, `recorded` or `parked`.
     pub phase: String,
     /// Decision on the delivery; `null` if it is not processed yet.
     #[serde(serialize_with = "explained_if_any")]
@@ -269,27 +269,13 @@ pub struct TransitionRow {
 /// A delivery in a listing.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedDelivery {
-    /// Row of the delivery.
-    pub id: i64,
     /// Sinch's project id.
     pub project: String,
     /// Sinch's order id, if the delivery is about an order.
     pub order: Option<String>,
-    /// Sinch's event id, or the key that stands for it.
-    pub event: String,
-    /// The claimed state, verbatim.
-    pub status: Option<String>,
-    /// Time at which Sinch said it, by Sinch's clock.
-    pub said_at: Option<Time>,
-    /// Time of receipt.
-    pub received_at: Time,
-    /// `waiting`, `processed`, `recorded` or `parked`.
-    pub phase: String,
-    /// Decision on the delivery; `null` if it is not processed yet.
-    #[serde(serialize_with = "explained_if_any")]
-    pub decision: Option<DeliveryDecision>,
-    /// Number of times that the delivery came again.
-    pub duplicates: i64,
+    /// The delivery itself.
+    #[serde(flatten)]
+    pub delivery: DeliveryRow,
 }
 
 /// The raw body of a delivery.

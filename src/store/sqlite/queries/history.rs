@@ -3,13 +3,11 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{DELIVERIES_TABLE, each};
+use super::{DELIVERIES_TABLE, delivery, delivery_columns, each};
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
 use crate::store::sqlite::{codes, details};
-use crate::store::{
-    Body, DeliveryRow, FetchRow, Found, OrderDetail, OrderRow, RecordedAlert, TransitionRow,
-};
+use crate::store::{Body, FetchRow, Found, OrderDetail, OrderRow, RecordedAlert, TransitionRow};
 use number_order::{Id, OrderKey, Time};
 
 const BY_NAME: &str = concat!(
@@ -20,15 +18,15 @@ const BY_NAME: &str = concat!(
 
 /// Processed deliveries of an order, and waiting ones, which have no `order_id` yet. The cross join makes SQLite begin
 /// with the few that wait, and not with all deliveries of the project.
-pub(in crate::store::sqlite) const DELIVERIES: &str = "
-    SELECT id, dedup_key, status, said_at, received_at, phase, decision, decision_fields, duplicates
-    FROM deliveries WHERE order_id = ?1
-    UNION ALL
-    SELECT d.id, d.dedup_key, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates
-    FROM deliveries AS d CROSS JOIN projects AS p ON p.id = d.project
-    WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.sinch_id = ?2
-        AND d.order_sinch_id = ?3
-    ORDER BY id DESC LIMIT ?4";
+pub(in crate::store::sqlite) const DELIVERIES: &str = concat!(
+    "SELECT ",
+    delivery_columns!(),
+    " FROM deliveries AS d WHERE d.order_id = ?1 UNION ALL SELECT ",
+    delivery_columns!(),
+    " FROM deliveries AS d CROSS JOIN projects AS p ON p.id = d.project \
+     WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.sinch_id = ?2 \
+     AND d.order_sinch_id = ?3 ORDER BY id DESC LIMIT ?4"
+);
 
 const FETCHES: &str = "
     SELECT id, fetched_at, state, updated_at, outcome, outcome_fields, unreadable_expiry FROM fetches
@@ -146,19 +144,6 @@ impl Store {
 fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
     newest_first.reverse();
     newest_first
-}
-
-fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
-    Ok(DeliveryRow {
-        id: row.try_get("id")?,
-        event: row.try_get("dedup_key")?,
-        status: row.try_get("status")?,
-        said_at: time(row, "said_at")?,
-        received_at: Time(row.try_get("received_at")?),
-        phase: row.try_get("phase")?,
-        decision: codes::read(row, "decision", "decision_fields")?,
-        duplicates: row.try_get("duplicates")?,
-    })
 }
 
 fn fetch(row: &SqliteRow) -> sqlx::Result<FetchRow> {

@@ -3,15 +3,15 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{DELIVERIES_TABLE, each};
+use super::{DELIVERIES_TABLE, delivery, delivery_columns, each};
 use crate::store::changes::StoredOrder;
 use crate::store::sqlite::alerts::{self, Range};
 use crate::store::sqlite::cursor::List;
-use crate::store::sqlite::rows::{order_text, time};
+use crate::store::sqlite::rows::order_text;
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
-use crate::store::sqlite::{Store, StoreError, codes, details};
+use crate::store::sqlite::{Store, StoreError, details};
 use crate::store::{AlertQuery, DeliveryFilter, ListedDelivery, Listing, OrderFilter, OrderRow};
-use number_order::{Id, Time};
+use number_order::Id;
 
 type Query = QueryBuilder<Sqlite>;
 
@@ -22,10 +22,11 @@ pub(in crate::store::sqlite) const UNSETTLED: &str = "\
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
      CROSS JOIN orders AS o ON o.id = open.id";
 
-const DELIVERIES: &str = "
-    SELECT d.id, p.sinch_id AS project, d.dedup_key, d.order_sinch_id, d.status, d.said_at, d.received_at, d.phase, d.decision,
-        d.decision_fields, d.duplicates
-    FROM deliveries AS d JOIN projects AS p ON p.id = d.project WHERE true";
+const DELIVERIES: &str = concat!(
+    "SELECT p.sinch_id AS project, d.order_sinch_id, ",
+    delivery_columns!(),
+    " FROM deliveries AS d JOIN projects AS p ON p.id = d.project WHERE true"
+);
 
 impl Store {
     pub(in crate::store) async fn orders(
@@ -80,9 +81,9 @@ impl Store {
             .build()
             .fetch_all(&mut *self.readers.begin().await?)
             .await?;
-        let found = each(&found, DELIVERIES_TABLE, delivery)?;
+        let found = each(&found, DELIVERIES_TABLE, listed_delivery)?;
         self.met.note(&found.unreadable);
-        let ids = found.rows.iter().map(|delivery| delivery.id);
+        let ids = found.rows.iter().map(|row| row.delivery.id);
         let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
         Ok(Listing {
             items: found.rows,
@@ -235,17 +236,10 @@ fn last(
     last.copied().filter(|_| ids.len() == limit as usize)
 }
 
-fn delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
+fn listed_delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
     Ok(ListedDelivery {
-        id: row.try_get("id")?,
         project: row.try_get("project")?,
         order: row.try_get("order_sinch_id")?,
-        event: row.try_get("dedup_key")?,
-        status: row.try_get("status")?,
-        said_at: time(row, "said_at")?,
-        received_at: Time(row.try_get("received_at")?),
-        phase: row.try_get("phase")?,
-        decision: codes::read(row, "decision", "decision_fields")?,
-        duplicates: row.try_get("duplicates")?,
+        delivery: delivery(row)?,
     })
 }

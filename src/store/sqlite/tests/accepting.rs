@@ -218,10 +218,19 @@ async fn what_is_no_order_is_kept_and_touches_none() {
         .items;
     assert_eq!(parked.len(), 1);
     assert_eq!(
-        parked[0].decision.as_ref().expect("a decision").code(),
+        parked[0]
+            .delivery
+            .decision
+            .as_ref()
+            .expect("a decision")
+            .code(),
         "body-not-an-object"
     );
-    let body = house.store.body(parked[0].id).await.expect("reads");
+    let body = house
+        .store
+        .body(parked[0].delivery.id)
+        .await
+        .expect("reads");
     assert_eq!(body, Some(Body::Kept(b"\xff\x00".to_vec())));
 }
 

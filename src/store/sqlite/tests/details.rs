@@ -199,7 +199,7 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time() {
     let list = async |filter: DeliveryFilter| {
         let filter = DeliveryFilter { limit: 9, ..filter };
         let listing = house.store.deliveries(&filter).await.expect("reads");
-        let events = listing.items.into_iter().map(|row| row.event);
+        let events = listing.items.into_iter().map(|row| row.delivery.event);
         events.collect::<Vec<String>>()
     };
     let all = DeliveryFilter::default();

@@ -178,6 +178,28 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
             .any(|step| step.contains("deliveries_dedup_key"));
         assert!(!walks, "{plan:#?}");
     }
+    // A list by order begins with the rows of that order.
+    let of_order = DeliveryFilter {
+        order: Some(id("o1")),
+        limit: 9,
+        ..DeliveryFilter::default()
+    };
+    let listed = queries::select_deliveries(&of_order, None);
+    let listed = plan(&house, listed.sql().as_str()).await;
+    let is_all = |step: &&String| {
+        ["SCAN d", "SCAN deliveries"].contains(&step.as_str())
+            || step.contains("deliveries_dedup_key")
+    };
+    assert_eq!(listed.iter().find(is_all), None, "{listed:#?}");
+    for step in [
+        "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH deliveries USING COVERING INDEX deliveries_order (order_id=?)",
+        "SEARCH deliveries USING INDEX deliveries_parked",
+    ] {
+        let is_there = listed.iter().any(|found| found.contains(step));
+        assert!(is_there, "{step}: {listed:#?}");
+    }
+
     // The control: without its hint the statement walks.
     let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
     let plan = plan(&house, &without).await;

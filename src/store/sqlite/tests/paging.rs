@@ -139,7 +139,12 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
         let mut pages = Vec::new();
         for _ in 0..3 {
             let page = house.store.deliveries(&filter).await.expect("reads");
-            pages.push(page.items.iter().map(|row| row.id).collect::<Vec<_>>());
+            pages.push(
+                page.items
+                    .iter()
+                    .map(|row| row.delivery.id)
+                    .collect::<Vec<_>>(),
+            );
             filter.after = page.next.or(filter.after);
             if pages.len() == 1 {
                 let prune = format!("DELETE FROM deliveries WHERE {pruned}");

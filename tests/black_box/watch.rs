@@ -235,7 +235,7 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     assert_eq!(alert["alert"]["fields"]["within_ms"], 900_000);
     assert!(alert["left_secs"].as_u64().is_some_and(|left| left <= 600));
     let (fired, resolved) = ("an order needs attention", "an alert is resolved");
-    let mut log = service.stop().await.err;
+    let mut log = service.stop().await.out;
 
     // The alert worker's first check is at the start.
     let open = |alert: &Value| alert["fired_at"].is_string() && alert["resolved_at"].is_null();
@@ -246,7 +246,7 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
             .await;
         assert_eq!(order["alerts"].as_array().map(Vec::len), Some(1), "{order}");
         assert_eq!(order["alerts"][0]["alert"]["code"], "expiring");
-        log += &service.stop().await.err;
+        log += &service.stop().await.out;
     }
     let told = |log: &str, what: &str| log.matches(what).count();
     assert_eq!((told(&log, fired), told(&log, resolved)), (1, 0), "{log}");
@@ -259,7 +259,7 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
             order["alerts"][0]["resolved_at"].is_string()
         })
         .await;
-    let log = service.stop().await.err;
+    let log = service.stop().await.out;
     assert_eq!((told(&log, fired), told(&log, resolved)), (0, 1), "{log}");
 }
 

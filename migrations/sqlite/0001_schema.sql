@@ -74,12 +74,6 @@ CREATE TABLE orders (
             OR tie_state = 'COMPLETED' OR tie_state = 'REJECTED' OR tie_state = 'EXPIRED'),
     tie_since_at       INTEGER,
     missing_since_at   INTEGER,
-    -- The order's subject, as an answer last showed it. No rule depends on it.
-    region             TEXT,                        -- Sinch's regionCode
-    number_type        TEXT,
-    created_at         INTEGER,                     -- Sinch's createTime
-    sms_configuration  TEXT    CHECK (sms_configuration IS NULL OR json_valid(sms_configuration)),
-    voice_configuration TEXT   CHECK (voice_configuration IS NULL OR json_valid(voice_configuration)),
     -- The state that an operator is shown first.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
     -- Priority of a fetch, where more orders are due than the rate limit allows. 2: something is in doubt, or an
@@ -129,14 +123,20 @@ CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CRE
 CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at)
     WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
-CREATE INDEX orders_region ON orders (region, id) WHERE region IS NOT NULL;
+-- The subject of an order, as an answer last showed it: what only describes it, and no rule depends on. It has a table of
+-- its own, since rows of orders are written often. What orders are searched by is a column computed from it.
+CREATE TABLE order_details (
+    order_id INTEGER PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
+    details  TEXT    NOT NULL CHECK (json_valid(details)), -- OrderDetails, with names as in the operators' API
+    region   TEXT    GENERATED ALWAYS AS (CASE WHEN json_valid(details) THEN details ->> 'region' END) VIRTUAL
+) STRICT;
+
+CREATE INDEX order_details_region ON order_details (region) WHERE region IS NOT NULL;
 
 -- The numbers of an order. Orders are found by any part of one.
 CREATE TABLE order_numbers (
     order_id     INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     phone_number TEXT    NOT NULL CHECK (phone_number <> ''),
-    position     INTEGER NOT NULL CHECK (position >= 0),  -- in the answer's list
-    details      TEXT    NOT NULL CHECK (json_valid(details)), -- prices and capabilities
     PRIMARY KEY (order_id, phone_number)
 ) STRICT, WITHOUT ROWID;
 

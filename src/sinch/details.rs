@@ -1,5 +1,7 @@
 //! Subject of an order. It confirms nothing, so what cannot be read is left out and spoils nothing.
 
+use serde_json::Value;
+
 use number_order::{OrderDetails, OrderNumber, Price, Time};
 use sinch_numbers::Property;
 use sinch_numbers::api::{self, Money, NumberOrder};
@@ -33,12 +35,11 @@ fn word(property: &Property) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// Returns a configuration as Sinch sent it.
-fn configuration(property: &Property) -> Option<String> {
+/// Returns a configuration, whatever it consists of.
+fn configuration(property: &Property) -> Option<Value> {
     let raw = property.json();
-    let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES);
-    let is_json = |raw: &&str| serde_json::from_str::<serde_json::Value>(raw).is_ok();
-    raw.filter(is_json).map(str::to_owned)
+    let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES)?;
+    serde_json::from_str(raw).ok()
 }
 
 fn number(number: api::OrderNumber) -> OrderNumber {
@@ -65,7 +66,7 @@ fn price(money: Money) -> Price {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::snapshot;
     use super::*;
@@ -108,10 +109,8 @@ mod tests {
         assert_eq!(shown.region.as_deref(), Some("SE"));
         assert_eq!(shown.number_type.as_deref(), Some("MOBILE"));
         assert_eq!(shown.created_at, Some(Time(1_770_091_506_000_000)));
-        assert_eq!(
-            shown.sms_configuration.as_deref(),
-            Some(r#"{"servicePlanId":"s1"}"#)
-        );
+        let sms = json!({ "servicePlanId": "s1" });
+        assert_eq!(shown.sms_configuration, Some(sms));
         assert_eq!(shown.voice_configuration, None);
         let [first, second] = &shown.numbers[..] else {
             panic!("the number that cannot be read is left out: {shown:?}");

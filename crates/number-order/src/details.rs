@@ -1,11 +1,13 @@
 //! Subject of an order: its region, its numbers, and their prices. No rule depends on it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Time;
 
 /// Subject of an order, as an answer shows it. An absent value was not shown, or could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OrderDetails {
     /// `regionCode`, as ISO 3166-1 has it.
     pub region: Option<String>,
@@ -13,10 +15,10 @@ pub struct OrderDetails {
     pub number_type: Option<String>,
     /// `createTime` of the order.
     pub created_at: Option<Time>,
-    /// `smsConfiguration`, as JSON.
-    pub sms_configuration: Option<String>,
-    /// `voiceConfiguration`, as JSON.
-    pub voice_configuration: Option<String>,
+    /// `smsConfiguration`.
+    pub sms_configuration: Option<Value>,
+    /// `voiceConfiguration`.
+    pub voice_configuration: Option<Value>,
     /// `orderNumbers`, in the order in which the answer has them.
     pub numbers: Vec<OrderNumber>,
 }

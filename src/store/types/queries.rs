@@ -1,14 +1,12 @@
 //! Types that the queries of operators take and return.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::explain::{explained, explained_if_any};
 use crate::store::changes::StoredOrder;
 use crate::store::types::{Cursor, RecordedAlert, UnreadableRow};
 use number_order::{
-    Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, OrderNumber, ParkReason,
-    State, Time,
+    Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, ParkReason, State, Time,
 };
 
 /// Filter of a listing of orders. An absent value leaves none out.
@@ -114,24 +112,14 @@ pub struct OrderRow {
     pub parked: Option<ParkReason>,
     /// Time at which the order was first heard of.
     pub first_seen_at: Time,
-    /// Sinch's `regionCode`; `null` until an answer shows it, as for the values below.
-    pub region: Option<String>,
-    /// Sinch's `numberType`.
-    pub number_type: Option<String>,
-    /// Sinch's `createTime`.
-    pub created_at: Option<Time>,
-    /// Sinch's `smsConfiguration`.
-    pub sms_configuration: Option<Box<RawValue>>,
-    /// Sinch's `voiceConfiguration`.
-    pub voice_configuration: Option<Box<RawValue>>,
-    /// The order's numbers, with prices and capabilities.
-    pub numbers: Vec<OrderNumber>,
+    /// Subject of the order; each value is `null` until an answer shows it.
+    #[serde(flatten)]
+    pub details: OrderDetails,
 }
 
 impl OrderRow {
     /// Returns the row of an order and its subject.
     pub(in crate::store) fn new(stored: StoredOrder, details: OrderDetails) -> OrderRow {
-        let raw = |json: Option<String>| json.and_then(|json| RawValue::from_string(json).ok());
         let order = stored.order;
         let state = order.state();
         let confirmed = order.confirmed.as_ref();
@@ -158,12 +146,7 @@ impl OrderRow {
             attempts: order.attempts,
             parked: order.parked,
             first_seen_at: order.first_seen_at,
-            region: details.region,
-            number_type: details.number_type,
-            created_at: details.created_at,
-            sms_configuration: raw(details.sms_configuration),
-            voice_configuration: raw(details.voice_configuration),
-            numbers: details.numbers,
+            details,
         }
     }
 }

@@ -119,7 +119,8 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
         query.push(" AND o.parked = ").push_bind(code);
     }
     if let Some(region) = &filter.region {
-        query.push(" AND o.region = ").push_bind(region.clone());
+        query.push(" AND o.id IN (SELECT order_id FROM order_details WHERE region = ");
+        query.push_bind(region.clone()).push(")");
     }
     if let Some(digits) = &filter.number {
         query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND instr(phone_number, ");

@@ -1,5 +1,7 @@
 //! Subjects of orders, and the lists that go by them.
 
+use serde_json::json;
+
 use super::*;
 use crate::store::{AlertQuery, OrderFilter};
 use number_order::{Limits, OrderDetails, OrderNumber, Price};
@@ -23,7 +25,7 @@ fn subject(region: &str, numbers: Vec<OrderNumber>) -> OrderDetails {
         region: Some(region.to_owned()),
         number_type: Some("MOBILE".to_owned()),
         created_at: Some(at(5)),
-        sms_configuration: Some(r#"{"servicePlanId":"s"}"#.to_owned()),
+        sms_configuration: Some(json!({ "servicePlanId": "s" })),
         voice_configuration: None,
         numbers,
     }
@@ -63,7 +65,7 @@ impl House {
 async fn a_subject_is_kept_as_it_was_last_shown() {
     let house = House::new().await;
     house.knows("o1").await;
-    assert_eq!(house.history("o1").await.order.numbers, []);
+    assert_eq!(house.history("o1").await.order.details.numbers, []);
     let two = vec![
         number("+61411111112", "1.00"),
         number("+61411111111", "2.00"),
@@ -72,17 +74,11 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
         .shows("o1", 10, Some(subject("AU", two.clone())))
         .await;
     let row = house.history("o1").await.order;
-    assert_eq!(
-        (row.region.as_deref(), row.created_at),
-        (Some("AU"), Some(at(5)))
-    );
-    let sms = row.sms_configuration.expect("a configuration");
-    assert_eq!(sms.get(), r#"{"servicePlanId":"s"}"#);
-    assert_eq!(row.numbers, two, "in the answer's order");
+    assert_eq!(row.details, subject("AU", two.clone()));
 
     // An answer that does not describe the order takes nothing away.
     house.shows("o1", 20, None).await;
-    assert_eq!(house.history("o1").await.order.numbers, two);
+    assert_eq!(house.history("o1").await.order.details.numbers, two);
 
     // One number is gone, one has another price, one is new.
     let other = vec![
@@ -93,14 +89,14 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
         .shows("o1", 30, Some(subject("AU", other.clone())))
         .await;
     let row = house.history("o1").await.order;
-    assert_eq!(row.numbers, other);
+    assert_eq!(row.details.numbers, other);
     let filter = OrderFilter {
         limit: 9,
         ..OrderFilter::default()
     };
     let listing = house.store.orders(&filter).await.expect("reads");
     assert_eq!(
-        listing.items[0].numbers, other,
+        listing.items[0].details.numbers, other,
         "the list shows them as well"
     );
 }
@@ -125,6 +121,16 @@ async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region() {
     assert_eq!(house.listed(by_number("1112")).await, ["o1"]);
     assert_eq!(house.listed(by_number("4670")).await, ["o2"]);
     assert_eq!(house.listed(by_number("9")).await, Vec::<String>::new());
+    // A number without digits is no reason to refuse the answer.
+    let empty = vec![number("", "1.00"), number("+46700000000", "1.00")];
+    house.shows("o2", 12, Some(subject("SE", empty))).await;
+    assert_eq!(house.listed(by_number("4670")).await, ["o2"]);
+    let gone = subject("SE", vec![number("+46700000001", "1.00")]);
+    house.shows("o2", 13, Some(gone)).await;
+    assert_eq!(
+        house.listed(by_number("46700000000")).await,
+        Vec::<String>::new()
+    );
     let by_region = OrderFilter {
         region: Some("SE".to_owned()),
         ..OrderFilter::default()
@@ -251,16 +257,17 @@ async fn a_spoilt_subject_hides_no_order() {
         ];
         house.shows(order, secs, Some(subject("AU", numbers))).await;
     }
-    house
-        .edit(
+    for spoilt in ["'{'", "CAST(x'ff' AS TEXT)", "'{\"region\":7}'"] {
+        let spoil = format!(
             "PRAGMA ignore_check_constraints = ON;
-             UPDATE orders SET region = CAST(x'ff' AS TEXT), sms_configuration = '{' WHERE id = 1;
-             UPDATE order_numbers SET details = '{' WHERE order_id = 1 AND position = 0",
-        )
-        .await;
-    assert_eq!(house.listed(OrderFilter::default()).await, ["o1", "o2"]);
+             UPDATE order_details SET details = {spoilt} WHERE order_id = 1"
+        );
+        house.edit(&spoil).await;
+        assert_eq!(house.listed(OrderFilter::default()).await, ["o1", "o2"]);
+        let row = house.history("o1").await.order;
+        assert_eq!(row.details, OrderDetails::default(), "{spoilt}");
+    }
+    house.shows("o1", 20, Some(subject("SE", Vec::new()))).await;
     let row = house.history("o1").await.order;
-    assert_eq!(row.numbers, [number("+61411111112", "1.00")]);
-    assert_eq!(row.region.as_deref(), Some("\u{fffd}"));
-    assert!(row.sms_configuration.is_none());
+    assert_eq!(row.details, subject("SE", Vec::new()), "an answer mends it");
 }

@@ -194,7 +194,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
     for step in [
         "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
         "SEARCH deliveries USING COVERING INDEX deliveries_order (order_id=?)",
-        "SEARCH deliveries USING INDEX deliveries_parked",
+        "SCAN deliveries USING INDEX deliveries_parked",
     ] {
         let is_there = listed.iter().any(|found| found.contains(step));
         assert!(is_there, "{step}: {listed:#?}");

@@ -33,6 +33,8 @@ const SAMPLE: &str = "
     VALUES (7, 1, 'NEW_WORD', 1, 'not-found'), (7, 1, NULL, NULL, 'expired-unseen');
     INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
     VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'event', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'event', NULL, NULL);
+    INSERT INTO order_details (order_id, details) VALUES (7, '{\"region\":\"AU\"}');
+    INSERT INTO order_numbers (order_id, phone_number) VALUES (7, '+61411111111');
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at, resolved_at)
     VALUES (7, 'expiring', '{\"within_ms\":900000}', 1, 2), (7, 'expiring', '{\"within_ms\":900000}', 3, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
@@ -100,7 +102,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 54] = [
+const REFUSED: [&str; 56] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -153,6 +155,8 @@ const REFUSED: [&str; 54] = [
     "deliveries SET digest = zeroblob(16) WHERE id = 2",
     "transitions SET to_state = 'MISSING'",
     "transitions SET latency_us = -1 WHERE id = 1",
+    "order_details SET details = '{'",
+    "order_numbers SET phone_number = ''",
     "service SET bodies_emptied_through = processed_through + 1",
     "service SET clean_shutdown = 2",
 ];

@@ -15,9 +15,11 @@ pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult, FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail, OrderFilter, OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
-    ResolvedAlert, RetentionPeriods, Standing, StateCount, Summary, TransitionRow, UnreadableRow,
-    WatchRequest,
+    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult,
+    FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail,
+    OrderFilter, OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded,
+    RecordedAlert, ResolvedAlert, RetentionPeriods, Standing, StateCount, Summary, TransitionRow,
+    UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;

@@ -110,8 +110,10 @@ pub async fn control(database: &Path, acknowledged: &Acknowledged) -> usize {
         .next()
         .expect("something was acknowledged");
     let mut file = File::open(&copy).await;
-    file.execute(&format!("DELETE FROM deliveries WHERE dedup_key = '{event}'"))
-        .await;
+    file.execute(&format!(
+        "DELETE FROM deliveries WHERE dedup_key = '{event}'"
+    ))
+    .await;
     file.close().await;
     check(&copy, acknowledged).await.lost
 }

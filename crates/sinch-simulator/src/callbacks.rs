@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{Shared, lock};
 use sinch_numbers::signature;
 
-/// Maximum time that a receiver may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Maximum time that a receiver may take to answer. No receiver takes so long because the machine is busy.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// Wait after the first failure; it doubles with each failure, up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(100);
 /// Maximum wait between two attempts.

@@ -156,6 +156,6 @@ mod tests {
             };
             ended.send(conclude(runtime, run))
         });
-        assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(Ok(())));
+        assert_eq!(end.recv_timeout(Duration::from_secs(180)), Ok(Ok(())));
     }
 }

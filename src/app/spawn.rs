@@ -84,7 +84,7 @@ mod tests {
             drop(runtime);
             ended.send(())
         });
-        assert_eq!(end.recv_timeout(Duration::from_secs(10)), Ok(()));
+        assert_eq!(end.recv_timeout(Duration::from_secs(180)), Ok(()));
     }
 
     #[tokio::test]

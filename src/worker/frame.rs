@@ -208,7 +208,7 @@ mod tests {
         };
         let began = Instant::now();
         let running = run(worker, Arc::new(Metrics::new()), stop);
-        let ended = timeout(Duration::from_secs(60), running).await;
+        let ended = timeout(Duration::from_secs(180), running).await;
         ended.expect("work that arrived during a step was slept through")?;
         Ok(began.elapsed())
     }

@@ -271,8 +271,8 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
 
     // Every statement on the table fails from now on.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
-    fixture.execute(&away).await;
     let begun = clock::now();
+    fixture.execute(&away).await;
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();

@@ -56,10 +56,15 @@ async fn silence_is_cut_off() {
 
     let home = folder();
     let service = Service::start(&settings(&home, Some(IDLE_TIMEOUT))).await;
-    let since = Instant::now();
-    let mut line = open(&service).await;
-    line.send(good("e1").bytes()).await;
-    assert_eq!(line.answer().await.expect("an answer").status, 200);
+    // On a busy machine its time can run out before it has said anything.
+    let (since, mut line) = until("a caller in time", async || {
+        let since = Instant::now();
+        let mut line = open(&service).await;
+        line.send(good("e1").bytes()).await;
+        let answer = line.answer().await.ok()?;
+        (answer.status == 200).then_some((since, line))
+    })
+    .await;
     assert_cut_off(&mut line, since, "a connection that fell silent").await;
 }
 
@@ -67,20 +72,25 @@ async fn silence_is_cut_off() {
 async fn headers_that_trickle_are_cut_off() {
     let folder = folder();
     let service = Service::start(&settings(&folder, Some(HEADER_TIMEOUT))).await;
-    let since = Instant::now();
-    let mut line = open(&service).await;
-    line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
-        .await;
-    let mut n = 0;
-    // Each header line comes well within the limit; the whole head never does.
-    while !line.hangs_up_within(LIMIT / 7).await {
-        assert!(since.elapsed() < PATIENCE, "{n} headers were waited for");
-        n += 1;
-        line.send(format!("X-Header-{n}: x\r\n")).await;
-    }
-    assert!(since.elapsed() > LIMIT / 2, "{:?}", since.elapsed());
+    let mut callers = 0;
+    // On a busy machine the time can run out before the first byte, and then there is no half of a head to count.
     until("the half of a head to be counted", async || {
-        (service.refused("http").await == 1).then_some(())
+        callers += 1;
+        let since = Instant::now();
+        let mut line = open(&service).await;
+        line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
+            .await;
+        let mut n = 0;
+        // Each header line comes well within the limit; the whole head never does.
+        while !line.hangs_up_within(LIMIT / 7).await {
+            assert!(since.elapsed() < PATIENCE, "{n} headers were waited for");
+            n += 1;
+            line.send(format!("X-Header-{n}: x\r\n")).await;
+        }
+        assert!(since.elapsed() > LIMIT / 2, "{:?}", since.elapsed());
+        let counted = service.refused("http").await;
+        assert!(counted <= callers, "{counted} of {callers}");
+        (counted > 0).then_some(())
     })
     .await;
 }
@@ -145,13 +155,18 @@ async fn no_more_connections_than_allowed() {
         assert_eq!(line.answer().await.expect("an answer").status, 200);
         taken.push(line);
     }
-    let mut one_more = open(&service).await;
-    one_more.send(good("late").bytes()).await;
-    let answer = one_more.answer().await.expect("an answer");
+    // It has one second for its first byte. On a busy machine that can run out, and then this tries again.
+    let (mut one_more, answer) = until("one more to be in time", async || {
+        let mut line = open(&service).await;
+        line.send(good("late").bytes()).await;
+        let answer = line.answer().await.ok()?;
+        Some((line, answer))
+    })
+    .await;
     answer.assert_refusal(503, "one more");
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert!(one_more.hangs_up_within(PATIENCE).await, "it is hung up on");
-    assert_eq!(service.refused("place").await, 1);
+    assert!(service.refused("place").await > 0);
     assert_eq!(
         service.ask("/livez").await.status,
         200,
@@ -188,7 +203,7 @@ async fn few_open_files_are_shared_so_that_operators_are_answered() {
         silent.push(Line::open(from, service.callbacks).await);
     }
     for _ in 0..5 {
-        assert_eq!(service.ask("/readyz").await.status, 200);
+        service.is_ready().await;
     }
     assert_eq!(service.refused("system").await, 0, "none was wanting");
     drop(silent);

@@ -65,8 +65,8 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
         assert_eq!(ended.code, None, "it was killed: {ended:?}");
         service = Service::start(&settings).await;
     }
-    simulator.played_out().await;
     let mut promised = stop(load).await;
+    simulator.played_out().await;
     promised.extend(promised_to(&simulator));
     agree(&service, &simulator).await;
     assert_eq!(service.stop().await.code, Some(0));
@@ -175,7 +175,7 @@ async fn it_stops_within_its_grace_though_sinch_hangs() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), []);
     let settings = Settings::new(folder.path())
-        .set("worker.shutdown_grace_secs", 8)
+        .set("worker.shutdown_grace_secs", 24)
         .set("callbacks.header_timeout_secs", 600)
         .set("sinch.request_timeout_secs", 600);
     let (simulator, settings) = play(world, settings).await;

@@ -104,6 +104,13 @@ impl Unread {
         line.answer().await.expect("an answer")
     }
 
+    async fn is_ready(&self) {
+        until("readiness", async || {
+            (self.ask("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
     async fn dropped(&self) -> u64 {
         let status = self.ask("/status").await.json();
         status["log_lines_dropped"].as_u64().expect("a count")
@@ -123,7 +130,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     })
     .await;
     service.tell(&mut line, 600..610).await;
-    assert_eq!(service.ask("/readyz").await.status, 200);
+    service.is_ready().await;
     service.process.terminate();
     assert_eq!(service.process.ended().await, Some(0));
 }
@@ -140,7 +147,7 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
         (service.dropped().await > 0).then_some(())
     })
     .await;
-    assert_eq!(service.ask("/readyz").await.status, 200);
+    service.is_ready().await;
     let metrics = service.ask("/metrics").await;
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(

@@ -157,6 +157,16 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
 /// Maximum number of free pages that may stay in a small file.
 const STAY_FREE: i64 = 4096;
 
+/// The numbers from 1 to 12,001, one a row.
+const NUMBERS: &str = "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 12000)";
+
+/// Fills 48 MB of a file with a table.
+async fn fill(file: &mut File) {
+    file.execute("CREATE TABLE filled (x)").await;
+    let fill = format!("{NUMBERS} INSERT INTO filled SELECT zeroblob(3900) FROM n");
+    file.execute(&fill).await;
+}
+
 #[tokio::test]
 async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_meanwhile() {
     let folder = folder();
@@ -164,12 +174,9 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
     Service::start(&settings).await.stop().await;
     // 48 MB that were filled and freed, and behind them young rows that must stay.
     let mut file = File::open(&settings.database()).await;
-    let numbers = "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 12000)";
-    file.execute("CREATE TABLE filled (x)").await;
-    let fill = format!("{numbers} INSERT INTO filled SELECT zeroblob(3900) FROM n");
-    file.execute(&fill).await;
+    fill(&mut file).await;
     let young = format!(
-        "{numbers} INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
+        "{NUMBERS} INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
          SELECT 1, 'young' || n, {}, 'recorded', 'other-resource', randomblob(n) FROM n LIMIT 5000",
         clock::now().0
     );
@@ -189,19 +196,29 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
         free
     };
 
-    let mut left = free().await;
-    assert!(left > 2 * STAY_FREE, "{left}");
+    assert!(free().await > 2 * STAY_FREE);
     for _ in 0..2 {
-        let service = Service::start(&settings).await;
-        left = until("some space to be given back", async || {
-            Some(free().await).filter(|free| *free < left - 200)
+        until("a kill in the midst of it", async || {
+            let mut file = File::open(&settings.database()).await;
+            if file.number("PRAGMA freelist_count").await <= 2 * STAY_FREE {
+                fill(&mut file).await;
+                file.execute("DROP TABLE filled").await;
+            }
+            file.close().await;
+            let full = free().await;
+            let service = Service::start(&settings).await;
+            until("some space to be given back", async || {
+                (free().await < full - 200).then_some(())
+            })
+            .await;
+            service.kill().await;
+            let mut file = File::open(&settings.database()).await;
+            assert!(file.is_intact().await);
+            file.close().await;
+            // On a busy machine all may have been given back before the kill, which then proves nothing.
+            (free().await > STAY_FREE).then_some(())
         })
         .await;
-        service.kill().await;
-        assert!(left > STAY_FREE, "{left}: it was killed in the midst of it");
-        let mut file = File::open(&settings.database()).await;
-        assert!(file.is_intact().await);
-        file.close().await;
     }
     let service = Service::start(&settings).await;
     until("all to be given back", async || {

@@ -89,11 +89,11 @@ async fn orders_and_the_status() {
     ] {
         assert_snapshot(name, &steady(json_of(&service, path).await));
     }
-    // Each worker is listed once it has begun.
-    let status = until("all workers", async || {
+    // Each worker is listed once it has begun, and the last fetch a moment after it is recorded.
+    let status = until("all workers and the failed fetch", async || {
         let status = service.status().await;
         let workers = status["workers"].as_object().map_or(0, Map::len);
-        (workers == 6).then_some(status)
+        (workers == 6 && status["api"][PROJECT]["answered"] == false).then_some(status)
     })
     .await;
     assert_snapshot("status", &without_numbers(status));

@@ -34,7 +34,8 @@ async fn strangers_take_no_connection_slot() {
         strangers.push(line);
         let event = format!("e{n}");
         until("the only place", async || {
-            (service.send(&good(&event)).await.status == 200).then_some(())
+            let answer = service.try_send_from(HOME, &good(&event)).await;
+            answer.filter(|answer| answer.status == 200)
         })
         .await;
     }

@@ -48,6 +48,15 @@ impl Service {
         service
     }
 
+    /// Waits until it is ready. On a busy machine a ready service can need longer for the write that proves it than
+    /// `/readyz` waits.
+    pub async fn is_ready(&self) {
+        until("readiness", async || {
+            (self.ask("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
     /// Starts it and waits until it listens: it need not become ready.
     pub async fn listening(settings: &Settings) -> Service {
         Service::listens(Service::spawn(settings), settings).await
@@ -97,6 +106,12 @@ impl Service {
         exchange(from, self.callbacks, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    /// Sends a request to the callback listener, which may not answer: a peer that is not served has one second for its
+    /// first byte, and the service may have ended.
+    pub async fn try_send_from(&self, from: Ipv4Addr, request: &Request) -> Option<Answer> {
+        exchange(from, self.callbacks, request).await.ok()
     }
 
     /// Returns the answer to a stranger that sends these bytes; the service must hang up after it. A stranger has one

@@ -166,7 +166,7 @@ async fn no_more_connections_than_allowed() {
     answer.assert_refusal(503, "one more");
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert!(one_more.hangs_up_within(PATIENCE).await, "it is hung up on");
-    assert!(service.refused("place").await > 0);
+    assert!(service.refused("connections").await > 0);
     assert_eq!(
         service.ask("/livez").await.status,
         200,

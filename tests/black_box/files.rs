@@ -6,13 +6,10 @@ use std::path::Path;
 
 use sinch_callbacks::clock;
 
-use testkit::{
-    File, HOME, Mount, PATH, PROJECT, Process, Request, SECRET, Service, Settings, event, folder,
-    not_tried, run, until,
-};
+use testkit::{File, Mount, Process, Service, Settings, event, folder, not_tried, run, until};
 
 /// Exit code of a start that failed for want of a usable file.
-const UNUSABLE: Option<i32> = Some(1);
+pub const UNUSABLE: Option<i32> = Some(1);
 /// Exit code of a start that failed because another instance has the file.
 const HELD: Option<i32> = Some(75);
 /// Exit code of a start that failed because the configuration names no file.
@@ -175,32 +172,6 @@ async fn a_start_that_fails_leaves_no_trace() {
     assert_eq!(clean, 1, "the next start asks about nothing anew");
 }
 
-/// The system itself ends the process here, since SQLite has the file in its memory.
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
-    for bytes in [0, 4096] {
-        let folder = folder();
-        let settings = Settings::new(folder.path());
-        let service = Service::start(&settings).await;
-        service
-            .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
-            .await;
-        let shm = std::fs::File::options()
-            .write(true)
-            .open(File::beside(&settings.database(), "-shm"));
-        shm.and_then(|shm| shm.set_len(bytes)).expect("can be cut");
-        let late = event("e2", "o1", "COMPLETED", clock::now());
-        let request = Request::signed(PATH, SECRET, late);
-        // A write of its own, which it makes at any time, may have ended it before.
-        let answer = service.try_send_from(HOME, &request).await;
-        assert!(answer.is_none_or(|answer| answer.status != 200), "{bytes}");
-        assert_ne!(service.ended().await.code, Some(0), "{bytes}");
-        let service = Service::start(&settings).await;
-        let order = service.order_with("o1", 1).await;
-        assert_eq!(order["deliveries"][0]["event"], "e1", "{bytes}");
-    }
-}
-
 #[tokio::test]
 async fn files_that_everybody_can_read_are_warned_about() {
     let folder = folder();
@@ -326,31 +297,6 @@ async fn a_missing_folder_is_named() {
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
-    for deed in ["deleted", "replaced"] {
-        let folder = folder();
-        let settings = Settings::new(folder.path());
-        let service = Service::start(&settings).await;
-        service
-            .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
-            .await;
-        std::fs::remove_file(settings.database()).expect("the database can be deleted");
-        if deed == "replaced" {
-            std::fs::write(settings.database(), "").expect("a file");
-        }
-        let body = event("e2", "o1", "COMPLETED", clock::now());
-        let request = Request::signed(PATH, SECRET, body);
-        // It may have noticed by a write of its own, and ended.
-        if let Some(answer) = service.try_send_from(HOME, &request).await {
-            answer.assert_refusal(503, deed);
-        }
-        let ended = service.ended().await;
-        assert_eq!(ended.code, UNUSABLE, "{deed}: {ended:?}");
-        assert!(ended.err.contains(deed), "{deed}: {ended:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_check_of_a_good_place_creates_nothing() {
     let folder = folder();
     let settings = Settings::new(folder.path());
@@ -384,27 +330,4 @@ async fn a_check_of_a_good_place_creates_nothing() {
     assert_eq!(checked.code, CONFIG, "{checked:?}");
     // It is as before.
     service.is_ready().await;
-}
-
-/// The service would refuse every callback, though the disk takes writes.
-#[tokio::test]
-async fn a_project_that_another_program_removed_makes_the_service_unready() {
-    let folder = folder();
-    let settings = Settings::new(folder.path());
-    let service = Service::start(&settings).await;
-    let mut database = File::open(&settings.database()).await;
-    database.execute("PRAGMA foreign_keys = OFF").await;
-    database.execute("DELETE FROM projects").await;
-    let body = event("e1", "o1", "IN_REVIEW", clock::now());
-    let refused = service.send(&Request::signed(PATH, SECRET, body)).await;
-    refused.assert_refusal(503, "the control");
-    // On a busy machine it may say first that the database does not answer in time.
-    until("/readyz to name the project", async || {
-        let unready = service.ask("/readyz").await;
-        unready.assert_refusal(503, "/readyz");
-        let detail = unready.json()["detail"].to_string();
-        detail.contains(PROJECT).then_some(())
-    })
-    .await;
-    database.close().await;
 }

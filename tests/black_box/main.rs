@@ -3,6 +3,7 @@
 //! Each test has its own folder, database and ports, so all of them can run at once. No test waits for
 //! a time to pass: each polls for what it expects, until a deadline.
 
+mod access;
 mod answers;
 mod backups;
 mod clock;
@@ -11,22 +12,25 @@ mod connections;
 mod demo;
 mod disk;
 mod durability;
-mod early;
+mod early_answers;
 mod figures;
 mod files;
-mod foreign;
-mod judgement;
-mod leaving;
+mod files_in_use;
+mod forwarded_addresses;
+mod not_http;
+mod one_busy_order;
 mod operators;
 mod orders;
 mod outages;
 mod output;
+mod queries;
+mod refusal_log;
 mod refusals;
+mod removal;
+mod restores;
 mod retention;
 mod secrecy;
 mod snapshots;
-mod sources;
 mod start;
-mod storms;
-mod strangers;
+mod unallowed_sources;
 mod watch;

@@ -177,6 +177,7 @@ async fn refusals() {
     service.order_with("o1", 1).await;
     let mut problems = Problems::default();
     let order = format!("/api/v1/orders/{PROJECT}/o1");
+    let project = format!("/api/v1/projects/{PROJECT}");
     for (method, path, body) in [
         ("GET", "/nowhere", ""),
         ("GET", "/api/v1/orders/o2", ""),
@@ -187,11 +188,7 @@ async fn refusals() {
         ("GET", "/api/v1/orders?limit=many", ""),
         ("PUT", order.as_str(), ""),
         ("DELETE", order.as_str(), ""),
-        (
-            "DELETE",
-            "/api/v1/projects/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3",
-            "",
-        ),
+        ("DELETE", project.as_str(), ""),
         ("POST", "/api/v1/orders", "a/b"),
     ] {
         problems.add(&service, method, path, body).await;

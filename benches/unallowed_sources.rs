@@ -1,13 +1,13 @@
-//! Measures the effect of strangers on callers that are allowed.
+//! Measures the effect of callers from unallowed addresses on those that are allowed.
 //!
-//! `cargo bench --bench strangers -- [--quick]`
+//! `cargo bench --bench unallowed_sources -- [--quick]`
 //!
-//! The bench calls the real program at a rate that is easy for it, first alone, then while strangers from an address
-//! that is not allowed open connections: 560 that stay silent and 300 that send headers without an end. A stranger
+//! The bench calls the real program at a rate that is easy for it, first alone, then while callers from an address
+//! that is not allowed open connections: 560 that stay silent and 300 that send headers without an end. A caller
 //! whose connection is closed comes again a second later. Every callback must be acknowledged, almost as soon as
-//! before, and the strangers must cost next to no memory.
+//! before, and the unallowed callers must cost next to no memory.
 //!
-//! The service has one core, and its callers, strangers included, another, where there are two.
+//! The service has one core, and all its callers another, where there are two.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ struct Arguments {
 const SILENT: usize = 560;
 /// Number of connections that send headers without an end.
 const ENDLESS: usize = 300;
-/// Time after which a stranger whose connection was closed comes again.
+/// Time after which an unallowed caller whose connection was closed comes again.
 const AWAY: Duration = Duration::from_secs(1);
 /// Time between two headers on a connection.
 const PACE: Duration = Duration::from_millis(10);
@@ -50,14 +50,14 @@ const HEADER_BYTES: usize = 1024;
 const RATE: f64 = 500.0;
 const CONNECTIONS: usize = 16;
 
-/// Maximum latency with strangers, as a multiple of the latency without.
+/// Maximum latency with unallowed callers, as a multiple of the latency without.
 const TIMES: f64 = 2.0;
 /// Maximum additional memory of the service.
 const MEMORY_MIB: f64 = 16.0;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    figures::run("strangers", arguments.bench, || {
+    figures::run("unallowed_sources", arguments.bench, || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(run(arguments.quick))
     })
@@ -89,31 +89,28 @@ async fn run(quick: bool) -> Outcome<bool> {
     call(&service, span / 4).await?;
     let quiet = call(&service, span).await?;
     let (quiet_mib, _) = service.memory_mib();
-    let siege = Siege::lay(service.callbacks);
+    let flood = Flood::start(service.callbacks);
     sleep(AWAY).await;
-    let besieged = call(&service, span).await?;
+    let flooded = call(&service, span).await?;
     let (_, peak_mib) = service.memory_mib();
-    let came = siege.lift().await;
+    let came = flood.stop().await;
     service.stop_well().await;
 
     let p99 = |report: &Report| report.percentile_ms(0.99);
-    let (before, during) = (p99(&quiet), p99(&besieged));
+    let (before, during) = (p99(&quiet), p99(&flooded));
     let row = |what: &str, value: f64| println!("{what:<46} {value:>10.2}");
     println!();
-    row("callbacks a second", besieged.per_second);
-    row("strangers' connections, in all", came as f64);
+    row("callbacks a second", flooded.per_second);
+    row("unallowed connections, in all", came as f64);
     row("p50 before, ms", quiet.percentile_ms(0.5));
-    row("p50 under siege, ms", besieged.percentile_ms(0.5));
+    row("p50 in the flood, ms", flooded.percentile_ms(0.5));
     row("p99 before, ms", before);
-    row("p99 under siege, ms", during);
-    row(
-        "not answered 200",
-        (quiet.refused + besieged.refused) as f64,
-    );
+    row("p99 in the flood, ms", during);
+    row("not answered 200", (quiet.refused + flooded.refused) as f64);
     row("memory before, MiB", quiet_mib);
     row("memory at its peak, MiB", peak_mib);
 
-    let whole = quiet.refused + besieged.refused == 0;
+    let whole = quiet.refused + flooded.refused == 0;
     let mut required = Requirements::default();
     required.add("p99 within twice the quiet one", during <= before * TIMES);
     required.add(
@@ -125,12 +122,12 @@ async fn run(quick: bool) -> Outcome<bool> {
     println!(
         "{}",
         line(
-            "strangers",
+            "unallowed_sources",
             [
                 ("seconds", json!(span.as_secs())),
                 ("connections", json!(came)),
                 ("before_p99_ms", json!(rounded(before))),
-                ("siege_p99_ms", json!(rounded(during))),
+                ("flood_p99_ms", json!(rounded(during))),
                 ("before_mib", json!(rounded(quiet_mib))),
                 ("peak_mib", json!(rounded(peak_mib))),
             ]
@@ -139,24 +136,24 @@ async fn run(quick: bool) -> Outcome<bool> {
     Ok(good)
 }
 
-/// Connections of the strangers.
-struct Siege {
-    strangers: JoinSet<()>,
+/// Connections of the unallowed callers.
+struct Flood {
+    callers: JoinSet<()>,
     came: Arc<AtomicUsize>,
 }
 
-impl Siege {
-    fn lay(address: SocketAddr) -> Siege {
-        let mut siege = Siege {
-            strangers: JoinSet::new(),
+impl Flood {
+    fn start(address: SocketAddr) -> Flood {
+        let mut flood = Flood {
+            callers: JoinSet::new(),
             came: Arc::default(),
         };
         for n in 0..SILENT + ENDLESS {
-            let came = siege.came.clone();
-            siege.strangers.spawn(async move {
+            let came = flood.came.clone();
+            flood.callers.spawn(async move {
                 loop {
                     came.fetch_add(1, Relaxed);
-                    // The stranger comes again, whatever happened to its connection.
+                    // The caller comes again, whatever happened to its connection.
                     if let Ok(connection) = Line::open(STRANGER, address).await {
                         stay(connection, n >= SILENT).await;
                     }
@@ -164,12 +161,12 @@ impl Siege {
                 }
             });
         }
-        siege
+        flood
     }
 
     /// Ends the connections, and returns how many there were.
-    async fn lift(mut self) -> usize {
-        self.strangers.shutdown().await;
+    async fn stop(mut self) -> usize {
+        self.callers.shutdown().await;
         self.came.load(Relaxed)
     }
 }

@@ -2,7 +2,9 @@
 
 use sinch_callbacks::clock;
 
-use testkit::{HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder, until};
+use testkit::{
+    HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
+};
 
 /// Such input by name and bytes, the status of the answer (`None`: no answer) and the words that the log must contain.
 fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
@@ -135,7 +137,7 @@ async fn heads_have_a_limit_and_bodies_another() {
     let list: String = (0..20_000)
         .map(|n| format!("a-long-order-id-{n}\n"))
         .collect();
-    let list = Request::post("/api/v1/orders/5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3", list);
+    let list = Request::post(&format!("/api/v1/orders/{PROJECT}"), list);
     assert_eq!(service.ask_with(&list).await.status, 200);
     let request = Request::new("GET", "/livez").header("X", &"x".repeat(17_000));
     assert_eq!(service.ask_with(&request).await.status, 431);

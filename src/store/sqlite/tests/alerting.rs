@@ -155,6 +155,41 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
     assert_eq!(house.number(open).await, 3);
 }
 
+/// The database refuses to have an alert of one order recorded, and then to have it resolved.
+#[tokio::test]
+async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
+    let house = House::with_order_in(State::Blocked).await;
+    house.accept(delivery("e2", "o2", State::Blocked, 10)).await;
+    house.process(12).await;
+    house.show("o2", shows(State::Blocked, 10), 12).await;
+    let (long, longer) = (limits(&[], 100), limits(&[], 200));
+    let refuse = |what: &str| {
+        format!("CREATE TRIGGER refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    };
+    house
+        .edit(&refuse("INSERT ON alerts WHEN NEW.order_id = 1"))
+        .await;
+    let [fired, _] = house.record_alerts(&long, 1000).await;
+    assert_eq!(fired.len(), 2);
+    let [fired, _] = house.record_alerts(&long, 1000).await;
+    assert_eq!(fired.len(), 1, "the other one is recorded");
+    house.edit("DROP TRIGGER refuses").await;
+    house.record_alerts(&long, 1000).await;
+    assert_eq!(house.record_alerts(&long, 1000).await, NOTHING);
+
+    house
+        .edit(&refuse("UPDATE ON alerts WHEN OLD.order_id = 1"))
+        .await;
+    let [fired, resolved] = house.record_alerts(&longer, 1000).await;
+    assert_eq!((fired.len(), resolved.len()), (2, 2));
+    let [fired, resolved] = house.record_alerts(&longer, 1000).await;
+    assert_eq!(
+        (fired.len(), resolved.len()),
+        (0, 1),
+        "the others are recorded"
+    );
+}
+
 /// An order may be removed between the check and its record.
 #[tokio::test]
 async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {

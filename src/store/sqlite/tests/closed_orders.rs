@@ -129,9 +129,6 @@ async fn what_is_not_closed_is_kept_for_ever() {
 async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
     let house = House::new().await;
     house.close_order("o1", "e1", 100).await;
-    house
-        .edit("INSERT INTO alerts (order_id, kind, fired_at) SELECT id, 'overdue', 1 FROM orders")
-        .await;
     let asked = 160 + DAY;
     let heard = asked + 3000;
     // The event agrees with what is confirmed: no fetch is due.

@@ -20,7 +20,7 @@ use serde_json::json;
 use testkit::figures::{self, Requirements, line, rounded};
 use testkit::load::{self, Plan, Refused, Report, Timed, percentile_ms};
 use testkit::machine::{Cores, folder_on_disk, raise_open_files_limit};
-use testkit::{Callbacks, LIVES, Outcome, Service, Settings, ledger};
+use testkit::{CYCLE, Callbacks, Outcome, Service, Settings, ledger};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
@@ -77,7 +77,7 @@ struct Phase {
 
 impl Phase {
     async fn call(service: &Service, plan: &Plan, count: f64, span: Duration) -> Outcome<Phase> {
-        let callbacks = Callbacks::signed(count as usize, LIVES);
+        let callbacks = Callbacks::signed(count as usize, CYCLE);
         let report = load::run(service.callbacks, &callbacks, plan, sleep(span)).await?;
         Ok(Phase {
             callbacks,

@@ -20,7 +20,7 @@ use serde_json::json;
 use testkit::figures::{self, Requirements, line, rounded};
 use testkit::load::{self, Plan, Refused, Report};
 use testkit::machine::{Cores, folder_on_disk, raise_open_files_limit};
-use testkit::{Callbacks, LIVES, Line, Outcome, STRANGER, Service, Settings};
+use testkit::{CYCLE, Callbacks, Line, Outcome, STRANGER, Service, Settings};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 
 async fn call(service: &Service, span: Duration) -> Outcome<Report> {
     let count = (RATE * span.as_secs_f64() * 1.2) as usize;
-    let callbacks = Callbacks::signed(count, LIVES);
+    let callbacks = Callbacks::signed(count, CYCLE);
     let plan = Plan {
         rate: Some(RATE),
         refused: Refused::Dropped,

@@ -17,7 +17,7 @@ use clap::Parser;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use testkit::load::{self, Plan, Refused};
-use testkit::{Callbacks, Content, LIVES, Receiver, order_ids};
+use testkit::{CYCLE, Callbacks, Content, Receiver, order_ids};
 use tokio::net::lookup_host;
 use tokio::time::sleep;
 
@@ -83,7 +83,7 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
         project: arguments.project,
         secret: arguments.secret.expose_secret().to_owned(),
     };
-    let content = Content::Orders(order_ids(arguments.orders.max(1), &mut rng), LIVES);
+    let content = Content::Orders(order_ids(arguments.orders.max(1), &mut rng), CYCLE);
     let callbacks = Callbacks::to(receiver, content, arguments.callbacks, &mut rng);
     callbacks.sign();
     let callbacks = Arc::new(callbacks);

@@ -21,7 +21,7 @@ use clap::{Parser, ValueEnum};
 use testkit::instant_api::start_self;
 use testkit::load::{self, Plan, Report, percentile_ms};
 use testkit::machine::folder_on_disk;
-use testkit::{Callbacks, File, LIVES, Outcome, Service, Settings, figures, free_address};
+use testkit::{CYCLE, Callbacks, File, Outcome, Service, Settings, figures, free_address};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
@@ -172,7 +172,7 @@ fn measure(scope: &Scope) -> Outcome<bool> {
     // A single thread for the caller leaves the receiver the rest of the machine.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let span = (scope.warm_up + scope.window).as_secs_f64();
-    let callbacks = Callbacks::signed((span * PER_SECOND_MAX) as usize, LIVES);
+    let callbacks = Callbacks::signed((span * PER_SECOND_MAX) as usize, CYCLE);
     let mut lines = lines(scope);
     for round in 1..=scope.rounds {
         for line in &mut lines {

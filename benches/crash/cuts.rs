@@ -7,7 +7,7 @@ use fastrand::Rng;
 use testkit::ledger::lost;
 use testkit::load::{self, Plan};
 use testkit::machine::folder_on_disk;
-use testkit::{Callbacks, Content, File, LIVES, Outcome, Service, Settings, now, order_ids};
+use testkit::{CYCLE, Callbacks, Content, File, Outcome, Service, Settings, now, order_ids};
 use tokio::time::sleep;
 
 use crate::ORDERS;
@@ -58,7 +58,7 @@ pub async fn cut_power(cuts: u32, syncs: Syncs, rng: &mut Rng) -> Outcome<Cuts> 
     let written = folder.path().join("strace");
     let strace = power::traced(settings.program(), &database, &written, syncs)?;
     let service = Service::start_by(strace, &settings).await;
-    let content = Content::Orders(order_ids(ORDERS, rng), LIVES);
+    let content = Content::Orders(order_ids(ORDERS, rng), CYCLE);
     let callbacks = Callbacks::new(content, CUT_CALLBACKS, rng);
     let plan = Plan::closed(16, Duration::ZERO);
     let report = load::run(service.callbacks, &callbacks, &plan, sleep(CUT_WITHIN)).await?;

@@ -27,7 +27,7 @@ use testkit::ledger::{self, Acknowledged};
 use testkit::load::{Plan, percentile_ms};
 use testkit::machine::folder_on_disk;
 use testkit::{
-    Callbacks, Content, LIVES, Load, Outcome, PROJECT, Service, Settings, figures, play,
+    CYCLE, Callbacks, Content, Load, Outcome, PROJECT, Service, Settings, figures, play,
 };
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
@@ -176,7 +176,7 @@ fn script(kills: u32) -> Outcome<Script> {
     })
 }
 
-/// Usual faults, in which every truth can be learnt and every body is readable.
+/// Usual faults, under which every final state can be found and every body is readable.
 fn faults() -> Faults {
     Faults {
         lost: 0.1,
@@ -210,7 +210,7 @@ fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<Callbacks>
     let orders = simulator.world().orders();
     let orders = orders.map(|order| order.id.to_string()).collect();
     let count = (KILL * kills * 2).as_secs_f64() * RATE;
-    Callbacks::new(Content::Orders(orders, LIVES), count as usize, rng)
+    Callbacks::new(Content::Orders(orders, CYCLE), count as usize, rng)
 }
 
 /// Events of the simulator that were answered 200.

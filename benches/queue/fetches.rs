@@ -14,7 +14,7 @@ use testkit::instant_api::Api;
 use testkit::load::{self, Plan};
 use testkit::machine::folder_on_disk;
 use testkit::{
-    Callbacks, File, History, KEY_ID, KEY_SECRET, LIVES, Outcome, PROJECT, Service, Settings,
+    CYCLE, Callbacks, File, History, KEY_ID, KEY_SECRET, Outcome, PROJECT, Service, Settings,
 };
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -97,7 +97,7 @@ async fn coming<T>(
     if per_second == 0 {
         return measured.await;
     }
-    let callbacks = Callbacks::signed(COMING_SECS * per_second, LIVES);
+    let callbacks = Callbacks::signed(COMING_SECS * per_second, CYCLE);
     let plan = Plan {
         rate: Some(per_second as f64),
         ..Plan::closed(CONNECTIONS, Duration::ZERO)

@@ -12,20 +12,20 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::{Reply, Simulator, World};
 
-use testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
+use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
-/// Plays a course of events and answers with each rule in it that depends on time, and calls `between` half-way.
-/// Returns every decision, without the moments and without what depends on the speed of the machine.
+/// Plays events and answers that meet each rule that depends on time, and calls `between` half-way. Returns every
+/// decision, without times and without what depends on the speed of the machine.
 async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> Vec<String> {
     let history = [(0, Created), (1, InReview), (2, Completed)];
-    let lives = [
-        life("o1", &history),
-        life("o2", &history[..2]),
-        life("o3", &history),
+    let histories = [
+        order_history("o1", &history),
+        order_history("o2", &history[..2]),
+        order_history("o3", &history),
     ];
-    let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
+    let (simulator, settings) = play(World::from_orders(id(PROJECT), histories), settings).await;
     let service = Service::start(&settings).await;
     let at = |millis| simulator.started_at().plus(Duration::from_millis(millis));
 
@@ -214,8 +214,8 @@ async fn a_clock_that_is_set_to_and_fro_is_reported_and_stops_nothing() {
     let folder = folder();
     let offset = folder.path().join("offset");
     let settings = with_clock(Settings::new(folder.path()), &offset);
-    let lives = (0..6).map(|n| life(&format!("o{n}"), &[(0, Created), (1, InReview)]));
-    let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
+    let histories = (0..6).map(|n| order_history(&format!("o{n}"), &[(0, Created), (1, InReview)]));
+    let (simulator, settings) = play(World::from_orders(id(PROJECT), histories), settings).await;
     let service = Service::start(&settings).await;
     for (n, days) in [-5, 30, -400, 0, 3650, 0].into_iter().enumerate() {
         let secs = days * 24 * 3600;

@@ -7,7 +7,9 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use testkit::{PATIENCE, PROJECT, Service, Settings, event, folder, id, life, play, until, within};
+use testkit::{
+    PATIENCE, PROJECT, Service, Settings, event, folder, id, order_history, play, until, within,
+};
 
 /// Samples of `/metrics`, each by its name, with its label's value after a slash.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {
@@ -99,7 +101,7 @@ fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, v
 #[tokio::test]
 async fn status_and_metrics_tell_the_same() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Blocked)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::Blocked)])]);
     let settings = Settings::new(folder.path()).set("deadlines.blocked_secs", 1);
     let (simulator, settings) = play(world, settings).await;
     let service = Service::start(&settings).await;
@@ -171,7 +173,7 @@ async fn status_and_metrics_tell_the_same() {
 #[tokio::test]
 async fn what_the_documents_say_can_be_alerted_on_is_there() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     service

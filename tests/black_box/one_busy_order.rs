@@ -10,8 +10,8 @@ use sinch_simulator::World;
 use tokio::task::JoinSet;
 
 use testkit::{
-    HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play,
-    until,
+    HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
+    order_history, play, until,
 };
 
 const EVENTS: usize = 10_000;
@@ -47,9 +47,9 @@ async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
     let folder = folder();
     let history = [(0, Created), (1, InReview), (2, Blocked)];
     let calm: Vec<String> = (0..CALM).map(|n| format!("calm-{n}")).collect();
-    let lives = calm.iter().map(String::as_str).chain(["storm"]);
-    let lives = lives.map(|order| life(order, &history));
-    let world = World::from_orders(id(PROJECT), lives);
+    let histories = calm.iter().map(String::as_str).chain(["storm"]);
+    let histories = histories.map(|order| order_history(order, &history));
+    let world = World::from_orders(id(PROJECT), histories);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let (began, sent) = (clock::now(), Arc::default());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::World;
 
-use testkit::{File, PROJECT, Service, Settings, event, folder, id, life, play, until};
+use testkit::{File, PROJECT, Service, Settings, event, folder, id, order_history, play, until};
 
 #[tokio::test]
 async fn health_is_answered_in_a_word() {
@@ -46,7 +46,7 @@ async fn health_is_answered_in_a_word() {
 #[tokio::test]
 async fn the_status_shows_the_figures() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let fresh = service.status().await;
@@ -105,7 +105,7 @@ async fn a_history_shows_deliveries_fetches_and_transitions() {
         (1, State::InReview),
         (2, State::Blocked),
     ];
-    let world = World::from_orders(id(PROJECT), [life("o1", &history)]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &history)]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let said_at = simulator.started_at().plus(Duration::from_millis(2));
@@ -148,7 +148,7 @@ async fn a_history_shows_deliveries_fetches_and_transitions() {
 #[tokio::test]
 async fn the_status_shows_a_workers_failure_until_it_succeeds() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let (fetch, record) = (format!("fetch {PROJECT}"), format!("record {PROJECT}"));

@@ -8,7 +8,9 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::{Outage, Reply, Simulator, World};
 
-use testkit::{PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play};
+use testkit::{
+    PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, order_history, play,
+};
 
 /// Starts a service and a Sinch with orders that have all been through this history when the test begins.
 async fn stage(
@@ -17,7 +19,7 @@ async fn stage(
     history: &[(u64, State)],
     settings: impl FnOnce(Settings) -> Settings,
 ) -> (Service, Simulator) {
-    let orders = orders.iter().map(|order| life(order, history));
+    let orders = orders.iter().map(|order| order_history(order, history));
     let world = World::from_orders(id(PROJECT), orders);
     let (simulator, settings) = play(world, settings(Settings::new(folder.path()))).await;
     let service = Service::start(&settings).await;

@@ -11,7 +11,8 @@ use sinch_simulator::simulation::{IncidentRates, Scenario};
 use sinch_simulator::{Faults, Outage, Reply, Script, Simulator, World};
 
 use testkit::{
-    PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, life, play, until, within,
+    PATIENCE, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until,
+    within,
 };
 
 /// Orders whose confirmed state disagrees with what Sinch knows.
@@ -151,11 +152,11 @@ async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
     let folder = folder();
     let history = [(0, State::Created), (1, State::InReview)];
     let orders: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
-    let lives = orders.iter().map(|order| life(order, &history));
+    let histories = orders.iter().map(|order| order_history(order, &history));
     let settings = Settings::new(folder.path())
         .set("sinch.max_in_flight", MAX_IN_FLIGHT)
         .set_project("auth", "basic");
-    let (simulator, settings) = play(World::from_orders(id(PROJECT), lives), settings).await;
+    let (simulator, settings) = play(World::from_orders(id(PROJECT), histories), settings).await;
     simulator.set_outage(Outage::Unavailable { retry_after: None });
     let service = Service::start(&settings).await;
     for order in &orders {
@@ -190,7 +191,7 @@ async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
 async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let folder = folder();
     let history = [(0, State::Created), (1, State::InReview)];
-    let world = World::from_orders(id(PROJECT), [life("o1", &history)]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &history)]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());

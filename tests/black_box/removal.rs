@@ -8,7 +8,7 @@ use sinch_callbacks::clock;
 use sinch_simulator::World;
 
 use testkit::{
-    Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
+    Ended, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, run, until,
 };
 
 /// Runs a command against the running service.
@@ -23,7 +23,7 @@ async fn command(settings: &Settings, service: &Service, arguments: &[&str]) -> 
 #[tokio::test]
 async fn an_order_that_was_named_by_mistake_is_removed() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let command = async |arguments: &[&str]| command(&settings, &service, arguments).await;

@@ -6,7 +6,8 @@ use sinch_callbacks::clock;
 use sinch_simulator::World;
 
 use testkit::{
-    File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, life, play, until,
+    File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, order_history,
+    play, until,
 };
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn a_body_stays_for_its_time() {
 #[tokio::test]
 async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::InReview)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
     let hasty = settings
         .clone()
@@ -112,7 +113,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
 #[tokio::test]
 async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &[(0, State::Completed)])]);
+    let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::Completed)])]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "COMPLETED", clock::now());

@@ -9,7 +9,7 @@ use sinch_simulator::{Outage, Reply, World};
 
 use testkit::{
     KEY_SECRET, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, about_number, event,
-    folder, id, life, play, until, within,
+    folder, id, order_history, play, until, within,
 };
 
 const OLD_SECRET: &str = "old-secret-p05fgw";
@@ -22,8 +22,8 @@ const NUMBERS: &str = "4477009001";
 async fn neither_log_nor_answers_give_anything_away() {
     let folder = folder();
     let orders = [
-        life("o1", &[(0, State::InReview)]),
-        life(&format!("+{NUMBERS}77"), &[(0, State::InReview)]),
+        order_history("o1", &[(0, State::InReview)]),
+        order_history(&format!("+{NUMBERS}77"), &[(0, State::InReview)]),
     ];
     let world = World::from_orders(id(PROJECT), orders);
     let settings = Settings::new(folder.path())

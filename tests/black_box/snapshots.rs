@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::{Reply, World};
 
-use testkit::{PROJECT, Request, Service, Settings, event, folder, id, life, play, until};
+use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
 
 /// Replaces the times in a body, and what else varies from run to run.
 fn steady(body: Value) -> Value {
@@ -68,7 +68,10 @@ async fn json_of(service: &Service, path: &str) -> Value {
 async fn orders_and_the_status() {
     let folder = folder();
     let history = [(0, Created), (1, InReview), (2, Completed)];
-    let world = World::from_orders(id(PROJECT), ["o1", "o2"].map(|order| life(order, &history)));
+    let world = World::from_orders(
+        id(PROJECT),
+        ["o1", "o2"].map(|order| order_history(order, &history)),
+    );
     let settings = Settings::new(folder.path()).set("worker.attempts_max", 1);
     let (simulator, settings) = play(world, settings).await;
     simulator.push_reply(&id("o2"), Reply::ServerError { status: 500 });

@@ -10,7 +10,7 @@ use sinch_callbacks::clock;
 use sinch_simulator::{Outage, Reply, World};
 
 use testkit::{
-    Ended, PROJECT, Request, Service, Settings, event, folder, id, life, play, run, until,
+    Ended, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, run, until,
 };
 
 const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
@@ -37,8 +37,8 @@ async fn send(service: &Service, method: &str, path: &str, body: &str) -> (u16, 
 #[tokio::test]
 async fn a_watched_order_is_right_without_any_callback() {
     let folder = folder();
-    let lives = ["o1", "o2", "o3", "o4"].map(|order| life(order, &REVIEWED));
-    let world = World::from_orders(id(PROJECT), lives);
+    let histories = ["o1", "o2", "o3", "o4"].map(|order| order_history(order, &REVIEWED));
+    let world = World::from_orders(id(PROJECT), histories);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
 
@@ -90,7 +90,7 @@ async fn a_watched_order_is_right_without_any_callback() {
 #[tokio::test]
 async fn a_reservation_that_ends_without_a_callback_is_found_by_a_fetch() {
     let folder = folder();
-    let mut expiring = life("o1", &[(0, Created), (1, Expired)]);
+    let mut expiring = order_history("o1", &[(0, Created), (1, Expired)]);
     // Time enough for a fetch before that.
     expiring.expires = Some(Duration::from_secs(8));
     let world = World::from_orders(id(PROJECT), [expiring]);
@@ -114,8 +114,8 @@ async fn changes_while_the_service_was_down_are_found_after_a_kill() {
     let folder = folder();
     let orders: Vec<String> = (0..ORDERS).map(|n| format!("o{n}")).collect();
     let history = [(0, Created), (1, InReview), (2, Completed)];
-    let lives = orders.iter().map(|order| life(order, &history));
-    let world = World::from_orders(id(PROJECT), lives);
+    let histories = orders.iter().map(|order| order_history(order, &history));
+    let world = World::from_orders(id(PROJECT), histories);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     for order in &orders {
         simulator.push_reply(&id(order), at_first("IN_REVIEW", 1));
@@ -143,7 +143,13 @@ async fn changes_while_the_service_was_down_are_found_after_a_kill() {
 #[tokio::test]
 async fn after_a_clean_end_every_order_waits_for_its_schedule() {
     let folder = folder();
-    let world = World::from_orders(id(PROJECT), [life("o1", &REVIEWED), life("o2", &REVIEWED)]);
+    let world = World::from_orders(
+        id(PROJECT),
+        [
+            order_history("o1", &REVIEWED),
+            order_history("o2", &REVIEWED),
+        ],
+    );
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let list = format!("/api/v1/orders/{PROJECT}");
@@ -186,8 +192,8 @@ async fn with_the_api_off_nothing_can_be_watched_or_fetched() {
 async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     let folder = folder();
     // Three orders, since one that is told to wait does not stand for all.
-    let lives = ["o1", "o2", "o3"].map(|order| life(order, &REVIEWED));
-    let world = World::from_orders(id(PROJECT), lives);
+    let histories = ["o1", "o2", "o3"].map(|order| order_history(order, &REVIEWED));
+    let world = World::from_orders(id(PROJECT), histories);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     simulator.set_outage(Outage::Throttled {
         retry_after: Some(Duration::from_secs(3000)),
@@ -227,7 +233,7 @@ async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
 #[tokio::test]
 async fn a_reservation_that_runs_out_is_shown_and_logged() {
     let folder = folder();
-    let mut expiring = life("o1", &[(0, Created)]);
+    let mut expiring = order_history("o1", &[(0, Created)]);
     expiring.expires = Some(Duration::from_secs(600));
     let world = World::from_orders(id(PROJECT), [expiring]);
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;

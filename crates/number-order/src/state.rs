@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_go_both_ways() {
+    fn each_state_is_read_from_its_own_word() {
         for state in State::ALL {
             assert_eq!(State::from_word(state.as_str()), Some(state));
         }

@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::ledger::Acknowledged;
 use crate::{PATH, PROJECT, Request, SECRET, now};
 
-/// States that the events of an order claim in turn: a life that ends and begins again.
-pub const LIVES: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
+/// States that the events of an order claim in turn: to its end, and from the beginning again.
+pub const CYCLE: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
 
 /// States in turn, where every event but the first fits the one before.
 pub const FITTING: &[&str] = &["IN_REVIEW", "BLOCKED"];

@@ -26,7 +26,7 @@ mod settings;
 mod sinch;
 mod wait;
 
-pub use callbacks::{Callbacks, Content, FITTING, LIVES, Receiver, about_number, event, order_ids};
+pub use callbacks::{CYCLE, Callbacks, Content, FITTING, Receiver, about_number, event, order_ids};
 pub use disk::{Disk, Mount};
 pub use file::File;
 pub use history::History;
@@ -35,7 +35,7 @@ pub use load::Load;
 pub use process::{Ended, Output, Process, Signal, run};
 pub use service::{Service, until_ready};
 pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
-pub use sinch::{id, life, play};
+pub use sinch::{id, order_history, play};
 pub use wait::{PATIENCE, not_tried, until, within};
 
 use std::error::Error;

@@ -14,7 +14,7 @@ pub fn id(text: &str) -> Id {
 }
 
 /// History of an order that entered these states, each at its number of milliseconds after the start.
-pub fn life(order: &str, history: &[(u64, State)]) -> OrderHistory {
+pub fn order_history(order: &str, history: &[(u64, State)]) -> OrderHistory {
     let entered = |(at, state): &(u64, State)| (Duration::from_millis(*at), *state);
     OrderHistory::new(id(order), history.iter().map(entered).collect())
 }

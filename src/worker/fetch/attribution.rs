@@ -15,7 +15,7 @@ const FAILED_ORDERS_MAX: usize = 256;
 /// Number of failures, with answers to others between them, that proves that an order fails alone.
 const PROOF: u32 = 2;
 
-/// Number of different orders, all unknown while none was ever found, that is more than chance.
+/// Number of different orders which, if Sinch knows none of them and has never shown any, are more than chance.
 const UNKNOWN_MIN: usize = 3;
 
 /// Maximum number of unknown orders that are told apart. More need not be.

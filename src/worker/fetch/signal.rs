@@ -31,7 +31,7 @@ pub(super) struct FailedFetch {
 }
 
 impl FailedFetch {
-    /// Returns the trouble of a project of which Sinch has never shown an order and knows none of `orders` orders.
+    /// Returns the failure of a project of which Sinch has never shown an order, and knows none of these.
     pub fn none_known(orders: usize) -> FailedFetch {
         FailedFetch {
             reason: NoAnswer::NoneKnown { orders },

@@ -152,7 +152,7 @@ async fn small_steps_finish_the_work() {
     let calls = (0..1020).map(|n| {
         let store = house.store.clone();
         let event = format!("e{n}");
-        // Every third is parked.
+        // Every third delivery is parked.
         let delivery = match n % 3 {
             0 => unreadable(&event, 10),
             _ => number(&event, 10),

@@ -20,7 +20,7 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
     println!("seed {seed}");
     let mut service = Service::start(seed, Without::default()).await;
     let rng = &mut service.rng;
-    let life = |n: usize| {
+    let history = |n: usize| {
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
         // Some orders are over in minutes, some in days.
         let span = 600_u64 << rng.u32(0..10);
@@ -34,7 +34,7 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
         (id(&format!("order-{n}")), history)
     };
     let sinch = Sinch {
-        orders: (0..ORDERS).map(life).collect(),
+        orders: (0..ORDERS).map(history).collect(),
         fails: Box::new(|_, _, _| None),
     };
     service.watch(sinch.orders.keys().cloned()).await;

@@ -79,7 +79,7 @@ impl Trial {
     fn sinch(&self, rng: &mut Rng) -> Sinch {
         let over = hours(1) + self.outage;
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
-        let life = |n: usize| {
+        let history = |n: usize| {
             // Whole seconds, as Sinch often has them.
             let reviewed = secs(rng.u64(0..over.as_secs() / 2));
             let mut history = vec![(BEGAN, State::Created), (reviewed, State::InReview)];
@@ -92,7 +92,7 @@ impl Trial {
         };
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(over));
         Sinch {
-            orders: (0..self.orders).map(life).collect(),
+            orders: (0..self.orders).map(history).collect(),
             fails: Box::new(move |_, now, rng| {
                 (down_at <= now && now < up_at).then(|| failure(rng))
             }),
@@ -291,12 +291,12 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let before = BEGAN.plus(hours(1));
-    let life = |n: usize| {
+    let history = |n: usize| {
         let history = vec![(BEGAN, State::InReview), (before, State::Completed)];
         (id(&format!("order-{n}")), history)
     };
     let sinch = Sinch {
-        orders: (0..ORDERS).map(life).collect(),
+        orders: (0..ORDERS).map(history).collect(),
         fails: Box::new(|_, _, _| None),
     };
     let mut service = Service::start(seed, Without::default()).await;

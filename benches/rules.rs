@@ -56,6 +56,7 @@ struct Args {
     bench: bool,
 }
 
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 fn main() -> ExitCode {
     let args = Args::parse();
     let worker = Worker::default();

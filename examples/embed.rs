@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 const SECRET: &str = "the secret that Sinch signs with";
 
 #[tokio::main]
+#[expect(clippy::too_many_lines, reason = "read from top to bottom")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let project = Id::new("your-project-id").ok_or("no project's id")?;
     let folder = tempfile::tempdir()?;

@@ -76,6 +76,7 @@ fn main() -> ExitCode {
 }
 
 /// Returns `true` if nothing was lost, and nothing is wrong.
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
     // The power cuts come first, since they fail at once where strace is missing.

@@ -24,6 +24,7 @@ fn count(log: &str, words: &str) -> usize {
 
 /// Fills a disk of 4 MB with callbacks until they are refused and `/readyz` says why in these words, then enlarges
 /// the disk.
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn fill(free_min_bytes: u64, words: &str) {
     let disk = match Disk::mount("4m") {
         Ok(disk) => disk,

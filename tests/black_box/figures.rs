@@ -99,6 +99,7 @@ fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, v
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of figures")]
 async fn status_and_metrics_tell_the_same() {
     let folder = folder();
     let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::Blocked)])]);

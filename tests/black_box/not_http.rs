@@ -7,6 +7,7 @@ use testkit::{
 };
 
 /// Such input by name and bytes, the status of the answer (`None`: no answer) and the words that the log must contain.
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
     let with = |headers: String| format!("POST /callbacks HTTP/1.1\r\n{headers}\r\n").into_bytes();
     let many = (0..101).map(|n| format!("X-{n}: x\r\n")).collect();

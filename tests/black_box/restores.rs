@@ -181,6 +181,7 @@ async fn a_backup_may_be_mounted_by_itself() {
 
 /// If a restore breaks off at any point, the database is the old one or the new one, complete, even if it had a log.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");

@@ -169,6 +169,7 @@ async fn fill(file: &mut File) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_meanwhile() {
     let folder = folder();
     let settings = Settings::new(folder.path());

@@ -98,37 +98,42 @@ async fn claim(
     }
     // The order and this number together identify the holder.
     let lease = fastrand::i64(1..);
-    let mut claims: Vec<Claim> = due
-        .into_iter()
-        .take(orders_max)
-        .map(|due| Claim {
-            order_id: due.id,
-            lease,
-            key: OrderKey {
-                project: request.project.clone(),
-                order: due.sinch_id,
-            },
-            attempts: due.attempts.saturating_add(1),
-        })
-        .collect();
+    let claims = due.into_iter().take(orders_max).map(|due| Claim {
+        order_id: due.id,
+        lease,
+        key: OrderKey {
+            project: request.project.clone(),
+            order: due.sinch_id,
+        },
+        attempts: due.attempts.saturating_add(1),
+    });
     let until = request.now.plus(request.lease);
-    if refused(take(db, &claims, until).await)?.is_err() {
-        let mut taken = Vec::with_capacity(claims.len());
-        for claim in claims {
-            match refused(take(db, std::slice::from_ref(&claim), until).await)? {
-                Ok(()) => taken.push(claim),
-                Err(reason) => {
-                    let reason = format!(
-                        "row {} of orders cannot be written: {reason}",
-                        claim.order_id
-                    );
-                    park_row(db, claim.order_id, &reason, unparkable).await?;
-                }
+    let claims = take_or_park(db, claims.collect(), until, unparkable).await?;
+    Ok(Leased { claims, unreadable })
+}
+
+/// Leases these orders, and returns those that could be leased. An order whose row refuses it is parked.
+async fn take_or_park(
+    db: &mut SqliteConnection,
+    claims: Vec<Claim>,
+    until: Time,
+    unparkable: &mut Unparkable,
+) -> sqlx::Result<Vec<Claim>> {
+    if refused(take(db, &claims, until).await)?.is_ok() {
+        return Ok(claims);
+    }
+    let mut taken = Vec::with_capacity(claims.len());
+    for claim in claims {
+        match refused(take(db, std::slice::from_ref(&claim), until).await)? {
+            Ok(()) => taken.push(claim),
+            Err(reason) => {
+                let row = claim.order_id;
+                let reason = format!("row {row} of orders cannot be written: {reason}");
+                park_row(db, row, &reason, unparkable).await?;
             }
         }
-        claims = taken;
     }
-    Ok(Leased { claims, unreadable })
+    Ok(taken)
 }
 
 /// Orders that a claim leased.

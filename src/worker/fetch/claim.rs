@@ -8,8 +8,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::scheduler::{Next, PermitKind};
 use super::{Permit, Prefetched, Shared};
 use crate::clock;
-use crate::store::{ClaimOrder, ClaimRequest, Claimed, StoreError};
+use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed, StoreError};
 use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
+use number_order::Time;
 
 /// Wait of the claiming task, and the event that may end it sooner.
 enum Wait {
@@ -101,7 +102,19 @@ impl Shared {
         } else {
             PermitKind::Slot
         };
-        for claim in claimed.claims() {
+        self.hand_over(claimed.claims(), kind, since, prefetch);
+        Ok(if more { Wait::None } else { Wait::Idle(POLL) })
+    }
+
+    /// Hands claimed orders over to the slots, each with its permit.
+    fn hand_over(
+        self: &Arc<Self>,
+        claims: Vec<Claim>,
+        kind: PermitKind,
+        since: Time,
+        prefetch: &UnboundedSender<Prefetched>,
+    ) {
+        for claim in claims {
             let permit = Permit {
                 shared: self.clone(),
                 kind,
@@ -113,6 +126,5 @@ impl Shared {
                 permit,
             });
         }
-        Ok(if more { Wait::None } else { Wait::Idle(POLL) })
     }
 }

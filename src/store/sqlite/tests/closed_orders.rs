@@ -259,6 +259,7 @@ async fn fetches_recorded_after_all_others_went_are_pruned_too() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn closed_orders_and_old_fetches_are_never_searched_for() {
     let house = House::new().await;
     let url = format!("sqlite://{}", house.path().display());

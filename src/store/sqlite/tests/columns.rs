@@ -62,6 +62,7 @@ fn order(
 }
 
 /// Columns that [`order`] fills, with their values.
+#[expect(clippy::too_many_lines, reason = "a line per column")]
 fn cells(of: &StoredOrder) -> Vec<(&'static str, String)> {
     let order = &of.order;
     let confirmed = order.confirmed.as_ref().expect("is confirmed");

@@ -231,6 +231,7 @@ async fn a_project_can_be_dropped_during_processing() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn only_an_order_that_only_an_operator_named_can_be_removed() {
     let house = House::new().await;
     let forget = async |order: &str| house.store.forget(key(order)).await.expect("writes");

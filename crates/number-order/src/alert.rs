@@ -167,10 +167,9 @@ fn millis(span: Duration) -> u64 {
 fn words(span: Duration) -> String {
     let secs = span.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "min")];
-    match units
-        .iter()
-        .find(|(unit, _)| secs >= *unit && secs.is_multiple_of(*unit))
-    {
+    let is_whole =
+        |unit: u64| secs >= unit && secs.is_multiple_of(unit) && span.subsec_nanos() == 0;
+    match units.iter().find(|(unit, _)| is_whole(*unit)) {
         Some((unit, name)) => format!("{} {name}", secs / unit),
         None => format!("{} s", span.as_secs_f64()),
     }
@@ -237,6 +236,21 @@ mod tests {
         );
         for state in [State::Completed, State::Rejected, State::Expired] {
             assert_eq!(seen(state, 9_999_999), None);
+        }
+    }
+
+    #[test]
+    fn thresholds_that_differ_have_labels_that_differ() {
+        for (ms, label) in [
+            (900_000, "expiring-15min"),
+            (900_500, "expiring-900.5s"),
+            (172_800_000, "expiring-2d"),
+            (1000, "expiring-1s"),
+        ] {
+            assert_eq!(
+                AlertKind::expiring(Duration::from_millis(ms)).label(),
+                label
+            );
         }
     }
 

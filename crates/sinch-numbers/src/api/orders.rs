@@ -1,7 +1,9 @@
 //! Number orders: `/numberOrders`.
 
 use reqwest::Method;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::error::RequestError;
@@ -43,9 +45,10 @@ pub struct OrderNumber {
     /// `phoneNumber`, with a plus before its digits.
     pub phone_number: String,
     /// `numberPrice`.
+    #[serde(default, deserialize_with = "readable")]
     pub number_price: Option<NumberPrice>,
     /// `capabilities`: SMS, VOICE, or a word that Sinch adds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     pub capabilities: Vec<String>,
 }
 
@@ -54,11 +57,22 @@ pub struct OrderNumber {
 #[serde(rename_all = "camelCase")]
 pub struct NumberPrice {
     /// `setupPrice`, paid once.
+    #[serde(default, deserialize_with = "readable")]
     pub setup_price: Option<Money>,
     /// `monthlyPrice`, for each interval.
+    #[serde(default, deserialize_with = "readable")]
     pub monthly_price: Option<Money>,
     /// `paymentIntervalMonths`: length of an interval, in months.
+    #[serde(default, deserialize_with = "readable")]
     pub payment_interval_months: Option<u32>,
+}
+
+/// Reads a property beside a number: one that cannot be read counts as absent, so that the number is not lost with it.
+fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let raw = <Box<RawValue>>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
 /// An amount of money.
@@ -126,8 +140,8 @@ impl NumberOrder {
     /// spoils no other.
     pub fn numbers(&self) -> Vec<OrderNumber> {
         let list = self.order_numbers.json().unwrap_or_default();
-        let numbers: Vec<serde_json::Value> = serde_json::from_str(list).unwrap_or_default();
-        let read = |number| serde_json::from_value(number).ok();
+        let numbers: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
+        let read = |number: &RawValue| serde_json::from_str(number.get()).ok();
         numbers.into_iter().filter_map(read).collect()
     }
 }
@@ -221,6 +235,29 @@ mod tests {
             capabilities: Vec::new(),
         };
         assert_eq!(order.numbers(), [first, second]);
+    }
+
+    #[test]
+    fn a_number_outlasts_what_stands_beside_it() {
+        for beside in [
+            r#""numberPrice": "free""#,
+            r#""numberPrice": {"setupPrice": 1, "monthlyPrice": {"currencyCode": "EUR", "amount": 1.5}}"#,
+            r#""numberPrice": {"paymentIntervalMonths": "1"}"#,
+            r#""capabilities": null"#,
+            r#""capabilities": [1]"#,
+            r#""news": 1e400"#,
+        ] {
+            let body = format!(
+                r#"{{"orderNumbers": [{{"phoneNumber": "+46700000001", {beside}}}, {{"phoneNumber": "\ud800"}}]}}"#
+            );
+            let order = NumberOrder::read(body.as_bytes()).expect("an object");
+            let numbers: Vec<String> = order
+                .numbers()
+                .into_iter()
+                .map(|n| n.phone_number)
+                .collect();
+            assert_eq!(numbers, ["+46700000001"], "{beside}");
+        }
     }
 
     #[test]

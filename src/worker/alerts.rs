@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::frame::{Pause, Worker};
 use super::logged_id;
 use crate::clock;
-use crate::store::{Store, StoreError};
-use number_order::Limits;
+use crate::store::{AlertChanges, Store, StoreError};
+use number_order::{Limits, Time};
 
 /// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
 const EVERY: Duration = Duration::from_secs(20);
@@ -26,21 +26,37 @@ pub struct AlertWorker {
     pub limits: Limits,
 }
 
+/// What the worker keeps from one step to the next.
+#[derive(Default)]
+pub struct AlertState {
+    /// Number of seconds by which the clock is known to have been set.
+    set_by_secs: i64,
+    /// Changes that were reported at this time and could not be recorded yet. They are not reported again.
+    unrecorded: Option<(AlertChanges, Time)>,
+}
+
 impl Worker for AlertWorker {
     const NAME: &'static str = "alerts";
 
-    /// Number of seconds by which the clock is known to have been set.
-    type State = i64;
+    type State = AlertState;
 
-    async fn step(&self, set_by_secs: &mut i64) -> Result<Pause, StoreError> {
-        *set_by_secs = compare_clocks(*set_by_secs);
-        self.report().await?;
+    async fn step(&self, state: &mut AlertState) -> Result<Pause, StoreError> {
+        state.set_by_secs = compare_clocks(state.set_by_secs);
+        if state.unrecorded.is_none() {
+            state.unrecorded = self.report().await?;
+        }
+        if let Some((changes, reported_at)) = &state.unrecorded {
+            self.store.record_alerts(changes, *reported_at).await?;
+            state.unrecorded = None;
+        }
         Ok(Pause::Idle(EVERY))
     }
 }
 
 impl AlertWorker {
-    async fn report(&self) -> Result<(), StoreError> {
+    /// Reports the alerts that have begun to fire and those that are resolved; returns them with the time, if there are
+    /// any.
+    async fn report(&self) -> Result<Option<(AlertChanges, Time)>, StoreError> {
         let now = clock::now();
         let changes = self
             .store
@@ -63,10 +79,7 @@ impl AlertWorker {
             let (alert, text) = (resolved.alert.code(), &resolved.alert);
             tracing::info!(project, %order, alert, %text, "an alert is resolved");
         }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.store.record_alerts(&changes, now).await
+        Ok((!changes.is_empty()).then_some((changes, now)))
     }
 }
 

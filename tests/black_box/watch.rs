@@ -10,7 +10,8 @@ use sinch_callbacks::clock;
 use sinch_simulator::{Outage, Reply, World};
 
 use testkit::{
-    Ended, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, run, until,
+    Ended, File, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, run,
+    until,
 };
 
 const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
@@ -276,6 +277,34 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
         .await;
     let log = service.stop().await.out;
     assert_eq!((told(&log, fired), told(&log, resolved)), (0, 1), "{log}");
+}
+
+#[tokio::test]
+async fn an_alert_that_cannot_be_recorded_is_reported_once() {
+    let folder = folder();
+    let mut expiring = order_history("o1", &[(0, Created)]);
+    expiring.expires = Some(Duration::from_secs(600));
+    let world = World::from_orders(id(PROJECT), [expiring]);
+    let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
+    let service = Service::start(&settings).await;
+    let path = format!("/api/v1/orders/{PROJECT}/o1");
+    assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
+    service.settles("o1", "CREATED").await;
+    let mut file = File::open(&settings.database()).await;
+    file.execute("BEGIN IMMEDIATE").await;
+    until("the worker to fail a few times", async || {
+        let failing = service.status().await["workers"]["alerts"].take();
+        failing["times"].as_u64().filter(|times| *times > 2)
+    })
+    .await;
+    file.execute("ROLLBACK").await;
+    service
+        .order_when("o1", "its alert", |order| {
+            order["alerts"][0]["fired_at"].is_string()
+        })
+        .await;
+    let log = service.stop().await.out;
+    assert_eq!(log.matches("an order needs attention").count(), 1, "{log}");
 }
 
 #[tokio::test]

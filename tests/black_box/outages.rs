@@ -314,6 +314,11 @@ async fn ends_in_agreement(seed: u64) {
     simulator.played_out().await;
     let open = left_open(&service, &simulator).await;
     if !open.is_empty() {
+        for line in &open {
+            let order = line.split(' ').next().unwrap_or_default();
+            println!("{:#}", service.order(order).await);
+        }
+        println!("{:#}", service.status().await);
         let culprit = match wrong_by_the_rules_alone(seed) {
             Some(wrong) => format!("the rules, which fail alone, too: {wrong}"),
             None => "the service or the test, for the rules alone find the truth".to_owned(),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::error::{Endpoint, RequestError};
+use super::key::Key;
 use super::token::Tokens;
 use number_order::Id;
 
@@ -70,18 +71,6 @@ pub struct Client {
 enum Login {
     OAuth2(Box<Tokens>),
     Basic(Key),
-}
-
-/// An access key: its id and its secret.
-pub(super) struct Key {
-    id: String,
-    secret: SecretString,
-}
-
-impl Key {
-    pub(super) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        request.basic_auth(&self.id, Some(self.secret.expose_secret()))
-    }
 }
 
 impl Client {

@@ -6,6 +6,7 @@
 mod body_fault;
 mod client;
 mod error;
+mod key;
 mod orders;
 #[cfg(test)]
 mod tests;

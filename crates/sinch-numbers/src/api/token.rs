@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::body_fault::BodyFault;
-use super::client::Key;
 use super::error::{Endpoint, RequestError};
+use super::key::Key;
 use super::transport::{body, refused};
 
 /// Maximum life of a token, whatever its issuer says.

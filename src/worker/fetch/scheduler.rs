@@ -336,6 +336,8 @@ impl Scheduler {
         match self.mode(now) {
             Mode::Normal => true,
             Mode::Untried if kind == PermitKind::Isolated => false,
+            // The next claim may go on already, and its permits tell nothing: there is no order for them yet.
+            Mode::Suspect if kind == PermitKind::Isolated => self.isolated == 1,
             mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
                 // The order holds a permit itself.
                 self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)

@@ -1,6 +1,7 @@
 //! Orders that fail each time, in many ways, beside many that do not: an order that is well is answered as if the
 //! others were not there.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -270,6 +271,31 @@ async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {
         assert!(slow.len() <= 2, "{kind}, seed {seed}: {slow:?}");
         let parked = service.parked().await;
         assert_eq!(parked, bad_ones.0.len(), "{kind}, seed {seed}");
+    }
+}
+
+/// Checks an order that has no other beside it, so that only its own next fetch can show that the failure has passed.
+#[tokio::test]
+async fn an_order_that_is_alone_is_fetched_again_however_its_first_fetches_fail() {
+    let seed = fastrand::u64(..);
+    for (kind, failing) in KINDS {
+        for failures in 1..=3_usize {
+            let failed = Cell::new(0);
+            let sinch = Sinch {
+                orders: [(good(0), vec![(BEGAN, State::InReview)])].into(),
+                fails: Box::new(move |_, _, _| {
+                    failed.set(failed.get() + 1);
+                    (failed.get() <= failures).then(failing).flatten()
+                }),
+            };
+            let mut service = Service::start(seed, Without::default()).await;
+            service.watch([good(0)]).await;
+            // Twice the longest `Retry-After` for each failure.
+            let most = failures as u32 * 2 * 60 * MINUTE;
+            service.play(&sinch, BEGAN.plus(most)).await;
+            let open = service.unsettled(&sinch).await;
+            assert!(open.is_empty(), "{kind}, {failures} times, seed {seed}");
+        }
     }
 }
 

@@ -167,6 +167,32 @@ fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
 }
 
 #[test]
+fn in_doubt_an_isolated_order_is_fetched_while_the_next_claim_goes_on() {
+    let mut scheduler = scheduler(4, 1e6);
+    fail(
+        &mut scheduler,
+        "only",
+        &not_now(Endpoint::Orders, 429, Some(1)),
+        secs(0),
+    );
+    assert_eq!(scheduler.mode(secs(2)), Mode::Suspect);
+    let chance = Next::Claim {
+        orders_max: 1,
+        claim_order: ClaimOrder::Chance,
+    };
+    assert_eq!(scheduler.next(secs(2)), chance);
+    assert!(scheduler.claimed(ClaimOrder::Chance, 1, 1, 0, secs(2)));
+    let isolated = Next::Claim {
+        orders_max: 1,
+        claim_order: ClaimOrder::Isolated,
+    };
+    assert_eq!(scheduler.next(secs(2)), isolated);
+    assert!(scheduler.claimed(ClaimOrder::Isolated, 1, 1, 1, secs(2)));
+    assert_eq!(scheduler.next(secs(2)), chance);
+    assert!(scheduler.may_fetch(PermitKind::Isolated, secs(2)));
+}
+
+#[test]
 fn a_fetch_that_hangs_gives_its_slot_away_as_often_as_twice_the_slots() {
     let mut scheduler = scheduler(2, 1000.0);
     for n in 0..3 {

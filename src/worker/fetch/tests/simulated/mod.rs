@@ -2,6 +2,7 @@
 
 mod reads;
 mod sinch;
+mod steps;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -14,12 +15,11 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use self::sinch::Sinch;
 use crate::sinch::FetchError;
 use crate::store::{
-    self, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, DeliveryContent, FetchResult,
-    NewDelivery, ProcessRequest, Rate, Recorded, Settings, Store, StoreError, WatchRequest,
+    self, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, DeliveryContent, NewDelivery,
+    ProcessRequest, Rate, Settings, Store, StoreError, WatchRequest,
 };
 use crate::worker::fetch::limits::Limits;
-use crate::worker::fetch::scheduler::{HANGS_AFTER, Next, PermitKind, Scheduler};
-use crate::worker::frame::POLL;
+use crate::worker::fetch::scheduler::{PermitKind, Scheduler};
 use number_order::{Answer, Backoff, Id, Policy, State, Status, Time};
 
 /// Number of fetches a second that the defaults of the configuration allow.
@@ -232,54 +232,6 @@ impl Service {
         }
     }
 
-    /// Takes the steps of the scheduler. Returns the time at which there may be more to do, if no answer arrives
-    /// before.
-    async fn fetch_due(&mut self, sinch: &Sinch) -> Time {
-        loop {
-            let (orders_max, claim_order) = match self.scheduler.next(self.now) {
-                Next::Claim {
-                    orders_max,
-                    claim_order,
-                } => (orders_max, claim_order),
-                Next::Wait(until) => return until,
-                Next::Full => return Time(i64::MAX),
-            };
-            let rate = self.scheduler.rate();
-            let (claims, allowed) = match self.claim(orders_max, rate, claim_order).await {
-                Claimed::Leased { claims, allowed } => (claims, allowed),
-                Claimed::NotBefore(until) => {
-                    self.scheduler.not_allowed(claim_order, orders_max);
-                    return until;
-                }
-            };
-            let orders = claims.len() as u32;
-            let more = self
-                .scheduler
-                .claimed(claim_order, orders_max, allowed, orders, self.now);
-            let kind = match claim_order {
-                ClaimOrder::Isolated => PermitKind::Isolated,
-                ClaimOrder::Urgent | ClaimOrder::Oldest | ClaimOrder::Chance => PermitKind::Slot,
-            };
-            for claim in claims {
-                self.sent_at.push(self.now);
-                let (comes_at, result) = sinch.answer(&claim.key.order, self.now, &mut self.rng);
-                let under_way = UnderWay {
-                    kind,
-                    claim,
-                    fetched_at: self.now,
-                    result,
-                };
-                let fetch = (comes_at, self.fetches);
-                self.under_way.insert(fetch, under_way);
-                self.hangs.push_back((self.now.plus(HANGS_AFTER), fetch));
-                self.fetches += 1;
-            }
-            if !more {
-                return self.next_due().await.max(self.now.plus(POLL));
-            }
-        }
-    }
-
     fn path(&self) -> PathBuf {
         self.folder.path().join("played.db")
     }
@@ -295,82 +247,6 @@ impl Service {
             lease: Duration::from_secs(50),
         };
         self.store.claim(request).await.expect("claims")
-    }
-
-    async fn record_answers(&mut self) {
-        while let Some(first) = self.under_way.first_entry()
-            && first.key().0 <= self.now
-        {
-            let UnderWay {
-                kind,
-                claim,
-                fetched_at,
-                result,
-            } = first.remove();
-            let jitter = self.rng.f64();
-            let was_open = self.scheduler.circuit().clone();
-            let mut without_circuit =
-                Scheduler::new(limits(self.without), Circuit::default(), true, self.now);
-            let scheduler = if self.without.circuit {
-                &mut without_circuit
-            } else {
-                &mut self.scheduler
-            };
-            let (result, healthy) =
-                scheduler.attempt(&claim.key.order, result, fetched_at, self.now, jitter);
-            if result.is_err() && healthy {
-                self.counted.push((self.now, claim.key.order.clone()));
-            }
-            let circuit = self.scheduler.circuit().clone();
-            if circuit != was_open {
-                if circuit.paused.is_some() {
-                    self.opened.push(self.now);
-                }
-                let saved = self.store.save_circuit(project(), circuit).await;
-                saved.expect("is saved");
-            }
-            let outcome = self.outcome(claim, fetched_at, result, healthy);
-            let recorded = self.store.record([outcome].into()).await.expect("records");
-            assert!(
-                matches!(recorded[..], [Recorded::Done { .. }]),
-                "{recorded:?}"
-            );
-            self.scheduler.release(kind);
-        }
-    }
-
-    fn note_hanging(&mut self) {
-        while let Some((at, fetch)) = self.hangs.front().copied() {
-            match self.under_way.get_mut(&fetch) {
-                Some(_) if at > self.now => return,
-                Some(under_way)
-                    if under_way.kind == PermitKind::Slot && self.scheduler.fetch_hangs() =>
-                {
-                    under_way.kind = PermitKind::Hanging;
-                }
-                Some(_) | None => {}
-            }
-            self.hangs.pop_front();
-        }
-    }
-
-    fn outcome(
-        &mut self,
-        claim: Claim,
-        fetched_at: Time,
-        result: Result<Answer, number_order::Failure>,
-        healthy: bool,
-    ) -> FetchResult {
-        FetchResult {
-            claim,
-            fetched_at,
-            result,
-            healthy,
-            now: self.now,
-            jitter: self.rng.f64(),
-            policy: policy(),
-            backoff: BACKOFF,
-        }
     }
 }
 

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use super::FAILURE;
 
-/// Maximum time for standard error to take a line.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Maximum time for standard error to take a line. On a busy machine, seconds can pass before the thread that writes it
+/// has its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Number of columns of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;

@@ -240,7 +240,7 @@ impl Service {
 
 /// Waits until a process answers 200 to `/readyz` at this address.
 pub async fn until_ready(process: &mut Process, address: SocketAddr) {
-    let ready = poll(PATIENCE, READY_POLL, async || {
+    let ready = poll(PATIENCE, READY_POLL, READY_POLL, async || {
         assert!(process.is_running(), "it ended: {}", process.said());
         let answer = exchange(HOME, address, &Request::new("GET", "/readyz")).await;
         answer

@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 /// Time limit for anything that is sure to come. Generous, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-const POLL: Duration = Duration::from_millis(15);
+/// Pause after the first probe.
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// Longest pause. What takes long need not be probed often, and many tests share the machine.
+const PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// Waits until the probe finds something, and returns it.
 pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
@@ -17,16 +21,19 @@ pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
 
 /// Returns what the probe finds within the span, if anything.
 pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    poll(span, POLL, probe).await
+    poll(span, PAUSE, PAUSE_MAX, probe).await
 }
 
-/// Probes at this interval until something is found or the span is over.
+/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, from the first
+/// to the longest.
 pub(crate) async fn poll<T>(
     span: Duration,
-    interval: Duration,
+    first_pause: Duration,
+    longest_pause: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> Option<T> {
     let deadline = Instant::now() + span;
+    let mut pause = first_pause;
     loop {
         if let Some(found) = probe().await {
             return Some(found);
@@ -34,7 +41,8 @@ pub(crate) async fn poll<T>(
         if Instant::now() > deadline {
             return None;
         }
-        tokio::time::sleep(interval).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 5 / 4).min(longest_pause);
     }
 }
 

@@ -9,8 +9,8 @@ use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
 
-/// Longest time that a read waits for a free connection.
-const WAIT: Duration = Duration::from_secs(5);
+/// Longest time that a read waits for a free connection, and a start for all of them to be made.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// A read, by which SQLite opens the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";

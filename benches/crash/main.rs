@@ -113,7 +113,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
         println!("order {order}: {shown}");
     }
     let ready_ms = percentile_ms(&restarts, 0.5);
-    tell([
+    print_figures([
         ("seed", json!(seed)),
         ("kills", json!(kills)),
         ("acknowledged", json!(acknowledged.len())),
@@ -223,7 +223,7 @@ fn acknowledged_to(simulator: &Simulator) -> Acknowledged {
 }
 
 /// Prints the figures for people, and as one line for programs.
-fn tell<const N: usize>(figures: [(&str, Value); N]) {
+fn print_figures<const N: usize>(figures: [(&str, Value); N]) {
     println!();
     for (name, value) in &figures {
         match value.as_str() {

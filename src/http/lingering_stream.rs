@@ -27,21 +27,29 @@ pub struct LingeringStream {
     peer_sent_last: Arc<AtomicBool>,
     stop: CancellationToken,
     linger: Option<Pin<Box<Sleep>>>,
+    /// Maximum time for which the peer may take nothing of a response.
+    write_timeout: Duration,
+    /// End of that time, while the peer takes nothing.
+    write_deadline: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl LingeringStream {
-    /// Returns a stream that releases `permit` when it ends, and does not linger once `stop` is cancelled.
+    /// Returns a stream that releases `permit` when it ends, and does not linger once `stop` is cancelled. It fails when
+    /// the peer takes nothing of a response for `write_timeout`.
     pub fn new(
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
         stop: CancellationToken,
+        write_timeout: Duration,
     ) -> LingeringStream {
         LingeringStream {
             stream,
             peer_sent_last: Arc::default(),
             stop,
             linger: None,
+            write_timeout,
+            write_deadline: None,
             _permit: permit,
         }
     }
@@ -49,6 +57,24 @@ impl LingeringStream {
     /// Returns a flag that is set while the last transfer on the connection came from the peer.
     pub fn peer_sent_last(&self) -> Arc<AtomicBool> {
         self.peer_sent_last.clone()
+    }
+
+    /// Returns the result of a write, or an error if the peer has taken nothing for too long.
+    fn limit_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let limit = self.write_timeout;
+        let deadline = self
+            .write_deadline
+            .get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Throws away what still arrives, until the peer hangs up or its time is over.
@@ -88,7 +114,8 @@ impl AsyncWrite for LingeringStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.peer_sent_last.store(false, Relaxed);
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.limit_write(cx, written)
     }
 
     fn poll_write_vectored(
@@ -97,7 +124,8 @@ impl AsyncWrite for LingeringStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.peer_sent_last.store(false, Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.limit_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

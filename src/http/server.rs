@@ -33,7 +33,8 @@ use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 pub struct Timeouts {
     /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
-    /// Maximum time in which a kept connection must send the next request's headers, silence included.
+    /// Maximum time in which a kept connection must send the next request's headers, silence included; and maximum time
+    /// for which a peer may take nothing of a response.
     pub idle_timeout: Duration,
     /// Maximum time for which a stop waits for requests in flight.
     pub grace: Duration,
@@ -177,7 +178,8 @@ where
         }
         // Fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);
-        let stream = LingeringStream::new(stream, permit, self.stop.clone());
+        let write_timeout = self.timeouts.idle_timeout;
+        let stream = LingeringStream::new(stream, permit, self.stop.clone(), write_timeout);
         if let Some(error) = self.serve_requests(stream, peer, deadline).await {
             self.admission.report_protocol_error(canonical(peer), error);
         }

@@ -42,6 +42,21 @@ async fn open(service: &Service) -> Connection {
         .expect("connects")
 }
 
+#[tokio::test]
+async fn a_peer_that_takes_no_response_is_cut_off() {
+    let home = folder();
+    let service = Service::start(&settings(&home, Some(IDLE_TIMEOUT))).await;
+    let connection = Connection::open(ALLOWED, service.operators).await;
+    let mut connection = connection.expect("connects");
+    // Without an end: once the buffers of both sides are full, the service can neither write nor read on.
+    let requests = Request::new("GET", "/metrics").bytes().repeat(100);
+    let since = Instant::now();
+    let cut_off = async { while connection.send(&requests).await {} };
+    let cut_off = tokio::time::timeout(PATIENCE, cut_off).await;
+    assert!(cut_off.is_ok(), "its connection is kept");
+    assert!(since.elapsed() > LIMIT / 2, "{:?}", since.elapsed());
+}
+
 /// Asserts that the connection is cut off, but not before its time.
 async fn assert_cut_off(connection: &mut Connection, since: Instant, what: &str) {
     assert!(connection.hangs_up_within(PATIENCE).await, "{what}");

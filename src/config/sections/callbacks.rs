@@ -74,7 +74,10 @@ fn keys(keys: &mut Reader<'_>) -> Callbacks {
             TIMEOUT_SECS,
         ),
         idle_timeout: keys
-            .doc("Maximum time from one request of a connection to the headers of the next.")
+            .doc(
+                "Maximum time from one request of a connection to the headers of the next, and for \
+                 which a peer may take nothing of an answer.",
+            )
             .seconds("idle_timeout_secs", 75.0, TIMEOUT_SECS),
         connections_max: keys
             .doc("Maximum number of open connections; further callers are answered 503.")

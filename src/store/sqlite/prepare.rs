@@ -20,10 +20,17 @@ const NEXT_DELIVERY: &str = "
 static RESUME: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at IS NULL AND parked IS NULL \
-         AND (confirmed_state IS NULL OR hints <> '[]' OR doubts <> '[]' OR confirmed_state IN ({}))",
+         AND (confirmed_state IS NULL OR hints <> '[]' OR doubts <> '[]' OR tie_state IS NOT NULL \
+         OR fetch_requested_at IS NOT NULL OR confirmed_state IN ({}))",
         open_states()
     )
 });
+
+/// A fetch that was requested later than now, by a clock that was set back since, is requested now: otherwise every
+/// fetch would count as sent before the request.
+const REQUESTED_NOW: &str = "
+    UPDATE OR IGNORE orders SET fetch_requested_at = ?1, fetch_at = CASE WHEN parked IS NULL THEN ?1 END
+    WHERE project = ?2 AND fetch_requested_at > ?1";
 
 /// After an unclean end every open order is fetched again, since callbacks may have been missed while the service was
 /// down. The fetches are spread over as long as the rate limit needs for all, and none is later than planned.
@@ -100,11 +107,13 @@ async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result
                 .bind(id)
                 .execute(&mut *db)
                 .await?;
-            sqlx::query(RESUME.as_str())
-                .bind(settings.now.0)
-                .bind(id)
-                .execute(&mut *db)
-                .await?;
+            for sql in [REQUESTED_NOW, RESUME.as_str()] {
+                sqlx::query(sql)
+                    .bind(settings.now.0)
+                    .bind(id)
+                    .execute(&mut *db)
+                    .await?;
+            }
             sqlx::query(CLAMP)
                 .bind(settings.now.plus(AHEAD_MAX).0)
                 .bind(id)

@@ -235,13 +235,54 @@ async fn a_clock_that_was_set_back_leaves_no_order_waiting_for_days() {
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    fixture.process(20).await;
-    fixture
-        .store
-        .request_fetch(key("o1"), at(900_000))
-        .await
-        .expect("is known");
+    fixture.process(900_000).await;
     let fixture = fixture.again().await;
     let fetch_at = fixture.history("o1").await.order.fetch_at;
     assert_eq!(fetch_at, Some(at(5000 + 25 * 3600)));
+}
+
+#[tokio::test]
+async fn a_fetch_that_was_requested_before_the_clock_was_set_back_is_due_now() {
+    let fixture = Fixture::new().await;
+    fixture
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    fixture.process(20).await;
+    let requested = fixture.store.request_fetch(key("o1"), at(900_000));
+    requested.await.expect("is known");
+    let fixture = fixture.again().await;
+    let order = fixture.history("o1").await.order;
+    assert_eq!(order.fetch_at, Some(at(5000)));
+    // A fetch that is sent now is sent after the request, so its failure counts as any other does.
+    let claims = fixture.claim_some(1, ClaimOrder::Oldest, 5000).await;
+    let failure = Failure {
+        reason: not_now(500),
+        wait_min: Duration::ZERO,
+    };
+    fixture.record(&claims[0], Err(failure), 5000).await;
+    assert_eq!(fixture.history("o1").await.order.attempts, 1);
+}
+
+#[tokio::test]
+async fn what_was_open_before_the_api_was_off_is_fetched_when_it_is_on_again() {
+    for open in [
+        "tie_state = 'REJECTED', tie_since_at = 10000000",
+        "fetch_requested_at = 10000000",
+    ] {
+        let fixture = Fixture::new().await;
+        fixture
+            .accept(delivery("e1", "o1", State::Completed, 10))
+            .await;
+        fixture.process(20).await;
+        let claims = fixture.claim_some(1, ClaimOrder::Oldest, 4000).await;
+        fixture
+            .record(&claims[0], shows(State::Completed, 10), 4000)
+            .await;
+        fixture
+            .edit(&format!("UPDATE orders SET fetch_at = NULL, {open}"))
+            .await;
+        let fixture = fixture.again().await;
+        let fetch_at = fixture.history("o1").await.order.fetch_at;
+        assert_eq!(fetch_at, Some(at(5000)), "{open}");
+    }
 }

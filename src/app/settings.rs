@@ -16,6 +16,7 @@ use crate::http::server::Timeouts;
 use crate::http::source::Sources;
 use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{self, RetentionPeriods, sqlite};
+use crate::worker::Fetcher;
 use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
@@ -111,7 +112,7 @@ pub(super) fn api_off(config: &Config) -> Vec<Id> {
 /// Returns the limits on connections for which this limit on open files leaves room.
 pub fn listener_limits(config: &Config, files_max: Option<u64>) -> ListenerLimits {
     let fetched_projects = config.projects.len() - api_off(config).len();
-    let fetches_max = config.sinch.max_in_flight * fetched_projects;
+    let fetches_max = Fetcher::in_flight_max(config.sinch.max_in_flight) * fetched_projects;
     ListenerLimits::new(files_max, config.callbacks.connections_max, fetches_max)
 }
 

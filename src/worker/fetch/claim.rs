@@ -119,7 +119,7 @@ impl Shared {
                 shared: self.clone(),
                 kind,
             };
-            // The send cannot fail: `self` holds the receiver.
+            // Fails only once the tasks of the slots have ended, and the service with them.
             let _ = prefetch.send(Prefetched {
                 claim,
                 since,

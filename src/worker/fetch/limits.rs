@@ -49,16 +49,24 @@ impl Limits {
 
     /// Returns the maximum number of fetches in flight of isolated orders.
     pub fn isolated_max(&self) -> u32 {
-        (self.slots / SLOTS_PER_ISOLATED).max(1)
+        isolated_max(self.slots)
     }
 
     /// Returns the maximum number of fetches that hang without a slot.
     pub fn hanging_max(&self) -> u32 {
-        self.slots * HANGING_PER_SLOT
+        hanging_max(self.slots)
     }
+}
 
-    /// Returns the maximum number of all fetches in flight, those included that hang or are of isolated orders.
-    pub fn in_flight_max(&self) -> u32 {
-        self.slots + self.hanging_max() + self.isolated_max()
-    }
+fn isolated_max(slots: u32) -> u32 {
+    (slots / SLOTS_PER_ISOLATED).max(1)
+}
+
+fn hanging_max(slots: u32) -> u32 {
+    slots * HANGING_PER_SLOT
+}
+
+/// Returns the maximum number of all fetches in flight, those included that hang or are of isolated orders.
+pub fn in_flight_max(slots: u32) -> u32 {
+    slots + hanging_max(slots) + isolated_max(slots)
 }

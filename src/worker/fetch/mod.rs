@@ -67,8 +67,6 @@ struct Shared {
     scheduler: Mutex<Scheduler>,
     /// Free slots. More tasks run than there are slots, because a fetch that hangs lets go of its slot.
     slots: Semaphore,
-    /// Prefetched orders, which are claimed and wait for a slot.
-    prefetched: tokio::sync::Mutex<UnboundedReceiver<Prefetched>>,
     /// Circuit as it was last saved. The lock is held during the write, so that the newest state is written last.
     saved_circuit: tokio::sync::Mutex<Circuit>,
     /// Wakes the claiming task, which waits for a free permit or for the circuit.
@@ -76,6 +74,10 @@ struct Shared {
     /// Token that is cancelled when no more orders may be fetched.
     stop: CancellationToken,
 }
+
+/// Prefetched orders, which are claimed and wait for a slot. Only the tasks of the slots hold the queue: its permits
+/// hold [`Shared`], which would never end if it held the queue.
+type PrefetchQueue = tokio::sync::Mutex<UnboundedReceiver<Prefetched>>;
 
 /// Prefetched order, with its lease and its permit.
 struct Prefetched {
@@ -113,6 +115,12 @@ impl Drop for Permit {
 }
 
 impl Fetcher {
+    /// Returns the maximum number of fetches in flight of a project with this number of slots, those included that hang
+    /// or are of isolated orders. Each has a connection.
+    pub fn in_flight_max(slots: usize) -> usize {
+        limits::in_flight_max(u32::try_from(slots).unwrap_or(u32::MAX)) as usize
+    }
+
     /// Works until `stop` is cancelled, then waits for the fetches in flight, unless `abort` is cancelled too.
     ///
     /// # Errors
@@ -135,19 +143,19 @@ impl Fetcher {
             metrics: self.metrics.clone(),
         };
         let limits = self.limits();
-        let tasks = limits.in_flight_max();
+        let tasks = limits::in_flight_max(limits.slots);
         let (claims, prefetched) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             scheduler: Mutex::new(Scheduler::new(limits, circuit.clone(), found, clock::now())),
             slots: Semaphore::new(self.slots),
-            prefetched: tokio::sync::Mutex::new(prefetched),
             saved_circuit: tokio::sync::Mutex::new(circuit),
             permit_freed: Notify::new(),
             stop: stop.clone(),
             name,
             fetcher: self,
         });
-        shared.run(tasks, recorder, claims, abort).await
+        let prefetched = (claims, Arc::new(tokio::sync::Mutex::new(prefetched)));
+        shared.run(tasks, recorder, prefetched, abort).await
     }
 
     fn limits(&self) -> Limits {
@@ -188,12 +196,12 @@ impl Shared {
         self: Arc<Self>,
         tasks: u32,
         recorder: Recorder,
-        claims: UnboundedSender<Prefetched>,
+        (claims, prefetched): (UnboundedSender<Prefetched>, Arc<PrefetchQueue>),
         abort: CancellationToken,
     ) -> Result<(), StoreError> {
         let (results, received) = mpsc::unbounded_channel();
         let mut recording = pin!(recorder.run(received));
-        let slot = || self.clone().slot(results.clone());
+        let slot = || self.clone().slot(prefetched.clone(), results.clone());
         let mut slots: JoinSet<()> = (0..tasks).map(|_| slot()).collect();
         // A claim is never cut off: its orders would stay leased, and their attempts would count.
         let claiming = async {
@@ -221,8 +229,10 @@ impl Shared {
             return Ok(());
         };
         outcome?;
-        drop((claims, results));
-        let ended = async { tokio::join!(recording, slots.join_all()).0 };
+        // A task that panics over its order ends no other.
+        let emptied = async { while slots.join_next().await.is_some() {} };
+        drop((claims, prefetched, results));
+        let ended = async { tokio::join!(recording, emptied).0 };
         abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
     }
 

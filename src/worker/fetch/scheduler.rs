@@ -34,6 +34,14 @@ const UNTRIED_MAX: u32 = 3;
 /// Time for which the slots must find prefetched orders.
 const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 
+/// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
+/// fetch and this time together.
+pub(super) const PREFETCHED_MAX: Duration = Duration::from_secs(4);
+
+/// Maximum of [`PREFETCH_SPAN`], however long a claim takes. With half of the time for which an order may wait, a slot
+/// that is late by as much again still finds orders to fetch and not only to release.
+const PREFETCH_SPAN_MAX: Duration = Duration::from_secs(2);
+
 /// Next step of a fetcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -159,8 +167,9 @@ impl Scheduler {
             Mode::Normal => self.claimable(),
             Mode::Suspect | Mode::Probe | Mode::Untried => u32::from(self.blocking(mode) == 0),
         };
+        // An isolated order needs a slot to be sent from, though it does not keep it.
         let turn = self.spare || (mode == Mode::Normal && self.others >= ISOLATED_ONE_IN - 1);
-        let isolated = turn && self.may_claim_isolated(mode);
+        let isolated = turn && free > 0 && self.may_claim_isolated(mode);
         let orders_max = if isolated { 1 } else { free };
         if orders_max == 0 {
             return Next::Full;
@@ -249,8 +258,8 @@ impl Scheduler {
     /// allowed; the other permits are free again. Returns `true` if more may be claimed at once.
     ///
     /// A claim takes a commit, for which the slots must not wait. So the orders that the slots get through in
-    /// [`PREFETCH_SPAN`] are prefetched from now on, or those of the time of four such claims if that is longer. A slow Sinch
-    /// answers next to nothing in that time, so next to nothing is prefetched for it.
+    /// [`PREFETCH_SPAN`] are prefetched from now on, or those of the time of four such claims if that is longer, up to
+    /// [`PREFETCH_SPAN_MAX`]. A slow Sinch answers next to nothing in that time, so next to nothing is prefetched for it.
     pub fn claimed(
         &mut self,
         claim_order: ClaimOrder,
@@ -268,7 +277,8 @@ impl Scheduler {
         }
         let between = now.since(self.claimed_at).as_secs_f64().max(1e-6);
         let took = now.since(self.claiming_since);
-        let span = PREFETCH_SPAN.max(took * 4).as_secs_f64();
+        let span = (took * 4).clamp(PREFETCH_SPAN, PREFETCH_SPAN_MAX);
+        let span = span.as_secs_f64();
         let answered_in_span = (f64::from(self.ended_since_claim) / between * span).round() as u32;
         self.prefetch_max = answered_in_span
             .max(self.prefetch_max / 2)

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::scheduler::{HANGS_AFTER, PermitKind};
-use super::{Prefetched, Shared};
+use super::scheduler::{HANGS_AFTER, PREFETCHED_MAX, PermitKind};
+use super::{PrefetchQueue, Prefetched, Shared};
 use crate::clock;
 use crate::sinch;
 use crate::store::{Claim, FetchResult};
 use crate::worker::logged_id;
 
-/// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
-/// fetch and this time together.
-const PREFETCHED_MAX: Duration = Duration::from_secs(1);
-
 impl Shared {
     /// Fetches one order after another, until none is prefetched any more and none will be.
-    pub(super) async fn slot(self: Arc<Self>, results: UnboundedSender<FetchResult>) {
+    pub(super) async fn slot(
+        self: Arc<Self>,
+        prefetched: Arc<PrefetchQueue>,
+        results: UnboundedSender<FetchResult>,
+    ) {
         loop {
             // The semaphore is never closed.
             let slot = self.slots.acquire().await.ok();
-            let next = self.prefetched.lock().await.recv().await;
+            let next = prefetched.lock().await.recv().await;
             let Some(Prefetched {
                 claim,
                 since,

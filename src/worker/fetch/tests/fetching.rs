@@ -43,8 +43,8 @@ const ANSWERED: usize = 60;
 /// A database with orders that are due.
 pub struct Fixture {
     folder: TempDir,
-    store: Store,
-    _writer: JoinHandle<Result<(), StoreError>>,
+    pub store: Store,
+    pub writer: JoinHandle<Result<(), StoreError>>,
 }
 
 impl Fixture {
@@ -68,7 +68,7 @@ impl Fixture {
         Fixture {
             folder,
             store,
-            _writer: writer,
+            writer,
         }
     }
 
@@ -130,6 +130,19 @@ impl Fixture {
         requests_per_second: f64,
         metrics: Arc<Metrics>,
     ) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+        let fetcher = self.fetcher(api_url, slots, requests_per_second, metrics);
+        let stop = CancellationToken::new();
+        let running = fetcher.run(stop.clone(), CancellationToken::new());
+        (stop, tokio::spawn(running))
+    }
+
+    pub fn fetcher(
+        &self,
+        api_url: &str,
+        slots: usize,
+        requests_per_second: f64,
+        metrics: Arc<Metrics>,
+    ) -> Fetcher {
         let access = Access {
             api_url: api_url.parse().expect("an address"),
             auth: Auth::Basic,
@@ -140,7 +153,7 @@ impl Fixture {
             answer_max_bytes: ANSWER_MAX_BYTES,
             proxy_from_environment: false,
         };
-        let fetcher = Fetcher {
+        Fetcher {
             project: project(),
             client: Client::new(project(), access).expect("a client"),
             store: self.store.clone(),
@@ -151,10 +164,7 @@ impl Fixture {
             lease: NEVER * 2,
             resume: Arc::default(),
             metrics,
-        };
-        let stop = CancellationToken::new();
-        let running = fetcher.run(stop.clone(), CancellationToken::new());
-        (stop, tokio::spawn(running))
+        }
     }
 }
 
@@ -178,14 +188,14 @@ struct Word {
 }
 
 /// Sinch that answers at once until it hesitates, then as the test says.
-struct Sinch {
-    url: String,
+pub struct Sinch {
+    pub url: String,
     questions: Arc<AtomicUsize>,
     word: watch::Sender<Word>,
 }
 
 impl Sinch {
-    async fn start() -> Sinch {
+    pub async fn start() -> Sinch {
         let word = Word {
             answered: ANSWERED,
             then: None,
@@ -222,14 +232,14 @@ impl Sinch {
         }
     }
 
-    fn fetches(&self) -> usize {
+    pub fn fetches(&self) -> usize {
         self.questions.load(Ordering::Relaxed)
     }
 
     /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
     /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
     /// condition in SQL that selects the orders that are held.
-    async fn hesitates(&self, fixture: &Fixture) -> (usize, String) {
+    pub async fn hesitates(&self, fixture: &Fixture) -> (usize, String) {
         loop {
             let answered = self.word.borrow().answered;
             let deadline = Instant::now() + PATIENCE;

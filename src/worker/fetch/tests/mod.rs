@@ -6,3 +6,4 @@ mod hostile;
 mod outage;
 mod refused;
 mod simulated;
+mod stopping;

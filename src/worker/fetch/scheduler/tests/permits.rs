@@ -1,5 +1,7 @@
 //! Permits of fetches: within slots and rate limit, shared between urgent, oldest and failing orders.
 
+use std::collections::VecDeque;
+
 use super::*;
 
 #[test]
@@ -164,6 +166,92 @@ fn an_isolated_order_has_a_permit_in_sixteen_and_those_that_the_others_leave() {
         !scheduler.claimed(ClaimOrder::Isolated, 1, 1, 0, secs(2000)),
         "none is due"
     );
+}
+
+#[test]
+fn an_isolated_order_is_claimed_only_where_a_slot_can_send_its_fetch() {
+    let mut scheduler = scheduler(1, 1e6);
+    fail(&mut scheduler, "bad", &unavailable(None), secs(0));
+    answer(&mut scheduler, "good", secs(0), secs(0));
+    for n in 1..16 {
+        let Next::Claim {
+            orders_max: 1,
+            claim_order,
+        } = scheduler.next(secs(n))
+        else {
+            panic!("the slot is free");
+        };
+        assert_ne!(claim_order, ClaimOrder::Isolated, "{n}");
+        scheduler.claimed(claim_order, 1, 1, 1, secs(n));
+        if n < 15 {
+            scheduler.release(PermitKind::Slot);
+        }
+    }
+    assert_eq!(
+        scheduler.next(secs(16)),
+        Next::Full,
+        "its turn, and no slot"
+    );
+    scheduler.release(PermitKind::Slot);
+    let isolated = Next::Claim {
+        orders_max: 1,
+        claim_order: ClaimOrder::Isolated,
+    };
+    assert_eq!(scheduler.next(secs(17)), isolated);
+}
+
+/// Plays a minute of fetches, of which each commit and each answer take so many milliseconds, with a backlog without
+/// end. Returns the number of fetches that are sent.
+fn sent_in_a_minute(slots: usize, rate: f64, commit_ms: i64, answer_ms: i64) -> usize {
+    let mut scheduler = scheduler(slots as u32, rate);
+    let (mut prefetched, mut in_slots) = (VecDeque::new(), Vec::<i64>::new());
+    let mut claim: Option<(i64, ClaimOrder, u32)> = None;
+    let mut sent = 0;
+    for ms in 0..60_000 {
+        let now = Time(ms * 1000);
+        if let Some((_, claim_order, orders)) = claim.take_if(|(ends_at, ..)| *ends_at <= ms) {
+            scheduler.claimed(claim_order, orders, orders, orders, now);
+            prefetched.extend((0..orders).map(|_| ms));
+        }
+        let ended = in_slots.extract_if(.., |ends_at| *ends_at <= ms);
+        ended.for_each(|_| scheduler.release(PermitKind::Slot));
+        while in_slots.len() < slots
+            && let Some(since) = prefetched.pop_front()
+        {
+            let is_late = ms - since > PREFETCHED_MAX.as_millis() as i64;
+            sent += usize::from(!is_late);
+            in_slots.push(ms + if is_late { commit_ms } else { answer_ms });
+        }
+        if claim.is_none()
+            && let Next::Claim {
+                orders_max,
+                claim_order,
+            } = scheduler.next(now)
+        {
+            claim = Some((ms + commit_ms, claim_order, orders_max));
+        }
+    }
+    sent
+}
+
+#[test]
+fn however_slow_the_disk_is_slots_fetch_and_do_not_only_release() {
+    for (slots, rate, commit_ms, answer_ms) in [
+        (1, 2000.0, 500, 1),
+        (1, 2000.0, 500, 300),
+        (1, 300.0, 1000, 1),
+        (4, 300.0, 500, 300),
+        (4, 1000.0, 1000, 1),
+        (4, 1000.0, 2000, 100),
+    ] {
+        let sent = sent_in_a_minute(slots, rate, commit_ms, answer_ms);
+        // At least one for each slot and claim, as without prefetching.
+        let least = slots * 60_000 / (2 * commit_ms + answer_ms) as usize;
+        assert!(
+            sent >= least / 2,
+            "{slots} slots, {rate} a second, {commit_ms} ms, {answer_ms} ms: {sent} of {least}"
+        );
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ struct Arguments {
 
 const CONNECTIONS: usize = 256;
 
-/// Callbacks a second that the service cannot acknowledge.
+/// Maximum rate of callbacks a second that the bench prepares for: the service cannot reach it.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
 /// Time after which memory counts as being at rest.
@@ -228,7 +228,7 @@ async fn worked_off(file: &mut File) -> Outcome<()> {
     Ok(())
 }
 
-/// Stops the service; then the one file must contain everything.
+/// Stops the service, and checks that no WAL is left beside the database file.
 async fn stop(service: Service, database: &Path) -> Outcome<()> {
     service.stop_well().await;
     if File::beside(database, "-wal").exists() {

@@ -42,9 +42,9 @@ struct Arguments {
 /// Failure of the API over an order.
 #[derive(Clone, Copy)]
 enum Failure {
-    /// Answers with this status, after this number of milliseconds, with this body.
+    /// Answers with the given status, after the given number of milliseconds, with the given body.
     Answer(u16, u64, &'static str),
-    /// Answers with this status at once, with a `Retry-After` of this number of seconds.
+    /// Answers at once with the given status, and a `Retry-After` of the given number of seconds.
     Later(u16, u64),
     /// Never answers the request.
     Hang,
@@ -133,7 +133,8 @@ async fn run(arguments: &Arguments) -> Outcome<bool> {
     Ok(all)
 }
 
-/// Time until the good ones are confirmed beside this number of bad ones; `None` if it exceeds the limit.
+/// Returns the time until all orders that do not fail are confirmed, beside `bad` orders that fail; `None` if the time
+/// exceeds the limit.
 async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Option<Duration>> {
     let folder = folder_on_disk();
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         path: folder.path().join("callbacks.db"),
         waiting_max: 1000,
         free_min_bytes: 0,
-        // Nothing here fetches orders.
+        // This program fetches no orders.
         projects: vec![(project.clone(), None)],
         now: clock::now(),
     }))

@@ -46,7 +46,7 @@ mod tests {
     fn time_goes_by_and_is_the_time_of_day() {
         let first = now();
         assert!(now() >= first);
-        // Wide enough for a machine that is busy between two readings.
+        // The bound is wide enough for a machine that is busy between two readings.
         assert!(set_by_secs().abs() < 60);
         assert!(time_of_day().since(first) < Duration::from_secs(60));
     }

@@ -46,7 +46,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns the code of this reason, as `/status`, `/metrics` and the log have it.
+    /// Returns the reason's code, as `/status`, `/metrics` and the log have it.
     pub fn code(self) -> &'static str {
         self.into()
     }
@@ -79,7 +79,7 @@ impl Tally {
 pub struct Count {
     /// Number of occurrences since the start.
     pub count: u64,
-    /// Time of the last one; `null` if there was none.
+    /// Time of the last occurrence; `null` if there was none.
     pub last_at: Option<Time>,
 }
 
@@ -91,10 +91,10 @@ pub struct ApiView {
     /// Time at which the last fetch was recorded; `None` if there was none since the start.
     #[serde(skip)]
     pub last_at: Option<Time>,
-    /// `true` if Sinch answered that fetch.
+    /// `true` if Sinch answered the last fetch.
     #[serde(skip)]
     pub answered: Option<bool>,
-    /// Outcome of that fetch.
+    /// Outcome of the last fetch.
     #[serde(serialize_with = "explained_if_any")]
     pub outcome: Option<FetchOutcome>,
     /// Number of attempts in a row that failed through the provider.
@@ -126,15 +126,15 @@ pub struct Metrics {
 /// State of a worker, as its heartbeats and steps show it.
 #[derive(Debug)]
 struct Worker {
-    /// Time of its last heartbeat or step, successful or not.
+    /// Time of the worker's last heartbeat or step, successful or not.
     turned: Instant,
-    /// Failures since its last success, with the times of the first and the last; `None` if there were none.
+    /// Failures since the worker's last success, with the times of the first and the last; `None` if there were none.
     failing: Option<(Instant, Instant, Failing)>,
 }
 
 impl Worker {
-    /// Returns `true` if there was no heartbeat or step for longer than `span`, or if a longer time than that lies
-    /// between its first failure and its last.
+    /// Returns `true` if there was no heartbeat or step for longer than `span`, or if more than `span` lies between the
+    /// worker's first failure and its last.
     fn is_silent(&self, span: Duration) -> bool {
         let has_failed = |(first, last, _): &(Instant, Instant, Failing)| *last - *first > span;
         self.turned.elapsed() > span || self.failing.as_ref().is_some_and(has_failed)
@@ -144,11 +144,11 @@ impl Worker {
 /// Failures of a worker since its last success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failing {
-    /// Error of the last one, in words.
+    /// Error of the worker's last failure, in words.
     pub error: String,
-    /// Time of the first one.
+    /// Time of the worker's first failure since its last success.
     pub since: Time,
-    /// Number of failures since then.
+    /// Number of failures since the worker's last success.
     pub times: u64,
 }
 
@@ -206,7 +206,7 @@ impl Metrics {
     }
 
     /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of
-    /// requests like it that were left out before. Each source has one line a second for each reason, so that a noisy
+    /// similar requests that were left out before. Each source has one line a second for each reason, so that a noisy
     /// source hides no other.
     pub fn refused(&self, why: Refusal, source: Option<IpAddr>, now: Time) -> Option<u64> {
         self.refused[why as usize].step(now);
@@ -345,7 +345,7 @@ fn network(source: IpAddr) -> IpAddr {
     }
 }
 
-/// Locks a map. A panic elsewhere cannot leave it half written.
+/// Locks a map. A panic elsewhere cannot leave the map half written.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()

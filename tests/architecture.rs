@@ -111,7 +111,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Names that a file of this module contains and must not.
+/// Returns the names that a file of the given module contains and must not.
 fn faults(module: &str, text: &str) -> Vec<String> {
     let Some((_, allowed)) = MODULES.iter().find(|(name, _)| *name == module) else {
         return vec![format!("{module} is no module that this test knows")];
@@ -139,8 +139,8 @@ fn is_face_that_names_sqlx(path: &str, text: &str) -> bool {
     !is_backend && code(text).contains("sqlx")
 }
 
-/// Checks every file of a folder and returns their number. Without a module, a file or folder of the topmost folder is
-/// one.
+/// Checks every file of a folder and returns their number. Without a module given, each file or folder of the topmost
+/// folder is a module.
 fn check(folder: &Path, module: Option<&str>, found: &mut Vec<String>) -> usize {
     let mut seen = 0;
     for entry in fs::read_dir(folder).expect("the source can be read") {
@@ -181,7 +181,7 @@ fn the_arrows_point_down() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// A crate that no list names would be checked by nobody.
+/// A crate that no list names would not be checked.
 #[test]
 fn every_crate_is_checked() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");

@@ -22,7 +22,7 @@ const CUT_CALLBACKS: usize = 100_000;
 pub struct Cuts {
     /// Number of events that were acknowledged before a cut, over all cuts.
     pub acknowledged: usize,
-    /// Number of these that are missing or changed.
+    /// Number of the acknowledged events that are missing or changed.
     pub lost: usize,
     /// Number of cuts that lost an event.
     losses: usize,

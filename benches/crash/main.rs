@@ -146,7 +146,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     Ok(found.are_good() && wrong.is_empty() && controlled == 1 && abandoned == 0 && powered)
 }
 
-/// Kills the service at random moments. Returns the last process, and the time each took to be ready again.
+/// Kills the service at random moments. Returns the last process, and the time that each process took to be ready.
 async fn kill_often(
     mut service: Service,
     settings: &Settings,
@@ -205,8 +205,8 @@ fn settings(bench: Settings) -> Settings {
         .set("sinch.requests_per_second", 200)
 }
 
-/// Callbacks about the simulator's orders, enough for twice the time that the kills should take. Most of
-/// their claims are false, and must change nothing in the end.
+/// Callbacks about the simulator's orders, enough for twice the time that the kills should take. Most of the callbacks
+/// claim a false state, which must change nothing in the end.
 fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<Callbacks> {
     let orders = simulator.world().orders();
     let orders = orders.map(|order| order.id.to_string()).collect();

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 const SECTOR: u64 = 512;
 
-/// Maximum time that strace may take to write the rest once the program has ended.
+/// Maximum time that strace may take to write its last lines after the program has ended.
 const TRACE_MAX: Duration = Duration::from_secs(20);
 
 /// Microseconds since 1970 UTC.
@@ -36,8 +36,8 @@ pub enum Syncs {
     Off,
 }
 
-/// Makes a command that runs a program under strace; the program's arguments follow. Its process is the
-/// program's own.
+/// Makes a command that runs a program under strace, in a process that is the program's own. The caller adds the
+/// program's arguments.
 pub fn traced(program: &Path, database: &Path, trace: &Path, syncs: Syncs) -> Outcome<Command> {
     let version = Command::new("strace").arg("--version").output();
     version.map_err(|error| format!("strace, which --cuts 0 does without: {error}"))?;
@@ -62,7 +62,7 @@ pub fn traced(program: &Path, database: &Path, trace: &Path, syncs: Syncs) -> Ou
 
 /// Operations of a program on a database and on its write-ahead log, in order.
 pub struct Trace {
-    /// Database before the program ran.
+    /// Bytes of the database before the program ran.
     base: Vec<u8>,
     deeds: Vec<Deed>,
 }
@@ -90,7 +90,7 @@ impl Trace {
                 deeds: deeds(trace, database)?,
                 base: base.clone(),
             };
-            // The last lines may not be written yet.
+            // strace may not have written its last lines yet.
             if read.adds_up(database)? {
                 return Ok(read);
             }
@@ -101,7 +101,7 @@ impl Trace {
         }
     }
 
-    /// Returns `true` if all operations together make the file that is there.
+    /// Returns `true` if all recorded operations together result in the database file that is on disk.
     fn adds_up(&self, database: &Path) -> Outcome<bool> {
         let mut file = self.base.clone();
         for deed in self.deeds.iter().filter(|deed| !deed.is_wal) {
@@ -110,7 +110,7 @@ impl Trace {
         Ok(file == fs::read(database)?)
     }
 
-    /// Writes the files into `folder` as a power cut at this moment would have left them.
+    /// Writes the files into `folder` as a power cut at the given moment would have left them.
     pub fn cut(&self, at: Micros, folder: &Path, rng: &mut Rng) -> Outcome<PathBuf> {
         let synced = [false, true].map(|is_wal| {
             let syncs = self.deeds.iter();
@@ -167,7 +167,7 @@ fn apply_by_chance(image: &mut Vec<u8>, did: &Did, rng: &mut Rng) {
     }
 }
 
-/// Parses the operations in the record of strace that were done.
+/// Parses the operations that strace recorded as done.
 fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
     let mut reader = Reader {
         names: [database.to_owned(), Database::beside(database, "-wal")],
@@ -191,7 +191,7 @@ struct Reader {
     names: [PathBuf; 2],
     /// Offset of the next byte in each open file.
     places: HashMap<String, u64>,
-    /// Calls whose end is yet to come, by thread.
+    /// System calls that have begun and not ended, by thread.
     begun: HashMap<String, (Micros, String)>,
     deeds: Vec<Deed>,
 }
@@ -202,7 +202,7 @@ impl Reader {
     fn line(&mut self, line: &str) -> Option<()> {
         let (thread, rest) = line.trim_start().split_once(' ')?;
         let (stamp, text) = rest.trim_start().split_once(' ')?;
-        // A signal, or the end of a thread.
+        // A line about a signal or about the end of a thread is no system call.
         if text.starts_with("---") || text.starts_with("+++") {
             return Some(());
         }
@@ -224,7 +224,7 @@ impl Reader {
 
     fn call(&mut self, began: Micros, text: &str) -> Option<()> {
         let (call, rest) = text.split_once('(')?;
-        // No parenthesis comes earlier: paths and bytes are in hex.
+        // The first closing parenthesis ends the arguments, since paths and bytes are in hex.
         let (arguments, result) = rest.split_once(')')?;
         let result = result.trim_start().strip_prefix("= ")?;
         let (result, took) = result.rsplit_once(" <")?;

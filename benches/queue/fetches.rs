@@ -81,14 +81,14 @@ const DUE: i64 = 250_000;
 /// Number of answers after which the service is warm.
 const WARM: i64 = 500;
 
-/// Callbacks a second that keep coming, and the number of their connections.
+/// Number of callbacks that arrive each second during a measurement, and number of their connections.
 const COMING: usize = 1000;
 const CONNECTIONS: usize = 16;
 
 /// Seconds for which there are callbacks: more than any measurement takes.
 const COMING_SECS: usize = 30;
 
-/// Sends this number of callbacks a second to a service for the duration of a measurement.
+/// Sends the given number of callbacks a second to a service for the duration of a measurement.
 async fn coming<T>(
     per_second: usize,
     service: &Service,
@@ -163,7 +163,7 @@ async fn fetch(
     Ok(fetched)
 }
 
-/// Rate that the HTTP client alone reaches: answers a second, with this number of requests in flight.
+/// Rate that the HTTP client alone reaches: answers a second, with the given number of requests in flight.
 async fn client_alone(api: SocketAddr, max_in_flight: usize, window: Duration) -> Outcome<f64> {
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
     let client = Client::new(

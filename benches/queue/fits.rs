@@ -62,7 +62,7 @@ pub fn measure(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results)
     Ok(())
 }
 
-/// Callbacks a second that the service cannot acknowledge.
+/// Maximum rate of callbacks a second that the bench prepares for: the service cannot reach it.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
 async fn round(connections: usize, quick: bool) -> Outcome<Round> {

@@ -11,8 +11,8 @@
 //! - `past`: time that a callback, `/status` and a claim take with a growing number of processed deliveries.
 //! - `start`: time that a start takes with a million deliveries and a hundred thousand due orders.
 //!
-//! The compared figures are measured in alternation. A ratio is taken within each round, for the disk's
-//! speed varies, and the median of the rounds counts.
+//! The compared figures are measured in alternation. A ratio is taken within each round because the disk's speed
+//! varies, and the median of the rounds counts.
 
 mod fetches;
 mod fits;
@@ -33,7 +33,7 @@ struct Arguments {
     /// Runs one round, with a past of up to 100,000 deliveries, in a few minutes less, and judges nothing.
     #[arg(long)]
     quick: bool,
-    /// Runs only this part.
+    /// Runs only the given part.
     #[arg(long)]
     part: Option<Part>,
     /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.

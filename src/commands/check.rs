@@ -82,7 +82,7 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),
     ];
-    // Kept until the end, so that two listeners on one address are detected.
+    // Listeners are kept until the end, so that two of them on one address are detected.
     let mut bound = Vec::new();
     for (key, address) in listeners {
         let verdict = match app::bind(key, address) {

@@ -21,7 +21,7 @@ pub(super) async fn send(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<String, String> {
-    // Needed to set up any client, even one that will not encrypt.
+    // Any client needs a TLS provider, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -55,7 +55,7 @@ fn width() -> usize {
 /// Records the outcome of a write to standard output.
 pub fn note_result(written: io::Result<()>) {
     if let Err(error) = written {
-        // An earlier failure is there already, and is enough.
+        // The first failure is enough, so an earlier one stays.
         let _ = FAULT.set(error);
     }
 }

@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Every fault of the file, the variables and the files of secrets that this reads.
+    /// Every fault of the file, the variables and the files of secrets.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -156,7 +156,7 @@ impl Operators {
     ///
     /// # Errors
     ///
-    /// Every fault of this section.
+    /// Every fault of `[operators]`.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -182,7 +182,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Every fault of this section.
+    /// Every fault of `[database]`.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,

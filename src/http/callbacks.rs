@@ -114,7 +114,7 @@ impl CallbackHandler {
                 report(reason, problem.status(), route.map(|route| &route.project));
                 let response = problem.into_response();
                 if reason == Refusal::Body {
-                    // It had its time, or cannot be read further.
+                    // The body has had its time, or cannot be read any further.
                     unread_body::close(response)
                 } else {
                     let max = self.settings.body_max_bytes;
@@ -144,7 +144,7 @@ impl CallbackHandler {
         check_method(&head.method)?;
         check_size(&head.headers, self.settings.body_max_bytes)?;
         check_encoding(&head.headers)?;
-        // Before the costly part: with too much to do already, a refusal must cost next to nothing.
+        // This check comes before the costly ones: with too much to do already, a refusal must cost next to nothing.
         if self.store.is_full() {
             return Err(unavailable());
         }
@@ -276,7 +276,8 @@ async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Re
     }
 }
 
-/// Requires exactly one signature, by one of the project's secrets. The response does not say which of these is wrong.
+/// Requires exactly one signature, by one of the project's secrets. The response does not say if the header or the
+/// signature is wrong.
 fn check_signature(headers: &HeaderMap, body: &[u8], route: &CallbackRoute) -> Result<(), Refused> {
     let Some(secrets) = &route.secrets else {
         return Ok(());

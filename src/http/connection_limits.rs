@@ -16,7 +16,7 @@ const OPERATORS_DIVISOR: usize = 4;
 pub struct ConnectionLimits {
     /// Connections that are served.
     pub served: usize,
-    /// Connections over that limit, which are rejected with a response.
+    /// Connections over the limit on served ones, which are rejected with a response.
     pub rejected: usize,
     /// Connections of strangers, which are rejected with a response.
     pub strangers: usize,

@@ -11,7 +11,7 @@ const KIND: &str = "application/problem+json";
 /// Seconds after which a caller may try again when the service cannot accept a request.
 const RETRY_AFTER_SECS: u32 = 5;
 
-/// A refusal, with a sentence for its reader where there is one to say.
+/// A refusal, with a sentence for its reader if there is anything to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,

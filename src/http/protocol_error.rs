@@ -32,7 +32,7 @@ const PREAMBLES: [(&[u8], ProtocolError); 4] = [
 ];
 
 impl ProtocolError {
-    /// Returns the protocol that begins with these bytes, if it is one of those that arrive by mistake.
+    /// Returns the protocol that begins with the given bytes, if it is one of those that arrive by mistake.
     pub fn recognise(preamble: &[u8]) -> Option<ProtocolError> {
         let found = PREAMBLES
             .iter()

@@ -90,7 +90,7 @@ pub async fn serve(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
         ))
-        // Nothing here panics on input. If that is wrong, one request fails and not a connection.
+        // No handler panics on input. Should one panic all the same, one request fails and not the connection.
         .layer(CatchPanicLayer::new())
         .service(service);
     let grace = timeouts.grace;
@@ -117,7 +117,7 @@ pub async fn serve(
                 }
                 Admission::Drop => drop(stream),
             },
-            // Not a fault of the system: the peer has gone already.
+            // The peer has gone already, which is no fault of the system.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 server.admission.report_not_accepted(&error);
@@ -127,7 +127,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    // A connection that needs longer is cut off.
+    // A connection that needs longer than the grace is cut off.
     let _ = timeout(grace, connections.wait()).await;
     Ok(())
 }
@@ -175,7 +175,7 @@ where
             self.admission.report_protocol_error(canonical(peer), error);
             return reject(stream, self.admission.bad_request(), permit).await;
         }
-        // Fails if the peer has gone, which serving the connection soon finds out.
+        // The call fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);
         let stream = LingeringStream::new(stream, permit, self.stop.clone());
         if let Some(error) = self.serve_requests(stream, peer, deadline).await {

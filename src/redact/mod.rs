@@ -1,4 +1,4 @@
-//! Rules for the log's content: no telephone numbers, numbers as numbers, no line again and again.
+//! Rules for the log's content: no telephone number, figures as JSON numbers, and no line again and again.
 
 mod number;
 mod throttle;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-/// Maximum length of a stranger's text that the log quotes.
+/// Maximum length of a caller's text that the log quotes.
 const FOREIGN_MAX_CHARS: usize = 64;
 
 /// Returns a duration in whole milliseconds, as the log has it. `Duration::as_millis` gives a type that the log would
@@ -22,7 +22,7 @@ pub fn millis(span: Duration) -> u64 {
     millis.saturating_add(span.subsec_millis().into())
 }
 
-/// Returns a stranger's text, fit to be quoted: without telephone numbers, cut, and with everything escaped that a
+/// Returns a caller's text, fit to be quoted: without telephone numbers, cut, and with everything escaped that a
 /// terminal could obey.
 pub fn foreign(text: &str) -> String {
     let redacted = redacted(text);

@@ -19,11 +19,11 @@ pub struct Throttle<K> {
     written: Mutex<HashMap<Option<K>, Written>>,
 }
 
-/// Last written line of a key.
+/// Last line of a key that was written.
 #[derive(Debug)]
 struct Written {
     at: Instant,
-    /// Number of lines that were left out since then.
+    /// Number of lines that were left out since the last written one.
     left_out: u64,
 }
 
@@ -39,7 +39,7 @@ impl<K: Eq + Hash> Throttle<K> {
     /// Returns `None` if a line must be left out. Otherwise it returns the number of lines of its key that were left
     /// out before it.
     pub fn pass(&self, key: K, now: Instant) -> Option<u64> {
-        // A panic elsewhere cannot leave it half written.
+        // A panic elsewhere cannot leave the map half written.
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = Some(key);
         if !written.contains_key(&key) && written.len() >= KEYS_MAX {

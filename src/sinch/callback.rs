@@ -41,10 +41,11 @@ pub enum Content {
     NotUnderstood(NotUnderstood),
 }
 
-/// Maximum length of an id or a word. A longer one means nothing to us, and would only fill the database.
+/// Maximum length of an id or a word. A longer one means nothing to the service, and would only fill the database.
 const TEXT_MAX_BYTES: usize = 256;
 
-/// Times at which a callback can have been created: from 2000 to 2099. Any other value is not its time stamp.
+/// Times at which a callback can have been created: from 2000 to 2099. A time outside of this range is no time stamp of
+/// a callback.
 const PLAUSIBLE: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
 
 /// Reads a body that was sent to the callback route of `project`.
@@ -219,7 +220,7 @@ mod tests {
             ("1e400", Some(r#""1e400""#)),
             (r#""\ud800""#, Some(r#""\\ud800""#)),
             (&deep, Some(&opened)),
-            // Readable times, but not plausible ones for a callback.
+            // These times can be read, but no callback can have been created at them.
             (
                 r#""-009999-01-02T00:00:00""#,
                 Some(r#""-009999-01-02T00:00:00""#),

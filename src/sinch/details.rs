@@ -71,7 +71,7 @@ mod tests {
     use super::super::snapshot;
     use super::*;
 
-    /// Subject that an answer shows which has these properties besides those that it needs.
+    /// Returns the subject that an answer shows which has the given properties beside the required ones.
     fn subject(properties: Value) -> Option<OrderDetails> {
         let mut body = json!({
             "idNumberOrder": "o1", "projectId": "p1", "state": "CREATED",

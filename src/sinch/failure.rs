@@ -9,9 +9,9 @@ use sinch_numbers::api::{self, BodyFault, Failure, RequestError};
 /// Error of a fetch without an answer that is believed. No body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchError {
-    /// Reason why there is no such answer.
+    /// Reason why there is no answer that is believed.
     pub reason: NoAnswer,
-    /// Time for which Sinch asks for no more requests.
+    /// Time for which Sinch asks that no more requests be sent.
     pub retry_after: Option<Duration>,
 }
 
@@ -71,7 +71,7 @@ impl FetchError {
         matches!(self.reason, NoAnswer::KeyRefused { .. })
     }
 
-    /// Returns the endpoint whose answer it is, or would have been.
+    /// Returns the endpoint that answered, or that should have.
     pub fn endpoint(&self) -> Endpoint {
         match self.reason {
             NoAnswer::KeyRefused { endpoint, .. }
@@ -104,7 +104,7 @@ pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, Fetch
             retry_after,
         } => {
             let reason = of_status(endpoint, status, project);
-            // Beside another status, the wait says nothing about the API as a whole.
+            // With any other status, the wait says nothing about the API as a whole.
             if let NoAnswer::NotNow { .. } = reason {
                 wait = retry_after;
             }
@@ -136,9 +136,9 @@ fn of_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
                 project: project.clone(),
             };
         }
-        // Sinch documents 500 as an answer to a fetch, so one order's may be lasting.
+        // Sinch documents 500 as an answer to a fetch, so the failure may last for a single order.
         (Endpoint::Orders, 500) => Flaw::ServerFailed,
-        // 407 comes from a proxy of ours.
+        // 407 comes from a proxy between the service and Sinch.
         (_, 407 | 408 | 429 | 500..) => return NoAnswer::NotNow { endpoint, status },
         (_, 300..400) => Flaw::Redirect,
         (_, 400..) => Flaw::RequestNotAccepted,

@@ -81,7 +81,7 @@ pub(super) mod tests {
         })
     }
 
-    /// Returns what is believed of this body, if order `o1` of project `p1` was requested.
+    /// Returns what is believed of the given body, if order `o1` of project `p1` was requested.
     pub fn read(body: &str) -> Result<Snapshot, Flaw> {
         let answer = Answer {
             sent_at: Some("2026-02-03T04:30:00Z".parse().expect("a time")),

@@ -72,6 +72,7 @@ pub(super) struct NewTransition {
     pub transition: Transition,
     /// `true` if an event had announced it; `None` unless Sinch has said when the state changed.
     pub announced: Option<bool>,
-    /// Time from the change, as far as this program could have known of it, to its confirmation; `None` as above.
+    /// Time from the change, as far as this program could have known of it, to its confirmation; `None` unless Sinch
+    /// has said when the state changed.
     pub latency: Option<Duration>,
 }

@@ -78,7 +78,7 @@ impl Store {
         backend!(self, store => store.process(request).await)
     }
 
-    /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
+    /// Wakes the inbox worker. The notification is a hint: a poll is the guarantee.
     pub fn pending(&self) -> &Notify {
         backend!(self, store => store.pending())
     }
@@ -146,7 +146,7 @@ impl Store {
         backend!(self, store => store.any_confirmed(project).await)
     }
 
-    /// Wakes the fetchers, since an order may be due. It is a hint: a poll is the guarantee.
+    /// Wakes the fetchers, since an order may be due. The notification is a hint: a poll is the guarantee.
     pub fn due(&self) -> &Notify {
         backend!(self, store => store.due())
     }
@@ -169,7 +169,7 @@ impl Store {
         backend!(self, store => store.alert_changes(now, limits, limit).await)
     }
 
-    /// Records these changes of alerts.
+    /// Records changes of alerts.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
+    /// Any [`StoreError`]; the first of many may be known then. The request is safe to repeat.
     pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
         backend!(self, store => store.watch(request).await)
     }
@@ -232,7 +232,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; it is still there then.
+    /// Any [`StoreError`]; the order is still there then.
     pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
         backend!(self, store => store.forget(key).await)
     }
@@ -274,7 +274,7 @@ impl Store {
         backend!(self, store => store.orders(filter).await)
     }
 
-    /// Finds the order with this id, in any project.
+    /// Finds the order with the given id, in any project.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(has_colours(terminal, no_color.as_deref()));
-    // Fails only where logging has been started before.
+    // The call fails only where logging has been started before.
     let _ = if json {
         subscriber.json().flatten_event(true).try_init()
     } else {
@@ -98,7 +98,7 @@ fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-/// Logs a panic. On standard error, where it goes otherwise, it could wait for a reader.
+/// Logs a panic. On standard error, where Rust writes it by default, it could wait for a reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("for no known reason");
     let reason = redact::foreign(reason);

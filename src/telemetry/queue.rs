@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Maximum time for anything that is sure to come, on a busy machine.
+    /// Maximum time that a test waits for what must happen, on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(180);
 
     /// An output without a reader, until `read` is called.

@@ -58,7 +58,7 @@ pub struct WakeUp<'a> {
 /// Pause between two steps of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// Pause in which the writer belongs to others. No wake-up ends it.
+    /// Pause in which the writer is free for others. No wake-up ends it.
     Rest(Duration),
     /// Pause because there is nothing to do. The worker's wake-up ends it.
     Idle(Duration),
@@ -146,12 +146,12 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
     }
 }
 
-/// Failures that the log has reported. Every worker retries each second, for as long as the failure lasts.
+/// Failures that the log has reported. Every worker retries each second, for as long as a failure lasts.
 static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
 fn log(error: &StoreError) {
     let reason = match error {
-        // The free space is another number each time.
+        // The free space is different each time, so it is no part of the key.
         StoreError::LittleSpace { .. } => "little space".to_owned(),
         other => other.to_string(),
     };
@@ -188,7 +188,7 @@ mod tests {
         }
 
         async fn step(&self, (): &mut ()) -> Result<Pause, StoreError> {
-            // Work that arrives during the step.
+            // This work arrives during the step.
             self.notify.notify_waiters();
             let next = self.steps.lock().expect("no panic").pop();
             next.unwrap_or_else(|| {
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Runs a worker to its end, which must come soon, and returns the time that it took.
+    /// Runs a worker to its end, which must come soon. Returns the time that it took.
     async fn time(steps: Vec<Result<Pause, StoreError>>) -> Result<Duration, StoreError> {
         let stop = CancellationToken::new();
         let worker = Scripted {

@@ -21,7 +21,7 @@ const BATCH: RangeInclusive<u32> = 128..=512;
 /// commit.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer belongs to callbacks:
+/// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer is free for callbacks:
 /// their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together, which
 /// costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: u32 = 6;
@@ -100,7 +100,7 @@ impl Worker for InboxWorker {
 impl Rhythm {
     /// Takes in a batch, and returns the pause after it.
     fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
-        // The store counts them when the batch begins.
+        // The store counts arrivals when the batch begins.
         let arrivals = self.last.replace(began).map(|at| Arrivals {
             count: report.arrived,
             within: began - at,
@@ -226,7 +226,7 @@ mod tests {
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);
-            // Where timers are late there is no pause left to shorten: a little is lost.
+            // Where timers are late there is no pause left to shorten, so a few arrivals are left over.
             assert!(
                 share > 0.93 / ARRIVALS_MAX,
                 "{share} of {per_ms} in a millisecond"

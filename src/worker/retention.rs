@@ -8,11 +8,11 @@ use super::frame::{POLL, Pause, Worker};
 use crate::clock;
 use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 
-/// Maximum interval between two checks for anything to prune. What is kept for a shorter time is checked at that
-/// interval.
+/// Maximum interval between two checks for anything to prune. If a retention period is shorter, the interval is that
+/// period.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer belongs to others.
+/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer is free for others.
 const PAUSE_FACTOR: u32 = 9;
 
 /// Maximum pause after a step, in case the disk was slow.

@@ -108,7 +108,7 @@ async fn a_list_that_trickles_is_cut_off() {
     let request = Request::post(&path, "").header("Content-Length", "100000");
     let mut line = Line::open(HOME, service.operators).await.expect("connects");
     line.send(request.head()).await;
-    // Each byte comes well within the time limit; the whole list never does.
+    // Each byte comes well within the time limit, but the whole list never does.
     let mut sent = 0;
     while !line.hangs_up_within(Duration::from_millis(100)).await {
         sent += 1;

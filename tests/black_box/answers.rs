@@ -88,7 +88,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     for body in &bodies {
         service.tell(body.clone()).await;
     }
-    // Each of the two is recognised by its own bytes.
+    // Each of the two bodies is recognised by its own bytes.
     for body in &bodies {
         service.tell(body.clone()).await;
     }
@@ -290,7 +290,7 @@ async fn while_too_much_waits_no_body_is_read() {
     };
     let mut waiting = Vec::new();
     until("a refusal that no body was needed for", async || {
-        // One is being written and one waits; there is no room for more.
+        // One callback is being written and one waits; there is no room for more.
         for _ in 0..3 {
             let mut line = Line::open(HOME, service.callbacks).await.ok()?;
             line.send(good(waiting.len()).bytes()).await;

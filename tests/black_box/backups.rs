@@ -60,7 +60,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     }
     let promised = stop(load).await;
     let (elsewhere, other) = place();
-    // Beside a running service, that is the first reason: `--replace` would not help.
+    // Beside a running service, the service is the first reason: `--replace` would not help.
     for option in [None, Some("--replace")] {
         let beside = copy(&settings, "restore", &file, option).await;
         assert_eq!(beside.code, HELD, "{beside:?}");
@@ -127,7 +127,7 @@ async fn a_backup_takes_the_place_of_a_file_only() {
             assert!(std::fs::symlink_metadata(&target).is_ok_and(|found| !found.is_file()));
         }
     }
-    // Nor does it take the place of a file that another service works on.
+    // The backup does not take the place of a file either that another service works on.
     let (_elsewhere, other) = place();
     let service = Service::start(&other).await;
     let held = copy(&settings, "backup", &other.database(), Some("--overwrite")).await;

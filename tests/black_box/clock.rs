@@ -29,11 +29,11 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     let service = Service::start(&settings).await;
     let at = |millis| simulator.started_at().plus(Duration::from_millis(millis));
 
-    // Announced and confirmed before `between`; moves on, and fails once, after it.
+    // Order o1 is announced and confirmed before `between`. It moves on, and fails once, after it.
     push(&simulator, "o1", says("IN_REVIEW", 1));
     service.tell(event("e1", "o1", "IN_REVIEW", at(1))).await;
     service.settles("o1", "IN_REVIEW").await;
-    // Watched before `between`, with its next fetch a minute ahead, which stays so.
+    // Order o2 is watched before `between`, with its next fetch a minute ahead, which stays so.
     let path = format!("/api/v1/orders/{PROJECT}/o2");
     let watched = service.ask_with(&Request::new("PUT", &path)).await;
     assert_eq!(watched.status, 201, "{watched:?}");
@@ -45,7 +45,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     push(&simulator, "o1", Reply::NotFound);
     service.tell(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
-    // Late, and long superseded; then an order that is announced only now, at first too young to be found.
+    // The event is late, and long superseded. Then an order is announced only now, at first too young to be found.
     service.tell(event("e3", "o1", "IN_REVIEW", at(1))).await;
     service
         .order_when("o1", "nothing open", |order| {
@@ -93,13 +93,13 @@ fn ahead(order: &Value) -> Option<Duration> {
 }
 
 /// Decisions about an order, and the hours until its next fetch: time zones differ by at least a quarter of an hour,
-/// and all that are tried here by many.
+/// and those under test by many.
 fn decided_of(order: &Value) -> Vec<String> {
     let name = order["order"].as_str().unwrap_or_default();
     let rows = |list: &str, columns: &[&str]| -> Vec<String> {
         let rows = order[list].as_array().into_iter().flatten();
         rows.map(|row| {
-            // Of a code only the code: its fields may hold moments.
+            // Only the code is taken: its fields may hold moments.
             let shown = |column: &str| match row[column].get("code") {
                 Some(code) => code.to_string(),
                 None => row[column].to_string(),
@@ -176,7 +176,7 @@ fn with_clock(settings: Settings, offset: &Path) -> Settings {
 }
 
 fn set(offset: &Path, secs: i64) {
-    // Replaced in one step, since the service reads the file all the time.
+    // The file is replaced in one step, since the service reads it all the time.
     let next = offset.with_extension("next");
     fs::write(&next, format!("{secs:+}\n")).expect("writes");
     fs::rename(next, offset).expect("renames");
@@ -200,7 +200,7 @@ async fn a_clock_that_is_set_changes_no_decision() {
         let settings = with_clock(Settings::new(folder.path()), &offset);
         let decided = decisions(settings, async |service| {
             set(&offset, secs);
-            // The service notices the change, which proves that the library works.
+            // The service notices the change, which proves that libfaketime works.
             is_set(service, secs).await;
         })
         .await;

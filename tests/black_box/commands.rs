@@ -54,7 +54,7 @@ async fn commands_need_the_services_address_and_token_alone() {
             ),
         ],
     ] {
-        // On a busy machine the answer can come too late.
+        // On a busy machine the answer of the health check can come too late.
         until(&format!("health, by {environment:?}"), async || {
             let ended = with(&environment, &["healthcheck"]).await;
             (ended.code == Some(0)).then_some(())

@@ -56,7 +56,7 @@ async fn silence_is_cut_off() {
 
     let home = folder();
     let service = Service::start(&settings(&home, Some(IDLE_TIMEOUT))).await;
-    // On a busy machine its time can run out before it has said anything.
+    // On a busy machine the caller's time can run out before it has sent anything.
     let (since, mut line) = until("a caller in time", async || {
         let since = Instant::now();
         let mut line = open(&service).await;
@@ -155,7 +155,7 @@ async fn no_more_connections_than_allowed() {
         assert_eq!(line.answer().await.expect("an answer").status, 200);
         taken.push(line);
     }
-    // It has one second for its first byte. On a busy machine that can run out, and then this tries again.
+    // The caller has one second for its first byte. On a busy machine that can run out, and then the test tries again.
     let (mut one_more, answer) = until("one more to be in time", async || {
         let mut line = open(&service).await;
         line.send(good("late").bytes()).await;
@@ -237,7 +237,7 @@ async fn running_out_of_open_files_is_logged_and_passes() {
         service.lines().iter().any(reports).then_some(())
     })
     .await;
-    // A connected caller is served, and a waiting one as soon as possible.
+    // A connected caller is served, and then a waiting one as soon as possible.
     kept.send(good("e3").bytes()).await;
     assert_eq!(kept.answer().await.expect("an answer").status, 200);
     service.limit_files(1000);

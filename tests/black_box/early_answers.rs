@@ -11,26 +11,26 @@ use testkit::{
     until,
 };
 
-/// Maximum length of a body that these services accept, in bytes.
+/// Maximum length of a body that the services under test accept, in bytes.
 const BODY_MAX: usize = 1000;
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// Way in which a request arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
-    /// Head and body in one packet.
+    /// Head and body arrive in one packet.
     Together,
-    /// The body a little later than the head.
+    /// The body arrives a little later than the head.
     Later,
-    /// A body larger than the limit and than what the system buffers, in one go.
+    /// A body larger than the limit, and larger than what the system buffers, is sent in one go.
     Large,
-    /// A body in chunks, a little later than the head.
+    /// The body arrives in chunks, a little later than the head.
     Chunked,
-    /// A body in chunks, larger than the limit.
+    /// The body arrives in chunks, and is larger than the limit.
     LargeChunked,
-    /// A peer that sends its body after `100 Continue`, or never.
+    /// The peer sends its body after `100 Continue`, or never.
     Expect,
-    /// A peer that expects `100 Continue` and does not wait for it.
+    /// The peer expects `100 Continue` and does not wait for it.
     ExpectAnyway,
 }
 
@@ -191,7 +191,7 @@ async fn so_do_bodies_that_break_or_never_come() {
 async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
     let folder = folder();
     let service = Service::start(&settings(&folder)).await;
-    // On a busy machine the time for that can run out between two pieces, so the test tries until it succeeds.
+    // On a busy machine the peer's time can run out between two pieces, so the test tries until it succeeds.
     until("a peer that can send all of its body", async || {
         let mut line = Line::open(HOME, service.callbacks).await.ok()?;
         let request = Request::post(PATH, "").header("Content-Length", "300000");

@@ -83,7 +83,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
 fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, value: &Value) {
     let stem = |ending: &str| key.strip_suffix(ending).unwrap_or(key).to_owned();
     let (name, number) = match value {
-        // The value is unknown, so `/metrics` may leave it out.
+        // The figure is unknown, so `/metrics` may leave it out.
         Value::Null => return,
         Value::Object(tally) => (format!("{key}_total"), tally["count"].as_f64()),
         Value::Bool(flag) => (key.to_owned(), Some(u8::from(*flag).into())),

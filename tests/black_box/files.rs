@@ -15,7 +15,7 @@ const HELD: Option<i32> = Some(75);
 /// Exit code of a start that failed because the configuration names no file.
 const CONFIG: Option<i32> = Some(78);
 
-/// Asserts that `serve` and `check` both refuse, with this code and these words, and leave the folder as it is.
+/// Asserts that `serve` and `check` both refuse, with the given code and words, and leave the folder as it is.
 async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     let config = settings.write();
     let folder = config.parent().expect("the file is in a folder");
@@ -47,7 +47,7 @@ fn may_do_all() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Gives a folder and all that is in it to that user.
+/// Gives a folder and all that is in it to the user [`NOBODY`].
 fn give_away(folder: &Path) {
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let inside = entries.map(|entry| entry.expect("an entry").path());
@@ -200,7 +200,8 @@ async fn two_services_do_not_share_a_file() {
     let folder = folder();
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
-    // By another name, and also after an operator took the lock file for a leftover and removed it.
+    // The second service reaches the file by another name, and also after an operator took the lock file for a leftover
+    // and removed it.
     let link = folder.path().join("link.db");
     symlink(settings.database(), &link).expect("can be linked");
     let linked = settings
@@ -240,7 +241,7 @@ async fn a_wal_without_its_database_is_not_thrown_away() {
     std::fs::rename(settings.database(), &aside).expect("the database can be moved");
     assert_refused(&settings, UNUSABLE, "restore the database file").await;
 
-    // As the message says: with the file back in its place, all is there.
+    // As the error says, the file can be put back in its place: then all data is there.
     std::fs::rename(&aside, settings.database()).expect("the database can be moved back");
     let service = Service::start(&settings).await;
     assert_eq!(
@@ -328,6 +329,6 @@ async fn a_check_of_a_good_place_creates_nothing() {
     let config = bad.write();
     let checked = run(["--config".as_ref(), config.as_os_str(), "check".as_ref()]).await;
     assert_eq!(checked.code, CONFIG, "{checked:?}");
-    // It is as before.
+    // The running service is as before.
     service.is_ready().await;
 }

@@ -12,7 +12,7 @@ use testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, order_history, play,
 };
 
-/// Starts a service and a Sinch with orders that have all been through this history when the test begins.
+/// Starts a service and a Sinch with orders that have all been through the given history when the test begins.
 async fn stage(
     folder: &tempfile::TempDir,
     orders: &[&str],
@@ -26,7 +26,7 @@ async fn stage(
     (service, simulator)
 }
 
-/// Time at this offset in an order's history, as Sinch's clock would stamp it.
+/// Time at the given offset in an order's history, as Sinch's clock would stamp it.
 fn at(simulator: &Simulator, millis: u64) -> Time {
     simulator.started_at().plus(Duration::from_millis(millis))
 }
@@ -38,7 +38,7 @@ fn says(state: &str, updated_millis: u64) -> Reply {
     }
 }
 
-/// Number of fetches of this order that reached Sinch.
+/// Number of fetches of the given order that reached Sinch.
 fn asked(simulator: &Simulator, order: &str) -> usize {
     let fetches = simulator.fetches();
     fetches.iter().filter(|f| f.order == order).count()
@@ -50,7 +50,7 @@ async fn request_fetch(service: &Service, order: &str) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
-/// Returns `true` if a row of an order's history has these words in a column.
+/// Returns `true` if a row of an order's history has the given code in a column.
 fn has(order: &Value, rows: &str, column: &str, code: &str) -> bool {
     let rows = order[rows].as_array();
     rows.into_iter()
@@ -166,7 +166,7 @@ async fn a_stale_answer_is_not_applied() {
 async fn undocumented_states_are_kept_and_never_applied() {
     let folder = folder();
     let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
-    // As long as Sinch shows nothing, the event's word stands alone.
+    // As long as Sinch shows nothing, only the event's claim is known.
     simulator.set_outage(Outage::Unavailable { retry_after: None });
     service
         .tell(event("e1", "o1", "THAWING", at(&simulator, 1)))
@@ -222,7 +222,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     let order = order.await;
     assert_eq!(simulator.stats().tokens, 2);
     assert!(!has(&order, "fetches", "outcome", "key-refused"), "{order}");
-    // The refused fetch and its repetition are two; nothing was counted as failed.
+    // The two fetches are the refused one and its repetition; none was counted as failed.
     assert_eq!(asked(&simulator, "o1"), 3);
 }
 

@@ -40,7 +40,7 @@ pub async fn agree(service: &Service, simulator: &Simulator) {
     assert!(open.is_empty(), "seed {seed}: {open:#?}");
 }
 
-/// Waits likewise, but returns the orders that disagree for too long.
+/// Waits until every order has the state that Sinch has, and returns the orders that disagree for too long.
 async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
     let agreed = async || {
         let open = disagreeing(service, simulator).await;
@@ -127,7 +127,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     let stats = simulator.stats();
     assert_eq!(stats.acknowledged, stats.events, "{stats:?}");
     assert_eq!((stats.refused, stats.unanswered), (0, 0), "{stats:?}");
-    // An outage is not the service's.
+    // An outage of Sinch does not make the service unready.
     service.is_ready().await;
 
     simulator.set_outage(Outage::None);
@@ -224,7 +224,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let answer = service.ask_with(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    // On a busy machine the order can be fetched once more before or between these.
+    // On a busy machine the order can be fetched once more before or between the two fetches.
     let after = service
         .order_when("o1", "an answer after all these", |order| {
             let fetches = order["fetches"].as_array().into_iter().flatten();
@@ -245,7 +245,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     }
 }
 
-/// Maximum staleness of this world's answers.
+/// Maximum staleness of the world's answers.
 const STALENESS: Duration = Duration::from_secs(1);
 
 fn hostile() -> Script {
@@ -263,7 +263,7 @@ fn hostile() -> Script {
     }
 }
 
-/// Plays the hostile world of this seed with the rules alone, for many choices of moments, and returns a failure.
+/// Plays the hostile world of the given seed with the rules alone, for many choices of moments, and returns a failure.
 /// `None`: the rules found the truth, each time and soon.
 fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
     const TIMES: u64 = 1000;

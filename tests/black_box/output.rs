@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
 
-/// The program with its output where the test wants it. It is killed when dropped.
+/// The program with its output where the test wants it. The process is killed when dropped.
 struct Raw(Child);
 
 impl Raw {
@@ -31,7 +31,7 @@ impl Raw {
         kill_process(pid.expect("a pid"), Signal::TERM).expect("it can be signalled");
     }
 
-    /// Waits until it ends, and returns the exit code.
+    /// Waits until the program ends, and returns the exit code.
     async fn ended(&mut self) -> Option<i32> {
         let status = until("the program's end", async || {
             self.0.try_wait().expect("a child can be waited for")
@@ -51,7 +51,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Fails if it has ended already.
+        // The kill fails if the program has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -122,7 +122,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     let folder = folder();
     let mut service = Unread::start(&Settings::new(folder.path()));
     let mut line = Line::open(HOME, service.callbacks).await.expect("a place");
-    // Three times as much as the pipe takes.
+    // The load writes three times as much as the pipe takes.
     service.tell(&mut line, 0..600).await;
     until("all to be looked at", async || {
         let status = service.ask("/status").await.json();
@@ -154,14 +154,14 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
         metrics.contains("sinch_callbacks_log_lines_dropped_total "),
         "{metrics}"
     );
-    // The log is read again.
+    // The log is read again from now on.
     let log = service.log.take().expect("nobody has read it yet");
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let lines = log.lines().map_while(Result::ok);
         let said = |line: &String| line.contains("lines of the log were dropped");
         for line in lines.filter(said) {
-            // Fails once the test has the line that it waits for.
+            // The send fails once the test has the line that it waits for.
             let _ = sender.send(line);
         }
     });

@@ -23,7 +23,7 @@ fn refusals(service: &Service) -> Vec<Value> {
     objects.filter(refused).collect()
 }
 
-/// Waits for a refusal that has these fields.
+/// Waits for a refusal that has the given fields.
 async fn told(service: &Service, fields: &Value) -> Value {
     let fields = fields.as_object().expect("an object");
     let has = |line: &Value| fields.iter().all(|(name, value)| line[name] == *value);
@@ -105,7 +105,7 @@ async fn each_refusal_says_what_was_refused() {
             assert_eq!(line["peer"], Value::Null, "{line}");
         }
     }
-    // A request that does not arrive complete.
+    // The head of this request does not arrive complete.
     let mut slow = Line::open(HOME, service.callbacks).await.expect("a place");
     slow.send(signed(PATH).head()).await;
     told(
@@ -113,7 +113,7 @@ async fn each_refusal_says_what_was_refused() {
         &json!({"why": "body", "status": 408, "source": "127.0.0.1"}),
     )
     .await;
-    // A request that the database cannot store.
+    // The database cannot store this request.
     let mut file = File::open(&settings.database()).await;
     file.execute("BEGIN IMMEDIATE").await;
     service

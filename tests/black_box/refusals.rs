@@ -8,10 +8,10 @@ use sinch_callbacks::clock;
 
 use testkit::{Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder};
 
-/// Maximum length of a body that these services accept, in bytes.
+/// Maximum length of a body that the services under test accept, in bytes.
 const BODY_MAX: usize = 1000;
 
-/// Settings with time-outs that no test waits for: each answer here comes at once.
+/// Settings with time-outs that no test waits for: each answer comes at once.
 fn settings(folder: &tempfile::TempDir) -> Settings {
     Settings::new(folder.path())
         .set("callbacks.body_max_bytes", BODY_MAX)
@@ -158,7 +158,7 @@ async fn only_the_one_documented_signature_passes() {
         let answer = service.send(&request).await;
         answer.assert_refusal(401, &format!("{lines:?}"));
     }
-    // A header of another product does not help.
+    // A signature in the header of another product does not help.
     let other = Request::post(PATH, body.clone()).header("X-Sinch-Webhook-Signature", &right);
     service
         .send(&other)
@@ -192,7 +192,7 @@ async fn each_secret_in_force_opens_and_off_means_off() {
     answer.assert_refusal(403, "off is off for allowed sources only");
 }
 
-/// A body of this many bytes, in chunks and without a length.
+/// Returns a signed body of the given size, in chunks and without a length.
 fn chunked(bytes: usize) -> Request {
     let text = " ".repeat(bytes);
     let signed = Request::signed(PATH, SECRET, text.clone());
@@ -308,7 +308,7 @@ async fn the_first_fault_decides_the_answer() {
             413,
         ),
         (forged(PATH).header("Content-Encoding", "gzip"), 415),
-        // Refused before the body is read: the body is not there.
+        // The request is refused before the body is read: the body is not there.
         (
             forged(PATH)
                 .header("Content-Length", "17")

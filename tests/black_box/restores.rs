@@ -213,7 +213,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
             .chain([new.as_os_str(), "--replace".as_ref()]);
         let begun = std::time::Instant::now();
         let process = Process::start(arguments);
-        // The last few run to their end.
+        // The last few restores run to their end.
         if round < 55 {
             tokio::time::sleep(longest.mul_f64(random.f64())).await;
             process.signal(if random.bool() {
@@ -241,7 +241,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         }
     }
     assert!(olds > 0 && news > 0, "the control: {olds} old, {news} new");
-    // One step was enough, since the log of the file put aside had been checkpointed.
+    // One step was enough to put the database aside, since its log had been checkpointed.
     let aside = File::beside(&database, ".replaced");
     assert!(!File::beside(&aside, "-wal").exists());
     let mut aside = File::open(&aside).await;

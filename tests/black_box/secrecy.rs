@@ -14,7 +14,7 @@ use testkit::{
 
 const OLD_SECRET: &str = "old-secret-p05fgw";
 const TOKEN: &str = "operators-token-c39bnt";
-/// First digits of every telephone number here.
+/// First digits of every telephone number in these tests.
 const NUMBERS: &str = "4477009001";
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     let service = Service::start(&settings).await;
     let mut answers = Vec::new();
 
-    // Every way to mention secrets and numbers, and every way to go wrong.
+    // The messages mention secrets and numbers in every way, and go wrong in every way.
     let at = simulator.started_at();
     let number = format!("+{NUMBERS}77");
     let bodies = [
@@ -44,7 +44,7 @@ async fn neither_log_nor_answers_give_anything_away() {
         about_number("e3", "ACTIVE_NUMBER", &number),
         json!({"resourceType": "NUMBER_ORDER", "resourceId": number, "eventId": "e4"}).to_string(),
         format!("{{{number}"),
-        // Numbers as people write them, wherever there is room for one.
+        // These are numbers as people write them, wherever there is room for one.
         event("tel:+44-7700-900-177", "tel:+44-7700-900-177", "IN_REVIEW", at),
         event("(07700) 900 177", "07700.900.177", "+44 7700 900177", at),
         about_number("e5", "+44/7700/900177", &number),

@@ -12,7 +12,7 @@ use sinch_simulator::{Reply, World};
 
 use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
 
-/// Replaces the times in a body, and what else varies from run to run.
+/// Replaces the times in a body, and other values that vary from run to run.
 fn steady(body: Value) -> Value {
     replace(body, &|name, value| match value {
         Value::String(text) if text.parse::<Timestamp>().is_ok() => json!("[time]"),
@@ -21,7 +21,7 @@ fn steady(body: Value) -> Value {
     })
 }
 
-/// Replaces, beside that, every number.
+/// Replaces all that [`steady`] does, and every number.
 fn without_numbers(body: Value) -> Value {
     replace(steady(body), &|_, value| match value {
         Value::Number(_) => json!("[number]"),
@@ -50,7 +50,7 @@ fn replace(body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
     under("", body, other)
 }
 
-/// Compares a body with the one on file under this name.
+/// Compares a body with the one on file under the given name.
 fn assert_snapshot(name: &str, body: &Value) {
     let mut insta = Insta::clone_current();
     insta.set_prepend_module_to_snapshot(false);
@@ -220,7 +220,7 @@ async fn refusals() {
     let wanting = settings.set("database.free_min_bytes", 1_u64 << 50);
     let service = Service::listening(&wanting).await;
     problems.add(&service, "GET", "/readyz", "").await;
-    // It says how much space there is.
+    // The detail says how much space there is, which varies.
     problems.0["GET /readyz"]["detail"] = json!("[text]");
     assert_snapshot("refusals", &Value::Object(problems.0));
 }

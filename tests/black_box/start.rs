@@ -12,7 +12,7 @@ const FAILURE: Option<i32> = Some(1);
 const USAGE: Option<i32> = Some(2);
 const CONFIG: Option<i32> = Some(78);
 
-/// Runs a command with this configuration.
+/// Runs a command with the given configuration.
 async fn with(settings: &Settings, command: &str) -> (Option<i32>, String, String) {
     let config = settings.write();
     let ended = run(["--config".as_ref(), config.as_os_str(), command.as_ref()]).await;
@@ -293,7 +293,7 @@ async fn projects_are_kept_apart() {
         ("/second/callbacks", SECRET, &others, 401),
         (PATH, SECRET, &own, 200),
         ("/second/callbacks", "second-secret", &others, 200),
-        // Genuine, but in another project's name: the path and its secret decide whose it is.
+        // The callback is genuine, but in another project's name: the path and its secret decide whose it is.
         ("/second/callbacks", "second-secret", &own, 200),
     ] {
         let answer = service
@@ -302,7 +302,7 @@ async fn projects_are_kept_apart() {
         assert_eq!(answer.status, expected, "{path} {secret} {body}");
     }
     let parked = service.list("/api/v1/parked").await;
-    // The last has the id of a stored event, so it is kept as a second delivery with that id.
+    // The last callback has the id of a stored event, so it is kept as a second delivery with that id.
     let strange: Vec<_> = parked
         .iter()
         .filter(|row| row["decision"]["code"] == "project-mismatch")
@@ -323,7 +323,7 @@ async fn healthcheck_asks_the_running_service() {
     let there = settings
         .clone()
         .set("operators.listen", service.operators.to_string());
-    // On a busy machine the answer can come too late.
+    // On a busy machine the answer of the health check can come too late.
     until("health", async || {
         let (code, _, _) = with(&there, "healthcheck").await;
         (code == OK).then_some(())
@@ -332,7 +332,7 @@ async fn healthcheck_asks_the_running_service() {
     // The test's own connection locks the file as well as another program.
     let mut file = testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
-    // The latter is the reason if something else waits for the lock already.
+    // The second reason is given if something else waits for the lock already.
     let known = ["the database is locked", "the database does not answer"];
     until("the reason", async || {
         let (code, _, err) = with(&there, "healthcheck").await;

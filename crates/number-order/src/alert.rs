@@ -26,19 +26,19 @@ pub struct Limits {
 pub enum AlertKind {
     /// The order is still CREATED, and the reservation runs out within this span.
     Expiring {
-        /// The span, in milliseconds.
+        /// Length of the span, in milliseconds.
         within_ms: u64,
     },
-    /// The order is still CREATED, and the reservation has run out by our clock.
+    /// The order is still CREATED, and the reservation has run out by the service's clock.
     Overdue,
     /// The order has been `IN_REVIEW` for longer than this span.
     LongInReview {
-        /// The span, in milliseconds.
+        /// Length of the span, in milliseconds.
         after_ms: u64,
     },
     /// The order has been BLOCKED for longer than this span.
     LongBlocked {
-        /// The span, in milliseconds.
+        /// Length of the span, in milliseconds.
         after_ms: u64,
     },
 }
@@ -133,7 +133,7 @@ impl AlertKind {
         }
     }
 
-    /// Returns a name for monitoring that has no blanks and differs from one threshold for reservations to the next.
+    /// Returns a name for monitoring. It has no blanks, and each threshold for reservations has a name of its own.
     pub fn label(&self) -> String {
         match self {
             AlertKind::Expiring { within_ms } => {

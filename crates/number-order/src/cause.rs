@@ -54,7 +54,7 @@ pub enum ParkReason {
     AttemptsUsedUp {
         /// Number of attempts in a row.
         attempts: u32,
-        /// Outcome of the last of them.
+        /// Outcome of the last attempt.
         last: FetchOutcome,
     },
     /// The order's row cannot be read or written.

@@ -101,7 +101,7 @@ impl fmt::Display for Kept {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum NotUnderstood {
-    /// The body is not JSON, as this place shows.
+    /// The body is not JSON: parsing failed at the given place.
     BodyNotJson {
         /// Number of the line, from 1.
         line: usize,

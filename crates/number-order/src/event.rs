@@ -279,7 +279,7 @@ fn record_hint(order: &mut Order, event: &Event, policy: &Policy) -> Time {
         said_at: event.said_at,
         heard_at: event.received_at,
     };
-    // A new event that repeats the claim says more than the doubt that is left of it.
+    // A new event that repeats a claim in doubt says more than the doubt does.
     order.doubts.retain(|doubt| doubt.state != state);
     let settles_at = claim.settles_at(policy);
     match order.hints.iter_mut().find(|hint| hint.state == state) {

@@ -11,7 +11,7 @@ pub struct FetchAttempt<'a> {
     pub fetched_at: Time,
     /// The answer, or the reason why there was none.
     pub result: &'a Result<Answer, Failure>,
-    /// `true` if a failure is this order's own. A failure of the provider as a whole uses up none of the order's
+    /// `true` if a failure is the order's own. A failure of the provider as a whole uses up none of the order's
     /// attempts.
     pub healthy: bool,
     /// Current time, from which the wait after a failure is counted.

@@ -26,7 +26,7 @@ impl FetchOutcome {
         }
     }
 
-    /// Returns `true` if an operator should learn of it because it ought not to happen.
+    /// Returns `true` if an operator should learn of the outcome because it ought not to happen.
     pub fn is_anomaly(&self) -> bool {
         match self {
             FetchOutcome::Answer(outcome) => outcome.is_anomaly(),

@@ -48,7 +48,7 @@ pub fn reconcile(order: &Order, answer: &Answer, fetched_at: Time, policy: &Poli
 }
 
 /// Returns the earliest time, by Sinch's clock, at which Sinch can have answered a fetch that was sent at `fetched_at`.
-/// Our clock may be behind by hours; then the answer's own date tells.
+/// The service's clock may be behind by hours; then the answer's own date tells.
 fn there_at(answer: &Answer, fetched_at: Time) -> Time {
     match answer {
         Answer::Found(shown) => shown.sent_at.map_or(fetched_at, |at| at.max(fetched_at)),
@@ -93,7 +93,7 @@ fn found(
             by_secs,
         };
     }
-    // The shown state has come about by then, whatever else its date says.
+    // The shown state had come about when Sinch answered, whatever else its date says.
     let shown = &Snapshot {
         updated_at: shown.updated_at.min(there_at.plus(Policy::SKEW)),
         ..shown.clone()
@@ -103,8 +103,9 @@ fn found(
         return Outcome::FirstAnswer { state };
     };
     if shown.updated_at < known.updated_at {
-        // No answer is so stale that it could be older than the state that was shown by then, so the known date must be
-        // wrong. Otherwise an order that moved on before that date would be taken for a stale one for ever.
+        // No answer is so stale that it could be older than a state that was shown that long ago, so the known date
+        // must be wrong. Otherwise an order that moved on before the known date would be taken for a stale one for
+        // ever.
         if fetched_at >= policy.sure_at(known.shown_at) {
             confirm(order, state, shown, fetched_at);
             let from = known.state;
@@ -149,7 +150,7 @@ fn refresh(
 ) -> Outcome {
     let state = known.state;
     let newer = shown.updated_at > known.updated_at;
-    // An early answer does not settle a tie in favour of the known state either.
+    // An early answer that shows the known state does not settle a tie in its favour.
     order
         .tie
         .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));
@@ -199,7 +200,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
             return Outcome::NotFound;
         }
         let state = known.state;
-        // Sinch will no longer show which of the two came last, so the state that was shown first stands.
+        // Sinch will no longer show which of two tied states came last, so the one that was shown first stands.
         order
             .tie
             .take_if(|tie| fetched_at >= policy.sure_at(tie.since));

@@ -16,7 +16,7 @@ pub enum State {
     InReview,
     /// Something must be corrected. Sinch does not call this state final.
     Blocked,
-    /// Final: the numbers are ours, though perhaps not active yet.
+    /// Final: completed, though the numbers are perhaps not active yet.
     Completed,
     /// Final: refused. The remedy is a new order.
     Rejected,
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// Returns the state that Sinch's word means, if we know it.
+    /// Returns the state that Sinch's word means; `None` if the word is none of the documented ones.
     pub fn from_word(word: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.as_str() == word)
     }
@@ -105,7 +105,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns the status that a word means. The word itself is kept if we do not know it.
+    /// Returns the status that a word means. The word itself is kept if it is none of the documented ones.
     pub fn from_word(word: &str) -> Status {
         match State::from_word(word) {
             Some(state) => Status::Known(state),

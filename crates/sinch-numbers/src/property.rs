@@ -100,7 +100,7 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
 /// Reason why there is no object to read properties from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// The body is not JSON, as this place shows.
+    /// The body is not JSON: parsing failed at the given place.
     NotJson {
         /// Number of the line, from 1.
         line: usize,
@@ -125,7 +125,7 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Reads the properties that have these names, in the order of the names.
+/// Reads the properties that have the given names, in the order of the names.
 pub(crate) fn read<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
@@ -172,7 +172,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // Names are taken as they stand, too: a name that is no text is none of ours.
+        // Names are taken as they stand, too: a name that is no text matches none of the requested ones.
         while let Some(name) = map.next_key::<&RawValue>()? {
             let name = text(name.get());
             let place = name.and_then(|name| self.0.iter().position(|wanted| *wanted == name));

@@ -24,7 +24,7 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
         })
 }
 
-/// Returns `true` if one of the project's secrets made this signature for exactly these bytes.
+/// Returns `true` if the signature was made with one of the secrets for exactly the bytes of `body`.
 ///
 /// Several secrets may be in force at the same time, since Sinch documents no overlap when one is changed. Digests are
 /// compared in constant time.

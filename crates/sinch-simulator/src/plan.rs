@@ -207,7 +207,7 @@ fn state_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<S
     let mut events: Vec<SimulatedEvent> = announced
         .map(|(at, state)| event(rng, faults, history, *at, EventContent::State(*state)))
         .collect();
-    // Of such an order fetches alone may never show the end.
+    // Fetches alone may never show the end of such an order: one that leaves a final state, or that Sinch forgets.
     let is_last_needed = history.gone_at.is_some() || history.is_reopened();
     let must_send_last = !faults.lose_last || faults.reachable && is_last_needed;
     if must_send_last && let Some(last) = events.last_mut() {

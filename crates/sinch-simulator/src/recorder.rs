@@ -55,7 +55,7 @@ pub struct Acknowledged {
     pub body: String,
     /// Offset of the first 200.
     pub at: Duration,
-    /// Offsets of further ones, for the same bytes sent again.
+    /// Offsets of further 200s, for the same bytes sent again.
     pub again_at: Vec<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub struct ApiRequest {
     pub at: Time,
 }
 
-/// Everything that is recorded.
+/// Record of all that happened in a play.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub stats: Stats,

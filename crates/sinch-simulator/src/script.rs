@@ -47,12 +47,12 @@ pub struct Faults {
     pub delay_max: Duration,
     /// Rate of events whose time stamp Sinch made with a wrong clock.
     pub skewed: f64,
-    /// Maximum error of that clock, either way.
+    /// Maximum error of a wrong clock, either way.
     pub skew_max: Duration,
     /// Rate of changes of state that follow the one before within less than half a second.
     pub quick: f64,
-    /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, for two
-    /// resolutions side by side would make time run backwards.
+    /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, because two resolutions side
+    /// by side would make time run backwards.
     pub whole_seconds: f64,
     /// Rate of orders that leave their final state again, which Sinch says does not happen.
     pub reopened: f64,
@@ -64,12 +64,12 @@ pub struct Faults {
     pub stale: f64,
     /// Maximum staleness of a stale answer.
     pub staleness: Duration,
-    /// Rate of fetches whose answer is staler than that.
+    /// Rate of fetches whose answer is staler than [`Faults::staleness`].
     pub staler: f64,
     /// Maximum staleness of an answer that is staler.
     pub staleness_max: Duration,
-    /// Rate of stale answers, of either kind, that a cache took at one of the changes within that span. So they also
-    /// show states that lasted only an instant.
+    /// Rate of stale answers, of either kind, that a cache took at one of the changes within the span of the staleness.
+    /// So they also show states that lasted only an instant.
     pub cached: f64,
     /// Rate of fetches whose answer says that the state is unspecified.
     pub unspecified: f64,

@@ -23,7 +23,7 @@ pub struct History {
 /// Number of rows in a transaction.
 const ROWS: i64 = 1_000_000;
 
-/// Time since the past ended.
+/// Time between the end of a history and now.
 const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Inserts orders ?1 to ?2 of those in a final state, at ?3.
@@ -69,7 +69,7 @@ const DUE: &str = "
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
 
 impl History {
-    /// Makes the database of a service with this past. The program itself makes the tables.
+    /// Makes the database of a service with this history. The program itself makes the tables.
     pub async fn fill(&self, settings: &Settings) {
         Service::start(settings).await.stop_well().await;
         let database = settings.database();
@@ -96,7 +96,7 @@ impl History {
             .await
             .expect("the mark can be set");
         db.close().await.expect("the database closes");
-        // Otherwise the system would go on writing during a measurement.
+        // Without the sync the system would go on writing during a measurement.
         let synced = File::open(database).and_then(|file| file.sync_all());
         synced.expect("the database can be synced");
     }

@@ -20,7 +20,7 @@ use crate::{Output, Process, Settings, free_address, now, until_ready};
 pub struct Api {
     /// Address of the API.
     pub address: SocketAddr,
-    /// Process that ends with this value.
+    /// Process of the API, which ends when the value is dropped.
     #[expect(dead_code, reason = "it is held for its end alone")]
     process: Process,
 }
@@ -33,7 +33,7 @@ impl Api {
         Api { address, process }
     }
 
-    /// Lets a service fetch from this API.
+    /// Makes a service fetch from this API.
     pub fn set(&self, settings: Settings) -> Settings {
         settings
             .set_project("auth", "basic")

@@ -37,8 +37,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings of a test, with the service's files in this folder. They are those of a real service, except for their
-    /// haste: spans that are seconds and minutes there are fractions of a second here. The output is kept.
+    /// Settings of a test, with the service's files in the given folder. They are those of a real service, except that
+    /// spans of seconds and minutes are fractions of a second. The output is kept.
     pub fn new(folder: &Path) -> Settings {
         Settings::plain(folder, program::of_the_test(), Output::Kept)
             .set("callbacks.listen", "127.0.0.1:0")
@@ -55,7 +55,7 @@ impl Settings {
             .set("worker.backoff_cap_secs", 1)
             // No stop is late because the machine is busy.
             .set("worker.shutdown_grace_secs", 60)
-            // Nothing listens there: a test that plays Sinch sets the address.
+            // Nothing listens at this address: a test that plays Sinch sets another.
             .set("sinch.api_url", "http://127.0.0.1:9")
             .set("sinch.token_url", "http://127.0.0.1:9/token")
             // No answer is late because the machine is busy.
@@ -63,8 +63,8 @@ impl Settings {
             .set("log.format", "json")
     }
 
-    /// Settings of a bench, with the service's files in this folder: the program as it is shipped, its own defaults, and
-    /// addresses that stay. Its log, at the usual level, goes nowhere.
+    /// Settings of a bench, with the service's files in the given folder: the program as it is shipped, its own
+    /// defaults, and addresses that stay. Its log, at the usual level, goes nowhere.
     pub fn of_a_bench(folder: &Path) -> Settings {
         Settings::plain(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
     }
@@ -92,7 +92,7 @@ impl Settings {
             .set("database.path", database.display().to_string())
     }
 
-    /// Chooses addresses that the service also has after a restart.
+    /// Chooses addresses that stay the same when the service is started again.
     #[must_use]
     pub fn fix_addresses(self) -> Settings {
         self.set("callbacks.listen", free_address().to_string())
@@ -133,12 +133,12 @@ impl Settings {
         self.folder.join("service.db")
     }
 
-    /// Path that the file is written to.
+    /// Path of the configuration file.
     pub fn path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
 
-    /// Sets a key, written `table.name`, of the file.
+    /// Sets a key of the configuration, written `table.name`.
     #[must_use]
     pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
         let (table, name) = key.split_once('.').expect("a key is table.name");
@@ -189,7 +189,7 @@ impl Settings {
         self
     }
 
-    /// Text of the file. Texts, numbers and lists are written alike in JSON and TOML.
+    /// Text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self
             .tables
@@ -211,7 +211,7 @@ impl Settings {
             .collect()
     }
 
-    /// Writes the file.
+    /// Writes the configuration file, and returns its path.
     pub fn write(&self) -> PathBuf {
         let path = self.path();
         std::fs::write(&path, self.text()).expect("the configuration can be written");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// Time limit for anything that is sure to come. Generous, since the machine may be busy with other tests.
+/// Maximum time that a test waits for what must happen. It is long, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Pause after the first probe.
@@ -24,8 +24,8 @@ pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) ->
     poll(span, PAUSE, PAUSE_MAX, probe).await
 }
 
-/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, from the first
-/// to the longest.
+/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, up to
+/// [`PAUSE_MAX`].
 pub(crate) async fn poll<T>(
     span: Duration,
     first_pause: Duration,

@@ -112,7 +112,7 @@ fn lost(steps: &[Step]) -> bool {
 /// Story that is printed, and what it shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
-    /// Trouble for which it was chosen; `None` if all goes well in it.
+    /// Trouble for which the story was chosen; `None` if all goes well in it.
     pub trouble: Option<Trouble>,
     pub story: &'a Story,
 }
@@ -123,7 +123,7 @@ pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     for story in stories {
         *ends.entry(story.end).or_default() += 1;
     }
-    // The state in which the fewest orders end has the least choice.
+    // The state in which the fewest orders end has the fewest stories to choose from.
     let mut ends: Vec<(State, usize)> = ends.into_iter().collect();
     ends.sort_by_key(|(_, orders)| *orders);
     let mut chosen = Vec::new();

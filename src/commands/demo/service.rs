@@ -85,7 +85,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Makes a client of the operators' API at this address.
+    /// Makes a client of the operators' API at the given address.
     pub fn new(operators: SocketAddr) -> Result<Service, ServiceError> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let url = format!("http://{operators}");

@@ -23,7 +23,8 @@ pub enum Kind {
     Other,
 }
 
-/// Returns `true` if nothing is left without what may surround a value by mistake. Anybody could guess such a key.
+/// Returns `true` if the value consists only of what may surround a value by mistake, such as quotes and blanks.
+/// Anybody could guess such a key.
 pub fn is_empty(value: &str) -> bool {
     core(value).is_empty()
 }
@@ -40,7 +41,7 @@ fn core(value: &str) -> &str {
     value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
 }
 
-/// Describes what is probably a mistake, with the remedy, and without the value.
+/// Describes what is probably a mistake in a value, with the remedy, and without the value.
 pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
     let edges = edges(value).map(|seen| {
         format!(

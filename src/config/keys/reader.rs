@@ -12,7 +12,7 @@ pub struct Reader<'a> {
     tree: &'a Tree,
     /// Table that is read.
     table: Key,
-    /// Keys that this table has been asked for.
+    /// Keys of the table that have been read.
     keys: Vec<KeyDoc>,
     /// Sections that have been read.
     sections: Vec<SectionDoc>,

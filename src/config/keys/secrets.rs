@@ -23,7 +23,7 @@ impl Entry<'_, '_> {
         self.optional_text(name, shown).map(SecretString::from)
     }
 
-    /// Reads a list of secrets as they stand, under such a name.
+    /// Reads a list of secrets as they stand. Its key must have a name by which values are never shown.
     pub fn optional_secrets(self, name: &'static str, shown: Shown) -> Option<Vec<SecretString>> {
         debug_assert!(is_secret(name), "{name}");
         let (at, reader) = self.note(name, shown, None);

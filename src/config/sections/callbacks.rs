@@ -39,7 +39,7 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// Reads the section.
+    /// Reads `[callbacks]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Callbacks {
         reader.section("callbacks", "The public listener, which Sinch calls.", keys)
     }

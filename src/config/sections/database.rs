@@ -25,7 +25,7 @@ impl Default for Database {
 }
 
 impl Database {
-    /// Reads the section.
+    /// Reads `[database]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Database {
         reader.section(
             "database",

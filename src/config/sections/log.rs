@@ -35,7 +35,7 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Reads the section.
+    /// Reads `[log]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Log {
         reader.section("log", "Format and content of the log.", |keys| Log {
             format: keys

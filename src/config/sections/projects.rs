@@ -30,7 +30,7 @@ pub struct Project {
 /// Signature that callbacks must have.
 #[derive(Clone, Debug)]
 pub enum Signature {
-    /// A signature with one of these secrets. There is at least one, and none is empty.
+    /// A signature with one of the given secrets. There is at least one, and none is empty.
     Required(Vec<SecretString>),
     /// No signature: any allowed caller is believed.
     Off,
@@ -39,7 +39,7 @@ pub enum Signature {
 /// Fetching of the project's orders from Sinch.
 #[derive(Clone, Debug)]
 pub enum Api {
-    /// Orders are fetched with this key.
+    /// Orders are fetched with the given key.
     On(Credentials),
     /// Orders are never fetched: states stay provisional.
     Off,
@@ -66,7 +66,7 @@ pub enum Auth {
 }
 
 impl Project {
-    /// Reads the section. There is at least one project; ids and paths are distinct.
+    /// Reads `[[projects]]`. There is at least one project; ids and paths are distinct.
     pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
         let text = "A Sinch project. Repeat the whole table for each further one.";
         let read = reader.list("projects", text, project);

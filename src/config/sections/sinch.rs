@@ -31,7 +31,7 @@ impl Default for Sinch {
 }
 
 impl Sinch {
-    /// Reads the section.
+    /// Reads `[sinch]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Sinch {
         let text = "Addresses and limits of Sinch's API. http:// is refused except for this machine, since the key \
                     is sent there.";

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Faults of a file with these lines after the least configuration.
+/// Returns the faults of a file with the given lines after the least configuration.
 fn faults_after(more: &str) -> Vec<String> {
     faults(&format!("{LEAST}{more}"), &[])
 }

@@ -109,7 +109,7 @@ fn slips_of_form() -> Vec<(String, &'static str)> {
     ]
 }
 
-/// Fault that replaces the doubt, where a value of this kind is refused for such characters.
+/// Returns the fault that replaces the doubt, where a value of the given kind is refused for such characters.
 fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     let visible = value.bytes().all(|byte| byte.is_ascii_graphic());
     match kind {
@@ -125,7 +125,7 @@ fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     }
 }
 
-/// Everything that is reported about a configuration in which one value is this.
+/// Returns everything that is reported about a configuration with the given value.
 fn said(kind: Kind, value: &str, way: Way) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("secret");
@@ -198,7 +198,7 @@ fn every_slip_is_reported_and_no_secret_shown() {
                     );
                     continue;
                 }
-                // These faults come before the form.
+                // An empty value and the example's are refused before the form is checked.
                 let first = expected == "still the example's" || expected == "empty" && has_file;
                 let refused = refused(kind, &value).filter(|_| !first);
                 let expected = refused.unwrap_or(expected);

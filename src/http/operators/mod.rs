@@ -39,8 +39,8 @@ use number_order::{Id, Limits};
 
 /// Settings of the operators' listener.
 pub struct Settings {
-    /// Token that requests must bear. Without it the listener is open to every caller that can connect. The
-    /// configuration is refused where that could be another machine.
+    /// Token that requests must bear. Without a token the listener is open to every caller that can connect, and the
+    /// configuration is refused where another machine could.
     pub token: Option<SecretString>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
@@ -127,7 +127,7 @@ struct Page<T> {
     items: Vec<T>,
     /// Value of `after` for the next page; `null`: this was the last page.
     next: Option<Cursor>,
-    /// Rows that belong here and cannot be read.
+    /// Rows that belong on the page and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<UnreadableRow>,
 }

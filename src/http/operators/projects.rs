@@ -18,7 +18,7 @@ use number_order::Id;
 /// Time for which one request to drop a project goes on. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);
 
-/// Pause after each step, as a multiple of the step's duration. During the pause the writer belongs to others.
+/// Pause after each step, as a multiple of the step's duration. During the pause the writer is free for others.
 const PAUSE_FACTOR: u32 = 9;
 
 pub(super) fn routes() -> Router<Arc<Context>> {

@@ -18,7 +18,7 @@ use number_order::Id;
 /// time, and accepts callbacks in between.
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Number of ids that are shown, so that a person can see that they are what was meant.
+/// Number of ids that the answer shows, so that a person sees if the list was understood as it was meant.
 const FIRST_SHOWN: usize = 5;
 
 /// Result of making a list of orders known.
@@ -26,7 +26,7 @@ const FIRST_SHOWN: usize = 5;
 pub(super) struct Watched {
     /// Number of orders that were named.
     orders: usize,
-    /// Number of these orders that were not known before.
+    /// Number of the named orders that were not known before.
     new: u64,
     /// First ids of the list.
     first: Vec<String>,

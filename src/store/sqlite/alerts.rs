@@ -65,7 +65,7 @@ pub(super) const COUNT_LASTING: &str = concat!(
     " LIMIT 100000)"
 );
 
-/// Time that lies this span before now.
+/// Returns the time that lies the given span before now.
 fn ago(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
 }
@@ -73,9 +73,9 @@ fn ago(now: Time, span: Duration) -> Time {
 /// Orders to list among those with an alert that fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AlertFilter {
-    /// All of them.
+    /// All orders with an alert that fires.
     All,
-    /// Those without an alert that is recorded and not resolved.
+    /// Orders without an alert that is recorded and not resolved.
     WithoutOpen,
 }
 
@@ -83,11 +83,11 @@ pub(super) enum AlertFilter {
 pub(super) enum Range {
     /// CREATED, with an `expireTime` after the first time and up to the second.
     Expiring(Time, Time),
-    /// In this state since this time or longer.
+    /// In the given state since the given time or longer.
     Lasting(State, Time),
 }
 
-/// Lists every kind of alert that can fire, the most urgent first.
+/// Returns every kind of alert that can fire, the most urgent first.
 pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
     let mut ranges = vec![(AlertKind::Overdue, Range::Expiring(Time(i64::MIN), now))];
     let mut periods = limits.expiring.clone();

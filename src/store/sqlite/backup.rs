@@ -111,7 +111,7 @@ fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
     }
 }
 
-/// Files beside this one that SQLite would read as a part of it.
+/// Files beside the copy that SQLite would read as a part of it.
 fn leftovers(target: &Path) -> impl Iterator<Item = PathBuf> {
     let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
     let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();

@@ -7,7 +7,8 @@
 /// NULL, since SQLite takes an unbound parameter for that.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
-/// Begin of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to write.
+/// Beginning of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to
+/// write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Maximum number of rows in one statement.
@@ -24,7 +25,7 @@ impl Statements {
         Statements(ROWS.iter().map(sized).collect())
     }
 
-    /// Returns the statements for these rows, each with the rows that it takes.
+    /// Returns the statements for the given rows, each with the rows that it takes.
     pub(super) fn over<'a, T>(
         &'static self,
         rows: &'a [T],
@@ -34,7 +35,8 @@ impl Statements {
     }
 }
 
-/// Index of the smallest size that has room for this many rows, which are no more than the largest has.
+/// Returns the index of the smallest size that has room for the given number of rows, which is not above the largest
+/// size.
 fn fitting(rows: usize) -> usize {
     ROWS.partition_point(|room| *room < rows)
 }

@@ -28,7 +28,7 @@ static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
     )
 });
 
-/// Writes the changes. What there is none of costs no statement.
+/// Writes the changes. A kind of change that does not occur costs no statement.
 pub(super) async fn write_changes(
     db: &mut SqliteConnection,
     changes: &Changes,

@@ -112,7 +112,7 @@ async fn claim(
     Ok(Leased { claims, unreadable })
 }
 
-/// Leases these orders, and returns those that could be leased. An order whose row refuses it is parked.
+/// Leases the given orders, and returns those that could be leased. An order whose row cannot be written is parked.
 async fn take_or_park(
     db: &mut SqliteConnection,
     claims: Vec<Claim>,
@@ -139,11 +139,11 @@ async fn take_or_park(
 /// Orders that a claim leased.
 pub(super) struct Leased {
     pub claims: Vec<Claim>,
-    /// Due orders that cannot be read, and are parked now.
+    /// Due orders that cannot be read, and have just been parked.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// Leases these orders.
+/// Leases the given orders.
 async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx::Result<()> {
     let Some(claim) = claims.first() else {
         return Ok(());
@@ -187,8 +187,8 @@ impl Finder<'_> {
         Ok(lists)
     }
 
-    /// Picks one list at random, and returns its due orders in random order: of a project's thousand stranger orders
-    /// and the one that a callback has just named, each kind has its chance.
+    /// Picks one list at random, and returns its due orders in random order. A project may have a thousand orders that
+    /// Sinch does not know beside one that a callback has just named: each of the two kinds has its chance.
     async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
         let among = self.request.orders_max.max(CHANCE_AMONG);
         let mut lists = self.find(DUE_BY_PRIORITY, among).await?;

@@ -20,7 +20,7 @@ impl List {
         }
     }
 
-    /// Makes the cursor of a page that ends with this row.
+    /// Makes the cursor of a page that ends with the given row.
     pub(super) fn cursor(self, row: i64) -> Cursor {
         Cursor(format!("{}{row:016x}", self.letter()))
     }
@@ -30,7 +30,7 @@ impl List {
         let digits = cursor.0.strip_prefix(self.letter());
         let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let row = row.map(u64::cast_signed);
-        // Only what this list makes is taken: digits have other spellings, too.
+        // Only a cursor in the spelling that this list makes is accepted: the same number has other spellings, too.
         row.filter(|row| self.cursor(*row) == *cursor)
             .ok_or(StoreError::NoSuchCursor)
     }

@@ -20,7 +20,7 @@ impl StoreError {
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
-        // SQLite's primary result codes; the rest of an extended code tells more, but not what to do.
+        // These are SQLite's primary result codes. The rest of an extended code tells more, but not what to do.
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => StoreError::Locked,
             Some(13) => StoreError::Full,

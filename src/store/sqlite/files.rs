@@ -68,7 +68,7 @@ impl Files {
         self.wal.examine()
     }
 
-    /// Notes that a commit has left the database with this many pages.
+    /// Notes that a commit has left the database with the given number of pages.
     pub(super) fn shrunk_to(&mut self, pages: u64) {
         let bytes = pages.saturating_mul(self.wal.page_bytes);
         self.shortest_bytes = self.shortest_bytes.min(bytes);
@@ -166,7 +166,7 @@ impl Wal {
     fn examine(&mut self) -> Result<(), String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {
-            // Nothing was ever written to it.
+            // Nothing was ever written to the log.
             return Ok(());
         }
         let mut header = [0; HEADER_BYTES];

@@ -149,7 +149,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Returns `true` if a path leads to this open file.
+/// Returns `true` if a path leads to the given open file.
 pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
     let same = |found: Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     std::fs::metadata(path).is_ok_and(same)
@@ -160,7 +160,7 @@ pub(super) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Returns `true` if a file has been mounted on this path, as a container's engine does with a volume that is a file.
+/// Returns `true` if a file has been mounted on the path, as a container's engine does with a volume that is a file.
 /// Older systems do not report it.
 fn is_mounted(path: &Path) -> bool {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());

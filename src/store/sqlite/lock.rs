@@ -91,7 +91,7 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
         opened => return Ok((opened?, false)),
     }
     match options.clone().create_new(true).open(path) {
-        // Another process was faster, and has the lock, or will find that we have it.
+        // Another process was faster, and has the lock, or will find that this process has it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Ok((options.open(path)?, false))
         }

@@ -85,7 +85,7 @@ pub struct Store {
     space: Arc<Space>,
     pending: Arc<Notify>,
     due: Arc<Notify>,
-    /// Id of the newest delivery of which a report has told.
+    /// Id of the newest delivery that a report has counted.
     newest: Arc<AtomicI64>,
     met: Arc<Met>,
     written: Arc<Written>,

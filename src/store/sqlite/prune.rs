@@ -30,7 +30,7 @@ const BYTES_MAX: i64 = 1 << 20;
 /// Maximum number of closed orders examined in one transaction: few have less than three rows.
 const ORDERS_MAX: usize = 64;
 
-/// Processed deliveries beyond a mark, the oldest first.
+/// Processed deliveries beyond the id up to which they were handled before, the oldest first.
 macro_rules! beyond {
     ($mark:literal) => {
         concat!(
@@ -78,7 +78,7 @@ pub(super) const OLD_FETCHES: &str = "
     WHERE id > (SELECT fetches_pruned_through FROM service) ORDER BY id LIMIT ?";
 
 /// Removes the due fetches that are older than the newest ten of their order, for each order that has due fetches
-/// beyond the mark. Fetches that were among the newest ten when the mark passed them are removed too.
+/// beyond `fetches_pruned_through`. Fetches that were among the newest ten when that id was passed are removed too.
 pub(super) const REMOVE_FETCHES: &str = "
     DELETE FROM fetches WHERE id IN (
         SELECT old.id
@@ -105,7 +105,8 @@ pub(super) const REMOVE_ORDERS: [&str; 4] = [
     "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
 ];
 
-/// SQLite gives out again the ids beyond all fetches that are left, so the mark must not lie beyond them.
+/// SQLite gives out again the ids beyond all fetches that are left, so `fetches_pruned_through` must not lie beyond
+/// them.
 const FETCHES_LEFT: &str = "
     UPDATE service SET fetches_pruned_through = min(fetches_pruned_through, (SELECT coalesce(max(id), 0) FROM fetches))";
 
@@ -175,7 +176,7 @@ impl Store {
     }
 }
 
-/// Id of the last row that has been kept for its period, among the rows that there is room for.
+/// Returns the id of the last row that has been kept for its period, among the rows that one step has room for.
 async fn due(
     db: &mut SqliteConnection,
     sql: &'static str,
@@ -205,7 +206,7 @@ async fn execute(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sql
     Ok(done.rows_affected())
 }
 
-/// Empties bodies up to this delivery.
+/// Empties the bodies of deliveries up to the given one.
 async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     let bodies = sqlx::query(BODIES).bind(last).fetch_all(&mut *db).await?;
     let digests = bodies
@@ -222,7 +223,7 @@ async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     Ok(digests.len() as u64)
 }
 
-/// Returns the orders that have been closed for their period, among those that there is room for.
+/// Returns the orders that have been closed for their period, among those that one step has room for.
 async fn closed(
     db: &mut SqliteConnection,
     span: Duration,
@@ -237,7 +238,7 @@ async fn closed(
         let closed_at = Time(row.try_get("closed_at")?);
         let size: i64 = row.try_get("size")?;
         let is_young = now.since(closed_at) < span;
-        // Its deliveries are due, too, and held up. It waits for them, since they refer to it.
+        // The order's deliveries are due, too, and held up. The order waits for them, since they refer to it.
         let is_held_up: bool = row.try_get("is_held_up")?;
         if is_held_up {
             continue;

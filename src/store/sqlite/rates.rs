@@ -33,7 +33,7 @@ impl Rates {
         }
     }
 
-    /// Locks the times. A panic elsewhere cannot leave them half written.
+    /// Locks the map of times. A panic elsewhere cannot leave the map half written.
     fn next(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,8 @@ use super::{Settings, Store, StoreError};
 use crate::store::{Forgot, Holdings};
 use number_order::{Id, OrderKey};
 
-/// Maximum number of deliveries that a step removes, and of orders: an order brings its fetches, transitions and alerts along.
+/// Maximum number of deliveries that a step removes, and of orders: with an order go its fetches, transitions and
+/// alerts.
 const DELIVERIES_MAX: u32 = 256;
 const ORDERS_MAX: u32 = 16;
 

@@ -190,7 +190,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> 
 
 #[derive(Serialize, Deserialize)]
 struct HintText {
-    /// `null` stands for every word that we do not know.
+    /// `null` stands for every word that this program does not know.
     state: Option<String>,
     said_at: Option<i64>,
     heard_at: i64,

@@ -1,11 +1,11 @@
-//! Refusals by the database, and parts of a transaction that one undoes.
+//! Savepoints: parts of a transaction that are undone alone if the database refuses one of their statements.
 
 use sqlx::SqliteConnection;
 
 /// Tells a refusal by the database (the inner error, in its words) from a failure of the database itself. After a
 /// refusal the transaction stays open.
 pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, String>> {
-    // SQLite's primary result codes: TOOBIG, CONSTRAINT (triggers too), MISMATCH.
+    // These are SQLite's primary result codes TOOBIG, CONSTRAINT (triggers too) and MISMATCH.
     let refuses = |error: &sqlx::Error| {
         let code = error.as_database_error().and_then(|error| error.code());
         let code = code.and_then(|code| code.parse::<i32>().ok());

@@ -18,7 +18,7 @@ const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 /// Lets the file release free pages by incremental vacuum. SQLite accepts this only before the first table.
 const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
-/// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
+/// Minimum version of SQLite. Earlier ones can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
 /// Longest time that a write waits for another program's lock before the callback is answered 503.
@@ -59,7 +59,7 @@ pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
     let fit = inspect(db, path).await?;
     if fit.is_new {
-        // Before the WAL, which writes the first page.
+        // This comes before the switch to WAL, which writes the first page.
         let prepared = sqlx::query(GIVE_BACK).execute(&mut *db).await;
         prepared.map_err(unusable)?;
     }
@@ -148,7 +148,7 @@ async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, Ope
 /// Refuses a file that a later version of this program has written; returns `true` if its schema is the newest.
 async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
-    // Absent in a fresh file.
+    // A fresh file has no such table.
     let found = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
         .fetch_one(db)
         .await

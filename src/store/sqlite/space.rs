@@ -23,7 +23,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Measures for the first time the disk that this folder is on. Of the space there, `free_min_bytes` are reserved
+    /// Measures for the first time the disk that the folder is on. Of the space there, `free_min_bytes` are reserved
     /// and not for new deliveries.
     pub(super) fn in_folder(folder: PathBuf, free_min_bytes: u64) -> Space {
         let space = Space {
@@ -40,7 +40,7 @@ impl Space {
         self.free_bytes.load(Relaxed)
     }
 
-    /// Reason why nothing more may come in; `None` if it may.
+    /// Returns the reason why no delivery may come in; `None` if one may.
     pub(super) fn little(&self) -> Option<StoreError> {
         let free_bytes = self.free_bytes();
         (free_bytes < self.free_min_bytes).then_some(StoreError::LittleSpace {
@@ -57,7 +57,7 @@ impl Space {
         }
     }
 
-    /// Measures again and again, until it is dropped.
+    /// Measures again and again, until the future is dropped.
     pub(super) async fn watch(&self) -> Infallible {
         loop {
             tokio::time::sleep(EVERY).await;

@@ -1,6 +1,6 @@
 //! Rows that cannot be read: each is named and left out, and the others go on.
 //!
-//! This program writes none. Another program may have, or the disk.
+//! This program writes no such row. Another program or a bad disk may have.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub(super) trait JsonRow: DeserializeOwned {
     const COLUMNS: &'static str;
 }
 
-/// A row with something before it.
+/// A row with another value before its own array.
 impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
     const TABLE: &'static str = R::TABLE;
     const COLUMNS: &'static str = R::COLUMNS;
@@ -125,7 +125,7 @@ fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     Some(name.strip_prefix("o.").unwrap_or(name))
 }
 
-/// Reason without the position in the text, which is not shown.
+/// Returns the reason without the position in the text, which is not shown.
 fn words(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rsplit_once(" at line ") {

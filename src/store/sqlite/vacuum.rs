@@ -11,7 +11,7 @@ use super::{Store, StoreError, files};
 /// Number of bytes that may stay free in the file.
 const FREE_BYTES: i64 = 16 << 20;
 
-/// Part of a larger file that may stay free: one in this many.
+/// Divisor of the file's size: this part of a larger file may stay free.
 const FREE_PARTS: i64 = 10;
 
 /// Vacuums few pages in one transaction, so that no callback waits long for it.

@@ -11,8 +11,8 @@ use super::location::leads_to;
 /// Beginning of the folders' names.
 const PREFIX: &str = ".sinch-callbacks-work-";
 
-/// A folder that is removed with this value. A command that is killed leaves it, and the next one in the same place
-/// removes it.
+/// A folder that is removed when the value is dropped. A command that is killed leaves its folder, and the next one in
+/// the same place removes it.
 pub(super) struct WorkFolder {
     folder: TempDir,
     /// Locked while a command is at work in the folder.
@@ -31,7 +31,7 @@ impl WorkFolder {
                 // On a disk without locks no command can tell that the folder was left, so it stays.
                 Err(TryLockError::Error(_)) => {}
                 Ok(()) if leads_to(folder.path(), &held.metadata()?) => {}
-                // Another command has taken it for one that was left.
+                // Another command has taken the new folder for one that was left.
                 Ok(()) | Err(TryLockError::WouldBlock) => continue,
             }
             return Ok(WorkFolder {

@@ -85,7 +85,7 @@ impl Writer {
     /// connection stays open until the process ends, since SQLite would checkpoint what it takes for the log.
     pub(super) async fn abandon(mut self) {
         if self.context.files.can_be_folded() {
-            // The fault is known already.
+            // The writer has reported the fault already.
             let _ = self.context.db.close().await;
         } else {
             std::mem::forget(self.context.db);
@@ -97,7 +97,7 @@ impl Writer {
         let mut outcomes = self.outcomes(batch).await;
         self.space.measure_after_commit();
         self.written.add(batch.len());
-        // Examined after the commits: a file that was moved away before them took the batch along.
+        // The files are examined after the commits: a file that was moved away before them took the batch along.
         if let Err(reason) = self.context.files.examine() {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
@@ -133,7 +133,7 @@ impl Writer {
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
         let done = self.transaction_by(batch, BatchMode::Together).await;
         match (&done, &batch) {
-            // Alone, and refused over one order of many: the others are recorded.
+            // The write was alone, and refused over one order of many: the others are recorded.
             (Err(StoreError::Rejected(_)), [Write::Process(_) | Write::Record(_)]) => {
                 self.transaction_by(batch, BatchMode::OneByOne).await
             }
@@ -148,7 +148,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let done = self.try_transaction(batch, mode).await;
         if done.is_err() {
-            // Fails where SQLite has rolled back already, which is as good.
+            // The statement fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
         }
         done.map_err(StoreError::of_writer)
@@ -208,8 +208,8 @@ async fn accept(
     let incoming = inbox::accept(db, part, next, projects, &deliveries).await?;
     let is_committed = alone && incoming.are_new();
     if alone && !is_committed {
-        // The new ones are on disk by now. If what follows fails, they are refused like the others, and come again as
-        // duplicates.
+        // The new deliveries are on disk by now. If what follows fails, they are refused like the others, and come
+        // again as duplicates.
         sqlx::query(BEGIN).execute(&mut *db).await?;
     }
     let accepted = incoming.judge(db).await?;

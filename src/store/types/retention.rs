@@ -7,13 +7,13 @@ use std::time::Duration;
 pub struct RetentionPeriods {
     /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
     pub bodies: Duration,
-    /// Period for these deliveries themselves, during which a duplicate is recognised. Fetches are kept for as long,
-    /// and always the newest ten of an order.
+    /// Period for deliveries that are processed or recorded, during which a duplicate is recognised. Fetches are kept
+    /// for as long, and always the newest ten of an order.
     pub deliveries: Duration,
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
-    /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It is not
-    /// less than that of any delivery: no order is pruned before its deliveries.
+    /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It
+    /// is not less than the period of any delivery: no order is pruned before its deliveries.
     pub orders: Duration,
 }
 

@@ -24,13 +24,13 @@ const UNKNOWN_MAX: usize = 1000;
 /// Order whose last attempt failed.
 #[derive(Debug)]
 struct FailedOrder {
-    /// Number of answers to any order by then.
+    /// Number of answers to any order when the attempt failed.
     answers: u64,
-    /// Number of times that it failed alone.
+    /// Number of times that the order failed alone.
     alone: u32,
-    /// `true` if it is isolated from the others.
+    /// `true` if the order is isolated.
     isolated: bool,
-    /// `true` if its last failure was a signal about the project.
+    /// `true` if the order's last failure was a signal about the project.
     of_project: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct FailureFacts {
 /// Party at fault for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttributedTo {
-    /// This order, which fails though others are answered.
+    /// The order itself, which fails though others are answered.
     Order,
     /// Undecided: the order was proven to fail alone, but others fail now as well.
     Undecided,
@@ -66,13 +66,14 @@ pub(super) struct FailureAttribution {
     isolated: Arc<[Id]>,
     /// Number of answers so far.
     answers: u64,
-    /// Order that failed last, until there is an answer. Many failed attempts of one order tell of that order only.
+    /// Order that failed last, until there is an answer. Many failed attempts of a single order say nothing about other
+    /// orders.
     last: Option<Id>,
     /// Number of orders that failed since the last answer and were not isolated before.
     newly_failed: u32,
     /// `true` if Sinch has ever shown an order of this project.
     found: bool,
-    /// Orders that were unknown while none was found.
+    /// Orders that Sinch did not know, while it had shown no order of the project.
     unknown: BTreeSet<Id>,
 }
 
@@ -128,8 +129,8 @@ impl FailureAttribution {
         self.unknown.clear();
     }
 
-    /// Records that Sinch does not know this order. Returns the number of unknown orders if Sinch has never shown one
-    /// and they are too many for chance: then the fault lies with the set-up, and with none of them.
+    /// Records that Sinch does not know an order. Returns the number of unknown orders if Sinch has never shown one and
+    /// they are too many for chance: then the fault lies with the set-up, and with none of the orders.
     pub fn unknown(&mut self, order: &Id) -> Option<usize> {
         if self.found {
             return None;

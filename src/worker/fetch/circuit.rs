@@ -17,8 +17,8 @@ const SUSPECT_FAILURES: u32 = 3;
 /// necessary, since the fetches may have picked only such orders by chance.
 const CHECK_FAILURES: u32 = 6;
 
-/// Maximum number of failures in a row that it takes, however many orders fail alone. Where half of the orders do, so
-/// many in a row are chance less than once in a hundred million times.
+/// Maximum number of failures in a row that open the circuit, however many orders fail alone. Where half of the orders
+/// fail alone, so many in a row are chance less than once in a hundred million times.
 const FAILURES_MAX: u32 = 27;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
@@ -38,7 +38,7 @@ pub(super) enum CircuitState {
     Suspect,
     /// One order may be fetched as a probe, to see if the trouble is over.
     HalfOpen,
-    /// No order may be fetched before this time.
+    /// No order may be fetched before the given time.
     Open(Time),
 }
 
@@ -51,7 +51,7 @@ const OPEN_MAX: Duration = Duration::from_secs(3600 + 60);
 /// Returns the state of the circuit at `now`.
 pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
     match &circuit.paused {
-        // The time lies further ahead than it can: the clock was set back since.
+        // The time lies further ahead than the circuit can be open: the clock was set back since.
         Some((until, _)) if until.since(now) > OPEN_MAX => CircuitState::HalfOpen,
         Some((until, _)) if *until > now => CircuitState::Open(*until),
         Some(_) => CircuitState::HalfOpen,
@@ -88,7 +88,8 @@ pub(super) fn after_failure(
         Signal::PauseForOne | Signal::Failure => None,
     };
     if let CircuitState::Open(until) = state_at(circuit, now) {
-        // The fetch was in flight although the circuit is open: it met the same trouble, unless Sinch asks for more.
+        // The fetch was in flight although the circuit is open: its failure has the same cause, unless Sinch asks for
+        // more.
         let paused = match asked_for {
             Some(longer) if longer > until => Some((longer, reason.clone())),
             Some(_) | None => circuit.paused.clone(),
@@ -148,7 +149,7 @@ mod tests {
         }
         circuit = after(&circuit, Signal::Failure, secs(0), 1.0);
         assert_eq!(state_at(&circuit, secs(0)), CircuitState::Open(secs(60)));
-        // Stragglers of the same trouble do not prolong it.
+        // Fetches that were in flight when the circuit opened do not prolong it.
         assert_eq!(after(&circuit, Signal::Failure, secs(1), 1.0), circuit);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
         circuit = after(&circuit, Signal::Failure, secs(60), 0.0);

@@ -14,7 +14,7 @@ use number_order::Time;
 
 /// Wait of the claiming task, and the event that may end it sooner.
 enum Wait {
-    /// No wait: there is more to do.
+    /// No wait: there may be more to claim.
     None,
     /// Wait because no order is due. It ends early when an order falls due.
     Idle(Duration),

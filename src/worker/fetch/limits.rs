@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::store::Rate;
 
-/// Number of slots for each fetch of an isolated order, which is in flight beside them. At least one such fetch is
-/// allowed.
+/// Number of slots for each permit of an isolated order. Such a fetch is in flight beside the slots, and at least one
+/// is allowed.
 const SLOTS_PER_ISOLATED: u32 = 4;
 
-/// Number of fetches that may hang for each slot, beside those that the slots are for.
+/// Number of fetches that may hang for each slot, outside the slots.
 const HANGING_PER_SLOT: u32 = 2;
 
 /// Maximum number of prefetched orders, however fast Sinch answers.
@@ -57,7 +57,7 @@ impl Limits {
         self.slots * HANGING_PER_SLOT
     }
 
-    /// Returns the maximum number of all fetches in flight, those included that hang or are of isolated orders.
+    /// Returns the maximum number of all fetches in flight, including those that hang and those of isolated orders.
     pub fn in_flight_max(&self) -> u32 {
         self.slots + self.hanging_max() + self.isolated_max()
     }

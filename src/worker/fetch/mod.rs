@@ -226,7 +226,7 @@ impl Shared {
         abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
     }
 
-    /// Locks the scheduler. A panic elsewhere cannot leave it half written.
+    /// Locks the scheduler. A panic elsewhere cannot leave the scheduler half written.
     fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
         self.scheduler
             .lock()

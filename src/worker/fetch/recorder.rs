@@ -63,7 +63,7 @@ impl Recorder {
         let mut results: Arc<[FetchResult]> = results.into();
         loop {
             let recorded = self.store.record(results.clone()).await;
-            // The store has set aside what spoils the others, so the reason is another one.
+            // The store has set aside any row that spoils the others, so the reason is another one.
             let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
             if let Some(recorded) = record_step(&self.metrics, name, recorded)? {
                 self.report(&results, &recorded);

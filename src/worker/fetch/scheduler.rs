@@ -45,7 +45,7 @@ pub(super) enum Next {
         /// Sequence in which due orders are claimed.
         claim_order: ClaimOrder,
     },
-    /// Wait until this time, unless an operator closes the circuit.
+    /// Wait until the given time, unless an operator closes the circuit.
     Wait(Time),
     /// Wait until a fetch in flight has ended.
     Full,
@@ -65,15 +65,15 @@ pub(super) enum PermitKind {
 /// Fetches that are allowed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// All that slots and rate limit allow.
+    /// All fetches that slots and rate limit allow.
     Normal,
     /// One fetch at a time, of an order picked at random, to see if Sinch answers any order.
     Suspect,
-    /// The same, when nothing else is in flight.
+    /// One fetch as a probe, of an order picked at random, when no other is in flight.
     Probe,
     /// One fetch at a time, of an order that is not known to fail.
     Untried,
-    /// No fetch before this time.
+    /// No fetch before the given time.
     Blocked(Time),
 }
 
@@ -90,21 +90,21 @@ pub(super) struct Scheduler {
     /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated
     /// orders do not count here.
     under_way: u32,
-    /// Number of these orders whose fetches hang.
+    /// Number of the claimed orders whose fetches hang.
     hanging: u32,
     /// Number of claimed isolated orders.
     isolated: u32,
     /// Maximum number of orders that may be prefetched.
     prefetch_max: u32,
-    /// Number of fetches that have ended since orders were claimed last.
+    /// Number of fetches that have ended since the last claim.
     ended_since_claim: u32,
-    /// Time at which orders were claimed last.
+    /// Time of the last claim that leased orders.
     claimed_at: Time,
     /// Time since which more orders are being claimed.
     claiming_since: Time,
-    /// Number of permits that went to the highest priority since the oldest order had its own.
+    /// Number of permits that went to orders of the highest priority since the oldest order was last given one.
     fifo_credit: u32,
-    /// Number of permits that went to other orders since one went to an isolated order.
+    /// Number of permits that went to other orders since an isolated order was last given one.
     others: u32,
     /// `true` if the other orders left permits over just now, so that an isolated order may have one.
     spare: bool,
@@ -195,7 +195,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the claim order for this number of permits, which are not for isolated orders.
+    /// Returns the claim order for the given number of permits, which are not for isolated orders.
     fn claim_order(&self, permits: u32) -> ClaimOrder {
         if self.fifo_credit >= URGENT_TO_OLDEST * permits {
             ClaimOrder::Oldest
@@ -221,7 +221,7 @@ impl Scheduler {
         };
     }
 
-    /// Returns the number of claimed orders that a claim adds to.
+    /// Returns the counter of claimed orders to which a claim adds.
     fn claimed_by(&mut self, claim_order: ClaimOrder) -> &mut u32 {
         match claim_order {
             ClaimOrder::Isolated => &mut self.isolated,
@@ -336,10 +336,10 @@ impl Scheduler {
         match self.mode(now) {
             Mode::Normal => true,
             Mode::Untried if kind == PermitKind::Isolated => false,
-            // The next claim may go on already, and its permits tell nothing: there is no order for them yet.
+            // The next claim may already be under way. Its permits tell nothing, since there is no order for them yet.
             Mode::Suspect if kind == PermitKind::Isolated => self.isolated == 1,
             mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
-                // The order holds a permit itself.
+                // The order holds a permit itself, which does not block it.
                 self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
             }
             Mode::Blocked(_) => false,

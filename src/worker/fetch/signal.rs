@@ -12,7 +12,7 @@ use number_order::{Endpoint, NoAnswer};
 /// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
 const SIGNALS_MIN: u32 = 3;
 
-/// Maximum of that number, however many orders got the signal alone.
+/// Maximum number of orders that must get a signal, however many got it alone.
 const SIGNALS_MAX: u32 = 9;
 
 /// Attempt without a usable answer.
@@ -31,7 +31,8 @@ pub(super) struct FailedFetch {
 }
 
 impl FailedFetch {
-    /// Returns the failure of a project of which Sinch has never shown an order, and knows none of these.
+    /// Returns the failure of a project of which Sinch has never shown an order, and knows none of those that were
+    /// fetched.
     pub fn none_known(orders: usize) -> FailedFetch {
         FailedFetch {
             reason: NoAnswer::NoneKnown { orders },
@@ -73,22 +74,22 @@ impl From<&FetchError> for FailedFetch {
 /// Signal of a failure about the project, as far as it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// One more failure in a row.
+    /// The failure counts as one more in a row.
     Failure,
     /// The circuit should open, since one order got a signal again and no other is due.
     PauseForOne,
-    /// The circuit must open, for the time that Sinch asks for, if it does.
+    /// The circuit must open, for the time that Sinch asks for, if it asks for any.
     Pause(Option<Duration>),
 }
 
 /// Signals about the project that orders got since the last answer.
 #[derive(Debug, Default)]
 pub(super) struct ProjectSignals {
-    /// `true` if any order got one.
+    /// `true` if any order got a signal.
     doubted: bool,
-    /// Number of orders that got one, one after the other.
+    /// Number of orders that got a signal, one after the other.
     count: u32,
-    /// Shortest wait that these orders were given; `None` if one of them was given no time.
+    /// Shortest wait that Sinch gave these orders; `None` if one of them was given no time.
     wait: Option<Duration>,
 }
 

@@ -26,13 +26,13 @@ use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
 use number_order::{Answer, Backoff, Id, Limits, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
-/// Time for which a worker may fail here.
+/// Time for which a worker may fail in these tests.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Maximum time for anything that is sure to happen.
+/// Maximum time that a test waits for what must happen.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Database of a worker, and the worker, which runs until this is dropped.
+/// A worker that runs until the fixture is dropped, and its database.
 struct Fixture {
     folder: TempDir,
     store: Store,

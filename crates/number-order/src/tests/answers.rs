@@ -115,7 +115,7 @@ fn a_tie_keeps_hints_open_and_hints_of_other_states_have_their_fetch() {
 fn a_hint_is_settled_by_its_state_or_by_a_late_enough_fetch() {
     let policy = policy();
     let (_, applied) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
-    // Received at NOW: settled by a fetch at NOW + 15 s + 1 s.
+    // An event received at NOW is settled by a fetch at NOW + 15 s + 1 s.
     let early = reconcile(
         &applied.order,
         &shown(State::InReview, KNOWN),
@@ -165,7 +165,7 @@ fn a_hint_is_superseded_by_a_newer_answer() {
         let change = reconcile(&applied.order, &answer, at(NOW + 1), &policy());
         change.order.hints.is_empty()
     };
-    // Three seconds of tolerance for Sinch's clocks.
+    // Three seconds are the tolerance for Sinch's clocks.
     assert!(!after(State::InReview, State::Blocked, KNOWN + 13));
     assert!(after(State::InReview, State::Blocked, KNOWN + 14));
     // An open state is passed on the way to a final one. Of two final states, one is an anomaly.

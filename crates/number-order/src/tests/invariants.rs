@@ -54,7 +54,8 @@ proptest! {
                     let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
                     order = apply_events(&order, &[event], Time(now), &policy).order;
                     prop_assert_eq!(&order.confirmed, &before.confirmed);
-                    // An event changes nothing that is an answer's alone: the inbox worker does not even write that.
+                    // An event changes nothing that only an answer may change: the inbox worker does not write those
+                    // columns.
                     prop_assert_eq!(&order.tie, &before.tie);
                     prop_assert_eq!(order.fetched_at, before.fetched_at);
                     let rested_at = before.fetched_at.map(|at| at.min(Time(now)).plus(policy.cooldown));

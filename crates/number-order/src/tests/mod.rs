@@ -133,7 +133,7 @@ fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Ev
     (applied.decisions[0].clone(), applied)
 }
 
-/// Reason for a park that a test starts with.
+/// Reason why the order is parked that a test begins with.
 fn gave_up() -> ParkReason {
     ParkReason::AttemptsUsedUp {
         attempts: 30,

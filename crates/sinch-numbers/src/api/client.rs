@@ -167,7 +167,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Returns the address, if requests to it can carry our credentials and no others.
+/// Returns the address, if requests to it can carry the client's credentials and no others.
 fn usable(url: Url) -> Option<Url> {
     let web = matches!(url.scheme(), "http" | "https");
     let open = url.username().is_empty() && url.password().is_none();

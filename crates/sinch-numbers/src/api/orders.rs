@@ -152,7 +152,7 @@ impl Client {
     /// # Errors
     ///
     /// Fails if there is no answer with an object in it, see [`RequestError`]. Compare the answer's order and project
-    /// with what was asked for, if something may stand between.
+    /// with what was asked for, if a proxy may stand between the client and Sinch.
     pub async fn get_order(&self, order: &Id) -> Result<Answer<NumberOrder>, RequestError> {
         let path = ["numberOrders", order.as_str()];
         let response = self.send(Method::GET, &path).await?;

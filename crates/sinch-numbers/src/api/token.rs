@@ -74,7 +74,7 @@ impl Tokens {
         let mut last = self.last.lock().await;
         let ended = self.ended.load(Ordering::Acquire);
         match &*last {
-            // Never the refused token: its fetch had ended before it could be refused.
+            // The result is never the refused token: the fetch of that one had ended before it could be refused.
             Some(outcome) if ended != ended_before => return outcome.clone(),
             Some(Ok(token))
                 if Instant::now() < token.fresh_until

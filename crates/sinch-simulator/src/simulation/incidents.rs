@@ -19,13 +19,13 @@ pub struct IncidentRates {
     pub outage_max: Duration,
     /// Rate of orders whose fetches alone fail for a while, by failures that look like the provider's.
     pub alone: f64,
-    /// Maximum duration of such failures.
+    /// Maximum duration of the failures of a single order.
     pub alone_max: Duration,
     /// Rate of answers with absurd times.
     pub absurd: f64,
-    /// Rate of orders for which our clock was behind when the service started.
+    /// Rate of orders for which the service's clock was behind when the service started.
     pub behind: f64,
-    /// Maximum time by which it is behind.
+    /// Maximum time by which the service's clock is behind.
     pub behind_max: Duration,
     /// Rate of fetches during which an operator requests another fetch of the order.
     pub request_during_fetch: f64,
@@ -72,7 +72,7 @@ pub(super) struct Incidents {
     /// `true` until the first answer after the outage.
     is_next_the_first: bool,
     alone: Range<Duration>,
-    /// Span by which our clock is behind.
+    /// Span by which the service's clock is behind.
     pub behind: Duration,
 }
 
@@ -125,7 +125,7 @@ impl Incidents {
     }
 }
 
-/// Draws a span that begins soon after one of the order's changes, at this rate; empty otherwise.
+/// Draws a span that begins soon after one of the order's changes, at the given rate; otherwise the span is empty.
 fn while_of(
     rate: f64,
     longest: Duration,

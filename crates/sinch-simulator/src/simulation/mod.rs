@@ -1,6 +1,6 @@
 //! Proof of the ordering rules: worlds played in simulated time against the pure rules.
 //!
-//! Each order is played alone, for orders do not affect each other. Three things are judged.
+//! Each order is played alone, because orders do not affect each other. Three things are judged.
 //!
 //! - Safety: the states that a strategy confirmed, one after the other, are states in which the order was, and
 //!   never go back.
@@ -63,7 +63,7 @@ pub struct Scenario {
     pub unknown_status: f64,
     /// Rate of orders that operators fetch several times soon after each change.
     pub operator_requests: f64,
-    /// Maximum deviation of our clock from Sinch's, either way.
+    /// Maximum deviation of the service's clock from Sinch's, either way.
     pub clock_off_max: Duration,
     /// Further incidents of orders.
     pub incidents: IncidentRates,
@@ -158,14 +158,14 @@ impl Scenario {
     /// Hostile scenario without a single callback: an order's state is known by routine fetches alone.
     pub fn without_callbacks(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
-            // How soon it is learnt depends on that.
+            // Incidents would change how soon a state is learnt.
             incidents: IncidentRates::none(),
             without_callbacks: true,
             ..Scenario::hostile(seed, orders, policy, backoff)
         }
     }
 
-    /// Plays every order by one strategy, on this number of threads. The number does not affect the result.
+    /// Plays every order by one strategy, on the given number of threads. The number does not affect the result.
     pub fn run(&self, strategy: Strategy, threads: usize) -> Tally {
         self.run_with(&|_, since| StrategySubject::new(strategy, since), threads)
     }
@@ -222,7 +222,7 @@ impl Scenario {
 
     /// Plays every order of a world that was played by the clock before, `times` times. The moments at which callbacks
     /// arrive and the service acts differ each time. Only the program's rules are played, without the service. Sinch
-    /// answers in the same way as it did there.
+    /// answers in the same way as it did by the clock.
     pub fn replay(&self, world: &World, times: u64) -> Tally {
         let (events, mut tally) = (events_by_order(world), Tally::default());
         let mut index = 0..;
@@ -282,7 +282,8 @@ impl Scenario {
         )
     }
 
-    /// Events of the order and the offsets at which they arrive, if nothing comes in between; the first is last.
+    /// Returns the events of the order and the offsets at which they arrive, if nothing comes in between. The first one
+    /// is last in the list.
     fn deliveries<'a>(
         &self,
         events: &BTreeMap<&Id, &'a [SimulatedEvent]>,

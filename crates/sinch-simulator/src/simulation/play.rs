@@ -54,12 +54,12 @@ struct InFlight {
 pub(super) struct Randomness {
     /// Decides Sinch's answers.
     pub reply_rng: Rng,
-    /// Decides the rest: when the service acts, and what goes wrong on our side.
+    /// Decides the rest: when the service acts, and what goes wrong at the service.
     pub rng: Rng,
 }
 
 impl Randomness {
-    /// Makes both from the order's own randomness.
+    /// Makes both generators from the order's own randomness.
     pub fn of(world: &World, history: &OrderHistory) -> Randomness {
         let mut reply_rng = world.reply_rng(history);
         let rng = reply_rng.fork();
@@ -88,7 +88,8 @@ pub(super) struct Play<'a, M> {
     pub(super) incidents: Incidents,
     /// Offset until which no fetch is sent, because Sinch as a whole is down.
     pub(super) paused_until: Duration,
-    /// Attempts since the last conclusive answer that failed through the order itself, or through us.
+    /// Attempts since the last conclusive answer that failed through the order itself, or through a crash of the
+    /// service.
     pub(super) own_failures: u32,
     pub(super) agreement_at: Option<Duration>,
     /// Time of the next fetch that only watches the order, if no new event arrives.
@@ -99,7 +100,7 @@ pub(super) struct Play<'a, M> {
     /// Randomness of Sinch's answers; `rng` decides the rest.
     pub(super) reply_rng: Rng,
     pub(super) rng: Rng,
-    /// Microseconds by which our clock is ahead of Sinch's.
+    /// Microseconds by which the service's clock is ahead of Sinch's.
     ahead_micros: i64,
     pub(super) now: Duration,
     end: Duration,
@@ -242,18 +243,18 @@ impl<'a, M: Subject> Play<'a, M> {
         next.map(|(at, step)| (at.max(self.now + TICK), step))
     }
 
-    /// Kills the service at this step; it comes back within a minute.
+    /// Kills the service at the given step; it comes back within a minute.
     fn crash(&mut self, step: Step) {
         self.note(|| format!("killed at {step:?}"));
         self.verdict.met.note(Rare::Crash);
         match step {
-            // On disk, but not acknowledged.
+            // The callback is on disk, but not acknowledged.
             Step::Deliver if self.rng.bool() => {
                 let again = self.deliveries.last().copied();
                 self.deliver();
                 self.deliveries.extend(again);
             }
-            // Counted, but not sent.
+            // The attempt is counted, but the fetch is not sent.
             Step::Fetch if self.rng.bool() => {
                 let now = self.our_time(self.now);
                 self.subject.begin_fetch(now);
@@ -288,17 +289,17 @@ impl<'a, M: Subject> Play<'a, M> {
         self.routine_fetch_at = self.subject.order().fetch_at.filter(|_| is_routine);
     }
 
-    /// Random span of up to this number of milliseconds.
+    /// Returns a random span of up to the given number of milliseconds.
     pub(super) fn random_span(&mut self, millis_max: u64) -> Duration {
         Duration::from_micros(self.rng.u64(1..=millis_max * 1000))
     }
 
-    /// Time that our clock shows at this offset.
+    /// Returns the time that the service's clock shows at the given offset.
     fn our_time(&self, offset: Duration) -> Time {
         Time(START.plus(offset).0 + self.ahead_micros)
     }
 
-    /// Offset at which our clock shows this time.
+    /// Returns the offset at which the service's clock shows the given time.
     fn offset(&self, our_time: Time) -> Duration {
         our_time.since(Time(START.0 + self.ahead_micros))
     }

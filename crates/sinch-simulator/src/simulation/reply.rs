@@ -56,7 +56,7 @@ impl<M: Subject> Play<'_, M> {
     }
 }
 
-/// Failure with this status, which asks for no wait.
+/// Returns the failure for the given status, which asks for no wait.
 fn no_answer(status: u16) -> Failure {
     let endpoint = Endpoint::Orders;
     Failure {

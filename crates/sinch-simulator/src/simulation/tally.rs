@@ -11,7 +11,7 @@ use number_order::State;
 pub enum Wrong {
     /// A state was confirmed in which the order was not, or that it had left before the state confirmed last.
     FalseState {
-        /// Offset at which it was confirmed.
+        /// Offset at which the state was confirmed.
         at: Duration,
         /// State that was confirmed.
         state: State,
@@ -25,7 +25,7 @@ pub enum Wrong {
     },
     /// The order does not go on where it must.
     Stuck {
-        /// Offset at which it was noticed.
+        /// Offset at which the judge noticed it.
         at: Duration,
         /// Way in which the order is stuck.
         how: Stuck,
@@ -211,7 +211,7 @@ pub struct Tally {
     pub stuck: u64,
     /// Sum of [`Verdict::fetches`].
     pub fetches: u64,
-    /// Maximum number of them for a single order.
+    /// Maximum number of fetches for a single order.
     pub fetches_max: u64,
     /// Sum of [`Verdict::routine_fetches`].
     pub routine_fetches: u64,

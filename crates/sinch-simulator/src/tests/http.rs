@@ -40,7 +40,7 @@ struct Caller {
 
 impl Caller {
     async fn new(world: World) -> Caller {
-        // The simulator installs what the client needs.
+        // The simulator installs the TLS provider that the client needs.
         let simulator = Simulator::start(options(world)).await.expect("starts");
         let client = Client::builder().no_proxy().build().expect("a client");
         let mut caller = Caller {
@@ -227,7 +227,7 @@ async fn shutdown_does_not_wait_for_a_request_that_hangs() {
     waiting.await.expect("no panic").expect("an answer");
 }
 
-/// Time limit for anything that is sure to come, on a busy machine.
+/// Maximum time that a test waits for what must happen, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs the work; fails if it takes longer than the limit.

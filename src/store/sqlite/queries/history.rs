@@ -79,7 +79,7 @@ impl Store {
         }))
     }
 
-    /// Reads the orders with this id: one for each project at most.
+    /// Reads the orders with the given id: one for each project at most.
     async fn by_name(
         &self,
         db: &mut SqliteConnection,

@@ -97,7 +97,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     let written = StoreError::of_writer(error().await);
     assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
 
-    // And no further descriptor need be opened later: the open connections have all their files.
+    // The open connections have all their files, so no further descriptor is opened later.
     let house = House::new().await;
     let before = descriptors(&house);
     let reads: Vec<_> = (0..40)
@@ -140,7 +140,7 @@ async fn batches_of_every_size_keep_every_row_apart() {
         let calls: Vec<_> = (0..size)
             .map(|n| {
                 let store = house.store.clone();
-                // Every third is a duplicate within its batch.
+                // Every third delivery is a duplicate within its batch.
                 let event = format!("e{size}-{}", n - n % 3 / 2);
                 let order = format!("o{}", n % 5);
                 tokio::spawn(async move {

@@ -5,7 +5,7 @@ use crate::store::sqlite::alert_changes;
 
 const NOTHING: [Vec<AlertKind>; 2] = [Vec::new(), Vec::new()];
 
-/// Limits with these thresholds in seconds.
+/// Limits with the given thresholds in seconds.
 fn limits(expiring: &[u64], blocked: u64) -> Limits {
     let span = |secs: &u64| Duration::from_secs(*secs);
     Limits {
@@ -143,7 +143,7 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
         [step().await, step().await, step().await],
         [(700, 0), (500, 0), (0, 0)]
     );
-    // One in each page keeps its alert.
+    // One order in each page keeps its alert.
     house
         .edit("UPDATE orders SET confirmed_state = 'IN_REVIEW', updated_at = 999000000 WHERE id NOT IN (1, 600, 1200)")
         .await;

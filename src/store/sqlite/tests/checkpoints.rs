@@ -34,7 +34,7 @@ async fn the_wal_is_checkpointed_long_before_a_commit_has_to_do_it() {
     let house = House::new().await;
     house.take_many(0..900).await;
     assert_eq!(house.folded().await, 0, "there was no reason yet");
-    // No further, since writes after a checkpoint may restart the WAL.
+    // No more deliveries come, since writes after a checkpoint may restart the WAL.
     house.take_many(900..1000).await;
     let deadline = Instant::now() + Duration::from_secs(180);
     while house.folded().await == 0 {

@@ -6,7 +6,7 @@ use super::*;
 const DAY: i64 = 24 * 3600;
 
 impl House {
-    /// Fetches the order; Sinch shows this.
+    /// Fetches the order; Sinch shows the given state.
     async fn asks(&self, order: &str, state: State, updated: i64, secs: i64) {
         let known = self.store.request_fetch(key(order), at(secs)).await;
         assert_eq!(known, Ok(true));
@@ -77,7 +77,7 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
         assert_eq!(house.number(sql).await, 0, "{sql}");
     }
 
-    // A callback that comes now makes the order known again, and it is fetched.
+    // A callback for a pruned order makes it known again, and it is fetched.
     let again = delivery("e2", "o1", State::Completed, asked + 6000);
     assert_eq!(house.accept(again).await, Accepted::New);
     let processed = house.process(asked + 6000).await.processed;
@@ -220,7 +220,8 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     assert_eq!(left[9].fetched_at, at(390), "the newest ten");
     assert_eq!(fetches("seldom").await.len(), 1);
 
-    // The ten are removed when there are ten newer ones, though the mark has passed them.
+    // The newest ten fetches are removed once there are ten newer ones, though `fetches_pruned_through` lies beyond
+    // them.
     for n in 0..12 {
         house
             .asks("often", State::InReview, 10, 3000 + 10 * n)
@@ -234,7 +235,7 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     assert_eq!(fetches("often").await[0].fetched_at, at(3020));
 }
 
-/// An id that is given out again must not lie behind the mark.
+/// An id that is given out again must not lie up to `fetches_pruned_through`.
 #[tokio::test]
 async fn fetches_recorded_after_all_others_went_are_pruned_too() {
     let house = House::new().await;

@@ -10,7 +10,7 @@ use crate::store::sqlite::rows::{self, StoredOrder, order_text};
 use crate::store::sqlite::unreadable;
 use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
-/// An order whose times are the numbers that follow this one.
+/// Returns an order whose times are the numbers that follow `first`.
 fn order(
     base: i64,
     fetch_at: Option<i64>,

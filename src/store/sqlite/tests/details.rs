@@ -32,7 +32,7 @@ fn subject(region: &str, numbers: Vec<OrderNumber>) -> OrderDetails {
 }
 
 impl House {
-    /// Fetches an order that shows this subject.
+    /// Fetches an order; the answer shows the given subject.
     async fn shows(&self, order: &str, secs: i64, details: Option<OrderDetails>) {
         let found = self.store.request_fetch(key(order), at(secs)).await;
         assert!(found.expect("writes"), "{order} is known");

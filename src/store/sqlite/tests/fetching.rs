@@ -33,7 +33,7 @@ async fn an_order_is_fetched_by_one_at_a_time() {
     assert!(order.settled, "{order:?}");
 }
 
-/// A late result does not spoil the holder's answer, in whichever order both stand in a batch.
+/// A late result does not spoil the answer of the lease's holder, in whichever order both stand in a batch.
 #[tokio::test]
 async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
     for late_first in [true, false] {

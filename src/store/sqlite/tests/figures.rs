@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::sqlite::{alerts, queries, summary};
 
-/// Step that changes the state of orders.
+/// Step that changes the states of orders.
 #[derive(Clone, Debug)]
 enum Step {
     Told(u8, State),
@@ -120,7 +120,7 @@ async fn plan(house: &House, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get("detail")).collect()
 }
 
-/// Steps that read a whole table, or the whole of an index that grows with the past.
+/// Returns the steps that read a whole table, or the whole of an index that grows with the past.
 fn costly(plan: &[String]) -> Vec<&String> {
     let grows = ["orders", "deliveries", "fetches", "transitions"];
     let scans = |step: &&String| {
@@ -167,7 +167,8 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(super::figures::costly(&anew).len(), 1, "{anew:#?}");
 }
 
-/// Deliveries that are not processed yet are looked up among the few deliveries after the mark, and not among all of a project.
+/// Deliveries that are not processed yet are looked up among the few after `processed_through`, and not among all of a
+/// project.
 #[tokio::test]
 async fn a_history_reads_no_other_deliveries_of_its_project() {
     let house = House::new().await;
@@ -200,7 +201,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
         assert!(is_there, "{step}: {listed:#?}");
     }
 
-    // The control: without its hint the statement walks.
+    // The control: without its hint the statement reads all of the project's deliveries.
     let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
     let plan = plan(&house, &without).await;
     assert!(

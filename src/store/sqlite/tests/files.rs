@@ -13,7 +13,7 @@ enum Deed {
     Emptied,
     Cut,
     Replaced,
-    /// Overwritten by the log of another database with this many events: the file stays the same.
+    /// The file is overwritten with the log of another database, which has the given number of events.
     Overwritten(u32),
 }
 
@@ -93,7 +93,7 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
         project: id("nobodys"),
         ..order(7)
     };
-    // Both are in the queue before the writer handles it.
+    // Both writes are in the queue before the writer handles one.
     let store = house.store.clone();
     let (other, good) = if refused {
         tokio::join!(store.accept(foreign), store.accept(order(6)))
@@ -113,7 +113,7 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     assert!(reason.contains(&name), "{case}: {reason}");
     let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
     if suffix == "-wal" && is_whole {
-        // No path leads to the log any more, but all of it was there: it is in the database by now.
+        // No path leads to the log any more, but it was whole: what it had is in the database by now.
         remove_file(location::beside(
             &house.folder.path().join("house.db"),
             "-wal",
@@ -260,7 +260,7 @@ async fn a_held_database_cannot_be_opened_twice() {
             assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
         }
     }
-    // Another name for the file itself is refused for another reason: the log is found by one of them only.
+    // Another hard link to the file is refused for another reason: only one of the names has the log beside it.
     let hard = folder.join("hard.db");
     std::fs::hard_link(&real, &hard).expect("can be linked");
     let error = hold(&hard).expect_err("is refused");
@@ -291,7 +291,7 @@ async fn what_is_tried_leaves_no_trace() {
         names(folder.path())
     );
 
-    // A full log is not even checkpointed; an empty one may go.
+    // A log with content is not even checkpointed; an empty one may be removed.
     let (folder, path) = crashed().await;
     let read = |suffix| std::fs::read(location::beside(&path, suffix)).expect("can be read");
     let before = (names(folder.path()), read(""), read("-wal"));

@@ -111,7 +111,7 @@ impl House {
         }
     }
 
-    /// Stops cleanly and opens again.
+    /// Stops the store cleanly and opens it again.
     async fn again(self) -> House {
         drop(self.store);
         self.writer.await.expect("no panic").expect("a clean end");
@@ -167,7 +167,7 @@ impl House {
         settled.expect("settles").remove(0)
     }
 
-    /// Alerts that fire at this second.
+    /// Returns the alerts that fire at the given second.
     async fn alerts(&self, limits: &Limits, secs: i64) -> Vec<AlertRow> {
         let standing = self.store.standing(at(secs), limits, 100).await;
         standing.expect("reads").alerts
@@ -247,7 +247,7 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
     }))
 }
 
-/// Reason for a fetch without an answer: this status.
+/// Returns the reason for a fetch that was answered with the given status.
 fn not_now(status: u16) -> NoAnswer {
     NoAnswer::NotNow {
         endpoint: Endpoint::Orders,

@@ -196,21 +196,21 @@ async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
     let house = house.again().await;
     assert_eq!(planned(&house).await, before, "a clean end changes nothing");
 
-    // Killed: the writer is gone before it can note a clean end.
+    // The service is killed: the writer is gone before it can note a clean end.
     house.writer.abort();
     assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
     drop(house.store);
     let house = House::open(house.folder).await;
     let after = planned(&house).await;
     assert_eq!(after.len(), ORDERS as usize);
-    // At 5 a second, from 5000 s on.
+    // The fetches are spread at 5 a second, from 5000 s on.
     let mut each_second = [0_u32; 200];
     for fetch_at in after {
         let second = fetch_at.since(at(5000)).as_secs() as usize;
         assert!(fetch_at >= at(5000) && fetch_at <= at(5200), "{fetch_at}");
         each_second[second.min(199)] += 1;
     }
-    // Random, so not evenly; but five times the mean is met less than once in 10⁷ runs.
+    // The spread is random, so not even; but five times the mean is met less than once in 10⁷ runs.
     let busiest = each_second.iter().max();
     assert!(busiest < Some(&25), "spread out: {each_second:?}");
 }

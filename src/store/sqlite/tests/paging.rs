@@ -57,7 +57,7 @@ impl Course {
                 return listed;
             }
             filter.after = page.next;
-            // Fewer come than go, so that there is a last page.
+            // Fewer orders come than go, so that there is a last page.
             for _ in 0..self.chance.u8(..4) {
                 if self.chance.u8(..5) < 2 {
                     self.add().await;
@@ -77,7 +77,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
     let first: u64 = given.unwrap_or_else(|| fastrand::u64(..u64::MAX / 2));
     let courses = if given.is_some() { 1 } else { 40 };
     for seed in first..first + courses {
-        // Shown where the test fails.
+        // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut course = Course {
             house: House::new().await,
@@ -99,7 +99,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
             }
             assert_eq!(listed, sorted, "each once, in the list's order");
             let left_out = |order: &&String| !listed.contains(order);
-            // What comes during the reading stands at the end of the list, or before its beginning.
+            // Orders that come during the reading stand at the end of the list, or before its beginning.
             let expected = course
                 .known
                 .iter()

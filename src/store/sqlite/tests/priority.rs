@@ -187,8 +187,9 @@ struct Wait {
     rounds: usize,
 }
 
-/// Plays this many rounds. In each, `lanes` orders have pending deliveries and as many fall due for a routine fetch,
-/// but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come first.
+/// Plays the given number of rounds. In each, `lanes` orders have pending deliveries and as many fall due for a routine
+/// fetch, but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come
+/// first.
 async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
     let house = House::new().await;
     let each = lanes as usize;
@@ -228,7 +229,7 @@ async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
             let order = claim.key.order.as_str();
             let since = due_since.remove(order).expect("due, and asked about once");
             waits.push(wait(order, since, round));
-            // This leaves nothing open, and no reason to fetch again within a minute.
+            // The answer leaves nothing open, and no reason to fetch again within a minute.
             let shown = shows(State::InReview, secs);
             house.record(&claim, shown, secs).await;
         }

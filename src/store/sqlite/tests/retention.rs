@@ -103,7 +103,7 @@ async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
     }
     nameless.body = "another body".into();
     assert_eq!(house.accept(nameless).await, Accepted::New);
-    // The same once the conflicts' bodies are emptied as well.
+    // Retention does the same once the conflicts' bodies are emptied as well.
     house.process(20).await;
     assert_eq!(house.prune(at(500)).await.bodies, 3);
     assert_eq!(house.accept(other.clone()).await, Accepted::Duplicate);
@@ -119,7 +119,7 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
     for delivery in [&waiting, &parked, &behind] {
         house.accept(delivery.clone()).await;
     }
-    // None of them is processed, though the third is recorded already.
+    // No delivery is processed, though the third is recorded already.
     assert_eq!(house.prune(at(500)).await, Pruned::default());
     house.process(500).await;
     let pruned = Pruned {

@@ -15,7 +15,7 @@ use sinch_simulator::simulation::{Applied, Scenario, Strategy, Subject};
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
 
-/// An order in a database of its own.
+/// The order under test, in a database of its own.
 struct Database {
     runtime: Arc<Runtime>,
     folder: TempDir,
@@ -24,7 +24,7 @@ struct Database {
     writer: JoinHandle<Result<(), StoreError>>,
     claim: Option<Claim>,
     order: Order,
-    /// Data that a mutilated database forgets: it proves that the simulation would notice.
+    /// Data that the database forgets on purpose: this proves that the simulation notices.
     forgets: Forgets,
 }
 

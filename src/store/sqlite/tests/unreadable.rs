@@ -187,7 +187,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
         let silent = "SELECT count(*) FROM deliveries WHERE phase = 'parked' AND decision IS NULL";
         assert_eq!(house.number(silent).await, 0, "{fault}");
 
-        // The same after a start, which takes up what it finds.
+        // All works as before after a start, which takes up what it finds.
         house.works(fault).await;
         let house = house.again().await;
         house.works(fault).await;

@@ -54,7 +54,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes in a failed attempt. Returns `true` if the fault is this order's and the attempt counts against it.
+    /// Takes in a failed attempt. Returns `true` if the fault is the order's own and the attempt counts against it.
     fn failed(
         &mut self,
         order: &Id,
@@ -74,7 +74,7 @@ impl Scheduler {
         let Some(signal) = signal else {
             return own;
         };
-        // The token endpoint is asked for no order, so those that fail alone make its failures no likelier.
+        // The token endpoint is asked for no order, so orders that fail alone make its failures no likelier.
         let alone = if failed.of_token {
             0
         } else {

@@ -14,7 +14,7 @@ use number_order::{Id, State, Time};
 
 const GOOD: usize = 400;
 
-/// Maximum ratio of the time that the good orders need here to the time that they need alone.
+/// Maximum ratio of the time that the good orders need beside bad ones to the time that they need alone.
 const FACTOR_MAX: f64 = 1.2;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -125,7 +125,7 @@ fn good(n: usize) -> Id {
     id(&format!("good-{n}"))
 }
 
-/// Returns a Sinch that is well but for these orders.
+/// Returns a Sinch that answers about all orders but the given ones.
 fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     let known = (0..good_orders).map(good);
     let bad = bad.clone();
@@ -137,7 +137,7 @@ fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     }
 }
 
-/// Waits until all orders that Sinch knows are settled, for `most` at most. Returns the time that it took.
+/// Waits until all orders that Sinch knows are settled, for the given time at most. Returns the time that it took.
 async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option<Duration> {
     let began = service.now;
     while service.now.since(began) < most {
@@ -150,12 +150,12 @@ async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option
     None
 }
 
-/// Returns the time that the good orders take beside these, watched in this sequence.
+/// Returns the time that the good orders take beside the bad ones, if they are watched in the given sequence.
 async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(named).await;
     let sinch = sinch(bad, GOOD);
-    // They cannot be settled sooner, and reading all orders costs time.
+    // The good orders cannot be settled sooner, and reading all orders costs time.
     let least = Duration::from_secs_f64(0.95 * GOOD as f64 / PER_SECOND);
     service.play(&sinch, service.now.plus(least)).await;
     let more = settles(&mut service, &sinch, 10 * MINUTE).await?;
@@ -164,12 +164,13 @@ async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
 
 /// Number of plays of which one must be fast enough.
 ///
-/// In the first doubt it is not known yet how many orders fail alone. Its two fetches can pick such orders by chance, and
-/// then all wait as if Sinch had told all of them to. Where 50 of 450 orders are told to wait, that was so in 28 of 2,000
-/// plays, and is so in three one after the other less than once in 100,000 times.
+/// When it is first in doubt whether Sinch answers any order, it is not known yet how many orders fail alone. The two
+/// fetches that shall tell can pick such orders by chance, and then all wait as if Sinch had told all of them to. Where
+/// 50 of 450 orders are told to wait, that was so in 28 of 2,000 plays, and is so in three one after the other less
+/// than once in 100,000 times.
 const PLAYS: u64 = 3;
 
-/// Checks that the good orders take this time at most.
+/// Checks that the good orders take at most the given time.
 async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration) {
     let mut slow = Vec::new();
     for seed in (0..PLAYS).map(|n| seed.wrapping_add(n)) {
@@ -259,11 +260,11 @@ async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {
         for n in 0..FRESH {
             service.watch([good(n)]).await;
             let took = settles(&mut service, &sinch(&bad_ones, n + 1), MINUTE).await;
-            // The first may find an open circuit, since no order was ever answered.
+            // The first order may find an open circuit, since no order was ever answered.
             if took.is_none_or(|took| took > Duration::from_secs(5)) {
                 slow.push((n, took));
             }
-            // Long enough to park even the orders that are told each time to wait for an hour.
+            // The time is long enough to park even the orders that are told each time to wait for an hour.
             let next = service.now.plus(60 * MINUTE);
             service.play(&sinch(&bad_ones, n + 1), next).await;
         }
@@ -290,7 +291,7 @@ async fn an_order_that_is_alone_is_fetched_again_however_its_first_fetches_fail(
             };
             let mut service = Service::start(seed, Without::default()).await;
             service.watch([good(0)]).await;
-            // Twice the longest `Retry-After` for each failure.
+            // The bound is twice the longest `Retry-After` for each failure.
             let most = failures as u32 * 2 * 60 * MINUTE;
             service.play(&sinch, BEGAN.plus(most)).await;
             let open = service.unsettled(&sinch).await;

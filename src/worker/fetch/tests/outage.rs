@@ -80,7 +80,7 @@ impl Trial {
         let over = hours(1) + self.outage;
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
         let history = |n: usize| {
-            // Whole seconds, as Sinch often has them.
+            // Sinch often has times in whole seconds.
             let reviewed = secs(rng.u64(0..over.as_secs() / 2));
             let mut history = vec![(BEGAN, State::Created), (reviewed, State::InReview)];
             if rng.f64() < 0.9 {
@@ -134,7 +134,7 @@ impl Trial {
         service.fetch_all(&sinch).await;
         service.now = down_at;
 
-        // The events of the hour before arrive now, along with late ones.
+        // The events of the hour before the outage arrive now, along with late ones.
         let mut heard = 0;
         let mut killed = false;
         while service.now < up_at {
@@ -163,7 +163,7 @@ impl Trial {
         let deadline = up_at.plus(implied + Duration::from_secs(60 + 15));
         let mut settled_at = None;
         while service.now < deadline && settled_at.is_none() {
-            // Rarely at first: reading all orders costs time.
+            // The check is rare at first, since reading all orders costs time.
             let half = up_at.plus(implied * 9 / 10);
             let next = service.now.plus(Duration::from_secs(10)).max(half);
             service.play(&sinch, next).await;
@@ -195,8 +195,8 @@ impl Trial {
         if parked > 0 {
             faults.push(format!("lost: {parked} orders are parked"));
         }
-        // Counted from the moment at which the circuit had opened for the first time and the fetches in flight had
-        // ended.
+        // Attempts count from the moment at which the circuit had opened for the first time and the fetches in flight
+        // had ended.
         let opened_at = service
             .opened
             .first()
@@ -322,7 +322,7 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
         "seed {seed}: one question each"
     );
     assert!(busiest(&service.sent_at, Duration::from_secs(10)) <= 51);
-    // Spread out: no tenth of the time has much less than its share.
+    // The fetches are spread out: no tenth of the time has much less than its share.
     let tenth = implied / 10;
     for n in 0..9 {
         let (from, to) = (began.plus(tenth * n), began.plus(tenth * (n + 1)));

@@ -53,7 +53,7 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
 /// time: so no other order is fetched in time if the first ones stand for all.
 #[tokio::test]
 async fn ten_orders_that_fail_first_hold_up_no_other() {
-    // 200 is no answer either: the body names no order.
+    // A 200 is no usable answer either: its body names no order.
     let statuses = [401, 403, 503, 429, 500, 200].map(Some);
     for status in statuses.into_iter().chain([None]) {
         let fixture = Fixture::new(ORDERS).await;

@@ -100,14 +100,14 @@ async fn a_server_without_tls_gets_no_request() {
     let server = Server::start(|_, _| order("o1")).await;
     let mut access = server.access(Auth::Basic);
     access.api_url = url(&server.url.replace("http:", "https:"));
-    // The server takes the first bytes for a request without an end.
+    // The server takes the first bytes of a connection for a request without an end.
     access.connect_timeout = Duration::from_millis(300);
     let failure = error(&client(access)).await.failure;
     assert!(
         matches!(failure, Failure::Unreachable { .. } | Failure::TimedOut),
         "{failure:?}"
     );
-    // The server may notice later.
+    // The server may notice later that the client is gone.
     let deadline = Instant::now() + PATIENCE;
     while server.connections() == 0 && Instant::now() < deadline {
         yield_now().await;
@@ -122,7 +122,7 @@ async fn nothing_waits_for_ever() {
     for (bytes, drip) in [
         ("", None),
         (whole.as_str(), None),
-        // Never silent for long, and never complete.
+        // An answer that is never silent for long, and never complete.
         (head, Some(b"X-Filler: 0\r\n".as_slice())),
         (whole.as_str(), Some(b" ".as_slice())),
     ] {

@@ -25,9 +25,9 @@ pub enum Then {
     Close,
     /// Resets the connection instead of closing it.
     Reset,
-    /// Sends this for ever, as fast as the client takes it.
+    /// Sends the given bytes for ever, as fast as the client takes them.
     Repeat(&'static [u8]),
-    /// Sends this for ever, a little at a time.
+    /// Sends the given bytes for ever, a few at a time.
     Drip(&'static [u8]),
 }
 

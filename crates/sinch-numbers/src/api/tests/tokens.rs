@@ -19,7 +19,7 @@ async fn ask_20(
         let client = Arc::clone(client);
         all.spawn(async move { client.get_order(&id("o1")).await });
     }
-    // All of them run on one thread: after this, each has run until it had to wait.
+    // All fetches run on one thread: after this yield, each has run until it had to wait.
     yield_now().await;
     gate.notify_one();
     all.join_all().await
@@ -59,7 +59,7 @@ async fn many_share_one_token() {
     let opened = Arc::clone(&gate);
     let server = Server::start(move |request, _| {
         if request.starts_with("POST") {
-            // Even with a life of zero it serves the fetches that waited for it.
+            // A token with a life of zero still serves the fetches that waited for it.
             Reply::new(200, "", r#"{"access_token":"t","expires_in":0}"#).after(&opened)
         } else {
             order("o1")
@@ -82,7 +82,7 @@ async fn many_share_one_failure() {
     let failure = Err(of_token(status(503, Some(9))));
     assert!(answers.iter().all(|answer| *answer == failure));
     assert_eq!(server.counts(), (1, 0));
-    // A later fetch makes its own attempt.
+    // A fetch that begins later requests a token of its own.
     gate.notify_one();
     assert_eq!(client.get_order(&id("o1")).await, failure);
     assert_eq!(server.counts(), (2, 0));

@@ -92,7 +92,7 @@ fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() 
     ] {
         let (mut scheduler, mut now, mut sent) = (scheduler(slots, rate), secs(0), 0);
         for _ in 0..2000 {
-            // A claim takes 1 ms, as does all else here.
+            // A claim takes 1 ms, as does every other step.
             let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
                 0 => slots.min(scheduler.under_way),
                 _ => 0,

@@ -131,7 +131,8 @@ fn a_wait_of_an_hour_for_one_order_in_an_outage_is_not_believed_of_all() {
 fn each_order_that_gets_a_signal_alone_makes_one_more_necessary() {
     let mut scheduler = scheduler(1, 1000.0);
     for bad in 0..30 {
-        // Number of orders that must get the signal by now. All but the first of them are answered after that.
+        // Number of orders that must get the signal before it is believed. All but the first of them are answered after
+        // that.
         let needed = (3 + bad).min(9);
         for n in 0..needed {
             assert_eq!(scheduler.circuit().paused, None, "{n} of {needed}");

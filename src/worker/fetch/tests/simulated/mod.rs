@@ -68,7 +68,7 @@ pub struct Service {
     /// Times at which fetches hang if they are still in flight, each with the key of its fetch.
     hangs: VecDeque<(Time, (Time, u64))>,
     fetches: u64,
-    /// Times at which fetches were sent, all of them.
+    /// Times at which all fetches were sent.
     pub sent_at: Vec<Time>,
     /// Failed attempts that count against their order, with their times.
     pub counted: Vec<(Time, Id)>,
@@ -250,7 +250,7 @@ impl Service {
     }
 }
 
-/// Returns the maximum number of fetches in any span of this length.
+/// Returns the maximum number of fetches in any span of the given length.
 pub fn busiest(sent_at: &[Time], span: Duration) -> usize {
     let mut first = 0;
     let mut most = 0;

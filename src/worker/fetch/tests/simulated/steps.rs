@@ -52,8 +52,8 @@ impl Service {
         }
     }
 
-    /// Sends the fetches of these orders, or releases those that may not be fetched any more. Returns `true` if there
-    /// are any of these.
+    /// Sends the fetches of the given orders, or releases the orders that may not be fetched any more. Returns `true`
+    /// if any was released.
     async fn fetch_prefetched(
         &mut self,
         prefetched: Vec<(PermitKind, Claim)>,

@@ -159,7 +159,7 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
     load(&service, loading).await?;
     let (_, peak) = service.memory_mib();
     let mut file = File::open_read_only(&settings.database()).await;
-    worked_off(&mut file).await?;
+    until_processed(&mut file).await?;
     file.close().await;
     sleep(REST).await;
     let (after, _) = service.memory_mib();
@@ -217,7 +217,7 @@ async fn load(service: &Service, span: Duration) -> Outcome<()> {
 /// Maximum time in which the waiting deliveries must be processed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn worked_off(file: &mut File) -> Outcome<()> {
+async fn until_processed(file: &mut File) -> Outcome<()> {
     let began = Instant::now();
     while file.number(WAITING).await > 0 {
         if began.elapsed() > PATIENCE {

@@ -185,7 +185,7 @@ async fn serve(listener: TcpListener, failure: Failure) {
 /// Answers requests one by one, until the caller or the failure ends the connection.
 async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
     loop {
-        let order = question(&mut connection).await?;
+        let order = requested_order(&mut connection).await?;
         let updated = now();
         let found = format!(
             r#"{{"idNumberOrder":"{order}","projectId":"{PROJECT}","state":"IN_REVIEW","updateTime":"{updated}"}}"#
@@ -211,7 +211,7 @@ async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
 }
 
 /// Order that the next request is about.
-async fn question(connection: &mut TcpStream) -> Option<String> {
+async fn requested_order(connection: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(connection.read_u8().await.ok()?);

@@ -32,7 +32,7 @@ pub struct Cuts {
 
 impl Cuts {
     /// Returns a sentence about the losses of a control.
-    pub fn told(&self, when: &str) -> String {
+    pub fn losses_text(&self, when: &str) -> String {
         let Cuts {
             acknowledged,
             lost,

@@ -113,7 +113,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
         println!("order {order}: {shown}");
     }
     let ready_ms = percentile_ms(&restarts, 0.5);
-    tell([
+    print_figures([
         ("seed", json!(seed)),
         ("kills", json!(kills)),
         ("acknowledged", json!(acknowledged.len())),
@@ -132,9 +132,12 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
         ("power_damaged", json!(power.damaged)),
         (
             "power_control",
-            json!(half.told("every other sync did nothing")),
+            json!(half.losses_text("every other sync did nothing")),
         ),
-        ("power_control_off", json!(off.told("no sync did anything"))),
+        (
+            "power_control_off",
+            json!(off.losses_text("no sync did anything")),
+        ),
         ("seconds", json!(began.elapsed().as_secs())),
         (
             "control",
@@ -223,7 +226,7 @@ fn acknowledged_to(simulator: &Simulator) -> Acknowledged {
 }
 
 /// Prints the figures for people, and as one line for programs.
-fn tell<const N: usize>(figures: [(&str, Value); N]) {
+fn print_figures<const N: usize>(figures: [(&str, Value); N]) {
     println!();
     for (name, value) in &figures {
         match value.as_str() {

@@ -20,7 +20,7 @@ const LINES_MAX: usize = 4096;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Minimum time between two log lines about dropped lines.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval between attempts to put a flush into the queue, while the queue is full.
 const RETRY: Duration = Duration::from_millis(10);
@@ -116,14 +116,14 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
         if let Some(written) = flush {
             let _ = written.send(());
         }
-        tell_of_drops(&mut told);
+        log_drops(&mut told);
     }
 }
 
 /// Logs that lines were dropped, now that lines flow again.
-fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
+fn log_drops((known, logged_at): &mut (u64, Option<Instant>)) {
     let dropped = redact::lines_dropped();
-    let is_due = told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
+    let is_due = logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);
     if dropped > *known && is_due {
         let left_out = dropped - *known;
         tracing::warn!(
@@ -131,7 +131,7 @@ fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
             "lines of the log were dropped: they were not read in time"
         );
         *known = dropped;
-        *told_at = Some(Instant::now());
+        *logged_at = Some(Instant::now());
     }
 }
 

@@ -130,7 +130,7 @@ fn decided_of(order: &Value) -> Vec<String> {
     decided
 }
 
-async fn undisturbed() -> Vec<String> {
+async fn decisions_with_a_steady_clock() -> Vec<String> {
     let folder = folder();
     let decided = decisions(Settings::new(folder.path()), async |_| {}).await;
     assert!(decided.len() > 15, "{decided:#?}");
@@ -145,7 +145,7 @@ async fn no_time_zone_changes_a_decision() {
         (zone.to_owned(), decisions(settings, async |_| {}).await)
     };
     let (expected, ahead, behind, none) = tokio::join!(
-        undisturbed(),
+        decisions_with_a_steady_clock(),
         in_zone("Pacific/Kiritimati"),
         in_zone("<-11>11"),
         in_zone(":no/such/zone"),
@@ -193,7 +193,7 @@ async fn is_set(service: &Service, expected_secs: i64) {
 #[tokio::test]
 #[ignore = "needs libfaketime: .ci/run says when it was not tried"]
 async fn a_clock_that_is_set_changes_no_decision() {
-    let expected = undisturbed().await;
+    let expected = decisions_with_a_steady_clock().await;
     for secs in [-DAYS_SECS, DAYS_SECS] {
         let folder = folder();
         let offset = folder.path().join("offset");

@@ -12,7 +12,7 @@ use testkit::{
 };
 
 /// Sends a callback with an event id of its own, and returns the answer, good or bad.
-async fn knock(service: &Service, name: &str) -> Answer {
+async fn send_new_callback(service: &Service, name: &str) -> Answer {
     let body = event(name, "o1", "IN_REVIEW", clock::now());
     service.send(&Request::signed(PATH, SECRET, body)).await
 }
@@ -46,7 +46,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
     let load = insist(&service, 4).await;
 
     let refused = until("a refusal", async || {
-        let answer = knock(&service, "early").await;
+        let answer = send_new_callback(&service, "early").await;
         (answer.status != 200).then_some(answer)
     })
     .await;
@@ -72,7 +72,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
 
     disk.enlarge("64m");
     until("callbacks to be taken again", async || {
-        (knock(&service, "late").await.status == 200).then_some(())
+        (send_new_callback(&service, "late").await.status == 200).then_some(())
     })
     .await;
     service.is_ready().await;
@@ -122,7 +122,7 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
 
     let wanting = plenty.clone().set("database.free_min_bytes", 1_u64 << 50);
     let service = Service::listening(&wanting).await;
-    let refused = knock(&service, "refused").await;
+    let refused = send_new_callback(&service, "refused").await;
     refused.assert_refusal(503, "a callback");
     assert_eq!(refused.header("retry-after"), Some("5"));
     let watch = Request::new("PUT", &format!("/api/v1/orders/{PROJECT}/o2"));
@@ -144,6 +144,6 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     assert_eq!(count(&ended.out, "callbacks are refused from now on"), 1);
 
     let service = Service::start(&plenty).await;
-    assert_eq!(knock(&service, "refused").await.status, 200);
+    assert_eq!(send_new_callback(&service, "refused").await.status, 200);
     assert_eq!(service.order("o2").await, Value::Null);
 }

@@ -17,7 +17,9 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let sample = |line: &str| {
         let (name, number) = line.rsplit_once(' ').expect("a sample");
-        let name = name.strip_prefix("sinch_callbacks_").expect("our prefix");
+        let name = name
+            .strip_prefix("sinch_callbacks_")
+            .expect("the prefix of the program");
         let name = match name.split_once('{') {
             None => name.to_owned(),
             Some((name, label)) => {

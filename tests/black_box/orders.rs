@@ -13,7 +13,7 @@ use testkit::{
 };
 
 /// Starts a service and a Sinch with orders that have all been through the given history when the test begins.
-async fn stage(
+async fn start_with_history(
     folder: &tempfile::TempDir,
     orders: &[&str],
     history: &[(u64, State)],
@@ -39,7 +39,7 @@ fn says(state: &str, updated_millis: u64) -> Reply {
 }
 
 /// Number of fetches of the given order that reached Sinch.
-fn asked(simulator: &Simulator, order: &str) -> usize {
+fn fetches_received(simulator: &Simulator, order: &str) -> usize {
     let fetches = simulator.fetches();
     fetches.iter().filter(|f| f.order == order).count()
 }
@@ -64,12 +64,12 @@ const DONE: [(u64, State); 3] = [(0, Created), (1, InReview), (2, Completed)];
 #[tokio::test]
 async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let order = service.settles("o1", "IN_REVIEW").await;
-    assert_eq!(asked(&simulator, "o1"), 1);
+    assert_eq!(fetches_received(&simulator, "o1"), 1);
     assert_eq!(order["provisional"], Value::Null);
     assert_eq!(order["attempts"], 0);
     assert!(
@@ -94,7 +94,7 @@ async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
 #[tokio::test]
 async fn what_fits_shows_at_once_while_the_api_hangs() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
@@ -120,7 +120,7 @@ async fn what_fits_shows_at_once_while_the_api_hangs() {
 #[tokio::test]
 async fn an_event_that_was_overtaken_moves_nothing_back() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .tell(event("late", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -133,14 +133,17 @@ async fn an_event_that_was_overtaken_moves_nothing_back() {
     });
     assert_eq!(doubted.await["state"], "COMPLETED");
     let order = service.settles("o1", "COMPLETED").await;
-    assert!(asked(&simulator, "o1") >= 2, "the doubt is put to Sinch");
+    assert!(
+        fetches_received(&simulator, "o1") >= 2,
+        "the doubt is put to Sinch"
+    );
     assert_eq!(order["reopened"], false);
 }
 
 #[tokio::test]
 async fn a_stale_answer_is_not_applied() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -165,7 +168,7 @@ async fn a_stale_answer_is_not_applied() {
 #[tokio::test]
 async fn undocumented_states_are_kept_and_never_applied() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     // As long as Sinch shows nothing, only the event's claim is known.
     simulator.set_outage(Outage::Unavailable { retry_after: None });
     service
@@ -194,20 +197,20 @@ async fn undocumented_states_are_kept_and_never_applied() {
 #[tokio::test]
 async fn an_order_that_is_not_there_yet_is_fetched_again() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     simulator.push_reply(&id("o1"), Reply::NotFound);
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let order = service.settles("o1", "IN_REVIEW").await;
     assert!(has(&order, "fetches", "outcome", "not-found"), "{order}");
-    assert_eq!(asked(&simulator, "o1"), 2);
+    assert_eq!(fetches_received(&simulator, "o1"), 2);
 }
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_on_the_way() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -223,7 +226,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     assert_eq!(simulator.stats().tokens, 2);
     assert!(!has(&order, "fetches", "outcome", "key-refused"), "{order}");
     // The two fetches are the refused one and its repetition; none was counted as failed.
-    assert_eq!(asked(&simulator, "o1"), 3);
+    assert_eq!(fetches_received(&simulator, "o1"), 3);
 }
 
 #[tokio::test]
@@ -233,7 +236,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     let others: Vec<String> = (0..12).map(|n| format!("o{n}")).collect();
     let names: Vec<&str> = others.iter().map(String::as_str).chain(["bad"]).collect();
     let hasty = |s: Settings| s.set("worker.attempts_max", TRIES);
-    let (service, simulator) = stage(&folder, &names, &DONE, hasty).await;
+    let (service, simulator) = start_with_history(&folder, &names, &DONE, hasty).await;
     for _ in 0..TRIES {
         simulator.push_reply(&id("bad"), Reply::ServerError { status: 500 });
     }
@@ -254,7 +257,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
         "{reason}"
     );
     assert_eq!(parked["fetch_at"], Value::Null);
-    assert_eq!(asked(&simulator, "bad"), TRIES);
+    assert_eq!(fetches_received(&simulator, "bad"), TRIES);
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
@@ -272,7 +275,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
 async fn an_event_unparks_an_order() {
     let folder = folder();
     let hasty = |s: Settings| s.set("worker.attempts_max", 1);
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, hasty).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, hasty).await;
     simulator.push_reply(&id("o1"), Reply::ServerError { status: 500 });
     service
         .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
@@ -326,7 +329,7 @@ async fn without_the_api_only_what_fits_moves() {
 #[tokio::test]
 async fn an_unsigned_event_reaches_no_order() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     let body = event("e1", "o1", "COMPLETED", at(&simulator, 2));
     let forged = Request::signed(PATH, &format!("{SECRET}x"), body.clone());
     service.send(&forged).await.assert_refusal(401, "forged");
@@ -339,5 +342,5 @@ async fn an_unsigned_event_reaches_no_order() {
         })
         .await;
     assert_eq!(service.order("o1").await, Value::Null);
-    assert_eq!(asked(&simulator, "o1"), 0);
+    assert_eq!(fetches_received(&simulator, "o1"), 0);
 }

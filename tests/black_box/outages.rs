@@ -54,7 +54,7 @@ async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
 
 /// Times at which the fetches were sent, by the service's own record: on a busy machine, fetches that were not sent
 /// together can arrive together.
-async fn asked(service: &Service) -> Vec<Time> {
+async fn fetches_sent(service: &Service) -> Vec<Time> {
     let mut sent_at = Vec::new();
     for order in service.list("/api/v1/orders?limit=1000").await {
         let order = order["order"].as_str().expect("a name");
@@ -136,7 +136,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     // The rate limit has room for a tenth of a second. Fetches that it has let through, and that wait for a commit or a
     // slot, are sent together.
     let most = PER_SECOND + PER_SECOND / 10 + 2 * MAX_IN_FLIGHT;
-    let sent_at = asked(&service).await;
+    let sent_at = fetches_sent(&service).await;
     assert!(sent_at.len() >= script.orders, "{} answers", sent_at.len());
     let busiest = busiest_second(&sent_at);
     assert!(
@@ -171,7 +171,7 @@ async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
     })
     .await;
     let probes = until("some probes", async || {
-        let sent_at = asked(&service).await.into_iter();
+        let sent_at = fetches_sent(&service).await.into_iter();
         let after: Vec<Time> = sent_at.filter(|at| *at > opened_at).collect();
         // Each slot may have been about to send a fetch when the circuit opened.
         let probes = after.get(MAX_IN_FLIGHT..)?;

@@ -94,7 +94,7 @@ impl History {
             .bind(self.processed)
             .execute(&mut db)
             .await
-            .expect("the mark can be set");
+            .expect("the progress can be set");
         db.close().await.expect("the database closes");
         // Without the sync the system would go on writing during a measurement.
         let synced = File::open(database).and_then(|file| file.sync_all());

@@ -31,15 +31,15 @@ enum Way {
 }
 
 /// Mistakes, and the doubt that each raises.
-fn slips() -> Vec<(String, &'static str)> {
-    [slips_of_a_character(), slips_of_form()].concat()
+fn mistakes() -> Vec<(String, &'static str)> {
+    [mistaken_characters(), mistaken_forms()].concat()
 }
 
 fn around(before: &str, after: &str) -> String {
     format!("{before}{GOOD}{after}")
 }
 
-fn slips_of_a_character() -> Vec<(String, &'static str)> {
+fn mistaken_characters() -> Vec<(String, &'static str)> {
     vec![
         (around("\"", "\""), "begins and ends with a quotation mark"),
         (around("'", "'"), "begins and ends with a quotation mark"),
@@ -83,7 +83,7 @@ fn slips_of_a_character() -> Vec<(String, &'static str)> {
     ]
 }
 
-fn slips_of_form() -> Vec<(String, &'static str)> {
+fn mistaken_forms() -> Vec<(String, &'static str)> {
     vec![
         (around("", " # the old one"), "holds a blank and #"),
         (around("", "\t#"), "holds a tab"),
@@ -187,7 +187,7 @@ fn every_slip_is_reported_and_no_secret_shown() {
             if way == Way::File && !has_file {
                 continue;
             }
-            for (value, expected) in slips() {
+            for (value, expected) in mistakes() {
                 let (place, told) = said(kind, &value, way);
                 // Every editor puts a line break at the end of a file.
                 if way == Way::File && value.ends_with(['\r', '\n']) {

@@ -67,15 +67,16 @@ pub(super) async fn run(
             () = written.enough.notified() => true,
             () = tokio::time::sleep(EVERY) => has_failed,
         };
-        let folded = if is_due {
+        let checkpointed = if is_due {
             sqlx::query(CHECKPOINT).execute(&mut db).await.map(drop)
         } else {
             Ok(())
         };
-        let folded = folded.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
-        has_failed = folded.is_err();
+        let checkpointed =
+            checkpointed.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
+        has_failed = checkpointed.is_err();
         if let Some(tell) = written.listener.get() {
-            tell(NAME, &folded);
+            tell(NAME, &checkpointed);
         }
     }
 }

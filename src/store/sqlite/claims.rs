@@ -108,23 +108,23 @@ async fn claim(
         attempts: due.attempts.saturating_add(1),
     });
     let until = request.now.plus(request.lease);
-    let claims = take_or_park(db, claims.collect(), until, unparkable).await?;
+    let claims = lease_or_park(db, claims.collect(), until, unparkable).await?;
     Ok(Leased { claims, unreadable })
 }
 
 /// Leases the given orders, and returns those that could be leased. An order whose row cannot be written is parked.
-async fn take_or_park(
+async fn lease_or_park(
     db: &mut SqliteConnection,
     claims: Vec<Claim>,
     until: Time,
     unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Claim>> {
-    if refused(take(db, &claims, until).await)?.is_ok() {
+    if refused(lease_orders(db, &claims, until).await)?.is_ok() {
         return Ok(claims);
     }
     let mut taken = Vec::with_capacity(claims.len());
     for claim in claims {
-        match refused(take(db, std::slice::from_ref(&claim), until).await)? {
+        match refused(lease_orders(db, std::slice::from_ref(&claim), until).await)? {
             Ok(()) => taken.push(claim),
             Err(reason) => {
                 let row = claim.order_id;
@@ -144,7 +144,11 @@ pub(super) struct Leased {
 }
 
 /// Leases the given orders.
-async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx::Result<()> {
+async fn lease_orders(
+    db: &mut SqliteConnection,
+    claims: &[Claim],
+    until: Time,
+) -> sqlx::Result<()> {
     let Some(claim) = claims.first() else {
         return Ok(());
     };
@@ -258,8 +262,7 @@ impl Store {
             })
             .await;
         let fetches = leased.as_ref().map_or(0, |leased| leased.claims.len());
-        self.rates
-            .give_back(&project, rate, allowed - fetches as u32);
+        self.rates.release(&project, rate, allowed - fetches as u32);
         let Leased { claims, unreadable } = leased?;
         self.met.note(&unreadable);
         Ok(Claimed::Leased { claims, allowed })

@@ -77,7 +77,7 @@ impl Files {
 
     /// Returns `true` if the WAL can be checkpointed into the database: all of it is there, though perhaps no path
     /// leads to it any more.
-    pub(super) fn can_be_folded(&mut self) -> bool {
+    pub(super) fn can_be_checkpointed(&mut self) -> bool {
         self.examine_beside_the_wal().is_ok() && self.wal.examine().is_ok()
     }
 

@@ -121,7 +121,7 @@ pub fn hold(path: &Path) -> Result<Held, OpenError> {
 /// Connections and tasks that work on an open database.
 struct Opened {
     db: SqliteConnection,
-    folding: SqliteConnection,
+    checkpointing: SqliteConnection,
     readers: Readers,
     files: Files,
     begun: Begun,
@@ -163,7 +163,7 @@ impl Held {
             space: space.clone(),
             written: written.clone(),
         };
-        let (readers, folding) = (opened.readers, opened.folding);
+        let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);
         let store = Store {
             writes,
@@ -187,8 +187,9 @@ impl Held {
                 stop.notify_one();
                 outcome
             };
-            let (outcome, folded) = tokio::join!(work, checkpoint::run(folding, &written, &stop));
-            let outcome = outcome.and(folded.map_err(StoreError::of_writer));
+            let (outcome, checkpointed) =
+                tokio::join!(work, checkpoint::run(checkpointing, &written, &stop));
+            let outcome = outcome.and(checkpointed.map_err(StoreError::of_writer));
             // Readers first: the connection that is closed last checkpoints and removes the log, and a reader may not
             // write.
             readers.close().await;
@@ -221,11 +222,11 @@ impl Opened {
             return Err(error);
         }
         let others = async {
-            let folding = options.connect().await?;
+            let checkpointing = options.connect().await?;
             let readers = Readers::open(options).await?;
-            sqlx::Result::Ok((folding, readers))
+            sqlx::Result::Ok((checkpointing, readers))
         };
-        let (folding, readers) = match others.await {
+        let (checkpointing, readers) = match others.await {
             Ok(others) => others,
             Err(error) => {
                 let _ = db.close().await;
@@ -240,14 +241,14 @@ impl Opened {
         match begun {
             Ok((begun, files)) => Ok(Opened {
                 db,
-                folding,
+                checkpointing,
                 readers,
                 files,
                 begun,
             }),
             Err(error) => {
                 readers.close().await;
-                let _ = folding.close().await;
+                let _ = checkpointing.close().await;
                 let _ = db.close().await;
                 Err(error)
             }

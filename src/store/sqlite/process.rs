@@ -149,10 +149,10 @@ const PARK: &str = "
     WHERE deliveries.id = o.delivery AND phase NOT IN ('processed', 'recorded', 'parked')";
 
 /// Minimum interval between two log lines with the same reason, if deliveries cannot even be parked.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Reasons that the log has reported. Callbacks of a bad order may arrive for as long as Sinch likes.
-static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
 /// Parks a delivery, with its order's row where there is one. If the database refuses even that, the delivery stays as
 /// it is.
@@ -169,7 +169,7 @@ async fn park(
         .bind(now.0)
         .bind(reason.fields);
     if let Err(error) = refused(parked.execute(db).await)?
-        && let Some(left_out) = TOLD.pass(error.clone(), Instant::now())
+        && let Some(left_out) = LOGGED.pass(error.clone(), Instant::now())
     {
         tracing::error!(
             delivery,

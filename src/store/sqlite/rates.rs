@@ -27,7 +27,7 @@ impl Rates {
     }
 
     /// Gives back fetches that were taken and not sent.
-    pub fn give_back(&self, project: &Id, rate: Rate, unused: u32) {
+    pub fn release(&self, project: &Id, rate: Rate, unused: u32) {
         if let Some(next_at) = self.next().get_mut(project) {
             *next_at = next_at.minus(rate.interval * unused);
         }
@@ -105,9 +105,9 @@ mod tests {
         let rates = Rates::default();
         let take = |wanted, at| rates.take(&project(), rate(50, 4), wanted, ms(at));
         assert_eq!(take(4, 0), Ok(4));
-        rates.give_back(&project(), rate(50, 4), 3);
+        rates.release(&project(), rate(50, 4), 3);
         assert_eq!(take(4, 0), Ok(3));
-        rates.give_back(&project(), rate(50, 4), 3);
+        rates.release(&project(), rate(50, 4), 3);
         assert_eq!(take(9, 9000), Ok(4), "a pause allows no more than a burst");
     }
 

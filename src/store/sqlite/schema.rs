@@ -16,7 +16,7 @@ const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
 /// Lets the file release free pages by incremental vacuum. SQLite accepts this only before the first table.
-const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
+const ENABLE_VACUUM: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
 /// Minimum version of SQLite. Earlier ones can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -60,7 +60,7 @@ pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(
     let fit = inspect(db, path).await?;
     if fit.is_new {
         // This comes before the switch to WAL, which writes the first page.
-        let prepared = sqlx::query(GIVE_BACK).execute(&mut *db).await;
+        let prepared = sqlx::query(ENABLE_VACUUM).execute(&mut *db).await;
         prepared.map_err(unusable)?;
     }
     enter_wal(db, path).await?;

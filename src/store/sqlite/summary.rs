@@ -92,7 +92,7 @@ impl Store {
             .await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         let still: Vec<i64> = found.unreadable.iter().map(|row| row.row).collect();
-        self.met.cured(
+        self.met.forget_readable(
             StoredOrder::TABLE,
             met.iter().filter(|row| !still.contains(row)),
         );

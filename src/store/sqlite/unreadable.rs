@@ -177,7 +177,11 @@ impl Met {
     }
 
     /// Forgets rows that can be read again, or are gone.
-    pub(super) fn cured<'a>(&self, table: &'static str, rows: impl Iterator<Item = &'a i64>) {
+    pub(super) fn forget_readable<'a>(
+        &self,
+        table: &'static str,
+        rows: impl Iterator<Item = &'a i64>,
+    ) {
         let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             met.remove(&(table, *row));

@@ -15,7 +15,7 @@ const FREE_BYTES: i64 = 16 << 20;
 const FREE_PARTS: i64 = 10;
 
 /// Vacuums few pages in one transaction, so that no callback waits long for it.
-const GIVE_BACK: &str = "PRAGMA incremental_vacuum(64)";
+const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(64)";
 
 const FILE: &str = "
     SELECT page_size, page_count, freelist_count
@@ -31,7 +31,7 @@ async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
     if free <= stays {
         return Ok(0);
     }
-    sqlx::query(GIVE_BACK).execute(&mut *db).await?;
+    sqlx::query(VACUUM_STEP).execute(&mut *db).await?;
     let left: i64 = sqlx::query("PRAGMA page_count")
         .fetch_one(db)
         .await?

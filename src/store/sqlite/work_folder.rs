@@ -23,7 +23,7 @@ impl WorkFolder {
     /// Creates a folder within another one, which only its owner can enter, and removes those in which no command is at
     /// work any more.
     pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
-        sweep(place)?;
+        remove_left_folders(place)?;
         loop {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
             let held = File::open(folder.path())?;
@@ -48,7 +48,7 @@ impl WorkFolder {
 }
 
 /// Removes the folders that were left. One that cannot be removed does no harm.
-fn sweep(place: &Path) -> io::Result<()> {
+fn remove_left_folders(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
         let entry = entry?;
         let is_ours = entry

@@ -84,7 +84,7 @@ impl Writer {
     /// Ends after a fault, which is no clean end. The log is checkpointed if all of it is still there. Otherwise the
     /// connection stays open until the process ends, since SQLite would checkpoint what it takes for the log.
     pub(super) async fn abandon(mut self) {
-        if self.context.files.can_be_folded() {
+        if self.context.files.can_be_checkpointed() {
             // The writer has reported the fault already.
             let _ = self.context.db.close().await;
         } else {

@@ -63,7 +63,7 @@ fn an_event_that_agrees_unparks_an_order() {
     for state in State::ALL {
         let mut parked = confirmed(state);
         parked.attempts = 30;
-        parked.parked = Some(gave_up());
+        parked.parked = Some(attempts_used_up());
         let (decision, applied) = decide_one(&parked, Status::Known(state), Some(KNOWN));
         assert_eq!(decision.code(), "agrees");
         let order = applied.order;

@@ -134,7 +134,7 @@ fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Ev
 }
 
 /// Reason why the order is parked that a test begins with.
-fn gave_up() -> ParkReason {
+fn attempts_used_up() -> ParkReason {
     ParkReason::AttemptsUsedUp {
         attempts: 30,
         last: FetchOutcome::Answer(Outcome::NotFound),

@@ -7,7 +7,7 @@ const DAY: i64 = 24 * 3600;
 
 impl House {
     /// Fetches the order; Sinch shows the given state.
-    async fn asks(&self, order: &str, state: State, updated: i64, secs: i64) {
+    async fn fetch_shows(&self, order: &str, state: State, updated: i64, secs: i64) {
         let known = self.store.request_fetch(key(order), at(secs)).await;
         assert_eq!(known, Ok(true));
         for claim in self.claim(secs).await {
@@ -23,7 +23,8 @@ impl House {
         self.accept(event).await;
         self.process(secs).await;
         for secs in [secs + 60, secs + 60 + DAY] {
-            self.asks(order, State::Completed, secs - 60, secs).await;
+            self.fetch_shows(order, State::Completed, secs - 60, secs)
+                .await;
         }
         assert_eq!(self.history(order).await.order.fetch_at, None);
     }
@@ -203,9 +204,11 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
             .await;
     }
     house.process(10).await;
-    house.asks("seldom", State::InReview, 10, 20).await;
+    house.fetch_shows("seldom", State::InReview, 10, 20).await;
     for n in 0..30 {
-        house.asks("often", State::InReview, 10, 100 + 10 * n).await;
+        house
+            .fetch_shows("often", State::InReview, 10, 100 + 10 * n)
+            .await;
     }
     let fetches = async |order: &str| house.history(order).await.fetches;
     assert_eq!(house.prune_all(at(1019)).await.len(), 1, "the deliveries");
@@ -224,7 +227,7 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     // them.
     for n in 0..12 {
         house
-            .asks("often", State::InReview, 10, 3000 + 10 * n)
+            .fetch_shows("often", State::InReview, 10, 3000 + 10 * n)
             .await;
     }
     house.prune_all(at(3999)).await;
@@ -253,7 +256,9 @@ async fn fetches_recorded_after_all_others_went_are_pruned_too() {
         .await;
     house.process(4 * DAY).await;
     for n in 0..12 {
-        house.asks("o2", State::InReview, 10, 4 * DAY + n).await;
+        house
+            .fetch_shows("o2", State::InReview, 10, 4 * DAY + n)
+            .await;
     }
     house.prune_all(at(5 * DAY)).await;
     assert_eq!(house.history("o2").await.fetches.len(), 10);

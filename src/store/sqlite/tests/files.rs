@@ -7,7 +7,7 @@ use super::*;
 
 /// Change that another program may make to a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Deed {
+enum FileChange {
     Removed,
     Renamed,
     Emptied,
@@ -17,8 +17,8 @@ enum Deed {
     Overwritten(u32),
 }
 
-impl Deed {
-    async fn done_to(self, path: &Path) {
+impl FileChange {
+    async fn make(self, path: &Path) {
         let aside = location::beside(path, ".aside");
         let cut_to = |bytes| {
             let file = File::options().write(true).open(path);
@@ -26,15 +26,15 @@ impl Deed {
                 .expect("can be cut");
         };
         match self {
-            Deed::Removed => remove_file(path).expect("can be removed"),
-            Deed::Renamed => rename(path, aside).expect("can be renamed"),
-            Deed::Emptied => cut_to(0),
-            Deed::Cut => cut_to(location::length(path) / 2),
-            Deed::Replaced => {
+            FileChange::Removed => remove_file(path).expect("can be removed"),
+            FileChange::Renamed => rename(path, aside).expect("can be renamed"),
+            FileChange::Emptied => cut_to(0),
+            FileChange::Cut => cut_to(location::length(path) / 2),
+            FileChange::Replaced => {
                 std::fs::copy(path, &aside).expect("can be copied");
                 rename(aside, path).expect("can be replaced");
             }
-            Deed::Overwritten(events) => {
+            FileChange::Overwritten(events) => {
                 let other = House::new().await;
                 for n in 0..events {
                     let event = delivery(&format!("e{n}"), "other", State::Expired, 10);
@@ -49,8 +49,8 @@ impl Deed {
 
 /// Every change to each file, except those that the system itself stops: where the `-shm` is cut, the process is killed
 /// at its next access to it.
-const DEEDS: [(&str, &[Deed]); 3] = {
-    use Deed::*;
+const CHANGES: [(&str, &[FileChange]); 3] = {
+    use FileChange::*;
     [
         ("", &[Removed, Renamed, Emptied, Cut, Replaced]),
         (
@@ -72,23 +72,23 @@ const DEEDS: [(&str, &[Deed]); 3] = {
 
 #[tokio::test]
 async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
-    for (suffix, deeds) in DEEDS {
-        for deed in deeds {
+    for (suffix, changes) in CHANGES {
+        for change in changes {
             for refused in [false, true] {
-                let case = format!("house.db{suffix} {deed:?}, a refused write: {refused}");
-                attempt(suffix, *deed, refused, &case).await;
+                let case = format!("house.db{suffix} {change:?}, a refused write: {refused}");
+                attempt(suffix, *change, refused, &case).await;
             }
         }
     }
 }
 
-async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
+async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     let house = House::new().await;
     let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
     for n in 0..5 {
         assert_eq!(house.accept(order(n)).await, Accepted::New, "{case}");
     }
-    deed.done_to(&location::beside(&house.path(), suffix)).await;
+    change.make(&location::beside(&house.path(), suffix)).await;
     let foreign = NewDelivery {
         project: id("nobodys"),
         ..order(7)
@@ -111,7 +111,10 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     let reason = end.expect_err("it cannot go on").to_string();
     let name = format!("house.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
-    let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
+    let is_whole = matches!(
+        change,
+        FileChange::Removed | FileChange::Renamed | FileChange::Replaced
+    );
     if suffix == "-wal" && is_whole {
         // No path leads to the log any more, but it was whole: what it had is in the database by now.
         remove_file(location::beside(
@@ -133,7 +136,7 @@ async fn a_wal_that_is_restarted_is_no_fault() {
     let house = House::new().await;
     let url = format!("sqlite://{}", house.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    for (n, fold) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
+    for (n, mode) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
         .into_iter()
         .enumerate()
     {
@@ -143,9 +146,9 @@ async fn a_wal_that_is_restarted_is_no_fault() {
                 .accept(delivery(&event, "o1", State::InReview, 10))
                 .await;
         }
-        let fold = format!("PRAGMA wal_checkpoint({fold})");
-        let folded = sqlx::query(sqlx::AssertSqlSafe(fold)).execute(&mut db);
-        folded.await.expect("folds");
+        let mode = format!("PRAGMA wal_checkpoint({mode})");
+        let checkpointed = sqlx::query(sqlx::AssertSqlSafe(mode)).execute(&mut db);
+        checkpointed.await.expect("checkpoints");
     }
     house
         .accept(delivery("last", "o1", State::InReview, 10))
@@ -197,13 +200,13 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
         };
         match lost {
             "missing" => remove_file(&real).expect("can be removed"),
-            "empty" => Deed::Emptied.done_to(&real).await,
+            "empty" => FileChange::Emptied.make(&real).await,
             "link to nothing" => {
                 remove_file(&real).expect("can be removed");
                 symlink(&real, &link).expect("can be linked");
             }
             "link to empty" => {
-                Deed::Emptied.done_to(&real).await;
+                FileChange::Emptied.make(&real).await;
                 symlink(&real, &link).expect("can be linked");
             }
             _ => {

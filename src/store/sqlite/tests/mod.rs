@@ -127,7 +127,7 @@ impl House {
     }
 
     async fn process(&self, secs: i64) -> ProcessReport {
-        self.store.process(request(secs)).await.expect("looks")
+        self.store.process(request(secs)).await.expect("processes")
     }
 
     async fn claim(&self, secs: i64) -> Vec<Claim> {

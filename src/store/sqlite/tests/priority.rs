@@ -227,7 +227,7 @@ async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
         };
         for claim in house.claim_some(lanes, claim_order, secs).await {
             let order = claim.key.order.as_str();
-            let since = due_since.remove(order).expect("due, and asked about once");
+            let since = due_since.remove(order).expect("is due, and fetched once");
             waits.push(wait(order, since, round));
             // The answer leaves nothing open, and no reason to fetch again within a minute.
             let shown = shows(State::InReview, secs);

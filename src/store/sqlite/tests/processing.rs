@@ -62,8 +62,8 @@ async fn the_same_deliveries_are_processed_once() {
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
     let process = |pending| house.store.submit(Write::Process, (request(20), pending));
-    assert_eq!(process(first).await.expect("looks").processed.len(), 1);
-    assert_eq!(process(second).await.expect("looks").processed.len(), 0);
+    assert_eq!(process(first).await.expect("processes").processed.len(), 1);
+    assert_eq!(process(second).await.expect("processes").processed.len(), 0);
     assert_eq!(
         house.process(21).await.processed.len(),
         1,
@@ -93,7 +93,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
         )
         .await;
     let process = house.store.submit(Write::Process, (request(20), pending));
-    assert_eq!(process.await.expect("looks").processed.len(), 0);
+    assert_eq!(process.await.expect("processes").processed.len(), 0);
     assert_eq!(house.process(21).await.processed.len(), 3);
 }
 
@@ -129,7 +129,7 @@ async fn api_off_parks_what_would_need_an_answer() {
         .await;
     let mut request = request(20);
     request.api_off = vec![id(PROJECT)];
-    house.store.process(request).await.expect("looks");
+    house.store.process(request).await.expect("processes");
     let history = house.history("o1").await;
     let phases: Vec<&str> = history
         .deliveries

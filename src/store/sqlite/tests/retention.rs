@@ -14,7 +14,7 @@ const SPANS: RetentionPeriods = RetentionPeriods {
 impl House {
     /// Prunes one step.
     pub(super) async fn prune(&self, now: Time) -> Pruned {
-        self.store.prune_rows(SPANS, now).await.expect("clears")
+        self.store.prune_rows(SPANS, now).await.expect("prunes")
     }
 
     /// Prunes until nothing is left to do.

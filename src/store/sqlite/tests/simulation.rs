@@ -149,7 +149,7 @@ impl Subject for Database {
             api_off: Vec::new(),
         };
         let processed = self.runtime.block_on(self.store().process(request));
-        processed.expect("looks");
+        processed.expect("processes");
         self.read();
         (Vec::new(), Vec::new())
     }

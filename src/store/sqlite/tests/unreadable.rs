@@ -136,7 +136,7 @@ impl House {
     }
 
     /// Fetches the good order: a claim of one order reaches it, even if a bad one stands before it.
-    async fn asks_about_the_good_one(&self, fault: &str) {
+    async fn fetches_the_good_order(&self, fault: &str) {
         for claim_order in [
             ClaimOrder::Urgent,
             ClaimOrder::Urgent,
@@ -191,7 +191,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
         house.works(fault).await;
         let house = house.again().await;
         house.works(fault).await;
-        house.asks_about_the_good_one(fault).await;
+        house.fetches_the_good_order(fault).await;
         house.works(fault).await;
 
         // An unreadable row is claimed no more, and an operator sees it.
@@ -328,7 +328,7 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
             "{refusal}: {processed:?}"
         );
         house.works(refusal).await;
-        house.asks_about_the_good_one(refusal).await;
+        house.fetches_the_good_order(refusal).await;
         house.works(refusal).await;
         let claims = house.claim(200).await;
         let outcomes = claims
@@ -343,6 +343,6 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
         let asked = house.store.request_fetch(key("good"), at(39)).await;
         asked.expect(refusal);
         house.works(refusal).await;
-        house.asks_about_the_good_one(refusal).await;
+        house.fetches_the_good_order(refusal).await;
     }
 }

@@ -170,7 +170,7 @@ const BACKOFF: Backoff = Backoff {
 
 /// Script by which Sinch answers at present.
 #[derive(Clone, Copy)]
-struct Word {
+struct AnswerPlan {
     /// Number of fetches that Sinch answers at once.
     answered: usize,
     /// Status with which Sinch answers all other fetches; `None`: it holds those answers back.
@@ -181,12 +181,12 @@ struct Word {
 struct Sinch {
     url: String,
     questions: Arc<AtomicUsize>,
-    word: watch::Sender<Word>,
+    word: watch::Sender<AnswerPlan>,
 }
 
 impl Sinch {
     async fn start() -> Sinch {
-        let word = Word {
+        let word = AnswerPlan {
             answered: ANSWERED,
             then: None,
         };
@@ -196,7 +196,7 @@ impl Sinch {
             let nth = counted.fetch_add(1, Ordering::Relaxed);
             let mut said = said.clone();
             async move {
-                let is_said = |word: &Word| nth < word.answered || word.then.is_some();
+                let is_said = |word: &AnswerPlan| nth < word.answered || word.then.is_some();
                 // If the test has ended, no client waits for the answer.
                 let word = said.wait_for(is_said).await.map(|word| *word).ok();
                 let status = match word {

@@ -67,7 +67,7 @@ struct Trial {
 }
 
 /// Outcome of a simulated outage.
-struct Came {
+struct OutageOutcome {
     /// Claims that do not hold, in words; each begins with the name of the claim.
     faults: Vec<String>,
     /// Figures of the simulation, in words.
@@ -120,7 +120,7 @@ impl Trial {
         events
     }
 
-    async fn run(&self) -> Came {
+    async fn run(&self) -> OutageOutcome {
         let mut rng = Rng::with_seed(self.seed);
         let sinch = self.sinch(&mut rng);
         let events = Self::events(&sinch, &mut rng);
@@ -145,7 +145,7 @@ impl Trial {
                 .map(|(_, order, said_at, state)| (order.clone(), *said_at, *state))
                 .collect();
             heard += due.len();
-            service.hear(due).await;
+            service.receive(due).await;
             if !killed && service.now >= killed_at {
                 killed = true;
                 service.watch(sinch.orders.keys().cloned()).await;
@@ -182,7 +182,7 @@ impl Trial {
         in_outage: usize,
         heard: usize,
         settled_at: Option<Time>,
-    ) -> Came {
+    ) -> OutageOutcome {
         let up_at = BEGAN.plus(hours(1) + self.outage);
         let mut faults = Vec::new();
         let (waiting, kept) = service.deliveries().await;
@@ -237,11 +237,11 @@ impl Trial {
             probes.len(),
             after.len(),
         );
-        Came { faults, figures }
+        OutageOutcome { faults, figures }
     }
 }
 
-fn has(came: &Came, claim: &str) -> bool {
+fn has(came: &OutageOutcome, claim: &str) -> bool {
     came.faults.iter().any(|fault| fault.starts_with(claim))
 }
 

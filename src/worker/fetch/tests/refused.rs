@@ -27,7 +27,7 @@ const ORDERS: usize = 150;
 async fn sinch(bad: usize, status: Option<u16>) -> String {
     let answer = async move |Path((_, order)): Path<(String, String)>| {
         let number = order.trim_start_matches("order-").parse::<usize>();
-        if number.expect("is one of ours") < bad {
+        if number.expect("is an order of the fixture") < bad {
             let Some(status) = status else {
                 return std::future::pending().await;
             };

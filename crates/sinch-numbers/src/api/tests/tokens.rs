@@ -10,7 +10,7 @@ use super::*;
 use crate::api::client::USER_AGENT;
 
 /// Returns the results of 20 simultaneous fetches. All of them wait for the token before `gate` is notified.
-async fn ask_20(
+async fn fetch_20(
     client: &Arc<Client>,
     gate: &Notify,
 ) -> Vec<Result<Answer<NumberOrder>, RequestError>> {
@@ -66,7 +66,7 @@ async fn many_share_one_token() {
         }
     })
     .await;
-    let answers = ask_20(&server.client(), &gate).await;
+    let answers = fetch_20(&server.client(), &gate).await;
     assert!(answers.iter().all(|answer| *answer == shown("o1")));
     assert_eq!(server.counts(), (1, 20));
 }
@@ -78,7 +78,7 @@ async fn many_share_one_failure() {
     let server =
         Server::start(move |_, _| Reply::new(503, "Retry-After: 9\r\n", "").after(&opened)).await;
     let client = server.client();
-    let answers = ask_20(&client, &gate).await;
+    let answers = fetch_20(&client, &gate).await;
     let failure = Err(of_token(status(503, Some(9))));
     assert!(answers.iter().all(|answer| *answer == failure));
     assert_eq!(server.counts(), (1, 0));
@@ -121,7 +121,7 @@ async fn a_revoked_token_is_renewed_once_for_all() {
     })
     .await;
     let client = server.client();
-    let answers = ask_20(&client, &Notify::new()).await;
+    let answers = fetch_20(&client, &Notify::new()).await;
     assert!(answers.iter().all(|answer| *answer == shown("o1")));
     assert_eq!(server.counts().0, 2);
     assert_eq!(client.get_order(&id("o1")).await, shown("o1"));

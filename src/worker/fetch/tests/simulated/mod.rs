@@ -151,7 +151,7 @@ impl Service {
     }
 
     /// Accepts callbacks, all at once, and processes them.
-    pub async fn hear(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
+    pub async fn receive(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
         let mut accepting = JoinSet::new();
         for (order, said_at, state) in events {
             let (store, received_at) = (self.store.clone(), self.now);

@@ -50,7 +50,7 @@ const HEADER_BYTES: usize = 1024;
 const RATE: f64 = 500.0;
 const CONNECTIONS: usize = 16;
 
-/// Maximum latency with unallowed callers, as a multiple of the latency without.
+/// Maximum latency beside unallowed callers, as a multiple of the latency without them.
 const TIMES: f64 = 2.0;
 /// Maximum additional memory of the service.
 const MEMORY_MIB: f64 = 16.0;

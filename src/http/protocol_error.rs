@@ -24,7 +24,7 @@ pub const PREAMBLE_BYTES: usize = 16;
 
 /// First bytes of each protocol that arrives by mistake.
 const PREAMBLES: [(&[u8], ProtocolError); 4] = [
-    // A handshake record, of version 3.x.
+    // A TLS handshake record begins with these bytes, for version 3.x of the record protocol.
     (b"\x16\x03", ProtocolError::Tls),
     (b"PROXY ", ProtocolError::ProxyProtocol),
     (b"\r\n\r\n\0\r\nQUIT\n", ProtocolError::ProxyProtocol),

@@ -8,8 +8,8 @@ use super::frame::{POLL, Pause, Worker};
 use crate::clock;
 use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 
-/// Maximum interval between two checks for anything to prune. If a retention period is shorter, the interval is that
-/// period.
+/// Maximum interval between two checks for anything to prune. If the shortest retention period is shorter, the interval
+/// is that period, but at least a second.
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Length of the pause after a step, as a multiple of the step's time. In the pause the writer is free for others.

@@ -90,7 +90,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
         let folder = folder();
         assert_refused(&at(folder.path(), path), code, words).await;
     }
-    // Each of these files in turn is closed to the service's user for writing: the message must name it.
+    // Each file in turn is closed to the service's user for writing: the message must name it.
     for (suffix, mode) in [
         ("", 0o400),
         ("-wal", 0o400),

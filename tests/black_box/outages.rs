@@ -343,7 +343,7 @@ async fn a_hostile_world_ends_in_agreement() {
 }
 
 /// Regressions: an order that is left again within the seconds in which an open state counts as passed on the way to a
-/// final one, and a stale answer. With some choice of moments, each of these was shown wrongly once.
+/// final one, and a stale answer. With some choice of moments, each of the two was shown wrongly once.
 #[tokio::test]
 async fn worlds_that_went_wrong_once_end_in_agreement() {
     for seed in [147_815_109_026_830_621] {

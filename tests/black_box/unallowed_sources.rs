@@ -56,7 +56,7 @@ async fn a_stranger_is_answered_before_its_headers_end() {
     assert_eq!(answer.header("connection"), Some("close"));
     let before = service.refused("source").await;
 
-    // A stranger that sends without an end is hung up on.
+    // The service closes the connection of an unallowed caller that sends without an end.
     let mut line = Line::open(STRANGER, service.callbacks)
         .await
         .expect("connects");

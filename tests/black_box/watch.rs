@@ -16,7 +16,7 @@ use testkit::{
 
 const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
 
-/// Answer to the first fetch, as if the rest had not happened yet.
+/// Answer to the first fetch, as if later changes had not happened yet.
 fn at_first(state: &str, updated_millis: u64) -> Reply {
     Reply::Shows {
         state: state.to_owned(),

@@ -26,19 +26,19 @@ pub struct Limits {
 pub enum AlertKind {
     /// The order is still CREATED, and the reservation runs out within this span.
     Expiring {
-        /// Length of the span, in milliseconds.
+        /// Time left until `expireTime` at which the alert begins to fire, in milliseconds.
         within_ms: u64,
     },
     /// The order is still CREATED, and the reservation has run out by the service's clock.
     Overdue,
     /// The order has been `IN_REVIEW` for longer than this span.
     LongInReview {
-        /// Length of the span, in milliseconds.
+        /// Time in `IN_REVIEW` after which the alert fires, in milliseconds.
         after_ms: u64,
     },
     /// The order has been BLOCKED for longer than this span.
     LongBlocked {
-        /// Length of the span, in milliseconds.
+        /// Time in BLOCKED after which the alert fires, in milliseconds.
         after_ms: u64,
     },
 }

@@ -121,9 +121,9 @@ fn found(
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
-        // Both states had come about by then, so a fetch that is sent late enough shows the later of the two. A
-        // sequence of the two that is no legal step proves nothing: a final state can be left again within the same
-        // second. CREATED alone has nothing before it.
+        // Both tied states had come about when the second one was first shown, so a fetch that is sent late enough
+        // shows the later of the two. A sequence of the two that is no legal step proves nothing: a final state can be
+        // left again within the same second. CREATED alone has nothing before it.
         if fetched_at < policy.sure_at(since) {
             order.tie = Some(Tie { state, since });
             return Outcome::Tied {
@@ -150,7 +150,7 @@ fn refresh(
 ) -> Outcome {
     let state = known.state;
     let newer = shown.updated_at > known.updated_at;
-    // An early answer that shows the known state does not settle a tie in its favour.
+    // An early answer that shows the known state does not settle a tie in favour of that state.
     order
         .tie
         .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));

@@ -81,7 +81,7 @@ impl Trouble {
     }
 }
 
-/// Returns the state in which the order is at Sinch after these steps; `None` if Sinch has no such order.
+/// Returns the state in which the order is at Sinch after the given steps; `None` if Sinch has no such order.
 pub fn present(steps: &[Step]) -> Option<State> {
     let last = steps.iter().rev().find_map(|step| match step.action {
         Action::Change { state, .. } => Some(Some(state)),
@@ -117,7 +117,8 @@ pub struct Chosen<'a> {
     pub story: &'a Story,
 }
 
-/// Chooses the stories: one for each state in which orders end, then others for what these do not show.
+/// Chooses the stories: one for each state in which orders end, then others for troubles that the first ones do not
+/// show.
 pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     let mut ends: BTreeMap<State, usize> = BTreeMap::new();
     for story in stories {

@@ -57,7 +57,7 @@ pub enum Action {
 /// Callback that a change causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callback {
-    /// Sinch sends no callback for such a change.
+    /// Sinch sends no callback for the change.
     None,
     /// Sinch sends a callback, and it never arrives.
     Lost,

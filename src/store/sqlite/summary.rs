@@ -79,7 +79,7 @@ impl Store {
         Ok(self.summary_of(&mut db, now).await?)
     }
 
-    /// Reads those orders again whose rows could not be read, in a transaction before that of the figures: an operator
+    /// Reads again the orders whose rows could not be read, in a transaction before that of the figures: an operator
     /// may have repaired them.
     async fn try_again(&self) -> sqlx::Result<()> {
         let met = self.met.ids(StoredOrder::TABLE);

@@ -98,7 +98,7 @@ pub(super) struct Scheduler {
     prefetch_max: u32,
     /// Number of fetches that have ended since the last claim.
     ended_since_claim: u32,
-    /// Time of the last claim that leased orders.
+    /// Time of the last claim.
     claimed_at: Time,
     /// Time since which more orders are being claimed.
     claiming_since: Time,

@@ -89,7 +89,7 @@ pub(super) struct ProjectSignals {
     doubted: bool,
     /// Number of orders that got a signal, one after the other.
     count: u32,
-    /// Shortest wait that Sinch gave these orders; `None` if one of them was given no time.
+    /// Shortest wait that Sinch gave the orders that got a signal; `None` if one of them was given no time.
     wait: Option<Duration>,
 }
 
@@ -99,7 +99,7 @@ impl ProjectSignals {
         self.doubted
     }
 
-    /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got one while
+    /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got a signal while
     /// others were answered. For each of them one more order must get it, so that many such orders do not stand for
     /// all.
     pub fn record(&mut self, wait: Option<Duration>, alone: u32) -> Signal {

@@ -25,7 +25,7 @@ pub enum Wrong {
     },
     /// The order does not go on where it must.
     Stuck {
-        /// Offset at which the judge noticed it.
+        /// Offset at which the judge noticed that the order is stuck.
         at: Duration,
         /// Way in which the order is stuck.
         how: Stuck,
@@ -77,7 +77,7 @@ impl fmt::Display for Wrong {
 pub struct Verdict {
     /// Faults, in the order in which they happened.
     pub wrong: Vec<Wrong>,
-    /// Fetches that an event, a doubt or a failed one of these fetches required.
+    /// Fetches that an event, a doubt or the failure of such a fetch required.
     pub fetches: u64,
     /// Fetches that only watched an order without new events.
     pub routine_fetches: u64,

@@ -6,7 +6,7 @@ use super::*;
 
 const ORDERS: [&str; 3] = ["o1", "o2", "o3"];
 
-/// Number of steps of a course.
+/// Number of steps of a play.
 const STEPS: i64 = 120;
 
 /// Claims that are held, also those whose leases have run out.
@@ -96,7 +96,7 @@ impl House {
         }
     }
 
-    /// Asserts that everything can be read, and is as the schema has it.
+    /// Asserts that every row can be read, and has values that the schema takes.
     async fn is_sound(&self, secs: i64) {
         let filter = OrderFilter {
             limit: 100,

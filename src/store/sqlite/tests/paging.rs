@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::*;
 use crate::store::Cursor;
 
-/// Orders that are known and those that were, under names that grow.
+/// Orders that are known and orders that were removed, under names that grow.
 struct Course {
     house: House,
     chance: Rng,

@@ -1,4 +1,4 @@
-//! Schema: which values it takes, and that its words are those of the rules.
+//! Schema: the values that it takes, and that its words are those of the rules.
 
 use number_order::{Cause, Decision, Kept, NoAnswer, NotUnderstood, Outcome, ParkReason};
 use sqlx::migrate::Migrator;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
-/// takes none of these.
+/// takes none of the values.
 const FAULTS: [&str; 39] = [
     "orders SET sinch_id = 'a/b'",
     "orders SET sinch_id = CAST(x'ff' AS TEXT)",

@@ -127,7 +127,7 @@ impl Trial {
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(hours(1) + self.outage));
         let killed_at = down_at.plus(self.outage / 2);
         let mut service = Service::start(self.seed, self.without).await;
-        // Every tenth order is known from before; the others by their events, or by the list below.
+        // Every tenth order is known from before. The others become known by their events, or by the list below.
         service
             .watch(sinch.orders.keys().step_by(10).cloned())
             .await;

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Period of calling.
+/// Period of the bench, with one plan of calls.
 struct Phase {
     callbacks: Arc<Callbacks>,
     report: Report,

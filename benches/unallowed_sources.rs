@@ -43,7 +43,7 @@ const ENDLESS: usize = 300;
 const AWAY: Duration = Duration::from_secs(1);
 /// Time between two headers on a connection.
 const PACE: Duration = Duration::from_millis(10);
-/// Size of a header.
+/// Size of an unallowed caller's header.
 const HEADER_BYTES: usize = 1024;
 
 /// Callbacks a second, and the number of their connections.

@@ -23,7 +23,7 @@ use number_order::{FetchOutcome, Id, NoAnswer, Time};
 pub enum Refusal {
     /// The source address is not allowed, or could not be determined.
     Source,
-    /// No project has this path.
+    /// No project has the requested path.
     Path,
     /// The method is not POST.
     Method,
@@ -41,7 +41,7 @@ pub enum Refusal {
     Http,
     /// The maximum number of connections was open already.
     Connections,
-    /// The system could not hand a connection over, mostly for want of open files.
+    /// The system could not hand a connection over, mostly because it has too few open files left.
     System,
 }
 

@@ -29,7 +29,7 @@ struct Aged {
     folder: TempDir,
     /// Settings of the service that runs on the database.
     settings: Settings,
-    /// Measured times, by operation.
+    /// Measured times of the operations in [`TIMED`], in their order.
     took: [Vec<Duration>; 3],
 }
 

@@ -25,7 +25,7 @@ use sinch_numbers::api::Client;
 
 /// Part of the service that runs until the service stops.
 pub(super) struct Part {
-    /// Name in the log and in errors.
+    /// Name of the part in the log and in errors.
     pub name: &'static str,
     /// Name of the part's own thread; `None`: the part runs on the shared runtime. There it would queue with the
     /// requests wherever it waits, and the more requests there are, the less it would get done.
@@ -131,13 +131,13 @@ where
 }
 
 impl Shared {
-    /// Worker that stops after its step.
+    /// Returns the future of a worker that stops after its step.
     fn worker(&self, worker: impl Worker + 'static) -> Run {
         let (metrics, stop) = (self.metrics.clone(), self.stop.clone());
         run(worker::run(worker, metrics, stop))
     }
 
-    /// Fetcher of one project. It stops after its fetches in flight, unless they are abandoned.
+    /// Returns the future of one project's fetcher. It stops after its fetches in flight, unless they are abandoned.
     fn fetcher(&self, config: &Config, project: Id, client: Client, resume: Arc<Notify>) -> Run {
         let fetcher = Fetcher {
             project,
@@ -155,7 +155,7 @@ impl Shared {
         run(fetcher.run(self.stop.clone(), self.abort.clone()))
     }
 
-    /// Listener for callbacks. It stops after the requests in flight.
+    /// Returns the future of the listener for callbacks. It stops after the requests in flight.
     fn callbacks(&self, config: &Config, listener: TcpListener, limits: &ListenerLimits) -> Run {
         let admission = AdmissionControl::new(
             Listener::Callbacks,
@@ -175,7 +175,7 @@ impl Shared {
         ))
     }
 
-    /// Listener for operators. It stops after the requests in flight.
+    /// Returns the future of the listener for operators. It stops after the requests in flight.
     fn operators(
         &self,
         config: &Config,

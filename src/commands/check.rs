@@ -62,7 +62,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
 
 enum Verdict {
     Good,
-    /// Good, with warnings.
+    /// The check succeeded, with warnings.
     Unwise(Vec<String>),
     /// In use by the running instance: a configuration may be checked before that instance takes it up.
     InUse,

@@ -41,7 +41,7 @@ pub struct Config {
     pub operators: Operators,
     /// Database in which everything is kept.
     pub database: Database,
-    /// Fetching from Sinch.
+    /// Staleness, attempts and waits of fetches, and the grace of a stop.
     pub worker: Worker,
     /// Deadlines after which an order needs attention.
     pub deadlines: Limits,

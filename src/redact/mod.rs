@@ -22,7 +22,7 @@ pub fn millis(span: Duration) -> u64 {
     millis.saturating_add(span.subsec_millis().into())
 }
 
-/// Returns a caller's text, fit to be quoted: without telephone numbers, cut, and with everything escaped that a
+/// Returns a caller's text, fit to be quoted: without telephone numbers, shortened, and with everything escaped that a
 /// terminal could obey.
 pub fn foreign(text: &str) -> String {
     let redacted = redacted(text);

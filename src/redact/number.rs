@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Minimum number of digits in a telephone number. A number with fewer digits reaches no person.
 const DIGITS_MIN: usize = 7;
 
-/// Text that replaces a number.
+/// Text that replaces a telephone number.
 const MASK: &str = "(a number)";
 
 /// Returns the text with every telephone number redacted.

@@ -47,7 +47,7 @@ macro_rules! backend {
 /// Deliveries: accepting and processing them.
 impl Store {
     /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or the backend is short of
-    /// something. This may change at any moment; knowing it saves work that would be in vain.
+    /// something. This may change at any moment; knowing it saves useless work.
     pub fn is_full(&self) -> bool {
         backend!(self, store => store.is_full())
     }

@@ -2,7 +2,7 @@
 //!
 //! A full pipe without a reader stops its writer. Here it stops the thread: the queue fills, and further lines are
 //! dropped and counted, while the service goes on. (The appender of `tracing` would write to standard output itself as
-//! it ends, and so wait for ever.)
+//! it ends, and so wait forever.)
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -191,13 +191,16 @@ mod tests {
             let line = format!("{nth}\n");
             (&queue)
                 .write_all(line.as_bytes())
-                .expect("it is taken or dropped");
+                .expect("a line is taken or dropped");
         }
         let dropped = redact::lines_dropped() - before;
         assert!(dropped > 0, "the queue is bounded");
         let began = Instant::now();
         queue.flush(Duration::from_millis(50));
-        assert!(began.elapsed() < PATIENCE, "a stop does not wait for it");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "a stop does not wait for a reader"
+        );
         pipe.read();
         queue.flush(PATIENCE);
         let text = pipe.text();

@@ -99,7 +99,7 @@ pub async fn run<W: Worker>(
     Ok(())
 }
 
-/// Waits until a worker is woken and more work has gathered; for ever, if nothing wakes the worker.
+/// Waits until a worker is woken and more work has gathered; forever, if nothing wakes the worker.
 async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
     match wake_up {
         Some((notified, gather)) => {
@@ -217,7 +217,9 @@ mod tests {
     async fn work_that_arrives_during_a_step_ends_an_idle_pause_and_no_rest() {
         let (hour, short) = (Duration::from_secs(3600), Duration::from_millis(50));
         assert!(time(vec![Ok(Pause::Idle(hour))]).await.is_ok());
-        let rested = time(vec![Ok(Pause::Rest(short))]).await.expect("it ends");
+        let rested = time(vec![Ok(Pause::Rest(short))])
+            .await
+            .expect("the worker ends");
         assert!(rested >= short, "{rested:?}");
     }
 

@@ -112,7 +112,7 @@ async fn a_list_that_trickles_is_cut_off() {
     let mut sent = 0;
     while !line.hangs_up_within(Duration::from_millis(100)).await {
         sent += 1;
-        assert!(sent < 200, "it goes on and on");
+        assert!(sent < 200, "the list is read to no end");
         line.send("o").await;
     }
     line.answer()

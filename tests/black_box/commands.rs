@@ -1,4 +1,4 @@
-//! Needs and output of the commands.
+//! What the commands need, and what they print.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -9,7 +9,7 @@ use testkit::{
     folder, until,
 };
 
-/// Time-out that a test is about.
+/// Length of the one time-out that a test is about.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Every other time-out, in seconds: no test outlasts it, however busy the machine is.
 const NEVER_SECS: u32 = 600;
@@ -165,7 +165,10 @@ async fn no_more_connections_than_allowed() {
     .await;
     answer.assert_refusal(503, "one more");
     assert_eq!(answer.header("retry-after"), Some("5"));
-    assert!(one_more.hangs_up_within(PATIENCE).await, "it is hung up on");
+    assert!(
+        one_more.hangs_up_within(PATIENCE).await,
+        "the caller is hung up on"
+    );
     assert!(service.refused("connections").await > 0);
     assert_eq!(
         service.ask("/livez").await.status,

@@ -62,7 +62,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
         })
         .await;
         let ended = service.kill().await;
-        assert_eq!(ended.code, None, "it was killed: {ended:?}");
+        assert_eq!(ended.code, None, "the service was killed: {ended:?}");
         service = Service::start(&settings).await;
     }
     let mut promised = stop(load).await;

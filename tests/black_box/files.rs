@@ -8,7 +8,7 @@ use sinch_callbacks::clock;
 
 use testkit::{File, Mount, Process, Service, Settings, event, folder, not_tried, run, until};
 
-/// Exit code of a start that failed for want of a usable file.
+/// Exit code of a start that failed because the file cannot be used.
 pub const UNUSABLE: Option<i32> = Some(1);
 /// Exit code of a start that failed because another instance has the file.
 const HELD: Option<i32> = Some(75);
@@ -52,7 +52,7 @@ fn give_away(folder: &Path) {
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let inside = entries.map(|entry| entry.expect("an entry").path());
     for path in inside.chain([folder.to_owned()]) {
-        lchown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+        lchown(path, Some(NOBODY), Some(NOBODY)).expect("root may give a file away");
     }
 }
 

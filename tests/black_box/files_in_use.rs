@@ -1,4 +1,4 @@
-//! Database files that are cut, taken away or changed while the service works on them.
+//! Database files that are truncated, taken away or changed while the service works on them.
 
 use sinch_callbacks::clock;
 use testkit::{

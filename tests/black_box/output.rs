@@ -23,12 +23,16 @@ impl Raw {
     ) -> Raw {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
         command.args(arguments).stdin(Stdio::null());
-        Raw(command.stdout(out).stderr(err).spawn().expect("it starts"))
+        Raw(command
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .expect("the program starts"))
     }
 
     fn terminate(&self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a pid"), Signal::TERM).expect("it can be signalled");
+        kill_process(pid.expect("a pid"), Signal::TERM).expect("the program can be signalled");
     }
 
     /// Waits until the program ends, and returns the exit code.
@@ -155,7 +159,7 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
         "{metrics}"
     );
     // The log is read again from now on.
-    let log = service.log.take().expect("nobody has read it yet");
+    let log = service.log.take().expect("nobody has taken the log yet");
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let lines = log.lines().map_while(Result::ok);

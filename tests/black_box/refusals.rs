@@ -91,7 +91,7 @@ async fn a_stranger_reaches_neither_body_nor_database() {
     let traces = || {
         ["", "-wal"].map(|suffix| {
             let file = std::fs::metadata(File::beside(&settings.database(), suffix));
-            let file = file.expect("it is there");
+            let file = file.expect("the file is there");
             (
                 file.len(),
                 file.modified().unwrap_or(SystemTime::UNIX_EPOCH),
@@ -200,7 +200,7 @@ fn chunked(bytes: usize) -> Request {
     let signature = signature
         .lines()
         .find_map(|line| line.strip_prefix("X-Sinch-Signature: "))
-        .expect("it is signed");
+        .expect("the request is signed");
     let chunks: String = text
         .as_bytes()
         .chunks(100)

@@ -64,7 +64,10 @@ async fn a_stranger_is_answered_before_its_headers_end() {
     let since = Instant::now();
     line.send("POST /callbacks HTTP/1.1\r\n").await;
     while line.send(&header).await {
-        assert!(since.elapsed() < PATIENCE, "it is listened to");
+        assert!(
+            since.elapsed() < PATIENCE,
+            "the service goes on reading from the caller"
+        );
     }
     assert_eq!(service.refused("source").await, before + 1);
 }

@@ -52,7 +52,7 @@ impl fmt::Display for Cause {
 pub enum ParkReason {
     /// No attempt of the permitted number brought a usable answer.
     AttemptsUsedUp {
-        /// Number of attempts in a row.
+        /// Number of attempts in a row that brought no usable answer.
         attempts: u32,
         /// Outcome of the last attempt.
         last: FetchOutcome,

@@ -24,7 +24,7 @@ pub enum Decision {
     },
     /// The event is newer than what is known, and a legal step: the provisional state moves at once.
     Fits {
-        /// The state before.
+        /// The state before the event.
         from: State,
         /// The state that the event claims.
         to: State,
@@ -147,7 +147,7 @@ impl fmt::Display for Decision {
 /// Result of applying a batch of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsApplied {
-    /// The order afterwards.
+    /// The order after the events.
     pub order: Order,
     /// Decision about each event, in the order in which the events were given.
     pub decisions: Vec<Decision>,

@@ -23,7 +23,7 @@ pub struct FetchAttempt<'a> {
 /// Result of applying an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The order afterwards, with the time of its next fetch.
+    /// The order after the attempt, with the time of its next fetch.
     pub order: Order,
     /// Outcome of the answer, or the reason why there was none.
     pub outcome: FetchOutcome,

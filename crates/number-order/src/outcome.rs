@@ -19,9 +19,9 @@ pub enum Outcome {
     },
     /// The answer shows a newer state.
     Advanced {
-        /// The confirmed state before.
+        /// The confirmed state before the answer.
         from: State,
-        /// The confirmed state now.
+        /// The confirmed state after the answer.
         to: State,
         /// `true` if no sequence of legal steps leads from the one state to the other.
         anomaly: bool,
@@ -38,7 +38,7 @@ pub enum Outcome {
     },
     /// The answer shows an older state than the known one: it is stale, and is not applied.
     Older {
-        /// The confirmed state, which stands.
+        /// The confirmed state, which the answer does not change.
         known: State,
         /// The state in the answer.
         shown: State,
@@ -46,9 +46,9 @@ pub enum Outcome {
     /// The answer shows a state with an older `updateTime` than the known one, and cannot be that stale. So the known
     /// `updateTime` was wrong, and the answer is applied.
     Redated {
-        /// The confirmed state before.
+        /// The confirmed state before the answer.
         from: State,
-        /// The confirmed state now.
+        /// The confirmed state after the answer.
         to: State,
     },
     /// The answer has an `updateTime` so far ahead that it cannot be right: it is not applied.
@@ -60,7 +60,7 @@ pub enum Outcome {
     },
     /// The answer shows another state with the same `updateTime`: it is not applied until it is known which came last.
     Tied {
-        /// The confirmed state, which stands for now.
+        /// The confirmed state, which does not change for now.
         known: State,
         /// The state in the answer.
         shown: State,
@@ -68,14 +68,14 @@ pub enum Outcome {
     /// The answer shows a state that is none of the documented ones: the outcome keeps the word, and no rule applies
     /// it.
     UnknownState {
-        /// The word in the answer.
+        /// The word for the state in the answer.
         shown: Status,
     },
     /// Sinch answered 404 for an order that ought to be there.
     NotFound,
     /// Sinch answered 404 for an order whose final state is known.
     Gone {
-        /// The state that stands.
+        /// The final state, which the answer does not change.
         state: State,
     },
     /// Sinch answered 404, twice, for an order that had to expire: Sinch may forget what expired.

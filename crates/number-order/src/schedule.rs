@@ -17,7 +17,7 @@ pub(super) fn next_fetch_at(
     wanted_at.map(|at| at.max(rested_at))
 }
 
-/// Returns the time at which a fetch is wanted, as [`next_fetch_at`] does, but for the cooldown.
+/// Returns the time at which a fetch is wanted, as [`next_fetch_at`] does, but without the cooldown.
 fn wanted_fetch_at(
     order: &Order,
     fetched_at: Time,

@@ -9,7 +9,7 @@ use super::{
 /// Result of applying an answer to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The order afterwards.
+    /// The order after the answer.
     pub order: Order,
     /// Outcome of the answer.
     pub outcome: Outcome,
@@ -200,7 +200,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
             return Outcome::NotFound;
         }
         let state = known.state;
-        // Sinch will no longer show which of two tied states came last, so the one that was shown first stands.
+        // Sinch will no longer show which of two tied states came last, so the one that was shown first is kept.
         order
             .tie
             .take_if(|tie| fetched_at >= policy.sure_at(tie.since));

@@ -111,7 +111,7 @@ pub enum Unreadable {
     NotAnObject,
 }
 
-/// Never takes over the library's words, which can quote the body.
+/// Shows text of its own instead of the JSON library's, which can quote the body.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -207,7 +207,7 @@ impl Simulator {
         self.shared.write(|recorder| recorder.fetches.clone())
     }
 
-    /// Counts so far.
+    /// Counts of what has happened so far.
     pub fn stats(&self) -> Stats {
         self.shared.write(|recorder| recorder.stats.clone())
     }

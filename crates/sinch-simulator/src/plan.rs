@@ -81,7 +81,7 @@ impl Way {
     }
 }
 
-/// Makes the histories.
+/// Makes the histories of a script's orders.
 pub(super) fn histories(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {

@@ -53,7 +53,7 @@ pub struct Acknowledged {
     pub content: EventContent,
     /// Body of the callback.
     pub body: String,
-    /// Offset of the first 200.
+    /// Offset of the first 200 to the event.
     pub at: Duration,
     /// Offsets of further 200s, for the same bytes sent again.
     pub again_at: Vec<Duration>,
@@ -95,12 +95,12 @@ impl Recorder {
         recorder
     }
 
-    /// Counts a kind of reply.
+    /// Counts a reply of the given kind.
     pub fn replied(&mut self, kind: &'static str) {
         *self.stats.replies.entry(kind).or_default() += 1;
     }
 
-    /// Records a 200.
+    /// Records a callback that was answered 200.
     pub fn acknowledge(
         &mut self,
         index: usize,

@@ -36,8 +36,8 @@ pub struct Faults {
     pub lost: f64,
     /// `true` if the last event of an order may be lost: then only a fetch can show its end.
     pub lose_last: bool,
-    /// `true` if the events without which the end could not be known are never lost: one of each order, and the
-    /// last of an order that Sinch forgets or re-opens.
+    /// `true` if the events without which an order's final state could not be known are never lost: one of each order,
+    /// and the last of an order that Sinch forgets or re-opens.
     pub reachable: bool,
     /// Rate of events that are sent twice, with the same bytes.
     pub duplicated: f64,

@@ -44,7 +44,7 @@ const TRANSITIONS: &str = "
         '{\"outcome\":{\"code\":\"first-answer\",\"fields\":{\"state\":\"COMPLETED\"}}}', 1, 4000000
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
-/// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are processed.
+/// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart. ?4: 1 if they are processed. ?5: the project.
 const DELIVERIES: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
     d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,

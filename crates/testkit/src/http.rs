@@ -95,7 +95,7 @@ impl Request {
         )
     }
 
-    /// Head and body.
+    /// Returns the bytes of the request: its head and its body.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head().as_bytes(), &self.body].concat()
     }

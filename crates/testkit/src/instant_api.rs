@@ -21,7 +21,7 @@ pub struct Api {
     /// Address of the API.
     pub address: SocketAddr,
     /// Process of the API, which ends when the value is dropped.
-    #[expect(dead_code, reason = "it is held for its end alone")]
+    #[expect(dead_code, reason = "the process is held only to end with the value")]
     process: Process,
 }
 

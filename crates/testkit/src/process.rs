@@ -174,7 +174,11 @@ impl Process {
     /// Stops the process as [`Process::stop`] does; it must end well.
     pub async fn stop_well(self) {
         let ended = self.stop().await;
-        assert_eq!(ended.code, Some(0), "it did not stop well: {ended:?}");
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "the process did not stop well: {ended:?}"
+        );
     }
 
     /// Waits until the process ends by itself.
@@ -208,11 +212,11 @@ impl Drop for Process {
 fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            to.lock().expect("nobody panics with it").push(line);
+            to.lock().expect("nobody panics with the lock").push(line);
         }
     })
 }
 
 fn read(lines: &Lines) -> Vec<String> {
-    lines.lock().expect("nobody panics with it").clone()
+    lines.lock().expect("nobody panics with the lock").clone()
 }

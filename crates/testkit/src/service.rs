@@ -241,13 +241,17 @@ impl Service {
 /// Waits until a process answers 200 to `/readyz` at the given address.
 pub async fn until_ready(process: &mut Process, address: SocketAddr) {
     let ready = poll(PATIENCE, READY_POLL, READY_POLL, async || {
-        assert!(process.is_running(), "it ended: {}", process.said());
+        assert!(
+            process.is_running(),
+            "the process ended: {}",
+            process.said()
+        );
         let answer = exchange(HOME, address, &Request::new("GET", "/readyz")).await;
         answer
             .is_ok_and(|answer| answer.status == 200)
             .then_some(())
     });
-    ready.await.expect("it becomes ready");
+    ready.await.expect("the service becomes ready");
 }
 
 async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {

@@ -42,7 +42,7 @@ impl Settings {
     pub fn new(folder: &Path) -> Settings {
         Settings::plain(folder, program::of_the_test(), Output::Kept)
             .set("callbacks.listen", "127.0.0.1:0")
-            // No caller is late because the machine is busy.
+            // The time-outs are long, so that no caller is late just because the machine is busy.
             .set("callbacks.header_timeout_secs", 600)
             .set("callbacks.body_timeout_secs", 600)
             .set("callbacks.idle_timeout_secs", 600)
@@ -53,12 +53,12 @@ impl Settings {
             .set("worker.staleness_max_secs", 0.6)
             .set("worker.backoff_base_secs", 0.1)
             .set("worker.backoff_cap_secs", 1)
-            // No stop is late because the machine is busy.
+            // The grace is long, so that no stop is late just because the machine is busy.
             .set("worker.shutdown_grace_secs", 60)
             // Nothing listens at this address: a test that plays Sinch sets another.
             .set("sinch.api_url", "http://127.0.0.1:9")
             .set("sinch.token_url", "http://127.0.0.1:9/token")
-            // No answer is late because the machine is busy.
+            // The time-out is long, so that no answer is late just because the machine is busy.
             .set("sinch.request_timeout_secs", 120)
             .set("log.format", "json")
     }

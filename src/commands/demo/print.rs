@@ -31,7 +31,7 @@ pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     ));
 }
 
-/// Prints how far the play is.
+/// Prints the numbers of callbacks, fetches, and orders that are at their end.
 pub fn progress(simulator: &Simulator, agreeing: usize) {
     let stats = simulator.stats();
     let text = format!(

@@ -26,9 +26,9 @@ pub struct Reader<'a> {
 pub struct Findings {
     /// Sections that were read.
     pub sections: Vec<SectionDoc>,
-    /// Faults, in words.
+    /// Faults of the sections, in words.
     pub faults: Vec<String>,
-    /// Warnings, in words.
+    /// Warnings about the sections, in words.
     pub warnings: Vec<String>,
 }
 

@@ -103,7 +103,7 @@ fn is_plain(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Quotes a text in one line, cut where it is long.
+/// Quotes a text in one line, shortened where it is long.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -34,7 +34,7 @@ pub(super) struct Figure<F> {
 
 /// Value of a figure, by its kind.
 pub(super) enum Reading {
-    /// Number at the present time.
+    /// Number of something at the present time.
     Count(u64),
     /// Number of times since the start of the service, and the last time.
     Tally(Count),
@@ -50,7 +50,7 @@ pub(super) enum Reading {
     Since(Option<Time>, Time),
     /// Point in time; `None`: there is none.
     At(Option<Time>),
-    /// Yes or no; `None`: not known yet.
+    /// Yes or no; `None` if it is not known yet.
     Flag(Option<bool>),
     /// Fault in words, if there is one; in `/metrics`, 1 or 0.
     Fault(Option<String>),
@@ -312,9 +312,9 @@ impl Serialize for Reading {
 
 /// Figures as `/status` shows them.
 pub(super) struct FigureMap<'a, F: 'static> {
-    /// Figures that are shown.
+    /// Figures that `/status` shows.
     pub figures: &'static [Figure<F>],
-    /// Source from which they are read.
+    /// Source from which the figures are read.
     pub source: &'a F,
 }
 

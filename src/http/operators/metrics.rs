@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
 
-/// Media type of the text.
+/// Media type of the OpenMetrics text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, String); 1];

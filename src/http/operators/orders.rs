@@ -127,7 +127,7 @@ pub(super) fn unknown_order() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
-/// Project and order in a path.
+/// Parameters of a path that names a project and an order.
 type OrderPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find_order(

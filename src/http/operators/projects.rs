@@ -60,7 +60,7 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
     }
 }
 
-/// Project in a path.
+/// Parameters of a path that names a project.
 type ProjectPath = Result<Path<String>, PathRejection>;
 
 #[derive(Serialize)]

@@ -30,7 +30,7 @@ pub(super) struct Watched {
     new: u64,
     /// First ids of the list.
     first: Vec<String>,
-    /// Heading that was skipped.
+    /// Heading of the list's column, which was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<String>,
 }

@@ -224,7 +224,7 @@ fn a_result_yields_the_order_the_fetch_and_the_transition() {
             panic!("{recorded:?}");
         };
         assert_eq!((fetch.order_id, fetch.fetched_at), (1, at(NOW - 1)));
-        assert_eq!(fetch.outcome, outcome, "is told as it is recorded");
+        assert_eq!(fetch.outcome, outcome, "the effect is reported as recorded");
         assert_eq!(fetch.state.is_some(), state);
         assert_eq!(fetch.updated_at.is_some(), state);
         let told = changes.transitions.first();

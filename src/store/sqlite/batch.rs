@@ -1,7 +1,7 @@
 //! Statements for many rows.
 //!
-//! A statement costs a hop to SQLite's thread and back, which on a busy machine is dearer than the rows it carries. For
-//! this reason a batch is written with one statement, and each size of statement is prepared once.
+//! A statement costs a hop to SQLite's thread and back, which on a busy machine costs more than the rows it carries.
+//! For this reason a batch is written with one statement, and each size of statement is prepared once.
 
 /// Numbers of rows that a statement can have room for. A batch takes the smallest that fits; the places left over stay
 /// NULL, since SQLite takes an unbound parameter for that.

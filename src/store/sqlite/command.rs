@@ -17,7 +17,7 @@ use number_order::Id;
 pub(super) struct WriteContext {
     pub(super) db: SqliteConnection,
     pub(super) files: Files,
-    /// Numbers of the projects.
+    /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
     /// First id for a delivery that is not given out yet.
     pub(super) next_delivery: i64,

@@ -34,7 +34,7 @@ pub enum CopyError {
         "{0} is a database already: add --replace, and it is put aside as {0}.replaced, together with its -wal"
     )]
     Occupied(PathBuf),
-    /// The file is not whole.
+    /// The database file is damaged.
     #[error("{path} is damaged: {reason}; use another backup")]
     Damaged {
         /// Path of the file.
@@ -72,7 +72,7 @@ impl CopyError {
 }
 
 /// SQLite's result codes for a file that cannot be written: FULL, CANTOPEN, and of IOERR those of writing, syncing and
-/// cutting.
+/// truncating.
 const OF_WRITING: [i32; 7] = [13, 14, 778, 1034, 1290, 1546, 4874];
 
 /// Returns `true` if an error during SQLite's copy concerns the file that it wrote, rather than the one that it read.

@@ -2,12 +2,12 @@
 
 use crate::store::{Cursor, StoreError};
 
-/// A list that has pages.
+/// A list that is read page by page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
-    /// Orders.
+    /// The list of orders.
     Orders,
-    /// Deliveries.
+    /// The list of deliveries.
     Deliveries,
 }
 

@@ -1,8 +1,8 @@
 //! Checks of the database's files under the running service, which other programs may change.
 //!
-//! SQLite holds the files open and goes on writing when they are deleted, replaced or cut. Acknowledged deliveries
-//! would then be where no path leads to, or nowhere. For this reason the files are examined after each commit, which
-//! takes a few system calls.
+//! SQLite holds the files open and goes on writing when they are deleted, replaced or truncated. Acknowledged
+//! deliveries would then be where no path leads to, or nowhere. For this reason the files are examined after each
+//! commit, which takes a few system calls.
 
 use std::fs::File;
 use std::io;
@@ -26,7 +26,7 @@ const INDEX_PAGES: Range<usize> = 16..20;
 const INDEX_HEAD_BYTES: usize = 48;
 /// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
 const FRAME_HEADER_BYTES: u64 = 24;
-/// First bytes of the WAL, but for the last bit.
+/// First bytes of the WAL, except for the last bit.
 const MAGIC: u32 = 0x377f_0682;
 
 const PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
@@ -132,7 +132,7 @@ impl Known {
 }
 
 /// The write-ahead log. SQLite writes to its own position in it whatever its length: after the next commit a log that
-/// was cut is as long as before, with nothing where the rest was. For this reason the log itself is read.
+/// was truncated is as long as before, with nothing where the rest was. For this reason the log itself is read.
 struct Wal {
     known: Known,
     /// The open log. Closing it releases none of SQLite's locks, which are on the other two files.

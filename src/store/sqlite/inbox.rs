@@ -39,7 +39,7 @@ static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
 /// Ids between two given ones under which a delivery is stored.
 const STORED: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
 
-/// Deliveries on their way in.
+/// Deliveries that are being inserted into the inbox.
 pub(super) struct Incoming<'a> {
     rows: Vec<NewRow<'a>>,
     inserted: u64,

@@ -10,9 +10,9 @@ use super::savepoint::refused;
 /// Contents of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Number of orders.
+    /// Number of orders in the copy.
     pub orders: i64,
-    /// Number of callbacks.
+    /// Number of callbacks in the copy.
     pub deliveries: i64,
     /// Rows that are not as this program writes them, though the service goes on with them: a sentence each.
     pub flaws: Vec<String>,

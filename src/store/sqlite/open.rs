@@ -62,7 +62,7 @@ pub enum OpenError {
         "{wal} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
     )]
     Stray {
-        /// Path of the log.
+        /// Path of the write-ahead log.
         wal: PathBuf,
         /// Path that the link leads to.
         path: PathBuf,
@@ -72,9 +72,9 @@ pub enum OpenError {
         "{path} has schema version {found}, but this program knows only up to {known}: use the newer program, or restore a backup"
     )]
     Newer {
-        /// Path of the file.
+        /// Path of the database file.
         path: PathBuf,
-        /// Version of its schema.
+        /// Version of the file's schema.
         found: i64,
         /// Newest version that this program knows.
         known: i64,

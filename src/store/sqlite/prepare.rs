@@ -44,9 +44,9 @@ const CLAMP: &str =
 
 /// State that a run begins with.
 pub(super) struct Begun {
-    /// Numbers of the projects.
+    /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    /// First id for a delivery.
+    /// First id for a delivery that is not given out yet.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
     pub(super) not_fetched: Vec<String>,

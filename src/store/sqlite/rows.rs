@@ -243,7 +243,7 @@ const ANSWERED: [&str; 13] = [
 /// Every column of every row costs, so processing writes no more than it may have changed.
 static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
 
-/// Updates all columns.
+/// Updates all columns of orders.
 static UPDATE: LazyLock<Statements> =
     LazyLock::new(|| update(&[&PROCESSED[..], &ANSWERED].concat()));
 

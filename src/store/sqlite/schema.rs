@@ -24,7 +24,7 @@ const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 /// Longest time that a write waits for another program's lock before the callback is answered 503.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// Number of bytes that the WAL file is cut to after a checkpoint.
+/// Number of bytes to which the WAL file is truncated after a checkpoint.
 const WAL_BYTES: &str = "16777216";
 
 /// Returns the schema as migrations, in the order in which they were added.

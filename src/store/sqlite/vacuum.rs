@@ -1,6 +1,6 @@
 //! Incremental vacuum: the space that pruning has left free in the file goes back to the disk, a little at a time.
 //!
-//! SQLite moves pages from the end of the file to where there is room, and cuts the end off. Some room stays, since new
+//! SQLite moves pages from the end of the file to where there is room, and truncates it. Some room stays, since new
 //! rows need it again.
 
 use sqlx::{Row, SqliteConnection};

@@ -60,13 +60,13 @@ impl Claimed {
 /// Order in which due orders are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOrder {
-    /// Highest priority first; the places left over go to the orders that have waited longest.
+    /// Orders of the highest priority come first; the places left over go to the orders that have waited longest.
     Urgent,
-    /// Longest waiting first.
+    /// Orders that have waited longest come first.
     Oldest,
-    /// Random order: the trouble of one order must not stand for all orders that were named along with it.
+    /// Random order: the failures of one order must not be taken for those of all orders that were named along with it.
     Chance,
-    /// Isolated orders, longest waiting first.
+    /// Isolated orders, of which those that have waited longest come first.
     Isolated,
 }
 

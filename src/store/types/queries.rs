@@ -235,9 +235,9 @@ pub struct FetchRow {
 pub struct TransitionRow {
     /// Time at which this program recorded it.
     pub recorded_at: Time,
-    /// The state before.
+    /// State before the change; `null` if there was none.
     pub from_state: Option<String>,
-    /// The state after.
+    /// State after the change.
     pub to_state: String,
     /// `true` if Sinch has shown the change; `false` if only an event claims it.
     pub confirmed: bool,

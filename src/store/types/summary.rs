@@ -47,7 +47,7 @@ pub struct Summary {
     pub wal_bytes: u64,
     /// Bytes that are free on the disk.
     pub disk_free_bytes: u64,
-    /// Reason why callbacks are refused for want of space; `null` if they are accepted.
+    /// Reason why callbacks are refused for lack of space; `null` if they are accepted.
     pub little_space: Option<String>,
 }
 

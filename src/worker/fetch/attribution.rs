@@ -64,7 +64,7 @@ pub(super) enum AttributedTo {
 pub(super) struct FailureAttribution {
     failed_orders: BTreeMap<Id, FailedOrder>,
     isolated: Arc<[Id]>,
-    /// Number of answers so far.
+    /// Number of answers to any order so far.
     answers: u64,
     /// Order that failed last, until there is an answer. Many failed attempts of a single order say nothing about other
     /// orders.

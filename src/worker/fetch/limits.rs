@@ -41,8 +41,8 @@ impl Limits {
         (self.requests_per_second / 10.0) as u32
     }
 
-    /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a rate at which a commit
-    /// is short against the time between two fetches, that is none.
+    /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a low rate, where a
+    /// commit takes much less time than there is between two fetches, no order is prefetched.
     pub fn prefetched_max(&self) -> u32 {
         self.burst().min(PREFETCHED_MAX)
     }

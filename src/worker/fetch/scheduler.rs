@@ -1,8 +1,8 @@
 //! Scheduler of a project's fetches. Its next step for the due orders is to claim a number of them, or to wait.
 //! [`attempt`] takes in the results of the fetches.
 //!
-//! Pure but for what it counts: every time is an argument, so a test can play an outage of hours in an instant.
-//! The rest of [`super`] carries out the steps.
+//! Pure, except for what it counts: every time is an argument, so a test can play an outage of hours in an instant. The
+//! rest of [`super`] carries out the steps.
 
 mod attempt;
 
@@ -17,7 +17,7 @@ use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
 
 /// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
-/// longest. So no order waits for ever, however many have a higher priority. The highest priority has the other
+/// longest. So no order waits forever, however many have a higher priority. The highest priority has the other
 /// permits, so that it need not wait for all that is routine.
 const URGENT_TO_OLDEST: u32 = 3;
 
@@ -27,8 +27,8 @@ const ISOLATED_ONE_IN: u32 = 16;
 /// Time without an answer after which a fetch hangs: its slot goes to another fetch.
 pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 
-/// Maximum number of orders, none of them known to fail, that are fetched in spite of a circuit that opened for want of
-/// answers.
+/// Maximum number of orders, none of them known to fail, that are fetched in spite of a circuit that opened because no
+/// order was answered.
 const UNTRIED_MAX: u32 = 3;
 
 /// Time for which the slots must find prefetched orders.
@@ -184,8 +184,8 @@ impl Scheduler {
             CircuitState::Closed => Mode::Normal,
             CircuitState::Suspect => Mode::Suspect,
             CircuitState::HalfOpen => Mode::Probe,
-            // The circuit opened for want of answers, but so far for few orders: another may show that the fault is
-            // theirs.
+            // The circuit opened because no order was answered, but so far for few orders: another may show that the
+            // fault is theirs.
             CircuitState::Open(_)
                 if !self.opened_by_signal && self.attribution.newly_failed() < UNTRIED_MAX =>
             {

@@ -88,7 +88,7 @@ impl Shared {
     async fn release(&self, claim: Claim) {
         let order = logged_id(&claim.key).into_owned();
         if let Err(error) = self.fetcher.store.release(claim).await {
-            // The lease runs out by itself.
+            // If the release fails, the lease runs out by itself.
             tracing::warn!(order, %error, "an order could not be given back");
         }
     }

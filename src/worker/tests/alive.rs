@@ -136,7 +136,7 @@ impl Fixture {
                 };
                 let claim = claim_one(&store).await.expect("the store can be used");
                 self.spawn(recorder.run(came));
-                self.parts.spawn(answer_for_ever(claim, outcomes));
+                self.parts.spawn(answer_forever(claim, outcomes));
             }
             _ => panic!("{worker} is none"),
         }
@@ -227,7 +227,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
 }
 
 /// Sends one result after another for an order, as if each fetch were its first.
-async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
+async fn answer_forever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
     loop {
         let outcome = FetchResult {
             claim: claim.clone(),

@@ -1,4 +1,4 @@
-//! The meaning of answers.
+//! Tests of what answers mean for an order.
 
 use super::*;
 
@@ -77,7 +77,7 @@ fn a_tie_is_settled_by_a_late_enough_answer() {
     assert_eq!(newer.order.tie, None, "both came before");
 }
 
-/// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched for ever.
+/// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched forever.
 #[test]
 fn a_tie_of_an_order_that_sinch_forgets_leaves_the_known_state() {
     let known = confirmed(State::Expired);

@@ -1,4 +1,4 @@
-//! The meaning of events.
+//! Tests of what events mean for an order.
 
 use super::*;
 

@@ -34,7 +34,7 @@ pub struct IncidentRates {
 }
 
 impl IncidentRates {
-    /// No incidents at all.
+    /// Returns rates by which no incident happens.
     pub fn none() -> IncidentRates {
         IncidentRates {
             outage: 0.0,

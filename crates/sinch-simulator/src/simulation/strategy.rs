@@ -49,7 +49,7 @@ impl Strategy {
         Strategy::EveryEventBelieved,
     ];
 
-    /// Name in a report.
+    /// Name of the strategy in a report.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Rules => "rules",

@@ -35,11 +35,11 @@ pub enum Wrong {
 /// Way in which an order does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// Parked, though fewer attempts than parking takes failed through the order itself.
+    /// The order is parked, though fewer attempts than parking takes failed through the order itself.
     ParkedByOthersFailures,
-    /// Still parked after an event.
+    /// The order is still parked after an event.
     StillParked,
-    /// Open, and no fetch is going to be sent.
+    /// The order has something open, and no fetch is going to be sent.
     NoFetchAhead,
     /// An operator requested a fetch, and none followed.
     RequestIgnored,

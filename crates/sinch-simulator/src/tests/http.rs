@@ -233,7 +233,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Runs the work; fails if it takes longer than the limit.
 async fn within<T>(work: impl Future<Output = T>) -> T {
     let limit = tokio::time::timeout(LIMIT, work);
-    limit.await.expect("it ends in time")
+    limit.await.expect("the work ends in time")
 }
 
 /// Receiver that checks signatures, and refuses some callbacks at first.
@@ -354,7 +354,7 @@ async fn a_callback_is_abandoned_in_the_end() {
 
 /// Returns an address on which nothing listens any more.
 async fn nobody() -> String {
-    // No other process takes ports of this address.
+    // Nothing listens on the port any more, and no other process takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("binds");
     format!("http://{}/", listener.local_addr().expect("an address"))
 }

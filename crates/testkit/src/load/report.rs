@@ -28,7 +28,7 @@ pub struct Report {
     pub per_second: f64,
     /// All answers, in no order.
     pub answers: Vec<Timed>,
-    /// Start of the calls.
+    /// Time at which the calls began.
     pub began: Instant,
     latencies: Vec<Duration>,
 }

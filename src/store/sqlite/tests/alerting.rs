@@ -55,7 +55,11 @@ async fn an_alert_fires_once_until_it_is_resolved() {
     let fired = [vec![blocked(100)], vec![]];
     assert_eq!(house.record_alerts(&limits, 110).await, fired);
     assert_eq!(house.record_alerts(&limits, 120).await, NOTHING);
-    assert_eq!(house.alerts(&limits, 120).await.len(), 1, "it still fires");
+    assert_eq!(
+        house.alerts(&limits, 120).await.len(),
+        1,
+        "the alert still fires"
+    );
     let open = (blocked(100), at(110), None);
     assert_eq!(house.recorded_alerts().await, [open]);
 

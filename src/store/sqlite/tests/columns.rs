@@ -152,7 +152,7 @@ impl House {
         (house, db)
     }
 
-    /// Text of a query's only cell.
+    /// Returns the text of a query's only cell.
     async fn cell(&self, sql: String) -> String {
         let row = sqlx::query(AssertSqlSafe(sql))
             .fetch_one(&mut *self.begin_read().await)

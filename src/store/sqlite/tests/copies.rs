@@ -97,7 +97,7 @@ async fn a_row_that_breaks_a_rule_is_named_and_copied() {
             assert!(copied.orders >= 1199, "{flaw}: {way}: {copied:?}");
         }
         let opened = open(&settings(new)).await;
-        assert!(opened.is_ok(), "{flaw}: the service goes on with it");
+        assert!(opened.is_ok(), "{flaw}: the service goes on with the flaw");
     }
     let backup = folder.path().join("b.db");
     let copied = super::backup(&good, &backup, true).await.expect("copies");
@@ -159,7 +159,7 @@ async fn a_backup_may_have_other_names() {
     let new = folder.path().join("new.db");
     let copied = restore(&new, &path, false).await.expect("is restored");
     assert_eq!((copied.orders, copied.flaws.len()), (1200, 0));
-    let error = hold(&path).expect_err("the control: it is no database to work on");
+    let error = hold(&path).expect_err("the control: a backup is no database to work on");
     assert!(error.to_string().contains("several names"), "{error}");
 }
 
@@ -192,7 +192,7 @@ async fn what_a_backup_has_unfinished_is_undone() {
     );
     assert_eq!(others(&new).await, 0);
     let journal = location::beside(&torn, "-journal");
-    assert!(journal.exists(), "it stays as it is");
+    assert!(journal.exists(), "the journal stays as it is");
     std::fs::remove_file(journal).expect("was there");
     let alone = folder.path().join("alone.db");
     let is_torn = match restore(&alone, &torn, false).await {

@@ -269,5 +269,9 @@ async fn a_spoilt_subject_hides_no_order() {
     }
     house.shows("o1", 20, Some(subject("SE", Vec::new()))).await;
     let row = house.history("o1").await.order;
-    assert_eq!(row.details, subject("SE", Vec::new()), "an answer mends it");
+    assert_eq!(
+        row.details,
+        subject("SE", Vec::new()),
+        "an answer repairs the subject"
+    );
 }

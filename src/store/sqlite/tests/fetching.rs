@@ -12,7 +12,7 @@ async fn an_order_is_fetched_by_one_at_a_time() {
     house.process(20).await;
     let first = house.claim(20).await;
     assert_eq!((first.len(), first[0].attempts), (1, 1));
-    assert!(house.claim(79).await.is_empty(), "it is leased");
+    assert!(house.claim(79).await.is_empty(), "the order is leased");
     let second = house.claim(81).await;
     assert_eq!(
         (second.len(), second[0].attempts),
@@ -71,10 +71,10 @@ async fn a_released_order_counts_as_never_claimed() {
     let release = async |claim: &Claim| house.store.release(claim.clone()).await;
     assert_eq!(release(&first).await, Ok(()));
     let second = house.claim(20).await.remove(0);
-    assert_eq!(second.attempts, 1, "it is due as before");
+    assert_eq!(second.attempts, 1, "the order is due as before");
     // A holder that lost the lease has nothing to release.
     assert_eq!(release(&first).await, Ok(()));
-    assert!(house.claim(20).await.is_empty(), "it is leased");
+    assert!(house.claim(20).await.is_empty(), "the order is leased");
     let settled = house.record(&second, shows(State::InReview, 12), 21).await;
     assert!(matches!(settled, Recorded::Done { .. }));
 }

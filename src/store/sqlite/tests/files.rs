@@ -47,8 +47,8 @@ impl FileChange {
     }
 }
 
-/// Every change to each file, except those that the system itself stops: where the `-shm` is cut, the process is killed
-/// at its next access to it.
+/// Every change to each file, except those that the system itself stops: where the `-shm` is truncated, the process is
+/// killed at its next access to it.
 const CHANGES: [(&str, &[FileChange]); 3] = {
     use FileChange::*;
     [
@@ -108,7 +108,7 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     }
     drop((store, house.store));
     let end = house.writer.await.expect("no panic");
-    let reason = end.expect_err("it cannot go on").to_string();
+    let reason = end.expect_err("the store cannot go on").to_string();
     let name = format!("house.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
     let is_whole = matches!(
@@ -230,9 +230,9 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
             .await
             .expect("copies");
         let restored = restore(&named, &good, false).await;
-        assert!(restored.is_err(), "{lost}: restored over it");
+        assert!(restored.is_err(), "{lost}: restored over the log");
         let from_it = restore(&folder.path().join("new.db"), &named, false).await;
-        assert!(from_it.is_err(), "{lost}: restored from it");
+        assert!(from_it.is_err(), "{lost}: restored from the log");
         assert_eq!(std::fs::read(&wal).expect("is there"), before, "{lost}");
     }
 }
@@ -255,11 +255,11 @@ async fn a_held_database_cannot_be_opened_twice() {
             remove_file(location::beside(&real, ".lock")).expect("can be removed");
         }
         for path in [&real, &link, &of_link, &through] {
-            let error = hold(path).expect_err("it is held");
+            let error = hold(path).expect_err("the database is held");
             assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
             let error = check(&settings(path.clone()))
                 .await
-                .expect_err("it is held");
+                .expect_err("the database is held");
             assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
         }
     }

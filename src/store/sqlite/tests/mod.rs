@@ -44,7 +44,7 @@ use number_order::{
 
 const PROJECT: &str = "project-1";
 
-/// Rate that limits no test.
+/// Rate that holds up no test.
 const FAST: Rate = Rate {
     interval: Duration::from_micros(1),
     burst: 1_000_000,

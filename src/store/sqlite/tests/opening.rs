@@ -1,4 +1,4 @@
-//! Opening, and opening again.
+//! Opening of the database, also after an earlier run.
 
 use super::*;
 use number_order::{Endpoint, NoAnswer};

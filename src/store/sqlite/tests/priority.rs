@@ -1,4 +1,4 @@
-//! Claim order: which orders are fetched first, and that no order waits for ever.
+//! Claim order: which orders are fetched first, and that no order waits forever.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
     };
     house.record(&claims[0], Err(failure), 100).await;
     let claims = house.claim_some(1, ClaimOrder::Urgent, 200).await;
-    assert_eq!(names(&claims), ["o1"], "it has waited less than o0");
+    assert_eq!(names(&claims), ["o1"], "o1 has waited less than o0");
     house
         .record(&claims[0], shows(State::InReview, 10), 200)
         .await;

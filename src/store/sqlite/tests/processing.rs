@@ -78,7 +78,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
     let house = House::new().await;
     let event = |event, secs| delivery(event, "o1", State::InReview, secs);
     house.accept(event("e1", 10)).await;
-    // The duplicate uses up a number.
+    // The duplicate uses up an id.
     assert_eq!(house.accept(event("e1", 10)).await, Accepted::Duplicate);
     house.accept(event("e2", 11)).await;
     let pending = pending::read(&house.store.readers, 256)

@@ -12,7 +12,7 @@ const SPANS: RetentionPeriods = RetentionPeriods {
 };
 
 impl House {
-    /// Prunes one step.
+    /// Runs one step of pruning.
     pub(super) async fn prune(&self, now: Time) -> Pruned {
         self.store.prune_rows(SPANS, now).await.expect("prunes")
     }
@@ -254,7 +254,7 @@ async fn what_is_old_but_not_processed_stays_whole() {
     assert_eq!((pruned.deliveries, pruned.parked), (1, 1));
 }
 
-/// Ids up to `processed_through` count as processed: a new delivery under such an id would wait for ever.
+/// Ids up to `processed_through` count as processed: a new delivery under such an id would wait forever.
 #[tokio::test]
 async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
     let house = House::new().await;

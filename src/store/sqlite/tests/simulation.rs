@@ -205,7 +205,7 @@ impl Subject for Database {
         // The pure rules' result, to compare with the database's.
         let expected = number_order::apply_attempt(&self.order, attempt, policy, backoff);
         self.read();
-        assert_eq!(self.order, expected.order, "is stored as it was decided");
+        assert_eq!(self.order, expected.order, "the order is stored as decided");
         Applied {
             outcome: match expected.outcome {
                 FetchOutcome::Answer(outcome) => Some(outcome),
@@ -294,7 +294,7 @@ fn a_database_that_forgets_is_found_out() {
             let subject = |name: &Id, since: Time| Database::new(name, since, forgets);
             scenario.run_with(&subject, 4).is_wrong()
         };
-        // A few orders show it most often.
+        // A few orders are enough to show it in most cases.
         let found = [2, 4, 12].into_iter().any(is_found);
         assert!(found, "seed {SEED}: {forgets:?} is not noticed");
     }

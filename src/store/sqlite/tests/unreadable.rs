@@ -218,7 +218,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
             assert!(met.contains(row), "{fault}: {met:?}");
         }
         let due = "SELECT count(*) FROM orders WHERE parked IS NULL AND attempts NOT BETWEEN 0 AND 4294967295";
-        assert_eq!(house.number(due).await, 0, "{fault}: it is parked");
+        assert_eq!(house.number(due).await, 0, "{fault}: the order is parked");
     }
 }
 

@@ -143,7 +143,11 @@ fn a_failure_is_the_orders_if_others_were_answered_since_its_last() {
             !fail(&mut scheduler, "bad", &timed_out(), secs(90)),
             "{error}"
         );
-        assert_eq!(scheduler.circuit().failures, 1, "nor does it say so");
+        assert_eq!(
+            scheduler.circuit().failures,
+            1,
+            "only the failure of o1 counts"
+        );
     }
 }
 

@@ -308,7 +308,8 @@ const CLEAR_AFTER: Duration = Duration::from_secs(10);
 /// three, and none was seen to cost more.
 const TRIES_COUNT_MAX: usize = 4;
 
-/// Checks that orders have used up as many attempts after an outage as before it, but for a few of its first moments.
+/// Checks that orders have used up as many attempts after an outage as before it, except for those of its first
+/// moments.
 #[tokio::test]
 async fn an_outage_of_any_kind_uses_up_no_attempts() {
     let seed = fastrand::u64(..);

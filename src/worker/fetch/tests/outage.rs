@@ -302,7 +302,7 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(sinch.orders.keys().cloned()).await;
     service.fetch_all(&sinch).await;
-    // Every callback is missed.
+    // Every callback is missed while the service is down.
     service.now = before.plus(Duration::from_secs(1));
     let mut service = service.kill().await;
     let began = service.now;

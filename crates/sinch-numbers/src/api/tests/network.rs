@@ -16,7 +16,7 @@ const ON_THE_WAY: usize = 16 * 1024 * 1024;
 #[tokio::test]
 async fn an_answer_without_end_is_cut_off() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\n";
-    // Ten gigabytes of zeros, an order that goes on for ever (with a length and without), and chunks without end.
+    // Ten gigabytes of zeros, an order that goes on forever (with a length and without), and chunks without end.
     let zeros: &[u8] = &[0; 64];
     let numbers = b"{\"phoneNumber\":\"+1\"},".as_slice();
     let order =
@@ -83,7 +83,7 @@ async fn a_connection_that_breaks_is_told_from_an_answer() {
 
 #[tokio::test]
 async fn an_address_where_nobody_listens_is_named() {
-    // No other test takes ports of this address.
+    // Nothing listens on this port any more, and no other test takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);

@@ -78,7 +78,7 @@ fn a_probe_goes_out_alone_and_an_answer_closes_the_circuit() {
     scheduler.release(PermitKind::Slot);
     assert_eq!(orders_max(scheduler.next(secs(61))), 4);
     assert_eq!(*scheduler.circuit(), Circuit::default());
-    assert!(scheduler.isolated().is_empty(), "it was the provider");
+    assert!(scheduler.isolated().is_empty(), "the provider was at fault");
 }
 
 #[test]

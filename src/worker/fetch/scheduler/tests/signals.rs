@@ -87,7 +87,7 @@ fn a_signal_to_one_order_holds_for_it_alone_once_another_is_answered() {
             let (result, own) = scheduler.attempt(&id("bad"), failed, now, now, 0.0);
             assert_eq!(own, n > 0, "others were answered since");
             let wait_min = error.retry_after.unwrap_or_default();
-            assert_eq!(result.expect_err("it failed").wait_min, wait_min);
+            assert_eq!(result.expect_err("the fetch failed").wait_min, wait_min);
             answer(&mut scheduler, "good", now, now);
             assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
             assert_eq!(scheduler.mode(now), Mode::Normal, "{error}");
@@ -166,7 +166,7 @@ fn the_token_endpoint_speaks_of_no_single_order_and_is_believed_at_once() {
         for n in 0..failures {
             assert_eq!(scheduler.circuit().paused, None, "{error}: {n}");
             let own = fail(&mut scheduler, "bad", &error, secs(0));
-            assert!(!own, "it is never the order's: {error}");
+            assert!(!own, "the fault is never the order's: {error}");
         }
         // A fetch of another order would fare no better.
         assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(wait)), "{error}");

@@ -55,7 +55,7 @@ impl Service {
         unsettled
     }
 
-    /// Returns the number of orders that are parked for want of an answer.
+    /// Returns the number of orders that are parked because they got no answer.
     pub async fn parked(&self) -> usize {
         let orders = self.orders().await;
         orders.iter().filter(|row| row.parked.is_some()).count()

@@ -40,7 +40,7 @@ const CONNECTIONS: usize = 256;
 /// Maximum rate of callbacks a second that the bench prepares for: the service cannot reach it.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
-/// Time after which memory counts as being at rest.
+/// Time without work after which the service's memory is measured as its memory at rest.
 const REST: Duration = Duration::from_secs(3);
 
 const AT_REST_MIB: f64 = 20.0;
@@ -140,7 +140,7 @@ async fn first_200(api: &Api, times: usize) -> Outcome<f64> {
     Ok(median(took))
 }
 
-/// Resources of a service without a past.
+/// Resources of a service whose database is new.
 struct Plain {
     at_rest: f64,
     peak: f64,

@@ -171,7 +171,7 @@ impl Flood {
     }
 }
 
-/// Stays until the service closes the connection.
+/// Keeps a connection until the service closes it.
 async fn stay(mut connection: Line, talks: bool) {
     if !talks {
         connection.hangs_up_within(Duration::MAX).await;

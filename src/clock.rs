@@ -1,4 +1,4 @@
-//! The clock: the only module that reads one.
+//! The clock of the service: no other module reads a clock.
 //!
 //! The time of day is read once, at the first use. From then on the system's steady clock tells the time, sleep of the
 //! machine included. So a time of day that is set forward or back by days while the service runs moves no deadline, no

@@ -152,11 +152,11 @@ pub struct Failing {
     pub times: u64,
 }
 
-/// Minimum interval between two log lines about like refusals of one source, or about faults of one project's
+/// Minimum interval between two log lines about similar refusals of one source, or about faults of one project's
 /// callbacks.
 const LOGGED_EVERY: Duration = Duration::from_secs(1);
 
-/// Time without a heartbeat, or with failures only, after which a worker is taken for dead.
+/// Time without a heartbeat, or with failures only, after which a worker counts as dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl Metrics {
@@ -337,7 +337,8 @@ impl Default for Metrics {
     }
 }
 
-/// Returns the sender that an address speaks for: an IPv6 sender has a whole network of 64 bits to itself.
+/// Returns the network that stands for the sender at an address: an IPv6 sender has a whole network of 64 bits to
+/// itself.
 fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,

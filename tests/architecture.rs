@@ -46,7 +46,7 @@ const MODULES: [(&str, &str); 18] = [
         "commands",
         "number_order sinch_numbers sinch_simulator sinch store metrics clock http worker config telemetry redact app",
     ),
-    // The command line knows the commands alone.
+    // The command line may name only the commands.
     ("main", "commands"),
 ];
 
@@ -192,7 +192,7 @@ fn every_crate_is_checked() {
     }
 }
 
-/// The control: each kind of fault is found.
+/// The control: each kind of fault is found in a text that has it.
 #[test]
 fn a_forbidden_import_is_found() {
     for (module, line) in [

@@ -75,7 +75,7 @@ struct Load {
     rate: Option<f64>,
 }
 
-/// Measurements of a run, and their duration.
+/// Loads under which the receivers are measured, and their duration.
 struct Scope {
     quick: bool,
     loads: Vec<Load>,
@@ -86,7 +86,7 @@ struct Scope {
     window: Duration,
 }
 
-/// Name of the measurement of the disk itself.
+/// Name under which the report shows the speed of the disk itself.
 const FSYNC: &str = "fsync alone";
 
 /// Callbacks a second at a fixed rate. Every receiver can take this rate, so latencies can be compared.
@@ -136,7 +136,7 @@ struct Figures {
     waiting: f64,
 }
 
-/// Line of the table: a design under a load, round by round.
+/// Line of the report's table: a design under a load, round by round.
 struct Line {
     design: &'static str,
     load: Load,

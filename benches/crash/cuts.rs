@@ -13,11 +13,12 @@ use tokio::time::sleep;
 use crate::ORDERS;
 use crate::power::{self, Syncs, Trace};
 
-/// Duration of the load on a service whose power is cut, and more callbacks than it can take in that time.
+/// Duration of the load on a service whose power is cut, and a number of callbacks that the service cannot take in that
+/// time.
 const CUT_WITHIN: Duration = Duration::from_secs(4);
 const CUT_CALLBACKS: usize = 100_000;
 
-/// Losses by power cuts, among the events acknowledged before each.
+/// Losses by power cuts, of the events that were acknowledged before each cut.
 #[derive(Default)]
 pub struct Cuts {
     /// Number of events that were acknowledged before a cut, over all cuts.

@@ -60,7 +60,7 @@ const KILL_AFTER: std::ops::RangeInclusive<u64> = 20..=400;
 /// together.
 const KILL: Duration = Duration::from_millis(250);
 
-/// Callbacks a second beside those of the simulated Sinch.
+/// Callbacks a second, in addition to those of the simulated Sinch.
 const RATE: f64 = 500.0;
 
 const ORDERS: usize = 60;
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Returns `true` if nothing was lost, and nothing is wrong.
+/// Returns `true` if no event was lost, and every order has its true state.
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();

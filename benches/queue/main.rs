@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Runs one round, with a past of up to 100,000 deliveries, in a few minutes less, and judges nothing.
+    /// Runs one round in a few minutes less, with at most 100,000 processed deliveries, and judges nothing.
     #[arg(long)]
     quick: bool,
     /// Runs only the given part.
@@ -52,7 +52,7 @@ enum Part {
     Start,
 }
 
-/// Rate limit that no fetch ever reaches.
+/// Rate limit that fetches never reach.
 const NO_LIMIT: f64 = 100_000.0;
 
 /// Number of fetches in flight at which the rate is judged.

@@ -1,4 +1,4 @@
-//! Time that operations take on a database with a past.
+//! Time that operations take on a database with many processed deliveries.
 
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::Results;
 /// Maximum cost with ten million deliveries, as a multiple of the cost with a thousand.
 const PAST_MAX: f64 = 1.3;
 
-/// Database with a past, and the times that the operations in [`TIMED`] take on it.
+/// Database with processed deliveries, and the times that the operations in [`TIMED`] take on it.
 struct Aged {
     /// Number of processed deliveries.
     processed: i64,

@@ -23,7 +23,7 @@ pub enum StartError {
         /// Error of the operating system.
         error: io::Error,
     },
-    /// The system has nothing left for a part of the service to run on.
+    /// The system has no thread left for a part of the service.
     #[error("{0} cannot be started: {1}")]
     Thread(&'static str, io::Error),
     /// The client of a project's API cannot be built.

@@ -27,10 +27,10 @@ use sinch_numbers::api::Client;
 pub(super) struct Part {
     /// Name of the part in the log and in errors.
     pub name: &'static str,
-    /// Name of the part's own thread; `None`: the part runs on the shared runtime. There it would queue with the
-    /// requests wherever it waits, and the more requests there are, the less it would get done.
+    /// Name of the part's own thread; `None`: the part runs on the shared runtime. On the shared runtime a part queues
+    /// with the requests wherever it waits, and the more requests there are, the less it gets done.
     pub thread: Option<&'static str>,
-    /// Future of the running part, with all that stops it. If it ends before, the service stops.
+    /// Future of the running part, including its orderly stop. If it ends before, the service stops.
     pub run: Run,
 }
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Number of columns of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// First failure of standard output. Nothing is written to it after that.
+/// First failure of standard output. Nothing more is written to standard output after it.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a line to standard output.

@@ -114,7 +114,7 @@ impl Config {
 
 /// Reads the tree with the variables over it. Returns what was read, and the warnings.
 ///
-/// A variable without a place does not affect the others, so the rest is checked all the same.
+/// A variable that cannot be set does not affect the others, so the rest is checked all the same.
 fn read<T>(
     mut tree: Tree,
     variables: &[Variable],

@@ -64,7 +64,7 @@ struct CallbackHandler {
 }
 
 /// Returns the callback listener's service. It is not a router: a path leads to a project and to nothing else. So the
-/// whole contract stands in one place, in its order.
+/// whole contract is in one place, in the order of its checks.
 pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl HttpService {
     let handler = Arc::new(CallbackHandler {
         settings,
@@ -77,7 +77,7 @@ pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl 
     })
 }
 
-/// Refusal, with the response that says so.
+/// Refusal, with the response that reports it.
 type Refused = (Refusal, Problem);
 
 impl CallbackHandler {
@@ -270,7 +270,7 @@ async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Re
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.body_max_bytes)),
-        // The peer broke off, or speaks broken HTTP, and will hardly read this response.
+        // The peer broke off, or speaks broken HTTP, and will hardly read the response.
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
     }

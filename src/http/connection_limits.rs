@@ -1,14 +1,14 @@
 //! Limits on the connections of each listener, so that the process does not run out of open files.
 
 /// Maximum number of connections over a listener's limit that are rejected with a response at the same time. The same
-/// maximum holds for strangers' connections. Further ones are closed without a response.
+/// maximum holds for connections of callers that are not allowed. Further ones are closed without a response.
 const REJECTED_MAX: usize = 256;
 
 /// Number of open files that the rest of the program needs, apart from its fetches: for the database, the runtime, the
 /// log, and one connection over the limit until it is closed.
 const OTHER_FILES: usize = 64;
 
-/// Divisor of the operators' share: where there is too little for all, they have a quarter of what is left.
+/// Divisor of the operators' share: where there are too few files for all, operators have a quarter of what is left.
 const OPERATORS_DIVISOR: usize = 4;
 
 /// Maximum number of connections that a listener may have at the same time, by kind.
@@ -18,7 +18,7 @@ pub struct ConnectionLimits {
     pub served: usize,
     /// Connections over the limit on served ones, which are rejected with a response.
     pub rejected: usize,
-    /// Connections of strangers, which are rejected with a response.
+    /// Connections of callers that are not allowed, which are rejected with a response.
     pub strangers: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Refusals as `application/problem+json` (RFC 9457): short, and of no help to an attacker.
+//! Refusals as `application/problem+json` (RFC 9457): short, and without information that helps an attacker.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -37,7 +37,7 @@ impl Problem {
         }
     }
 
-    /// Returns a refusal of what can be accepted soon: the caller is asked to try again after five seconds.
+    /// Returns a refusal of a request that could be accepted soon: the caller is asked to try again after five seconds.
     pub fn unavailable() -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into())

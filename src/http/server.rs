@@ -39,8 +39,8 @@ pub struct Timeouts {
     pub grace: Duration,
 }
 
-/// Maximum number of connections that the system holds ready before they are accepted. With it, callers that all come
-/// at the same time need no second attempt, which takes a second.
+/// Maximum number of connections that the system holds ready before they are accepted. With so many, callers that all
+/// come at the same time need no second attempt, which takes a second.
 const BACKLOG: i32 = 1024;
 
 /// Maximum size of a request's head, and of all that a connection reads ahead.

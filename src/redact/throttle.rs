@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(held(), KEYS_MAX + 1);
         let shared = throttle.pass(100_000, began + SECOND);
         assert_eq!(shared, Some(100_000 - KEYS_MAX as u64 - 1));
-        // A key that has gone silent makes room.
+        // A key without lines makes room for another one.
         let later = began + FORGET_AFTER * 2;
         assert_eq!(throttle.pass(1, later), Some(0));
         assert_eq!(throttle.pass(100_001, later), Some(0));

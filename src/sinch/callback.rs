@@ -32,7 +32,7 @@ pub enum Content {
         /// The beginning of a `timestamp` that is present but unreadable, escaped.
         unreadable_timestamp: Option<String>,
     },
-    /// Something else: an active number, an imported one, or a type not yet invented.
+    /// Another resource: an active number, an imported one, or a type that Sinch adds later.
     Other {
         /// `resourceType`, as the callback has it.
         resource_type: String,
@@ -88,7 +88,7 @@ fn content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
     let order = require("resourceId", &said.resource_id)?;
     let order = Id::new(order).ok_or(NotUnderstood::UnusableOrderId)?;
     let status = Status::from_word(require("status", &said.status)?);
-    // An unreadable time stamp does not make the event invalid; the event only cannot be put in order.
+    // An unreadable time stamp does not make the event invalid; but without one the event cannot be put in order.
     let said_at = said.timestamp.time().map(Time::from);
     let said_at = said_at.filter(|at| PLAUSIBLE.contains(at));
     let unreadable_timestamp = match said_at {

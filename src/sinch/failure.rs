@@ -35,9 +35,10 @@ impl From<NoAnswer> for FetchError {
 /// Party at fault, as it seems, for a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The order: only its own next attempt waits.
+    /// The order is at fault: only its own next attempt waits.
     Order,
-    /// The provider, or the access key: fetches of other orders are expected to fail as well, until one succeeds.
+    /// The provider, or the access key, is at fault: fetches of other orders are expected to fail as well, until one
+    /// succeeds.
     Provider,
 }
 
@@ -65,8 +66,8 @@ impl FetchError {
         }
     }
 
-    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused for its order
-    /// alone; if it is not, only an operator can mend it.
+    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused because of its
+    /// order alone. Otherwise only an operator can remove the cause.
     pub fn is_refused(&self) -> bool {
         matches!(self.reason, NoAnswer::KeyRefused { .. })
     }

@@ -1,4 +1,4 @@
-//! Belief in an answer that shows an order.
+//! Checks of an answer that shows an order, before the service believes it.
 //!
 //! The service is strict about what confirms a state, and lenient about the rest: unknown properties and words are
 //! normal.

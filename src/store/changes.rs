@@ -12,7 +12,7 @@ pub(super) struct StoredOrder {
     pub key: OrderKey,
     /// Id of the lease, and the time until which it lasts.
     pub lease: Option<(i64, Time)>,
-    /// Receipt of the newest delivery of those that were processed.
+    /// Receipt of the order's newest delivery that was processed.
     pub heard_at: Option<Time>,
     pub order: Order,
 }

@@ -1,6 +1,6 @@
 //! The store: where deliveries and orders are kept.
 //!
-//! Here is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
+//! This module is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
 //! deliveries, and of no database. A backend is a folder, and only backends name sqlx: [`sqlite`] keeps everything in
 //! one file.
 
@@ -52,7 +52,7 @@ impl Store {
         backend!(self, store => store.is_full())
     }
 
-    /// Reason why nothing more may come in, if the backend is short of something: with SQLite
+    /// Returns the reason why no delivery may be accepted, if the backend is short of something: with SQLite
     /// [`StoreError::LittleSpace`].
     pub fn shortage(&self) -> Option<StoreError> {
         backend!(self, store => store.shortage())
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the leases stand then, until they run out.
+    /// Any [`StoreError`]; the leases are then kept until they run out.
     pub async fn record(&self, results: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
         backend!(self, store => store.record(results).await)
     }
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    /// Any [`StoreError`]; the lease is then kept until it runs out.
     pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
         backend!(self, store => store.release(claim).await)
     }
@@ -126,9 +126,10 @@ impl Store {
 
     /// Stores a project's circuit.
     ///
-    /// The last one stored stands, and a fetcher reads it at its start only. So this is for a backend that one process
-    /// has to itself. Where several share it, [`Store::claim`] must judge the circuit together with the rate and lease
-    /// to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the results to it.
+    /// The circuit stored last is the valid one, and a fetcher reads it at its start only. So this is for a backend
+    /// that one process has to itself. Where several share it, [`Store::claim`] must judge the circuit together with
+    /// the rate and lease to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the
+    /// results to it.
     ///
     /// # Errors
     ///

@@ -31,7 +31,7 @@ impl Settings {
     }
 }
 
-/// Work of the backend's own, which must run for as long as the store is used. It ends when every handle is gone.
+/// Task of the backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// A store that is fit to be opened, as far as that shows from outside, and that no other instance works on. Nothing

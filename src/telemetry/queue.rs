@@ -89,7 +89,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// Writes the lines that come, until the last sender is gone.
+/// Writes the lines that arrive, until the last sender is dropped.
 fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     let mut told = (0, None::<Instant>);
     while let Ok(first) = waiting.recv() {
@@ -120,7 +120,7 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     }
 }
 
-/// Logs that lines were dropped, now that lines flow again.
+/// Logs that lines were dropped, now that lines can be written again.
 fn log_drops((known, logged_at): &mut (u64, Option<Instant>)) {
     let dropped = redact::lines_dropped();
     let is_due = logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);

@@ -9,10 +9,10 @@ use crate::clock;
 use crate::store::{AlertChanges, Store, StoreError};
 use number_order::{Limits, Time};
 
-/// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
+/// Interval between two checks for alerts. The tightest deadline is a few minutes.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// Maximum difference, in seconds, that is taken for the clocks' own drift.
+/// Maximum difference, in seconds, that counts as the clocks' own drift.
 const CLOCK_SET_SECS: i64 = 5;
 
 /// Maximum number of alerts of a kind that are reported at once. The others follow at the next check.

@@ -25,7 +25,7 @@ pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Worker that takes one step after the other until the service stops. [`run`] is its loop.
 pub trait Worker: Send + Sync {
-    /// Name in the metrics and in the operators' answers.
+    /// Name of the worker in the metrics and in the operators' answers.
     const NAME: &'static str;
 
     /// State that one step leaves for the next.
@@ -77,7 +77,7 @@ pub async fn run<W: Worker>(
     let mut state = W::State::default();
     metrics.heartbeat(W::NAME);
     while !stop.is_cancelled() {
-        // Registered before the step, so that work that arrives during the step is not slept through.
+        // The wake-up is registered before the step, so that work that arrives during the step ends the pause.
         let wake_up = worker.wake_up();
         let wake_up = wake_up.map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
         let outcome = worker.step(&mut state).await;

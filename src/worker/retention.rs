@@ -1,4 +1,4 @@
-//! Prunes what has been kept for long enough, and gives its space back to the disk. Callbacks go first.
+//! Prunes what has been kept for long enough, and returns its space to the disk. Callbacks have priority.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Worker for RetentionWorker {
 }
 
 impl RetentionWorker {
-    /// Prunes some rows, or gives some space back. Returns `false` if nothing is left to do for now.
+    /// Prunes some rows, or returns some space. Returns `false` if nothing is left to do for now.
     async fn prune(&self, done: &mut Done) -> Result<bool, StoreError> {
         let pruned = self.store.prune(self.periods.clone(), clock::now()).await?;
         done.add(&pruned);

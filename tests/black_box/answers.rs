@@ -110,7 +110,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     .await;
 }
 
-/// Genuine bodies of no use, each with the words that the reason must contain.
+/// Genuine bodies that cannot be used, each with the words that the reason must contain.
 fn unusable_bodies() -> Vec<(Vec<u8>, &'static str)> {
     let elsewhere = event("e1", "o1", "IN_REVIEW", clock::now()).replace(PROJECT, "another");
     let long = format!(

@@ -48,7 +48,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     let mode = std::fs::metadata(&file).expect("is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
 
-    // An existing file is not replaced without the option, and the database itself never.
+    // An existing file is replaced only with the option, and the database itself never.
     let again = copy(&settings, "backup", &file, None).await;
     assert_eq!(again.code, FAILURE, "{again:?}");
     assert!(again.err.contains("is there already"), "{again:?}");
@@ -152,7 +152,7 @@ async fn the_place_of_the_database_is_all_that_is_needed() {
     }
 }
 
-/// A log that the service did not live to checkpoint is part of what is copied, put aside or restored.
+/// A log that the service did not checkpoint before it died is part of what is copied, put aside or restored.
 #[tokio::test]
 async fn what_is_in_the_wal_is_copied_too() {
     let (home, settings) = place();

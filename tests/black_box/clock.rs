@@ -110,7 +110,7 @@ fn decided_of(order: &Value) -> Vec<String> {
         .collect()
     };
     let mut decided = rows("deliveries", &["event", "phase", "decision"]);
-    // The scheduler decides how many fetches there are that show no change.
+    // Fetches that show no change are left out, since the scheduler decides how many there are.
     let fetches = rows("fetches", &["state", "outcome"]).into_iter();
     let shows_change = |row: &String| !(row.contains("unchanged") || row.contains("refreshed"));
     decided.extend(fetches.filter(shows_change));
@@ -155,7 +155,7 @@ async fn no_time_zone_changes_a_decision() {
     }
 }
 
-/// Path of the library that gives a program a false time of day, in its build for many threads.
+/// Returns the path of libfaketime in its build for programs with threads.
 fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -171,7 +171,7 @@ fn with_clock(settings: Settings, offset: &Path) -> Settings {
         .set_environment("LD_PRELOAD", faketime().display().to_string())
         .set_environment("FAKETIME_TIMESTAMP_FILE", offset.display().to_string())
         .set_environment("FAKETIME_NO_CACHE", "1")
-        // Setting a clock sets the time of day alone.
+        // Setting a clock changes only the time of day.
         .set_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 

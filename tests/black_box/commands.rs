@@ -111,7 +111,7 @@ async fn watch_names_the_argument_that_is_no_order() {
         "{ended:?}"
     );
 
-    // A list comes from a file, so the messages name its lines, and the output names its header.
+    // The list comes from a file, so the messages name its lines, and the output names its header.
     let list = folder.path().join("orders.csv");
     let path = list.display().to_string();
     let watch = ["watch", "--project", testkit::PROJECT, "--file", &path];

@@ -1,4 +1,4 @@
-//! Connections: no caller can hold one for nothing, or keep others from being served.
+//! Connections: no caller can hold one without using it, or keep others from being served.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use testkit::{
 
 /// Length of the one time-out that a test is about.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Every other time-out, in seconds: no test outlasts it, however busy the machine is.
+/// Length of every other time-out, in seconds: no test outlasts it, however busy the machine is.
 const NEVER_SECS: u32 = 600;
 
 const HEADER_TIMEOUT: &str = "callbacks.header_timeout_secs";
@@ -81,7 +81,7 @@ async fn headers_that_trickle_are_cut_off() {
         line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
             .await;
         let mut n = 0;
-        // Each header line comes well within the limit; the whole head never does.
+        // Each header line arrives well within the limit, but the whole head never does.
         while !line.hangs_up_within(LIMIT / 7).await {
             assert!(since.elapsed() < PATIENCE, "{n} headers were waited for");
             n += 1;

@@ -148,7 +148,7 @@ async fn play(seed: u32) -> Vec<Story> {
     let last = ended.out.lines().last().unwrap_or_default();
     assert_eq!(last, "40 of 40 orders agree with Sinch", "{told}");
     assert_eq!(ended.err, "", "{told}");
-    // Output that goes to no terminal is wrapped for a usual one.
+    // Output that goes to no terminal is wrapped at the usual width.
     let long = ended.out.lines().find(|line| line.chars().count() > 80);
     assert_eq!(long, None, "{told}");
     assert!(!ended.out.contains('\u{1b}'), "{told}");

@@ -40,7 +40,7 @@ async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     }
 }
 
-/// Id of a user that no file's mode lets in by itself.
+/// Id of a user without privileges, to whom only the files belong that a test gives away.
 const NOBODY: u32 = 65532;
 
 fn may_do_all() -> bool {
@@ -129,7 +129,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
     set_mode(place.path(), 0o700);
 }
 
-/// The log of a mounted file is elsewhere than under the file's other name.
+/// The log of a file that is mounted by itself does not lie beside the file's other name.
 #[tokio::test]
 async fn a_file_that_is_mounted_by_itself_is_refused() {
     let folder = folder();

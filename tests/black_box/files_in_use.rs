@@ -7,7 +7,7 @@ use testkit::{
 
 use crate::files::UNUSABLE;
 
-/// The system itself ends the process here, since SQLite has the file in its memory.
+/// The system itself ends the process when the shared memory is truncated, since SQLite has mapped the file.
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
     for bytes in [0, 4096] {

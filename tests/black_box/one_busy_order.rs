@@ -56,7 +56,7 @@ async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
     let mut callers = storm(&service, &sent);
     let mut slowest = Duration::ZERO;
     for (n, order) in calm.iter().enumerate() {
-        // The calm orders are spread over the whole storm.
+        // The events of the calm orders are spread over the whole storm.
         until("the storm to go on", async || {
             (sent.load(Ordering::Relaxed) >= n * EVENTS / CALM).then_some(())
         })

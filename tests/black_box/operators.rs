@@ -1,4 +1,4 @@
-//! The service as operators and monitoring see it.
+//! The operators' listener, as operators and monitoring see it.
 
 use std::time::Duration;
 

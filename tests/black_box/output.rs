@@ -1,4 +1,4 @@
-//! Output that is not taken: a log that is not read, a pipe that is closed, a disk that is full.
+//! Output that nobody takes: a log that is not read, a pipe that is closed, a disk that is full.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, pipe};

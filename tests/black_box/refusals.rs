@@ -226,7 +226,7 @@ async fn a_body_over_the_limit_is_a_413() {
     assert_eq!(service.refused("size").await, 3);
     assert_nothing_stored(&settings).await;
 
-    // The limit itself is allowed. Blanks are no JSON, so they are parked, but they are accepted.
+    // A body of exactly the maximum size is accepted. Blanks are no JSON, so the delivery is parked.
     let full = Request::signed(PATH, SECRET, vec![b'\n'; BODY_MAX]);
     assert_eq!(service.send(&full).await.status, 200);
     assert_eq!(service.send(&chunked(BODY_MAX)).await.status, 200);

@@ -158,7 +158,7 @@ async fn what_is_no_good_backup_is_refused() {
     assert!(nothing.err.contains("nothing to copy"), "{nothing:?}");
 }
 
-/// A container can have a backup as a file that is mounted by itself.
+/// In a container, a backup can be a file that is mounted by itself.
 #[tokio::test]
 async fn a_backup_may_be_mounted_by_itself() {
     let (home, settings) = place();

@@ -149,7 +149,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     assert_numbers_are_numbers(&ended.out);
 }
 
-/// Names of figures in the log, or their endings.
+/// Names of figures in the log, or the ends of such names.
 const FIGURES: [&str; 12] = [
     "_ms",
     "_secs",
@@ -249,7 +249,8 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
     command.arg("--config").arg(&config).arg("serve");
     command.stdout(std::process::Stdio::null());
-    // If root runs the test, another user runs the service: files of root's process would belong to root anyhow.
+    // If root runs the test, another user runs the service: the files of a process of root's belong to root in any
+    // case.
     if rustix::process::geteuid().is_root() {
         for path in [folder.path(), &config] {
             chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give a file away");

@@ -329,7 +329,7 @@ async fn healthcheck_asks_the_running_service() {
         (code == OK).then_some(())
     })
     .await;
-    // The test's own connection locks the file as well as another program.
+    // For the service, the test's own connection locks the file as another program would.
     let mut file = testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
     // The second reason is given if something else waits for the lock already.

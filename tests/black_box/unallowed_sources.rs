@@ -1,4 +1,4 @@
-//! Strangers are refused on their address alone, and keep no other caller out.
+//! Callers that are not allowed are refused on their address alone, and keep no other caller out.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use testkit::{
     HOME, Line, PATH, PATIENCE, Request, SECRET, STRANGER, Service, Settings, event, folder, until,
 };
 
-/// Time to send a head, in seconds, that no test outlasts: strangers have none of it.
+/// Time to send a head, in seconds, that no test outlasts. Callers that are not allowed have no such time.
 const HEADER_TIMEOUT_SECS: u32 = 600;
 
 fn good(event_id: &str) -> Request {

@@ -221,7 +221,7 @@ async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     simulator.set_outage(Outage::None);
     let path = format!("/api/v1/projects/{PROJECT}/resume");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
-    // The order has a wait of its own, which Sinch asked for; a requested fetch ends that too.
+    // The order has a wait of its own, which Sinch asked for. A requested fetch ends that wait, too.
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
     service.settles("o1", "IN_REVIEW").await;

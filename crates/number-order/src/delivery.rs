@@ -115,7 +115,7 @@ pub enum NotUnderstood {
         /// Name of the property.
         property: String,
     },
-    /// A property is longer than any that means something.
+    /// A property is longer than any value that has a meaning.
     PropertyTooLong {
         /// Name of the property.
         property: String,
@@ -139,7 +139,7 @@ pub enum NotUnderstood {
         /// The project to which the path belongs.
         project: Id,
     },
-    /// The order's id could not stand in a URL.
+    /// The order's id is one that no URL could contain.
     UnusableOrderId,
 }
 

@@ -151,14 +151,14 @@ pub struct EventsApplied {
     pub order: Order,
     /// Decision about each event, in the order in which the events were given.
     pub decisions: Vec<Decision>,
-    /// The provisional moves, in the order in which they happened.
+    /// Changes of the provisional state, in the order in which they happened.
     pub transitions: Vec<Transition>,
 }
 
 /// Applies all events that are pending for an order.
 ///
-/// They are applied in the order of their time stamps, so that two events that merely overtook each other on the way
-/// both fit. Events without a readable time stamp come last.
+/// They are applied in the order of their time stamps, so that two events fit that merely overtook each other on the
+/// way. Events without a readable time stamp come last.
 pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy) -> EventsApplied {
     let mut order = order.clone();
     let mut transitions = Vec::new();
@@ -245,7 +245,7 @@ fn decide(order: &Order, event: &Event) -> Decision {
     }
 }
 
-/// Moves the provisional state where the decision says so.
+/// Changes the provisional state where the decision says so.
 fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
     let to = match decision {
         Decision::Fits { to, .. } => *to,

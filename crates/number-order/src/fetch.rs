@@ -1,4 +1,4 @@
-//! The meaning of a fetch attempt for an order, with or without an answer.
+//! What a fetch attempt means for an order, with or without an answer.
 
 use super::{
     Answer, Backoff, Failure, FetchOutcome, Order, Policy, Time, Transition, fail, reconcile,
@@ -27,7 +27,7 @@ pub struct Applied {
     pub order: Order,
     /// Outcome of the answer, or the reason why there was none.
     pub outcome: FetchOutcome,
-    /// The change worth recording, if there was one.
+    /// Change of state that is to be recorded, if there was one.
     pub transition: Option<Transition>,
 }
 

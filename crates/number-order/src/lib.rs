@@ -7,7 +7,7 @@
 //! out of order or lost. An [`Answer`] comes from a fetch, and it alone can confirm a state. [`apply_events`] applies
 //! events, [`reconcile`] applies answers, and [`fail`] applies an attempt without an answer.
 
-// A state that is added later must be considered in every rule, so no `_` may stand for it.
+// A state that is added later must be considered in every rule, so no `_` may match it.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod alert;
@@ -193,7 +193,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Returns an order of which only the name is known.
+    /// Returns an order of which nothing is known but its name.
     pub fn new(first_seen_at: Time) -> Order {
         Order {
             confirmed: None,
@@ -251,7 +251,7 @@ pub struct Confirmed {
 pub struct Provisional {
     /// The state that an event claims.
     pub state: State,
-    /// Time stamp of the event that moved the order here, by Sinch's clock.
+    /// Time stamp of the event that moved the order to the state, by Sinch's clock.
     pub said_at: Time,
 }
 

@@ -13,7 +13,7 @@ pub struct Change {
     pub order: Order,
     /// Outcome of the answer.
     pub outcome: Outcome,
-    /// The change of state, if there was one, or a provisional state's confirmation or withdrawal.
+    /// The change of state, if there was one, or the confirmation or withdrawal of a provisional state.
     pub transition: Option<Transition>,
 }
 
@@ -140,7 +140,7 @@ fn found(
     }
 }
 
-/// Applies an answer that shows the known state, by a date that is no older.
+/// Applies an answer that shows the known state, with the known `updateTime` or a later one.
 fn refresh(
     order: &mut Order,
     known: &Confirmed,
@@ -284,7 +284,7 @@ fn passed(hint: &Hint, confirmed: &Confirmed) -> bool {
         && hint.said_at.is_some_and(close)
 }
 
-/// Returns the change worth recording: of the confirmed state, or of the state that an operator sees.
+/// Returns the change that is to be recorded: of the confirmed state, or of the state that an operator sees.
 fn transition(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transition> {
     let confirmed = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
     let now = after.confirmed.as_ref()?;

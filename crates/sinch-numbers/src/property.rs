@@ -1,8 +1,8 @@
 //! Properties of a JSON object, each read by itself.
 //!
 //! A property is taken as it stands in the text first and interpreted afterwards. So one that cannot be interpreted (a
-//! number out of range, a hundred nested arrays, half a surrogate pair) spoils neither the others nor the whole. If a
-//! property occurs twice, the last one counts.
+//! number out of range, a hundred nested arrays, half a surrogate pair) makes neither the other properties nor the
+//! whole object unreadable. If a property occurs twice, the last one counts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +42,7 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text; `None` if there is none.
+    /// Returns the text; `None` if the property is no text.
     pub fn text(&self) -> Option<&str> {
         match self {
             Property::Text(text) => Some(text),
@@ -50,7 +50,8 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text as a time; `None` if it is none. A time without a zone is UTC, as each of Sinch's SDKs has it.
+    /// Returns the text as a time; `None` if it is no time. A time without a zone is UTC, as each of Sinch's SDKs has
+    /// it.
     pub fn time(&self) -> Option<Timestamp> {
         self.text().and_then(time::read)
     }

@@ -44,7 +44,7 @@ fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
     mac
 }
 
-/// Decodes 40 lower-case hex digits, as documented; nothing else passes.
+/// Decodes 40 lower-case hex digits, as documented; returns `None` for anything else.
 fn decode(hex: &[u8]) -> Option<[u8; 20]> {
     let mut digest = [0; 20];
     if hex.len() != 40 {

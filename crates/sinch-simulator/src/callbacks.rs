@@ -1,6 +1,6 @@
-//! Callback side: sends every planned callback at its time, signed, until the receiver answers 200.
+//! Sends every planned callback at its time, signed, until the receiver answers 200.
 //!
-//! Sinch's own schedule of retries is not documented. This one is short, because the receivers here are
+//! Sinch's own schedule of retries is not documented. This one is short, because the simulator's receivers are
 //! restarted within seconds.
 
 use std::cmp::Reverse;

@@ -206,7 +206,7 @@ pub enum Reply {
         /// HTTP status, 500 to 504.
         status: u16,
     },
-    /// The order in any state. A random reply has only the unspecified state.
+    /// The order in the given state. A random reply has only the unspecified state.
     Shows {
         /// Word for the state, known or not.
         state: String,
@@ -259,7 +259,7 @@ impl SimulatedEvent {
     /// Maximum time that a callback takes if it is not delayed.
     pub(super) const USUAL_DELAY_MAX: Duration = Duration::from_millis(150);
 
-    /// Makes an event for a state that the order entered, sent once and at once.
+    /// Makes an event for a state that the order entered. Its callback is sent once, and without delay.
     pub fn new(order: Id, state: State, at: Duration) -> SimulatedEvent {
         SimulatedEvent {
             order,

@@ -9,20 +9,20 @@ use super::script::{Faults, Script};
 use super::wire;
 use number_order::{Id, State, Time};
 
-/// Ways in which orders go. The first orders of a world go one each, so that even a small world has all.
+/// Courses that orders take. The first orders of a world take one each, so that even a small world has all of them.
 #[derive(Clone, Copy)]
 enum Way {
-    /// Reviewed and completed.
+    /// The order is reviewed and completed.
     Smooth,
-    /// Reviewed and completed within a second.
+    /// The order is reviewed and completed within a second.
     Fast,
-    /// Blocked once or more, then completed.
+    /// The order is blocked once or more, then completed.
     Blocked,
-    /// Rejected, perhaps after having been blocked.
+    /// The order is rejected, perhaps after having been blocked.
     Rejected,
-    /// Blocked, and never corrected by the customer.
+    /// The order is blocked, and the customer never corrects it.
     Abandoned,
-    /// Never submitted, so that the reservation expires.
+    /// The order is never submitted, so that the reservation expires.
     Unsubmitted,
 }
 

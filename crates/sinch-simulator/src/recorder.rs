@@ -26,7 +26,7 @@ pub struct Stats {
     pub sent: u64,
     /// Callbacks answered 200.
     pub acknowledged: u64,
-    /// Callbacks answered 200 after one of a later event of the same order.
+    /// Callbacks that were answered 200 after the callback of a later event of the same order.
     pub overtaken: u64,
     /// Callbacks answered with any other status.
     pub refused: u64,
@@ -80,7 +80,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a record with what the world has planned.
+    /// Starts a record with the counts of what the world has planned.
     pub fn new(world: &World) -> Recorder {
         let mut recorder = Recorder::default();
         recorder.stats.orders = count(world.orders().count());

@@ -18,7 +18,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// A dozen seconds in which forty orders meet every kind of fault.
+    /// Returns a script of a dozen seconds in which forty orders meet every kind of fault.
     pub fn demo(project: Id) -> Script {
         Script {
             project,
@@ -34,7 +34,7 @@ impl Script {
 pub struct Faults {
     /// Rate of events that are never sent.
     pub lost: f64,
-    /// `true` if the last event of an order may be lost: then only a fetch can show its end.
+    /// `true` if the last event of an order may be lost: then only a fetch can show the order's final state.
     pub lose_last: bool,
     /// `true` if the events without which an order's final state could not be known are never lost: one of each order,
     /// and the last of an order that Sinch forgets or re-opens.
@@ -66,7 +66,7 @@ pub struct Faults {
     pub staleness: Duration,
     /// Rate of fetches whose answer is staler than [`Faults::staleness`].
     pub staler: f64,
-    /// Maximum staleness of an answer that is staler.
+    /// Maximum staleness of the answers that [`Faults::staler`] counts.
     pub staleness_max: Duration,
     /// Rate of stale answers, of either kind, that a cache took at one of the changes within the span of the staleness.
     /// So they also show states that lasted only an instant.
@@ -94,7 +94,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A Sinch that does everything right, once and at once.
+    /// Returns rates by which Sinch does everything right, once and at once.
     pub fn none() -> Faults {
         Faults {
             lost: 0.0,
@@ -128,8 +128,8 @@ impl Faults {
         }
     }
 
-    /// Every kind of fault, mild enough to watch agreement return: the last event of an order always
-    /// arrives, and a final state stays.
+    /// Returns rates for every kind of fault, low enough that an observer sees the orders agree again: the last event
+    /// of an order always arrives, and a final state stays.
     pub fn demo() -> Faults {
         Faults {
             lost: 0.2,
@@ -157,8 +157,8 @@ impl Faults {
         }
     }
 
-    /// Worst faults that the rules are meant to withstand: the model by which they were measured. Its delays of
-    /// up to a day are for simulated time; shorten them to play it by the clock.
+    /// Returns the worst faults that the rules are meant to withstand: the model by which the rules were measured. Its
+    /// delays of up to a day are for simulated time; shorten them to play it by the clock.
     pub fn hostile() -> Faults {
         Faults {
             lost: 0.1,

@@ -1,4 +1,4 @@
-//! Bytes that Sinch would send. Private structs, in the order of its documentation.
+//! Bodies that Sinch would send, as private structs with the properties in the order of Sinch's documentation.
 
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -71,7 +71,7 @@ impl World {
         &self.project
     }
 
-    /// All orders, by id, which is also by creation where the world made them.
+    /// All orders by id, which is also the sequence of their creation where the world made them.
     pub fn orders(&self) -> impl Iterator<Item = &OrderHistory> {
         self.orders.values()
     }
@@ -156,7 +156,7 @@ impl World {
         Reply::Current
     }
 
-    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span that shows the
+    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span, so that the answer shows the
     /// order at one of its changes since.
     fn cached(
         &self,

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::folder;
 
-/// A disk in memory, in a folder of its own. It is unmounted when dropped, even while it is in use.
+/// A disk in memory, in a folder of its own. The disk is unmounted when dropped, even while it is in use.
 pub struct Disk {
     folder: TempDir,
 }

@@ -69,7 +69,7 @@ pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Rounds a figure for people and programs: further digits are noise.
+/// Rounds a figure to the digits that mean something: further ones are noise.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

@@ -68,7 +68,7 @@ impl Request {
         self
     }
 
-    /// Everything before the body. The body's length is declared unless a header says otherwise.
+    /// Returns everything before the body. The body's length is declared unless a header says otherwise.
     pub fn head(&self) -> String {
         let has = |header: &str| {
             let mut names = self.headers.iter().map(|(name, _)| name);

@@ -1,4 +1,4 @@
-//! A Number Order API that answers at once, and what it takes to serve anything from a bench's own program.
+//! A Number Order API that answers at once, and helpers by which a bench serves an API from its own program.
 
 use std::env;
 use std::io;
@@ -26,7 +26,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts this program with `--api ADDRESS`, with which it must call [`answer`].
+    /// Starts the running program again with `--api ADDRESS`, with which it must call [`answer`].
     pub async fn start() -> Api {
         let address = free_address();
         let process = start_self(&["--api", &address.to_string()], address).await;
@@ -41,7 +41,8 @@ impl Api {
     }
 }
 
-/// Starts this program itself with other arguments, with which it must [`serve`] at an address, and waits until it does.
+/// Starts the running program again with other arguments, with which it must [`serve`] at an address, and waits until
+/// it does.
 pub async fn start_self(arguments: &[&str], address: SocketAddr) -> Process {
     let own = env::current_exe().expect("a program knows its own path");
     let mut process = Process::spawn(Command::new(own), arguments, Output::Discarded);

@@ -19,13 +19,13 @@ use crate::{program, until};
 pub enum Output {
     /// Both streams are kept, line by line.
     Kept,
-    /// Standard output goes nowhere, so that nobody has to read it; standard error is the caller's.
+    /// Standard output is discarded, so that nobody has to read it; standard error is that of the caller.
     Discarded,
 }
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// A running program, with all its output so far. It is killed when dropped.
+/// A running program, with all its output so far. The program is killed when the value is dropped.
 pub struct Process {
     child: Child,
     out: Lines,

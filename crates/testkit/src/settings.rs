@@ -14,8 +14,8 @@ use crate::{free_address, program};
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
 /// Callback path of the first project.
 pub const PATH: &str = "/callbacks";
-/// Callback secret of the first project. Every secret here is a word that occurs nowhere else, so that a log can be
-/// searched for it.
+/// Callback secret of the first project. Every secret in this file is a word that occurs nowhere else, so that a log
+/// can be searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
 /// Id of the first project's key.
 pub const KEY_ID: &str = "key-of-the-test";
@@ -24,7 +24,7 @@ pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
 type Table = BTreeMap<&'static str, Value>;
 
-/// A configuration file in the making, and the program that it is for.
+/// A configuration file that is being composed, and the program that it is for.
 #[derive(Clone)]
 pub struct Settings {
     folder: PathBuf,

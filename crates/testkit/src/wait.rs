@@ -1,4 +1,4 @@
-//! Waiting for what is to come, until a deadline.
+//! Waits for events that must happen, until a deadline.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Pause after the first probe.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Longest pause. What takes long need not be probed often, and many tests share the machine.
+/// Longest pause. What takes long need not be probed often, since many tests share the machine.
 const PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// Waits until the probe finds something, and returns it.
@@ -46,7 +46,8 @@ pub(crate) async fn poll<T>(
     }
 }
 
-/// Reports that something could not be tried, past the test runner, which hides the output of a test that passes.
+/// Reports that something could not be tried. The report bypasses the test runner, which hides the output of a test
+/// that passes.
 pub fn not_tried(what: &str) {
     let line = format!("NOT TRIED, {}", what.trim_end());
     writeln!(std::io::stderr(), "{line}").expect("standard error can be written to");

@@ -10,10 +10,10 @@ use number_order::State;
 /// Maximum number of stories.
 const STORIES_MAX: usize = 5;
 
-/// Delay from which on a callback counts as late.
+/// Delay beyond which a callback counts as late.
 pub const LATE: Duration = Duration::from_secs(1);
 
-/// Trouble that a step shows. The most telling comes first.
+/// Trouble that a step shows. The most telling kinds come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// A duplicate arrives after the event of a later change.
@@ -141,8 +141,8 @@ pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     chosen
 }
 
-/// Returns the most telling story that is wanted and not chosen yet: one that shows something new and, if its trouble
-/// can, misleads a naive receiver. Of two alike, the shorter one.
+/// Returns the most telling story that is not chosen yet and fits the wish: one that shows something new and, if its
+/// trouble can, misleads a naive receiver. Of two alike, the shorter one.
 fn best<'a>(
     stories: &'a [Story],
     chosen: &[Chosen<'a>],

@@ -62,7 +62,7 @@ pub fn stories(chosen: &[Chosen<'_>]) {
     print_line("");
 }
 
-/// Line of a story: the time and the speaker, and what there is to say.
+/// Line of a story: the time, the speaker, and the text.
 struct Line {
     lead: String,
     text: String,
@@ -91,7 +91,7 @@ fn lines(story: &Story) -> Vec<Line> {
     lines
 }
 
-/// Returns the speaker of a step and its text.
+/// Returns the speaker and the text of a step.
 fn spoken(before: &[Step], step: &Step, began_at: Time) -> (&'static str, String) {
     let trouble = Trouble::of(before, step);
     match &step.action {
@@ -232,7 +232,7 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
     ));
 }
 
-/// Prints requests for looking around, each in one line that a shell takes as it stands.
+/// Prints requests for looking around, each in one line that can be pasted into a shell.
 pub fn hints(url: &str, story: &Story) {
     print_line("\nStill serving. Look around:");
     for (what, path) in [

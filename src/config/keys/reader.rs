@@ -1,4 +1,4 @@
-//! Reader of sections, which learns from their reading which keys there are.
+//! Reader of sections. It learns which keys exist from the fact that they are read.
 
 use std::mem;
 
@@ -32,7 +32,7 @@ pub struct Findings {
     pub warnings: Vec<String>,
 }
 
-/// Key that is about to be read, with its text.
+/// Entry for a key that is about to be read, with the key's text.
 pub struct Entry<'k, 'a> {
     reader: &'k mut Reader<'a>,
     text: &'static str,
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         values.collect()
     }
 
-    /// Records the fault of a value: what to write instead.
+    /// Records the fault of a value. `what` says what to write instead.
     pub fn fault(&mut self, at: &Key, what: &str) {
         self.faults.push(self.tree.fault(at, what));
     }

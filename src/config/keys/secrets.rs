@@ -12,7 +12,7 @@ use crate::config::source::key::{Key, is_secret};
 use crate::config::source::node::Node;
 use crate::exposure;
 
-/// Fault of an empty secret: Sinch's own libraries accept one, and with it anybody's signature.
+/// Fault of an empty secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 

@@ -1,4 +1,4 @@
-//! `[retention]`: for how long what is stored is kept.
+//! `[retention]`: periods for which stored data is kept.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
 /// `[retention]`: periods after which the worker prunes data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
-    /// Period of raw bodies of deliveries that were understood and processed. More than zero.
+    /// Period of raw bodies of deliveries that were understood and processed. Longer than zero.
     pub bodies: Duration,
     /// Period of deliveries that were understood and processed, and of answers of Sinch. Not less than that of bodies.
     pub deliveries: Duration,

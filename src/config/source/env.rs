@@ -14,7 +14,7 @@ const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose variable holds a list, separated by commas.
 const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
 
-/// Variable of this program with a value.
+/// Environment variable of this program that is set and not empty.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
     /// Key that the variable sets.
@@ -30,7 +30,7 @@ pub struct Variable {
 /// An empty variable counts as not set: a template that starts programs cannot leave a variable out.
 pub fn ours(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let mut ours = env.into_iter().filter_map(variable).collect::<Vec<_>>();
-    // A list must be filled from its start, and a whole value comes before its parts.
+    // The sort puts a whole value before its parts, and the entries of a list in their order.
     ours.sort();
     ours
 }

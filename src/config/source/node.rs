@@ -111,8 +111,8 @@ impl Node {
     }
 }
 
-/// Reads the value as one of the kinds that keys have, and of no other; a fault is what to write instead. A variable's
-/// text becomes the kind that is requested.
+/// Reads the value as one of the kinds that keys have, and of no other; an error says what to write instead. A
+/// variable's text becomes the kind that is requested.
 impl Node {
     /// Returns the names of the keys in a table.
     pub fn names(&self) -> Result<Vec<&str>, &'static str> {

@@ -27,7 +27,7 @@ fn variables(block: &str) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// Keys that faults name; each fault must be that a placeholder is still there.
+/// Returns the keys that faults name. Each fault must be that a placeholder is still there.
 fn placeholders(errors: &ConfigErrors) -> Vec<&str> {
     let keys = errors.lines().iter().map(|fault| {
         assert!(fault.contains("still the example's"), "{fault}");
@@ -111,7 +111,8 @@ fn the_units_variables_are_keys() {
             continue;
         };
         for fault in errors.lines() {
-            // The file does not exist here, and LEAST sets the secret too: both faults prove that the key exists.
+            // The file of the example does not exist, and LEAST sets the secret too: both faults prove that the key
+            // exists.
             let fits = fault.starts_with(&known) && !fault.contains("no such key");
             assert!(fits, "{fault}");
         }

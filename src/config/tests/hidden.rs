@@ -275,7 +275,8 @@ fn a_secret_that_is_hardly_whole_is_unwise() {
     }
 }
 
-/// Tests that a comment in a file of secrets is reported with its line, for it counts as a secret that can be guessed.
+/// Tests that a comment in a file of secrets is reported with its line, because it counts as a secret that can be
+/// guessed.
 #[test]
 fn a_comment_in_a_file_of_secrets_is_reported_with_its_line() {
     let file = format!("# old\n{GOOD}\n\n# new\n\"\"\n{GOOD}x");

@@ -52,7 +52,7 @@ fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, readin
     }
 }
 
-/// Registers a family. Its samples are of one kind, and unknown values are left out.
+/// Registers a metric family. Its samples are of one kind, and unknown values are left out.
 fn by(
     registry: &mut Registry,
     key: &str,

@@ -44,7 +44,7 @@ pub struct Settings {
     pub token: Option<SecretString>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
-    /// Limits at which an order needs attention.
+    /// Thresholds at which an order needs attention.
     pub deadlines: Limits,
     /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,

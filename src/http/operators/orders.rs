@@ -112,8 +112,8 @@ fn digits(part: &str) -> Result<String, Problem> {
     Ok(digits)
 }
 
-/// Distinguishes a mistyped name from a project that has no orders. A project that is no longer configured may have
-/// some.
+/// Refuses a project that the service does not know, so that a mistyped name is not taken for a project without orders.
+/// A project that is no longer configured may have some.
 async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
     let is_configured = context.settings.projects.contains_key(project);
     if is_configured || context.store.knows(project).await? {

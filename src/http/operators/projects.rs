@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/api/v1/projects/{project}/resume", post(resume))
 }
 
-/// Closes a project's circuit at once, after an operator has removed the trouble. Its fetches go on.
+/// Closes a project's circuit at once, because an operator has removed the cause. The project's fetches go on.
 async fn resume(State(context): Shared, path: ProjectPath) -> Result<StatusCode, Problem> {
     match context.settings.projects.get(&id(path_params(path)?)?) {
         Some(Some(resume)) => {
@@ -88,8 +88,8 @@ struct Dropped {
     left: Holdings,
 }
 
-/// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of
-/// others do not wait. If rows are left after a while, the operator must send the request again.
+/// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of other
+/// projects do not wait. If rows are left after a while, the operator must send the request again.
 async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<Dropped>, Problem> {
     let project = id(path_params(path)?)?;
     if context.settings.projects.contains_key(&project) {

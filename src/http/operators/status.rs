@@ -74,7 +74,7 @@ struct Status<'a> {
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
-    /// Workers, each with its failures since it last made progress.
+    /// Workers, each with its failures since its last success.
     workers: BTreeMap<String, Option<Failing>>,
 }
 

@@ -1,4 +1,4 @@
-//! Changes that the rules yield for one commit, by table.
+//! Tests of the changes that the rules yield for one commit.
 
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ fn a_result_yields_the_order_the_fetch_and_the_transition() {
         heard_at: at(11),
     };
     let shown = || shows(State::InReview, 15);
-    // Sinch's own time counts, but none before the order was heard of.
+    // The latency counts from Sinch's own time, but not from before the order was first heard of.
     let (since_15, since_5) = (Duration::from_secs(85), Duration::from_secs(95));
     for (hints, result, state, step) in [
         (vec![], shown(), true, Some((Some(false), Some(since_15)))),

@@ -29,7 +29,7 @@ macro_rules! lasting {
     };
 }
 
-/// With ?3 orders are left out that have an alert which is recorded and not resolved.
+/// With ?3, orders that have an alert which is recorded and not resolved are left out.
 macro_rules! unless_open {
     () => {
         " AND NOT (?3 AND EXISTS (SELECT 1 FROM alerts INDEXED BY alerts_open \
@@ -81,7 +81,7 @@ pub(super) enum AlertFilter {
 
 /// Orders of one kind of alert, as a range of an index.
 pub(super) enum Range {
-    /// CREATED, with an `expireTime` after the first time and up to the second.
+    /// CREATED, with an `expireTime` after the first of the two times and up to the second.
     Expiring(Time, Time),
     /// In the given state since the given time or longer.
     Lasting(State, Time),

@@ -40,8 +40,8 @@ pub async fn backup(
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(0o600).open(&copy);
     let file = file.map_err(system)?;
-    // Without a running service this connection is the last one, and SQLite would checkpoint when it is closed: a
-    // `NoCheckpoint` leaves the files as they were.
+    // Without a running service the backup's connection is the last one, and SQLite would checkpoint when it is closed.
+    // A `NoCheckpoint` leaves the files as they were.
     let copied = match hold(database) {
         Ok(_held) => {
             let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());

@@ -4,7 +4,7 @@
 //! For this reason a batch is written with one statement, and each size of statement is prepared once.
 
 /// Numbers of rows that a statement can have room for. A batch takes the smallest that fits; the places left over stay
-/// NULL, since SQLite takes an unbound parameter for that.
+/// NULL, since to SQLite an unbound parameter is NULL.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
 /// Beginning of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to

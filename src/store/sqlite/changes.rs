@@ -10,7 +10,7 @@ use super::{details, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use number_order::Status;
 
-/// The time stands before the rows, for the reason given at [`Statements::new`].
+/// The parameter with the time comes before the rows, for the reason given at [`Statements::new`].
 static DECIDE: LazyLock<Statements> = LazyLock::new(|| {
     let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
     let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \

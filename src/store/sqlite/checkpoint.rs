@@ -52,8 +52,8 @@ impl Written {
     }
 }
 
-/// Runs checkpoints until it is stopped. A failed one is tried again soon; until then the WAL keeps the pages, and a
-/// commit checkpoints them.
+/// Runs checkpoints until `stop` is notified. A failed checkpoint is tried again soon; until then the WAL keeps the
+/// pages, and a commit checkpoints them.
 pub(super) async fn run(
     mut db: SqliteConnection,
     written: &Written,

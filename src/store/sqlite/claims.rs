@@ -36,7 +36,7 @@ macro_rules! due {
 }
 
 /// Orders with a priority above zero: two lists, the higher priority first.
-// `priority > 0` lets SQLite recognise that the index applies.
+// The condition `priority > 0` lets SQLite recognise that the index applies.
 pub(super) const DUE_BY_PRIORITY: &str = concat!(
     "SELECT ",
     due!("orders_priority", " AND o.priority = 2 AND o.priority > 0"),
@@ -96,7 +96,7 @@ async fn claim(
     for row in &unreadable {
         park_row(db, row.row, &row.to_string(), unparkable).await?;
     }
-    // The order and this number together identify the holder.
+    // The order and this random number together identify the lease's holder.
     let lease = fastrand::i64(1..);
     let claims = due.into_iter().take(orders_max).map(|due| Claim {
         order_id: due.id,

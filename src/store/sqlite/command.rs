@@ -37,7 +37,7 @@ pub(super) trait WriteCommand: Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Self::Reply>> + Send;
 }
 
-/// A write, with its result and the sender of the reply.
+/// A write that was submitted, with its result and the sender of the reply.
 pub(super) struct Call<A, T> {
     pub(super) args: A,
     pub(super) done: Option<T>,
@@ -57,7 +57,7 @@ impl<A, T> Call<A, T> {
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(error), _) => Err(error.clone()),
         };
-        // The caller may have gone; what is committed stays committed.
+        // The caller may have gone away. What is committed stays committed.
         let _ = self.reply.send(answer);
     }
 }

@@ -1,4 +1,4 @@
-//! Cursors of lists: the id of the last row of a page, which is kept as it is by rows that come or go.
+//! Cursors of lists: the id of a page's last row, which stays valid while rows come and go.
 
 use crate::store::{Cursor, StoreError};
 
@@ -25,7 +25,7 @@ impl List {
         Cursor(format!("{}{row:016x}", self.letter()))
     }
 
-    /// Returns the row at which the page before ended.
+    /// Returns the row at which the previous page ended.
     pub(super) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
         let digits = cursor.0.strip_prefix(self.letter());
         let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());

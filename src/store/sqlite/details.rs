@@ -1,6 +1,6 @@
 //! Subjects of orders: what only describes them, as JSON, and the numbers, by any part of which an order is found.
 //!
-//! Each answer shows all of it again, and hardly ever anything new. So a row is written only if it differs.
+//! Each answer shows the whole subject again, and hardly ever anything new. So a row is written only if it differs.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ struct DetailsText<'a> {
     details: &'a OrderDetails,
 }
 
-/// The new subjects, as the statements below read them.
+/// The new subjects, as the statements in this file read them.
 macro_rules! new {
     ($further:literal) => {
         concat!(

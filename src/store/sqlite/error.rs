@@ -24,7 +24,7 @@ impl StoreError {
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => StoreError::Locked,
             Some(13) => StoreError::Full,
-            // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            // These are PERM, READONLY, IOERR, CORRUPT, CANTOPEN and NOTADB.
             Some(3 | 8 | 10 | 11 | 14 | 26) => StoreError::Broken(error.to_string()),
             Some(_) => StoreError::Rejected(error.to_string()),
             None => match error {

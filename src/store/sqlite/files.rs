@@ -173,7 +173,7 @@ impl Wal {
         let read = self.file.read_exact_at(&mut header, 0);
         let [a, b, c, d, ..] = header;
         let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == MAGIC;
-        // With another header SQLite has restarted the log, once everything was in the database.
+        // If the log has another header, SQLite has restarted it, once everything was in the database.
         let goes_on = header == self.header;
         if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
             return Err(self.known.fault("cut short"));

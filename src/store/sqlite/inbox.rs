@@ -26,11 +26,12 @@ const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// A row to which another program has given the id of a new delivery is no duplicate: it fails the statement.
 const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
 
-/// Inserts deliveries. Outside a transaction it is one of its own, with its commit: SQLite's thread would wake the
-/// writer for each statement in a text.
+/// Inserts deliveries. Outside a transaction the statement is a transaction of its own, with its commit: SQLite's
+/// thread would wake the writer for each statement in a text.
 static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(BEFORE, ROW, AFTER));
 
-/// Begins a transaction and inserts deliveries; returns how many were new. The begin costs no hop of its own.
+/// Begins a transaction and inserts deliveries. Returns the number of new ones. The begin costs no hop of its own to
+/// SQLite's thread.
 static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
     let before = format!("{BEGIN}; {BEFORE}");
     Statements::new(&before, ROW, &format!("{AFTER}; SELECT changes()"))
@@ -183,7 +184,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
         }
         inserted += match part {
             Part::Midst => query.execute(&mut *db).await?.rows_affected(),
-            // SQLite reports for the begin as many affected rows as for the last statement before it.
+            // For the begin, SQLite reports as many affected rows as for the statement before it.
             Part::Begin => {
                 let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;
                 u64::try_from(counted).unwrap_or(0)
@@ -201,8 +202,8 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
             count_duplicate(db, row.project, &key).await?;
             return Ok(Accepted::Duplicate);
         }
-        // The same event with another body is kept too, under a key of its own. Another event may have that
-        // key already, since nothing says what an event's id looks like; then it is kept under a longer one.
+        // The same event with another body is kept too, under a key of its own. Another event may have that key
+        // already, since nothing says what an event's id looks like; then the delivery is kept under a longer key.
         key = format!("{key} {}", fingerprint(&row.delivery.body));
         let other = NewRow {
             dedup_key: key.clone(),

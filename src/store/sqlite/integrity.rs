@@ -14,7 +14,7 @@ pub struct Copied {
     pub orders: i64,
     /// Number of callbacks in the copy.
     pub deliveries: i64,
-    /// Rows that are not as this program writes them, though the service goes on with them: a sentence each.
+    /// Rows that are not as this program writes them, though the service can work with them: a sentence each.
     pub flaws: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ const NAMED_MAX: usize = 20;
 /// damaged.
 const FINDINGS_MAX: usize = 1000;
 
-/// Number of rows that are tried at once.
+/// Number of rows that are checked at once.
 const ROWS: i64 = 500;
 
 /// Examines a database and counts what it holds, or tells how it is damaged. A row that breaks a rule of the schema is

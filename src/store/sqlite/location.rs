@@ -1,4 +1,4 @@
-//! Place of the database, and checks that its files are fit to be opened. Nothing here changes anything.
+//! Place of the database, and checks that its files are fit to be opened. These checks change nothing.
 
 use std::fs::Metadata;
 use std::io;

@@ -1,8 +1,8 @@
 //! SQLite's backend.
 //!
-//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call here returns. Writes go
-//! through one task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of
-//! [`number_order`], inside the transaction that records them.
+//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call returns. Writes go through one
+//! task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of [`number_order`],
+//! inside the transaction that records them.
 
 mod alert_changes;
 mod alerts;

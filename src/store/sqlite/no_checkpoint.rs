@@ -13,7 +13,7 @@ pub(super) struct NoCheckpoint {
     pub(super) db: SqliteConnection,
     /// A reader that is closed last, where there is a log: the last connection checkpoints, and this one may only read.
     guard: Option<SqliteConnection>,
-    /// File that this connection itself has created.
+    /// `-shm` file that the connection itself has created.
     created: Option<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ impl NoCheckpoint {
             guard.close().await?;
         }
         if let Some(shm) = self.created {
-            // The next program that opens the database creates it again, and would do so in any case.
+            // The next program that opens the database creates the file again, and would do so in any case.
             let _ = std::fs::remove_file(shm);
         }
         Ok(())

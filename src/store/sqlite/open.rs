@@ -82,7 +82,7 @@ pub enum OpenError {
     /// The file belongs to another program.
     #[error("{0} is not a database of sinch-callbacks: use another database.path")]
     Foreign(PathBuf),
-    /// SQLite itself lacks what this program relies on.
+    /// SQLite itself lacks a property that this program relies on.
     #[error("SQLite {0}")]
     Unfit(String),
     /// The file or its folder cannot be used.
@@ -190,8 +190,8 @@ impl Held {
             let (outcome, checkpointed) =
                 tokio::join!(work, checkpoint::run(checkpointing, &written, &stop));
             let outcome = outcome.and(checkpointed.map_err(StoreError::of_writer));
-            // Readers first: the connection that is closed last checkpoints and removes the log, and a reader may not
-            // write.
+            // Readers are closed first: the connection that is closed last checkpoints and removes the log, and a
+            // reader may not write.
             readers.close().await;
             let outcome = match outcome {
                 Ok(()) => writer.close().await,
@@ -200,7 +200,7 @@ impl Held {
                     Err(error)
                 }
             };
-            // The lock last, when SQLite has closed the file.
+            // The lock is released last, when SQLite has closed the file.
             drop(lock);
             outcome
         };
@@ -309,7 +309,7 @@ pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     fit
 }
 
-/// Creates a database in a folder of its own beside the other one, opens it, and removes it.
+/// Creates a database in a folder of its own beside the operator's, opens it, and removes it.
 async fn try_beside(location: &Location, settings: &Settings) -> Result<(), OpenError> {
     let work_folder = WorkFolder::within(&location.folder)
         .map_err(|error| location::at(&location.folder, &error))?;

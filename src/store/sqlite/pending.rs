@@ -1,4 +1,4 @@
-//! Pending deliveries. The content of a delivery never changes once it is in, so it is read beside the writer.
+//! Pending deliveries. The content of a stored delivery never changes, so it is read beside the writer.
 
 use std::collections::BTreeMap;
 

@@ -12,7 +12,8 @@ use super::open_states::open_states;
 use super::removal;
 use number_order::Id;
 
-/// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
+/// First id for a delivery. An id up to `processed_through` counts as processed, also when retention has left no row
+/// that has it.
 const NEXT_DELIVERY: &str = "
     SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), processed_through) + 1 FROM service";
 

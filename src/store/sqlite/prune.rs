@@ -1,10 +1,10 @@
 //! Retention: what has been kept for its period is pruned, a few rows at a time.
 //!
 //! Ids grow with time, so progress is one id, and no step searches the past for what is due. A step stops at the first
-//! row that is too young, so nothing goes too early, whatever the clock once said. Deliveries that are not processed
-//! lie beyond `processed_through`, and are not touched. Orders do not close in the order of their ids: an index has
-//! those that are closed, by the time at which they were. A clock that was behind then makes one of them go early,
-//! though not before its deliveries.
+//! row that is too young, so no row is removed too early, whatever the clock once said. Deliveries that are not
+//! processed lie beyond `processed_through`, and are not touched. Orders do not close in the order of their ids: an
+//! index has those that are closed, by the time at which they were. A clock that was behind then has an order removed
+//! early, though not before its deliveries.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -20,11 +20,12 @@ use super::{Store, StoreError};
 use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
 
-/// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
-/// them goes alone.
+/// Maximum number of rows that one transaction removes or empties, so that no callback waits long for it. An order with
+/// more rows has a transaction of its own.
 const ROWS_MAX: usize = 256;
 
-/// Maximum number of bytes of bodies of a kind in one transaction, for the same reason; a longer body goes alone.
+/// Maximum number of bytes of bodies of a kind in one transaction, so that no callback waits long for it. A longer body
+/// has a transaction of its own.
 const BYTES_MAX: i64 = 1 << 20;
 
 /// Maximum number of closed orders examined in one transaction: few have less than three rows.
@@ -123,7 +124,7 @@ impl WriteCommand for Prune {
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Pruned> {
         let (db, periods, now) = (&mut context.db, &self.periods, self.now);
         let mut pruned = Pruned::default();
-        // Rows before bodies: a row that is removed need not be emptied.
+        // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
         if let Some(last) = due(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
             pruned.deliveries = execute(db, REMOVE, last).await?;
             execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;

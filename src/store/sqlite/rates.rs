@@ -26,7 +26,7 @@ impl Rates {
         }
     }
 
-    /// Gives back fetches that were taken and not sent.
+    /// Releases fetches that were taken and not sent.
     pub fn release(&self, project: &Id, rate: Rate, unused: u32) {
         if let Some(next_at) = self.next().get_mut(project) {
             *next_at = next_at.minus(rate.interval * unused);
@@ -42,7 +42,7 @@ impl Rates {
 /// Returns the number of fetches that may be sent now, `wanted` at most, and the time from which they are counted.
 fn allowed(next_at: Time, rate: Rate, wanted: u32, now: Time) -> (u32, Time) {
     let earliest = now.minus(rate.interval * rate.burst);
-    // A time ahead was counted before the clock was set back.
+    // A time in the future was computed before the clock was set back.
     let from = if next_at > now {
         earliest
     } else {

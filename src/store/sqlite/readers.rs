@@ -12,7 +12,7 @@ pub(super) const READERS_MAX: u32 = 4;
 /// Longest time that a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// A read, by which SQLite opens the files beside the database.
+/// Statement that makes SQLite open the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// Connections that may only read. The pools are private to this file, so every answer to an operator is read in a

@@ -21,7 +21,7 @@ use super::work_folder::WorkFolder;
 /// and rolls back the unfinished transaction in the other.
 const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
 
-/// Number of bytes that are copied at once.
+/// Size of the buffer for copying a file.
 const COPY_BUFFER_BYTES: usize = 1 << 18;
 
 /// Warning about a backup that may lack a part of its data.
@@ -62,7 +62,7 @@ pub async fn restore(
     Ok(copied)
 }
 
-/// Copies a backup, with the log or the journal of one that was not closed. No process may be at work on it.
+/// Copies a backup, with its log or journal if it was not closed. No process may work on the backup.
 fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {

@@ -15,8 +15,8 @@ pub(super) use crate::store::changes::StoredOrder;
 use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
 /// An order as JSON that [`OrderText`] reads, from `orders AS o JOIN projects AS p`. It is one text and not columns:
-/// sqlx hands each row from thread to thread, and copies each column on its way, which is dearer than all that SQLite
-/// does for it.
+/// sqlx hands each row from thread to thread, and copies each column on its way, which costs more than all that SQLite
+/// does for the row.
 macro_rules! order_text {
     () => {
         concat!(
@@ -92,7 +92,7 @@ struct OrderText {
 impl TryFrom<OrderText> for StoredOrder {
     type Error = &'static str;
 
-    /// Checks the row; an error means that another program wrote it.
+    /// Checks the values of a row. An error means that another program wrote the row.
     fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
@@ -154,7 +154,7 @@ impl TryFrom<OrderText> for StoredOrder {
     }
 }
 
-/// Returns the time that a row must have, or what is wrong with the row.
+/// Returns the time that a row must have, or the fault of the row.
 fn at(time: Option<i64>, fault: &'static str) -> Result<Time, &'static str> {
     time.map(Time).ok_or(fault)
 }

@@ -2,8 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-/// Tells a refusal by the database (the inner error, in its words) from a failure of the database itself. After a
-/// refusal the transaction stays open.
+/// Distinguishes a refusal by the database (the inner error, in its words) from a failure of the database itself. After
+/// a refusal the transaction stays open.
 pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, String>> {
     // These are SQLite's primary result codes TOOBIG, CONSTRAINT (triggers too) and MISMATCH.
     let refuses = |error: &sqlx::Error| {

@@ -50,7 +50,7 @@ impl Space {
     }
 
     /// Measures the space that a commit has left. Only [`Space::watch`] finds that there is enough again, so that a
-    /// disk on the brink does not fill the log.
+    /// disk that is about full does not fill the log with warnings.
     pub(super) fn measure_after_commit(&self) {
         if self.little().is_none() {
             self.measure();
@@ -66,7 +66,7 @@ impl Space {
     }
 
     fn measure(&self) {
-        // Where the system gives no figures, the next write finds out.
+        // If the system gives no figures, the next write finds out if there is space.
         let Ok(disk) = statvfs(&self.folder) else {
             return;
         };

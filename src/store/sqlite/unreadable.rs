@@ -143,7 +143,7 @@ pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
 /// Maximum number of rows that are remembered: an operator needs to see where to begin.
 const MET_MAX: usize = 100;
 
-/// Unreadable rows that were met since the start.
+/// Unreadable rows that were found since the start.
 #[derive(Debug, Default)]
 pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
 
@@ -169,14 +169,14 @@ impl Met {
         }
     }
 
-    /// Ids of the rows of a table that were met.
+    /// Returns the ids of the unreadable rows of a table.
     pub(super) fn ids(&self, table: &str) -> Vec<i64> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = met.keys().filter(|(its_table, _)| *its_table == table);
         places.map(|(_, row)| *row).collect()
     }
 
-    /// Forgets rows that can be read again, or are gone.
+    /// Forgets rows that can be read again, or are removed.
     pub(super) fn forget_readable<'a>(
         &self,
         table: &'static str,

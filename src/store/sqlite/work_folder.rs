@@ -28,7 +28,7 @@ impl WorkFolder {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
             let held = File::open(folder.path())?;
             match held.try_lock() {
-                // On a disk without locks no command can tell that the folder was left, so it stays.
+                // On a disk without locks no command can find out that the folder was left, so it stays.
                 Err(TryLockError::Error(_)) => {}
                 Ok(()) if leads_to(folder.path(), &held.metadata()?) => {}
                 // Another command has taken the new folder for one that was left.

@@ -26,7 +26,8 @@ use super::{
 const BATCH_MAX: usize = ROWS_MAX;
 
 /// A write that waits for the writer. Callbacks and results of fetches are typed, since those of a batch are written
-/// together; so is processing, which is repeated one order after the other if the database refuses one of them.
+/// together; processing is typed, too, since it is repeated one order after the other if the database refuses one of
+/// them.
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
     Process(Call<(ProcessRequest, Pending), ProcessReport>),
@@ -193,8 +194,8 @@ impl Writer {
     }
 }
 
-/// Puts a batch's callbacks into the inbox. Where they are `alone` in their batch and all are new, they are committed;
-/// then it returns `true`. Otherwise it leaves a transaction open.
+/// Puts a batch's callbacks into the inbox. If they are `alone` in their batch and all are new, they are committed, and
+/// `true` is returned. Otherwise it leaves a transaction open.
 async fn accept(
     context: &mut WriteContext,
     accepts: Vec<&mut Call<NewDelivery, Accepted>>,

@@ -20,7 +20,7 @@ pub struct ClaimRequest {
     pub isolated: Arc<[Id]>,
     /// Time of the claim.
     pub now: Time,
-    /// Duration of the lease, in case its holder vanishes.
+    /// Duration of the lease, after which another worker may claim the orders.
     pub lease: Duration,
 }
 
@@ -36,9 +36,9 @@ pub struct Rate {
 /// Result of a claim.
 #[derive(Clone, Debug)]
 pub enum Claimed {
-    /// The rate allows no fetch before this time.
+    /// The rate allows no fetch before the given time.
     NotBefore(Time),
-    /// Orders were leased; none, if none is due.
+    /// Orders were leased; the list is empty if none is due.
     Leased {
         /// Leased orders.
         claims: Vec<Claim>,

@@ -23,7 +23,7 @@ pub struct ProcessRequest {
 pub struct Processed {
     /// Row of the delivery.
     pub delivery: i64,
-    /// Key by which its duplicates are recognised: the event's id where it has one.
+    /// Key by which duplicates of the delivery are recognised: the event's id where it has one.
     pub dedup_key: String,
     /// Key of the delivery's order.
     pub key: OrderKey,

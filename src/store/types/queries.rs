@@ -233,7 +233,7 @@ pub struct FetchRow {
 /// A change of an order's state.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransitionRow {
-    /// Time at which this program recorded it.
+    /// Time at which this program recorded the change.
     pub recorded_at: Time,
     /// State before the change; `null` if there was none.
     pub from_state: Option<String>,

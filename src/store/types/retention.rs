@@ -20,7 +20,7 @@ pub struct RetentionPeriods {
 /// Result of a step of pruning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Number of rows gone over; zero if nothing is left to prune for now.
+    /// Number of rows that the step handled; zero if nothing is left to prune for now.
     pub taken: usize,
     /// Number of bodies that were emptied.
     pub bodies: u64,

@@ -5,8 +5,8 @@ use number_order::{AlertKind, Time};
 
 /// Figures of the whole database.
 ///
-/// Waiting, open and parked orders are counted only of projects that are fetched: the orders of others are never worked
-/// off.
+/// Waiting, open and parked orders are counted only of projects that are fetched: the orders of other projects are
+/// never fetched.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Number of orders in each state; `UNKNOWN` counts those of which no state was ever said.
@@ -69,7 +69,8 @@ pub struct Convergence {
 }
 
 impl Convergence {
-    /// Makes the figures from each change: 1 if an event had announced it, and the microseconds that it took.
+    /// Computes the figures from the changes. Each change has 1 if an event had announced it, and the microseconds
+    /// until its confirmation.
     pub(in crate::store) fn of(changes: &[(i64, i64)]) -> Convergence {
         let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
         took.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! Pure. Where other orders are answered between two failures of one order, that order fails alone. Where none is
 //! answered, nothing can show that, and the fault is the provider's. An access key, address or project that is wrong
-//! for every order shows as orders none of which is known.
+//! for every order makes every order look unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const PROOF: u32 = 2;
 /// Number of different orders which, if Sinch knows none of them and has never shown any, are more than chance.
 const UNKNOWN_MIN: usize = 3;
 
-/// Maximum number of unknown orders that are told apart. More need not be.
+/// Maximum number of unknown orders that are counted. A larger number would change nothing.
 const UNKNOWN_MAX: usize = 1000;
 
 /// Order whose last attempt failed.
@@ -197,7 +197,7 @@ impl FailureAttribution {
         self.list();
     }
 
-    /// Records that the provider is well again: an order that was never seen to fail alone is isolated no longer.
+    /// Records that the provider works again: an order that was never seen to fail alone is isolated no longer.
     pub fn provider_recovered(&mut self) {
         for failed_order in self.failed_orders.values_mut() {
             failed_order.isolated &= failed_order.alone > 0;

@@ -34,9 +34,9 @@ const RETRY_JITTER: f64 = 0.1;
 pub(super) enum CircuitState {
     /// All orders may be fetched.
     Closed,
-    /// One order may be fetched at a time, to see if there is trouble.
+    /// One order may be fetched at a time, to see if the provider answers any order.
     Suspect,
-    /// One order may be fetched as a probe, to see if the trouble is over.
+    /// One order may be fetched as a probe, to see if the provider answers again.
     HalfOpen,
     /// No order may be fetched before the given time.
     Open(Time),
@@ -45,7 +45,7 @@ pub(super) enum CircuitState {
 /// Maximum `Retry-After` that is honoured.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Time that is longer than a circuit is ever open.
+/// Upper bound of the time for which a circuit is ever open.
 const OPEN_MAX: Duration = Duration::from_secs(3600 + 60);
 
 /// Returns the state of the circuit at `now`.

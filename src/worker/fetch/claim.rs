@@ -28,7 +28,7 @@ impl Shared {
         self: &Arc<Self>,
         claims: &UnboundedSender<Prefetched>,
     ) -> Result<(), StoreError> {
-        // Registered before the claim, so that an order that falls due during the claim is not slept through.
+        // The wake-up is registered before the claim, so that an order that falls due during the claim ends the wait.
         let due = self.fetcher.store.due().notified();
         let (idle, span) = match self.claim(claims).await? {
             Wait::None => return Ok(()),
@@ -60,7 +60,7 @@ impl Shared {
             (next, scheduler.isolated(), scheduler.rate())
         };
         let held_up = |span| {
-            // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
+            // Rate limit, circuit or Sinch hold up the work, as they should, so the worker is alive.
             self.fetcher.metrics.heartbeat(&self.name);
             Ok(Wait::HeldUp(span))
         };

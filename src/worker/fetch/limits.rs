@@ -28,7 +28,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Returns the rate of the fetches, with room to catch up after a pause of a tenth of a second.
     pub fn rate(&self) -> Rate {
-        // Whole microseconds, rounded up: the rate is never exceeded.
+        // The interval is in whole microseconds, rounded up, so that the rate is never exceeded.
         let interval_us = (1e6 / self.requests_per_second.max(1e-3)).ceil().max(1.0);
         Rate {
             interval: Duration::from_micros(interval_us as u64),
@@ -36,7 +36,7 @@ impl Limits {
         }
     }
 
-    /// Returns the number of fetches of a tenth of a second.
+    /// Returns the number of fetches that the rate allows in a tenth of a second.
     fn burst(&self) -> u32 {
         (self.requests_per_second / 10.0) as u32
     }

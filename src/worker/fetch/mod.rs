@@ -195,7 +195,7 @@ impl Shared {
         let mut recording = pin!(recorder.run(received));
         let slot = || self.clone().slot(results.clone());
         let mut slots: JoinSet<()> = (0..tasks).map(|_| slot()).collect();
-        // A claim is never cut off: its orders would stay leased, and their attempts would count.
+        // A claim is always awaited: if it were dropped, its orders would stay leased, and their attempts would count.
         let claiming = async {
             while !self.stop.is_cancelled() {
                 self.claim_or_wait(&claims).await?;
@@ -233,8 +233,8 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Saves the circuit as it is by now, in the metrics for operators and in the database. A database in trouble may
-    /// forget it over a restart. That does no harm, because the trouble is met again.
+    /// Saves the circuit as it is by now, in the metrics for operators and in the database. If the database fails, the
+    /// circuit is forgotten at a restart. That does no harm, because the failures come again.
     async fn save_circuit(&self) {
         let mut saved = self.saved_circuit.lock().await;
         let circuit = self.scheduler().circuit().clone();

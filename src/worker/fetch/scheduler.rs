@@ -87,20 +87,20 @@ pub(super) struct Scheduler {
     suspect_since: Time,
     attribution: FailureAttribution,
     signals: ProjectSignals,
-    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated
-    /// orders do not count here.
+    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated orders
+    /// are not included.
     under_way: u32,
     /// Number of the claimed orders whose fetches hang.
     hanging: u32,
     /// Number of claimed isolated orders.
     isolated: u32,
-    /// Maximum number of orders that may be prefetched.
+    /// Maximum number of prefetched orders at present.
     prefetch_max: u32,
     /// Number of fetches that have ended since the last claim.
     ended_since_claim: u32,
     /// Time of the last claim.
     claimed_at: Time,
-    /// Time since which more orders are being claimed.
+    /// Time at which the last claim began.
     claiming_since: Time,
     /// Number of permits that went to orders of the highest priority since the oldest order was last given one.
     fifo_credit: u32,
@@ -136,7 +136,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the rate that fetches must keep to. The store counts them against it.
+    /// Returns the rate that fetches must keep to. The store counts the fetches against it.
     pub fn rate(&self) -> Rate {
         self.limits.rate()
     }

@@ -18,7 +18,7 @@ use crate::worker::logged_id;
 const PREFETCHED_MAX: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Fetches one order after another, until none is prefetched any more and none will be.
+    /// Fetches one order after another, until none is prefetched and none will be any more.
     pub(super) async fn slot(self: Arc<Self>, results: UnboundedSender<FetchResult>) {
         loop {
             // The semaphore is never closed.
@@ -54,7 +54,7 @@ impl Shared {
                     fetching.await
                 }
             };
-            // Sinch has answered, so the next fetch may be sent before this result is recorded. The claim of the next
+            // Sinch has answered, so the next fetch may be sent before the result is recorded. The claim of the next
             // order waits for the same writer, which keeps the fetches from running away from the records.
             drop(permit);
             // If the recorder has ended, the store is broken and the process stops.

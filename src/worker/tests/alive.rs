@@ -79,7 +79,7 @@ impl Fixture {
     async fn execute(&self, sql: &str) {
         let path = format!("sqlite:{}", self.folder.path().join("fixture.db").display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
-        // The writer is at work, too: a transaction that reads first can lose its right to write.
+        // The writer writes at the same time: a transaction that reads first can lose its right to write.
         let sql = format!("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE; {sql}; COMMIT");
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db);
         done.await.expect("is done");
@@ -269,14 +269,14 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
     let ready = |status, _: &Value| status == StatusCode::OK;
     fixture.until(worker, "/readyz", ready).await;
 
-    // Every statement on the table fails from now on.
+    // From now on, every statement on the table fails.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
     let begun = clock::now();
     fixture.execute(&away).await;
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();
-        // On a busy machine the worker can fail in another way first, and it must not be named for a single failure.
+        // On a busy machine the worker can fail in another way first, and it must not be reported for a single failure.
         let failing = fixture.metrics.workers().remove(worker).flatten();
         status == StatusCode::SERVICE_UNAVAILABLE
             && detail.contains(&name)

@@ -60,7 +60,7 @@ fn a_tie_is_settled_by_a_late_enough_answer() {
         reconcile(order, &shown(state, KNOWN), at(NOW + secs), &policy())
     };
     assert_eq!(tied().fetch_at, Some(at(NOW + SURE)));
-    // An early answer may be stale, whichever of the two states it shows.
+    // An early answer may be stale, whichever of the two tied states it shows.
     for state in [State::InReview, State::Blocked] {
         let early = asked(&tied(), state, SURE - 1);
         assert_eq!(early.order.tie, tied().tie, "the first sighting counts");

@@ -39,7 +39,7 @@ fn the_document_lists_every_code_and_no_other() {
     }
 }
 
-/// A code alone tells from which of the lists of one column it is.
+/// The lists of codes in one column have no code in common.
 #[test]
 fn codes_of_one_column_differ() {
     for lists in [
@@ -125,7 +125,7 @@ fn a_value_is_a_code_with_fields() {
     assert_round_trip(&expiring, "expiring", json!({ "within_ms": 7_200_000 }));
 }
 
-/// The code of a value is the one under which it is stored.
+/// The code that a value returns is the one under which it is stored.
 #[test]
 fn the_code_is_the_stored_one() {
     let outcome = Outcome::ExpiredUnseen;

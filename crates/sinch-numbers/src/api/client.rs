@@ -49,7 +49,7 @@ pub enum Auth {
 /// Reason why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address cannot be used. Its text is not shown: it may hold a password.
+    /// The address cannot be used. The error does not show the address, which may hold a password.
     #[error("{0} must be an http or https address without a user name or password in it")]
     Address(&'static str),
     /// The HTTP client could not be set up; a system without CA certificates is the usual cause.
@@ -122,7 +122,7 @@ impl Client {
         &self.project
     }
 
-    /// Sends a request without a body to a path below the project, and returns the answer whose body is to be read.
+    /// Sends a request without a body to a path below the project, and returns the answer before its body is read.
     /// Takes about four request time-outs at worst: a token, a refused request, a new token, the request again.
     pub(super) async fn send(
         &self,

@@ -11,7 +11,7 @@ use super::transport::{self, Answer};
 use crate::property::{self, Property, Unreadable};
 use number_order::Id;
 
-/// An order, as an answer shows it: its documented properties, each as it stands there.
+/// An order, as an answer shows it: its documented properties, each as it is in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberOrder {
     /// `idNumberOrder`, by which a callback names the order in its `resourceId`.

@@ -1,4 +1,4 @@
-//! Answers as they arrive: status, body, and the headers that say when.
+//! Answers as they arrive: status, body, and the headers that contain times.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Answer<T> {
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
     pub sent_at: Option<Timestamp>,
-    /// Body as it came, with all that `content` has no name for.
+    /// Body as it arrived, including properties that `content` has no field for.
     pub body: Vec<u8>,
     /// Content of the body, as it was read.
     pub content: T,

@@ -96,12 +96,12 @@ impl Incidents {
         self.outage.contains(&now)
     }
 
-    /// Returns `true` if fetches of this order alone fail now.
+    /// Returns `true` if fetches of the order alone fail now.
     pub fn fails_alone(&self, now: Duration) -> bool {
         self.alone.contains(&now)
     }
 
-    /// Returns `true` if fetches of this order alone fail at some time.
+    /// Returns `true` if fetches of the order alone fail at some time.
     pub fn ever_fails_alone(&self) -> bool {
         !self.alone.is_empty()
     }

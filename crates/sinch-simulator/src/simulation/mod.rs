@@ -38,7 +38,7 @@ use super::script::{Faults, Script};
 use super::world::World;
 use number_order::{Backoff, Id, Policy, Time};
 
-/// Number of orders in a world: enough for all ways that orders go, few enough to make a world for a single order.
+/// Number of orders in a world: enough for all courses that orders take, few enough to make a world for a single order.
 const BATCH: u64 = 64;
 
 /// Maximum extra delay of a callback in the replay of a world that was played by the clock.
@@ -80,7 +80,7 @@ impl Scenario {
     /// fetch, and the duration of its attempts.
     pub const UNANNOUNCED_MAX: Duration = Duration::from_secs(6 * 3600 + 15 * 60);
 
-    /// Worst scenario that the rules are meant to withstand.
+    /// Returns the worst scenario that the rules are meant to withstand.
     pub fn hostile(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
             seed,
@@ -105,8 +105,8 @@ impl Scenario {
         }
     }
 
-    /// Hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that soon forgets
-    /// what has expired: an event's claim may then be the only information left.
+    /// Returns the hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that
+    /// soon forgets what has expired: an event's claim may then be the only information left.
     pub fn forgetful(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         let hostile = Scenario::hostile(seed, orders, policy, backoff);
         Scenario {
@@ -121,7 +121,7 @@ impl Scenario {
         }
     }
 
-    /// Hostile scenario with many orders that fail alone for a while, until they are parked.
+    /// Returns the hostile scenario with many orders that fail alone for a while, until they are parked.
     pub fn failing_alone(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
             incidents: IncidentRates {
@@ -132,7 +132,8 @@ impl Scenario {
         }
     }
 
-    /// Returns the scenario on which a strategy is played; it often meets the fault of a control.
+    /// Returns the scenario on which a strategy is played. For a control, it is one that often meets the control's
+    /// fault.
     pub fn of(
         strategy: Strategy,
         seed: u64,
@@ -155,7 +156,7 @@ impl Scenario {
         scenario(seed, orders, policy, backoff)
     }
 
-    /// Hostile scenario without a single callback: an order's state is known by routine fetches alone.
+    /// Returns the hostile scenario without a single callback: an order's state is known by routine fetches alone.
     pub fn without_callbacks(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
             // Incidents would change how soon a state is learnt.
@@ -194,7 +195,7 @@ impl Scenario {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Returns the story of one order, step by step; empty if there is no order with this index.
+    /// Returns the story of one order, step by step; empty if there is no order with the given index.
     pub fn story(&self, strategy: Strategy, index: u64) -> Vec<String> {
         self.story_with(&|_, since| StrategySubject::new(strategy, since), index)
     }
@@ -267,7 +268,7 @@ impl Scenario {
         }
     }
 
-    /// Makes the world of the batch that begins with this order.
+    /// Makes the world of the batch that begins with the given order.
     fn world(&self, first: u64) -> World {
         let script = Script {
             project: Id::new("trial").expect("is a safe id"),

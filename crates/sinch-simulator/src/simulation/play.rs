@@ -37,7 +37,7 @@ enum Step {
     Fetch,
     /// The outcome of the fetch is recorded.
     Record,
-    /// An event arrives that says of a parked order what is confirmed already.
+    /// An event arrives that claims of a parked order what is confirmed already.
     Agreement,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Play<'a, M> {
     /// Offset at which the worker processes the pending events.
     process_at: Option<Duration>,
     in_flight: Option<InFlight>,
-    /// `true` if an operator requested the fetch that is due.
+    /// `true` if the planned fetch was requested by an operator.
     is_requested: bool,
     /// Offset since which an operator waits for a fetch to be sent.
     pub(super) requested_at: Option<Duration>,
@@ -108,7 +108,7 @@ pub(super) struct Play<'a, M> {
     pub(super) reached: Option<usize>,
     pub(super) right_since: Option<Duration>,
     pub(super) verdict: Verdict,
-    /// Story of the play, where it is wanted.
+    /// Story of the play so far; `None` if the caller wants none.
     story: Option<Vec<String>>,
 }
 
@@ -203,7 +203,7 @@ impl<'a, M: Subject> Play<'a, M> {
             self.judge_request();
         }
         let (believed, truth) = (self.believed(), self.history.final_state());
-        // An order that failed alone until it was parked cannot know better, and operators are alerted.
+        // An order that failed alone until it was parked cannot have its true state, and operators are alerted.
         let excused = self.incidents.ever_fails_alone() && self.subject.order().parked.is_some();
         if believed != truth && !excused {
             let wrong = Wrong::AtRest { believed, truth };

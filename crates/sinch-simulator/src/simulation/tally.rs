@@ -9,21 +9,21 @@ use number_order::State;
 /// Fault of a strategy with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// A state was confirmed in which the order was not, or that it had left before the state confirmed last.
+    /// A state was confirmed that the order never had, or had left before it entered the state confirmed last.
     FalseState {
         /// Offset at which the state was confirmed.
         at: Duration,
         /// State that was confirmed.
         state: State,
     },
-    /// At rest, a state other than the last is confirmed.
+    /// At rest, the confirmed state is not the order's last state.
     AtRest {
         /// State that is confirmed.
         believed: Option<State>,
         /// State that the order is in.
         truth: Option<State>,
     },
-    /// The order does not go on where it must.
+    /// The order is stuck: it makes no progress where it must.
     Stuck {
         /// Offset at which the judge noticed that the order is stuck.
         at: Duration,
@@ -97,7 +97,7 @@ impl Verdict {
     }
 }
 
-/// Path that few orders take.
+/// Path through the rules that few orders take. A simulation that does not meet it proves nothing about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rare {
     Tie,
@@ -203,7 +203,7 @@ impl Met {
 pub struct Tally {
     /// Number of orders played.
     pub orders: u64,
-    /// Confirmed states that were false or led backward.
+    /// Number of confirmed states that were false or went back in the order's history.
     pub false_states: u64,
     /// Orders of which a state other than the true one was confirmed at rest.
     pub wrong_at_rest: u64,
@@ -226,7 +226,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Maximum number of faults kept: more are not read.
+    /// Maximum number of faults that are kept: nobody reads more.
     const FAILED_MAX: usize = 20;
 
     /// Adds the result of an order.
@@ -276,7 +276,7 @@ impl Tally {
         self.fetches as f64 / self.orders.max(1) as f64
     }
 
-    /// Rare paths that were met too seldom for this number of orders to prove anything.
+    /// Returns the rare paths that were met too seldom for a simulation of so many orders to prove anything.
     pub fn too_seldom(&self) -> Vec<String> {
         let missed = self.met.paths().filter_map(|(name, met, least)| {
             let least = least * self.orders / 1_000_000;

@@ -1,4 +1,4 @@
-//! Callers of a load: one for each connection, all of which take their turns from one line.
+//! Callers of a load: one for each connection. They take their turns from one queue.
 
 use std::collections::VecDeque;
 use std::io;

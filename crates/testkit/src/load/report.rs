@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Latency in milliseconds that this share of the measured callbacks did not exceed.
+    /// Returns the latency in milliseconds that the given share of the measured callbacks did not exceed.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         percentile_ms(&self.latencies, share)
     }

@@ -92,7 +92,7 @@ impl Store {
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         match (found.rows.is_empty(), found.unreadable.first()) {
-            // The order is known but cannot be read, which differs from an unknown order.
+            // The order is known but cannot be read, which is not the same as an unknown order.
             (true, Some(row)) => Err(StoreError::Unread(row.to_string())),
             _ => Ok(found.rows),
         }

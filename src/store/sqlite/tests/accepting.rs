@@ -19,7 +19,7 @@ async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
     assert_eq!(duplicates, [1, 1], "two bodies, each came twice");
 }
 
-/// A body is kept even if other deliveries have taken its name, one after the other.
+/// A conflicting body is kept even if other deliveries have taken the keys for it, one after the other.
 #[tokio::test]
 async fn a_conflict_whose_name_is_taken_is_kept() {
     let house = House::new().await;
@@ -27,7 +27,7 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
         body: body.to_owned().into(),
         ..delivery(event, "o1", State::InReview, 10)
     };
-    // Name under which a conflict is kept. Every sender with the secret can compute it.
+    // Key under which a conflict is kept. Every sender with the secret can compute it.
     let name = |event: &str, body: &str| {
         let digest = inbox::digest(body.as_bytes());
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

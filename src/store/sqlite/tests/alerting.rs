@@ -113,7 +113,7 @@ async fn another_threshold_is_another_alert() {
     assert_eq!(changes, [vec![blocked(200)], vec![blocked(100)]]);
 }
 
-/// How the orders of a project end that is not fetched any more is not known.
+/// It is not known how the orders of a project end that is not fetched any more.
 #[tokio::test]
 async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are() {
     let house = House::with_order_in(State::Blocked).await;
@@ -194,7 +194,7 @@ async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
     );
 }
 
-/// An order may be removed between the check and its record.
+/// An order may be removed between the check of its alerts and their recording.
 #[tokio::test]
 async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
     let house = House::with_order_in(State::Blocked).await;

@@ -169,7 +169,7 @@ async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
 #[tokio::test]
 async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
     let house = House::new().await;
-    // 300 orders of three rows each, and one of 2003.
+    // There are 300 orders of three rows each, and one of 2003.
     house
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
@@ -186,7 +186,7 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
         .await;
     let steps = house.prune_all(at(9000)).await;
     let taken: Vec<usize> = steps.iter().map(|step| step.taken).collect();
-    // The first steps go over all fetches, too, which are among the newest.
+    // The first steps go through all fetches, too. They remove none, since these are among the newest.
     assert_eq!(taken[..4], [256, 45 + 192, 105, 2003], "{taken:?}");
     assert!(taken[4..].iter().all(|taken| *taken <= 256), "{taken:?}");
     assert_eq!(taken.iter().sum::<usize>(), 301 + 900 + 2003, "{taken:?}");

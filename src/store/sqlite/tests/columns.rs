@@ -306,7 +306,7 @@ async fn an_order_comes_back_as_it_was_written() {
         let before = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Ok(answer) = &answer {
             let change = number_order::reconcile(&before, answer, at(secs), &policy);
-            // This fulfils the requested fetch, too.
+            // The answer fulfils the requested fetch, too.
             let order = number_order::Order {
                 fetch_requested_at: None,
                 ..change.order

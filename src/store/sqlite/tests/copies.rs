@@ -14,7 +14,7 @@ async fn change(path: &Path, sql: &'static str) {
     db.close().await.expect("closes");
 }
 
-/// A closed database with some of everything.
+/// Makes a closed database with orders, deliveries, fetches and transitions.
 async fn closed() -> (TempDir, PathBuf) {
     let house = House::new().await;
     for n in 0..1200 {
@@ -39,7 +39,7 @@ async fn closed() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Rows that break a rule, in each way and table that can be, and the report about each.
+/// Rows that break a rule, in each way and each table, and the report about each.
 const FLAWS: [(&str, &str); 8] = [
     (
         "UPDATE projects SET sinch_id = ''",
@@ -211,7 +211,7 @@ async fn others(path: &Path) -> i64 {
     row.expect("reads").get(0)
 }
 
-/// A missing log is noticed in a file that was not closed and has none.
+/// A missing log is reported for a file that was not closed and has no log beside it.
 #[tokio::test]
 async fn a_backup_that_was_copied_without_its_wal_is_reported() {
     let (folder, path) = closed().await;

@@ -1,4 +1,4 @@
-//! Subjects of orders, and the lists that go by them.
+//! Subjects of orders, and the lists that are filtered by them.
 
 use serde_json::json;
 
@@ -76,7 +76,7 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
     let row = house.history("o1").await.order;
     assert_eq!(row.details, subject("AU", two.clone()));
 
-    // An answer that does not describe the order takes nothing away.
+    // An answer that does not describe the order removes nothing of its subject.
     house.shows("o1", 20, None).await;
     assert_eq!(house.history("o1").await.order.details.numbers, two);
 

@@ -1,4 +1,4 @@
-//! Claims of orders, and what their fetches leave.
+//! Claims of orders, and the effects of their fetches.
 
 use super::*;
 use number_order::{FetchOutcome, ParkReason};

@@ -13,7 +13,7 @@ enum Step {
     Shown(u8, State, i64),
     Forgotten(u8),
     Watched(u8),
-    /// Everything that is not of today is pruned.
+    /// Everything that has been kept for its period is pruned.
     Pruned,
 }
 
@@ -62,7 +62,7 @@ impl House {
         }
     }
 
-    /// Fetches the order alone, if it is known.
+    /// Fetches only the given order, if it is known.
     async fn answer(&self, order: &str, result: Result<Answer, Failure>, secs: i64) {
         let known = self
             .store
@@ -155,7 +155,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
     }
     let counts = plan(&house, summary::COUNTS).await;
-    // The newest row of a table by its number is one step, though SQLite calls it a scan.
+    // Reading the newest row of a table by its id is one step, though SQLite calls it a scan.
     let costly: Vec<&String> = costly(&counts)
         .into_iter()
         .filter(|step| !["SCAN deliveries", "SCAN fetches"].contains(&step.as_str()))

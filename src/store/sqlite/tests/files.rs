@@ -237,7 +237,7 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
     }
 }
 
-/// No other process opens a database that is held: by none of its names, and not when the lock's file was removed or
+/// No other process opens a database that is held: by none of its names, not even when the lock's file was removed or
 /// replaced.
 #[tokio::test]
 async fn a_held_database_cannot_be_opened_twice() {
@@ -273,7 +273,7 @@ async fn a_held_database_cannot_be_opened_twice() {
         .await;
 }
 
-/// Neither holding a place nor a check leaves a file there.
+/// Neither holding a place nor a check leaves a file in it.
 #[tokio::test]
 async fn what_is_tried_leaves_no_trace() {
     let names = |folder: &Path| {

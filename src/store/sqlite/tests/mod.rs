@@ -138,7 +138,7 @@ impl House {
         self.claim_beside(&[], orders_max, claim_order, secs).await
     }
 
-    /// Claims as [`House::claim_some`] does, with isolated orders.
+    /// Claims as [`House::claim_some`] does, but with isolated orders.
     async fn claim_beside(
         &self,
         isolated: &[String],
@@ -185,7 +185,7 @@ impl House {
         ]
     }
 
-    /// Begins a read transaction on the tables themselves.
+    /// Begins a read transaction without the store's own readers.
     async fn begin_read(&self) -> Transaction<'static, Sqlite> {
         self.store.readers.begin().await.expect("reads")
     }

@@ -116,7 +116,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
 
 #[tokio::test]
 async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
-    // The end of the first page is pruned, with others before and after it.
+    // The last row of the first page is pruned, with others before and after it.
     for (newest_first, pruned, expected) in [
         (false, "id IN (2, 3, 6)", [vec![1, 2], vec![4, 5], vec![7]]),
         (true, "id IN (3, 4, 5)", [vec![6, 5], vec![2, 1], vec![]]),

@@ -49,7 +49,7 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
         let claims = house.claim_some(1, claim_order, secs).await;
         names(&claims).first().map(|name| name.to_string())
     };
-    // Quiet orders are due 60 s after they were fetched; everything else comes later.
+    // Quiet orders are due 60 s after they were fetched; all other orders fall due later.
     house.watch(&several("watched", 1), 100).await;
     house
         .accept(delivery("e1", "told", State::Completed, 200))
@@ -270,7 +270,7 @@ proptest! {
     }
 }
 
-/// The controls: with no place for the longest waiting routine fetches starve, and with all places for them pending
+/// The controls: if the longest waiting orders get no place, routine fetches starve; if they get all places, pending
 /// deliveries do.
 #[tokio::test]
 async fn with_places_for_one_kind_alone_the_other_starves() {

@@ -142,7 +142,7 @@ async fn api_off_parks_what_would_need_an_answer() {
         (Some("COMPLETED"), None)
     );
     assert!(house.claim(9999).await.is_empty());
-    // With the API on again, the order is fetched.
+    // When the API is on again, the order is fetched.
     let house = house.again().await;
     assert_eq!(house.claim(9999).await.len(), 1);
 }

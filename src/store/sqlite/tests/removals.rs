@@ -199,7 +199,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     assert_eq!(house.claim(50).await.len(), 1, "the others go on");
 }
 
-/// Pending deliveries that were read may be dropped before they are processed.
+/// Pending deliveries that were read may be removed before they are processed.
 #[tokio::test]
 async fn a_project_can_be_dropped_during_processing() {
     let folder = tempfile::tempdir().expect("a folder");

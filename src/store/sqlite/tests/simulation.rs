@@ -1,4 +1,4 @@
-//! Ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the service between
+//! Ordering rules on the real database: the model of Sinch drives them in simulated time, and kills the service between
 //! any two steps.
 
 use number_order::FetchOutcome;
@@ -202,7 +202,7 @@ impl Subject for Database {
         };
         let settled = self.runtime.block_on(self.store().record([outcome].into()));
         assert_ne!(settled.expect("settles"), [Recorded::Fenced]);
-        // The pure rules' result, to compare with the database's.
+        // Result of the pure rules, to compare with that of the database.
         let expected = number_order::apply_attempt(&self.order, attempt, policy, backoff);
         self.read();
         assert_eq!(self.order, expected.order, "the order is stored as decided");

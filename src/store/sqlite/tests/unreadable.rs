@@ -46,7 +46,8 @@ const FAULTS: [&str; 39] = [
     "projects SET failures = -1, paused_until_at = 1, pause_reason = CAST(x'ff' AS TEXT)",
 ];
 
-/// Statement that spoils a row of the fault's table: of the bad order, the newest one.
+/// Returns the statement that gives a row of the fault's table a value that cannot be read: the newest row of the bad
+/// order.
 fn spoilt(fault: &str) -> String {
     let table = fault.split(' ').next().expect("a table");
     let row = match table {
@@ -72,7 +73,7 @@ fn limits() -> Limits {
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
 
 impl House {
-    /// A good order and a bad one, which comes first everywhere; each has a waiting delivery.
+    /// Makes a good order and a bad one, each with a waiting delivery. The bad one comes first in every list.
     async fn with_good_and_bad() -> House {
         let house = House::new().await;
         for (event, order) in [("b1", "bad"), ("g1", "good")] {

@@ -41,7 +41,7 @@ impl Scheduler {
         (Err(failure), own)
     }
 
-    /// Ends doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
+    /// Ends the doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
     fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
         self.attribution.answered(order);
         let ends = match self.mode(now) {
@@ -126,7 +126,7 @@ impl Scheduler {
             let alone = self.attribution.of_project_alone();
             self.signals.record(failed.retry_after, alone)
         } else {
-            // In doubt, an isolated order is fetched only if no other is due.
+            // While it is in doubt whether Sinch answers, an isolated order is fetched only if no other is due.
             Signal::PauseForOne
         };
         (false, Some(signal))

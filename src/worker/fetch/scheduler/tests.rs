@@ -196,7 +196,7 @@ fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
     let (_, reason) = wrong.circuit().paused.clone().expect("the circuit opens");
     assert!(matches!(reason, NoAnswer::NoneKnown { .. }), "{reason:?}");
 
-    // Any order that Sinch shows, now or ever before, proves the set-up right.
+    // Any order that Sinch shows, now or before, proves that address, key and project are right.
     let shown = Answer::Found(number_order::Snapshot {
         state: number_order::Status::Known(number_order::State::Created),
         updated_at: secs(0),

@@ -226,9 +226,9 @@ impl Sinch {
         self.questions.load(Ordering::Relaxed)
     }
 
-    /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
-    /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
-    /// condition in SQL that selects the orders that are held.
+    /// Waits until Sinch holds back the answer to a single fetch and more orders are prefetched. On a machine so busy
+    /// that a fetch takes as long as a claim, no orders are prefetched: then Sinch answers a few more fetches. Returns
+    /// the number of answers, and the condition in SQL that selects the orders that are held.
     async fn hesitates(&self, fixture: &Fixture) -> (usize, String) {
         loop {
             let answered = self.word.borrow().answered;
@@ -307,7 +307,7 @@ async fn orders_prefetched_behind_a_fetch_that_hangs_are_released() {
     let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
     let (_stop, _asking) = fixture.start(&sinch);
     let (answered, held) = sinch.hesitates(&fixture).await;
-    // All are released but the order of the fetch.
+    // All orders are released but the order of the fetch.
     fixture.until(&held, |held| held <= 1).await;
     assert_eq!(
         fixture.count("confirmed_state = 'IN_REVIEW'").await,

@@ -1,4 +1,4 @@
-//! Orders that fail each time, in many ways, beside many that do not: an order that is well is answered as if the
+//! Orders that fail each time, in many ways, beside many that do not: an order that does not fail is answered as if the
 //! others were not there.
 
 use std::cell::Cell;
@@ -102,7 +102,7 @@ const KINDS: [(&str, Failing); 15] = [
     ("garbage", || unusable(200, Flaw::NotAnObject)),
 ];
 
-/// Orders that fail, each in its own way.
+/// Orders that fail, each in a way of its own.
 #[derive(Clone)]
 struct Bad(BTreeMap<Id, Failing>);
 
@@ -216,7 +216,8 @@ async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_
     }
 }
 
-/// Checks as many bad orders as good ones, and more than can be remembered as bad: the rate of the others has a floor.
+/// Checks as many bad orders as good ones, and more than the service remembers as failing: the others keep a minimum
+/// share of the rate.
 #[tokio::test]
 async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     let seed = fastrand::u64(..);
@@ -239,7 +240,7 @@ async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     }
 }
 
-/// Checks the long time in which hardly any other order is fetched: a new order is answered soon, and a failing one is
+/// Checks the long time in which hardly any good order is due: a new order is answered soon, and a failing one is
 /// parked.
 #[tokio::test]
 async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {

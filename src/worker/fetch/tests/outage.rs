@@ -157,9 +157,10 @@ impl Trial {
         let in_outage = service.sent_at.len();
         let heard_in_outage = heard;
 
-        // The API is back. The last events arrive late, too.
+        // The API works again. The last events arrive late, too.
         let implied = Duration::from_secs_f64(self.orders as f64 / PER_SECOND);
-        // The first probe, and the longest back-off of the orders that the last probes fetched.
+        // The deadline allows for the first probe, and for the longest back-off of the orders that the last probes
+        // fetched.
         let deadline = up_at.plus(implied + Duration::from_secs(60 + 15));
         let mut settled_at = None;
         while service.now < deadline && settled_at.is_none() {
@@ -307,7 +308,7 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
     let mut service = service.kill().await;
     let began = service.now;
     let implied = Duration::from_secs_f64(ORDERS as f64 / PER_SECOND);
-    // Jitter bunches some fetches; what it delays is caught up in the end.
+    // Jitter puts some fetches closer together. The others are caught up on in the end.
     let deadline = began.plus(implied + implied / 10);
     service.play(&sinch, deadline).await;
     let open = service.unsettled(&sinch).await;

@@ -1,4 +1,4 @@
-//! Tokens: one for all calls, renewed when it must be.
+//! Tests of tokens: one for all calls, renewed when it must be.
 
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ fn claim(scheduler: &mut Scheduler, now: &mut Time, sent: &mut u32, took: Durati
 #[test]
 fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() {
     let ms = Duration::from_millis;
-    // Slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
+    // Row of the table: slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
     for (slots, rate, answer_ms, prefetched) in [
         (1, 1e6, 1, 20..=30),
         (8, 1e6, 1, 180..=220),

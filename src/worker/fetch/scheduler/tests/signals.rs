@@ -168,7 +168,7 @@ fn the_token_endpoint_speaks_of_no_single_order_and_is_believed_at_once() {
             let own = fail(&mut scheduler, "bad", &error, secs(0));
             assert!(!own, "the fault is never the order's: {error}");
         }
-        // A fetch of another order would fare no better.
+        // A fetch of another order would fail as well.
         assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(wait)), "{error}");
         assert_eq!(scheduler.attribution.newly_failed(), 0);
     }

@@ -153,7 +153,7 @@ impl Store {
     }
 }
 
-/// Alerts, retention, and whether all is well.
+/// Alerts, retention, and checks that all is well.
 impl Store {
     /// Returns the alerts that have begun to fire since they were last recorded, at most `limit` of each kind, the most
     /// urgent first; and those that no longer fire. What is left out is found again.

@@ -13,7 +13,7 @@ pub enum Settings {
     Sqlite(sqlite::Settings),
 }
 
-/// Place of the data, as an operator names it.
+/// The text is the place of the data, as an operator names it.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

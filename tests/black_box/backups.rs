@@ -60,7 +60,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     }
     let promised = stop(load).await;
     let (elsewhere, other) = place();
-    // Beside a running service, the service is the first reason: `--replace` would not help.
+    // While the service runs, that is the first reason for a refusal: `--replace` would not help.
     for option in [None, Some("--replace")] {
         let beside = copy(&settings, "restore", &file, option).await;
         assert_eq!(beside.code, HELD, "{beside:?}");

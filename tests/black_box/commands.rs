@@ -13,7 +13,7 @@ async fn with(environment: &[(&'static str, String)], arguments: &[&str]) -> End
     Process::start_in(environment, arguments).ended().await
 }
 
-/// A user who may call the service need not be able to read its secrets: under systemd the service alone can.
+/// A user who may call the service need not be able to read its secrets: under systemd only the service can.
 #[tokio::test]
 async fn commands_need_the_services_address_and_token_alone() {
     let folder = folder();

@@ -77,8 +77,8 @@ impl State {
         }
     }
 
-    /// Returns `true` if `later` may be reached in one or more steps. Two answers apart can show such a pair, since the
-    /// steps between them may have gone unseen.
+    /// Returns `true` if `later` may be reached in one or more steps. Two answers with some time between them can show
+    /// such a pair, since the steps between them may have gone unseen.
     pub fn leads_to(self, later: State) -> bool {
         match self {
             // Through BLOCKED and back, IN_REVIEW leads to itself.
@@ -100,7 +100,7 @@ impl fmt::Display for State {
 pub enum Status {
     /// One of the documented states.
     Known(State),
-    /// Anything else, verbatim. It is kept and shown, and never applied.
+    /// Any other word, verbatim. It is kept and shown, and no rule applies it.
     Unknown(String),
 }
 
@@ -137,7 +137,7 @@ impl From<Status> for String {
     }
 }
 
-/// Shows unknown words quoted and escaped: they are bytes from outside.
+/// Unknown words are quoted and escaped, since they are text from outside.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

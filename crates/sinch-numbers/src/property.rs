@@ -112,7 +112,7 @@ pub enum Unreadable {
     NotAnObject,
 }
 
-/// Shows text of its own instead of the JSON library's, which can quote the body.
+/// The text is the crate's own. That of the JSON library can quote the body.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -34,7 +34,7 @@ struct Due {
     attempts: u32,
 }
 
-/// Queue of callbacks, and everything that sending needs.
+/// Sender of callbacks: their queue, and everything that sending needs.
 pub(super) struct CallbackSender {
     shared: Arc<Shared>,
     client: Client,

@@ -176,7 +176,7 @@ fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64)
     times
 }
 
-/// Random span in whole microseconds, the unit of the program's times.
+/// Draws a span in whole microseconds, the unit of the program's times.
 fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
     let span = to.saturating_sub(from).mul_f64(rng.f64());
     from + Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
@@ -293,7 +293,7 @@ fn send_if_lost(rng: &mut Rng, event: &mut SimulatedEvent) {
     }
 }
 
-/// Random time that a callback takes without a delay.
+/// Draws the time that a callback takes without a delay.
 fn usual_delay(rng: &mut Rng) -> Duration {
     between(
         rng,

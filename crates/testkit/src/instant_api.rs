@@ -50,7 +50,8 @@ pub async fn start_self(arguments: &[&str], address: SocketAddr) -> Process {
     process
 }
 
-/// Shows every order as `IN_REVIEW` since an hour before the API began, so that every event is newer.
+/// Serves an API that shows every order as `IN_REVIEW` since an hour before the API began, so that every event is
+/// newer.
 ///
 /// # Errors
 ///

@@ -17,7 +17,7 @@ pub struct Tree {
     root: Node,
 }
 
-/// The tree of a configuration in which nothing is set.
+/// The default is the tree of a configuration in which nothing is set.
 impl Default for Tree {
     fn default() -> Tree {
         Tree {
@@ -30,7 +30,7 @@ impl Default for Tree {
     }
 }
 
-/// Writes the name of the file.
+/// The text is the name of the file.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)

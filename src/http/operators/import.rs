@@ -162,7 +162,7 @@ mod tests {
             ("\n\no1\n\n[\"o2\"]", "line 5: "),
             ("{\"order\":5}", "line 1: no order's id"),
             ("o1\rorder", "line 1: "),
-            // Below the first line a heading is no heading, and no id either.
+            // In any line but the first, a heading is no heading, and no id either.
             ("o1\norder id", "line 2: "),
         ] {
             let fault = read(list.as_bytes()).expect_err("is no list");

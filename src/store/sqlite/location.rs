@@ -10,8 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::OpenError;
 use crate::exposure;
 
-/// Suffixes of the files that SQLite keeps beside the database while it is open, and of the one that this program keeps
-/// for as long.
+/// Suffixes of the files that SQLite keeps beside the database while it is open, and of the lock file of this program.
 const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
 /// Path of the database, found once: every later access goes there, by whichever link the operator named it.

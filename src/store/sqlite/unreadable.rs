@@ -1,4 +1,4 @@
-//! Rows that cannot be read: each is named and left out, and the others go on.
+//! Rows that cannot be read: each is named and left out, and the others are processed.
 //!
 //! This program writes no such row. Another program or a bad disk may have.
 
@@ -21,7 +21,7 @@ pub(super) trait JsonRow: DeserializeOwned {
     const COLUMNS: &'static str;
 }
 
-/// A row with another value before its own array.
+/// A row with another value before its array.
 impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
     const TABLE: &'static str = R::TABLE;
     const COLUMNS: &'static str = R::COLUMNS;

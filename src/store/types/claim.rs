@@ -64,7 +64,8 @@ pub enum ClaimOrder {
     Urgent,
     /// Orders that have waited longest come first.
     Oldest,
-    /// Random order: the failures of one order must not be taken for those of all orders that were named along with it.
+    /// Due orders are claimed in random order: the failures of one order must not be taken for those of all orders that
+    /// were named along with it.
     Chance,
     /// Isolated orders, of which those that have waited longest come first.
     Isolated,

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// An answer against each confirmed state: it is applied (with or without an anomaly), or not.
+/// An answer is applied against each confirmed state, with or without an anomaly, or is not applied.
 #[test]
 fn answers_against_a_confirmed_state() {
     for known in State::ALL {

@@ -67,7 +67,7 @@ pub struct Client {
     pub(super) answer_max_bytes: usize,
 }
 
-/// Method by which requests are signed, ready for use.
+/// Method by which requests are signed, with what it needs.
 enum Login {
     OAuth2(Box<Tokens>),
     Basic(Key),
@@ -158,7 +158,7 @@ async fn send(request: RequestBuilder) -> Result<Response, RequestError> {
     sent.map_err(|error| RequestError::from_transport(Endpoint::Api, &error))
 }
 
-/// Shows neither addresses nor keys.
+/// The debug output contains neither addresses nor keys.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

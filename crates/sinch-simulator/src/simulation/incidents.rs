@@ -171,7 +171,7 @@ pub(super) fn distort(answer: &mut Answer, fresh: bool, rng: &mut Rng) {
     }
 }
 
-/// Random span between two limits in seconds, small ones as often as large ones.
+/// Draws a span between two limits in seconds, short ones as often as long ones.
 fn spread(rng: &mut Rng, from: u64, to: u64) -> Duration {
     let (from, to) = (from as f64, to as f64);
     Duration::from_secs_f64(from * (to / from).powf(rng.f64()))

@@ -65,7 +65,7 @@ pub struct Scenario {
     pub operator_requests: f64,
     /// Maximum deviation of the service's clock from Sinch's, either way.
     pub clock_off_max: Duration,
-    /// Further incidents of orders.
+    /// Rates of further incidents of orders.
     pub incidents: IncidentRates,
     /// `true` if no callback ever arrives, and every order is watched from its creation on.
     pub without_callbacks: bool,

@@ -238,7 +238,7 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     assert_eq!(fetches("often").await[0].fetched_at, at(3020));
 }
 
-/// An id that is given out again must not lie up to `fetches_pruned_through`.
+/// A fetch must not get an id up to `fetches_pruned_through`, even if SQLite gives out ids again.
 #[tokio::test]
 async fn fetches_recorded_after_all_others_went_are_pruned_too() {
     let house = House::new().await;

@@ -49,7 +49,7 @@ async fn a_failed_probe_names_the_project_or_the_table() {
 
 /// A write probe is no callback: it leaves nothing, spends no id, and wakes no worker.
 #[tokio::test]
-async fn a_heartbeat_leaves_nothing_but_its_time() {
+async fn a_write_probe_leaves_nothing_but_its_time() {
     let house = House::new().await;
     for n in 0..3 {
         house.store.probe_write(at(20 + n)).await.expect("probes");

@@ -133,7 +133,7 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
     assert_eq!(house.body(3).await, Body::Gone);
 }
 
-/// A clock that was ahead holds retention up; one that was behind makes nothing go too early.
+/// A clock that was ahead holds retention up; a clock that was behind removes nothing too early.
 #[tokio::test]
 async fn nothing_goes_before_what_came_before_it() {
     let house = House::new().await;

@@ -1,4 +1,4 @@
-//! The fetcher itself, on a real database, with a Sinch that answers by a script.
+//! The fetcher on a real database, with a Sinch that answers by a script.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The fetcher itself, and a Sinch that fails over single orders, or knows none.
+//! The fetcher with a Sinch that answers some orders with failures, or knows no order.
 
 use number_order::NoAnswer;
 use std::cell::Cell;

@@ -1,6 +1,6 @@
 //! The command line: arguments in, exit code out.
 
-// Only commands::output writes to people.
+// Only commands::output writes to standard output and standard error.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::num::NonZero;
@@ -65,7 +65,7 @@ fn no_config() -> Arg {
         .hide(true)
 }
 
-/// Returns the arguments if they make sense together.
+/// Returns the arguments, or an error if they do not go together.
 fn parsed() -> Result<Arguments, clap::Error> {
     let arguments = Arguments::try_parse()?;
     if arguments.config.is_some()

@@ -52,7 +52,7 @@ impl Refusal {
     }
 }
 
-/// Counter with the time of its last step.
+/// Counter, with the time of the last occurrence.
 #[derive(Debug, Default)]
 struct Tally {
     count: AtomicU64,
@@ -83,9 +83,9 @@ pub struct Count {
     pub last_at: Option<Time>,
 }
 
-/// State of a project's fetches.
+/// State of the fetches of a project.
 ///
-/// Only its texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
+/// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiView {
     /// Time at which the last fetch was recorded; `None` if there was none since the start.

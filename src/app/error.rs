@@ -1,4 +1,4 @@
-//! Reasons why the service does not start, and why it stops by itself.
+//! Errors of the service: reasons why it does not start, and why it stops by itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ pub enum StartError {
     /// The service cannot listen on an address.
     #[error("{key} = {address}: {error}; is something else listening there?")]
     Listen {
-        /// Key of the address in the configuration.
+        /// Name of the address's key in the configuration.
         key: &'static str,
         /// Address from the configuration.
         address: SocketAddr,

@@ -37,7 +37,7 @@ pub(super) struct Part {
 /// Future of a running part.
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
-/// Everything that the start has opened, bound and built for the parts.
+/// Everything that the parts need and that the start has opened, bound or built.
 pub(super) struct Ready {
     /// Writer of the store. It ends when no other part holds the store any more.
     pub writer: Run,

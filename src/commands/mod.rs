@@ -23,7 +23,7 @@ use self::output::print_error;
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
-/// Exit code of a failure that has no better code.
+/// Exit code of a failure that has no code of its own.
 const FAILURE: u8 = 1;
 /// `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;

@@ -61,7 +61,7 @@ fn in_words(problem: &str) -> Option<String> {
     text("detail").or_else(|| text("title"))
 }
 
-/// Returns the address to connect to. A service that listens everywhere is reached on loopback.
+/// Returns the address to connect to. A service that listens on all addresses is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -31,7 +31,8 @@ pub fn print_line(line: impl Display) {
     }
 }
 
-/// Writes a text to standard output, wrapped to the terminal's width. All lines but the first begin below `text`.
+/// Writes a text to standard output, wrapped to the terminal's width. All lines but the first are indented to the
+/// beginning of `text`.
 pub fn print_wrapped(lead: &str, text: &str) {
     print_line(wrapped(lead, text, width()));
 }
@@ -65,7 +66,7 @@ pub fn print_error(line: impl Display) {
     let line = format!("sinch-callbacks: {line}\n");
     let (written, is_written) = sync_channel(1);
     let write = move || {
-        // No output is left on which a failure could be reported.
+        // Standard error itself has failed, so nothing can report the failure.
         let _ = io::stderr().write_all(line.as_bytes());
         let _ = written.send(());
     };

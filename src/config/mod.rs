@@ -55,7 +55,7 @@ pub struct Config {
     pub projects: Vec<Project>,
 }
 
-/// Configuration, and the warnings about it: what is unwise without being wrong.
+/// Configuration, and the warnings about it: what is allowed but unwise.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// Configuration that passed every check.
@@ -143,7 +143,7 @@ pub fn default_deadlines() -> Limits {
 
 /// Every section with every key, as documents show them.
 pub fn reference() -> Vec<SectionDoc> {
-    // The keys of a list of tables show only where there is a table.
+    // A list of tables shows its keys only if it has a table.
     let tree = Tree::parse("", "[[projects]]").unwrap_or_default();
     let mut reader = Reader::new(&tree);
     Config::read(&mut reader);
@@ -206,7 +206,7 @@ fn section<T>(
     Ok(section)
 }
 
-/// Parses the file; the tree is empty if there is no file.
+/// Parses the configuration file. The tree is empty if there is no file.
 fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
     let name = path
         .map(|path| path.display().to_string())

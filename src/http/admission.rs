@@ -1,5 +1,5 @@
-//! Admission of connections to a listener: peers are served, or rejected before anything is read, and an operator is
-//! told of those that are not.
+//! Admission of connections to a listener: peers are served, or rejected before anything is read, and the log reports
+//! those that are rejected.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -157,7 +157,7 @@ pub async fn reject(mut stream: TcpStream, response: Arc<[u8]>, _permit: OwnedSe
 
 async fn respond(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
     let mut unread = [0; 1024];
-    // To a peer, a response that arrives before its request is a fault.
+    // A peer takes a response that arrives before its request for a fault.
     if stream.read(&mut unread).await? == 0 {
         return Ok(());
     }

@@ -34,7 +34,7 @@ use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
 use number_order::Id;
 use sinch_numbers::signature;
 
-/// Route of a project's own path, which was registered as callback URL.
+/// Route of a project's own path, the one in the callback URL at Sinch.
 #[derive(Clone, Debug)]
 pub struct CallbackRoute {
     /// Project whose callbacks come by this path. The content of a body counts only after the signature check.

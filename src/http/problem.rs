@@ -20,7 +20,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns a refusal that says nothing but its status.
+    /// Returns a refusal that contains nothing but its status.
     pub fn new(status: StatusCode) -> Problem {
         Problem {
             status,

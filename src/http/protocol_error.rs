@@ -19,7 +19,7 @@ pub enum ProtocolError {
     Slow,
 }
 
-/// Number of first bytes by which another protocol is recognised.
+/// Number of bytes at the beginning of a connection by which another protocol is recognised.
 pub const PREAMBLE_BYTES: usize = 16;
 
 /// First bytes of each protocol that arrives by mistake.

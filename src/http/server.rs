@@ -33,7 +33,7 @@ use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 pub struct Timeouts {
     /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
-    /// Maximum time in which a kept connection must send the next request's headers, silence included.
+    /// Maximum time in which a kept connection must send the next request's headers, including the time without a byte.
     pub idle_timeout: Duration,
     /// Maximum time for which a stop waits for requests in flight.
     pub grace: Duration,
@@ -85,7 +85,7 @@ pub async fn serve(
     let listener = TcpListener::from_std(listener)?;
     let nosniff = HeaderValue::from_static("nosniff");
     let service = ServiceBuilder::new()
-        // No browser may take a response for a page or a script.
+        // The header keeps a browser from taking a response for a page or a script.
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
@@ -102,7 +102,7 @@ pub async fn serve(
         stop: stop.clone(),
     });
     let connections = TaskTracker::new();
-    // Connections that are left when this function ends are cancelled with it.
+    // When the function ends, the remaining connections are cancelled.
     let end = CancellationToken::new().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {

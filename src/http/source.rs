@@ -8,12 +8,12 @@ use ipnet::IpNet;
 /// Header in which proxies name the client for which they speak.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Addresses that may call, and addresses that may speak for others.
+/// Addresses that may call, and addresses of proxies that may name other callers.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Nets that may send callbacks.
+    /// Networks that may send callbacks.
     pub allow: Vec<IpNet>,
-    /// Nets whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 

@@ -73,7 +73,7 @@ where
 
 /// State in which a handler left a request's body.
 pub enum BodyState {
-    /// The body, with or without something unread.
+    /// The body is intact; a part of it may be unread.
     Open(Body),
     /// The body did not arrive in time.
     TimedOut,

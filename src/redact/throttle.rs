@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 /// Maximum number of keys that are kept apart at the same time. All further keys share one.
 const KEYS_MAX: usize = 64;
 
-/// Time without a line after which a key makes room for another.
+/// Time without a line after which a key can be replaced by another one.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Decides which of many similar lines are written: for each key the first at once, then one per span.
 #[derive(Debug)]
 pub struct Throttle<K> {
     every: Duration,
-    /// Last line of each key. `None` is the key of all lines for which there is no room.
+    /// Last written line of each key. `None` is the key that all lines share for which there is no room.
     written: Mutex<HashMap<Option<K>, Written>>,
 }
 

@@ -35,7 +35,7 @@ fn word(property: &Property) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// Returns a configuration, whatever it consists of.
+/// Returns a configuration as JSON of any kind.
 fn configuration(property: &Property) -> Option<Value> {
     let raw = property.json();
     let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES)?;

@@ -1,4 +1,4 @@
-//! Fetches without an answer that is believed, sorted by what the fetcher does next.
+//! Failed fetches, and fetches with an answer that is not believed, by what the fetcher does next.
 
 use std::fmt;
 use std::time::Duration;
@@ -86,8 +86,8 @@ impl FetchError {
     }
 }
 
-/// Returns the meaning of a request for an order of `project` that failed: Sinch does not know the order, or there is no
-/// answer that is believed.
+/// Returns what a failed request for an order of `project` means: Sinch does not know the order, or there is no answer
+/// that is believed.
 pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, FetchError> {
     let endpoint = match error.endpoint {
         api::Endpoint::Api => Endpoint::Orders,

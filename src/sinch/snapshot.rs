@@ -17,8 +17,8 @@ const RESOLUTION: Duration = Duration::from_secs(60);
 
 /// Returns the snapshot of `order` that an answer shows, or the flaw because of which the answer is not believed.
 ///
-/// The expiry only helps to schedule the next fetch and to fire alerts. So an unreadable one does not spoil the answer,
-/// but its beginning is kept.
+/// The expiry only helps to schedule the next fetch and to fire alerts. So an answer with an unreadable one is
+/// believed, and the beginning of the expiry is kept.
 pub(super) fn believed(
     answer: &Answer<NumberOrder>,
     project: &Id,

@@ -1,6 +1,6 @@
 //! Rules applied to what the store has read: pure functions, each of which returns one commit as a value.
 //!
-//! A backend reads and locks the rows, calls one of them, and writes the [`Changes`] in the same transaction.
+//! A backend reads and locks the rows, calls one of the functions, and writes the [`Changes`] in the same transaction.
 
 use std::collections::HashMap;
 
@@ -113,7 +113,7 @@ pub(super) fn record(
     (changes, recorded)
 }
 
-/// Applies one result to the order that its holder has leased, and releases the order.
+/// Applies the result of the lease's holder to the order, and releases the order.
 fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Changes) -> Recorded {
     let attempt = FetchAttempt {
         fetched_at: fetch.fetched_at,

@@ -2,7 +2,7 @@
 
 use super::sqlite;
 
-/// Reason why the database did not do as asked, by what the caller does next.
+/// Reason why the database did not do what was requested, by what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another program holds the database's lock. The caller may try again.
@@ -30,7 +30,7 @@ pub enum StoreError {
     /// The cursor is not one that this list has made. The caller must begin with the first page.
     #[error("no page of this list ended there")]
     NoSuchCursor,
-    /// The database will not take this one write; others are not concerned.
+    /// The database refuses a single write. Other writes are not affected.
     #[error("the database refused the write: {0}")]
     Rejected(String),
     /// The disk or the file cannot be trusted any more. The process must stop.

@@ -47,7 +47,7 @@ macro_rules! backend {
 /// Deliveries: accepting and processing them.
 impl Store {
     /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or the backend is short of
-    /// something. This may change at any moment; knowing it saves useless work.
+    /// something. The answer may be outdated at any moment; a caller that asks saves useless work.
     pub fn is_full(&self) -> bool {
         backend!(self, store => store.is_full())
     }
@@ -58,9 +58,9 @@ impl Store {
         backend!(self, store => store.shortage())
     }
 
-    /// Puts a delivery into the inbox, where it waits to be processed. When this returns, it is on disk.
+    /// Puts a delivery into the inbox, where it waits to be processed. When the call returns, the delivery is on disk.
     ///
-    /// It never waits for a place in the queue: what is too much is refused at once.
+    /// The call never waits for a place in the queue: a delivery for which there is no place is refused at once.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Store {
 /// Alerts, retention, and checks that all is well.
 impl Store {
     /// Returns the alerts that have begun to fire since they were last recorded, at most `limit` of each kind, the most
-    /// urgent first; and those that no longer fire. What is left out is found again.
+    /// urgent first; and those that no longer fire. Changes beyond the limit are found by the next call.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl Store {
         backend!(self, store => store.probe_write(now).await)
     }
 
-    /// Sets the listener that receives the result of the backend's own upkeep, each second or more often, with the name
-    /// of the task. The first one stays.
+    /// Sets the listener that receives the results of the backend's background tasks, each with the task's name, once a
+    /// second or more often. A listener that is set later is ignored.
     pub fn on_upkeep(
         &self,
         listener: impl Fn(&'static str, &Result<(), String>) + Send + Sync + 'static,

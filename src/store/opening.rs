@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::{OpenError, Store, StoreError, sqlite};
 
-/// Backend of the store, with all that it needs to be opened.
+/// Settings by which a backend of the store is opened.
 #[derive(Clone, Debug)]
 pub enum Settings {
     /// One file of SQLite's.
@@ -34,8 +34,8 @@ impl Settings {
 /// Task of the backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// A store that is fit to be opened, as far as that shows from outside, and that no other instance works on. Nothing
-/// has been opened yet; when the value is dropped, everything is as it was.
+/// A store that can be opened, as far as its outside shows, and that no other instance works on. Nothing has been
+/// opened yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub enum Held {
     /// A file of SQLite's.
@@ -82,7 +82,7 @@ pub async fn open(settings: Settings) -> Result<(Store, Run), OpenError> {
     hold(settings)?.open().await
 }
 
-/// Does what a start does, and undoes it; returns what a start would warn about.
+/// Does what a start does, and undoes it. Returns the warnings that a start would log.
 ///
 /// # Errors
 ///

@@ -307,7 +307,7 @@ async fn a_check_of_a_good_place_creates_nothing() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert_eq!(contents(folder.path()), before);
 
-    // Beside a running service, `check` leaves out what that service holds, and checks the rest.
+    // While the service runs, `check` leaves out what it holds, and checks the rest.
     let service = Service::start(&settings).await;
     let there = settings
         .clone()

@@ -92,7 +92,7 @@ async fn a_watched_order_is_right_without_any_callback() {
 async fn a_reservation_that_ends_without_a_callback_is_found_by_a_fetch() {
     let folder = folder();
     let mut expiring = order_history("o1", &[(0, Created), (1, Expired)]);
-    // The order expires late enough for a fetch before that.
+    // The order expires late enough for a fetch before its expiry.
     expiring.expires = Some(Duration::from_secs(8));
     let world = World::from_orders(id(PROJECT), [expiring]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;

@@ -24,7 +24,7 @@ pub enum Trouble {
     LostFound,
     /// A fetch shows no state, since Sinch has forgotten the order.
     Forgotten,
-    /// A fetch shows a state in which the order is no longer.
+    /// A fetch shows a state that the order has left already.
     Outdated,
     /// A fetch shows no state, though Sinch has the order.
     Failed,
@@ -33,7 +33,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Title of a story that shows the trouble.
+    /// Returns the title of a story that shows the trouble.
     pub fn title(self) -> &'static str {
         match self {
             Trouble::OldDuplicate => "an old duplicate comes",
@@ -46,7 +46,7 @@ impl Trouble {
         }
     }
 
-    /// Returns `true` if the trouble can make the last event that arrives an old one.
+    /// Returns `true` if, because of the trouble, the last event that arrives can be an old one.
     pub fn misleads(self) -> bool {
         matches!(self, Trouble::OldDuplicate | Trouble::Overtaken)
     }

@@ -13,7 +13,7 @@ use sinch_simulator::Simulator;
 /// Smallest error of a time stamp that is worth mentioning, in microseconds.
 const SKEW_MIN_MICROS: u64 = 100_000;
 
-/// Prints what is played, and the addresses.
+/// Prints a description of the play, and the addresses of the service and the simulator.
 pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     let text = format!(
         "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at all; \

@@ -1,6 +1,6 @@
 //! Story of one order: what Sinch did, what the service received and fetched, in the order in which it happened.
 //!
-//! Sinch's part is taken from the simulated world, the service's part from the service's own account.
+//! Sinch's part is taken from the simulated world, the service's part from the answers of the operators' API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

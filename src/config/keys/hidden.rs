@@ -77,7 +77,7 @@ fn edges(value: &str) -> Option<String> {
     }
 }
 
-/// Describes a character between the first and the last that an operator does not type.
+/// Describes a character inside the value that an operator does not type.
 fn inside(value: &str) -> Option<&'static str> {
     let mut chars = value.chars();
     chars.next();
@@ -120,7 +120,7 @@ fn oddity(c: char) -> Option<&'static str> {
     }
 }
 
-/// Describes a whole line or list in place of a single value.
+/// Describes a value that looks like a whole line or list.
 fn form(value: &str) -> Option<&'static str> {
     let core = core(value);
     if core.starts_with('#') {

@@ -7,7 +7,7 @@ use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 use crate::config::source::tree::Tree;
 
-/// Reader of the sections in a tree. It notes every key that it is asked for, and every fault and warning.
+/// Reader of the sections in a tree. It records every key that a section reads, and every fault and warning.
 pub struct Reader<'a> {
     tree: &'a Tree,
     /// Table that is read.
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a section. Keys in it that `read` does not ask for do not exist.
+    /// Reads a section. A key of the section that `read` does not read is an unknown key.
     pub fn section<T>(
         &mut self,
         name: &'static str,
@@ -113,12 +113,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Ends the reading. Sections that were not read do not exist.
+    /// Ends the reading. A section that was not read is an unknown section.
     pub fn finish(mut self) -> Findings {
         let names = self.find(&Key::root(), Node::names).unwrap_or_default();
         let sections = self.sections.iter().map(|section| section.name);
         self.refuse_unknown(&names, &sections.collect::<Vec<_>>());
-        // A value of the wrong kind counts as not set, so faults beside it would mislead.
+        // A value of the wrong kind counts as not set, so faults that follow from that would mislead.
         let is_complete = self.kinds.is_empty();
         Findings {
             sections: self.sections,
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Begins the reading of a key of this table, whose text documents show.
+    /// Begins the reading of a key of the table. Documents show `text`.
     pub fn doc(&mut self, text: &'static str) -> Entry<'_, 'a> {
         Entry { reader: self, text }
     }
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'k, 'a> Entry<'k, 'a> {
-    /// Notes the key, and returns its full name and the reader that finds its value.
+    /// Records the key, and returns its full name and the reader that finds its value.
     pub fn note(
         self,
         name: &'static str,

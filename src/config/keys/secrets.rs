@@ -33,7 +33,7 @@ impl Entry<'_, '_> {
 }
 
 impl Reader<'_> {
-    /// Returns a secret set in place or in a file, and the key that set it.
+    /// Returns a secret that is set in the configuration or in a file, and the key that set it.
     pub fn secret(
         &mut self,
         kind: Kind,
@@ -71,7 +71,8 @@ impl Reader<'_> {
         Some((at, secret))
     }
 
-    /// Returns the secrets with which callbacks may be signed, set in place or in a file; `None` if neither is set.
+    /// Returns the secrets with which callbacks may be signed, from the configuration or a file; `None` if neither has
+    /// any.
     pub fn secrets(
         &mut self,
         (at, given): (Key, Option<Vec<SecretString>>),

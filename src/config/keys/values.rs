@@ -20,7 +20,7 @@ pub const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 const DAY_SECS: f64 = 86_400.0;
 
 impl<'k, 'a> Entry<'k, 'a> {
-    /// Notes a key with a default, and finds its value.
+    /// Records a key with a default, and finds its value.
     fn read<T>(
         self,
         name: &'static str,

@@ -11,7 +11,7 @@ use crate::config::keys::reader::Reader;
 use crate::config::keys::secrets::is_visible;
 use crate::config::source::key::Key;
 
-/// Stand-in for a value that every project needs.
+/// Placeholder that documents show for a value that every project needs.
 const REPLACE: Shown = Shown::Placeholder("\"replace-me\"");
 
 /// `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
@@ -21,9 +21,9 @@ pub struct Project {
     pub id: Id,
     /// Path of plain characters only, so that a route can contain it unchanged.
     pub path: String,
-    /// Signature of callbacks, with the secrets that are in force.
+    /// Signature that callbacks need, with the secrets that are in force.
     pub signature: Signature,
-    /// Fetching from the API, with the key to it.
+    /// Fetching from the API, with the access key.
     pub api: Api,
 }
 
@@ -209,7 +209,8 @@ fn check_key_id(reader: &mut Reader<'_>, given: Option<&str>) {
             reader.fault(&at, what);
         }
         Some(id) if reader.is_placeholder(&at, "", id) => {}
-        // Basic authentication appends a colon to the id, and a header must be able to carry it.
+        // Basic authentication appends a colon to the id, so the id may have none, and a header must be able to carry
+        // the id.
         Some(id) if hidden::is_empty(id) || id.contains(':') || !is_visible(id) => {
             let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
             reader.fault(&at, what);

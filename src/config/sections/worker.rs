@@ -12,7 +12,7 @@ const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 /// `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Maximum staleness of a usual answer.
+    /// Usual maximum staleness of an answer.
     pub staleness: Duration,
     /// Maximum staleness of any answer. Not less than the usual.
     pub staleness_max: Duration,

@@ -1,4 +1,4 @@
-//! Environment variables of the configuration: which belong to this program, and the key that each sets.
+//! Environment variables: those that belong to this program, and the key that each sets.
 
 use std::ffi::OsString;
 

@@ -68,7 +68,7 @@ impl Key {
             .any(|part| matches!(part, Part::Name(name) if is_secret(name)))
     }
 
-    /// Name at the end of the path; empty if the path ends with an index.
+    /// Returns the name at the end of the path; empty if the path ends with an index.
     pub fn last_name(&self) -> &str {
         match self.0.last() {
             Some(Part::Name(name)) => name,

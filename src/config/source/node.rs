@@ -20,7 +20,7 @@ pub enum Origin {
     Variable(String),
 }
 
-/// Value as it was written, with its kind as far as the source shows it.
+/// Value as it was written, with its kind if the source shows one.
 pub enum Value {
     /// Values by key.
     Table(BTreeMap<String, Node>),

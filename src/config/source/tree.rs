@@ -63,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Returns `true` if the tree contains a secret so far.
+    /// Returns `true` if the tree contains a secret.
     pub fn holds_secret(&self) -> bool {
         self.root.holds_secret()
     }
@@ -88,7 +88,7 @@ impl Tree {
             Value::Table(_) => "(a table)".to_owned(),
             Value::List(list) if list.is_empty() => "[]".to_owned(),
             Value::List(_) => "(a list)".to_owned(),
-            // The text may be a URL that contains a name and a password.
+            // A text with an at sign may be a URL that contains a name and a password.
             Value::Text(text) | Value::Variable(text) if text.contains('@') => {
                 "(hidden)".to_owned()
             }

@@ -1,4 +1,4 @@
-//! Tests of what loads, and that no input causes a panic.
+//! Tests of configurations that load, and that no input causes a panic.
 
 mod documents;
 mod faults;

@@ -35,7 +35,7 @@ fn heading(section: &SectionDoc) -> String {
     }
 }
 
-/// Comment of as many lines as it takes.
+/// Formats a text as a TOML comment, in as many lines as it needs.
 fn comment(text: &str) -> String {
     let options = textwrap::Options::new(110)
         .initial_indent("# ")

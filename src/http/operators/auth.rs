@@ -36,8 +36,8 @@ pub(super) async fn require_token(
         .into_response()
 }
 
-/// Returns `true` if the request has the token. It compares digests, so that neither content nor length shows in the
-/// time it takes.
+/// Returns `true` if the request has the token. It compares digests, so that the time it takes reveals neither content
+/// nor length of the token.
 fn has_token(token: &SecretString, headers: &HeaderMap) -> bool {
     let sent = headers
         .get(header::AUTHORIZATION)

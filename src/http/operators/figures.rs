@@ -24,7 +24,7 @@ pub(super) struct FigureSource {
 
 /// A figure of the whole service, or of one project's fetches.
 pub(super) struct Figure<F> {
-    /// Name in `/status`. The part after a dot is the name in the object that the part before it names.
+    /// Name of the figure in `/status`. A dot separates the name of an object from a name within it.
     pub key: &'static str,
     /// Description that can be understood without the other figures.
     pub help: &'static str,
@@ -36,9 +36,9 @@ pub(super) struct Figure<F> {
 pub(super) enum Reading {
     /// Number of something at the present time.
     Count(u64),
-    /// Number of times since the start of the service, and the last time.
+    /// Number of occurrences since the start of the service, and the time of the last one.
     Tally(Count),
-    /// Number since the start of the service.
+    /// Number of occurrences since the start of the service.
     Total(u64),
     /// Size in bytes.
     Bytes(u64),
@@ -343,7 +343,7 @@ impl<F> Serialize for FigureMap<'_, F> {
     }
 }
 
-/// Figures that `/status` shows in an object of their own.
+/// Figures that `/status` shows together in one object.
 struct Group<'a, F: 'static>(&'static [Figure<F>], &'a F);
 
 impl<F> Serialize for Group<'_, F> {

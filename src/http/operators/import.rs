@@ -19,7 +19,7 @@ const SHOWN_MAX_CHARS: usize = 60;
 /// A list as it was understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct List {
-    /// Ids in their order, without duplicates.
+    /// Ids in the order of the list, without duplicates.
     pub(super) orders: Vec<Id>,
     /// Heading of the column, which was skipped.
     pub(super) header: Option<String>,

@@ -125,7 +125,7 @@ impl From<StoreError> for Problem {
 #[derive(Serialize)]
 struct Page<T> {
     items: Vec<T>,
-    /// Value of `after` for the next page; `null`: this was the last page.
+    /// Value of `after` for the next page; `null` on the last page.
     next: Option<Cursor>,
     /// Rows that belong on the page and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -142,10 +142,10 @@ impl<T> From<Listing<T>> for Page<T> {
     }
 }
 
-/// Maximum number of bytes that are read of the rest of a refused request's body.
+/// Maximum number of bytes that are read of the remaining body of a refused request.
 const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-/// Number of items on a page, unless the query says another.
+/// Number of items on a page, unless the query has a `limit`.
 const PAGE_SIZE: u32 = 100;
 
 /// Maximum number of items on a page.

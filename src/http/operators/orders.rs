@@ -18,7 +18,7 @@ use crate::store::{AlertQuery, Cursor, Forgot, Found, OrderDetail, OrderFilter, 
 use number_order::{AlertKind, Id, OrderKey, ParkReason};
 use strum::VariantNames;
 
-/// Word under which orders are listed if no state of theirs was ever reported.
+/// Word for the state of orders of which no state was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn routes() -> Router<Arc<Context>> {

@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::store::Holdings;
 use number_order::Id;
 
-/// Time for which one request to drop a project goes on. The next request continues.
+/// Time for which one request to drop a project removes rows. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);
 
 /// Pause after each step, as a multiple of the step's duration. During the pause the writer is free for others.
@@ -51,7 +51,7 @@ pub(super) fn api_off() -> Problem {
     Problem::with_detail(StatusCode::CONFLICT, detail)
 }
 
-/// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
+/// Refuses a project whose orders are not fetched, so that no response promises a fetch that is never sent.
 pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
         Some(Some(_)) => Ok(()),

@@ -85,7 +85,7 @@ impl QueryParams {
         self.text(name).map(read).transpose()
     }
 
-    /// Returns `true` if the newest are wanted first.
+    /// Returns `true` if the query asks for the newest items first.
     pub(super) fn newest_first(&self) -> Result<bool, Problem> {
         Ok(self.word("sort", &["oldest", "newest"])? == Some("newest"))
     }

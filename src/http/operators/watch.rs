@@ -88,7 +88,7 @@ fn read(list: ListBody) -> Result<import::List, Problem> {
                 format!("the list may have at most {IMPORT_MAX_BYTES} bytes: send it in parts");
             Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
-        // The middleware that limits the body knows the reason, and answers with it.
+        // The middleware that limits the body knows the reason, and replaces the response.
         status => Problem::new(status),
     };
     let list = list.map_err(unread)?;

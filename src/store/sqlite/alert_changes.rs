@@ -1,7 +1,7 @@
 //! Changes of alerts: which have begun to fire, and which recorded ones are resolved.
 //!
-//! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges in
-//! which one fires, and all with an open one are compared with what fires for them now.
+//! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges of
+//! states and times in which one fires. All orders with an open alert are compared with what fires for them now.
 
 use std::collections::HashMap;
 

@@ -20,7 +20,7 @@ macro_rules! expiring {
     };
 }
 
-// The states repeat the condition of the index, so that SQLite recognises that the index applies.
+// The condition on states is that of the index, so that SQLite recognises that the index applies.
 macro_rules! lasting {
     () => {
         " FROM orders AS o JOIN projects AS p ON p.id = o.project \
@@ -116,7 +116,7 @@ pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
 }
 
 impl Range {
-    /// Picks one of two statements, and binds the bounds to it.
+    /// Picks the statement for a range, and binds the bounds of the range to it.
     fn query(
         &self,
         expiring: &'static str,

@@ -16,8 +16,8 @@ use super::open::{OpenError, hold};
 use super::schema;
 use super::work_folder::WorkFolder;
 
-/// Copies the database as it is at one moment into a file of its own, which only its owner can read. The service may
-/// run during the copy, and goes on.
+/// Copies the database as it is at one moment into a file of its own, which only its owner can read. A running service
+/// is not interrupted.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 //! A statement costs a hop to SQLite's thread and back, which on a busy machine costs more than the rows it carries.
 //! For this reason a batch is written with one statement, and each size of statement is prepared once.
 
-/// Numbers of rows that a statement can have room for. A batch takes the smallest that fits; the places left over stay
+/// Numbers of rows for which there are statements. A batch takes the smallest that fits; the places left over stay
 /// NULL, since to SQLite an unbound parameter is NULL.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
@@ -14,7 +14,7 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Maximum number of rows in one statement.
 pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
 
-/// One statement in each of the sizes that batches are made of.
+/// One statement, prepared for each number of rows in [`ROWS`].
 pub(super) struct Statements(Vec<String>);
 
 impl Statements {

@@ -20,7 +20,7 @@ pub(super) const PAGES_MAX: &str = "4000";
 /// connection.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
-/// Longest time between two reports to the listener, and pause before a failed checkpoint is tried again.
+/// Maximum time between two reports to the listener, and pause before a failed checkpoint is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Name under which the results of checkpoints are reported.
@@ -46,7 +46,7 @@ impl Written {
         }
     }
 
-    /// Sets the receiver of the results of checkpoints. The first one stays.
+    /// Sets the receiver of the results of checkpoints. A listener that is set later is ignored.
     pub(super) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }

@@ -17,9 +17,9 @@ use super::{Store, StoreError};
 use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed};
 use number_order::{Id, OrderKey, Time};
 
-/// Due orders without a valid lease, longest waiting first, as JSON for the reason given at [`order_text`]. The index
-/// is named, since without statistics SQLite takes one that has it read through all that is due. For `+ 0` see
-/// `PENDING` in `super::pending`.
+/// Due orders without a valid lease, those that have waited longest first, as JSON for the reason given at
+/// [`order_text`]. The index is named, since without statistics SQLite takes one with which it reads all due orders.
+/// For `+ 0` see `PENDING` in `super::pending`.
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(
@@ -44,10 +44,10 @@ pub(super) const DUE_BY_PRIORITY: &str = concat!(
     due!("orders_priority", " AND o.priority = 1 AND o.priority > 0"),
 );
 
-/// All due orders, longest waiting first.
+/// All due orders, those that have waited longest first.
 pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due", ""));
 
-/// Isolated orders: few, so each is looked up.
+/// Isolated orders. They are few, so each is looked up by its id.
 const DUE_ISOLATED: &str = "
     SELECT json_group_array(json_array(id, sinch_id, attempts)) FROM (SELECT o.id, o.sinch_id, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
@@ -55,7 +55,7 @@ const DUE_ISOLATED: &str = "
         WHERE p.sinch_id = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
         ORDER BY o.fetch_at LIMIT ?3 + 0)";
 
-/// Number of orders at the beginning of each list among which a random claim picks.
+/// Number of orders at the beginning of each list from which a random claim picks.
 const CHANCE_AMONG: u32 = 500;
 
 const LEASE: &str = "
@@ -167,7 +167,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Reads the due orders of a query's lists.
+    /// Reads the lists of due orders that a query returns.
     async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
         let isolated: Vec<&str> = self.request.isolated.iter().map(Id::as_str).collect();
         // Orders that could not be parked may have the highest priority, and must not take the place of others.

@@ -13,7 +13,7 @@ use super::files::Files;
 use super::row_fault::Unparkable;
 use number_order::Id;
 
-/// Everything that a write works on. It belongs to the writer.
+/// Everything that a write needs: the writer owns it.
 pub(super) struct WriteContext {
     pub(super) db: SqliteConnection,
     pub(super) files: Files,

@@ -49,7 +49,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Takes note of an open database of `pages` pages.
+    /// Records the files of an open database of `pages` pages.
     pub(super) fn of(path: &Path, page_bytes: u64, pages: u64) -> io::Result<Files> {
         let committed = pages.saturating_mul(page_bytes);
         let is_longer = std::fs::metadata(path)?.len() > committed;
@@ -61,7 +61,7 @@ impl Files {
         })
     }
 
-    /// Checks that no other program has changed the files; the error says what was done.
+    /// Checks that no other program has changed the files. The error says what has happened to them.
     pub(super) fn examine(&mut self) -> Result<(), String> {
         self.examine_beside_the_wal()?;
         self.wal.known.examine()?;

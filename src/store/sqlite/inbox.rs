@@ -1,4 +1,4 @@
-//! Storing of deliveries: the write behind every 200.
+//! Storing of deliveries: each callback is stored before it is answered 200.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;

@@ -97,8 +97,8 @@ const TABLES: &str = "
     FROM sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.name
     WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%' AND NOT l.wr";
 
-/// Finds rows that break a rule of the schema. SQLite tells only the table in which there are some: so the rows are put
-/// into tables of the same schema, which take no such row.
+/// Finds rows that break a rule of the schema. SQLite tells only the table in which there are some: so the rows are
+/// copied into tables of the same schema, which refuse such a row.
 async fn broken_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     db.execute("PRAGMA foreign_keys = OFF").await?;
     let mut named = Vec::new();
@@ -156,7 +156,7 @@ impl Table {
         Ok(broken)
     }
 
-    /// Returns `true` if the schema takes all rows from one to another.
+    /// Returns `true` if the schema accepts all rows between two ids.
     async fn takes(
         &self,
         db: &mut SqliteConnection,

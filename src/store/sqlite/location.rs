@@ -74,7 +74,7 @@ impl Location {
         Err(unusable(&self.path, reason))
     }
 
-    /// Refuses an empty place beside a database that a restore has put aside: the restore was broken off, or its
+    /// Refuses a path without a database if a restore has put one aside beside it: the restore was broken off, or its
     /// database was lost since. A start that created a new database there would hide what is acknowledged, and the next
     /// restore would delete it.
     pub(super) fn refuse_broken_off(&self) -> Result<(), OpenError> {

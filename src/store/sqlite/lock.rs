@@ -77,7 +77,7 @@ impl Drop for Locked {
     fn drop(&mut self) {
         let is_empty = self.file.metadata().is_ok_and(|file| file.len() == 0);
         if self.made && is_empty && self.is_in_place() {
-            // A file that stays does no harm.
+            // A lock file that cannot be removed does no harm.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -152,7 +152,8 @@ impl Store {
         &self.due
     }
 
-    /// Sets the listener that receives the result of checkpoints, each second or more often. The first one stays.
+    /// Sets the listener that receives the result of checkpoints, each second or more often. A listener that is set
+    /// later is ignored.
     pub(super) fn on_upkeep(&self, listener: Listener) {
         self.written.listen(listener);
     }

@@ -1,4 +1,4 @@
-//! A connection that leaves the database's files as they were, for commands that are not the service.
+//! A connection that leaves the database's files as they were, for commands other than `serve`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use super::schema;
 /// A connection that does not checkpoint when it is closed. Its owner must hold the database.
 pub(super) struct NoCheckpoint {
     pub(super) db: SqliteConnection,
-    /// A reader that is closed last, where there is a log: the last connection checkpoints, and this one may only read.
+    /// A read-only connection that is closed last, if there is a log: the last connection checkpoints, unless it may
+    /// only read.
     guard: Option<SqliteConnection>,
     /// `-shm` file that the connection itself has created.
     created: Option<PathBuf>,

@@ -32,7 +32,7 @@ pub struct Settings {
     pub path: PathBuf,
     /// Maximum number of writes that wait at once.
     pub waiting_max: usize,
-    /// Bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
+    /// Number of bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
     pub free_min_bytes: u64,
     /// The projects, each with the number of its orders that may be fetched in a second; `None` if none may.
     pub projects: Vec<(Id, Option<f64>)>,
@@ -95,8 +95,8 @@ pub enum OpenError {
     },
 }
 
-/// A database that is fit to be opened, as far as its files show, and that no other process works on. Nothing has been
-/// opened yet; when the value is dropped, everything is as it was.
+/// A database that can be opened, as far as its files show, and that no other process works on. Nothing has been opened
+/// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub struct Held {
     pub(super) location: Location,
@@ -283,7 +283,7 @@ pub async fn open(
 /// Does what a start does, and undoes it. It holds the database. It creates and opens a new one beside it, since only
 /// doing so shows that it is possible. It writes what a start writes into the existing one, and rolls that back.
 ///
-/// It returns what a start would warn about.
+/// It returns the warnings that a start would log.
 ///
 /// # Errors
 ///

@@ -35,7 +35,7 @@ pub(super) struct Pending {
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// An order as deliveries name it: its project's row, and Sinch's id of it.
+/// An order as deliveries name it: its project's row, and the order's id at Sinch.
 pub(super) type OrderRef = (i64, String);
 
 /// Phase of a delivery, as the schema has it.

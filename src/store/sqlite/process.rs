@@ -154,8 +154,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Reasons that the log has reported. Callbacks of a bad order may arrive for as long as Sinch likes.
 static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
-/// Parks a delivery, with its order's row where there is one. If the database refuses even that, the delivery stays as
-/// it is.
+/// Parks a delivery, and links it to its order's row if there is one. If the database refuses even that, the delivery
+/// stays as it is.
 async fn park(
     db: &mut SqliteConnection,
     delivery: i64,
@@ -235,7 +235,7 @@ async fn orders(
         let known: HashSet<&OrderRef> = known.rows.iter().map(|(order, _)| order).collect();
         new.retain(|(order, _)| !known.contains(order));
     }
-    // Orders are numbered as they become known.
+    // Orders get their ids in the sequence in which they become known.
     new.sort_by_key(|(_, first)| first.id);
     for (sql, new) in KNOWN.over(&new) {
         let mut query = sqlx::query(sql);

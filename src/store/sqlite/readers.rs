@@ -52,8 +52,9 @@ impl Readers {
         self.answers.begin().await
     }
 
-    /// The inbox worker's own connection, so that slow answers to operators do not delay processing. It is for one
-    /// statement, which is one moment by itself: a transaction would be two more hops to SQLite's thread.
+    /// The inbox worker's own connection, so that slow answers to operators do not delay processing. The connection
+    /// executes one statement, which reads one moment by itself: a transaction would be two more hops to SQLite's
+    /// thread.
     pub(super) async fn pending(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
         self.pending.acquire().await
     }

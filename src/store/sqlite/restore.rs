@@ -1,4 +1,4 @@
-//! Restoring: a copy is put in the place of the database.
+//! Restores: a backup is put in the place of the database.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,8 +27,9 @@ const COPY_BUFFER_BYTES: usize = 1 << 18;
 /// Warning about a backup that may lack a part of its data.
 const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
-/// Puts a backup in the place of the database, once it has been found whole and of this program. The next start fetches
-/// every open order, since callbacks are missing. An existing database is put aside, if that is allowed.
+/// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
+/// start fetches every open order, since the backup lacks the callbacks that came after it. An existing database is put
+/// aside, if that is allowed.
 ///
 /// # Errors
 ///
@@ -104,7 +105,7 @@ fn copy_bytes(
     }
 }
 
-/// Makes sure that a copy is whole and of this program, and marks it as the file of a service that was killed.
+/// Makes sure that a copy is whole and of this program, and marks it as left by an unclean end.
 async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
     let failed = |error: sqlx::Error| {
         if is_of_writing(&error) {
@@ -150,7 +151,7 @@ fn is_in_wal_mode(path: &Path) -> bool {
     read.is_ok() && header[18] == 2
 }
 
-/// Gives a file to the owner of the folder, and to no other user, and syncs it to the disk.
+/// Gives a file to the owner of the folder, denies access to other users, and syncs the file to the disk.
 fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     let file = File::open(copy)?;
     file.set_permissions(PermissionsExt::from_mode(0o600))?;

@@ -1,4 +1,4 @@
-//! Conversion between orders and rows, both ways.
+//! Conversion of orders to rows, and of rows to orders.
 
 use std::sync::LazyLock;
 
@@ -240,7 +240,7 @@ const ANSWERED: [&str; 13] = [
     "missing_since_at",
 ];
 
-/// Every column of every row costs, so processing writes no more than it may have changed.
+/// Updates the columns that processing may change. Every column costs time, so it writes no more than those.
 static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
 
 /// Updates all columns of orders.

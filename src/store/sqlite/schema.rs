@@ -1,4 +1,4 @@
-//! Identity of a database file: its owner, its version, and how SQLite treats it.
+//! Identity of a database file: its application id, the version of its schema, and SQLite's settings for it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::OpenError;
 use super::checkpoint;
 use super::location::unusable;
 
-/// Mark of this program in SQLite's header: "SiCb".
+/// Application id of this program in SQLite's header: "SiCb".
 const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
@@ -121,7 +121,7 @@ async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), Open
     Ok(())
 }
 
-/// Switches to the write-ahead log, which not every disk supports. The file remembers it.
+/// Switches to the write-ahead log, which not every disk supports. The mode is stored in the file.
 async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
     match mode.as_str() {

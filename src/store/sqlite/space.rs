@@ -1,6 +1,6 @@
 //! Check that the disk has room for new deliveries.
 //!
-//! Stored deliveries must still be processed, and that writes too: decisions, fetches, checkpoints. New deliveries are
+//! Stored deliveries must still be processed, which writes, too: decisions, fetches, checkpoints. New deliveries are
 //! therefore refused before the disk is full, and the rest goes on.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use rustix::fs::statvfs;
 
 use super::StoreError;
 
-/// Pause between two measurements of the disk while nothing is written.
+/// Interval between two measurements of the disk while nothing is written.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The disk that the database is on, as it was when last measured.

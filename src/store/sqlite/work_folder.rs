@@ -15,7 +15,7 @@ const PREFIX: &str = ".sinch-callbacks-work-";
 /// the same place removes it.
 pub(super) struct WorkFolder {
     folder: TempDir,
-    /// Locked while a command is at work in the folder.
+    /// Locked file that shows that a command is at work in the folder.
     _held: File,
 }
 

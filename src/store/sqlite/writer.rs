@@ -73,7 +73,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
+    /// Records a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
@@ -113,7 +113,7 @@ impl Writer {
     }
 
     /// Commits a batch, and returns the result of each write. If the database refuses it, each write is tried alone, so
-    /// that a refused one does not spoil the others.
+    /// that a refused write does not keep the others from being stored.
     async fn outcomes(&mut self, batch: &mut [Write]) -> Vec<Result<(), StoreError>> {
         let together = self.transaction(batch).await;
         let is_refused = matches!(together, Err(StoreError::Rejected(_)));

@@ -5,7 +5,7 @@ use number_order::{Id, NotUnderstood, Status, Time};
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// Project whose path and secret the callback came by.
+    /// Project to whose path the callback was sent.
     pub project: Id,
     /// Sinch's `eventId`, where the callback has one.
     pub event_id: Option<String>,

@@ -17,7 +17,7 @@ const PREFETCHED_MAX: u32 = 512;
 /// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
+    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: u32,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,

@@ -46,7 +46,7 @@ pub struct Fetcher {
     pub policy: Policy,
     /// Spacing of failed attempts.
     pub backoff: Backoff,
-    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
+    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: usize,
     /// Maximum number of fetches a second, over time.
     pub requests_per_second: f64,

@@ -189,7 +189,7 @@ impl Met {
         self.0[path as usize] += 1;
     }
 
-    /// Each path by name, the number of times it was met, and the number required of 1,000,000 orders.
+    /// Returns each rare path by name, the number of times it was met, and the number required of 1,000,000 orders.
     pub fn paths(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
         Rare::ALL.into_iter().map(|path| {
             let (name, least) = path.described();

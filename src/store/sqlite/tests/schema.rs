@@ -58,7 +58,7 @@ async fn first() -> TempDir {
     folder
 }
 
-/// Each step to the schema of today is tried on rows, and not on empty tables alone.
+/// Each migration is tried on tables with rows, and not only on empty ones.
 #[tokio::test]
 async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let house = House::open(first().await).await;

@@ -184,7 +184,7 @@ async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration)
     panic!("{kind}, seed {seed} and the next: {slow:?}, and not {most:?}");
 }
 
-/// Returns the maximum time that few orders that fail leave to the good ones.
+/// Returns the maximum time that the good orders may take beside few orders that fail.
 fn little_longer() -> Duration {
     Duration::from_secs_f64(GOOD as f64 / PER_SECOND).mul_f64(FACTOR_MAX)
 }

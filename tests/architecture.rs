@@ -1,4 +1,4 @@
-//! Direction of the dependencies: which module or crate may name which other, checked against the source.
+//! Test of the dependencies: which module or crate may name which other, checked against the source.
 //!
 //! Not checked: comments, a file from its `#[cfg(test)] mod tests {` on, and the files in `tests`. Tests may name what
 //! they need. Modules are imported line by line, so `crate::{…}` counts as a fault. What a crate may name of other

@@ -18,10 +18,9 @@ use crate::redact;
 /// Destination of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// Standard output, through a queue. The log is the service's only output there, and the service never waits for
-    /// it.
+    /// Standard output, through a queue, so that the service never waits for the reader of the log.
     Stdout,
-    /// Standard error, at once: beside the demo's story on standard output.
+    /// Standard error, without a queue: the demo prints its stories on standard output.
     Stderr,
 }
 
@@ -36,7 +35,8 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
-/// Handle of the log that was started. When dropped, it waits for the last lines to be written, but not for long.
+/// Handle of the log that was started. When the handle is dropped, it waits for the last lines to be written, but not
+/// for long.
 #[must_use]
 pub struct Logging {
     queue: Option<Queue>,

@@ -16,7 +16,7 @@ use crate::redact;
 /// Maximum number of lines that wait to be written.
 const LINES_MAX: usize = 4096;
 
-/// Size from which a batch of waiting lines is written.
+/// Number of bytes from which a batch of waiting lines is written.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Minimum time between two log lines about dropped lines.
@@ -62,7 +62,7 @@ impl Queue {
             item = back;
             thread::park_timeout(RETRY);
         }
-        // Without a reader, the rest is lost with the process.
+        // Without a reader, the remaining lines are lost with the process.
         let _ = all_is_written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
@@ -109,7 +109,7 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
                 next = waiting.try_recv().ok();
             }
         }
-        // An output that is closed or full can be reported nowhere but in the count.
+        // If the output is closed or full, only the count of dropped lines can show it.
         if into.write_all(&batch).and_then(|()| into.flush()).is_err() {
             redact::drop_lines(lines);
         }

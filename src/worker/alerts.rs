@@ -1,5 +1,5 @@
-//! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long, and once
-//! when that is over. It also reports that the system's clock was set.
+//! Raises alerts: reports once for each order that its reservation runs out, or that it has been in a state for too
+//! long, and once when that is over. It also reports that the system's clock was set.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Frame of the workers: the loop that all of them share, and how an outcome of the store is reported.
+//! Frame of the workers: the loop that all of them share, with the reports of their outcomes.
 
 use std::future::pending;
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// Maximum time for which a worker waits for work without a wake-up.
 pub(super) const POLL: Duration = Duration::from_secs(1);
 
-/// Pause of a worker after the store has failed to do as asked.
+/// Pause of a worker after an error of the store.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Minimum interval between two log lines that report the same failure.
@@ -110,8 +110,8 @@ async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
     }
 }
 
-/// Records the outcome of a step where operators see it. Returns `None` if the store did not do as asked and a retry
-/// after a pause makes sense.
+/// Records the outcome of a step where operators see it. Returns `None` for an error of the store after which a retry
+/// makes sense.
 ///
 /// # Errors
 ///

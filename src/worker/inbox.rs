@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(3);
 /// costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: u32 = 6;
 
-/// Maximum pause after a batch, in case the disk was slow.
+/// Maximum pause after a batch, for the case that the disk was slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, more than a
@@ -98,7 +98,7 @@ impl Worker for InboxWorker {
 }
 
 impl Rhythm {
-    /// Takes in a batch, and returns the pause after it.
+    /// Records a batch, and returns the pause after it.
     fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
         // The store counts arrivals when the batch begins.
         let arrivals = self.last.replace(began).map(|at| Arrivals {

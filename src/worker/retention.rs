@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Length of the pause after a step, as a multiple of the step's time. In the pause the writer is free for others.
 const PAUSE_FACTOR: u32 = 9;
 
-/// Maximum pause after a step, in case the disk was slow.
+/// Maximum pause after a step, for the case that the disk was slow.
 const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Worker that prunes.

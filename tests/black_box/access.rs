@@ -1,4 +1,4 @@
-//! Access to the operators' listener: the token, web pages, and requests that trickle.
+//! Access to the operators' listener: the token, web pages, and requests that arrive slowly.
 
 use std::time::Duration;
 

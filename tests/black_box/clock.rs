@@ -1,4 +1,4 @@
-//! A clock that is set while the service runs, and any time zone: no decision changes.
+//! Tests that neither a clock that is set while the service runs nor a time zone changes a decision.
 //!
 //! Sinch's clock, which the simulator follows, is never touched.
 
@@ -17,7 +17,7 @@ use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_hist
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
 /// Plays events and answers that meet each rule that depends on time, and calls `between` half-way. Returns every
-/// decision, without times and without what depends on the speed of the machine.
+/// decision, without times and without values that depend on the speed of the machine.
 async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> Vec<String> {
     let history = [(0, Created), (1, InReview), (2, Completed)];
     let histories = [

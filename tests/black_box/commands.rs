@@ -129,7 +129,7 @@ async fn watch_names_the_argument_that_is_no_order() {
     );
 }
 
-/// `check` and the log say the same, and neither shows the value.
+/// `check` and the log report the same doubt, and neither shows the value.
 #[tokio::test]
 async fn what_is_unwise_is_reported_by_check_and_in_the_log() {
     let folder = folder();

@@ -109,7 +109,7 @@ async fn a_body_that_trickles_is_cut_off() {
     assert!(line.hangs_up_within(PATIENCE).await);
     assert_eq!(service.refused("body").await, 1);
 
-    // A body that breaks off has no caller left to answer, and is not accepted either.
+    // If a caller hangs up in the middle of a body, nobody is left to answer, and the callback is not accepted.
     let mut line = open(&service).await;
     line.send(good("e2").head()).await;
     line.send("{").await;
@@ -150,7 +150,7 @@ async fn no_more_connections_than_allowed() {
     let mut taken = Vec::new();
     for n in 0..MAX {
         let mut line = open(&service).await;
-        // The answer shows that the connection is among those that are served.
+        // The answer shows that the connection is served.
         line.send(good(&format!("e{n}")).bytes()).await;
         assert_eq!(line.answer().await.expect("an answer").status, 200);
         taken.push(line);

@@ -78,7 +78,7 @@ fn stories(out: &str) -> Vec<Story> {
     stories
 }
 
-/// Returns `true` if the text has a date or a time of day: `2026-11`, `19:30`.
+/// Returns `true` if the text has a date or a time of day, such as `2026-11` or `19:30`.
 fn has_absolute_time(text: &str) -> bool {
     let like = |pattern: &str| {
         text.as_bytes().windows(pattern.len()).any(|window| {

@@ -78,7 +78,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     assert!(lost_events.is_empty(), "seed {seed}: {lost_events:?}");
     assert!(file.is_intact().await);
 
-    // The control: if something were lost or changed, the comparison would name it.
+    // The control: the comparison names an event that is lost or changed.
     let victims: Vec<&String> = promised.keys().take(2).collect();
     file.execute(&format!(
         "DELETE FROM deliveries WHERE dedup_key = '{}'",

@@ -1,4 +1,4 @@
-//! After an early answer the connection serves the next request, or the answer has said that it closes.
+//! Tests that after an early answer the connection serves the next request, unless the answer has said that it closes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -44,7 +44,7 @@ const SHAPES: [Shape; 7] = [
     Shape::ExpectAnyway,
 ];
 
-/// Function that makes a request which is refused with any body.
+/// Function that makes a request with the given body. The service refuses the request whatever the body is.
 type Make = fn(Vec<u8>) -> Request;
 
 fn good() -> Request {

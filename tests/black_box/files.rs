@@ -75,7 +75,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Places in which there can be no database: `check` before a start must say the same as the start.
+/// For a place in which there can be no database, `check` and a start must give the same error.
 #[tokio::test]
 async fn an_unfit_place_is_named_by_check_and_start_alike() {
     let at = |folder: &Path, path: &str| Settings::new(folder).set("database.path", path);
@@ -149,7 +149,7 @@ async fn a_file_that_is_mounted_by_itself_is_refused() {
     drop(mount);
 }
 
-/// The start opens nothing before everything else is known to be good.
+/// A start opens the database only after all other checks.
 #[tokio::test]
 async fn a_start_that_fails_leaves_no_trace() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -221,7 +221,7 @@ async fn two_services_do_not_share_a_file() {
     service
         .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
-    // The lock is the process's, so nothing must be cleaned up after a crash.
+    // The lock ends with the process, so nothing must be cleaned up after a crash.
     service.kill().await;
     Service::start(&settings).await;
 }

@@ -1,4 +1,4 @@
-//! One order at a time: the effect of events and fetches on it, with Sinch simulated.
+//! Effects of events and fetches on one order at a time, with a simulated Sinch.
 
 use std::time::Duration;
 
@@ -261,7 +261,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
-    // An operator brings the order back, and it has all its attempts again.
+    // An operator requests a fetch of the parked order, which has all its attempts again.
     request_fetch(&service, "bad").await;
     let order = service.settles("bad", "COMPLETED").await;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Many orders at once, and a Sinch that fails: nothing is lost, Sinch is not hammered, and in the end all agree.
+//! Many orders at once, and a Sinch that fails: nothing is lost, the rate limit holds, and in the end all orders agree
+//! with Sinch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -133,8 +134,8 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
     assert_eq!(service.status().await["orders_parked"], 0);
-    // The rate limit has room for a tenth of a second. Fetches that it has let through, and that wait for a commit or a
-    // slot, are sent together.
+    // The rate limit allows the fetches of a tenth of a second at once. Fetches that it has allowed, and that wait for
+    // a commit or a slot, are sent together.
     let most = PER_SECOND + PER_SECOND / 10 + 2 * MAX_IN_FLIGHT;
     let sent_at = fetches_sent(&service).await;
     assert!(sent_at.len() >= script.orders, "{} answers", sent_at.len());

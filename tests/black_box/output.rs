@@ -61,7 +61,7 @@ impl Drop for Raw {
     }
 }
 
-/// A service whose log is read up to the line that says where it listens, and no further.
+/// A service whose log is read only up to the line with the addresses of its listeners.
 struct Unread {
     process: Raw,
     log: Option<BufReader<ChildStdout>>,

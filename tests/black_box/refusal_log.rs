@@ -190,7 +190,7 @@ async fn a_noisy_source_hides_no_other() {
         }
     }
     logged_refusal(&service, &json!({"source": "127.0.0.66", "left_out": 0})).await;
-    // The next line about the noisy source says how many were left out.
+    // The next line about the noisy source says how many lines were left out.
     let total = until("a line that counts", async || {
         send_until_answered(&service, noisy, &request).await;
         let lines = refusals(&service);

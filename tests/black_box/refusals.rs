@@ -1,4 +1,4 @@
-//! Refusals: their reasons, the order of the checks, and that nothing is left behind.
+//! Refusals: their reasons, the order of the checks, and that a refused callback leaves nothing in the database.
 
 use std::time::SystemTime;
 

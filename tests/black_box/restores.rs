@@ -37,7 +37,7 @@ async fn a_restored_database_counts_as_one_that_was_not_closed() {
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
 }
 
-/// After a restore that was broken off, no command starts afresh, and the file that it had put aside stays.
+/// After a restore that was broken off, no command creates a new database, and the file that was put aside stays.
 #[tokio::test]
 async fn what_was_put_aside_is_not_lost_when_a_restore_breaks_off() {
     let (home, settings) = place();

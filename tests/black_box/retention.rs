@@ -121,7 +121,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let closing = service
         .order_when("o1", "settled", |order| order["settled"] == json!(true))
         .await;
-    // A final state is fetched once more a day later: this test does not wait for that.
+    // A final state is fetched once more a day later. The test does not wait for that fetch.
     assert_ne!(closing["fetch_at"], json!(null), "{closing}");
     service.stop().await;
     let mut file = File::open(&settings.database()).await;

@@ -109,7 +109,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     ] {
         request("GET", path).await;
     }
-    // The wrong token is a secret as well: it may be the right one, mistyped.
+    // A wrong token is a secret as well: it may be the right one with a typing error.
     let wrong = Request::new("GET", "/status").header("Authorization", "Bearer mistyped-token");
     answers.push(service.ask_with(&wrong).await);
 
@@ -258,7 +258,8 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
         command.uid(NOBODY).gid(NOBODY);
     }
     let mut child = command.spawn().expect("the program starts");
-    // If the process may be dumped, its files belong to its user, otherwise to root: the owner says who may read them.
+    // If the process may be dumped, its files in `/proc` belong to its user, otherwise to root. The owner decides who
+    // may read them.
     let owner = |name: &str| {
         let path = format!("/proc/{}/{name}", child.id());
         std::fs::metadata(path).expect("the program runs").uid()

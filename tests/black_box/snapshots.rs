@@ -1,7 +1,7 @@
 //! Every JSON body that the operators' API sends, compared with the one on file in `snapshots/`.
 //!
 //! Programs read these bodies by their keys, so a key that comes, goes or gets another name must be seen in review.
-//! What varies is replaced by a word for its type.
+//! Values that vary are replaced by a word for their type.
 
 use insta::{Settings as Insta, assert_json_snapshot};
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ fn without_numbers(body: Value) -> Value {
     })
 }
 
-/// Replaces each value that holds no others, by the name that it stands under.
+/// Replaces each value that contains no other values, depending on its name.
 fn replace(body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
     fn under(name: &str, body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
         match body {
@@ -200,7 +200,7 @@ async fn refusals() {
 
     let hasty = settings.clone().set("retention.bodies_days", 0.00001);
     let service = Service::start(&hasty).await;
-    // The first event of an order whose API is off is parked, and keeps its body.
+    // With the project's API off, the first event of an order is parked, and keeps its body.
     service
         .tell(event("e2", "o1", "BLOCKED", clock::now()))
         .await;

@@ -164,7 +164,7 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
     ]
 }
 
-/// Number of the line on which the key stands in the file.
+/// Returns the number of the line in which the file has the key.
 fn line_of(settings: &Settings, key: &str) -> usize {
     let (table, name) = key.split_once('.').expect("a key is table.name");
     let name = name.split('[').next().unwrap_or(name);

@@ -12,10 +12,10 @@ use number_order::Id;
 /// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
 const FAILED_ORDERS_MAX: usize = 256;
 
-/// Number of failures, with answers to others between them, that proves that an order fails alone.
+/// Number of failures of an order, with answers to other orders in between, that proves that the order fails alone.
 const PROOF: u32 = 2;
 
-/// Number of different orders which, if Sinch knows none of them and has never shown any, are more than chance.
+/// Number of different orders at which it is no longer chance that Sinch knows none of them and has never shown any.
 const UNKNOWN_MIN: usize = 3;
 
 /// Maximum number of unknown orders that are counted. A larger number would change nothing.
@@ -38,7 +38,7 @@ struct FailedOrder {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the four are independent")]
 pub(super) struct FailureFacts {
-    /// `true` if the failure is of a single order's kind.
+    /// `true` if the failure is of a kind that can concern a single order.
     pub of_order: bool,
     /// `true` if the failure is a signal about the project: Sinch asks to be left alone, or refuses the key.
     pub of_project: bool,
@@ -55,7 +55,7 @@ pub(super) enum AttributedTo {
     Order,
     /// Undecided: the order was proven to fail alone, but others fail now as well.
     Undecided,
-    /// The provider, as far as the fetches of other orders tell.
+    /// The provider: fetches of other orders do not show otherwise.
     Provider,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct FailureAttribution {
 }
 
 impl FailureAttribution {
-    /// Begins without any failure. `found`: Sinch has shown an order of this project before.
+    /// Returns the state without any failure. `found`: Sinch has shown an order of this project before.
     pub fn new(found: bool) -> FailureAttribution {
         FailureAttribution {
             failed_orders: BTreeMap::new(),

@@ -12,9 +12,10 @@ use number_order::{NoAnswer, Time};
 /// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
 const SUSPECT_FAILURES: u32 = 3;
 
-/// Number of failures in a row, in doubt, after which the circuit opens. The orders of these fetches are picked at
-/// random, so that a few orders at the head of the line cannot open it. Each order that fails alone makes one more
-/// necessary, since the fetches may have picked only such orders by chance.
+/// Number of failures in a row after which the circuit opens, if it is in doubt whether the provider answers any order.
+/// The orders that are fetched in doubt are picked at random, so that a few orders at the head of the line cannot open
+/// it. Each order that fails alone makes one more necessary, since the fetches may have picked only such orders by
+/// chance.
 const CHECK_FAILURES: u32 = 6;
 
 /// Maximum number of failures in a row that open the circuit, however many orders fail alone. Where half of the orders
@@ -22,7 +23,7 @@ const CHECK_FAILURES: u32 = 6;
 const FAILURES_MAX: u32 = 27;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
-/// the first probe on: a fault that needs an hour to mend is not mended sooner by a probe each second.
+/// the first probe on: a fault that lasts for an hour does not end sooner with a probe each second.
 const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// Maximum part of [`PROBE_INTERVAL_MAX`] that is added to the wait that Sinch asks for, so that several projects do
@@ -42,7 +43,7 @@ pub(super) enum CircuitState {
     Open(Time),
 }
 
-/// Maximum `Retry-After` that is honoured.
+/// Maximum `Retry-After` that the circuit waits for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Upper bound of the time for which a circuit is ever open.
@@ -60,7 +61,8 @@ pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
     }
 }
 
-/// Returns the circuit of an earlier run as it holds at a start. `cap` as in [`after_failure`].
+/// Returns the circuit of an earlier run as it holds at a start. `cap` has the meaning that it has in
+/// [`after_failure`].
 pub(super) fn restored(mut circuit: Circuit, now: Time, cap: Duration) -> Circuit {
     if let Some((until, _)) = &mut circuit.paused {
         *until = now.plus(PROBE_INTERVAL_MAX.min(cap) / 2).max(*until);
@@ -101,7 +103,7 @@ pub(super) fn after_failure(
     let needed = (SUSPECT_FAILURES + CHECK_FAILURES + alone).min(FAILURES_MAX);
     let usual = now.plus(longest.mul_f64(0.5 + jitter / 2.0));
     let until = match (&circuit.paused, asked_for) {
-        // The wait that Sinch asks for is trusted, until a probe after it has failed.
+        // The circuit is open for as long as Sinch asks, until a probe after that time fails.
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),

@@ -23,7 +23,7 @@ enum Wait {
 }
 
 impl Shared {
-    /// Claims what can be claimed, then waits until there may be more to do.
+    /// Claims the orders that can be claimed, then waits until more can be claimed.
     pub(super) async fn claim_or_wait(
         self: &Arc<Self>,
         claims: &UnboundedSender<Prefetched>,

@@ -11,7 +11,7 @@ const SLOTS_PER_ISOLATED: u32 = 4;
 /// Number of fetches that may hang for each slot, outside the slots.
 const HANGING_PER_SLOT: u32 = 2;
 
-/// Maximum number of prefetched orders, however fast Sinch answers.
+/// Maximum number of prefetched orders at any rate.
 const PREFETCHED_MAX: u32 = 512;
 
 /// Limits on the number and the rate of one project's fetches.
@@ -19,7 +19,7 @@ const PREFETCHED_MAX: u32 = 512;
 pub(super) struct Limits {
     /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: u32,
-    /// Maximum number of fetches a second, over time.
+    /// Maximum number of fetches a second, as an average over time.
     pub requests_per_second: f64,
     /// Maximum interval between the probes of an open circuit.
     pub probe_interval_max: Duration,

@@ -48,7 +48,7 @@ pub struct Fetcher {
     pub backoff: Backoff,
     /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: usize,
-    /// Maximum number of fetches a second, over time.
+    /// Maximum number of fetches a second, as an average over time.
     pub requests_per_second: f64,
     /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
     /// flight.
@@ -65,7 +65,7 @@ struct Shared {
     /// Name of the fetcher among the workers.
     name: String,
     scheduler: Mutex<Scheduler>,
-    /// Free slots. More tasks run than there are slots, because a fetch that hangs lets go of its slot.
+    /// Free slots. There are more tasks than slots, because a fetch that hangs releases its slot.
     slots: Semaphore,
     /// Prefetched orders, which are claimed and wait for a slot.
     prefetched: tokio::sync::Mutex<UnboundedReceiver<Prefetched>>,
@@ -91,7 +91,7 @@ struct Permit {
 }
 
 impl Permit {
-    /// Notes that the fetch hangs. Returns `true` if its slot goes to another fetch now.
+    /// Records that the fetch hangs. Returns `true` if its slot goes to another fetch now.
     fn hangs(&mut self) -> bool {
         let gives_way = self.kind == PermitKind::Slot && self.shared.scheduler().fetch_hangs();
         if gives_way {

@@ -14,8 +14,8 @@ use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
 use crate::worker::logged_id;
 use number_order::Id;
 
-/// Time for which results gather before they are recorded. They hold up no fetch, since their slots are free by then;
-/// and the fewer commits there are, the less callbacks have to wait for them.
+/// Time for which results gather before they are recorded. This holds up no fetch, since the slots of the results are
+/// free already. The fewer commits there are, the less callbacks have to wait for them.
 const GATHER: Duration = Duration::from_millis(3);
 
 /// Maximum number of results that are recorded at once.

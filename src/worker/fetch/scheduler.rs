@@ -1,5 +1,5 @@
-//! Scheduler of a project's fetches. Its next step for the due orders is to claim a number of them, or to wait.
-//! [`attempt`] takes in the results of the fetches.
+//! Scheduler of a project's fetches. It decides on the next step: to claim a number of due orders, or to wait.
+//! [`attempt`] applies the results of the fetches.
 //!
 //! Pure, except for what it counts: every time is an argument, so a test can play an outage of hours in an instant. The
 //! rest of [`super`] carries out the steps.
@@ -16,9 +16,9 @@ use super::signal::ProjectSignals;
 use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
 
-/// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
-/// longest. So no order waits forever, however many have a higher priority. The highest priority has the other
-/// permits, so that it need not wait for all that is routine.
+/// Number of permits that go to orders of the highest priority for each permit that goes to the order that has waited
+/// longest. So no order waits forever, however many have a higher priority. The highest priority has the other permits,
+/// so that it need not wait for all that is routine.
 const URGENT_TO_OLDEST: u32 = 3;
 
 /// Number of permits of which one goes to an isolated order while other orders are due.
@@ -31,7 +31,7 @@ pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 /// order was answered.
 const UNTRIED_MAX: u32 = 3;
 
-/// Time for which the slots must find prefetched orders.
+/// Time for which prefetched orders must last the slots.
 const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 
 /// Next step of a fetcher.
@@ -81,7 +81,8 @@ enum Mode {
 pub(super) struct Scheduler {
     limits: Limits,
     circuit: Circuit,
-    /// `true` if Sinch's own signal, the token endpoint or an earlier run opened the circuit.
+    /// `true` if a signal of Sinch's, the token endpoint or an earlier run opened the circuit, rather than failures in
+    /// a row.
     opened_by_signal: bool,
     /// Time since which it is in doubt whether Sinch answers any order. A fetch that was sent before tells nothing new.
     suspect_since: Time,
@@ -106,14 +107,14 @@ pub(super) struct Scheduler {
     fifo_credit: u32,
     /// Number of permits that went to other orders since an isolated order was last given one.
     others: u32,
-    /// `true` if the other orders left permits over just now, so that an isolated order may have one.
+    /// `true` if the last claim of other orders left permits over, so that an isolated order may have one.
     spare: bool,
 }
 
 impl Scheduler {
-    /// Begins with the circuit as an earlier run left it. That run may have been killed during a probe, so an open
-    /// circuit stays open for a while even if its time has come. `found`: Sinch has shown an order of this project
-    /// before.
+    /// Returns a scheduler whose circuit is as an earlier run left it. That run may have been killed during a probe, so
+    /// an open circuit stays open for a while even if its time has come. `found`: Sinch has shown an order of this
+    /// project before.
     pub fn new(limits: Limits, circuit: Circuit, found: bool, now: Time) -> Scheduler {
         let circuit = circuit::restored(circuit, now, limits.probe_interval_max);
         Scheduler {
@@ -151,7 +152,7 @@ impl Scheduler {
         self.attribution.isolated().clone()
     }
 
-    /// Returns the next step, and takes its permits.
+    /// Returns the next step, and takes the permits that it needs.
     pub fn next(&mut self, now: Time) -> Next {
         let mode = self.mode(now);
         let free = match mode {
@@ -304,7 +305,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
+    /// Records that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
     /// another fetch now: one that fails by a time-out must not hold up the others.
     pub fn fetch_hangs(&mut self) -> bool {
         let gives_way = self.hanging < self.limits.hanging_max();

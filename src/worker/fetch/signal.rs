@@ -1,8 +1,8 @@
 //! Signals about the whole project in failed attempts: Sinch asks to be left alone, or it refuses the access key.
 //!
-//! Pure. A gateway may give such a signal for one order and answer for all others. So the signal is believed of that
-//! order. It is believed of the project once orders picked at random get the same signal, one after the other and none
-//! of them answered. Only the token endpoint is believed at once, because it is asked for no single order.
+//! Pure. A gateway may give such a signal for one order and answer for all others. So the signal counts for that order.
+//! It counts for the project once orders picked at random get the same signal, one after the other and none of them
+//! answered. Only a signal from the token endpoint is believed at once, because a token is for all orders.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) struct FailedFetch {
     pub retry_after: Option<Duration>,
     /// `true` if the access key was refused.
     pub refused: bool,
-    /// `true` if the failure is of a single order's kind.
+    /// `true` if the failure is of a kind that can concern a single order.
     pub of_order: bool,
     /// `true` if the request for a token failed, and not the request for an order.
     pub of_token: bool,
@@ -49,7 +49,7 @@ impl FailedFetch {
         self.refused || self.retry_after.is_some()
     }
 
-    /// Returns the signal of the failure if it is believed at once.
+    /// Returns the signal of the failure, as far as it is believed at once.
     pub fn signal(&self) -> Signal {
         if self.of_project() {
             Signal::Pause(self.retry_after)
@@ -71,7 +71,7 @@ impl From<&FetchError> for FailedFetch {
     }
 }
 
-/// Signal of a failure about the project, as far as it is believed.
+/// Effect of a failure on the circuit, as far as its signal is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// The failure counts as one more in a row.

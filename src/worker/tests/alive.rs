@@ -226,7 +226,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     Ok(store.claim(request).await?.claims().remove(0))
 }
 
-/// Sends one result after another for an order, as if each fetch were its first.
+/// Sends one result after another for an order, as if each were that of a first fetch.
 async fn answer_forever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
     loop {
         let outcome = FetchResult {

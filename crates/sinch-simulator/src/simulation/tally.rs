@@ -271,7 +271,7 @@ impl Tally {
         self.false_states > 0 || self.wrong_at_rest > 0 || self.stuck > 0
     }
 
-    /// Number of fetches per order, without those that only watched it.
+    /// Number of fetches per order, not counting those that only watched the order.
     pub fn fetches_per_order(&self) -> f64 {
         self.fetches as f64 / self.orders.max(1) as f64
     }

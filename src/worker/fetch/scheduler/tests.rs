@@ -1,4 +1,4 @@
-//! Decisions of the scheduler, moment by moment.
+//! Tests of the scheduler's decisions, moment by moment.
 
 use super::*;
 use crate::sinch::FetchError;

@@ -301,8 +301,8 @@ async fn an_order_that_is_alone_is_fetched_again_however_its_first_fetches_fail(
     }
 }
 
-/// Time from the start of the outage until the answers in flight at that moment have arrived and no order is answered
-/// any more. Until then a failure of an order's kind may be that order's.
+/// Time from the start of an outage until all answers in flight have arrived. Until then a failure can be taken for
+/// that of a single order.
 const CLEAR_AFTER: Duration = Duration::from_secs(10);
 
 /// Maximum number of attempts, of thirty, that an outage may cost an order. One outage in a hundred costs an order
@@ -315,7 +315,7 @@ const TRIES_COUNT_MAX: usize = 4;
 async fn an_outage_of_any_kind_uses_up_no_attempts() {
     let seed = fastrand::u64(..);
     for (kind, failing) in KINDS {
-        // An order that Sinch does not know is answered, so this kind makes no outage.
+        // Sinch answers that it does not know an order, so this kind of failure makes no outage.
         let Some(outage) = failing() else { continue };
         let (from, to) = (BEGAN.plus(10 * MINUTE), BEGAN.plus(200 * MINUTE));
         let sinch = Sinch {

@@ -265,7 +265,7 @@ async fn six_hours_without_the_api_over_5000_orders() {
     );
 }
 
-/// Controls: each protection is the one that keeps its claim.
+/// Controls: without a protection, the claim fails that rests on it.
 #[tokio::test]
 async fn without_circuit_or_rate_limit_the_same_checks_fail() {
     let trial = |circuit, rate| Trial {

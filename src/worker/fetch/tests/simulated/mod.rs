@@ -38,7 +38,7 @@ pub fn project() -> Id {
     id("played-project")
 }
 
-/// Protections that the service goes without.
+/// Protections that are switched off in the simulated service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Without {
     /// `true` if no failure opens the circuit.
@@ -111,7 +111,7 @@ async fn open(path: PathBuf, now: Time) -> Opened {
 
 impl Service {
     pub async fn start(seed: u64, without: Without) -> Service {
-        // The store picks orders by the thread's generator, and its writer runs on this thread.
+        // The store picks random orders with the thread's random generator, and its writer runs on the same thread.
         fastrand::seed(seed);
         let folder = store::sqlite::tests::folder();
         let (store, circuit, writer) = open(folder.path().join("played.db"), BEGAN).await;
@@ -200,7 +200,7 @@ impl Service {
         self.store.watch(request).await.expect("is known");
     }
 
-    /// Fetches all that is due, at once and outside the limits: this is the state before the simulation.
+    /// Fetches all due orders at once, without limits, to make the state before the simulation.
     pub async fn fetch_all(&mut self, sinch: &Sinch) {
         let unlimited = Rate {
             interval: Duration::from_micros(1),

@@ -44,7 +44,7 @@ const PER_SECOND_MAX: f64 = 60_000.0;
 const REST: Duration = Duration::from_secs(3);
 
 const AT_REST_MIB: f64 = 20.0;
-const LADEN_MIB: f64 = 64.0;
+const BACKLOG_MIB: f64 = 64.0;
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 const DELIVERIES: &str = "SELECT count(*) FROM deliveries";
@@ -71,7 +71,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     let waiting = if quick { 100_000 } else { 1_000_000 };
     let first_ms = first_200(&api, if quick { 3 } else { 9 }).await?;
     let plain = plain(&api, loading).await?;
-    let laden = laden(&api, loading, waiting).await?;
+    let backlog = backlog(&api, loading, waiting).await?;
     let binary = fs::metadata(program::as_shipped())?.len();
 
     println!();
@@ -81,10 +81,10 @@ async fn run(quick: bool) -> Outcome<bool> {
     row("memory at 256 connections, highest, MiB", plain.peak);
     row("memory afterwards, MiB", plain.after);
     row("waiting deliveries at the start", waiting as f64);
-    row("… and when the load had ended", laden.left as f64);
+    row("… and when the load had ended", backlog.left as f64);
     row(
         "memory with them and 256 connections, highest, MiB",
-        laden.peak,
+        backlog.peak,
     );
     row("binary, MB", binary as f64 / 1e6);
     row("events in the database", plain.events as f64);
@@ -94,7 +94,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     let mut required = Requirements::default();
     required.add("at rest under 20 MiB", plain.at_rest < AT_REST_MIB);
     let what = "at 256 connections and with so many waiting under 64 MiB";
-    required.add(what, laden.peak < LADEN_MIB && laden.left > 0);
+    required.add(what, backlog.peak < BACKLOG_MIB && backlog.left > 0);
     let good = required.judge(quick);
     println!(
         "{}",
@@ -108,8 +108,8 @@ async fn run(quick: bool) -> Outcome<bool> {
                 ("at_rest_mib", json!(rounded(plain.at_rest))),
                 ("loaded_peak_mib", json!(rounded(plain.peak))),
                 ("afterwards_mib", json!(rounded(plain.after))),
-                ("laden_peak_mib", json!(rounded(laden.peak))),
-                ("laden_left", json!(laden.left)),
+                ("laden_peak_mib", json!(rounded(backlog.peak))),
+                ("laden_left", json!(backlog.left)),
                 ("binary_bytes", json!(binary)),
                 ("events", json!(plain.events)),
                 ("body_bytes", json!(plain.body.round())),
@@ -179,12 +179,12 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
 }
 
 /// Resources of a service with many waiting deliveries.
-struct Laden {
+struct Backlog {
     peak: f64,
     left: i64,
 }
 
-async fn laden(api: &Api, loading: Duration, waiting: i64) -> Outcome<Laden> {
+async fn backlog(api: &Api, loading: Duration, waiting: i64) -> Outcome<Backlog> {
     let folder = folder_on_disk();
     let settings = api.set(Settings::of_a_bench(folder.path()));
     let history = History {
@@ -199,7 +199,7 @@ async fn laden(api: &Api, loading: Duration, waiting: i64) -> Outcome<Laden> {
     let left = file.number(WAITING).await;
     file.close().await;
     service.kill().await;
-    Ok(Laden { peak, left })
+    Ok(Backlog { peak, left })
 }
 
 /// Calls over all connections, as fast as the service answers.

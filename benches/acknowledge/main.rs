@@ -86,7 +86,7 @@ struct Scope {
     window: Duration,
 }
 
-/// Name under which the report shows the speed of the disk itself.
+/// Name of the row in the report that shows the speed of the disk itself.
 const FSYNC: &str = "fsync alone";
 
 /// Callbacks a second at a fixed rate. Every receiver can take this rate, so latencies can be compared.
@@ -136,7 +136,7 @@ struct Figures {
     waiting: f64,
 }
 
-/// Line of the report's table: a design under a load, round by round.
+/// Line of the report's table: the figures of a design under a load, round by round.
 struct Line {
     design: &'static str,
     load: Load,

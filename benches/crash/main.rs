@@ -196,7 +196,7 @@ fn faults() -> Faults {
     }
 }
 
-/// Fast fetches and fast retries, so that many are always in flight.
+/// Settings for fast fetches and fast retries, so that many are always in flight.
 fn settings(bench: Settings) -> Settings {
     bench
         .set("worker.staleness_secs", 1)

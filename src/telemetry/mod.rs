@@ -93,7 +93,7 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
     Ok(Logging { queue })
 }
 
-/// Returns `true` if the log is coloured: if a person reads it at a terminal, unless `NO_COLOR` is set.
+/// Returns `true` if the log is coloured: a person reads it at a terminal, and `NO_COLOR` is not set.
 fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }

@@ -168,7 +168,7 @@ impl Service {
         }
     }
 
-    /// Waits until an order meets the condition, and returns it.
+    /// Waits until an order meets the condition, and returns the order.
     pub async fn order_when(
         &self,
         order: &str,
@@ -216,7 +216,7 @@ impl Service {
         }
     }
 
-    /// Kills the service by SIGKILL: it can finish nothing.
+    /// Kills the service by SIGKILL, so that it can finish nothing.
     pub async fn kill(self) -> Ended {
         self.process.signal(Signal::KILL);
         self.process.ended().await

@@ -19,7 +19,7 @@ pub(super) struct WriteContext {
     pub(super) files: Files,
     /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    /// First id for a delivery that is not given out yet.
+    /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     pub(super) unparkable: Unparkable,
 }

@@ -46,8 +46,8 @@ pub(super) struct Incoming<'a> {
     inserted: u64,
 }
 
-/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not
-/// processed is due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
+/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not processed is
+/// due. `next_id` is the first id that no delivery has been given yet; `projects` gives the projects' numbers.
 ///
 /// [`Incoming::judge`] says which deliveries were not new.
 pub(super) async fn accept<'a>(

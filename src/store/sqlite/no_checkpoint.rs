@@ -45,7 +45,7 @@ impl NoCheckpoint {
             guard.close().await?;
         }
         if let Some(shm) = self.created {
-            // The next program that opens the database creates the file again, and would do so in any case.
+            // The next program that opens the database creates the `-shm` file again, and would do so in any case.
             let _ = std::fs::remove_file(shm);
         }
         Ok(())

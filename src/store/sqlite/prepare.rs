@@ -47,7 +47,7 @@ const CLAMP: &str =
 pub(super) struct Begun {
     /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    /// First id for a delivery that is not given out yet.
+    /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
     pub(super) not_fetched: Vec<String>,

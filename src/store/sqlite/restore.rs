@@ -85,7 +85,7 @@ fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyErro
     Ok(())
 }
 
-/// Copies a file, and tells one that cannot be read from one that cannot be written.
+/// Copies a file. The error says which of the two files cannot be read or written.
 fn copy_bytes(
     from: &mut File,
     source: &Path,

@@ -49,7 +49,7 @@ impl<R> Read<R> {
     }
 }
 
-/// Reads a column that has many rows as one JSON array: all together, and one by one if that fails.
+/// Reads a column that holds many rows as one JSON array. It reads them all together, and one by one if that fails.
 pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<Read<R>> {
     let bytes: &[u8] = row.try_get_unchecked(column)?;
     if let Ok(rows) = serde_json::from_slice(bytes) {
@@ -103,7 +103,7 @@ fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     })
 }
 
-/// The row's own array, before which other values may stand.
+/// Returns the row's own array, which other values may precede.
 fn cells(value: &Value) -> &[Value] {
     let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let inner = cells.iter().find_map(Value::as_array);

@@ -19,8 +19,8 @@ use number_order::{Id, State, Status, Time};
 /// Event id of the callbacks that are undone.
 const TRIAL: &str = "trial of readiness";
 
-/// Records the time, and returns the reason why a callback would be refused. `next_id` is the first delivery id not
-/// given out yet.
+/// Records the time, and returns the reason why a callback would be refused. `next_id` is the first id that no delivery
+/// has been given yet.
 async fn probe_write(
     db: &mut SqliteConnection,
     now: Time,

@@ -34,7 +34,7 @@ pub enum Recorded {
         outcome: FetchOutcome,
         /// `true` if the outcome ought not to happen.
         anomaly: bool,
-        /// Reason why the order is parked, if it is.
+        /// Reason why the order is parked; `None` if it is not.
         parked: Option<ParkReason>,
     },
     /// The lease had run out and the order has another holder: nothing was written.

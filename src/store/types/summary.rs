@@ -18,13 +18,12 @@ pub struct Summary {
     pub oldest_pending_at: Option<Time>,
     /// Orders that are due for a fetch now.
     pub orders_due: i64,
-    /// Time since which the order that has waited longest is due.
+    /// Earliest time since which any order is due.
     pub oldest_due_at: Option<Time>,
     /// Orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand. Parked ones
     /// are counted apart.
     pub orders_unsettled: i64,
-    /// Time since which something is open about an order, for the order where that is longest, by the time stamp of its
-    /// event.
+    /// Earliest time since which something is open about any order, by the time stamp of the event.
     pub oldest_unsettled_at: Option<Time>,
     /// Orders that are not fetched any more until an event arrives or an operator requests a fetch.
     pub orders_parked: i64,

@@ -90,8 +90,8 @@ pub(super) fn after_failure(
         Signal::PauseForOne | Signal::Failure => None,
     };
     if let CircuitState::Open(until) = state_at(circuit, now) {
-        // The fetch was in flight although the circuit is open: its failure has the same cause, unless Sinch asks for
-        // more.
+        // The fetch was in flight when the circuit opened. Its failure has the same cause as those before, unless Sinch
+        // asks for a longer wait.
         let paused = match asked_for {
             Some(longer) if longer > until => Some((longer, reason.clone())),
             Some(_) | None => circuit.paused.clone(),

@@ -137,7 +137,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the rate that fetches must keep to. The store counts the fetches against it.
+    /// Returns the maximum rate of the fetches. The store enforces it.
     pub fn rate(&self) -> Rate {
         self.limits.rate()
     }

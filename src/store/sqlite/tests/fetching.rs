@@ -72,7 +72,7 @@ async fn a_released_order_counts_as_never_claimed() {
     assert_eq!(release(&first).await, Ok(()));
     let second = house.claim(20).await.remove(0);
     assert_eq!(second.attempts, 1, "the order is due as before");
-    // A holder that lost the lease has nothing to release.
+    // A worker that lost the lease has nothing to release.
     assert_eq!(release(&first).await, Ok(()));
     assert!(house.claim(20).await.is_empty(), "the order is leased");
     let settled = house.record(&second, shows(State::InReview, 12), 21).await;

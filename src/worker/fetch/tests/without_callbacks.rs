@@ -49,8 +49,8 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
             panic!("every order has changed");
         };
         let shown = row.confirmed_at.expect("is confirmed").since(entered);
-        // The state between may have gone unseen. The additional time is for slots and rate limit, which the few orders
-        // hardly fill.
+        // A state between two others may have gone unseen. The additional time is for slots and rate limit, which the
+        // few orders hardly fill.
         let most = promised(entered.since(created)) + Duration::from_secs(10);
         if shown > most {
             late.push(format!("{} {state}: {shown:?} > {most:?}", row.order));

@@ -91,7 +91,7 @@ fn order(order: &str) -> Reply {
     Reply::new(200, "Content-Type: application/json\r\n", &body(order))
 }
 
-/// Returns the answer as which the client receives the body of [`order`].
+/// Returns the answer that the client makes of the body of [`order`].
 fn shown(order: &str) -> Result<Answer<NumberOrder>, RequestError> {
     let body = body(order).into_bytes();
     Ok(Answer {

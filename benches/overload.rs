@@ -37,7 +37,7 @@ struct Arguments {
 /// Overload, as a multiple of what the service can commit.
 const TIMES: f64 = 3.0;
 
-/// Share of its capacity that is easy for the service.
+/// Rate that is easy for the service, as a share of its capacity.
 const EASY: f64 = 0.25;
 
 /// Numbers of connections: first to measure the capacity, then for the overload. The second number is larger than the

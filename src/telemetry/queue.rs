@@ -31,7 +31,7 @@ enum Item {
     Flush(SyncSender<()>),
 }
 
-/// Sending end of the queue.
+/// Sending end of the queue of log lines.
 #[derive(Clone)]
 pub(super) struct Queue {
     items: SyncSender<Item>,

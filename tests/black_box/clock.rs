@@ -164,7 +164,7 @@ fn faketime() -> PathBuf {
         .expect("libfaketime is needed: install the package faketime")
 }
 
-/// Settings of a service whose clock follows a file.
+/// Settings of a service that takes its time of day from a file.
 fn with_clock(settings: Settings, offset: &Path) -> Settings {
     set(offset, 0);
     settings

@@ -53,9 +53,9 @@ pub struct Options {
     pub callback_url: Option<String>,
     /// Secret with which callbacks are signed.
     pub secret: SecretString,
-    /// Id of the key that the API accepts.
+    /// Id of the access key that the API accepts.
     pub key_id: String,
-    /// Secret of the key that the API accepts.
+    /// Secret of the access key that the API accepts.
     pub key_secret: SecretString,
     /// Clock, read once, at the start.
     pub now: fn() -> Time,

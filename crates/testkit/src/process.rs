@@ -17,7 +17,7 @@ use crate::{program, until};
 /// Use of a program's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Both streams are kept, line by line.
+    /// Standard output and standard error are kept, line by line.
     Kept,
     /// Standard output is discarded, so that nobody has to read it; standard error is that of the caller.
     Discarded,

@@ -17,9 +17,9 @@ pub const PATH: &str = "/callbacks";
 /// Callback secret of the first project. Every secret in this file is a word that occurs nowhere else, so that a log
 /// can be searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
-/// Id of the first project's key.
+/// Id of the first project's access key.
 pub const KEY_ID: &str = "key-of-the-test";
-/// Secret of the first project's key.
+/// Secret of the first project's access key.
 pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
 type Table = BTreeMap<&'static str, Value>;

@@ -9,7 +9,7 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Pause after the first probe.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Longest pause. What takes long need not be probed often, since many tests share the machine.
+/// Maximum pause. What takes long need not be probed often, since many tests share the machine.
 const PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// Waits until the probe finds something, and returns it.

@@ -10,7 +10,7 @@ use crate::commands::output::{print_line, print_wrapped};
 use number_order::Time;
 use sinch_simulator::Simulator;
 
-/// Smallest error of a time stamp that is worth mentioning, in microseconds.
+/// Minimum error of a time stamp that a story mentions, in microseconds.
 const SKEW_MIN_MICROS: u64 = 100_000;
 
 /// Prints a description of the play, and the addresses of the service and the simulator.

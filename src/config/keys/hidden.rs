@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 const PLACEHOLDER: &str = "replace-me";
 /// Length that Sinch documents for a new callback secret. Older secrets in use may have another.
 const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;
-/// Minimum length of a key's secret. Sinch documents none; a shorter secret is probably incomplete.
+/// Minimum length of an access key's secret. Sinch documents none; a shorter secret is probably incomplete.
 const KEY_MIN_CHARS: usize = 16;
 
 /// Purpose of a value.

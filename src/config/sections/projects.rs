@@ -39,29 +39,29 @@ pub enum Signature {
 /// Fetching of the project's orders from Sinch.
 #[derive(Clone, Debug)]
 pub enum Api {
-    /// Orders are fetched with the given key.
+    /// Orders are fetched with the given access key.
     On(Credentials),
     /// Orders are never fetched: states stay provisional.
     Off,
 }
 
-/// Key to a project's API.
+/// Access key to a project's API.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Method of authentication.
     pub auth: Auth,
-    /// Id of the key.
+    /// Id of the access key.
     pub key_id: String,
-    /// Secret of the key.
+    /// Secret of the access key.
     pub key_secret: SecretString,
 }
 
-/// Method of authentication with the key.
+/// Method of authentication with the access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// The key is exchanged for a token, as Sinch recommends.
+    /// The access key is exchanged for a token, as Sinch recommends.
     OAuth2,
-    /// The key is sent with every request. Sinch provides this for tests, with a strict rate limit.
+    /// The access key is sent with every request. Sinch provides this for tests, with a strict rate limit.
     Basic,
 }
 

@@ -9,7 +9,7 @@ use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
 
-/// Longest time that a read waits for a free connection.
+/// Maximum time that a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Statement that makes SQLite open the files beside the database.

@@ -21,7 +21,7 @@ const ENABLE_VACUUM: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 /// Minimum version of SQLite. Earlier ones can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
-/// Longest time that a write waits for another program's lock before the callback is answered 503.
+/// Maximum time that a write waits for another program's lock before the callback is answered 503.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Number of bytes to which the WAL file is truncated after a checkpoint.

@@ -37,12 +37,12 @@ pub struct Access {
 
 /// The two ways in which Sinch accepts an access key.
 pub enum Auth {
-    /// The key is exchanged for a token that is valid for an hour.
+    /// The access key is exchanged for a token that is valid for an hour.
     OAuth2 {
         /// Address of the token endpoint: `https://auth.sinch.com/oauth2/token`.
         token_url: Url,
     },
-    /// The key goes with every request. Sinch: "test purposes only, heavily rate limited".
+    /// The access key goes with every request. Sinch: "test purposes only, heavily rate limited".
     Basic,
 }
 

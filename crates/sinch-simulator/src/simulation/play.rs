@@ -203,7 +203,8 @@ impl<'a, M: Subject> Play<'a, M> {
             self.judge_request();
         }
         let (believed, truth) = (self.believed(), self.history.final_state());
-        // An order that failed alone until it was parked cannot have its true state, and operators are alerted.
+        // An order that failed alone until it was parked is excused: its true state cannot be known, and operators are
+        // alerted.
         let excused = self.incidents.ever_fails_alone() && self.subject.order().parked.is_some();
         if believed != truth && !excused {
             let wrong = Wrong::AtRest { believed, truth };

@@ -26,7 +26,7 @@ pub struct Report {
     pub refused: usize,
     /// Callbacks answered 200 per second, after the warm-up.
     pub per_second: f64,
-    /// All answers, in no order.
+    /// All answers, unsorted.
     pub answers: Vec<Timed>,
     /// Time at which the calls began.
     pub began: Instant,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// Largest number of orders that one request has room for.
+/// Maximum number of orders for which one request has room.
 const ORDERS: usize = 150_000;
 
 impl House {

@@ -70,7 +70,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     let loading = Duration::from_secs(if quick { 3 } else { 15 });
     let waiting = if quick { 100_000 } else { 1_000_000 };
     let first_ms = first_200(&api, if quick { 3 } else { 9 }).await?;
-    let plain = plain(&api, loading).await?;
+    let plain = new_database(&api, loading).await?;
     let backlog = backlog(&api, loading, waiting).await?;
     let binary = fs::metadata(program::as_shipped())?.len();
 
@@ -141,7 +141,7 @@ async fn first_200(api: &Api, times: usize) -> Outcome<f64> {
 }
 
 /// Resources of a service whose database is new.
-struct Plain {
+struct NewDatabase {
     at_rest: f64,
     peak: f64,
     after: f64,
@@ -150,7 +150,7 @@ struct Plain {
     bytes_per_event: f64,
 }
 
-async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
+async fn new_database(api: &Api, loading: Duration) -> Outcome<NewDatabase> {
     let folder = folder_on_disk();
     let settings = api.set(Settings::of_a_bench(folder.path()));
     let service = Service::start(&settings).await;
@@ -168,7 +168,7 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
     let events = file.number(DELIVERIES).await;
     let bodies = file.number(BODIES).await;
     let bytes = fs::metadata(settings.database())?.len();
-    Ok(Plain {
+    Ok(NewDatabase {
         at_rest,
         peak,
         after,

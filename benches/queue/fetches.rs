@@ -32,7 +32,7 @@ pub fn measure(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results)
         "in flight", "callbacks a s", "client alone, a s", "fetched, a s", "ratio"
     );
     let quiet = [1, 4, IN_FLIGHT, 16].map(|max_in_flight| (max_in_flight, 0));
-    for (max_in_flight, arrivals) in quiet.into_iter().chain([(IN_FLIGHT, PER_SECOND)]) {
+    for (max_in_flight, arrivals) in quiet.into_iter().chain([(IN_FLIGHT, CALLBACKS_PER_SECOND)]) {
         let mut all = Vec::new();
         for _ in 0..rounds {
             let alone = client_alone(api.address, max_in_flight, window);
@@ -82,7 +82,7 @@ const DUE: i64 = 250_000;
 const WARM: i64 = 500;
 
 /// Number of callbacks that arrive each second during a measurement, and number of their connections.
-const PER_SECOND: usize = 1000;
+const CALLBACKS_PER_SECOND: usize = 1000;
 const CONNECTIONS: usize = 16;
 
 /// Seconds for which there are callbacks: more than any measurement takes.

@@ -1,4 +1,4 @@
-//! Events that fit, processed per second while callbacks keep coming.
+//! Rate at which events with the decision `fits` are processed while callbacks keep arriving.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //!
 //! Four parts, each with the real program and databases of its own on a real disk:
 //!
-//! - `fits`: events that fit, processed per second while callbacks keep coming as fast as they are answered.
+//! - `fits`: events with the decision `fits`, processed per second while callbacks arrive as fast as they are answered.
 //! - `fetches`: orders that each need a fetch, from an API that answers at once, compared with the HTTP client
 //!   alone. The figure judged is the one with a thousand callbacks a second; while the client is measured,
 //!   they go to a service that sends no fetches.

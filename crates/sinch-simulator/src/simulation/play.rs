@@ -268,7 +268,7 @@ impl<'a, M: Subject> Play<'a, M> {
             | Step::Record
             | Step::Agreement => {}
         }
-        // An attempt that was in flight counts.
+        // An attempt that was in flight counts as a failure.
         self.own_failures += u32::from(self.in_flight.is_some());
         let up = self.now + self.random_span(60_000);
         self.now = up;

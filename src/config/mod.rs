@@ -151,7 +151,7 @@ pub fn reference() -> Vec<SectionDoc> {
 }
 
 impl Operators {
-    /// Reads what a command must know to call the running service. No other section is read, for a user who may
+    /// Reads what a command must know to call the running service. No other section is read, because a user who may
     /// call the service need not be able to read its secrets. The token is optional.
     ///
     /// # Errors

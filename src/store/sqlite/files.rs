@@ -162,7 +162,7 @@ impl Wal {
         })
     }
 
-    /// Checks that all that was in the log is still there.
+    /// Checks that the log still has all that was in it.
     fn examine(&mut self) -> Result<(), String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {

@@ -31,7 +31,7 @@ const BYTES_MAX: i64 = 1 << 20;
 /// Maximum number of closed orders examined in one transaction: few have less than three rows.
 const ORDERS_MAX: usize = 64;
 
-/// Processed deliveries beyond the id up to which they were handled before, the oldest first.
+/// Processed deliveries that no earlier step has gone through, the oldest first.
 macro_rules! beyond {
     ($mark:literal) => {
         concat!(

@@ -185,7 +185,7 @@ async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration)
 }
 
 /// Returns the maximum time that the good orders may take beside few orders that fail.
-fn little_longer() -> Duration {
+fn time_beside_few_bad_orders() -> Duration {
     Duration::from_secs_f64(GOOD as f64 / PER_SECOND).mul_f64(FACTOR_MAX)
 }
 
@@ -195,7 +195,7 @@ async fn ten_of_each_kind_that_were_named_first_cost_the_others_a_fifth_at_most(
     for (kind, failing) in KINDS {
         let named = (0..10).map(bad).chain((0..GOOD).map(good)).collect();
         let bad_ones = Bad::of(failing, 10);
-        holds(seed, kind, named, &bad_ones, little_longer()).await;
+        holds(seed, kind, named, &bad_ones, time_beside_few_bad_orders()).await;
     }
 }
 
@@ -212,7 +212,14 @@ async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_
             _ => rng.shuffle(&mut named),
         }
         let bad_ones = Bad::mixed(10, &mut rng);
-        holds(seed, "mixed", named, &bad_ones, little_longer()).await;
+        holds(
+            seed,
+            "mixed",
+            named,
+            &bad_ones,
+            time_beside_few_bad_orders(),
+        )
+        .await;
     }
 }
 

@@ -63,8 +63,8 @@ fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
     assert!((0.2..=0.25).contains(&share), "{share}");
 }
 
-/// Claims what slots and rate allow, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
-/// `sent` is the number of fetches since second 0.
+/// Claims the orders that slots and rate allow. The claim lasts for `took`, and `ends` fetches in the slots end in that
+/// time. `sent` is the number of fetches since second 0.
 fn claim(scheduler: &mut Scheduler, now: &mut Time, sent: &mut u32, took: Duration, ends: u32) {
     let permits = orders_max(scheduler.next(*now));
     let passed = now.since(secs(0)).as_secs_f64() / scheduler.rate().interval.as_secs_f64();

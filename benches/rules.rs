@@ -132,7 +132,7 @@ type MakeScenario = fn(u64, u64, Policy, Backoff) -> Scenario;
 
 const WITHOUT_CALLBACKS: &str = " --without-callbacks";
 
-/// Other scenarios, each with the flag that prints a story of it.
+/// Other scenarios, each with the flag that makes the bench print a story of it.
 const OTHER_SCENARIOS: [(&str, MakeScenario, &str); 3] = [
     (
         "every callback lost",

@@ -32,7 +32,7 @@ impl From<NoAnswer> for FetchError {
     }
 }
 
-/// Party at fault, as it seems, for a missing answer.
+/// Party that seems to be at fault for a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The order is at fault: only its own next attempt waits.

@@ -73,7 +73,7 @@ async fn headers_that_trickle_are_cut_off() {
     let folder = folder();
     let service = Service::start(&settings(&folder, Some(HEADER_TIMEOUT))).await;
     let mut callers = 0;
-    // On a busy machine the time can run out before the first byte, and then there is no half of a head to count.
+    // On a busy machine the time can run out before the first byte, and then the service counts no incomplete head.
     until("the half of a head to be counted", async || {
         callers += 1;
         let since = Instant::now();

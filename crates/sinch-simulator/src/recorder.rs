@@ -1,4 +1,4 @@
-//! Record of what was done, for later checks: counts, fetches, acknowledged events.
+//! Record of what the simulator did, for later checks: counts, fetches, acknowledged events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

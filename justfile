@@ -6,7 +6,7 @@ default:
 
 # Play 40 orders against a hostile simulated Sinch
 demo *options:
-    cargo run --release -- demo {{options}}
+    cargo run -- demo {{options}}
 
 # Run all tests
 test *filter:

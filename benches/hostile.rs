@@ -153,7 +153,7 @@ async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Op
         .collect();
     let list = Request::post(&format!("/api/v1/orders/{PROJECT}"), names);
     let named = list.header("Content-Type", "text/plain");
-    let named = service.ask_with(&named).await;
+    let named = service.send_to_operators(&named).await;
     if !(200..300).contains(&named.status) {
         return Err(format!("the orders could not be named: {named:?}").into());
     }

@@ -20,7 +20,7 @@ use serde_json::json;
 use testkit::figures::{self, Requirements, line, rounded};
 use testkit::load::{self, Plan, Refused, Report};
 use testkit::machine::{Cores, folder_on_disk, raise_open_files_limit};
-use testkit::{CYCLE, Callbacks, Line, Outcome, STRANGER, Service, Settings};
+use testkit::{CYCLE, Callbacks, Connection, Outcome, Service, Settings, UNALLOWED};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -154,7 +154,7 @@ impl Flood {
                 loop {
                     came.fetch_add(1, Relaxed);
                     // The caller comes again, whatever happened to its connection.
-                    if let Ok(connection) = Line::open(STRANGER, address).await {
+                    if let Ok(connection) = Connection::open(UNALLOWED, address).await {
                         stay(connection, n >= SILENT).await;
                     }
                     sleep(AWAY).await;
@@ -172,7 +172,7 @@ impl Flood {
 }
 
 /// Keeps a connection until the service closes it.
-async fn stay(mut connection: Line, talks: bool) {
+async fn stay(mut connection: Connection, talks: bool) {
     if !talks {
         connection.hangs_up_within(Duration::MAX).await;
         return;

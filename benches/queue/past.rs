@@ -12,7 +12,7 @@ use testkit::figures::{line, rounded};
 use testkit::load::{self, Plan, percentile_ms};
 use testkit::machine::folder_on_disk;
 use testkit::{
-    Callbacks, FITTING, HOME, History, Line, Outcome, PROJECT, Request, Service, Settings,
+    ALLOWED, Callbacks, Connection, FITTING, History, Outcome, PROJECT, Request, Service, Settings,
 };
 use tokio::task::JoinHandle;
 
@@ -165,7 +165,7 @@ async fn callbacks(service: &Service) -> Outcome<Vec<Duration>> {
 
 /// Times `GET /status`, one after the other over one connection.
 async fn status(service: &Service) -> Outcome<Vec<Duration>> {
-    let mut connection = Line::open(HOME, service.operators).await?;
+    let mut connection = Connection::open(ALLOWED, service.operators).await?;
     let request = Request::new("GET", "/status").bytes();
     let mut took = Vec::with_capacity(TURN);
     for _ in 0..TURN {

@@ -41,7 +41,7 @@ pub struct AdmissionControl {
     metrics: Arc<Metrics>,
     served: Arc<Semaphore>,
     rejected: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    unallowed: Arc<Semaphore>,
     unavailable: Arc<[u8]>,
     forbidden: Arc<[u8]>,
     bad_request: Arc<[u8]>,
@@ -74,7 +74,7 @@ impl AdmissionControl {
             metrics,
             served: permits(limits.served),
             rejected: permits(limits.rejected),
-            strangers: permits(limits.strangers),
+            unallowed: permits(limits.unallowed),
             unavailable: last_response(Problem::unavailable()),
             forbidden: last_response(Problem::new(StatusCode::FORBIDDEN)),
             bad_request: last_response(Problem::new(StatusCode::BAD_REQUEST)),
@@ -91,7 +91,7 @@ impl AdmissionControl {
                 peer,
                 "its source is not in callbacks.allow, nor a trusted proxy",
             );
-            return reject_under(&self.strangers, &self.forbidden);
+            return reject_under(&self.unallowed, &self.forbidden);
         }
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
             return Admission::Serve(permit);

@@ -1,7 +1,7 @@
 //! Limits on the connections of each listener, so that the process does not run out of open files.
 
 /// Maximum number of connections over a listener's limit that are rejected with a response at the same time. The same
-/// maximum holds for connections of callers that are not allowed. Further ones are closed without a response.
+/// maximum holds for connections of sources that are not allowed. Further ones are closed without a response.
 const REJECTED_MAX: usize = 256;
 
 /// Number of open files that the rest of the program needs, apart from its fetches: for the database, the runtime, the
@@ -18,8 +18,8 @@ pub struct ConnectionLimits {
     pub served: usize,
     /// Connections over the limit on served ones, which are rejected with a response.
     pub rejected: usize,
-    /// Connections of callers that are not allowed, which are rejected with a response.
-    pub strangers: usize,
+    /// Connections of sources that are not allowed, which are rejected with a response.
+    pub unallowed: usize,
 }
 
 impl ConnectionLimits {
@@ -27,7 +27,7 @@ impl ConnectionLimits {
         ConnectionLimits {
             served: connections_max,
             rejected: REJECTED_MAX,
-            strangers: REJECTED_MAX,
+            unallowed: REJECTED_MAX,
         }
     }
 
@@ -38,12 +38,12 @@ impl ConnectionLimits {
         ConnectionLimits {
             served: self.served.min(files - quarter * 2).max(1),
             rejected: self.rejected.min(quarter).max(1),
-            strangers: self.strangers.min(quarter).max(1),
+            unallowed: self.unallowed.min(quarter).max(1),
         }
     }
 
     fn files(self) -> usize {
-        self.served + self.rejected + self.strangers
+        self.served + self.rejected + self.unallowed
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
                     "{limit} {connections_max}: {limits:?}"
                 );
                 for limits in [limits.callbacks, limits.operators] {
-                    assert!(limits.served > 0 && limits.rejected > 0 && limits.strangers > 0);
+                    assert!(limits.served > 0 && limits.rejected > 0 && limits.unallowed > 0);
                 }
             }
         }

@@ -217,9 +217,9 @@ mod tests {
     }
 
     proptest! {
-        /// Text that a caller writes in front of the trusted proxy's entry changes nothing.
+        /// Text that an untrusted peer writes in front of the trusted proxy's entry changes nothing.
         #[test]
-        fn a_strangers_prefix_changes_nothing(prefix in "[ -~]{0,60}", lines in 0..3usize) {
+        fn text_before_the_trusted_proxys_entry_changes_nothing(prefix in "[ -~]{0,60}", lines in 0..3usize) {
             let proxy = "198.51.100.7";
             let mut all = vec![prefix.as_str(); lines];
             let last = format!("{prefix}, {proxy}");

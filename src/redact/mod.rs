@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-/// Maximum length of a caller's text that the log quotes.
+/// Maximum length, in characters, of a peer's text that the log quotes.
 const FOREIGN_MAX_CHARS: usize = 64;
 
 /// Returns a duration in whole milliseconds, as the log has it. `Duration::as_millis` gives a type that the log would
@@ -22,8 +22,8 @@ pub fn millis(span: Duration) -> u64 {
     millis.saturating_add(span.subsec_millis().into())
 }
 
-/// Returns a caller's text, fit to be quoted: without telephone numbers, shortened, and with everything escaped that a
-/// terminal could obey.
+/// Returns a peer's text, fit to be quoted in the log: without telephone numbers, cut, and with everything escaped that
+/// a terminal could obey.
 pub fn foreign(text: &str) -> String {
     let redacted = redacted(text);
     let mut chars = redacted.chars();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_text_is_quoted_harmlessly() {
+    fn a_peers_text_is_quoted_harmlessly() {
         let long = "x".repeat(65);
         for (text, quoted) in [
             ("/callbacks", "/callbacks"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{HOME, Line, PROJECT, Request, Service, Settings, folder};
+use testkit::{ALLOWED, Connection, PROJECT, Request, Service, Settings, folder};
 
 const TOKEN: &str = "operators-token-r72hxm";
 
@@ -35,7 +35,7 @@ async fn the_token_guards_everything_but_health() {
             if let Some(shown) = shown {
                 request = request.header("Authorization", shown);
             }
-            let answer = service.ask_with(&request).await;
+            let answer = service.send_to_operators(&request).await;
             answer.assert_refusal(401, &format!("{method} {path} {shown:?}"));
             assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
@@ -45,14 +45,14 @@ async fn the_token_guards_everything_but_health() {
                 .header("Authorization", &shown)
                 .header("Host", "operators.example")
                 .header("Origin", "https://operators.example");
-            let answer = service.ask_with(&request).await;
+            let answer = service.send_to_operators(&request).await;
             assert!(
                 matches!(answer.status, 200 | 404),
                 "{method} {path} {scheme:?}: {answer:?}"
             );
         }
     }
-    assert_eq!(service.ask("/livez").await.status, 200);
+    assert_eq!(service.get("/livez").await.status, 200);
     service.is_ready().await;
 }
 
@@ -83,7 +83,7 @@ async fn without_a_token_no_web_page_is_answered() {
             ("Sec-Fetch-Site", "cross-site"),
         ] {
             let request = Request::new(method, path).header(name, value);
-            let answer = service.ask_with(&request).await;
+            let answer = service.send_to_operators(&request).await;
             answer.assert_refusal(403, &format!("{method} {path} {name}: {value}"));
         }
         for (name, value) in [
@@ -93,7 +93,7 @@ async fn without_a_token_no_web_page_is_answered() {
             ("Sec-Fetch-Site", "none"),
         ] {
             let request = Request::new(method, path).header(name, value);
-            let answer = service.ask_with(&request).await;
+            let answer = service.send_to_operators(&request).await;
             assert_ne!(answer.status, 403, "{method} {path} {name}: {value}");
         }
     }
@@ -106,16 +106,19 @@ async fn a_list_that_trickles_is_cut_off() {
     let service = Service::start(&settings).await;
     let path = format!("/api/v1/orders/{PROJECT}");
     let request = Request::post(&path, "").header("Content-Length", "100000");
-    let mut line = Line::open(HOME, service.operators).await.expect("connects");
-    line.send(request.head()).await;
+    let mut connection = Connection::open(ALLOWED, service.operators)
+        .await
+        .expect("connects");
+    connection.send(request.head()).await;
     // Each byte comes well within the time limit, but the whole list never does.
     let mut sent = 0;
-    while !line.hangs_up_within(Duration::from_millis(100)).await {
+    while !connection.hangs_up_within(Duration::from_millis(100)).await {
         sent += 1;
         assert!(sent < 200, "the list is read to no end");
-        line.send("o").await;
+        connection.send("o").await;
     }
-    line.answer()
+    connection
+        .answer()
         .await
         .expect("an answer")
         .assert_refusal(408, "a list that trickles");

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 
 use testkit::{
-    File, HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, about_number, event,
-    folder, until,
+    ALLOWED, Connection, File, PATH, PROJECT, Request, SECRET, Service, Settings, about_number,
+    event, folder, until,
 };
 
 /// Numbers of callbacks answered 200: new, duplicate, conflict.
@@ -25,7 +25,7 @@ async fn a_callback_is_kept_and_its_order_known() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
-    service.tell(body.clone()).await;
+    service.deliver(body.clone()).await;
 
     let order = service.order_when("o1", "news", |o| o["state"] == "IN_REVIEW");
     let order = order.await;
@@ -48,7 +48,7 @@ async fn a_200_is_on_disk() {
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     service.kill().await;
     let bodies = File::open(&settings.database()).await.bodies().await;
@@ -61,12 +61,12 @@ async fn a_duplicate_is_counted_and_kept_once() {
     let service = Service::start(&Settings::new(folder.path())).await;
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
     for _ in 0..3 {
-        service.tell(body.clone()).await;
+        service.deliver(body.clone()).await;
     }
     // Without an id, the bytes themselves identify a duplicate.
     let nameless = r#"{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"BLOCKED"}"#;
     for _ in 0..2 {
-        service.tell(nameless).await;
+        service.deliver(nameless).await;
     }
     assert_eq!(accepted(&service).await, [2, 3, 0]);
     let order = service.order_with("o1", 2).await;
@@ -86,11 +86,11 @@ async fn the_same_event_with_another_body_is_kept_too() {
     let now = clock::now();
     let bodies = ["IN_REVIEW", "COMPLETED"].map(|status| event("e1", "o1", status, now));
     for body in &bodies {
-        service.tell(body.clone()).await;
+        service.deliver(body.clone()).await;
     }
     // Each of the two bodies is recognised by its own bytes.
     for body in &bodies {
-        service.tell(body.clone()).await;
+        service.deliver(body.clone()).await;
     }
     assert_eq!(accepted(&service).await, [1, 2, 1]);
 
@@ -176,7 +176,7 @@ async fn a_callback_that_is_not_understood_is_kept_byte_by_byte_with_the_reason(
     let service = Service::start(&Settings::new(folder.path())).await;
     let unusable_bodies = unusable_bodies();
     for (body, _) in &unusable_bodies {
-        service.tell(body.clone()).await;
+        service.deliver(body.clone()).await;
     }
     let parked = service.list("/api/v1/parked").await;
     assert_eq!(parked.len(), unusable_bodies.len());
@@ -200,7 +200,7 @@ async fn a_callback_that_is_not_understood_is_kept_byte_by_byte_with_the_reason(
     let status = service.status().await;
     assert_eq!(status["deliveries_parked"], unusable_bodies.len());
 
-    service.tell(unusable_bodies[0].0.clone()).await;
+    service.deliver(unusable_bodies[0].0.clone()).await;
     assert_eq!(service.list("/api/v1/parked").await[0]["duplicates"], 1);
 }
 
@@ -215,7 +215,7 @@ async fn an_unreadable_time_stamp_spoils_nothing() {
         ("o4", r#""9999999-01-01""#),
     ] {
         service
-            .tell(format!(
+            .deliver(format!(
                 r#"{{"timestamp":{timestamp},"resourceType":"NUMBER_ORDER","resourceId":"{order}","status":"BLOCKED"}}"#
             ))
             .await;
@@ -240,7 +240,7 @@ async fn what_is_about_something_else_touches_no_order() {
     ];
     for (n, kind) in kinds.iter().enumerate() {
         service
-            .tell(about_number(&format!("e{n}"), kind, "+46700000000"))
+            .deliver(about_number(&format!("e{n}"), kind, "+46700000000"))
             .await;
     }
     assert!(service.list("/api/v1/orders").await.is_empty());
@@ -268,7 +268,7 @@ async fn a_locked_database_is_a_503_and_passes() {
     answer.assert_refusal(503, "while the database is locked");
     let retry_after = answer.header("retry-after").expect("Retry-After");
     assert!(retry_after.parse::<u32>().is_ok_and(|secs| secs > 0));
-    assert_eq!(service.ask("/readyz").await.status, 503);
+    assert_eq!(service.get("/readyz").await.status, 503);
 
     file.execute("ROLLBACK").await;
     assert_eq!(file.number("SELECT count(*) FROM deliveries").await, 0);
@@ -292,13 +292,13 @@ async fn while_too_much_waits_no_body_is_read() {
     until("a refusal that no body was needed for", async || {
         // One callback is being written and one waits; there is no room for more.
         for _ in 0..3 {
-            let mut line = Line::open(HOME, service.callbacks).await.ok()?;
-            line.send(good(waiting.len()).bytes()).await;
-            waiting.push(line);
+            let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
+            connection.send(good(waiting.len()).bytes()).await;
+            waiting.push(connection);
         }
-        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
-        line.send(good(waiting.len()).head()).await;
-        let answer = tokio::time::timeout(Duration::from_secs(3), line.answer());
+        let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
+        connection.send(good(waiting.len()).head()).await;
+        let answer = tokio::time::timeout(Duration::from_secs(3), connection.answer());
         let answer = answer.await.ok()?.expect("an answer");
         answer.assert_refusal(503, "without a body");
         assert_eq!(answer.header("retry-after"), Some("5"));

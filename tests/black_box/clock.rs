@@ -31,11 +31,11 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
 
     // Order o1 is announced and confirmed before `between`. It moves on, and fails once, after it.
     push(&simulator, "o1", says("IN_REVIEW", 1));
-    service.tell(event("e1", "o1", "IN_REVIEW", at(1))).await;
+    service.deliver(event("e1", "o1", "IN_REVIEW", at(1))).await;
     service.settles("o1", "IN_REVIEW").await;
     // Order o2 is watched before `between`, with its next fetch a minute ahead, which stays so.
     let path = format!("/api/v1/orders/{PROJECT}/o2");
-    let watched = service.ask_with(&Request::new("PUT", &path)).await;
+    let watched = service.send_to_operators(&Request::new("PUT", &path)).await;
     assert_eq!(watched.status, 201, "{watched:?}");
     let planned = service.settles("o2", "IN_REVIEW").await["fetch_at"].take();
 
@@ -43,17 +43,17 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
 
     push(&simulator, "o1", Reply::ServerError { status: 500 });
     push(&simulator, "o1", Reply::NotFound);
-    service.tell(event("e2", "o1", "COMPLETED", at(2))).await;
+    service.deliver(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
     // The event is late, and long superseded. Then an order is announced only now, at first too young to be found.
-    service.tell(event("e3", "o1", "IN_REVIEW", at(1))).await;
+    service.deliver(event("e3", "o1", "IN_REVIEW", at(1))).await;
     service
         .order_when("o1", "nothing open", |order| {
             order["deliveries"].as_array().map(Vec::len) == Some(3) && order["settled"] == true
         })
         .await;
     push(&simulator, "o3", Reply::NotFound);
-    service.tell(event("e4", "o3", "COMPLETED", at(2))).await;
+    service.deliver(event("e4", "o3", "COMPLETED", at(2))).await;
     service.settles("o3", "COMPLETED").await;
     let then = service.order("o2").await["fetch_at"].take();
     let has_come = moment(&planned).is_some_and(|at| at <= clock::now());
@@ -223,10 +223,10 @@ async fn a_clock_that_is_set_to_and_fro_is_reported_and_stops_nothing() {
         is_set(&service, secs).await;
         let order = format!("o{n}");
         let body = event(&order, &order, "IN_REVIEW", simulator.started_at());
-        service.tell(body).await;
+        service.deliver(body).await;
         service.settles(&order, "IN_REVIEW").await;
         assert_eq!(
-            service.ask("/readyz").await.status,
+            service.get("/readyz").await.status,
             200,
             "set by {days} days"
         );

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use sinch_callbacks::clock;
 
 use testkit::{
-    HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Service, Settings, event,
-    folder, until,
+    ALLOWED, Connection, PATH, PATIENCE, Process, Request, SECRET, Service, Settings, UNALLOWED,
+    event, folder, until,
 };
 
 /// Length of the one time-out that a test is about.
@@ -36,13 +36,15 @@ fn good(event_id: &str) -> Request {
     Request::signed(PATH, SECRET, body)
 }
 
-async fn open(service: &Service) -> Line {
-    Line::open(HOME, service.callbacks).await.expect("connects")
+async fn open(service: &Service) -> Connection {
+    Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("connects")
 }
 
 /// Asserts that the connection is cut off, but not before its time.
-async fn assert_cut_off(line: &mut Line, since: Instant, what: &str) {
-    assert!(line.hangs_up_within(PATIENCE).await, "{what}");
+async fn assert_cut_off(connection: &mut Connection, since: Instant, what: &str) {
+    assert!(connection.hangs_up_within(PATIENCE).await, "{what}");
     assert!(since.elapsed() > LIMIT / 2, "{what}: {:?}", since.elapsed());
 }
 
@@ -149,18 +151,18 @@ async fn no_more_connections_than_allowed() {
     let service = Service::start(&settings).await;
     let mut taken = Vec::new();
     for n in 0..MAX {
-        let mut line = open(&service).await;
+        let mut connection = open(&service).await;
         // The answer shows that the connection is served.
-        line.send(good(&format!("e{n}")).bytes()).await;
-        assert_eq!(line.answer().await.expect("an answer").status, 200);
-        taken.push(line);
+        connection.send(good(&format!("e{n}")).bytes()).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 200);
+        taken.push(connection);
     }
     // The caller has one second for its first byte. On a busy machine that can run out, and then the test tries again.
     let (mut one_more, answer) = until("one more to be in time", async || {
-        let mut line = open(&service).await;
-        line.send(good("late").bytes()).await;
-        let answer = line.answer().await.ok()?;
-        Some((line, answer))
+        let mut connection = open(&service).await;
+        connection.send(good("late").bytes()).await;
+        let answer = connection.answer().await.ok()?;
+        Some((connection, answer))
     })
     .await;
     answer.assert_refusal(503, "one more");
@@ -171,16 +173,17 @@ async fn no_more_connections_than_allowed() {
     );
     assert!(service.refused("connections").await > 0);
     assert_eq!(
-        service.ask("/livez").await.status,
+        service.get("/livez").await.status,
         200,
         "operators have places of their own"
     );
 
     taken.pop();
     until("the place to be free again", async || {
-        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
-        line.send(good("late").bytes()).await;
-        line.answer()
+        let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
+        connection.send(good("late").bytes()).await;
+        connection
+            .answer()
             .await
             .ok()
             .filter(|answer| answer.status == 200)
@@ -202,8 +205,8 @@ async fn few_open_files_are_shared_so_that_operators_are_answered() {
     .await;
     let mut silent = Vec::new();
     for n in 0..150 {
-        let from = if n % 3 == 0 { STRANGER } else { HOME };
-        silent.push(Line::open(from, service.callbacks).await);
+        let from = if n % 3 == 0 { UNALLOWED } else { ALLOWED };
+        silent.push(Connection::open(from, service.callbacks).await);
     }
     for _ in 0..5 {
         service.is_ready().await;
@@ -211,7 +214,7 @@ async fn few_open_files_are_shared_so_that_operators_are_answered() {
     assert_eq!(service.refused("system").await, 0, "none was wanting");
     drop(silent);
     until("a place", async || {
-        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        let mut line = Connection::open(ALLOWED, service.callbacks).await.ok()?;
         line.send(good("e1").bytes()).await;
         let answer = line.answer().await.ok()?;
         (answer.status == 200).then_some(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use testkit::{HOME, Line, PATIENCE, Process, Request, Signal, within};
+use testkit::{ALLOWED, Connection, PATIENCE, Process, Request, Signal, within};
 
 /// Column in which the text of a story's line begins.
 const TEXT: usize = 20;
@@ -212,10 +212,10 @@ async fn what_the_demo_says_to_try_shows_something() {
     for url in invited {
         let (address, path) = url.split_once('/').expect("a path");
         let address = address.parse().expect("an address");
-        let mut line = Line::open(HOME, address).await.expect("connects");
+        let mut connection = Connection::open(ALLOWED, address).await.expect("connects");
         let path = format!("/{path}");
-        line.send(Request::new("GET", &path).bytes()).await;
-        let answer = line.answer().await.expect("an answer");
+        connection.send(Request::new("GET", &path).bytes()).await;
+        let answer = connection.answer().await.expect("an answer");
         assert_eq!(answer.status, 200, "{url}");
         let shown = answer.json();
         if let Some(items) = shown.get("items") {

@@ -54,7 +54,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
     assert_eq!(refused.header("retry-after"), Some("5"));
     // On a busy machine `/readyz` may first say that the database does not answer in time.
     until("/readyz to say so", async || {
-        let answer = service.ask("/readyz").await;
+        let answer = service.get("/readyz").await;
         let is_said = |answer: &Answer| answer.json()["detail"].to_string().contains(words);
         (answer.status == 503 && is_said(&answer)).then_some(())
     })
@@ -116,7 +116,7 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let (_simulator, plenty) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&plenty).await;
     service
-        .tell(event("before", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("before", "o1", "IN_REVIEW", clock::now()))
         .await;
     assert_eq!(service.stop().await.code, Some(0));
 
@@ -126,16 +126,16 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     refused.assert_refusal(503, "a callback");
     assert_eq!(refused.header("retry-after"), Some("5"));
     let watch = Request::new("PUT", &format!("/api/v1/orders/{PROJECT}/o2"));
-    let detail = service.ask_with(&watch).await.json()["detail"].to_string();
+    let detail = service.send_to_operators(&watch).await.json()["detail"].to_string();
     assert!(detail.contains("little space"), "{detail}");
-    let detail = service.ask("/readyz").await.json()["detail"].to_string();
+    let detail = service.get("/readyz").await.json()["detail"].to_string();
     assert!(detail.contains("database.free_min_bytes"), "{detail}");
     let status = service.status().await;
     let why = status["little_space"].as_str().expect("a sentence");
     assert!(why.starts_with("little space"), "{why}");
     let before = service.order_with("o1", 1).await["attempts"].as_i64();
     let fetch = Request::new("POST", &format!("/api/v1/orders/{PROJECT}/o1/fetch"));
-    assert_eq!(service.ask_with(&fetch).await.status, 202);
+    assert_eq!(service.send_to_operators(&fetch).await.status, 202);
     service
         .order_when("o1", "asked about", |o| o["attempts"].as_i64() > before)
         .await;

@@ -9,8 +9,8 @@ use crate::outages::agree;
 use testkit::ledger::{Acknowledged, lost};
 use testkit::load::Plan;
 use testkit::{
-    Callbacks, File, HOME, Line, Load, PATH, PROJECT, Request, SECRET, Service, Settings, event,
-    folder, id, play, until,
+    ALLOWED, Callbacks, Connection, File, Load, PATH, PROJECT, Request, SECRET, Service, Settings,
+    event, folder, id, play, until,
 };
 
 /// Calls a service until it is stopped, and insists on each callback until it is answered 200.
@@ -102,8 +102,8 @@ async fn a_restart_keeps_everything() {
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
     let now = clock::now();
-    service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
-    service.tell("no JSON").await;
+    service.deliver(event("e1", "o1", "IN_REVIEW", now)).await;
+    service.deliver("no JSON").await;
     let is_processed = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "processed";
     let before = service.order_when("o1", "looked at", is_processed).await;
     assert_eq!(service.stop().await.code, Some(0));
@@ -115,7 +115,7 @@ async fn a_restart_keeps_everything() {
     }
     assert_eq!(service.list("/api/v1/parked").await.len(), 1);
     // The service still knows the earlier event.
-    service.tell(event("e1", "o1", "IN_REVIEW", now)).await;
+    service.deliver(event("e1", "o1", "IN_REVIEW", now)).await;
     assert_eq!(service.order("o1").await["deliveries"][0]["duplicates"], 1);
 }
 
@@ -125,21 +125,25 @@ async fn a_stop_answers_what_is_in_flight_and_leaves_one_file() {
     let settings = Settings::new(folder.path()).set("callbacks.body_timeout_secs", 600);
     let service = Service::start(&settings).await;
     service
-        .tell(event("before", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("before", "o1", "IN_REVIEW", clock::now()))
         .await;
 
     // One caller has sent half a callback, another half a readiness request.
     let body = event("in-flight", "o1", "COMPLETED", clock::now());
     let request = Request::signed(PATH, SECRET, body.clone());
-    let mut callback = Line::open(HOME, service.callbacks).await.expect("connects");
+    let mut callback = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("connects");
     callback.send(request.head()).await;
     callback.send(&body[..10]).await;
-    let mut readiness = Line::open(HOME, service.operators).await.expect("connects");
+    let mut readiness = Connection::open(ALLOWED, service.operators)
+        .await
+        .expect("connects");
     readiness.send("GET /readyz HTTP/1.1\r\n").await;
     // An answer on a connection opened later shows that the earlier ones have been accepted.
-    assert_eq!(service.ask("/readyz").await.status, 200);
+    assert_eq!(service.get("/readyz").await.status, 200);
     service
-        .tell(event("after", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("after", "o1", "IN_REVIEW", clock::now()))
         .await;
 
     service.signal(rustix::process::Signal::TERM);
@@ -182,10 +186,12 @@ async fn it_stops_within_its_grace_though_sinch_hangs() {
     simulator.set_outage(sinch_simulator::Outage::Hang);
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     // A caller that never finishes does not hold up the stop either.
-    let mut idler = Line::open(HOME, service.callbacks).await.expect("connects");
+    let mut idler = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("connects");
     idler.send("POST /callbacks HTTP/1.1\r\n").await;
     service
         .order_when("o1", "asked about", |o| o["attempts"] == 1)

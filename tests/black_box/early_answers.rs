@@ -7,8 +7,8 @@ use serde_json::json;
 use sinch_callbacks::clock;
 
 use testkit::{
-    Answer, HOME, Line, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings, event, folder,
-    until,
+    ALLOWED, Answer, Connection, PATH, PATIENCE, PROJECT, Request, SECRET, Service, Settings,
+    event, folder, until,
 };
 
 /// Maximum length of a body that the services under test accept, in bytes.
@@ -71,7 +71,7 @@ fn chunks(body: &[u8]) -> Vec<u8> {
 }
 
 /// Sends a request in one of the shapes, and reads its answer.
-async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
+async fn exchange(connection: &mut Connection, shape: Shape, make: Make) -> Answer {
     let body = match shape {
         Shape::Large | Shape::LargeChunked => vec![b' '; 9_000_000],
         _ => vec![b' '; 600],
@@ -89,35 +89,44 @@ async fn exchange(line: &mut Line, shape: Shape, make: Make) -> Answer {
     let head = request.head().into_bytes();
     match shape {
         Shape::Together | Shape::Large | Shape::ExpectAnyway => {
-            line.send([head, bytes.clone()].concat()).await;
+            connection.send([head, bytes.clone()].concat()).await;
         }
         Shape::Later | Shape::Chunked | Shape::LargeChunked => {
-            line.send(head).await;
+            connection.send(head).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
-            line.send(&bytes).await;
+            connection.send(&bytes).await;
         }
         Shape::Expect => {
-            line.send(head).await;
+            connection.send(head).await;
         }
     }
-    let answer = line.answer().await.expect("the answer can be read");
+    let answer = connection.answer().await.expect("the answer can be read");
     if answer.status != 100 {
         return answer;
     }
     if shape == Shape::Expect {
-        line.send(&bytes).await;
+        connection.send(&bytes).await;
     }
-    line.answer().await.expect("the answer can be read")
+    connection.answer().await.expect("the answer can be read")
 }
 
 /// Asserts that the next request is served, or that the answer said that the connection closes, and it does.
-async fn assert_settled(line: &mut Line, answer: &Answer, next: &Request, served: u16, what: &str) {
+async fn assert_settled(
+    connection: &mut Connection,
+    answer: &Answer,
+    next: &Request,
+    served: u16,
+    what: &str,
+) {
     if answer.header("connection") == Some("close") {
-        assert!(line.hangs_up_within(PATIENCE).await, "{what}: {answer:?}");
+        assert!(
+            connection.hangs_up_within(PATIENCE).await,
+            "{what}: {answer:?}"
+        );
         return;
     }
-    line.send(next.bytes()).await;
-    match line.answer().await {
+    connection.send(next.bytes()).await;
+    match connection.answer().await {
         Ok(next) => assert_eq!(next.status, served, "{what}: {answer:?}, then {next:?}"),
         Err(error) => panic!("{what}: {answer:?}, then {error}"),
     }
@@ -127,15 +136,15 @@ async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], 
     for (status, from, make) in kinds {
         for shape in SHAPES {
             let what = format!("{status} {shape:?}");
-            let line = Line::open(*from, service.callbacks).await;
-            let mut line = line.expect("connects");
-            let answer = exchange(&mut line, shape, *make).await;
+            let connection = Connection::open(*from, service.callbacks).await;
+            let mut connection = connection.expect("connects");
+            let answer = exchange(&mut connection, shape, *make).await;
             assert!(
                 [*status, 413].contains(&answer.status),
                 "{what}: {answer:?}"
             );
             let next = good().header("X-Forwarded-For", "203.0.113.1");
-            assert_settled(&mut line, &answer, &next, served, &what).await;
+            assert_settled(&mut connection, &answer, &next, served, &what).await;
         }
     }
 }
@@ -148,15 +157,17 @@ async fn every_refusal_settles_what_becomes_of_the_connection() {
         (403, PROXY, |body| {
             Request::post(PATH, body).header("X-Forwarded-For", "203.0.113.9")
         }),
-        (404, HOME, |body| Request::post("/no", body)),
+        (404, ALLOWED, |body| Request::post("/no", body)),
         (404, PROXY, |body| {
             Request::post("/no", body).header("X-Forwarded-For", "203.0.113.1")
         }),
-        (405, HOME, |body| Request::new("PUT", PATH).carrying(body)),
-        (415, HOME, |body| {
+        (405, ALLOWED, |body| {
+            Request::new("PUT", PATH).carrying(body)
+        }),
+        (415, ALLOWED, |body| {
             Request::post(PATH, body).header("Content-Encoding", "gzip")
         }),
-        (401, HOME, |body| Request::post(PATH, body)),
+        (401, ALLOWED, |body| Request::post(PATH, body)),
     ];
     assert_all_settled(&service, &kinds, 200).await;
 }
@@ -167,7 +178,7 @@ async fn so_does_a_store_that_takes_nothing() {
     let settings = settings(&folder).set("database.free_min_bytes", 1_i64 << 50);
     let service = Service::listening(&settings).await;
     let kinds: [(u16, Ipv4Addr, Make); 1] =
-        [(503, HOME, |body| Request::signed(PATH, SECRET, body))];
+        [(503, ALLOWED, |body| Request::signed(PATH, SECRET, body))];
     assert_all_settled(&service, &kinds, 503).await;
 }
 
@@ -179,7 +190,9 @@ async fn so_do_bodies_that_break_or_never_come() {
     let broken = Request::post(PATH, "no chunk\r\n").header("Transfer-Encoding", "chunked");
     let short = Request::post(PATH, "{").header("Content-Length", "20");
     for (status, request) in [(400, broken), (408, short)] {
-        let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
+        let mut line = Connection::open(ALLOWED, service.callbacks)
+            .await
+            .expect("connects");
         line.send(request.bytes()).await;
         let answer = line.answer().await.expect("an answer");
         answer.assert_refusal(status, "a body that is none");
@@ -193,14 +206,14 @@ async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
     let service = Service::start(&settings(&folder)).await;
     // On a busy machine the peer's time can run out between two pieces, so the test tries until it succeeds.
     until("a peer that can send all of its body", async || {
-        let mut line = Line::open(HOME, service.callbacks).await.ok()?;
+        let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
         let request = Request::post(PATH, "").header("Content-Length", "300000");
-        line.send(request.head()).await;
-        let answer = line.answer().await.expect("an answer");
+        connection.send(request.head()).await;
+        let answer = connection.answer().await.expect("an answer");
         answer.assert_refusal(413, "by its length");
         assert_eq!(answer.header("connection"), Some("close"));
         for _ in 0..30 {
-            if !line.send(vec![b' '; 10_000]).await {
+            if !connection.send(vec![b' '; 10_000]).await {
                 return None;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -229,11 +242,13 @@ async fn so_do_the_refusals_that_operators_get() {
     for (status, make) in kinds {
         for shape in SHAPES {
             let what = format!("{status} {shape:?}");
-            let mut line = Line::open(HOME, service.operators).await.expect("connects");
-            let answer = exchange(&mut line, shape, make).await;
+            let mut connection = Connection::open(ALLOWED, service.operators)
+                .await
+                .expect("connects");
+            let answer = exchange(&mut connection, shape, make).await;
             assert_eq!(answer.status, status, "{what}: {answer:?}");
             let next = Request::new("GET", "/livez");
-            assert_settled(&mut line, &answer, &next, 200, &what).await;
+            assert_settled(&mut connection, &answer, &next, 200, &what).await;
         }
     }
 }

@@ -13,7 +13,7 @@ use testkit::{
 
 /// Samples of `/metrics`, each by its name, with its label's value after a slash.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {
-    let text = String::from_utf8(service.ask("/metrics").await.body).expect("is text");
+    let text = String::from_utf8(service.get("/metrics").await.body).expect("is text");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let sample = |line: &str| {
         let (name, number) = line.rsplit_once(' ').expect("a sample");
@@ -109,15 +109,15 @@ async fn status_and_metrics_tell_the_same() {
     let (simulator, settings) = play(world, settings).await;
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "BLOCKED", simulator.started_at()))
+        .deliver(event("e1", "o1", "BLOCKED", simulator.started_at()))
         .await;
     service
-        .tell(event("e1", "o1", "BLOCKED", simulator.started_at()))
+        .deliver(event("e1", "o1", "BLOCKED", simulator.started_at()))
         .await;
-    service.tell("no JSON").await;
+    service.deliver("no JSON").await;
     let undated = event("e2", "o2", "IN_REVIEW", clock::now())
         .replace("\"timestamp\":\"", "\"timestamp\":\"~");
-    service.tell(undated).await;
+    service.deliver(undated).await;
     service.settles("o1", "BLOCKED").await;
     until(
         "everything that has a figure to have come about",
@@ -180,7 +180,7 @@ async fn what_the_documents_say_can_be_alerted_on_is_there() {
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .deliver(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
         .await;
     service.settles("o1", "IN_REVIEW").await;
     let there = metrics(&service).await;

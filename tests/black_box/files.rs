@@ -101,7 +101,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
         let settings = Settings::new(folder.path());
         let service = Service::start(&settings).await;
         service
-            .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+            .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
             .await;
         service.kill().await;
         let path = File::beside(&settings.database(), suffix);
@@ -219,7 +219,7 @@ async fn two_services_do_not_share_a_file() {
         }
     }
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     // The lock ends with the process, so nothing must be cleaned up after a crash.
     service.kill().await;
@@ -232,7 +232,7 @@ async fn a_wal_without_its_database_is_not_thrown_away() {
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     service.kill().await;
     let wal = std::fs::metadata(File::beside(&settings.database(), "-wal"));

@@ -2,7 +2,7 @@
 
 use sinch_callbacks::clock;
 use testkit::{
-    File, HOME, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
+    ALLOWED, File, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
 };
 
 use crate::files::UNUSABLE;
@@ -15,7 +15,7 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         let settings = Settings::new(folder.path());
         let service = Service::start(&settings).await;
         service
-            .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+            .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
             .await;
         let shm = std::fs::File::options()
             .write(true)
@@ -24,7 +24,7 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         let late = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, late);
         // The service may have noticed by a write of its own, and ended before.
-        let answer = service.try_send_from(HOME, &request).await;
+        let answer = service.try_send_from(ALLOWED, &request).await;
         assert!(answer.is_none_or(|answer| answer.status != 200), "{bytes}");
         assert_ne!(service.ended().await.code, Some(0), "{bytes}");
         let service = Service::start(&settings).await;
@@ -40,7 +40,7 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         let settings = Settings::new(folder.path());
         let service = Service::start(&settings).await;
         service
-            .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+            .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
             .await;
         std::fs::remove_file(settings.database()).expect("the database can be deleted");
         if deed == "replaced" {
@@ -49,7 +49,7 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         let body = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, body);
         // The service may have noticed by a write of its own, and ended.
-        if let Some(answer) = service.try_send_from(HOME, &request).await {
+        if let Some(answer) = service.try_send_from(ALLOWED, &request).await {
             answer.assert_refusal(503, deed);
         }
         let ended = service.ended().await;
@@ -72,7 +72,7 @@ async fn a_project_that_another_program_removed_makes_the_service_unready() {
     refused.assert_refusal(503, "the control");
     // On a busy machine `/readyz` may first say that the database does not answer in time.
     until("/readyz to name the project", async || {
-        let unready = service.ask("/readyz").await;
+        let unready = service.get("/readyz").await;
         unready.assert_refusal(503, "/readyz");
         let detail = unready.json()["detail"].to_string();
         detail.contains(PROJECT).then_some(())

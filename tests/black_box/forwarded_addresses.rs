@@ -10,7 +10,7 @@ use testkit::{PATH, Request, SECRET, Service, Settings, event, folder, until};
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER_PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const ALLOWED: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+const UNALLOWED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
 #[tokio::test]
 async fn forwarded_addresses_count_only_from_trusted_proxies() {
@@ -54,8 +54,8 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         (PROXY, vec!["54.76.19.159:port"], 403),
         (PROXY, vec!["54.76.19.159 54.76.19.159"], 403),
         // The header of a peer that is no trusted proxy is ignored, whatever it says.
-        (STRANGER, vec!["54.76.19.159"], 403),
-        (STRANGER, vec!["127.0.0.1, 127.0.0.2"], 403),
+        (UNALLOWED, vec!["54.76.19.159"], 403),
+        (UNALLOWED, vec!["127.0.0.1, 127.0.0.2"], 403),
         (ALLOWED, vec!["203.0.113.9"], 200),
         (ALLOWED, vec!["rubbish"], 200),
     ] {
@@ -64,7 +64,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         for line in &lines {
             request = request.header("X-Forwarded-For", line);
         }
-        // A caller that is not allowed has one second for its first byte, which can run out on a busy machine.
+        // A source that is not allowed has one second for its first byte, which can run out on a busy machine.
         let answer = until("an answer", async || {
             refused += i64::from(expected == 403);
             service.try_send_from(peer, &request).await
@@ -81,11 +81,11 @@ async fn without_trusted_proxies_the_header_means_nothing() {
     let service = Service::start(&Settings::new(folder.path())).await;
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
     let request = Request::signed(PATH, SECRET, body).header("X-Forwarded-For", "127.0.0.1");
-    for stranger in [STRANGER, PROXY] {
+    for source in [UNALLOWED, PROXY] {
         let answer = until("an answer", async || {
-            service.try_send_from(stranger, &request).await
+            service.try_send_from(source, &request).await
         });
-        assert_eq!(answer.await.status, 403, "{stranger}");
+        assert_eq!(answer.await.status, 403, "{source}");
     }
     assert_eq!(service.send_from(ALLOWED, &request).await.status, 200);
 }

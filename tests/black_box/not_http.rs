@@ -3,7 +3,7 @@
 use sinch_callbacks::clock;
 
 use testkit::{
-    HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
+    ALLOWED, Connection, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
 };
 
 /// Input that is no HTTP request, by name and bytes, with the status of the answer (`None`: no answer) and the words
@@ -86,15 +86,15 @@ async fn what_is_no_request_is_counted_and_named_with_its_cure() {
     for (what, bytes, status, advice) in not_http_inputs() {
         let before = service.refused("http").await;
         until(&format!("the log's line about {what}"), async || {
-            let mut line = Line::open(HOME, service.callbacks).await.ok()?;
-            line.send(&bytes).await;
+            let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
+            connection.send(&bytes).await;
             match status {
                 Some(status) => {
-                    let answer = line.answer().await.expect("an answer");
+                    let answer = connection.answer().await.expect("an answer");
                     assert_eq!(answer.status, status, "{what}");
                     assert_eq!(answer.header("connection"), Some("close"), "{what}");
                 }
-                None => drop(line),
+                None => drop(connection),
             }
             // The log may leave the line out in a flood, so the input is sent until the line comes.
             let lines = service.lines();
@@ -118,13 +118,21 @@ async fn silent_connections_are_not_counted() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     for _ in 0..20 {
-        drop(Line::open(HOME, service.callbacks).await.expect("connects"));
+        drop(
+            Connection::open(ALLOWED, service.callbacks)
+                .await
+                .expect("connects"),
+        );
     }
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
-    let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
-    line.send(Request::signed(PATH, SECRET, body).bytes()).await;
-    assert_eq!(line.answer().await.expect("an answer").status, 200);
-    drop(line);
+    let mut connection = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("connects");
+    connection
+        .send(Request::signed(PATH, SECRET, body).bytes())
+        .await;
+    assert_eq!(connection.answer().await.expect("an answer").status, 200);
+    drop(connection);
     assert_eq!(service.refused("http").await, 0);
 }
 
@@ -140,7 +148,7 @@ async fn heads_have_a_limit_and_bodies_another() {
         .map(|n| format!("a-long-order-id-{n}\n"))
         .collect();
     let list = Request::post(&format!("/api/v1/orders/{PROJECT}"), list);
-    assert_eq!(service.ask_with(&list).await.status, 200);
+    assert_eq!(service.send_to_operators(&list).await.status, 200);
     let request = Request::new("GET", "/livez").header("X", &"x".repeat(17_000));
-    assert_eq!(service.ask_with(&request).await.status, 431);
+    assert_eq!(service.send_to_operators(&request).await.status, 431);
 }

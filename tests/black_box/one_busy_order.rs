@@ -10,7 +10,7 @@ use sinch_simulator::World;
 use tokio::task::JoinSet;
 
 use testkit::{
-    HOME, Line, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
+    ALLOWED, Connection, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id,
     order_history, play, until,
 };
 
@@ -24,7 +24,7 @@ fn storm(service: &Service, sent: &Arc<AtomicUsize>) -> JoinSet<()> {
     for _ in 0..CALLERS {
         let (to, sent) = (service.callbacks, sent.clone());
         callers.spawn(async move {
-            let mut line = Line::open(HOME, to).await.expect("connects");
+            let mut connection = Connection::open(ALLOWED, to).await.expect("connects");
             loop {
                 let n = sent.fetch_add(1, Ordering::Relaxed);
                 if n >= EVENTS {
@@ -33,8 +33,10 @@ fn storm(service: &Service, sent: &Arc<AtomicUsize>) -> JoinSet<()> {
                 // The events always leave something in doubt: an unknown status, and steps back and forth.
                 let status = ["BLOCKED", "IN_REVIEW", "GUSTY"][n % 3];
                 let body = event(&format!("e{n}"), "storm", status, clock::now());
-                line.send(Request::signed(PATH, SECRET, body).bytes()).await;
-                let answer = line.answer().await.expect("is answered");
+                connection
+                    .send(Request::signed(PATH, SECRET, body).bytes())
+                    .await;
+                let answer = connection.answer().await.expect("is answered");
                 assert_eq!(answer.status, 200, "{answer:?}");
             }
         });
@@ -62,7 +64,7 @@ async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
         })
         .await;
         service
-            .tell(event(order, order, "BLOCKED", simulator.started_at()))
+            .deliver(event(order, order, "BLOCKED", simulator.started_at()))
             .await;
         let sent_at = Instant::now();
         service.settles(order, "BLOCKED").await;

@@ -16,7 +16,7 @@ async fn health_is_answered_in_a_word() {
     let service = Service::start(&settings).await;
     for (path, body) in [("/livez", "alive\n"), ("/readyz", "ready\n")] {
         let answer = until(path, async || {
-            let answer = service.ask(path).await;
+            let answer = service.get(path).await;
             (answer.status == 200).then_some(answer)
         })
         .await;
@@ -27,18 +27,18 @@ async fn health_is_answered_in_a_word() {
     file.execute("BEGIN EXCLUSIVE").await;
     // Behind another write that waits for the lock, the write probe has no answer in time.
     until("the reason", async || {
-        let answer = service.ask("/readyz").await;
+        let answer = service.get("/readyz").await;
         answer.assert_refusal(503, "while the database is locked");
         let detail = answer.json()["detail"].take();
         detail.as_str()?.contains("locked").then_some(())
     })
     .await;
     assert_eq!(
-        service.ask("/livez").await.status,
+        service.get("/livez").await.status,
         200,
         "a restart would not help"
     );
-    assert_eq!(service.ask("/status").await.status, 200, "reading goes on");
+    assert_eq!(service.get("/status").await.status, 200, "reading goes on");
     file.execute("ROLLBACK").await;
     service.is_ready().await;
 }
@@ -72,9 +72,9 @@ async fn the_status_shows_the_figures() {
     assert_eq!(fresh["api"][PROJECT]["failures"], 0);
     let began = clock::now();
     service
-        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .deliver(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
         .await;
-    service.tell("no JSON").await;
+    service.deliver("no JSON").await;
     service.settles("o1", "IN_REVIEW").await;
 
     let status = service.status().await;
@@ -109,7 +109,7 @@ async fn a_history_shows_deliveries_fetches_and_transitions() {
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let said_at = simulator.started_at().plus(Duration::from_millis(2));
-    service.tell(event("e1", "o1", "BLOCKED", said_at)).await;
+    service.deliver(event("e1", "o1", "BLOCKED", said_at)).await;
     let order = service.settles("o1", "BLOCKED").await;
     assert_eq!(
         order,
@@ -173,7 +173,7 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
                    BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END";
     file.execute(refuses).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
+        .deliver(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
         .await;
     until("the inbox worker to fail again", async || {
         let inbox = workers().await["inbox"].take();

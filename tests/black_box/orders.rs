@@ -39,14 +39,14 @@ fn says(state: &str, updated_millis: u64) -> Reply {
 }
 
 /// Number of fetches of the given order that reached Sinch.
-fn fetches_received(simulator: &Simulator, order: &str) -> usize {
+fn fetches_of(simulator: &Simulator, order: &str) -> usize {
     let fetches = simulator.fetches();
     fetches.iter().filter(|f| f.order == order).count()
 }
 
 async fn request_fetch(service: &Service, order: &str) {
     let path = format!("/api/v1/orders/{PROJECT}/{order}/fetch");
-    let answer = service.ask_with(&Request::post(&path, "")).await;
+    let answer = service.send_to_operators(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
@@ -66,10 +66,10 @@ async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
     let folder = folder();
     let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let order = service.settles("o1", "IN_REVIEW").await;
-    assert_eq!(fetches_received(&simulator, "o1"), 1);
+    assert_eq!(fetches_of(&simulator, "o1"), 1);
     assert_eq!(order["provisional"], Value::Null);
     assert_eq!(order["attempts"], 0);
     assert!(
@@ -97,13 +97,13 @@ async fn what_fits_shows_at_once_while_the_api_hangs() {
     let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
     service
-        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     service.settles("o1", "IN_REVIEW").await;
 
     simulator.set_outage(Outage::Hang);
     service
-        .tell(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
     let moved = service.order_when("o1", "moved", |o| o["state"] == "COMPLETED");
     let moved = moved.await;
@@ -122,11 +122,11 @@ async fn an_event_that_was_overtaken_moves_nothing_back() {
     let folder = folder();
     let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
-        .tell(event("late", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("late", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
     service.settles("o1", "COMPLETED").await;
     service
-        .tell(event("early", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .deliver(event("early", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let doubted = service.order_when("o1", "in doubt", |o| {
         has(o, "deliveries", "decision", "after-final")
@@ -134,7 +134,7 @@ async fn an_event_that_was_overtaken_moves_nothing_back() {
     assert_eq!(doubted.await["state"], "COMPLETED");
     let order = service.settles("o1", "COMPLETED").await;
     assert!(
-        fetches_received(&simulator, "o1") >= 2,
+        fetches_of(&simulator, "o1") >= 2,
         "the doubt is put to Sinch"
     );
     assert_eq!(order["reopened"], false);
@@ -145,7 +145,7 @@ async fn a_stale_answer_is_not_applied() {
     let folder = folder();
     let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
-        .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
     service.settles("o1", "COMPLETED").await;
 
@@ -172,7 +172,7 @@ async fn undocumented_states_are_kept_and_never_applied() {
     // As long as Sinch shows nothing, only the event's claim is known.
     simulator.set_outage(Outage::Unavailable { retry_after: None });
     service
-        .tell(event("e1", "o1", "THAWING", at(&simulator, 1)))
+        .deliver(event("e1", "o1", "THAWING", at(&simulator, 1)))
         .await;
     let surprised = service.order_with("o1", 1).await;
     assert_eq!(surprised["state"], Value::Null);
@@ -200,11 +200,11 @@ async fn an_order_that_is_not_there_yet_is_fetched_again() {
     let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     simulator.push_reply(&id("o1"), Reply::NotFound);
     service
-        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let order = service.settles("o1", "IN_REVIEW").await;
     assert!(has(&order, "fetches", "outcome", "not-found"), "{order}");
-    assert_eq!(fetches_received(&simulator, "o1"), 2);
+    assert_eq!(fetches_of(&simulator, "o1"), 2);
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     let folder = folder();
     let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
-        .tell(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
     service.settles("o1", "COMPLETED").await;
     assert_eq!(simulator.stats().tokens, 1);
@@ -226,7 +226,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     assert_eq!(simulator.stats().tokens, 2);
     assert!(!has(&order, "fetches", "outcome", "key-refused"), "{order}");
     // The two fetches are the refused one and its repetition; none was counted as failed.
-    assert_eq!(fetches_received(&simulator, "o1"), 3);
+    assert_eq!(fetches_of(&simulator, "o1"), 3);
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     }
     for order in &names {
         let body = event(&format!("e-{order}"), order, "COMPLETED", at(&simulator, 2));
-        service.tell(body).await;
+        service.deliver(body).await;
     }
     for order in &others {
         service.settles(order, "COMPLETED").await;
@@ -257,7 +257,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
         "{reason}"
     );
     assert_eq!(parked["fetch_at"], Value::Null);
-    assert_eq!(fetches_received(&simulator, "bad"), TRIES);
+    assert_eq!(fetches_of(&simulator, "bad"), TRIES);
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
@@ -278,12 +278,12 @@ async fn an_event_unparks_an_order() {
     let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, hasty).await;
     simulator.push_reply(&id("o1"), Reply::ServerError { status: 500 });
     service
-        .tell(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
+        .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
     let parked = service.order_when("o1", "parked", |o| o["parked"] != Value::Null);
     parked.await;
     service
-        .tell(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e2", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
     service.settles("o1", "COMPLETED").await;
 }
@@ -301,7 +301,7 @@ async fn without_the_api_only_what_fits_moves() {
         // BLOCKED does not lead directly to COMPLETED: that would need a fetch.
         ("e3", "COMPLETED", later(2)),
     ] {
-        service.tell(event(name, "o1", status, said_at)).await;
+        service.deliver(event(name, "o1", status, said_at)).await;
         service
             .order_when("o1", "looked at", |o| {
                 let deliveries = o["deliveries"].as_array().into_iter().flatten();
@@ -334,7 +334,7 @@ async fn an_unsigned_event_reaches_no_order() {
     let forged = Request::signed(PATH, &format!("{SECRET}x"), body.clone());
     service.send(&forged).await.assert_refusal(401, "forged");
     service
-        .tell(event("e2", "o2", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e2", "o2", "COMPLETED", at(&simulator, 2)))
         .await;
     service
         .order_when("o2", "asked about", |o| {
@@ -342,5 +342,5 @@ async fn an_unsigned_event_reaches_no_order() {
         })
         .await;
     assert_eq!(service.order("o1").await, Value::Null);
-    assert_eq!(fetches_received(&simulator, "o1"), 0);
+    assert_eq!(fetches_of(&simulator, "o1"), 0);
 }

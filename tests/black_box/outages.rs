@@ -55,7 +55,7 @@ async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
 
 /// Times at which the fetches were sent, by the service's own record: on a busy machine, fetches that were not sent
 /// together can arrive together.
-async fn fetches_sent(service: &Service) -> Vec<Time> {
+async fn sent_fetches(service: &Service) -> Vec<Time> {
     let mut sent_at = Vec::new();
     for order in service.list("/api/v1/orders?limit=1000").await {
         let order = order["order"].as_str().expect("a name");
@@ -137,7 +137,7 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     // The rate limit allows the fetches of a tenth of a second at once. Fetches that it has allowed, and that wait for
     // a commit or a slot, are sent together.
     let most = PER_SECOND + PER_SECOND / 10 + 2 * MAX_IN_FLIGHT;
-    let sent_at = fetches_sent(&service).await;
+    let sent_at = sent_fetches(&service).await;
     assert!(sent_at.len() >= script.orders, "{} answers", sent_at.len());
     let busiest = busiest_second(&sent_at);
     assert!(
@@ -162,7 +162,7 @@ async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
     let service = Service::start(&settings).await;
     for order in &orders {
         let body = event(order, order, "IN_REVIEW", simulator.started_at());
-        service.tell(body).await;
+        service.deliver(body).await;
     }
     let opened_at = until("the pause", async || {
         let lines = service.lines();
@@ -172,7 +172,7 @@ async fn one_probe_at_a_time_finds_out_if_sinch_is_back() {
     })
     .await;
     let probes = until("some probes", async || {
-        let sent_at = fetches_sent(&service).await.into_iter();
+        let sent_at = sent_fetches(&service).await.into_iter();
         let after: Vec<Time> = sent_at.filter(|at| *at > opened_at).collect();
         // Each slot may have been about to send a fetch when the circuit opened.
         let probes = after.get(MAX_IN_FLIGHT..)?;
@@ -196,7 +196,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());
-    service.tell(body).await;
+    service.deliver(body).await;
     let before = service.settles("o1", "IN_REVIEW").await;
 
     let order = |project: &str, order: &str| {
@@ -223,7 +223,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
         simulator.push_reply(&id("o1"), Reply::Raw { status, body });
     }
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
-    let answer = service.ask_with(&Request::post(&path, "")).await;
+    let answer = service.send_to_operators(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     // On a busy machine the order can be fetched once more before or between the two fetches.
     let after = service

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use tokio::net::TcpStream;
 
-use testkit::{Answer, HOME, Line, PATH, Request, SECRET, Settings, event, folder, until};
+use testkit::{ALLOWED, Answer, Connection, PATH, Request, SECRET, Settings, event, folder, until};
 
 /// The program with its output where the test wants it. The process is killed when dropped.
 struct Raw(Child);
@@ -92,31 +92,35 @@ impl Unread {
         }
     }
 
-    async fn tell(&self, line: &mut Line, events: impl IntoIterator<Item = usize>) {
+    async fn deliver(&self, connection: &mut Connection, events: impl IntoIterator<Item = usize>) {
         for nth in events {
             let (event_id, order) = (format!("e{nth}"), format!("o{nth}"));
             let body = event(&event_id, &order, "IN_REVIEW", clock::now());
-            line.send(Request::signed(PATH, SECRET, body).bytes()).await;
-            let answer = line.answer().await.expect("an answer");
+            connection
+                .send(Request::signed(PATH, SECRET, body).bytes())
+                .await;
+            let answer = connection.answer().await.expect("an answer");
             assert_eq!(answer.status, 200, "event {nth}");
         }
     }
 
-    async fn ask(&self, path: &str) -> Answer {
-        let mut line = Line::open(HOME, self.operators).await.expect("a place");
-        line.send(Request::new("GET", path).bytes()).await;
-        line.answer().await.expect("an answer")
+    async fn get(&self, path: &str) -> Answer {
+        let mut connection = Connection::open(ALLOWED, self.operators)
+            .await
+            .expect("a place");
+        connection.send(Request::new("GET", path).bytes()).await;
+        connection.answer().await.expect("an answer")
     }
 
     async fn is_ready(&self) {
         until("readiness", async || {
-            (self.ask("/readyz").await.status == 200).then_some(())
+            (self.get("/readyz").await.status == 200).then_some(())
         })
         .await;
     }
 
     async fn dropped(&self) -> u64 {
-        let status = self.ask("/status").await.json();
+        let status = self.get("/status").await.json();
         status["log_lines_dropped"].as_u64().expect("a count")
     }
 }
@@ -125,15 +129,17 @@ impl Unread {
 async fn a_log_that_nobody_reads_stops_nothing() {
     let folder = folder();
     let mut service = Unread::start(&Settings::new(folder.path()));
-    let mut line = Line::open(HOME, service.callbacks).await.expect("a place");
+    let mut connection = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("a place");
     // The load writes three times as much as the pipe takes.
-    service.tell(&mut line, 0..600).await;
+    service.deliver(&mut connection, 0..600).await;
     until("all to be looked at", async || {
-        let status = service.ask("/status").await.json();
+        let status = service.get("/status").await.json();
         (status["deliveries_waiting"] == 0).then_some(())
     })
     .await;
-    service.tell(&mut line, 600..610).await;
+    service.deliver(&mut connection, 600..610).await;
     service.is_ready().await;
     service.process.terminate();
     assert_eq!(service.process.ended().await, Some(0));
@@ -144,15 +150,19 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("log.filter", "trace");
     let mut service = Unread::start(&settings);
-    let mut line = Line::open(HOME, service.callbacks).await.expect("a place");
+    let mut connection = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("a place");
     let mut events = 0..;
     until("lines to be dropped", async || {
-        service.tell(&mut line, events.by_ref().take(50)).await;
+        service
+            .deliver(&mut connection, events.by_ref().take(50))
+            .await;
         (service.dropped().await > 0).then_some(())
     })
     .await;
     service.is_ready().await;
-    let metrics = service.ask("/metrics").await;
+    let metrics = service.get("/metrics").await;
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(
         metrics.contains("sinch_callbacks_log_lines_dropped_total "),
@@ -171,7 +181,7 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
     });
     let line: Value = until("a line about it", async || {
         // The loss is reported when the next line is written.
-        service.ask("/livez").await;
+        service.get("/livez").await;
         let line = receiver.try_recv().ok()?;
         serde_json::from_str(&line).ok()
     })

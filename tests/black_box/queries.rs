@@ -12,7 +12,7 @@ async fn orders_are_listed_by_page_state_and_project() {
     for n in 0..25 {
         let status = ["IN_REVIEW", "COMPLETED"][n % 2];
         let body = event(&format!("e{n}"), &format!("o{n}"), status, clock::now());
-        service.tell(body).await;
+        service.deliver(body).await;
     }
     until("everything to be looked at", async || {
         (service.status().await["deliveries_waiting"] == 0).then_some(())
@@ -23,7 +23,7 @@ async fn orders_are_listed_by_page_state_and_project() {
     let mut path = "/api/v1/orders?limit=10".to_owned();
     let mut pages = 0;
     loop {
-        let page = service.ask(&path).await.json();
+        let page = service.get(&path).await.json();
         pages += 1;
         let items = page["items"].as_array().expect("a list");
         seen.extend(
@@ -68,11 +68,19 @@ async fn orders_are_listed_by_page_state_and_project() {
         .list(&format!("/api/v1/orders?project={PROJECT}"))
         .await;
     assert_eq!(own.len(), 25);
-    let unknown = service.ask("/api/v1/orders?project=another").await;
-    unknown.assert_refusal(404, "a project that nobody knows");
-    let put = Request::new("PUT", "/api/v1/orders/another/o1");
-    let put = service.ask_with(&put).await;
-    assert_eq!(unknown.json()["detail"], put.json()["detail"]);
+    let unknown = "no such project is configured";
+    for (method, path) in [
+        ("GET", "/api/v1/orders?project=another"),
+        ("GET", "/api/v1/deliveries?project=another"),
+        ("PUT", "/api/v1/orders/another/o1"),
+        ("POST", "/api/v1/projects/another/resume"),
+        ("POST", "/api/v1/projects/%FF/resume"),
+        ("PUT", "/api/v1/orders/%FF/o1"),
+    ] {
+        let answer = service.send_to_operators(&Request::new(method, path)).await;
+        answer.assert_refusal(404, path);
+        assert_eq!(answer.json()["detail"], unknown, "{path}");
+    }
     for query in [
         "limit=many",
         "status=IN_REVIEW",
@@ -80,7 +88,7 @@ async fn orders_are_listed_by_page_state_and_project() {
         "parked=maybe",
         "settled=1",
     ] {
-        let answer = service.ask(&format!("/api/v1/orders?{query}")).await;
+        let answer = service.get(&format!("/api/v1/orders?{query}")).await;
         answer.assert_refusal(400, query);
     }
 }
@@ -90,7 +98,7 @@ async fn what_is_not_there_is_said_in_one_form() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     service.order_with("o1", 1).await;
     for path in [
@@ -108,7 +116,7 @@ async fn what_is_not_there_is_said_in_one_form() {
         "/api/v1/deliveries/%ff/body",
         "/api/v1/deliveries/99999999999999999999/body",
     ] {
-        service.ask(path).await.assert_refusal(404, path);
+        service.get(path).await.assert_refusal(404, path);
     }
     let [known, unknown] =
         ["o1", "o2"].map(|order| format!("/api/v1/orders/{PROJECT}/{order}/fetch"));
@@ -119,11 +127,11 @@ async fn what_is_not_there_is_said_in_one_form() {
         ("POST", &unknown, 404),
         ("POST", "/api/v1/orders/another/o1/fetch", 404),
     ] {
-        let answer = service.ask_with(&Request::new(method, path)).await;
+        let answer = service.send_to_operators(&Request::new(method, path)).await;
         answer.assert_refusal(expected, &format!("{method} {path}"));
     }
     let fetch = Request::new("POST", &known);
-    assert_eq!(service.ask_with(&fetch).await.status, 202);
+    assert_eq!(service.send_to_operators(&fetch).await.status, 202);
 }
 
 #[tokio::test]
@@ -134,7 +142,7 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
         .add_project("second", "/second", "second-secret");
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "twin", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "twin", "IN_REVIEW", clock::now()))
         .await;
     let body = event("e1", "twin", "COMPLETED", clock::now()).replace(PROJECT, "second");
     let answer = service
@@ -143,7 +151,7 @@ async fn an_order_id_that_two_projects_have_needs_the_project() {
     assert_eq!(answer.status, 200);
 
     let answer = until("both to be known", async || {
-        let answer = service.ask("/api/v1/orders/twin").await;
+        let answer = service.get("/api/v1/orders/twin").await;
         (answer.status == 409).then_some(answer)
     })
     .await;
@@ -202,14 +210,14 @@ async fn a_query_that_makes_no_sense_is_refused_with_what_would() {
             "state: no such parameter; write one of after, limit",
         ),
     ] {
-        let answer = service.ask(&format!("/api/v1/{query}")).await;
+        let answer = service.get(&format!("/api/v1/{query}")).await;
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
         let detail = answer.json()["detail"].to_string();
         let said = serde_json::to_string(said).expect("text");
         assert!(detail.contains(said.trim_matches('"')), "{query}: {detail}");
     }
     let empty = service
-        .ask("/api/v1/orders?state=BLOCKED&parked=true&limit=5")
+        .get("/api/v1/orders?state=BLOCKED&parked=true&limit=5")
         .await;
     assert_eq!(empty.status, 200, "{empty:?}");
 }

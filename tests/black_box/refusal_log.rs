@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sinch_callbacks::clock;
 
 use testkit::{
-    File, HOME, Line, PATH, PROJECT, Request, SECRET, STRANGER, Service, Settings, event, folder,
-    until,
+    ALLOWED, Connection, File, PATH, PROJECT, Request, SECRET, Service, Settings, UNALLOWED, event,
+    folder, until,
 };
 
 /// Refusals, as the log reports them.
@@ -33,8 +33,8 @@ async fn logged_refusal(service: &Service, fields: &Value) -> Value {
     .await
 }
 
-/// Sends a request until it is answered: a caller that is not allowed has one second for its first byte, which can run
-/// out on a busy machine.
+/// Sends a request until it is answered: a source that is not allowed has one second for its first byte, which can run out on a busy
+/// machine.
 async fn send_until_answered(service: &Service, from: Ipv4Addr, request: &Request) {
     until("an answer", async || {
         service.try_send_from(from, request).await
@@ -57,7 +57,7 @@ async fn each_refusal_says_what_was_refused() {
     let plain = |path: &str| Request::post(path, "{}");
     let table = [
         (
-            STRANGER,
+            UNALLOWED,
             plain(PATH),
             json!({"why": "source", "status": 403, "source": "127.0.0.9"}),
         ),
@@ -75,22 +75,22 @@ async fn each_refusal_says_what_was_refused() {
             json!({"why": "source", "source": null, "peer": "127.0.0.2"}),
         ),
         (
-            HOME,
+            ALLOWED,
             Request::new("GET", PATH),
             json!({"why": "method", "status": 405, "method": "GET", "path": PATH, "project": PROJECT}),
         ),
         (
-            HOME,
+            ALLOWED,
             Request::post(PATH, vec![b'x'; 2001]),
             json!({"why": "size", "status": 413, "content_length": 2001, "limit_bytes": 2000}),
         ),
         (
-            HOME,
+            ALLOWED,
             signed(PATH).header("Content-Encoding", "gzip"),
             json!({"why": "encoding", "status": 415, "content_encoding": "gzip"}),
         ),
         (
-            HOME,
+            ALLOWED,
             Request::signed(PATH, "a-wrong-secret", body()),
             json!({"why": "signature", "status": 401, "signatures": 1, "project": PROJECT}),
         ),
@@ -106,7 +106,9 @@ async fn each_refusal_says_what_was_refused() {
         }
     }
     // The head of this request does not arrive complete.
-    let mut slow = Line::open(HOME, service.callbacks).await.expect("a place");
+    let mut slow = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("a place");
     slow.send(signed(PATH).head()).await;
     logged_refusal(
         &service,

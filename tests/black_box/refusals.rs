@@ -6,7 +6,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sinch_callbacks::clock;
 
-use testkit::{Answer, File, HOME, Line, PATH, Request, SECRET, Service, Settings, event, folder};
+use testkit::{
+    ALLOWED, Answer, Connection, File, PATH, Request, SECRET, Service, Settings, event, folder,
+};
 
 /// Maximum length of a body that the services under test accept, in bytes.
 const BODY_MAX: usize = 1000;
@@ -29,9 +31,14 @@ fn good() -> Request {
 
 /// Sends only the head, which declares the length; the answer must not wait for the rest.
 async fn declared(service: &Service, request: &Request) -> Answer {
-    let mut line = Line::open(HOME, service.callbacks).await.expect("connects");
-    line.send(request.head()).await;
-    line.answer().await.expect("an answer to the head alone")
+    let mut connection = Connection::open(ALLOWED, service.callbacks)
+        .await
+        .expect("connects");
+    connection.send(request.head()).await;
+    connection
+        .answer()
+        .await
+        .expect("an answer to the head alone")
 }
 
 async fn assert_nothing_stored(settings: &Settings) {
@@ -43,7 +50,7 @@ async fn assert_nothing_stored(settings: &Settings) {
 }
 
 #[tokio::test]
-async fn a_stranger_gets_the_same_bytes_whatever_it_asks() {
+async fn an_unallowed_source_gets_the_same_bytes_whatever_it_requests() {
     let folder = folder();
     let settings = settings(&folder);
     let service = Service::start(&settings).await;
@@ -64,10 +71,10 @@ async fn a_stranger_gets_the_same_bytes_whatever_it_asks() {
     let methods = ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"];
     requests.extend(methods.map(|method| Request::new(method, PATH)));
 
-    let usual = service.tell_stranger(good().bytes()).await;
-    usual.assert_refusal(403, "a stranger");
+    let usual = service.send_unallowed(good().bytes()).await;
+    usual.assert_refusal(403, "an unallowed source");
     for request in &requests {
-        let answer = service.tell_stranger(request.bytes()).await;
+        let answer = service.send_unallowed(request.bytes()).await;
         assert_eq!(answer.timeless(), usual.timeless(), "{request:?}");
     }
     for bytes in [
@@ -75,14 +82,14 @@ async fn a_stranger_gets_the_same_bytes_whatever_it_asks() {
         "PRI * HTTP/2.0\r\n",
         "POST /callbacks HT",
     ] {
-        let answer = service.tell_stranger(bytes).await;
+        let answer = service.send_unallowed(bytes).await;
         assert_eq!(answer.timeless(), usual.timeless(), "{bytes:?}");
     }
     assert_nothing_stored(&settings).await;
 }
 
 #[tokio::test]
-async fn a_stranger_reaches_neither_body_nor_database() {
+async fn an_unallowed_source_reaches_neither_body_nor_database() {
     let folder = folder();
     let settings = settings(&folder);
     let service = Service::start(&settings).await;
@@ -101,7 +108,7 @@ async fn a_stranger_reaches_neither_body_nor_database() {
     let before = traces();
     for length in ["10", "1000000000000"] {
         let request = good().header("Content-Length", length);
-        let answer = service.tell_stranger(request.head()).await;
+        let answer = service.send_unallowed(request.head()).await;
         answer.assert_refusal(403, length);
     }
     assert_eq!(traces(), before);
@@ -188,7 +195,7 @@ async fn each_secret_in_force_opens_and_off_means_off() {
     let service = Service::start(&open).await;
     let answer = service.send(&Request::post(PATH, body())).await;
     assert_eq!(answer.status, 200);
-    let answer = service.tell_stranger(good().bytes()).await;
+    let answer = service.send_unallowed(good().bytes()).await;
     answer.assert_refusal(403, "off is off for allowed sources only");
 }
 

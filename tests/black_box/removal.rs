@@ -77,7 +77,7 @@ async fn a_project_that_is_no_longer_configured_is_reported_and_dropped() {
         assert_eq!(answer.status, 200);
     }
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     assert_eq!(service.stop().await.code, Some(0));
 
@@ -108,7 +108,7 @@ async fn a_project_that_is_no_longer_configured_is_reported_and_dropped() {
         Value::Null,
         "{status}"
     );
-    let nobodys = service.ask(its_orders).await;
+    let nobodys = service.get(its_orders).await;
     nobodys.assert_refusal(404, "a project of which nothing is left");
     assert_eq!(service.list("/api/v1/orders").await.len(), 1);
 }

@@ -19,17 +19,17 @@ async fn a_body_goes_when_its_time_is_over_and_duplicates_are_still_recognised()
     let service = Service::start(&settings).await;
     let said_at = clock::now();
     let body = event("e1", "o1", "IN_REVIEW", said_at);
-    service.tell(body.clone()).await;
+    service.deliver(body.clone()).await;
     // With the API off, the first event of an order is parked: its body stays.
     let first = service
         .order_when("o1", "known", |order| !order.is_null())
         .await["deliveries"][0]
         .clone();
     let second = event("e2", "o1", "BLOCKED", clock::now());
-    service.tell(second.clone()).await;
+    service.deliver(second.clone()).await;
     let path = "/api/v1/deliveries/2/body";
     let answer = until("the body to go", async || {
-        let answer = service.ask(path).await;
+        let answer = service.get(path).await;
         assert!(matches!(answer.status, 200 | 410), "{answer:?}");
         (answer.status == 410).then_some(answer)
     })
@@ -37,9 +37,9 @@ async fn a_body_goes_when_its_time_is_over_and_duplicates_are_still_recognised()
     answer.assert_refusal(410, path);
     assert_eq!(service.body(&first).await.body, body.as_bytes());
 
-    service.tell(second).await;
+    service.deliver(second).await;
     service
-        .tell(event("e2", "o1", "COMPLETED", clock::now()))
+        .deliver(event("e2", "o1", "COMPLETED", clock::now()))
         .await;
     let order = service
         .order_when("o1", "three deliveries", |order| {
@@ -53,7 +53,7 @@ async fn a_body_goes_when_its_time_is_over_and_duplicates_are_still_recognised()
     assert_eq!(conflict["status"], "COMPLETED", "{order}");
     let accepted = &service.status().await["callbacks_accepted"];
     assert_eq!(accepted["conflict"]["count"], json!(1), "{accepted}");
-    service.ask(path).await.assert_refusal(410, path);
+    service.get(path).await.assert_refusal(410, path);
     until("a line in the log", async || {
         let line = "cleared what was kept for long enough";
         service.lines().iter().find(|l| l.contains(line)).map(drop)
@@ -72,7 +72,7 @@ async fn a_body_stays_for_its_time() {
     assert_eq!(service.send(&request).await.status, 200);
     service.stop().await;
     let service = Service::start(&settings).await;
-    let kept = service.ask("/api/v1/deliveries/1/body").await;
+    let kept = service.get("/api/v1/deliveries/1/body").await;
     assert_eq!(kept.body, body.as_bytes());
 }
 
@@ -87,7 +87,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
         .set("retention.deliveries_days", 0.00001);
     let service = Service::start(&hasty).await;
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
-    service.tell(body.clone()).await;
+    service.deliver(body.clone()).await;
     let order = service
         .order_when("o1", "without its delivery", |order| {
             order["confirmed"] == "IN_REVIEW" && order["deliveries"] == json!([])
@@ -95,12 +95,12 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
         .await;
     assert_ne!(order["fetches"], json!([]), "{order}");
     let path = "/api/v1/deliveries/1/body";
-    service.ask(path).await.assert_refusal(404, path);
+    service.get(path).await.assert_refusal(404, path);
     service.stop().await;
 
     // Nothing is left in the inbox. The next delivery is processed, and is not taken for a duplicate.
     let service = Service::start(&settings).await;
-    service.tell(body).await;
+    service.deliver(body).await;
     let order = service
         .order_when("o1", "looked at again", |order| {
             order["deliveries"][0]["phase"] == "processed"
@@ -117,7 +117,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let (_simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "COMPLETED", clock::now());
-    service.tell(body.clone()).await;
+    service.deliver(body.clone()).await;
     let closing = service
         .order_when("o1", "settled", |order| order["settled"] == json!(true))
         .await;
@@ -137,7 +137,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let service = Service::start(&hasty).await;
     let path = format!("/api/v1/orders/{PROJECT}/o1");
     until("the order to go", async || {
-        (service.ask(&path).await.status == 404).then_some(())
+        (service.get(&path).await.status == 404).then_some(())
     })
     .await;
     let status = service.status().await;
@@ -145,7 +145,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     service.stop().await;
 
     let service = Service::start(&settings).await;
-    service.tell(body).await;
+    service.deliver(body).await;
     let order = service
         .order_when("o1", "settled anew", |order| {
             order["settled"] == json!(true)

@@ -61,14 +61,14 @@ async fn neither_log_nor_answers_give_anything_away() {
         Request::new(method, path).header("Authorization", &format!("Bearer {TOKEN}"))
     };
     let mut request = async |method: &str, path: &str| {
-        let answer = service.ask_with(&operator(method, path)).await;
+        let answer = service.send_to_operators(&operator(method, path)).await;
         answers.push(answer.clone());
         answer
     };
     let settled = async |order: &str| {
         testkit::until("an answer of Sinch", async || {
             let path = format!("/api/v1/orders/{order}");
-            let answer = service.ask_with(&operator("GET", &path)).await;
+            let answer = service.send_to_operators(&operator("GET", &path)).await;
             (answer.json()["settled"] == true).then_some(())
         })
         .await;
@@ -111,7 +111,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     }
     // A wrong token is a secret as well: it may be the right one with a typing error.
     let wrong = Request::new("GET", "/status").header("Authorization", "Bearer mistyped-token");
-    answers.push(service.ask_with(&wrong).await);
+    answers.push(service.send_to_operators(&wrong).await);
 
     let ended = service.stop().await;
     assert_eq!(ended.code, Some(0));
@@ -192,7 +192,7 @@ async fn nobody_else_on_the_machine_can_read_the_database() {
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     let entries = std::fs::read_dir(folder.path()).expect("the folder can be read");
     let mut seen = 0;

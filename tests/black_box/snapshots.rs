@@ -59,7 +59,7 @@ fn assert_snapshot(name: &str, body: &Value) {
 }
 
 async fn json_of(service: &Service, path: &str) -> Value {
-    let answer = service.ask(path).await;
+    let answer = service.get(path).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     answer.json()
 }
@@ -77,9 +77,13 @@ async fn orders_and_the_status() {
     simulator.push_reply(&id("o2"), Reply::ServerError { status: 500 });
     let service = Service::start(&settings).await;
     let said_at = simulator.started_at();
-    service.tell(event("e1", "o1", "COMPLETED", said_at)).await;
+    service
+        .deliver(event("e1", "o1", "COMPLETED", said_at))
+        .await;
     service.settles("o1", "COMPLETED").await;
-    service.tell(event("e2", "o2", "COMPLETED", said_at)).await;
+    service
+        .deliver(event("e2", "o2", "COMPLETED", said_at))
+        .await;
     service
         .order_when("o2", "parked", |order| !order["parked"].is_null())
         .await;
@@ -106,8 +110,8 @@ async fn orders_and_the_status() {
 async fn parked_deliveries() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    service.tell("no JSON").await;
-    service.tell(r#"{"eventId":"e1"}"#).await;
+    service.deliver("no JSON").await;
+    service.deliver(r#"{"eventId":"e1"}"#).await;
     let parked = json_of(&service, "/api/v1/parked").await;
     assert_snapshot("parked", &steady(parked));
 }
@@ -125,7 +129,7 @@ async fn watched_orders() {
             Request::post("/api/v1/orders", "Order id\no1\no2\no3\no4\no5\no6\n"),
         ),
     ] {
-        let answer = service.ask_with(&request).await;
+        let answer = service.send_to_operators(&request).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         assert_snapshot(name, &answer.json());
     }
@@ -151,7 +155,9 @@ async fn projects() {
 
     let service = Service::start(&own).await;
     assert_snapshot("project_unconfigured", &json_of(&service, path).await);
-    let dropped = service.ask_with(&Request::new("DELETE", path)).await;
+    let dropped = service
+        .send_to_operators(&Request::new("DELETE", path))
+        .await;
     assert_snapshot("project_dropped", &dropped.json());
 }
 
@@ -162,7 +168,7 @@ struct Problems(Map<String, Value>);
 impl Problems {
     async fn add(&mut self, service: &Service, method: &str, path: &str, body: &str) {
         let request = Request::new(method, path).carrying(body);
-        let answer = service.ask_with(&request).await;
+        let answer = service.send_to_operators(&request).await;
         let kind = answer.header("content-type");
         assert_eq!(kind, Some("application/problem+json"), "{answer:?}");
         self.0.insert(format!("{method} {path}"), answer.json());
@@ -175,7 +181,7 @@ async fn refusals() {
     let settings = Settings::new(folder.path()).set_project("api", "off");
     let service = Service::start(&settings).await;
     service
-        .tell(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     service.order_with("o1", 1).await;
     let mut problems = Problems::default();
@@ -202,11 +208,11 @@ async fn refusals() {
     let service = Service::start(&hasty).await;
     // With the project's API off, the first event of an order is parked, and keeps its body.
     service
-        .tell(event("e2", "o1", "BLOCKED", clock::now()))
+        .deliver(event("e2", "o1", "BLOCKED", clock::now()))
         .await;
     let gone = "/api/v1/deliveries/2/body";
     until("the body to go", async || {
-        (service.ask(gone).await.status == 410).then_some(())
+        (service.get(gone).await.status == 410).then_some(())
     })
     .await;
     problems.add(&service, "GET", gone, "").await;

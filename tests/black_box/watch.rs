@@ -26,7 +26,7 @@ fn at_first(state: &str, updated_millis: u64) -> Reply {
 
 async fn send(service: &Service, method: &str, path: &str, body: &str) -> (u16, Value) {
     let request = Request::new(method, path).carrying(body);
-    let answer = service.ask_with(&request).await;
+    let answer = service.send_to_operators(&request).await;
     let body = if answer.body.is_empty() {
         Value::Null
     } else {
@@ -201,7 +201,7 @@ async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     });
     let service = Service::start(&settings).await;
     let body = event("e1", "o1", "IN_REVIEW", simulator.started_at());
-    service.tell(body).await;
+    service.deliver(body).await;
     for order in ["o2", "o3"] {
         let path = format!("/api/v1/orders/{PROJECT}/{order}");
         assert_eq!(send(&service, "PUT", &path, "").await.0, 201);
@@ -313,7 +313,7 @@ async fn monitoring_gets_the_figures() {
     let settings = Settings::new(folder.path()).set_project("api", "off");
     let service = Service::start(&settings).await;
     service
-        .tell(event(
+        .deliver(event(
             "e1",
             "o1",
             "IN_REVIEW",
@@ -321,7 +321,7 @@ async fn monitoring_gets_the_figures() {
         ))
         .await;
     until("the order to be counted", async || {
-        let answer = service.ask("/metrics").await;
+        let answer = service.get("/metrics").await;
         let kind = answer.header("content-type").unwrap_or_default().to_owned();
         assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
         let text = String::from_utf8(answer.body).expect("is text");

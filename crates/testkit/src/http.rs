@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use crate::PATIENCE;
 
 /// Address that may call, unless a test says otherwise.
-pub const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+pub const ALLOWED: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Address that may not call.
-pub const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+pub const UNALLOWED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
 /// A request that may be wrong in any way.
 #[derive(Clone, Debug)]
@@ -155,21 +155,21 @@ impl Answer {
 }
 
 /// TCP connection to a listener of the service.
-pub struct Line {
+pub struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
-impl Line {
+impl Connection {
     /// Connects from an address of this machine.
     ///
     /// # Errors
     ///
     /// Fails when nothing listens there.
-    pub async fn open(from: Ipv4Addr, to: SocketAddr) -> io::Result<Line> {
+    pub async fn open(from: Ipv4Addr, to: SocketAddr) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((from, 0)))?;
-        Line::new(socket.connect(to).await?)
+        Connection::new(socket.connect(to).await?)
     }
 
     /// Connects from whichever address the system chooses.
@@ -177,13 +177,13 @@ impl Line {
     /// # Errors
     ///
     /// Fails when nothing listens there.
-    pub async fn connect(to: SocketAddr) -> io::Result<Line> {
-        Line::new(TcpStream::connect(to).await?)
+    pub async fn connect(to: SocketAddr) -> io::Result<Connection> {
+        Connection::new(TcpStream::connect(to).await?)
     }
 
-    fn new(stream: TcpStream) -> io::Result<Line> {
+    fn new(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
-        Ok(Line {
+        Ok(Connection {
             stream,
             unread: Vec::new(),
         })
@@ -208,7 +208,7 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// Fails as [`Line::answer`] does.
+    /// Fails as [`Connection::answer`] does.
     pub async fn exchange(&mut self, request: impl AsRef<[u8]>) -> io::Result<Answer> {
         // Bytes that the other side sent before it hung up can still be read.
         self.send(request).await;

@@ -30,7 +30,7 @@ pub use callbacks::{CYCLE, Callbacks, Content, FITTING, Receiver, about_number, 
 pub use disk::{Disk, Mount};
 pub use file::File;
 pub use history::History;
-pub use http::{Answer, HOME, Line, Request, STRANGER};
+pub use http::{ALLOWED, Answer, Connection, Request, UNALLOWED};
 pub use load::Load;
 pub use process::{Ended, Output, Process, Signal, run};
 pub use service::{Service, until_ready};

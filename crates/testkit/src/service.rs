@@ -1,4 +1,4 @@
-//! `serve`, as Sinch, a stranger and an operator meet it.
+//! The running service, as Sinch, an operator and a source that is not allowed meet it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::process::{Ended, Output};
 use crate::wait::poll;
 use crate::{
-    Answer, HOME, Line, PATH, PATIENCE, Process, Request, SECRET, STRANGER, Settings, Signal, until,
+    ALLOWED, Answer, Connection, PATH, PATIENCE, Process, Request, SECRET, Settings, Signal,
+    UNALLOWED, until,
 };
 
 /// Interval of the readiness probes: short, since benches measure the time until the service is ready.
@@ -52,7 +53,7 @@ impl Service {
     /// waits.
     pub async fn is_ready(&self) {
         until("readiness", async || {
-            (self.ask("/readyz").await.status == 200).then_some(())
+            (self.get("/readyz").await.status == 200).then_some(())
         })
         .await;
     }
@@ -98,7 +99,7 @@ impl Service {
 
     /// Sends a request to the callback listener.
     pub async fn send(&self, request: &Request) -> Answer {
-        self.send_from(HOME, request).await
+        self.send_from(ALLOWED, request).await
     }
 
     /// Sends a request to the callback listener from another address.
@@ -114,40 +115,40 @@ impl Service {
         exchange(from, self.callbacks, request).await.ok()
     }
 
-    /// Returns the answer to a stranger that sends these bytes; the service must hang up after it. A stranger has one
-    /// second for its first byte. On a busy machine that can run out, and then this tries again.
-    pub async fn tell_stranger(&self, bytes: impl AsRef<[u8]>) -> Answer {
-        until("a stranger to be in time", async || {
-            let mut line = Line::open(STRANGER, self.callbacks).await.ok()?;
-            line.send(bytes.as_ref()).await;
-            let answer = line.answer().await.ok()?;
-            assert!(line.hangs_up_within(PATIENCE).await, "{answer:?}");
+    /// Returns the answer to these bytes from a source that is not allowed; the service must hang up after it. Such a
+    /// source has one second for its first byte. On a busy machine that can run out, and then this tries again.
+    pub async fn send_unallowed(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        until("a first byte in time", async || {
+            let mut connection = Connection::open(UNALLOWED, self.callbacks).await.ok()?;
+            connection.send(bytes.as_ref()).await;
+            let answer = connection.answer().await.ok()?;
+            assert!(connection.hangs_up_within(PATIENCE).await, "{answer:?}");
             Some(answer)
         })
         .await
     }
 
     /// Sends a callback of the first project with a good signature. It must be answered 200.
-    pub async fn tell(&self, body: impl Into<Vec<u8>>) {
+    pub async fn deliver(&self, body: impl Into<Vec<u8>>) {
         let answer = self.send(&Request::signed(PATH, SECRET, body)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// Sends a GET request as an operator.
-    pub async fn ask(&self, path: &str) -> Answer {
-        self.ask_with(&Request::new("GET", path)).await
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send_to_operators(&Request::new("GET", path)).await
     }
 
     /// Sends any request as an operator.
-    pub async fn ask_with(&self, request: &Request) -> Answer {
-        exchange(HOME, self.operators, request)
+    pub async fn send_to_operators(&self, request: &Request) -> Answer {
+        exchange(ALLOWED, self.operators, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
     }
 
     /// Returns the JSON of `/status`.
     pub async fn status(&self) -> Value {
-        self.ask("/status").await.json()
+        self.get("/status").await.json()
     }
 
     /// Number of requests that were refused for the given reason.
@@ -160,7 +161,7 @@ impl Service {
 
     /// State of an order, with its history; `null` if the service does not know it.
     pub async fn order(&self, order: &str) -> Value {
-        let answer = self.ask(&format!("/api/v1/orders/{order}")).await;
+        let answer = self.get(&format!("/api/v1/orders/{order}")).await;
         match answer.status {
             200 => answer.json(),
             404 => Value::Null,
@@ -205,12 +206,12 @@ impl Service {
     /// Raw body of a listed delivery.
     pub async fn body(&self, delivery: &Value) -> Answer {
         let path = format!("/api/v1/deliveries/{}/body", delivery["id"]);
-        self.ask(&path).await
+        self.get(&path).await
     }
 
     /// Every item of a listing's first page.
     pub async fn list(&self, path: &str) -> Vec<Value> {
-        match self.ask(path).await.json()["items"].take() {
+        match self.get(path).await.json()["items"].take() {
             Value::Array(items) => items,
             other => panic!("{path} has {other}"),
         }
@@ -246,7 +247,7 @@ pub async fn until_ready(process: &mut Process, address: SocketAddr) {
             "the process ended: {}",
             process.said()
         );
-        let answer = exchange(HOME, address, &Request::new("GET", "/readyz")).await;
+        let answer = exchange(ALLOWED, address, &Request::new("GET", "/readyz")).await;
         answer
             .is_ok_and(|answer| answer.status == 200)
             .then_some(())
@@ -255,8 +256,8 @@ pub async fn until_ready(process: &mut Process, address: SocketAddr) {
 }
 
 async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
-    let mut line = Line::open(from, to).await?;
-    line.exchange(request.bytes()).await
+    let mut connection = Connection::open(from, to).await?;
+    connection.exchange(request.bytes()).await
 }
 
 /// Returns the two addresses, if the line is the one that names them.

@@ -6,7 +6,7 @@ use number_order::{Id, State};
 use secrecy::SecretString;
 use sinch_simulator::{Options, OrderHistory, Simulator, World};
 
-use crate::{HOME, KEY_ID, KEY_SECRET, PATIENCE, SECRET, Settings, now};
+use crate::{ALLOWED, KEY_ID, KEY_SECRET, PATIENCE, SECRET, Settings, now};
 
 /// Makes an id of a text that is known to be valid.
 pub fn id(text: &str) -> Id {
@@ -23,7 +23,7 @@ pub fn order_history(order: &str, history: &[(u64, State)]) -> OrderHistory {
 pub async fn play(world: World, settings: Settings) -> (Simulator, Settings) {
     let simulator = Simulator::start(Options {
         world,
-        listen: (HOME, 0).into(),
+        listen: (ALLOWED, 0).into(),
         callback_url: None,
         secret: SecretString::from(SECRET),
         key_id: KEY_ID.to_owned(),

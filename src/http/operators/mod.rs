@@ -3,9 +3,9 @@
 //! A bearer token guards everything but the two health paths. Without a token, every web page is refused.
 
 mod auth;
+mod deliveries;
 mod figures;
 mod import;
-mod inbox;
 mod metrics;
 mod orders;
 mod pretty_json;
@@ -67,7 +67,7 @@ pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router
     });
     let guarded = status::routes()
         .merge(orders::routes())
-        .merge(inbox::routes())
+        .merge(deliveries::routes())
         .merge(projects::routes())
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
@@ -155,13 +155,20 @@ fn page_size(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX)
 }
 
-/// Returns the parameters in a path. A parameter that is not even text is answered as an unknown order.
-fn path_params<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
-    path.map(|Path(params)| params)
-        .map_err(|_| orders::unknown_order())
+/// Returns the parameters in a path. A parameter that is not even text is answered as one that is `unknown`.
+fn path_params<T>(
+    path: Result<Path<T>, PathRejection>,
+    unknown: fn() -> Problem,
+) -> Result<T, Problem> {
+    path.map(|Path(params)| params).map_err(|_| unknown())
 }
 
-/// Returns the id in a path. Text that cannot be an id is answered as an unknown order.
-fn id(text: String) -> Result<Id, Problem> {
+/// Returns the id of an order in a path. Text that cannot be an id is answered as an unknown order.
+fn order_id(text: String) -> Result<Id, Problem> {
     Id::new(text).ok_or_else(orders::unknown_order)
+}
+
+/// Returns the id of a project in a path. Text that cannot be an id is answered as an unknown project.
+fn project_id(text: String) -> Result<Id, Problem> {
+    Id::new(text).ok_or_else(projects::unknown_project)
 }

@@ -9,13 +9,13 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 use super::pretty_json::PrettyJson;
-use super::projects::{may_be_fetched, unknown_project};
+use super::projects::{may_be_fetched, must_be_known};
 use super::query::QueryParams;
-use super::{Context, Page, Shared, id, page_size, path_params, watch};
+use super::{Context, Page, Shared, order_id, page_size, path_params, project_id, watch};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{AlertQuery, Cursor, Forgot, Found, OrderDetail, OrderFilter, OrderRow};
-use number_order::{AlertKind, Id, OrderKey, ParkReason};
+use number_order::{AlertKind, OrderKey, ParkReason};
 use strum::VariantNames;
 
 /// Word for the state of orders of which no state was ever reported.
@@ -112,16 +112,6 @@ fn digits(part: &str) -> Result<String, Problem> {
     Ok(digits)
 }
 
-/// Refuses a project that the service does not know, so that a mistyped name is not taken for a project without orders.
-/// A project that is no longer configured may have some.
-async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
-    let is_configured = context.settings.projects.contains_key(project);
-    if is_configured || context.store.knows(project).await? {
-        return Ok(());
-    }
-    Err(unknown_project())
-}
-
 pub(super) fn unknown_order() -> Problem {
     let detail = "no order with this id is known here";
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
@@ -134,8 +124,8 @@ async fn find_order(
     State(context): Shared,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<PrettyJson<OrderDetail>, Problem> {
-    let order = path_params(path)?;
-    match context.store.find(&id(order)?).await? {
+    let order = path_params(path, unknown_order)?;
+    match context.store.find(&order_id(order)?).await? {
         Found::Nothing => Err(unknown_order()),
         Found::One(history) => Ok(PrettyJson(*history)),
         Found::Several => {
@@ -146,10 +136,10 @@ async fn find_order(
 }
 
 fn key(path: OrderPath) -> Result<OrderKey, Problem> {
-    let (project, order) = path_params(path)?;
+    let (project, order) = path_params(path, unknown_order)?;
     Ok(OrderKey {
-        project: id(project)?,
-        order: id(order)?,
+        project: project_id(project)?,
+        order: order_id(order)?,
     })
 }
 

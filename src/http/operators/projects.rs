@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::{Context, Shared, id, path_params};
+use super::{Context, Shared, path_params, project_id};
 use crate::http::problem::Problem;
 use crate::store::Holdings;
 use number_order::Id;
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 
 /// Closes a project's circuit at once, because an operator has removed the cause. The project's fetches go on.
 async fn resume(State(context): Shared, path: ProjectPath) -> Result<StatusCode, Problem> {
-    match context.settings.projects.get(&id(path_params(path)?)?) {
+    match context.settings.projects.get(&project_in(path)?) {
         Some(Some(resume)) => {
             resume.notify_one();
             Ok(StatusCode::ACCEPTED)
@@ -61,7 +61,21 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
 }
 
 /// Parameters of a path that names a project.
-type ProjectPath = Result<Path<String>, PathRejection>;
+pub(super) type ProjectPath = Result<Path<String>, PathRejection>;
+
+pub(super) fn project_in(path: ProjectPath) -> Result<Id, Problem> {
+    project_id(path_params(path, unknown_project)?)
+}
+
+/// Distinguishes a mistyped name from a project that has nothing to list. A project that is no longer configured may
+/// have something.
+pub(super) async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
+    let is_configured = context.settings.projects.contains_key(project);
+    if is_configured || context.store.knows(project).await? {
+        return Ok(());
+    }
+    Err(unknown_project())
+}
 
 #[derive(Serialize)]
 struct Project {
@@ -73,7 +87,7 @@ struct Project {
 
 /// Returns the size of a project's holdings, which an operator should know before dropping them.
 async fn show_project(State(context): Shared, path: ProjectPath) -> Result<Json<Project>, Problem> {
-    let project = id(path_params(path)?)?;
+    let project = project_in(path)?;
     let holdings = context.store.holdings(&project).await?;
     Ok(Json(Project {
         configured: context.settings.projects.contains_key(&project),
@@ -91,7 +105,7 @@ struct Dropped {
 /// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of other
 /// projects do not wait. If rows are left after a while, the operator must send the request again.
 async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<Dropped>, Problem> {
-    let project = id(path_params(path)?)?;
+    let project = project_in(path)?;
     if context.settings.projects.contains_key(&project) {
         let detail =
             "this project is configured: take it out of the configuration and restart first";

@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::projects::may_be_fetched;
-use super::{Context, Shared, id, import, path_params};
+use super::projects::{ProjectPath, may_be_fetched, project_in, unknown_project};
+use super::{Context, Shared, import, path_params, project_id};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::WatchRequest;
@@ -41,12 +41,12 @@ pub(super) async fn watch_order(
     State(context): Shared,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<(StatusCode, Json<Watched>), Problem> {
-    let (project, order) = path_params(path)?;
+    let (project, order) = path_params(path, unknown_project)?;
     let list = import::List {
         orders: vec![import::named(&order).map_err(unusable)?],
         header: None,
     };
-    let watched = watch(&context, &id(project)?, list).await?;
+    let watched = watch(&context, &project_id(project)?, list).await?;
     let status = match watched.new {
         0 => StatusCode::OK,
         _ => StatusCode::CREATED,
@@ -61,10 +61,10 @@ type ListBody = Result<Bytes, BytesRejection>;
 /// refused whole.
 pub(super) async fn watch_list(
     State(context): Shared,
-    path: Result<Path<String>, PathRejection>,
+    path: ProjectPath,
     list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
-    let project = id(path_params(path)?)?;
+    let project = project_in(path)?;
     Ok(Json(watch(&context, &project, read(list)?).await?))
 }
 

@@ -191,8 +191,8 @@ impl Finder<'_> {
         Ok(lists)
     }
 
-    /// Picks one list at random, and returns its due orders in random order. A project may have a thousand orders that
-    /// Sinch does not know beside one that a callback has just named: each of the two kinds has its chance.
+    /// Picks one list at random, and returns its due orders in random order: of a thousand orders that Sinch does not
+    /// know and the one that a callback has just named, each kind has its chance.
     async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
         let among = self.request.orders_max.max(CHANCE_AMONG);
         let mut lists = self.find(DUE_BY_PRIORITY, among).await?;

@@ -9,8 +9,8 @@ use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
 
-/// Maximum time that a read waits for a free connection.
-const WAIT: Duration = Duration::from_secs(5);
+/// Maximum time that a read waits for a free connection, and a start until all connections are made.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// Statement that makes SQLite open the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::{Plan, Refused, Report, Timed};
-use crate::{Answer, Callbacks, Line, PATIENCE};
+use crate::{Answer, Callbacks, Connection, PATIENCE};
 
 /// Wait before a refused callback is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
@@ -88,7 +88,7 @@ impl Shared {
     }
 
     /// Sends callbacks over one connection.
-    pub async fn call(self: Arc<Self>, connection: Line) -> io::Result<()> {
+    pub async fn call(self: Arc<Self>, connection: Connection) -> io::Result<()> {
         let mut connection = Some(connection);
         while let Some((index, from)) = self.next().await {
             let answer = self.deliver(&mut connection, index).await?;
@@ -132,7 +132,11 @@ impl Shared {
         }
     }
 
-    async fn deliver(&self, connection: &mut Option<Line>, index: usize) -> io::Result<Answer> {
+    async fn deliver(
+        &self,
+        connection: &mut Option<Connection>,
+        index: usize,
+    ) -> io::Result<Answer> {
         let began = Instant::now();
         loop {
             let answer = self
@@ -146,11 +150,15 @@ impl Shared {
         }
     }
 
-    async fn attempt(&self, connection: &mut Option<Line>, request: &[u8]) -> io::Result<Answer> {
+    async fn attempt(
+        &self,
+        connection: &mut Option<Connection>,
+        request: &[u8],
+    ) -> io::Result<Answer> {
         // The connection is put back only after a whole answer.
         let mut open = match connection.take() {
             Some(open) => open,
-            None => Line::connect(self.address).await?,
+            None => Connection::connect(self.address).await?,
         };
         let answer = open.exchange(request).await?;
         let close = answer.header("connection");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::ledger::Acknowledged;
-use crate::{Callbacks, Line};
+use crate::{Callbacks, Connection};
 use caller::Shared;
 
 /// Plan of the calls.
@@ -87,7 +87,7 @@ impl Load {
     ) -> io::Result<Load> {
         let mut connections = Vec::with_capacity(plan.connections);
         for _ in 0..plan.connections {
-            connections.push(Line::connect(address).await?);
+            connections.push(Connection::connect(address).await?);
         }
         let shared = Arc::new(Shared::new(address, callbacks.clone(), plan.clone()));
         let mut callers = JoinSet::new();

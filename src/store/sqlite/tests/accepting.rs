@@ -5,16 +5,16 @@ use number_order::NotUnderstood;
 
 #[tokio::test]
 async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let first = delivery("e1", "o1", State::InReview, 10);
-    assert_eq!(house.accept(first.clone()).await, Accepted::New);
-    assert_eq!(house.accept(first.clone()).await, Accepted::Duplicate);
+    assert_eq!(fixture.accept(first.clone()).await, Accepted::New);
+    assert_eq!(fixture.accept(first.clone()).await, Accepted::Duplicate);
     let mut other = first.clone();
     other.body = "another body".into();
-    assert_eq!(house.accept(other.clone()).await, Accepted::Conflict);
-    assert_eq!(house.accept(other).await, Accepted::Duplicate);
-    house.process(20).await;
-    let history = house.history("o1").await;
+    assert_eq!(fixture.accept(other.clone()).await, Accepted::Conflict);
+    assert_eq!(fixture.accept(other).await, Accepted::Duplicate);
+    fixture.process(20).await;
+    let history = fixture.history("o1").await;
     let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
     assert_eq!(duplicates, [1, 1], "two bodies, each came twice");
 }
@@ -22,7 +22,7 @@ async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
 /// A conflicting body is kept even if other deliveries have taken the keys for it, one after the other.
 #[tokio::test]
 async fn a_conflict_whose_name_is_taken_is_kept() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let told = |event: &str, body: &str| NewDelivery {
         body: body.to_owned().into(),
         ..delivery(event, "o1", State::InReview, 10)
@@ -45,10 +45,10 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
         (told(&first, "in its place"), Accepted::Duplicate),
     ];
     for (index, (delivery, expected)) in told.into_iter().enumerate() {
-        assert_eq!(house.accept(delivery).await, expected, "callback {index}");
+        assert_eq!(fixture.accept(delivery).await, expected, "callback {index}");
     }
-    house.process(20).await;
-    let history = house.history("o1").await;
+    fixture.process(20).await;
+    let history = fixture.history("o1").await;
     let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
     assert_eq!(duplicates.len(), 4, "each body is kept once");
     assert_eq!(duplicates.iter().sum::<i64>(), 4);
@@ -57,30 +57,30 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
 /// Another program may have used the id that comes next. Its row is no duplicate of the callback.
 #[tokio::test]
 async fn an_id_that_somebody_took_is_no_acknowledgement() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    let url = format!("sqlite://{}", house.path().display());
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let theirs = "INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body) \
                   SELECT project, 'theirs', received_at, 'recorded', 'other-resource', body FROM deliveries";
     sqlx::query(theirs).execute(&mut db).await.expect("inserts");
     db.close().await.expect("closes");
-    let refused = house
+    let refused = fixture
         .store
         .accept(delivery("e2", "o2", State::InReview, 10));
     let refused = refused.await.expect_err("the id is taken");
     assert!(matches!(refused, StoreError::Rejected(_)), "{refused}");
     assert_eq!(
-        house
+        fixture
             .accept(delivery("e2", "o2", State::InReview, 10))
             .await,
         Accepted::New,
         "it comes again, and the next id is free"
     );
-    house.process(20).await;
-    assert_eq!(house.history("o2").await.deliveries.len(), 1);
+    fixture.process(20).await;
+    assert_eq!(fixture.history("o2").await.deliveries.len(), 1);
 }
 
 /// Only the writer decides that the file cannot be trusted.
@@ -98,48 +98,48 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
 
     // The open connections have all their files, so no further descriptor is opened later.
-    let house = House::new().await;
-    let before = descriptors(&house);
+    let fixture = Fixture::new().await;
+    let before = descriptors(&fixture);
     let reads: Vec<_> = (0..40)
         .map(|_| {
-            let store = house.store.clone();
+            let store = fixture.store.clone();
             tokio::spawn(async move { store.summary(at(0)).await.map(drop) })
         })
         .collect();
     for read in reads {
         read.await.expect("no panic").expect("reads");
     }
-    house.process(20).await;
-    assert_eq!(descriptors(&house), before);
+    fixture.process(20).await;
+    assert_eq!(descriptors(&fixture), before);
 }
 
 /// Number of descriptors that this process has on the files of a database.
-fn descriptors(house: &House) -> usize {
+fn descriptors(fixture: &Fixture) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
-    open.filter(|path| path.starts_with(house.folder.path()))
+    open.filter(|path| path.starts_with(fixture.folder.path()))
         .count()
 }
 
 #[tokio::test]
 async fn without_an_event_id_the_body_tells_a_duplicate() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let mut nameless = delivery("-", "o1", State::InReview, 10);
     nameless.event_id = None;
-    assert_eq!(house.accept(nameless.clone()).await, Accepted::New);
-    assert_eq!(house.accept(nameless.clone()).await, Accepted::Duplicate);
+    assert_eq!(fixture.accept(nameless.clone()).await, Accepted::New);
+    assert_eq!(fixture.accept(nameless.clone()).await, Accepted::Duplicate);
     nameless.body = "another body".into();
-    assert_eq!(house.accept(nameless).await, Accepted::New);
+    assert_eq!(fixture.accept(nameless).await, Accepted::New);
 }
 
 #[tokio::test]
 async fn batches_of_every_size_keep_every_row_apart() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let mut expected = 0;
     for size in [1, 2, 3, 7, 64, 300] {
         let calls: Vec<_> = (0..size)
             .map(|n| {
-                let store = house.store.clone();
+                let store = fixture.store.clone();
                 // Every third delivery is a duplicate within its batch.
                 let event = format!("e{size}-{}", n - n % 3 / 2);
                 let order = format!("o{}", n % 5);
@@ -158,19 +158,21 @@ async fn batches_of_every_size_keep_every_row_apart() {
             }
         }
         expected += new;
-        let summary = house.store.summary(at(0)).await.expect("reads");
+        let summary = fixture.store.summary(at(0)).await.expect("reads");
         assert_eq!(summary.deliveries_waiting, expected, "after {size}");
     }
 }
 
 #[tokio::test]
 async fn one_bad_write_does_not_spoil_its_batch() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let mut foreign = delivery("e0", "o1", State::Blocked, 1);
     foreign.project = id("nobodys");
     let (bad, good) = tokio::join!(
-        house.store.accept(foreign),
-        house.store.accept(delivery("e1", "o1", State::Blocked, 1)),
+        fixture.store.accept(foreign),
+        fixture
+            .store
+            .accept(delivery("e1", "o1", State::Blocked, 1)),
     );
     assert!(matches!(bad, Err(StoreError::Rejected(_))), "{bad:?}");
     assert_eq!(good, Ok(Accepted::New));
@@ -178,39 +180,43 @@ async fn one_bad_write_does_not_spoil_its_batch() {
 
 #[tokio::test]
 async fn one_bad_command_does_not_spoil_its_batch() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let request = WatchRequest {
         project: id(PROJECT),
         orders: vec![id("bad"), id("good")],
         now: at(1),
     };
-    assert_eq!(house.store.watch(request).await, Ok(2));
+    assert_eq!(fixture.store.watch(request).await, Ok(2));
     let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF fetch_requested_at ON orders WHEN old.sinch_id = 'bad' \
                    BEGIN SELECT raise(ABORT, 'on purpose'); END";
-    house.edit(refuses).await;
+    fixture.edit(refuses).await;
     let (bad, good) = tokio::join!(
-        house.store.request_fetch(key("bad"), at(50)),
-        house.store.request_fetch(key("good"), at(50)),
+        fixture.store.request_fetch(key("bad"), at(50)),
+        fixture.store.request_fetch(key("good"), at(50)),
     );
     assert!(matches!(bad, Err(StoreError::Rejected(_))), "{bad:?}");
     assert_eq!(good, Ok(true));
-    let order = house.history("good").await.order;
+    let order = fixture.history("good").await.order;
     assert_eq!(order.fetch_at, Some(at(50)), "is committed");
 }
 
 #[tokio::test]
 async fn what_is_no_order_is_kept_and_touches_none() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let mut other = delivery("e1", "o1", State::Blocked, 1);
     other.subject = DeliveryContent::Other("ACTIVE_NUMBER".to_owned());
-    house.accept(other).await;
+    fixture.accept(other).await;
     let mut unreadable = delivery("e2", "o1", State::Blocked, 1);
     unreadable.subject = DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject);
     unreadable.body = bytes::Bytes::from_static(b"\xff\x00");
-    house.accept(unreadable).await;
-    assert_eq!(house.process(2).await.processed.len(), 0);
-    assert_eq!(house.process(2).await.taken, 0, "not read again and again");
-    let parked = house
+    fixture.accept(unreadable).await;
+    assert_eq!(fixture.process(2).await.processed.len(), 0);
+    assert_eq!(
+        fixture.process(2).await.taken,
+        0,
+        "not read again and again"
+    );
+    let parked = fixture
         .store
         .deliveries(&parked_only(10))
         .await
@@ -226,7 +232,7 @@ async fn what_is_no_order_is_kept_and_touches_none() {
             .code(),
         "body-not-an-object"
     );
-    let body = house
+    let body = fixture
         .store
         .body(parked[0].delivery.id)
         .await
@@ -236,16 +242,16 @@ async fn what_is_no_order_is_kept_and_touches_none() {
 
 #[tokio::test]
 async fn a_file_that_is_moved_away_is_noticed() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    std::fs::rename(house.path(), house.folder.path().join("elsewhere.db")).expect("moves");
-    let answer = house
+    std::fs::rename(fixture.path(), fixture.folder.path().join("elsewhere.db")).expect("moves");
+    let answer = fixture
         .store
         .accept(delivery("e2", "o1", State::InReview, 10))
         .await;
     assert!(matches!(answer, Err(StoreError::Broken(_))), "{answer:?}");
-    let end = house.writer.await.expect("no panic");
+    let end = fixture.writer.await.expect("no panic");
     assert!(matches!(end, Err(StoreError::Broken(_))), "{end:?}");
 }

@@ -19,14 +19,14 @@ fn blocked(secs: u64) -> AlertKind {
     AlertKind::long_blocked(Duration::from_secs(secs))
 }
 
-impl House {
-    /// A house with an order that Sinch has shown in this state, with `updateTime` 10 s.
-    async fn with_order_in(state: State) -> House {
-        let house = House::new().await;
-        house.accept(delivery("e1", "o1", state, 10)).await;
-        house.process(12).await;
-        house.show("o1", shows(state, 10), 12).await;
-        house
+impl Fixture {
+    /// A fixture with an order that Sinch has shown in this state, with `updateTime` 10 s.
+    async fn with_order_in(state: State) -> Fixture {
+        let fixture = Fixture::new().await;
+        fixture.accept(delivery("e1", "o1", state, 10)).await;
+        fixture.process(12).await;
+        fixture.show("o1", shows(state, 10), 12).await;
+        fixture
     }
 
     /// Fetches an order.
@@ -48,45 +48,48 @@ impl House {
 
 #[tokio::test]
 async fn an_alert_fires_once_until_it_is_resolved() {
-    let house = House::with_order_in(State::Blocked).await;
+    let fixture = Fixture::with_order_in(State::Blocked).await;
     let limits = limits(&[], 100);
-    assert!(house.alerts(&limits, 109).await.is_empty());
-    assert_eq!(house.record_alerts(&limits, 109).await, NOTHING);
+    assert!(fixture.alerts(&limits, 109).await.is_empty());
+    assert_eq!(fixture.record_alerts(&limits, 109).await, NOTHING);
     let fired = [vec![blocked(100)], vec![]];
-    assert_eq!(house.record_alerts(&limits, 110).await, fired);
-    assert_eq!(house.record_alerts(&limits, 120).await, NOTHING);
+    assert_eq!(fixture.record_alerts(&limits, 110).await, fired);
+    assert_eq!(fixture.record_alerts(&limits, 120).await, NOTHING);
     assert_eq!(
-        house.alerts(&limits, 120).await.len(),
+        fixture.alerts(&limits, 120).await.len(),
         1,
         "the alert still fires"
     );
     let open = (blocked(100), at(110), None);
-    assert_eq!(house.recorded_alerts().await, [open]);
+    assert_eq!(fixture.recorded_alerts().await, [open]);
 
-    let house = house.again().await;
+    let fixture = fixture.again().await;
     assert_eq!(
-        house.record_alerts(&limits, 130).await,
+        fixture.record_alerts(&limits, 130).await,
         NOTHING,
         "a restart"
     );
 
-    house.show("o1", shows(State::InReview, 200), 200).await;
+    fixture.show("o1", shows(State::InReview, 200), 200).await;
     let resolved = [vec![], vec![blocked(100)]];
-    assert_eq!(house.record_alerts(&limits, 220).await, resolved);
-    assert_eq!(house.record_alerts(&limits, 240).await, NOTHING);
+    assert_eq!(fixture.record_alerts(&limits, 220).await, resolved);
+    assert_eq!(fixture.record_alerts(&limits, 240).await, NOTHING);
     let closed = (blocked(100), at(110), Some(at(220)));
-    assert_eq!(house.recorded_alerts().await, std::slice::from_ref(&closed));
+    assert_eq!(
+        fixture.recorded_alerts().await,
+        std::slice::from_ref(&closed)
+    );
 
-    house.show("o1", shows(State::Blocked, 300), 300).await;
-    assert_eq!(house.record_alerts(&limits, 400).await, fired);
+    fixture.show("o1", shows(State::Blocked, 300), 300).await;
+    assert_eq!(fixture.record_alerts(&limits, 400).await, fired);
     let anew = (blocked(100), at(400), None);
-    assert_eq!(house.recorded_alerts().await, [closed, anew]);
+    assert_eq!(fixture.recorded_alerts().await, [closed, anew]);
 }
 
 #[tokio::test]
 async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold() {
     // The order expires at 9010 s.
-    let house = House::with_order_in(State::Created).await;
+    let fixture = Fixture::with_order_in(State::Created).await;
     let limits = limits(&[900, 7200], 100);
     let [tight, wide] = [900, 7200].map(|secs| AlertKind::expiring(Duration::from_secs(secs)));
     for (secs, fired) in [
@@ -97,38 +100,44 @@ async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold() {
         (9010, vec![AlertKind::Overdue]),
         (9999, vec![]),
     ] {
-        let changes = house.record_alerts(&limits, secs).await;
+        let changes = fixture.record_alerts(&limits, secs).await;
         assert_eq!(changes, [fired, vec![]], "at {secs}");
     }
-    house.show("o1", shows(State::Expired, 9011), 9999).await;
+    fixture.show("o1", shows(State::Expired, 9011), 9999).await;
     let all = vec![wide, tight, AlertKind::Overdue];
-    assert_eq!(house.record_alerts(&limits, 9999).await, [vec![], all]);
+    assert_eq!(fixture.record_alerts(&limits, 9999).await, [vec![], all]);
 }
 
 #[tokio::test]
 async fn another_threshold_is_another_alert() {
-    let house = House::with_order_in(State::Blocked).await;
-    house.record_alerts(&limits(&[], 100), 1000).await;
-    let changes = house.record_alerts(&limits(&[], 200), 1000).await;
+    let fixture = Fixture::with_order_in(State::Blocked).await;
+    fixture.record_alerts(&limits(&[], 100), 1000).await;
+    let changes = fixture.record_alerts(&limits(&[], 200), 1000).await;
     assert_eq!(changes, [vec![blocked(200)], vec![blocked(100)]]);
 }
 
 /// It is not known how the orders of a project end that is not fetched any more.
 #[tokio::test]
 async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are() {
-    let house = House::with_order_in(State::Blocked).await;
-    house.record_alerts(&limits(&[], 100), 1000).await;
-    house.edit("UPDATE projects SET active = 0").await;
-    assert_eq!(house.record_alerts(&limits(&[], 200), 1000).await, NOTHING);
-    house.edit("UPDATE projects SET active = 1").await;
-    assert_eq!(house.record_alerts(&limits(&[], 100), 1000).await, NOTHING);
+    let fixture = Fixture::with_order_in(State::Blocked).await;
+    fixture.record_alerts(&limits(&[], 100), 1000).await;
+    fixture.edit("UPDATE projects SET active = 0").await;
+    assert_eq!(
+        fixture.record_alerts(&limits(&[], 200), 1000).await,
+        NOTHING
+    );
+    fixture.edit("UPDATE projects SET active = 1").await;
+    assert_eq!(
+        fixture.record_alerts(&limits(&[], 100), 1000).await,
+        NOTHING
+    );
 }
 
 /// Orders beyond a page are compared, too, and a check has a bound.
 #[tokio::test]
 async fn many_alerts_fire_and_are_resolved_in_parts() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
              INSERT INTO orders (id, project, sinch_id, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
@@ -137,9 +146,9 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
         .await;
     let limits = limits(&[], 100);
     let step = async || {
-        let changes = house.store.alert_changes(at(1000), &limits, 700).await;
+        let changes = fixture.store.alert_changes(at(1000), &limits, 700).await;
         let changes = changes.expect("reads");
-        let recorded = house.store.record_alerts(&changes, at(1000)).await;
+        let recorded = fixture.store.record_alerts(&changes, at(1000)).await;
         recorded.expect("writes");
         (changes.fired.len(), changes.resolved.len())
     };
@@ -148,7 +157,7 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
         [(700, 0), (500, 0), (0, 0)]
     );
     // One order in each page keeps its alert.
-    house
+    fixture
         .edit("UPDATE orders SET confirmed_state = 'IN_REVIEW', updated_at = 999000000 WHERE id NOT IN (1, 600, 1200)")
         .await;
     let (_, first) = step().await;
@@ -156,37 +165,39 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
     let (_, second) = step().await;
     assert_eq!((first + second, step().await), (1197, (0, 0)));
     let open = "SELECT count(*) FROM alerts WHERE resolved_at IS NULL";
-    assert_eq!(house.number(open).await, 3);
+    assert_eq!(fixture.number(open).await, 3);
 }
 
 /// The database refuses to have an alert of one order recorded, and then to have it resolved.
 #[tokio::test]
 async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
-    let house = House::with_order_in(State::Blocked).await;
-    house.accept(delivery("e2", "o2", State::Blocked, 10)).await;
-    house.process(12).await;
-    house.show("o2", shows(State::Blocked, 10), 12).await;
+    let fixture = Fixture::with_order_in(State::Blocked).await;
+    fixture
+        .accept(delivery("e2", "o2", State::Blocked, 10))
+        .await;
+    fixture.process(12).await;
+    fixture.show("o2", shows(State::Blocked, 10), 12).await;
     let (long, longer) = (limits(&[], 100), limits(&[], 200));
     let refuse = |what: &str| {
         format!("CREATE TRIGGER refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'refused'); END")
     };
-    house
+    fixture
         .edit(&refuse("INSERT ON alerts WHEN NEW.order_id = 1"))
         .await;
-    let [fired, _] = house.record_alerts(&long, 1000).await;
+    let [fired, _] = fixture.record_alerts(&long, 1000).await;
     assert_eq!(fired.len(), 2);
-    let [fired, _] = house.record_alerts(&long, 1000).await;
+    let [fired, _] = fixture.record_alerts(&long, 1000).await;
     assert_eq!(fired.len(), 1, "the other one is recorded");
-    house.edit("DROP TRIGGER refuses").await;
-    house.record_alerts(&long, 1000).await;
-    assert_eq!(house.record_alerts(&long, 1000).await, NOTHING);
+    fixture.edit("DROP TRIGGER refuses").await;
+    fixture.record_alerts(&long, 1000).await;
+    assert_eq!(fixture.record_alerts(&long, 1000).await, NOTHING);
 
-    house
+    fixture
         .edit(&refuse("UPDATE ON alerts WHEN OLD.order_id = 1"))
         .await;
-    let [fired, resolved] = house.record_alerts(&longer, 1000).await;
+    let [fired, resolved] = fixture.record_alerts(&longer, 1000).await;
     assert_eq!((fired.len(), resolved.len()), (2, 2));
-    let [fired, resolved] = house.record_alerts(&longer, 1000).await;
+    let [fired, resolved] = fixture.record_alerts(&longer, 1000).await;
     assert_eq!(
         (fired.len(), resolved.len()),
         (0, 1),
@@ -197,29 +208,29 @@ async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
 /// An order may be removed between the check of its alerts and their recording.
 #[tokio::test]
 async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
-    let house = House::with_order_in(State::Blocked).await;
-    let changes = house
+    let fixture = Fixture::with_order_in(State::Blocked).await;
+    let changes = fixture
         .store
         .alert_changes(at(1000), &limits(&[], 100), 9)
         .await;
     let changes = changes.expect("reads");
     assert_eq!(changes.fired.len(), 1);
-    house
+    fixture
         .edit(
             "DELETE FROM deliveries; DELETE FROM fetches; DELETE FROM transitions; DELETE FROM orders",
         )
         .await;
-    let recorded = house.store.record_alerts(&changes, at(1000)).await;
+    let recorded = fixture.store.record_alerts(&changes, at(1000)).await;
     assert_eq!(recorded, Ok(()));
-    assert_eq!(house.number("SELECT count(*) FROM alerts").await, 0);
+    assert_eq!(fixture.number("SELECT count(*) FROM alerts").await, 0);
 }
 
 #[tokio::test]
 async fn resolved_alerts_are_never_searched_for_open_ones() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for sql in [alert_changes::ORDERS, alert_changes::OPEN] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut db = house.begin_read().await;
+        let mut db = fixture.begin_read().await;
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
         let rows = rows.await.expect("plans");
         let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();

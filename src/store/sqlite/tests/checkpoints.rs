@@ -11,7 +11,7 @@ use crate::store::sqlite::checkpoint::{self, Written};
 /// Reports the number of pages of the WAL that are in the file by now. Does nothing else.
 const CHECKPOINTED_PAGES: &str = "PRAGMA wal_checkpoint(NOOP)";
 
-impl House {
+impl Fixture {
     async fn checkpointed(&self) -> i64 {
         let path = format!("sqlite:{}", self.path().display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
@@ -34,24 +34,27 @@ impl House {
 
 #[tokio::test]
 async fn the_wal_is_checkpointed_long_before_a_commit_has_to_do_it() {
-    let house = House::new().await;
-    house.take_many(0..900).await;
-    assert_eq!(house.checkpointed().await, 0, "there was no reason yet");
+    let fixture = Fixture::new().await;
+    fixture.take_many(0..900).await;
+    assert_eq!(fixture.checkpointed().await, 0, "there was no reason yet");
     // No more deliveries come, since writes after a checkpoint may restart the WAL.
-    house.take_many(900..1000).await;
+    fixture.take_many(900..1000).await;
     let deadline = Instant::now() + Duration::from_secs(180);
-    while house.checkpointed().await == 0 {
+    while fixture.checkpointed().await == 0 {
         assert!(Instant::now() < deadline, "no checkpoint came in time");
         tokio::task::yield_now().await;
     }
-    let house = house.again().await;
-    assert_eq!(house.number("SELECT count(*) FROM deliveries").await, 1000);
+    let fixture = fixture.again().await;
+    assert_eq!(
+        fixture.number("SELECT count(*) FROM deliveries").await,
+        1000
+    );
 }
 
 /// An open write on a connection of its own stands for every cause that keeps a checkpoint from succeeding.
 #[tokio::test]
 async fn a_checkpoint_that_fails_is_reported_and_tried_again_without_a_further_write() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let (told, mut outcomes) = mpsc::unbounded_channel();
     let (written, stop) = (Written::default(), Notify::new());
     written.listen(Box::new(move |_, checkpointed| {
@@ -59,7 +62,7 @@ async fn a_checkpoint_that_fails_is_reported_and_tried_again_without_a_further_w
     }));
     written.add(1000);
     for is_held_up in [true, false] {
-        let path = format!("sqlite:{}", house.path().display());
+        let path = format!("sqlite:{}", fixture.path().display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
         if is_held_up {
             sqlx::query(BEGIN).execute(&mut db).await.expect("begins");

@@ -5,7 +5,7 @@ use super::*;
 /// Time after its confirmation at which a final state is fetched once more.
 const DAY: i64 = 24 * 3600;
 
-impl House {
+impl Fixture {
     /// Fetches the order; Sinch shows the given state.
     async fn fetch_shows(&self, order: &str, state: State, updated: i64, secs: i64) {
         let known = self.store.request_fetch(key(order), at(secs)).await;
@@ -51,14 +51,14 @@ impl House {
 
 #[tokio::test]
 async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history() {
-    let house = House::new().await;
-    house.close_order("o1", "e1", 100).await;
-    house
+    let fixture = Fixture::new().await;
+    fixture.close_order("o1", "e1", 100).await;
+    fixture
         .edit("INSERT INTO alerts (order_id, kind, fired_at) SELECT id, 'overdue', 1 FROM orders")
         .await;
     let asked = 160 + DAY;
-    house.prune_all(Time(at(asked + 5000).0 - 1)).await;
-    let history = house.history("o1").await;
+    fixture.prune_all(Time(at(asked + 5000).0 - 1)).await;
+    let history = fixture.history("o1").await;
     assert_eq!(history.deliveries.len(), 0);
     assert_eq!((history.fetches.len(), history.transitions.len()), (2, 2));
 
@@ -67,35 +67,35 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
         orders: 1,
         ..Pruned::default()
     };
-    assert_eq!(house.prune_all(at(asked + 5000)).await, [pruned]);
-    assert!(!house.is_known("o1").await);
+    assert_eq!(fixture.prune_all(at(asked + 5000)).await, [pruned]);
+    assert!(!fixture.is_known("o1").await);
     for sql in [
         "SELECT count(*) FROM fetches",
         "SELECT count(*) FROM transitions",
         "SELECT count(*) FROM alerts",
         "SELECT sum(orders) FROM state_counts",
     ] {
-        assert_eq!(house.number(sql).await, 0, "{sql}");
+        assert_eq!(fixture.number(sql).await, 0, "{sql}");
     }
 
     // A callback for a pruned order makes it known again, and it is fetched.
     let again = delivery("e2", "o1", State::Completed, asked + 6000);
-    assert_eq!(house.accept(again).await, Accepted::New);
-    let processed = house.process(asked + 6000).await.processed;
+    assert_eq!(fixture.accept(again).await, Accepted::New);
+    let processed = fixture.process(asked + 6000).await.processed;
     assert_eq!(processed[0].decision.code(), "first-event");
-    assert_eq!(house.claim(asked + 6001).await.len(), 1);
-    assert_eq!(house.prune_all(at(asked + 9_000)).await.len(), 1);
-    assert!(house.is_known("o1").await);
+    assert_eq!(fixture.claim(asked + 6001).await.len(), 1);
+    assert_eq!(fixture.prune_all(at(asked + 9_000)).await.len(), 1);
+    assert!(fixture.is_known("o1").await);
 }
 
 #[tokio::test]
 async fn what_is_not_closed_is_kept_for_ever() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let orders = [
         "at-rest", "due", "leased", "hinted", "doubted", "tied", "open", "unknown",
     ];
     for (n, order) in orders.iter().enumerate() {
-        house.close_order(order, &format!("e{n}"), 100).await;
+        fixture.close_order(order, &format!("e{n}"), 100).await;
     }
     let hint = "[{\"state\":\"BLOCKED\",\"said_at\":1,\"heard_at\":1}]";
     for (order, set) in [
@@ -115,62 +115,62 @@ async fn what_is_not_closed_is_kept_for_ever() {
         ),
     ] {
         let sql = format!("UPDATE orders SET {set} WHERE sinch_id = '{order}'");
-        house.edit(&sql).await;
+        fixture.edit(&sql).await;
     }
-    let hinted = house.history("hinted").await.order;
+    let hinted = fixture.history("hinted").await.order;
     assert_eq!(hinted.hints, ["BLOCKED"], "is one that the program reads");
-    let pruned = house.prune_all(at(1000 * DAY)).await;
+    let pruned = fixture.prune_all(at(1000 * DAY)).await;
     assert_eq!(pruned.iter().map(|step| step.orders).sum::<u64>(), 1);
     for order in orders {
-        assert_eq!(house.is_known(order).await, order != "at-rest", "{order}");
+        assert_eq!(fixture.is_known(order).await, order != "at-rest", "{order}");
     }
 }
 
 #[tokio::test]
 async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
-    let house = House::new().await;
-    house.close_order("o1", "e1", 100).await;
+    let fixture = Fixture::new().await;
+    fixture.close_order("o1", "e1", 100).await;
     let asked = 160 + DAY;
     let heard = asked + 3000;
     // The event agrees with what is confirmed: no fetch is due.
-    house
+    fixture
         .accept(delivery("e2", "o1", State::Completed, heard))
         .await;
-    house.process(heard).await;
-    assert_eq!(house.history("o1").await.order.fetch_at, None);
-    house.prune_all(Time(at(heard + 5000).0 - 1)).await;
-    assert_eq!(house.history("o1").await.deliveries.len(), 0);
-    assert_eq!(house.prune(at(heard + 5000)).await.orders, 1);
+    fixture.process(heard).await;
+    assert_eq!(fixture.history("o1").await.order.fetch_at, None);
+    fixture.prune_all(Time(at(heard + 5000).0 - 1)).await;
+    assert_eq!(fixture.history("o1").await.deliveries.len(), 0);
+    assert_eq!(fixture.prune(at(heard + 5000)).await.orders, 1);
 }
 
 /// A delivery that came while the clock was ahead holds up the deliveries after it.
 #[tokio::test]
 async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let ahead = 10 * DAY;
-    house
+    fixture
         .accept(delivery("e0", "o0", State::InReview, ahead))
         .await;
-    house.close_order("o1", "e1", 100).await;
-    house.close_order("o2", "e2", 100).await;
-    house
+    fixture.close_order("o1", "e1", 100).await;
+    fixture.close_order("o2", "e2", 100).await;
+    fixture
         .edit("DELETE FROM deliveries WHERE dedup_key = 'e2'")
         .await;
-    let pruned = house.prune_all(at(5 * DAY)).await;
+    let pruned = fixture.prune_all(at(5 * DAY)).await;
     assert_eq!(pruned.len(), 1);
     assert_eq!((pruned[0].deliveries, pruned[0].orders), (0, 1));
-    assert!(house.is_known("o1").await && !house.is_known("o2").await);
+    assert!(fixture.is_known("o1").await && !fixture.is_known("o2").await);
 
-    let pruned = house.prune_all(at(ahead + 1000)).await;
+    let pruned = fixture.prune_all(at(ahead + 1000)).await;
     assert_eq!(pruned.iter().map(|step| step.orders).sum::<u64>(), 1);
-    assert!(!house.is_known("o1").await);
+    assert!(!fixture.is_known("o1").await);
 }
 
 #[tokio::test]
 async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     // There are 300 orders of three rows each, and one of 2003.
-    house
+    fixture
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
              INSERT INTO orders (id, project, sinch_id, first_seen_at, fetched_at, confirmed_state, updated_at,
@@ -184,39 +184,39 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
              SELECT 100, 1, 'REJECTED', 1, 1, 'event' FROM n;",
         )
         .await;
-    let steps = house.prune_all(at(9000)).await;
+    let steps = fixture.prune_all(at(9000)).await;
     let taken: Vec<usize> = steps.iter().map(|step| step.taken).collect();
     // The first steps go through all fetches, too. They remove none, since these are among the newest.
     assert_eq!(taken[..4], [256, 45 + 192, 105, 2003], "{taken:?}");
     assert!(taken[4..].iter().all(|taken| *taken <= 256), "{taken:?}");
     assert_eq!(taken.iter().sum::<usize>(), 301 + 900 + 2003, "{taken:?}");
     assert_eq!(steps.iter().map(|step| step.orders).sum::<u64>(), 301);
-    assert_eq!(house.number("SELECT count(*) FROM orders").await, 0);
-    assert_eq!(house.number("SELECT count(*) FROM transitions").await, 0);
+    assert_eq!(fixture.number("SELECT count(*) FROM orders").await, 0);
+    assert_eq!(fixture.number("SELECT count(*) FROM transitions").await, 0);
 }
 
 #[tokio::test]
 async fn old_fetches_go_but_for_the_newest_of_each_order() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (event, order) in [("e1", "often"), ("e2", "seldom")] {
-        house
+        fixture
             .accept(delivery(event, order, State::InReview, 10))
             .await;
     }
-    house.process(10).await;
-    house.fetch_shows("seldom", State::InReview, 10, 20).await;
+    fixture.process(10).await;
+    fixture.fetch_shows("seldom", State::InReview, 10, 20).await;
     for n in 0..30 {
-        house
+        fixture
             .fetch_shows("often", State::InReview, 10, 100 + 10 * n)
             .await;
     }
-    let fetches = async |order: &str| house.history(order).await.fetches;
-    assert_eq!(house.prune_all(at(1019)).await.len(), 1, "the deliveries");
+    let fetches = async |order: &str| fixture.history(order).await.fetches;
+    assert_eq!(fixture.prune_all(at(1019)).await.len(), 1, "the deliveries");
     assert_eq!(fetches("often").await.len(), 30);
     // The two oldest fetches of `often` are due, and the only one of `seldom`, which stays.
-    let pruned = house.prune(at(1110)).await;
+    let pruned = fixture.prune(at(1110)).await;
     assert_eq!((pruned.taken, pruned.fetches), (3, 2));
-    house.prune_all(at(2000)).await;
+    fixture.prune_all(at(2000)).await;
     let left = fetches("often").await;
     assert_eq!(left.len(), 10);
     assert_eq!(left[0].fetched_at, at(300), "the newest ten");
@@ -226,49 +226,49 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     // The newest ten fetches are removed once there are ten newer ones, though `fetches_pruned_through` lies beyond
     // them.
     for n in 0..12 {
-        house
+        fixture
             .fetch_shows("often", State::InReview, 10, 3000 + 10 * n)
             .await;
     }
-    house.prune_all(at(3999)).await;
+    fixture.prune_all(at(3999)).await;
     assert_eq!(fetches("often").await.len(), 22);
-    house.prune_all(at(4000)).await;
+    fixture.prune_all(at(4000)).await;
     assert_eq!(fetches("often").await.len(), 11);
-    house.prune_all(at(9000)).await;
+    fixture.prune_all(at(9000)).await;
     assert_eq!(fetches("often").await[0].fetched_at, at(3020));
 }
 
 /// A fetch must not get an id up to `fetches_pruned_through`, even if SQLite gives out ids again.
 #[tokio::test]
 async fn fetches_recorded_after_all_others_went_are_pruned_too() {
-    let house = House::new().await;
-    house.close_order("o1", "e1", 100).await;
-    house.prune_all(at(3 * DAY)).await;
-    assert_eq!(house.number("SELECT count(*) FROM fetches").await, 0);
+    let fixture = Fixture::new().await;
+    fixture.close_order("o1", "e1", 100).await;
+    fixture.prune_all(at(3 * DAY)).await;
+    assert_eq!(fixture.number("SELECT count(*) FROM fetches").await, 0);
     assert_eq!(
-        house
+        fixture
             .number("SELECT fetches_pruned_through FROM service")
             .await,
         0
     );
-    house
+    fixture
         .accept(delivery("e2", "o2", State::InReview, 4 * DAY))
         .await;
-    house.process(4 * DAY).await;
+    fixture.process(4 * DAY).await;
     for n in 0..12 {
-        house
+        fixture
             .fetch_shows("o2", State::InReview, 10, 4 * DAY + n)
             .await;
     }
-    house.prune_all(at(5 * DAY)).await;
-    assert_eq!(house.history("o2").await.fetches.len(), 10);
+    fixture.prune_all(at(5 * DAY)).await;
+    assert_eq!(fixture.history("o2").await.fetches.len(), 10);
 }
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn closed_orders_and_old_fetches_are_never_searched_for() {
-    let house = House::new().await;
-    let url = format!("sqlite://{}", house.path().display());
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let by_order =
         |table: &str| format!("SEARCH {table} USING COVERING INDEX {table}_order (order_id=?)");

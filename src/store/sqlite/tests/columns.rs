@@ -142,14 +142,14 @@ const PROCESSED: [&str; 10] = [
     "heard_at",
 ];
 
-impl House {
-    async fn with_an_order() -> (House, SqliteConnection) {
-        let house = House::new().await;
-        let path = format!("sqlite:{}", house.path().display());
+impl Fixture {
+    async fn with_an_order() -> (Fixture, SqliteConnection) {
+        let fixture = Fixture::new().await;
+        let path = format!("sqlite:{}", fixture.path().display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
         let sql = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT id, 'o1', 19 FROM projects";
         sqlx::query(sql).execute(&mut db).await.expect("inserts");
-        (house, db)
+        (fixture, db)
     }
 
     /// Returns the text of a query's only cell.
@@ -190,7 +190,7 @@ const STATES: [State; 5] = [
 
 #[tokio::test]
 async fn every_column_is_covered_and_has_a_value_of_its_own() {
-    let (house, _) = House::with_an_order().await;
+    let (fixture, _) = Fixture::with_an_order().await;
     let one = order(100, Some(120), None, STATES);
     let mut values = BTreeSet::new();
     // Columns that identify the order.
@@ -206,21 +206,21 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     }
     let all = "SELECT group_concat(name, ',' ORDER BY name) FROM pragma_table_info('orders')";
     let columns: Vec<&str> = columns.into_iter().collect();
-    assert_eq!(house.cell(all.to_owned()).await, columns.join(","));
+    assert_eq!(fixture.cell(all.to_owned()).await, columns.join(","));
 }
 
 #[tokio::test]
 async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
     for (fetch_at, parked) in [(Some(120), None), (None, Some("why"))] {
-        let (house, mut db) = House::with_an_order().await;
+        let (fixture, mut db) = Fixture::with_an_order().await;
         let written = order(100, fetch_at, parked, STATES);
         rows::write(&mut db, std::slice::from_ref(&written))
             .await
             .expect("writes");
-        house.has(&cells(&written)).await;
+        fixture.has(&cells(&written)).await;
         let found = read(&mut db).await;
         assert_eq!(format!("{found:?}"), format!("{written:?}"));
-        let row = house.history("o1").await.order;
+        let row = fixture.history("o1").await.order;
         let confirmed = written.order.confirmed.expect("is confirmed");
         assert_eq!((row.project.as_str(), row.order.as_str()), (PROJECT, "o1"));
         assert_eq!(row.state, Some("BLOCKED"));
@@ -244,7 +244,7 @@ async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
 
 #[tokio::test]
 async fn processing_writes_its_columns_and_no_others() {
-    let (house, mut db) = House::with_an_order().await;
+    let (fixture, mut db) = Fixture::with_an_order().await;
     let before = order(100, Some(120), None, STATES);
     rows::write(&mut db, std::slice::from_ref(&before))
         .await
@@ -260,17 +260,17 @@ async fn processing_writes_its_columns_and_no_others() {
         let is_processed = PROCESSED.contains(&before.0);
         if is_processed { after } else { before }
     });
-    house.has(&expected.collect::<Vec<_>>()).await;
+    fixture.has(&expected.collect::<Vec<_>>()).await;
 }
 
 /// Every corner case of the rules survives being written and read.
 #[tokio::test]
 async fn an_order_comes_back_as_it_was_written() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
+    fixture.process(20).await;
     let fetches = [
         shows(State::InReview, 15),
         shows(State::Blocked, 15),
@@ -282,16 +282,16 @@ async fn an_order_comes_back_as_it_was_written() {
     let mut expected = None;
     for (n, answer) in fetches.into_iter().enumerate() {
         let secs = 100 * (n as i64 + 1);
-        house
+        fixture
             .store
             .request_fetch(key("o1"), at(secs))
             .await
             .expect("is known");
-        let claim = house.claim(secs).await.remove(0);
+        let claim = fixture.claim(secs).await.remove(0);
         let event = delivery(&format!("x{n}"), "o1", State::Expired, secs + 1);
-        house.accept(event).await;
-        house.process(secs + 1).await;
-        let mut db = SqliteConnection::connect(&format!("sqlite://{}", house.path().display()))
+        fixture.accept(event).await;
+        fixture.process(secs + 1).await;
+        let mut db = SqliteConnection::connect(&format!("sqlite://{}", fixture.path().display()))
             .await
             .expect("connects");
         let read = |row: &sqlx::sqlite::SqliteRow| {
@@ -313,7 +313,7 @@ async fn an_order_comes_back_as_it_was_written() {
             };
             expected = change.outcome.is_conclusive().then_some(order);
         }
-        house.record(&claim, answer, secs).await;
+        fixture.record(&claim, answer, secs).await;
         let after = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Some(expected) = &expected {
             assert_eq!(&after, expected, "answer {n}");

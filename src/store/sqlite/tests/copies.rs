@@ -16,24 +16,24 @@ async fn change(path: &Path, sql: &'static str) {
 
 /// Makes a closed database with orders, deliveries, fetches and transitions.
 async fn closed() -> (TempDir, PathBuf) {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..1200 {
         let event = delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
-        house.accept(event).await;
+        fixture.accept(event).await;
     }
     for _ in 0..5 {
-        house.process(20).await;
+        fixture.process(20).await;
     }
-    for claim in house.claim(30).await {
-        house.record(&claim, shows(State::Blocked, 25), 40).await;
+    for claim in fixture.claim(30).await {
+        fixture.record(&claim, shows(State::Blocked, 25), 40).await;
     }
-    let path = house.path();
-    let House {
+    let path = fixture.path();
+    let Fixture {
         folder,
         store,
         writer,
         ..
-    } = house;
+    } = fixture;
     drop(store);
     writer.await.expect("no panic").expect("a clean end");
     (folder, path)

@@ -31,7 +31,7 @@ fn subject(region: &str, numbers: Vec<OrderNumber>) -> OrderDetails {
     }
 }
 
-impl House {
+impl Fixture {
     /// Fetches an order; the answer shows the given subject.
     async fn shows(&self, order: &str, secs: i64, details: Option<OrderDetails>) {
         let found = self.store.request_fetch(key(order), at(secs)).await;
@@ -63,38 +63,38 @@ impl House {
 
 #[tokio::test]
 async fn a_subject_is_kept_as_it_was_last_shown() {
-    let house = House::new().await;
-    house.knows("o1").await;
-    assert_eq!(house.history("o1").await.order.details.numbers, []);
+    let fixture = Fixture::new().await;
+    fixture.knows("o1").await;
+    assert_eq!(fixture.history("o1").await.order.details.numbers, []);
     let two = vec![
         number("+61411111112", "1.00"),
         number("+61411111111", "2.00"),
     ];
-    house
+    fixture
         .shows("o1", 10, Some(subject("AU", two.clone())))
         .await;
-    let row = house.history("o1").await.order;
+    let row = fixture.history("o1").await.order;
     assert_eq!(row.details, subject("AU", two.clone()));
 
     // An answer that does not describe the order removes nothing of its subject.
-    house.shows("o1", 20, None).await;
-    assert_eq!(house.history("o1").await.order.details.numbers, two);
+    fixture.shows("o1", 20, None).await;
+    assert_eq!(fixture.history("o1").await.order.details.numbers, two);
 
     // One number is gone, one has another price, one is new.
     let other = vec![
         number("+61411111111", "3.00"),
         number("+61411111113", "1.00"),
     ];
-    house
+    fixture
         .shows("o1", 30, Some(subject("AU", other.clone())))
         .await;
-    let row = house.history("o1").await.order;
+    let row = fixture.history("o1").await.order;
     assert_eq!(row.details.numbers, other);
     let filter = OrderFilter {
         limit: 9,
         ..OrderFilter::default()
     };
-    let listing = house.store.orders(&filter).await.expect("reads");
+    let listing = fixture.store.orders(&filter).await.expect("reads");
     assert_eq!(
         listing.items[0].details.numbers, other,
         "the list shows them as well"
@@ -103,59 +103,59 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
 
 #[tokio::test]
 async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (order, secs, region, phone_number) in [
         ("o1", 10, "AU", "+61411111112"),
         ("o2", 11, "SE", "+46700000000"),
     ] {
-        house.knows(order).await;
+        fixture.knows(order).await;
         let details = subject(region, vec![number(phone_number, "1.00")]);
-        house.shows(order, secs, Some(details)).await;
+        fixture.shows(order, secs, Some(details)).await;
     }
     let by_number = |digits: &str| OrderFilter {
         number: Some(digits.to_owned()),
         ..OrderFilter::default()
     };
-    assert_eq!(house.listed(by_number("61411111112")).await, ["o1"]);
-    assert_eq!(house.listed(by_number("11112")).await, ["o1"]);
-    assert_eq!(house.listed(by_number("1112")).await, ["o1"]);
-    assert_eq!(house.listed(by_number("4670")).await, ["o2"]);
-    assert_eq!(house.listed(by_number("9")).await, Vec::<String>::new());
+    assert_eq!(fixture.listed(by_number("61411111112")).await, ["o1"]);
+    assert_eq!(fixture.listed(by_number("11112")).await, ["o1"]);
+    assert_eq!(fixture.listed(by_number("1112")).await, ["o1"]);
+    assert_eq!(fixture.listed(by_number("4670")).await, ["o2"]);
+    assert_eq!(fixture.listed(by_number("9")).await, Vec::<String>::new());
     // A number without digits is no reason to refuse the answer.
     let empty = vec![number("", "1.00"), number("+46700000009", "1.00")];
-    house.shows("o2", 12, Some(subject("SE", empty))).await;
-    assert_eq!(house.listed(by_number("46700000009")).await, ["o2"]);
+    fixture.shows("o2", 12, Some(subject("SE", empty))).await;
+    assert_eq!(fixture.listed(by_number("46700000009")).await, ["o2"]);
     let gone = subject("SE", vec![number("+46700000001", "1.00")]);
-    house.shows("o2", 13, Some(gone)).await;
+    fixture.shows("o2", 13, Some(gone)).await;
     assert_eq!(
-        house.listed(by_number("46700000009")).await,
+        fixture.listed(by_number("46700000009")).await,
         Vec::<String>::new()
     );
     let by_region = OrderFilter {
         region: Some("SE".to_owned()),
         ..OrderFilter::default()
     };
-    assert_eq!(house.listed(by_region).await, ["o2"]);
+    assert_eq!(fixture.listed(by_region).await, ["o2"]);
 }
 
 #[tokio::test]
 async fn orders_are_listed_by_change_alert_and_age() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (order, secs) in [("o1", 10), ("o2", 20)] {
-        house.knows(order).await;
-        house.shows(order, secs, None).await;
+        fixture.knows(order).await;
+        fixture.shows(order, secs, None).await;
     }
     let newest = OrderFilter {
         newest_first: true,
         ..OrderFilter::default()
     };
-    assert_eq!(house.listed(newest.clone()).await, ["o2", "o1"]);
+    assert_eq!(fixture.listed(newest.clone()).await, ["o2", "o1"]);
     let second = OrderFilter {
         after: Some(cursor::List::Orders.cursor(2)),
         ..newest
     };
     assert_eq!(
-        house.listed(second).await,
+        fixture.listed(second).await,
         ["o1"],
         "the page after the newest"
     );
@@ -163,8 +163,8 @@ async fn orders_are_listed_by_change_alert_and_age() {
         changed_since: Some(at(secs)),
         ..OrderFilter::default()
     };
-    assert_eq!(house.listed(changed(15)).await, ["o2"]);
-    assert_eq!(house.listed(changed(21)).await, Vec::<String>::new());
+    assert_eq!(fixture.listed(changed(15)).await, ["o2"]);
+    assert_eq!(fixture.listed(changed(21)).await, Vec::<String>::new());
     let limits = Limits {
         expiring: vec![Duration::from_secs(100)],
         review: Duration::from_secs(1),
@@ -188,23 +188,25 @@ async fn orders_are_listed_by_change_alert_and_age() {
             alert: Some(alert),
             ..OrderFilter::default()
         };
-        assert_eq!(house.listed(filter).await, expected, "{code} at {secs}");
+        assert_eq!(fixture.listed(filter).await, expected, "{code} at {secs}");
     }
 }
 
 #[tokio::test]
 async fn deliveries_are_listed_by_order_decision_phase_and_time() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (event, order, secs) in [("e1", "o1", 10), ("e2", "o2", 20), ("e3", "o1", 30)] {
-        house
+        fixture
             .accept(delivery(event, order, State::Created, secs))
             .await;
     }
-    house.process(31).await;
-    house.accept(delivery("e4", "o1", State::Blocked, 40)).await;
+    fixture.process(31).await;
+    fixture
+        .accept(delivery("e4", "o1", State::Blocked, 40))
+        .await;
     let list = async |filter: DeliveryFilter| {
         let filter = DeliveryFilter { limit: 9, ..filter };
-        let listing = house.store.deliveries(&filter).await.expect("reads");
+        let listing = fixture.store.deliveries(&filter).await.expect("reads");
         let events = listing.items.into_iter().map(|row| row.delivery.event);
         events.collect::<Vec<String>>()
     };
@@ -248,27 +250,31 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time() {
 
 #[tokio::test]
 async fn a_spoilt_subject_hides_no_order() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (order, secs) in [("o1", 10), ("o2", 11)] {
-        house.knows(order).await;
+        fixture.knows(order).await;
         let numbers = vec![
             number("+61411111111", "1.00"),
             number("+61411111112", "1.00"),
         ];
-        house.shows(order, secs, Some(subject("AU", numbers))).await;
+        fixture
+            .shows(order, secs, Some(subject("AU", numbers)))
+            .await;
     }
     for spoilt in ["'{'", "CAST(x'ff' AS TEXT)", "'{\"region\":7}'"] {
         let spoil = format!(
             "PRAGMA ignore_check_constraints = ON;
              UPDATE order_details SET details = {spoilt} WHERE order_id = 1"
         );
-        house.edit(&spoil).await;
-        assert_eq!(house.listed(OrderFilter::default()).await, ["o1", "o2"]);
-        let row = house.history("o1").await.order;
+        fixture.edit(&spoil).await;
+        assert_eq!(fixture.listed(OrderFilter::default()).await, ["o1", "o2"]);
+        let row = fixture.history("o1").await.order;
         assert_eq!(row.details, OrderDetails::default(), "{spoilt}");
     }
-    house.shows("o1", 20, Some(subject("SE", Vec::new()))).await;
-    let row = house.history("o1").await.order;
+    fixture
+        .shows("o1", 20, Some(subject("SE", Vec::new())))
+        .await;
+    let row = fixture.history("o1").await.order;
     assert_eq!(
         row.details,
         subject("SE", Vec::new()),

@@ -5,30 +5,30 @@ use number_order::{FetchOutcome, ParkReason};
 
 #[tokio::test]
 async fn an_order_is_fetched_by_one_at_a_time() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
-    let first = house.claim(20).await;
+    fixture.process(20).await;
+    let first = fixture.claim(20).await;
     assert_eq!((first.len(), first[0].attempts), (1, 1));
-    assert!(house.claim(79).await.is_empty(), "the order is leased");
-    let second = house.claim(81).await;
+    assert!(fixture.claim(79).await.is_empty(), "the order is leased");
+    let second = fixture.claim(81).await;
     assert_eq!(
         (second.len(), second[0].attempts),
         (1, 2),
         "the lease ran out; the try counts"
     );
-    let late = house
+    let late = fixture
         .record(&first[0], shows(State::Rejected, 12), 82)
         .await;
     assert_eq!(late, Recorded::Fenced);
-    assert_eq!(house.history("o1").await.order.confirmed, None);
-    let settled = house
+    assert_eq!(fixture.history("o1").await.order.confirmed, None);
+    let settled = fixture
         .record(&second[0], shows(State::InReview, 12), 83)
         .await;
     assert!(matches!(settled, Recorded::Done { parked: None, .. }));
-    let order = house.history("o1").await.order;
+    let order = fixture.history("o1").await.order;
     assert_eq!((order.confirmed, order.attempts), (Some("IN_REVIEW"), 0));
     assert!(order.settled, "{order:?}");
 }
@@ -37,13 +37,13 @@ async fn an_order_is_fetched_by_one_at_a_time() {
 #[tokio::test]
 async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
     for late_first in [true, false] {
-        let house = House::new().await;
-        house
+        let fixture = Fixture::new().await;
+        fixture
             .accept(delivery("e1", "o1", State::InReview, 10))
             .await;
-        house.process(20).await;
-        let late = house.claim(20).await.remove(0);
-        let held = house.claim(81).await.remove(0);
+        fixture.process(20).await;
+        let late = fixture.claim(20).await.remove(0);
+        let held = fixture.claim(81).await.remove(0);
         let late = outcome(&late, shows(State::Rejected, 12), 82);
         let held = outcome(&held, shows(State::InReview, 12), 82);
         let twice = held.clone();
@@ -52,47 +52,49 @@ async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
         } else {
             [held, late, twice]
         };
-        let settled = house.store.record(batch.into()).await.expect("settles");
+        let settled = fixture.store.record(batch.into()).await.expect("settles");
         let fenced: Vec<bool> = settled.iter().map(|s| *s == Recorded::Fenced).collect();
         assert_eq!(fenced, [late_first, !late_first, true], "{settled:?}");
-        let confirmed = house.history("o1").await.order.confirmed;
+        let confirmed = fixture.history("o1").await.order.confirmed;
         assert_eq!(confirmed, Some("IN_REVIEW"));
     }
 }
 
 #[tokio::test]
 async fn a_released_order_counts_as_never_claimed() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
-    let first = house.claim(20).await.remove(0);
-    let release = async |claim: &Claim| house.store.release(claim.clone()).await;
+    fixture.process(20).await;
+    let first = fixture.claim(20).await.remove(0);
+    let release = async |claim: &Claim| fixture.store.release(claim.clone()).await;
     assert_eq!(release(&first).await, Ok(()));
-    let second = house.claim(20).await.remove(0);
+    let second = fixture.claim(20).await.remove(0);
     assert_eq!(second.attempts, 1, "the order is due as before");
     // A worker that lost the lease has nothing to release.
     assert_eq!(release(&first).await, Ok(()));
-    assert!(house.claim(20).await.is_empty(), "the order is leased");
-    let settled = house.record(&second, shows(State::InReview, 12), 21).await;
+    assert!(fixture.claim(20).await.is_empty(), "the order is leased");
+    let settled = fixture
+        .record(&second, shows(State::InReview, 12), 21)
+        .await;
     assert!(matches!(settled, Recorded::Done { .. }));
 }
 
 #[tokio::test]
 async fn events_that_come_during_a_fetch_are_not_overwritten() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
-    let claim = house.claim(20).await.remove(0);
-    house
+    fixture.process(20).await;
+    let claim = fixture.claim(20).await.remove(0);
+    fixture
         .accept(delivery("e2", "o1", State::Completed, 21))
         .await;
-    house.process(22).await;
-    house.record(&claim, shows(State::InReview, 10), 20).await;
-    let order = house.history("o1").await.order;
+    fixture.process(22).await;
+    fixture.record(&claim, shows(State::InReview, 10), 20).await;
+    let order = fixture.history("o1").await.order;
     assert_eq!(
         (order.confirmed, order.provisional),
         (Some("IN_REVIEW"), Some("COMPLETED"))
@@ -103,11 +105,11 @@ async fn events_that_come_during_a_fetch_are_not_overwritten() {
 
 #[tokio::test]
 async fn failures_back_off_and_park_and_an_operator_unparks() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
+    fixture.process(20).await;
     let failure = || {
         Err(Failure {
             reason: not_now(500),
@@ -115,12 +117,12 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
         })
     };
     for (secs, next) in [(20, 21), (21, 23)] {
-        let claim = house.claim(secs).await.remove(0);
-        house.record(&claim, failure(), secs).await;
-        assert_eq!(house.history("o1").await.order.fetch_at, Some(at(next)));
+        let claim = fixture.claim(secs).await.remove(0);
+        fixture.record(&claim, failure(), secs).await;
+        assert_eq!(fixture.history("o1").await.order.fetch_at, Some(at(next)));
     }
-    let claim = house.claim(23).await.remove(0);
-    let Recorded::Done { parked, .. } = house.record(&claim, failure(), 23).await else {
+    let claim = fixture.claim(23).await.remove(0);
+    let Recorded::Done { parked, .. } = fixture.record(&claim, failure(), 23).await else {
         panic!("fenced");
     };
     let used_up = ParkReason::AttemptsUsedUp {
@@ -128,9 +130,9 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
         last: FetchOutcome::NoAnswer(not_now(500)),
     };
     assert_eq!(parked, Some(used_up));
-    assert!(house.claim(99_999).await.is_empty());
+    assert!(fixture.claim(99_999).await.is_empty());
     assert_eq!(
-        house
+        fixture
             .store
             .summary(at(0))
             .await
@@ -139,30 +141,33 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
         1
     );
 
-    assert_eq!(house.store.request_fetch(key("o1"), at(30)).await, Ok(true));
     assert_eq!(
-        house.store.request_fetch(key("o9"), at(30)).await,
+        fixture.store.request_fetch(key("o1"), at(30)).await,
+        Ok(true)
+    );
+    assert_eq!(
+        fixture.store.request_fetch(key("o9"), at(30)).await,
         Ok(false)
     );
-    assert_eq!(house.claim(30).await[0].attempts, 1);
+    assert_eq!(fixture.claim(30).await[0].attempts, 1);
 }
 
 #[tokio::test]
 async fn a_watched_order_is_fetched_without_any_callback() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
+    fixture.process(20).await;
     for new in [2, 0] {
         let request = WatchRequest {
             project: id(PROJECT),
             orders: vec![id("o1"), id("o2"), id("o3")],
             now: at(30),
         };
-        assert_eq!(house.store.watch(request).await, Ok(new));
+        assert_eq!(fixture.store.watch(request).await, Ok(new));
     }
-    let mut claimed: Vec<String> = house
+    let mut claimed: Vec<String> = fixture
         .claim(30)
         .await
         .iter()

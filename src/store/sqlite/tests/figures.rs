@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-impl House {
+impl Fixture {
     async fn take(&self, n: i64, step: &Step) {
         let name = |order: u8| format!("o{order}");
         // The steps lie so far apart that orders are at rest between them.
@@ -85,24 +85,24 @@ proptest! {
     fn what_is_counted_as_it_changes_is_what_there_is(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let house = House::new().await;
+            let fixture = Fixture::new().await;
             for (n, step) in (1..).zip(&steps) {
-                house.take(n, step).await;
+                fixture.take(n, step).await;
             }
-            let summary = house.store.summary(at(10_000_000)).await.expect("reads");
+            let summary = fixture.store.summary(at(10_000_000)).await.expect("reads");
             let counted: Vec<(String, i64)> = summary
                 .orders_by_state
                 .into_iter()
                 .map(|count| (count.state, count.orders))
                 .collect();
             let sql = "SELECT state, count(*) AS orders FROM orders GROUP BY state ORDER BY state";
-            let anew = sqlx::query(sql).fetch_all(&mut *house.begin_read().await).await.expect("reads");
+            let anew = sqlx::query(sql).fetch_all(&mut *fixture.begin_read().await).await.expect("reads");
             let anew: Vec<(String, i64)> =
                 anew.iter().map(|row| (row.get("state"), row.get("orders"))).collect();
             assert_eq!(counted, anew);
 
             let filter = OrderFilter { limit: 100, ..OrderFilter::default() };
-            let orders = house.store.orders(&filter).await.expect("reads").items;
+            let orders = fixture.store.orders(&filter).await.expect("reads").items;
             let open = orders.iter().filter(|order| !order.settled && order.parked.is_none());
             assert_eq!(summary.orders_unsettled, open.count() as i64);
             assert_eq!(summary.oldest_unsettled_at.is_some(), summary.orders_unsettled > 0);
@@ -111,10 +111,10 @@ proptest! {
 }
 
 /// Query plan of a statement, step by step.
-async fn plan(house: &House, sql: &str) -> Vec<String> {
+async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
-        .fetch_all(&mut *house.begin_read().await)
+        .fetch_all(&mut *fixture.begin_read().await)
         .await;
     let rows = rows.expect("is explained");
     rows.iter().map(|row| row.get("detail")).collect()
@@ -136,10 +136,10 @@ fn costly(plan: &[String]) -> Vec<&String> {
 
 #[tokio::test]
 async fn the_status_reads_nothing_that_grows_with_the_past() {
-    let house = House::new().await;
-    let by_state = plan(&house, summary::BY_STATE).await;
+    let fixture = Fixture::new().await;
+    let by_state = plan(&fixture, summary::BY_STATE).await;
     assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
-    let to_ask = plan(&house, summary::DUE).await;
+    let to_ask = plan(&fixture, summary::DUE).await;
     assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
     let unsettled = OrderFilter {
         settled: Some(false),
@@ -151,10 +151,10 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         alerts::COUNT_LASTING,
         queries::select_orders(&unsettled, None).sql().as_str(),
     ] {
-        let plan = plan(&house, sql).await;
+        let plan = plan(&fixture, sql).await;
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
     }
-    let counts = plan(&house, summary::COUNTS).await;
+    let counts = plan(&fixture, summary::COUNTS).await;
     // Reading the newest row of a table by its id is one step, though SQLite calls it a scan.
     let costly: Vec<&String> = costly(&counts)
         .into_iter()
@@ -163,7 +163,11 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(costly, Vec::<&String>::new(), "{counts:#?}");
 
     // The control: a fresh count is recognised as costly.
-    let anew = plan(&house, "SELECT state, count(*) FROM orders GROUP BY state").await;
+    let anew = plan(
+        &fixture,
+        "SELECT state, count(*) FROM orders GROUP BY state",
+    )
+    .await;
     assert_eq!(super::figures::costly(&anew).len(), 1, "{anew:#?}");
 }
 
@@ -171,9 +175,9 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
 /// project.
 #[tokio::test]
 async fn a_history_reads_no_other_deliveries_of_its_project() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for sql in [queries::DELIVERIES, removal::ORDER] {
-        let plan = plan(&house, sql).await;
+        let plan = plan(&fixture, sql).await;
         let walks = plan
             .iter()
             .any(|step| step.contains("deliveries_dedup_key"));
@@ -186,7 +190,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
         ..DeliveryFilter::default()
     };
     let listed = queries::select_deliveries(&of_order, None);
-    let listed = plan(&house, listed.sql().as_str()).await;
+    let listed = plan(&fixture, listed.sql().as_str()).await;
     let is_all = |step: &&String| {
         ["SCAN d", "SCAN deliveries"].contains(&step.as_str())
             || step.contains("deliveries_dedup_key")
@@ -203,7 +207,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
 
     // The control: without its hint the statement reads all of the project's deliveries.
     let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
-    let plan = plan(&house, &without).await;
+    let plan = plan(&fixture, &without).await;
     assert!(
         plan.iter()
             .any(|step| step.contains("deliveries_dedup_key")),
@@ -213,21 +217,26 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
 
 #[tokio::test]
 async fn convergence_tells_announced_changes_from_others() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(12).await;
+    fixture.process(12).await;
     for (secs, state, updated) in [(13, State::InReview, 10), (40, State::Completed, 20)] {
-        house
+        fixture
             .store
             .request_fetch(key("o1"), at(secs))
             .await
             .expect("is known");
-        let claim = house.claim(secs).await.remove(0);
-        house.record(&claim, shows(state, updated), secs).await;
+        let claim = fixture.claim(secs).await.remove(0);
+        fixture.record(&claim, shows(state, updated), secs).await;
     }
-    let convergence = house.store.summary(at(0)).await.expect("reads").convergence;
+    let convergence = fixture
+        .store
+        .summary(at(0))
+        .await
+        .expect("reads")
+        .convergence;
     let expected = Convergence {
         changes: 2,
         unannounced: 1,

@@ -35,7 +35,7 @@ impl FileChange {
                 rename(aside, path).expect("can be replaced");
             }
             FileChange::Overwritten(events) => {
-                let other = House::new().await;
+                let other = Fixture::new().await;
                 for n in 0..events {
                     let event = delivery(&format!("e{n}"), "other", State::Expired, 10);
                     assert_eq!(other.accept(event).await, Accepted::New);
@@ -75,7 +75,7 @@ async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
     for (suffix, changes) in CHANGES {
         for change in changes {
             for refused in [false, true] {
-                let case = format!("house.db{suffix} {change:?}, a refused write: {refused}");
+                let case = format!("fixture.db{suffix} {change:?}, a refused write: {refused}");
                 attempt(suffix, *change, refused, &case).await;
             }
         }
@@ -83,18 +83,20 @@ async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
 }
 
 async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
     for n in 0..5 {
-        assert_eq!(house.accept(order(n)).await, Accepted::New, "{case}");
+        assert_eq!(fixture.accept(order(n)).await, Accepted::New, "{case}");
     }
-    change.make(&location::beside(&house.path(), suffix)).await;
+    change
+        .make(&location::beside(&fixture.path(), suffix))
+        .await;
     let foreign = NewDelivery {
         project: id("nobodys"),
         ..order(7)
     };
     // Both writes are in the queue before the writer handles one.
-    let store = house.store.clone();
+    let store = fixture.store.clone();
     let (other, good) = if refused {
         tokio::join!(store.accept(foreign), store.accept(order(6)))
     } else {
@@ -106,10 +108,10 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
             "{case}: {outcome:?}"
         );
     }
-    drop((store, house.store));
-    let end = house.writer.await.expect("no panic");
+    drop((store, fixture.store));
+    let end = fixture.writer.await.expect("no panic");
     let reason = end.expect_err("the store cannot go on").to_string();
-    let name = format!("house.db{suffix} was ");
+    let name = format!("fixture.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
     let is_whole = matches!(
         change,
@@ -118,14 +120,14 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     if suffix == "-wal" && is_whole {
         // No path leads to the log any more, but it was whole: what it had is in the database by now.
         remove_file(location::beside(
-            &house.folder.path().join("house.db"),
+            &fixture.folder.path().join("fixture.db"),
             "-wal",
         ))
         .ok();
-        let house = House::open(house.folder).await;
-        house.process(20).await;
+        let fixture = Fixture::open(fixture.folder).await;
+        fixture.process(20).await;
         for n in 0..5 {
-            assert_eq!(house.history(&format!("o{n}")).await.deliveries.len(), 1);
+            assert_eq!(fixture.history(&format!("o{n}")).await.deliveries.len(), 1);
         }
     }
 }
@@ -133,8 +135,8 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
 /// Changes that SQLite and its tools may make to the files are no reason to stop.
 #[tokio::test]
 async fn a_wal_that_is_restarted_is_no_fault() {
-    let house = House::new().await;
-    let url = format!("sqlite://{}", house.path().display());
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     for (n, mode) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
         .into_iter()
@@ -142,7 +144,7 @@ async fn a_wal_that_is_restarted_is_no_fault() {
     {
         for m in 0..5 {
             let event = format!("e{n}-{m}");
-            house
+            fixture
                 .accept(delivery(&event, "o1", State::InReview, 10))
                 .await;
         }
@@ -150,21 +152,21 @@ async fn a_wal_that_is_restarted_is_no_fault() {
         let checkpointed = sqlx::query(sqlx::AssertSqlSafe(mode)).execute(&mut db);
         checkpointed.await.expect("checkpoints");
     }
-    house
+    fixture
         .accept(delivery("last", "o1", State::InReview, 10))
         .await;
     db.close().await.expect("closes");
-    let house = house.again().await;
-    house.process(20).await;
-    assert_eq!(house.history("o1").await.deliveries.len(), 21);
+    let fixture = fixture.again().await;
+    fixture.process(20).await;
+    assert_eq!(fixture.history("o1").await.deliveries.len(), 21);
 }
 
 /// A database with acknowledged events in its log, as a crash leaves it.
 async fn crashed() -> (TempDir, PathBuf) {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..5 {
         let event = format!("e{n}");
-        house
+        fixture
             .accept(delivery(&event, "o1", State::InReview, 10))
             .await;
     }
@@ -172,7 +174,7 @@ async fn crashed() -> (TempDir, PathBuf) {
     let path = folder.path().join("real.db");
     for suffix in ["", "-wal"] {
         let copied = std::fs::copy(
-            location::beside(&house.path(), suffix),
+            location::beside(&fixture.path(), suffix),
             location::beside(&path, suffix),
         );
         copied.expect("can be copied");
@@ -224,9 +226,9 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
         assert!(checked.is_err(), "{lost}: checked");
         let copied = super::backup(&named, &backup, false).await;
         assert!(copied.is_err(), "{lost}: backed up");
-        let house = House::new().await;
+        let fixture = Fixture::new().await;
         let good = folder.path().join("good.db");
-        super::backup(&house.path(), &good, false)
+        super::backup(&fixture.path(), &good, false)
             .await
             .expect("copies");
         let restored = restore(&named, &good, false).await;
@@ -241,15 +243,15 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
 /// replaced.
 #[tokio::test]
 async fn a_held_database_cannot_be_opened_twice() {
-    let house = House::new().await;
-    let folder = house.folder.path();
-    let real = house.path();
+    let fixture = Fixture::new().await;
+    let folder = fixture.folder.path();
+    let real = fixture.path();
     let link = folder.join("link.db");
     symlink(&real, &link).expect("can be linked");
     let of_link = folder.join("link of link.db");
     symlink(&link, &of_link).expect("can be linked");
     let through = folder.join("..").join(folder.file_name().expect("a name"));
-    let through = through.join("house.db");
+    let through = through.join("fixture.db");
     for removed in [false, true] {
         if removed {
             remove_file(location::beside(&real, ".lock")).expect("can be removed");
@@ -268,7 +270,7 @@ async fn a_held_database_cannot_be_opened_twice() {
     std::fs::hard_link(&real, &hard).expect("can be linked");
     let error = hold(&hard).expect_err("is refused");
     assert!(error.to_string().contains("several names"), "{error}");
-    house
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
 }

@@ -12,7 +12,7 @@ const STEPS: i64 = 120;
 /// Claims that are held, also those whose leases have run out.
 type Held = Vec<Claim>;
 
-impl House {
+impl Fixture {
     /// Takes a random step, at the given second.
     #[expect(clippy::too_many_lines, reason = "an arm per kind of step")]
     async fn step(&self, chance: &mut Rng, held: &mut Held, n: i64, secs: i64) {
@@ -133,22 +133,22 @@ async fn any_interleaving_leaves_only_rows_that_can_be_read() {
         // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut chance = Rng::with_seed(seed);
-        let mut house = House::new().await;
+        let mut fixture = Fixture::new().await;
         let mut held = Held::new();
         let mut secs = 10;
         for n in 0..STEPS {
             secs += chance.i64(0..40);
             if chance.u8(..40) == 0 {
-                house = house.again().await;
+                fixture = fixture.again().await;
             }
-            house.step(&mut chance, &mut held, n, secs).await;
+            fixture.step(&mut chance, &mut held, n, secs).await;
             if n % 20 == 0 {
-                house.is_sound(secs).await;
+                fixture.is_sound(secs).await;
             }
         }
-        house.is_sound(secs).await;
-        house.process(secs).await;
-        house.claim(secs).await;
-        house.again().await.is_sound(secs).await;
+        fixture.is_sound(secs).await;
+        fixture.process(secs).await;
+        fixture.claim(secs).await;
+        fixture.again().await.is_sound(secs).await;
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn folder() -> TempDir {
 }
 
 /// A database in a folder of its own.
-struct House {
+struct Fixture {
     folder: TempDir,
     store: Store,
     writer: JoinHandle<Result<(), StoreError>>,
@@ -96,15 +96,15 @@ fn settings(path: PathBuf) -> Settings {
     }
 }
 
-impl House {
-    async fn new() -> House {
-        House::open(folder()).await
+impl Fixture {
+    async fn new() -> Fixture {
+        Fixture::open(folder()).await
     }
 
-    async fn open(folder: TempDir) -> House {
-        let opened = open(&settings(folder.path().join("house.db"))).await;
+    async fn open(folder: TempDir) -> Fixture {
+        let opened = open(&settings(folder.path().join("fixture.db"))).await;
         let (store, writer) = opened.expect("opens");
-        House {
+        Fixture {
             folder,
             store,
             writer: tokio::spawn(writer),
@@ -112,14 +112,14 @@ impl House {
     }
 
     /// Stops the store cleanly and opens it again.
-    async fn again(self) -> House {
+    async fn again(self) -> Fixture {
         drop(self.store);
         self.writer.await.expect("no panic").expect("a clean end");
-        House::open(self.folder).await
+        Fixture::open(self.folder).await
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("house.db")
+        self.folder.path().join("fixture.db")
     }
 
     async fn accept(&self, delivery: NewDelivery) -> Accepted {
@@ -138,7 +138,7 @@ impl House {
         self.claim_beside(&[], orders_max, claim_order, secs).await
     }
 
-    /// Claims as [`House::claim_some`] does, but with isolated orders.
+    /// Claims as [`Fixture::claim_some`] does, but with isolated orders.
     async fn claim_beside(
         &self,
         isolated: &[String],

@@ -5,15 +5,15 @@ use number_order::{Endpoint, NoAnswer};
 
 #[tokio::test]
 async fn a_restart_keeps_everything_and_voids_leases() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house
+    fixture
         .accept(delivery("e2", "o2", State::InReview, 10))
         .await;
-    house.process(20).await;
-    assert_eq!(house.claim(20).await.len(), 2);
+    fixture.process(20).await;
+    assert_eq!(fixture.claim(20).await.len(), 2);
     let circuit = Circuit {
         failures: 4,
         paused: Some((
@@ -24,29 +24,33 @@ async fn a_restart_keeps_everything_and_voids_leases() {
             },
         )),
     };
-    house
+    fixture
         .store
         .save_circuit(id(PROJECT), circuit.clone())
         .await
         .expect("is kept");
-    house
+    fixture
         .accept(delivery("e3", "o1", State::Completed, 21))
         .await;
-    let wal = house.folder.path().join("house.db-wal");
+    let wal = fixture.folder.path().join("fixture.db-wal");
     assert!(wal.exists());
-    drop(house.store);
-    house.writer.await.expect("no panic").expect("a clean end");
+    drop(fixture.store);
+    fixture
+        .writer
+        .await
+        .expect("no panic")
+        .expect("a clean end");
     assert!(!wal.exists(), "a clean end leaves one file");
-    let house = House::open(house.folder).await;
-    assert_eq!(house.store.circuit(&id(PROJECT)).await, Ok(circuit));
-    assert_eq!(house.claim(20).await.len(), 2, "the old leases are void");
+    let fixture = Fixture::open(fixture.folder).await;
+    assert_eq!(fixture.store.circuit(&id(PROJECT)).await, Ok(circuit));
+    assert_eq!(fixture.claim(20).await.len(), 2, "the old leases are void");
     assert_eq!(
-        house.process(30).await.processed.len(),
+        fixture.process(30).await.processed.len(),
         1,
         "what waited still waits"
     );
     assert_eq!(
-        house
+        fixture
             .accept(delivery("e1", "o1", State::InReview, 10))
             .await,
         Accepted::Duplicate
@@ -74,8 +78,8 @@ async fn refusal(path: PathBuf) -> OpenError {
 
 #[tokio::test]
 async fn a_second_instance_is_refused() {
-    let house = House::new().await;
-    assert!(matches!(refusal(house.path()).await, OpenError::Held(_)));
+    let fixture = Fixture::new().await;
+    assert!(matches!(refusal(fixture.path()).await, OpenError::Held(_)));
 }
 
 #[tokio::test]
@@ -90,10 +94,14 @@ async fn foreign_and_newer_files_and_orphaned_logs_are_refused() {
     std::fs::write(folder.path().join("orphan.db-wal"), "promises").expect("writes");
     assert!(matches!(refusal(orphan).await, OpenError::Orphaned(_)));
 
-    let house = House::new().await.again().await;
-    let path = house.path();
-    drop(house.store);
-    house.writer.await.expect("no panic").expect("a clean end");
+    let fixture = Fixture::new().await.again().await;
+    let path = fixture.path();
+    drop(fixture.store);
+    fixture
+        .writer
+        .await
+        .expect("no panic")
+        .expect("a clean end");
     edit(
         &path,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -108,8 +116,8 @@ async fn foreign_and_newer_files_and_orphaned_logs_are_refused() {
 
 #[tokio::test]
 async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
-    let house = House::new().await;
-    let url = format!("sqlite://{}", house.path().display());
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let plans = [
         (
@@ -138,8 +146,8 @@ async fn the_planner_uses_the_indexes_that_the_queue_stands_on() {
 
 #[tokio::test]
 async fn a_claim_reads_no_more_than_it_takes() {
-    let house = House::new().await;
-    let url = format!("sqlite://{}", house.path().display());
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let urgent = "o USING INDEX orders_priority (project=? AND priority=? AND fetch_at<?)";
     let oldest = "o USING INDEX orders_due (project=? AND fetch_at<?)";
@@ -166,20 +174,22 @@ async fn a_claim_reads_no_more_than_it_takes() {
 #[tokio::test]
 async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
     const ORDERS: u32 = 1000;
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let watch = WatchRequest {
         project: id(PROJECT),
         orders: (0..ORDERS).map(|n| id(&format!("o{n}"))).collect(),
         now: at(20),
     };
-    house.store.watch(watch).await.expect("is known");
-    let claims = house.claim_some(ORDERS, ClaimOrder::Oldest, 4900).await;
+    fixture.store.watch(watch).await.expect("is known");
+    let claims = fixture.claim_some(ORDERS, ClaimOrder::Oldest, 4900).await;
     assert_eq!(claims.len(), ORDERS as usize);
     for claim in claims {
-        house.record(&claim, shows(State::InReview, 10), 4900).await;
+        fixture
+            .record(&claim, shows(State::InReview, 10), 4900)
+            .await;
     }
-    let planned = |house: &House| {
-        let store = house.store.clone();
+    let planned = |fixture: &Fixture| {
+        let store = fixture.store.clone();
         async move {
             let filter = OrderFilter {
                 limit: 2 * ORDERS,
@@ -192,16 +202,20 @@ async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
                 .collect::<Vec<Time>>()
         }
     };
-    let before = planned(&house).await;
-    let house = house.again().await;
-    assert_eq!(planned(&house).await, before, "a clean end changes nothing");
+    let before = planned(&fixture).await;
+    let fixture = fixture.again().await;
+    assert_eq!(
+        planned(&fixture).await,
+        before,
+        "a clean end changes nothing"
+    );
 
     // The service is killed: the writer is gone before it can note a clean end.
-    house.writer.abort();
-    assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
-    drop(house.store);
-    let house = House::open(house.folder).await;
-    let after = planned(&house).await;
+    fixture.writer.abort();
+    assert!(fixture.writer.await.is_err_and(|end| end.is_cancelled()));
+    drop(fixture.store);
+    let fixture = Fixture::open(fixture.folder).await;
+    let after = planned(&fixture).await;
     assert_eq!(after.len(), ORDERS as usize);
     // The fetches are spread at 5 a second, from 5000 s on.
     let mut each_second = [0_u32; 200];
@@ -217,17 +231,17 @@ async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
 
 #[tokio::test]
 async fn a_clock_that_was_set_back_leaves_no_order_waiting_for_days() {
-    let house = House::new().await;
-    house
+    let fixture = Fixture::new().await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    house.process(20).await;
-    house
+    fixture.process(20).await;
+    fixture
         .store
         .request_fetch(key("o1"), at(900_000))
         .await
         .expect("is known");
-    let house = house.again().await;
-    let fetch_at = house.history("o1").await.order.fetch_at;
+    let fixture = fixture.again().await;
+    let fetch_at = fixture.history("o1").await.order.fetch_at;
     assert_eq!(fetch_at, Some(at(5000 + 25 * 3600)));
 }

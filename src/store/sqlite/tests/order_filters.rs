@@ -3,34 +3,34 @@
 use super::*;
 
 /// Six orders that Sinch has shown, except for the last, in as many ways of being settled or not.
-async fn orders_of_all_kinds() -> House {
-    let house = House::new().await;
+async fn orders_of_all_kinds() -> Fixture {
+    let fixture = Fixture::new().await;
     for order in ["settled", "told", "parked", "told-and-parked", "tied"] {
         let pending = delivery(order, order, State::InReview, 10);
-        house.accept(pending).await;
+        fixture.accept(pending).await;
     }
-    house.process(20).await;
-    for claim in house.claim(40).await {
-        house.record(&claim, shows(State::InReview, 15), 40).await;
+    fixture.process(20).await;
+    for claim in fixture.claim(40).await {
+        fixture.record(&claim, shows(State::InReview, 15), 40).await;
     }
     for order in ["told", "told-and-parked"] {
         let pending = delivery(&format!("{order}-again"), order, State::Blocked, 50);
-        house.accept(pending).await;
+        fixture.accept(pending).await;
     }
-    house.process(50).await;
+    fixture.process(50).await;
     let request = WatchRequest {
         project: id(PROJECT),
         orders: vec![id("never-shown")],
         now: at(60),
     };
-    assert_eq!(house.store.watch(request).await, Ok(1));
+    assert_eq!(fixture.store.watch(request).await, Ok(1));
     for sql in [
         "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE sinch_id LIKE '%parked'",
         "UPDATE orders SET tie_state = 'BLOCKED', tie_since_at = 1 WHERE sinch_id = 'tied'",
     ] {
-        house.edit(sql).await;
+        fixture.edit(sql).await;
     }
-    house
+    fixture
 }
 
 /// Names of the orders in a list.
@@ -40,10 +40,10 @@ fn names<'a>(rows: impl IntoIterator<Item = &'a OrderRow>) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
-    let house = orders_of_all_kinds().await;
+    let fixture = orders_of_all_kinds().await;
     let list = async |filter: OrderFilter| {
         let filter = OrderFilter { limit: 9, ..filter };
-        house.store.orders(&filter).await.expect("reads").items
+        fixture.store.orders(&filter).await.expect("reads").items
     };
     let all = list(OrderFilter::default()).await;
     assert_eq!(all.len(), 6);
@@ -75,32 +75,32 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
 
 #[tokio::test]
 async fn orders_are_listed_by_state_and_page() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..5 {
         let state = if n % 2 == 0 {
             State::Blocked
         } else {
             State::Completed
         };
-        house
+        fixture
             .accept(delivery(&format!("e{n}"), &format!("o{n}"), state, n))
             .await;
     }
-    house.process(20).await;
+    fixture.process(20).await;
     let mut filter = OrderFilter {
         state: Some("BLOCKED".to_owned()),
         limit: 2,
         ..OrderFilter::default()
     };
-    let page = house.store.orders(&filter).await.expect("reads");
+    let page = fixture.store.orders(&filter).await.expect("reads");
     let named = |page: &Listing<OrderRow>| -> Vec<String> {
         page.items.iter().map(|row| row.order.clone()).collect()
     };
     assert_eq!(named(&page), ["o0", "o2"]);
     filter.after = page.next;
-    let page = house.store.orders(&filter).await.expect("reads");
+    let page = fixture.store.orders(&filter).await.expect("reads");
     assert_eq!((named(&page), page.next), (vec!["o4".to_owned()], None));
-    let summary = house.store.summary(at(20)).await.expect("reads");
+    let summary = fixture.store.summary(at(20)).await.expect("reads");
     let counts: Vec<(&str, i64)> = summary
         .orders_by_state
         .iter()

@@ -9,7 +9,7 @@ use crate::store::Cursor;
 
 /// Orders that are known and orders that were removed, under names that grow.
 struct Course {
-    house: House,
+    fixture: Fixture,
     chance: Rng,
     named: usize,
     known: BTreeSet<String>,
@@ -24,7 +24,7 @@ impl Course {
             orders: vec![id(&order)],
             now: at(10),
         };
-        assert_eq!(self.house.store.watch(request).await, Ok(1));
+        assert_eq!(self.fixture.store.watch(request).await, Ok(1));
         self.known.insert(order);
     }
 
@@ -37,7 +37,7 @@ impl Course {
         let Some(order) = picked.cloned() else {
             return;
         };
-        let forgot = self.house.store.forget(key(&order)).await;
+        let forgot = self.fixture.store.forget(key(&order)).await;
         assert_eq!(forgot, Ok(Forgot::Gone));
         self.known.remove(&order);
     }
@@ -51,7 +51,7 @@ impl Course {
         };
         let mut listed = Vec::new();
         loop {
-            let page = self.house.store.orders(&filter).await.expect("reads");
+            let page = self.fixture.store.orders(&filter).await.expect("reads");
             listed.extend(page.items.into_iter().map(|row| row.order));
             if page.next.is_none() {
                 return listed;
@@ -80,7 +80,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
         // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut course = Course {
-            house: House::new().await,
+            fixture: Fixture::new().await,
             chance: Rng::with_seed(seed),
             named: 0,
             known: BTreeSet::new(),
@@ -121,10 +121,10 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
         (false, "id IN (2, 3, 6)", [vec![1, 2], vec![4, 5], vec![7]]),
         (true, "id IN (3, 4, 5)", [vec![6, 5], vec![2, 1], vec![]]),
     ] {
-        let house = House::new().await;
+        let fixture = Fixture::new().await;
         let accept = async |n: i64| {
             let event = format!("e{n}");
-            house
+            fixture
                 .accept(delivery(&event, "o1", State::InReview, n))
                 .await;
         };
@@ -138,7 +138,7 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
         };
         let mut pages = Vec::new();
         for _ in 0..3 {
-            let page = house.store.deliveries(&filter).await.expect("reads");
+            let page = fixture.store.deliveries(&filter).await.expect("reads");
             pages.push(
                 page.items
                     .iter()
@@ -148,7 +148,7 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
             filter.after = page.next.or(filter.after);
             if pages.len() == 1 {
                 let prune = format!("DELETE FROM deliveries WHERE {pruned}");
-                house.edit(&prune).await;
+                fixture.edit(&prune).await;
                 accept(7).await;
             }
         }
@@ -158,19 +158,19 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
 
 #[tokio::test]
 async fn a_cursor_of_another_list_is_refused() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for n in 1..=3 {
         let event = format!("e{n}");
-        house
+        fixture
             .accept(delivery(&event, &event, State::InReview, n))
             .await;
     }
-    house.process(10).await;
+    fixture.process(10).await;
     let mut deliveries = DeliveryFilter {
         limit: 1,
         ..DeliveryFilter::default()
     };
-    let page = house.store.deliveries(&deliveries).await.expect("reads");
+    let page = fixture.store.deliveries(&deliveries).await.expect("reads");
     let of_deliveries = page.next.expect("another page");
     for cursor in [of_deliveries, Cursor::from_caller("1")] {
         let orders = OrderFilter {
@@ -178,10 +178,10 @@ async fn a_cursor_of_another_list_is_refused() {
             limit: 1,
             ..OrderFilter::default()
         };
-        let refused = house.store.orders(&orders).await;
+        let refused = fixture.store.orders(&orders).await;
         assert_eq!(refused.err(), Some(StoreError::NoSuchCursor));
     }
     deliveries.after = Some(Cursor::from_caller("1"));
-    let refused = house.store.deliveries(&deliveries).await;
+    let refused = fixture.store.deliveries(&deliveries).await;
     assert_eq!(refused.err(), Some(StoreError::NoSuchCursor));
 }

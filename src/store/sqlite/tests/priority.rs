@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-impl House {
+impl Fixture {
     async fn watch(&self, orders: &[String], secs: i64) {
         let request = WatchRequest {
             project: id(PROJECT),
@@ -43,19 +43,19 @@ fn several(prefix: &str, orders: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn doubt_comes_before_the_unknown_and_that_before_routine() {
-    let house = House::new().await;
-    house.quiet(&several("quiet", 3), 10).await;
+    let fixture = Fixture::new().await;
+    fixture.quiet(&several("quiet", 3), 10).await;
     let claim = async |claim_order, secs| {
-        let claims = house.claim_some(1, claim_order, secs).await;
+        let claims = fixture.claim_some(1, claim_order, secs).await;
         names(&claims).first().map(|name| name.to_string())
     };
     // Quiet orders are due 60 s after they were fetched; all other orders fall due later.
-    house.watch(&several("watched", 1), 100).await;
-    house
+    fixture.watch(&several("watched", 1), 100).await;
+    fixture
         .accept(delivery("e1", "told", State::Completed, 200))
         .await;
-    house.process(200).await;
-    house
+    fixture.process(200).await;
+    fixture
         .store
         .request_fetch(key("quiet2"), at(300))
         .await
@@ -85,49 +85,49 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
 
 #[tokio::test]
 async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
-    let house = House::new().await;
-    house.quiet(&several("o", 2), 10).await;
-    house
+    let fixture = Fixture::new().await;
+    fixture.quiet(&several("o", 2), 10).await;
+    fixture
         .store
         .request_fetch(key("o1"), at(100))
         .await
         .expect("is known");
-    let claims = house.claim_some(1, ClaimOrder::Urgent, 100).await;
+    let claims = fixture.claim_some(1, ClaimOrder::Urgent, 100).await;
     assert_eq!(names(&claims), ["o1"]);
     let failure = Failure {
         reason: not_now(503),
         wait_min: Duration::ZERO,
     };
-    house.record(&claims[0], Err(failure), 100).await;
-    let claims = house.claim_some(1, ClaimOrder::Urgent, 200).await;
+    fixture.record(&claims[0], Err(failure), 100).await;
+    let claims = fixture.claim_some(1, ClaimOrder::Urgent, 200).await;
     assert_eq!(names(&claims), ["o1"], "o1 has waited less than o0");
-    house
+    fixture
         .record(&claims[0], shows(State::InReview, 10), 200)
         .await;
-    let claims = house.claim_some(2, ClaimOrder::Urgent, 90_000).await;
+    let claims = fixture.claim_some(2, ClaimOrder::Urgent, 90_000).await;
     assert_eq!(names(&claims), ["o0", "o1"], "both are routine");
 }
 
 #[tokio::test]
 async fn a_tie_is_urgent() {
-    let house = House::new().await;
-    house.quiet(&several("o", 2), 10).await;
-    let claims = house.claim_some(2, ClaimOrder::Oldest, 70).await;
-    house
+    let fixture = Fixture::new().await;
+    fixture.quiet(&several("o", 2), 10).await;
+    let claims = fixture.claim_some(2, ClaimOrder::Oldest, 70).await;
+    fixture
         .record(&claims[1], shows(State::InReview, 10), 70)
         .await;
-    house
+    fixture
         .record(&claims[0], shows(State::Blocked, 10), 70)
         .await;
-    let claims = house.claim_some(1, ClaimOrder::Urgent, 90_000).await;
+    let claims = fixture.claim_some(1, ClaimOrder::Urgent, 90_000).await;
     assert_eq!(names(&claims), ["o0"]);
 }
 
 #[tokio::test]
 async fn isolated_orders_have_turns_of_their_own_and_no_others() {
-    let house = House::new().await;
-    house.quiet(&several("quiet", 3), 10).await;
-    house.watch(&several("watched", 3), 20).await;
+    let fixture = Fixture::new().await;
+    fixture.quiet(&several("quiet", 3), 10).await;
+    fixture.watch(&several("watched", 3), 20).await;
     let named = |names: &[&str]| {
         names
             .iter()
@@ -136,7 +136,7 @@ async fn isolated_orders_have_turns_of_their_own_and_no_others() {
     };
     let isolated = named(&["quiet0", "watched0", "nobody"]);
     for claim_order in [ClaimOrder::Urgent, ClaimOrder::Oldest, ClaimOrder::Chance] {
-        let claims = house.claim_beside(&isolated, 10, claim_order, 400).await;
+        let claims = fixture.claim_beside(&isolated, 10, claim_order, 400).await;
         let mut claimed = named(&names(&claims));
         claimed.sort();
         assert_eq!(
@@ -145,14 +145,14 @@ async fn isolated_orders_have_turns_of_their_own_and_no_others() {
             "{claim_order:?}"
         );
         for claim in claims {
-            house.store.release(claim).await.expect("is given back");
+            fixture.store.release(claim).await.expect("is given back");
         }
     }
-    let claims = house
+    let claims = fixture
         .claim_beside(&isolated, 1, ClaimOrder::Isolated, 400)
         .await;
     assert_eq!(names(&claims), ["watched0"], "has waited longest");
-    let claims = house
+    let claims = fixture
         .claim_beside(&isolated, 10, ClaimOrder::Isolated, 400)
         .await;
     assert_eq!(names(&claims), ["quiet0"], "the other is held");
@@ -161,17 +161,20 @@ async fn isolated_orders_have_turns_of_their_own_and_no_others() {
 #[tokio::test]
 async fn a_random_claim_favours_neither_the_front_of_a_list_nor_the_longest_list() {
     const TRIES: usize = 60;
-    let house = House::new().await;
-    house.watch(&several("watched", 200), 20).await;
-    house
+    let fixture = Fixture::new().await;
+    fixture.watch(&several("watched", 200), 20).await;
+    fixture
         .accept(delivery("e1", "told", State::Completed, 20))
         .await;
-    house.process(20).await;
+    fixture.process(20).await;
     let mut met = BTreeMap::<String, usize>::new();
     for _ in 0..TRIES {
-        let claim = house.claim_some(1, ClaimOrder::Chance, 400).await.remove(0);
+        let claim = fixture
+            .claim_some(1, ClaimOrder::Chance, 400)
+            .await
+            .remove(0);
         *met.entry(claim.key.order.to_string()).or_default() += 1;
-        house.store.release(claim).await.expect("is given back");
+        fixture.store.release(claim).await.expect("is given back");
     }
     // One list in three holds only `told`.
     assert!(met["told"] > 3 && met.len() > 10, "{met:?}");
@@ -191,11 +194,11 @@ struct Wait {
 /// fetch, but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come
 /// first.
 async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let each = lanes as usize;
     let routine = several("routine", rounds * each);
-    house.quiet(&routine, 10).await;
-    let mut db = SqliteConnection::connect(&format!("sqlite://{}", house.path().display()))
+    fixture.quiet(&routine, 10).await;
+    let mut db = SqliteConnection::connect(&format!("sqlite://{}", fixture.path().display()))
         .await
         .expect("connects");
     sqlx::query("UPDATE orders SET fetch_at = 1000000 * (1000 + (id - 1) / ?)")
@@ -215,23 +218,23 @@ async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
         for order in &routine[round * each..(round + 1) * each] {
             let pending = order.replace("routine", "news");
             let event = delivery(&pending, &pending, State::InReview, secs);
-            house.accept(event).await;
+            fixture.accept(event).await;
             due_since.insert(pending, round);
             due_since.insert(order.clone(), round);
         }
-        house.process(secs).await;
+        fixture.process(secs).await;
         let claim_order = if (round + 1).is_multiple_of(oldest_every) {
             ClaimOrder::Oldest
         } else {
             ClaimOrder::Urgent
         };
-        for claim in house.claim_some(lanes, claim_order, secs).await {
+        for claim in fixture.claim_some(lanes, claim_order, secs).await {
             let order = claim.key.order.as_str();
             let since = due_since.remove(order).expect("is due, and fetched once");
             waits.push(wait(order, since, round));
             // The answer leaves nothing open, and no reason to fetch again within a minute.
             let shown = shows(State::InReview, secs);
-            house.record(&claim, shown, secs).await;
+            fixture.record(&claim, shown, secs).await;
         }
     }
     waits.extend(

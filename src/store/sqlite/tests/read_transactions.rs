@@ -42,17 +42,17 @@ fn reads<F: Future<Output = ()> + Send + 'static>(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_answer_mixes_states_before_and_after_a_write() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let request = WatchRequest {
         project: id(PROJECT),
         orders: (0..ORDERS).map(|n| id(&name(n))).collect(),
         now: at(10),
     };
-    house.store.watch(request).await.expect("writes");
+    fixture.store.watch(request).await.expect("writes");
     let done = Arc::new(AtomicBool::new(false));
     let newest = Arc::new(std::sync::atomic::AtomicI64::new(0));
 
-    let (store, current) = (house.store.clone(), newest.clone());
+    let (store, current) = (fixture.store.clone(), newest.clone());
     let by_key = reads(&done, move |_| {
         let (store, key) = (store.clone(), key(&name(current.load(Relaxed))));
         async move {
@@ -60,7 +60,7 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
             assert_whole(&history.expect("is known"));
         }
     });
-    let (store, current) = (house.store.clone(), newest.clone());
+    let (store, current) = (fixture.store.clone(), newest.clone());
     let by_id = reads(&done, move |_| {
         let (store, id) = (store.clone(), id(&name(current.load(Relaxed))));
         async move {
@@ -70,7 +70,7 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
             }
         }
     });
-    let store = house.store.clone();
+    let store = fixture.store.clone();
     let all = reads(&done, move |_| {
         let store = store.clone();
         async move {
@@ -83,13 +83,13 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
     });
 
     for n in 0..ORDERS {
-        let claims = house.claim_some(1, ClaimOrder::Oldest, 20).await;
+        let claims = fixture.claim_some(1, ClaimOrder::Oldest, 20).await;
         let [claim] = claims.as_slice() else {
             panic!("one is due at least")
         };
         assert_eq!(claim.key, key(&name(n)), "in their order");
         newest.store(n, Relaxed);
-        house.record(claim, shows(State::InReview, 15), 21).await;
+        fixture.record(claim, shows(State::InReview, 15), 21).await;
     }
     done.store(true, Relaxed);
     for reads in [by_key, by_id, all] {
@@ -100,15 +100,15 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
 
 #[tokio::test]
 async fn answers_that_take_long_do_not_delay_processing() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let mut fetches = Vec::new();
     for _ in 0..READERS_MAX {
-        fetches.push(house.begin_read().await);
+        fetches.push(fixture.begin_read().await);
     }
-    house
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    assert_eq!(house.process(20).await.processed.len(), 1);
+    assert_eq!(fixture.process(20).await.processed.len(), 1);
     drop(fetches);
-    assert_eq!(house.history("o1").await.deliveries.len(), 1);
+    assert_eq!(fixture.history("o1").await.deliveries.len(), 1);
 }

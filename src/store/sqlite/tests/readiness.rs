@@ -14,17 +14,17 @@ const CHANGES: [&str; 5] = [
 #[tokio::test]
 async fn while_callbacks_are_refused_readiness_says_so() {
     for change in CHANGES {
-        let house = House::new().await;
+        let fixture = Fixture::new().await;
         let event = |name: &str| delivery(name, "o1", State::InReview, 10);
-        house.accept(event("e1")).await;
-        house.store.probe_write(at(20)).await.expect(change);
-        house.edit(change).await;
-        let refused = house.store.accept(event("e2")).await;
+        fixture.accept(event("e1")).await;
+        fixture.store.probe_write(at(20)).await.expect(change);
+        fixture.edit(change).await;
+        let refused = fixture.store.accept(event("e2")).await;
         assert!(
             matches!(refused, Err(StoreError::Rejected(_))),
             "the control: {change}: {refused:?}"
         );
-        let probe_write = house.store.probe_write(at(30)).await;
+        let probe_write = fixture.store.probe_write(at(30)).await;
         assert!(
             matches!(probe_write, Err(StoreError::Rejected(_))),
             "{change}: {probe_write:?}"
@@ -39,9 +39,9 @@ async fn a_failed_probe_names_the_project_or_the_table() {
         ("DELETE FROM service", "service"),
         (CHANGES[3], "deliveries"),
     ] {
-        let house = House::new().await;
-        house.edit(change).await;
-        let probe_write = house.store.probe_write(at(30)).await;
+        let fixture = Fixture::new().await;
+        fixture.edit(change).await;
+        let probe_write = fixture.store.probe_write(at(30)).await;
         let reason = probe_write.expect_err(change).to_string();
         assert!(reason.contains(words), "{change}: {reason}");
     }
@@ -50,16 +50,18 @@ async fn a_failed_probe_names_the_project_or_the_table() {
 /// A write probe is no callback: it leaves nothing, spends no id, and wakes no worker.
 #[tokio::test]
 async fn a_write_probe_leaves_nothing_but_its_time() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..3 {
-        house.store.probe_write(at(20 + n)).await.expect("probes");
+        fixture.store.probe_write(at(20 + n)).await.expect("probes");
         let event = format!("e{n}");
         let taken = delivery(&event, "o1", State::InReview, 10);
-        let (probe_write, taken) =
-            tokio::join!(house.store.probe_write(at(40)), house.store.accept(taken));
+        let (probe_write, taken) = tokio::join!(
+            fixture.store.probe_write(at(40)),
+            fixture.store.accept(taken)
+        );
         assert_eq!((probe_write, taken), (Ok(()), Ok(Accepted::New)));
     }
     let count = "SELECT max(id) * 10 + count(*) FROM deliveries";
-    assert_eq!(house.number(count).await, 33);
-    assert_eq!(house.number("SELECT count(*) FROM orders").await, 0);
+    assert_eq!(fixture.number(count).await, 33);
+    assert_eq!(fixture.number("SELECT count(*) FROM orders").await, 0);
 }

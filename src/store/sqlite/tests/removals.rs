@@ -20,25 +20,25 @@ fn watch(project: &str, orders: &[&str]) -> WatchRequest {
     }
 }
 
-impl House {
-    async fn opened(folder: TempDir, projects: &[(&str, Option<f64>)]) -> House {
+impl Fixture {
+    async fn opened(folder: TempDir, projects: &[(&str, Option<f64>)]) -> Fixture {
         let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
         let settings = Settings {
             projects: projects.collect(),
-            ..settings(folder.path().join("house.db"))
+            ..settings(folder.path().join("fixture.db"))
         };
         let (store, writer) = open(&settings).await.expect("opens");
-        House {
+        Fixture {
             folder,
             store,
             writer: tokio::spawn(writer),
         }
     }
 
-    async fn reopened(self, projects: &[(&str, Option<f64>)]) -> House {
+    async fn reopened(self, projects: &[(&str, Option<f64>)]) -> Fixture {
         drop(self.store);
         self.writer.await.expect("no panic").expect("a clean end");
-        House::opened(self.folder, projects).await
+        Fixture::opened(self.folder, projects).await
     }
 
     async fn sentences(&self, projects: &[(&str, Option<f64>)]) -> Vec<String> {
@@ -55,11 +55,11 @@ impl House {
 
 /// A project that will be removed, with five orders: two are due, one of them with an open claim, one is parked, one is
 /// BLOCKED for long, and one runs out of time.
-async fn left_behind() -> House {
+async fn left_behind() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
-    let house = House::opened(folder, &[(OLD, Some(5.0))]).await;
+    let fixture = Fixture::opened(folder, &[(OLD, Some(5.0))]).await;
     let orders = ["blocked", "created", "parked", "due"];
-    let watched = house.store.watch(watch(OLD, &orders)).await;
+    let watched = fixture.store.watch(watch(OLD, &orders)).await;
     assert_eq!(watched, Ok(4));
     for sql in [
         "UPDATE orders SET confirmed_state = 'BLOCKED', updated_at = 1, shown_at = 1, confirmed_at = 1
@@ -69,16 +69,16 @@ async fn left_behind() -> House {
         "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE sinch_id = 'parked'",
         "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'not-found' FROM orders",
     ] {
-        house.edit(sql).await;
+        fixture.edit(sql).await;
     }
-    house
+    fixture
         .accept(NewDelivery {
             project: id(OLD),
             ..delivery("e1", "hinted", State::InReview, 30)
         })
         .await;
-    house.process(30).await;
-    house
+    fixture.process(30).await;
+    fixture
 }
 
 fn limits() -> Limits {
@@ -90,13 +90,13 @@ fn limits() -> Limits {
 }
 
 /// Figures that would alert an operator.
-async fn alert_figures(house: &House) -> Vec<i64> {
-    let standing = house.store.standing(at(5000), &limits(), 20).await;
+async fn alert_figures(fixture: &Fixture) -> Vec<i64> {
+    let standing = fixture.store.standing(at(5000), &limits(), 20).await;
     let standing = standing.expect("reads");
     let summary = standing.summary;
     let counted: i64 = standing.alerts_counted.iter().map(|(_, n)| n).sum();
     assert_eq!(standing.alerts.len() as i64, counted);
-    let new = house.store.alert_changes(at(5000), &limits(), 20).await;
+    let new = fixture.store.alert_changes(at(5000), &limits(), 20).await;
     vec![
         summary.orders_due,
         summary.oldest_due_at.is_some().into(),
@@ -115,12 +115,12 @@ async fn alert_figures(house: &House) -> Vec<i64> {
 
 #[tokio::test]
 async fn orders_that_are_not_fetched_are_counted_apart() {
-    let house = left_behind().await;
-    assert_eq!(alert_figures(&house).await, [4, 1, 2, 1, 1, 2, 2, 0]);
+    let fixture = left_behind().await;
+    assert_eq!(alert_figures(&fixture).await, [4, 1, 2, 1, 1, 2, 2, 0]);
     let new_only: &[_] = &[(PROJECT, Some(5.0))];
     let off: &[_] = &[(OLD, None), (PROJECT, Some(5.0))];
     let both: &[_] = &[(OLD, Some(5.0)), (PROJECT, Some(5.0))];
-    let mut house = house;
+    let mut fixture = fixture;
     for (projects, expected, said) in [
         (
             new_only,
@@ -134,9 +134,9 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
         ),
         (both, [4, 1, 2, 1, 1, 2, 2, 0], None),
     ] {
-        house = house.reopened(projects).await;
-        assert_eq!(alert_figures(&house).await, expected, "{projects:?}");
-        let sentences = house.sentences(projects).await;
+        fixture = fixture.reopened(projects).await;
+        assert_eq!(alert_figures(&fixture).await, expected, "{projects:?}");
+        let sentences = fixture.sentences(projects).await;
         assert_eq!(
             sentences.len(),
             usize::from(said.is_some()),
@@ -150,32 +150,32 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
 
 #[tokio::test]
 async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
-    let mut house = left_behind().await;
-    let [fired, _] = house.record_alerts(&limits(), 5000).await;
+    let mut fixture = left_behind().await;
+    let [fired, _] = fixture.record_alerts(&limits(), 5000).await;
     assert_eq!(fired.len(), 2);
     for n in 0..600 {
         let event = format!("x{n}");
-        house
+        fixture
             .accept(NewDelivery {
                 project: id(OLD),
                 ..delivery(&event, &format!("o{}", n % 40), State::InReview, 30)
             })
             .await;
     }
-    house = house.reopened(&[(PROJECT, Some(5.0))]).await;
-    house
+    fixture = fixture.reopened(&[(PROJECT, Some(5.0))]).await;
+    fixture
         .accept(delivery("e1", "o1", State::InReview, 40))
         .await;
-    house.process(41).await;
-    house.process(41).await;
-    house.process(41).await;
-    let held = house.store.holdings(&id(OLD)).await.expect("reads");
+    fixture.process(41).await;
+    fixture.process(41).await;
+    fixture.process(41).await;
+    let held = fixture.store.holdings(&id(OLD)).await.expect("reads");
     let held = held.expect("is known");
     assert_eq!((held.orders, held.deliveries), (45, 601));
 
     let (mut orders, mut deliveries) = (0, 0);
     loop {
-        let step = house.store.drop_some(id(OLD)).await.expect("drops");
+        let step = fixture.store.drop_some(id(OLD)).await.expect("drops");
         if step == Holdings::default() {
             break;
         }
@@ -184,40 +184,40 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
         deliveries += step.deliveries;
     }
     assert_eq!((orders, deliveries), (45, 601));
-    assert_eq!(house.store.holdings(&id(OLD)).await, Ok(None));
-    let old = house.store.history(&old_key("blocked")).await;
+    assert_eq!(fixture.store.holdings(&id(OLD)).await, Ok(None));
+    let old = fixture.store.history(&old_key("blocked")).await;
     assert!(old.expect("reads").is_none());
     for sql in [
         "SELECT count(*) FROM fetches WHERE order_id NOT IN (SELECT id FROM orders)",
         "SELECT count(*) FROM transitions WHERE order_id NOT IN (SELECT id FROM orders)",
         "SELECT count(*) FROM alerts",
     ] {
-        assert_eq!(house.number(sql).await, 0, "{sql}");
+        assert_eq!(fixture.number(sql).await, 0, "{sql}");
     }
-    let history = house.history("o1").await;
+    let history = fixture.history("o1").await;
     assert_eq!(history.deliveries.len(), 1);
-    assert_eq!(house.claim(50).await.len(), 1, "the others go on");
+    assert_eq!(fixture.claim(50).await.len(), 1, "the others go on");
 }
 
 /// Pending deliveries that were read may be removed before they are processed.
 #[tokio::test]
 async fn a_project_can_be_dropped_during_processing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let house = House::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
-    house
+    let fixture = Fixture::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
+    fixture
         .accept(NewDelivery {
             project: id(OLD),
             ..delivery("e1", "old", State::InReview, 10)
         })
         .await;
-    house
+    fixture
         .accept(delivery("e2", "o1", State::InReview, 10))
         .await;
-    let pending = pending::read(&house.store.readers, 256)
+    let pending = pending::read(&fixture.store.readers, 256)
         .await
         .expect("reads");
-    while house.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
-    let report = house
+    while fixture.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
+    let report = fixture
         .store
         .submit(Write::Process, (request(20), pending))
         .await;
@@ -226,15 +226,15 @@ async fn a_project_can_be_dropped_during_processing() {
         0,
         "they have changed"
     );
-    assert_eq!(house.process(21).await.processed.len(), 1);
-    assert_eq!(house.history("o1").await.deliveries.len(), 1);
+    assert_eq!(fixture.process(21).await.processed.len(), 1);
+    assert_eq!(fixture.history("o1").await.deliveries.len(), 1);
 }
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn only_an_order_that_only_an_operator_named_can_be_removed() {
-    let house = House::new().await;
-    let forget = async |order: &str| house.store.forget(key(order)).await.expect("writes");
+    let fixture = Fixture::new().await;
+    let forget = async |order: &str| fixture.store.forget(key(order)).await.expect("writes");
     assert_eq!(forget("nobody").await, Forgot::Unknown);
     let orders = [
         "mistyped",
@@ -244,25 +244,25 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed() {
         "told-later",
         "leased",
     ];
-    house
+    fixture
         .store
         .watch(watch(PROJECT, &orders))
         .await
         .expect("writes");
-    house
+    fixture
         .accept(delivery("e1", "told", State::InReview, 12))
         .await;
-    house.process(13).await;
-    house
+    fixture.process(13).await;
+    fixture
         .accept(delivery("e2", "told-later", State::InReview, 14))
         .await;
     let mut leased = None;
-    for claim in house.claim(20).await {
+    for claim in fixture.claim(20).await {
         match claim.key.order.as_str() {
-            "missing" => drop(house.record(&claim, Ok(Answer::NotFound), 21).await),
-            "shown" => drop(house.record(&claim, shows(State::InReview, 15), 21).await),
+            "missing" => drop(fixture.record(&claim, Ok(Answer::NotFound), 21).await),
+            "shown" => drop(fixture.record(&claim, shows(State::InReview, 15), 21).await),
             "leased" => leased = Some(claim),
-            _ => house.store.release(claim).await.expect("writes"),
+            _ => fixture.store.release(claim).await.expect("writes"),
         }
     }
     for (order, expected) in [
@@ -274,7 +274,7 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed() {
         ("leased", Forgot::Gone),
     ] {
         assert_eq!(forget(order).await, expected, "{order}");
-        let is_there = house
+        let is_there = fixture
             .store
             .history(&key(order))
             .await
@@ -282,7 +282,7 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed() {
             .is_some();
         assert_eq!(is_there, expected != Forgot::Gone, "{order}");
     }
-    let late = house
+    let late = fixture
         .record(
             &leased.expect("was claimed"),
             shows(State::InReview, 15),
@@ -291,7 +291,7 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed() {
         .await;
     assert_eq!(late, Recorded::Fenced, "an answer brings nothing back");
     assert!(
-        house
+        fixture
             .store
             .history(&key("leased"))
             .await

@@ -11,7 +11,7 @@ const SPANS: RetentionPeriods = RetentionPeriods {
     orders: Duration::from_secs(5000),
 };
 
-impl House {
+impl Fixture {
     /// Runs one step of pruning.
     pub(super) async fn prune(&self, now: Time) -> Pruned {
         self.store.prune_rows(SPANS, now).await.expect("prunes")
@@ -54,103 +54,107 @@ fn kept(delivery: &NewDelivery) -> Body {
 
 #[tokio::test]
 async fn a_body_stays_to_the_last_microsecond_and_no_longer() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let (order, number) = (delivery("e1", "o1", State::InReview, 10), number("e2", 20));
-    house.accept(order.clone()).await;
-    house.accept(number.clone()).await;
-    house.process(30).await;
-    assert_eq!(house.prune(Time(at(110).0 - 1)).await, Pruned::default());
-    assert_eq!(house.body(1).await, kept(&order));
+    fixture.accept(order.clone()).await;
+    fixture.accept(number.clone()).await;
+    fixture.process(30).await;
+    assert_eq!(fixture.prune(Time(at(110).0 - 1)).await, Pruned::default());
+    assert_eq!(fixture.body(1).await, kept(&order));
 
     let one = Pruned {
         taken: 1,
         bodies: 1,
         ..Pruned::default()
     };
-    assert_eq!(house.prune(at(110)).await, one);
-    assert_eq!(house.prune(at(110)).await, Pruned::default());
-    assert_eq!(house.body(1).await, Body::Gone);
-    assert_eq!(house.body(2).await, kept(&number));
-    assert_eq!(house.prune(at(120)).await, one);
-    assert_eq!(house.body(2).await, Body::Gone);
-    let history = house.history("o1").await;
+    assert_eq!(fixture.prune(at(110)).await, one);
+    assert_eq!(fixture.prune(at(110)).await, Pruned::default());
+    assert_eq!(fixture.body(1).await, Body::Gone);
+    assert_eq!(fixture.body(2).await, kept(&number));
+    assert_eq!(fixture.prune(at(120)).await, one);
+    assert_eq!(fixture.body(2).await, Body::Gone);
+    let history = fixture.history("o1").await;
     assert_eq!(history.deliveries[0].status.as_deref(), Some("IN_REVIEW"));
 }
 
 #[tokio::test]
 async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let first = delivery("e1", "o1", State::InReview, 10);
     let mut nameless = delivery("-", "o1", State::InReview, 10);
     nameless.event_id = None;
     let mut empty = number("e2", 10);
     empty.body = bytes::Bytes::new();
     for delivery in [&first, &nameless, &empty] {
-        assert_eq!(house.accept(delivery.clone()).await, Accepted::New);
+        assert_eq!(fixture.accept(delivery.clone()).await, Accepted::New);
     }
-    house.process(20).await;
-    assert_eq!(house.prune(at(500)).await.bodies, 3);
-    let house = house.again().await;
+    fixture.process(20).await;
+    assert_eq!(fixture.prune(at(500)).await.bodies, 3);
+    let fixture = fixture.again().await;
     for delivery in [&first, &nameless, &empty] {
-        assert_eq!(house.accept(delivery.clone()).await, Accepted::Duplicate);
-        assert_eq!(house.body(1).await, Body::Gone, "a repeat brings none back");
+        assert_eq!(fixture.accept(delivery.clone()).await, Accepted::Duplicate);
+        assert_eq!(
+            fixture.body(1).await,
+            Body::Gone,
+            "a repeat brings none back"
+        );
     }
     let mut other = first.clone();
     for body in ["another body", ""] {
         other.body = body.into();
-        assert_eq!(house.accept(other.clone()).await, Accepted::Conflict);
-        assert_eq!(house.accept(other.clone()).await, Accepted::Duplicate);
+        assert_eq!(fixture.accept(other.clone()).await, Accepted::Conflict);
+        assert_eq!(fixture.accept(other.clone()).await, Accepted::Duplicate);
     }
     nameless.body = "another body".into();
-    assert_eq!(house.accept(nameless).await, Accepted::New);
+    assert_eq!(fixture.accept(nameless).await, Accepted::New);
     // Retention does the same once the conflicts' bodies are emptied as well.
-    house.process(20).await;
-    assert_eq!(house.prune(at(500)).await.bodies, 3);
-    assert_eq!(house.accept(other.clone()).await, Accepted::Duplicate);
+    fixture.process(20).await;
+    assert_eq!(fixture.prune(at(500)).await.bodies, 3);
+    assert_eq!(fixture.accept(other.clone()).await, Accepted::Duplicate);
     other.body = "a third body".into();
-    assert_eq!(house.accept(other).await, Accepted::Conflict);
+    assert_eq!(fixture.accept(other).await, Accepted::Conflict);
 }
 
 #[tokio::test]
 async fn what_waits_and_what_is_parked_is_not_touched() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let waiting = delivery("e1", "o1", State::InReview, 10);
     let (parked, behind) = (unreadable("e2", 10), number("e3", 10));
     for delivery in [&waiting, &parked, &behind] {
-        house.accept(delivery.clone()).await;
+        fixture.accept(delivery.clone()).await;
     }
     // No delivery is processed, though the third is recorded already.
-    assert_eq!(house.prune(at(500)).await, Pruned::default());
-    house.process(500).await;
+    assert_eq!(fixture.prune(at(500)).await, Pruned::default());
+    fixture.process(500).await;
     let pruned = Pruned {
         taken: 3,
         bodies: 2,
         ..Pruned::default()
     };
-    assert_eq!(house.prune(at(500)).await, pruned);
-    assert_eq!(house.body(1).await, Body::Gone);
-    assert_eq!(house.body(2).await, kept(&parked));
-    assert_eq!(house.body(3).await, Body::Gone);
+    assert_eq!(fixture.prune(at(500)).await, pruned);
+    assert_eq!(fixture.body(1).await, Body::Gone);
+    assert_eq!(fixture.body(2).await, kept(&parked));
+    assert_eq!(fixture.body(3).await, Body::Gone);
 }
 
 /// A clock that was ahead holds retention up; a clock that was behind removes nothing too early.
 #[tokio::test]
 async fn nothing_goes_before_what_came_before_it() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (event, secs) in [("e1", 10), ("e2", 900), ("e3", 10)] {
-        house.accept(number(event, secs)).await;
+        fixture.accept(number(event, secs)).await;
     }
-    house.process(900).await;
-    assert_eq!(house.prune(at(500)).await.bodies, 1);
-    assert_eq!(house.prune(at(500)).await.bodies, 0);
-    assert_eq!(house.prune(at(1000)).await.bodies, 2);
+    fixture.process(900).await;
+    assert_eq!(fixture.prune(at(500)).await.bodies, 1);
+    assert_eq!(fixture.prune(at(500)).await.bodies, 0);
+    assert_eq!(fixture.prune(at(1000)).await.bodies, 2);
 }
 
 #[tokio::test]
 async fn small_steps_finish_the_work() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let calls = (0..1020).map(|n| {
-        let store = house.store.clone();
+        let store = fixture.store.clone();
         let event = format!("e{n}");
         // Every third delivery is parked.
         let delivery = match n % 3 {
@@ -163,27 +167,27 @@ async fn small_steps_finish_the_work() {
         let accepted = call.await.expect("no panic");
         assert_eq!(accepted, Ok(Accepted::New));
     }
-    while house.process(20).await.taken > 0 {}
+    while fixture.process(20).await.taken > 0 {}
     let taken = |steps: &[Pruned]| steps.iter().map(|step| step.taken).collect::<Vec<_>>();
-    let bodies = house.prune_all(at(500)).await;
+    let bodies = fixture.prune_all(at(500)).await;
     assert_eq!(taken(&bodies), [256, 256, 256, 252]);
     assert_eq!(bodies.iter().map(|step| step.bodies).sum::<u64>(), 680);
-    let gone = async |house: &House| {
+    let gone = async |fixture: &Fixture| {
         let mut gone = 0;
         for delivery in 1..=1020 {
-            let body = house.store.body(delivery).await.expect("reads");
+            let body = fixture.store.body(delivery).await.expect("reads");
             gone += u64::from(body == Some(Body::Gone));
         }
         gone
     };
-    assert_eq!(gone(&house).await, 680);
+    assert_eq!(gone(&fixture).await, 680);
 
-    let deliveries = house.prune_all(at(1500)).await;
+    let deliveries = fixture.prune_all(at(1500)).await;
     assert_eq!(taken(&deliveries), [256, 256, 256, 252]);
     let removed = deliveries.iter().map(|step| step.deliveries).sum::<u64>();
     assert_eq!(removed, 680);
-    assert_eq!(gone(&house).await, 0);
-    let left = house
+    assert_eq!(gone(&fixture).await, 0);
+    let left = fixture
         .store
         .deliveries(&parked_only(1000))
         .await
@@ -191,9 +195,9 @@ async fn small_steps_finish_the_work() {
         .items;
     assert_eq!(left.len(), 340);
 
-    let parked = house.prune_all(at(3500)).await;
+    let parked = fixture.prune_all(at(3500)).await;
     assert_eq!(parked.iter().map(|step| step.parked).sum::<u64>(), 340);
-    let left = house
+    let left = fixture
         .store
         .deliveries(&parked_only(1000))
         .await
@@ -204,85 +208,85 @@ async fn small_steps_finish_the_work() {
 
 #[tokio::test]
 async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let order = delivery("e1", "o1", State::InReview, 10);
     for delivery in [&order, &unreadable("e2", 10), &number("e3", 10)] {
-        house.accept(delivery.clone()).await;
+        fixture.accept(delivery.clone()).await;
     }
-    house.process(20).await;
-    house.prune_all(at(500)).await;
-    assert_eq!(house.prune(Time(at(1010).0 - 1)).await, Pruned::default());
-    assert_eq!(house.accept(order.clone()).await, Accepted::Duplicate);
+    fixture.process(20).await;
+    fixture.prune_all(at(500)).await;
+    assert_eq!(fixture.prune(Time(at(1010).0 - 1)).await, Pruned::default());
+    assert_eq!(fixture.accept(order.clone()).await, Accepted::Duplicate);
     let pruned = Pruned {
         taken: 3,
         deliveries: 2,
         ..Pruned::default()
     };
-    assert_eq!(house.prune(at(1010)).await, pruned);
+    assert_eq!(fixture.prune(at(1010)).await, pruned);
     for delivery in [1, 3] {
-        assert_eq!(house.store.body(delivery).await, Ok(None));
+        assert_eq!(fixture.store.body(delivery).await, Ok(None));
     }
-    let history = house.history("o1").await;
+    let history = fixture.history("o1").await;
     assert_eq!(history.deliveries.len(), 0);
     assert_eq!(history.order.state, Some("IN_REVIEW"));
     assert_eq!(history.transitions.len(), 1, "the order keeps its history");
 
-    assert_eq!(house.prune(Time(at(3010).0 - 1)).await, Pruned::default());
-    assert_eq!(house.body(2).await, kept(&unreadable("e2", 10)));
+    assert_eq!(fixture.prune(Time(at(3010).0 - 1)).await, Pruned::default());
+    assert_eq!(fixture.body(2).await, kept(&unreadable("e2", 10)));
     let pruned = Pruned {
         taken: 1,
         parked: 1,
         ..Pruned::default()
     };
-    assert_eq!(house.prune(at(3010)).await, pruned);
-    assert_eq!(house.store.body(2).await, Ok(None));
-    assert_eq!(house.accept(order).await, Accepted::New);
+    assert_eq!(fixture.prune(at(3010)).await, pruned);
+    assert_eq!(fixture.store.body(2).await, Ok(None));
+    assert_eq!(fixture.accept(order).await, Accepted::New);
 }
 
 #[tokio::test]
 async fn what_is_old_but_not_processed_stays_whole() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let waiting = delivery("e1", "o1", State::InReview, 10);
     let behind = unreadable("e2", 10);
-    house.accept(waiting.clone()).await;
-    house.accept(behind.clone()).await;
-    assert_eq!(house.prune(at(9000)).await, Pruned::default());
-    assert_eq!(house.body(1).await, kept(&waiting));
-    assert_eq!(house.body(2).await, kept(&behind));
-    assert_eq!(house.process(9000).await.processed.len(), 1);
-    let pruned = house.prune(at(9000)).await;
+    fixture.accept(waiting.clone()).await;
+    fixture.accept(behind.clone()).await;
+    assert_eq!(fixture.prune(at(9000)).await, Pruned::default());
+    assert_eq!(fixture.body(1).await, kept(&waiting));
+    assert_eq!(fixture.body(2).await, kept(&behind));
+    assert_eq!(fixture.process(9000).await.processed.len(), 1);
+    let pruned = fixture.prune(at(9000)).await;
     assert_eq!((pruned.deliveries, pruned.parked), (1, 1));
 }
 
 /// Ids up to `processed_through` count as processed: a new delivery under such an id would wait forever.
 #[tokio::test]
 async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for event in ["e1", "e2", "e3"] {
-        house
+        fixture
             .accept(delivery(event, "o1", State::InReview, 10))
             .await;
     }
-    house.process(20).await;
-    house.prune_all(at(5000)).await;
-    assert_eq!(house.history("o1").await.deliveries.len(), 0);
-    let house = house.again().await;
-    let summary = house.store.summary(at(5000)).await.expect("reads");
+    fixture.process(20).await;
+    fixture.prune_all(at(5000)).await;
+    assert_eq!(fixture.history("o1").await.deliveries.len(), 0);
+    let fixture = fixture.again().await;
+    let summary = fixture.store.summary(at(5000)).await.expect("reads");
     assert_eq!(summary.last_delivery_at, None);
     let new = delivery("e4", "o1", State::Completed, 5000);
-    assert_eq!(house.accept(new.clone()).await, Accepted::New);
-    let processed = house.process(5001).await.processed;
+    assert_eq!(fixture.accept(new.clone()).await, Accepted::New);
+    let processed = fixture.process(5001).await.processed;
     assert_eq!(processed.len(), 1);
     assert_eq!(processed[0].dedup_key, "e4");
-    assert_eq!(house.prune_all(at(5050)).await, []);
-    assert_eq!(house.body(processed[0].delivery).await, kept(&new));
-    assert_eq!(house.prune_all(at(5100)).await.len(), 1);
-    assert_eq!(house.body(processed[0].delivery).await, Body::Gone);
+    assert_eq!(fixture.prune_all(at(5050)).await, []);
+    assert_eq!(fixture.body(processed[0].delivery).await, kept(&new));
+    assert_eq!(fixture.prune_all(at(5100)).await.len(), 1);
+    assert_eq!(fixture.body(processed[0].delivery).await, Body::Gone);
 }
 
 #[tokio::test]
 async fn large_bodies_make_smaller_steps() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (event, bytes) in [
         ("e1", 600_000),
         ("e2", 400_000),
@@ -291,18 +295,18 @@ async fn large_bodies_make_smaller_steps() {
     ] {
         let mut large = number(event, 10);
         large.body = vec![b'x'; bytes].into();
-        house.accept(large).await;
+        fixture.accept(large).await;
     }
-    house.process(20).await;
+    fixture.process(20).await;
     for bodies in [2, 1, 1, 0] {
-        assert_eq!(house.prune(at(500)).await.bodies, bodies);
+        assert_eq!(fixture.prune(at(500)).await.bodies, bodies);
     }
 }
 
 #[tokio::test]
 async fn retention_never_searches_the_past() {
-    let house = House::new().await;
-    let url = format!("sqlite://{}", house.path().display());
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
     let between = "deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
     let parked = "deliveries USING INDEX deliveries_parked (id<?)";

@@ -41,7 +41,7 @@ const SAMPLE: &str = "
     PRAGMA application_id = 0x53694362";
 
 async fn connect(folder: &TempDir) -> SqliteConnection {
-    let path = folder.path().join("house.db");
+    let path = folder.path().join("fixture.db");
     let url = format!("sqlite://{}?mode=rwc", path.display());
     SqliteConnection::connect(&url).await.expect("connects")
 }
@@ -61,14 +61,14 @@ async fn first() -> TempDir {
 /// Each migration is tried on tables with rows, and not only on empty ones.
 #[tokio::test]
 async fn a_file_of_the_first_schema_is_brought_up_to_date() {
-    let house = House::open(first().await).await;
+    let fixture = Fixture::open(first().await).await;
     let filter = OrderFilter {
         limit: 100,
         ..OrderFilter::default()
     };
-    let orders = house.store.orders(&filter).await.expect("reads").items;
+    let orders = fixture.store.orders(&filter).await.expect("reads").items;
     assert_eq!(orders.len(), 8);
-    let history = house.history("all").await;
+    let history = fixture.history("all").await;
     assert_eq!(history.order.hints, ["BLOCKED"]);
     let rows = (
         history.deliveries.len(),
@@ -78,7 +78,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     );
     assert_eq!(rows, (3, 2, 2, 2));
     assert_eq!(
-        house
+        fixture
             .store
             .deliveries(&parked_only(9))
             .await
@@ -87,18 +87,18 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
             .len(),
         2
     );
-    let summary = house.store.summary(at(9)).await.expect("reads");
+    let summary = fixture.store.summary(at(9)).await.expect("reads");
     let in_states: i64 = summary
         .orders_by_state
         .iter()
         .map(|count| count.orders)
         .sum();
     assert_eq!(in_states, 8);
-    assert_eq!(house.process(9).await.processed.len(), 1);
+    assert_eq!(fixture.process(9).await.processed.len(), 1);
     let faults = "SELECT count(*) FROM pragma_foreign_key_check";
-    assert_eq!(house.number(faults).await, 0);
+    assert_eq!(fixture.number(faults).await, 0);
     let intact = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
-    assert_eq!(house.number(intact).await, 1);
+    assert_eq!(fixture.number(intact).await, 1);
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
@@ -163,8 +163,8 @@ const REFUSED: [&str; 56] = [
 
 #[tokio::test]
 async fn no_column_takes_what_is_out_of_its_range() {
-    let house = House::open(first().await).await;
-    let mut db = connect(&house.folder).await;
+    let fixture = Fixture::open(first().await).await;
+    let mut db = connect(&fixture.folder).await;
     for change in REFUSED {
         let mut update = async |sql| {
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
@@ -188,7 +188,7 @@ async fn no_column_takes_what_is_out_of_its_range() {
 
 #[tokio::test]
 async fn the_schema_knows_every_state_and_which_are_final() {
-    let house = House::open(first().await).await;
+    let fixture = Fixture::open(first().await).await;
     for state in State::ALL {
         for column in ["confirmed", "provisional", "tie"] {
             let at = if column == "tie" { "since_at" } else { "at" };
@@ -197,13 +197,13 @@ async fn the_schema_knows_every_state_and_which_are_final() {
                  INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause)
                  VALUES (7, 1, '{state}', '{state}', 0, 1, 'event')"
             );
-            house.edit(&sql).await;
+            fixture.edit(&sql).await;
         }
         let sql = format!(
             "UPDATE orders SET confirmed_state = '{state}', updated_at = 1, shown_at = 1, confirmed_at = 1, fetch_at = NULL WHERE id = 1"
         );
-        house.edit(&sql).await;
-        let closed = house
+        fixture.edit(&sql).await;
+        let closed = fixture
             .number("SELECT count(*) FROM orders WHERE id = 1 AND closed_at IS NOT NULL")
             .await;
         assert_eq!(closed, i64::from(state.is_final()), "{state}");
@@ -212,7 +212,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
 
 #[tokio::test]
 async fn the_schema_knows_every_code() {
-    let house = House::open(first().await).await;
+    let fixture = Fixture::open(first().await).await;
     let decisions = [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS].concat();
     let outcomes = [Outcome::VARIANTS, NoAnswer::VARIANTS].concat();
     for (column, codes) in [
@@ -231,7 +231,7 @@ async fn the_schema_knows_every_code() {
                 Some("orders") => 8,
                 _ => 1,
             };
-            house
+            fixture
                 .edit(&format!("UPDATE {column} = '{code}' WHERE id = {row}"))
                 .await;
         }
@@ -239,12 +239,12 @@ async fn the_schema_knows_every_code() {
 }
 
 /// Returns the names of the orders that are due by the given time. The sample names orders after their states.
-async fn due(house: &House, until: Time) -> Vec<String> {
+async fn due(fixture: &Fixture, until: Time) -> Vec<String> {
     let filter = OrderFilter {
         limit: 100,
         ..OrderFilter::default()
     };
-    let orders = house.store.orders(&filter).await.expect("reads").items;
+    let orders = fixture.store.orders(&filter).await.expect("reads").items;
     orders
         .into_iter()
         .filter(|order| order.fetch_at.is_some_and(|at| at <= until))
@@ -260,33 +260,33 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
         .map(State::as_str)
         .collect();
     // The file is as after a time with `api = "off"`: no fetch is planned.
-    let house = House::open(first().await).await;
-    house
+    let fixture = Fixture::open(first().await).await;
+    fixture
         .edit(
             "UPDATE orders SET fetch_at = NULL;
              DELETE FROM transitions; DELETE FROM fetches; DELETE FROM alerts; DELETE FROM deliveries;
              DELETE FROM orders WHERE id > 6",
         )
         .await;
-    let house = house.again().await;
-    assert_eq!(due(&house, at(5000)).await, open);
+    let fixture = fixture.again().await;
+    assert_eq!(due(&fixture, at(5000)).await, open);
 
     // The file is as after a crash: open orders are fetched soon, though planned for later.
     let later = at(5000 + 20 * 3600).0;
-    house
+    fixture
         .edit(&format!("UPDATE orders SET fetch_at = {later}"))
         .await;
-    house.writer.abort();
-    assert!(house.writer.await.is_err_and(|end| end.is_cancelled()));
-    drop(house.store);
-    let house = House::open(house.folder).await;
-    assert_eq!(due(&house, at(5100)).await, open);
+    fixture.writer.abort();
+    assert!(fixture.writer.await.is_err_and(|end| end.is_cancelled()));
+    drop(fixture.store);
+    let fixture = Fixture::open(fixture.folder).await;
+    assert_eq!(due(&fixture, at(5100)).await, open);
 }
 
 #[tokio::test]
 async fn alerts_are_listed_as_the_rules_have_them() {
-    let house = House::open(first().await).await;
-    house
+    let fixture = Fixture::open(first().await).await;
+    fixture
         .edit("UPDATE orders SET expires_at = 500000000 WHERE confirmed_state IS NOT NULL")
         .await;
     let limits = Limits {
@@ -295,7 +295,7 @@ async fn alerts_are_listed_as_the_rules_have_them() {
         blocked: Duration::from_secs(70),
     };
     for secs in [5, 60, 80, 395, 405, 495, 505] {
-        let mut found: Vec<(String, String)> = house
+        let mut found: Vec<(String, String)> = fixture
             .alerts(&limits, secs)
             .await
             .into_iter()
@@ -326,13 +326,13 @@ async fn alerts_are_listed_as_the_rules_have_them() {
 
 #[tokio::test]
 async fn alerts_are_found_by_their_indexes() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (sql, index) in [
         (alerts::EXPIRING, "orders_expiring"),
         (alerts::LASTING, "orders_in_review_or_blocked"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut db = house.begin_read().await;
+        let mut db = fixture.begin_read().await;
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
         let rows = rows.await.expect("plans");
         let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();

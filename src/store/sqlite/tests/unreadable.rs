@@ -72,28 +72,28 @@ fn limits() -> Limits {
 
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
 
-impl House {
+impl Fixture {
     /// Makes a good order and a bad one, each with a waiting delivery. The bad one comes first in every list.
-    async fn with_good_and_bad() -> House {
-        let house = House::new().await;
+    async fn with_good_and_bad() -> Fixture {
+        let fixture = Fixture::new().await;
         for (event, order) in [("b1", "bad"), ("g1", "good")] {
             let pending = delivery(event, order, State::InReview, 10);
-            house.accept(pending).await;
+            fixture.accept(pending).await;
         }
-        house.process(20).await;
-        for claim in house.claim(20).await {
-            house.record(&claim, shows(State::InReview, 15), 20).await;
+        fixture.process(20).await;
+        for claim in fixture.claim(20).await {
+            fixture.record(&claim, shows(State::InReview, 15), 20).await;
         }
         for (secs, order) in [(21, "bad"), (22, "good")] {
-            let asked = house.store.request_fetch(key(order), at(secs)).await;
+            let asked = fixture.store.request_fetch(key(order), at(secs)).await;
             asked.expect("writes");
         }
         for (event, order) in [("b2", "bad"), ("g2", "good")] {
             let pending = delivery(event, order, State::Blocked, 30);
-            house.accept(pending).await;
+            fixture.accept(pending).await;
         }
-        house.record_alerts(&limits(), 30).await;
-        house
+        fixture.record_alerts(&limits(), 30).await;
+        fixture
     }
 
     /// Asserts that every query and write of operators and workers works, and does so for the good order.
@@ -162,11 +162,11 @@ impl House {
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
     for fault in FAULTS {
-        let house = House::with_good_and_bad().await;
-        house.edit(&format!("{SPOIL} {}", spoilt(fault))).await;
-        house.works(fault).await;
+        let fixture = Fixture::with_good_and_bad().await;
+        fixture.edit(&format!("{SPOIL} {}", spoilt(fault))).await;
+        fixture.works(fault).await;
 
-        let processed = house
+        let processed = fixture
             .store
             .process(request(31))
             .await
@@ -181,36 +181,36 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
         );
         let waiting = "SELECT count(*) FROM deliveries WHERE phase NOT IN ('processed', 'parked')";
         assert_eq!(
-            house.number(waiting).await,
+            fixture.number(waiting).await,
             0,
             "{fault}: nothing is passed over"
         );
         let silent = "SELECT count(*) FROM deliveries WHERE phase = 'parked' AND decision IS NULL";
-        assert_eq!(house.number(silent).await, 0, "{fault}");
+        assert_eq!(fixture.number(silent).await, 0, "{fault}");
 
         // All works as before after a start, which takes up what it finds.
-        house.works(fault).await;
-        let house = house.again().await;
-        house.works(fault).await;
-        house.fetches_the_good_order(fault).await;
-        house.works(fault).await;
+        fixture.works(fault).await;
+        let fixture = fixture.again().await;
+        fixture.works(fault).await;
+        fixture.fetches_the_good_order(fault).await;
+        fixture.works(fault).await;
 
         // An unreadable row is claimed no more, and an operator sees it.
-        house
+        fixture
             .store
             .request_fetch(key("good"), at(50))
             .await
             .expect(fault);
         for _ in 0..3 {
-            house.claim_some(1, ClaimOrder::Urgent, 60).await;
+            fixture.claim_some(1, ClaimOrder::Urgent, 60).await;
         }
         let filter = OrderFilter {
             limit: 9,
             ..OrderFilter::default()
         };
-        let unreadable = house.store.orders(&filter).await.expect(fault).unreadable;
+        let unreadable = fixture.store.orders(&filter).await.expect(fault).unreadable;
         for row in &unreadable {
-            let met = house
+            let met = fixture
                 .store
                 .summary(at(90))
                 .await
@@ -219,7 +219,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
             assert!(met.contains(row), "{fault}: {met:?}");
         }
         let due = "SELECT count(*) FROM orders WHERE parked IS NULL AND attempts NOT BETWEEN 0 AND 4294967295";
-        assert_eq!(house.number(due).await, 0, "{fault}: the order is parked");
+        assert_eq!(fixture.number(due).await, 0, "{fault}: the order is parked");
     }
 }
 
@@ -237,8 +237,8 @@ async fn what_is_unreadable_is_named_with_its_column() {
         ("updated_at = NULL", "confirmed_state without updated_at"),
         ("tie_state = 'BLOCKED'", "tie_state without tie_since_at"),
     ] {
-        let house = House::with_good_and_bad().await;
-        house
+        let fixture = Fixture::with_good_and_bad().await;
+        fixture
             .edit(&format!(
                 "{SPOIL} UPDATE orders SET {fault} WHERE sinch_id = 'bad'"
             ))
@@ -247,7 +247,12 @@ async fn what_is_unreadable_is_named_with_its_column() {
             limit: 9,
             ..OrderFilter::default()
         };
-        let unreadable = house.store.orders(&filter).await.expect("reads").unreadable;
+        let unreadable = fixture
+            .store
+            .orders(&filter)
+            .await
+            .expect("reads")
+            .unreadable;
         let row = UnreadableRow {
             table: "orders",
             row: 1,
@@ -271,27 +276,27 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
              DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
         ),
     ] {
-        let house = House::with_good_and_bad().await;
+        let fixture = Fixture::with_good_and_bad().await;
         let spoil = "UPDATE orders SET attempts = -1 WHERE sinch_id = 'bad'; \
                      UPDATE orders SET tie_state = 'LOST' WHERE sinch_id = 'good'";
-        house.edit(&format!("{SPOIL} {spoil}")).await;
+        fixture.edit(&format!("{SPOIL} {spoil}")).await;
         let filter = OrderFilter {
             limit: 9,
             ..OrderFilter::default()
         };
-        let spoilt = house.store.orders(&filter).await.expect("reads").unreadable;
+        let spoilt = fixture.store.orders(&filter).await.expect("reads").unreadable;
         assert_eq!(spoilt.len(), 2);
         let named = async || {
-            let summary = house.store.summary(at(90)).await.expect("reads");
+            let summary = fixture.store.summary(at(90)).await.expect("reads");
             summary.rows_unreadable
         };
         assert_eq!(named().await, spoilt);
         match cure {
             None => assert_eq!(
-                house.store.request_fetch(key("bad"), at(50)).await,
+                fixture.store.request_fetch(key("bad"), at(50)).await,
                 Ok(true)
             ),
-            Some(sql) => house.edit(sql).await,
+            Some(sql) => fixture.edit(sql).await,
         }
         assert_eq!(named().await, spoilt[1..], "{cure:?}");
     }
@@ -311,11 +316,11 @@ const REFUSALS: [&str; 7] = [
 #[tokio::test]
 async fn a_row_that_the_database_refuses_holds_up_no_other() {
     for refusal in REFUSALS {
-        let house = House::with_good_and_bad().await;
+        let fixture = Fixture::with_good_and_bad().await;
         let trigger =
             format!("CREATE TRIGGER refuses {refusal} BEGIN SELECT RAISE(ABORT, 'refused'); END");
-        house.edit(&trigger).await;
-        let processed = house
+        fixture.edit(&trigger).await;
+        let processed = fixture
             .store
             .process(request(31))
             .await
@@ -328,22 +333,26 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
             good.is_some_and(|good| !good.parked),
             "{refusal}: {processed:?}"
         );
-        house.works(refusal).await;
-        house.fetches_the_good_order(refusal).await;
-        house.works(refusal).await;
-        let claims = house.claim(200).await;
+        fixture.works(refusal).await;
+        fixture.fetches_the_good_order(refusal).await;
+        fixture.works(refusal).await;
+        let claims = fixture.claim(200).await;
         let outcomes = claims
             .iter()
             .map(|claim| outcome(claim, shows(State::Blocked, 60), 200));
-        let settled = house.store.record(outcomes.collect()).await.expect(refusal);
+        let settled = fixture
+            .store
+            .record(outcomes.collect())
+            .await
+            .expect(refusal);
         for (claim, settled) in claims.iter().zip(settled) {
             let is_done = matches!(settled, Recorded::Done { .. });
             assert!(is_done || claim.key == key("bad"), "{refusal}: {settled:?}");
         }
-        let house = house.again().await;
-        let asked = house.store.request_fetch(key("good"), at(39)).await;
+        let fixture = fixture.again().await;
+        let asked = fixture.store.request_fetch(key("good"), at(39)).await;
         asked.expect(refusal);
-        house.works(refusal).await;
-        house.fetches_the_good_order(refusal).await;
+        fixture.works(refusal).await;
+        fixture.fetches_the_good_order(refusal).await;
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 /// Maximum number of orders for which one request has room.
 const ORDERS: usize = 150_000;
 
-impl House {
+impl Fixture {
     async fn known(&self) -> i64 {
         self.number("SELECT count(*) FROM orders").await
     }
@@ -41,28 +41,28 @@ impl House {
 
 #[tokio::test]
 async fn callbacks_are_accepted_between_the_parts_of_a_list() {
-    let house = House::new().await;
-    let watching = house.watch_many();
-    house.accept_amid().await;
+    let fixture = Fixture::new().await;
+    let watching = fixture.watch_many();
+    fixture.accept_amid().await;
     let new = watching.await.expect("no panic").expect("writes");
     assert_eq!(new, ORDERS as u64);
-    assert_eq!(house.known().await, ORDERS as i64);
+    assert_eq!(fixture.known().await, ORDERS as i64);
 }
 
 #[tokio::test]
 async fn a_list_that_was_cut_off_can_be_sent_again() {
-    let house = House::new().await;
-    let watching = house.watch_many();
-    house.accept_amid().await;
+    let fixture = Fixture::new().await;
+    let watching = fixture.watch_many();
+    fixture.accept_amid().await;
     watching.abort();
     assert!(watching.await.is_err_and(|end| end.is_cancelled()));
     // The part of the list that was in flight is written all the same.
-    house.store.probe_write(at(11)).await.expect("writes");
-    let before = house.known().await;
+    fixture.store.probe_write(at(11)).await.expect("writes");
+    let before = fixture.known().await;
     assert!(before > 0 && before < ORDERS as i64, "{before}");
-    let again = house.watch_many().await.expect("no panic");
+    let again = fixture.watch_many().await.expect("no panic");
     assert_eq!(again.expect("writes"), (ORDERS as u64) - before as u64);
-    assert_eq!(house.known().await, ORDERS as i64);
+    assert_eq!(fixture.known().await, ORDERS as i64);
     let due = "SELECT count(*) FROM orders WHERE fetch_at = 10000000 AND first_seen_at = 10000000";
-    assert_eq!(house.number(due).await, ORDERS as i64, "each once");
+    assert_eq!(fixture.number(due).await, ORDERS as i64, "each once");
 }

@@ -172,13 +172,13 @@ impl Trial {
                 settled_at = Some(service.now);
             }
         }
-        self.judge(&service, &sinch, in_outage, heard_in_outage, settled_at)
+        self.judge(&mut service, &sinch, in_outage, heard_in_outage, settled_at)
             .await
     }
 
     async fn judge(
         &self,
-        service: &Service,
+        service: &mut Service,
         sinch: &Sinch,
         in_outage: usize,
         heard: usize,

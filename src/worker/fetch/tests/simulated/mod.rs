@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -60,6 +61,8 @@ pub struct Service {
     folder: TempDir,
     store: Store,
     writer: JoinHandle<Result<(), StoreError>>,
+    /// Connection of the simulation's own reads.
+    reader: SqliteConnection,
     scheduler: Scheduler,
     without: Without,
     pub now: Time,
@@ -94,9 +97,15 @@ fn policy() -> Policy {
     Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
-type Opened = (Store, Circuit, JoinHandle<Result<(), StoreError>>);
+type Opened = (
+    Store,
+    Circuit,
+    JoinHandle<Result<(), StoreError>>,
+    SqliteConnection,
+);
 
 async fn open(path: PathBuf, now: Time) -> Opened {
+    let url = format!("sqlite://{}", path.display());
     let settings = Settings::Sqlite(store::sqlite::Settings {
         path,
         waiting_max: 8192,
@@ -106,7 +115,8 @@ async fn open(path: PathBuf, now: Time) -> Opened {
     });
     let (store, writer) = store::open(settings).await.expect("opens");
     let circuit = store.circuit(&project()).await.expect("reads");
-    (store, circuit, tokio::spawn(writer))
+    let reader = SqliteConnection::connect(&url).await.expect("connects");
+    (store, circuit, tokio::spawn(writer), reader)
 }
 
 impl Service {
@@ -114,11 +124,12 @@ impl Service {
         // The store picks random orders with the thread's random generator, and its writer runs on the same thread.
         fastrand::seed(seed);
         let folder = store::sqlite::tests::folder();
-        let (store, circuit, writer) = open(folder.path().join("played.db"), BEGAN).await;
+        let (store, circuit, writer, reader) = open(folder.path().join("played.db"), BEGAN).await;
         Service {
             folder,
             store,
             writer,
+            reader,
             scheduler: Scheduler::new(limits(without), circuit, false, BEGAN),
             without,
             now: BEGAN,
@@ -138,11 +149,12 @@ impl Service {
         self.writer.abort();
         assert!(self.writer.await.is_err_and(|end| end.is_cancelled()));
         drop(self.store);
-        let (store, circuit, writer) = open(path, self.now).await;
+        let (store, circuit, writer, reader) = open(path, self.now).await;
         let found = store.any_confirmed(&project()).await.expect("reads");
         Service {
             store,
             writer,
+            reader,
             scheduler: Scheduler::new(limits(self.without), circuit, found, self.now),
             under_way: BTreeMap::new(),
             hangs: VecDeque::new(),

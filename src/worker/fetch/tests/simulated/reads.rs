@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::Row;
 
 use super::{Service, Sinch, id};
 use crate::store::{OrderFilter, OrderRow, Store};
@@ -10,17 +10,12 @@ use number_order::{Id, State, Time};
 
 impl Service {
     /// Returns the time at which the next order falls due: the polls before that would find nothing.
-    pub(super) async fn next_due(&self) -> Time {
+    pub(super) async fn next_due(&mut self) -> Time {
         let next = sqlx::query("SELECT min(fetch_at) FROM orders WHERE project = 1")
-            .fetch_one(&mut self.file().await)
+            .fetch_one(&mut self.reader)
             .await;
         let next: Option<i64> = next.expect("a time").get(0);
         Time(next.unwrap_or(i64::MAX))
-    }
-
-    async fn file(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.path().display());
-        SqliteConnection::connect(&url).await.expect("connects")
     }
 
     /// Returns every order that is known.
@@ -33,11 +28,11 @@ impl Service {
     }
 
     /// Returns the number of deliveries that wait to be processed, and the number that are kept.
-    pub async fn deliveries(&self) -> (i64, i64) {
+    pub async fn deliveries(&mut self) -> (i64, i64) {
         let Store::Sqlite(store) = &self.store;
         let summary = store.summary(self.now).await.expect("reads");
         let kept = sqlx::query("SELECT count(*) FROM deliveries")
-            .fetch_one(&mut self.file().await)
+            .fetch_one(&mut self.reader)
             .await;
         (summary.deliveries_waiting, kept.expect("a count").get(0))
     }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::pretty_json::PrettyJson;
+use super::projects::must_be_known;
 use super::query::QueryParams;
 use super::{Context, Page, Shared, page_size};
 use crate::http::problem::Problem;
@@ -57,6 +58,9 @@ async fn list_deliveries(
         after: params.text("after").map(Cursor::from_caller),
         limit: page_size(params.number("limit")?),
     };
+    if let Some(project) = &filter.project {
+        must_be_known(&context, project).await?;
+    }
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 

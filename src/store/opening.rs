@@ -34,8 +34,8 @@ impl Settings {
 /// Task of the backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// A store that can be opened, as far as its outside shows, and that no other instance works on. Nothing has been
-/// opened yet; when the value is dropped, everything is as it was.
+/// A store that can be opened, as far as its files show, and that no other instance works on. Nothing has been opened
+/// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub enum Held {
     /// A file of SQLite's.

@@ -104,8 +104,7 @@ fn found(
     };
     if shown.updated_at < known.updated_at {
         // No answer is so stale that it could be older than a state that was shown that long ago, so the known date
-        // must be wrong. Otherwise an order that moved on before the known date would be taken for a stale one for
-        // ever.
+        // must be wrong. Otherwise an order that moved on before the known date would be taken for a stale one forever.
         if fetched_at >= policy.sure_at(known.shown_at) {
             confirm(order, state, shown, fetched_at);
             let from = known.state;

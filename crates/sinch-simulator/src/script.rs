@@ -128,8 +128,8 @@ impl Faults {
         }
     }
 
-    /// Returns rates for every kind of fault, low enough that an observer sees the orders agree again: the last event
-    /// of an order always arrives, and a final state stays.
+    /// Returns rates forevery kind of fault, low enough that an observer sees the orders agree again: the last event of
+    /// an order always arrives, and a final state stays.
     pub fn demo() -> Faults {
         Faults {
             lost: 0.2,

@@ -46,9 +46,9 @@ impl Findings {
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 
-/// Changes of state, each with what was before it. A change begins where the one before ended, or where the last confirmed
-/// or the last provisional one did: a provisional state can outlive an answer that confirms another, so each of the two
-/// has a story of its own.
+/// Changes of state, each with the states before it. A change begins where the one before ended, or where the last
+/// confirmed or the last provisional one did: a provisional state can outlive an answer that confirms another, so each
+/// of the two has a story of its own.
 const STORIES: &str = "
     WITH stories AS (
         SELECT from_state, to_state, confirmed,

@@ -47,7 +47,7 @@ impl WorkFolder {
     }
 }
 
-/// Removes the folders that were left. One that cannot be removed does no harm.
+/// Removes the folders that killed commands left. One that cannot be removed does no harm.
 fn remove_left_folders(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
         let entry = entry?;

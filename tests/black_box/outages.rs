@@ -84,7 +84,7 @@ fn busiest_second(sent_at: &[Time]) -> usize {
 }
 
 #[tokio::test]
-async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
+async fn an_outage_of_every_kind_loses_nothing_and_keeps_to_the_rate() {
     const PER_SECOND: usize = 15;
     const MAX_IN_FLIGHT: usize = 4;
     let seed = fastrand::u64(..);

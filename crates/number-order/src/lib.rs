@@ -258,7 +258,7 @@ pub struct Provisional {
 /// A claim that no answer has settled yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The claimed state; `None` stands forevery word that the program does not know.
+    /// The claimed state; `None` stands for every word that the program does not know.
     pub state: Option<State>,
     /// Latest time stamp of an event with this claim, by Sinch's clock: what it claims had come about by then. `None`
     /// if an event with this claim had no time stamp, so nothing says that it came before anything.

@@ -128,7 +128,7 @@ impl Faults {
         }
     }
 
-    /// Returns rates forevery kind of fault, low enough that an observer sees the orders agree again: the last event of
+    /// Returns rates for every kind of fault, low enough that an observer sees the orders agree again: the last event of
     /// an order always arrives, and a final state stays.
     pub fn demo() -> Faults {
         Faults {

@@ -183,14 +183,14 @@ fn known(word: &str) -> Result<State, &'static str> {
     State::from_word(word).ok_or("a state that this program never writes")
 }
 
-/// `null` stands forevery word that this program does not know.
+/// `null` stands for every word that this program does not know.
 pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
 }
 
 #[derive(Serialize, Deserialize)]
 struct HintText {
-    /// `null` stands forevery word that this program does not know.
+    /// `null` stands for every word that this program does not know.
     state: Option<String>,
     said_at: Option<i64>,
     heard_at: i64,

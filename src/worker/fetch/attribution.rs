@@ -2,7 +2,7 @@
 //!
 //! Pure. Where other orders are answered between two failures of one order, that order fails alone. Where none is
 //! answered, nothing can show that, and the fault is the provider's. An access key, address or project that is wrong
-//! forevery order makes every order look unknown.
+//! for every order makes every order look unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

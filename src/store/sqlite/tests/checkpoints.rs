@@ -51,7 +51,7 @@ async fn the_wal_is_checkpointed_long_before_a_commit_has_to_do_it() {
     );
 }
 
-/// An open write on a connection of its own stands forevery cause that keeps a checkpoint from succeeding.
+/// An open write on a connection of its own stands for every cause that keeps a checkpoint from succeeding.
 #[tokio::test]
 async fn a_checkpoint_that_fails_is_reported_and_tried_again_without_a_further_write() {
     let fixture = Fixture::new().await;

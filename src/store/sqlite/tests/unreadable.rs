@@ -302,7 +302,7 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
     }
 }
 
-/// Triggers that stand forevery cause that makes the database refuse one row of many.
+/// Triggers that stand for every cause that makes the database refuse one row of many.
 const REFUSALS: [&str; 7] = [
     "BEFORE UPDATE ON orders WHEN OLD.sinch_id = 'bad'",
     "BEFORE UPDATE OF hints ON orders WHEN OLD.sinch_id = 'bad'",

@@ -127,7 +127,7 @@ CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at)
 -- its own, since rows of orders are written often. What orders are searched by is a column computed from it.
 CREATE TABLE order_details (
     order_id INTEGER PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
-    details  TEXT    NOT NULL CHECK (json_valid(details)), -- OrderDetails, with names as in the operators' API
+    details  TEXT    NOT NULL CHECK (json_valid(details)), -- JSON of OrderDetails, with names as in the operators' API
     region   TEXT    GENERATED ALWAYS AS (CASE WHEN json_valid(details) THEN details ->> 'region' END) VIRTUAL
 ) STRICT;
 

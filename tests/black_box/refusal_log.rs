@@ -33,8 +33,8 @@ async fn logged_refusal(service: &Service, fields: &Value) -> Value {
     .await
 }
 
-/// Sends a request until it is answered: a source that is not allowed has one second for its first byte, which can run out on a busy
-/// machine.
+/// Sends a request until it is answered: a source that is not allowed has one second for its first byte, which can run
+/// out on a busy machine.
 async fn send_until_answered(service: &Service, from: Ipv4Addr, request: &Request) {
     until("an answer", async || {
         service.try_send_from(from, request).await

@@ -123,7 +123,7 @@ impl Settings {
         command
     }
 
-    /// Use of the program's output.
+    /// Destination of the program's output.
     pub fn output(&self) -> Output {
         self.output
     }

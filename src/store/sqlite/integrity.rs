@@ -144,9 +144,9 @@ impl Table {
                 break;
             };
             last = *newest;
-            if !self.takes(db, *first..=last).await? {
+            if !self.accepts(db, *first..=last).await? {
                 for row in rows {
-                    if !self.takes(db, row..=row).await? {
+                    if !self.accepts(db, row..=row).await? {
                         broken.push(row);
                     }
                 }
@@ -157,7 +157,7 @@ impl Table {
     }
 
     /// Returns `true` if the schema accepts all rows between two ids.
-    async fn takes(
+    async fn accepts(
         &self,
         db: &mut SqliteConnection,
         rows: RangeInclusive<i64>,

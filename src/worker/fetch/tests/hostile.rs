@@ -151,7 +151,7 @@ async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option
 }
 
 /// Returns the time that the good orders take beside the bad ones, if they are watched in the given sequence.
-async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
+async fn time_taken(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(named).await;
     let sinch = sinch(bad, GOOD);
@@ -174,7 +174,7 @@ const PLAYS: u64 = 3;
 async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration) {
     let mut slow = Vec::new();
     for seed in (0..PLAYS).map(|n| seed.wrapping_add(n)) {
-        let with = takes(seed, named.clone(), bad).await;
+        let with = time_taken(seed, named.clone(), bad).await;
         println!("{kind}, seed {seed}: {with:?} of {most:?}");
         if with.is_some_and(|with| with <= most) {
             return;

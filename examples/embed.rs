@@ -83,8 +83,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let serving = server::serve(listener, timeouts, admission, service, stop.clone());
     let serving = tokio::spawn(serving);
 
-    // The rest of the program. Here it plays Sinch, and sends one callback.
-    // reqwest is built without a TLS provider of its own. This fails only if there is one already.
+    // The remaining part of the program. In this example it plays Sinch, and sends one callback. reqwest is built
+    // without a TLS provider of its own. This fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let body =
         r#"{"eventId":"e1","resourceType":"NUMBER_ORDER","resourceId":"o1","status":"IN_REVIEW"}"#;

@@ -45,7 +45,7 @@ const SHAPES: [Shape; 7] = [
 ];
 
 /// Function that makes a request with the given body. The service refuses the request whatever the body is.
-type Make = fn(Vec<u8>) -> Request;
+type MakeRequest = fn(Vec<u8>) -> Request;
 
 fn good() -> Request {
     Request::signed(PATH, SECRET, event("e1", "o1", "IN_REVIEW", clock::now()))
@@ -71,7 +71,7 @@ fn chunks(body: &[u8]) -> Vec<u8> {
 }
 
 /// Sends a request in one of the shapes, and reads its answer.
-async fn exchange(connection: &mut Connection, shape: Shape, make: Make) -> Answer {
+async fn exchange(connection: &mut Connection, shape: Shape, make: MakeRequest) -> Answer {
     let body = match shape {
         Shape::Large | Shape::LargeChunked => vec![b' '; 9_000_000],
         _ => vec![b' '; 600],
@@ -132,7 +132,11 @@ async fn assert_settled(
     }
 }
 
-async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], served: u16) {
+async fn assert_all_settled(
+    service: &Service,
+    kinds: &[(u16, Ipv4Addr, MakeRequest)],
+    served: u16,
+) {
     for (status, from, make) in kinds {
         for shape in SHAPES {
             let what = format!("{status} {shape:?}");
@@ -153,7 +157,7 @@ async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], 
 async fn every_refusal_settles_what_becomes_of_the_connection() {
     let folder = folder();
     let service = Service::start(&settings(&folder)).await;
-    let kinds: [(u16, Ipv4Addr, Make); 6] = [
+    let kinds: [(u16, Ipv4Addr, MakeRequest); 6] = [
         (403, PROXY, |body| {
             Request::post(PATH, body).header("X-Forwarded-For", "203.0.113.9")
         }),
@@ -177,7 +181,7 @@ async fn so_does_a_store_that_takes_nothing() {
     let folder = folder();
     let settings = settings(&folder).set("database.free_min_bytes", 1_i64 << 50);
     let service = Service::listening(&settings).await;
-    let kinds: [(u16, Ipv4Addr, Make); 1] =
+    let kinds: [(u16, Ipv4Addr, MakeRequest); 1] =
         [(503, ALLOWED, |body| Request::signed(PATH, SECRET, body))];
     assert_all_settled(&service, &kinds, 503).await;
 }
@@ -228,7 +232,7 @@ async fn so_do_the_refusals_that_operators_get() {
     let folder = folder();
     let settings = settings(&folder).set("operators.token", "operators-token-u81xnb");
     let service = Service::start(&settings).await;
-    let kinds: [(u16, Make); 4] = [
+    let kinds: [(u16, MakeRequest); 4] = [
         (401, |body| {
             Request::post(&format!("/api/v1/orders/{PROJECT}"), body)
         }),

@@ -52,9 +52,9 @@ struct InFlight {
 
 /// Randomness of a play.
 pub(super) struct Randomness {
-    /// Decides Sinch's answers.
+    /// Random generator that decides Sinch's answers.
     pub reply_rng: Rng,
-    /// Decides the rest: when the service acts, and what goes wrong at the service.
+    /// Random generator that decides when the service acts, and what goes wrong at the service.
     pub rng: Rng,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Play<'a, M> {
     /// `true` if the last fetch only watched the order.
     is_routine: bool,
     pub(super) subject: M,
-    /// Randomness of Sinch's answers; `rng` decides the rest.
+    /// Random generator that decides Sinch's answers; `rng` decides when the service acts, and what goes wrong there.
     pub(super) reply_rng: Rng,
     pub(super) rng: Rng,
     /// Microseconds by which the service's clock is ahead of Sinch's.

@@ -62,7 +62,7 @@ impl Plan {
 pub enum Refused {
     /// The callback is dropped.
     Dropped,
-    /// The callback takes the turn of one that was not sent yet.
+    /// The callback is sent again later, in place of one that was not sent yet.
     Later,
     /// The callback is sent again until it is answered 200, over a new connection if necessary.
     AtOnce,

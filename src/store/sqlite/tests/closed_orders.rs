@@ -1,4 +1,4 @@
-//! Pruning of orders that are closed, and of the old fetches of those that are not.
+//! Pruning of closed orders, and of old fetches of orders that are not closed.
 
 use super::*;
 

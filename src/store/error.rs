@@ -44,7 +44,7 @@ pub enum StoreError {
 /// Reason why the database could not be opened; each tells what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// SQLite's file cannot be used.
+    /// The SQLite database file cannot be used.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
 }

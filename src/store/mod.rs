@@ -31,7 +31,7 @@ use number_order::{Id, Limits, OrderKey, Time};
 /// A handle on the store, whichever its backend is; clones share it.
 #[derive(Clone)]
 pub enum Store {
-    /// One file of SQLite's.
+    /// One SQLite database file.
     Sqlite(sqlite::Store),
 }
 

@@ -9,7 +9,7 @@ use super::{OpenError, Store, StoreError, sqlite};
 /// Settings by which a backend of the store is opened.
 #[derive(Clone, Debug)]
 pub enum Settings {
-    /// One file of SQLite's.
+    /// One SQLite database file.
     Sqlite(sqlite::Settings),
 }
 
@@ -38,7 +38,7 @@ pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 /// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub enum Held {
-    /// A file of SQLite's.
+    /// An SQLite database file.
     Sqlite(sqlite::Held, sqlite::Settings),
 }
 

@@ -23,7 +23,7 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         shm.and_then(|shm| shm.set_len(bytes)).expect("can be cut");
         let late = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, late);
-        // The service may have noticed by a write of its own, and ended before.
+        // The service may have noticed the change by a write of its own, and ended before.
         let answer = service.try_send_from(ALLOWED, &request).await;
         assert!(answer.is_none_or(|answer| answer.status != 200), "{bytes}");
         assert_ne!(service.ended().await.code, Some(0), "{bytes}");
@@ -48,7 +48,7 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         }
         let body = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, body);
-        // The service may have noticed by a write of its own, and ended.
+        // The service may have noticed the change by a write of its own, and ended.
         if let Some(answer) = service.try_send_from(ALLOWED, &request).await {
             answer.assert_refusal(503, deed);
         }

@@ -100,8 +100,8 @@ impl ProjectSignals {
     }
 
     /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got a signal while
-    /// others were answered. For each of them one more order must get it, so that many such orders do not stand for
-    /// all.
+    /// others were answered. For each of them one more order must get it, so that many such orders are not taken for
+    /// all orders.
     pub fn record(&mut self, wait: Option<Duration>, alone: u32) -> Signal {
         let needed = (SIGNALS_MIN + alone).min(SIGNALS_MAX);
         self.doubted = true;

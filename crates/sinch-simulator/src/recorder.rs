@@ -28,7 +28,7 @@ pub struct Stats {
     pub acknowledged: u64,
     /// Callbacks that were answered 200 after the callback of a later event of the same order.
     pub overtaken: u64,
-    /// Callbacks answered with any other status.
+    /// Callbacks answered with another status than 200.
     pub refused: u64,
     /// Callbacks that got no answer.
     pub unanswered: u64,

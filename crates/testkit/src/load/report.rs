@@ -22,7 +22,7 @@ pub struct Timed {
 pub struct Report {
     /// Indices of the callbacks that were answered 200.
     pub acknowledged: Vec<usize>,
-    /// Number of callbacks with any other answer.
+    /// Number of callbacks that were not answered 200.
     pub refused: usize,
     /// Callbacks answered 200 per second, after the warm-up.
     pub per_second: f64,

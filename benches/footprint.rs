@@ -37,14 +37,14 @@ struct Arguments {
 
 const CONNECTIONS: usize = 256;
 
-/// Callbacks a second that the service cannot acknowledge.
+/// Maximum rate of callbacks a second that the bench prepares for: the service cannot reach it.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
-/// Time after which memory counts as being at rest.
+/// Time without work after which the service's memory is measured as its memory at rest.
 const REST: Duration = Duration::from_secs(3);
 
 const AT_REST_MIB: f64 = 20.0;
-const LADEN_MIB: f64 = 64.0;
+const BACKLOG_MIB: f64 = 64.0;
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 const DELIVERIES: &str = "SELECT count(*) FROM deliveries";
@@ -70,8 +70,8 @@ async fn run(quick: bool) -> Outcome<bool> {
     let loading = Duration::from_secs(if quick { 3 } else { 15 });
     let waiting = if quick { 100_000 } else { 1_000_000 };
     let first_ms = first_200(&api, if quick { 3 } else { 9 }).await?;
-    let plain = plain(&api, loading).await?;
-    let laden = laden(&api, loading, waiting).await?;
+    let plain = new_database(&api, loading).await?;
+    let backlog = backlog(&api, loading, waiting).await?;
     let binary = fs::metadata(program::as_shipped())?.len();
 
     println!();
@@ -81,10 +81,10 @@ async fn run(quick: bool) -> Outcome<bool> {
     row("memory at 256 connections, highest, MiB", plain.peak);
     row("memory afterwards, MiB", plain.after);
     row("waiting deliveries at the start", waiting as f64);
-    row("… and when the load had ended", laden.left as f64);
+    row("… and when the load had ended", backlog.left as f64);
     row(
         "memory with them and 256 connections, highest, MiB",
-        laden.peak,
+        backlog.peak,
     );
     row("binary, MB", binary as f64 / 1e6);
     row("events in the database", plain.events as f64);
@@ -94,7 +94,7 @@ async fn run(quick: bool) -> Outcome<bool> {
     let mut required = Requirements::default();
     required.add("at rest under 20 MiB", plain.at_rest < AT_REST_MIB);
     let what = "at 256 connections and with so many waiting under 64 MiB";
-    required.add(what, laden.peak < LADEN_MIB && laden.left > 0);
+    required.add(what, backlog.peak < BACKLOG_MIB && backlog.left > 0);
     let good = required.judge(quick);
     println!(
         "{}",
@@ -108,8 +108,8 @@ async fn run(quick: bool) -> Outcome<bool> {
                 ("at_rest_mib", json!(rounded(plain.at_rest))),
                 ("loaded_peak_mib", json!(rounded(plain.peak))),
                 ("afterwards_mib", json!(rounded(plain.after))),
-                ("laden_peak_mib", json!(rounded(laden.peak))),
-                ("laden_left", json!(laden.left)),
+                ("laden_peak_mib", json!(rounded(backlog.peak))),
+                ("laden_left", json!(backlog.left)),
                 ("binary_bytes", json!(binary)),
                 ("events", json!(plain.events)),
                 ("body_bytes", json!(plain.body.round())),
@@ -140,8 +140,8 @@ async fn first_200(api: &Api, times: usize) -> Outcome<f64> {
     Ok(median(took))
 }
 
-/// Resources of a service without a past.
-struct Plain {
+/// Resources of a service whose database is new.
+struct NewDatabase {
     at_rest: f64,
     peak: f64,
     after: f64,
@@ -150,7 +150,7 @@ struct Plain {
     bytes_per_event: f64,
 }
 
-async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
+async fn new_database(api: &Api, loading: Duration) -> Outcome<NewDatabase> {
     let folder = folder_on_disk();
     let settings = api.set(Settings::of_a_bench(folder.path()));
     let service = Service::start(&settings).await;
@@ -159,7 +159,7 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
     load(&service, loading).await?;
     let (_, peak) = service.memory_mib();
     let mut file = File::open_read_only(&settings.database()).await;
-    worked_off(&mut file).await?;
+    until_processed(&mut file).await?;
     file.close().await;
     sleep(REST).await;
     let (after, _) = service.memory_mib();
@@ -168,7 +168,7 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
     let events = file.number(DELIVERIES).await;
     let bodies = file.number(BODIES).await;
     let bytes = fs::metadata(settings.database())?.len();
-    Ok(Plain {
+    Ok(NewDatabase {
         at_rest,
         peak,
         after,
@@ -179,12 +179,12 @@ async fn plain(api: &Api, loading: Duration) -> Outcome<Plain> {
 }
 
 /// Resources of a service with many waiting deliveries.
-struct Laden {
+struct Backlog {
     peak: f64,
     left: i64,
 }
 
-async fn laden(api: &Api, loading: Duration, waiting: i64) -> Outcome<Laden> {
+async fn backlog(api: &Api, loading: Duration, waiting: i64) -> Outcome<Backlog> {
     let folder = folder_on_disk();
     let settings = api.set(Settings::of_a_bench(folder.path()));
     let history = History {
@@ -199,7 +199,7 @@ async fn laden(api: &Api, loading: Duration, waiting: i64) -> Outcome<Laden> {
     let left = file.number(WAITING).await;
     file.close().await;
     service.kill().await;
-    Ok(Laden { peak, left })
+    Ok(Backlog { peak, left })
 }
 
 /// Calls over all connections, as fast as the service answers.
@@ -217,7 +217,7 @@ async fn load(service: &Service, span: Duration) -> Outcome<()> {
 /// Maximum time in which the waiting deliveries must be processed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn worked_off(file: &mut File) -> Outcome<()> {
+async fn until_processed(file: &mut File) -> Outcome<()> {
     let began = Instant::now();
     while file.number(WAITING).await > 0 {
         if began.elapsed() > PATIENCE {
@@ -228,7 +228,7 @@ async fn worked_off(file: &mut File) -> Outcome<()> {
     Ok(())
 }
 
-/// Stops the service; then the one file must contain everything.
+/// Stops the service, and checks that no WAL is left beside the database file.
 async fn stop(service: Service, database: &Path) -> Outcome<()> {
     service.stop_well().await;
     if File::beside(database, "-wal").exists() {

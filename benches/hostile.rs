@@ -42,9 +42,9 @@ struct Arguments {
 /// Failure of the API over an order.
 #[derive(Clone, Copy)]
 enum Failure {
-    /// Answers with this status, after this number of milliseconds, with this body.
+    /// Answers with the given status, after the given number of milliseconds, with the given body.
     Answer(u16, u64, &'static str),
-    /// Answers with this status at once, with a `Retry-After` of this number of seconds.
+    /// Answers at once with the given status, and a `Retry-After` of the given number of seconds.
     Later(u16, u64),
     /// Never answers the request.
     Hang,
@@ -133,7 +133,8 @@ async fn run(arguments: &Arguments) -> Outcome<bool> {
     Ok(all)
 }
 
-/// Time until the good ones are confirmed beside this number of bad ones; `None` if it exceeds the limit.
+/// Returns the time until all orders that do not fail are confirmed, beside `bad` orders that fail; `None` if the time
+/// exceeds the limit.
 async fn time(arguments: &Arguments, failure: Failure, bad: usize) -> Outcome<Option<Duration>> {
     let folder = folder_on_disk();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -184,7 +185,7 @@ async fn serve(listener: TcpListener, failure: Failure) {
 /// Answers requests one by one, until the caller or the failure ends the connection.
 async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
     loop {
-        let order = question(&mut connection).await?;
+        let order = requested_order(&mut connection).await?;
         let updated = now();
         let found = format!(
             r#"{{"idNumberOrder":"{order}","projectId":"{PROJECT}","state":"IN_REVIEW","updateTime":"{updated}"}}"#
@@ -210,7 +211,7 @@ async fn answer(mut connection: TcpStream, failure: Failure) -> Option<()> {
 }
 
 /// Order that the next request is about.
-async fn question(connection: &mut TcpStream) -> Option<String> {
+async fn requested_order(connection: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(connection.read_u8().await.ok()?);

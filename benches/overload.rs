@@ -37,10 +37,11 @@ struct Arguments {
 /// Overload, as a multiple of what the service can commit.
 const TIMES: f64 = 3.0;
 
-/// Share of its capacity that is easy for the service.
+/// Rate that is easy for the service, as a share of its capacity.
 const EASY: f64 = 0.25;
 
-/// Numbers of connections: to measure capacity, and in overload. The latter is more than may wait.
+/// Numbers of connections: first to measure the capacity, then for the overload. The second number is larger than the
+/// number of callbacks that may wait.
 const CONNECTIONS: usize = 64;
 const CONNECTIONS_OVERLOAD: usize = 500;
 
@@ -48,10 +49,10 @@ const CONNECTIONS_OVERLOAD: usize = 500;
 /// so it is short compared with the latency allowed.
 const LATE_MAX: Duration = Duration::from_millis(10);
 
-/// Width of the buckets in which latencies are compared with those before.
+/// Width of the buckets in which latencies are compared with the latencies before the overload.
 const BUCKET: Duration = Duration::from_millis(500);
 
-/// Maximum time until latencies are as before.
+/// Maximum time after the overload until latencies are as before it.
 const NORMAL_WITHIN: Duration = Duration::from_secs(5);
 
 const ACCEPTED_P99_MS: f64 = 250.0;
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Period of calling.
+/// Period of the bench, with one plan of calls.
 struct Phase {
     callbacks: Arc<Callbacks>,
     report: Report,
@@ -91,7 +92,7 @@ impl Phase {
         indices.map(|&index| self.callbacks.event(index))
     }
 
-    /// Latencies of the answers that match, sorted.
+    /// Returns the latencies of the answers for which `wanted` is true, sorted.
     fn sorted(&self, wanted: impl Fn(&&Timed) -> bool) -> Vec<Duration> {
         let answers = self.report.answers.iter().filter(wanted);
         let mut latencies: Vec<Duration> = answers.map(|answer| answer.latency).collect();

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 use sinch_callbacks::config::Worker;
 use sinch_simulator::simulation::{Scenario, Strategy, Tally};
 
-/// Maximum number of fetches per order, without those that only watch it.
+/// Maximum number of fetches per order, without those that only watch an order.
 const FETCHES_MAX: f64 = 3.0;
-/// Minimum number of orders with which a control cannot pass by chance.
+/// Minimum number of orders in a simulation with which a control cannot pass by chance.
 const CONTROLS_MIN: u64 = 20_000;
-/// Divisor for the other scenarios: one order in this number is played again without a single callback, again against
-/// a Sinch that soon forgets, and again where many fail alone.
+/// Divisor for the other scenarios: one order in so many is played again without a single callback, again against a
+/// Sinch that soon forgets, and again where many fail alone.
 const BESIDES: u64 = 10;
 
 #[derive(Parser)]
@@ -39,7 +39,7 @@ struct Args {
     /// Leaves the controls out.
     #[arg(long)]
     alone: bool,
-    /// Prints only the story of this order, by the program's rules.
+    /// Prints only the story of the given order, by the program's rules.
     #[arg(long)]
     only: Option<u64>,
     /// Prints the story in the scenario in which every callback is lost.
@@ -132,7 +132,7 @@ type MakeScenario = fn(u64, u64, Policy, Backoff) -> Scenario;
 
 const WITHOUT_CALLBACKS: &str = " --without-callbacks";
 
-/// Other scenarios, each with the flag that prints a story of it.
+/// Other scenarios, each with the flag that makes the bench print a story of it.
 const OTHER_SCENARIOS: [(&str, MakeScenario, &str); 3] = [
     (
         "every callback lost",

@@ -43,14 +43,14 @@ const ENDLESS: usize = 300;
 const AWAY: Duration = Duration::from_secs(1);
 /// Time between two headers on a connection.
 const PACE: Duration = Duration::from_millis(10);
-/// Size of a header.
+/// Size of an unallowed caller's header.
 const HEADER_BYTES: usize = 1024;
 
 /// Callbacks a second, and the number of their connections.
 const RATE: f64 = 500.0;
 const CONNECTIONS: usize = 16;
 
-/// Maximum latency with unallowed callers, as a multiple of the latency without.
+/// Maximum latency beside unallowed callers, as a multiple of the latency without them.
 const TIMES: f64 = 2.0;
 /// Maximum additional memory of the service.
 const MEMORY_MIB: f64 = 16.0;
@@ -171,7 +171,7 @@ impl Flood {
     }
 }
 
-/// Stays until the service closes the connection.
+/// Keeps a connection until the service closes it.
 async fn stay(mut connection: Connection, talks: bool) {
     if !talks {
         connection.hangs_up_within(Duration::MAX).await;

@@ -34,19 +34,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let project = Id::new("your-project-id").ok_or("no project's id")?;
     let folder = tempfile::tempdir()?;
 
-    // The store, with the work that writes to it. That work ends when every handle of the store is gone.
+    // The store, and the task that writes to it. The task ends when every handle of the store is dropped.
     let (store, writer) = store::open(store::Settings::Sqlite(sqlite::Settings {
         path: folder.path().join("callbacks.db"),
         waiting_max: 1000,
         free_min_bytes: 0,
-        // Nothing here fetches orders.
+        // This program fetches no orders.
         projects: vec![(project.clone(), None)],
         now: clock::now(),
     }))
     .await?;
     let writer = tokio::spawn(writer);
 
-    // The listener: who may call, and which path belongs to which project.
+    // The listener's settings: who may call, and which path belongs to which project.
     let sources = Sources {
         allow: vec!["127.0.0.1/32".parse()?],
         trusted_proxies: Vec::new(),
@@ -83,8 +83,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let serving = server::serve(listener, timeouts, admission, service, stop.clone());
     let serving = tokio::spawn(serving);
 
-    // The rest of the program. Here it plays Sinch, and sends one callback.
-    // reqwest is built without a TLS provider of its own. This fails only if there is one already.
+    // The remaining part of the program. In this example it plays Sinch, and sends one callback. reqwest is built
+    // without a TLS provider of its own. This fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let body =
         r#"{"eventId":"e1","resourceType":"NUMBER_ORDER","resourceId":"o1","status":"IN_REVIEW"}"#;
@@ -101,7 +101,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let holdings = store.holdings(&project).await?.unwrap_or_default();
     println!("on disk: {} callback", holdings.deliveries);
 
-    // The stop: the listener answers what is in flight, then the last handle goes, and the writer ends.
+    // The stop: the listener answers what is in flight, then the last handle of the store is dropped, and the writer
+    // ends.
     stop.cancel();
     serving.await??;
     drop(store);

@@ -1,4 +1,4 @@
-//! The clock: the only module that reads one.
+//! The clock of the service: no other module reads a clock.
 //!
 //! The time of day is read once, at the first use. From then on the system's steady clock tells the time, sleep of the
 //! machine included. So a time of day that is set forward or back by days while the service runs moves no deadline, no
@@ -46,7 +46,7 @@ mod tests {
     fn time_goes_by_and_is_the_time_of_day() {
         let first = now();
         assert!(now() >= first);
-        // Wide enough for a machine that is busy between two readings.
+        // The bound is wide enough for a machine that is busy between two readings.
         assert!(set_by_secs().abs() < 60);
         assert!(time_of_day().since(first) < Duration::from_secs(60));
     }

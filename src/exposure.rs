@@ -6,7 +6,7 @@ use std::path::Path;
 /// Permission to read for users who are neither the owner nor in the group.
 const READ_BY_ALL: u32 = 0o004;
 
-/// Returns the risk of a file that holds something secret, with the cure; `None` if there is none, or if the file
+/// Returns the risk if other users can read a secret file, with the cure; `None` if there is no risk, or if the file
 /// cannot be examined.
 pub fn of(path: &Path) -> Option<&'static str> {
     let file = std::fs::metadata(path).ok()?;

@@ -15,7 +15,7 @@
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
 //! - [`commands`]: the commands of the program's command line.
 
-// Only commands::output writes to people.
+// Only commands::output writes to standard output and standard error.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;

@@ -1,6 +1,6 @@
 //! The command line: arguments in, exit code out.
 
-// Only commands::output writes to people.
+// Only commands::output writes to standard output and standard error.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::num::NonZero;
@@ -65,7 +65,7 @@ fn no_config() -> Arg {
         .hide(true)
 }
 
-/// Returns the arguments if they make sense together.
+/// Returns the arguments, or an error if they do not go together.
 fn parsed() -> Result<Arguments, clap::Error> {
     let arguments = Arguments::try_parse()?;
     if arguments.config.is_some()
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let arguments = match parsed() {
         Ok(arguments) => arguments,
         Err(said) => {
-            // The text that --help asks for, or the fault in the arguments.
+            // `said` is the text that --help asks for, or the fault in the arguments.
             output::note_result(said.print());
             let code = u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
             return output::ended(ExitCode::from(code));
@@ -100,8 +100,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs to the end, and waits for nothing after that: a thread that looks up a name waits for as long as the name
-/// server is silent.
+/// Runs the command to its end, and waits for nothing after that: a thread that looks up a name waits for as long as
+/// the name server is silent.
 fn conclude<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
     let outcome = runtime.block_on(run);
     runtime.shutdown_background();
@@ -145,7 +145,7 @@ mod tests {
             let runtime = Builder::new_multi_thread().build().expect("a runtime");
             let (hanging, hangs) = mpsc::channel();
             let run = async move {
-                // As getaddrinfo does, while the name server is silent.
+                // The thread waits as getaddrinfo does while the name server is silent.
                 tokio::task::spawn_blocking(move || {
                     let _ = hanging.send(());
                     loop {

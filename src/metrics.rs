@@ -23,7 +23,7 @@ use number_order::{FetchOutcome, Id, NoAnswer, Time};
 pub enum Refusal {
     /// The source address is not allowed, or could not be determined.
     Source,
-    /// No project has this path.
+    /// No project has the requested path.
     Path,
     /// The method is not POST.
     Method,
@@ -41,18 +41,18 @@ pub enum Refusal {
     Http,
     /// The maximum number of connections was open already.
     Connections,
-    /// The system could not hand a connection over, mostly for want of open files.
+    /// The system could not hand a connection over, mostly because it has too few open files left.
     System,
 }
 
 impl Refusal {
-    /// Returns the code of this reason, as `/status`, `/metrics` and the log have it.
+    /// Returns the reason's code, as `/status`, `/metrics` and the log have it.
     pub fn code(self) -> &'static str {
         self.into()
     }
 }
 
-/// Counter with the time of its last step.
+/// Counter, with the time of the last occurrence.
 #[derive(Debug, Default)]
 struct Tally {
     count: AtomicU64,
@@ -79,22 +79,22 @@ impl Tally {
 pub struct Count {
     /// Number of occurrences since the start.
     pub count: u64,
-    /// Time of the last one; `null` if there was none.
+    /// Time of the last occurrence; `null` if there was none.
     pub last_at: Option<Time>,
 }
 
-/// State of a project's fetches.
+/// State of the fetches of a project.
 ///
-/// Only its texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
+/// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiView {
     /// Time at which the last fetch was recorded; `None` if there was none since the start.
     #[serde(skip)]
     pub last_at: Option<Time>,
-    /// `true` if Sinch answered that fetch.
+    /// `true` if Sinch answered the last fetch.
     #[serde(skip)]
     pub answered: Option<bool>,
-    /// Outcome of that fetch.
+    /// Outcome of the last fetch.
     #[serde(serialize_with = "explained_if_any")]
     pub outcome: Option<FetchOutcome>,
     /// Number of attempts in a row that failed through the provider.
@@ -126,15 +126,15 @@ pub struct Metrics {
 /// State of a worker, as its heartbeats and steps show it.
 #[derive(Debug)]
 struct Worker {
-    /// Time of its last heartbeat or step, successful or not.
+    /// Time of the worker's last heartbeat or step, successful or not.
     turned: Instant,
-    /// Failures since its last success, with the times of the first and the last; `None` if there were none.
+    /// Failures since the worker's last success, with the times of the first and the last; `None` if there were none.
     failing: Option<(Instant, Instant, Failing)>,
 }
 
 impl Worker {
-    /// Returns `true` if there was no heartbeat or step for longer than `span`, or if a longer time than that lies
-    /// between its first failure and its last.
+    /// Returns `true` if there was no heartbeat or step for longer than `span`, or if more than `span` lies between the
+    /// worker's first failure and its last.
     fn is_silent(&self, span: Duration) -> bool {
         let has_failed = |(first, last, _): &(Instant, Instant, Failing)| *last - *first > span;
         self.turned.elapsed() > span || self.failing.as_ref().is_some_and(has_failed)
@@ -144,19 +144,19 @@ impl Worker {
 /// Failures of a worker since its last success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failing {
-    /// Error of the last one, in words.
+    /// Error of the worker's last failure, in words.
     pub error: String,
-    /// Time of the first one.
+    /// Time of the worker's first failure since its last success.
     pub since: Time,
-    /// Number of failures since then.
+    /// Number of failures since the worker's last success.
     pub times: u64,
 }
 
-/// Minimum interval between two log lines about like refusals of one source, or about faults of one project's
+/// Minimum interval between two log lines about similar refusals of one source, or about faults of one project's
 /// callbacks.
 const LOGGED_EVERY: Duration = Duration::from_secs(1);
 
-/// Time without a heartbeat, or with failures only, after which a worker is taken for dead.
+/// Time without a heartbeat, or with failures only, after which a worker counts as dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl Metrics {
@@ -206,7 +206,7 @@ impl Metrics {
     }
 
     /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of
-    /// requests like it that were left out before. Each source has one line a second for each reason, so that a noisy
+    /// similar requests that were left out before. Each source has one line a second for each reason, so that a noisy
     /// source hides no other.
     pub fn refused(&self, why: Refusal, source: Option<IpAddr>, now: Time) -> Option<u64> {
         self.refused[why as usize].step(now);
@@ -337,7 +337,8 @@ impl Default for Metrics {
     }
 }
 
-/// Returns the sender that an address speaks for: an IPv6 sender has a whole network of 64 bits to itself.
+/// Returns the network that stands for the sender at an address: an IPv6 sender has a whole network of 64 bits to
+/// itself.
 fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
@@ -345,7 +346,7 @@ fn network(source: IpAddr) -> IpAddr {
     }
 }
 
-/// Locks a map. A panic elsewhere cannot leave it half written.
+/// Locks a map. A panic elsewhere cannot leave the map half written.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()

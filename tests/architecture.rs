@@ -1,4 +1,4 @@
-//! Direction of the dependencies: which module or crate may name which other, checked against the source.
+//! Test of the dependencies: which module or crate may name which other, checked against the source.
 //!
 //! Not checked: comments, a file from its `#[cfg(test)] mod tests {` on, and the files in `tests`. Tests may name what
 //! they need. Modules are imported line by line, so `crate::{…}` counts as a fault. What a crate may name of other
@@ -46,7 +46,7 @@ const MODULES: [(&str, &str); 18] = [
         "commands",
         "number_order sinch_numbers sinch_simulator sinch store metrics clock http worker config telemetry redact app",
     ),
-    // The command line knows the commands alone.
+    // The command line may name only the commands.
     ("main", "commands"),
 ];
 
@@ -111,7 +111,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Names that a file of this module contains and must not.
+/// Returns the names that a file of the given module contains and must not.
 fn faults(module: &str, text: &str) -> Vec<String> {
     let Some((_, allowed)) = MODULES.iter().find(|(name, _)| *name == module) else {
         return vec![format!("{module} is no module that this test knows")];
@@ -139,8 +139,8 @@ fn is_face_that_names_sqlx(path: &str, text: &str) -> bool {
     !is_backend && code(text).contains("sqlx")
 }
 
-/// Checks every file of a folder and returns their number. Without a module, a file or folder of the topmost folder is
-/// one.
+/// Checks every file of a folder and returns their number. Without a module given, each file or folder of the topmost
+/// folder is a module.
 fn check(folder: &Path, module: Option<&str>, found: &mut Vec<String>) -> usize {
     let mut seen = 0;
     for entry in fs::read_dir(folder).expect("the source can be read") {
@@ -181,7 +181,7 @@ fn the_arrows_point_down() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// A crate that no list names would be checked by nobody.
+/// A crate that no list names would not be checked.
 #[test]
 fn every_crate_is_checked() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
@@ -192,7 +192,7 @@ fn every_crate_is_checked() {
     }
 }
 
-/// The control: each kind of fault is found.
+/// The control: each kind of fault is found in a text that has it.
 #[test]
 fn a_forbidden_import_is_found() {
     for (module, line) in [

@@ -7,9 +7,9 @@ use sinch_simulator::simulation::{Scenario, Strategy, Tally};
 
 const SEED: u64 = 20_260_101;
 const ORDERS: u64 = 100_000;
-/// Number of orders for a control: enough for each to fail many times.
+/// Number of orders that a control plays: enough for each control to fail many times.
 const CONTROL_ORDERS: u64 = 20_000;
-/// Maximum number of fetches per order, without those that only watched it.
+/// Maximum number of fetches per order, not counting those that only watched the order.
 const FETCHES_MAX: f64 = 3.0;
 
 fn policy() -> (Policy, Backoff) {

@@ -75,24 +75,24 @@ struct Load {
     rate: Option<f64>,
 }
 
-/// Measurements of a run, and their duration.
+/// Loads under which the receivers are measured, and their duration.
 struct Scope {
     quick: bool,
     loads: Vec<Load>,
-    /// Numbers of connections by which the rate is judged.
+    /// Numbers of connections at which the rate is judged.
     judged: Vec<usize>,
     rounds: usize,
     warm_up: Duration,
     window: Duration,
 }
 
-/// Name of the measurement of the disk itself.
+/// Name of the row in the report that shows the speed of the disk itself.
 const FSYNC: &str = "fsync alone";
 
 /// Callbacks a second at a fixed rate. Every receiver can take this rate, so latencies can be compared.
 const RATE: f64 = 1000.0;
 
-/// Callbacks a second that no receiver here can answer.
+/// Maximum rate of callbacks a second that the bench prepares for: no compared receiver reaches it.
 const PER_SECOND_MAX: f64 = 160_000.0;
 
 impl Scope {
@@ -136,7 +136,7 @@ struct Figures {
     waiting: f64,
 }
 
-/// Line of the table: a design under a load, round by round.
+/// Line of the report's table: the figures of a design under a load, round by round.
 struct Line {
     design: &'static str,
     load: Load,
@@ -248,7 +248,7 @@ fn called(
     })
 }
 
-/// Callbacks, the plan of their calls, and the time for which they go on.
+/// Callbacks to send, the plan by which they are sent, and the duration of the sending.
 type Calls<'a> = (&'a Arc<Callbacks>, &'a Plan, Duration);
 
 async fn call_service(

@@ -50,7 +50,7 @@ pub async fn one_transaction(listen: SocketAddr, database: &Path) -> Outcome<()>
     Ok(serve(listen, router).await?)
 }
 
-/// Table of the service, without the columns for its later work.
+/// Table like that of the service's deliveries, without the columns for their processing.
 const TABLE: &str = "
     CREATE TABLE deliveries (
         id             INTEGER PRIMARY KEY,

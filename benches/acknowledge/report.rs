@@ -9,7 +9,7 @@ use crate::{Design, FSYNC, Figures, Line, Load, Scope};
 const OF_ONE_TRANSACTION: f64 = 6.0;
 const OF_NO_OP: f64 = 0.30;
 
-/// Maximum latencies of the service. The p99 is judged only where the disk's own lies below the second value.
+/// Maximum latencies of the service. The p99 is judged only if the p99 of the disk alone lies below the second value.
 const P99_MS: f64 = 12.0;
 const FSYNC_P99_MS: f64 = 5.0;
 const P50_ABOVE_FSYNC_MS: f64 = 0.3;
@@ -105,7 +105,7 @@ pub fn judge(scope: &Scope, lines: &[Line]) -> bool {
     good
 }
 
-/// Ratio of the service's rate to another's, taken within each round, for the disk's speed varies.
+/// Ratio of the service's rate to another's, taken within each round because the disk's speed varies.
 fn ratio(lines: &[Line], load: Load, other: Design) -> f64 {
     let find = |design: Design| {
         let judged = lines

@@ -13,16 +13,17 @@ use tokio::time::sleep;
 use crate::ORDERS;
 use crate::power::{self, Syncs, Trace};
 
-/// Duration of the load on a service whose power is cut, and more callbacks than it can take in that time.
+/// Duration of the load on a service whose power is cut, and a number of callbacks that the service cannot take in that
+/// time.
 const CUT_WITHIN: Duration = Duration::from_secs(4);
 const CUT_CALLBACKS: usize = 100_000;
 
-/// Losses by power cuts, among the events acknowledged before each.
+/// Losses by power cuts, of the events that were acknowledged before each cut.
 #[derive(Default)]
 pub struct Cuts {
     /// Number of events that were acknowledged before a cut, over all cuts.
     pub acknowledged: usize,
-    /// Number of these that are missing or changed.
+    /// Number of the acknowledged events that are missing or changed.
     pub lost: usize,
     /// Number of cuts that lost an event.
     losses: usize,
@@ -32,7 +33,7 @@ pub struct Cuts {
 
 impl Cuts {
     /// Returns a sentence about the losses of a control.
-    pub fn told(&self, when: &str) -> String {
+    pub fn losses_text(&self, when: &str) -> String {
         let Cuts {
             acknowledged,
             lost,

@@ -60,7 +60,7 @@ const KILL_AFTER: std::ops::RangeInclusive<u64> = 20..=400;
 /// together.
 const KILL: Duration = Duration::from_millis(250);
 
-/// Callbacks a second beside those of the simulated Sinch.
+/// Callbacks a second, in addition to those of the simulated Sinch.
 const RATE: f64 = 500.0;
 
 const ORDERS: usize = 60;
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Returns `true` if nothing was lost, and nothing is wrong.
+/// Returns `true` if no event was lost, and every order has its true state.
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     let began = Instant::now();
@@ -132,9 +132,12 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
         ("power_damaged", json!(power.damaged)),
         (
             "power_control",
-            json!(half.told("every other sync did nothing")),
+            json!(half.losses_text("every other sync did nothing")),
         ),
-        ("power_control_off", json!(off.told("no sync did anything"))),
+        (
+            "power_control_off",
+            json!(off.losses_text("no sync did anything")),
+        ),
         ("seconds", json!(began.elapsed().as_secs())),
         (
             "control",
@@ -146,7 +149,7 @@ async fn run(kills: u32, cuts: u32, seed: u64) -> Outcome<bool> {
     Ok(found.are_good() && wrong.is_empty() && controlled == 1 && abandoned == 0 && powered)
 }
 
-/// Kills the service at random moments. Returns the last process, and the time each took to be ready again.
+/// Kills the service at random moments. Returns the last process, and the time that each process took to be ready.
 async fn kill_often(
     mut service: Service,
     settings: &Settings,
@@ -193,7 +196,7 @@ fn faults() -> Faults {
     }
 }
 
-/// Fast fetches and fast retries, so that many are always in flight.
+/// Settings for fast fetches and fast retries, so that many are always in flight.
 fn settings(bench: Settings) -> Settings {
     bench
         .set("worker.staleness_secs", 1)
@@ -205,8 +208,8 @@ fn settings(bench: Settings) -> Settings {
         .set("sinch.requests_per_second", 200)
 }
 
-/// Callbacks about the simulator's orders, enough for twice the time that the kills should take. Most of
-/// their claims are false, and must change nothing in the end.
+/// Callbacks about the simulator's orders, enough for twice the time that the kills should take. Most of the callbacks
+/// claim a false state, which must change nothing in the end.
 fn callbacks(simulator: &Simulator, kills: u32, rng: &mut Rng) -> Arc<Callbacks> {
     let orders = simulator.world().orders();
     let orders = orders.map(|order| order.id.to_string()).collect();

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 const SECTOR: u64 = 512;
 
-/// Maximum time that strace may take to write the rest once the program has ended.
+/// Maximum time that strace may take to write its last lines after the program has ended.
 const TRACE_MAX: Duration = Duration::from_secs(20);
 
 /// Microseconds since 1970 UTC.
@@ -36,8 +36,8 @@ pub enum Syncs {
     Off,
 }
 
-/// Makes a command that runs a program under strace; the program's arguments follow. Its process is the
-/// program's own.
+/// Makes a command that runs a program under strace, in a process that is the program's own. The caller adds the
+/// program's arguments.
 pub fn traced(program: &Path, database: &Path, trace: &Path, syncs: Syncs) -> Outcome<Command> {
     let version = Command::new("strace").arg("--version").output();
     version.map_err(|error| format!("strace, which --cuts 0 does without: {error}"))?;
@@ -62,19 +62,19 @@ pub fn traced(program: &Path, database: &Path, trace: &Path, syncs: Syncs) -> Ou
 
 /// Operations of a program on a database and on its write-ahead log, in order.
 pub struct Trace {
-    /// Database before the program ran.
+    /// Bytes of the database before the program ran.
     base: Vec<u8>,
-    deeds: Vec<Deed>,
+    calls: Vec<SystemCall>,
 }
 
-struct Deed {
+struct SystemCall {
     is_wal: bool,
     began: Micros,
     ended: Micros,
-    did: Did,
+    effect: Effect,
 }
 
-enum Did {
+enum Effect {
     Write { at: u64, bytes: Vec<u8> },
     Truncate(u64),
     Sync,
@@ -87,10 +87,10 @@ impl Trace {
         let began = Instant::now();
         loop {
             let read = Trace {
-                deeds: deeds(trace, database)?,
+                calls: calls(trace, database)?,
                 base: base.clone(),
             };
-            // The last lines may not be written yet.
+            // strace may not have written its last lines yet.
             if read.adds_up(database)? {
                 return Ok(read);
             }
@@ -101,31 +101,31 @@ impl Trace {
         }
     }
 
-    /// Returns `true` if all operations together make the file that is there.
+    /// Returns `true` if all recorded operations together result in the database file that is on disk.
     fn adds_up(&self, database: &Path) -> Outcome<bool> {
         let mut file = self.base.clone();
-        for deed in self.deeds.iter().filter(|deed| !deed.is_wal) {
-            apply(&mut file, &deed.did);
+        for call in self.calls.iter().filter(|call| !call.is_wal) {
+            apply(&mut file, &call.effect);
         }
         Ok(file == fs::read(database)?)
     }
 
-    /// Writes the files into `folder` as a power cut at this moment would have left them.
+    /// Writes the files into `folder` as a power cut at the given moment would have left them.
     pub fn cut(&self, at: Micros, folder: &Path, rng: &mut Rng) -> Outcome<PathBuf> {
         let synced = [false, true].map(|is_wal| {
-            let syncs = self.deeds.iter();
-            let syncs = syncs.filter(|deed| deed.is_wal == is_wal && deed.ended <= at);
-            let syncs = syncs.filter(|deed| matches!(deed.did, Did::Sync));
-            syncs.map(|deed| deed.began).max()
+            let syncs = self.calls.iter();
+            let syncs = syncs.filter(|call| call.is_wal == is_wal && call.ended <= at);
+            let syncs = syncs.filter(|call| matches!(call.effect, Effect::Sync));
+            syncs.map(|call| call.began).max()
         });
         let (mut file, mut log) = (self.base.clone(), Vec::new());
-        for deed in self.deeds.iter().take_while(|deed| deed.began <= at) {
-            let image = if deed.is_wal { &mut log } else { &mut file };
-            let is_safe = synced[usize::from(deed.is_wal)].is_some_and(|sync| deed.ended <= sync);
+        for call in self.calls.iter().take_while(|call| call.began <= at) {
+            let image = if call.is_wal { &mut log } else { &mut file };
+            let is_safe = synced[usize::from(call.is_wal)].is_some_and(|sync| call.ended <= sync);
             if is_safe {
-                apply(image, &deed.did);
+                apply(image, &call.effect);
             } else {
-                apply_by_chance(image, &deed.did, rng);
+                apply_by_chance(image, &call.effect, rng);
             }
         }
         let database = folder.join("callbacks.db");
@@ -135,45 +135,45 @@ impl Trace {
     }
 }
 
-fn apply(image: &mut Vec<u8>, did: &Did) {
-    match did {
-        Did::Write { at, bytes } => {
+fn apply(image: &mut Vec<u8>, effect: &Effect) {
+    match effect {
+        Effect::Write { at, bytes } => {
             let at = *at as usize;
             let end = at + bytes.len();
             image.resize(image.len().max(end), 0);
             image[at..end].copy_from_slice(bytes);
         }
-        Did::Truncate(length) => image.resize(*length as usize, 0),
-        Did::Sync => {}
+        Effect::Truncate(length) => image.resize(*length as usize, 0),
+        Effect::Sync => {}
     }
 }
 
-fn apply_by_chance(image: &mut Vec<u8>, did: &Did, rng: &mut Rng) {
-    match did {
-        Did::Write { at, bytes } => {
+fn apply_by_chance(image: &mut Vec<u8>, effect: &Effect, rng: &mut Rng) {
+    match effect {
+        Effect::Write { at, bytes } => {
             let (mut at, mut rest) = (*at, bytes.as_slice());
             while !rest.is_empty() {
                 let room = (SECTOR - at % SECTOR) as usize;
                 let (sector, more) = rest.split_at(room.min(rest.len()));
                 if rng.bool() {
                     let bytes = sector.to_vec();
-                    apply(image, &Did::Write { at, bytes });
+                    apply(image, &Effect::Write { at, bytes });
                 }
                 (at, rest) = (at + sector.len() as u64, more);
             }
         }
-        Did::Truncate(_) if rng.bool() => apply(image, did),
-        Did::Truncate(_) | Did::Sync => {}
+        Effect::Truncate(_) if rng.bool() => apply(image, effect),
+        Effect::Truncate(_) | Effect::Sync => {}
     }
 }
 
-/// Parses the operations in the record of strace that were done.
-fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
+/// Parses the operations that strace recorded as done.
+fn calls(trace: &Path, database: &Path) -> Outcome<Vec<SystemCall>> {
     let mut reader = Reader {
         names: [database.to_owned(), Database::beside(database, "-wal")],
         places: HashMap::new(),
         begun: HashMap::new(),
-        deeds: Vec::new(),
+        calls: Vec::new(),
     };
     for line in BufReader::new(File::open(trace)?).lines() {
         let line = line?;
@@ -182,8 +182,8 @@ fn deeds(trace: &Path, database: &Path) -> Outcome<Vec<Deed>> {
             return Err(format!("strace wrote what is not understood: {begin}").into());
         }
     }
-    reader.deeds.sort_by_key(|deed| deed.began);
-    Ok(reader.deeds)
+    reader.calls.sort_by_key(|call| call.began);
+    Ok(reader.calls)
 }
 
 struct Reader {
@@ -191,9 +191,9 @@ struct Reader {
     names: [PathBuf; 2],
     /// Offset of the next byte in each open file.
     places: HashMap<String, u64>,
-    /// Calls whose end is yet to come, by thread.
+    /// System calls that have begun and not ended, by thread.
     begun: HashMap<String, (Micros, String)>,
-    deeds: Vec<Deed>,
+    calls: Vec<SystemCall>,
 }
 
 impl Reader {
@@ -202,7 +202,7 @@ impl Reader {
     fn line(&mut self, line: &str) -> Option<()> {
         let (thread, rest) = line.trim_start().split_once(' ')?;
         let (stamp, text) = rest.trim_start().split_once(' ')?;
-        // A signal, or the end of a thread.
+        // A line about a signal or about the end of a thread is no system call.
         if text.starts_with("---") || text.starts_with("+++") {
             return Some(());
         }
@@ -224,7 +224,7 @@ impl Reader {
 
     fn call(&mut self, began: Micros, text: &str) -> Option<()> {
         let (call, rest) = text.split_once('(')?;
-        // No parenthesis comes earlier: paths and bytes are in hex.
+        // The first closing parenthesis ends the arguments, since paths and bytes are in hex.
         let (arguments, result) = rest.split_once(')')?;
         let result = result.trim_start().strip_prefix("= ")?;
         let (result, took) = result.rsplit_once(" <")?;
@@ -239,7 +239,7 @@ impl Reader {
         let (_, path) = file.strip_suffix('>')?.split_once('<')?;
         let path = PathBuf::from(String::from_utf8(bytes(path)?).ok()?);
         let is_wal = self.names.iter().position(|name| *name == path)? == 1;
-        let did = match call {
+        let effect = match call {
             "lseek" => {
                 self.places.insert(file.to_owned(), result);
                 return Some(());
@@ -251,25 +251,25 @@ impl Reader {
                 write(at, arguments.get(1)?, result)?
             }
             "pwrite64" => write(arguments.get(3)?.parse().ok()?, arguments.get(1)?, result)?,
-            "ftruncate" => Did::Truncate(arguments.get(1)?.parse().ok()?),
-            "fsync" | "fdatasync" => Did::Sync,
+            "ftruncate" => Effect::Truncate(arguments.get(1)?.parse().ok()?),
+            "fsync" | "fdatasync" => Effect::Sync,
             // As far as is known, SQLite makes no other calls.
             _ => return None,
         };
-        self.deeds.push(Deed {
+        self.calls.push(SystemCall {
             is_wal,
             began,
             ended: began + took,
-            did,
+            effect,
         });
         Some(())
     }
 }
 
-fn write(at: u64, quoted: &str, written: u64) -> Option<Did> {
+fn write(at: u64, quoted: &str, written: u64) -> Option<Effect> {
     let mut bytes = bytes(quoted.strip_prefix('"')?.strip_suffix('"')?)?;
     bytes.truncate(usize::try_from(written).ok()?);
-    (bytes.len() as u64 == written).then_some(Did::Write { at, bytes })
+    (bytes.len() as u64 == written).then_some(Effect::Write { at, bytes })
 }
 
 /// Parses bytes in the form `\x68\x69`.

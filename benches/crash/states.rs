@@ -11,7 +11,7 @@ use tokio::time::sleep;
 /// Maximum time until the orders agree with Sinch after the last kill and the last event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until every order has its true state and nothing is open; returns the orders without it.
+/// Waits until every order has its true state and nothing is open. Returns the orders that do not get there in time.
 pub async fn settle(service: &Service, truth: &BTreeMap<Id, State>) -> BTreeMap<String, String> {
     let began = Instant::now();
     loop {

@@ -32,24 +32,24 @@ pub fn measure(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results)
         "in flight", "callbacks a s", "client alone, a s", "fetched, a s", "ratio"
     );
     let quiet = [1, 4, IN_FLIGHT, 16].map(|max_in_flight| (max_in_flight, 0));
-    for (max_in_flight, coming) in quiet.into_iter().chain([(IN_FLIGHT, COMING)]) {
+    for (max_in_flight, arrivals) in quiet.into_iter().chain([(IN_FLIGHT, CALLBACKS_PER_SECOND)]) {
         let mut all = Vec::new();
         for _ in 0..rounds {
             let alone = client_alone(api.address, max_in_flight, window);
             let alone = async { on.all.spawn(alone).await? };
-            let alone = on.one.block_on(beside_callbacks(coming, alone))?;
+            let alone = on.one.block_on(beside_callbacks(arrivals, alone))?;
             let fetched = on
                 .one
-                .block_on(fetch(&api, max_in_flight, coming, window))?;
+                .block_on(fetch(&api, max_in_flight, arrivals, window))?;
             all.push((alone, fetched));
         }
         let alone = median(all.iter().map(|(alone, _)| *alone));
         let fetched = median(all.iter().map(|(_, fetched)| *fetched));
         let ratio = median(all.iter().map(|(alone, fetched)| fetched / alone));
-        println!("{max_in_flight:<12} {coming:>16} {alone:>20.0} {fetched:>16.0} {ratio:>10.2}");
-        if coming > 0 {
+        println!("{max_in_flight:<12} {arrivals:>16} {alone:>20.0} {fetched:>16.0} {ratio:>10.2}");
+        if arrivals > 0 {
             let what = format!(
-                "with {max_in_flight} in flight and {coming} callbacks a second, at least half of the answers that the \
+                "with {max_in_flight} in flight and {arrivals} callbacks a second, at least half of the answers that the \
                  HTTP client alone gets"
             );
             results.required.add(what, ratio >= FETCHES_MIN);
@@ -63,7 +63,7 @@ pub fn measure(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results)
                     ("design", json!(design)),
                     ("part", json!("fetches")),
                     ("max_in_flight", json!(max_in_flight)),
-                    ("callbacks_per_second", json!(coming)),
+                    ("callbacks_per_second", json!(arrivals)),
                     ("per_second", per_second),
                     ("ratio", json!(rounded(ratio))),
                 ],
@@ -81,15 +81,15 @@ const DUE: i64 = 250_000;
 /// Number of answers after which the service is warm.
 const WARM: i64 = 500;
 
-/// Callbacks a second that keep coming, and the number of their connections.
-const COMING: usize = 1000;
+/// Number of callbacks that arrive each second during a measurement, and number of their connections.
+const CALLBACKS_PER_SECOND: usize = 1000;
 const CONNECTIONS: usize = 16;
 
 /// Seconds for which there are callbacks: more than any measurement takes.
-const COMING_SECS: usize = 30;
+const SECONDS_MAX: usize = 30;
 
-/// Sends this number of callbacks a second to a service for the duration of a measurement.
-async fn coming<T>(
+/// Sends the given number of callbacks a second to a service for the duration of a measurement.
+async fn with_callbacks<T>(
     per_second: usize,
     service: &Service,
     measured: impl Future<Output = Outcome<T>>,
@@ -97,7 +97,7 @@ async fn coming<T>(
     if per_second == 0 {
         return measured.await;
     }
-    let callbacks = Callbacks::signed(COMING_SECS * per_second, CYCLE);
+    let callbacks = Callbacks::signed(SECONDS_MAX * per_second, CYCLE);
     let plan = Plan {
         rate: Some(per_second as f64),
         ..Plan::closed(CONNECTIONS, Duration::ZERO)
@@ -122,7 +122,7 @@ async fn beside_callbacks(
     let folder = folder_on_disk();
     let settings = Settings::of_a_bench(folder.path()).set_project("api", "off");
     let service = Service::start(&settings).await;
-    let alone = coming(per_second, &service, alone).await?;
+    let alone = with_callbacks(per_second, &service, alone).await?;
     service.stop_well().await;
     Ok(alone)
 }
@@ -157,13 +157,13 @@ async fn fetch(
         }
         Ok((after - before) as f64 / took.as_secs_f64())
     };
-    let fetched = coming(per_second, &service, fetched).await?;
+    let fetched = with_callbacks(per_second, &service, fetched).await?;
     file.close().await;
     service.stop_well().await;
     Ok(fetched)
 }
 
-/// Rate that the HTTP client alone reaches: answers a second, with this number of requests in flight.
+/// Rate that the HTTP client alone reaches: answers a second, with the given number of requests in flight.
 async fn client_alone(api: SocketAddr, max_in_flight: usize, window: Duration) -> Outcome<f64> {
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
     let client = Client::new(

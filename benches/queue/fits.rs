@@ -1,4 +1,4 @@
-//! Events that fit, processed per second while callbacks keep coming.
+//! Rate at which events with the decision `fits` are processed while callbacks keep arriving.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub fn measure(on: &Runtimes, rounds: usize, quick: bool, results: &mut Results)
     Ok(())
 }
 
-/// Callbacks a second that the service cannot acknowledge.
+/// Maximum rate of callbacks a second that the bench prepares for: the service cannot reach it.
 const PER_SECOND_MAX: f64 = 60_000.0;
 
 async fn round(connections: usize, quick: bool) -> Outcome<Round> {

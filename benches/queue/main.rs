@@ -4,15 +4,15 @@
 //!
 //! Four parts, each with the real program and databases of its own on a real disk:
 //!
-//! - `fits`: events that fit, processed per second while callbacks keep coming as fast as they are answered.
+//! - `fits`: events with the decision `fits`, processed per second while callbacks arrive as fast as they are answered.
 //! - `fetches`: orders that each need a fetch, from an API that answers at once, compared with the HTTP client
 //!   alone. The figure judged is the one with a thousand callbacks a second; while the client is measured,
 //!   they go to a service that sends no fetches.
 //! - `past`: time that a callback, `/status` and a claim take with a growing number of processed deliveries.
 //! - `start`: time that a start takes with a million deliveries and a hundred thousand due orders.
 //!
-//! The compared figures are measured in alternation. A ratio is taken within each round, for the disk's
-//! speed varies, and the median of the rounds counts.
+//! The compared figures are measured in alternation. A ratio is taken within each round because the disk's speed
+//! varies, and the median of the rounds counts.
 
 mod fetches;
 mod fits;
@@ -30,10 +30,10 @@ use tokio::runtime::{Builder, Runtime};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Runs one round, with a past of up to 100,000 deliveries, in a few minutes less, and judges nothing.
+    /// Runs one round in a few minutes less, with at most 100,000 processed deliveries, and judges nothing.
     #[arg(long)]
     quick: bool,
-    /// Runs only this part.
+    /// Runs only the given part.
     #[arg(long)]
     part: Option<Part>,
     /// Flag that `cargo bench` sets; without it, as when all targets are tested, the bench does nothing.
@@ -52,7 +52,7 @@ enum Part {
     Start,
 }
 
-/// Rate limit that no fetch ever reaches.
+/// Rate limit that fetches never reach.
 const NO_LIMIT: f64 = 100_000.0;
 
 /// Number of fetches in flight at which the rate is judged.

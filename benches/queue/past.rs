@@ -1,4 +1,4 @@
-//! Time that operations take on a database with a past.
+//! Time that operations take on a database with many processed deliveries.
 
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -21,15 +21,15 @@ use crate::Results;
 /// Maximum cost with ten million deliveries, as a multiple of the cost with a thousand.
 const PAST_MAX: f64 = 1.3;
 
-/// Database with a past, and the times that the operations in [`TIMED`] take on it.
+/// Database with processed deliveries, and the times that the operations in [`TIMED`] take on it.
 struct Aged {
     /// Number of processed deliveries.
     processed: i64,
-    /// Folder of the files; it is removed with this value.
+    /// Folder of the database files, removed when the value is dropped.
     folder: TempDir,
     /// Settings of the service that runs on the database.
     settings: Settings,
-    /// Measured times, by operation.
+    /// Measured times of the operations in [`TIMED`], in their order.
     took: [Vec<Duration>; 3],
 }
 
@@ -43,7 +43,7 @@ const TURN: usize = 25;
 const ORDERS: u32 = 8;
 
 impl Aged {
-    /// Makes a database with this number of processed deliveries.
+    /// Makes a database with the given number of processed deliveries.
     async fn grow(processed: i64) -> Aged {
         let folder = folder_on_disk();
         let settings = Settings::of_a_bench(folder.path()).set_project("api", "off");
@@ -73,7 +73,8 @@ pub async fn measure(quick: bool, results: &mut Results) -> Outcome<()> {
         all.push(Aged::grow(processed).await);
         eprintln!("a past of {processed} deliveries is written");
     }
-    // All run at once and in alternation, so that other work of the disk affects all alike.
+    // All services run at the same time and are measured in alternation, so that other work of the disk affects all
+    // alike.
     let mut running = Vec::new();
     for aged in &all {
         running.push(Service::start(&aged.settings).await);
@@ -198,7 +199,7 @@ async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
         let request = ClaimRequest {
             project: Id::new(PROJECT).ok_or("not a project's id")?,
             orders_max: ORDERS,
-            // Only the claim is measured: no rate holds it up.
+            // Only the claim is measured, so the rate allows every fetch.
             rate: Rate {
                 interval: Duration::from_micros(1),
                 burst: 1000,

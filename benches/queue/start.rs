@@ -25,7 +25,7 @@ pub async fn measure(rounds: usize, quick: bool, results: &mut Results) {
     history.fill(&settings).await;
     println!("\n{:<28} {:>20}", "start after", "until ready, ms");
     for (after, killed) in [("a clean end", false), ("a kill", true)] {
-        // The first start is extra: its end is the first that counts.
+        // The first start is not counted, since it does not follow the kind of end that is measured.
         let mut took = Vec::new();
         for _ in 0..=rounds {
             let began = Instant::now();

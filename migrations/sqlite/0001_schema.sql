@@ -9,7 +9,7 @@ CREATE TABLE projects (
         CHECK (length(sinch_id) BETWEEN 1 AND 128),
     failures        INTEGER NOT NULL DEFAULT 0     -- attempts in a row that failed through the provider
         CHECK (failures BETWEEN 0 AND 4294967295),
-    paused_until_at INTEGER,                       -- the circuit is open until then; NULL: it is closed
+    paused_until_at INTEGER,                       -- the circuit is open until this time; NULL: it is closed
     -- A code of docs/codes.md, as in every column beside which stands one of its fields.
     pause_reason    TEXT
         CHECK (pause_reason IS NULL OR pause_reason = 'key-refused' OR pause_reason = 'unreachable'
@@ -31,12 +31,12 @@ CREATE TABLE orders (
     sinch_id           TEXT    NOT NULL            -- Sinch's idNumberOrder
         CHECK (length(sinch_id) BETWEEN 1 AND 128),
     first_seen_at      INTEGER NOT NULL,
-    -- Receipt of the newest delivery of those that were processed. NULL: none ever came.
+    -- Receipt of the newest delivery of the order that was processed. NULL: none ever came.
     heard_at           INTEGER,
     -- Time of the next fetch; NULL: the order is at rest.
     fetch_at           INTEGER,
     fetched_at         INTEGER,
-    attempts           INTEGER NOT NULL DEFAULT 0   -- without an answer; counted at the claim
+    attempts           INTEGER NOT NULL DEFAULT 0   -- in a row without an answer; counted at the claim
         CHECK (attempts BETWEEN 0 AND 4294967295),
     -- Why the order is not fetched any more.
     parked             TEXT    CHECK (parked IS NULL OR parked = 'attempts-used-up' OR parked = 'row-at-fault'),
@@ -66,7 +66,7 @@ CREATE TABLE orders (
     -- Receipt of the oldest open claim. NULL: none is open. The hints have it too, but a column costs less each time
     -- that a row is read.
     hinted_at          INTEGER,
-    -- Claims overruled by an answer that may have been too stale: kept until an answer overrules them that cannot be.
+    -- Claims that an answer overruled that may have been too stale: kept until an answer overrules them that cannot be.
     doubts             TEXT    NOT NULL DEFAULT '[]'
         CHECK (doubts = '[]' OR (json_valid(doubts) AND substr(doubts, 1, 1) = '[')),
     tie_state          TEXT
@@ -74,7 +74,7 @@ CREATE TABLE orders (
             OR tie_state = 'COMPLETED' OR tie_state = 'REJECTED' OR tie_state = 'EXPIRED'),
     tie_since_at       INTEGER,
     missing_since_at   INTEGER,
-    -- The state that an operator is shown first.
+    -- State that the operators' API shows first: the provisional one if there is one, else the confirmed one.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
     -- Priority of a fetch, where more orders are due than the rate limit allows. 2: something is in doubt, or an
     -- operator waits; 1: nothing is known yet; 0: a routine fetch.
@@ -127,13 +127,13 @@ CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at)
 -- its own, since rows of orders are written often. What orders are searched by is a column computed from it.
 CREATE TABLE order_details (
     order_id INTEGER PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
-    details  TEXT    NOT NULL CHECK (json_valid(details)), -- OrderDetails, with names as in the operators' API
+    details  TEXT    NOT NULL CHECK (json_valid(details)), -- JSON of OrderDetails, with names as in the operators' API
     region   TEXT    GENERATED ALWAYS AS (CASE WHEN json_valid(details) THEN details ->> 'region' END) VIRTUAL
 ) STRICT;
 
 CREATE INDEX order_details_region ON order_details (region) WHERE region IS NOT NULL;
 
--- The numbers of an order. Orders are found by any part of one.
+-- Numbers of the orders. An order is found by any part of one of its numbers.
 CREATE TABLE order_numbers (
     order_id     INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     phone_number TEXT    NOT NULL CHECK (phone_number <> ''),
@@ -168,10 +168,10 @@ END;
 CREATE TABLE deliveries (
     id              INTEGER PRIMARY KEY,
     project         INTEGER NOT NULL REFERENCES projects (id),
-    dedup_key       TEXT    NOT NULL CHECK (dedup_key <> ''), -- key of duplicates: see store::inbox
+    dedup_key       TEXT    NOT NULL CHECK (dedup_key <> ''), -- key by which a duplicate is recognised
     received_at     INTEGER NOT NULL,
-    order_sinch_id  TEXT    CHECK (order_sinch_id <> ''),  -- number orders only
-    order_id        INTEGER REFERENCES orders (id),    -- the same order, once the delivery is processed
+    order_sinch_id  TEXT    CHECK (order_sinch_id <> ''),  -- Sinch's id of the order, if the delivery is about one
+    order_id        INTEGER REFERENCES orders (id),    -- row of the order, once the delivery is processed
     status          TEXT,
     said_at         INTEGER,
     -- waiting: not processed yet; processed: its decision is recorded; recorded: about another subject than an order;
@@ -190,7 +190,7 @@ CREATE TABLE deliveries (
         CHECK (decision_fields IS NULL OR (decision IS NOT NULL AND json_valid(decision_fields))),
     processed_at    INTEGER,
     duplicates      INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
-    body            BLOB    NOT NULL,                  -- the raw bytes
+    body            BLOB    NOT NULL,                  -- raw bytes of the callback
     -- Tells duplicates from conflicts once the body is emptied: the first 16 bytes of its SHA-256. NULL: the body is
     -- there.
     digest          BLOB    CHECK (digest IS NULL OR (length(digest) = 16 AND length(body) = 0)),
@@ -216,7 +216,7 @@ CREATE TABLE fetches (
     id         INTEGER PRIMARY KEY,
     order_id   INTEGER NOT NULL REFERENCES orders (id),
     fetched_at INTEGER NOT NULL,
-    state      TEXT,                               -- as Sinch said it; NULL: the answer had none
+    state      TEXT,                               -- state in the answer, as Sinch said it; NULL: it had none
     updated_at INTEGER,
     outcome    TEXT    NOT NULL
         CHECK (outcome = 'first-answer' OR outcome = 'advanced' OR outcome = 'refreshed' OR outcome = 'unchanged'
@@ -262,26 +262,26 @@ CREATE TABLE alerts (
     order_id    INTEGER NOT NULL REFERENCES orders (id),
     kind        TEXT    NOT NULL
         CHECK (kind = 'expiring' OR kind = 'overdue' OR kind = 'long-in-review' OR kind = 'long-blocked'),
-    kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- the threshold
+    kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- threshold of the alert
     fired_at    INTEGER NOT NULL,
-    resolved_at INTEGER                             -- NULL: it is open
+    resolved_at INTEGER                             -- NULL: the alert is open
 ) STRICT;
 
 CREATE INDEX alerts_order ON alerts (order_id, id);
 CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
 
--- One row: the progress of the service itself.
+-- Progress of the service itself, in one row.
 CREATE TABLE service (
     id                        INTEGER PRIMARY KEY CHECK (id = 1),
-    -- Deliveries up to this id have been processed.
+    -- Id up to which deliveries have been processed.
     processed_through         INTEGER NOT NULL CHECK (processed_through >= 0),
-    -- Of the deliveries up to this id, all bodies that were to be emptied are.
+    -- Id up to which all bodies are emptied that were to be emptied.
     bodies_emptied_through    INTEGER NOT NULL CHECK (bodies_emptied_through BETWEEN 0 AND processed_through),
-    -- Of the deliveries up to this id, only those that are parked are left.
+    -- Id up to which only parked deliveries are left.
     deliveries_pruned_through INTEGER NOT NULL CHECK (deliveries_pruned_through BETWEEN 0 AND processed_through),
-    -- Of the fetches up to this id, only the newest of each order are left.
+    -- Id up to which only the newest fetches of each order are left.
     fetches_pruned_through    INTEGER NOT NULL CHECK (fetches_pruned_through >= 0),
-    write_probed_at           INTEGER NOT NULL,                -- by the write probe: the disk takes writes
+    write_probed_at           INTEGER NOT NULL,                -- time at which the write probe last proved that writes work
     -- 1 if the last run ended with a clean shutdown.
     clean_shutdown            INTEGER NOT NULL CHECK (clean_shutdown IN (0, 1))
 ) STRICT;

@@ -1,4 +1,4 @@
-//! Reasons why the service does not start, and why it stops by itself.
+//! Errors of the service: reasons why it does not start, and why it stops by itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ pub enum StartError {
     /// The service cannot listen on an address.
     #[error("{key} = {address}: {error}; is something else listening there?")]
     Listen {
-        /// Key of the address in the configuration.
+        /// Name of the address's key in the configuration.
         key: &'static str,
         /// Address from the configuration.
         address: SocketAddr,
         /// Error of the operating system.
         error: io::Error,
     },
-    /// The system has nothing left for a part of the service to run on.
+    /// The system has no thread left for a part of the service.
     #[error("{0} cannot be started: {1}")]
     Thread(&'static str, io::Error),
     /// The client of a project's API cannot be built.

@@ -1,5 +1,5 @@
-//! The service as a value: it opens, binds, spawns and stops. No other module spawns a part that runs until the service
-//! stops.
+//! The service as a value: it opens the store, binds the listeners, spawns the parts, and stops them. No other module
+//! spawns a part that runs until the service stops.
 
 mod error;
 mod parts;

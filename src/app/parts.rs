@@ -25,19 +25,19 @@ use sinch_numbers::api::Client;
 
 /// Part of the service that runs until the service stops.
 pub(super) struct Part {
-    /// Name in the log and in errors.
+    /// Name of the part in the log and in errors.
     pub name: &'static str,
-    /// Name of the part's own thread; `None`: the part runs on the shared runtime. There it would queue with the
-    /// requests wherever it waits, and the more requests there are, the less it would get done.
+    /// Name of the part's own thread; `None`: the part runs on the shared runtime. On the shared runtime a part queues
+    /// with the requests wherever it waits, and the more requests there are, the less it gets done.
     pub thread: Option<&'static str>,
-    /// Future of the running part, with all that stops it. If it ends before, the service stops.
+    /// Future of the running part, including its orderly stop. If it ends before, the service stops.
     pub run: Run,
 }
 
 /// Future of a running part.
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
-/// Everything that the start has opened, bound and built for the parts.
+/// Everything that the parts need and that the start has opened, bound or built.
 pub(super) struct Ready {
     /// Writer of the store. It ends when no other part holds the store any more.
     pub writer: Run,
@@ -131,13 +131,13 @@ where
 }
 
 impl Shared {
-    /// Worker that stops after its step.
+    /// Returns the future of a worker that stops after its step.
     fn worker(&self, worker: impl Worker + 'static) -> Run {
         let (metrics, stop) = (self.metrics.clone(), self.stop.clone());
         run(worker::run(worker, metrics, stop))
     }
 
-    /// Fetcher of one project. It stops after its fetches in flight, unless they are abandoned.
+    /// Returns the future of one project's fetcher. It stops after its fetches in flight, unless they are abandoned.
     fn fetcher(&self, config: &Config, project: Id, client: Client, resume: Arc<Notify>) -> Run {
         let fetcher = Fetcher {
             project,
@@ -155,7 +155,7 @@ impl Shared {
         run(fetcher.run(self.stop.clone(), self.abort.clone()))
     }
 
-    /// Listener for callbacks. It stops after the requests in flight.
+    /// Returns the future of the listener for callbacks. It stops after the requests in flight.
     fn callbacks(&self, config: &Config, listener: TcpListener, limits: &ListenerLimits) -> Run {
         let admission = AdmissionControl::new(
             Listener::Callbacks,
@@ -175,7 +175,7 @@ impl Shared {
         ))
     }
 
-    /// Listener for operators. It stops after the requests in flight.
+    /// Returns the future of the listener for operators. It stops after the requests in flight.
     fn operators(
         &self,
         config: &Config,

@@ -68,8 +68,8 @@ impl App {
     }
 }
 
-/// Returns the error of two ends that tells why: the first error, unless it only says that the database is closed. That
-/// follows from the reason for which the writer closed it.
+/// Returns, of the errors of two parts, the one that tells why the service stops: the first error, unless it only says
+/// that the database is closed. That follows from the reason for which the writer closed it.
 fn root_cause(first: Result<(), RunError>, second: Result<(), RunError>) -> Result<(), RunError> {
     match (first, second) {
         (Err(RunError::Store(StoreError::Closed)), Err(reason)) => Err(reason),

@@ -23,7 +23,7 @@ use sinch_numbers::api::{self, Access, BuildError, Client};
 /// Projects whose API is on, each with its client and the notification that closes its circuit at once.
 pub(super) type Clients = Vec<(Id, Client, Arc<Notify>)>;
 
-/// All projects, each with that notification; `None`: its API is off.
+/// All projects, each with the notification that closes its circuit at once; `None`: its API is off.
 pub(super) type Projects = BTreeMap<Id, Option<Arc<Notify>>>;
 
 /// Returns the settings with which the database is opened.
@@ -109,7 +109,7 @@ pub(super) fn api_off(config: &Config) -> Vec<Id> {
     off.map(|project| project.id.clone()).collect()
 }
 
-/// Returns the limits on connections for which this limit on open files leaves room.
+/// Returns the limits on connections for which the limit on open files leaves room.
 pub fn listener_limits(config: &Config, files_max: Option<u64>) -> ListenerLimits {
     let fetched_projects = config.projects.len() - api_off(config).len();
     let fetches_max = Fetcher::in_flight_max(config.sinch.max_in_flight) * fetched_projects;

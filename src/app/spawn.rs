@@ -1,4 +1,4 @@
-//! Spawning of the parts, each where its entry in the list says.
+//! Spawns the parts: each on its own thread, or on the shared runtime, as its entry in the list says.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::error::{RunError, StartError};
 use super::parts::{Part, Run};
 
-/// Parts that run, each by its name, with its outcome.
+/// Running parts: the name of each, and its outcome when it ends.
 pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;
 
 /// Spawns every part.

@@ -11,8 +11,8 @@ use crate::app::{self, StartError};
 use crate::config::{Api, Config};
 use crate::store;
 
-/// Makes the checks and leaves everything as it was. The exit code is that of the gravest fault, by the codes with
-/// which `serve` ends. Beside a running instance, the check leaves out what that instance has.
+/// Makes the checks and changes nothing. The exit code is that of the gravest fault, by the codes with which `serve`
+/// ends. While another instance runs, the check leaves out what that instance holds.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
@@ -27,7 +27,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     for warning in &loaded.warnings {
         print_line(format_args!("unwise  configuration: {warning}"));
     }
-    // `serve` raises its own limit as far as it may.
+    // `serve` raises its limit of open files to the maximum, so the check goes by the maximum.
     let files = getrlimit(Resource::Nofile).maximum;
     if let Some(shortage) = app::listener_limits(&loaded.config, files).shortage {
         print_line(format_args!("unwise  open files: {shortage}"));
@@ -62,7 +62,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
 
 enum Verdict {
     Good,
-    /// Good, with warnings.
+    /// The check succeeded, with warnings.
     Unwise(Vec<String>),
     /// In use by the running instance: a configuration may be checked before that instance takes it up.
     InUse,
@@ -82,7 +82,7 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),
     ];
-    // Kept until the end, so that two listeners on one address are detected.
+    // Listeners are kept until the end, so that two of them on one address are detected.
     let mut bound = Vec::new();
     for (key, address) in listeners {
         let verdict = match app::bind(key, address) {

@@ -12,7 +12,7 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::Id;
 
-/// Maximum time for one request, which removes for some seconds and then counts the rest.
+/// Maximum time for one request. The service removes rows for some seconds, and then counts those that are left.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `drop-project`.
@@ -85,7 +85,7 @@ async fn count(service: &Operators, project: &Id) -> Result<String, String> {
     ))
 }
 
-/// Sends requests until nothing is left. A request that fails leaves the rest, and can be sent again.
+/// Sends requests until nothing is left. If a request fails, some rows are left, and the request can be sent again.
 async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
     loop {
         let answer =

@@ -12,7 +12,7 @@ use crate::config::Operators;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Succeeds if the service answers that it is ready. Only its address is needed.
+/// Succeeds if the service answers that it is ready. The command needs only the service's address.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let listen = match Operators::address(file(config).as_deref(), std::env::vars_os()) {
         Ok(listen) => listen,

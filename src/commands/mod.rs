@@ -23,7 +23,7 @@ use self::output::print_error;
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
-/// Exit code of a failure that has no better code.
+/// Exit code of a failure that has no code of its own.
 const FAILURE: u8 = 1;
 /// `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;
@@ -47,7 +47,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
         .or_else(|| variable().map(PathBuf::from));
     named.or_else(|| {
         let usual = PathBuf::from(CONFIG_FILE);
-        // A file that is there and cannot be read is for the reader to report.
+        // The reader of the configuration reports a file that is there and cannot be read.
         let absent = usual
             .symlink_metadata()
             .is_err_and(|error| error.kind() == ErrorKind::NotFound);

@@ -21,7 +21,7 @@ pub(super) async fn send(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<String, String> {
-    // Needed to set up any client, even one that will not encrypt.
+    // Any client needs a TLS provider, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -61,7 +61,7 @@ fn in_words(problem: &str) -> Option<String> {
     text("detail").or_else(|| text("title"))
 }
 
-/// Returns the address to connect to. A service that listens everywhere is reached on loopback.
+/// Returns the address to connect to. A service that listens on all addresses is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

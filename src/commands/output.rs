@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Number of columns of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// First failure of standard output. Nothing is written to it after that.
+/// First failure of standard output. Nothing more is written to standard output after it.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a line to standard output.
@@ -31,7 +31,8 @@ pub fn print_line(line: impl Display) {
     }
 }
 
-/// Writes a text to standard output, wrapped to the terminal's width. All lines but the first begin below `text`.
+/// Writes a text to standard output, wrapped to the terminal's width. All lines but the first are indented to the
+/// beginning of `text`.
 pub fn print_wrapped(lead: &str, text: &str) {
     print_line(wrapped(lead, text, width()));
 }
@@ -55,7 +56,7 @@ fn width() -> usize {
 /// Records the outcome of a write to standard output.
 pub fn note_result(written: io::Result<()>) {
     if let Err(error) = written {
-        // An earlier failure is there already, and is enough.
+        // The first failure is enough, so an earlier one stays.
         let _ = FAULT.set(error);
     }
 }
@@ -65,7 +66,7 @@ pub fn print_error(line: impl Display) {
     let line = format!("sinch-callbacks: {line}\n");
     let (written, is_written) = sync_channel(1);
     let write = move || {
-        // No output is left on which a failure could be reported.
+        // Standard error itself has failed, so nothing can report the failure.
         let _ = io::stderr().write_all(line.as_bytes());
         let _ = written.send(());
     };

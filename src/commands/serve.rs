@@ -76,8 +76,8 @@ fn disable_core_dumps() {
     }
 }
 
-/// Raises the limit of open files as far as it may. Every connection is an open file, and the usual limit of 1024 is
-/// meant for programs with few of them.
+/// Raises the limit of open files to the maximum that the system allows. Every connection is an open file, and the
+/// usual limit of 1024 is meant for programs with few of them.
 fn raise_open_files_limit() {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit {

@@ -1,4 +1,4 @@
-//! `simulate`: a simulated Sinch alone, against which developers can try their own service.
+//! `simulate`: a simulated Sinch without the service, against which developers can try a service of their own.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

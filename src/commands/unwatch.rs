@@ -55,7 +55,7 @@ async fn remove(service: &Operators, project: Option<&str>, order: &str) -> Resu
     Ok(())
 }
 
-/// Returns the project that has this order.
+/// Returns the project that has the order.
 async fn project_of(service: &Operators, order: &Id) -> Result<Id, String> {
     #[derive(Deserialize)]
     struct Known {

@@ -11,10 +11,10 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::{Id, entered};
 
-/// Exit code for arguments that make no sense, as clap has it.
+/// Exit code for arguments that make no sense, the same as clap's.
 const USAGE: u8 = 2;
 
-/// Maximum time for one request, since a long list takes its time.
+/// Maximum time for one request: a long list of orders takes a while.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `watch`.
@@ -31,7 +31,7 @@ pub struct Arguments {
     orders: Vec<String>,
 }
 
-/// Makes the orders known. Of the configuration, only the service's address and token are needed.
+/// Makes the orders known. The command needs only the service's address and token from the configuration.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(service) => service,

@@ -41,7 +41,7 @@ pub struct Config {
     pub operators: Operators,
     /// Database in which everything is kept.
     pub database: Database,
-    /// Fetching from Sinch.
+    /// Staleness, attempts and waits of fetches, and the grace of a stop.
     pub worker: Worker,
     /// Deadlines after which an order needs attention.
     pub deadlines: Limits,
@@ -55,7 +55,7 @@ pub struct Config {
     pub projects: Vec<Project>,
 }
 
-/// Configuration, and the warnings about it: what is unwise without being wrong.
+/// Configuration, and the warnings about it: what is allowed but unwise.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// Configuration that passed every check.
@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Every fault of the file, the variables and the files of secrets that this reads.
+    /// Every fault of the file, the variables and the files of secrets.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -114,7 +114,7 @@ impl Config {
 
 /// Reads the tree with the variables over it. Returns what was read, and the warnings.
 ///
-/// A variable without a place does not affect the others, so the rest is checked all the same.
+/// A variable that cannot be set does not affect the others, so the rest is checked all the same.
 fn read<T>(
     mut tree: Tree,
     variables: &[Variable],
@@ -143,7 +143,7 @@ pub fn default_deadlines() -> Limits {
 
 /// Every section with every key, as documents show them.
 pub fn reference() -> Vec<SectionDoc> {
-    // The keys of a list of tables show only where there is a table.
+    // A list of tables shows its keys only if it has a table.
     let tree = Tree::parse("", "[[projects]]").unwrap_or_default();
     let mut reader = Reader::new(&tree);
     Config::read(&mut reader);
@@ -151,12 +151,12 @@ pub fn reference() -> Vec<SectionDoc> {
 }
 
 impl Operators {
-    /// Reads what a command must know to call the running service. No other section is read, for a user who may
+    /// Reads what a command must know to call the running service. No other section is read, because a user who may
     /// call the service need not be able to read its secrets. The token is optional.
     ///
     /// # Errors
     ///
-    /// Every fault of this section.
+    /// Every fault of `[operators]`.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -182,7 +182,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Every fault of this section.
+    /// Every fault of `[database]`.
     pub fn load(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -206,7 +206,7 @@ fn section<T>(
     Ok(section)
 }
 
-/// Parses the file; the tree is empty if there is no file.
+/// Parses the configuration file. The tree is empty if there is no file.
 fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
     let name = path
         .map(|path| path.display().to_string())

@@ -1,5 +1,5 @@
-//! Admission of connections to a listener: peers are served, or rejected before anything is read, and an operator is
-//! told of those that are not.
+//! Admission of connections to a listener: peers are served, or rejected before anything is read, and the log reports
+//! those that are rejected.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -49,16 +49,17 @@ pub struct AdmissionControl {
 
 /// Admission of one connection.
 pub enum Admission {
-    /// The connection is served under this permit.
+    /// The connection is served under the given permit.
     Serve(OwnedSemaphorePermit),
-    /// The peer is sent this response, and the connection ends. Until then it holds a permit of another kind.
+    /// The peer is sent the given response, and the connection ends. Until then it holds a permit for rejected
+    /// connections.
     Reject(Arc<[u8]>, OwnedSemaphorePermit),
     /// The connection is closed without a response, since too many peers are being rejected already.
     Drop,
 }
 
 impl AdmissionControl {
-    /// Returns a control that admits only peers that these sources know. Without sources, it admits every peer.
+    /// Returns a control that admits only the peers that `sources` lets connect. Without sources, it admits every peer.
     pub fn new(
         listener: Listener,
         sources: Option<Sources>,
@@ -148,7 +149,7 @@ fn reject_under(permits: &Arc<Semaphore>, response: &Arc<[u8]>) -> Admission {
     }
 }
 
-/// Sends this response to a peer and closes the connection. It takes at most a second, however the peer behaves.
+/// Sends a response to a peer and closes the connection. It takes at most a second, however the peer behaves.
 pub async fn reject(mut stream: TcpStream, response: Arc<[u8]>, _permit: OwnedSemaphorePermit) {
     // A peer that does not read the response in time is cut off.
     let _ = timeout(REJECT_TIMEOUT, respond(&mut stream, &response)).await;
@@ -156,7 +157,7 @@ pub async fn reject(mut stream: TcpStream, response: Arc<[u8]>, _permit: OwnedSe
 
 async fn respond(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
     let mut unread = [0; 1024];
-    // To a peer, a response that arrives before its request is a fault.
+    // A peer takes a response that arrives before its request for a fault.
     if stream.read(&mut unread).await? == 0 {
         return Ok(());
     }

@@ -34,7 +34,7 @@ use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
 use number_order::Id;
 use sinch_numbers::signature;
 
-/// Route of a project's own path, which was registered as callback URL.
+/// Route of a project's own path, the one in the callback URL at Sinch.
 #[derive(Clone, Debug)]
 pub struct CallbackRoute {
     /// Project whose callbacks come by this path. The content of a body counts only after the signature check.
@@ -64,7 +64,7 @@ struct CallbackHandler {
 }
 
 /// Returns the callback listener's service. It is not a router: a path leads to a project and to nothing else. So the
-/// whole contract stands in one place, in its order.
+/// whole contract is in one place, in the order of its checks.
 pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl HttpService {
     let handler = Arc::new(CallbackHandler {
         settings,
@@ -77,7 +77,7 @@ pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl 
     })
 }
 
-/// Refusal, with the response that says so.
+/// Refusal, with the response that reports it.
 type Refused = (Refusal, Problem);
 
 impl CallbackHandler {
@@ -114,7 +114,7 @@ impl CallbackHandler {
                 report(reason, problem.status(), route.map(|route| &route.project));
                 let response = problem.into_response();
                 if reason == Refusal::Body {
-                    // It had its time, or cannot be read further.
+                    // The body has had its time, or cannot be read any further.
                     unread_body::close(response)
                 } else {
                     let max = self.settings.body_max_bytes;
@@ -144,7 +144,7 @@ impl CallbackHandler {
         check_method(&head.method)?;
         check_size(&head.headers, self.settings.body_max_bytes)?;
         check_encoding(&head.headers)?;
-        // Before the costly part: with too much to do already, a refusal must cost next to nothing.
+        // This check comes before the costly ones: with too much to do already, a refusal must cost next to nothing.
         if self.store.is_full() {
             return Err(unavailable());
         }
@@ -270,13 +270,14 @@ async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Re
     match tokio::time::timeout(settings.body_timeout, limited).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.body_max_bytes)),
-        // The peer broke off, or speaks broken HTTP, and will hardly read this response.
+        // The peer broke off, or speaks broken HTTP, and will hardly read the response.
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
     }
 }
 
-/// Requires exactly one signature, by one of the project's secrets. The response does not say which of these is wrong.
+/// Requires exactly one signature, by one of the project's secrets. The response does not say if the header or the
+/// signature is wrong.
 fn check_signature(headers: &HeaderMap, body: &[u8], route: &CallbackRoute) -> Result<(), Refused> {
     let Some(secrets) = &route.secrets else {
         return Ok(());

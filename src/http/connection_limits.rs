@@ -8,7 +8,7 @@ const REJECTED_MAX: usize = 256;
 /// log, and one connection over the limit until it is closed.
 const OTHER_FILES: usize = 64;
 
-/// Divisor of the operators' share: where there is too little for all, they have a quarter of what is left.
+/// Divisor of the operators' share: where there are too few files for all, operators have a quarter of what is left.
 const OPERATORS_DIVISOR: usize = 4;
 
 /// Maximum number of connections that a listener may have at the same time, by kind.
@@ -16,7 +16,7 @@ const OPERATORS_DIVISOR: usize = 4;
 pub struct ConnectionLimits {
     /// Connections that are served.
     pub served: usize,
-    /// Connections over that limit, which are rejected with a response.
+    /// Connections over the limit on served ones, which are rejected with a response.
     pub rejected: usize,
     /// Connections of sources that are not allowed, which are rejected with a response.
     pub unallowed: usize,

@@ -77,7 +77,7 @@ impl LingeringStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Throws away what still arrives, until the peer hangs up or its time is over.
+    /// Discards what still arrives, until the peer hangs up or its time is over.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while linger.as_mut().poll(cx).is_pending() {

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 
 use percent_encoding::percent_decode_str;
 
-/// Returns the path that was meant, and the difference of the requested path from it: slashes, case or percent-encoding
-/// alone.
+/// Returns the project's path that was probably meant, and how the requested path differs from it: in slashes, case or
+/// percent-encoding alone.
 pub(super) fn near_miss<'a>(
     requested: &str,
     paths: impl IntoIterator<Item = &'a String>,

@@ -1,4 +1,4 @@
-//! Refusals as `application/problem+json` (RFC 9457): short, and of no help to an attacker.
+//! Refusals as `application/problem+json` (RFC 9457): short, and without information that helps an attacker.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -11,7 +11,7 @@ const KIND: &str = "application/problem+json";
 /// Seconds after which a caller may try again when the service cannot accept a request.
 const RETRY_AFTER_SECS: u32 = 5;
 
-/// A refusal, with a sentence for its reader where there is one to say.
+/// A refusal, with a sentence for its reader if there is anything to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
@@ -20,7 +20,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns a refusal that says nothing but its status.
+    /// Returns a refusal that contains nothing but its status.
     pub fn new(status: StatusCode) -> Problem {
         Problem {
             status,
@@ -37,7 +37,7 @@ impl Problem {
         }
     }
 
-    /// Returns a refusal of what can be accepted soon: the caller is asked to try again after five seconds.
+    /// Returns a refusal of a request that could be accepted soon: the caller is asked to try again after five seconds.
     pub fn unavailable() -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into())

@@ -19,12 +19,12 @@ pub enum ProtocolError {
     Slow,
 }
 
-/// Number of first bytes by which another protocol is recognised.
+/// Number of bytes at the beginning of a connection by which another protocol is recognised.
 pub const PREAMBLE_BYTES: usize = 16;
 
 /// First bytes of each protocol that arrives by mistake.
 const PREAMBLES: [(&[u8], ProtocolError); 4] = [
-    // A handshake record, of version 3.x.
+    // A TLS handshake record begins with these bytes, for version 3.x of the record protocol.
     (b"\x16\x03", ProtocolError::Tls),
     (b"PROXY ", ProtocolError::ProxyProtocol),
     (b"\r\n\r\n\0\r\nQUIT\n", ProtocolError::ProxyProtocol),
@@ -32,7 +32,7 @@ const PREAMBLES: [(&[u8], ProtocolError); 4] = [
 ];
 
 impl ProtocolError {
-    /// Returns the protocol that begins with these bytes, if it is one of those that arrive by mistake.
+    /// Returns the protocol that begins with the given bytes, if it is one of those that arrive by mistake.
     pub fn recognise(preamble: &[u8]) -> Option<ProtocolError> {
         let found = PREAMBLES
             .iter()

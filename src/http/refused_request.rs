@@ -37,7 +37,7 @@ pub(super) struct RefusedRequest<'a> {
 impl RefusedRequest<'_> {
     /// Counts the refusal, and writes it into the log unless a similar one was written just now.
     ///
-    /// `paths` are those that a project has, and `body_max_bytes` is the limit that a body may have exceeded.
+    /// `paths` are the paths of the projects, and `body_max_bytes` is the limit that a body may have exceeded.
     pub fn report<'p>(
         &self,
         reason: Refusal,

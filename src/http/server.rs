@@ -33,15 +33,15 @@ use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 pub struct Timeouts {
     /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
-    /// Maximum time in which a kept connection must send the next request's headers, silence included; and maximum time
-    /// for which a peer may take nothing of a response.
+    /// Maximum time in which a kept connection must send the next request's headers, including the time without a byte;
+    /// and maximum time for which a peer may take nothing of a response.
     pub idle_timeout: Duration,
     /// Maximum time for which a stop waits for requests in flight.
     pub grace: Duration,
 }
 
-/// Maximum number of connections that the system holds ready before they are accepted. With it, callers that all come
-/// at the same time need no second attempt, which takes a second.
+/// Maximum number of connections that the system holds ready before they are accepted. With so many, callers that all
+/// come at the same time need no second attempt, which takes a second.
 const BACKLOG: i32 = 1024;
 
 /// Maximum size of a request's head, and of all that a connection reads ahead.
@@ -86,12 +86,12 @@ pub async fn serve(
     let listener = TcpListener::from_std(listener)?;
     let nosniff = HeaderValue::from_static("nosniff");
     let service = ServiceBuilder::new()
-        // No browser may take a response for a page or a script.
+        // The header keeps a browser from taking a response for a page or a script.
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             nosniff,
         ))
-        // Nothing here panics on input. If that is wrong, one request fails and not a connection.
+        // No handler panics on input. Should one panic all the same, one request fails and not the connection.
         .layer(CatchPanicLayer::new())
         .service(service);
     let grace = timeouts.grace;
@@ -103,7 +103,7 @@ pub async fn serve(
         stop: stop.clone(),
     });
     let connections = TaskTracker::new();
-    // Connections that are left when this function ends are cancelled with it.
+    // When the function ends, the remaining connections are cancelled.
     let end = CancellationToken::new().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -118,7 +118,7 @@ pub async fn serve(
                 }
                 Admission::Drop => drop(stream),
             },
-            // Not a fault of the system: the peer has gone already.
+            // The peer has gone already, which is no fault of the system.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 server.admission.report_not_accepted(&error);
@@ -128,7 +128,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    // A connection that needs longer is cut off.
+    // A connection that needs longer than the grace is cut off.
     let _ = timeout(grace, connections.wait()).await;
     Ok(())
 }
@@ -176,7 +176,7 @@ where
             self.admission.report_protocol_error(canonical(peer), error);
             return reject(stream, self.admission.bad_request(), permit).await;
         }
-        // Fails if the peer has gone, which serving the connection soon finds out.
+        // The call fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);
         let write_timeout = self.timeouts.idle_timeout;
         let stream = LingeringStream::new(stream, permit, self.stop.clone(), write_timeout);

@@ -1,4 +1,4 @@
-//! Source of a request: the socket's peer or, where the peer is a proxy of ours, the address that the proxy names.
+//! Source of a request: the socket's peer or, where the peer is a trusted proxy, the address that the proxy names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,30 +8,30 @@ use ipnet::IpNet;
 /// Header in which proxies name the client for which they speak.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Addresses that may call, and addresses that may speak for others.
+/// Addresses that may call, and addresses of proxies that may name other callers.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Nets that may send callbacks.
+    /// Networks that may send callbacks.
     pub allow: Vec<IpNet>,
-    /// Nets whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Sources {
-    /// Returns `true` if this source may call. A source that could not be determined may not.
+    /// Returns `true` if a source may call. A source that could not be determined may not.
     pub fn allows(&self, source: Option<IpAddr>) -> bool {
         source.is_some_and(|source| contains(&self.allow, source))
     }
 
-    /// Returns `true` if anything that comes over a connection from this peer could be allowed: the peer may call
-    /// itself, or it may speak for an address that may.
+    /// Returns `true` if anything that comes over a connection from a peer could be allowed: the peer may call itself,
+    /// or it may speak for an address that may.
     pub fn may_connect(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         contains(&self.allow, peer) || contains(&self.trusted_proxies, peer)
     }
 
-    /// Returns the source of a request with these headers over a connection from `peer`. `None` means that a trusted
-    /// proxy named no readable address.
+    /// Returns the source of a request with the given headers over a connection from `peer`. `None` means that a
+    /// trusted proxy named no readable address.
     ///
     /// The header counts only if the peer is trusted. All its lines are read as one list, from the right, as long as
     /// each hop is trusted to have named the next one. An untrusted hop wrote the names further left, so they are not

@@ -73,7 +73,7 @@ where
 
 /// State in which a handler left a request's body.
 pub enum BodyState {
-    /// The body, with or without something unread.
+    /// The body is intact; a part of it may be unread.
     Open(Body),
     /// The body did not arrive in time.
     TimedOut,
@@ -143,7 +143,7 @@ impl HttpBody for TrackedBody {
 impl Drop for TrackedBody {
     fn drop(&mut self) {
         if let Some(report) = self.report.take() {
-            // Fails if the request itself was dropped, and its receiver with it.
+            // The send fails if the request itself was dropped, and its receiver with it.
             let _ = report.send(std::mem::replace(&mut self.state, BodyState::Broken));
         }
     }

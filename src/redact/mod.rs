@@ -1,4 +1,4 @@
-//! Rules for the log's content: no telephone numbers, numbers as numbers, no line again and again.
+//! Rules for the log's content: no telephone number, figures as JSON numbers, and no line again and again.
 
 mod number;
 mod throttle;

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Minimum number of digits in a telephone number. A number with fewer digits reaches no person.
+/// Minimum number of digits in a telephone number. With fewer digits no person can be called.
 const DIGITS_MIN: usize = 7;
 
-/// Text that replaces a number.
+/// Text that replaces a telephone number.
 const MASK: &str = "(a number)";
 
 /// Returns the text with every telephone number redacted.

@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 /// Maximum number of keys that are kept apart at the same time. All further keys share one.
 const KEYS_MAX: usize = 64;
 
-/// Time without a line after which a key makes room for another.
+/// Time without a line after which a key can be replaced by another one.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Decides which of many similar lines are written: for each key the first at once, then one per span.
 #[derive(Debug)]
 pub struct Throttle<K> {
     every: Duration,
-    /// Last line of each key. `None` is the key of all lines for which there is no room.
+    /// Last written line of each key. `None` is the key that all lines share for which there is no room.
     written: Mutex<HashMap<Option<K>, Written>>,
 }
 
-/// Last written line of a key.
+/// Last line of a key that was written.
 #[derive(Debug)]
 struct Written {
     at: Instant,
-    /// Number of lines that were left out since then.
+    /// Number of lines that were left out since the last written one.
     left_out: u64,
 }
 
@@ -39,7 +39,7 @@ impl<K: Eq + Hash> Throttle<K> {
     /// Returns `None` if a line must be left out. Otherwise it returns the number of lines of its key that were left
     /// out before it.
     pub fn pass(&self, key: K, now: Instant) -> Option<u64> {
-        // A panic elsewhere cannot leave it half written.
+        // A panic elsewhere cannot leave the map half written.
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = Some(key);
         if !written.contains_key(&key) && written.len() >= KEYS_MAX {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(held(), KEYS_MAX + 1);
         let shared = throttle.pass(100_000, began + SECOND);
         assert_eq!(shared, Some(100_000 - KEYS_MAX as u64 - 1));
-        // A key that has gone silent makes room.
+        // A key without lines makes room for another one.
         let later = began + FORGET_AFTER * 2;
         assert_eq!(throttle.pass(1, later), Some(0));
         assert_eq!(throttle.pass(100_001, later), Some(0));

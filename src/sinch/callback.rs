@@ -32,7 +32,7 @@ pub enum Content {
         /// The beginning of a `timestamp` that is present but unreadable, escaped.
         unreadable_timestamp: Option<String>,
     },
-    /// Something else: an active number, an imported one, or a type not yet invented.
+    /// Another resource: an active number, an imported one, or a type that Sinch adds later.
     Other {
         /// `resourceType`, as the callback has it.
         resource_type: String,
@@ -41,10 +41,11 @@ pub enum Content {
     NotUnderstood(NotUnderstood),
 }
 
-/// Maximum length of an id or a word. A longer one means nothing to us, and would only fill the database.
+/// Maximum length of an id or a word. A longer one means nothing to the service, and would only fill the database.
 const TEXT_MAX_BYTES: usize = 256;
 
-/// Times at which a callback can have been created: from 2000 to 2099. Any other value is not its time stamp.
+/// Times at which a callback can have been created: from 2000 to 2099. A time outside of this range is no time stamp of
+/// a callback.
 const PLAUSIBLE: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
 
 /// Reads a body that was sent to the callback route of `project`.
@@ -87,7 +88,7 @@ fn content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
     let order = require("resourceId", &said.resource_id)?;
     let order = Id::new(order).ok_or(NotUnderstood::UnusableOrderId)?;
     let status = Status::from_word(require("status", &said.status)?);
-    // An unreadable time stamp does not make the event invalid; the event only cannot be put in order.
+    // An unreadable time stamp does not make the event invalid; but without one the event cannot be put in order.
     let said_at = said.timestamp.time().map(Time::from);
     let said_at = said_at.filter(|at| PLAUSIBLE.contains(at));
     let unreadable_timestamp = match said_at {
@@ -219,7 +220,7 @@ mod tests {
             ("1e400", Some(r#""1e400""#)),
             (r#""\ud800""#, Some(r#""\\ud800""#)),
             (&deep, Some(&opened)),
-            // Readable times, but not plausible ones for a callback.
+            // These times can be read, but no callback can have been created at them.
             (
                 r#""-009999-01-02T00:00:00""#,
                 Some(r#""-009999-01-02T00:00:00""#),

@@ -35,7 +35,7 @@ fn word(property: &Property) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// Returns a configuration, whatever it consists of.
+/// Returns a configuration as JSON of any kind.
 fn configuration(property: &Property) -> Option<Value> {
     let raw = property.json();
     let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES)?;
@@ -71,7 +71,7 @@ mod tests {
     use super::super::snapshot;
     use super::*;
 
-    /// Subject that an answer shows which has these properties besides those that it needs.
+    /// Returns the subject that an answer shows which has the given properties beside the required ones.
     fn subject(properties: Value) -> Option<OrderDetails> {
         let mut body = json!({
             "idNumberOrder": "o1", "projectId": "p1", "state": "CREATED",

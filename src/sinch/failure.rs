@@ -1,4 +1,4 @@
-//! Fetches without an answer that is believed, sorted by what the fetcher does next.
+//! Failed fetches, and fetches with an answer that is not believed, by what the fetcher does next.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use sinch_numbers::api::{self, BodyFault, Failure, RequestError};
 /// Error of a fetch without an answer that is believed. No body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchError {
-    /// Reason why there is no such answer.
+    /// Reason why there is no answer that is believed.
     pub reason: NoAnswer,
-    /// Time for which Sinch asks for no more requests.
+    /// Time for which Sinch asks that no more requests be sent.
     pub retry_after: Option<Duration>,
 }
 
@@ -32,12 +32,13 @@ impl From<NoAnswer> for FetchError {
     }
 }
 
-/// Party at fault, as it seems, for a missing answer.
+/// Party that seems to be at fault for a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The order: only its own next attempt waits.
+    /// The order is at fault: only its own next attempt waits.
     Order,
-    /// The provider, or the access key: fetches of other orders are expected to fail as well, until one succeeds.
+    /// The provider, or the access key, is at fault: fetches of other orders are expected to fail as well, until one
+    /// succeeds.
     Provider,
 }
 
@@ -65,13 +66,13 @@ impl FetchError {
         }
     }
 
-    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused for its order
-    /// alone; if it is not, only an operator can mend it.
+    /// Returns `true` if the access key was refused, whatever it was used for. A fetch may be refused because of its
+    /// order alone. Otherwise only an operator can remove the cause.
     pub fn is_refused(&self) -> bool {
         matches!(self.reason, NoAnswer::KeyRefused { .. })
     }
 
-    /// Returns the endpoint whose answer it is, or would have been.
+    /// Returns the endpoint that answered, or that should have.
     pub fn endpoint(&self) -> Endpoint {
         match self.reason {
             NoAnswer::KeyRefused { endpoint, .. }
@@ -85,8 +86,8 @@ impl FetchError {
     }
 }
 
-/// Returns the meaning of a request for an order of `project` that failed: Sinch does not know the order, or there is no
-/// answer that is believed.
+/// Returns what a failed request for an order of `project` means: Sinch does not know the order, or there is no answer
+/// that is believed.
 pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, FetchError> {
     let endpoint = match error.endpoint {
         api::Endpoint::Api => Endpoint::Orders,
@@ -104,7 +105,7 @@ pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, Fetch
             retry_after,
         } => {
             let reason = of_status(endpoint, status, project);
-            // Beside another status, the wait says nothing about the API as a whole.
+            // With any other status, the wait says nothing about the API as a whole.
             if let NoAnswer::NotNow { .. } = reason {
                 wait = retry_after;
             }
@@ -136,9 +137,9 @@ fn of_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
                 project: project.clone(),
             };
         }
-        // Sinch documents 500 as an answer to a fetch, so one order's may be lasting.
+        // Sinch documents 500 as an answer to a fetch, so the failure may last for a single order.
         (Endpoint::Orders, 500) => Flaw::ServerFailed,
-        // 407 comes from a proxy of ours.
+        // 407 comes from a proxy between the service and Sinch.
         (_, 407 | 408 | 429 | 500..) => return NoAnswer::NotNow { endpoint, status },
         (_, 300..400) => Flaw::Redirect,
         (_, 400..) => Flaw::RequestNotAccepted,

@@ -1,4 +1,4 @@
-//! Belief in an answer that shows an order.
+//! Checks of an answer that shows an order, before the service believes it.
 //!
 //! The service is strict about what confirms a state, and lenient about the rest: unknown properties and words are
 //! normal.
@@ -17,8 +17,8 @@ const RESOLUTION: Duration = Duration::from_secs(60);
 
 /// Returns the snapshot of `order` that an answer shows, or the flaw because of which the answer is not believed.
 ///
-/// The expiry only helps to schedule the next fetch and to fire alerts. So an unreadable one does not spoil the answer,
-/// but its beginning is kept.
+/// The expiry only helps to schedule the next fetch and to fire alerts. So an answer with an unreadable one is
+/// believed, and the beginning of the expiry is kept.
 pub(super) fn believed(
     answer: &Answer<NumberOrder>,
     project: &Id,
@@ -81,7 +81,7 @@ pub(super) mod tests {
         })
     }
 
-    /// Returns what is believed of this body, if order `o1` of project `p1` was requested.
+    /// Returns what is believed of the given body, if order `o1` of project `p1` was requested.
     pub fn read(body: &str) -> Result<Snapshot, Flaw> {
         let answer = Answer {
             sent_at: Some("2026-02-03T04:30:00Z".parse().expect("a time")),

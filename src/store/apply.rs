@@ -1,6 +1,6 @@
 //! Rules applied to what the store has read: pure functions, each of which returns one commit as a value.
 //!
-//! A backend reads and locks the rows, calls one of them, and writes the [`Changes`] in the same transaction.
+//! A backend reads and locks the rows, calls one of the functions, and writes the [`Changes`] in the same transaction.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Waiting {
     pub event: Event,
 }
 
-/// Processes the deliveries that wait for each of these orders.
+/// Processes the deliveries that wait for each of the given orders.
 pub(super) fn process<'a>(
     orders: impl IntoIterator<Item = (StoredOrder, &'a [Waiting])>,
     request: &ProcessRequest,
@@ -100,8 +100,8 @@ pub(super) fn record(
             recorded.push(Recorded::RowAtFault { reason });
             continue;
         }
-        // The holder's result takes the order out, so that nothing is recorded twice in one batch. A late result leaves
-        // it there.
+        // The lease holder's result takes the order out, so that nothing is recorded twice in one batch. A late result
+        // leaves it there.
         let lease = leased.get(&order_id).and_then(|stored| stored.lease);
         let is_held = lease.is_some_and(|(lease, _)| lease == fetch.claim.lease);
         let holder = is_held.then(|| leased.remove(&order_id));
@@ -113,7 +113,7 @@ pub(super) fn record(
     (changes, recorded)
 }
 
-/// Applies one result to the order that its holder has leased, and releases the order.
+/// Applies the result of the lease's holder to the order, and releases the order.
 fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Changes) -> Recorded {
     let attempt = FetchAttempt {
         fetched_at: fetch.fetched_at,
@@ -161,7 +161,7 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
 }
 
 /// Makes the record of a change that a fetch brought. With the order as it was `before`, it says how long after Sinch
-/// made the change, as far as this program could have known of it, and if an event had announced it.
+/// made the change, as far as this program could have known of the change, and if an event had announced it.
 fn by_fetch(
     order_id: i64,
     at: Time,

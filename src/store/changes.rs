@@ -12,7 +12,7 @@ pub(super) struct StoredOrder {
     pub key: OrderKey,
     /// Id of the lease, and the time until which it lasts.
     pub lease: Option<(i64, Time)>,
-    /// Receipt of the newest delivery of those that were processed.
+    /// Receipt of the order's newest delivery that was processed.
     pub heard_at: Option<Time>,
     pub order: Order,
 }
@@ -72,6 +72,7 @@ pub(super) struct NewTransition {
     pub transition: Transition,
     /// `true` if an event had announced it; `None` unless Sinch has said when the state changed.
     pub announced: Option<bool>,
-    /// Time from the change, as far as this program could have known of it, to its confirmation; `None` as above.
+    /// Time from the change, as far as this program could have known of it, to its confirmation; `None` unless Sinch
+    /// has said when the state changed.
     pub latency: Option<Duration>,
 }

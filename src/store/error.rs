@@ -2,16 +2,16 @@
 
 use super::sqlite;
 
-/// Reason why the database did not do as asked, by what the caller does next.
+/// Reason why the database did not do what was requested, by what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another program holds the database's lock. Try again.
+    /// Another program holds the database's lock. The caller may try again.
     #[error("the database is locked by another program")]
     Locked,
-    /// The disk, or the file's limit, is full. Try again when there is space.
+    /// The disk, or the file's limit, is full. The caller may try again when there is space.
     #[error("the disk is full")]
     Full,
-    /// Less space is left than is reserved for processing the inbox. Try again when there is more.
+    /// Less space is left than is reserved for processing the inbox. The caller may try again when there is more.
     #[error(
         "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
     )]
@@ -21,22 +21,22 @@ pub enum StoreError {
         /// Number of bytes that are reserved.
         free_min_bytes: u64,
     },
-    /// More writes wait for the disk than are allowed. Try again.
+    /// More writes wait for the disk than are allowed. The caller may try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
-    /// A read failed. Try again.
+    /// A read failed. The caller may try again.
     #[error("the database could not be read: {0}")]
     Unread(String),
-    /// The cursor is not one that this list has made. Begin with the first page.
+    /// The cursor is not one that this list has made. The caller must begin with the first page.
     #[error("no page of this list ended there")]
     NoSuchCursor,
-    /// The database will not take this one write; others are not concerned.
+    /// The database refuses a single write. Other writes are not affected.
     #[error("the database refused the write: {0}")]
     Rejected(String),
-    /// The disk or the file cannot be trusted any more. Stop.
+    /// The disk or the file cannot be trusted any more. The process must stop.
     #[error("the database cannot be trusted any more: {0}")]
     Broken(String),
-    /// The writer has stopped. Stop too.
+    /// The writer has stopped. The process must stop, too.
     #[error("the database is closed")]
     Closed,
 }
@@ -44,7 +44,7 @@ pub enum StoreError {
 /// Reason why the database could not be opened; each tells what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// SQLite's file cannot be used.
+    /// The SQLite database file cannot be used.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
 }

@@ -1,6 +1,6 @@
 //! The store: where deliveries and orders are kept.
 //!
-//! Here is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
+//! This module is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
 //! deliveries, and of no database. A backend is a folder, and only backends name sqlx: [`sqlite`] keeps everything in
 //! one file.
 
@@ -31,7 +31,7 @@ use number_order::{Id, Limits, OrderKey, Time};
 /// A handle on the store, whichever its backend is; clones share it.
 #[derive(Clone)]
 pub enum Store {
-    /// One file of SQLite's.
+    /// One SQLite database file.
     Sqlite(sqlite::Store),
 }
 
@@ -47,20 +47,20 @@ macro_rules! backend {
 /// Deliveries: accepting and processing them.
 impl Store {
     /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or the backend is short of
-    /// something. This may change at any moment; knowing it saves work that would be in vain.
+    /// something. The answer may be outdated at any moment; a caller that asks saves useless work.
     pub fn is_full(&self) -> bool {
         backend!(self, store => store.is_full())
     }
 
-    /// Reason why nothing more may come in, if the backend is short of something: with SQLite
+    /// Returns the reason why no delivery may be accepted, if the backend is short of something: with SQLite
     /// [`StoreError::LittleSpace`].
     pub fn shortage(&self) -> Option<StoreError> {
         backend!(self, store => store.shortage())
     }
 
-    /// Puts a delivery into the inbox, where it waits to be processed. When this returns, it is on disk.
+    /// Puts a delivery into the inbox, where it waits to be processed. When the call returns, the delivery is on disk.
     ///
-    /// It never waits for a place in the queue: what is too much is refused at once.
+    /// The call never waits for a place in the queue: a delivery for which there is no place is refused at once.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Store {
         backend!(self, store => store.process(request).await)
     }
 
-    /// Wakes the inbox worker. It is a hint: a poll is the guarantee.
+    /// Wakes the inbox worker. The notification is a hint: a poll is the guarantee.
     pub fn pending(&self) -> &Notify {
         backend!(self, store => store.pending())
     }
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the leases stand then, until they run out.
+    /// Any [`StoreError`]; the leases are then kept until they run out.
     pub async fn record(&self, results: Arc<[FetchResult]>) -> Result<Vec<Recorded>, StoreError> {
         backend!(self, store => store.record(results).await)
     }
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the lease stands then, until it runs out.
+    /// Any [`StoreError`]; the lease is then kept until it runs out.
     pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
         backend!(self, store => store.release(claim).await)
     }
@@ -126,9 +126,10 @@ impl Store {
 
     /// Stores a project's circuit.
     ///
-    /// The last one stored stands, and a fetcher reads it at its start only. So this is for a backend that one process
-    /// has to itself. Where several share it, [`Store::claim`] must judge the circuit together with the rate and lease
-    /// to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the results to it.
+    /// The circuit stored last is the valid one, and a fetcher reads it at its start only. So this is for a backend
+    /// that one process has to itself. Where several share it, [`Store::claim`] must judge the circuit together with
+    /// the rate and lease to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the
+    /// results to it.
     ///
     /// # Errors
     ///
@@ -146,16 +147,16 @@ impl Store {
         backend!(self, store => store.any_confirmed(project).await)
     }
 
-    /// Wakes the fetchers, since an order may be due. It is a hint: a poll is the guarantee.
+    /// Wakes the fetchers, since an order may be due. The notification is a hint: a poll is the guarantee.
     pub fn due(&self) -> &Notify {
         backend!(self, store => store.due())
     }
 }
 
-/// Alerts, retention, and whether all is well.
+/// Alerts, retention, and checks that all is well.
 impl Store {
     /// Returns the alerts that have begun to fire since they were last recorded, at most `limit` of each kind, the most
-    /// urgent first; and those that no longer fire. What is left out is found again.
+    /// urgent first; and those that no longer fire. Changes beyond the limit are found by the next call.
     ///
     /// # Errors
     ///
@@ -169,7 +170,7 @@ impl Store {
         backend!(self, store => store.alert_changes(now, limits, limit).await)
     }
 
-    /// Records these changes of alerts.
+    /// Records changes of alerts.
     ///
     /// # Errors
     ///
@@ -197,8 +198,8 @@ impl Store {
         backend!(self, store => store.probe_write(now).await)
     }
 
-    /// Sets the listener that receives the result of the backend's own upkeep, each second or more often, with the name
-    /// of the task. The first one stays.
+    /// Sets the listener that receives the results of the backend's background tasks, each with the task's name, once a
+    /// second or more often. A listener that is set later is ignored.
     pub fn on_upkeep(
         &self,
         listener: impl Fn(&'static str, &Result<(), String>) + Send + Sync + 'static,
@@ -223,7 +224,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; the first of many may be known then. It is safe to repeat.
+    /// Any [`StoreError`]; the first of many may be known then. The request is safe to repeat.
     pub async fn watch(&self, request: WatchRequest) -> Result<u64, StoreError> {
         backend!(self, store => store.watch(request).await)
     }
@@ -232,7 +233,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; it is still there then.
+    /// Any [`StoreError`]; the order is still there then.
     pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
         backend!(self, store => store.forget(key).await)
     }
@@ -274,7 +275,7 @@ impl Store {
         backend!(self, store => store.orders(filter).await)
     }
 
-    /// Finds the order with this id, in any project.
+    /// Finds the order with the given id, in any project.
     ///
     /// # Errors
     ///

@@ -6,14 +6,14 @@ use std::pin::Pin;
 
 use super::{OpenError, Store, StoreError, sqlite};
 
-/// Backend of the store, with all that it needs to be opened.
+/// Settings by which a backend of the store is opened.
 #[derive(Clone, Debug)]
 pub enum Settings {
-    /// One file of SQLite's.
+    /// One SQLite database file.
     Sqlite(sqlite::Settings),
 }
 
-/// Place of the data, as an operator names it.
+/// The text is the place of the data, as an operator names it.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -31,14 +31,14 @@ impl Settings {
     }
 }
 
-/// Work of the backend's own, which must run for as long as the store is used. It ends when every handle is gone.
+/// Task of the backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// A store that is fit to be opened, as far as that shows from outside, and that no other instance works on. Nothing
-/// has been opened yet; when the value is dropped, everything is as it was.
+/// A store that can be opened, as far as its files show, and that no other instance works on. Nothing has been opened
+/// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub enum Held {
-    /// A file of SQLite's.
+    /// An SQLite database file.
     Sqlite(sqlite::Held, sqlite::Settings),
 }
 
@@ -82,7 +82,7 @@ pub async fn open(settings: Settings) -> Result<(Store, Run), OpenError> {
     hold(settings)?.open().await
 }
 
-/// Does what a start does, and undoes it; returns what a start would warn about.
+/// Does what a start does, and undoes it. Returns the warnings that a start would log.
 ///
 /// # Errors
 ///

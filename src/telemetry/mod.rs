@@ -18,10 +18,9 @@ use crate::redact;
 /// Destination of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// Standard output, through a queue. The log is the service's only output there, and the service never waits for
-    /// it.
+    /// Standard output, through a queue, so that the service never waits for the reader of the log.
     Stdout,
-    /// Standard error, at once: beside the demo's story on standard output.
+    /// Standard error, without a queue: the demo prints its stories on standard output.
     Stderr,
 }
 
@@ -36,7 +35,8 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
-/// Handle of the log that was started. When dropped, it waits for the last lines to be written, but not for long.
+/// Handle of the log that was started. When the handle is dropped, it waits for the last lines to be written, but not
+/// for long.
 #[must_use]
 pub struct Logging {
     queue: Option<Queue>,
@@ -81,7 +81,7 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(has_colours(terminal, no_color.as_deref()));
-    // Fails only where logging has been started before.
+    // The call fails only where logging has been started before.
     let _ = if json {
         subscriber.json().flatten_event(true).try_init()
     } else {
@@ -93,12 +93,12 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
     Ok(Logging { queue })
 }
 
-/// Returns `true` if the log is coloured: for a person at a terminal who has not asked for the contrary by `NO_COLOR`.
+/// Returns `true` if the log is coloured: a person reads it at a terminal, and `NO_COLOR` is not set.
 fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-/// Logs a panic. On standard error, where it goes otherwise, it could wait for a reader.
+/// Logs a panic. On standard error, where Rust writes it by default, it could wait for a reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("for no known reason");
     let reason = redact::foreign(reason);

@@ -2,7 +2,7 @@
 //!
 //! A full pipe without a reader stops its writer. Here it stops the thread: the queue fills, and further lines are
 //! dropped and counted, while the service goes on. (The appender of `tracing` would write to standard output itself as
-//! it ends, and so wait for ever.)
+//! it ends, and so wait forever.)
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -16,11 +16,11 @@ use crate::redact;
 /// Maximum number of lines that wait to be written.
 const LINES_MAX: usize = 4096;
 
-/// Size from which a batch of waiting lines is written.
+/// Number of bytes from which a batch of waiting lines is written.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Minimum time between two log lines about dropped lines.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval between attempts to put a flush into the queue, while the queue is full.
 const RETRY: Duration = Duration::from_millis(10);
@@ -31,7 +31,7 @@ enum Item {
     Flush(SyncSender<()>),
 }
 
-/// Sending end of the queue.
+/// Sending end of the queue of log lines.
 #[derive(Clone)]
 pub(super) struct Queue {
     items: SyncSender<Item>,
@@ -62,7 +62,7 @@ impl Queue {
             item = back;
             thread::park_timeout(RETRY);
         }
-        // Without a reader, the rest is lost with the process.
+        // Without a reader, the remaining lines are lost with the process.
         let _ = all_is_written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
@@ -89,7 +89,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// Writes the lines that come, until the last sender is gone.
+/// Writes the lines that arrive, until the last sender is dropped.
 fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     let mut told = (0, None::<Instant>);
     while let Ok(first) = waiting.recv() {
@@ -109,21 +109,21 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
                 next = waiting.try_recv().ok();
             }
         }
-        // An output that is closed or full can be reported nowhere but in the count.
+        // If the output is closed or full, only the count of dropped lines can show it.
         if into.write_all(&batch).and_then(|()| into.flush()).is_err() {
             redact::drop_lines(lines);
         }
         if let Some(written) = flush {
             let _ = written.send(());
         }
-        tell_of_drops(&mut told);
+        log_drops(&mut told);
     }
 }
 
-/// Logs that lines were dropped, now that lines flow again.
-fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
+/// Logs that lines were dropped, now that lines can be written again.
+fn log_drops((known, logged_at): &mut (u64, Option<Instant>)) {
     let dropped = redact::lines_dropped();
-    let is_due = told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
+    let is_due = logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);
     if dropped > *known && is_due {
         let left_out = dropped - *known;
         tracing::warn!(
@@ -131,7 +131,7 @@ fn tell_of_drops((known, told_at): &mut (u64, Option<Instant>)) {
             "lines of the log were dropped: they were not read in time"
         );
         *known = dropped;
-        *told_at = Some(Instant::now());
+        *logged_at = Some(Instant::now());
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Maximum time for anything that is sure to come, on a busy machine.
+    /// Maximum time that a test waits for what must happen, on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(180);
 
     /// An output without a reader, until `read` is called.
@@ -191,13 +191,16 @@ mod tests {
             let line = format!("{nth}\n");
             (&queue)
                 .write_all(line.as_bytes())
-                .expect("it is taken or dropped");
+                .expect("a line is taken or dropped");
         }
         let dropped = redact::lines_dropped() - before;
         assert!(dropped > 0, "the queue is bounded");
         let began = Instant::now();
         queue.flush(Duration::from_millis(50));
-        assert!(began.elapsed() < PATIENCE, "a stop does not wait for it");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "a stop does not wait for a reader"
+        );
         pipe.read();
         queue.flush(PATIENCE);
         let text = pipe.text();

@@ -1,5 +1,5 @@
-//! Raises alerts: reports once for each order that its reservation runs out, or that it has hung for long, and once
-//! when that is over. It also reports that the system's clock was set.
+//! Raises alerts: reports once for each order that its reservation runs out, or that it has been in a state for too
+//! long, and once when that is over. It also reports that the system's clock was set.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::clock;
 use crate::store::{AlertChanges, Store, StoreError};
 use number_order::{Limits, Time};
 
-/// Interval between two checks for alerts. The tightest deadline is a matter of minutes.
+/// Interval between two checks for alerts. The tightest deadline is a few minutes.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// Maximum difference, in seconds, that is taken for the clocks' own drift.
+/// Maximum difference, in seconds, that counts as the clocks' own drift.
 const CLOCK_SET_SECS: i64 = 5;
 
-/// Maximum number of alerts of a kind that are reported at once; the rest follow at the next check.
+/// Maximum number of alerts of a kind that are reported at once. The others follow at the next check.
 const REPORTED_MAX: u32 = 1000;
 
 /// Worker that raises alerts.
@@ -26,12 +26,12 @@ pub struct AlertWorker {
     pub limits: Limits,
 }
 
-/// What the worker keeps from one step to the next.
+/// State that the worker keeps from one step to the next.
 #[derive(Default)]
 pub struct AlertState {
     /// Number of seconds by which the clock is known to have been set.
     set_by_secs: i64,
-    /// Changes that were reported at this time and could not be recorded yet. They are not reported again.
+    /// Changes that were reported at the given time and could not be recorded yet. They are not reported again.
     unrecorded: Option<(AlertChanges, Time)>,
 }
 
@@ -54,8 +54,8 @@ impl Worker for AlertWorker {
 }
 
 impl AlertWorker {
-    /// Reports the alerts that have begun to fire and those that are resolved; returns them with the time, if there are
-    /// any.
+    /// Reports the alerts that have begun to fire and those that are resolved. Returns these changes with the time, if
+    /// there are any.
     async fn report(&self) -> Result<Option<(AlertChanges, Time)>, StoreError> {
         let now = clock::now();
         let changes = self

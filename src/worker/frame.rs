@@ -1,4 +1,4 @@
-//! Frame of the workers: the loop that all of them share, and how an outcome of the store is reported.
+//! Frame of the workers: the loop that all of them share, with the reports of their outcomes.
 
 use std::future::pending;
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// Maximum time for which a worker waits for work without a wake-up.
 pub(super) const POLL: Duration = Duration::from_secs(1);
 
-/// Pause of a worker after the store has failed to do as asked.
+/// Pause of a worker after an error of the store.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Minimum interval between two log lines that report the same failure.
@@ -25,7 +25,7 @@ pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Worker that takes one step after the other until the service stops. [`run`] is its loop.
 pub trait Worker: Send + Sync {
-    /// Name in the metrics and in the operators' answers.
+    /// Name of the worker in the metrics and in the operators' answers.
     const NAME: &'static str;
 
     /// State that one step leaves for the next.
@@ -58,7 +58,7 @@ pub struct WakeUp<'a> {
 /// Pause between two steps of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// Pause in which the writer belongs to others. No wake-up ends it.
+    /// Pause in which the writer is free for others. No wake-up ends it.
     Rest(Duration),
     /// Pause because there is nothing to do. The worker's wake-up ends it.
     Idle(Duration),
@@ -77,7 +77,7 @@ pub async fn run<W: Worker>(
     let mut state = W::State::default();
     metrics.heartbeat(W::NAME);
     while !stop.is_cancelled() {
-        // Registered before the step, so that work that arrives during the step is not slept through.
+        // The wake-up is registered before the step, so that work that arrives during the step ends the pause.
         let wake_up = worker.wake_up();
         let wake_up = wake_up.map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
         let outcome = worker.step(&mut state).await;
@@ -99,7 +99,7 @@ pub async fn run<W: Worker>(
     Ok(())
 }
 
-/// Waits until a worker is woken and more work has gathered; for ever, if nothing wakes the worker.
+/// Waits until a worker is woken and more work has gathered; forever, if nothing wakes the worker.
 async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
     match wake_up {
         Some((notified, gather)) => {
@@ -110,8 +110,8 @@ async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
     }
 }
 
-/// Records the outcome of a step where operators see it. Returns `None` if the store did not do as asked and a retry
-/// after a pause makes sense.
+/// Records the outcome of a step where operators see it. Returns `None` for an error of the store after which a retry
+/// makes sense.
 ///
 /// # Errors
 ///
@@ -146,12 +146,12 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
     }
 }
 
-/// Failures that the log has reported. Every worker retries each second, for as long as the failure lasts.
+/// Failures that the log has reported. Every worker retries each second, for as long as a failure lasts.
 static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
 fn log(error: &StoreError) {
     let reason = match error {
-        // The free space is another number each time.
+        // The free space is different each time, so it is no part of the key.
         StoreError::LittleSpace { .. } => "little space".to_owned(),
         other => other.to_string(),
     };
@@ -188,7 +188,7 @@ mod tests {
         }
 
         async fn step(&self, (): &mut ()) -> Result<Pause, StoreError> {
-            // Work that arrives during the step.
+            // This work arrives during the step.
             self.notify.notify_waiters();
             let next = self.steps.lock().expect("no panic").pop();
             next.unwrap_or_else(|| {
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Runs a worker to its end, which must come soon, and returns the time that it took.
+    /// Runs a worker to its end, which must come soon. Returns the time that it took.
     async fn time(steps: Vec<Result<Pause, StoreError>>) -> Result<Duration, StoreError> {
         let stop = CancellationToken::new();
         let worker = Scripted {
@@ -217,7 +217,9 @@ mod tests {
     async fn work_that_arrives_during_a_step_ends_an_idle_pause_and_no_rest() {
         let (hour, short) = (Duration::from_secs(3600), Duration::from_millis(50));
         assert!(time(vec![Ok(Pause::Idle(hour))]).await.is_ok());
-        let rested = time(vec![Ok(Pause::Rest(short))]).await.expect("it ends");
+        let rested = time(vec![Ok(Pause::Rest(short))])
+            .await
+            .expect("the worker ends");
         assert!(rested >= short, "{rested:?}");
     }
 

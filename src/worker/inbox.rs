@@ -21,19 +21,19 @@ const BATCH: RangeInclusive<u32> = 128..=512;
 /// commit.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer belongs to callbacks:
+/// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer is free for callbacks:
 /// their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together, which
 /// costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: u32 = 6;
 
-/// Maximum pause after a batch, in case the disk was slow.
+/// Maximum pause after a batch, for the case that the disk was slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, more than a
 /// quarter of them are processed in the same time.
 const ARRIVALS_MAX: f64 = 3.0;
 
-/// Maximum number of arrivals beyond that ratio that later pauses make good, after a pause that lasted too long.
+/// Maximum number of arrivals beyond [`ARRIVALS_MAX`] that later pauses make good, after a pause that lasted too long.
 const BEHIND_MAX: f64 = 1024.0;
 
 /// Worker that processes the inbox.
@@ -50,7 +50,7 @@ pub struct InboxWorker {
 pub struct Rhythm {
     /// Beginning of the last batch.
     last: Option<Instant>,
-    /// Number of arrivals beyond what the batches so far can bear.
+    /// Number of arrivals so far beyond the ratio [`ARRIVALS_MAX`].
     behind: f64,
     /// Maximum number of deliveries in the next batch.
     batch_max: u32,
@@ -98,9 +98,9 @@ impl Worker for InboxWorker {
 }
 
 impl Rhythm {
-    /// Takes in a batch, and returns the pause after it.
+    /// Records a batch, and returns the pause after it.
     fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
-        // The store counts them when the batch begins.
+        // The store counts arrivals when the batch begins.
         let arrivals = self.last.replace(began).map(|at| Arrivals {
             count: report.arrived,
             within: began - at,
@@ -122,8 +122,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    /// Returns the number of arrivals beyond what the batches so far can bear, after another batch that processed
-    /// `taken`.
+    /// Returns the number of arrivals beyond the ratio [`ARRIVALS_MAX`], after another batch that processed `taken`.
     fn behind(&self, before: f64, taken: usize) -> f64 {
         let more = f64::from(self.count) - taken as f64 * ARRIVALS_MAX;
         (before + more).clamp(0.0, BEHIND_MAX)
@@ -131,7 +130,7 @@ impl Arrivals {
 }
 
 /// Returns the pause after a batch that lasted `took`, and the size of the batch after it. `behind` is the number of
-/// arrivals beyond what the batches so far can bear.
+/// arrivals beyond the ratio [`ARRIVALS_MAX`].
 fn next(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u32) {
     let usual = (took * PAUSE_FACTOR).min(REST_MAX);
     let Some(Arrivals { count, within }) = arrivals else {
@@ -141,11 +140,11 @@ fn next(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u
         return (Duration::ZERO, *BATCH.start());
     }
     let apart = within.as_secs_f64() / f64::from(count);
-    // The next batch takes its time, too: this many must be processed even without a pause.
+    // The next batch takes its time, too: so many deliveries must be processed even without a pause.
     let least = took.as_secs_f64() / (apart * ARRIVALS_MAX);
     let deliveries = (least as u32).clamp(*BATCH.start(), *BATCH.end());
     let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
-    // Where hardly anything arrives, the seconds may be too many for a duration.
+    // If hardly anything arrives, the seconds may be too many for a duration.
     let until = Duration::try_from_secs_f64(apart * bearable).unwrap_or(REST_MAX);
     (usual.min(until.saturating_sub(took)), deliveries)
 }
@@ -192,7 +191,8 @@ mod tests {
             (5, arrivals(0, 25), 0.0, 0, 128),
             (5, arrivals(1, 25), 0.0, 30, 128),
             (5, arrivals(300, 25), 0.0, 27, 128),
-            // More than twice the bearable number arrived: in less than half the time it is the bearable number.
+            // More than twice the bearable number arrived: the pause ends when the bearable number has arrived, in less
+            // than half of it.
             (5, arrivals(1000, 25), 0.0, 4, 128),
             // Earlier arrivals beyond the bearable number shorten the pause.
             (5, arrivals(1000, 25), 120.0, 1, 128),
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn however_fast_deliveries_arrive_their_share_is_processed() {
-        // Two deliveries in a millisecond, and ten, and thirty, and a hundred; with timers that are late.
+        // Deliveries arrive at two in a millisecond, at ten, at thirty and at a hundred, with timers that are late.
         for per_ms in [2, 10, 30, 100] {
             let (took, mut cycle, mut deliveries) = (MS * 3, MS * 100, 128);
             let (mut processed, mut all, mut behind) = (0, 0, 0.0);
@@ -226,7 +226,7 @@ mod tests {
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);
-            // Where timers are late there is no pause left to shorten: a little is lost.
+            // Where timers are late there is no pause left to shorten, so a few arrivals are left over.
             assert!(
                 share > 0.93 / ARRIVALS_MAX,
                 "{share} of {per_ms} in a millisecond"

@@ -1,8 +1,8 @@
 //! Background workers: they process pending deliveries, fetch the orders that are due from Sinch, raise alerts, and
 //! prune what has been kept for long enough.
 //!
-//! The database links them. The wake-up inside the process is a hint and the poll is the guarantee, so a lost wake-up
-//! or a crash costs a moment and nothing else.
+//! The workers work together only through the database. A wake-up is a hint, and a poll is the guarantee, so a lost
+//! wake-up or a crash costs a moment and nothing else.
 
 mod alerts;
 mod fetch;
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 use crate::redact::redacted;
 use number_order::OrderKey;
 
-/// Returns an order's id as the log shows it. Some events give a telephone number where the id should be.
+/// Returns an order's id as the log shows it. Some events have a telephone number in place of the id.
 fn logged_id(key: &OrderKey) -> Cow<'_, str> {
     redacted(key.order.as_str())
 }

@@ -1,4 +1,4 @@
-//! Prunes what has been kept for long enough, and gives its space back to the disk. Callbacks go first.
+//! Prunes what has been kept for long enough, and returns its space to the disk. Callbacks have priority.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::frame::{POLL, Pause, Worker};
 use crate::clock;
 use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 
-/// Maximum interval between two checks for anything to prune. What is kept for a shorter time is checked at that
-/// interval.
+/// Maximum interval between two checks for anything to prune. If the shortest retention period is shorter, the interval
+/// is that period, but at least a second.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer belongs to others.
+/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer is free for others.
 const PAUSE_FACTOR: u32 = 9;
 
-/// Maximum pause after a step, in case the disk was slow.
+/// Maximum pause after a step, for the case that the disk was slow.
 const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Worker that prunes.
@@ -50,7 +50,7 @@ impl Worker for RetentionWorker {
 }
 
 impl RetentionWorker {
-    /// Prunes some rows, or gives some space back. Returns `false` if nothing is left to do for now.
+    /// Prunes some rows, or returns some space. Returns `false` if nothing is left to do for now.
     async fn prune(&self, done: &mut Done) -> Result<bool, StoreError> {
         let pruned = self.store.prune(self.periods.clone(), clock::now()).await?;
         done.add(&pruned);

@@ -1,4 +1,4 @@
-//! Access to the operators' listener: the token, web pages, and requests that trickle.
+//! Access to the operators' listener: the token, web pages, and requests that arrive slowly.
 
 use std::time::Duration;
 
@@ -110,11 +110,11 @@ async fn a_list_that_trickles_is_cut_off() {
         .await
         .expect("connects");
     connection.send(request.head()).await;
-    // Each byte comes well within the time limit; the whole list never does.
+    // Each byte comes well within the time limit, but the whole list never does.
     let mut sent = 0;
     while !connection.hangs_up_within(Duration::from_millis(100)).await {
         sent += 1;
-        assert!(sent < 200, "it goes on and on");
+        assert!(sent < 200, "the list is read to no end");
         connection.send("o").await;
     }
     connection

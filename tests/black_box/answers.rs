@@ -88,7 +88,7 @@ async fn the_same_event_with_another_body_is_kept_too() {
     for body in &bodies {
         service.deliver(body.clone()).await;
     }
-    // Each of the two is recognised by its own bytes.
+    // Each of the two bodies is recognised by its own bytes.
     for body in &bodies {
         service.deliver(body.clone()).await;
     }
@@ -110,8 +110,8 @@ async fn the_same_event_with_another_body_is_kept_too() {
     .await;
 }
 
-/// Genuine bodies of no use, each with the words that the reason must contain.
-fn riddles() -> Vec<(Vec<u8>, &'static str)> {
+/// Genuine bodies that cannot be used, each with the words that the reason must contain.
+fn unusable_bodies() -> Vec<(Vec<u8>, &'static str)> {
     let elsewhere = event("e1", "o1", "IN_REVIEW", clock::now()).replace(PROJECT, "another");
     let long = format!(
         r#"{{"resourceType":"NUMBER_ORDER","resourceId":"o1","status":"{}"}}"#,
@@ -160,27 +160,27 @@ fn riddles() -> Vec<(Vec<u8>, &'static str)> {
         (&elsewhere, "project-mismatch"),
         (&long, "property-too-long status"),
     ];
-    let mut riddles: Vec<_> = texts
+    let mut unusable_bodies: Vec<_> = texts
         .into_iter()
         .map(|(text, reason)| (text.as_bytes().to_vec(), reason))
         .collect();
-    riddles.push((b"{\"eventId\":\"\xff\xfe\"}".to_vec(), "body-not-json"));
-    riddles.push((vec![0; 64], "body-not-json"));
-    riddles.push(("[".repeat(5000).into_bytes(), "body-not-json"));
-    riddles
+    unusable_bodies.push((b"{\"eventId\":\"\xff\xfe\"}".to_vec(), "body-not-json"));
+    unusable_bodies.push((vec![0; 64], "body-not-json"));
+    unusable_bodies.push(("[".repeat(5000).into_bytes(), "body-not-json"));
+    unusable_bodies
 }
 
 #[tokio::test]
 async fn a_callback_that_is_not_understood_is_kept_byte_by_byte_with_the_reason() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    let riddles = riddles();
-    for (body, _) in &riddles {
+    let unusable_bodies = unusable_bodies();
+    for (body, _) in &unusable_bodies {
         service.deliver(body.clone()).await;
     }
     let parked = service.list("/api/v1/parked").await;
-    assert_eq!(parked.len(), riddles.len());
-    for (row, (body, reason)) in parked.iter().zip(&riddles) {
+    assert_eq!(parked.len(), unusable_bodies.len());
+    for (row, (body, reason)) in parked.iter().zip(&unusable_bodies) {
         let decision = &row["decision"];
         let (code, property) = reason.split_once(' ').unwrap_or((reason, ""));
         assert_eq!(decision["code"], code, "{row}");
@@ -198,9 +198,9 @@ async fn a_callback_that_is_not_understood_is_kept_byte_by_byte_with_the_reason(
     }
     assert!(service.list("/api/v1/orders").await.is_empty());
     let status = service.status().await;
-    assert_eq!(status["deliveries_parked"], riddles.len());
+    assert_eq!(status["deliveries_parked"], unusable_bodies.len());
 
-    service.deliver(riddles[0].0.clone()).await;
+    service.deliver(unusable_bodies[0].0.clone()).await;
     assert_eq!(service.list("/api/v1/parked").await[0]["duplicates"], 1);
 }
 
@@ -290,7 +290,7 @@ async fn while_too_much_waits_no_body_is_read() {
     };
     let mut waiting = Vec::new();
     until("a refusal that no body was needed for", async || {
-        // One is being written and one waits; there is no room for more.
+        // One callback is being written and one waits; there is no room for more.
         for _ in 0..3 {
             let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
             connection.send(good(waiting.len()).bytes()).await;

@@ -48,7 +48,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     let mode = std::fs::metadata(&file).expect("is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
 
-    // An existing file is not replaced without the option, and the database itself never.
+    // An existing file is replaced only with the option, and the database itself never.
     let again = copy(&settings, "backup", &file, None).await;
     assert_eq!(again.code, FAILURE, "{again:?}");
     assert!(again.err.contains("is there already"), "{again:?}");
@@ -60,7 +60,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_before() {
     }
     let promised = stop(load).await;
     let (elsewhere, other) = place();
-    // Beside a running service, that is the first reason: `--replace` would not help.
+    // While the service runs, that is the first reason for a refusal: `--replace` would not help.
     for option in [None, Some("--replace")] {
         let beside = copy(&settings, "restore", &file, option).await;
         assert_eq!(beside.code, HELD, "{beside:?}");
@@ -127,7 +127,7 @@ async fn a_backup_takes_the_place_of_a_file_only() {
             assert!(std::fs::symlink_metadata(&target).is_ok_and(|found| !found.is_file()));
         }
     }
-    // Nor does it take the place of a file that another service works on.
+    // The backup does not take the place of a file either that another service works on.
     let (_elsewhere, other) = place();
     let service = Service::start(&other).await;
     let held = copy(&settings, "backup", &other.database(), Some("--overwrite")).await;
@@ -152,7 +152,7 @@ async fn the_place_of_the_database_is_all_that_is_needed() {
     }
 }
 
-/// A log that the service did not live to checkpoint is part of what is copied, put aside or restored.
+/// A log that the service did not checkpoint before it died is part of what is copied, put aside or restored.
 #[tokio::test]
 async fn what_is_in_the_wal_is_copied_too() {
     let (home, settings) = place();

@@ -1,4 +1,4 @@
-//! A clock that is set while the service runs, and any time zone: no decision changes.
+//! Tests that neither a clock that is set while the service runs nor a time zone changes a decision.
 //!
 //! Sinch's clock, which the simulator follows, is never touched.
 
@@ -17,7 +17,7 @@ use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_hist
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
 /// Plays events and answers that meet each rule that depends on time, and calls `between` half-way. Returns every
-/// decision, without times and without what depends on the speed of the machine.
+/// decision, without times and without values that depend on the speed of the machine.
 async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> Vec<String> {
     let history = [(0, Created), (1, InReview), (2, Completed)];
     let histories = [
@@ -29,11 +29,11 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     let service = Service::start(&settings).await;
     let at = |millis| simulator.started_at().plus(Duration::from_millis(millis));
 
-    // Announced and confirmed before `between`; moves on, and fails once, after it.
+    // Order o1 is announced and confirmed before `between`. It moves on, and fails once, after it.
     push(&simulator, "o1", says("IN_REVIEW", 1));
     service.deliver(event("e1", "o1", "IN_REVIEW", at(1))).await;
     service.settles("o1", "IN_REVIEW").await;
-    // Watched before `between`, with its next fetch a minute ahead, which stays so.
+    // Order o2 is watched before `between`, with its next fetch a minute ahead, which stays so.
     let path = format!("/api/v1/orders/{PROJECT}/o2");
     let watched = service.send_to_operators(&Request::new("PUT", &path)).await;
     assert_eq!(watched.status, 201, "{watched:?}");
@@ -45,7 +45,7 @@ async fn decisions(settings: Settings, between: impl AsyncFnOnce(&Service)) -> V
     push(&simulator, "o1", Reply::NotFound);
     service.deliver(event("e2", "o1", "COMPLETED", at(2))).await;
     service.settles("o1", "COMPLETED").await;
-    // Late, and long superseded; then an order that is announced only now, at first too young to be found.
+    // The event is late, and long superseded. Then an order is announced only now, at first too young to be found.
     service.deliver(event("e3", "o1", "IN_REVIEW", at(1))).await;
     service
         .order_when("o1", "nothing open", |order| {
@@ -93,13 +93,13 @@ fn ahead(order: &Value) -> Option<Duration> {
 }
 
 /// Decisions about an order, and the hours until its next fetch: time zones differ by at least a quarter of an hour,
-/// and all that are tried here by many.
+/// and those under test by many.
 fn decided_of(order: &Value) -> Vec<String> {
     let name = order["order"].as_str().unwrap_or_default();
     let rows = |list: &str, columns: &[&str]| -> Vec<String> {
         let rows = order[list].as_array().into_iter().flatten();
         rows.map(|row| {
-            // Of a code only the code: its fields may hold moments.
+            // Only the code is taken: its fields may hold moments.
             let shown = |column: &str| match row[column].get("code") {
                 Some(code) => code.to_string(),
                 None => row[column].to_string(),
@@ -110,7 +110,7 @@ fn decided_of(order: &Value) -> Vec<String> {
         .collect()
     };
     let mut decided = rows("deliveries", &["event", "phase", "decision"]);
-    // The scheduler decides how many fetches there are that show no change.
+    // Fetches that show no change are left out, since the scheduler decides how many there are.
     let fetches = rows("fetches", &["state", "outcome"]).into_iter();
     let shows_change = |row: &String| !(row.contains("unchanged") || row.contains("refreshed"));
     decided.extend(fetches.filter(shows_change));
@@ -130,7 +130,7 @@ fn decided_of(order: &Value) -> Vec<String> {
     decided
 }
 
-async fn undisturbed() -> Vec<String> {
+async fn decisions_with_a_steady_clock() -> Vec<String> {
     let folder = folder();
     let decided = decisions(Settings::new(folder.path()), async |_| {}).await;
     assert!(decided.len() > 15, "{decided:#?}");
@@ -145,7 +145,7 @@ async fn no_time_zone_changes_a_decision() {
         (zone.to_owned(), decisions(settings, async |_| {}).await)
     };
     let (expected, ahead, behind, none) = tokio::join!(
-        undisturbed(),
+        decisions_with_a_steady_clock(),
         in_zone("Pacific/Kiritimati"),
         in_zone("<-11>11"),
         in_zone(":no/such/zone"),
@@ -155,7 +155,7 @@ async fn no_time_zone_changes_a_decision() {
     }
 }
 
-/// Path of the library that gives a program a false time of day, in its build for many threads.
+/// Returns the path of libfaketime in its build for programs with threads.
 fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -164,19 +164,19 @@ fn faketime() -> PathBuf {
         .expect("libfaketime is needed: install the package faketime")
 }
 
-/// Settings of a service whose clock follows a file.
+/// Settings of a service that takes its time of day from a file.
 fn with_clock(settings: Settings, offset: &Path) -> Settings {
     set(offset, 0);
     settings
         .set_environment("LD_PRELOAD", faketime().display().to_string())
         .set_environment("FAKETIME_TIMESTAMP_FILE", offset.display().to_string())
         .set_environment("FAKETIME_NO_CACHE", "1")
-        // Setting a clock sets the time of day alone.
+        // Setting a clock changes only the time of day.
         .set_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
 fn set(offset: &Path, secs: i64) {
-    // Replaced in one step, since the service reads the file all the time.
+    // The file is replaced in one step, since the service reads it all the time.
     let next = offset.with_extension("next");
     fs::write(&next, format!("{secs:+}\n")).expect("writes");
     fs::rename(next, offset).expect("renames");
@@ -193,14 +193,14 @@ async fn is_set(service: &Service, expected_secs: i64) {
 #[tokio::test]
 #[ignore = "needs libfaketime: .ci/run says when it was not tried"]
 async fn a_clock_that_is_set_changes_no_decision() {
-    let expected = undisturbed().await;
+    let expected = decisions_with_a_steady_clock().await;
     for secs in [-DAYS_SECS, DAYS_SECS] {
         let folder = folder();
         let offset = folder.path().join("offset");
         let settings = with_clock(Settings::new(folder.path()), &offset);
         let decided = decisions(settings, async |service| {
             set(&offset, secs);
-            // The service notices the change, which proves that the library works.
+            // The service notices the change, which proves that libfaketime works.
             is_set(service, secs).await;
         })
         .await;

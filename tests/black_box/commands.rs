@@ -1,4 +1,4 @@
-//! Needs and output of the commands.
+//! What the commands need, and what they print.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,7 +13,7 @@ async fn with(environment: &[(&'static str, String)], arguments: &[&str]) -> End
     Process::start_in(environment, arguments).ended().await
 }
 
-/// A user who may call the service need not be able to read its secrets: under systemd the service alone can.
+/// A user who may call the service need not be able to read its secrets: under systemd only the service can.
 #[tokio::test]
 async fn commands_need_the_services_address_and_token_alone() {
     let folder = folder();
@@ -54,7 +54,7 @@ async fn commands_need_the_services_address_and_token_alone() {
             ),
         ],
     ] {
-        // On a busy machine the answer can come too late.
+        // On a busy machine the answer of the health check can come too late.
         until(&format!("health, by {environment:?}"), async || {
             let ended = with(&environment, &["healthcheck"]).await;
             (ended.code == Some(0)).then_some(())
@@ -111,7 +111,7 @@ async fn watch_names_the_argument_that_is_no_order() {
         "{ended:?}"
     );
 
-    // A list comes from a file, so the messages name its lines, and the output names its header.
+    // The list comes from a file, so the messages name its lines, and the output names its header.
     let list = folder.path().join("orders.csv");
     let path = list.display().to_string();
     let watch = ["watch", "--project", testkit::PROJECT, "--file", &path];
@@ -129,7 +129,7 @@ async fn watch_names_the_argument_that_is_no_order() {
     );
 }
 
-/// `check` and the log say the same, and neither shows the value.
+/// `check` and the log report the same doubt, and neither shows the value.
 #[tokio::test]
 async fn what_is_unwise_is_reported_by_check_and_in_the_log() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! Connections: no caller can hold one for nothing, or keep others from being served.
+//! Connections: no caller can hold one without using it, or keep others from being served.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use testkit::{
     event, folder, until,
 };
 
-/// Time-out that a test is about.
+/// Length of the one time-out that a test is about.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Every other time-out, in seconds: no test outlasts it, however busy the machine is.
+/// Length of every other time-out, in seconds: no test outlasts it, however busy the machine is.
 const NEVER_SECS: u32 = 600;
 
 const HEADER_TIMEOUT: &str = "callbacks.header_timeout_secs";
@@ -73,7 +73,7 @@ async fn silence_is_cut_off() {
 
     let home = folder();
     let service = Service::start(&settings(&home, Some(IDLE_TIMEOUT))).await;
-    // On a busy machine its time can run out before it has said anything.
+    // On a busy machine the caller's time can run out before it has sent anything.
     let (since, mut line) = until("a caller in time", async || {
         let since = Instant::now();
         let mut line = open(&service).await;
@@ -90,7 +90,7 @@ async fn headers_that_trickle_are_cut_off() {
     let folder = folder();
     let service = Service::start(&settings(&folder, Some(HEADER_TIMEOUT))).await;
     let mut callers = 0;
-    // On a busy machine the time can run out before the first byte, and then there is no half of a head to count.
+    // On a busy machine the time can run out before the first byte, and then the service counts no incomplete head.
     until("the half of a head to be counted", async || {
         callers += 1;
         let since = Instant::now();
@@ -98,7 +98,7 @@ async fn headers_that_trickle_are_cut_off() {
         line.send("POST /callbacks HTTP/1.1\r\nHost: here\r\n")
             .await;
         let mut n = 0;
-        // Each header line comes well within the limit; the whole head never does.
+        // Each header line arrives well within the limit, but the whole head never does.
         while !line.hangs_up_within(LIMIT / 7).await {
             assert!(since.elapsed() < PATIENCE, "{n} headers were waited for");
             n += 1;
@@ -126,7 +126,7 @@ async fn a_body_that_trickles_is_cut_off() {
     assert!(line.hangs_up_within(PATIENCE).await);
     assert_eq!(service.refused("body").await, 1);
 
-    // A body that breaks off has no caller left to answer, and is not accepted either.
+    // If a caller hangs up in the middle of a body, nobody is left to answer, and the callback is not accepted.
     let mut line = open(&service).await;
     line.send(good("e2").head()).await;
     line.send("{").await;
@@ -167,12 +167,12 @@ async fn no_more_connections_than_allowed() {
     let mut taken = Vec::new();
     for n in 0..MAX {
         let mut connection = open(&service).await;
-        // The answer shows that the connection is among those that are served.
+        // The answer shows that the connection is served.
         connection.send(good(&format!("e{n}")).bytes()).await;
         assert_eq!(connection.answer().await.expect("an answer").status, 200);
         taken.push(connection);
     }
-    // It has one second for its first byte. On a busy machine that can run out, and then this tries again.
+    // The caller has one second for its first byte. On a busy machine that can run out, and then the test tries again.
     let (mut one_more, answer) = until("one more to be in time", async || {
         let mut connection = open(&service).await;
         connection.send(good("late").bytes()).await;
@@ -182,7 +182,10 @@ async fn no_more_connections_than_allowed() {
     .await;
     answer.assert_refusal(503, "one more");
     assert_eq!(answer.header("retry-after"), Some("5"));
-    assert!(one_more.hangs_up_within(PATIENCE).await, "it is hung up on");
+    assert!(
+        one_more.hangs_up_within(PATIENCE).await,
+        "the caller is hung up on"
+    );
     assert!(service.refused("connections").await > 0);
     assert_eq!(
         service.get("/livez").await.status,
@@ -255,7 +258,7 @@ async fn running_out_of_open_files_is_logged_and_passes() {
         service.lines().iter().any(reports).then_some(())
     })
     .await;
-    // A connected caller is served, and a waiting one as soon as possible.
+    // A connected caller is served, and then a waiting one as soon as possible.
     kept.send(good("e3").bytes()).await;
     assert_eq!(kept.answer().await.expect("an answer").status, 200);
     service.limit_files(1000);

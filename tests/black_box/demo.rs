@@ -12,7 +12,7 @@ const TEXT: usize = 20;
 struct Story {
     /// State in which the order ends.
     end: String,
-    /// Trouble that it shows.
+    /// Trouble that the story shows.
     title: String,
     steps: Vec<Step>,
 }
@@ -20,7 +20,7 @@ struct Story {
 /// A line of a story, with the lines that continue it.
 #[derive(Debug)]
 struct Step {
-    /// `+1.2 s`, or `end`.
+    /// Time of the line: `+1.2 s`, or `end`.
     at: String,
     speaker: String,
     text: String,
@@ -42,7 +42,7 @@ impl Step {
         self.at.strip_prefix('+')?.strip_suffix(" s")?.parse().ok()
     }
 
-    /// State that the step is about, where this speaker did this.
+    /// Returns the state that the step is about, if the given speaker did the given thing.
     fn state(&self, speaker: &str, did: &str) -> Option<&str> {
         let text = self.text.strip_prefix(did)?;
         let end = text.find(|c: char| !c.is_ascii_uppercase() && c != '_');
@@ -50,7 +50,7 @@ impl Step {
     }
 }
 
-/// The stories in the demo's output.
+/// Returns the stories in the demo's output.
 fn stories(out: &str) -> Vec<Story> {
     let mut stories = Vec::new();
     let mut lines = out.lines();
@@ -78,7 +78,7 @@ fn stories(out: &str) -> Vec<Story> {
     stories
 }
 
-/// Returns `true` if the text has a date or a time of day: `2026-11`, `19:30`.
+/// Returns `true` if the text has a date or a time of day, such as `2026-11` or `19:30`.
 fn has_absolute_time(text: &str) -> bool {
     let like = |pattern: &str| {
         text.as_bytes().windows(pattern.len()).any(|window| {
@@ -92,7 +92,7 @@ fn has_absolute_time(text: &str) -> bool {
     like("0000-00") || like("00:00")
 }
 
-/// Holds that the steps are printed in the order in which they happened, and each cause before its effects.
+/// Asserts that the steps are printed in the order in which they happened, and each cause before its effects.
 fn causes_come_first(story: &Story) {
     let times: Vec<f64> = story.steps.iter().filter_map(Step::secs).collect();
     assert_eq!(times.first(), Some(&0.0), "{story:?}");
@@ -111,14 +111,14 @@ fn causes_come_first(story: &Story) {
             );
             received.insert(state);
         }
-        // The service knows an order by its events alone.
+        // The service knows an order only by its events.
         if step.speaker == "service" && step.text.starts_with("fetches; ") {
             assert!(!received.is_empty(), "{step:?} in {story:?}");
         }
     }
 }
 
-/// Holds that the line on a receiver that believes the last event follows from the lines before it.
+/// Asserts that the line on a receiver that believes the last event follows from the lines before it.
 fn the_naive_receiver_shows_the_last_event(story: &Story) {
     let naive = story.steps.iter().filter(|step| step.speaker == "naive");
     let [naive] = naive.collect::<Vec<_>>()[..] else {
@@ -137,7 +137,7 @@ fn the_naive_receiver_shows_the_last_event(story: &Story) {
     }
 }
 
-/// Plays the demo to its end, and holds what is true of every play.
+/// Plays the demo to its end, and asserts what is true of every play.
 async fn play(seed: u32) -> Vec<Story> {
     let environment = [("NO_COLOR", "1".to_owned())];
     let seed = seed.to_string();
@@ -148,7 +148,7 @@ async fn play(seed: u32) -> Vec<Story> {
     let last = ended.out.lines().last().unwrap_or_default();
     assert_eq!(last, "40 of 40 orders agree with Sinch", "{told}");
     assert_eq!(ended.err, "", "{told}");
-    // Output that goes to no terminal is wrapped for a usual one.
+    // Output that goes to no terminal is wrapped at the usual width.
     let long = ended.out.lines().find(|line| line.chars().count() > 80);
     assert_eq!(long, None, "{told}");
     assert!(!ended.out.contains('\u{1b}'), "{told}");

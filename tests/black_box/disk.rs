@@ -12,18 +12,18 @@ use testkit::{
 };
 
 /// Sends a callback with an event id of its own, and returns the answer, good or bad.
-async fn knock(service: &Service, name: &str) -> Answer {
+async fn send_new_callback(service: &Service, name: &str) -> Answer {
     let body = event(name, "o1", "IN_REVIEW", clock::now());
     service.send(&Request::signed(PATH, SECRET, body)).await
 }
 
-/// Number of lines of the log that contain these words.
+/// Returns the number of log lines that contain the given words.
 fn count(log: &str, words: &str) -> usize {
     log.lines().filter(|line| line.contains(words)).count()
 }
 
-/// Fills a disk of 4 MB with callbacks until they are refused and `/readyz` says why in these words, then enlarges
-/// the disk.
+/// Fills a disk of 4 MB with callbacks until they are refused and `/readyz` gives the given reason, then enlarges the
+/// disk.
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn fill(free_min_bytes: u64, words: &str) {
     let disk = match Disk::mount("4m") {
@@ -35,7 +35,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
             return;
         }
     };
-    // The configuration is elsewhere: it would not disturb the test, but it is no part of it.
+    // The configuration lies on another disk, so that it takes no part in the test.
     let home = folder();
     let database = disk.path().join("service.db");
     let settings = Settings::new(home.path())
@@ -46,13 +46,13 @@ async fn fill(free_min_bytes: u64, words: &str) {
     let load = insist(&service, 4).await;
 
     let refused = until("a refusal", async || {
-        let answer = knock(&service, "early").await;
+        let answer = send_new_callback(&service, "early").await;
         (answer.status != 200).then_some(answer)
     })
     .await;
     refused.assert_refusal(503, "a callback to a full disk");
     assert_eq!(refused.header("retry-after"), Some("5"));
-    // On a busy machine it may say first that the database does not answer in time.
+    // On a busy machine `/readyz` may first say that the database does not answer in time.
     until("/readyz to say so", async || {
         let answer = service.get("/readyz").await;
         let is_said = |answer: &Answer| answer.json()["detail"].to_string().contains(words);
@@ -72,7 +72,7 @@ async fn fill(free_min_bytes: u64, words: &str) {
 
     disk.enlarge("64m");
     until("callbacks to be taken again", async || {
-        (knock(&service, "late").await.status == 200).then_some(())
+        (send_new_callback(&service, "late").await.status == 200).then_some(())
     })
     .await;
     service.is_ready().await;
@@ -108,7 +108,7 @@ async fn on_a_full_disk_callbacks_are_refused() {
     fill(0, "the disk is full").await;
 }
 
-/// The part that needs no mount: the service wants more free space than any disk has.
+/// The part of the test that needs no mount: the service wants more free space than any disk has.
 #[tokio::test]
 async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     let folder = folder();
@@ -122,7 +122,7 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
 
     let wanting = plenty.clone().set("database.free_min_bytes", 1_u64 << 50);
     let service = Service::listening(&wanting).await;
-    let refused = knock(&service, "refused").await;
+    let refused = send_new_callback(&service, "refused").await;
     refused.assert_refusal(503, "a callback");
     assert_eq!(refused.header("retry-after"), Some("5"));
     let watch = Request::new("PUT", &format!("/api/v1/orders/{PROJECT}/o2"));
@@ -144,6 +144,6 @@ async fn with_too_little_space_what_comes_in_is_refused_and_the_rest_goes_on() {
     assert_eq!(count(&ended.out, "callbacks are refused from now on"), 1);
 
     let service = Service::start(&plenty).await;
-    assert_eq!(knock(&service, "refused").await.status, 200);
+    assert_eq!(send_new_callback(&service, "refused").await.status, 200);
     assert_eq!(service.order("o2").await, Value::Null);
 }

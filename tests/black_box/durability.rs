@@ -55,14 +55,14 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     simulator.set_callback_url(Some(service.callback_url()));
     let load = insist(&service, 4).await;
     for _ in 0..KILLS {
-        // The moment is a number of promises, not a time: the load is surely running.
+        // The kill comes after a number of acknowledgements, not after a time: so the load is surely running.
         let enough = load.count() + random.usize(50..250);
         until("some promises", async || {
             (load.count() >= enough).then_some(())
         })
         .await;
         let ended = service.kill().await;
-        assert_eq!(ended.code, None, "it was killed: {ended:?}");
+        assert_eq!(ended.code, None, "the service was killed: {ended:?}");
         service = Service::start(&settings).await;
     }
     let mut promised = stop(load).await;
@@ -78,7 +78,7 @@ async fn nothing_acknowledged_is_lost_when_the_plug_is_pulled() {
     assert!(lost_events.is_empty(), "seed {seed}: {lost_events:?}");
     assert!(file.is_intact().await);
 
-    // The control: if something were lost or changed, the comparison would name it.
+    // The control: the comparison names an event that is lost or changed.
     let victims: Vec<&String> = promised.keys().take(2).collect();
     file.execute(&format!(
         "DELETE FROM deliveries WHERE dedup_key = '{}'",
@@ -128,7 +128,7 @@ async fn a_stop_answers_what_is_in_flight_and_leaves_one_file() {
         .deliver(event("before", "o1", "IN_REVIEW", clock::now()))
         .await;
 
-    // Half a callback, and half a readiness request.
+    // One caller has sent half a callback, another half a readiness request.
     let body = event("in-flight", "o1", "COMPLETED", clock::now());
     let request = Request::signed(PATH, SECRET, body.clone());
     let mut callback = Connection::open(ALLOWED, service.callbacks)

@@ -1,4 +1,4 @@
-//! After an early answer the connection serves the next request, or the answer has said that it closes.
+//! Tests that after an early answer the connection serves the next request, unless the answer has said that it closes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use testkit::{
     event, folder, until,
 };
 
-/// Maximum length of a body that these services accept, in bytes.
+/// Maximum length of a body that the services under test accept, in bytes.
 const BODY_MAX: usize = 1000;
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// Way in which a request arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
-    /// Head and body in one packet.
+    /// Head and body arrive in one packet.
     Together,
-    /// The body a little later than the head.
+    /// The body arrives a little later than the head.
     Later,
-    /// A body larger than the limit and than what the system buffers, in one go.
+    /// A body larger than the limit, and larger than what the system buffers, is sent in one go.
     Large,
-    /// A body in chunks, a little later than the head.
+    /// The body arrives in chunks, a little later than the head.
     Chunked,
-    /// A body in chunks, larger than the limit.
+    /// The body arrives in chunks, and is larger than the limit.
     LargeChunked,
-    /// A peer that sends its body after `100 Continue`, or never.
+    /// The peer sends its body after `100 Continue`, or never.
     Expect,
-    /// A peer that expects `100 Continue` and does not wait for it.
+    /// The peer expects `100 Continue` and does not wait for it.
     ExpectAnyway,
 }
 
@@ -44,8 +44,8 @@ const SHAPES: [Shape; 7] = [
     Shape::ExpectAnyway,
 ];
 
-/// Function that makes a request which is refused with any body.
-type Make = fn(Vec<u8>) -> Request;
+/// Function that makes a request with the given body. The service refuses the request whatever the body is.
+type MakeRequest = fn(Vec<u8>) -> Request;
 
 fn good() -> Request {
     Request::signed(PATH, SECRET, event("e1", "o1", "IN_REVIEW", clock::now()))
@@ -71,7 +71,7 @@ fn chunks(body: &[u8]) -> Vec<u8> {
 }
 
 /// Sends a request in one of the shapes, and reads its answer.
-async fn exchange(connection: &mut Connection, shape: Shape, make: Make) -> Answer {
+async fn exchange(connection: &mut Connection, shape: Shape, make: MakeRequest) -> Answer {
     let body = match shape {
         Shape::Large | Shape::LargeChunked => vec![b' '; 9_000_000],
         _ => vec![b' '; 600],
@@ -132,7 +132,11 @@ async fn assert_settled(
     }
 }
 
-async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], served: u16) {
+async fn assert_all_settled(
+    service: &Service,
+    kinds: &[(u16, Ipv4Addr, MakeRequest)],
+    served: u16,
+) {
     for (status, from, make) in kinds {
         for shape in SHAPES {
             let what = format!("{status} {shape:?}");
@@ -153,7 +157,7 @@ async fn assert_all_settled(service: &Service, kinds: &[(u16, Ipv4Addr, Make)], 
 async fn every_refusal_settles_what_becomes_of_the_connection() {
     let folder = folder();
     let service = Service::start(&settings(&folder)).await;
-    let kinds: [(u16, Ipv4Addr, Make); 6] = [
+    let kinds: [(u16, Ipv4Addr, MakeRequest); 6] = [
         (403, PROXY, |body| {
             Request::post(PATH, body).header("X-Forwarded-For", "203.0.113.9")
         }),
@@ -177,7 +181,7 @@ async fn so_does_a_store_that_takes_nothing() {
     let folder = folder();
     let settings = settings(&folder).set("database.free_min_bytes", 1_i64 << 50);
     let service = Service::listening(&settings).await;
-    let kinds: [(u16, Ipv4Addr, Make); 1] =
+    let kinds: [(u16, Ipv4Addr, MakeRequest); 1] =
         [(503, ALLOWED, |body| Request::signed(PATH, SECRET, body))];
     assert_all_settled(&service, &kinds, 503).await;
 }
@@ -204,7 +208,7 @@ async fn so_do_bodies_that_break_or_never_come() {
 async fn who_is_still_sending_after_the_last_answer_is_not_reset() {
     let folder = folder();
     let service = Service::start(&settings(&folder)).await;
-    // On a busy machine the time for that can run out between two pieces, so the test tries until it succeeds.
+    // On a busy machine the peer's time can run out between two pieces, so the test tries until it succeeds.
     until("a peer that can send all of its body", async || {
         let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
         let request = Request::post(PATH, "").header("Content-Length", "300000");
@@ -228,7 +232,7 @@ async fn so_do_the_refusals_that_operators_get() {
     let folder = folder();
     let settings = settings(&folder).set("operators.token", "operators-token-u81xnb");
     let service = Service::start(&settings).await;
-    let kinds: [(u16, Make); 4] = [
+    let kinds: [(u16, MakeRequest); 4] = [
         (401, |body| {
             Request::post(&format!("/api/v1/orders/{PROJECT}"), body)
         }),

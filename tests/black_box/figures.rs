@@ -17,7 +17,9 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let sample = |line: &str| {
         let (name, number) = line.rsplit_once(' ').expect("a sample");
-        let name = name.strip_prefix("sinch_callbacks_").expect("our prefix");
+        let name = name
+            .strip_prefix("sinch_callbacks_")
+            .expect("the prefix of the program");
         let name = match name.split_once('{') {
             None => name.to_owned(),
             Some((name, label)) => {
@@ -31,7 +33,7 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
 }
 
 /// The figures of `/status`, by the names and values that they should have in `/metrics`: objects of counts and of
-/// projects become labels, other objects a prefix. A time may be there as a time or as an age.
+/// projects become labels, other objects a prefix. A time may be a time or an age in `/metrics`.
 fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
     let mut figures = BTreeMap::new();
     for (key, value) in status.as_object().expect("an object") {
@@ -83,7 +85,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
 fn figure(figures: &mut BTreeMap<String, Option<f64>>, key: &str, label: &str, value: &Value) {
     let stem = |ending: &str| key.strip_suffix(ending).unwrap_or(key).to_owned();
     let (name, number) = match value {
-        // The value is unknown, so `/metrics` may leave it out.
+        // The figure is unknown, so `/metrics` may leave it out.
         Value::Null => return,
         Value::Object(tally) => (format!("{key}_total"), tally["count"].as_f64()),
         Value::Bool(flag) => (key.to_owned(), Some(u8::from(*flag).into())),

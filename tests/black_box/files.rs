@@ -8,14 +8,14 @@ use sinch_callbacks::clock;
 
 use testkit::{File, Mount, Process, Service, Settings, event, folder, not_tried, run, until};
 
-/// Exit code of a start that failed for want of a usable file.
+/// Exit code of a start that failed because the file cannot be used.
 pub const UNUSABLE: Option<i32> = Some(1);
 /// Exit code of a start that failed because another instance has the file.
 const HELD: Option<i32> = Some(75);
 /// Exit code of a start that failed because the configuration names no file.
 const CONFIG: Option<i32> = Some(78);
 
-/// Asserts that `serve` and `check` both refuse, with this code and these words, and leave the folder as it is.
+/// Asserts that `serve` and `check` both refuse, with the given code and words, and leave the folder as it is.
 async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     let config = settings.write();
     let folder = config.parent().expect("the file is in a folder");
@@ -40,19 +40,19 @@ async fn assert_refused(settings: &Settings, code: Option<i32>, words: &str) {
     }
 }
 
-/// Id of a user that no file's mode lets in by itself.
+/// Id of a user without privileges, to whom only the files belong that a test gives away.
 const NOBODY: u32 = 65532;
 
 fn may_do_all() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Gives a folder and all that is in it to that user.
+/// Gives a folder and all that is in it to the user [`NOBODY`].
 fn give_away(folder: &Path) {
     let entries = std::fs::read_dir(folder).expect("the folder can be read");
     let inside = entries.map(|entry| entry.expect("an entry").path());
     for path in inside.chain([folder.to_owned()]) {
-        lchown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+        lchown(path, Some(NOBODY), Some(NOBODY)).expect("root may give a file away");
     }
 }
 
@@ -75,7 +75,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Places in which there can be no database: `check` before a start must say the same as the start.
+/// For a place in which there can be no database, `check` and a start must give the same error.
 #[tokio::test]
 async fn an_unfit_place_is_named_by_check_and_start_alike() {
     let at = |folder: &Path, path: &str| Settings::new(folder).set("database.path", path);
@@ -90,7 +90,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
         let folder = folder();
         assert_refused(&at(folder.path(), path), code, words).await;
     }
-    // Each of these files in turn is closed to the service's user for writing: the message must name it.
+    // Each file in turn is closed to the service's user for writing: the message must name it.
     for (suffix, mode) in [
         ("", 0o400),
         ("-wal", 0o400),
@@ -129,7 +129,7 @@ async fn an_unfit_place_is_named_by_check_and_start_alike() {
     set_mode(place.path(), 0o700);
 }
 
-/// The log of a mounted file is elsewhere than under the file's other name.
+/// The log of a file that is mounted by itself does not lie beside the file's other name.
 #[tokio::test]
 async fn a_file_that_is_mounted_by_itself_is_refused() {
     let folder = folder();
@@ -149,7 +149,7 @@ async fn a_file_that_is_mounted_by_itself_is_refused() {
     drop(mount);
 }
 
-/// The start opens nothing before everything else is known to be good.
+/// A start opens the database only after all other checks.
 #[tokio::test]
 async fn a_start_that_fails_leaves_no_trace() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -200,7 +200,8 @@ async fn two_services_do_not_share_a_file() {
     let folder = folder();
     let settings = Settings::new(folder.path());
     let service = Service::start(&settings).await;
-    // By another name, and also after an operator took the lock file for a leftover and removed it.
+    // The second service reaches the file by another name, and also after an operator took the lock file for a leftover
+    // and removed it.
     let link = folder.path().join("link.db");
     symlink(settings.database(), &link).expect("can be linked");
     let linked = settings
@@ -220,7 +221,7 @@ async fn two_services_do_not_share_a_file() {
     service
         .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
-    // The lock is the process's, so nothing must be cleaned up after a crash.
+    // The lock ends with the process, so nothing must be cleaned up after a crash.
     service.kill().await;
     Service::start(&settings).await;
 }
@@ -240,7 +241,7 @@ async fn a_wal_without_its_database_is_not_thrown_away() {
     std::fs::rename(settings.database(), &aside).expect("the database can be moved");
     assert_refused(&settings, UNUSABLE, "restore the database file").await;
 
-    // As the message says: with the file back in its place, all is there.
+    // As the error says, the file can be put back in its place: then all data is there.
     std::fs::rename(&aside, settings.database()).expect("the database can be moved back");
     let service = Service::start(&settings).await;
     assert_eq!(
@@ -306,7 +307,7 @@ async fn a_check_of_a_good_place_creates_nothing() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert_eq!(contents(folder.path()), before);
 
-    // Beside a running service, `check` leaves out what that service holds, and checks the rest.
+    // While the service runs, `check` leaves out what it holds, and checks the rest.
     let service = Service::start(&settings).await;
     let there = settings
         .clone()
@@ -328,6 +329,6 @@ async fn a_check_of_a_good_place_creates_nothing() {
     let config = bad.write();
     let checked = run(["--config".as_ref(), config.as_os_str(), "check".as_ref()]).await;
     assert_eq!(checked.code, CONFIG, "{checked:?}");
-    // It is as before.
+    // The running service is as before.
     service.is_ready().await;
 }

@@ -1,4 +1,4 @@
-//! Database files that are cut, taken away or changed while the service works on them.
+//! Database files that are truncated, taken away or changed while the service works on them.
 
 use sinch_callbacks::clock;
 use testkit::{
@@ -7,7 +7,7 @@ use testkit::{
 
 use crate::files::UNUSABLE;
 
-/// The system itself ends the process here, since SQLite has the file in its memory.
+/// The system itself ends the process when the shared memory is truncated, since SQLite has mapped the file.
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
     for bytes in [0, 4096] {
@@ -23,7 +23,7 @@ async fn nothing_is_acknowledged_once_the_shared_memory_is_cut() {
         shm.and_then(|shm| shm.set_len(bytes)).expect("can be cut");
         let late = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, late);
-        // A write of its own, which it makes at any time, may have ended it before.
+        // The service may have noticed the change by a write of its own, and ended before.
         let answer = service.try_send_from(ALLOWED, &request).await;
         assert!(answer.is_none_or(|answer| answer.status != 200), "{bytes}");
         assert_ne!(service.ended().await.code, Some(0), "{bytes}");
@@ -48,7 +48,7 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         }
         let body = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, body);
-        // It may have noticed by a write of its own, and ended.
+        // The service may have noticed the change by a write of its own, and ended.
         if let Some(answer) = service.try_send_from(ALLOWED, &request).await {
             answer.assert_refusal(503, deed);
         }
@@ -70,7 +70,7 @@ async fn a_project_that_another_program_removed_makes_the_service_unready() {
     let body = event("e1", "o1", "IN_REVIEW", clock::now());
     let refused = service.send(&Request::signed(PATH, SECRET, body)).await;
     refused.assert_refusal(503, "the control");
-    // On a busy machine it may say first that the database does not answer in time.
+    // On a busy machine `/readyz` may first say that the database does not answer in time.
     until("/readyz to name the project", async || {
         let unready = service.get("/readyz").await;
         unready.assert_refusal(503, "/readyz");

@@ -35,7 +35,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         (PROXY, vec!["2001:db9::7"], 403),
         // A proxy that names no address speaks for itself.
         (PROXY, vec![], 403),
-        // Entries further left were written by the caller.
+        // Entries to the left of an untrusted one were written by the caller.
         (PROXY, vec!["203.0.113.9, 54.76.19.159"], 200),
         (PROXY, vec!["rubbish, 54.76.19.159"], 200),
         (PROXY, vec!["54.76.19.159, 203.0.113.9"], 403),
@@ -53,7 +53,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
         (PROXY, vec!["54.76.19"], 403),
         (PROXY, vec!["54.76.19.159:port"], 403),
         (PROXY, vec!["54.76.19.159 54.76.19.159"], 403),
-        // The header of any other peer is ignored, for or against it.
+        // The header of a peer that is no trusted proxy is ignored, whatever it says.
         (UNALLOWED, vec!["54.76.19.159"], 403),
         (UNALLOWED, vec!["127.0.0.1, 127.0.0.2"], 403),
         (ALLOWED, vec!["203.0.113.9"], 200),

@@ -6,9 +6,10 @@ use testkit::{
     ALLOWED, Connection, PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, until,
 };
 
-/// Such input by name and bytes, the status of the answer (`None`: no answer) and the words that the log must contain.
+/// Input that is no HTTP request, by name and bytes, with the status of the answer (`None`: no answer) and the words
+/// that the log must contain.
 #[expect(clippy::too_many_lines, reason = "a list of cases")]
-fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
+fn not_http_inputs() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
     let with = |headers: String| format!("POST /callbacks HTTP/1.1\r\n{headers}\r\n").into_bytes();
     let many = (0..101).map(|n| format!("X-{n}: x\r\n")).collect();
     let head = Request::post(PATH, "{}").head();
@@ -82,7 +83,7 @@ fn oddities() -> Vec<(&'static str, Vec<u8>, Option<u16>, &'static str)> {
 async fn what_is_no_request_is_counted_and_named_with_its_cure() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    for (what, bytes, status, advice) in oddities() {
+    for (what, bytes, status, advice) in not_http_inputs() {
         let before = service.refused("http").await;
         until(&format!("the log's line about {what}"), async || {
             let mut connection = Connection::open(ALLOWED, service.callbacks).await.ok()?;
@@ -95,7 +96,7 @@ async fn what_is_no_request_is_counted_and_named_with_its_cure() {
                 }
                 None => drop(connection),
             }
-            // The line may be one of those that the log leaves out in a flood, so it is provoked until it comes.
+            // The log may leave the line out in a flood, so the input is sent until the line comes.
             let lines = service.lines();
             let mut lines = lines.iter().rev();
             lines

@@ -30,7 +30,7 @@ fn storm(service: &Service, sent: &Arc<AtomicUsize>) -> JoinSet<()> {
                 if n >= EVENTS {
                     return;
                 }
-                // Events that always leave a doubt: an unknown status, and steps back and forth.
+                // The events always leave something in doubt: an unknown status, and steps back and forth.
                 let status = ["BLOCKED", "IN_REVIEW", "GUSTY"][n % 3];
                 let body = event(&format!("e{n}"), "storm", status, clock::now());
                 connection
@@ -58,7 +58,7 @@ async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
     let mut callers = storm(&service, &sent);
     let mut slowest = Duration::ZERO;
     for (n, order) in calm.iter().enumerate() {
-        // The calm orders are spread over the whole storm.
+        // The events of the calm orders are spread over the whole storm.
         until("the storm to go on", async || {
             (sent.load(Ordering::Relaxed) >= n * EVENTS / CALM).then_some(())
         })
@@ -86,7 +86,7 @@ async fn a_storm_for_one_order_costs_few_fetches_and_holds_up_no_other() {
     println!(
         "{EVENTS} events in {took:?}; the slowest of {CALM} calm orders settled in {slowest:?}"
     );
-    // At most one fetch in three seconds, whatever the events leave open, and the first.
+    // The bound is one fetch in three seconds, whatever the events leave open, and the first ones.
     let most = 2 + took.as_secs() as usize / 3;
     assert!(fetches <= most, "{fetches} questions in {took:?}");
 }

@@ -1,4 +1,4 @@
-//! The service as operators and monitoring see it.
+//! The operators' listener, as operators and monitoring see it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn health_is_answered_in_a_word() {
     }
     let mut file = File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
-    // Behind another write that waits for the lock, the probe has no answer in time.
+    // Behind another write that waits for the lock, the write probe has no answer in time.
     until("the reason", async || {
         let answer = service.get("/readyz").await;
         answer.assert_refusal(503, "while the database is locked");

@@ -1,4 +1,4 @@
-//! One order at a time: the effect of events and fetches on it, with Sinch simulated.
+//! Effects of events and fetches on one order at a time, with a simulated Sinch.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, event, folder, id, order_history, play,
 };
 
-/// Starts a service and a Sinch with orders that have all been through this history when the test begins.
-async fn stage(
+/// Starts a service and a Sinch with orders that have all been through the given history when the test begins.
+async fn start_with_history(
     folder: &tempfile::TempDir,
     orders: &[&str],
     history: &[(u64, State)],
@@ -26,7 +26,7 @@ async fn stage(
     (service, simulator)
 }
 
-/// Time at this offset in an order's history, as Sinch's clock would stamp it.
+/// Time at the given offset in an order's history, as Sinch's clock would stamp it.
 fn at(simulator: &Simulator, millis: u64) -> Time {
     simulator.started_at().plus(Duration::from_millis(millis))
 }
@@ -38,7 +38,7 @@ fn says(state: &str, updated_millis: u64) -> Reply {
     }
 }
 
-/// Number of fetches of this order that reached Sinch.
+/// Number of fetches of the given order that reached Sinch.
 fn fetches_of(simulator: &Simulator, order: &str) -> usize {
     let fetches = simulator.fetches();
     fetches.iter().filter(|f| f.order == order).count()
@@ -50,7 +50,7 @@ async fn request_fetch(service: &Service, order: &str) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
-/// Returns `true` if a row of an order's history has these words in a column.
+/// Returns `true` if a row of an order's history has the given code in a column.
 fn has(order: &Value, rows: &str, column: &str, code: &str) -> bool {
     let rows = order[rows].as_array();
     rows.into_iter()
@@ -64,7 +64,7 @@ const DONE: [(u64, State); 3] = [(0, Created), (1, InReview), (2, Completed)];
 #[tokio::test]
 async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     service
         .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
         .await;
@@ -94,7 +94,7 @@ async fn a_first_event_leads_to_a_fetch_and_is_confirmed() {
 #[tokio::test]
 async fn what_fits_shows_at_once_while_the_api_hangs() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     simulator.push_reply(&id("o1"), says("IN_REVIEW", 1));
     service
         .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
@@ -120,7 +120,7 @@ async fn what_fits_shows_at_once_while_the_api_hangs() {
 #[tokio::test]
 async fn an_event_that_was_overtaken_moves_nothing_back() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .deliver(event("late", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -143,7 +143,7 @@ async fn an_event_that_was_overtaken_moves_nothing_back() {
 #[tokio::test]
 async fn a_stale_answer_is_not_applied() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .deliver(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -168,8 +168,8 @@ async fn a_stale_answer_is_not_applied() {
 #[tokio::test]
 async fn undocumented_states_are_kept_and_never_applied() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
-    // As long as Sinch shows nothing, the event's word stands alone.
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
+    // As long as Sinch shows nothing, only the event's claim is known.
     simulator.set_outage(Outage::Unavailable { retry_after: None });
     service
         .deliver(event("e1", "o1", "THAWING", at(&simulator, 1)))
@@ -197,7 +197,7 @@ async fn undocumented_states_are_kept_and_never_applied() {
 #[tokio::test]
 async fn an_order_that_is_not_there_yet_is_fetched_again() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &REVIEWED, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     simulator.push_reply(&id("o1"), Reply::NotFound);
     service
         .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
@@ -210,7 +210,7 @@ async fn an_order_that_is_not_there_yet_is_fetched_again() {
 #[tokio::test]
 async fn a_refused_token_is_renewed_on_the_way() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     service
         .deliver(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
         .await;
@@ -225,7 +225,7 @@ async fn a_refused_token_is_renewed_on_the_way() {
     let order = order.await;
     assert_eq!(simulator.stats().tokens, 2);
     assert!(!has(&order, "fetches", "outcome", "key-refused"), "{order}");
-    // The refused fetch and its repetition are two; nothing was counted as failed.
+    // The two fetches are the refused one and its repetition; none was counted as failed.
     assert_eq!(fetches_of(&simulator, "o1"), 3);
 }
 
@@ -236,7 +236,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     let others: Vec<String> = (0..12).map(|n| format!("o{n}")).collect();
     let names: Vec<&str> = others.iter().map(String::as_str).chain(["bad"]).collect();
     let hasty = |s: Settings| s.set("worker.attempts_max", TRIES);
-    let (service, simulator) = stage(&folder, &names, &DONE, hasty).await;
+    let (service, simulator) = start_with_history(&folder, &names, &DONE, hasty).await;
     for _ in 0..TRIES {
         simulator.push_reply(&id("bad"), Reply::ServerError { status: 500 });
     }
@@ -261,7 +261,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
     assert_eq!(service.list("/api/v1/orders?parked=true").await.len(), 1);
     assert_eq!(service.status().await["orders_parked"], 1);
 
-    // An operator brings the order back, and it has all its attempts again.
+    // An operator requests a fetch of the parked order, which has all its attempts again.
     request_fetch(&service, "bad").await;
     let order = service.settles("bad", "COMPLETED").await;
     assert_eq!(
@@ -275,7 +275,7 @@ async fn one_order_that_always_fails_is_parked_and_holds_up_nobody() {
 async fn an_event_unparks_an_order() {
     let folder = folder();
     let hasty = |s: Settings| s.set("worker.attempts_max", 1);
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, hasty).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, hasty).await;
     simulator.push_reply(&id("o1"), Reply::ServerError { status: 500 });
     service
         .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 1)))
@@ -329,7 +329,7 @@ async fn without_the_api_only_what_fits_moves() {
 #[tokio::test]
 async fn an_unsigned_event_reaches_no_order() {
     let folder = folder();
-    let (service, simulator) = stage(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
     let body = event("e1", "o1", "COMPLETED", at(&simulator, 2));
     let forged = Request::signed(PATH, &format!("{SECRET}x"), body.clone());
     service.send(&forged).await.assert_refusal(401, "forged");

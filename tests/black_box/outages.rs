@@ -1,4 +1,5 @@
-//! Many orders at once, and a Sinch that fails: nothing is lost, Sinch is not hammered, and in the end all agree.
+//! Many orders at once, and a Sinch that fails: nothing is lost, the rate limit holds, and in the end all orders agree
+//! with Sinch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub async fn agree(service: &Service, simulator: &Simulator) {
     assert!(open.is_empty(), "seed {seed}: {open:#?}");
 }
 
-/// Waits likewise, but returns the orders that disagree for too long.
+/// Waits until every order has the state that Sinch has, and returns the orders that disagree for too long.
 async fn left_open(service: &Service, simulator: &Simulator) -> Vec<String> {
     let agreed = async || {
         let open = disagreeing(service, simulator).await;
@@ -83,7 +84,7 @@ fn busiest_second(sent_at: &[Time]) -> usize {
 }
 
 #[tokio::test]
-async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
+async fn an_outage_of_every_kind_loses_nothing_and_keeps_to_the_rate() {
     const PER_SECOND: usize = 15;
     const MAX_IN_FLIGHT: usize = 4;
     let seed = fastrand::u64(..);
@@ -127,14 +128,14 @@ async fn an_outage_of_every_kind_loses_nothing_and_is_not_hammered() {
     let stats = simulator.stats();
     assert_eq!(stats.acknowledged, stats.events, "{stats:?}");
     assert_eq!((stats.refused, stats.unanswered), (0, 0), "{stats:?}");
-    // An outage is not the service's.
+    // An outage of Sinch does not make the service unready.
     service.is_ready().await;
 
     simulator.set_outage(Outage::None);
     agree(&service, &simulator).await;
     assert_eq!(service.status().await["orders_parked"], 0);
-    // The rate limit has room for a tenth of a second. Fetches that it has let through, and that wait for a commit or a
-    // slot, are sent together.
+    // The rate limit allows the fetches of a tenth of a second at once. Fetches that it has allowed, and that wait for
+    // a commit or a slot, are sent together.
     let most = PER_SECOND + PER_SECOND / 10 + 2 * MAX_IN_FLIGHT;
     let sent_at = sent_fetches(&service).await;
     assert!(sent_at.len() >= script.orders, "{} answers", sent_at.len());
@@ -224,7 +225,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     let answer = service.send_to_operators(&Request::post(&path, "")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    // On a busy machine the order can be fetched once more before or between these.
+    // On a busy machine the order can be fetched once more before or between the two fetches.
     let after = service
         .order_when("o1", "an answer after all these", |order| {
             let fetches = order["fetches"].as_array().into_iter().flatten();
@@ -245,7 +246,7 @@ async fn an_answer_that_cannot_be_sinchs_touches_nothing() {
     }
 }
 
-/// Maximum staleness of this world's answers.
+/// Maximum staleness of the world's answers.
 const STALENESS: Duration = Duration::from_secs(1);
 
 fn hostile() -> Script {
@@ -263,7 +264,7 @@ fn hostile() -> Script {
     }
 }
 
-/// Plays the hostile world of this seed with the rules alone, for many choices of moments, and returns a failure.
+/// Plays the hostile world of the given seed with the rules alone, for many choices of moments, and returns a failure.
 /// `None`: the rules found the truth, each time and soon.
 fn wrong_by_the_rules_alone(seed: u64) -> Option<String> {
     const TIMES: u64 = 1000;
@@ -343,7 +344,7 @@ async fn a_hostile_world_ends_in_agreement() {
 }
 
 /// Regressions: an order that is left again within the seconds in which an open state counts as passed on the way to a
-/// final one, and a stale answer. With some choice of moments, each of these was shown wrongly once.
+/// final one, and a stale answer. With some choice of moments, each of the two was shown wrongly once.
 #[tokio::test]
 async fn worlds_that_went_wrong_once_end_in_agreement() {
     for seed in [147_815_109_026_830_621] {

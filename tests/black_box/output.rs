@@ -1,4 +1,4 @@
-//! Output that is not taken: a log that is not read, a pipe that is closed, a disk that is full.
+//! Output that nobody takes: a log that is not read, a pipe that is closed, a disk that is full.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, pipe};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use testkit::{ALLOWED, Answer, Connection, PATH, Request, SECRET, Settings, event, folder, until};
 
-/// The program with its output where the test wants it. It is killed when dropped.
+/// The program with its output where the test wants it. The process is killed when dropped.
 struct Raw(Child);
 
 impl Raw {
@@ -23,15 +23,19 @@ impl Raw {
     ) -> Raw {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
         command.args(arguments).stdin(Stdio::null());
-        Raw(command.stdout(out).stderr(err).spawn().expect("it starts"))
+        Raw(command
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .expect("the program starts"))
     }
 
     fn terminate(&self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a pid"), Signal::TERM).expect("it can be signalled");
+        kill_process(pid.expect("a pid"), Signal::TERM).expect("the program can be signalled");
     }
 
-    /// Waits until it ends, and returns the exit code.
+    /// Waits until the program ends, and returns the exit code.
     async fn ended(&mut self) -> Option<i32> {
         let status = until("the program's end", async || {
             self.0.try_wait().expect("a child can be waited for")
@@ -51,13 +55,13 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Fails if it has ended already.
+        // The kill fails if the program has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A service whose log is read up to the line that says where it listens, and no further.
+/// A service whose log is read only up to the line with the addresses of its listeners.
 struct Unread {
     process: Raw,
     log: Option<BufReader<ChildStdout>>,
@@ -128,7 +132,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     let mut connection = Connection::open(ALLOWED, service.callbacks)
         .await
         .expect("a place");
-    // Three times as much as the pipe takes.
+    // The load writes three times as much as the pipe takes.
     service.deliver(&mut connection, 0..600).await;
     until("all to be looked at", async || {
         let status = service.get("/status").await.json();
@@ -164,14 +168,14 @@ async fn what_the_log_drops_is_counted_and_reported_when_it_flows_again() {
         metrics.contains("sinch_callbacks_log_lines_dropped_total "),
         "{metrics}"
     );
-    // The log is read again.
-    let log = service.log.take().expect("nobody has read it yet");
+    // The log is read again from now on.
+    let log = service.log.take().expect("nobody has taken the log yet");
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let lines = log.lines().map_while(Result::ok);
         let said = |line: &String| line.contains("lines of the log were dropped");
         for line in lines.filter(said) {
-            // Fails once the test has the line that it waits for.
+            // The send fails once the test has the line that it waits for.
             let _ = sender.send(line);
         }
     });

@@ -1,4 +1,4 @@
-//! Requests of operators about orders: lists and their filters, and what is not there or makes no sense.
+//! Requests of operators about orders: lists, their filters, unknown orders, and requests that make no sense.
 
 use sinch_callbacks::clock;
 use testkit::{PROJECT, Request, Service, Settings, event, folder, until};

@@ -1,4 +1,4 @@
-//! Log lines about refused requests: enough to mend the cause, and nothing again and again.
+//! Log lines about refused requests: they name the cause, and do not repeat themselves.
 
 use std::net::Ipv4Addr;
 
@@ -23,8 +23,8 @@ fn refusals(service: &Service) -> Vec<Value> {
     objects.filter(refused).collect()
 }
 
-/// Waits for a refusal that has these fields.
-async fn told(service: &Service, fields: &Value) -> Value {
+/// Waits for a refusal that has the given fields.
+async fn logged_refusal(service: &Service, fields: &Value) -> Value {
     let fields = fields.as_object().expect("an object");
     let has = |line: &Value| fields.iter().all(|(name, value)| line[name] == *value);
     until(&format!("a line with {fields:?}"), async || {
@@ -33,9 +33,9 @@ async fn told(service: &Service, fields: &Value) -> Value {
     .await
 }
 
-/// Sends a request until it is answered: a source that is not allowed has one second for its first byte, which can run out on a busy
-/// machine.
-async fn knock(service: &Service, from: Ipv4Addr, request: &Request) {
+/// Sends a request until it is answered: a source that is not allowed has one second for its first byte, which can run
+/// out on a busy machine.
+async fn send_until_answered(service: &Service, from: Ipv4Addr, request: &Request) {
     until("an answer", async || {
         service.try_send_from(from, request).await
     })
@@ -96,8 +96,8 @@ async fn each_refusal_says_what_was_refused() {
         ),
     ];
     for (from, request, fields) in table {
-        knock(&service, from, &request).await;
-        let line = told(&service, &fields).await;
+        send_until_answered(&service, from, &request).await;
+        let line = logged_refusal(&service, &fields).await;
         assert_eq!(line["left_out"], 0, "{line}");
         let has_source = fields.get("source") != Some(&Value::Null);
         assert_eq!(line["source"].is_string(), has_source, "{line}");
@@ -105,24 +105,24 @@ async fn each_refusal_says_what_was_refused() {
             assert_eq!(line["peer"], Value::Null, "{line}");
         }
     }
-    // A request that does not arrive complete.
+    // The head of this request does not arrive complete.
     let mut slow = Connection::open(ALLOWED, service.callbacks)
         .await
         .expect("a place");
     slow.send(signed(PATH).head()).await;
-    told(
+    logged_refusal(
         &service,
         &json!({"why": "body", "status": 408, "source": "127.0.0.1"}),
     )
     .await;
-    // A request that the database cannot store.
+    // The database cannot store this request.
     let mut file = File::open(&settings.database()).await;
     file.execute("BEGIN IMMEDIATE").await;
     service
         .send(&signed(PATH))
         .await
         .assert_refusal(503, "locked");
-    told(
+    logged_refusal(
         &service,
         &json!({"why": "store", "status": 503, "project": PROJECT}),
     )
@@ -167,7 +167,7 @@ async fn a_path_that_is_nearly_right_is_told_from_one_that_is_not() {
     for (from, (path, shown, nearly)) in sources.zip(paths) {
         let answer = service.send_from(from, &Request::post(path, "{}")).await;
         answer.assert_refusal(404, path);
-        let line = told(
+        let line = logged_refusal(
             &service,
             &json!({"why": "path", "source": from.to_string()}),
         )
@@ -186,15 +186,15 @@ async fn a_noisy_source_hides_no_other() {
     let quiet = Ipv4Addr::new(127, 0, 0, 66);
     let request = Request::new("GET", "/");
     for nth in 0..60 {
-        knock(&service, noisy, &request).await;
+        send_until_answered(&service, noisy, &request).await;
         if nth == 30 {
-            knock(&service, quiet, &request).await;
+            send_until_answered(&service, quiet, &request).await;
         }
     }
-    told(&service, &json!({"source": "127.0.0.66", "left_out": 0})).await;
-    // The next line about the noisy source says how many were left out.
+    logged_refusal(&service, &json!({"source": "127.0.0.66", "left_out": 0})).await;
+    // The next line about the noisy source says how many lines were left out.
     let total = until("a line that counts", async || {
-        knock(&service, noisy, &request).await;
+        send_until_answered(&service, noisy, &request).await;
         let lines = refusals(&service);
         let of_noisy = lines.iter().filter(|line| line["source"] == "127.0.0.2");
         let left_out = of_noisy

@@ -1,4 +1,4 @@
-//! Refusals: their reasons, the order of the checks, and that nothing is left behind.
+//! Refusals: their reasons, the order of the checks, and that a refused callback leaves nothing in the database.
 
 use std::time::SystemTime;
 
@@ -10,10 +10,10 @@ use testkit::{
     ALLOWED, Answer, Connection, File, PATH, Request, SECRET, Service, Settings, event, folder,
 };
 
-/// Maximum length of a body that these services accept, in bytes.
+/// Maximum length of a body that the services under test accept, in bytes.
 const BODY_MAX: usize = 1000;
 
-/// Settings with time-outs that no test waits for: each answer here comes at once.
+/// Settings with time-outs that no test waits for: each answer comes at once.
 fn settings(folder: &tempfile::TempDir) -> Settings {
     Settings::new(folder.path())
         .set("callbacks.body_max_bytes", BODY_MAX)
@@ -98,7 +98,7 @@ async fn an_unallowed_source_reaches_neither_body_nor_database() {
     let traces = || {
         ["", "-wal"].map(|suffix| {
             let file = std::fs::metadata(File::beside(&settings.database(), suffix));
-            let file = file.expect("it is there");
+            let file = file.expect("the file is there");
             (
                 file.len(),
                 file.modified().unwrap_or(SystemTime::UNIX_EPOCH),
@@ -165,7 +165,7 @@ async fn only_the_one_documented_signature_passes() {
         let answer = service.send(&request).await;
         answer.assert_refusal(401, &format!("{lines:?}"));
     }
-    // A header of another product does not help.
+    // A signature in the header of another product does not help.
     let other = Request::post(PATH, body.clone()).header("X-Sinch-Webhook-Signature", &right);
     service
         .send(&other)
@@ -199,7 +199,7 @@ async fn each_secret_in_force_opens_and_off_means_off() {
     answer.assert_refusal(403, "off is off for allowed sources only");
 }
 
-/// A body of this many bytes, in chunks and without a length.
+/// Returns a signed body of the given size, in chunks and without a length.
 fn chunked(bytes: usize) -> Request {
     let text = " ".repeat(bytes);
     let signed = Request::signed(PATH, SECRET, text.clone());
@@ -207,7 +207,7 @@ fn chunked(bytes: usize) -> Request {
     let signature = signature
         .lines()
         .find_map(|line| line.strip_prefix("X-Sinch-Signature: "))
-        .expect("it is signed");
+        .expect("the request is signed");
     let chunks: String = text
         .as_bytes()
         .chunks(100)
@@ -233,7 +233,7 @@ async fn a_body_over_the_limit_is_a_413() {
     assert_eq!(service.refused("size").await, 3);
     assert_nothing_stored(&settings).await;
 
-    // The limit itself is allowed. Blanks are no JSON, so they are parked, but they are accepted.
+    // A body of exactly the maximum size is accepted. Blanks are no JSON, so the delivery is parked.
     let full = Request::signed(PATH, SECRET, vec![b'\n'; BODY_MAX]);
     assert_eq!(service.send(&full).await.status, 200);
     assert_eq!(service.send(&chunked(BODY_MAX)).await.status, 200);
@@ -315,7 +315,7 @@ async fn the_first_fault_decides_the_answer() {
             413,
         ),
         (forged(PATH).header("Content-Encoding", "gzip"), 415),
-        // Refused before the body is read: the body is not there.
+        // The request is refused before the body is read: the body is not there.
         (
             forged(PATH)
                 .header("Content-Length", "17")

@@ -37,7 +37,7 @@ async fn a_restored_database_counts_as_one_that_was_not_closed() {
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
 }
 
-/// After a restore that was broken off, no command starts afresh, and the file that it had put aside stays.
+/// After a restore that was broken off, no command creates a new database, and the file that was put aside stays.
 #[tokio::test]
 async fn what_was_put_aside_is_not_lost_when_a_restore_breaks_off() {
     let (home, settings) = place();
@@ -158,7 +158,7 @@ async fn what_is_no_good_backup_is_refused() {
     assert!(nothing.err.contains("nothing to copy"), "{nothing:?}");
 }
 
-/// A container can have a backup as a file that is mounted by itself.
+/// In a container, a backup can be a file that is mounted by itself.
 #[tokio::test]
 async fn a_backup_may_be_mounted_by_itself() {
     let (home, settings) = place();
@@ -213,7 +213,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
             .chain([new.as_os_str(), "--replace".as_ref()]);
         let begun = std::time::Instant::now();
         let process = Process::start(arguments);
-        // The last few run to their end.
+        // The last few restores run to their end.
         if round < 55 {
             tokio::time::sleep(longest.mul_f64(random.f64())).await;
             process.signal(if random.bool() {
@@ -241,7 +241,7 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         }
     }
     assert!(olds > 0 && news > 0, "the control: {olds} old, {news} new");
-    // One step was enough, since the log of the file put aside had been checkpointed.
+    // One step was enough to put the database aside, since its log had been checkpointed.
     let aside = File::beside(&database, ".replaced");
     assert!(!File::beside(&aside, "-wal").exists());
     let mut aside = File::open(&aside).await;

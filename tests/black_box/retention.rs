@@ -98,7 +98,7 @@ async fn a_delivery_goes_when_its_time_is_over_and_its_order_stays() {
     service.get(path).await.assert_refusal(404, path);
     service.stop().await;
 
-    // Nothing is left in the inbox. The next delivery is processed, and is not recognised as a duplicate.
+    // Nothing is left in the inbox. The next delivery is processed, and is not taken for a duplicate.
     let service = Service::start(&settings).await;
     service.deliver(body).await;
     let order = service
@@ -121,7 +121,7 @@ async fn a_closed_order_goes_and_a_callback_makes_it_known_again() {
     let closing = service
         .order_when("o1", "settled", |order| order["settled"] == json!(true))
         .await;
-    // A final state is fetched once more a day later: this test does not wait for that.
+    // A final state is fetched once more a day later. The test does not wait for that fetch.
     assert_ne!(closing["fetch_at"], json!(null), "{closing}");
     service.stop().await;
     let mut file = File::open(&settings.database()).await;
@@ -174,7 +174,7 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
     let folder = folder();
     let settings = Settings::new(folder.path());
     Service::start(&settings).await.stop().await;
-    // 48 MB that were filled and freed, and behind them young rows that must stay.
+    // The file has 48 MB that were filled and freed, and behind them young rows that must stay.
     let mut file = File::open(&settings.database()).await;
     fill(&mut file).await;
     let young = format!(
@@ -217,7 +217,7 @@ async fn a_file_gives_its_free_space_back_and_stays_whole_though_it_is_killed_me
             let mut file = File::open(&settings.database()).await;
             assert!(file.is_intact().await);
             file.close().await;
-            // On a busy machine all may have been given back before the kill, which then proves nothing.
+            // On a busy machine all space may have been given back before the kill, which then proves nothing.
             (free().await > STAY_FREE).then_some(())
         })
         .await;

@@ -14,7 +14,7 @@ use testkit::{
 
 const OLD_SECRET: &str = "old-secret-p05fgw";
 const TOKEN: &str = "operators-token-c39bnt";
-/// First digits of every telephone number here.
+/// First digits of every telephone number in these tests.
 const NUMBERS: &str = "4477009001";
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     let service = Service::start(&settings).await;
     let mut answers = Vec::new();
 
-    // Every way to mention secrets and numbers, and every way to go wrong.
+    // The messages mention secrets and numbers in every way, and go wrong in every way.
     let at = simulator.started_at();
     let number = format!("+{NUMBERS}77");
     let bodies = [
@@ -44,7 +44,7 @@ async fn neither_log_nor_answers_give_anything_away() {
         about_number("e3", "ACTIVE_NUMBER", &number),
         json!({"resourceType": "NUMBER_ORDER", "resourceId": number, "eventId": "e4"}).to_string(),
         format!("{{{number}"),
-        // Numbers as people write them, wherever there is room for one.
+        // The ids contain telephone numbers as people write them, wherever there is room for one.
         event("tel:+44-7700-900-177", "tel:+44-7700-900-177", "IN_REVIEW", at),
         event("(07700) 900 177", "07700.900.177", "+44 7700 900177", at),
         about_number("e5", "+44/7700/900177", &number),
@@ -109,14 +109,17 @@ async fn neither_log_nor_answers_give_anything_away() {
     ] {
         request("GET", path).await;
     }
-    // The wrong token is a secret as well: it may be the right one, mistyped.
+    // A wrong token is a secret as well: it may be the right one with a typing error.
     let wrong = Request::new("GET", "/status").header("Authorization", "Bearer mistyped-token");
     answers.push(service.send_to_operators(&wrong).await);
 
     let ended = service.stop().await;
     assert_eq!(ended.code, Some(0));
     let log = format!("{}\n{}", ended.out, ended.err);
-    assert!(log.contains("\"TRACE\""), "it was talkative");
+    assert!(
+        log.contains("\"TRACE\""),
+        "the log has lines of the lowest level"
+    );
     let signed = Request::signed(PATH, SECRET, event("e1", "o1", "IN_REVIEW", at)).head();
     let signature = signed
         .lines()
@@ -130,7 +133,7 @@ async fn neither_log_nor_answers_give_anything_away() {
         "mistyped-token",
         "simulated-token",
         basic,
-        signature.expect("it is signed"),
+        signature.expect("the request is signed"),
     ];
     for secret in secrets {
         let leak = log.lines().find(|line| line.contains(secret));
@@ -146,7 +149,7 @@ async fn neither_log_nor_answers_give_anything_away() {
     assert_numbers_are_numbers(&ended.out);
 }
 
-/// Names of figures in the log, or their endings.
+/// Names of figures in the log, or the ends of such names.
 const FIGURES: [&str; 12] = [
     "_ms",
     "_secs",
@@ -198,7 +201,11 @@ async fn nobody_else_on_the_machine_can_read_the_database() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("service.db") {
             seen += 1;
-            let mode = entry.metadata().expect("it is there").permissions().mode();
+            let mode = entry
+                .metadata()
+                .expect("the file is there")
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
         }
     }
@@ -242,18 +249,20 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinch-callbacks"));
     command.arg("--config").arg(&config).arg("serve");
     command.stdout(std::process::Stdio::null());
-    // If root runs the test, another user runs the service: files of root's process would belong to root anyhow.
+    // If root runs the test, another user runs the service: the files of a process of root's belong to root in any
+    // case.
     if rustix::process::geteuid().is_root() {
         for path in [folder.path(), &config] {
-            chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give a file away");
         }
         command.uid(NOBODY).gid(NOBODY);
     }
-    let mut child = command.spawn().expect("it starts");
-    // If the process may be dumped, its files belong to its user, otherwise to root: the owner says who may read them.
+    let mut child = command.spawn().expect("the program starts");
+    // If the process may be dumped, its files in `/proc` belong to its user, otherwise to root. The owner decides who
+    // may read them.
     let owner = |name: &str| {
         let path = format!("/proc/{}/{name}", child.id());
-        std::fs::metadata(path).expect("it runs").uid()
+        std::fs::metadata(path).expect("the program runs").uid()
     };
     let hidden = within(PATIENCE, async || {
         ["mem", "environ", "maps"]
@@ -262,7 +271,7 @@ async fn nobody_of_the_same_user_can_read_the_memory() {
             .then_some(())
     })
     .await;
-    child.kill().expect("it runs");
+    child.kill().expect("the program runs");
     child.wait().expect("a child can be waited for");
     assert_eq!(hidden, Some(()), "memory and variables are root's");
 }

@@ -1,7 +1,7 @@
 //! Every JSON body that the operators' API sends, compared with the one on file in `snapshots/`.
 //!
 //! Programs read these bodies by their keys, so a key that comes, goes or gets another name must be seen in review.
-//! What varies is replaced by a word for its type.
+//! Values that vary are replaced by a word for their type.
 
 use insta::{Settings as Insta, assert_json_snapshot};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use sinch_simulator::{Reply, World};
 
 use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
 
-/// Replaces the times in a body, and what else varies from run to run.
+/// Replaces the times in a body, and other values that vary from run to run.
 fn steady(body: Value) -> Value {
     replace(body, &|name, value| match value {
         Value::String(text) if text.parse::<Timestamp>().is_ok() => json!("[time]"),
@@ -21,7 +21,7 @@ fn steady(body: Value) -> Value {
     })
 }
 
-/// Replaces, beside that, every number.
+/// Replaces all that [`steady`] does, and every number.
 fn without_numbers(body: Value) -> Value {
     replace(steady(body), &|_, value| match value {
         Value::Number(_) => json!("[number]"),
@@ -29,7 +29,7 @@ fn without_numbers(body: Value) -> Value {
     })
 }
 
-/// Replaces each value that holds no others, by the name that it stands under.
+/// Replaces each value that contains no other values, depending on its name.
 fn replace(body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
     fn under(name: &str, body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
         match body {
@@ -50,7 +50,7 @@ fn replace(body: Value, other: &impl Fn(&str, Value) -> Value) -> Value {
     under("", body, other)
 }
 
-/// Compares a body with the one on file under this name.
+/// Compares a body with the one on file under the given name.
 fn assert_snapshot(name: &str, body: &Value) {
     let mut insta = Insta::clone_current();
     insta.set_prepend_module_to_snapshot(false);
@@ -206,7 +206,7 @@ async fn refusals() {
 
     let hasty = settings.clone().set("retention.bodies_days", 0.00001);
     let service = Service::start(&hasty).await;
-    // The first event of an order whose API is off is parked, and keeps its body.
+    // With the project's API off, the first event of an order is parked, and keeps its body.
     service
         .deliver(event("e2", "o1", "BLOCKED", clock::now()))
         .await;
@@ -226,7 +226,7 @@ async fn refusals() {
     let wanting = settings.set("database.free_min_bytes", 1_u64 << 50);
     let service = Service::listening(&wanting).await;
     problems.add(&service, "GET", "/readyz", "").await;
-    // It says how much space there is.
+    // The detail says how much space there is, which varies.
     problems.0["GET /readyz"]["detail"] = json!("[text]");
     assert_snapshot("refusals", &Value::Object(problems.0));
 }

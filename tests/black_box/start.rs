@@ -12,7 +12,7 @@ const FAILURE: Option<i32> = Some(1);
 const USAGE: Option<i32> = Some(2);
 const CONFIG: Option<i32> = Some(78);
 
-/// Runs a command with this configuration.
+/// Runs a command with the given configuration.
 async fn with(settings: &Settings, command: &str) -> (Option<i32>, String, String) {
     let config = settings.write();
     let ended = run(["--config".as_ref(), config.as_os_str(), command.as_ref()]).await;
@@ -164,7 +164,7 @@ fn unfit(good: &Settings) -> Vec<(Settings, &'static str, &'static str)> {
     ]
 }
 
-/// Number of the line on which the key stands in the file.
+/// Returns the number of the line in which the file has the key.
 fn line_of(settings: &Settings, key: &str) -> usize {
     let (table, name) = key.split_once('.').expect("a key is table.name");
     let name = name.split('[').next().unwrap_or(name);
@@ -293,7 +293,7 @@ async fn projects_are_kept_apart() {
         ("/second/callbacks", SECRET, &others, 401),
         (PATH, SECRET, &own, 200),
         ("/second/callbacks", "second-secret", &others, 200),
-        // Genuine, but in another project's name: the path and its secret decide whose it is.
+        // The callback is genuine, but in another project's name: the path and its secret decide whose it is.
         ("/second/callbacks", "second-secret", &own, 200),
     ] {
         let answer = service
@@ -302,7 +302,7 @@ async fn projects_are_kept_apart() {
         assert_eq!(answer.status, expected, "{path} {secret} {body}");
     }
     let parked = service.list("/api/v1/parked").await;
-    // The last has the id of a stored event, so it is kept as a second delivery with that id.
+    // The last callback has the id of a stored event, so it is kept as a second delivery with that id.
     let strange: Vec<_> = parked
         .iter()
         .filter(|row| row["decision"]["code"] == "project-mismatch")
@@ -323,16 +323,16 @@ async fn healthcheck_asks_the_running_service() {
     let there = settings
         .clone()
         .set("operators.listen", service.operators.to_string());
-    // On a busy machine the answer can come too late.
+    // On a busy machine the answer of the health check can come too late.
     until("health", async || {
         let (code, _, _) = with(&there, "healthcheck").await;
         (code == OK).then_some(())
     })
     .await;
-    // The test's own connection locks the file as well as another program.
+    // For the service, the test's own connection locks the file as another program would.
     let mut file = testkit::File::open(&settings.database()).await;
     file.execute("BEGIN EXCLUSIVE").await;
-    // The latter is the reason if something else waits for the lock already.
+    // The second reason is given if something else waits for the lock already.
     let known = ["the database is locked", "the database does not answer"];
     until("the reason", async || {
         let (code, _, err) = with(&there, "healthcheck").await;

@@ -65,7 +65,10 @@ async fn an_unallowed_source_is_answered_before_its_headers_end() {
     let since = Instant::now();
     connection.send("POST /callbacks HTTP/1.1\r\n").await;
     while connection.send(&header).await {
-        assert!(since.elapsed() < PATIENCE, "it is listened to");
+        assert!(
+            since.elapsed() < PATIENCE,
+            "the service goes on reading from the caller"
+        );
     }
     assert_eq!(service.refused("source").await, before + 1);
 }

@@ -16,7 +16,7 @@ use testkit::{
 
 const REVIEWED: [(u64, number_order::State); 2] = [(0, Created), (1, InReview)];
 
-/// Answer to the first fetch, as if the rest had not happened yet.
+/// Answer to the first fetch, as if later changes had not happened yet.
 fn at_first(state: &str, updated_millis: u64) -> Reply {
     Reply::Shows {
         state: state.to_owned(),
@@ -92,7 +92,7 @@ async fn a_watched_order_is_right_without_any_callback() {
 async fn a_reservation_that_ends_without_a_callback_is_found_by_a_fetch() {
     let folder = folder();
     let mut expiring = order_history("o1", &[(0, Created), (1, Expired)]);
-    // Time enough for a fetch before that.
+    // The order expires late enough for a fetch before its expiry.
     expiring.expires = Some(Duration::from_secs(8));
     let world = World::from_orders(id(PROJECT), [expiring]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -134,7 +134,7 @@ async fn changes_while_the_service_was_down_are_found_after_a_kill() {
     for order in &orders {
         service.settles(order, "COMPLETED").await;
     }
-    // By their own schedule they would wait for a minute.
+    // By their own schedule the orders would wait for a minute.
     let fetches = simulator.fetches().len() - before;
     assert_eq!(fetches, ORDERS, "one fetch each");
     assert_eq!(simulator.stats().events, 0, "nobody has called");
@@ -164,7 +164,7 @@ async fn after_a_clean_end_every_order_waits_for_its_schedule() {
     let then = service.order("o1").await["fetch_at"].take();
     let fetches = simulator.fetches();
     let fetches = fetches.iter().filter(|f| f.order == "o1").count();
-    // On a busy machine its time may have come: a minute after the first fetch.
+    // On a busy machine the order's time may have come: a minute after the first fetch.
     let time = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
     let has_come = time(&planned).is_some_and(|at| Time::from(at) <= clock::now());
     assert!(
@@ -192,7 +192,7 @@ async fn with_the_api_off_nothing_can_be_watched_or_fetched() {
 #[tokio::test]
 async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     let folder = folder();
-    // Three orders, since one that is told to wait does not stand for all.
+    // There are three orders, since one that is told to wait does not stand for all.
     let histories = ["o1", "o2", "o3"].map(|order| order_history(order, &REVIEWED));
     let world = World::from_orders(id(PROJECT), histories);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
@@ -221,12 +221,12 @@ async fn an_open_circuit_outlives_a_restart_and_an_operator_closes_it() {
     simulator.set_outage(Outage::None);
     let path = format!("/api/v1/projects/{PROJECT}/resume");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
-    // The order has a wait of its own, which Sinch asked for; a requested fetch ends that too.
+    // The order has a wait of its own, which Sinch asked for. A requested fetch ends that wait, too.
     let path = format!("/api/v1/orders/{PROJECT}/o1/fetch");
     assert_eq!(send(&service, "POST", &path, "").await.0, 202);
     service.settles("o1", "IN_REVIEW").await;
     let convergence = service.status().await["convergence"].take();
-    // The others may be confirmed by now as well, and no event announced them.
+    // The other orders may be confirmed by now as well, and no event announced them.
     let count = |name: &str| convergence[name].as_u64().expect("a count");
     assert!(count("changes") > count("unannounced"), "{convergence}");
 }
@@ -267,7 +267,7 @@ async fn a_reservation_that_runs_out_is_shown_and_logged() {
     let told = |log: &str, what: &str| log.matches(what).count();
     assert_eq!((told(&log, fired), told(&log, resolved)), (1, 0), "{log}");
 
-    // With another threshold the order has time enough.
+    // With the other threshold the order has time enough.
     let patient = settings.set("deadlines.expiring_secs", vec![60]);
     let service = Service::start(&patient).await;
     service

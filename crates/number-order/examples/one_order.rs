@@ -17,7 +17,7 @@ use number_order::{
 /// Time at which the example begins: 2026-02-03, 04:05:06 UTC.
 const START: Time = Time(1_770_091_506_000_000);
 
-/// Returns the time that is this number of seconds after the start.
+/// Returns the time that lies the given number of seconds after the start.
 fn at(secs: u64) -> Time {
     START.plus(Duration::from_secs(secs))
 }

@@ -24,21 +24,21 @@ pub struct Limits {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum AlertKind {
-    /// The order is still CREATED, and the reservation runs out within this span.
+    /// The order is still CREATED, and the reservation runs out within the given span.
     Expiring {
-        /// The span, in milliseconds.
+        /// Time left until `expireTime` at which the alert begins to fire, in milliseconds.
         within_ms: u64,
     },
-    /// The order is still CREATED, and the reservation has run out by our clock.
+    /// The order is still CREATED, and the reservation has run out by the service's clock.
     Overdue,
-    /// The order has been `IN_REVIEW` for longer than this span.
+    /// The order has been `IN_REVIEW` for longer than the given span.
     LongInReview {
-        /// The span, in milliseconds.
+        /// Time in `IN_REVIEW` after which the alert fires, in milliseconds.
         after_ms: u64,
     },
-    /// The order has been BLOCKED for longer than this span.
+    /// The order has been BLOCKED for longer than the given span.
     LongBlocked {
-        /// The span, in milliseconds.
+        /// Time in BLOCKED after which the alert fires, in milliseconds.
         after_ms: u64,
     },
 }
@@ -133,7 +133,7 @@ impl AlertKind {
         }
     }
 
-    /// Returns a name for monitoring that has no blanks and differs from one threshold for reservations to the next.
+    /// Returns a name for monitoring. It has no blanks, and each threshold for reservations has a name of its own.
     pub fn label(&self) -> String {
         match self {
             AlertKind::Expiring { within_ms } => {
@@ -163,7 +163,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_micros() / 1000).unwrap_or(u64::MAX)
 }
 
-/// Returns a span in its largest whole unit.
+/// Formats a span in its largest whole unit.
 fn words(span: Duration) -> String {
     let secs = span.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "min")];
@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    /// State, time, alerts that are open; alert that fires, alerts that are resolved.
+    /// Row of a table: state, time, and open alerts of an order; then the alert that fires and those that are resolved.
     type Row<'a> = (
         State,
         i64,

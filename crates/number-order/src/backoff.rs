@@ -46,8 +46,8 @@ impl Backoff {
 /// up.
 ///
 /// The attempt was counted when the order was claimed, so that one that crashes the program counts too. An attempt that
-/// failed through the provider as a whole (`healthy` is false) does not count against the order. It is taken off again,
-/// so an outage, however long, brings no order nearer to being parked.
+/// failed through the provider as a whole (`healthy` is false) does not count against the order. The attempt is taken
+/// off again, so an outage, however long, brings no order nearer to being parked.
 pub fn fail(
     order: &Order,
     outcome: &FetchOutcome,

@@ -50,11 +50,11 @@ impl fmt::Display for Cause {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ParkReason {
-    /// No attempt of the permitted number brought a usable answer.
+    /// All permitted attempts were used up, and none brought a usable answer.
     AttemptsUsedUp {
-        /// Number of attempts in a row.
+        /// Number of attempts in a row that brought no usable answer.
         attempts: u32,
-        /// Outcome of the last of them.
+        /// Outcome of the last attempt.
         last: FetchOutcome,
     },
     /// The order's row cannot be read or written.

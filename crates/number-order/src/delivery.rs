@@ -13,7 +13,7 @@ use super::{Decision, Id};
 pub enum DeliveryDecision {
     /// The delivery is an event of an order, and was applied.
     Event(Decision),
-    /// The delivery's order was not touched.
+    /// The delivery did not change its order.
     Kept(Kept),
     /// The callback is genuine and was not understood.
     NotUnderstood(NotUnderstood),
@@ -45,27 +45,27 @@ impl fmt::Display for DeliveryDecision {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Kept {
-    /// The callback is about something else than a number order: recorded.
+    /// The callback is about another subject than a number order. The delivery is recorded.
     OtherResource {
         /// `resourceType`, as the callback has it.
         resource_type: String,
     },
-    /// Only a fetch could decide, and the project's API is off: parked.
+    /// Only a fetch could decide, and the project's API is off. The delivery is parked.
     ApiOff {
         /// Decision that cannot be followed.
         decision: Decision,
     },
-    /// The row of the delivery's order cannot be read: parked.
+    /// The row of the delivery's order cannot be read. The delivery is parked.
     OrderUnreadable {
         /// Fault of the row.
         fault: String,
     },
-    /// The row of the delivery's order cannot be written: parked.
+    /// The row of the delivery's order cannot be written. The delivery is parked.
     OrderUnwritable {
         /// Fault of the row.
         fault: String,
     },
-    /// The delivery's own row cannot be read: parked.
+    /// The delivery's own row cannot be read. The delivery is parked.
     DeliveryUnreadable {
         /// Fault of the row.
         fault: String,
@@ -96,12 +96,12 @@ impl fmt::Display for Kept {
     }
 }
 
-/// Reason why a genuine callback was not understood: parked.
+/// Reason why a genuine callback was not understood. Its delivery is parked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum NotUnderstood {
-    /// The body is not JSON, as this place shows.
+    /// The body is not JSON: parsing failed at the given place.
     BodyNotJson {
         /// Number of the line, from 1.
         line: usize,
@@ -115,7 +115,7 @@ pub enum NotUnderstood {
         /// Name of the property.
         property: String,
     },
-    /// A property is longer than any that means something.
+    /// A property is longer than any value that has a meaning.
     PropertyTooLong {
         /// Name of the property.
         property: String,
@@ -139,7 +139,7 @@ pub enum NotUnderstood {
         /// The project to which the path belongs.
         project: Id,
     },
-    /// The order's id could not stand in a URL.
+    /// The order's id is one that no URL could contain.
     UnusableOrderId,
 }
 

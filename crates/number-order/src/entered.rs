@@ -4,7 +4,7 @@ use super::Id;
 
 /// Returns the id that was entered, or the reason why the text is none.
 ///
-/// Sinch promises no form, so this refuses only text that cannot be meant as an id: a fetch for it would be in vain.
+/// Sinch promises no form, so this refuses only text that cannot be meant as an id: a fetch for it would be useless.
 ///
 /// # Errors
 ///

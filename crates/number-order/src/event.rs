@@ -24,7 +24,7 @@ pub enum Decision {
     },
     /// The event is newer than what is known, and a legal step: the provisional state moves at once.
     Fits {
-        /// The state before.
+        /// The state before the event.
         from: State,
         /// The state that the event claims.
         to: State,
@@ -147,18 +147,18 @@ impl fmt::Display for Decision {
 /// Result of applying a batch of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsApplied {
-    /// The order afterwards.
+    /// The order after the events.
     pub order: Order,
     /// Decision about each event, in the order in which the events were given.
     pub decisions: Vec<Decision>,
-    /// The provisional moves, in the order in which they happened.
+    /// Changes of the provisional state, in the order in which they happened.
     pub transitions: Vec<Transition>,
 }
 
 /// Applies all events that are pending for an order.
 ///
-/// They are applied in the order of their time stamps, so that two events that merely overtook each other on the way
-/// both fit. Events without a readable time stamp come last.
+/// They are applied in the order of their time stamps, so that two events fit that merely overtook each other on the
+/// way. Events without a readable time stamp come last.
 pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy) -> EventsApplied {
     let mut order = order.clone();
     let mut transitions = Vec::new();
@@ -245,7 +245,7 @@ fn decide(order: &Order, event: &Event) -> Decision {
     }
 }
 
-/// Moves the provisional state where the decision says so.
+/// Changes the provisional state where the decision says so.
 fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
     let to = match decision {
         Decision::Fits { to, .. } => *to,
@@ -279,7 +279,7 @@ fn record_hint(order: &mut Order, event: &Event, policy: &Policy) -> Time {
         said_at: event.said_at,
         heard_at: event.received_at,
     };
-    // A new event that repeats the claim says more than the doubt that is left of it.
+    // A new event that repeats a claim in doubt says more than the doubt does.
     order.doubts.retain(|doubt| doubt.state != state);
     let settles_at = claim.settles_at(policy);
     match order.hints.iter_mut().find(|hint| hint.state == state) {

@@ -1,4 +1,4 @@
-//! The meaning of a fetch attempt for an order, with or without an answer.
+//! What a fetch attempt means for an order, with or without an answer.
 
 use super::{
     Answer, Backoff, Failure, FetchOutcome, Order, Policy, Time, Transition, fail, reconcile,
@@ -11,7 +11,7 @@ pub struct FetchAttempt<'a> {
     pub fetched_at: Time,
     /// The answer, or the reason why there was none.
     pub result: &'a Result<Answer, Failure>,
-    /// `true` if a failure is this order's own. A failure of the provider as a whole uses up none of the order's
+    /// `true` if a failure is the order's own. A failure of the provider as a whole uses up none of the order's
     /// attempts.
     pub healthy: bool,
     /// Current time, from which the wait after a failure is counted.
@@ -23,11 +23,11 @@ pub struct FetchAttempt<'a> {
 /// Result of applying an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The order afterwards, with the time of its next fetch.
+    /// The order after the attempt, with the time of its next fetch.
     pub order: Order,
     /// Outcome of the answer, or the reason why there was none.
     pub outcome: FetchOutcome,
-    /// The change worth recording, if there was one.
+    /// Change of state that is to be recorded, if there was one.
     pub transition: Option<Transition>,
 }
 

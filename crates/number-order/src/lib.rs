@@ -7,7 +7,7 @@
 //! out of order or lost. An [`Answer`] comes from a fetch, and it alone can confirm a state. [`apply_events`] applies
 //! events, [`reconcile`] applies answers, and [`fail`] applies an attempt without an answer.
 
-// A state that is added later must be considered in every rule, so no `_` may stand for it.
+// A state that is added later must be considered in every rule, so no `_` may match it.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod alert;
@@ -129,7 +129,7 @@ pub struct Event {
     pub status: Status,
     /// Time at which Sinch created the callback, by Sinch's clock; `None` if it could not be read.
     pub said_at: Option<Time>,
-    /// Time at which the callback reached us, by our clock.
+    /// Time at which the service received the callback, by its own clock.
     pub received_at: Time,
 }
 
@@ -165,7 +165,7 @@ pub struct Snapshot {
 pub struct Order {
     /// The state that Sinch last showed; `None` until the first answer.
     pub confirmed: Option<Confirmed>,
-    /// The state that events claim since then, until an answer settles it.
+    /// The state that events have claimed since Sinch last showed one, until an answer settles it.
     pub provisional: Option<Provisional>,
     /// Claims of events that no answer has confirmed or superseded yet: at most one for each state.
     pub hints: Vec<Hint>,
@@ -188,12 +188,12 @@ pub struct Order {
     /// Reason why the order is parked (dead-lettered): no fetch is sent until an event arrives or an operator requests
     /// one.
     pub parked: Option<ParkReason>,
-    /// Time at which we first heard of the order.
+    /// Time at which the service first heard of the order.
     pub first_seen_at: Time,
 }
 
 impl Order {
-    /// Returns an order of which only the name is known.
+    /// Returns an order of which nothing is known but its name.
     pub fn new(first_seen_at: Time) -> Order {
         Order {
             confirmed: None,
@@ -251,19 +251,19 @@ pub struct Confirmed {
 pub struct Provisional {
     /// The state that an event claims.
     pub state: State,
-    /// Time stamp of the event that moved the order here, by Sinch's clock.
+    /// Time stamp of the event that moved the order to the state, by Sinch's clock.
     pub said_at: Time,
 }
 
 /// A claim that no answer has settled yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The claimed state; `None` stands for every word that we do not know.
+    /// The claimed state; `None` stands for every word that the program does not know.
     pub state: Option<State>,
     /// Latest time stamp of an event with this claim, by Sinch's clock: what it claims had come about by then. `None`
     /// if an event with this claim had no time stamp, so nothing says that it came before anything.
     pub said_at: Option<Time>,
-    /// Latest receipt of an event with this claim, by our clock: what it claims had come about by then.
+    /// Latest receipt of an event with this claim, by the service's clock: what it claims had come about by then.
     pub heard_at: Time,
 }
 
@@ -283,7 +283,7 @@ impl Hint {
 /// A state shown with the same `updateTime` as the confirmed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tie {
-    /// The other state.
+    /// The second state that was shown with the confirmed state's `updateTime`.
     pub state: State,
     /// Time at which the fetch was sent whose answer first showed two states: both had come about by then.
     pub since: Time,
@@ -317,7 +317,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Maximum difference between two of Sinch's clocks, and maximum lead of one of them over ours.
+    /// Maximum difference between two of Sinch's clocks, and maximum lead of one of them over the service's clock.
     const SKEW: Duration = Duration::from_secs(3);
     /// Maximum lead of an `updateTime` over the moment at which it is shown; one further ahead is not believed.
     const SKEW_MAX: Duration = Duration::from_secs(600);

@@ -26,7 +26,7 @@ impl FetchOutcome {
         }
     }
 
-    /// Returns `true` if an operator should learn of it because it ought not to happen.
+    /// Returns `true` if an operator should learn of the outcome because it ought not to happen.
     pub fn is_anomaly(&self) -> bool {
         match self {
             FetchOutcome::Answer(outcome) => outcome.is_anomaly(),
@@ -65,7 +65,7 @@ pub enum NoAnswer {
         /// The cause, as the system or the TLS library names it.
         cause: String,
     },
-    /// A time-out expired: that for connecting, or that for the whole request.
+    /// A time-out expired: the one for connecting, or the one for the whole request.
     TimedOut {
         /// The endpoint that did not answer in time.
         endpoint: Endpoint,
@@ -184,7 +184,7 @@ pub enum Flaw {
     OtherProject,
     /// The state is missing.
     NoState,
-    /// The state is longer than any word for one.
+    /// The state is longer than any word for a state.
     StateTooLong,
     /// The time of the last update is missing.
     NoUpdateTime,
@@ -192,7 +192,7 @@ pub enum Flaw {
     UpdateTimeUnreadable,
     /// The last update lies before the creation.
     UpdatedBeforeCreated,
-    /// The body is larger than any order.
+    /// The body is larger than that of any order.
     TooLarge,
     /// The body is compressed, which was not requested.
     Compressed,

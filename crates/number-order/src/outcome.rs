@@ -1,4 +1,4 @@
-//! Outcome of applying an answer: what it was, whether it is conclusive, and its words.
+//! Outcome of applying an answer, with its code and its sentence.
 
 use std::fmt;
 
@@ -12,72 +12,73 @@ use super::{State, Status};
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Outcome {
-    /// The first answer for this order.
+    /// The answer is the first one for the order.
     FirstAnswer {
         /// The confirmed state.
         state: State,
     },
-    /// A newer state.
+    /// The answer shows a newer state.
     Advanced {
-        /// The confirmed state before.
+        /// The confirmed state before the answer.
         from: State,
-        /// The confirmed state now.
+        /// The confirmed state after the answer.
         to: State,
-        /// `true` if no sequence of legal steps leads there.
+        /// `true` if no sequence of legal steps leads from the one state to the other.
         anomaly: bool,
     },
-    /// The same state, updated since.
+    /// The answer shows the same state, updated since.
     Refreshed {
         /// The confirmed state.
         state: State,
     },
-    /// The same state, not updated since.
+    /// The answer shows the same state, not updated since.
     Unchanged {
         /// The confirmed state.
         state: State,
     },
-    /// Older than what is known: a stale answer, not applied.
+    /// The answer shows an older state than the known one: it is stale, and is not applied.
     Older {
-        /// The confirmed state, which stands.
+        /// The confirmed state, which the answer does not change.
         known: State,
         /// The state in the answer.
         shown: State,
     },
-    /// A state with an older `updateTime` than the known one, in an answer that cannot be that stale: the known
-    /// `updateTime` was wrong. Applied.
+    /// The answer shows a state with an older `updateTime` than the known one, and cannot be that stale. So the known
+    /// `updateTime` was wrong, and the answer is applied.
     Redated {
-        /// The confirmed state before.
+        /// The confirmed state before the answer.
         from: State,
-        /// The confirmed state now.
+        /// The confirmed state after the answer.
         to: State,
     },
-    /// An `updateTime` so far ahead that it cannot be right: not applied.
+    /// The answer has an `updateTime` so far ahead that it cannot be right: it is not applied.
     Ahead {
         /// The state in the answer.
         shown: State,
-        /// Number of whole seconds by which it is ahead.
+        /// Number of whole seconds by which the `updateTime` is ahead.
         by_secs: u64,
     },
-    /// Another state with the same `updateTime`: not applied until it is known which came last.
+    /// The answer shows another state with the same `updateTime`: it is not applied until it is known which came last.
     Tied {
-        /// The confirmed state, which stands for now.
+        /// The confirmed state, which does not change for now.
         known: State,
         /// The state in the answer.
         shown: State,
     },
-    /// A state that is none of the documented ones: kept here, never applied.
+    /// The answer shows a state that is none of the documented ones: the outcome keeps the word, and no rule applies
+    /// it.
     UnknownState {
-        /// The word in the answer.
+        /// The word for the state in the answer.
         shown: Status,
     },
-    /// 404 for an order that ought to be there.
+    /// Sinch answered 404 for an order that ought to be there.
     NotFound,
-    /// 404 for an order whose final state is known.
+    /// Sinch answered 404 for an order whose final state is known.
     Gone {
-        /// The state that stands.
+        /// The final state, which the answer does not change.
         state: State,
     },
-    /// 404, twice, for an order that had to expire: Sinch may forget what expired.
+    /// Sinch answered 404, twice, for an order that had to expire: Sinch may forget what expired.
     ExpiredUnseen,
 }
 

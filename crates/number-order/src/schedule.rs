@@ -17,7 +17,7 @@ pub(super) fn next_fetch_at(
     wanted_at.map(|at| at.max(rested_at))
 }
 
-/// Returns the time at which a fetch is wanted, as [`next_fetch_at`] does, but for the cooldown.
+/// Returns the time at which a fetch is wanted, as [`next_fetch_at`] does, but without the cooldown.
 fn wanted_fetch_at(
     order: &Order,
     fetched_at: Time,
@@ -84,7 +84,8 @@ fn periodic_fetch_at(
         let again = known.confirmed_at.plus(Policy::FINAL_AGAIN);
         return (fetched_at < again).then_some(again);
     }
-    // An order that moved lately may move again. One that has long been quiet seldom does, unless its time runs out.
+    // An order that changed lately may change again. One that has long been quiet seldom does, unless its reservation
+    // runs out.
     let quiet = there_at.since(known.updated_at) / 4;
     let until = |at: Time| (at > there_at).then(|| at.since(there_at));
     let halfway = known

@@ -9,11 +9,11 @@ use super::{
 /// Result of applying an answer to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The order afterwards.
+    /// The order after the answer.
     pub order: Order,
     /// Outcome of the answer.
     pub outcome: Outcome,
-    /// The change of state, if there was one, or a provisional state's confirmation or withdrawal.
+    /// The change of state, if there was one, or the confirmation or withdrawal of a provisional state.
     pub transition: Option<Transition>,
 }
 
@@ -48,7 +48,7 @@ pub fn reconcile(order: &Order, answer: &Answer, fetched_at: Time, policy: &Poli
 }
 
 /// Returns the earliest time, by Sinch's clock, at which Sinch can have answered a fetch that was sent at `fetched_at`.
-/// Our clock may be behind by hours; then the answer's own date tells.
+/// The service's clock may be behind by hours; then the answer's own date tells.
 fn there_at(answer: &Answer, fetched_at: Time) -> Time {
     match answer {
         Answer::Found(shown) => shown.sent_at.map_or(fetched_at, |at| at.max(fetched_at)),
@@ -93,7 +93,7 @@ fn found(
             by_secs,
         };
     }
-    // The shown state has come about by then, whatever else its date says.
+    // The shown state had come about when Sinch answered, whatever else its date says.
     let shown = &Snapshot {
         updated_at: shown.updated_at.min(there_at.plus(Policy::SKEW)),
         ..shown.clone()
@@ -103,8 +103,8 @@ fn found(
         return Outcome::FirstAnswer { state };
     };
     if shown.updated_at < known.updated_at {
-        // No answer is so stale that it could be older than the state that was shown by then, so the known date must be
-        // wrong. Otherwise an order that moved on before that date would be taken for a stale one for ever.
+        // No answer is so stale that it could be older than a state that was shown that long ago, so the known date
+        // must be wrong. Otherwise an order that moved on before the known date would be taken for a stale one forever.
         if fetched_at >= policy.sure_at(known.shown_at) {
             confirm(order, state, shown, fetched_at);
             let from = known.state;
@@ -120,9 +120,9 @@ fn found(
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
-        // Both states had come about by then, so a fetch that is sent late enough shows the later of the two. A
-        // sequence of the two that is no legal step proves nothing: a final state can be left again within the same
-        // second. CREATED alone has nothing before it.
+        // Both tied states had come about when the second one was first shown, so a fetch that is sent late enough
+        // shows the later of the two. A sequence of the two that is no legal step proves nothing: a final state can be
+        // left again within the same second. CREATED alone has nothing before it.
         if fetched_at < policy.sure_at(since) {
             order.tie = Some(Tie { state, since });
             return Outcome::Tied {
@@ -139,7 +139,7 @@ fn found(
     }
 }
 
-/// Applies an answer that shows the known state, by a date that is no older.
+/// Applies an answer that shows the known state, with the known `updateTime` or a later one.
 fn refresh(
     order: &mut Order,
     known: &Confirmed,
@@ -149,7 +149,7 @@ fn refresh(
 ) -> Outcome {
     let state = known.state;
     let newer = shown.updated_at > known.updated_at;
-    // An early answer does not settle a tie in favour of the known state either.
+    // An early answer that shows the known state does not settle a tie in favour of that state.
     order
         .tie
         .take_if(|tie| newer || fetched_at >= policy.sure_at(tie.since));
@@ -199,7 +199,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
             return Outcome::NotFound;
         }
         let state = known.state;
-        // Sinch will no longer show which of the two came last, so the state that was shown first stands.
+        // Sinch will no longer show which of two tied states came last, so the one that was shown first is kept.
         order
             .tie
             .take_if(|tie| fetched_at >= policy.sure_at(tie.since));
@@ -283,7 +283,7 @@ fn passed(hint: &Hint, confirmed: &Confirmed) -> bool {
         && hint.said_at.is_some_and(close)
 }
 
-/// Returns the change worth recording: of the confirmed state, or of the state that an operator sees.
+/// Returns the change that is to be recorded: of the confirmed state, or of the state that an operator sees.
 fn transition(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transition> {
     let confirmed = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
     let now = after.confirmed.as_ref()?;

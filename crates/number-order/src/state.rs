@@ -16,7 +16,7 @@ pub enum State {
     InReview,
     /// Something must be corrected. Sinch does not call this state final.
     Blocked,
-    /// Final: the numbers are ours, though perhaps not active yet.
+    /// Final: completed, though the numbers are perhaps not active yet.
     Completed,
     /// Final: refused. The remedy is a new order.
     Rejected,
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// Returns the state that Sinch's word means, if we know it.
+    /// Returns the state that Sinch's word means; `None` if the word is none of the documented ones.
     pub fn from_word(word: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.as_str() == word)
     }
@@ -77,8 +77,8 @@ impl State {
         }
     }
 
-    /// Returns `true` if `later` may be reached in one or more steps. Two answers apart can show such a pair, since the
-    /// steps between them may have gone unseen.
+    /// Returns `true` if `later` may be reached in one or more steps. Two answers with some time between them can show
+    /// such a pair, since the steps between them may have gone unseen.
     pub fn leads_to(self, later: State) -> bool {
         match self {
             // Through BLOCKED and back, IN_REVIEW leads to itself.
@@ -100,12 +100,12 @@ impl fmt::Display for State {
 pub enum Status {
     /// One of the documented states.
     Known(State),
-    /// Anything else, verbatim. It is kept and shown, and never applied.
+    /// Any other word, verbatim. It is kept and shown, and no rule applies it.
     Unknown(String),
 }
 
 impl Status {
-    /// Returns the status that a word means. The word itself is kept if we do not know it.
+    /// Returns the status that a word means. The word itself is kept if it is none of the documented ones.
     pub fn from_word(word: &str) -> Status {
         match State::from_word(word) {
             Some(state) => Status::Known(state),
@@ -137,7 +137,7 @@ impl From<Status> for String {
     }
 }
 
-/// Shows unknown words quoted and escaped: they are bytes from outside.
+/// Unknown words are quoted and escaped, since they are text from outside.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

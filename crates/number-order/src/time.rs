@@ -37,7 +37,7 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// Shows the time as RFC 3339 in UTC; a time beyond the calendar's ends is shown as the end.
+/// The form is RFC 3339 in UTC. A time beyond the ends of the calendar is shown as the end.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = if self.0 < 0 {

@@ -18,7 +18,8 @@ use sinch_numbers::{Property, signature};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let secret = SecretString::from(variable("SINCH_CALLBACK_SECRET")?);
-    // The signature is over the bytes as they came: parse a body only afterwards, and never serialize it again to check it.
+    // The signature is over the bytes as they arrived. Parse a body only afterwards, and never serialize it again to
+    // check it.
     let mut body = Vec::new();
     stdin().read_to_end(&mut body)?;
     let Some(shown) = env::args().nth(1) else {
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("not Sinch's: the signature does not fit the body and the secret".into());
     }
 
-    // The content may be anything, even so: unknown types and words are normal.
+    // Even a genuine callback may have any content: unknown types and words are normal.
     match Callback::read(&body) {
         Ok(said) => {
             let text = |property: &Property| property.text().unwrap_or("?").to_owned();

@@ -1,14 +1,14 @@
-//! Callbacks: what the body of one says.
+//! Callbacks: the content of their bodies.
 //!
 //! Unknown properties, resource types and statuses are normal, and absent, `null` and `""` mean the same. Check the
-//! signature first ([`crate::signature`]): until then a body is anybody's.
+//! signature first ([`crate::signature`]): until then, anybody may have sent the body.
 
 use super::property::{self, Property, Unreadable};
 
 /// The `resourceType` of a number order.
 pub const NUMBER_ORDER: &str = "NUMBER_ORDER";
 
-/// The documented properties of a callback, read where they stand in its body.
+/// The documented properties of a callback, each as it is in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback<'a> {
     /// `eventId`: the same for each attempt to deliver an event, as far as Sinch's sources show.

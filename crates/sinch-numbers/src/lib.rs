@@ -1,8 +1,8 @@
 //! Sinch's Numbers API as a client sees it: the Number Order API, the callbacks, and their signatures.
 //!
 //! The client says what Sinch said, all of it, and judges none of it: a property is given as it stands, absent and
-//! unreadable ones included, and a failure is told apart by its kind. What of it is believed, and what is done about a
-//! failure, is the caller's to decide.
+//! unreadable ones included, and a failure is told apart by its kind. The caller decides what of it is believed, and
+//! what is done about a failure.
 
 pub mod api;
 pub mod callback;

@@ -1,8 +1,8 @@
 //! Properties of a JSON object, each read by itself.
 //!
 //! A property is taken as it stands in the text first and interpreted afterwards. So one that cannot be interpreted (a
-//! number out of range, a hundred nested arrays, half a surrogate pair) spoils neither the others nor the whole. If a
-//! property occurs twice, the last one counts.
+//! number out of range, a hundred nested arrays, half a surrogate pair) makes neither the other properties nor the
+//! whole object unreadable. If a property occurs twice, the last one counts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +42,7 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text; `None` if there is none.
+    /// Returns the text; `None` if the property is no text.
     pub fn text(&self) -> Option<&str> {
         match self {
             Property::Text(text) => Some(text),
@@ -50,7 +50,8 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text as a time; `None` if it is none. A time without a zone is UTC, as each of Sinch's SDKs has it.
+    /// Returns the text as a time; `None` if it is no time. A time without a zone is UTC, as each of Sinch's SDKs has
+    /// it.
     pub fn time(&self) -> Option<Timestamp> {
         self.text().and_then(time::read)
     }
@@ -100,7 +101,7 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
 /// Reason why there is no object to read properties from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// The body is not JSON, as this place shows.
+    /// The body is not JSON: parsing failed at the given place.
     NotJson {
         /// Number of the line, from 1.
         line: usize,
@@ -111,7 +112,7 @@ pub enum Unreadable {
     NotAnObject,
 }
 
-/// Never takes over the library's words, which can quote the body.
+/// The text is the crate's own. That of the JSON library can quote the body.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -125,7 +126,7 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Reads the properties that have these names, in the order of the names.
+/// Reads the properties that have the given names, in the order of the names.
 pub(crate) fn read<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
@@ -172,7 +173,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // Names are taken as they stand, too: a name that is no text is none of ours.
+        // Names are taken as they stand, too: a name that is no text matches none of the requested ones.
         while let Some(name) = map.next_key::<&RawValue>()? {
             let name = text(name.get());
             let place = name.and_then(|name| self.0.iter().position(|wanted| *wanted == name));

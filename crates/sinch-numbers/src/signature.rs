@@ -24,7 +24,7 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
         })
 }
 
-/// Returns `true` if one of the project's secrets made this signature for exactly these bytes.
+/// Returns `true` if the signature was made with one of the secrets for exactly the bytes of `body`.
 ///
 /// Several secrets may be in force at the same time, since Sinch documents no overlap when one is changed. Digests are
 /// compared in constant time.
@@ -44,7 +44,7 @@ fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
     mac
 }
 
-/// Decodes 40 lower-case hex digits, as documented; nothing else passes.
+/// Decodes 40 lower-case hex digits, as documented; returns `None` for anything else.
 fn decode(hex: &[u8]) -> Option<[u8; 20]> {
     let mut digest = [0; 20];
     if hex.len() != 40 {

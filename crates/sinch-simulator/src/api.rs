@@ -1,4 +1,4 @@
-//! API side: tokens and orders, with the faults that are due.
+//! The simulated API: tokens and orders, with the faults of the world and the scripted ones.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use super::recorder::ApiRequest;
 use super::{Shared, lock, wire};
 use number_order::{Answer, Id};
 
-/// Failure of the API as a whole: while it lasts, every call fails in this way.
+/// Failure of the API as a whole: while it lasts, every call fails in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// No outage: the API works.
@@ -40,7 +40,7 @@ pub enum Outage {
     Hang,
 }
 
-/// State of the API side beside the world.
+/// State of the simulated API, without the world.
 pub(super) struct ApiHandler {
     shared: Arc<Shared>,
     /// Header that authorizes every call: `Basic` with the key's id and secret.

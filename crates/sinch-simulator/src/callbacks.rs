@@ -1,6 +1,6 @@
-//! Callback side: sends every planned callback at its time, signed, until the receiver answers 200.
+//! Sends every planned callback at its time, signed, until the receiver answers 200.
 //!
-//! Sinch's own schedule of retries is not documented. This one is short, because the receivers here are
+//! Sinch's own schedule of retries is not documented. This one is short, because the simulator's receivers are
 //! restarted within seconds.
 
 use std::cmp::Reverse;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Shared, lock};
 use sinch_numbers::signature;
 
-/// Maximum time that a receiver may take to answer. No receiver takes so long because the machine is busy.
+/// Maximum time that a receiver may take to answer. Even on a busy machine no receiver needs as long.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// Wait after the first failure; it doubles with each failure, up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ struct Due {
     attempts: u32,
 }
 
-/// Queue of callbacks, and everything that sending needs.
+/// Sender of callbacks: their queue, and everything that sending needs.
 pub(super) struct CallbackSender {
     shared: Arc<Shared>,
     client: Client,
@@ -53,7 +53,7 @@ impl CallbackSender {
         secret: SecretString,
         retry_for: Duration,
     ) -> reqwest::Result<CallbackSender> {
-        // The process may have installed a provider before: any will do.
+        // The process may have installed a TLS provider before: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(ANSWER_MAX)
@@ -91,7 +91,7 @@ impl CallbackSender {
     pub async fn finished(&self) {
         if self.url.borrow().is_some() {
             let mut open = self.open.subscribe();
-            // It fails only when the sender is dropped, and `self` holds the sender.
+            // The wait fails only if the sender is dropped, and `self` holds the sender.
             let _ = open.wait_for(|open| *open == 0).await;
         }
     }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use number_order::{Answer, Id, Snapshot, State, Status, Time};
 
-/// Draws a random number; returns `true` at this rate.
+/// Draws a random number; returns `true` at the given rate.
 pub(super) fn happens(rng: &mut Rng, rate: f64) -> bool {
     rng.f64() < rate
 }
@@ -18,15 +18,15 @@ pub(super) fn happens(rng: &mut Rng, rate: f64) -> bool {
 pub struct OrderHistory {
     /// Id of the order, unique in its world.
     pub id: Id,
-    /// States in the order in which it entered them, each with its offset. The first entry is its creation.
+    /// States in the order in which they were entered, each with its offset. The first is that of the order's creation.
     pub states: Vec<(Duration, State)>,
     /// `expireTime`, as an offset.
     pub expires: Option<Duration>,
     /// Offset from which Sinch has forgotten the order and answers 404.
     pub gone_at: Option<Duration>,
-    /// Number of fraction digits of its `updateTime`: 0, 3 or 6.
+    /// Number of fraction digits of the order's `updateTime`: 0, 3 or 6.
     pub fraction_digits: u32,
-    /// Region of its numbers.
+    /// Region of the order's numbers.
     pub region: Region,
     /// Numbers of the order, in E.164.
     pub numbers: Vec<String>,
@@ -46,17 +46,17 @@ impl OrderHistory {
         }
     }
 
-    /// Offset of its creation.
+    /// Returns the offset of the order's creation.
     pub fn created(&self) -> Option<Duration> {
         self.states.first().map(|(at, _)| *at)
     }
 
-    /// State at this offset; `None` before its creation.
+    /// Returns the state at the given offset; `None` before the order's creation.
     pub fn state_at(&self, offset: Duration) -> Option<State> {
         self.step_at(offset).map(|(_, state)| state)
     }
 
-    /// Final state; `None` if the order is never created.
+    /// Returns the final state; `None` if the order is never created.
     pub fn final_state(&self) -> Option<State> {
         self.states.last().map(|(_, state)| *state)
     }
@@ -85,13 +85,13 @@ impl OrderHistory {
         entered.last().copied()
     }
 
-    /// Returns the step as Sinch knows it at this offset: nothing once Sinch has forgotten the order.
+    /// Returns the step as Sinch knows it at the given offset: nothing once Sinch has forgotten the order.
     pub(super) fn known_at(&self, offset: Duration) -> Option<(Duration, State)> {
         self.step_at(offset)
             .filter(|_| self.gone_at.is_none_or(|gone_at| offset < gone_at))
     }
 
-    /// Answer that a reply to a fetch at this offset contains; `None` if the reply contains none.
+    /// Returns the answer that a reply to a fetch at the given offset contains; `None` if the reply contains none.
     pub fn shown(&self, fetched_at: Duration, reply: &Reply, started_at: Time) -> Option<Answer> {
         let as_of = match reply {
             Reply::Current | Reply::Slow(_) => fetched_at,
@@ -188,9 +188,9 @@ impl Region {
 pub enum Reply {
     /// The order as it is.
     Current,
-    /// The order as it was this long ago.
+    /// The order as it was the given time ago.
     Stale(Duration),
-    /// The order as it is, but delayed by this span.
+    /// The order as it is, but delayed by the given span.
     Slow(Duration),
     /// 404, though the order exists.
     NotFound,
@@ -206,7 +206,7 @@ pub enum Reply {
         /// HTTP status, 500 to 504.
         status: u16,
     },
-    /// The order in any state. A random reply has only the unspecified state.
+    /// The order in the given state. A random reply has only the unspecified state.
     Shows {
         /// Word for the state, known or not.
         state: String,
@@ -229,22 +229,22 @@ pub struct SimulatedEvent {
     pub order: Id,
     /// Content of the event.
     pub content: EventContent,
-    /// Offset at which Sinch makes it.
+    /// Offset at which Sinch makes the event.
     pub at: Duration,
-    /// Microseconds by which Sinch's clock is ahead in its time stamp.
+    /// Microseconds by which Sinch's clock is ahead in the event's time stamp.
     pub skew_micros: i64,
-    /// Offsets at which it is sent. Empty: lost. Two: sent twice.
+    /// Offsets at which callbacks of the event are sent: none if it is lost, two if it is sent twice.
     pub sent_at: Vec<Duration>,
-    /// Random part of its id.
+    /// Random part of the event's id.
     pub salt: u128,
 }
 
 /// Content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventContent {
-    /// The order entered this state.
+    /// The order entered the given state.
     State(State),
-    /// One of its numbers was provisioned, or was not.
+    /// One of the order's numbers was provisioned, or was not.
     Number {
         /// Phone number, in E.164.
         number: String,
@@ -259,7 +259,7 @@ impl SimulatedEvent {
     /// Maximum time that a callback takes if it is not delayed.
     pub(super) const USUAL_DELAY_MAX: Duration = Duration::from_millis(150);
 
-    /// Makes an event for a state that the order entered, sent once and at once.
+    /// Makes an event for a state that the order entered. Its callback is sent once, and without delay.
     pub fn new(order: Id, state: State, at: Duration) -> SimulatedEvent {
         SimulatedEvent {
             order,
@@ -271,14 +271,14 @@ impl SimulatedEvent {
         }
     }
 
-    /// Returns `true` if it is sent so late that the next one may overtake it.
+    /// Returns `true` if the event is sent so late that the next one may overtake it.
     pub fn is_delayed(&self) -> bool {
         self.sent_at
             .first()
             .is_some_and(|sent| *sent > self.at + SimulatedEvent::USUAL_DELAY_MAX)
     }
 
-    /// Time stamp of the event, by Sinch's clock.
+    /// Returns the time stamp of the event, by Sinch's clock.
     pub fn said_at(&self, started_at: Time) -> Time {
         Time(started_at.plus(self.at).0.saturating_add(self.skew_micros))
     }

@@ -53,9 +53,9 @@ pub struct Options {
     pub callback_url: Option<String>,
     /// Secret with which callbacks are signed.
     pub secret: SecretString,
-    /// Id of the key that the API accepts.
+    /// Id of the access key that the API accepts.
     pub key_id: String,
-    /// Secret of that key.
+    /// Secret of the access key that the API accepts.
     pub key_secret: SecretString,
     /// Clock, read once, at the start.
     pub now: fn() -> Time,
@@ -191,8 +191,8 @@ impl Simulator {
         self.handler.revoke_tokens();
     }
 
-    /// Sets the next reply about an order of this world; it precedes the random ones. Several are used up in
-    /// the order in which they were set.
+    /// Sets the next reply about an order of the world; it precedes the random ones. Several are used up in the order
+    /// in which they were set.
     pub fn push_reply(&self, order: &Id, reply: Reply) {
         self.handler.push_reply(order, reply);
     }
@@ -207,7 +207,7 @@ impl Simulator {
         self.shared.write(|recorder| recorder.fetches.clone())
     }
 
-    /// Counts so far.
+    /// Counts of what has happened so far.
     pub fn stats(&self) -> Stats {
         self.shared.write(|recorder| recorder.stats.clone())
     }

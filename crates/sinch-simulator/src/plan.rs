@@ -9,20 +9,20 @@ use super::script::{Faults, Script};
 use super::wire;
 use number_order::{Id, State, Time};
 
-/// Ways in which orders go. The first orders of a world go one each, so that even a small world has all.
+/// Courses that orders take. The first orders of a world take one each, so that even a small world has all of them.
 #[derive(Clone, Copy)]
 enum Way {
-    /// Reviewed and completed.
+    /// The order is reviewed and completed.
     Smooth,
-    /// Reviewed and completed within a second.
+    /// The order is reviewed and completed within a second.
     Fast,
-    /// Blocked once or more, then completed.
+    /// The order is blocked once or more, then completed.
     Blocked,
-    /// Rejected, perhaps after having been blocked.
+    /// The order is rejected, perhaps after having been blocked.
     Rejected,
-    /// Blocked, and never corrected by the customer.
+    /// The order is blocked, and the customer never corrects it.
     Abandoned,
-    /// Never submitted, so that the reservation expires.
+    /// The order is never submitted, so that the reservation expires.
     Unsubmitted,
 }
 
@@ -81,7 +81,7 @@ impl Way {
     }
 }
 
-/// Makes the histories.
+/// Makes the histories of a script's orders.
 pub(super) fn histories(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {
@@ -176,7 +176,7 @@ fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64)
     times
 }
 
-/// Random span in whole microseconds, the unit of the program's times.
+/// Draws a span in whole microseconds, the unit of the program's times.
 fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
     let span = to.saturating_sub(from).mul_f64(rng.f64());
     from + Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
@@ -207,7 +207,7 @@ fn state_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<S
     let mut events: Vec<SimulatedEvent> = announced
         .map(|(at, state)| event(rng, faults, history, *at, EventContent::State(*state)))
         .collect();
-    // Of such an order fetches alone may never show the end.
+    // Fetches alone may never show the end of such an order: one that leaves a final state, or that Sinch forgets.
     let is_last_needed = history.gone_at.is_some() || history.is_reopened();
     let must_send_last = !faults.lose_last || faults.reachable && is_last_needed;
     if must_send_last && let Some(last) = events.last_mut() {
@@ -293,7 +293,7 @@ fn send_if_lost(rng: &mut Rng, event: &mut SimulatedEvent) {
     }
 }
 
-/// Random time that a callback takes without a delay.
+/// Draws the time that a callback takes without a delay.
 fn usual_delay(rng: &mut Rng) -> Duration {
     between(
         rng,

@@ -1,4 +1,4 @@
-//! Record of what was done, for later checks: counts, fetches, acknowledged events.
+//! Record of what the simulator did, for later checks: counts, fetches, acknowledged events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub struct Stats {
     pub sent: u64,
     /// Callbacks answered 200.
     pub acknowledged: u64,
-    /// Callbacks answered 200 after one of a later event of the same order.
+    /// Callbacks that were answered 200 after the callback of a later event of the same order.
     pub overtaken: u64,
-    /// Callbacks answered with any other status.
+    /// Callbacks answered with another status than 200.
     pub refused: u64,
     /// Callbacks that got no answer.
     pub unanswered: u64,
@@ -53,9 +53,9 @@ pub struct Acknowledged {
     pub content: EventContent,
     /// Body of the callback.
     pub body: String,
-    /// Offset of the first 200.
+    /// Offset of the first 200 to the event.
     pub at: Duration,
-    /// Offsets of further ones, for the same bytes sent again.
+    /// Offsets of further 200s, for the same bytes sent again.
     pub again_at: Vec<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub struct ApiRequest {
     pub at: Time,
 }
 
-/// Everything that is recorded.
+/// Record of all that happened in a play.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub stats: Stats,
@@ -80,7 +80,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a record with what the world has planned.
+    /// Starts a record with the counts of what the world has planned.
     pub fn new(world: &World) -> Recorder {
         let mut recorder = Recorder::default();
         recorder.stats.orders = count(world.orders().count());
@@ -95,12 +95,12 @@ impl Recorder {
         recorder
     }
 
-    /// Counts a kind of reply.
+    /// Counts a reply of the given kind.
     pub fn replied(&mut self, kind: &'static str) {
         *self.stats.replies.entry(kind).or_default() += 1;
     }
 
-    /// Records a 200.
+    /// Records a callback that was answered 200.
     pub fn acknowledge(
         &mut self,
         index: usize,

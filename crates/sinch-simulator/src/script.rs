@@ -18,7 +18,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// A dozen seconds in which forty orders meet every kind of fault.
+    /// Returns a script of a dozen seconds in which forty orders meet every kind of fault.
     pub fn demo(project: Id) -> Script {
         Script {
             project,
@@ -34,10 +34,10 @@ impl Script {
 pub struct Faults {
     /// Rate of events that are never sent.
     pub lost: f64,
-    /// `true` if the last event of an order may be lost: then only a fetch can show its end.
+    /// `true` if the last event of an order may be lost: then only a fetch can show the order's final state.
     pub lose_last: bool,
-    /// `true` if the events without which the end could not be known are never lost: one of each order, and the
-    /// last of an order that Sinch forgets or re-opens.
+    /// `true` if the events without which an order's final state could not be known are never lost: one of each order,
+    /// and the last of an order that Sinch forgets or re-opens.
     pub reachable: bool,
     /// Rate of events that are sent twice, with the same bytes.
     pub duplicated: f64,
@@ -47,12 +47,12 @@ pub struct Faults {
     pub delay_max: Duration,
     /// Rate of events whose time stamp Sinch made with a wrong clock.
     pub skewed: f64,
-    /// Maximum error of that clock, either way.
+    /// Maximum error of a wrong clock, either way.
     pub skew_max: Duration,
     /// Rate of changes of state that follow the one before within less than half a second.
     pub quick: f64,
-    /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, for two
-    /// resolutions side by side would make time run backwards.
+    /// Rate of orders whose `updateTime` is in whole seconds. Never mixed within an order, because two resolutions side
+    /// by side would make time run backwards.
     pub whole_seconds: f64,
     /// Rate of orders that leave their final state again, which Sinch says does not happen.
     pub reopened: f64,
@@ -64,12 +64,12 @@ pub struct Faults {
     pub stale: f64,
     /// Maximum staleness of a stale answer.
     pub staleness: Duration,
-    /// Rate of fetches whose answer is staler than that.
+    /// Rate of fetches whose answer is staler than [`Faults::staleness`].
     pub staler: f64,
-    /// Maximum staleness of an answer that is staler.
+    /// Maximum staleness of the answers that [`Faults::staler`] counts.
     pub staleness_max: Duration,
-    /// Rate of stale answers, of either kind, that a cache took at one of the changes within that span. So they also
-    /// show states that lasted only an instant.
+    /// Rate of stale answers, of either kind, that a cache took at one of the changes within the span of the staleness.
+    /// So they also show states that lasted only an instant.
     pub cached: f64,
     /// Rate of fetches whose answer says that the state is unspecified.
     pub unspecified: f64,
@@ -94,7 +94,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A Sinch that does everything right, once and at once.
+    /// Returns rates by which Sinch does everything right, once and at once.
     pub fn none() -> Faults {
         Faults {
             lost: 0.0,
@@ -128,8 +128,8 @@ impl Faults {
         }
     }
 
-    /// Every kind of fault, mild enough to watch agreement return: the last event of an order always
-    /// arrives, and a final state stays.
+    /// Returns rates for every kind of fault, low enough that an observer sees the orders agree again: the last event of
+    /// an order always arrives, and a final state stays.
     pub fn demo() -> Faults {
         Faults {
             lost: 0.2,
@@ -157,8 +157,8 @@ impl Faults {
         }
     }
 
-    /// Worst faults that the rules are meant to withstand: the model by which they were measured. Its delays of
-    /// up to a day are for simulated time; shorten them to play it by the clock.
+    /// Returns the worst faults that the rules are meant to withstand: the model by which the rules were measured. Its
+    /// delays of up to a day are for simulated time; shorten them to play it by the clock.
     pub fn hostile() -> Faults {
         Faults {
             lost: 0.1,

@@ -1,4 +1,4 @@
-//! Bytes that Sinch would send. Private structs, in the order of its documentation.
+//! Bodies that Sinch would send, as private structs with the properties in the order of Sinch's documentation.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use jiff::{Timestamp, tz::Offset};
 use super::history::{EventContent, OrderHistory, SimulatedEvent};
 use number_order::{Id, Snapshot, Status, Time};
 
-/// Makes an id like Sinch's: a lower-case ULID of this time.
+/// Makes an id like Sinch's: a lower-case ULID of the given time.
 pub(super) fn ulid(at: Time, salt: u128) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let millis = u128::try_from(at.0.div_euclid(1000)).unwrap_or(0);
@@ -82,7 +82,7 @@ pub(super) fn callback(event: &SimulatedEvent, project: &Id, started_at: Time) -
                 Some(json!("SMS_PROVISIONING_FAILED"))
             },
         },
-        // Each body contains its id, so that no two have the same bytes.
+        // Each unreadable body contains the event's id, so that no two have the same bytes.
         EventContent::Unreadable => {
             return match event.salt % 3 {
                 0 => format!("{{\"eventId\":\"{event_id}\",\"timestamp\":\"{timestamp}"),
@@ -205,12 +205,12 @@ fn text(body: &impl Serialize) -> String {
 }
 
 impl SimulatedEvent {
-    /// `eventId`, whose time part is the event's time stamp.
+    /// Returns the `eventId`, whose time part is the event's time stamp.
     pub fn event_id(&self, started_at: Time) -> String {
         ulid(self.said_at(started_at), self.salt)
     }
 
-    /// Body of its callbacks: the same bytes for the same start.
+    /// Returns the body of the event's callbacks: the same bytes for the same start.
     pub fn body(&self, project: &Id, started_at: Time) -> String {
         callback(self, project, started_at)
     }

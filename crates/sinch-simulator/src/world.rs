@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the world of this seed and script.
+    /// Makes the world of the given seed and script.
     pub fn new(seed: u64, script: &Script) -> World {
         let mut rng = Rng::with_seed(seed);
         let histories = plan::histories(&mut rng, script);
@@ -71,12 +71,12 @@ impl World {
         &self.project
     }
 
-    /// All orders, by id, which is also by creation where the world made them.
+    /// All orders by id, which is also the sequence of their creation where the world made them.
     pub fn orders(&self) -> impl Iterator<Item = &OrderHistory> {
         self.orders.values()
     }
 
-    /// Returns the order with this id.
+    /// Returns the order with the given id.
     pub fn order(&self, id: &Id) -> Option<&OrderHistory> {
         self.orders.get(id)
     }
@@ -112,7 +112,7 @@ impl World {
         Rng::with_seed(own)
     }
 
-    /// Decides Sinch's reply to a fetch of the order at this offset.
+    /// Decides Sinch's reply to a fetch of the order at the given offset.
     pub fn answer(&self, history: &OrderHistory, fetched_at: Duration, rng: &mut Rng) -> Reply {
         let faults = &self.faults;
         if happens(rng, faults.unauthorized) {
@@ -156,7 +156,7 @@ impl World {
         Reply::Current
     }
 
-    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span that shows the
+    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span, so that the answer shows the
     /// order at one of its changes since.
     fn cached(
         &self,

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::ledger::Acknowledged;
 use crate::{PATH, PROJECT, Request, SECRET, now};
 
-/// States that the events of an order claim in turn: to its end, and from the beginning again.
+/// States that the events of an order claim in turn: up to the order's end, and then from the beginning again.
 pub const CYCLE: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
 
 /// States in turn, where every event but the first fits the one before.
@@ -57,7 +57,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Service with the kit's settings.
+    /// Returns the receiver that a service with the settings of this crate is.
     fn of_the_kit() -> Receiver {
         let [path, project, secret] = [PATH, PROJECT, SECRET].map(str::to_owned);
         Receiver {
@@ -71,7 +71,7 @@ impl Receiver {
 /// Content of many callbacks.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Events of these orders, each of which claims these states in turn, again and again.
+    /// Events of the given orders, each of which claims the given states in turn, again and again.
     Orders(Vec<String>, &'static [&'static str]),
     /// Events of one number, which touch no order.
     Number,
@@ -87,7 +87,7 @@ pub struct Callbacks {
 struct Callback {
     event: String,
     said_at_ms: i64,
-    /// Order by its place in the content, and the state that is claimed.
+    /// Index of the order in the content, and the state that is claimed.
     says: (usize, &'static str),
     bytes: OnceLock<Bytes>,
 }
@@ -98,13 +98,13 @@ struct Bytes {
 }
 
 impl Callbacks {
-    /// Makes callbacks about random orders of the content, for a service with the kit's settings. Their ids sort by time,
-    /// as Sinch's do: twenty to the millisecond.
+    /// Makes callbacks about random orders of the content, for a service with the settings of this crate. The ids of
+    /// their events sort by time, as Sinch's do: twenty to the millisecond.
     pub fn new(content: Content, count: usize, rng: &mut Rng) -> Arc<Callbacks> {
         Arc::new(Callbacks::to(Receiver::of_the_kit(), content, count, rng))
     }
 
-    /// Makes such callbacks for any receiver.
+    /// Makes callbacks about random orders of the content for the given receiver.
     pub fn to(receiver: Receiver, content: Content, count: usize, rng: &mut Rng) -> Callbacks {
         let since = millis();
         let (orders, statuses) = match &content {
@@ -141,14 +141,14 @@ impl Callbacks {
         callbacks
     }
 
-    /// Signs them all, so that the caller costs little compared with the receiver.
+    /// Signs all callbacks, so that the caller costs little compared with the receiver.
     pub fn sign(&self) {
         for index in 0..self.count() {
             self.bytes(index);
         }
     }
 
-    /// Makes this number of callbacks about one number.
+    /// Makes the given number of callbacks about one number.
     pub fn about_a_number(count: usize) -> Arc<Callbacks> {
         Callbacks::new(Content::Number, count, &mut Rng::new())
     }
@@ -174,7 +174,7 @@ impl Callbacks {
         &bytes.request[bytes.body_at..]
     }
 
-    /// Entries of these callbacks in a ledger.
+    /// Returns the entries that the callbacks with the given indices have in a ledger.
     pub fn acknowledged(&self, indices: impl IntoIterator<Item = usize>) -> Acknowledged {
         let entry = |index| (self.event(index).to_owned(), self.body(index).to_vec());
         indices.into_iter().map(entry).collect()

@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use crate::folder;
 
-/// A disk in memory, in a folder of its own. It is unmounted when dropped, even while it is in use.
+/// A disk in memory, in a folder of its own. The disk is unmounted when dropped, even while it is in use.
 pub struct Disk {
     folder: TempDir,
 }
 
 impl Disk {
-    /// Mounts it; the size is written as for `mount`: `4m`.
+    /// Mounts a disk in memory. Its size is written as for `mount`: `4m`.
     ///
     /// # Errors
     ///
@@ -24,13 +24,13 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Enlarges it while it is in use.
+    /// Enlarges the disk while it is in use.
     pub fn enlarge(&self, size: &str) {
         self.try_mount(&format!("remount,size={size}"))
             .expect("what could be mounted can be enlarged");
     }
 
-    /// Folder that it is mounted on.
+    /// Folder that the disk is mounted on.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -77,7 +77,8 @@ impl Drop for Mount {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily, since a test that failed may have left a process that uses it. Fails if nothing was mounted.
+        // Unmounts lazily, since a test that failed may have left a process that uses the disk. Fails if nothing was
+        // mounted.
         let _ = Command::new("umount")
             .arg("--lazy")
             .arg(self.path())

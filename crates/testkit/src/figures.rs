@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::Outcome;
 
-/// Runs a bench and makes its exit code: success if it says that everything holds. Without the flag that `cargo bench`
-/// sets, as when all targets are tested, it does nothing.
+/// Runs a bench and makes its exit code: success if `measure` returns that all requirements hold. Without the flag that
+/// `cargo bench` sets, as when all targets are tested, it does nothing.
 pub fn run(bench: &str, has_flag: bool, measure: impl FnOnce() -> Outcome<bool>) -> ExitCode {
     if !has_flag {
         println!("run it with cargo bench");
@@ -34,7 +34,7 @@ impl Requirements {
         self.0.push((what.into(), holds));
     }
 
-    /// Prints the result of each. Returns `true` if all hold, or if the run was too short to judge.
+    /// Prints the result of each requirement. Returns `true` if all hold, or if the run was too short to judge.
     pub fn judge(&self, quick: bool) -> bool {
         println!();
         for (what, holds) in &self.0 {
@@ -69,7 +69,7 @@ pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Rounds a figure for people and programs: further digits are noise.
+/// Rounds a figure to the digits that mean something: further ones are noise.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::PATIENCE;
 
-/// A connection beside the service's.
+/// A connection to the database file, beside the service's.
 pub struct File {
     db: SqliteConnection,
 }
@@ -33,7 +33,7 @@ impl File {
         path: &Path,
         how: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
     ) -> File {
-        // The service may be writing all the time.
+        // The service may hold the write lock at any time, so a statement waits for it.
         let options = SqliteConnectOptions::new().busy_timeout(PATIENCE);
         let db = how(options.filename(path)).connect().await;
         File {
@@ -74,7 +74,7 @@ impl File {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
-    /// Ids and events of the first deliveries after this id, at most this number.
+    /// Returns the ids and events of the first deliveries after the given id, at most the given number.
     pub async fn events_after(&mut self, id: i64, deliveries_max: u32) -> Vec<(i64, String)> {
         let sql = "SELECT id, dedup_key FROM deliveries WHERE id > ? ORDER BY id LIMIT ?";
         let rows = sqlx::query(sql)
@@ -86,7 +86,7 @@ impl File {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
-    /// Closes it, so that nothing is left to be written.
+    /// Closes the connection, so that nothing is left to be written.
     pub async fn close(self) {
         self.db.close().await.expect("the database closes");
     }

@@ -23,7 +23,7 @@ pub struct History {
 /// Number of rows in a transaction.
 const ROWS: i64 = 1_000_000;
 
-/// Time since the past ended.
+/// Time between the end of a history and now.
 const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Inserts orders ?1 to ?2 of those in a final state, at ?3.
@@ -44,7 +44,7 @@ const TRANSITIONS: &str = "
         '{\"outcome\":{\"code\":\"first-answer\",\"fields\":{\"state\":\"COMPLETED\"}}}', 1, 4000000
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
-/// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart; ?4: they are processed.
+/// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart. ?4: 1 if they are processed. ?5: the project.
 const DELIVERIES: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
     d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,
@@ -69,7 +69,7 @@ const DUE: &str = "
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
 
 impl History {
-    /// Makes the database of a service with this past. The program itself makes the tables.
+    /// Makes the database of a service with this history. The program itself makes the tables.
     pub async fn fill(&self, settings: &Settings) {
         Service::start(settings).await.stop_well().await;
         let database = settings.database();
@@ -94,9 +94,9 @@ impl History {
             .bind(self.processed)
             .execute(&mut db)
             .await
-            .expect("the mark can be set");
+            .expect("the progress can be set");
         db.close().await.expect("the database closes");
-        // Otherwise the system would go on writing during a measurement.
+        // Without the sync the system would go on writing during a measurement.
         let synced = File::open(database).and_then(|file| file.sync_all());
         synced.expect("the database can be synced");
     }

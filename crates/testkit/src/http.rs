@@ -43,7 +43,7 @@ impl Request {
         Request::new("POST", path).carrying(body)
     }
 
-    /// Gives it a body.
+    /// Adds a body to the request.
     #[must_use]
     pub fn carrying(self, body: impl Into<Vec<u8>>) -> Request {
         Request {
@@ -68,7 +68,7 @@ impl Request {
         self
     }
 
-    /// Everything before the body. The body's length is declared unless a header says otherwise.
+    /// Returns everything before the body. The body's length is declared unless a header says otherwise.
     pub fn head(&self) -> String {
         let has = |header: &str| {
             let mut names = self.headers.iter().map(|(name, _)| name);
@@ -95,7 +95,7 @@ impl Request {
         )
     }
 
-    /// Head and body.
+    /// Returns the bytes of the request: its head and its body.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head().as_bytes(), &self.body].concat()
     }
@@ -139,7 +139,7 @@ impl Answer {
         )
     }
 
-    /// Asserts that it is a short refusal in the service's form.
+    /// Asserts that the answer is a short refusal in the service's form.
     #[track_caller]
     pub fn assert_refusal(&self, status: u16, request: &str) {
         assert_eq!(self.status, status, "{request}: {self:?}");
@@ -189,7 +189,7 @@ impl Connection {
         })
     }
 
-    /// Sends bytes; `false`: the other side has hung up, and may have answered before.
+    /// Sends bytes. Returns `false` if the other side has hung up; it may have answered before.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
@@ -210,7 +210,7 @@ impl Connection {
     ///
     /// Fails as [`Connection::answer`] does.
     pub async fn exchange(&mut self, request: impl AsRef<[u8]>) -> io::Result<Answer> {
-        // What the other side said before it hung up is still there to be read.
+        // Bytes that the other side sent before it hung up can still be read.
         self.send(request).await;
         self.answer().await
     }

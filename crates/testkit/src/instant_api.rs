@@ -1,4 +1,4 @@
-//! A Number Order API that answers at once, and what it takes to serve anything from a bench's own program.
+//! A Number Order API that answers at once, and helpers by which a bench serves an API from its own program.
 
 use std::env;
 use std::io;
@@ -20,20 +20,20 @@ use crate::{Output, Process, Settings, free_address, now, until_ready};
 pub struct Api {
     /// Address of the API.
     pub address: SocketAddr,
-    /// Process that ends with this value.
-    #[expect(dead_code, reason = "it is held for its end alone")]
+    /// Process of the API, which ends when the value is dropped.
+    #[expect(dead_code, reason = "the process is held only to end with the value")]
     process: Process,
 }
 
 impl Api {
-    /// Starts this program with `--api ADDRESS`, with which it must call [`answer`].
+    /// Starts the running program again with `--api ADDRESS`, with which it must call [`answer`].
     pub async fn start() -> Api {
         let address = free_address();
         let process = start_self(&["--api", &address.to_string()], address).await;
         Api { address, process }
     }
 
-    /// Lets a service fetch from this API.
+    /// Makes a service fetch from this API.
     pub fn set(&self, settings: Settings) -> Settings {
         settings
             .set_project("auth", "basic")
@@ -41,7 +41,8 @@ impl Api {
     }
 }
 
-/// Starts this program itself with other arguments, with which it must [`serve`] at an address, and waits until it does.
+/// Starts the running program again with other arguments, with which it must [`serve`] at an address, and waits until
+/// it does.
 pub async fn start_self(arguments: &[&str], address: SocketAddr) -> Process {
     let own = env::current_exe().expect("a program knows its own path");
     let mut process = Process::spawn(Command::new(own), arguments, Output::Discarded);
@@ -49,7 +50,8 @@ pub async fn start_self(arguments: &[&str], address: SocketAddr) -> Process {
     process
 }
 
-/// Shows every order as `IN_REVIEW` since an hour before the API began, so that every event is newer.
+/// Serves an API that shows every order as `IN_REVIEW` since an hour before the API began, so that every event is
+/// newer.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use crate::File;
 /// Events that were answered 200: the id of each, with its bytes.
 pub type Acknowledged = BTreeMap<String, Vec<u8>>;
 
-/// Returns the acknowledged events that are missing or changed: the comparison on which the proofs of durability stand.
+/// Returns the acknowledged events that are missing or changed. The proofs of durability are made by this comparison.
 pub fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     acknowledged
         .iter()
@@ -46,9 +46,9 @@ impl Findings {
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 
-/// Changes of state, each with what was before it. A change begins where the one before ended, or where the last confirmed
-/// or the last provisional one did: a provisional state can outlive an answer that confirms another, so each of the two
-/// has a story of its own.
+/// Changes of state, each with the states before it. A change begins where the one before ended, or where the last
+/// confirmed or the last provisional one did: a provisional state can outlive an answer that confirms another, so each
+/// of the two has a story of its own.
 const STORIES: &str = "
     WITH stories AS (
         SELECT from_state, to_state, confirmed,
@@ -70,7 +70,7 @@ const TORN: &str = "s.from_state IS NOT state_before AND s.from_state IS NOT c.t
 pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Findings {
     let mut file = File::open(database).await;
     let stored = file.bodies().await;
-    // The rest of the key tells two bodies of one event apart.
+    // The rest of the key distinguishes two bodies of one event.
     let events: HashSet<&str> = stored.keys().map(|key| &key[..key.len().min(26)]).collect();
     Findings {
         rows: stored.len(),
@@ -87,7 +87,7 @@ pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Findings {
 pub async fn missing<'a>(database: &Path, acknowledged: impl Iterator<Item = &'a str>) -> usize {
     let mut unseen: HashSet<&str> = acknowledged.collect();
     let mut file = File::open(database).await;
-    // Page by page: the ids of a long run need not be in memory at once.
+    // The ids are read page by page, so that those of a long run need not be in memory at once.
     let mut last = 0;
     loop {
         let page = file.events_after(last, 10_000).await;

@@ -51,7 +51,7 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder for the test")
 }
 
-/// Returns the present time.
+/// Returns the present time, in UTC.
 #[expect(
     clippy::disallowed_methods,
     reason = "the clock of the service is not part of the kit"

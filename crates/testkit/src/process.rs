@@ -14,18 +14,18 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 
 use crate::{program, until};
 
-/// Use of a program's output.
+/// Destination of a program's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Both streams are kept, line by line.
+    /// Standard output and standard error are kept, line by line.
     Kept,
-    /// Standard output goes nowhere, so that nobody has to read it; standard error is the caller's.
+    /// Standard output is discarded, so that nobody has to read it; standard error is that of the caller.
     Discarded,
 }
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// A running program, with all its output so far. It is killed when dropped.
+/// A running program, with all its output so far. The program is killed when the value is dropped.
 pub struct Process {
     child: Child,
     out: Lines,
@@ -63,7 +63,7 @@ impl Process {
         Process::start_in(&[], arguments)
     }
 
-    /// Starts the program with these variables in its environment.
+    /// Starts the program with the given variables in its environment.
     pub fn start_in<S: AsRef<OsStr>>(
         environment: &[(&'static str, String)],
         arguments: impl IntoIterator<Item = S>,
@@ -130,13 +130,13 @@ impl Process {
         [read(&self.out), read(&self.err)].concat().join("\n")
     }
 
-    /// Sends it a signal.
+    /// Sends the process a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
     }
 
-    /// Changes the maximum number of its open files from now on.
+    /// Changes the maximum number of the process's open files from now on.
     pub fn limit_files(&self, files: u64) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let allowed = getrlimit(Resource::Nofile);
@@ -160,24 +160,28 @@ impl Process {
         both.expect("the system tells how much memory a process holds")
     }
 
-    /// Returns `true` if it has not ended yet.
+    /// Returns `true` if the process has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
     }
 
-    /// Sends it SIGTERM, and waits until it has stopped.
+    /// Sends the process SIGTERM, and waits until it has stopped.
     pub async fn stop(self) -> Ended {
         self.signal(Signal::TERM);
         self.ended().await
     }
 
-    /// Stops it as [`Process::stop`] does; it must end well.
+    /// Stops the process as [`Process::stop`] does; it must end well.
     pub async fn stop_well(self) {
         let ended = self.stop().await;
-        assert_eq!(ended.code, Some(0), "it did not stop well: {ended:?}");
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "the process did not stop well: {ended:?}"
+        );
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the process ends by itself.
     pub async fn ended(mut self) -> Ended {
         let status = until("the program's end", async || {
             self.child.try_wait().expect("a child can be waited for")
@@ -196,7 +200,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails if it has ended already.
+        // The kill fails if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -208,11 +212,11 @@ impl Drop for Process {
 fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            to.lock().expect("nobody panics with it").push(line);
+            to.lock().expect("nobody panics with the lock").push(line);
         }
     })
 }
 
 fn read(lines: &Lines) -> Vec<String> {
-    lines.lock().expect("nobody panics with it").clone()
+    lines.lock().expect("nobody panics with the lock").clone()
 }

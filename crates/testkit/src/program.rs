@@ -15,7 +15,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Returns the program that Cargo built together with the running test.
 pub fn of_the_test() -> PathBuf {
-    // Cargo says where the program is. A test that is run by hand has it in the folder above its own.
+    // Cargo says where the program is. A test that is run by hand finds it in the folder above the test's own.
     let told = env::var_os(format!("CARGO_BIN_EXE_{NAME}")).map(PathBuf::from);
     told.unwrap_or_else(|| {
         let test = env::current_exe().expect("a test knows its own path");
@@ -26,8 +26,8 @@ pub fn of_the_test() -> PathBuf {
     })
 }
 
-/// Returns the program as the container ships it, in Cargo's profile `dist`. The first call builds it, and says where it
-/// is.
+/// Returns the program as the container ships it, in Cargo's profile `dist`. The first call builds the program, and
+/// prints where it is.
 pub fn as_shipped() -> &'static Path {
     static SHIPPED: LazyLock<PathBuf> = LazyLock::new(|| {
         let program = build();
@@ -60,7 +60,7 @@ fn build() -> PathBuf {
     executable.expect("cargo says where the program is")
 }
 
-/// Path of the program, if this is the message of Cargo that says it.
+/// Returns the path of the program, if the message of Cargo says it.
 fn executable(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
     message["executable"].as_str().map(PathBuf::from)

@@ -15,7 +15,7 @@ use crate::{
     UNALLOWED, until,
 };
 
-/// Interval of the probes of readiness: short, since benches measure the time until it.
+/// Interval of the readiness probes: short, since benches measure the time until the service is ready.
 const READY_POLL: Duration = Duration::from_millis(2);
 
 /// A service that is ready.
@@ -36,12 +36,12 @@ impl Deref for Service {
 }
 
 impl Service {
-    /// Starts it and waits until it is ready.
+    /// Starts the service and waits until it is ready.
     pub async fn start(settings: &Settings) -> Service {
         Service::start_by(settings.command(), settings).await
     }
 
-    /// Starts it by a command that takes its arguments, and waits until it is ready.
+    /// Starts the service by a command that takes its arguments, and waits until it is ready.
     pub async fn start_by(command: Command, settings: &Settings) -> Service {
         let process = Service::spawn_by(command, settings);
         let mut service = Service::listens(process, settings).await;
@@ -49,8 +49,8 @@ impl Service {
         service
     }
 
-    /// Waits until it is ready. On a busy machine a ready service can need longer for the write that proves it than
-    /// `/readyz` waits.
+    /// Waits until the service is ready. On a busy machine the write that proves it can take longer than `/readyz`
+    /// waits.
     pub async fn is_ready(&self) {
         until("readiness", async || {
             (self.get("/readyz").await.status == 200).then_some(())
@@ -58,12 +58,12 @@ impl Service {
         .await;
     }
 
-    /// Starts it and waits until it listens: it need not become ready.
+    /// Starts the service and waits until it listens: it need not become ready.
     pub async fn listening(settings: &Settings) -> Service {
         Service::listens(Service::spawn(settings), settings).await
     }
 
-    /// Starts it and waits for nothing: it may refuse to run.
+    /// Starts the service and waits for nothing: it may refuse to run.
     pub fn spawn(settings: &Settings) -> Process {
         Service::spawn_by(settings.command(), settings)
     }
@@ -151,7 +151,7 @@ impl Service {
         self.get("/status").await.json()
     }
 
-    /// Number of requests that were refused for this reason.
+    /// Number of requests that were refused for the given reason.
     pub async fn refused(&self, why: &str) -> i64 {
         let status = self.status().await;
         status["callbacks_refused"][why]["count"]
@@ -169,7 +169,7 @@ impl Service {
         }
     }
 
-    /// Waits until an order meets the condition, and returns it.
+    /// Waits until an order meets the condition, and returns the order.
     pub async fn order_when(
         &self,
         order: &str,
@@ -183,8 +183,8 @@ impl Service {
         .await
     }
 
-    /// Waits until at least this number of deliveries about an order were processed: an acknowledgement does not wait
-    /// for that.
+    /// Waits until at least the given number of deliveries about an order were processed: an acknowledgement does not
+    /// wait for that.
     pub async fn order_with(&self, order: &str, deliveries: usize) -> Value {
         self.order_when(order, "deliveries", |found| {
             let known = found["deliveries"].as_array();
@@ -195,7 +195,7 @@ impl Service {
         .await
     }
 
-    /// Waits until Sinch has confirmed this state of an order and nothing is open.
+    /// Waits until Sinch has confirmed the given state of an order and nothing is open.
     pub async fn settles(&self, order: &str, state: &str) -> Value {
         self.order_when(order, state, |found| {
             found["confirmed"] == state && found["state"] == state && found["settled"] == true
@@ -217,38 +217,42 @@ impl Service {
         }
     }
 
-    /// Kills it without warning, as if the plug were pulled.
+    /// Kills the service by SIGKILL, so that it can finish nothing.
     pub async fn kill(self) -> Ended {
         self.process.signal(Signal::KILL);
         self.process.ended().await
     }
 
-    /// Sends it SIGTERM, and waits until it has stopped.
+    /// Sends the service SIGTERM, and waits until it has stopped.
     pub async fn stop(self) -> Ended {
         self.process.stop().await
     }
 
-    /// Stops it as [`Service::stop`] does; it must end well.
+    /// Stops the service as [`Service::stop`] does; it must end well.
     pub async fn stop_well(self) {
         self.process.stop_well().await;
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the service ends by itself.
     pub async fn ended(self) -> Ended {
         self.process.ended().await
     }
 }
 
-/// Waits until a process answers 200 to `/readyz` at this address.
+/// Waits until a process answers 200 to `/readyz` at the given address.
 pub async fn until_ready(process: &mut Process, address: SocketAddr) {
     let ready = poll(PATIENCE, READY_POLL, READY_POLL, async || {
-        assert!(process.is_running(), "it ended: {}", process.said());
+        assert!(
+            process.is_running(),
+            "the process ended: {}",
+            process.said()
+        );
         let answer = exchange(ALLOWED, address, &Request::new("GET", "/readyz")).await;
         answer
             .is_ok_and(|answer| answer.status == 200)
             .then_some(())
     });
-    ready.await.expect("it becomes ready");
+    ready.await.expect("the service becomes ready");
 }
 
 async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
@@ -256,7 +260,7 @@ async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Resu
     connection.exchange(request.bytes()).await
 }
 
-/// The two addresses, if this is the line that names them.
+/// Returns the two addresses, if the line is the one that names them.
 fn addresses(line: &str) -> Option<[SocketAddr; 2]> {
     let line: Value = serde_json::from_str(line).ok()?;
     if line["message"] != "started" {

@@ -14,17 +14,17 @@ use crate::{free_address, program};
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
 /// Callback path of the first project.
 pub const PATH: &str = "/callbacks";
-/// Callback secret of the first project. Every secret here is a word that occurs nowhere else, so that a log can be
-/// searched for it.
+/// Callback secret of the first project. Every secret in this file is a word that occurs nowhere else, so that a log
+/// can be searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
-/// Id of the first project's key.
+/// Id of the first project's access key.
 pub const KEY_ID: &str = "key-of-the-test";
-/// Secret of the first project's key.
+/// Secret of the first project's access key.
 pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
 type Table = BTreeMap<&'static str, Value>;
 
-/// A configuration file in the making, and the program that it is for.
+/// A configuration file that is being composed, and the program that it is for.
 #[derive(Clone)]
 pub struct Settings {
     folder: PathBuf,
@@ -37,12 +37,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings of a test, with the service's files in this folder. They are those of a real service, except for their
-    /// haste: spans that are seconds and minutes there are fractions of a second here. The output is kept.
+    /// Settings of a test, with the service's files in the given folder. They are those of a real service, except that
+    /// spans of seconds and minutes are fractions of a second. The output is kept.
     pub fn new(folder: &Path) -> Settings {
         Settings::plain(folder, program::of_the_test(), Output::Kept)
             .set("callbacks.listen", "127.0.0.1:0")
-            // No caller is late because the machine is busy.
+            // The time-outs are long, so that no caller is late just because the machine is busy.
             .set("callbacks.header_timeout_secs", 600)
             .set("callbacks.body_timeout_secs", 600)
             .set("callbacks.idle_timeout_secs", 600)
@@ -53,18 +53,18 @@ impl Settings {
             .set("worker.staleness_max_secs", 0.6)
             .set("worker.backoff_base_secs", 0.1)
             .set("worker.backoff_cap_secs", 1)
-            // No stop is late because the machine is busy.
+            // The grace is long, so that no stop is late just because the machine is busy.
             .set("worker.shutdown_grace_secs", 60)
-            // Nothing listens there: a test that plays Sinch sets the address.
+            // Nothing listens at this address: a test that plays Sinch sets another.
             .set("sinch.api_url", "http://127.0.0.1:9")
             .set("sinch.token_url", "http://127.0.0.1:9/token")
-            // No answer is late because the machine is busy.
+            // The time-out is long, so that no answer is late just because the machine is busy.
             .set("sinch.request_timeout_secs", 120)
             .set("log.format", "json")
     }
 
-    /// Settings of a bench, with the service's files in this folder: the program as it is shipped, its own defaults, and
-    /// addresses that stay. Its log, at the usual level, goes nowhere.
+    /// Settings of a bench, with the service's files in the given folder: the program as it is shipped, its own
+    /// defaults, and addresses that stay. Its log, at the usual level, goes nowhere.
     pub fn of_a_bench(folder: &Path) -> Settings {
         Settings::plain(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
     }
@@ -92,7 +92,7 @@ impl Settings {
             .set("database.path", database.display().to_string())
     }
 
-    /// Chooses addresses that the service also has after a restart.
+    /// Chooses addresses that stay the same when the service is started again.
     #[must_use]
     pub fn fix_addresses(self) -> Settings {
         self.set("callbacks.listen", free_address().to_string())
@@ -123,7 +123,7 @@ impl Settings {
         command
     }
 
-    /// Use of the program's output.
+    /// Destination of the program's output.
     pub fn output(&self) -> Output {
         self.output
     }
@@ -133,12 +133,12 @@ impl Settings {
         self.folder.join("service.db")
     }
 
-    /// Path that the file is written to.
+    /// Path of the configuration file.
     pub fn path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
 
-    /// Sets a key, written `table.name`, of the file.
+    /// Sets a key of the configuration, written `table.name`.
     #[must_use]
     pub fn set(mut self, key: &'static str, value: impl Into<Value>) -> Settings {
         let (table, name) = key.split_once('.').expect("a key is table.name");
@@ -189,7 +189,7 @@ impl Settings {
         self
     }
 
-    /// Text of the file. Texts, numbers and lists are written alike in JSON and TOML.
+    /// Text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self
             .tables
@@ -211,7 +211,7 @@ impl Settings {
             .collect()
     }
 
-    /// Writes the file.
+    /// Writes the configuration file, and returns its path.
     pub fn write(&self) -> PathBuf {
         let path = self.path();
         std::fs::write(&path, self.text()).expect("the configuration can be written");

@@ -8,12 +8,12 @@ use sinch_simulator::{Options, OrderHistory, Simulator, World};
 
 use crate::{ALLOWED, KEY_ID, KEY_SECRET, PATIENCE, SECRET, Settings, now};
 
-/// Makes an id of a text that is known to be one.
+/// Makes an id of a text that is known to be valid.
 pub fn id(text: &str) -> Id {
     Id::new(text).expect("an id")
 }
 
-/// History of an order that entered these states, each at its number of milliseconds after the start.
+/// History of an order that entered the given states, each at its number of milliseconds after the start.
 pub fn order_history(order: &str, history: &[(u64, State)]) -> OrderHistory {
     let entered = |(at, state): &(u64, State)| (Duration::from_millis(*at), *state);
     OrderHistory::new(id(order), history.iter().map(entered).collect())

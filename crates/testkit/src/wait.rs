@@ -1,15 +1,15 @@
-//! Waiting for what is to come, until a deadline.
+//! Waits for events that must happen, until a deadline.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// Time limit for anything that is sure to come. Generous, since the machine may be busy with other tests.
+/// Maximum time that a test waits for what must happen. It is long, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Pause after the first probe.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Longest pause. What takes long need not be probed often, and many tests share the machine.
+/// Maximum pause. What takes long need not be probed often, since many tests share the machine.
 const PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// Waits until the probe finds something, and returns it.
@@ -24,8 +24,8 @@ pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) ->
     poll(span, PAUSE, PAUSE_MAX, probe).await
 }
 
-/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, from the first
-/// to the longest.
+/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, up to
+/// [`PAUSE_MAX`].
 pub(crate) async fn poll<T>(
     span: Duration,
     first_pause: Duration,
@@ -46,7 +46,8 @@ pub(crate) async fn poll<T>(
     }
 }
 
-/// Reports that something could not be tried, past the test runner, which hides the output of a test that passes.
+/// Reports that something could not be tried. The report bypasses the test runner, which hides the output of a test
+/// that passes.
 pub fn not_tried(what: &str) {
     let line = format!("NOT TRIED, {}", what.trim_end());
     writeln!(std::io::stderr(), "{line}").expect("standard error can be written to");

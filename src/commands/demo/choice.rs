@@ -10,10 +10,10 @@ use number_order::State;
 /// Maximum number of stories.
 const STORIES_MAX: usize = 5;
 
-/// Delay from which on a callback counts as late.
+/// Delay beyond which a callback counts as late.
 pub const LATE: Duration = Duration::from_secs(1);
 
-/// Trouble that a step shows. The most telling comes first.
+/// Trouble that a step shows. The most telling kinds come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// A duplicate arrives after the event of a later change.
@@ -24,7 +24,7 @@ pub enum Trouble {
     LostFound,
     /// A fetch shows no state, since Sinch has forgotten the order.
     Forgotten,
-    /// A fetch shows a state in which the order is no longer.
+    /// A fetch shows a state that the order has left already.
     Outdated,
     /// A fetch shows no state, though Sinch has the order.
     Failed,
@@ -33,7 +33,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Title of a story that shows the trouble.
+    /// Returns the title of a story that shows the trouble.
     pub fn title(self) -> &'static str {
         match self {
             Trouble::OldDuplicate => "an old duplicate comes",
@@ -46,7 +46,7 @@ impl Trouble {
         }
     }
 
-    /// Returns `true` if the trouble can make the last event that arrives an old one.
+    /// Returns `true` if, because of the trouble, the last event that arrives can be an old one.
     pub fn misleads(self) -> bool {
         matches!(self, Trouble::OldDuplicate | Trouble::Overtaken)
     }
@@ -81,7 +81,7 @@ impl Trouble {
     }
 }
 
-/// Returns the state in which the order is at Sinch after these steps; `None` if Sinch has no such order.
+/// Returns the state in which the order is at Sinch after the given steps; `None` if Sinch has no such order.
 pub fn present(steps: &[Step]) -> Option<State> {
     let last = steps.iter().rev().find_map(|step| match step.action {
         Action::Change { state, .. } => Some(Some(state)),
@@ -112,18 +112,19 @@ fn lost(steps: &[Step]) -> bool {
 /// Story that is printed, and what it shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
-    /// Trouble for which it was chosen; `None` if all goes well in it.
+    /// Trouble for which the story was chosen; `None` if all goes well in it.
     pub trouble: Option<Trouble>,
     pub story: &'a Story,
 }
 
-/// Chooses the stories: one for each state in which orders end, then others for what these do not show.
+/// Chooses the stories: one for each state in which orders end, then others for troubles that the first ones do not
+/// show.
 pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     let mut ends: BTreeMap<State, usize> = BTreeMap::new();
     for story in stories {
         *ends.entry(story.end).or_default() += 1;
     }
-    // The state in which the fewest orders end has the least choice.
+    // The state in which the fewest orders end has the fewest stories to choose from.
     let mut ends: Vec<(State, usize)> = ends.into_iter().collect();
     ends.sort_by_key(|(_, orders)| *orders);
     let mut chosen = Vec::new();
@@ -140,8 +141,8 @@ pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     chosen
 }
 
-/// Returns the most telling story that is wanted and not chosen yet: one that shows something new and, if its trouble
-/// can, misleads a naive receiver. Of two alike, the shorter one.
+/// Returns the most telling story that is not chosen yet and fits the wish: one that shows something new and, if its
+/// trouble can, misleads a naive receiver. Of two alike, the shorter one.
 fn best<'a>(
     stories: &'a [Story],
     chosen: &[Chosen<'a>],

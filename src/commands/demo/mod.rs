@@ -66,7 +66,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         format: LogFormat::Text,
         filter: if arguments.verbose { "info" } else { "off" }.to_owned(),
     };
-    // The filter is one of two words that are known to be good.
+    // The filter is one of two constant words, so it can be parsed.
     let _log = telemetry::start(&log, Sink::Stderr);
     match play(&arguments).await {
         Ok(true) => ExitCode::SUCCESS,

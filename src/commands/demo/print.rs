@@ -10,10 +10,10 @@ use crate::commands::output::{print_line, print_wrapped};
 use number_order::Time;
 use sinch_simulator::Simulator;
 
-/// Smallest error of a time stamp that is worth mentioning, in microseconds.
+/// Minimum error of a time stamp that a story mentions, in microseconds.
 const SKEW_MIN_MICROS: u64 = 100_000;
 
-/// Prints what is played, and the addresses.
+/// Prints a description of the play, and the addresses of the service and the simulator.
 pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     let text = format!(
         "{} number orders at a simulated Sinch, seed {}: callbacks come late, twice, out of order or not at all; \
@@ -31,7 +31,7 @@ pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     ));
 }
 
-/// Prints how far the play is.
+/// Prints the numbers of callbacks, fetches, and orders that are at their end.
 pub fn progress(simulator: &Simulator, agreeing: usize) {
     let stats = simulator.stats();
     let text = format!(
@@ -62,7 +62,7 @@ pub fn stories(chosen: &[Chosen<'_>]) {
     print_line("");
 }
 
-/// Line of a story: the time and the speaker, and what there is to say.
+/// Line of a story: the time, the speaker, and the text.
 struct Line {
     lead: String,
     text: String,
@@ -91,7 +91,7 @@ fn lines(story: &Story) -> Vec<Line> {
     lines
 }
 
-/// Returns the speaker of a step and its text.
+/// Returns the speaker and the text of a step.
 fn spoken(before: &[Step], step: &Step, began_at: Time) -> (&'static str, String) {
     let trouble = Trouble::of(before, step);
     match &step.action {
@@ -232,7 +232,7 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
     ));
 }
 
-/// Prints requests for looking around, each in one line that a shell takes as it stands.
+/// Prints requests for looking around, each in one line that can be pasted into a shell.
 pub fn hints(url: &str, story: &Story) {
     print_line("\nStill serving. Look around:");
     for (what, path) in [

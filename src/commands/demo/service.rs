@@ -37,7 +37,7 @@ pub struct DeliveryView {
     pub decision: Option<String>,
 }
 
-/// Attempt of the service to fetch the order, and what came of it.
+/// Attempt of the service to fetch the order, and its outcome.
 #[derive(Debug, Deserialize)]
 pub struct FetchView {
     #[serde(deserialize_with = "time")]
@@ -61,7 +61,7 @@ fn text_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::
     Ok(Option::<Code>::deserialize(from)?.map(|code| code.text))
 }
 
-/// The list of orders, as far as it is needed.
+/// Page of the list of orders, with the properties that the demo reads.
 #[derive(Deserialize)]
 struct Page {
     items: Vec<Row>,
@@ -85,7 +85,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Makes a client of the operators' API at this address.
+    /// Makes a client of the operators' API at the given address.
     pub fn new(operators: SocketAddr) -> Result<Service, ServiceError> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let url = format!("http://{operators}");

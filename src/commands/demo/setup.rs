@@ -60,7 +60,8 @@ pub fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path
             staleness_max: script.faults.staleness,
             backoff_base: Duration::from_millis(200),
             backoff_cap: Duration::from_secs(3),
-            // No fetch takes so long here, but a stop does on a busy machine, and the exit code is about the orders.
+            // No fetch takes so long in the demo, but a stop does on a busy machine, and the exit code is about the
+            // orders.
             shutdown_grace: Duration::from_secs(30),
             ..Worker::default()
         },

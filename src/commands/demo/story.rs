@@ -1,6 +1,6 @@
 //! Story of one order: what Sinch did, what the service received and fetched, in the order in which it happened.
 //!
-//! Sinch's part is taken from the simulated world, the service's part from the service's own account.
+//! Sinch's part is taken from the simulated world, the service's part from the answers of the operators' API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,11 +57,11 @@ pub enum Action {
 /// Callback that a change causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callback {
-    /// Sinch sends none for such a change.
+    /// Sinch sends no callback for the change.
     None,
-    /// Sinch sends it, and it never arrives.
+    /// Sinch sends a callback, and it never arrives.
     Lost,
-    /// Sinch sends it, with a time stamp that is wrong by this number of microseconds.
+    /// Sinch sends a callback, with a time stamp that is wrong by the given number of microseconds.
     Sent { skew_micros: i64 },
 }
 
@@ -152,7 +152,7 @@ fn story(
     if let Some(view) = view {
         let mut latest = Duration::ZERO;
         for delivery in &view.deliveries {
-            // Deliveries are listed as they were processed. The times of two that came at once may say otherwise.
+            // Deliveries are listed as they were processed. The times of two that arrived together may say otherwise.
             latest = latest.max(delivery.received_at.since(started_at));
             steps.extend(receipts(delivery, latest, events, repeats, started_at));
         }
@@ -164,7 +164,7 @@ fn story(
             *made_at = made_at.saturating_sub(created);
         }
     }
-    // Stable: of what happened at once, Sinch's part comes first and the fetches last.
+    // The sort is stable: of what happened at the same time, Sinch's part comes first and the fetches last.
     steps.sort_by_key(|step| step.at);
     let confirmed = view.and_then(|view| view.confirmed.as_deref());
     Some(Story {

@@ -49,7 +49,7 @@ fn story(id: &str, end: State, steps: Vec<Step>) -> Story {
     }
 }
 
-/// An order whose last event arrives twice, and between the two a later one.
+/// Makes the story of an order whose last event arrives twice, and between the two a later one.
 fn duplicated(id: &str) -> Story {
     let steps = vec![
         change(0, State::InReview),

@@ -1,4 +1,4 @@
-//! Keys as the documents show them.
+//! Descriptions of keys and sections, for the documents.
 
 /// Section of the configuration, as documents show it.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 const PLACEHOLDER: &str = "replace-me";
 /// Length that Sinch documents for a new callback secret. Older secrets in use may have another.
 const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;
-/// Minimum length of a key's secret. Sinch documents none; a shorter secret is probably incomplete.
+/// Minimum length of an access key's secret. Sinch documents none; a shorter secret is probably incomplete.
 const KEY_MIN_CHARS: usize = 16;
 
 /// Purpose of a value.
@@ -23,7 +23,8 @@ pub enum Kind {
     Other,
 }
 
-/// Returns `true` if nothing is left without what may surround a value by mistake. Anybody could guess such a key.
+/// Returns `true` if the value consists only of what may surround a value by mistake, such as quotes and blanks.
+/// Anybody could guess such a key.
 pub fn is_empty(value: &str) -> bool {
     core(value).is_empty()
 }
@@ -40,7 +41,7 @@ fn core(value: &str) -> &str {
     value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
 }
 
-/// Describes what is probably a mistake, with the remedy, and without the value.
+/// Describes what is probably a mistake in a value, with the remedy, and without the value.
 pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
     let edges = edges(value).map(|seen| {
         format!(
@@ -76,7 +77,7 @@ fn edges(value: &str) -> Option<String> {
     }
 }
 
-/// Describes a character between the first and the last that an operator does not type.
+/// Describes a character inside the value that an operator does not type.
 fn inside(value: &str) -> Option<&'static str> {
     let mut chars = value.chars();
     chars.next();
@@ -119,7 +120,7 @@ fn oddity(c: char) -> Option<&'static str> {
     }
 }
 
-/// Describes a whole line or list in place of a single value.
+/// Describes a value that looks like a whole line or list.
 fn form(value: &str) -> Option<&'static str> {
     let core = core(value);
     if core.starts_with('#') {

@@ -1,4 +1,4 @@
-//! Reader of sections, which learns from their reading which keys there are.
+//! Reader of sections. It learns which keys exist from the fact that they are read.
 
 use std::mem;
 
@@ -7,12 +7,12 @@ use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 use crate::config::source::tree::Tree;
 
-/// Reader of the sections in a tree. It notes every key that it is asked for, and every fault and warning.
+/// Reader of the sections in a tree. It records every key that a section reads, and every fault and warning.
 pub struct Reader<'a> {
     tree: &'a Tree,
     /// Table that is read.
     table: Key,
-    /// Keys that this table has been asked for.
+    /// Keys of the table that have been read.
     keys: Vec<KeyDoc>,
     /// Sections that have been read.
     sections: Vec<SectionDoc>,
@@ -26,13 +26,13 @@ pub struct Reader<'a> {
 pub struct Findings {
     /// Sections that were read.
     pub sections: Vec<SectionDoc>,
-    /// Faults, in words.
+    /// Faults of the sections, in words.
     pub faults: Vec<String>,
-    /// Warnings, in words.
+    /// Warnings about the sections, in words.
     pub warnings: Vec<String>,
 }
 
-/// Key that is about to be read, with its text.
+/// Entry for a key that is about to be read, with the key's text.
 pub struct Entry<'k, 'a> {
     reader: &'k mut Reader<'a>,
     text: &'static str,
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a section. Keys in it that `read` does not ask for do not exist.
+    /// Reads a section. A key of the section that `read` does not read is an unknown key.
     pub fn section<T>(
         &mut self,
         name: &'static str,
@@ -113,12 +113,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Ends the reading. Sections that were not read do not exist.
+    /// Ends the reading. A section that was not read is an unknown section.
     pub fn finish(mut self) -> Findings {
         let names = self.find(&Key::root(), Node::names).unwrap_or_default();
         let sections = self.sections.iter().map(|section| section.name);
         self.refuse_unknown(&names, &sections.collect::<Vec<_>>());
-        // A value of the wrong kind counts as not set, so faults beside it would mislead.
+        // A value of the wrong kind counts as not set, so faults that follow from that would mislead.
         let is_complete = self.kinds.is_empty();
         Findings {
             sections: self.sections,
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Begins the reading of a key of this table, whose text documents show.
+    /// Begins the reading of a key of the table. Documents show `text`.
     pub fn doc(&mut self, text: &'static str) -> Entry<'_, 'a> {
         Entry { reader: self, text }
     }
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         values.collect()
     }
 
-    /// Records the fault of a value: what to write instead.
+    /// Records the fault of a value. `what` says what to write instead.
     pub fn fault(&mut self, at: &Key, what: &str) {
         self.faults.push(self.tree.fault(at, what));
     }
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'k, 'a> Entry<'k, 'a> {
-    /// Notes the key, and returns its full name and the reader that finds its value.
+    /// Records the key, and returns its full name and the reader that finds its value.
     pub fn note(
         self,
         name: &'static str,

@@ -12,7 +12,7 @@ use crate::config::source::key::{Key, is_secret};
 use crate::config::source::node::Node;
 use crate::exposure;
 
-/// Fault of an empty secret: Sinch's own libraries accept one, and with it anybody's signature.
+/// Fault of an empty secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 
@@ -23,7 +23,7 @@ impl Entry<'_, '_> {
         self.optional_text(name, shown).map(SecretString::from)
     }
 
-    /// Reads a list of secrets as they stand, under such a name.
+    /// Reads a list of secrets as they stand. Its key must have a name by which values are never shown.
     pub fn optional_secrets(self, name: &'static str, shown: Shown) -> Option<Vec<SecretString>> {
         debug_assert!(is_secret(name), "{name}");
         let (at, reader) = self.note(name, shown, None);
@@ -33,7 +33,7 @@ impl Entry<'_, '_> {
 }
 
 impl Reader<'_> {
-    /// Returns a secret set in place or in a file, and the key that set it.
+    /// Returns a secret that is set in the configuration or in a file, and the key that set it.
     pub fn secret(
         &mut self,
         kind: Kind,
@@ -71,7 +71,8 @@ impl Reader<'_> {
         Some((at, secret))
     }
 
-    /// Returns the secrets with which callbacks may be signed, set in place or in a file; `None` if neither is set.
+    /// Returns the secrets with which callbacks may be signed, from the configuration or a file; `None` if neither has
+    /// any.
     pub fn secrets(
         &mut self,
         (at, given): (Key, Option<Vec<SecretString>>),

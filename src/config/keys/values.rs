@@ -15,12 +15,12 @@ use super::reader::{Entry, Reader};
 use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 
-/// Bounds of timeouts: zero would fail everything, and longer ones protect nothing.
+/// Bounds of timeouts: with zero everything would fail, and longer timeouts protect nothing.
 pub const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 const DAY_SECS: f64 = 86_400.0;
 
 impl<'k, 'a> Entry<'k, 'a> {
-    /// Notes a key with a default, and finds its value.
+    /// Records a key with a default, and finds its value.
     fn read<T>(
         self,
         name: &'static str,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
 
-/// Addresses that Sinch documents as those that its callbacks come from.
+/// Addresses from which callbacks come, as Sinch documents them.
 const SENDERS: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
 
 /// `[callbacks]`: the public listener.
@@ -39,7 +39,7 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// Reads the section.
+    /// Reads `[callbacks]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Callbacks {
         reader.section("callbacks", "The public listener, which Sinch calls.", keys)
     }

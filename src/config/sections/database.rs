@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::keys::reader::{Reader, default_of};
 
-/// Prefixes of texts that SQLite does not take for a path, but for a database that is no plain file.
+/// Prefixes of texts that SQLite does not take for a path: they name a database that is no plain file.
 const NO_PATHS: [&str; 3] = [":memory:", "file:", "sqlite:"];
 
 /// `[database]`: the file in which everything is kept.
@@ -14,7 +14,7 @@ pub struct Database {
     pub path: PathBuf,
     /// Maximum number of callbacks that wait for the disk at once.
     pub waiting_max: usize,
-    /// Disk space that callbacks must leave free.
+    /// Number of bytes of disk space that callbacks must leave free.
     pub free_min_bytes: u64,
 }
 
@@ -25,7 +25,7 @@ impl Default for Database {
 }
 
 impl Database {
-    /// Reads the section.
+    /// Reads `[database]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Database {
         reader.section(
             "database",

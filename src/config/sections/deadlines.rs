@@ -10,7 +10,7 @@ use crate::config::keys::reader::Reader;
 /// Bounds of deadlines, up to a year.
 const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
 
-/// Reads the section.
+/// Reads `[deadlines]`.
 pub fn read(reader: &mut Reader<'_>) -> Limits {
     let text = "Times at which an order needs attention: /status and the log report it, once for each threshold.";
     reader.section("deadlines", text, |keys| Limits {
@@ -30,7 +30,8 @@ pub fn read(reader: &mut Reader<'_>) -> Limits {
     })
 }
 
-/// Returns the spans that differ. Two that an alert cannot tell apart are one threshold, not two alerts of one name.
+/// Returns the spans without repetitions. Two that an alert cannot tell apart are one threshold, not two alerts of one
+/// name.
 fn distinct(mut spans: Vec<Duration>) -> Vec<Duration> {
     spans.sort();
     spans.dedup_by_key(|span| AlertKind::expiring(*span).threshold());

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::keys::reader::{Reader, default_of};
 
-/// Lock file, which names every crate that the program is made of.
+/// Text of the lock file, which names every crate that the program is made of.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// `[log]`: format and filter of the log.
@@ -35,7 +35,7 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Reads the section.
+    /// Reads `[log]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Log {
         reader.section("log", "Format and content of the log.", |keys| Log {
             format: keys

@@ -28,7 +28,7 @@ impl Default for Operators {
     }
 }
 
-/// Keys of the section, before the token is checked.
+/// Keys of `[operators]`, before the token is checked.
 struct Keys {
     listen: SocketAddr,
     token: Option<SecretString>,
@@ -36,7 +36,7 @@ struct Keys {
 }
 
 impl Operators {
-    /// Reads the section for the service.
+    /// Reads `[operators]` for the service.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Operators {
         section(reader, |reader, keys| {
             let is_protected = keys.token.is_some() || keys.token_file.is_some();
@@ -52,7 +52,7 @@ impl Operators {
         })
     }
 
-    /// Reads the section for a command that calls the service. The token is optional.
+    /// Reads `[operators]` for a command that calls the service. The token is optional.
     pub(crate) fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
         section(reader, Operators::checked)
     }

@@ -11,7 +11,7 @@ use crate::config::keys::reader::Reader;
 use crate::config::keys::secrets::is_visible;
 use crate::config::source::key::Key;
 
-/// Stand-in for a value that every project needs.
+/// Placeholder that documents show for a value that every project needs.
 const REPLACE: Shown = Shown::Placeholder("\"replace-me\"");
 
 /// `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
@@ -21,16 +21,16 @@ pub struct Project {
     pub id: Id,
     /// Path of plain characters only, so that a route can contain it unchanged.
     pub path: String,
-    /// Signature of callbacks, with the secrets that are in force.
+    /// Signature that callbacks need, with the secrets that are in force.
     pub signature: Signature,
-    /// Fetching from the API, with the key to it.
+    /// Fetching from the API, with the access key.
     pub api: Api,
 }
 
 /// Signature that callbacks must have.
 #[derive(Clone, Debug)]
 pub enum Signature {
-    /// A signature with one of these secrets. There is at least one, and none is empty.
+    /// A signature with one of the given secrets. There is at least one, and none is empty.
     Required(Vec<SecretString>),
     /// No signature: any allowed caller is believed.
     Off,
@@ -39,34 +39,34 @@ pub enum Signature {
 /// Fetching of the project's orders from Sinch.
 #[derive(Clone, Debug)]
 pub enum Api {
-    /// Orders are fetched with this key.
+    /// Orders are fetched with the given access key.
     On(Credentials),
     /// Orders are never fetched: states stay provisional.
     Off,
 }
 
-/// Key to a project's API.
+/// Access key to a project's API.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Method of authentication.
     pub auth: Auth,
-    /// Id of the key.
+    /// Id of the access key.
     pub key_id: String,
-    /// Secret of the key.
+    /// Secret of the access key.
     pub key_secret: SecretString,
 }
 
-/// Method of authentication with the key.
+/// Method of authentication with the access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// The key is exchanged for a token, as Sinch recommends.
+    /// The access key is exchanged for a token, as Sinch recommends.
     OAuth2,
-    /// The key is sent with every request. Sinch provides this for tests, with a strict rate limit.
+    /// The access key is sent with every request. Sinch provides this for tests, with a strict rate limit.
     Basic,
 }
 
 impl Project {
-    /// Reads the section. There is at least one project; ids and paths are distinct.
+    /// Reads `[[projects]]`. There is at least one project; ids and paths are distinct.
     pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
         let text = "A Sinch project. Repeat the whole table for each further one.";
         let read = reader.list("projects", text, project);
@@ -209,7 +209,8 @@ fn check_key_id(reader: &mut Reader<'_>, given: Option<&str>) {
             reader.fault(&at, what);
         }
         Some(id) if reader.is_placeholder(&at, "", id) => {}
-        // Basic authentication appends a colon to the id, and a header must be able to carry it.
+        // Basic authentication appends a colon to the id, so the id may have none, and a header must be able to carry
+        // the id.
         Some(id) if hidden::is_empty(id) || id.contains(':') || !is_visible(id) => {
             let what = "not a key's id; copy it from Sinch's dashboard, without spaces or colons";
             reader.fault(&at, what);

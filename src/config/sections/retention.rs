@@ -1,4 +1,4 @@
-//! `[retention]`: for how long what is stored is kept.
+//! `[retention]`: periods for which stored data is kept.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,9 +12,9 @@ const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
 /// `[retention]`: periods after which the worker prunes data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
-    /// Period of raw bodies of deliveries that were understood and processed. More than zero.
+    /// Period of raw bodies of deliveries that were understood and processed. Longer than zero.
     pub bodies: Duration,
-    /// Period of these deliveries themselves, and of answers of Sinch. Not less than that of bodies.
+    /// Period of deliveries that were understood and processed, and of answers of Sinch. Not less than that of bodies.
     pub deliveries: Duration,
     /// Period of parked deliveries. Not less than that of other deliveries.
     pub parked: Duration,
@@ -29,7 +29,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Reads the section.
+    /// Reads `[retention]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Retention {
         let text = "Retention periods. Days may have a fraction.";
         reader.section("retention", text, keys)

@@ -12,7 +12,7 @@ pub struct Sinch {
     pub api_url: String,
     /// URL of the tokens, in the same form.
     pub token_url: String,
-    /// Maximum number of fetches in flight per project, without those that hang.
+    /// Maximum number of fetches in flight per project, not counting those that hang.
     pub max_in_flight: usize,
     /// Rate limit per project. More than zero.
     pub requests_per_second: f64,
@@ -31,7 +31,7 @@ impl Default for Sinch {
 }
 
 impl Sinch {
-    /// Reads the section.
+    /// Reads `[sinch]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Sinch {
         let text = "Addresses and limits of Sinch's API. http:// is refused except for this machine, since the key \
                     is sent there.";

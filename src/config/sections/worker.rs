@@ -1,4 +1,4 @@
-//! `[worker]`: fetching from Sinch, and its patience.
+//! `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::config::keys::values::TIMEOUT_SECS;
 /// Bounds of spans of time that may be zero.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
-/// `[worker]`: fetching from Sinch, and its patience.
+/// `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Maximum staleness of a usual answer.
+    /// Usual maximum staleness of an answer.
     pub staleness: Duration,
     /// Maximum staleness of any answer. Not less than the usual.
     pub staleness_max: Duration,
@@ -33,7 +33,7 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// Reads the section.
+    /// Reads `[worker]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Worker {
         let text = "How the service fetches the state of an order from Sinch.";
         reader.section("worker", text, keys)

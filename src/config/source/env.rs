@@ -1,4 +1,4 @@
-//! Environment variables of the configuration: which belong to this program, and the key that each sets.
+//! Environment variables: those that belong to this program, and the key that each sets.
 
 use std::ffi::OsString;
 
@@ -14,7 +14,7 @@ const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose variable holds a list, separated by commas.
 const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
 
-/// Variable of this program with a value.
+/// Environment variable of this program that is set and not empty.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
     /// Key that the variable sets.
@@ -25,12 +25,12 @@ pub struct Variable {
     text: Option<String>,
 }
 
-/// Returns this program's variables, in the order in which they are laid over the file.
+/// Returns this program's variables, in the order in which they override the file.
 ///
 /// An empty variable counts as not set: a template that starts programs cannot leave a variable out.
 pub fn ours(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let mut ours = env.into_iter().filter_map(variable).collect::<Vec<_>>();
-    // A list must be filled from its start, and a whole value comes before its parts.
+    // The sort puts a whole value before its parts, and the entries of a list in their order.
     ours.sort();
     ours
 }
@@ -53,7 +53,7 @@ fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
     })
 }
 
-/// Lays the variables over the tree, in their order, and returns the faults of those without a place.
+/// Sets the variables' values in the tree, in their order, and returns the faults of those that cannot be set.
 pub fn overlay(tree: &mut Tree, variables: &[Variable]) -> Vec<String> {
     let mut lay = |variable: &Variable| tree.set(&variable.key, &variable.name, variable.value()?);
     let mut faults = Vec::new();
@@ -67,12 +67,12 @@ pub fn overlay(tree: &mut Tree, variables: &[Variable]) -> Vec<String> {
 }
 
 impl Variable {
-    /// Returns the value to which it sets its key, or the reason why it cannot be read.
+    /// Returns the value to which the variable sets its key, or the reason why it cannot be read.
     fn value(&self) -> Result<Value, &'static str> {
         let text = self.text.as_deref();
         let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
         Ok(match self.key.last_name() {
-            // Never split: a comma may be part of a secret, and half a secret would be weak.
+            // A secret is never split: a comma may be part of it, and half a secret would be weak.
             "secrets" => Value::List(vec![self.node(text)]),
             list if LISTS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
             list if LISTS.contains(&list) => {

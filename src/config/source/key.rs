@@ -14,9 +14,9 @@ pub struct Key(pub Vec<Part>);
 /// Step of the path.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Step to the value of this key.
+    /// Step to the value of the given key.
     Name(String),
-    /// Step to the entry with this index.
+    /// Step to the entry with the given index.
     Index(usize),
 }
 
@@ -31,12 +31,12 @@ impl Key {
         Key::root().name(section)
     }
 
-    /// Path to a key of the table at the end of this one.
+    /// Path to a key of the table to which this path leads.
     pub fn name(&self, name: &str) -> Key {
         self.then(Part::Name(name.to_owned()))
     }
 
-    /// Path to an entry of the list at the end of this one.
+    /// Path to an entry of the list to which this path leads.
     pub fn index(&self, index: usize) -> Key {
         self.then(Part::Index(index))
     }
@@ -56,7 +56,7 @@ impl Key {
         Key(rest.split("__").map(part).collect())
     }
 
-    /// Returns `true` if the key lies in this section.
+    /// Returns `true` if the key lies in the given section.
     pub fn is_in(&self, section: &str) -> bool {
         matches!(self.0.first(), Some(Part::Name(name)) if name == section)
     }
@@ -68,7 +68,7 @@ impl Key {
             .any(|part| matches!(part, Part::Name(name) if is_secret(name)))
     }
 
-    /// Name at the end of the path; empty if the path ends with an index.
+    /// Returns the name at the end of the path; empty if the path ends with an index.
     pub fn last_name(&self) -> &str {
         match self.0.last() {
             Some(Part::Name(name)) => name,
@@ -91,7 +91,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Returns `true` if values under this name are never shown.
+/// Returns `true` if values under the given name are never shown.
 pub fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|end| name.ends_with(end))
 }
@@ -103,7 +103,7 @@ fn is_plain(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Quotes a text in one line, cut where it is long.
+/// Quotes a text in one line, shortened where it is long.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! The configuration as it was written: one tree of the file's values with the variables over them, in which every
+//! The configuration as it was written: a tree of the values in the file, overridden by the variables, in which every
 //! value has its place.
 
 pub mod env;

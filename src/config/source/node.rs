@@ -14,13 +14,13 @@ pub struct Node {
 
 /// Place in the source.
 pub enum Origin {
-    /// Line of the file.
+    /// Line of the configuration file.
     Line(usize),
-    /// Name of the variable.
+    /// Name of the environment variable.
     Variable(String),
 }
 
-/// Value as it was written, with its kind as far as the source shows it.
+/// Value as it was written, with its kind if the source shows one.
 pub enum Value {
     /// Values by key.
     Table(BTreeMap<String, Node>),
@@ -111,8 +111,8 @@ impl Node {
     }
 }
 
-/// Reads the value as one of the kinds that keys have, and of no other; a fault is what to write instead. A variable's
-/// text becomes the kind that is requested.
+/// Reads the value as one of the kinds that keys have, and of no other; an error says what to write instead. A
+/// variable's text becomes the kind that is requested.
 impl Node {
     /// Returns the names of the keys in a table.
     pub fn names(&self) -> Result<Vec<&str>, &'static str> {
@@ -135,7 +135,7 @@ impl Node {
         }
     }
 
-    /// Returns a text.
+    /// Returns the value as a text.
     pub fn text(&self) -> Result<&str, &'static str> {
         match &self.value {
             Value::Text(text) | Value::Variable(text) => Ok(text),
@@ -143,22 +143,22 @@ impl Node {
         }
     }
 
-    /// Returns a whole number, not below 0.
+    /// Returns the value as a whole number, not below 0.
     pub fn whole(&self) -> Result<u64, &'static str> {
         self.plain("write a whole number, not below 0, without quotes")
     }
 
-    /// Returns a number, which may have a fraction.
+    /// Returns the value as a number, which may have a fraction.
     pub fn number(&self) -> Result<f64, &'static str> {
         self.plain("write a number, without quotes")
     }
 
-    /// Returns `true` or `false` as written.
+    /// Returns the value as `true` or `false`.
     pub fn flag(&self) -> Result<bool, &'static str> {
         self.plain("write true or false, without quotes")
     }
 
-    /// Returns a value that needs no quotes.
+    /// Returns the value of a kind that needs no quotes.
     fn plain<T: std::str::FromStr>(&self, cure: &'static str) -> Result<T, &'static str> {
         match &self.value {
             Value::Plain(text) | Value::Variable(text) => text.parse().map_err(|_| cure),

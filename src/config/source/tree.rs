@@ -1,4 +1,4 @@
-//! The tree of everything that was written, and faults that name the place in it.
+//! The tree of all values as they were written, and faults that name the place in it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub struct Tree {
     root: Node,
 }
 
-/// The tree of a configuration in which nothing is set.
+/// The default is the tree of a configuration in which nothing is set.
 impl Default for Tree {
     fn default() -> Tree {
         Tree {
@@ -30,7 +30,7 @@ impl Default for Tree {
     }
 }
 
-/// Writes the name of the file.
+/// The text is the name of the file.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)
@@ -38,7 +38,7 @@ impl fmt::Display for Tree {
 }
 
 impl Tree {
-    /// Parses the file. The fault in it is reported without the line itself, which may contain a secret.
+    /// Parses the file. A fault is reported without the line itself, which may contain a secret.
     pub fn parse(file: &str, text: &str) -> Result<Tree, String> {
         let table = DeTable::parse(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
@@ -63,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Returns `true` if the tree contains a secret so far.
+    /// Returns `true` if the tree contains a secret.
     pub fn holds_secret(&self) -> bool {
         self.root.holds_secret()
     }
@@ -88,7 +88,7 @@ impl Tree {
             Value::Table(_) => "(a table)".to_owned(),
             Value::List(list) if list.is_empty() => "[]".to_owned(),
             Value::List(_) => "(a list)".to_owned(),
-            // The text may be a URL that contains a name and a password.
+            // A text with an at sign may be a URL that contains a name and a password.
             Value::Text(text) | Value::Variable(text) if text.contains('@') => {
                 "(hidden)".to_owned()
             }
@@ -98,7 +98,7 @@ impl Tree {
         format!("{}: {key} = {value}: {what}", self.place(node))
     }
 
-    /// Describes the fault of a key that does not exist, beside those that do.
+    /// Describes the fault of a key that does not exist, and names the keys that do.
     pub fn unknown(&self, key: &Key, known: &[&str]) -> String {
         let place = self.find(key);
         let place = place.map_or(self.file.clone(), |node| self.place(node));
@@ -122,7 +122,7 @@ fn line(text: &str, at: usize) -> usize {
 
 fn from_table(text: &str, table: DeTable<'_>) -> Value {
     let entry = |(name, value): (Spanned<_>, _)| {
-        // A table that dotted keys imply has no place of its own, so it gets the key's.
+        // A table that dotted keys imply has no place of its own, so it gets the place of the key.
         let at = name.span().start;
         let name = Cow::into_owned(name.into_inner());
         (name, from_value(text, at, value))

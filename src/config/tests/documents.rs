@@ -8,14 +8,14 @@ const DOCUMENTS: [&str; 3] = [
     include_str!("../../../docs/deploy.md"),
 ];
 
-/// Blocks of the documents in this language.
+/// Returns the blocks of the documents in the given language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let parts = DOCUMENTS.iter().flat_map(|text| text.split("\n```"));
     let blocks = parts.filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
     blocks.collect()
 }
 
-/// Parses a block of variables as container engines do: everything after the sign belongs to the value.
+/// Parses a block of variables as container engines do: everything after the equals sign belongs to the value.
 fn variables(block: &str) -> Vec<(OsString, OsString)> {
     let lines = block
         .lines()
@@ -27,7 +27,7 @@ fn variables(block: &str) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// Keys that faults name; each fault must be that a placeholder is still there.
+/// Returns the keys that faults name. Each fault must be that a placeholder is still there.
 fn placeholders(errors: &ConfigErrors) -> Vec<&str> {
     let keys = errors.lines().iter().map(|fault| {
         assert!(fault.contains("still the example's"), "{fault}");
@@ -85,7 +85,7 @@ fn every_block_of_variables_passes_but_for_its_placeholders() {
         });
         let loaded = load_with(file, filled_in.collect()).expect(block);
         let told = loaded.warnings.iter().filter(|line| {
-            // The simulator's secret is not a new secret of Sinch's.
+            // The simulator's callback secret is shorter than a new one of Sinch's.
             !(block.contains("simulated-secret") && line.contains("shorter than the 32 characters"))
         });
         assert_eq!(told.collect::<Vec<_>>(), Vec::<&String>::new(), "{block}");
@@ -111,7 +111,8 @@ fn the_units_variables_are_keys() {
             continue;
         };
         for fault in errors.lines() {
-            // The file does not exist here, and LEAST sets the secret too: both faults prove that the key exists.
+            // The file of the example does not exist, and LEAST sets the secret too: both faults prove that the key
+            // exists.
             let fits = fault.starts_with(&known) && !fault.contains("no such key");
             assert!(fits, "{fault}");
         }

@@ -2,12 +2,13 @@
 
 use super::*;
 
-/// Faults of a file with these lines after the least configuration.
+/// Returns the faults of a file with the given lines after the least configuration.
 fn faults_after(more: &str) -> Vec<String> {
     faults(&format!("{LEAST}{more}"), &[])
 }
 
-/// Faults of the listeners and of the database: lines after the least configuration, and what is said of them.
+/// Faults of the listeners and of the database: each with lines after the least configuration, and the text of the
+/// fault.
 const LISTENERS: &[(&str, &str)] = &[
     (
         "[callbacks]\nallow = [\"192.0.2.1\",\n  \"10.0.0.1/8\"]",
@@ -65,7 +66,7 @@ const LISTENERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Faults of what limits the work, and of retention: lines after the least configuration, and what is said of them.
+/// Faults of limits and of retention: each with lines after the least configuration, and the text of the fault.
 const WORK: &[(&str, &str)] = &[
     (
         "[sinch]\nmax_in_flight = \"4\"",
@@ -113,7 +114,7 @@ const WORK: &[(&str, &str)] = &[
     ),
 ];
 
-/// Faults of other sections and of projects: lines after the least configuration, and what is said of them.
+/// Faults of other sections and of projects: each with lines after the least configuration, and the text of the fault.
 const OTHERS: &[(&str, &str)] = &[
     (
         "worker = 3",

@@ -31,15 +31,15 @@ enum Way {
 }
 
 /// Mistakes, and the doubt that each raises.
-fn slips() -> Vec<(String, &'static str)> {
-    [slips_of_a_character(), slips_of_form()].concat()
+fn mistakes() -> Vec<(String, &'static str)> {
+    [mistaken_characters(), mistaken_forms()].concat()
 }
 
 fn around(before: &str, after: &str) -> String {
     format!("{before}{GOOD}{after}")
 }
 
-fn slips_of_a_character() -> Vec<(String, &'static str)> {
+fn mistaken_characters() -> Vec<(String, &'static str)> {
     vec![
         (around("\"", "\""), "begins and ends with a quotation mark"),
         (around("'", "'"), "begins and ends with a quotation mark"),
@@ -83,7 +83,7 @@ fn slips_of_a_character() -> Vec<(String, &'static str)> {
     ]
 }
 
-fn slips_of_form() -> Vec<(String, &'static str)> {
+fn mistaken_forms() -> Vec<(String, &'static str)> {
     vec![
         (around("", " # the old one"), "holds a blank and #"),
         (around("", "\t#"), "holds a tab"),
@@ -109,7 +109,7 @@ fn slips_of_form() -> Vec<(String, &'static str)> {
     ]
 }
 
-/// Fault that replaces the doubt, where a value of this kind is refused for such characters.
+/// Returns the fault that replaces the doubt, where a value of the given kind is refused for such characters.
 fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     let visible = value.bytes().all(|byte| byte.is_ascii_graphic());
     match kind {
@@ -125,7 +125,7 @@ fn refused(kind: Kind, value: &str) -> Option<&'static str> {
     }
 }
 
-/// Everything that is reported about a configuration in which one value is this.
+/// Returns everything that is reported about a configuration with the given value.
 fn said(kind: Kind, value: &str, way: Way) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("secret");
@@ -187,7 +187,7 @@ fn every_slip_is_reported_and_no_secret_shown() {
             if way == Way::File && !has_file {
                 continue;
             }
-            for (value, expected) in slips() {
+            for (value, expected) in mistakes() {
                 let (place, told) = said(kind, &value, way);
                 // Every editor puts a line break at the end of a file.
                 if way == Way::File && value.ends_with(['\r', '\n']) {
@@ -198,7 +198,7 @@ fn every_slip_is_reported_and_no_secret_shown() {
                     );
                     continue;
                 }
-                // These faults come before the form.
+                // An empty value and the example's are refused before the form is checked.
                 let first = expected == "still the example's" || expected == "empty" && has_file;
                 let refused = refused(kind, &value).filter(|_| !first);
                 let expected = refused.unwrap_or(expected);
@@ -275,7 +275,8 @@ fn a_secret_that_is_hardly_whole_is_unwise() {
     }
 }
 
-/// Tests that a comment in a file of secrets is reported with its line, for it counts as a secret that can be guessed.
+/// Tests that a comment in a file of secrets is reported with its line, because it counts as a secret that can be
+/// guessed.
 #[test]
 fn a_comment_in_a_file_of_secrets_is_reported_with_its_line() {
     let file = format!("# old\n{GOOD}\n\n# new\n\"\"\n{GOOD}x");

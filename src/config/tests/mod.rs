@@ -1,4 +1,4 @@
-//! Tests of what loads, and that no input causes a panic.
+//! Tests of configurations that load, and that no input causes a panic.
 
 mod documents;
 mod faults;
@@ -262,7 +262,7 @@ fn http_is_for_this_machine_only() {
     }
 }
 
-/// Lines that are mostly right, so that their mixtures get far. Only secrets have the marker.
+/// Lines that are mostly right, so that many mixtures of them are valid. Only secrets have the marker.
 fn lines() -> impl Strategy<Value = String> {
     let example = example().replace("key_id = \"key-marker-0123456789\"", "key_id = \"k\"");
     let right = example.lines().chain(LEAST.lines()).map(str::to_owned);

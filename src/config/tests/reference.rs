@@ -35,7 +35,7 @@ fn heading(section: &SectionDoc) -> String {
     }
 }
 
-/// Comment of as many lines as it takes.
+/// Formats a text as a TOML comment, in as many lines as it needs.
 fn comment(text: &str) -> String {
     let options = textwrap::Options::new(110)
         .initial_indent("# ")
@@ -43,7 +43,7 @@ fn comment(text: &str) -> String {
     textwrap::fill(text, options) + "\n"
 }
 
-/// The example, with every section and key.
+/// Generates the example, with every section and key.
 fn generated_example() -> String {
     let mut made = HEADER.to_owned();
     for section in reference() {
@@ -64,7 +64,7 @@ fn generated_example() -> String {
     made
 }
 
-/// The tables of the document, one for each section.
+/// Generates the tables of the document, one for each section.
 fn generated_tables() -> String {
     let mut made = String::new();
     for section in reference() {
@@ -88,7 +88,7 @@ fn generated_tables() -> String {
     made + "\n"
 }
 
-/// The document with its tables as the sections have them.
+/// Generates the document with its tables as the sections have them.
 fn generated_document(document: &str) -> String {
     let [begin, end] = TABLES;
     let (before, rest) = document.split_once(begin).expect("the begin of the tables");

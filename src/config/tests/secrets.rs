@@ -25,7 +25,7 @@ fn operators_on_loopback_need_no_token() {
     assert_eq!(read.map(|token| token.expose_secret()), Some(token));
 }
 
-/// Writes a file with these permissions, and returns its path.
+/// Writes a file with the given permissions, and returns its path.
 fn file(folder: &Path, name: &str, text: &str, mode: u32) -> String {
     use std::os::unix::fs::PermissionsExt;
 

@@ -39,7 +39,7 @@ fn an_empty_variable_changes_nothing() {
     }
     let all = empty.map(|name| (name, ""));
     assert_eq!(format!("{:?}", config(&file, &all)), without);
-    // So an empty variable is no empty secret either, with which anybody could sign.
+    // Therefore an empty variable sets no empty secret, with which anybody could sign.
     let without = LEAST.replace("secrets = ", "#");
     let [fault] = &faults(&without, &[("PROJECTS__0__SECRETS", "")])[..] else {
         panic!("one fault");
@@ -86,7 +86,7 @@ fn a_variable_of_ours_that_is_no_text_is_a_fault() {
             "{fault}"
         );
     }
-    // Other variables do not matter, nor does the place of the file, which may lie at any path.
+    // Variables of other programs do not matter, nor does the place of the file, which may lie at any path.
     for (name, value) in [
         (&b"OTHER\xff"[..], &b"\xff"[..]),
         (b"LANG", b"\xff"),
@@ -175,7 +175,7 @@ fn a_file_that_holds_secrets_and_that_all_can_read_is_unwise() {
     ] {
         std::fs::write(&path, text).expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-        // A secret from elsewhere does not make the file a secret.
+        // A secret that a variable sets does not make the file secret.
         let from_elsewhere = env(&[(
             "PROJECTS__0__SECRETS__0",
             "a-marker-0123456789-0123456789-0123456789",

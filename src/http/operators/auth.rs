@@ -36,8 +36,8 @@ pub(super) async fn require_token(
         .into_response()
 }
 
-/// Returns `true` if the request has the token. It compares digests, so that neither content nor length shows in the
-/// time it takes.
+/// Returns `true` if the request has the token. It compares digests, so that the time it takes reveals neither content
+/// nor length of the token.
 fn has_token(token: &SecretString, headers: &HeaderMap) -> bool {
     let sent = headers
         .get(header::AUTHORIZATION)
@@ -58,7 +58,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Refuses every web page, where no token is required. A page that is open in a browser on this machine, or behind a
-/// tunnel to it, can send requests here. With a host name of its own that leads here, it could read the answers.
+/// tunnel to it, can send requests to the listener. With a host name of its own that leads to this machine, it could
+/// read the answers.
 pub(super) async fn refuse_web_pages(
     State(context): State<Arc<Context>>,
     request: Request,
@@ -92,7 +93,8 @@ fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns `true` if no third party could have made this host lead here. An address cannot be given another meaning.
+/// Returns `true` if no third party could have made the host's name lead to this machine. An address cannot be given
+/// another meaning.
 fn is_local_or_address(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()

@@ -24,7 +24,7 @@ pub(super) struct FigureSource {
 
 /// A figure of the whole service, or of one project's fetches.
 pub(super) struct Figure<F> {
-    /// Name in `/status`. The part after a dot is the name in the object that the part before it names.
+    /// Name of the figure in `/status`. A dot separates the name of an object from a name within it.
     pub key: &'static str,
     /// Description that can be understood without the other figures.
     pub help: &'static str,
@@ -34,11 +34,11 @@ pub(super) struct Figure<F> {
 
 /// Value of a figure, by its kind.
 pub(super) enum Reading {
-    /// Number at the present time.
+    /// Number of something at the present time.
     Count(u64),
-    /// Number of times since the start of the service, and the last time.
+    /// Number of occurrences since the start of the service, and the time of the last one.
     Tally(Count),
-    /// Number since the start of the service.
+    /// Number of occurrences since the start of the service.
     Total(u64),
     /// Size in bytes.
     Bytes(u64),
@@ -50,7 +50,7 @@ pub(super) enum Reading {
     Since(Option<Time>, Time),
     /// Point in time; `None`: there is none.
     At(Option<Time>),
-    /// Yes or no; `None`: not known yet.
+    /// Yes or no; `None` if it is not known yet.
     Flag(Option<bool>),
     /// Fault in words, if there is one; in `/metrics`, 1 or 0.
     Fault(Option<String>),
@@ -312,9 +312,9 @@ impl Serialize for Reading {
 
 /// Figures as `/status` shows them.
 pub(super) struct FigureMap<'a, F: 'static> {
-    /// Figures that are shown.
+    /// Figures that `/status` shows.
     pub figures: &'static [Figure<F>],
-    /// Source from which they are read.
+    /// Source from which the figures are read.
     pub source: &'a F,
 }
 
@@ -343,7 +343,7 @@ impl<F> Serialize for FigureMap<'_, F> {
     }
 }
 
-/// Figures that `/status` shows in an object of their own.
+/// Figures that `/status` shows together in one object.
 struct Group<'a, F: 'static>(&'static [Figure<F>], &'a F);
 
 impl<F> Serialize for Group<'_, F> {

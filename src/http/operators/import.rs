@@ -19,7 +19,7 @@ const SHOWN_MAX_CHARS: usize = 60;
 /// A list as it was understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct List {
-    /// Ids in their order, without duplicates.
+    /// Ids in the order of the list, without duplicates.
     pub(super) orders: Vec<Id>,
     /// Heading of the column, which was skipped.
     pub(super) header: Option<String>,
@@ -128,7 +128,8 @@ mod tests {
         let header = |list: &str| read(list.as_bytes()).expect("is a list").header;
         assert_eq!(header("Order Id;Made\no1"), Some("Order Id".to_owned()));
         assert_eq!(header("o1\no2"), None);
-        // No program can know all such words: the first ids in the answer show them.
+        // No program can know the headings of all languages: the first ids in the answer show an operator what was
+        // taken for an id.
         assert_eq!(header("Auftrag\no1"), None);
     }
 
@@ -161,7 +162,7 @@ mod tests {
             ("\n\no1\n\n[\"o2\"]", "line 5: "),
             ("{\"order\":5}", "line 1: no order's id"),
             ("o1\rorder", "line 1: "),
-            // Further down, a heading is not a heading. It is not an id either.
+            // In any line but the first, a heading is no heading, and no id either.
             ("o1\norder id", "line 2: "),
         ] {
             let fault = read(list.as_bytes()).expect_err("is no list");

@@ -1,7 +1,7 @@
 //! The list of figures for monitoring, as OpenMetrics text.
 //!
-//! The text is made on request, so that nothing has to be kept in step. Labels are closed sets: states, reasons,
-//! alerts, projects. An order's id is never a label.
+//! The text is made on request, from the same figures as `/status`. Labels are closed sets: states, reasons, alerts,
+//! projects. An order's id is never a label.
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
 
-/// Media type of the text.
+/// Media type of the OpenMetrics text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, String); 1];
@@ -52,7 +52,7 @@ fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, readin
     }
 }
 
-/// Registers a family. Its samples are of one kind, and unknown values are left out.
+/// Registers a metric family. Its samples are of one kind, and unknown values are left out.
 fn by(
     registry: &mut Registry,
     key: &str,
@@ -84,7 +84,7 @@ fn by(
     }
 }
 
-/// A reading in the form that monitoring expects.
+/// A reading in the form that OpenMetrics has.
 enum Sample {
     /// No sample: the value is not known.
     None,
@@ -99,7 +99,7 @@ enum Sample {
 /// Unit with which a gauge's name ends.
 #[derive(Clone, Copy)]
 enum Unit {
-    /// No unit, or one with which the key ends already.
+    /// No suffix: the gauge has no unit, or its key ends with the unit.
     Plain,
     /// Suffix `_seconds`, for a span.
     Seconds,
@@ -132,7 +132,7 @@ fn sample(reading: Reading) -> Sample {
     }
 }
 
-/// Returns the name of a gauge. Units are spelt out, as monitoring expects.
+/// Returns the name of a gauge, with its unit as a whole word, as OpenMetrics has it.
 fn name(key: &str, unit: Unit) -> String {
     let key = key.replace('.', "_");
     let stem = ["_secs", "_at"]

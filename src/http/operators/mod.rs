@@ -39,12 +39,12 @@ use number_order::{Id, Limits};
 
 /// Settings of the operators' listener.
 pub struct Settings {
-    /// Token that requests must bear. Without it the listener is open to every caller that can connect. The
-    /// configuration is refused where that could be another machine.
+    /// Token that requests must bear. Without a token the listener is open to every caller that can connect, and the
+    /// configuration is refused where another machine could.
     pub token: Option<SecretString>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
-    /// Limits at which an order needs attention.
+    /// Thresholds at which an order needs attention.
     pub deadlines: Limits,
     /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
@@ -125,9 +125,9 @@ impl From<StoreError> for Problem {
 #[derive(Serialize)]
 struct Page<T> {
     items: Vec<T>,
-    /// Value of `after` for the next page; `null`: this was the last page.
+    /// Value of `after` for the next page; `null` on the last page.
     next: Option<Cursor>,
-    /// Rows that belong here and cannot be read.
+    /// Rows that belong on the page and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<UnreadableRow>,
 }
@@ -142,10 +142,10 @@ impl<T> From<Listing<T>> for Page<T> {
     }
 }
 
-/// Maximum number of bytes that are read of the rest of a refused request's body.
+/// Maximum number of bytes that are read of the remaining body of a refused request.
 const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-/// Number of items on a page, unless the query says another.
+/// Number of items on a page, unless the query has a `limit`.
 const PAGE_SIZE: u32 = 100;
 
 /// Maximum number of items on a page.

@@ -18,7 +18,7 @@ use crate::store::{AlertQuery, Cursor, Forgot, Found, OrderDetail, OrderFilter, 
 use number_order::{AlertKind, OrderKey, ParkReason};
 use strum::VariantNames;
 
-/// Word under which orders are listed if no state of theirs was ever reported.
+/// Word for the state of orders of which no state was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -117,7 +117,7 @@ pub(super) fn unknown_order() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
-/// Project and order in a path.
+/// Parameters of a path that names a project and an order.
 type OrderPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find_order(

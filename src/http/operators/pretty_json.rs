@@ -1,4 +1,4 @@
-//! Answers for people as well as programs.
+//! JSON that people can read as well as programs.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::http::problem::Problem;
 
-/// JSON with one value per line, as `curl` then shows it.
+/// Response with JSON that has one value per line, as a person with `curl` wants it.
 pub(super) struct PrettyJson<T>(pub T);
 
 impl<T: Serialize> IntoResponse for PrettyJson<T> {

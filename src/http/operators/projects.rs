@@ -15,10 +15,10 @@ use crate::http::problem::Problem;
 use crate::store::Holdings;
 use number_order::Id;
 
-/// Time for which one request to drop a project goes on. The next request continues.
+/// Time for which one request to drop a project removes rows. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);
 
-/// Pause after each step, as a multiple of the step's duration. During the pause the writer belongs to others.
+/// Pause after each step, as a multiple of the step's duration. During the pause the writer is free for others.
 const PAUSE_FACTOR: u32 = 9;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/api/v1/projects/{project}/resume", post(resume))
 }
 
-/// Closes a project's circuit at once, after an operator has removed the trouble. Its fetches go on.
+/// Closes a project's circuit at once, because an operator has removed the cause. The project's fetches go on.
 async fn resume(State(context): Shared, path: ProjectPath) -> Result<StatusCode, Problem> {
     match context.settings.projects.get(&project_in(path)?) {
         Some(Some(resume)) => {
@@ -51,7 +51,7 @@ pub(super) fn api_off() -> Problem {
     Problem::with_detail(StatusCode::CONFLICT, detail)
 }
 
-/// Refuses a project whose orders are not fetched, so that no answer promises a fetch that is never sent.
+/// Refuses a project whose orders are not fetched, so that no response promises a fetch that is never sent.
 pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Problem> {
     match context.settings.projects.get(project) {
         Some(Some(_)) => Ok(()),
@@ -60,7 +60,7 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
     }
 }
 
-/// Project in a path.
+/// Parameters of a path that names a project.
 pub(super) type ProjectPath = Result<Path<String>, PathRejection>;
 
 pub(super) fn project_in(path: ProjectPath) -> Result<Id, Problem> {
@@ -102,8 +102,8 @@ struct Dropped {
     left: Holdings,
 }
 
-/// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of
-/// others do not wait. If rows are left after a while, the operator must send the request again.
+/// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of other
+/// projects do not wait. If rows are left after a while, the operator must send the request again.
 async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<Dropped>, Problem> {
     let project = project_in(path)?;
     if context.settings.projects.contains_key(&project) {

@@ -12,7 +12,7 @@ use number_order::{Id, Time};
 pub(super) struct QueryParams(Vec<(String, String)>);
 
 impl QueryParams {
-    /// Reads a query that may have parameters of these names, each at most once.
+    /// Reads a query that may have parameters of the given names, each at most once.
     pub(super) fn read(query: RawQuery, names: &[&str]) -> Result<QueryParams, Problem> {
         let query = query.0.unwrap_or_default();
         let mut params: Vec<(String, String)> = Vec::new();
@@ -50,7 +50,7 @@ impl QueryParams {
         self.text(name).map(read).transpose()
     }
 
-    /// Returns the value of a parameter that is one of these words.
+    /// Returns the value of a parameter that is one of the given words.
     pub(super) fn word(
         &self,
         name: &str,
@@ -85,7 +85,7 @@ impl QueryParams {
         self.text(name).map(read).transpose()
     }
 
-    /// Returns `true` if the newest are wanted first.
+    /// Returns `true` if the query asks for the newest items first.
     pub(super) fn newest_first(&self) -> Result<bool, Problem> {
         Ok(self.word("sort", &["oldest", "newest"])? == Some("newest"))
     }

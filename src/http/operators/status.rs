@@ -22,7 +22,7 @@ use crate::store::AlertRow;
 /// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Maximum number of orders of a kind that the status shows as needing attention.
+/// Maximum number of orders of each kind of alert that `/status` shows.
 const ALERTS_MAX: u32 = 20;
 
 /// Returns the health routes, which are open to every caller that can connect.
@@ -65,7 +65,7 @@ async fn ready(State(context): Shared) -> Response {
     }
 }
 
-/// State of the service: the figures of the one list, and values that are not figures.
+/// State of the service: the figures that `/metrics` has too, and values that are no figures.
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'static str,
@@ -74,7 +74,7 @@ struct Status<'a> {
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
-    /// Workers, each with its failures since it last made progress.
+    /// Workers, each with its failures since its last success.
     workers: BTreeMap<String, Option<Failing>>,
 }
 

@@ -18,7 +18,7 @@ use number_order::Id;
 /// time, and accepts callbacks in between.
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Number of ids that are shown, so that a person can see that they are what was meant.
+/// Number of ids that the answer shows, so that a person sees if the list was understood as it was meant.
 const FIRST_SHOWN: usize = 5;
 
 /// Result of making a list of orders known.
@@ -26,11 +26,11 @@ const FIRST_SHOWN: usize = 5;
 pub(super) struct Watched {
     /// Number of orders that were named.
     orders: usize,
-    /// Number of these orders that were not known before.
+    /// Number of the named orders that were not known before.
     new: u64,
     /// First ids of the list.
     first: Vec<String>,
-    /// Heading that was skipped.
+    /// Heading of the list's column, which was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<String>,
 }
@@ -88,7 +88,7 @@ fn read(list: ListBody) -> Result<import::List, Problem> {
                 format!("the list may have at most {IMPORT_MAX_BYTES} bytes: send it in parts");
             Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
-        // The middleware that limits the body knows the reason, and answers with it.
+        // The middleware that limits the body knows the reason, and replaces the response.
         status => Problem::new(status),
     };
     let list = list.map_err(unread)?;

@@ -1,4 +1,4 @@
-//! Changes that the rules yield for one commit, by table.
+//! Tests of the changes that the rules yield for one commit.
 
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ fn a_result_yields_the_order_the_fetch_and_the_transition() {
         heard_at: at(11),
     };
     let shown = || shows(State::InReview, 15);
-    // Sinch's own time counts, but none before the order was heard of.
+    // The latency counts from Sinch's own time, but not from before the order was first heard of.
     let (since_15, since_5) = (Duration::from_secs(85), Duration::from_secs(95));
     for (hints, result, state, step) in [
         (vec![], shown(), true, Some((Some(false), Some(since_15)))),
@@ -224,7 +224,7 @@ fn a_result_yields_the_order_the_fetch_and_the_transition() {
             panic!("{recorded:?}");
         };
         assert_eq!((fetch.order_id, fetch.fetched_at), (1, at(NOW - 1)));
-        assert_eq!(fetch.outcome, outcome, "is told as it is recorded");
+        assert_eq!(fetch.outcome, outcome, "the effect is reported as recorded");
         assert_eq!(fetch.state.is_some(), state);
         assert_eq!(fetch.updated_at.is_some(), state);
         let told = changes.transitions.first();

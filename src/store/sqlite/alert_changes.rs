@@ -1,7 +1,7 @@
 //! Changes of alerts: which have begun to fire, and which recorded ones are resolved.
 //!
-//! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges in
-//! which one fires, and all with an open one are compared with what fires for them now.
+//! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges of
+//! states and times in which one fires. All orders with an open alert are compared with what fires for them now.
 
 use std::collections::HashMap;
 
@@ -21,8 +21,8 @@ use number_order::{AlertKind, Limits, Time, firing_alerts, update_alerts};
 /// Maximum number of orders that are compared at once.
 const ORDERS_MAX: u32 = 500;
 
-/// Orders of active projects with an open alert, beyond one. How orders of other projects end is not known, so their
-/// alerts stay open.
+/// Orders of active projects with an open alert, page by page, by id. How orders of other projects end is not known, so
+/// their alerts stay open.
 // The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
 pub(super) const ORDERS: &str = concat!(
     "SELECT ",
@@ -127,7 +127,7 @@ impl Store {
     }
 }
 
-/// Compares the open alerts of these orders with those that fire now.
+/// Compares the open alerts of the given orders with the alerts that fire now.
 fn compare(
     orders: Vec<StoredOrder>,
     open: Vec<Open>,
@@ -185,7 +185,7 @@ impl WriteCommand for RecordAlerts {
         if refused(all)?.is_ok() {
             return Ok(());
         }
-        // A change that cannot be recorded is reported again; the others are not.
+        // A change that cannot be recorded is reported again. The other changes are recorded.
         for fired in self.fired.chunks(1) {
             let _ = refused(record(db, self.now, fired, &[]).await)?;
         }

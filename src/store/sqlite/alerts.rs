@@ -20,7 +20,7 @@ macro_rules! expiring {
     };
 }
 
-// The states repeat the condition of the index, so that SQLite recognises that the index applies.
+// The condition on states is that of the index, so that SQLite recognises that the index applies.
 macro_rules! lasting {
     () => {
         " FROM orders AS o JOIN projects AS p ON p.id = o.project \
@@ -29,7 +29,7 @@ macro_rules! lasting {
     };
 }
 
-/// With ?3 orders are left out that have an alert which is recorded and not resolved.
+/// With ?3, orders that have an alert which is recorded and not resolved are left out.
 macro_rules! unless_open {
     () => {
         " AND NOT (?3 AND EXISTS (SELECT 1 FROM alerts INDEXED BY alerts_open \
@@ -65,7 +65,7 @@ pub(super) const COUNT_LASTING: &str = concat!(
     " LIMIT 100000)"
 );
 
-/// Time that lies this span before now.
+/// Returns the time that lies the given span before now.
 fn ago(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
 }
@@ -73,21 +73,21 @@ fn ago(now: Time, span: Duration) -> Time {
 /// Orders to list among those with an alert that fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AlertFilter {
-    /// All of them.
+    /// All orders with an alert that fires.
     All,
-    /// Those without an alert that is recorded and not resolved.
+    /// Orders without an alert that is recorded and not resolved.
     WithoutOpen,
 }
 
 /// Orders of one kind of alert, as a range of an index.
 pub(super) enum Range {
-    /// CREATED, with an `expireTime` after the first time and up to the second.
+    /// CREATED, with an `expireTime` after the first of the two times and up to the second.
     Expiring(Time, Time),
-    /// In this state since this time or longer.
+    /// In the given state since the given time or longer.
     Lasting(State, Time),
 }
 
-/// Lists every kind of alert that can fire, the most urgent first.
+/// Returns every kind of alert that can fire, the most urgent first.
 pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
     let mut ranges = vec![(AlertKind::Overdue, Range::Expiring(Time(i64::MIN), now))];
     let mut periods = limits.expiring.clone();
@@ -116,7 +116,7 @@ pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
 }
 
 impl Range {
-    /// Picks one of two statements, and binds the bounds to it.
+    /// Picks the statement for a range, and binds the bounds of the range to it.
     fn query(
         &self,
         expiring: &'static str,

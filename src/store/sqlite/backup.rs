@@ -16,8 +16,8 @@ use super::open::{OpenError, hold};
 use super::schema;
 use super::work_folder::WorkFolder;
 
-/// Copies the database as it is at one moment into a file of its own, which only its owner can read. The service may
-/// run during the copy, and goes on.
+/// Copies the database as it is at one moment into a file of its own, which only its owner can read. A running service
+/// is not interrupted.
 ///
 /// # Errors
 ///
@@ -40,8 +40,8 @@ pub async fn backup(
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(0o600).open(&copy);
     let file = file.map_err(system)?;
-    // Without a running service this connection is the last one, and SQLite would checkpoint when it is closed: a
-    // `NoCheckpoint` leaves the files as they were.
+    // Without a running service the backup's connection is the last one, and SQLite would checkpoint when it is closed.
+    // A `NoCheckpoint` leaves the files as they were.
     let copied = match hold(database) {
         Ok(_held) => {
             let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());
@@ -111,7 +111,7 @@ fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
     }
 }
 
-/// Files beside this one that SQLite would read as a part of it.
+/// Files beside the copy that SQLite would read as a part of it.
 fn leftovers(target: &Path) -> impl Iterator<Item = PathBuf> {
     let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
     let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();

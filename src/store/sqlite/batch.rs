@@ -1,19 +1,20 @@
 //! Statements for many rows.
 //!
-//! A statement costs a hop to SQLite's thread and back, which on a busy machine is dearer than the rows it carries. For
-//! this reason a batch is written with one statement, and each size of statement is prepared once.
+//! A statement costs a hop to SQLite's thread and back, which on a busy machine costs more than the rows it carries.
+//! For this reason a batch is written with one statement, and each size of statement is prepared once.
 
-/// Numbers of rows that a statement can have room for. A batch takes the smallest that fits; the places left over stay
-/// NULL, since SQLite takes an unbound parameter for that.
+/// Numbers of rows for which there are statements. A batch takes the smallest that fits; the places left over stay
+/// NULL, since to SQLite an unbound parameter is NULL.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
-/// Begin of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to write.
+/// Beginning of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to
+/// write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Maximum number of rows in one statement.
 pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
 
-/// One statement in each of the sizes that batches are made of.
+/// One statement, prepared for each number of rows in [`ROWS`].
 pub(super) struct Statements(Vec<String>);
 
 impl Statements {
@@ -24,7 +25,7 @@ impl Statements {
         Statements(ROWS.iter().map(sized).collect())
     }
 
-    /// Returns the statements for these rows, each with the rows that it takes.
+    /// Returns the statements for the given rows, each with the rows that it takes.
     pub(super) fn over<'a, T>(
         &'static self,
         rows: &'a [T],
@@ -34,7 +35,8 @@ impl Statements {
     }
 }
 
-/// Index of the smallest size that has room for this many rows, which are no more than the largest has.
+/// Returns the index of the smallest size that has room for the given number of rows, which is not above the largest
+/// size.
 fn fitting(rows: usize) -> usize {
     ROWS.partition_point(|room| *room < rows)
 }

@@ -10,7 +10,7 @@ use super::{details, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use number_order::Status;
 
-/// The time stands before the rows, for the reason given at [`Statements::new`].
+/// The parameter with the time comes before the rows, for the reason given at [`Statements::new`].
 static DECIDE: LazyLock<Statements> = LazyLock::new(|| {
     let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
     let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \
@@ -28,7 +28,7 @@ static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
     )
 });
 
-/// Writes the changes. What there is none of costs no statement.
+/// Writes the changes. A kind of change that does not occur costs no statement.
 pub(super) async fn write_changes(
     db: &mut SqliteConnection,
     changes: &Changes,

@@ -20,7 +20,7 @@ pub(super) const PAGES_MAX: &str = "4000";
 /// connection.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
-/// Longest time between two reports to the listener, and pause before a failed checkpoint is tried again.
+/// Maximum time between two reports to the listener, and pause before a failed checkpoint is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Name under which the results of checkpoints are reported.
@@ -46,14 +46,14 @@ impl Written {
         }
     }
 
-    /// Sets the receiver of the results of checkpoints. The first one stays.
+    /// Sets the receiver of the results of checkpoints. A listener that is set later is ignored.
     pub(super) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }
 }
 
-/// Runs checkpoints until it is stopped. A failed one is tried again soon; until then the WAL keeps the pages, and a
-/// commit checkpoints them.
+/// Runs checkpoints until `stop` is notified. A failed checkpoint is tried again soon; until then the WAL keeps the
+/// pages, and a commit checkpoints them.
 pub(super) async fn run(
     mut db: SqliteConnection,
     written: &Written,
@@ -67,15 +67,16 @@ pub(super) async fn run(
             () = written.enough.notified() => true,
             () = tokio::time::sleep(EVERY) => has_failed,
         };
-        let folded = if is_due {
+        let checkpointed = if is_due {
             sqlx::query(CHECKPOINT).execute(&mut db).await.map(drop)
         } else {
             Ok(())
         };
-        let folded = folded.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
-        has_failed = folded.is_err();
+        let checkpointed =
+            checkpointed.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
+        has_failed = checkpointed.is_err();
         if let Some(tell) = written.listener.get() {
-            tell(NAME, &folded);
+            tell(NAME, &checkpointed);
         }
     }
 }

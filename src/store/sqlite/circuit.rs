@@ -61,7 +61,7 @@ impl Store {
 fn circuit(row: &SqliteRow) -> sqlx::Result<Circuit> {
     let until: Option<i64> = row.try_get("paused_until_at")?;
     let failures: i64 = row.try_get("failures")?;
-    // Any other value was not written by this program: the failures are counted again if they last.
+    // Any other value was not written by this program: the failures count again if they last.
     let reason = codes::read(row, "pause_reason", "pause_fields").ok();
     Ok(Circuit {
         failures: u32::try_from(failures).unwrap_or(0),

@@ -17,9 +17,9 @@ use super::{Store, StoreError};
 use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed};
 use number_order::{Id, OrderKey, Time};
 
-/// Due orders without a valid lease, longest waiting first, as JSON for the reason given at [`order_text`]. The index
-/// is named, since without statistics SQLite takes one that has it read through all that is due. For `+ 0` see
-/// `PENDING` in `super::pending`.
+/// Due orders without a valid lease, those that have waited longest first, as JSON for the reason given at
+/// [`order_text`]. The index is named, since without statistics SQLite takes one with which it reads all due orders.
+/// For `+ 0` see `PENDING` in `super::pending`.
 macro_rules! due {
     ($index:literal, $further:literal) => {
         concat!(
@@ -36,7 +36,7 @@ macro_rules! due {
 }
 
 /// Orders with a priority above zero: two lists, the higher priority first.
-// `priority > 0` lets SQLite recognise that the index applies.
+// The condition `priority > 0` lets SQLite recognise that the index applies.
 pub(super) const DUE_BY_PRIORITY: &str = concat!(
     "SELECT ",
     due!("orders_priority", " AND o.priority = 2 AND o.priority > 0"),
@@ -44,10 +44,10 @@ pub(super) const DUE_BY_PRIORITY: &str = concat!(
     due!("orders_priority", " AND o.priority = 1 AND o.priority > 0"),
 );
 
-/// All due orders, longest waiting first.
+/// All due orders, those that have waited longest first.
 pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due", ""));
 
-/// Isolated orders: few, so each is looked up.
+/// Isolated orders. They are few, so each is looked up by its id.
 const DUE_ISOLATED: &str = "
     SELECT json_group_array(json_array(id, sinch_id, attempts)) FROM (SELECT o.id, o.sinch_id, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
@@ -55,7 +55,7 @@ const DUE_ISOLATED: &str = "
         WHERE p.sinch_id = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
         ORDER BY o.fetch_at LIMIT ?3 + 0)";
 
-/// Number of orders at the beginning of each list among which a random claim picks.
+/// Number of orders at the beginning of each list from which a random claim picks.
 const CHANCE_AMONG: u32 = 500;
 
 const LEASE: &str = "
@@ -96,7 +96,7 @@ async fn claim(
     for row in &unreadable {
         park_row(db, row.row, &row.to_string(), unparkable).await?;
     }
-    // The order and this number together identify the holder.
+    // The order and this random number together identify the lease's holder.
     let lease = fastrand::i64(1..);
     let claims = due.into_iter().take(orders_max).map(|due| Claim {
         order_id: due.id,
@@ -108,23 +108,23 @@ async fn claim(
         attempts: due.attempts.saturating_add(1),
     });
     let until = request.now.plus(request.lease);
-    let claims = take_or_park(db, claims.collect(), until, unparkable).await?;
+    let claims = lease_or_park(db, claims.collect(), until, unparkable).await?;
     Ok(Leased { claims, unreadable })
 }
 
-/// Leases these orders, and returns those that could be leased. An order whose row refuses it is parked.
-async fn take_or_park(
+/// Leases the given orders, and returns those that could be leased. An order whose row cannot be written is parked.
+async fn lease_or_park(
     db: &mut SqliteConnection,
     claims: Vec<Claim>,
     until: Time,
     unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Claim>> {
-    if refused(take(db, &claims, until).await)?.is_ok() {
+    if refused(lease_orders(db, &claims, until).await)?.is_ok() {
         return Ok(claims);
     }
     let mut taken = Vec::with_capacity(claims.len());
     for claim in claims {
-        match refused(take(db, std::slice::from_ref(&claim), until).await)? {
+        match refused(lease_orders(db, std::slice::from_ref(&claim), until).await)? {
             Ok(()) => taken.push(claim),
             Err(reason) => {
                 let row = claim.order_id;
@@ -139,12 +139,16 @@ async fn take_or_park(
 /// Orders that a claim leased.
 pub(super) struct Leased {
     pub claims: Vec<Claim>,
-    /// Due orders that cannot be read, and are parked now.
+    /// Due orders that cannot be read, and have just been parked.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// Leases these orders.
-async fn take(db: &mut SqliteConnection, claims: &[Claim], until: Time) -> sqlx::Result<()> {
+/// Leases the given orders.
+async fn lease_orders(
+    db: &mut SqliteConnection,
+    claims: &[Claim],
+    until: Time,
+) -> sqlx::Result<()> {
     let Some(claim) = claims.first() else {
         return Ok(());
     };
@@ -163,7 +167,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Reads the due orders of a query's lists.
+    /// Reads the lists of due orders that a query returns.
     async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
         let isolated: Vec<&str> = self.request.isolated.iter().map(Id::as_str).collect();
         // Orders that could not be parked may have the highest priority, and must not take the place of others.
@@ -258,8 +262,7 @@ impl Store {
             })
             .await;
         let fetches = leased.as_ref().map_or(0, |leased| leased.claims.len());
-        self.rates
-            .give_back(&project, rate, allowed - fetches as u32);
+        self.rates.release(&project, rate, allowed - fetches as u32);
         let Leased { claims, unreadable } = leased?;
         self.met.note(&unreadable);
         Ok(Claimed::Leased { claims, allowed })

@@ -13,13 +13,13 @@ use super::files::Files;
 use super::row_fault::Unparkable;
 use number_order::Id;
 
-/// Everything that a write works on. It belongs to the writer.
+/// Everything that a write needs: the writer owns it.
 pub(super) struct WriteContext {
     pub(super) db: SqliteConnection,
     pub(super) files: Files,
-    /// Numbers of the projects.
+    /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    /// First id for a delivery that is not given out yet.
+    /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     pub(super) unparkable: Unparkable,
 }
@@ -37,7 +37,7 @@ pub(super) trait WriteCommand: Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Self::Reply>> + Send;
 }
 
-/// A write, with its result and the sender of the reply.
+/// A write that was submitted, with its result and the sender of the reply.
 pub(super) struct Call<A, T> {
     pub(super) args: A,
     pub(super) done: Option<T>,
@@ -57,7 +57,7 @@ impl<A, T> Call<A, T> {
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(error), _) => Err(error.clone()),
         };
-        // The caller may have gone; what is committed stays committed.
+        // The caller may have gone away. What is committed stays committed.
         let _ = self.reply.send(answer);
     }
 }

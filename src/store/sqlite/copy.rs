@@ -15,13 +15,13 @@ pub enum CopyError {
     /// There is nothing to copy.
     #[error("{0} is missing or empty: there is nothing to copy")]
     Nothing(PathBuf),
-    /// The backup would take the place of another file.
+    /// The backup would overwrite another file.
     #[error("{0} is there already: name another file, or add --overwrite")]
     Exists(PathBuf),
-    /// The backup would take the place of the database.
+    /// The backup would overwrite the database.
     #[error("{0} is a file of the database itself: name another one")]
     Itself(PathBuf),
-    /// The backup would take the place of something that is not a regular file.
+    /// The backup would overwrite something that is not a regular file.
     #[error("{0} is no regular file: name another one")]
     Irregular(PathBuf),
     /// A file beside the backup that SQLite would take for a part of it.
@@ -29,12 +29,12 @@ pub enum CopyError {
         "{0} is there, and SQLite would read it as a part of the copy: move it away, name another file, or add --overwrite, which removes it"
     )]
     Leftover(PathBuf),
-    /// The restore would take the place of a database that holds something.
+    /// The restore would replace a database that has content.
     #[error(
         "{0} is a database already: add --replace, and it is put aside as {0}.replaced, together with its -wal"
     )]
     Occupied(PathBuf),
-    /// The file is not whole.
+    /// The database file is damaged.
     #[error("{path} is damaged: {reason}; use another backup")]
     Damaged {
         /// Path of the file.
@@ -53,7 +53,7 @@ pub enum CopyError {
 }
 
 impl CopyError {
-    /// Makes the error for a copy that cannot be written to its place.
+    /// Makes the error for a copy that cannot be written to its destination.
     #[expect(clippy::needless_pass_by_value, reason = "map_err hands over a value")]
     pub(super) fn system(path: &Path, error: impl ToString) -> CopyError {
         CopyError::System {
@@ -72,7 +72,7 @@ impl CopyError {
 }
 
 /// SQLite's result codes for a file that cannot be written: FULL, CANTOPEN, and of IOERR those of writing, syncing and
-/// cutting.
+/// truncating.
 const OF_WRITING: [i32; 7] = [13, 14, 778, 1034, 1290, 1546, 4874];
 
 /// Returns `true` if an error during SQLite's copy concerns the file that it wrote, rather than the one that it read.

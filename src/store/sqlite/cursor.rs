@@ -1,13 +1,13 @@
-//! Cursors of lists: the id of the last row of a page, which is kept as it is by rows that come or go.
+//! Cursors of lists: the id of a page's last row, which stays valid while rows come and go.
 
 use crate::store::{Cursor, StoreError};
 
-/// A list that has pages.
+/// A list that is read page by page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
-    /// Orders.
+    /// The list of orders.
     Orders,
-    /// Deliveries.
+    /// The list of deliveries.
     Deliveries,
 }
 
@@ -20,17 +20,17 @@ impl List {
         }
     }
 
-    /// Makes the cursor of a page that ends with this row.
+    /// Makes the cursor of a page that ends with the given row.
     pub(super) fn cursor(self, row: i64) -> Cursor {
         Cursor(format!("{}{row:016x}", self.letter()))
     }
 
-    /// Returns the row at which the page before ended.
+    /// Returns the row at which the previous page ended.
     pub(super) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
         let digits = cursor.0.strip_prefix(self.letter());
         let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let row = row.map(u64::cast_signed);
-        // Only what this list makes is taken: digits have other spellings, too.
+        // Only a cursor in the spelling that this list makes is accepted: the same number has other spellings, too.
         row.filter(|row| self.cursor(*row) == *cursor)
             .ok_or(StoreError::NoSuchCursor)
     }

@@ -1,6 +1,6 @@
 //! Subjects of orders: what only describes them, as JSON, and the numbers, by any part of which an order is found.
 //!
-//! Each answer shows all of it again, and hardly ever anything new. So a row is written only if it differs.
+//! Each answer shows the whole subject again, and hardly ever anything new. So a row is written only if it differs.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ struct DetailsText<'a> {
     details: &'a OrderDetails,
 }
 
-/// The new subjects, as the statements below read them.
+/// The new subjects, as the statements in this file read them.
 macro_rules! new {
     ($further:literal) => {
         concat!(
@@ -45,7 +45,7 @@ const GONE: &str = new!(
           WHERE v.id = order_id AND n.value ->> 'phone_number' = order_numbers.phone_number)"
 );
 
-/// Writes the subjects of these orders, as far as they differ from what is there.
+/// Writes the subjects of the given orders, as far as they differ from the stored ones.
 pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx::Result<()> {
     if new.is_empty() {
         return Ok(());
@@ -67,7 +67,7 @@ pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx
 const READ: &str = "
     SELECT d.order_id, d.details FROM json_each(?) AS v JOIN order_details AS d ON d.order_id = v.value";
 
-/// Reads the subjects of these orders. One that another program has spoilt hides no order: it is left out until an
+/// Reads the subjects of the given orders. One that another program has spoilt hides no order: it is left out until an
 /// answer shows it again.
 pub(super) async fn read(
     db: &mut SqliteConnection,

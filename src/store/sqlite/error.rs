@@ -2,8 +2,8 @@
 
 use super::StoreError;
 
-/// Error of a read. It never ends the process: a reader that finds no free file descriptor, say, proves nothing about
-/// the database. The writer finds out if the file cannot be trusted.
+/// A failed read never ends the process: a reader that finds no free file descriptor, say, proves nothing about the
+/// database. The writer finds out if the file cannot be trusted.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         match StoreError::of_writer(error) {
@@ -20,11 +20,11 @@ impl StoreError {
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
-        // SQLite's primary result codes; the rest of an extended code tells more, but not what to do.
+        // These are SQLite's primary result codes. The rest of an extended code tells more, but not what to do.
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => StoreError::Locked,
             Some(13) => StoreError::Full,
-            // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            // These are PERM, READONLY, IOERR, CORRUPT, CANTOPEN and NOTADB.
             Some(3 | 8 | 10 | 11 | 14 | 26) => StoreError::Broken(error.to_string()),
             Some(_) => StoreError::Rejected(error.to_string()),
             None => match error {

@@ -81,7 +81,7 @@ async fn record_together(
 
 /// Makes an order due for a fetch at once, as an operator requested; `false` if the order is not known.
 async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> sqlx::Result<bool> {
-    // As `Order::request_fetch` has it, without reading the row.
+    // The statement does as `Order::request_fetch`, without reading the row.
     let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
                parked_fields = NULL \
                WHERE project = (SELECT id FROM projects WHERE sinch_id = ?2) AND sinch_id = ?3";

@@ -1,8 +1,8 @@
 //! Checks of the database's files under the running service, which other programs may change.
 //!
-//! SQLite holds the files open and goes on writing when they are deleted, replaced or cut. Acknowledged deliveries
-//! would then be where no path leads to, or nowhere. For this reason the files are examined after each commit, which
-//! takes a few system calls.
+//! SQLite holds the files open and goes on writing when they are deleted, replaced or truncated. Acknowledged
+//! deliveries would then be where no path leads to, or nowhere. For this reason the files are examined after each
+//! commit, which takes a few system calls.
 
 use std::fs::File;
 use std::io;
@@ -26,7 +26,7 @@ const INDEX_PAGES: Range<usize> = 16..20;
 const INDEX_HEAD_BYTES: usize = 48;
 /// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
 const FRAME_HEADER_BYTES: u64 = 24;
-/// First bytes of the WAL, but for the last bit.
+/// First bytes of the WAL, except for the last bit.
 const MAGIC: u32 = 0x377f_0682;
 
 const PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
@@ -49,7 +49,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Takes note of an open database of `pages` pages.
+    /// Records the files of an open database of `pages` pages.
     pub(super) fn of(path: &Path, page_bytes: u64, pages: u64) -> io::Result<Files> {
         let committed = pages.saturating_mul(page_bytes);
         let is_longer = std::fs::metadata(path)?.len() > committed;
@@ -61,14 +61,14 @@ impl Files {
         })
     }
 
-    /// Checks that no other program has changed the files; the error says what was done.
+    /// Checks that no other program has changed the files. The error says what has happened to them.
     pub(super) fn examine(&mut self) -> Result<(), String> {
         self.examine_beside_the_wal()?;
         self.wal.known.examine()?;
         self.wal.examine()
     }
 
-    /// Notes that a commit has left the database with this many pages.
+    /// Notes that a commit has left the database with the given number of pages.
     pub(super) fn shrunk_to(&mut self, pages: u64) {
         let bytes = pages.saturating_mul(self.wal.page_bytes);
         self.shortest_bytes = self.shortest_bytes.min(bytes);
@@ -77,7 +77,7 @@ impl Files {
 
     /// Returns `true` if the WAL can be checkpointed into the database: all of it is there, though perhaps no path
     /// leads to it any more.
-    pub(super) fn can_be_folded(&mut self) -> bool {
+    pub(super) fn can_be_checkpointed(&mut self) -> bool {
         self.examine_beside_the_wal().is_ok() && self.wal.examine().is_ok()
     }
 
@@ -132,7 +132,7 @@ impl Known {
 }
 
 /// The write-ahead log. SQLite writes to its own position in it whatever its length: after the next commit a log that
-/// was cut is as long as before, with nothing where the rest was. For this reason the log itself is read.
+/// was truncated is as long as before, with nothing where the rest was. For this reason the log itself is read.
 struct Wal {
     known: Known,
     /// The open log. Closing it releases none of SQLite's locks, which are on the other two files.
@@ -162,18 +162,18 @@ impl Wal {
         })
     }
 
-    /// Checks that all that was in the log is still there.
+    /// Checks that the log still has all that was in it.
     fn examine(&mut self) -> Result<(), String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {
-            // Nothing was ever written to it.
+            // Nothing was ever written to the log.
             return Ok(());
         }
         let mut header = [0; HEADER_BYTES];
         let read = self.file.read_exact_at(&mut header, 0);
         let [a, b, c, d, ..] = header;
         let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == MAGIC;
-        // With another header SQLite has restarted the log, once everything was in the database.
+        // If the log has another header, SQLite has restarted it, once everything was in the database.
         let goes_on = header == self.header;
         if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
             return Err(self.known.fault("cut short"));

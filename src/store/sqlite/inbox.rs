@@ -1,4 +1,4 @@
-//! Storing of deliveries: the write behind every 200.
+//! Storing of deliveries: each callback is stored before it is answered 200.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -23,32 +23,33 @@ pub(super) enum Part {
 const BEFORE: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
                       phase, decision, decision_fields, body) SELECT * FROM (VALUES ";
 const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// A row to which another program has given this id is no duplicate: it fails the statement.
+/// A row to which another program has given the id of a new delivery is no duplicate: it fails the statement.
 const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
 
-/// Inserts deliveries. Outside a transaction it is one of its own, with its commit: SQLite's thread would wake the
-/// writer for each statement in a text.
+/// Inserts deliveries. Outside a transaction the statement is a transaction of its own, with its commit: SQLite's
+/// thread would wake the writer for each statement in a text.
 static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(BEFORE, ROW, AFTER));
 
-/// Begins a transaction and inserts deliveries; returns how many were new. The begin costs no hop of its own.
+/// Begins a transaction and inserts deliveries. Returns the number of new ones. The begin costs no hop of its own to
+/// SQLite's thread.
 static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
     let before = format!("{BEGIN}; {BEFORE}");
     Statements::new(&before, ROW, &format!("{AFTER}; SELECT changes()"))
 });
 
-/// Of the rows from one id to another, those that are there.
+/// Ids between two given ones under which a delivery is stored.
 const STORED: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
 
-/// Deliveries on their way in.
+/// Deliveries that are being inserted into the inbox.
 pub(super) struct Incoming<'a> {
     rows: Vec<NewRow<'a>>,
     inserted: u64,
 }
 
-/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not
-/// processed is due. `next_id` is the first id not given out yet; `projects` gives the projects' numbers.
+/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not processed is
+/// due. `next_id` is the first id that no delivery has been given yet; `projects` gives the projects' numbers.
 ///
-/// [`Incoming::judge`] says which of them were not new.
+/// [`Incoming::judge`] says which deliveries were not new.
 pub(super) async fn accept<'a>(
     db: &mut SqliteConnection,
     part: Part,
@@ -76,12 +77,12 @@ pub(super) async fn accept<'a>(
 }
 
 impl Incoming<'_> {
-    /// Returns `true` if all of them were new.
+    /// Returns `true` if all deliveries were new.
     pub(super) fn are_new(&self) -> bool {
         self.inserted == self.rows.len() as u64
     }
 
-    /// Returns the result of accepting each of them. Needs a transaction, unless all [are new](Incoming::are_new).
+    /// Returns the result of accepting each delivery. Needs a transaction, unless all [are new](Incoming::are_new).
     pub(super) async fn judge(&self, db: &mut SqliteConnection) -> sqlx::Result<Vec<Accepted>> {
         let mut accepted = vec![Accepted::New; self.rows.len()];
         let ((Some(first), Some(last)), false) =
@@ -183,7 +184,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
         }
         inserted += match part {
             Part::Midst => query.execute(&mut *db).await?.rows_affected(),
-            // SQLite reports for the begin as many affected rows as for the last statement before it.
+            // For the begin, SQLite reports as many affected rows as for the statement before it.
             Part::Begin => {
                 let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;
                 u64::try_from(counted).unwrap_or(0)
@@ -193,7 +194,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
     Ok(inserted)
 }
 
-/// Finds out why a row was not inserted: it is a duplicate, or a conflict.
+/// Finds out why a row was not inserted: the delivery is a duplicate, or a conflict.
 async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
     let mut key = row.dedup_key.clone();
     loop {
@@ -201,8 +202,8 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
             count_duplicate(db, row.project, &key).await?;
             return Ok(Accepted::Duplicate);
         }
-        // The same event with another body is kept too, under a key of its own. Another event may have that
-        // key already, since nothing says what an event's id looks like; then it is kept under a longer one.
+        // The same event with another body is kept too, under a key of its own. Another event may have that key
+        // already, since nothing says what an event's id looks like; then the delivery is kept under a longer key.
         key = format!("{key} {}", fingerprint(&row.delivery.body));
         let other = NewRow {
             dedup_key: key.clone(),
@@ -214,7 +215,7 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
     }
 }
 
-/// Returns `true` if the delivery that is stored under this key has the row's body.
+/// Returns `true` if the delivery that is stored under the given key has the row's body.
 async fn is_stored(
     db: &mut SqliteConnection,
     row: &NewRow<'_>,
@@ -228,7 +229,7 @@ async fn is_stored(
         .await?;
     let body = row.delivery.body.as_ref();
     Ok(match stored.try_get::<Option<&[u8]>, _>("digest")? {
-        // The body was emptied.
+        // The body was emptied, so its digest stands for it.
         Some(stored) => stored == digest(body),
         None => stored.try_get::<&[u8], _>("body")? == body,
     })

@@ -10,11 +10,11 @@ use super::savepoint::refused;
 /// Contents of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Number of orders.
+    /// Number of orders in the copy.
     pub orders: i64,
-    /// Number of callbacks.
+    /// Number of callbacks in the copy.
     pub deliveries: i64,
-    /// Rows that are not as this program writes them, though the service goes on with them: a sentence each.
+    /// Rows that are not as this program writes them, though the service can work with them: a sentence each.
     pub flaws: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ const NAMED_MAX: usize = 20;
 /// damaged.
 const FINDINGS_MAX: usize = 1000;
 
-/// Number of rows that are tried at once.
+/// Number of rows that are checked at once.
 const ROWS: i64 = 500;
 
 /// Examines a database and counts what it holds, or tells how it is damaged. A row that breaks a rule of the schema is
@@ -97,8 +97,8 @@ const TABLES: &str = "
     FROM sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.name
     WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%' AND NOT l.wr";
 
-/// Finds rows that break a rule of the schema. SQLite tells only the table in which there are some: so the rows are put
-/// into tables of the same schema, which take no such row.
+/// Finds rows that break a rule of the schema. SQLite tells only the table in which there are some: so the rows are
+/// copied into tables of the same schema, which refuse such a row.
 async fn broken_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     db.execute("PRAGMA foreign_keys = OFF").await?;
     let mut named = Vec::new();
@@ -144,9 +144,9 @@ impl Table {
                 break;
             };
             last = *newest;
-            if !self.takes(db, *first..=last).await? {
+            if !self.accepts(db, *first..=last).await? {
                 for row in rows {
-                    if !self.takes(db, row..=row).await? {
+                    if !self.accepts(db, row..=row).await? {
                         broken.push(row);
                     }
                 }
@@ -156,8 +156,8 @@ impl Table {
         Ok(broken)
     }
 
-    /// Returns `true` if the schema takes all rows from one to another.
-    async fn takes(
+    /// Returns `true` if the schema accepts all rows between two ids.
+    async fn accepts(
         &self,
         db: &mut SqliteConnection,
         rows: RangeInclusive<i64>,

@@ -1,4 +1,4 @@
-//! Place of the database, and checks that its files are fit to be opened. Nothing here changes anything.
+//! Place of the database, and checks that its files are fit to be opened. These checks change nothing.
 
 use std::fs::Metadata;
 use std::io;
@@ -10,8 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::OpenError;
 use crate::exposure;
 
-/// Suffixes of the files that SQLite keeps beside the database while it is open, and of the one that this program keeps
-/// for as long.
+/// Suffixes of the files that SQLite keeps beside the database while it is open, and of the lock file of this program.
 const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
 /// Path of the database, found once: every later access goes there, by whichever link the operator named it.
@@ -75,7 +74,7 @@ impl Location {
         Err(unusable(&self.path, reason))
     }
 
-    /// Refuses an empty place beside a database that a restore has put aside: the restore was broken off, or its
+    /// Refuses a path without a database if a restore has put one aside beside it: the restore was broken off, or its
     /// database was lost since. A start that created a new database there would hide what is acknowledged, and the next
     /// restore would delete it.
     pub(super) fn refuse_broken_off(&self) -> Result<(), OpenError> {
@@ -149,7 +148,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Returns `true` if a path leads to this open file.
+/// Returns `true` if a path leads to the given open file.
 pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
     let same = |found: Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     std::fs::metadata(path).is_ok_and(same)
@@ -160,7 +159,7 @@ pub(super) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Returns `true` if a file has been mounted on this path, as a container's engine does with a volume that is a file.
+/// Returns `true` if a file has been mounted on the path, as a container's engine does with a volume that is a file.
 /// Older systems do not report it.
 fn is_mounted(path: &Path) -> bool {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());

@@ -1,11 +1,12 @@
 //! Locks that keep a second process off the database.
 //!
-//! There are two locks, since each has a hole: the `.lock` can be removed by hand, and the database file can be
+//! There are two locks, since each leaves a gap: the `.lock` can be removed by hand, and the database file can be
 //! replaced. The system releases both when the process ends, however it ends.
 //!
 //! The file itself is locked by a descriptor that must outlive SQLite's own: when *any* descriptor of a file is closed,
-//! the system drops all the POSIX locks that the process has on it, and SQLite's are such. For this reason nothing else
-//! in the process opens the database file by itself. This descriptor is opened before SQLite's and closed after it.
+//! the system drops all the POSIX locks that the process has on it, and SQLite's locks are POSIX locks. For this reason
+//! nothing else in the process opens the database file by itself. This descriptor is opened before SQLite's and closed
+//! after it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use super::location::{self, Location, beside};
 
-/// A database that no other process works on as long as this is kept.
+/// The locks on a database. No other process works on the database while this value exists.
 #[derive(Debug)]
 pub(super) struct Lock {
     _database: Locked,
@@ -34,7 +35,7 @@ impl Lock {
     }
 }
 
-/// A locked file. One that was created for the lock goes with it, unless something was written to it.
+/// A locked file. If it was created for the lock, it is removed with the lock, unless something was written to it.
 #[derive(Debug)]
 struct Locked {
     path: PathBuf,
@@ -76,7 +77,7 @@ impl Drop for Locked {
     fn drop(&mut self) {
         let is_empty = self.file.metadata().is_ok_and(|file| file.len() == 0);
         if self.made && is_empty && self.is_in_place() {
-            // A file that stays does no harm.
+            // A lock file that cannot be removed does no harm.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -91,7 +92,7 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
         opened => return Ok((opened?, false)),
     }
     match options.clone().create_new(true).open(path) {
-        // Another process was faster, and has the lock, or will find that we have it.
+        // Another process was faster, and has the lock, or will find that this process has it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Ok((options.open(path)?, false))
         }

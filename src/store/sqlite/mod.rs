@@ -1,8 +1,8 @@
 //! SQLite's backend.
 //!
-//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call here returns. Writes go
-//! through one task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of
-//! [`number_order`], inside the transaction that records them.
+//! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call returns. Writes go through one
+//! task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of [`number_order`],
+//! inside the transaction that records them.
 
 mod alert_changes;
 mod alerts;
@@ -85,7 +85,7 @@ pub struct Store {
     space: Arc<Space>,
     pending: Arc<Notify>,
     due: Arc<Notify>,
-    /// Id of the newest delivery of which a report has told.
+    /// Id of the newest delivery that a report has counted.
     newest: Arc<AtomicI64>,
     met: Arc<Met>,
     written: Arc<Written>,
@@ -152,7 +152,8 @@ impl Store {
         &self.due
     }
 
-    /// Sets the listener that receives the result of checkpoints, each second or more often. The first one stays.
+    /// Sets the listener that receives the result of checkpoints, each second or more often. A listener that is set
+    /// later is ignored.
     pub(super) fn on_upkeep(&self, listener: Listener) {
         self.written.listen(listener);
     }

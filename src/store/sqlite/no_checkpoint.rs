@@ -1,4 +1,4 @@
-//! A connection that leaves the database's files as they were, for commands that are not the service.
+//! A connection that leaves the database's files as they were, for commands other than `serve`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,10 @@ use super::schema;
 /// A connection that does not checkpoint when it is closed. Its owner must hold the database.
 pub(super) struct NoCheckpoint {
     pub(super) db: SqliteConnection,
-    /// A reader that is closed last, where there is a log: the last connection checkpoints, and this one may only read.
+    /// A read-only connection that is closed last, if there is a log: the last connection checkpoints, unless it may
+    /// only read.
     guard: Option<SqliteConnection>,
-    /// File that this connection itself has created.
+    /// `-shm` file that the connection itself has created.
     created: Option<PathBuf>,
 }
 
@@ -44,7 +45,7 @@ impl NoCheckpoint {
             guard.close().await?;
         }
         if let Some(shm) = self.created {
-            // The next program that opens the database creates it again, and would do so in any case.
+            // The next program that opens the database creates the `-shm` file again, and would do so in any case.
             let _ = std::fs::remove_file(shm);
         }
         Ok(())

@@ -32,7 +32,7 @@ pub struct Settings {
     pub path: PathBuf,
     /// Maximum number of writes that wait at once.
     pub waiting_max: usize,
-    /// Bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
+    /// Number of bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
     pub free_min_bytes: u64,
     /// The projects, each with the number of its orders that may be fetched in a second; `None` if none may.
     pub projects: Vec<(Id, Option<f64>)>,
@@ -62,7 +62,7 @@ pub enum OpenError {
         "{wal} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
     )]
     Stray {
-        /// Path of the log.
+        /// Path of the write-ahead log.
         wal: PathBuf,
         /// Path that the link leads to.
         path: PathBuf,
@@ -72,9 +72,9 @@ pub enum OpenError {
         "{path} has schema version {found}, but this program knows only up to {known}: use the newer program, or restore a backup"
     )]
     Newer {
-        /// Path of the file.
+        /// Path of the database file.
         path: PathBuf,
-        /// Version of its schema.
+        /// Version of the file's schema.
         found: i64,
         /// Newest version that this program knows.
         known: i64,
@@ -82,7 +82,7 @@ pub enum OpenError {
     /// The file belongs to another program.
     #[error("{0} is not a database of sinch-callbacks: use another database.path")]
     Foreign(PathBuf),
-    /// SQLite itself lacks what this program relies on.
+    /// SQLite itself lacks a property that this program relies on.
     #[error("SQLite {0}")]
     Unfit(String),
     /// The file or its folder cannot be used.
@@ -95,8 +95,8 @@ pub enum OpenError {
     },
 }
 
-/// A database that is fit to be opened, as far as its files show, and that no other process works on. Nothing has been
-/// opened yet; when the value is dropped, everything is as it was.
+/// A database that can be opened, as far as its files show, and that no other process works on. Nothing has been opened
+/// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub struct Held {
     pub(super) location: Location,
@@ -121,7 +121,7 @@ pub fn hold(path: &Path) -> Result<Held, OpenError> {
 /// Connections and tasks that work on an open database.
 struct Opened {
     db: SqliteConnection,
-    folding: SqliteConnection,
+    checkpointing: SqliteConnection,
     readers: Readers,
     files: Files,
     begun: Begun,
@@ -163,7 +163,7 @@ impl Held {
             space: space.clone(),
             written: written.clone(),
         };
-        let (readers, folding) = (opened.readers, opened.folding);
+        let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);
         let store = Store {
             writes,
@@ -187,10 +187,11 @@ impl Held {
                 stop.notify_one();
                 outcome
             };
-            let (outcome, folded) = tokio::join!(work, checkpoint::run(folding, &written, &stop));
-            let outcome = outcome.and(folded.map_err(StoreError::of_writer));
-            // Readers first: the connection that is closed last checkpoints and removes the log, and a reader may not
-            // write.
+            let (outcome, checkpointed) =
+                tokio::join!(work, checkpoint::run(checkpointing, &written, &stop));
+            let outcome = outcome.and(checkpointed.map_err(StoreError::of_writer));
+            // Readers are closed first: the connection that is closed last checkpoints and removes the log, and a
+            // reader may not write.
             readers.close().await;
             let outcome = match outcome {
                 Ok(()) => writer.close().await,
@@ -199,7 +200,7 @@ impl Held {
                     Err(error)
                 }
             };
-            // The lock last, when SQLite has closed the file.
+            // The lock is released last, when SQLite has closed the file.
             drop(lock);
             outcome
         };
@@ -221,11 +222,11 @@ impl Opened {
             return Err(error);
         }
         let others = async {
-            let folding = options.connect().await?;
+            let checkpointing = options.connect().await?;
             let readers = Readers::open(options).await?;
-            sqlx::Result::Ok((folding, readers))
+            sqlx::Result::Ok((checkpointing, readers))
         };
-        let (folding, readers) = match others.await {
+        let (checkpointing, readers) = match others.await {
             Ok(others) => others,
             Err(error) => {
                 let _ = db.close().await;
@@ -240,14 +241,14 @@ impl Opened {
         match begun {
             Ok((begun, files)) => Ok(Opened {
                 db,
-                folding,
+                checkpointing,
                 readers,
                 files,
                 begun,
             }),
             Err(error) => {
                 readers.close().await;
-                let _ = folding.close().await;
+                let _ = checkpointing.close().await;
                 let _ = db.close().await;
                 Err(error)
             }
@@ -282,7 +283,7 @@ pub async fn open(
 /// Does what a start does, and undoes it. It holds the database. It creates and opens a new one beside it, since only
 /// doing so shows that it is possible. It writes what a start writes into the existing one, and rolls that back.
 ///
-/// It returns what a start would warn about.
+/// It returns the warnings that a start would log.
 ///
 /// # Errors
 ///
@@ -308,7 +309,7 @@ pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     fit
 }
 
-/// Creates a database in a folder of its own beside the other one, opens it, and removes it.
+/// Creates a database in a folder of its own beside the operator's, opens it, and removes it.
 async fn try_beside(location: &Location, settings: &Settings) -> Result<(), OpenError> {
     let work_folder = WorkFolder::within(&location.folder)
         .map_err(|error| location::at(&location.folder, &error))?;

@@ -1,4 +1,4 @@
-//! Pending deliveries. The content of a delivery never changes once it is in, so it is read beside the writer.
+//! Pending deliveries. The content of a stored delivery never changes, so it is read beside the writer.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ const PENDING: &str = "
 
 /// The deliveries that have waited longest.
 pub(super) struct Pending {
-    /// Row up to which deliveries had been processed when these were read.
+    /// Id up to which deliveries had been processed when the pending ones were read.
     pub processed_through: i64,
-    /// Row of the last one of these; `processed_through`, if there are none.
+    /// Id of the last delivery that was read; `processed_through` if there was none.
     pub last: i64,
-    /// Row of the newest delivery that there was.
+    /// Id of the newest delivery that was stored when the pending ones were read.
     pub newest: i64,
     /// Number of deliveries read, including those that need no processing.
     pub taken: usize,
@@ -35,7 +35,7 @@ pub(super) struct Pending {
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// An order as deliveries name it: its project's row, and Sinch's id of it.
+/// An order as deliveries name it: its project's row, and the order's id at Sinch.
 pub(super) type OrderRef = (i64, String);
 
 /// Phase of a delivery, as the schema has it.

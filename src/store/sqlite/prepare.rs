@@ -1,4 +1,4 @@
-//! Writes of a start: the projects are registered, and what an earlier run left is taken up.
+//! Writes of a start: projects are registered, and the state that an earlier run left is made ready.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,8 @@ use super::open_states::open_states;
 use super::removal;
 use number_order::Id;
 
-/// An id up to `processed_through` counts as processed, also when retention has left no row that has it.
+/// First id for a delivery. An id up to `processed_through` counts as processed, also when retention has left no row
+/// that has it.
 const NEXT_DELIVERY: &str = "
     SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), processed_through) + 1 FROM service";
 
@@ -43,7 +44,7 @@ static SPREAD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Longest time that a planned fetch lies ahead, unless the clock was set back since it was planned.
+/// Maximum time by which a planned fetch lies ahead, unless the clock was set back since it was planned.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
 // A row that the schema would not take stays as it is: see `row_fault`.
 const CLAMP: &str =
@@ -51,9 +52,9 @@ const CLAMP: &str =
 
 /// State that a run begins with.
 pub(super) struct Begun {
-    /// Numbers of the projects.
+    /// Row ids of the projects.
     pub(super) projects: HashMap<Id, i64>,
-    /// First id for a delivery.
+    /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
     pub(super) not_fetched: Vec<String>,
@@ -62,24 +63,24 @@ pub(super) struct Begun {
 /// Notes that a run has begun.
 pub(super) async fn begin(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
     let mut tx = db.begin_with(BEGIN).await?;
-    let begun = take_up(&mut tx, settings).await?;
+    let begun = begin_run(&mut tx, settings).await?;
     tx.commit().await?;
     Ok(begun)
 }
 
-/// Does all that [`begin`] does, and undoes it.
+/// Does all that [`begin`] does, and then undoes it.
 pub(super) async fn rehearse(
     db: &mut SqliteConnection,
     settings: &Settings,
 ) -> sqlx::Result<Begun> {
     let mut tx = db.begin_with(BEGIN).await?;
-    let begun = take_up(&mut tx, settings).await;
+    let begun = begin_run(&mut tx, settings).await;
     tx.rollback().await?;
     begun
 }
 
-/// Registers the projects, and takes up what an earlier run left; its leases are void.
-async fn take_up(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
+/// Registers the projects, and makes the state ready that an earlier run left. That run's leases are void.
+async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
     let clean: bool = sqlx::query("SELECT clean_shutdown FROM service")
         .fetch_one(&mut *db)
         .await?

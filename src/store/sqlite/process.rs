@@ -24,9 +24,9 @@ use crate::store::changes::StoredOrder;
 use crate::store::{ProcessReport, ProcessRequest, Processed};
 use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 
-/// Moves the mark only if these are all pending deliveries up to the last of them, as they were when they were read.
-/// Another run may have moved the mark since, and a conflict is inserted a moment after deliveries that came later in
-/// its batch.
+/// Moves `processed_through` only if the given number of deliveries are still all pending ones up to the last of them.
+/// Another run may have moved it since they were read, and a conflict is inserted a moment after deliveries that came
+/// later in its batch.
 const PROCESSED_THROUGH: &str = "
     UPDATE service SET processed_through = ?1
     WHERE processed_through = ?2
@@ -104,7 +104,7 @@ pub(super) async fn process(
     Ok(report)
 }
 
-/// Processes all deliveries that wait for these orders.
+/// Processes all deliveries that wait for the given orders.
 async fn process_together(
     db: &mut SqliteConnection,
     request: &ProcessRequest,
@@ -148,14 +148,14 @@ const PARK: &str = "
         LEFT JOIN orders AS o ON o.project = d.project AND o.sinch_id = d.order_sinch_id WHERE d.id = ?1) AS o
     WHERE deliveries.id = o.delivery AND phase NOT IN ('processed', 'recorded', 'parked')";
 
-/// Period in which the log names a reason once, if deliveries cannot even be parked.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Minimum interval between two log lines with the same reason, if deliveries cannot even be parked.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reasons that the log has named: callbacks of a bad order may come for as long as Sinch likes.
-static TOLD: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(TOLD_EVERY));
+/// Reasons that the log has reported. Callbacks of a bad order may arrive for as long as Sinch likes.
+static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
-/// Parks a delivery, with its order's row where there is one. If the database refuses even that, the delivery stays as
-/// it is.
+/// Parks a delivery, and links it to its order's row if there is one. If the database refuses even that, the delivery
+/// stays as it is.
 async fn park(
     db: &mut SqliteConnection,
     delivery: i64,
@@ -169,7 +169,7 @@ async fn park(
         .bind(now.0)
         .bind(reason.fields);
     if let Err(error) = refused(parked.execute(db).await)?
-        && let Some(left_out) = TOLD.pass(error.clone(), Instant::now())
+        && let Some(left_out) = LOGGED.pass(error.clone(), Instant::now())
     {
         tracing::error!(
             delivery,
@@ -181,7 +181,7 @@ async fn park(
     Ok(())
 }
 
-/// Parks all deliveries that wait for these orders.
+/// Parks all deliveries that wait for the given orders.
 async fn park_all(
     db: &mut SqliteConnection,
     now: Time,
@@ -225,7 +225,7 @@ async fn orders(
     if known.rows.len() == wanted.len() {
         return Ok(known);
     }
-    // Rows that could not be read are read again among the unknown ones.
+    // Rows that could not be read are read again among the unknown orders.
     known.unreadable.clear();
     let mut new: Vec<(&OrderRef, &Waiting)> = waiting
         .iter()
@@ -235,7 +235,7 @@ async fn orders(
         let known: HashSet<&OrderRef> = known.rows.iter().map(|(order, _)| order).collect();
         new.retain(|(order, _)| !known.contains(order));
     }
-    // Orders are numbered as they become known.
+    // Orders get their ids in the sequence in which they become known.
     new.sort_by_key(|(_, first)| first.id);
     for (sql, new) in KNOWN.over(&new) {
         let mut query = sqlx::query(sql);
@@ -250,7 +250,7 @@ async fn orders(
     Ok(known)
 }
 
-/// Reads those of these orders that are known.
+/// Reads those of the given orders that are known.
 async fn read(
     db: &mut SqliteConnection,
     wanted: &[&OrderRef],

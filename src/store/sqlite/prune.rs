@@ -1,10 +1,10 @@
 //! Retention: what has been kept for its period is pruned, a few rows at a time.
 //!
 //! Ids grow with time, so progress is one id, and no step searches the past for what is due. A step stops at the first
-//! row that is too young, so nothing goes too early, whatever the clock once said. Deliveries that are not processed
-//! lie beyond `processed_through`, and are not touched. Orders do not close in the order of their ids: an index has
-//! those that are closed, by the time at which they were. A clock that was behind then makes one of them go early,
-//! though not before its deliveries.
+//! row that is too young, so no row is removed too early, whatever the clock once said. Deliveries that are not
+//! processed lie beyond `processed_through`, and are not touched. Orders do not close in the order of their ids: an
+//! index has those that are closed, by the time at which they were. A clock that was behind then has an order removed
+//! early, though not before its deliveries.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -20,17 +20,18 @@ use super::{Store, StoreError};
 use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
 
-/// Maximum number of rows gone over in one transaction, so that no callback waits long for it; an order with more of
-/// them goes alone.
+/// Maximum number of rows that one transaction removes or empties, so that no callback waits long for it. An order with
+/// more rows has a transaction of its own.
 const ROWS_MAX: usize = 256;
 
-/// Maximum number of bytes of bodies of a kind in one transaction, for the same reason; a longer body goes alone.
+/// Maximum number of bytes of bodies of a kind in one transaction, so that no callback waits long for it. A longer body
+/// has a transaction of its own.
 const BYTES_MAX: i64 = 1 << 20;
 
 /// Maximum number of closed orders examined in one transaction: few have less than three rows.
 const ORDERS_MAX: usize = 64;
 
-/// Processed deliveries beyond a mark, the oldest first.
+/// Processed deliveries that no earlier step has gone through, the oldest first.
 macro_rules! beyond {
     ($mark:literal) => {
         concat!(
@@ -78,7 +79,7 @@ pub(super) const OLD_FETCHES: &str = "
     WHERE id > (SELECT fetches_pruned_through FROM service) ORDER BY id LIMIT ?";
 
 /// Removes the due fetches that are older than the newest ten of their order, for each order that has due fetches
-/// beyond the mark. Fetches that were among the newest ten when the mark passed them are removed too.
+/// beyond `fetches_pruned_through`. Fetches that were among the newest ten when that id was passed are removed too.
 pub(super) const REMOVE_FETCHES: &str = "
     DELETE FROM fetches WHERE id IN (
         SELECT old.id
@@ -105,7 +106,8 @@ pub(super) const REMOVE_ORDERS: [&str; 4] = [
     "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
 ];
 
-/// SQLite gives out again the ids beyond all fetches that are left, so the mark must not lie beyond them.
+/// SQLite gives out again the ids beyond all fetches that are left, so `fetches_pruned_through` must not lie beyond
+/// them.
 const FETCHES_LEFT: &str = "
     UPDATE service SET fetches_pruned_through = min(fetches_pruned_through, (SELECT coalesce(max(id), 0) FROM fetches))";
 
@@ -122,7 +124,7 @@ impl WriteCommand for Prune {
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Pruned> {
         let (db, periods, now) = (&mut context.db, &self.periods, self.now);
         let mut pruned = Pruned::default();
-        // Rows before bodies: a row that is removed need not be emptied.
+        // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
         if let Some(last) = due(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
             pruned.deliveries = execute(db, REMOVE, last).await?;
             execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;
@@ -175,7 +177,7 @@ impl Store {
     }
 }
 
-/// Id of the last row that has been kept for its period, among the rows that there is room for.
+/// Returns the id of the last row that has been kept for its period, among the rows that one step has room for.
 async fn due(
     db: &mut SqliteConnection,
     sql: &'static str,
@@ -205,7 +207,7 @@ async fn execute(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sql
     Ok(done.rows_affected())
 }
 
-/// Empties bodies up to this delivery.
+/// Empties the bodies of deliveries up to the given one.
 async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     let bodies = sqlx::query(BODIES).bind(last).fetch_all(&mut *db).await?;
     let digests = bodies
@@ -222,7 +224,7 @@ async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     Ok(digests.len() as u64)
 }
 
-/// Returns the orders that have been closed for their period, among those that there is room for.
+/// Returns the orders that have been closed for their period, among those that one step has room for.
 async fn closed(
     db: &mut SqliteConnection,
     span: Duration,
@@ -237,7 +239,7 @@ async fn closed(
         let closed_at = Time(row.try_get("closed_at")?);
         let size: i64 = row.try_get("size")?;
         let is_young = now.since(closed_at) < span;
-        // Its deliveries are due, too, and held up. It waits for them, since they refer to it.
+        // The order's deliveries are due, too, and held up. The order waits for them, since they refer to it.
         let is_held_up: bool = row.try_get("is_held_up")?;
         if is_held_up {
             continue;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::store::Rate;
 use number_order::{Id, Time};
 
-/// Time of the next fetch of each project, as far as its rate decides. After a pause it lies in the past, and the fetches
-/// missed since then, as many as the rate's burst, may be caught up on.
+/// Earliest time of the next fetch of each project, by the project's rate. After a pause it lies in the past, and the
+/// fetches missed since then, as many as the rate's burst, may be caught up on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rates(Arc<Mutex<BTreeMap<Id, Time>>>);
 
@@ -26,14 +26,14 @@ impl Rates {
         }
     }
 
-    /// Gives back fetches that were taken and not sent.
-    pub fn give_back(&self, project: &Id, rate: Rate, unused: u32) {
+    /// Releases fetches that were taken and not sent.
+    pub fn release(&self, project: &Id, rate: Rate, unused: u32) {
         if let Some(next_at) = self.next().get_mut(project) {
             *next_at = next_at.minus(rate.interval * unused);
         }
     }
 
-    /// Locks the times. A panic elsewhere cannot leave them half written.
+    /// Locks the map of times. A panic elsewhere cannot leave the map half written.
     fn next(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,7 +42,7 @@ impl Rates {
 /// Returns the number of fetches that may be sent now, `wanted` at most, and the time from which they are counted.
 fn allowed(next_at: Time, rate: Rate, wanted: u32, now: Time) -> (u32, Time) {
     let earliest = now.minus(rate.interval * rate.burst);
-    // A time ahead was counted before the clock was set back.
+    // A time in the future was computed before the clock was set back.
     let from = if next_at > now {
         earliest
     } else {
@@ -105,9 +105,9 @@ mod tests {
         let rates = Rates::default();
         let take = |wanted, at| rates.take(&project(), rate(50, 4), wanted, ms(at));
         assert_eq!(take(4, 0), Ok(4));
-        rates.give_back(&project(), rate(50, 4), 3);
+        rates.release(&project(), rate(50, 4), 3);
         assert_eq!(take(4, 0), Ok(3));
-        rates.give_back(&project(), rate(50, 4), 3);
+        rates.release(&project(), rate(50, 4), 3);
         assert_eq!(take(9, 9000), Ok(4), "a pause allows no more than a burst");
     }
 

@@ -9,10 +9,10 @@ use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
 
-/// Longest time that a read waits for a free connection, and a start for all of them to be made.
+/// Maximum time that a read waits for a free connection, and a start until all connections are made.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// A read, by which SQLite opens the files beside the database.
+/// Statement that makes SQLite open the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// Connections that may only read. The pools are private to this file, so every answer to an operator is read in a
@@ -52,8 +52,9 @@ impl Readers {
         self.answers.begin().await
     }
 
-    /// The inbox worker's own connection, so that slow answers to operators do not delay processing. It is for one
-    /// statement, which is one moment by itself: a transaction would be two more hops to SQLite's thread.
+    /// The inbox worker's own connection, so that slow answers to operators do not delay processing. The connection
+    /// executes one statement, which reads one moment by itself: a transaction would be two more hops to SQLite's
+    /// thread.
     pub(super) async fn pending(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
         self.pending.acquire().await
     }

@@ -9,11 +9,12 @@ use super::{Settings, Store, StoreError};
 use crate::store::{Forgot, Holdings};
 use number_order::{Id, OrderKey};
 
-/// Maximum number of deliveries that a step removes, and of orders: an order brings its fetches, transitions and alerts along.
+/// Maximum number of deliveries that a step removes, and of orders: with an order go its fetches, transitions and
+/// alerts.
 const DELIVERIES_MAX: u32 = 256;
 const ORDERS_MAX: u32 = 16;
 
-/// The plus keeps SQLite from going over all deliveries of the project: few are not processed.
+/// The plus keeps SQLite from reading all deliveries of the project: only few are not processed.
 pub(super) const ORDER: &str = "
     SELECT o.id, o.confirmed_state IS NOT NULL AS is_shown,
         o.heard_at IS NOT NULL OR o.hints <> '[]' OR o.provisional_state IS NOT NULL
@@ -60,8 +61,8 @@ const EMPTY_PROJECT: &str = "
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = projects.id)";
 
-/// Removes some of what is left of a project: deliveries first, since they refer to orders; with the last of all
-/// goes the project itself.
+/// Removes some of what is left of a project: deliveries first, since they refer to orders; with the last row, the
+/// project itself is removed.
 async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Holdings> {
     let mut removed = Holdings::default();
     let deliveries = sqlx::query(SOME_DELIVERIES)

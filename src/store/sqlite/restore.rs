@@ -1,4 +1,4 @@
-//! Restoring: a copy is put in the place of the database.
+//! Restores: a backup is put in the place of the database.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,14 +21,15 @@ use super::work_folder::WorkFolder;
 /// and rolls back the unfinished transaction in the other.
 const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
 
-/// Number of bytes that are copied at once.
-const POURED_BYTES: usize = 1 << 18;
+/// Size of the buffer for copying a file.
+const COPY_BUFFER_BYTES: usize = 1 << 18;
 
 /// Warning about a backup that may lack a part of its data.
 const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
-/// Puts a backup in the place of the database, once it has been found whole and of this program. The next start fetches
-/// every open order, since callbacks are missing. An existing database is put aside, if that is allowed.
+/// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
+/// start fetches every open order, since the backup lacks the callbacks that came after it. An existing database is put
+/// aside, if that is allowed.
 ///
 /// # Errors
 ///
@@ -57,12 +58,12 @@ pub async fn restore(
     fetch(&source, &copy, &held.location.path)?;
     let copied = examine(&source.path, &copy, &held.location.path).await?;
     hand_over(&copy, &held.location.folder).map_err(system)?;
-    fold_in(&held.location).await;
+    checkpoint_log(&held.location).await;
     put_in_place(&copy, &held.location).map_err(system)?;
     Ok(copied)
 }
 
-/// Copies a backup, with the log or the journal of one that was not closed. No process may be at work on it.
+/// Copies a backup, with its log or journal if it was not closed. No process may work on the backup.
 fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {
@@ -73,22 +74,27 @@ fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyErro
     if from.try_lock_shared().is_err() {
         return Err(OpenError::Held(source.path.clone()).into());
     }
-    pour(&mut from, &source.path, copy, database)?;
+    copy_bytes(&mut from, &source.path, copy, database)?;
     for suffix in UNFINISHED {
         let path = beside(&source.path, suffix);
         if length(&path) > 0 {
             let mut from = File::open(&path).map_err(|error| location::at(&path, &error))?;
-            pour(&mut from, &path, &beside(copy, suffix), database)?;
+            copy_bytes(&mut from, &path, &beside(copy, suffix), database)?;
         }
     }
     Ok(())
 }
 
-/// Copies a file, and tells one that cannot be read from one that cannot be written.
-fn pour(from: &mut File, source: &Path, copy: &Path, database: &Path) -> Result<(), CopyError> {
+/// Copies a file. The error says which of the two files cannot be read or written.
+fn copy_bytes(
+    from: &mut File,
+    source: &Path,
+    copy: &Path,
+    database: &Path,
+) -> Result<(), CopyError> {
     let system = |error| CopyError::system(database, error);
     let mut to = File::create_new(copy).map_err(system)?;
-    let mut buffer = vec![0; POURED_BYTES];
+    let mut buffer = vec![0; COPY_BUFFER_BYTES];
     loop {
         let bytes = from.read(&mut buffer);
         let bytes = bytes.map_err(|error| location::at(source, &error))?;
@@ -99,7 +105,7 @@ fn pour(from: &mut File, source: &Path, copy: &Path, database: &Path) -> Result<
     }
 }
 
-/// Makes sure that a copy is whole and of this program, and marks it as the file of a service that was killed.
+/// Makes sure that a copy is whole and of this program, and marks it as left by an unclean end.
 async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
     let failed = |error: sqlx::Error| {
         if is_of_writing(&error) {
@@ -145,7 +151,7 @@ fn is_in_wal_mode(path: &Path) -> bool {
     read.is_ok() && header[18] == 2
 }
 
-/// Gives a file to the owner of the folder, and to no other user, and syncs it to the disk.
+/// Gives a file to the owner of the folder, denies access to other users, and syncs the file to the disk.
 fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     let file = File::open(copy)?;
     file.set_permissions(PermissionsExt::from_mode(0o600))?;
@@ -157,7 +163,7 @@ fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
 }
 
 /// Checkpoints the log of the database that is put aside, so that one step is enough. A damaged one stays as it is.
-async fn fold_in(location: &Location) {
+async fn checkpoint_log(location: &Location) {
     if !location.is_empty()
         && location.wal_bytes() > 0
         && let Ok(mut db) = schema::options(&location.path).connect().await
@@ -174,7 +180,7 @@ fn put_in_place(copy: &Path, location: &Location) -> io::Result<()> {
     let aside = beside(&location.path, ".replaced");
     let (is_empty, has_log) = (location.is_empty(), location.wal_bytes() > 0);
     if !is_empty || has_log {
-        gone(std::fs::remove_file(beside(&aside, "-wal")))?;
+        ignore_missing(std::fs::remove_file(beside(&aside, "-wal")))?;
     }
     if has_log {
         if !is_empty {
@@ -183,7 +189,7 @@ fn put_in_place(copy: &Path, location: &Location) -> io::Result<()> {
         std::fs::rename(beside(&location.path, "-wal"), beside(&aside, "-wal"))?;
     }
     for suffix in ["-wal", "-shm"] {
-        gone(std::fs::remove_file(beside(&location.path, suffix)))?;
+        ignore_missing(std::fs::remove_file(beside(&location.path, suffix)))?;
     }
     if is_empty || has_log {
         std::fs::rename(copy, &location.path)?;
@@ -206,7 +212,7 @@ fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
 }
 
 /// Treats a missing file as a success.
-fn gone(done: io::Result<()>) -> io::Result<()> {
+fn ignore_missing(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,

@@ -1,4 +1,4 @@
-//! Conversion between orders and rows, both ways.
+//! Conversion of orders to rows, and of rows to orders.
 
 use std::sync::LazyLock;
 
@@ -15,8 +15,8 @@ pub(super) use crate::store::changes::StoredOrder;
 use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
 
 /// An order as JSON that [`OrderText`] reads, from `orders AS o JOIN projects AS p`. It is one text and not columns:
-/// sqlx hands each row from thread to thread, and copies each column on its way, which is dearer than all that SQLite
-/// does for it.
+/// sqlx hands each row from thread to thread, and copies each column on its way, which costs more than all that SQLite
+/// does for the row.
 macro_rules! order_text {
     () => {
         concat!(
@@ -92,7 +92,7 @@ struct OrderText {
 impl TryFrom<OrderText> for StoredOrder {
     type Error = &'static str;
 
-    /// Checks the row; an error means that another program wrote it.
+    /// Checks the values of a row. An error means that another program wrote the row.
     fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
@@ -154,7 +154,7 @@ impl TryFrom<OrderText> for StoredOrder {
     }
 }
 
-/// Returns the time that a row must have, or what is wrong with the row.
+/// Returns the time that a row must have, or the fault of the row.
 fn at(time: Option<i64>, fault: &'static str) -> Result<Time, &'static str> {
     time.map(Time).ok_or(fault)
 }
@@ -190,7 +190,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> 
 
 #[derive(Serialize, Deserialize)]
 struct HintText {
-    /// `null` stands for every word that we do not know.
+    /// `null` stands for every word that this program does not know.
     state: Option<String>,
     said_at: Option<i64>,
     heard_at: i64,
@@ -240,10 +240,10 @@ const ANSWERED: [&str; 13] = [
     "missing_since_at",
 ];
 
-/// Every column of every row costs, so processing writes no more than it may have changed.
+/// Updates the columns that processing may change. Every column costs time, so it writes no more than those.
 static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
 
-/// Updates all columns.
+/// Updates all columns of orders.
 static UPDATE: LazyLock<Statements> =
     LazyLock::new(|| update(&[&PROCESSED[..], &ANSWERED].concat()));
 

@@ -1,11 +1,11 @@
-//! Refusals by the database, and parts of a transaction that one undoes.
+//! Savepoints: parts of a transaction that are undone alone if the database refuses one of their statements.
 
 use sqlx::SqliteConnection;
 
-/// Tells a refusal by the database (the inner error, in its words) from a failure of the database itself. After a
-/// refusal the transaction stays open.
+/// Distinguishes a refusal by the database (the inner error, in its words) from a failure of the database itself. After
+/// a refusal the transaction stays open.
 pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, String>> {
-    // SQLite's primary result codes: TOOBIG, CONSTRAINT (triggers too), MISMATCH.
+    // These are SQLite's primary result codes TOOBIG, CONSTRAINT (triggers too) and MISMATCH.
     let refuses = |error: &sqlx::Error| {
         let code = error.as_database_error().and_then(|error| error.code());
         let code = code.and_then(|code| code.parse::<i32>().ok());
@@ -18,13 +18,13 @@ pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, Str
     }
 }
 
-/// Begins a part of a transaction: the writes until [`end_savepoint`] take effect all together or not at all.
+/// Begins a savepoint: the writes until [`end_savepoint`] take effect all together or not at all.
 pub(super) async fn begin_savepoint(db: &mut SqliteConnection) -> sqlx::Result<()> {
     sqlx::query("SAVEPOINT part").execute(db).await.map(drop)
 }
 
-/// Ends the part with its result. If a statement in it was refused, the whole part is undone, and the transaction stays
-/// open.
+/// Ends a savepoint, and returns the result of its writes. If the database refused one of them, all are undone, and the
+/// transaction stays open.
 pub(super) async fn end_savepoint<T>(
     db: &mut SqliteConnection,
     outcome: sqlx::Result<T>,

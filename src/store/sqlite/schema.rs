@@ -1,4 +1,4 @@
-//! Identity of a database file: its owner, its version, and how SQLite treats it.
+//! Identity of a database file: its application id, the version of its schema, and SQLite's settings for it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use super::OpenError;
 use super::checkpoint;
 use super::location::unusable;
 
-/// Mark of this program in SQLite's header: "SiCb".
+/// Application id of this program in SQLite's header: "SiCb".
 const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
 /// Lets the file release free pages by incremental vacuum. SQLite accepts this only before the first table.
-const GIVE_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
+const ENABLE_VACUUM: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
-/// Versions before this can lose commits in WAL mode (SQLite's "WAL-reset bug").
+/// Minimum version of SQLite. Earlier ones can lose commits in WAL mode (SQLite's "WAL-reset bug").
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
-/// Longest time that a write waits for another program's lock before the callback is answered 503.
+/// Maximum time that a write waits for another program's lock before the callback is answered 503.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// Number of bytes that the WAL file is cut to after a checkpoint.
+/// Number of bytes to which the WAL file is truncated after a checkpoint.
 const WAL_BYTES: &str = "16777216";
 
 /// Returns the schema as migrations, in the order in which they were added.
@@ -59,8 +59,8 @@ pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
     let fit = inspect(db, path).await?;
     if fit.is_new {
-        // Before the WAL, which writes the first page.
-        let prepared = sqlx::query(GIVE_BACK).execute(&mut *db).await;
+        // This comes before the switch to WAL, which writes the first page.
+        let prepared = sqlx::query(ENABLE_VACUUM).execute(&mut *db).await;
         prepared.map_err(unusable)?;
     }
     enter_wal(db, path).await?;
@@ -121,7 +121,7 @@ async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), Open
     Ok(())
 }
 
-/// Switches to the write-ahead log, which not every disk supports. The file remembers it.
+/// Switches to the write-ahead log, which not every disk supports. The mode is stored in the file.
 async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
     match mode.as_str() {
@@ -148,7 +148,7 @@ async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, Ope
 /// Refuses a file that a later version of this program has written; returns `true` if its schema is the newest.
 async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
-    // Absent in a fresh file.
+    // A fresh file has no such table.
     let found = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
         .fetch_one(db)
         .await

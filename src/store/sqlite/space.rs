@@ -1,6 +1,6 @@
 //! Check that the disk has room for new deliveries.
 //!
-//! Stored deliveries must still be processed, and that writes too: decisions, fetches, checkpoints. New deliveries are
+//! Stored deliveries must still be processed, which writes, too: decisions, fetches, checkpoints. New deliveries are
 //! therefore refused before the disk is full, and the rest goes on.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use rustix::fs::statvfs;
 
 use super::StoreError;
 
-/// Pause between two measurements of the disk while nothing is written.
+/// Interval between two measurements of the disk while nothing is written.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The disk that the database is on, as it was when last measured.
@@ -23,7 +23,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Measures for the first time the disk that this folder is on. Of the space there, `free_min_bytes` are reserved
+    /// Measures for the first time the disk that the folder is on. Of the space there, `free_min_bytes` are reserved
     /// and not for new deliveries.
     pub(super) fn in_folder(folder: PathBuf, free_min_bytes: u64) -> Space {
         let space = Space {
@@ -40,7 +40,7 @@ impl Space {
         self.free_bytes.load(Relaxed)
     }
 
-    /// Reason why nothing more may come in; `None` if it may.
+    /// Returns the reason why no delivery may come in; `None` if one may.
     pub(super) fn little(&self) -> Option<StoreError> {
         let free_bytes = self.free_bytes();
         (free_bytes < self.free_min_bytes).then_some(StoreError::LittleSpace {
@@ -50,14 +50,14 @@ impl Space {
     }
 
     /// Measures the space that a commit has left. Only [`Space::watch`] finds that there is enough again, so that a
-    /// disk on the brink does not fill the log.
+    /// disk that is about full does not fill the log with warnings.
     pub(super) fn measure_after_commit(&self) {
         if self.little().is_none() {
             self.measure();
         }
     }
 
-    /// Measures again and again, until it is dropped.
+    /// Measures again and again, until the future is dropped.
     pub(super) async fn watch(&self) -> Infallible {
         loop {
             tokio::time::sleep(EVERY).await;
@@ -66,7 +66,7 @@ impl Space {
     }
 
     fn measure(&self) {
-        // Where the system gives no figures, the next write finds out.
+        // If the system gives no figures, the next write finds out if there is space.
         let Ok(disk) = statvfs(&self.folder) else {
             return;
         };

@@ -79,7 +79,7 @@ impl Store {
         Ok(self.summary_of(&mut db, now).await?)
     }
 
-    /// Reads those orders again whose rows could not be read, in a transaction before that of the figures: an operator
+    /// Reads again the orders whose rows could not be read, in a transaction before that of the figures: an operator
     /// may have repaired them.
     async fn try_again(&self) -> sqlx::Result<()> {
         let met = self.met.ids(StoredOrder::TABLE);
@@ -92,7 +92,7 @@ impl Store {
             .await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         let still: Vec<i64> = found.unreadable.iter().map(|row| row.row).collect();
-        self.met.cured(
+        self.met.forget_readable(
             StoredOrder::TABLE,
             met.iter().filter(|row| !still.contains(row)),
         );

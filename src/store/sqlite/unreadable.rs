@@ -1,6 +1,6 @@
-//! Rows that cannot be read: each is named and left out, and the others go on.
+//! Rows that cannot be read: each is named and left out, and the others are processed.
 //!
-//! This program writes none. Another program may have, or the disk.
+//! This program writes no such row. Another program or a bad disk may have.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub(super) trait JsonRow: DeserializeOwned {
     const COLUMNS: &'static str;
 }
 
-/// A row with something before it.
+/// A row with another value before its array.
 impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
     const TABLE: &'static str = R::TABLE;
     const COLUMNS: &'static str = R::COLUMNS;
@@ -49,7 +49,7 @@ impl<R> Read<R> {
     }
 }
 
-/// Reads a column that has many rows as one JSON array: all together, and one by one if that fails.
+/// Reads a column that holds many rows as one JSON array. It reads them all together, and one by one if that fails.
 pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<Read<R>> {
     let bytes: &[u8] = row.try_get_unchecked(column)?;
     if let Ok(rows) = serde_json::from_slice(bytes) {
@@ -103,7 +103,7 @@ fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     })
 }
 
-/// The row's own array, before which other values may stand.
+/// Returns the row's own array, which other values may precede.
 fn cells(value: &Value) -> &[Value] {
     let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let inner = cells.iter().find_map(Value::as_array);
@@ -125,7 +125,7 @@ fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     Some(name.strip_prefix("o.").unwrap_or(name))
 }
 
-/// Reason without the position in the text, which is not shown.
+/// Returns the reason without the position in the text, which is not shown.
 fn words(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rsplit_once(" at line ") {
@@ -143,7 +143,7 @@ pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
 /// Maximum number of rows that are remembered: an operator needs to see where to begin.
 const MET_MAX: usize = 100;
 
-/// Unreadable rows that were met since the start.
+/// Unreadable rows that were found since the start.
 #[derive(Debug, Default)]
 pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
 
@@ -169,15 +169,19 @@ impl Met {
         }
     }
 
-    /// Ids of the rows of a table that were met.
+    /// Returns the ids of the unreadable rows of a table.
     pub(super) fn ids(&self, table: &str) -> Vec<i64> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = met.keys().filter(|(its_table, _)| *its_table == table);
         places.map(|(_, row)| *row).collect()
     }
 
-    /// Forgets rows that can be read again, or are gone.
-    pub(super) fn cured<'a>(&self, table: &'static str, rows: impl Iterator<Item = &'a i64>) {
+    /// Forgets rows that can be read again, or are removed.
+    pub(super) fn forget_readable<'a>(
+        &self,
+        table: &'static str,
+        rows: impl Iterator<Item = &'a i64>,
+    ) {
         let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             met.remove(&(table, *row));

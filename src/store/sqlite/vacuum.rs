@@ -1,6 +1,6 @@
 //! Incremental vacuum: the space that pruning has left free in the file goes back to the disk, a little at a time.
 //!
-//! SQLite moves pages from the end of the file to where there is room, and cuts the end off. Some room stays, since new
+//! SQLite moves pages from the end of the file to where there is room, and truncates it. Some room stays, since new
 //! rows need it again.
 
 use sqlx::{Row, SqliteConnection};
@@ -11,11 +11,11 @@ use super::{Store, StoreError, files};
 /// Number of bytes that may stay free in the file.
 const FREE_BYTES: i64 = 16 << 20;
 
-/// Part of a larger file that may stay free: one in this many.
+/// Divisor of the file's size: this part of a larger file may stay free.
 const FREE_PARTS: i64 = 10;
 
 /// Vacuums few pages in one transaction, so that no callback waits long for it.
-const GIVE_BACK: &str = "PRAGMA incremental_vacuum(64)";
+const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(64)";
 
 const FILE: &str = "
     SELECT page_size, page_count, freelist_count
@@ -31,7 +31,7 @@ async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
     if free <= stays {
         return Ok(0);
     }
-    sqlx::query(GIVE_BACK).execute(&mut *db).await?;
+    sqlx::query(VACUUM_STEP).execute(&mut *db).await?;
     let left: i64 = sqlx::query("PRAGMA page_count")
         .fetch_one(db)
         .await?

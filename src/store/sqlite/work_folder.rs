@@ -11,11 +11,11 @@ use super::location::leads_to;
 /// Beginning of the folders' names.
 const PREFIX: &str = ".sinch-callbacks-work-";
 
-/// A folder that is removed with this value. A command that is killed leaves it, and the next one in the same place
-/// removes it.
+/// A folder that is removed when the value is dropped. A command that is killed leaves its folder, and the next one in
+/// the same place removes it.
 pub(super) struct WorkFolder {
     folder: TempDir,
-    /// Locked while a command is at work in the folder.
+    /// Locked file that shows that a command is at work in the folder.
     _held: File,
 }
 
@@ -23,15 +23,15 @@ impl WorkFolder {
     /// Creates a folder within another one, which only its owner can enter, and removes those in which no command is at
     /// work any more.
     pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
-        sweep(place)?;
+        remove_left_folders(place)?;
         loop {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
             let held = File::open(folder.path())?;
             match held.try_lock() {
-                // On a disk without locks no command can tell that the folder was left, so it stays.
+                // On a disk without locks no command can find out that the folder was left, so it stays.
                 Err(TryLockError::Error(_)) => {}
                 Ok(()) if leads_to(folder.path(), &held.metadata()?) => {}
-                // Another command has taken it for one that was left.
+                // Another command has taken the new folder for one that was left.
                 Ok(()) | Err(TryLockError::WouldBlock) => continue,
             }
             return Ok(WorkFolder {
@@ -47,8 +47,8 @@ impl WorkFolder {
     }
 }
 
-/// Removes the folders that were left. One that cannot be removed does no harm.
-fn sweep(place: &Path) -> io::Result<()> {
+/// Removes the folders that killed commands left. One that cannot be removed does no harm.
+fn remove_left_folders(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
         let entry = entry?;
         let is_ours = entry

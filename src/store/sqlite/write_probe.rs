@@ -16,10 +16,11 @@ use super::{Store, StoreError};
 use crate::store::{DeliveryContent, NewDelivery};
 use number_order::{Id, State, Status, Time};
 
-/// The event of the callbacks that are undone.
+/// Event id of the callbacks that are undone.
 const TRIAL: &str = "trial of readiness";
 
-/// Notes the time, and tells why a callback would be refused. `next_id` is the first delivery's id not given out yet.
+/// Records the time, and returns the reason why a callback would be refused. `next_id` is the first id that no delivery
+/// has been given yet.
 async fn probe_write(
     db: &mut SqliteConnection,
     now: Time,
@@ -47,7 +48,7 @@ async fn probe_write(
     Ok(Ok(()))
 }
 
-/// Proves at this time that writes are possible.
+/// Proves at the given time that writes are possible.
 struct ProbeWrite(Time);
 
 impl WriteCommand for ProbeWrite {

@@ -26,7 +26,8 @@ use super::{
 const BATCH_MAX: usize = ROWS_MAX;
 
 /// A write that waits for the writer. Callbacks and results of fetches are typed, since those of a batch are written
-/// together; so is processing, which is repeated one order after the other if the database refuses one of them.
+/// together; processing is typed, too, since it is repeated one order after the other if the database refuses one of
+/// them.
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
     Process(Call<(ProcessRequest, Pending), ProcessReport>),
@@ -72,7 +73,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
+    /// Records a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
@@ -84,8 +85,8 @@ impl Writer {
     /// Ends after a fault, which is no clean end. The log is checkpointed if all of it is still there. Otherwise the
     /// connection stays open until the process ends, since SQLite would checkpoint what it takes for the log.
     pub(super) async fn abandon(mut self) {
-        if self.context.files.can_be_folded() {
-            // The fault is known already.
+        if self.context.files.can_be_checkpointed() {
+            // The writer has reported the fault already.
             let _ = self.context.db.close().await;
         } else {
             std::mem::forget(self.context.db);
@@ -97,7 +98,7 @@ impl Writer {
         let mut outcomes = self.outcomes(batch).await;
         self.space.measure_after_commit();
         self.written.add(batch.len());
-        // Examined after the commits: a file that was moved away before them took the batch along.
+        // The files are examined after the commits: a file that was moved away before them took the batch along.
         if let Err(reason) = self.context.files.examine() {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
@@ -112,7 +113,7 @@ impl Writer {
     }
 
     /// Commits a batch, and returns the result of each write. If the database refuses it, each write is tried alone, so
-    /// that a refused one does not spoil the others.
+    /// that a refused write does not keep the others from being stored.
     async fn outcomes(&mut self, batch: &mut [Write]) -> Vec<Result<(), StoreError>> {
         let together = self.transaction(batch).await;
         let is_refused = matches!(together, Err(StoreError::Rejected(_)));
@@ -133,7 +134,7 @@ impl Writer {
     async fn transaction(&mut self, batch: &mut [Write]) -> Result<(), StoreError> {
         let done = self.transaction_by(batch, BatchMode::Together).await;
         match (&done, &batch) {
-            // Alone, and refused over one order of many: the others are recorded.
+            // The write was alone, and refused over one order of many: the others are recorded.
             (Err(StoreError::Rejected(_)), [Write::Process(_) | Write::Record(_)]) => {
                 self.transaction_by(batch, BatchMode::OneByOne).await
             }
@@ -148,7 +149,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let done = self.try_transaction(batch, mode).await;
         if done.is_err() {
-            // Fails where SQLite has rolled back already, which is as good.
+            // The statement fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
         }
         done.map_err(StoreError::of_writer)
@@ -193,8 +194,8 @@ impl Writer {
     }
 }
 
-/// Puts a batch's callbacks into the inbox. Where they are `alone` in their batch and all are new, they are committed;
-/// then it returns `true`. Otherwise it leaves a transaction open.
+/// Puts a batch's callbacks into the inbox. If they are `alone` in their batch and all are new, they are committed, and
+/// `true` is returned. Otherwise it leaves a transaction open.
 async fn accept(
     context: &mut WriteContext,
     accepts: Vec<&mut Call<NewDelivery, Accepted>>,
@@ -208,8 +209,8 @@ async fn accept(
     let incoming = inbox::accept(db, part, next, projects, &deliveries).await?;
     let is_committed = alone && incoming.are_new();
     if alone && !is_committed {
-        // The new ones are on disk by now. If what follows fails, they are refused like the others, and come again as
-        // duplicates.
+        // The new deliveries are on disk by now. If what follows fails, they are refused like the others, and come
+        // again as duplicates.
         sqlx::query(BEGIN).execute(&mut *db).await?;
     }
     let accepted = incoming.judge(db).await?;

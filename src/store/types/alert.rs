@@ -55,7 +55,7 @@ impl AlertChanges {
 /// An alert that no longer fires.
 #[derive(Clone, Debug)]
 pub struct ResolvedAlert {
-    /// Key of its order.
+    /// Key of the alert's order.
     pub key: OrderKey,
     /// Kind of the alert.
     pub alert: AlertKind,
@@ -69,8 +69,8 @@ pub struct RecordedAlert {
     /// Kind of the alert.
     #[serde(serialize_with = "explained")]
     pub alert: AlertKind,
-    /// Time at which it began to fire, as the alert worker saw it.
+    /// Time at which the alert began to fire, as the alert worker saw it.
     pub fired_at: Time,
-    /// Time at which it no longer did; `null`: it is open.
+    /// Time at which the alert ceased to fire; `null`: it is open.
     pub resolved_at: Option<Time>,
 }

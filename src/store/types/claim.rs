@@ -20,7 +20,7 @@ pub struct ClaimRequest {
     pub isolated: Arc<[Id]>,
     /// Time of the claim.
     pub now: Time,
-    /// Duration of the lease, in case its holder vanishes.
+    /// Duration of the lease, after which another worker may claim the orders.
     pub lease: Duration,
 }
 
@@ -36,9 +36,9 @@ pub struct Rate {
 /// Result of a claim.
 #[derive(Clone, Debug)]
 pub enum Claimed {
-    /// The rate allows no fetch before this time.
+    /// The rate allows no fetch before the given time.
     NotBefore(Time),
-    /// Orders were leased; none, if none is due.
+    /// Orders were leased; the list is empty if none is due.
     Leased {
         /// Leased orders.
         claims: Vec<Claim>,
@@ -60,13 +60,14 @@ impl Claimed {
 /// Order in which due orders are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOrder {
-    /// Highest priority first; the places left over go to the orders that have waited longest.
+    /// Orders of the highest priority come first; the places left over go to the orders that have waited longest.
     Urgent,
-    /// Longest waiting first.
+    /// Orders that have waited longest come first.
     Oldest,
-    /// Random order: the trouble of one order must not stand for all orders that were named along with it.
+    /// Due orders are claimed in random order: the failures of one order must not be taken for those of all orders that
+    /// were named along with it.
     Chance,
-    /// Isolated orders, longest waiting first.
+    /// Isolated orders, of which those that have waited longest come first.
     Isolated,
 }
 

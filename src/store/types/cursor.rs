@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-/// Position in a list at which a page ended. Only the backend that made it can read it.
+/// Position in a list at which a page ended. Only the backend that made the cursor can read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Cursor(pub(in crate::store) String);
 
 impl Cursor {
-    /// Returns what a caller says is a cursor; the list finds out if it is one of its own.
+    /// Returns the text of a caller as a cursor; the list finds out if the cursor is one of its own.
     pub fn from_caller(text: &str) -> Cursor {
         Cursor(text.to_owned())
     }

@@ -5,11 +5,11 @@ use number_order::{Id, NotUnderstood, Status, Time};
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// Project whose path and secret the callback came by.
+    /// Project to whose path the callback was sent.
     pub project: Id,
-    /// Sinch's `eventId`, where it has one.
+    /// Sinch's `eventId`, where the callback has one.
     pub event_id: Option<String>,
-    /// Content of the delivery, as far as it matters here.
+    /// Content of the delivery, as far as the store needs it.
     pub subject: DeliveryContent,
     /// Time of receipt.
     pub received_at: Time,
@@ -26,7 +26,7 @@ pub enum DeliveryContent {
         order: Id,
         /// The claimed state.
         status: Status,
-        /// Time at which Sinch said it.
+        /// Time stamp of the callback, by Sinch's clock.
         said_at: Option<Time>,
     },
     /// Another resource than a number order, by its `resourceType`: the delivery is recorded.
@@ -40,8 +40,8 @@ pub enum DeliveryContent {
 pub enum Accepted {
     /// The delivery is new.
     New,
-    /// The same event was there already and has been counted again.
+    /// The same event was in the inbox already and has been counted again.
     Duplicate,
-    /// The same event was there with another body; both are kept.
+    /// The same event was in the inbox with another body; both are kept.
     Conflict,
 }

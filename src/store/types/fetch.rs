@@ -12,7 +12,7 @@ pub struct FetchResult {
     pub fetched_at: Time,
     /// Sinch's answer, or the reason why there was none.
     pub result: Result<Answer, Failure>,
-    /// `true` if a failure counts as this order's own. A failure of the provider as a whole uses up none of its
+    /// `true` if a failure is the order's own. A failure of the provider as a whole uses up none of the order's
     /// attempts.
     pub healthy: bool,
     /// Time at which the result is recorded.
@@ -32,9 +32,9 @@ pub enum Recorded {
     Done {
         /// Outcome of the answer, or the reason why there was none.
         outcome: FetchOutcome,
-        /// `true` if this ought not to happen.
+        /// `true` if the outcome ought not to happen.
         anomaly: bool,
-        /// Reason why the order is parked, if it is.
+        /// Reason why the order is parked; `None` if it is not.
         parked: Option<ParkReason>,
     },
     /// The lease had run out and the order has another holder: nothing was written.

@@ -23,17 +23,17 @@ pub struct ProcessRequest {
 pub struct Processed {
     /// Row of the delivery.
     pub delivery: i64,
-    /// Key by which its duplicates are recognised: the event's id where it has one.
+    /// Key by which duplicates of the delivery are recognised: the event's id where it has one.
     pub dedup_key: String,
-    /// Key of its order.
+    /// Key of the delivery's order.
     pub key: OrderKey,
     /// Decision on the delivery.
     pub decision: DeliveryDecision,
     /// `true` if an operator must look at the delivery.
     pub parked: bool,
-    /// `true` if it is parked because its order's row cannot be read or written.
+    /// `true` if the delivery is parked because its order's row cannot be read or written.
     pub row_at_fault: bool,
-    /// Time from receipt to now.
+    /// Time from the delivery's receipt to its processing.
     pub age: Duration,
 }
 

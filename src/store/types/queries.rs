@@ -9,36 +9,36 @@ use number_order::{
     Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, ParkReason, State, Time,
 };
 
-/// Filter of a listing of orders. An absent value leaves none out.
+/// Filter of a listing of orders. An absent value leaves no order out.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
-    /// Only those in this state (provisional before confirmed; `UNKNOWN`: none said).
+    /// State of the orders, provisional before confirmed; `UNKNOWN` lists those of which no state was ever said.
     pub state: Option<String>,
-    /// Only those of this project.
+    /// Project of the orders.
     pub project: Option<Id>,
-    /// Only those that are parked, or only those that are not.
+    /// `true` lists only parked orders, `false` only the others.
     pub parked: Option<bool>,
-    /// Only those that are parked for a reason with this code.
+    /// Code of the reason for which the orders are parked.
     pub park_code: Option<&'static str>,
-    /// Only those that are settled, or only those that are not.
+    /// `true` lists only settled orders, `false` only the others.
     pub settled: Option<bool>,
-    /// Only those with an alert that fires, of a kind with this code.
+    /// Alert that the orders fire, by the code of its kind.
     pub alert: Option<AlertQuery>,
-    /// Only those of this region.
+    /// Region of the orders.
     pub region: Option<String>,
-    /// Only those with a number that has these digits in it.
+    /// Digits that one of the order's numbers contains.
     pub number: Option<String>,
-    /// Only those whose state changed at this time or later.
+    /// Earliest time of the last change of an order's state.
     pub changed_since: Option<Time>,
-    /// The newest first, and not the oldest.
+    /// `true` lists the newest orders first, `false` the oldest.
     pub newest_first: bool,
-    /// Only those after the end of an earlier page.
+    /// End of an earlier page, after which this page begins.
     pub after: Option<Cursor>,
     /// Maximum number of orders.
     pub limit: u32,
 }
 
-/// Alerts of one code, now and with these thresholds.
+/// Alerts of one code, with the time and the thresholds by which they fire.
 #[derive(Clone, Debug)]
 pub struct AlertQuery {
     /// Code of the kind of alert.
@@ -49,24 +49,24 @@ pub struct AlertQuery {
     pub limits: Limits,
 }
 
-/// Filter of a listing of deliveries. An absent value leaves none out.
+/// Filter of a listing of deliveries. An absent value leaves no delivery out.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
-    /// Only those about the order with this id.
+    /// Id of the order that the deliveries are about.
     pub order: Option<Id>,
-    /// Only those of this project.
+    /// Project of the deliveries.
     pub project: Option<Id>,
-    /// Only those whose decision has this code.
+    /// Code of the decision on the deliveries.
     pub decision: Option<&'static str>,
-    /// Only those in this phase.
+    /// Phase of the deliveries.
     pub phase: Option<&'static str>,
-    /// Only those received at this time or later.
+    /// Earliest time of receipt.
     pub received_since: Option<Time>,
-    /// Only those received before this time.
+    /// Time before which the deliveries were received.
     pub received_before: Option<Time>,
-    /// The newest first, and not the oldest.
+    /// `true` lists the newest deliveries first, `false` the oldest.
     pub newest_first: bool,
-    /// Only those after the end of an earlier page.
+    /// End of an earlier page, after which this page begins.
     pub after: Option<Cursor>,
     /// Maximum number of deliveries.
     pub limit: u32,
@@ -81,7 +81,7 @@ pub struct OrderRow {
     pub order: String,
     /// Best known state, provisional before confirmed; `null` if no state was ever said.
     pub state: Option<&'static str>,
-    /// `true` if that is Sinch's own answer, with nothing open. Never `true` while the order is parked.
+    /// `true` if the best known state is Sinch's own answer, with nothing open. Never `true` while the order is parked.
     pub settled: bool,
     /// The state that Sinch last showed.
     pub confirmed: Option<&'static str>,
@@ -89,7 +89,7 @@ pub struct OrderRow {
     pub updated_at: Option<Time>,
     /// Sinch's `expireTime` of the order.
     pub expires_at: Option<Time>,
-    /// Time at which that state was first shown to us.
+    /// Time of the fetch that first showed the confirmed state.
     pub confirmed_at: Option<Time>,
     /// `true` if Sinch took the order out of a final state.
     pub reopened: bool,
@@ -98,8 +98,7 @@ pub struct OrderRow {
     /// States that events claim and no answer has confirmed or overruled; `UNKNOWN` stands for words that this program
     /// does not know.
     pub hints: Vec<&'static str>,
-    /// States that events claimed and an answer has overruled that may have been too stale to know; words as in
-    /// `hints`.
+    /// States that events claimed and an answer has overruled that may have been too stale; words as in `hints`.
     pub doubts: Vec<&'static str>,
     /// Time of the last fetch.
     pub fetched_at: Option<Time>,
@@ -133,7 +132,7 @@ impl OrderRow {
                 && order.tie.is_none()
                 && order.parked.is_none(),
             confirmed: confirmed.map(|c| c.state.as_str()),
-            // Zero: EXPIRED was concluded, and no answer ever dated anything.
+            // The time is zero if EXPIRED was concluded from 404s, since no answer ever dated anything.
             updated_at: confirmed.map(|c| c.updated_at).filter(|at| *at != Time(0)),
             expires_at: confirmed.and_then(|c| c.expires_at),
             confirmed_at: confirmed.map(|c| c.confirmed_at),
@@ -157,15 +156,15 @@ pub struct OrderDetail {
     /// Current state of the order.
     #[serde(flatten)]
     pub order: OrderRow,
-    /// Claims of callbacks about it, with the decisions.
+    /// Claims of callbacks about the order, with the decisions.
     pub deliveries: Vec<DeliveryRow>,
     /// Fetches of the order, with their outcomes.
     pub fetches: Vec<FetchRow>,
-    /// Every change of its state.
+    /// Every change of the order's state.
     pub transitions: Vec<TransitionRow>,
-    /// Every alert, until it was resolved.
+    /// Every alert of the order, resolved or not.
     pub alerts: Vec<RecordedAlert>,
-    /// Rows about it that cannot be read.
+    /// Rows about the order that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableRow>,
 }
@@ -177,7 +176,7 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Rows that cannot be read.
     pub unreadable: Vec<UnreadableRow>,
-    /// End of this page; `None` if it was the last one.
+    /// End of the page; `None` if it was the last one.
     pub next: Option<Cursor>,
 }
 
@@ -188,7 +187,7 @@ pub enum Found {
     Nothing,
     /// Exactly one order.
     One(Box<OrderDetail>),
-    /// An order in each of several projects.
+    /// Several orders: one in each of several projects.
     Several,
 }
 
@@ -201,7 +200,7 @@ pub struct DeliveryRow {
     pub event: String,
     /// The claimed state, verbatim; `null` if the delivery is not about an order.
     pub status: Option<String>,
-    /// Time at which Sinch said it, by Sinch's clock.
+    /// Time stamp of the callback, by Sinch's clock.
     pub said_at: Option<Time>,
     /// Time of receipt.
     pub received_at: Time,
@@ -234,11 +233,11 @@ pub struct FetchRow {
 /// A change of an order's state.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransitionRow {
-    /// Time at which this program recorded it.
+    /// Time at which this program recorded the change.
     pub recorded_at: Time,
-    /// The state before.
+    /// State before the change; `null` if there was none.
     pub from_state: Option<String>,
-    /// The state after.
+    /// State after the change.
     pub to_state: String,
     /// `true` if Sinch has shown the change; `false` if only an event claims it.
     pub confirmed: bool,

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Result of a request to forget an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgot {
-    /// The order is gone, with what came of fetching it.
+    /// The order was removed, with its fetches, transitions and alerts.
     Gone,
     /// The order is not known.
     Unknown,

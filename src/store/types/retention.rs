@@ -7,20 +7,20 @@ use std::time::Duration;
 pub struct RetentionPeriods {
     /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
     pub bodies: Duration,
-    /// Period for these deliveries themselves, during which a duplicate is recognised. Fetches are kept for as long,
-    /// and always the newest ten of an order.
+    /// Period for deliveries that are processed or recorded, during which a duplicate is recognised. Fetches are kept
+    /// for as long, and always the newest ten of an order.
     pub deliveries: Duration,
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
-    /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It is not
-    /// less than that of any delivery: no order is pruned before its deliveries.
+    /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It
+    /// is not less than the period of any delivery: no order is pruned before its deliveries.
     pub orders: Duration,
 }
 
 /// Result of a step of pruning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Number of rows gone over; zero if nothing is left to prune for now.
+    /// Number of rows that the step handled; zero if nothing is left to prune for now.
     pub taken: usize,
     /// Number of bodies that were emptied.
     pub bodies: u64,

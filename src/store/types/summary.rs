@@ -5,11 +5,11 @@ use number_order::{AlertKind, Time};
 
 /// Figures of the whole database.
 ///
-/// Waiting, open and parked orders are counted only of projects that are fetched: the orders of others are never worked
-/// off.
+/// Waiting, open and parked orders are counted only of projects that are fetched: the orders of other projects are
+/// never fetched.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// Number of orders in each state; `UNKNOWN` if none was ever said.
+    /// Number of orders in each state; `UNKNOWN` counts those of which no state was ever said.
     pub orders_by_state: Vec<StateCount>,
     /// Number of orders of each project that is not fetched, since its API is off or it is not configured any more;
     /// counted up to a hundred thousand.
@@ -18,14 +18,14 @@ pub struct Summary {
     pub oldest_pending_at: Option<Time>,
     /// Orders that are due for a fetch now.
     pub orders_due: i64,
-    /// Time since which the first of them waits.
+    /// Earliest time since which any order is due.
     pub oldest_due_at: Option<Time>,
     /// Orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand. Parked ones
     /// are counted apart.
     pub orders_unsettled: i64,
-    /// Time since which something is open about the first of them, by the time stamp of its event.
+    /// Earliest time since which something is open about any order, by the time stamp of the event.
     pub oldest_unsettled_at: Option<Time>,
-    /// Orders that are not fetched any more until an event or an operator comes.
+    /// Orders that are not fetched any more until an event arrives or an operator requests a fetch.
     pub orders_parked: i64,
     /// Deliveries that are not processed; counted up to a hundred thousand.
     pub deliveries_waiting: i64,
@@ -37,16 +37,16 @@ pub struct Summary {
     pub last_fetched_at: Option<Time>,
     /// Delay and announcement of the last thousand confirmed changes.
     pub convergence: Convergence,
-    /// Rows that cannot be read: those that were met since the start, a hundred at most. Those of orders have just been
-    /// tried again.
+    /// Rows that cannot be read: those that were met since the start, a hundred at most. The rows of orders have just
+    /// been tried again.
     pub rows_unreadable: Vec<UnreadableRow>,
     /// Bytes of the database file.
     pub database_bytes: u64,
-    /// Bytes of its write-ahead log.
+    /// Bytes of the database's write-ahead log.
     pub wal_bytes: u64,
     /// Bytes that are free on the disk.
     pub disk_free_bytes: u64,
-    /// Reason why callbacks are refused for want of space; `null` if they are not.
+    /// Reason why callbacks are refused for lack of space; `null` if they are accepted.
     pub little_space: Option<String>,
 }
 
@@ -55,21 +55,21 @@ pub struct Summary {
 /// slower than the service's own fetches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Convergence {
-    /// Number of changes that these figures are about: at most a thousand, of the last four thousand changes of any
-    /// kind.
+    /// Number of changes that the figures are about: at most a thousand, of the last four thousand changes of any kind.
     pub changes: usize,
-    /// Number of them that no event had announced.
+    /// Number of the changes that no event had announced.
     pub unannounced: usize,
-    /// Time within which half of them were confirmed.
+    /// Time within which half of the changes were confirmed.
     pub p50_secs: f64,
-    /// Time within which nine in ten were confirmed.
+    /// Time within which nine in ten of the changes were confirmed.
     pub p90_secs: f64,
-    /// Time within which all were confirmed.
+    /// Time within which all of the changes were confirmed.
     pub max_secs: f64,
 }
 
 impl Convergence {
-    /// Makes the figures from each change: 1 if an event had announced it, and the microseconds that it took.
+    /// Computes the figures from the changes. Each change has 1 if an event had announced it, and the microseconds
+    /// until its confirmation.
     pub(in crate::store) fn of(changes: &[(i64, i64)]) -> Convergence {
         let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
         took.sort_unstable();
@@ -94,9 +94,9 @@ impl Convergence {
 /// Number of orders in a state.
 #[derive(Clone, Debug)]
 pub struct StateCount {
-    /// Sinch's word for it, or `UNKNOWN`.
+    /// Sinch's word for the state, or `UNKNOWN`.
     pub state: String,
-    /// Number of orders in it.
+    /// Number of orders in the state.
     pub orders: i64,
 }
 

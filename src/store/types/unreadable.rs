@@ -15,7 +15,7 @@ pub struct UnreadableRow {
     pub project: Option<String>,
     /// Sinch's order id, where it can be read.
     pub order: Option<String>,
-    /// Column, and the reason.
+    /// Column that cannot be read, and the reason.
     pub reason: String,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure. Where other orders are answered between two failures of one order, that order fails alone. Where none is
 //! answered, nothing can show that, and the fault is the provider's. An access key, address or project that is wrong
-//! for every order shows as orders none of which is known.
+//! for every order makes every order look unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use number_order::Id;
 /// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
 const FAILED_ORDERS_MAX: usize = 256;
 
-/// Number of failures, with answers to others between them, that proves that an order fails alone.
+/// Number of failures of an order, with answers to other orders in between, that proves that the order fails alone.
 const PROOF: u32 = 2;
 
-/// Number of different orders which, if Sinch knows none of them and has never shown any, are more than chance.
+/// Number of different orders at which it is no longer chance that Sinch knows none of them and has never shown any.
 const UNKNOWN_MIN: usize = 3;
 
-/// Maximum number of unknown orders that are told apart. More need not be.
+/// Maximum number of unknown orders that are counted. A larger number would change nothing.
 const UNKNOWN_MAX: usize = 1000;
 
 /// Order whose last attempt failed.
 #[derive(Debug)]
 struct FailedOrder {
-    /// Number of answers to any order by then.
+    /// Number of answers to any order when the attempt failed.
     answers: u64,
-    /// Number of times that it failed alone.
+    /// Number of times that the order failed alone.
     alone: u32,
-    /// `true` if it is isolated from the others.
+    /// `true` if the order is isolated.
     isolated: bool,
-    /// `true` if its last failure was a signal about the project.
+    /// `true` if the order's last failure was a signal about the project.
     of_project: bool,
 }
 
@@ -38,7 +38,7 @@ struct FailedOrder {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the four are independent")]
 pub(super) struct FailureFacts {
-    /// `true` if the failure is of a single order's kind.
+    /// `true` if the failure is of a kind that can concern a single order.
     pub of_order: bool,
     /// `true` if the failure is a signal about the project: Sinch asks to be left alone, or refuses the key.
     pub of_project: bool,
@@ -51,11 +51,11 @@ pub(super) struct FailureFacts {
 /// Party at fault for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttributedTo {
-    /// This order, which fails though others are answered.
+    /// The order itself, which fails though others are answered.
     Order,
     /// Undecided: the order was proven to fail alone, but others fail now as well.
     Undecided,
-    /// The provider, as far as the fetches of other orders tell.
+    /// The provider: fetches of other orders do not show otherwise.
     Provider,
 }
 
@@ -64,20 +64,21 @@ pub(super) enum AttributedTo {
 pub(super) struct FailureAttribution {
     failed_orders: BTreeMap<Id, FailedOrder>,
     isolated: Arc<[Id]>,
-    /// Number of answers so far.
+    /// Number of answers to any order so far.
     answers: u64,
-    /// Order that failed last, until there is an answer. Many failed attempts of one order tell of that order only.
+    /// Order that failed last, until there is an answer. Many failed attempts of a single order say nothing about other
+    /// orders.
     last: Option<Id>,
     /// Number of orders that failed since the last answer and were not isolated before.
     newly_failed: u32,
     /// `true` if Sinch has ever shown an order of this project.
     found: bool,
-    /// Orders that were unknown while none was found.
+    /// Orders that Sinch did not know, while it had shown no order of the project.
     unknown: BTreeSet<Id>,
 }
 
 impl FailureAttribution {
-    /// Begins without any failure. `found`: Sinch has shown an order of this project before.
+    /// Returns the state without any failure. `found`: Sinch has shown an order of this project before.
     pub fn new(found: bool) -> FailureAttribution {
         FailureAttribution {
             failed_orders: BTreeMap::new(),
@@ -128,8 +129,8 @@ impl FailureAttribution {
         self.unknown.clear();
     }
 
-    /// Records that Sinch does not know this order. Returns the number of unknown orders if Sinch has never shown one
-    /// and they are too many for chance: then the fault lies with the set-up, and with none of them.
+    /// Records that Sinch does not know an order. Returns the number of unknown orders if Sinch has never shown one and
+    /// they are too many for chance: then the fault lies with the set-up, and with none of the orders.
     pub fn unknown(&mut self, order: &Id) -> Option<usize> {
         if self.found {
             return None;
@@ -196,7 +197,7 @@ impl FailureAttribution {
         self.list();
     }
 
-    /// Records that the provider is well again: an order that was never seen to fail alone is isolated no longer.
+    /// Records that the provider works again: an order that was never seen to fail alone is isolated no longer.
     pub fn provider_recovered(&mut self) {
         for failed_order in self.failed_orders.values_mut() {
             failed_order.isolated &= failed_order.alone > 0;

@@ -12,17 +12,18 @@ use number_order::{NoAnswer, Time};
 /// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
 const SUSPECT_FAILURES: u32 = 3;
 
-/// Number of failures in a row, in doubt, after which the circuit opens. The orders of these fetches are picked at
-/// random, so that a few orders at the head of the line cannot open it. Each order that fails alone makes one more
-/// necessary, since the fetches may have picked only such orders by chance.
+/// Number of failures in a row after which the circuit opens, if it is in doubt whether the provider answers any order.
+/// The orders that are fetched in doubt are picked at random, so that a few orders at the head of the line cannot open
+/// it. Each order that fails alone makes one more necessary, since the fetches may have picked only such orders by
+/// chance.
 const CHECK_FAILURES: u32 = 6;
 
-/// Maximum number of failures in a row that it takes, however many orders fail alone. Where half of the orders do, so
-/// many in a row are chance less than once in a hundred million times.
+/// Maximum number of failures in a row that open the circuit, however many orders fail alone. Where half of the orders
+/// fail alone, so many in a row are chance less than once in a hundred million times.
 const FAILURES_MAX: u32 = 27;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from
-/// the first probe on: a fault that needs an hour to mend is not mended sooner by a probe each second.
+/// the first probe on: a fault that lasts for an hour does not end sooner with a probe each second.
 const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// Maximum part of [`PROBE_INTERVAL_MAX`] that is added to the wait that Sinch asks for, so that several projects do
@@ -34,24 +35,24 @@ const RETRY_JITTER: f64 = 0.1;
 pub(super) enum CircuitState {
     /// All orders may be fetched.
     Closed,
-    /// One order may be fetched at a time, to see if there is trouble.
+    /// One order may be fetched at a time, to see if the provider answers any order.
     Suspect,
-    /// One order may be fetched as a probe, to see if the trouble is over.
+    /// One order may be fetched as a probe, to see if the provider answers again.
     HalfOpen,
-    /// No order may be fetched before this time.
+    /// No order may be fetched before the given time.
     Open(Time),
 }
 
-/// Maximum `Retry-After` that is honoured.
+/// Maximum `Retry-After` that the circuit waits for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Time that is longer than a circuit is ever open.
+/// Upper bound of the time for which a circuit is ever open.
 const OPEN_MAX: Duration = Duration::from_secs(3600 + 60);
 
 /// Returns the state of the circuit at `now`.
 pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
     match &circuit.paused {
-        // The time lies further ahead than it can: the clock was set back since.
+        // The time lies further ahead than the circuit can be open: the clock was set back since.
         Some((until, _)) if until.since(now) > OPEN_MAX => CircuitState::HalfOpen,
         Some((until, _)) if *until > now => CircuitState::Open(*until),
         Some(_) => CircuitState::HalfOpen,
@@ -60,7 +61,8 @@ pub(super) fn state_at(circuit: &Circuit, now: Time) -> CircuitState {
     }
 }
 
-/// Returns the circuit of an earlier run as it holds at a start. `cap` as in [`after_failure`].
+/// Returns the circuit of an earlier run as it holds at a start. `cap` has the meaning that it has in
+/// [`after_failure`].
 pub(super) fn restored(mut circuit: Circuit, now: Time, cap: Duration) -> Circuit {
     if let Some((until, _)) = &mut circuit.paused {
         *until = now.plus(PROBE_INTERVAL_MAX.min(cap) / 2).max(*until);
@@ -88,7 +90,8 @@ pub(super) fn after_failure(
         Signal::PauseForOne | Signal::Failure => None,
     };
     if let CircuitState::Open(until) = state_at(circuit, now) {
-        // The fetch was in flight although the circuit is open: it met the same trouble, unless Sinch asks for more.
+        // The fetch was in flight when the circuit opened. Its failure has the same cause as those before, unless Sinch
+        // asks for a longer wait.
         let paused = match asked_for {
             Some(longer) if longer > until => Some((longer, reason.clone())),
             Some(_) | None => circuit.paused.clone(),
@@ -100,7 +103,7 @@ pub(super) fn after_failure(
     let needed = (SUSPECT_FAILURES + CHECK_FAILURES + alone).min(FAILURES_MAX);
     let usual = now.plus(longest.mul_f64(0.5 + jitter / 2.0));
     let until = match (&circuit.paused, asked_for) {
-        // The wait that Sinch asks for is trusted, until a probe after it has failed.
+        // The circuit is open for as long as Sinch asks, until a probe after that time fails.
         (None, Some(asked_for)) => Some(asked_for),
         (Some(_), Some(asked_for)) => Some(asked_for.max(usual)),
         (Some(_), None) => Some(usual),
@@ -148,7 +151,7 @@ mod tests {
         }
         circuit = after(&circuit, Signal::Failure, secs(0), 1.0);
         assert_eq!(state_at(&circuit, secs(0)), CircuitState::Open(secs(60)));
-        // Stragglers of the same trouble do not prolong it.
+        // Fetches that were in flight when the circuit opened do not prolong it.
         assert_eq!(after(&circuit, Signal::Failure, secs(1), 1.0), circuit);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
         circuit = after(&circuit, Signal::Failure, secs(60), 0.0);

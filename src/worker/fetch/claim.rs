@@ -14,7 +14,7 @@ use number_order::Time;
 
 /// Wait of the claiming task, and the event that may end it sooner.
 enum Wait {
-    /// No wait: there is more to do.
+    /// No wait: there may be more to claim.
     None,
     /// Wait because no order is due. It ends early when an order falls due.
     Idle(Duration),
@@ -23,12 +23,12 @@ enum Wait {
 }
 
 impl Shared {
-    /// Claims what can be claimed, then waits until there may be more to do.
+    /// Claims the orders that can be claimed, then waits until more can be claimed.
     pub(super) async fn claim_or_wait(
         self: &Arc<Self>,
         claims: &UnboundedSender<Prefetched>,
     ) -> Result<(), StoreError> {
-        // Registered before the claim, so that an order that falls due during the claim is not slept through.
+        // The wake-up is registered before the claim, so that an order that falls due during the claim ends the wait.
         let due = self.fetcher.store.due().notified();
         let (idle, span) = match self.claim(claims).await? {
             Wait::None => return Ok(()),
@@ -60,7 +60,7 @@ impl Shared {
             (next, scheduler.isolated(), scheduler.rate())
         };
         let held_up = |span| {
-            // Rate limit, circuit or Sinch hold up the work rightly, so the worker is alive.
+            // Rate limit, circuit or Sinch hold up the work, as they should, so the worker is alive.
             self.fetcher.metrics.heartbeat(&self.name);
             Ok(Wait::HeldUp(span))
         };

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use crate::store::Rate;
 
-/// Number of slots for each fetch of an isolated order, which is in flight beside them. At least one such fetch is
-/// allowed.
+/// Number of slots for each permit of an isolated order. Such a fetch is in flight beside the slots, and at least one
+/// is allowed.
 const SLOTS_PER_ISOLATED: u32 = 4;
 
-/// Number of fetches that may hang for each slot, beside those that the slots are for.
+/// Number of fetches that may hang for each slot, outside the slots.
 const HANGING_PER_SLOT: u32 = 2;
 
-/// Maximum number of prefetched orders, however fast Sinch answers.
+/// Maximum number of prefetched orders at any rate.
 const PREFETCHED_MAX: u32 = 512;
 
 /// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
+    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: u32,
-    /// Maximum number of fetches a second, over time.
+    /// Maximum number of fetches a second, as an average over time.
     pub requests_per_second: f64,
     /// Maximum interval between the probes of an open circuit.
     pub probe_interval_max: Duration,
@@ -28,7 +28,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Returns the rate of the fetches, with room to catch up after a pause of a tenth of a second.
     pub fn rate(&self) -> Rate {
-        // Whole microseconds, rounded up: the rate is never exceeded.
+        // The interval is in whole microseconds, rounded up, so that the rate is never exceeded.
         let interval_us = (1e6 / self.requests_per_second.max(1e-3)).ceil().max(1.0);
         Rate {
             interval: Duration::from_micros(interval_us as u64),
@@ -36,13 +36,13 @@ impl Limits {
         }
     }
 
-    /// Returns the number of fetches of a tenth of a second.
+    /// Returns the number of fetches that the rate allows in a tenth of a second.
     fn burst(&self) -> u32 {
         (self.requests_per_second / 10.0) as u32
     }
 
-    /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a rate at which a commit
-    /// is short against the time between two fetches, that is none.
+    /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a low rate, where a
+    /// commit takes much less time than there is between two fetches, no order is prefetched.
     pub fn prefetched_max(&self) -> u32 {
         self.burst().min(PREFETCHED_MAX)
     }
@@ -66,7 +66,7 @@ fn hanging_max(slots: u32) -> u32 {
     slots * HANGING_PER_SLOT
 }
 
-/// Returns the maximum number of all fetches in flight, those included that hang or are of isolated orders.
+/// Returns the maximum number of all fetches in flight, including those that hang and those of isolated orders.
 pub fn in_flight_max(slots: u32) -> u32 {
     slots + hanging_max(slots) + isolated_max(slots)
 }

@@ -46,9 +46,9 @@ pub struct Fetcher {
     pub policy: Policy,
     /// Spacing of failed attempts.
     pub backoff: Backoff,
-    /// Maximum number of fetches in flight, without those that hang and those of isolated orders.
+    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: usize,
-    /// Maximum number of fetches a second, over time.
+    /// Maximum number of fetches a second, as an average over time.
     pub requests_per_second: f64,
     /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
     /// flight.
@@ -65,7 +65,7 @@ struct Shared {
     /// Name of the fetcher among the workers.
     name: String,
     scheduler: Mutex<Scheduler>,
-    /// Free slots. More tasks run than there are slots, because a fetch that hangs lets go of its slot.
+    /// Free slots. There are more tasks than slots, because a fetch that hangs releases its slot.
     slots: Semaphore,
     /// Circuit as it was last saved. The lock is held during the write, so that the newest state is written last.
     saved_circuit: tokio::sync::Mutex<Circuit>,
@@ -93,7 +93,7 @@ struct Permit {
 }
 
 impl Permit {
-    /// Notes that the fetch hangs. Returns `true` if its slot goes to another fetch now.
+    /// Records that the fetch hangs. Returns `true` if its slot goes to another fetch now.
     fn hangs(&mut self) -> bool {
         let gives_way = self.kind == PermitKind::Slot && self.shared.scheduler().fetch_hangs();
         if gives_way {
@@ -203,7 +203,7 @@ impl Shared {
         let mut recording = pin!(recorder.run(received));
         let slot = || self.clone().slot(prefetched.clone(), results.clone());
         let mut slots: JoinSet<()> = (0..tasks).map(|_| slot()).collect();
-        // A claim is never cut off: its orders would stay leased, and their attempts would count.
+        // A claim is always awaited: if it were dropped, its orders would stay leased, and their attempts would count.
         let claiming = async {
             while !self.stop.is_cancelled() {
                 self.claim_or_wait(&claims).await?;
@@ -236,15 +236,15 @@ impl Shared {
         abort.run_until_cancelled(ended).await.unwrap_or(Ok(()))
     }
 
-    /// Locks the scheduler. A panic elsewhere cannot leave it half written.
+    /// Locks the scheduler. A panic elsewhere cannot leave the scheduler half written.
     fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
         self.scheduler
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Saves the circuit as it is by now, in the metrics for operators and in the database. A database in trouble may
-    /// forget it over a restart. That does no harm, because the trouble is met again.
+    /// Saves the circuit as it is by now, in the metrics for operators and in the database. If the database fails, the
+    /// circuit is forgotten at a restart. That does no harm, because the failures come again.
     async fn save_circuit(&self) {
         let mut saved = self.saved_circuit.lock().await;
         let circuit = self.scheduler().circuit().clone();

@@ -14,8 +14,8 @@ use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
 use crate::worker::logged_id;
 use number_order::Id;
 
-/// Time for which results gather before they are recorded. They hold up no fetch, since their slots are free by then;
-/// and the fewer commits there are, the less callbacks have to wait for them.
+/// Time for which results gather before they are recorded. This holds up no fetch, since the slots of the results are
+/// free already. The fewer commits there are, the less callbacks have to wait for them.
 const GATHER: Duration = Duration::from_millis(3);
 
 /// Maximum number of results that are recorded at once.
@@ -63,7 +63,7 @@ impl Recorder {
         let mut results: Arc<[FetchResult]> = results.into();
         loop {
             let recorded = self.store.record(results.clone()).await;
-            // The store has set aside what spoils the others, so the reason is another one.
+            // The store has set aside any row that spoils the others, so the reason is another one.
             let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
             if let Some(recorded) = record_step(&self.metrics, name, recorded)? {
                 self.report(&results, &recorded);

@@ -1,8 +1,8 @@
-//! Scheduler of a project's fetches. Its next step for the due orders is to claim a number of them, or to wait.
-//! [`attempt`] takes in the results of the fetches.
+//! Scheduler of a project's fetches. It decides on the next step: to claim a number of due orders, or to wait.
+//! [`attempt`] applies the results of the fetches.
 //!
-//! Pure but for what it counts: every time is an argument, so a test can play an outage of hours in an instant.
-//! The rest of [`super`] carries out the steps.
+//! Pure, except for what it counts: every time is an argument, so a test can play an outage of hours in an instant. The
+//! rest of [`super`] carries out the steps.
 
 mod attempt;
 
@@ -16,9 +16,9 @@ use super::signal::ProjectSignals;
 use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
 
-/// Number of permits that go to the orders of the highest priority for each one that goes to the order that has waited
-/// longest. So no order waits for ever, however many have a higher priority. The highest priority has the other
-/// permits, so that it need not wait for all that is routine.
+/// Number of permits that go to orders of the highest priority for each permit that goes to the order that has waited
+/// longest. So no order waits forever, however many have a higher priority. The highest priority has the other permits,
+/// so that it need not wait for all that is routine.
 const URGENT_TO_OLDEST: u32 = 3;
 
 /// Number of permits of which one goes to an isolated order while other orders are due.
@@ -27,11 +27,11 @@ const ISOLATED_ONE_IN: u32 = 16;
 /// Time without an answer after which a fetch hangs: its slot goes to another fetch.
 pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 
-/// Maximum number of orders, none of them known to fail, that are fetched in spite of a circuit that opened for want of
-/// answers.
+/// Maximum number of orders, none of them known to fail, that are fetched in spite of a circuit that opened because no
+/// order was answered.
 const UNTRIED_MAX: u32 = 3;
 
-/// Time for which the slots must find prefetched orders.
+/// Time for which prefetched orders must last the slots.
 const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 
 /// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
@@ -53,7 +53,7 @@ pub(super) enum Next {
         /// Sequence in which due orders are claimed.
         claim_order: ClaimOrder,
     },
-    /// Wait until this time, unless an operator closes the circuit.
+    /// Wait until the given time, unless an operator closes the circuit.
     Wait(Time),
     /// Wait until a fetch in flight has ended.
     Full,
@@ -73,15 +73,15 @@ pub(super) enum PermitKind {
 /// Fetches that are allowed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// All that slots and rate limit allow.
+    /// All fetches that slots and rate limit allow.
     Normal,
     /// One fetch at a time, of an order picked at random, to see if Sinch answers any order.
     Suspect,
-    /// The same, when nothing else is in flight.
+    /// One fetch as a probe, of an order picked at random, when no other is in flight.
     Probe,
     /// One fetch at a time, of an order that is not known to fail.
     Untried,
-    /// No fetch before this time.
+    /// No fetch before the given time.
     Blocked(Time),
 }
 
@@ -89,39 +89,40 @@ enum Mode {
 pub(super) struct Scheduler {
     limits: Limits,
     circuit: Circuit,
-    /// `true` if Sinch's own signal, the token endpoint or an earlier run opened the circuit.
+    /// `true` if a signal of Sinch's, the token endpoint or an earlier run opened the circuit, rather than failures in
+    /// a row.
     opened_by_signal: bool,
     /// Time since which it is in doubt whether Sinch answers any order. A fetch that was sent before tells nothing new.
     suspect_since: Time,
     attribution: FailureAttribution,
     signals: ProjectSignals,
-    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated
-    /// orders do not count here.
+    /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated orders
+    /// are not included.
     under_way: u32,
-    /// Number of these orders whose fetches hang.
+    /// Number of the claimed orders whose fetches hang.
     hanging: u32,
     /// Number of claimed isolated orders.
     isolated: u32,
-    /// Maximum number of orders that may be prefetched.
+    /// Maximum number of prefetched orders at present.
     prefetch_max: u32,
-    /// Number of fetches that have ended since orders were claimed last.
+    /// Number of fetches that have ended since the last claim.
     ended_since_claim: u32,
-    /// Time at which orders were claimed last.
+    /// Time of the last claim.
     claimed_at: Time,
-    /// Time since which more orders are being claimed.
+    /// Time at which the last claim began.
     claiming_since: Time,
-    /// Number of permits that went to the highest priority since the oldest order had its own.
+    /// Number of permits that went to orders of the highest priority since the oldest order was last given one.
     fifo_credit: u32,
-    /// Number of permits that went to other orders since one went to an isolated order.
+    /// Number of permits that went to other orders since an isolated order was last given one.
     others: u32,
-    /// `true` if the other orders left permits over just now, so that an isolated order may have one.
+    /// `true` if the last claim of other orders left permits over, so that an isolated order may have one.
     spare: bool,
 }
 
 impl Scheduler {
-    /// Begins with the circuit as an earlier run left it. That run may have been killed during a probe, so an open
-    /// circuit stays open for a while even if its time has come. `found`: Sinch has shown an order of this project
-    /// before.
+    /// Returns a scheduler whose circuit is as an earlier run left it. That run may have been killed during a probe, so
+    /// an open circuit stays open for a while even if its time has come. `found`: Sinch has shown an order of this
+    /// project before.
     pub fn new(limits: Limits, circuit: Circuit, found: bool, now: Time) -> Scheduler {
         let circuit = circuit::restored(circuit, now, limits.probe_interval_max);
         Scheduler {
@@ -144,7 +145,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the rate that fetches must keep to. The store counts them against it.
+    /// Returns the maximum rate of the fetches. The store enforces it.
     pub fn rate(&self) -> Rate {
         self.limits.rate()
     }
@@ -159,7 +160,7 @@ impl Scheduler {
         self.attribution.isolated().clone()
     }
 
-    /// Returns the next step, and takes its permits.
+    /// Returns the next step, and takes the permits that it needs.
     pub fn next(&mut self, now: Time) -> Next {
         let mode = self.mode(now);
         let free = match mode {
@@ -193,8 +194,8 @@ impl Scheduler {
             CircuitState::Closed => Mode::Normal,
             CircuitState::Suspect => Mode::Suspect,
             CircuitState::HalfOpen => Mode::Probe,
-            // The circuit opened for want of answers, but so far for few orders: another may show that the fault is
-            // theirs.
+            // The circuit opened because no order was answered, but so far for few orders: another may show that the
+            // fault is theirs.
             CircuitState::Open(_)
                 if !self.opened_by_signal && self.attribution.newly_failed() < UNTRIED_MAX =>
             {
@@ -204,7 +205,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the claim order for this number of permits, which are not for isolated orders.
+    /// Returns the claim order for the given number of permits, which are not for isolated orders.
     fn claim_order(&self, permits: u32) -> ClaimOrder {
         if self.fifo_credit >= URGENT_TO_OLDEST * permits {
             ClaimOrder::Oldest
@@ -230,7 +231,7 @@ impl Scheduler {
         };
     }
 
-    /// Returns the number of claimed orders that a claim adds to.
+    /// Returns the counter of claimed orders to which a claim adds.
     fn claimed_by(&mut self, claim_order: ClaimOrder) -> &mut u32 {
         match claim_order {
             ClaimOrder::Isolated => &mut self.isolated,
@@ -314,7 +315,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
+    /// Records that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
     /// another fetch now: one that fails by a time-out must not hold up the others.
     pub fn fetch_hangs(&mut self) -> bool {
         let gives_way = self.hanging < self.limits.hanging_max();
@@ -346,10 +347,10 @@ impl Scheduler {
         match self.mode(now) {
             Mode::Normal => true,
             Mode::Untried if kind == PermitKind::Isolated => false,
-            // The next claim may go on already, and its permits tell nothing: there is no order for them yet.
+            // The next claim may already be under way. Its permits tell nothing, since there is no order for them yet.
             Mode::Suspect if kind == PermitKind::Isolated => self.isolated == 1,
             mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
-                // The order holds a permit itself.
+                // The order holds a permit itself, which does not block it.
                 self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
             }
             Mode::Blocked(_) => false,

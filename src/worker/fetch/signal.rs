@@ -1,8 +1,8 @@
 //! Signals about the whole project in failed attempts: Sinch asks to be left alone, or it refuses the access key.
 //!
-//! Pure. A gateway may give such a signal for one order and answer for all others. So the signal is believed of that
-//! order. It is believed of the project once orders picked at random get the same signal, one after the other and none
-//! of them answered. Only the token endpoint is believed at once, because it is asked for no single order.
+//! Pure. A gateway may give such a signal for one order and answer for all others. So the signal counts for that order.
+//! It counts for the project once orders picked at random get the same signal, one after the other and none of them
+//! answered. Only a signal from the token endpoint is believed at once, because a token is for all orders.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use number_order::{Endpoint, NoAnswer};
 /// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
 const SIGNALS_MIN: u32 = 3;
 
-/// Maximum of that number, however many orders got the signal alone.
+/// Maximum number of orders that must get a signal, however many got it alone.
 const SIGNALS_MAX: u32 = 9;
 
 /// Attempt without a usable answer.
@@ -24,14 +24,15 @@ pub(super) struct FailedFetch {
     pub retry_after: Option<Duration>,
     /// `true` if the access key was refused.
     pub refused: bool,
-    /// `true` if the failure is of a single order's kind.
+    /// `true` if the failure is of a kind that can concern a single order.
     pub of_order: bool,
     /// `true` if the request for a token failed, and not the request for an order.
     pub of_token: bool,
 }
 
 impl FailedFetch {
-    /// Returns the failure of a project of which Sinch has never shown an order, and knows none of these.
+    /// Returns the failure of a project of which Sinch has never shown an order, and knows none of those that were
+    /// fetched.
     pub fn none_known(orders: usize) -> FailedFetch {
         FailedFetch {
             reason: NoAnswer::NoneKnown { orders },
@@ -48,7 +49,7 @@ impl FailedFetch {
         self.refused || self.retry_after.is_some()
     }
 
-    /// Returns the signal of the failure if it is believed at once.
+    /// Returns the signal of the failure, as far as it is believed at once.
     pub fn signal(&self) -> Signal {
         if self.of_project() {
             Signal::Pause(self.retry_after)
@@ -70,25 +71,25 @@ impl From<&FetchError> for FailedFetch {
     }
 }
 
-/// Signal of a failure about the project, as far as it is believed.
+/// Effect of a failure on the circuit, as far as its signal is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// One more failure in a row.
+    /// The failure counts as one more in a row.
     Failure,
     /// The circuit should open, since one order got a signal again and no other is due.
     PauseForOne,
-    /// The circuit must open, for the time that Sinch asks for, if it does.
+    /// The circuit must open, for the time that Sinch asks for, if it asks for any.
     Pause(Option<Duration>),
 }
 
 /// Signals about the project that orders got since the last answer.
 #[derive(Debug, Default)]
 pub(super) struct ProjectSignals {
-    /// `true` if any order got one.
+    /// `true` if any order got a signal.
     doubted: bool,
-    /// Number of orders that got one, one after the other.
+    /// Number of orders that got a signal, one after the other.
     count: u32,
-    /// Shortest wait that these orders were given; `None` if one of them was given no time.
+    /// Shortest wait that Sinch gave the orders that got a signal; `None` if one of them was given no time.
     wait: Option<Duration>,
 }
 
@@ -98,9 +99,9 @@ impl ProjectSignals {
         self.doubted
     }
 
-    /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got one while
-    /// others were answered. For each of them one more order must get it, so that many such orders do not stand for
-    /// all.
+    /// Records that an order that was not known to fail got a signal. `alone`: number of orders that got a signal while
+    /// others were answered. For each of them one more order must get it, so that many such orders are not taken for
+    /// all orders.
     pub fn record(&mut self, wait: Option<Duration>, alone: u32) -> Signal {
         let needed = (SIGNALS_MIN + alone).min(SIGNALS_MAX);
         self.doubted = true;

@@ -14,7 +14,7 @@ use crate::store::{Claim, FetchResult};
 use crate::worker::logged_id;
 
 impl Shared {
-    /// Fetches one order after another, until none is prefetched any more and none will be.
+    /// Fetches one order after another, until none is prefetched and none will be any more.
     pub(super) async fn slot(
         self: Arc<Self>,
         prefetched: Arc<PrefetchQueue>,
@@ -54,7 +54,7 @@ impl Shared {
                     fetching.await
                 }
             };
-            // Sinch has answered, so the next fetch may be sent before this result is recorded. The claim of the next
+            // Sinch has answered, so the next fetch may be sent before the result is recorded. The claim of the next
             // order waits for the same writer, which keeps the fetches from running away from the records.
             drop(permit);
             // If the recorder has ended, the store is broken and the process stops.
@@ -88,7 +88,7 @@ impl Shared {
     async fn release(&self, claim: Claim) {
         let order = logged_id(&claim.key).into_owned();
         if let Err(error) = self.fetcher.store.release(claim).await {
-            // The lease runs out by itself.
+            // If the release fails, the lease runs out by itself.
             tracing::warn!(order, %error, "an order could not be given back");
         }
     }

@@ -26,13 +26,13 @@ use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
 use number_order::{Answer, Backoff, Id, Limits, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
-/// Time for which a worker may fail here.
+/// Time for which a worker may fail in these tests.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Maximum time for anything that is sure to happen.
+/// Maximum time that a test waits for what must happen.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Database of a worker, and the worker, which runs until this is dropped.
+/// A worker that runs until the fixture is dropped, and its database.
 struct Fixture {
     folder: TempDir,
     store: Store,
@@ -79,7 +79,7 @@ impl Fixture {
     async fn execute(&self, sql: &str) {
         let path = format!("sqlite:{}", self.folder.path().join("fixture.db").display());
         let mut db = SqliteConnection::connect(&path).await.expect("opens");
-        // The writer is at work, too: a transaction that reads first can lose its right to write.
+        // The writer writes at the same time: a transaction that reads first can lose its right to write.
         let sql = format!("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE; {sql}; COMMIT");
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db);
         done.await.expect("is done");
@@ -136,7 +136,7 @@ impl Fixture {
                 };
                 let claim = claim_one(&store).await.expect("the store can be used");
                 self.spawn(recorder.run(came));
-                self.parts.spawn(answer_for_ever(claim, outcomes));
+                self.parts.spawn(answer_forever(claim, outcomes));
             }
             _ => panic!("{worker} is none"),
         }
@@ -226,8 +226,8 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
     Ok(store.claim(request).await?.claims().remove(0))
 }
 
-/// Sends one result after another for an order, as if each fetch were its first.
-async fn answer_for_ever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
+/// Sends one result after another for an order, as if each were that of a first fetch.
+async fn answer_forever(claim: Claim, outcomes: mpsc::UnboundedSender<FetchResult>) {
     loop {
         let outcome = FetchResult {
             claim: claim.clone(),
@@ -269,14 +269,14 @@ async fn fails_and_gets_on(worker: &str, table: &str) {
     let ready = |status, _: &Value| status == StatusCode::OK;
     fixture.until(worker, "/readyz", ready).await;
 
-    // Every statement on the table fails from now on.
+    // From now on, every statement on the table fails.
     let away = format!("ALTER TABLE {table} RENAME TO elsewhere");
     let begun = clock::now();
     fixture.execute(&away).await;
     let name = format!("worker {worker} does not get on: ");
     let is_named = |status, answer: &Value| {
         let detail = answer["detail"].as_str().unwrap_or_default();
-        // On a busy machine the worker can fail in another way first, and it must not be named for a single failure.
+        // On a busy machine the worker can fail in another way first, and it must not be reported for a single failure.
         let failing = fixture.metrics.workers().remove(worker).flatten();
         status == StatusCode::SERVICE_UNAVAILABLE
             && detail.contains(&name)

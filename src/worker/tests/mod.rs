@@ -1,4 +1,4 @@
-//! The workers together: whether they are alive, and what they log.
+//! All workers together: if they are alive, and what they log.
 
 mod alive;
 

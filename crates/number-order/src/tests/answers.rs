@@ -1,8 +1,8 @@
-//! The meaning of answers.
+//! Tests of what answers mean for an order.
 
 use super::*;
 
-/// An answer against each confirmed state: it is applied (with or without an anomaly), or not.
+/// An answer is applied against each confirmed state, with or without an anomaly, or is not applied.
 #[test]
 fn answers_against_a_confirmed_state() {
     for known in State::ALL {
@@ -60,7 +60,7 @@ fn a_tie_is_settled_by_a_late_enough_answer() {
         reconcile(order, &shown(state, KNOWN), at(NOW + secs), &policy())
     };
     assert_eq!(tied().fetch_at, Some(at(NOW + SURE)));
-    // An early answer may be stale, whichever of the two states it shows.
+    // An early answer may be stale, whichever of the two tied states it shows.
     for state in [State::InReview, State::Blocked] {
         let early = asked(&tied(), state, SURE - 1);
         assert_eq!(early.order.tie, tied().tie, "the first sighting counts");
@@ -77,7 +77,7 @@ fn a_tie_is_settled_by_a_late_enough_answer() {
     assert_eq!(newer.order.tie, None, "both came before");
 }
 
-/// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched for ever.
+/// Sinch may forget an order that has an open tie. The order is then at rest in the end, and is not fetched forever.
 #[test]
 fn a_tie_of_an_order_that_sinch_forgets_leaves_the_known_state() {
     let known = confirmed(State::Expired);
@@ -115,7 +115,7 @@ fn a_tie_keeps_hints_open_and_hints_of_other_states_have_their_fetch() {
 fn a_hint_is_settled_by_its_state_or_by_a_late_enough_fetch() {
     let policy = policy();
     let (_, applied) = decide_one(&confirmed(State::InReview), blocked(), Some(KNOWN + 1));
-    // Received at NOW: settled by a fetch at NOW + 15 s + 1 s.
+    // An event received at NOW is settled by a fetch at NOW + 15 s + 1 s.
     let early = reconcile(
         &applied.order,
         &shown(State::InReview, KNOWN),
@@ -165,7 +165,7 @@ fn a_hint_is_superseded_by_a_newer_answer() {
         let change = reconcile(&applied.order, &answer, at(NOW + 1), &policy());
         change.order.hints.is_empty()
     };
-    // Three seconds of tolerance for Sinch's clocks.
+    // Three seconds are the tolerance for Sinch's clocks.
     assert!(!after(State::InReview, State::Blocked, KNOWN + 13));
     assert!(after(State::InReview, State::Blocked, KNOWN + 14));
     // An open state is passed on the way to a final one. Of two final states, one is an anomaly.

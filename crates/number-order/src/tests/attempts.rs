@@ -50,7 +50,7 @@ fn an_outage_uses_up_no_attempts() {
 fn only_an_orders_own_failures_park_it() {
     let mut order = confirmed(State::InReview);
     for n in 1..=9 {
-        // Every other failure is the provider's.
+        // Every failure that is not the order's own is the provider's.
         order.attempts += 1;
         order = attempt(&order, &no_answer(), NOW + n, n % 2 == 1);
         assert_eq!(order.parked.is_some(), n == 9, "after {n}");
@@ -63,7 +63,7 @@ fn an_event_that_agrees_unparks_an_order() {
     for state in State::ALL {
         let mut parked = confirmed(state);
         parked.attempts = 30;
-        parked.parked = Some(gave_up());
+        parked.parked = Some(attempts_used_up());
         let (decision, applied) = decide_one(&parked, Status::Known(state), Some(KNOWN));
         assert_eq!(decision.code(), "agrees");
         let order = applied.order;
@@ -132,7 +132,7 @@ fn no_update_time_shuts_an_order_off_from_later_answers() {
     }
 }
 
-/// An answer from the future cannot be put in order, so it is not applied, unless our clock is behind.
+/// An answer from the future cannot be put in order, so it is not applied, unless the service's clock is behind.
 #[test]
 fn an_update_time_in_the_future_is_not_applied_unless_the_answers_date_agrees() {
     let answer = |sent_at: Option<i64>| {
@@ -164,8 +164,8 @@ fn an_update_time_in_the_future_is_not_applied_unless_the_answers_date_agrees() 
     }
 }
 
-/// With our clock an hour behind, an event counts as newer just as with a right clock, and a quiet order is fetched
-/// seldom.
+/// With the service's clock an hour behind, an event counts as newer just as with a right clock, and a quiet order is
+/// fetched seldom.
 #[test]
 fn a_clock_that_is_behind_decides_nothing() {
     let behind = 3600;

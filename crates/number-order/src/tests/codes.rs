@@ -39,7 +39,7 @@ fn the_document_lists_every_code_and_no_other() {
     }
 }
 
-/// A code alone tells from which of the lists of one column it is.
+/// The lists of codes in one column have no code in common.
 #[test]
 fn codes_of_one_column_differ() {
     for lists in [
@@ -56,7 +56,7 @@ fn codes_of_one_column_differ() {
     clippy::needless_pass_by_value,
     reason = "a literal stands in every call"
 )]
-fn goes_both_ways<T>(value: &T, code: &str, fields: Value)
+fn assert_round_trip<T>(value: &T, code: &str, fields: Value)
 where
     T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
 {
@@ -81,29 +81,29 @@ fn a_value_is_a_code_with_fields() {
     let fields = json!({
         "said": "CREATED", "known": "IN_REVIEW", "known_at": "2025-06-15T15:06:40.123456Z"
     });
-    goes_both_ways(&stale, "stale", fields.clone());
-    goes_both_ways(
+    assert_round_trip(&stale, "stale", fields.clone());
+    assert_round_trip(
         &DeliveryDecision::Event(stale.clone()),
         "stale",
         fields.clone(),
     );
     let off = DeliveryDecision::Kept(Kept::ApiOff { decision: stale });
     let nested = json!({ "decision": { "code": "stale", "fields": fields } });
-    goes_both_ways(&off, "api-off", nested);
+    assert_round_trip(&off, "api-off", nested);
     let word = Decision::UnknownStatus {
         said: Status::Unknown("PAUSED".to_owned()),
     };
-    goes_both_ways(&word, "unknown-status", json!({ "said": "PAUSED" }));
+    assert_round_trip(&word, "unknown-status", json!({ "said": "PAUSED" }));
     let body = DeliveryDecision::NotUnderstood(NotUnderstood::BodyNotAnObject);
-    goes_both_ways(&body, "body-not-an-object", Value::Null);
+    assert_round_trip(&body, "body-not-an-object", Value::Null);
     let timed_out = NoAnswer::TimedOut {
         endpoint: Endpoint::Token,
     };
     let last = FetchOutcome::NoAnswer(timed_out);
-    goes_both_ways(&last, "timed-out", json!({ "endpoint": "token" }));
+    assert_round_trip(&last, "timed-out", json!({ "endpoint": "token" }));
     let parked = ParkReason::AttemptsUsedUp { attempts: 3, last };
     let last = json!({ "code": "timed-out", "fields": { "endpoint": "token" } });
-    goes_both_ways(
+    assert_round_trip(
         &parked,
         "attempts-used-up",
         json!({ "attempts": 3, "last": last }),
@@ -114,18 +114,18 @@ fn a_value_is_a_code_with_fields() {
         flaw: Flaw::NoState,
     };
     let fields = json!({ "endpoint": "orders", "status": 200, "flaw": "no-state" });
-    goes_both_ways(&FetchOutcome::NoAnswer(unusable), "unusable-answer", fields);
-    goes_both_ways(
+    assert_round_trip(&FetchOutcome::NoAnswer(unusable), "unusable-answer", fields);
+    assert_round_trip(
         &FetchOutcome::Answer(Outcome::NotFound),
         "not-found",
         Value::Null,
     );
-    goes_both_ways(&Cause::Event, "event", Value::Null);
+    assert_round_trip(&Cause::Event, "event", Value::Null);
     let expiring = AlertKind::expiring(Duration::from_secs(7200));
-    goes_both_ways(&expiring, "expiring", json!({ "within_ms": 7_200_000 }));
+    assert_round_trip(&expiring, "expiring", json!({ "within_ms": 7_200_000 }));
 }
 
-/// The code of a value is the one under which it is stored.
+/// The code that a value returns is the one under which it is stored.
 #[test]
 fn the_code_is_the_stored_one() {
     let outcome = Outcome::ExpiredUnseen;

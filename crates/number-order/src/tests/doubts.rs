@@ -4,7 +4,8 @@ use super::*;
 
 /// Seconds from NOW after which a fetch ought to show an event that was received at NOW.
 const LATE: i64 = 16;
-/// Seconds from NOW after which a fetch shows that event even if its answer is as stale as can be.
+/// Seconds from NOW after which a fetch shows an event that was received at NOW, even if its answer is as stale as can
+/// be.
 const SURE: i64 = 305;
 
 /// Returns an order in a confirmed state, with an event received at NOW that claims another state.
@@ -47,7 +48,7 @@ fn an_overruled_claim_is_doubted_until_it_is_surely_overruled() {
 
 #[test]
 fn an_order_with_a_doubt_is_fetched_in_time() {
-    // Quiet for long, so that the periodic fetch lies far ahead.
+    // An order that was quiet for long has its periodic fetch far ahead.
     let mut quiet = confirmed(State::Blocked);
     quiet.confirmed.as_mut().expect("is confirmed").updated_at = at(NOW - 90_000);
     let claim = |order: &Order| {

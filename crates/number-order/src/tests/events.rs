@@ -1,4 +1,4 @@
-//! The meaning of events.
+//! Tests of what events mean for an order.
 
 use super::*;
 
@@ -249,7 +249,7 @@ fn an_event_shortens_no_back_off_but_unparks() {
 
     let mut parked = confirmed(State::InReview);
     parked.attempts = 30;
-    parked.parked = Some(gave_up());
+    parked.parked = Some(attempts_used_up());
     let (_, applied) = decide_one(&parked, blocked(), Some(KNOWN + 1));
     assert_eq!((applied.order.parked, applied.order.attempts), (None, 0));
     assert_eq!(applied.order.fetch_at, Some(at(NOW + 16)));

@@ -16,26 +16,26 @@ fn statuses() -> impl Strategy<Value = Status> {
 }
 
 #[derive(Clone, Debug)]
-enum News {
+enum Input {
     Event(Status, Option<i64>, i64),
     Answer(Status, i64, i64, Option<i64>),
     NotFound(i64),
 }
 
-fn news() -> impl Strategy<Value = News> {
+fn inputs() -> impl Strategy<Value = Input> {
     let any_time = prop_oneof![8 => -5_000_000i64..100_000_000, 1 => any::<i64>()];
     let (t, u) = (any_time.clone(), any_time.clone());
     prop_oneof![
         (statuses(), proptest::option::of(t), u.clone())
-            .prop_map(|(s, said, now)| News::Event(s, said, now)),
+            .prop_map(|(s, said, now)| Input::Event(s, said, now)),
         (
             statuses(),
             u.clone(),
             any_time.clone(),
             proptest::option::of(u)
         )
-            .prop_map(|(s, u, now, e)| News::Answer(s, u, now, e)),
-        any_time.prop_map(News::NotFound),
+            .prop_map(|(s, u, now, e)| Input::Answer(s, u, now, e)),
+        any_time.prop_map(Input::NotFound),
     ]
 }
 
@@ -43,25 +43,26 @@ proptest! {
     /// For any events and answers, in any order: the functions are total, no state comes out of nothing, and the
     /// confirmed time never goes back except from a date that was wrong.
     #[test]
-    fn random_events_and_answers_break_no_invariant(all in proptest::collection::vec(news(), 0..40)) {
+    fn random_events_and_answers_break_no_invariant(all in proptest::collection::vec(inputs(), 0..40)) {
         let policy = policy();
         let mut order = Order::new(Time(0));
-        for news in all {
+        for inputs in all {
             let before = order.clone();
             let mut redated = false;
-            match news {
-                News::Event(status, said_at, now) => {
+            match inputs {
+                Input::Event(status, said_at, now) => {
                     let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
                     order = apply_events(&order, &[event], Time(now), &policy).order;
                     prop_assert_eq!(&order.confirmed, &before.confirmed);
-                    // An event changes nothing that is an answer's alone: the inbox worker does not even write that.
+                    // An event changes nothing that only an answer may change: the inbox worker does not write those
+                    // columns.
                     prop_assert_eq!(&order.tie, &before.tie);
                     prop_assert_eq!(order.fetched_at, before.fetched_at);
                     let rested_at = before.fetched_at.map(|at| at.min(Time(now)).plus(policy.cooldown));
                     prop_assert!(order.fetch_at == before.fetch_at || order.fetch_at >= rested_at);
                     prop_assert_eq!(order.missing_since, before.missing_since);
                 }
-                News::Answer(state, updated_at, now, expires_at) => {
+                Input::Answer(state, updated_at, now, expires_at) => {
                     let snapshot = Snapshot {
                         state,
                         updated_at: Time(updated_at),
@@ -77,7 +78,7 @@ proptest! {
                     prop_assert!(!change.outcome.is_conclusive() || next_at.is_none_or(|at| at >= rested_at));
                     order = change.order;
                 }
-                News::NotFound(now) => {
+                Input::NotFound(now) => {
                     order = reconcile(&order, &Answer::NotFound, Time(now), &policy).order;
                 }
             }

@@ -133,8 +133,8 @@ fn decide_one(order: &Order, status: Status, said: Option<i64>) -> (Decision, Ev
     (applied.decisions[0].clone(), applied)
 }
 
-/// Reason for a park that a test starts with.
-fn gave_up() -> ParkReason {
+/// Reason why the order is parked that a test begins with.
+fn attempts_used_up() -> ParkReason {
     ParkReason::AttemptsUsedUp {
         attempts: 30,
         last: FetchOutcome::Answer(Outcome::NotFound),

@@ -30,7 +30,8 @@ fn a_quiet_order_is_fetched_again_in_time() {
         fetched_after(State::Blocked, 30 * 86_400, None),
         Some(6 * 3600)
     );
-    // Not submitted yet: the less time is left, the sooner the next fetch, with one more when none is left.
+    // An order that is not submitted yet: the less time is left, the sooner the next fetch, with one more when none is
+    // left.
     let created = |secs, left| fetched_after(State::Created, secs, Some(KNOWN + secs + left));
     assert_eq!(created(40_000, 50_000), Some(10_000));
     assert_eq!(created(40_000, 8000), Some(4000));

@@ -7,19 +7,19 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 /// Fault of a body that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
-    /// It is larger than [`Access::answer_max_bytes`](super::Access::answer_max_bytes).
+    /// The body is larger than [`Access::answer_max_bytes`](super::Access::answer_max_bytes).
     TooLarge,
-    /// It is no JSON object.
+    /// The body is no JSON object.
     NotAnObject,
-    /// It is compressed, which was not requested.
+    /// The body is compressed, which was not requested.
     Compressed,
-    /// It is HTML.
+    /// The body is HTML.
     Html,
-    /// It begins with a byte order mark.
+    /// The body begins with a byte order mark.
     ByteOrderMark,
-    /// Its media type is not JSON.
+    /// The body's media type is not JSON.
     NotJson,
-    /// It belongs to a 404, and is no error of the API's form.
+    /// The body belongs to a 404, and is no error of the API's form.
     NotAnError,
     /// The token endpoint's answer has no usable token.
     NoToken,

@@ -37,19 +37,19 @@ pub struct Access {
 
 /// The two ways in which Sinch accepts an access key.
 pub enum Auth {
-    /// The key is exchanged for a token that is valid for an hour.
+    /// The access key is exchanged for a token that is valid for an hour.
     OAuth2 {
         /// Address of the token endpoint: `https://auth.sinch.com/oauth2/token`.
         token_url: Url,
     },
-    /// The key goes with every request. Sinch: "test purposes only, heavily rate limited".
+    /// The access key goes with every request. Sinch: "test purposes only, heavily rate limited".
     Basic,
 }
 
 /// Reason why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address cannot be used. Its text is not shown: it may hold a password.
+    /// The address cannot be used. The error does not show the address, which may hold a password.
     #[error("{0} must be an http or https address without a user name or password in it")]
     Address(&'static str),
     /// The HTTP client could not be set up; a system without CA certificates is the usual cause.
@@ -67,7 +67,7 @@ pub struct Client {
     pub(super) answer_max_bytes: usize,
 }
 
-/// Method by which requests are signed, ready for use.
+/// Method by which requests are signed, with what it needs.
 enum Login {
     OAuth2(Box<Tokens>),
     Basic(Key),
@@ -122,7 +122,7 @@ impl Client {
         &self.project
     }
 
-    /// Sends a request without a body to a path below the project, and returns the answer whose body is to be read.
+    /// Sends a request without a body to a path below the project, and returns the answer before its body is read.
     /// Takes about four request time-outs at worst: a token, a refused request, a new token, the request again.
     pub(super) async fn send(
         &self,
@@ -158,7 +158,7 @@ async fn send(request: RequestBuilder) -> Result<Response, RequestError> {
     sent.map_err(|error| RequestError::from_transport(Endpoint::Api, &error))
 }
 
-/// Shows neither addresses nor keys.
+/// The debug output contains neither addresses nor keys.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -167,7 +167,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Returns the address, if requests to it can carry our credentials and no others.
+/// Returns the address, if requests to it can carry the client's credentials and no others.
 fn usable(url: Url) -> Option<Url> {
     let web = matches!(url.scheme(), "http" | "https");
     let open = url.username().is_empty() && url.password().is_none();

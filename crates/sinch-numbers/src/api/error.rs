@@ -35,7 +35,7 @@ pub enum Failure {
         /// The cause, as the system or the TLS library names it.
         cause: String,
     },
-    /// A time-out expired: that for connecting, or that for the whole request.
+    /// A time-out expired: the one for connecting, or the one for the whole request.
     TimedOut,
     /// The connection broke before the answer was complete.
     BrokenOff {
@@ -51,7 +51,7 @@ pub enum Failure {
         /// `Retry-After`: the time for which no more requests are asked for.
         retry_after: Option<Duration>,
     },
-    /// The answer's body cannot be read as what it ought to be.
+    /// The answer's body cannot be read as the kind of body that was expected.
     Unreadable {
         /// HTTP status.
         status: u16,
@@ -82,7 +82,7 @@ impl RequestError {
     }
 }
 
-/// Returns the innermost cause, which names the trouble; the outer ones name the request, with its address.
+/// Returns the innermost cause, which names what went wrong. The outer causes name the request, with its address.
 fn cause(error: &reqwest::Error) -> String {
     let Some(mut cause) = error.source() else {
         return "for no known cause".to_owned();
@@ -90,7 +90,7 @@ fn cause(error: &reqwest::Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    // A certificate's names are text from outside.
+    // The names in a certificate are text from outside, so they are escaped.
     cause
         .to_string()
         .chars()

@@ -11,7 +11,7 @@ use super::transport::{self, Answer};
 use crate::property::{self, Property, Unreadable};
 use number_order::Id;
 
-/// An order, as an answer shows it: its documented properties, each as it stands there.
+/// An order, as an answer shows it: its documented properties, each as it is in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberOrder {
     /// `idNumberOrder`, by which a callback names the order in its `resourceId`.
@@ -152,7 +152,7 @@ impl Client {
     /// # Errors
     ///
     /// Fails if there is no answer with an object in it, see [`RequestError`]. Compare the answer's order and project
-    /// with what was asked for, if something may stand between.
+    /// with what was asked for, if a proxy may stand between the client and Sinch.
     pub async fn get_order(&self, order: &Id) -> Result<Answer<NumberOrder>, RequestError> {
         let path = ["numberOrders", order.as_str()];
         let response = self.send(Method::GET, &path).await?;

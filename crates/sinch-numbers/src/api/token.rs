@@ -19,15 +19,16 @@ const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Life of a token whose issuer states none.
 const LIFE_UNSAID: Duration = Duration::from_secs(300);
 
-/// Margin before a token's expiry: this long, or a tenth of the token's life if that is less, so that none expires on
-/// the way.
+/// Maximum margin before a token's expiry, so that no token expires on the way: this, or a tenth of the token's life if
+/// that is less.
 const MARGIN_MAX: Duration = Duration::from_secs(60);
 
 /// A token, ready to be sent.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
-    /// Number of the fetch that brought the token. The same text may come twice, so the text does not tell.
+    /// Number of the fetch that brought the token. The token's text does not identify the fetch, since the same text
+    /// may come twice.
     fetch: u64,
     fresh_until: Instant,
 }
@@ -74,7 +75,7 @@ impl Tokens {
         let mut last = self.last.lock().await;
         let ended = self.ended.load(Ordering::Acquire);
         match &*last {
-            // Never the refused token: its fetch had ended before it could be refused.
+            // The result is never the refused token: the fetch of that one had ended before it could be refused.
             Some(outcome) if ended != ended_before => return outcome.clone(),
             Some(Ok(token))
                 if Instant::now() < token.fresh_until

@@ -1,4 +1,4 @@
-//! Answers as they arrive: status, body, and the headers that say when.
+//! Answers as they arrive: status, body, and the headers that contain times.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ pub struct Answer<T> {
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
     pub sent_at: Option<Timestamp>,
-    /// Body as it came, with all that `content` has no name for.
+    /// Body as it arrived, including properties that `content` has no field for.
     pub body: Vec<u8>,
-    /// What the body says.
+    /// Content of the body, as it was read.
     pub content: T,
 }
 
@@ -103,16 +103,16 @@ fn is_api_error(body: &[u8]) -> bool {
     }
 }
 
-/// Returns `Retry-After`: seconds, or a date. A date is compared with the same answer's `Date`, so that our clock does
-/// not matter. RFC 9110, section 10.2.3.
+/// Returns `Retry-After`: seconds, or a date. A date is compared with the same answer's `Date`, so that the clock of
+/// this machine does not matter. RFC 9110, section 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = text(headers, RETRY_AFTER)?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit mean a long time.
+        // A number with more digits than fit means a long time.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let wait = date(text)?.duration_since(date(self::text(headers, DATE)?)?);
-    // Below zero: the date is past, and there is no wait.
+    // A date in the past gives a negative wait, which counts as none.
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
 

@@ -19,13 +19,13 @@ pub struct IncidentRates {
     pub outage_max: Duration,
     /// Rate of orders whose fetches alone fail for a while, by failures that look like the provider's.
     pub alone: f64,
-    /// Maximum duration of such failures.
+    /// Maximum duration of the failures of a single order.
     pub alone_max: Duration,
     /// Rate of answers with absurd times.
     pub absurd: f64,
-    /// Rate of orders for which our clock was behind when the service started.
+    /// Rate of orders for which the service's clock was behind when the service started.
     pub behind: f64,
-    /// Maximum time by which it is behind.
+    /// Maximum time by which the service's clock is behind.
     pub behind_max: Duration,
     /// Rate of fetches during which an operator requests another fetch of the order.
     pub request_during_fetch: f64,
@@ -34,7 +34,7 @@ pub struct IncidentRates {
 }
 
 impl IncidentRates {
-    /// No incidents at all.
+    /// Returns rates by which no incident happens.
     pub fn none() -> IncidentRates {
         IncidentRates {
             outage: 0.0,
@@ -72,7 +72,7 @@ pub(super) struct Incidents {
     /// `true` until the first answer after the outage.
     is_next_the_first: bool,
     alone: Range<Duration>,
-    /// Span by which our clock is behind.
+    /// Span by which the service's clock is behind.
     pub behind: Duration,
 }
 
@@ -96,12 +96,12 @@ impl Incidents {
         self.outage.contains(&now)
     }
 
-    /// Returns `true` if fetches of this order alone fail now.
+    /// Returns `true` if fetches of the order alone fail now.
     pub fn fails_alone(&self, now: Duration) -> bool {
         self.alone.contains(&now)
     }
 
-    /// Returns `true` if fetches of this order alone fail at some time.
+    /// Returns `true` if fetches of the order alone fail at some time.
     pub fn ever_fails_alone(&self) -> bool {
         !self.alone.is_empty()
     }
@@ -125,7 +125,7 @@ impl Incidents {
     }
 }
 
-/// Draws a span that begins soon after one of the order's changes, at this rate; empty otherwise.
+/// Draws a span that begins soon after one of the order's changes, at the given rate; otherwise the span is empty.
 fn while_of(
     rate: f64,
     longest: Duration,
@@ -171,7 +171,7 @@ pub(super) fn distort(answer: &mut Answer, fresh: bool, rng: &mut Rng) {
     }
 }
 
-/// Random span between two limits in seconds, small ones as often as large ones.
+/// Draws a span between two limits in seconds, short ones as often as long ones.
 fn spread(rng: &mut Rng, from: u64, to: u64) -> Duration {
     let (from, to) = (from as f64, to as f64);
     Duration::from_secs_f64(from * (to / from).powf(rng.f64()))

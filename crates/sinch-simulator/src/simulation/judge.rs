@@ -16,7 +16,7 @@ impl<M: Subject> Play<'_, M> {
     pub(super) fn judge(&mut self, state: State) {
         let history = &self.history.states;
         let is_there = |&i: &usize| history[i].1 == state && history[i].0 <= self.now;
-        // After a false state, the order may return to the step that was reached.
+        // After a false state, the order may return to the last true state that was confirmed.
         let from = self.reached.map_or(0, |reached| {
             reached + usize::from(!self.verdict.has_false_states())
         });
@@ -34,7 +34,7 @@ impl<M: Subject> Play<'_, M> {
         self.right_since = right.then_some(self.now);
     }
 
-    /// Judges the schedule: what is open must have a fetch ahead, unless the order is parked.
+    /// Judges the schedule: an order with something open must have a planned fetch, unless the order is parked.
     pub(super) fn judge_open(&mut self) {
         let order = self.subject.order();
         let open = match &order.confirmed {

@@ -1,6 +1,6 @@
 //! Proof of the ordering rules: worlds played in simulated time against the pure rules.
 //!
-//! Each order is played alone, for orders do not affect each other. Three things are judged.
+//! Each order is played alone, because orders do not affect each other. Three things are judged.
 //!
 //! - Safety: the states that a strategy confirmed, one after the other, are states in which the order was, and
 //!   never go back.
@@ -38,7 +38,7 @@ use super::script::{Faults, Script};
 use super::world::World;
 use number_order::{Backoff, Id, Policy, Time};
 
-/// Number of orders in a world: enough for all ways that orders go, few enough to make a world for a single order.
+/// Number of orders in a world: enough for all courses that orders take, few enough to make a world for a single order.
 const BATCH: u64 = 64;
 
 /// Maximum extra delay of a callback in the replay of a world that was played by the clock.
@@ -63,9 +63,9 @@ pub struct Scenario {
     pub unknown_status: f64,
     /// Rate of orders that operators fetch several times soon after each change.
     pub operator_requests: f64,
-    /// Maximum deviation of our clock from Sinch's, either way.
+    /// Maximum deviation of the service's clock from Sinch's, either way.
     pub clock_off_max: Duration,
-    /// Further incidents of orders.
+    /// Rates of further incidents of orders.
     pub incidents: IncidentRates,
     /// `true` if no callback ever arrives, and every order is watched from its creation on.
     pub without_callbacks: bool,
@@ -80,7 +80,7 @@ impl Scenario {
     /// fetch, and the duration of its attempts.
     pub const UNANNOUNCED_MAX: Duration = Duration::from_secs(6 * 3600 + 15 * 60);
 
-    /// Worst scenario that the rules are meant to withstand.
+    /// Returns the worst scenario that the rules are meant to withstand.
     pub fn hostile(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
             seed,
@@ -105,8 +105,8 @@ impl Scenario {
         }
     }
 
-    /// Hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that soon forgets
-    /// what has expired: an event's claim may then be the only information left.
+    /// Returns the hostile scenario within minutes, with a Sinch whose answers are often staler than usual and that
+    /// soon forgets what has expired: an event's claim may then be the only information left.
     pub fn forgetful(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         let hostile = Scenario::hostile(seed, orders, policy, backoff);
         Scenario {
@@ -121,7 +121,7 @@ impl Scenario {
         }
     }
 
-    /// Hostile scenario with many orders that fail alone for a while, until they are parked.
+    /// Returns the hostile scenario with many orders that fail alone for a while, until they are parked.
     pub fn failing_alone(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
             incidents: IncidentRates {
@@ -132,7 +132,8 @@ impl Scenario {
         }
     }
 
-    /// Returns the scenario on which a strategy is played; it often meets the fault of a control.
+    /// Returns the scenario on which a strategy is played. For a control, it is one that often meets the control's
+    /// fault.
     pub fn of(
         strategy: Strategy,
         seed: u64,
@@ -155,17 +156,17 @@ impl Scenario {
         scenario(seed, orders, policy, backoff)
     }
 
-    /// Hostile scenario without a single callback: an order's state is known by routine fetches alone.
+    /// Returns the hostile scenario without a single callback: an order's state is known by routine fetches alone.
     pub fn without_callbacks(seed: u64, orders: u64, policy: Policy, backoff: Backoff) -> Scenario {
         Scenario {
-            // How soon it is learnt depends on that.
+            // Incidents would change how soon a state is learnt.
             incidents: IncidentRates::none(),
             without_callbacks: true,
             ..Scenario::hostile(seed, orders, policy, backoff)
         }
     }
 
-    /// Plays every order by one strategy, on this number of threads. The number does not affect the result.
+    /// Plays every order by one strategy, on the given number of threads. The number does not affect the result.
     pub fn run(&self, strategy: Strategy, threads: usize) -> Tally {
         self.run_with(&|_, since| StrategySubject::new(strategy, since), threads)
     }
@@ -194,7 +195,7 @@ impl Scenario {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Returns the story of one order, step by step; empty if there is no order with this index.
+    /// Returns the story of one order, step by step; empty if there is no order with the given index.
     pub fn story(&self, strategy: Strategy, index: u64) -> Vec<String> {
         self.story_with(&|_, since| StrategySubject::new(strategy, since), index)
     }
@@ -222,7 +223,7 @@ impl Scenario {
 
     /// Plays every order of a world that was played by the clock before, `times` times. The moments at which callbacks
     /// arrive and the service acts differ each time. Only the program's rules are played, without the service. Sinch
-    /// answers in the same way as it did there.
+    /// answers in the same way as it did by the clock.
     pub fn replay(&self, world: &World, times: u64) -> Tally {
         let (events, mut tally) = (events_by_order(world), Tally::default());
         let mut index = 0..;
@@ -267,7 +268,7 @@ impl Scenario {
         }
     }
 
-    /// Makes the world of the batch that begins with this order.
+    /// Makes the world of the batch that begins with the given order.
     fn world(&self, first: u64) -> World {
         let script = Script {
             project: Id::new("trial").expect("is a safe id"),
@@ -282,7 +283,8 @@ impl Scenario {
         )
     }
 
-    /// Events of the order and the offsets at which they arrive, if nothing comes in between; the first is last.
+    /// Returns the events of the order and the offsets at which they arrive, if nothing comes in between. The first one
+    /// is last in the list.
     fn deliveries<'a>(
         &self,
         events: &BTreeMap<&Id, &'a [SimulatedEvent]>,

@@ -37,7 +37,7 @@ enum Step {
     Fetch,
     /// The outcome of the fetch is recorded.
     Record,
-    /// An event arrives that says of a parked order what is confirmed already.
+    /// An event arrives that claims of a parked order what is confirmed already.
     Agreement,
 }
 
@@ -52,14 +52,14 @@ struct InFlight {
 
 /// Randomness of a play.
 pub(super) struct Randomness {
-    /// Decides Sinch's answers.
+    /// Random generator that decides Sinch's answers.
     pub reply_rng: Rng,
-    /// Decides the rest: when the service acts, and what goes wrong on our side.
+    /// Random generator that decides when the service acts, and what goes wrong at the service.
     pub rng: Rng,
 }
 
 impl Randomness {
-    /// Makes both from the order's own randomness.
+    /// Makes both generators from the order's own randomness.
     pub fn of(world: &World, history: &OrderHistory) -> Randomness {
         let mut reply_rng = world.reply_rng(history);
         let rng = reply_rng.fork();
@@ -81,14 +81,15 @@ pub(super) struct Play<'a, M> {
     /// Offset at which the worker processes the pending events.
     process_at: Option<Duration>,
     in_flight: Option<InFlight>,
-    /// `true` if an operator requested the fetch that is due.
+    /// `true` if the planned fetch was requested by an operator.
     is_requested: bool,
     /// Offset since which an operator waits for a fetch to be sent.
     pub(super) requested_at: Option<Duration>,
     pub(super) incidents: Incidents,
     /// Offset until which no fetch is sent, because Sinch as a whole is down.
     pub(super) paused_until: Duration,
-    /// Attempts since the last conclusive answer that failed through the order itself, or through us.
+    /// Attempts since the last conclusive answer that failed through the order itself, or through a crash of the
+    /// service.
     pub(super) own_failures: u32,
     pub(super) agreement_at: Option<Duration>,
     /// Time of the next fetch that only watches the order, if no new event arrives.
@@ -96,10 +97,10 @@ pub(super) struct Play<'a, M> {
     /// `true` if the last fetch only watched the order.
     is_routine: bool,
     pub(super) subject: M,
-    /// Randomness of Sinch's answers; `rng` decides the rest.
+    /// Random generator that decides Sinch's answers; `rng` decides when the service acts, and what goes wrong there.
     pub(super) reply_rng: Rng,
     pub(super) rng: Rng,
-    /// Microseconds by which our clock is ahead of Sinch's.
+    /// Microseconds by which the service's clock is ahead of Sinch's.
     ahead_micros: i64,
     pub(super) now: Duration,
     end: Duration,
@@ -107,7 +108,7 @@ pub(super) struct Play<'a, M> {
     pub(super) reached: Option<usize>,
     pub(super) right_since: Option<Duration>,
     pub(super) verdict: Verdict,
-    /// Story of the play, where it is wanted.
+    /// Story of the play so far; `None` if the caller wants none.
     story: Option<Vec<String>>,
 }
 
@@ -202,7 +203,8 @@ impl<'a, M: Subject> Play<'a, M> {
             self.judge_request();
         }
         let (believed, truth) = (self.believed(), self.history.final_state());
-        // An order that failed alone until it was parked cannot know better, and operators are alerted.
+        // An order that failed alone until it was parked is excused: its true state cannot be known, and operators are
+        // alerted.
         let excused = self.incidents.ever_fails_alone() && self.subject.order().parked.is_some();
         if believed != truth && !excused {
             let wrong = Wrong::AtRest { believed, truth };
@@ -242,18 +244,18 @@ impl<'a, M: Subject> Play<'a, M> {
         next.map(|(at, step)| (at.max(self.now + TICK), step))
     }
 
-    /// Kills the service at this step; it comes back within a minute.
+    /// Kills the service at the given step; it comes back within a minute.
     fn crash(&mut self, step: Step) {
         self.note(|| format!("killed at {step:?}"));
         self.verdict.met.note(Rare::Crash);
         match step {
-            // On disk, but not acknowledged.
+            // The callback is on disk, but not acknowledged.
             Step::Deliver if self.rng.bool() => {
                 let again = self.deliveries.last().copied();
                 self.deliver();
                 self.deliveries.extend(again);
             }
-            // Counted, but not sent.
+            // The attempt is counted, but the fetch is not sent.
             Step::Fetch if self.rng.bool() => {
                 let now = self.our_time(self.now);
                 self.subject.begin_fetch(now);
@@ -266,7 +268,7 @@ impl<'a, M: Subject> Play<'a, M> {
             | Step::Record
             | Step::Agreement => {}
         }
-        // An attempt that was in flight counts.
+        // An attempt that was in flight counts as a failure.
         self.own_failures += u32::from(self.in_flight.is_some());
         let up = self.now + self.random_span(60_000);
         self.now = up;
@@ -288,17 +290,17 @@ impl<'a, M: Subject> Play<'a, M> {
         self.routine_fetch_at = self.subject.order().fetch_at.filter(|_| is_routine);
     }
 
-    /// Random span of up to this number of milliseconds.
+    /// Returns a random span of up to the given number of milliseconds.
     pub(super) fn random_span(&mut self, millis_max: u64) -> Duration {
         Duration::from_micros(self.rng.u64(1..=millis_max * 1000))
     }
 
-    /// Time that our clock shows at this offset.
+    /// Returns the time that the service's clock shows at the given offset.
     fn our_time(&self, offset: Duration) -> Time {
         Time(START.plus(offset).0 + self.ahead_micros)
     }
 
-    /// Offset at which our clock shows this time.
+    /// Returns the offset at which the service's clock shows the given time.
     fn offset(&self, our_time: Time) -> Duration {
         our_time.since(Time(START.0 + self.ahead_micros))
     }

@@ -9,12 +9,13 @@ use super::tally::Rare;
 use crate::history::{Reply, happens};
 use number_order::{Answer, Endpoint, Failure, NoAnswer};
 
-/// Maximum time between two probes while Sinch as a whole is down, held to by the project's open circuit. The minimum
-/// is half of it.
+/// Maximum time between two probes while Sinch as a whole is down: the interval at which an open circuit lets probes
+/// pass. The minimum is half of it.
 const PROBES_APART: Duration = Duration::from_secs(60);
 
 impl<M: Subject> Play<'_, M> {
-    /// Returns the result of a fetch that is sent now, `true` if a failure is the order's own, and the delay.
+    /// Returns the result of a fetch that is sent now, then `true` if a failure is the order's own, and the delay of
+    /// the answer.
     pub(super) fn reply(&mut self) -> (Result<Answer, Failure>, bool, Duration) {
         if self.incidents.is_down(self.now) {
             self.verdict.met.note(Rare::Outage);
@@ -56,7 +57,7 @@ impl<M: Subject> Play<'_, M> {
     }
 }
 
-/// Failure with this status, which asks for no wait.
+/// Returns the failure for the given status, which asks for no wait.
 fn no_answer(status: u16) -> Failure {
     let endpoint = Endpoint::Orders;
     Failure {

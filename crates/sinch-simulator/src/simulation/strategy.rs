@@ -49,7 +49,7 @@ impl Strategy {
         Strategy::EveryEventBelieved,
     ];
 
-    /// Name in a report.
+    /// Name of the strategy in a report.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Rules => "rules",
@@ -307,7 +307,7 @@ impl StrategySubject {
 }
 
 /// Changes an answer for [`Strategy::DatesBelieved`]: a date that lies ahead looks like the time at Sinch, and an
-/// answer that is dated earlier than what is known looks like none.
+/// answer that is dated earlier than the known state looks like no answer.
 fn believe_dates(result: &Result<Answer, Failure>, order: &Order) -> Result<Answer, Failure> {
     let mut result = result.clone();
     if let Ok(Answer::Found(shown)) = &mut result {

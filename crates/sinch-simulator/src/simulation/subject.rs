@@ -5,19 +5,19 @@ use std::time::Duration;
 use number_order::{Backoff, Decision, Event, FetchAttempt, Order, Outcome, Policy, State, Time};
 
 /// Knowledge of one order, and the decisions about it. The effect of a method is on disk when it returns: a crash
-/// between any two calls takes nothing of it away.
+/// between any two calls undoes no part of it.
 pub trait Subject {
     /// Current knowledge of the order.
     fn order(&self) -> &Order;
 
-    /// Accepts a callback, identified by the event's id. Returns `false` if the event was there already.
+    /// Accepts a callback, identified by the event's id. Returns `false` if the event was accepted before.
     fn accept(&mut self, event: u128, said: &Event) -> bool;
 
     /// Processes the events that have arrived. Returns the decision on each, where the subject makes one, and the
     /// states that it confirmed on the way.
     fn process(&mut self, now: Time, policy: &Policy) -> (Vec<Decision>, Vec<State>);
 
-    /// Requests a fetch at once, for an operator. Returns `false` if this subject never fetches.
+    /// Requests a fetch at once, for an operator. Returns `false` if the subject never fetches.
     fn request_fetch(&mut self, now: Time) -> bool;
 
     /// Begins an attempt, and counts it.
@@ -26,8 +26,8 @@ pub trait Subject {
     /// Records the outcome of an attempt.
     fn record(&mut self, attempt: FetchAttempt<'_>, policy: &Policy, backoff: &Backoff) -> Applied;
 
-    /// Restarts after a crash, and spreads fetches over at most this span where it may choose. Returns `true` if there
-    /// are events to process.
+    /// Restarts after a crash. Where the subject may choose, it spreads fetches over at most `spread`. Returns `true`
+    /// if there are events to process.
     fn restart(&mut self, now: Time, spread: Duration) -> bool;
 }
 
@@ -36,6 +36,6 @@ pub trait Subject {
 pub struct Applied {
     /// Outcome by the program's rules, where the subject has one.
     pub outcome: Option<Outcome>,
-    /// State that is confirmed from now on, if it is another one.
+    /// State that is confirmed from now on, if it is another one than before.
     pub believed: Option<State>,
 }

@@ -9,23 +9,23 @@ use number_order::State;
 /// Fault of a strategy with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// A state was confirmed in which the order was not, or that it had left before the state confirmed last.
+    /// A state was confirmed that the order never had, or had left before it entered the state confirmed last.
     FalseState {
-        /// Offset at which it was confirmed.
+        /// Offset at which the state was confirmed.
         at: Duration,
         /// State that was confirmed.
         state: State,
     },
-    /// At rest, a state other than the last is confirmed.
+    /// At rest, the confirmed state is not the order's last state.
     AtRest {
         /// State that is confirmed.
         believed: Option<State>,
         /// State that the order is in.
         truth: Option<State>,
     },
-    /// The order does not go on where it must.
+    /// The order is stuck: it makes no progress where it must.
     Stuck {
-        /// Offset at which it was noticed.
+        /// Offset at which the judge noticed that the order is stuck.
         at: Duration,
         /// Way in which the order is stuck.
         how: Stuck,
@@ -35,11 +35,11 @@ pub enum Wrong {
 /// Way in which an order does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// Parked, though fewer attempts than parking takes failed through the order itself.
+    /// The order is parked, though fewer attempts than parking takes failed through the order itself.
     ParkedByOthersFailures,
-    /// Still parked after an event.
+    /// The order is still parked after an event.
     StillParked,
-    /// Open, and no fetch is going to be sent.
+    /// The order has something open, and no fetch is going to be sent.
     NoFetchAhead,
     /// An operator requested a fetch, and none followed.
     RequestIgnored,
@@ -77,7 +77,7 @@ impl fmt::Display for Wrong {
 pub struct Verdict {
     /// Faults, in the order in which they happened.
     pub wrong: Vec<Wrong>,
-    /// Fetches that an event, a doubt or a failed one of these fetches required.
+    /// Fetches that an event, a doubt or the failure of such a fetch required.
     pub fetches: u64,
     /// Fetches that only watched an order without new events.
     pub routine_fetches: u64,
@@ -97,7 +97,7 @@ impl Verdict {
     }
 }
 
-/// Path that few orders take.
+/// Path through the rules that few orders take. A simulation that does not meet it proves nothing about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rare {
     Tie,
@@ -189,7 +189,7 @@ impl Met {
         self.0[path as usize] += 1;
     }
 
-    /// Each path by name, the number of times it was met, and the number required of 1,000,000 orders.
+    /// Returns each rare path by name, the number of times it was met, and the number required of 1,000,000 orders.
     pub fn paths(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
         Rare::ALL.into_iter().map(|path| {
             let (name, least) = path.described();
@@ -203,7 +203,7 @@ impl Met {
 pub struct Tally {
     /// Number of orders played.
     pub orders: u64,
-    /// Confirmed states that were false or led backward.
+    /// Number of confirmed states that were false or went back in the order's history.
     pub false_states: u64,
     /// Orders of which a state other than the true one was confirmed at rest.
     pub wrong_at_rest: u64,
@@ -211,7 +211,7 @@ pub struct Tally {
     pub stuck: u64,
     /// Sum of [`Verdict::fetches`].
     pub fetches: u64,
-    /// Maximum number of them for a single order.
+    /// Maximum number of fetches for a single order.
     pub fetches_max: u64,
     /// Sum of [`Verdict::routine_fetches`].
     pub routine_fetches: u64,
@@ -226,7 +226,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Maximum number of faults kept: more are not read.
+    /// Maximum number of faults that are kept: nobody reads more.
     const FAILED_MAX: usize = 20;
 
     /// Adds the result of an order.
@@ -271,12 +271,12 @@ impl Tally {
         self.false_states > 0 || self.wrong_at_rest > 0 || self.stuck > 0
     }
 
-    /// Number of fetches per order, without those that only watched it.
+    /// Number of fetches per order, not counting those that only watched the order.
     pub fn fetches_per_order(&self) -> f64 {
         self.fetches as f64 / self.orders.max(1) as f64
     }
 
-    /// Rare paths that were met too seldom for this number of orders to prove anything.
+    /// Returns the rare paths that were met too seldom for a simulation of so many orders to prove anything.
     pub fn too_seldom(&self) -> Vec<String> {
         let missed = self.met.paths().filter_map(|(name, met, least)| {
             let least = least * self.orders / 1_000_000;

@@ -40,7 +40,7 @@ struct Caller {
 
 impl Caller {
     async fn new(world: World) -> Caller {
-        // The simulator installs what the client needs.
+        // The simulator installs the TLS provider that the client needs.
         let simulator = Simulator::start(options(world)).await.expect("starts");
         let client = Client::builder().no_proxy().build().expect("a client");
         let mut caller = Caller {
@@ -227,13 +227,13 @@ async fn shutdown_does_not_wait_for_a_request_that_hangs() {
     waiting.await.expect("no panic").expect("an answer");
 }
 
-/// Time limit for anything that is sure to come, on a busy machine.
+/// Maximum time that a test waits for what must happen, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs the work; fails if it takes longer than the limit.
 async fn within<T>(work: impl Future<Output = T>) -> T {
     let limit = tokio::time::timeout(LIMIT, work);
-    limit.await.expect("it ends in time")
+    limit.await.expect("the work ends in time")
 }
 
 /// Receiver that checks signatures, and refuses some callbacks at first.
@@ -354,7 +354,7 @@ async fn a_callback_is_abandoned_in_the_end() {
 
 /// Returns an address on which nothing listens any more.
 async fn nobody() -> String {
-    // No other process takes ports of this address.
+    // Nothing listens on the port any more, and no other process takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("binds");
     format!("http://{}/", listener.local_addr().expect("an address"))
 }

@@ -1,4 +1,4 @@
-//! Callers of a load: one for each connection, all of which take their turns from one line.
+//! Callers of a load: one for each connection. They take their turns from one queue.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{Plan, Refused, Report, Timed};
 use crate::{Answer, Callbacks, Connection, PATIENCE};
 
-/// Wait before a callback is tried again.
+/// Wait before a refused callback is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// State that all callers of a load share.
@@ -61,7 +61,7 @@ impl Shared {
         good.map(|answer| answer.index).collect()
     }
 
-    /// Report on all answers, for a load that ended at this time from the start.
+    /// Returns the report on all answers, for a load that ended at the given time from its start.
     pub fn report(&self, end: Duration) -> Report {
         let answers = locked(&self.answers).clone();
         Report::new(answers, self.began, self.plan.warm_up, end)
@@ -83,7 +83,7 @@ impl Shared {
             )]
             thread::sleep(next.saturating_sub(self.began.elapsed()));
         }
-        // Every connection that still waits finds that nothing is left.
+        // Every connection that still waits for a callback finds that none is left.
         self.due.add_permits(self.plan.connections);
     }
 

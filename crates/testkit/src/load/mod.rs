@@ -23,7 +23,7 @@ use caller::Shared;
 pub struct Plan {
     /// Number of connections, each with one callback in flight at a time.
     pub connections: usize,
-    /// Callbacks a second, whether or not those before were answered. `None`: each connection sends the next
+    /// Callbacks a second, whether or not earlier ones were answered. `None`: each connection sends the next callback
     /// as soon as the last is answered.
     pub rate: Option<f64>,
     /// Time from the start for which answers are not measured.
@@ -36,7 +36,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plan in which each connection sends as fast as it gets answers, and nothing again.
+    /// Returns a plan in which each connection sends as fast as it gets answers, and no callback is sent again.
     pub fn closed(connections: usize, warm_up: Duration) -> Plan {
         Plan {
             connections,
@@ -47,7 +47,8 @@ impl Plan {
         }
     }
 
-    /// Plan in which each connection sends as fast as it gets answers, and each callback until it is answered 200.
+    /// Returns a plan in which each connection sends as fast as it gets answers, and each callback is sent until it is
+    /// answered 200.
     pub fn insistent(connections: usize) -> Plan {
         Plan {
             refused: Refused::AtOnce,
@@ -61,7 +62,7 @@ impl Plan {
 pub enum Refused {
     /// The callback is dropped.
     Dropped,
-    /// The callback takes the turn of one that was not sent yet.
+    /// The callback is sent again later, in place of one that was not sent yet.
     Later,
     /// The callback is sent again until it is answered 200, over a new connection if necessary.
     AtOnce,

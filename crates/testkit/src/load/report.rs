@@ -22,13 +22,13 @@ pub struct Timed {
 pub struct Report {
     /// Indices of the callbacks that were answered 200.
     pub acknowledged: Vec<usize>,
-    /// Number of callbacks with any other answer.
+    /// Number of callbacks that were not answered 200.
     pub refused: usize,
     /// Callbacks answered 200 per second, after the warm-up.
     pub per_second: f64,
-    /// All answers, in no order.
+    /// All answers, unsorted.
     pub answers: Vec<Timed>,
-    /// Start of the calls.
+    /// Time at which the calls began.
     pub began: Instant,
     latencies: Vec<Duration>,
 }
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Latency in milliseconds that this share of the measured callbacks did not exceed.
+    /// Returns the latency in milliseconds that the given share of the measured callbacks did not exceed.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         percentile_ms(&self.latencies, share)
     }

@@ -79,7 +79,7 @@ impl Store {
         }))
     }
 
-    /// Reads the orders with this id: one for each project at most.
+    /// Reads the orders with the given id: one for each project at most.
     async fn by_name(
         &self,
         db: &mut SqliteConnection,
@@ -92,7 +92,7 @@ impl Store {
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         match (found.rows.is_empty(), found.unreadable.first()) {
-            // The order is known but cannot be read, which differs from an unknown order.
+            // The order is known but cannot be read, which is not the same as an unknown order.
             (true, Some(row)) => Err(StoreError::Unread(row.to_string())),
             _ => Ok(found.rows),
         }

@@ -15,8 +15,8 @@ use number_order::Id;
 
 type Query = QueryBuilder<Sqlite>;
 
-/// Orders that are not settled. Settled ones have an index only by what they are not (`orders_unsettled`,
-/// `orders_parked`), so this list begins there.
+/// Orders that are not settled. The indexes `orders_unsettled` and `orders_parked` have those that are not, so this
+/// list begins there.
 pub(in crate::store::sqlite) const UNSETTLED: &str = "\
     (SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// Selects a page of orders, after this row.
+/// Selects a page of orders, after the given row.
 pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Option<i64>) -> Query {
     let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
     let is_open = filter.settled == Some(false);
@@ -139,7 +139,7 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
     query
 }
 
-/// Restricts orders to those with an alert of this code.
+/// Restricts orders to those with an alert of the given code.
 fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(" AND p.active AND (false");
     for (kind, range) in alerts::ranges(alert.now, &alert.limits) {
@@ -163,7 +163,7 @@ fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(")");
 }
 
-/// Selects a page of deliveries, after this row.
+/// Selects a page of deliveries, after the given row.
 pub(in crate::store::sqlite) fn select_deliveries(
     filter: &DeliveryFilter,
     after: Option<i64>,
@@ -187,7 +187,7 @@ pub(in crate::store::sqlite) fn select_deliveries(
         query.push(" AND d.decision = ").push_bind(decision);
     }
     match filter.phase {
-        // As the index has it: a parameter would not be known to be this word.
+        // The condition is the index's own: SQLite would not know that a parameter is this word.
         Some("parked") => {
             query.push(" AND d.phase = 'parked'");
         }

@@ -1,5 +1,5 @@
 //! Queries of operators about single orders and deliveries. They are read-only and run beside the writer, each answer
-//! from one moment: nothing here can delay a callback or its processing.
+//! from one moment: no query can delay a callback or its processing.
 
 mod history;
 mod lists;
@@ -42,7 +42,7 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
     })
 }
 
-/// Reads each of these rows that can be read.
+/// Reads each of the given rows that can be read.
 fn each<T>(
     found: &[SqliteRow],
     table: &'static str,

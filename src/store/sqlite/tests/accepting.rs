@@ -19,7 +19,7 @@ async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
     assert_eq!(duplicates, [1, 1], "two bodies, each came twice");
 }
 
-/// A body is kept even if other deliveries have taken its name, one after the other.
+/// A conflicting body is kept even if other deliveries have taken the keys for it, one after the other.
 #[tokio::test]
 async fn a_conflict_whose_name_is_taken_is_kept() {
     let fixture = Fixture::new().await;
@@ -27,7 +27,7 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
         body: body.to_owned().into(),
         ..delivery(event, "o1", State::InReview, 10)
     };
-    // Name under which a conflict is kept. Every sender with the secret can compute it.
+    // Key under which a conflict is kept. Every sender with the secret can compute it.
     let name = |event: &str, body: &str| {
         let digest = inbox::digest(body.as_bytes());
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -97,7 +97,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
     let written = StoreError::of_writer(error().await);
     assert!(matches!(written, StoreError::Broken(_)), "{written:?}");
 
-    // And no further descriptor need be opened later: the open connections have all their files.
+    // The open connections have all their files, so no further descriptor is opened later.
     let fixture = Fixture::new().await;
     let before = descriptors(&fixture);
     let reads: Vec<_> = (0..40)
@@ -140,7 +140,7 @@ async fn batches_of_every_size_keep_every_row_apart() {
         let calls: Vec<_> = (0..size)
             .map(|n| {
                 let store = fixture.store.clone();
-                // Every third is a duplicate within its batch.
+                // Every third delivery is a duplicate within its batch.
                 let event = format!("e{size}-{}", n - n % 3 / 2);
                 let order = format!("o{}", n % 5);
                 tokio::spawn(async move {

@@ -5,7 +5,7 @@ use crate::store::sqlite::alert_changes;
 
 const NOTHING: [Vec<AlertKind>; 2] = [Vec::new(), Vec::new()];
 
-/// Limits with these thresholds in seconds.
+/// Limits with the given thresholds in seconds.
 fn limits(expiring: &[u64], blocked: u64) -> Limits {
     let span = |secs: &u64| Duration::from_secs(*secs);
     Limits {
@@ -58,7 +58,7 @@ async fn an_alert_fires_once_until_it_is_resolved() {
     assert_eq!(
         fixture.alerts(&limits, 120).await.len(),
         1,
-        "it still fires"
+        "the alert still fires"
     );
     let open = (blocked(100), at(110), None);
     assert_eq!(fixture.recorded_alerts().await, [open]);
@@ -116,7 +116,7 @@ async fn another_threshold_is_another_alert() {
     assert_eq!(changes, [vec![blocked(200)], vec![blocked(100)]]);
 }
 
-/// How the orders of a project end that is not fetched any more is not known.
+/// It is not known how the orders of a project end that is not fetched any more.
 #[tokio::test]
 async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are() {
     let fixture = Fixture::with_order_in(State::Blocked).await;
@@ -156,7 +156,7 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
         [step().await, step().await, step().await],
         [(700, 0), (500, 0), (0, 0)]
     );
-    // One in each page keeps its alert.
+    // One order in each page keeps its alert.
     fixture
         .edit("UPDATE orders SET confirmed_state = 'IN_REVIEW', updated_at = 999000000 WHERE id NOT IN (1, 600, 1200)")
         .await;
@@ -205,7 +205,7 @@ async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
     );
 }
 
-/// An order may be removed between the check and its record.
+/// An order may be removed between the check of its alerts and their recording.
 #[tokio::test]
 async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
     let fixture = Fixture::with_order_in(State::Blocked).await;

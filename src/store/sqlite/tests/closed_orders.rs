@@ -1,4 +1,4 @@
-//! Pruning of orders that are closed, and of the old fetches of those that are not.
+//! Pruning of closed orders, and of old fetches of orders that are not closed.
 
 use super::*;
 
@@ -6,8 +6,8 @@ use super::*;
 const DAY: i64 = 24 * 3600;
 
 impl Fixture {
-    /// Fetches the order; Sinch shows this.
-    async fn asks(&self, order: &str, state: State, updated: i64, secs: i64) {
+    /// Fetches the order; Sinch shows the given state.
+    async fn fetch_shows(&self, order: &str, state: State, updated: i64, secs: i64) {
         let known = self.store.request_fetch(key(order), at(secs)).await;
         assert_eq!(known, Ok(true));
         for claim in self.claim(secs).await {
@@ -23,7 +23,8 @@ impl Fixture {
         self.accept(event).await;
         self.process(secs).await;
         for secs in [secs + 60, secs + 60 + DAY] {
-            self.asks(order, State::Completed, secs - 60, secs).await;
+            self.fetch_shows(order, State::Completed, secs - 60, secs)
+                .await;
         }
         assert_eq!(self.history(order).await.order.fetch_at, None);
     }
@@ -77,7 +78,7 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
         assert_eq!(fixture.number(sql).await, 0, "{sql}");
     }
 
-    // A callback that comes now makes the order known again, and it is fetched.
+    // A callback for a pruned order makes it known again, and it is fetched.
     let again = delivery("e2", "o1", State::Completed, asked + 6000);
     assert_eq!(fixture.accept(again).await, Accepted::New);
     let processed = fixture.process(asked + 6000).await.processed;
@@ -168,7 +169,7 @@ async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
 #[tokio::test]
 async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
     let fixture = Fixture::new().await;
-    // 300 orders of three rows each, and one of 2003.
+    // There are 300 orders of three rows each, and one of 2003.
     fixture
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 301)
@@ -185,7 +186,7 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
         .await;
     let steps = fixture.prune_all(at(9000)).await;
     let taken: Vec<usize> = steps.iter().map(|step| step.taken).collect();
-    // The first steps go over all fetches, too, which are among the newest.
+    // The first steps go through all fetches, too. They remove none, since these are among the newest.
     assert_eq!(taken[..4], [256, 45 + 192, 105, 2003], "{taken:?}");
     assert!(taken[4..].iter().all(|taken| *taken <= 256), "{taken:?}");
     assert_eq!(taken.iter().sum::<usize>(), 301 + 900 + 2003, "{taken:?}");
@@ -203,10 +204,10 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
             .await;
     }
     fixture.process(10).await;
-    fixture.asks("seldom", State::InReview, 10, 20).await;
+    fixture.fetch_shows("seldom", State::InReview, 10, 20).await;
     for n in 0..30 {
         fixture
-            .asks("often", State::InReview, 10, 100 + 10 * n)
+            .fetch_shows("often", State::InReview, 10, 100 + 10 * n)
             .await;
     }
     let fetches = async |order: &str| fixture.history(order).await.fetches;
@@ -222,10 +223,11 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     assert_eq!(left[9].fetched_at, at(390), "the newest ten");
     assert_eq!(fetches("seldom").await.len(), 1);
 
-    // The ten are removed when there are ten newer ones, though the mark has passed them.
+    // The newest ten fetches are removed once there are ten newer ones, though `fetches_pruned_through` lies beyond
+    // them.
     for n in 0..12 {
         fixture
-            .asks("often", State::InReview, 10, 3000 + 10 * n)
+            .fetch_shows("often", State::InReview, 10, 3000 + 10 * n)
             .await;
     }
     fixture.prune_all(at(3999)).await;
@@ -236,7 +238,7 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
     assert_eq!(fetches("often").await[0].fetched_at, at(3020));
 }
 
-/// An id that is given out again must not lie behind the mark.
+/// A fetch must not get an id up to `fetches_pruned_through`, even if SQLite gives out ids again.
 #[tokio::test]
 async fn fetches_recorded_after_all_others_went_are_pruned_too() {
     let fixture = Fixture::new().await;
@@ -254,7 +256,9 @@ async fn fetches_recorded_after_all_others_went_are_pruned_too() {
         .await;
     fixture.process(4 * DAY).await;
     for n in 0..12 {
-        fixture.asks("o2", State::InReview, 10, 4 * DAY + n).await;
+        fixture
+            .fetch_shows("o2", State::InReview, 10, 4 * DAY + n)
+            .await;
     }
     fixture.prune_all(at(5 * DAY)).await;
     assert_eq!(fixture.history("o2").await.fetches.len(), 10);

@@ -10,7 +10,7 @@ use crate::store::sqlite::rows::{self, StoredOrder, order_text};
 use crate::store::sqlite::unreadable;
 use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
-/// An order whose times are the numbers that follow this one.
+/// Returns an order whose times are the numbers that follow `first`.
 fn order(
     base: i64,
     fetch_at: Option<i64>,
@@ -152,7 +152,7 @@ impl Fixture {
         (fixture, db)
     }
 
-    /// Text of a query's only cell.
+    /// Returns the text of a query's only cell.
     async fn cell(&self, sql: String) -> String {
         let row = sqlx::query(AssertSqlSafe(sql))
             .fetch_one(&mut *self.begin_read().await)
@@ -306,7 +306,7 @@ async fn an_order_comes_back_as_it_was_written() {
         let before = read(&sqlx::query(sql).fetch_one(&mut db).await.expect("one row"));
         if let Ok(answer) = &answer {
             let change = number_order::reconcile(&before, answer, at(secs), &policy);
-            // This fulfils the requested fetch, too.
+            // The answer fulfils the requested fetch, too.
             let order = number_order::Order {
                 fetch_requested_at: None,
                 ..change.order

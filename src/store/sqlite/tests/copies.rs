@@ -14,7 +14,7 @@ async fn change(path: &Path, sql: &'static str) {
     db.close().await.expect("closes");
 }
 
-/// A closed database with some of everything.
+/// Makes a closed database with orders, deliveries, fetches and transitions.
 async fn closed() -> (TempDir, PathBuf) {
     let fixture = Fixture::new().await;
     for n in 0..1200 {
@@ -39,7 +39,7 @@ async fn closed() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Rows that break a rule, in each way and table that can be, and the report about each.
+/// Rows that break a rule, in each way and each table, and the report about each.
 const FLAWS: [(&str, &str); 8] = [
     (
         "UPDATE projects SET sinch_id = ''",
@@ -97,7 +97,7 @@ async fn a_row_that_breaks_a_rule_is_named_and_copied() {
             assert!(copied.orders >= 1199, "{flaw}: {way}: {copied:?}");
         }
         let opened = open(&settings(new)).await;
-        assert!(opened.is_ok(), "{flaw}: the service goes on with it");
+        assert!(opened.is_ok(), "{flaw}: the service goes on with the flaw");
     }
     let backup = folder.path().join("b.db");
     let copied = super::backup(&good, &backup, true).await.expect("copies");
@@ -159,7 +159,7 @@ async fn a_backup_may_have_other_names() {
     let new = folder.path().join("new.db");
     let copied = restore(&new, &path, false).await.expect("is restored");
     assert_eq!((copied.orders, copied.flaws.len()), (1200, 0));
-    let error = hold(&path).expect_err("the control: it is no database to work on");
+    let error = hold(&path).expect_err("the control: a backup is no database to work on");
     assert!(error.to_string().contains("several names"), "{error}");
 }
 
@@ -192,7 +192,7 @@ async fn what_a_backup_has_unfinished_is_undone() {
     );
     assert_eq!(others(&new).await, 0);
     let journal = location::beside(&torn, "-journal");
-    assert!(journal.exists(), "it stays as it is");
+    assert!(journal.exists(), "the journal stays as it is");
     std::fs::remove_file(journal).expect("was there");
     let alone = folder.path().join("alone.db");
     let is_torn = match restore(&alone, &torn, false).await {
@@ -211,7 +211,7 @@ async fn others(path: &Path) -> i64 {
     row.expect("reads").get(0)
 }
 
-/// A missing log is noticed in a file that was not closed and has none.
+/// A missing log is reported for a file that was not closed and has no log beside it.
 #[tokio::test]
 async fn a_backup_that_was_copied_without_its_wal_is_reported() {
     let (folder, path) = closed().await;

@@ -1,4 +1,4 @@
-//! Subjects of orders, and the lists that go by them.
+//! Subjects of orders, and the lists that are filtered by them.
 
 use serde_json::json;
 
@@ -32,7 +32,7 @@ fn subject(region: &str, numbers: Vec<OrderNumber>) -> OrderDetails {
 }
 
 impl Fixture {
-    /// Fetches an order that shows this subject.
+    /// Fetches an order; the answer shows the given subject.
     async fn shows(&self, order: &str, secs: i64, details: Option<OrderDetails>) {
         let found = self.store.request_fetch(key(order), at(secs)).await;
         assert!(found.expect("writes"), "{order} is known");
@@ -76,7 +76,7 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
     let row = fixture.history("o1").await.order;
     assert_eq!(row.details, subject("AU", two.clone()));
 
-    // An answer that does not describe the order takes nothing away.
+    // An answer that does not describe the order removes nothing of its subject.
     fixture.shows("o1", 20, None).await;
     assert_eq!(fixture.history("o1").await.order.details.numbers, two);
 
@@ -275,5 +275,9 @@ async fn a_spoilt_subject_hides_no_order() {
         .shows("o1", 20, Some(subject("SE", Vec::new())))
         .await;
     let row = fixture.history("o1").await.order;
-    assert_eq!(row.details, subject("SE", Vec::new()), "an answer mends it");
+    assert_eq!(
+        row.details,
+        subject("SE", Vec::new()),
+        "an answer repairs the subject"
+    );
 }

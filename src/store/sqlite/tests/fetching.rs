@@ -1,4 +1,4 @@
-//! Claims of orders, and what their fetches leave.
+//! Claims of orders, and the effects of their fetches.
 
 use super::*;
 use number_order::{FetchOutcome, ParkReason};
@@ -12,7 +12,7 @@ async fn an_order_is_fetched_by_one_at_a_time() {
     fixture.process(20).await;
     let first = fixture.claim(20).await;
     assert_eq!((first.len(), first[0].attempts), (1, 1));
-    assert!(fixture.claim(79).await.is_empty(), "it is leased");
+    assert!(fixture.claim(79).await.is_empty(), "the order is leased");
     let second = fixture.claim(81).await;
     assert_eq!(
         (second.len(), second[0].attempts),
@@ -33,7 +33,7 @@ async fn an_order_is_fetched_by_one_at_a_time() {
     assert!(order.settled, "{order:?}");
 }
 
-/// A late result does not spoil the holder's answer, in whichever order both stand in a batch.
+/// A late result does not spoil the answer of the lease's holder, in whichever order both stand in a batch.
 #[tokio::test]
 async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
     for late_first in [true, false] {
@@ -71,10 +71,10 @@ async fn a_released_order_counts_as_never_claimed() {
     let release = async |claim: &Claim| fixture.store.release(claim.clone()).await;
     assert_eq!(release(&first).await, Ok(()));
     let second = fixture.claim(20).await.remove(0);
-    assert_eq!(second.attempts, 1, "it is due as before");
-    // A holder that lost the lease has nothing to release.
+    assert_eq!(second.attempts, 1, "the order is due as before");
+    // A worker that lost the lease has nothing to release.
     assert_eq!(release(&first).await, Ok(()));
-    assert!(fixture.claim(20).await.is_empty(), "it is leased");
+    assert!(fixture.claim(20).await.is_empty(), "the order is leased");
     let settled = fixture
         .record(&second, shows(State::InReview, 12), 21)
         .await;

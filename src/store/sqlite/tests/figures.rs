@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::sqlite::{alerts, queries, summary};
 
-/// Step that changes the state of orders.
+/// Step that changes the states of orders.
 #[derive(Clone, Debug)]
 enum Step {
     Told(u8, State),
     Shown(u8, State, i64),
     Forgotten(u8),
     Watched(u8),
-    /// Everything that is not of today is pruned.
+    /// Everything that has been kept for its period is pruned.
     Pruned,
 }
 
@@ -62,7 +62,7 @@ impl Fixture {
         }
     }
 
-    /// Fetches the order alone, if it is known.
+    /// Fetches only the given order, if it is known.
     async fn answer(&self, order: &str, result: Result<Answer, Failure>, secs: i64) {
         let known = self
             .store
@@ -120,7 +120,7 @@ async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get("detail")).collect()
 }
 
-/// Steps that read a whole table, or the whole of an index that grows with the past.
+/// Returns the steps that read a whole table, or the whole of an index that grows with the past.
 fn costly(plan: &[String]) -> Vec<&String> {
     let grows = ["orders", "deliveries", "fetches", "transitions"];
     let scans = |step: &&String| {
@@ -155,7 +155,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
     }
     let counts = plan(&fixture, summary::COUNTS).await;
-    // The newest row of a table by its number is one step, though SQLite calls it a scan.
+    // Reading the newest row of a table by its id is one step, though SQLite calls it a scan.
     let costly: Vec<&String> = costly(&counts)
         .into_iter()
         .filter(|step| !["SCAN deliveries", "SCAN fetches"].contains(&step.as_str()))
@@ -171,7 +171,8 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(super::figures::costly(&anew).len(), 1, "{anew:#?}");
 }
 
-/// Deliveries that are not processed yet are looked up among the few deliveries after the mark, and not among all of a project.
+/// Deliveries that are not processed yet are looked up among the few after `processed_through`, and not among all of a
+/// project.
 #[tokio::test]
 async fn a_history_reads_no_other_deliveries_of_its_project() {
     let fixture = Fixture::new().await;
@@ -204,7 +205,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
         assert!(is_there, "{step}: {listed:#?}");
     }
 
-    // The control: without its hint the statement walks.
+    // The control: without its hint the statement reads all of the project's deliveries.
     let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
     let plan = plan(&fixture, &without).await;
     assert!(

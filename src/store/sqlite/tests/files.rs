@@ -7,18 +7,18 @@ use super::*;
 
 /// Change that another program may make to a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Deed {
+enum FileChange {
     Removed,
     Renamed,
     Emptied,
     Cut,
     Replaced,
-    /// Overwritten by the log of another database with this many events: the file stays the same.
+    /// The file is overwritten with the log of another database, which has the given number of events.
     Overwritten(u32),
 }
 
-impl Deed {
-    async fn done_to(self, path: &Path) {
+impl FileChange {
+    async fn make(self, path: &Path) {
         let aside = location::beside(path, ".aside");
         let cut_to = |bytes| {
             let file = File::options().write(true).open(path);
@@ -26,15 +26,15 @@ impl Deed {
                 .expect("can be cut");
         };
         match self {
-            Deed::Removed => remove_file(path).expect("can be removed"),
-            Deed::Renamed => rename(path, aside).expect("can be renamed"),
-            Deed::Emptied => cut_to(0),
-            Deed::Cut => cut_to(location::length(path) / 2),
-            Deed::Replaced => {
+            FileChange::Removed => remove_file(path).expect("can be removed"),
+            FileChange::Renamed => rename(path, aside).expect("can be renamed"),
+            FileChange::Emptied => cut_to(0),
+            FileChange::Cut => cut_to(location::length(path) / 2),
+            FileChange::Replaced => {
                 std::fs::copy(path, &aside).expect("can be copied");
                 rename(aside, path).expect("can be replaced");
             }
-            Deed::Overwritten(events) => {
+            FileChange::Overwritten(events) => {
                 let other = Fixture::new().await;
                 for n in 0..events {
                     let event = delivery(&format!("e{n}"), "other", State::Expired, 10);
@@ -47,10 +47,10 @@ impl Deed {
     }
 }
 
-/// Every change to each file, except those that the system itself stops: where the `-shm` is cut, the process is killed
-/// at its next access to it.
-const DEEDS: [(&str, &[Deed]); 3] = {
-    use Deed::*;
+/// Every change to each file, except those that the system itself stops: where the `-shm` is truncated, the process is
+/// killed at its next access to it.
+const CHANGES: [(&str, &[FileChange]); 3] = {
+    use FileChange::*;
     [
         ("", &[Removed, Renamed, Emptied, Cut, Replaced]),
         (
@@ -72,29 +72,30 @@ const DEEDS: [(&str, &[Deed]); 3] = {
 
 #[tokio::test]
 async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
-    for (suffix, deeds) in DEEDS {
-        for deed in deeds {
+    for (suffix, changes) in CHANGES {
+        for change in changes {
             for refused in [false, true] {
-                let case = format!("fixture.db{suffix} {deed:?}, a refused write: {refused}");
-                attempt(suffix, *deed, refused, &case).await;
+                let case = format!("fixture.db{suffix} {change:?}, a refused write: {refused}");
+                attempt(suffix, *change, refused, &case).await;
             }
         }
     }
 }
 
-async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
+async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     let fixture = Fixture::new().await;
     let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
     for n in 0..5 {
         assert_eq!(fixture.accept(order(n)).await, Accepted::New, "{case}");
     }
-    deed.done_to(&location::beside(&fixture.path(), suffix))
+    change
+        .make(&location::beside(&fixture.path(), suffix))
         .await;
     let foreign = NewDelivery {
         project: id("nobodys"),
         ..order(7)
     };
-    // Both are in the queue before the writer handles it.
+    // Both writes are in the queue before the writer handles one.
     let store = fixture.store.clone();
     let (other, good) = if refused {
         tokio::join!(store.accept(foreign), store.accept(order(6)))
@@ -109,12 +110,15 @@ async fn attempt(suffix: &str, deed: Deed, refused: bool, case: &str) {
     }
     drop((store, fixture.store));
     let end = fixture.writer.await.expect("no panic");
-    let reason = end.expect_err("it cannot go on").to_string();
+    let reason = end.expect_err("the store cannot go on").to_string();
     let name = format!("fixture.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
-    let is_whole = matches!(deed, Deed::Removed | Deed::Renamed | Deed::Replaced);
+    let is_whole = matches!(
+        change,
+        FileChange::Removed | FileChange::Renamed | FileChange::Replaced
+    );
     if suffix == "-wal" && is_whole {
-        // No path leads to the log any more, but all of it was there: it is in the database by now.
+        // No path leads to the log any more, but it was whole: what it had is in the database by now.
         remove_file(location::beside(
             &fixture.folder.path().join("fixture.db"),
             "-wal",
@@ -134,7 +138,7 @@ async fn a_wal_that_is_restarted_is_no_fault() {
     let fixture = Fixture::new().await;
     let url = format!("sqlite://{}", fixture.path().display());
     let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    for (n, fold) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
+    for (n, mode) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
         .into_iter()
         .enumerate()
     {
@@ -144,9 +148,9 @@ async fn a_wal_that_is_restarted_is_no_fault() {
                 .accept(delivery(&event, "o1", State::InReview, 10))
                 .await;
         }
-        let fold = format!("PRAGMA wal_checkpoint({fold})");
-        let folded = sqlx::query(sqlx::AssertSqlSafe(fold)).execute(&mut db);
-        folded.await.expect("folds");
+        let mode = format!("PRAGMA wal_checkpoint({mode})");
+        let checkpointed = sqlx::query(sqlx::AssertSqlSafe(mode)).execute(&mut db);
+        checkpointed.await.expect("checkpoints");
     }
     fixture
         .accept(delivery("last", "o1", State::InReview, 10))
@@ -198,13 +202,13 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
         };
         match lost {
             "missing" => remove_file(&real).expect("can be removed"),
-            "empty" => Deed::Emptied.done_to(&real).await,
+            "empty" => FileChange::Emptied.make(&real).await,
             "link to nothing" => {
                 remove_file(&real).expect("can be removed");
                 symlink(&real, &link).expect("can be linked");
             }
             "link to empty" => {
-                Deed::Emptied.done_to(&real).await;
+                FileChange::Emptied.make(&real).await;
                 symlink(&real, &link).expect("can be linked");
             }
             _ => {
@@ -228,14 +232,14 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
             .await
             .expect("copies");
         let restored = restore(&named, &good, false).await;
-        assert!(restored.is_err(), "{lost}: restored over it");
+        assert!(restored.is_err(), "{lost}: restored over the log");
         let from_it = restore(&folder.path().join("new.db"), &named, false).await;
-        assert!(from_it.is_err(), "{lost}: restored from it");
+        assert!(from_it.is_err(), "{lost}: restored from the log");
         assert_eq!(std::fs::read(&wal).expect("is there"), before, "{lost}");
     }
 }
 
-/// No other process opens a database that is held: by none of its names, and not when the lock's file was removed or
+/// No other process opens a database that is held: by none of its names, not even when the lock's file was removed or
 /// replaced.
 #[tokio::test]
 async fn a_held_database_cannot_be_opened_twice() {
@@ -253,15 +257,15 @@ async fn a_held_database_cannot_be_opened_twice() {
             remove_file(location::beside(&real, ".lock")).expect("can be removed");
         }
         for path in [&real, &link, &of_link, &through] {
-            let error = hold(path).expect_err("it is held");
+            let error = hold(path).expect_err("the database is held");
             assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
             let error = check(&settings(path.clone()))
                 .await
-                .expect_err("it is held");
+                .expect_err("the database is held");
             assert!(matches!(error, OpenError::Held(_)), "{path:?}: {error}");
         }
     }
-    // Another name for the file itself is refused for another reason: the log is found by one of them only.
+    // Another hard link to the file is refused for another reason: only one of the names has the log beside it.
     let hard = folder.join("hard.db");
     std::fs::hard_link(&real, &hard).expect("can be linked");
     let error = hold(&hard).expect_err("is refused");
@@ -271,7 +275,7 @@ async fn a_held_database_cannot_be_opened_twice() {
         .await;
 }
 
-/// Neither holding a place nor a check leaves a file there.
+/// Neither holding a place nor a check leaves a file in it.
 #[tokio::test]
 async fn what_is_tried_leaves_no_trace() {
     let names = |folder: &Path| {
@@ -292,7 +296,7 @@ async fn what_is_tried_leaves_no_trace() {
         names(folder.path())
     );
 
-    // A full log is not even checkpointed; an empty one may go.
+    // A log with content is not even checkpointed; an empty one may be removed.
     let (folder, path) = crashed().await;
     let read = |suffix| std::fs::read(location::beside(&path, suffix)).expect("can be read");
     let before = (names(folder.path()), read(""), read("-wal"));

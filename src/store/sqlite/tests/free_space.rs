@@ -8,7 +8,7 @@ const MODE: &str = "PRAGMA auto_vacuum";
 const FREE: &str = "PRAGMA freelist_count";
 
 impl Fixture {
-    /// Fills the file with this many deliveries of some 4 kB each, which are old by now, and prunes them.
+    /// Fills the file with the given number of old deliveries of some 4 kB each, and prunes them.
     async fn fill_and_clear(self, deliveries: u32) -> Fixture {
         let sql = format!(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {deliveries})

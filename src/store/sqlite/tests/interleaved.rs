@@ -6,14 +6,14 @@ use super::*;
 
 const ORDERS: [&str; 3] = ["o1", "o2", "o3"];
 
-/// Number of steps of a course.
+/// Number of steps of a play.
 const STEPS: i64 = 120;
 
 /// Claims that are held, also those whose leases have run out.
 type Held = Vec<Claim>;
 
 impl Fixture {
-    /// Takes a random step, at this second.
+    /// Takes a random step, at the given second.
     #[expect(clippy::too_many_lines, reason = "an arm per kind of step")]
     async fn step(&self, chance: &mut Rng, held: &mut Held, n: i64, secs: i64) {
         let order = ORDERS[chance.usize(..ORDERS.len())];
@@ -49,7 +49,7 @@ impl Fixture {
                 held.extend(self.claim_some(2, claim_order, secs).await);
             }
             7 if !held.is_empty() => {
-                // Now and then the claim stays, and comes again: its holder is late.
+                // Now and then a claim stays after it was used, and comes again: its holder is late.
                 let place = chance.usize(..held.len());
                 let claim = held[place].clone();
                 if chance.bool() {
@@ -68,7 +68,7 @@ impl Fixture {
                     0 => Ok(Answer::NotFound),
                     _ => shows(state, secs - chance.i64(-5..20)),
                 };
-                // Twice in one batch: the second is late.
+                // The claim is recorded twice in one batch, and the second time it is late.
                 let outcomes = [
                     outcome(&claim, result.clone(), secs),
                     outcome(&claim, result, secs),
@@ -96,7 +96,7 @@ impl Fixture {
         }
     }
 
-    /// Asserts that everything can be read, and is as the schema has it.
+    /// Asserts that every row can be read, and has values that the schema takes.
     async fn is_sound(&self, secs: i64) {
         let filter = OrderFilter {
             limit: 100,
@@ -130,7 +130,7 @@ async fn any_interleaving_leaves_only_rows_that_can_be_read() {
     let first: u64 = given.unwrap_or_else(|| fastrand::u64(..u64::MAX / 2));
     let courses = if given.is_some() { 1 } else { 12 };
     for seed in first..first + courses {
-        // Shown where the test fails.
+        // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut chance = Rng::with_seed(seed);
         let mut fixture = Fixture::new().await;

@@ -44,7 +44,7 @@ use number_order::{
 
 const PROJECT: &str = "project-1";
 
-/// Rate that limits no test.
+/// Rate that holds up no test.
 const FAST: Rate = Rate {
     interval: Duration::from_micros(1),
     burst: 1_000_000,
@@ -111,7 +111,7 @@ impl Fixture {
         }
     }
 
-    /// Stops cleanly and opens again.
+    /// Stops the store cleanly and opens it again.
     async fn again(self) -> Fixture {
         drop(self.store);
         self.writer.await.expect("no panic").expect("a clean end");
@@ -127,7 +127,7 @@ impl Fixture {
     }
 
     async fn process(&self, secs: i64) -> ProcessReport {
-        self.store.process(request(secs)).await.expect("looks")
+        self.store.process(request(secs)).await.expect("processes")
     }
 
     async fn claim(&self, secs: i64) -> Vec<Claim> {
@@ -138,7 +138,7 @@ impl Fixture {
         self.claim_beside(&[], orders_max, claim_order, secs).await
     }
 
-    /// Claims as [`Fixture::claim_some`] does, with isolated orders.
+    /// Claims as [`Fixture::claim_some`] does, but with isolated orders.
     async fn claim_beside(
         &self,
         isolated: &[String],
@@ -167,7 +167,7 @@ impl Fixture {
         settled.expect("settles").remove(0)
     }
 
-    /// Alerts that fire at this second.
+    /// Returns the alerts that fire at the given second.
     async fn alerts(&self, limits: &Limits, secs: i64) -> Vec<AlertRow> {
         let standing = self.store.standing(at(secs), limits, 100).await;
         standing.expect("reads").alerts
@@ -185,7 +185,7 @@ impl Fixture {
         ]
     }
 
-    /// Begins a read transaction on the tables themselves.
+    /// Begins a read transaction without the store's own readers.
     async fn begin_read(&self) -> Transaction<'static, Sqlite> {
         self.store.readers.begin().await.expect("reads")
     }
@@ -247,7 +247,7 @@ fn shows(state: State, updated: i64) -> Result<Answer, Failure> {
     }))
 }
 
-/// Reason for a fetch without an answer: this status.
+/// Returns the reason for a fetch that was answered with the given status.
 fn not_now(status: u16) -> NoAnswer {
     NoAnswer::NotNow {
         endpoint: Endpoint::Orders,

@@ -1,4 +1,4 @@
-//! Opening, and opening again.
+//! Opening of the database, also after an earlier run.
 
 use super::*;
 use number_order::{Endpoint, NoAnswer};
@@ -210,21 +210,21 @@ async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
         "a clean end changes nothing"
     );
 
-    // Killed: the writer is gone before it can note a clean end.
+    // The service is killed: the writer is gone before it can note a clean end.
     fixture.writer.abort();
     assert!(fixture.writer.await.is_err_and(|end| end.is_cancelled()));
     drop(fixture.store);
     let fixture = Fixture::open(fixture.folder).await;
     let after = planned(&fixture).await;
     assert_eq!(after.len(), ORDERS as usize);
-    // At 5 a second, from 5000 s on.
+    // The fetches are spread at 5 a second, from 5000 s on.
     let mut each_second = [0_u32; 200];
     for fetch_at in after {
         let second = fetch_at.since(at(5000)).as_secs() as usize;
         assert!(fetch_at >= at(5000) && fetch_at <= at(5200), "{fetch_at}");
         each_second[second.min(199)] += 1;
     }
-    // Random, so not evenly; but five times the mean is met less than once in 10⁷ runs.
+    // The spread is random, so not even; but five times the mean is met less than once in 10⁷ runs.
     let busiest = each_second.iter().max();
     assert!(busiest < Some(&25), "spread out: {each_second:?}");
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::*;
 use crate::store::Cursor;
 
-/// Orders that are known and those that were, under names that grow.
+/// Orders that are known and orders that were removed, under names that grow.
 struct Course {
     fixture: Fixture,
     chance: Rng,
@@ -57,7 +57,7 @@ impl Course {
                 return listed;
             }
             filter.after = page.next;
-            // Fewer come than go, so that there is a last page.
+            // Fewer orders come than go, so that there is a last page.
             for _ in 0..self.chance.u8(..4) {
                 if self.chance.u8(..5) < 2 {
                     self.add().await;
@@ -77,7 +77,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
     let first: u64 = given.unwrap_or_else(|| fastrand::u64(..u64::MAX / 2));
     let courses = if given.is_some() { 1 } else { 40 };
     for seed in first..first + courses {
-        // Shown where the test fails.
+        // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut course = Course {
             fixture: Fixture::new().await,
@@ -99,7 +99,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
             }
             assert_eq!(listed, sorted, "each once, in the list's order");
             let left_out = |order: &&String| !listed.contains(order);
-            // What comes during the reading stands at the end of the list, or before its beginning.
+            // Orders that come during the reading stand at the end of the list, or before its beginning.
             let expected = course
                 .known
                 .iter()
@@ -116,7 +116,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
 
 #[tokio::test]
 async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
-    // The end of the first page is pruned, with others before and after it.
+    // The last row of the first page is pruned, with others before and after it.
     for (newest_first, pruned, expected) in [
         (false, "id IN (2, 3, 6)", [vec![1, 2], vec![4, 5], vec![7]]),
         (true, "id IN (3, 4, 5)", [vec![6, 5], vec![2, 1], vec![]]),

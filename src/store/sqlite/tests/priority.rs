@@ -1,4 +1,4 @@
-//! Claim order: which orders are fetched first, and that no order waits for ever.
+//! Claim order: which orders are fetched first, and that no order waits forever.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
         let claims = fixture.claim_some(1, claim_order, secs).await;
         names(&claims).first().map(|name| name.to_string())
     };
-    // Quiet orders are due 60 s after they were fetched; everything else comes later.
+    // Quiet orders are due 60 s after they were fetched; all other orders fall due later.
     fixture.watch(&several("watched", 1), 100).await;
     fixture
         .accept(delivery("e1", "told", State::Completed, 200))
@@ -100,7 +100,7 @@ async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
     };
     fixture.record(&claims[0], Err(failure), 100).await;
     let claims = fixture.claim_some(1, ClaimOrder::Urgent, 200).await;
-    assert_eq!(names(&claims), ["o1"], "it has waited less than o0");
+    assert_eq!(names(&claims), ["o1"], "o1 has waited less than o0");
     fixture
         .record(&claims[0], shows(State::InReview, 10), 200)
         .await;
@@ -190,8 +190,9 @@ struct Wait {
     rounds: usize,
 }
 
-/// Plays this many rounds. In each, `lanes` orders have pending deliveries and as many fall due for a routine fetch,
-/// but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come first.
+/// Plays the given number of rounds. In each, `lanes` orders have pending deliveries and as many fall due for a routine
+/// fetch, but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come
+/// first.
 async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
     let fixture = Fixture::new().await;
     let each = lanes as usize;
@@ -229,9 +230,9 @@ async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
         };
         for claim in fixture.claim_some(lanes, claim_order, secs).await {
             let order = claim.key.order.as_str();
-            let since = due_since.remove(order).expect("due, and asked about once");
+            let since = due_since.remove(order).expect("is due, and fetched once");
             waits.push(wait(order, since, round));
-            // This leaves nothing open, and no reason to fetch again within a minute.
+            // The answer leaves nothing open, and no reason to fetch again within a minute.
             let shown = shows(State::InReview, secs);
             fixture.record(&claim, shown, secs).await;
         }
@@ -272,7 +273,7 @@ proptest! {
     }
 }
 
-/// The controls: with no place for the longest waiting routine fetches starve, and with all places for them pending
+/// The controls: if the longest waiting orders get no place, routine fetches starve; if they get all places, pending
 /// deliveries do.
 #[tokio::test]
 async fn with_places_for_one_kind_alone_the_other_starves() {

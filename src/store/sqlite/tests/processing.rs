@@ -62,8 +62,8 @@ async fn the_same_deliveries_are_processed_once() {
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
     let process = |pending| fixture.store.submit(Write::Process, (request(20), pending));
-    assert_eq!(process(first).await.expect("looks").processed.len(), 1);
-    assert_eq!(process(second).await.expect("looks").processed.len(), 0);
+    assert_eq!(process(first).await.expect("processes").processed.len(), 1);
+    assert_eq!(process(second).await.expect("processes").processed.len(), 0);
     assert_eq!(
         fixture.process(21).await.processed.len(),
         1,
@@ -78,7 +78,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
     let fixture = Fixture::new().await;
     let event = |event, secs| delivery(event, "o1", State::InReview, secs);
     fixture.accept(event("e1", 10)).await;
-    // The duplicate uses up a number.
+    // The duplicate uses up an id.
     assert_eq!(fixture.accept(event("e1", 10)).await, Accepted::Duplicate);
     fixture.accept(event("e2", 11)).await;
     let pending = pending::read(&fixture.store.readers, 256)
@@ -93,7 +93,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
         )
         .await;
     let process = fixture.store.submit(Write::Process, (request(20), pending));
-    assert_eq!(process.await.expect("looks").processed.len(), 0);
+    assert_eq!(process.await.expect("processes").processed.len(), 0);
     assert_eq!(fixture.process(21).await.processed.len(), 3);
 }
 
@@ -129,7 +129,7 @@ async fn api_off_parks_what_would_need_an_answer() {
         .await;
     let mut request = request(20);
     request.api_off = vec![id(PROJECT)];
-    fixture.store.process(request).await.expect("looks");
+    fixture.store.process(request).await.expect("processes");
     let history = fixture.history("o1").await;
     let phases: Vec<&str> = history
         .deliveries
@@ -142,7 +142,7 @@ async fn api_off_parks_what_would_need_an_answer() {
         (Some("COMPLETED"), None)
     );
     assert!(fixture.claim(9999).await.is_empty());
-    // With the API on again, the order is fetched.
+    // When the API is on again, the order is fetched.
     let fixture = fixture.again().await;
     assert_eq!(fixture.claim(9999).await.len(), 1);
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::*;
 use crate::store::sqlite::readers::READERS_MAX;
 
-/// Number of orders at which a torn answer is all but certain: without a transaction half of such runs show one within
+/// Number of orders at which a torn answer is all but certain: without a transaction, half of all runs show one within
 /// the first ten orders.
 const ORDERS: i64 = 200;
 

@@ -90,7 +90,7 @@ fn limits() -> Limits {
 }
 
 /// Figures that would alert an operator.
-async fn alarming(fixture: &Fixture) -> Vec<i64> {
+async fn alert_figures(fixture: &Fixture) -> Vec<i64> {
     let standing = fixture.store.standing(at(5000), &limits(), 20).await;
     let standing = standing.expect("reads");
     let summary = standing.summary;
@@ -116,7 +116,7 @@ async fn alarming(fixture: &Fixture) -> Vec<i64> {
 #[tokio::test]
 async fn orders_that_are_not_fetched_are_counted_apart() {
     let fixture = left_behind().await;
-    assert_eq!(alarming(&fixture).await, [4, 1, 2, 1, 1, 2, 2, 0]);
+    assert_eq!(alert_figures(&fixture).await, [4, 1, 2, 1, 1, 2, 2, 0]);
     let new_only: &[_] = &[(PROJECT, Some(5.0))];
     let off: &[_] = &[(OLD, None), (PROJECT, Some(5.0))];
     let both: &[_] = &[(OLD, Some(5.0)), (PROJECT, Some(5.0))];
@@ -135,7 +135,7 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
         (both, [4, 1, 2, 1, 1, 2, 2, 0], None),
     ] {
         fixture = fixture.reopened(projects).await;
-        assert_eq!(alarming(&fixture).await, expected, "{projects:?}");
+        assert_eq!(alert_figures(&fixture).await, expected, "{projects:?}");
         let sentences = fixture.sentences(projects).await;
         assert_eq!(
             sentences.len(),
@@ -199,7 +199,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     assert_eq!(fixture.claim(50).await.len(), 1, "the others go on");
 }
 
-/// Pending deliveries that were read may be dropped before they are processed.
+/// Pending deliveries that were read may be removed before they are processed.
 #[tokio::test]
 async fn a_project_can_be_dropped_during_processing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -222,7 +222,7 @@ async fn a_project_can_be_dropped_during_processing() {
         .submit(Write::Process, (request(20), pending))
         .await;
     assert_eq!(
-        report.expect("looks").processed.len(),
+        report.expect("processes").processed.len(),
         0,
         "they have changed"
     );

@@ -12,9 +12,9 @@ const SPANS: RetentionPeriods = RetentionPeriods {
 };
 
 impl Fixture {
-    /// Prunes one step.
+    /// Runs one step of pruning.
     pub(super) async fn prune(&self, now: Time) -> Pruned {
-        self.store.prune_rows(SPANS, now).await.expect("clears")
+        self.store.prune_rows(SPANS, now).await.expect("prunes")
     }
 
     /// Prunes until nothing is left to do.
@@ -107,7 +107,7 @@ async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
     }
     nameless.body = "another body".into();
     assert_eq!(fixture.accept(nameless).await, Accepted::New);
-    // The same once the conflicts' bodies are emptied as well.
+    // Retention does the same once the conflicts' bodies are emptied as well.
     fixture.process(20).await;
     assert_eq!(fixture.prune(at(500)).await.bodies, 3);
     assert_eq!(fixture.accept(other.clone()).await, Accepted::Duplicate);
@@ -123,7 +123,7 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
     for delivery in [&waiting, &parked, &behind] {
         fixture.accept(delivery.clone()).await;
     }
-    // None of them is processed, though the third is recorded already.
+    // No delivery is processed, though the third is recorded already.
     assert_eq!(fixture.prune(at(500)).await, Pruned::default());
     fixture.process(500).await;
     let pruned = Pruned {
@@ -137,7 +137,7 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
     assert_eq!(fixture.body(3).await, Body::Gone);
 }
 
-/// A clock that was ahead holds retention up; one that was behind makes nothing go too early.
+/// A clock that was ahead holds retention up; a clock that was behind removes nothing too early.
 #[tokio::test]
 async fn nothing_goes_before_what_came_before_it() {
     let fixture = Fixture::new().await;
@@ -258,7 +258,7 @@ async fn what_is_old_but_not_processed_stays_whole() {
     assert_eq!((pruned.deliveries, pruned.parked), (1, 1));
 }
 
-/// Ids up to `processed_through` count as processed: a new delivery under such an id would wait for ever.
+/// Ids up to `processed_through` count as processed: a new delivery under such an id would wait forever.
 #[tokio::test]
 async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
     let fixture = Fixture::new().await;

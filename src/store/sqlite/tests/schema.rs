@@ -1,4 +1,4 @@
-//! Schema: which values it takes, and that its words are those of the rules.
+//! Schema: the values that it takes, and that its words are those of the rules.
 
 use number_order::{Cause, Decision, Kept, NoAnswer, NotUnderstood, Outcome, ParkReason};
 use sqlx::migrate::Migrator;
@@ -58,7 +58,7 @@ async fn first() -> TempDir {
     folder
 }
 
-/// Each step to the schema of today is tried on rows, and not on empty tables alone.
+/// Each migration is tried on tables with rows, and not only on empty ones.
 #[tokio::test]
 async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let fixture = Fixture::open(first().await).await;
@@ -177,7 +177,7 @@ async fn no_column_takes_what_is_out_of_its_range() {
             .as_database_error()
             .is_some_and(|e| e.is_check_violation());
         assert!(is_check, "{change}: {error}");
-        // The control: nothing but the range stood in the way.
+        // The control: nothing but the range is wrong with the value.
         let ignored = format!(
             "PRAGMA ignore_check_constraints = ON; BEGIN; UPDATE {change}; ROLLBACK; \
              PRAGMA ignore_check_constraints = OFF"
@@ -238,7 +238,7 @@ async fn the_schema_knows_every_code() {
     }
 }
 
-/// Names of the orders that are due by then: the sample names them after their states.
+/// Returns the names of the orders that are due by the given time. The sample names orders after their states.
 async fn due(fixture: &Fixture, until: Time) -> Vec<String> {
     let filter = OrderFilter {
         limit: 100,
@@ -259,7 +259,7 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
         .filter(|state| !state.is_final())
         .map(State::as_str)
         .collect();
-    // As after a time with `api = "off"`: no fetch is planned.
+    // The file is as after a time with `api = "off"`: no fetch is planned.
     let fixture = Fixture::open(first().await).await;
     fixture
         .edit(
@@ -271,7 +271,7 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
     let fixture = fixture.again().await;
     assert_eq!(due(&fixture, at(5000)).await, open);
 
-    // As after a crash: fetched soon, though planned for later.
+    // The file is as after a crash: open orders are fetched soon, though planned for later.
     let later = at(5000 + 20 * 3600).0;
     fixture
         .edit(&format!("UPDATE orders SET fetch_at = {later}"))

@@ -1,4 +1,4 @@
-//! Ordering rule on the real database: the model of Sinch drives it in simulated time, and kills the service between
+//! Ordering rules on the real database: the model of Sinch drives them in simulated time, and kills the service between
 //! any two steps.
 
 use number_order::FetchOutcome;
@@ -15,7 +15,7 @@ use sinch_simulator::simulation::{Applied, Scenario, Strategy, Subject};
 const SEED: u64 = 1;
 const ORDERS: u64 = 64;
 
-/// An order in a database of its own.
+/// The order under test, in a database of its own.
 struct Database {
     runtime: Arc<Runtime>,
     folder: TempDir,
@@ -24,7 +24,7 @@ struct Database {
     writer: JoinHandle<Result<(), StoreError>>,
     claim: Option<Claim>,
     order: Order,
-    /// Data that a mutilated database forgets: it proves that the simulation would notice.
+    /// Data that the database forgets on purpose: this proves that the simulation notices.
     forgets: Forgets,
 }
 
@@ -149,7 +149,7 @@ impl Subject for Database {
             api_off: Vec::new(),
         };
         let processed = self.runtime.block_on(self.store().process(request));
-        processed.expect("looks");
+        processed.expect("processes");
         self.read();
         (Vec::new(), Vec::new())
     }
@@ -202,10 +202,10 @@ impl Subject for Database {
         };
         let settled = self.runtime.block_on(self.store().record([outcome].into()));
         assert_ne!(settled.expect("settles"), [Recorded::Fenced]);
-        // The pure rules' result, to compare with the database's.
+        // Result of the pure rules, to compare with that of the database.
         let expected = number_order::apply_attempt(&self.order, attempt, policy, backoff);
         self.read();
-        assert_eq!(self.order, expected.order, "is stored as it was decided");
+        assert_eq!(self.order, expected.order, "the order is stored as decided");
         Applied {
             outcome: match expected.outcome {
                 FetchOutcome::Answer(outcome) => Some(outcome),
@@ -294,7 +294,7 @@ fn a_database_that_forgets_is_found_out() {
             let subject = |name: &Id, since: Time| Database::new(name, since, forgets);
             scenario.run_with(&subject, 4).is_wrong()
         };
-        // A few orders show it most often.
+        // A few orders are enough to show it in most cases.
         let found = [2, 4, 12].into_iter().any(is_found);
         assert!(found, "seed {SEED}: {forgets:?} is not noticed");
     }

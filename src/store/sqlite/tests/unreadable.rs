@@ -3,7 +3,7 @@
 use super::*;
 
 /// Values that the columns are set to, in the row that is spoilt, of every column that a decoder reads. The schema
-/// takes none of these.
+/// takes none of the values.
 const FAULTS: [&str; 39] = [
     "orders SET sinch_id = 'a/b'",
     "orders SET sinch_id = CAST(x'ff' AS TEXT)",
@@ -46,7 +46,8 @@ const FAULTS: [&str; 39] = [
     "projects SET failures = -1, paused_until_at = 1, pause_reason = CAST(x'ff' AS TEXT)",
 ];
 
-/// Statement that spoils a row of the fault's table: of the bad order, the newest one.
+/// Returns the statement that gives a row of the fault's table a value that cannot be read: the newest row of the bad
+/// order.
 fn spoilt(fault: &str) -> String {
     let table = fault.split(' ').next().expect("a table");
     let row = match table {
@@ -72,7 +73,7 @@ fn limits() -> Limits {
 const SPOIL: &str = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
 
 impl Fixture {
-    /// A good order and a bad one, which comes first everywhere; each has a waiting delivery.
+    /// Makes a good order and a bad one, each with a waiting delivery. The bad one comes first in every list.
     async fn with_good_and_bad() -> Fixture {
         let fixture = Fixture::new().await;
         for (event, order) in [("b1", "bad"), ("g1", "good")] {
@@ -136,7 +137,7 @@ impl Fixture {
     }
 
     /// Fetches the good order: a claim of one order reaches it, even if a bad one stands before it.
-    async fn asks_about_the_good_one(&self, fault: &str) {
+    async fn fetches_the_good_order(&self, fault: &str) {
         for claim_order in [
             ClaimOrder::Urgent,
             ClaimOrder::Urgent,
@@ -187,11 +188,11 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
         let silent = "SELECT count(*) FROM deliveries WHERE phase = 'parked' AND decision IS NULL";
         assert_eq!(fixture.number(silent).await, 0, "{fault}");
 
-        // The same after a start, which takes up what it finds.
+        // All works as before after a start, which takes up what it finds.
         fixture.works(fault).await;
         let fixture = fixture.again().await;
         fixture.works(fault).await;
-        fixture.asks_about_the_good_one(fault).await;
+        fixture.fetches_the_good_order(fault).await;
         fixture.works(fault).await;
 
         // An unreadable row is claimed no more, and an operator sees it.
@@ -218,7 +219,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_go_on() {
             assert!(met.contains(row), "{fault}: {met:?}");
         }
         let due = "SELECT count(*) FROM orders WHERE parked IS NULL AND attempts NOT BETWEEN 0 AND 4294967295";
-        assert_eq!(fixture.number(due).await, 0, "{fault}: it is parked");
+        assert_eq!(fixture.number(due).await, 0, "{fault}: the order is parked");
     }
 }
 
@@ -333,7 +334,7 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
             "{refusal}: {processed:?}"
         );
         fixture.works(refusal).await;
-        fixture.asks_about_the_good_one(refusal).await;
+        fixture.fetches_the_good_order(refusal).await;
         fixture.works(refusal).await;
         let claims = fixture.claim(200).await;
         let outcomes = claims
@@ -352,6 +353,6 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
         let asked = fixture.store.request_fetch(key("good"), at(39)).await;
         asked.expect(refusal);
         fixture.works(refusal).await;
-        fixture.asks_about_the_good_one(refusal).await;
+        fixture.fetches_the_good_order(refusal).await;
     }
 }

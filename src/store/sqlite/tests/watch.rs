@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// Largest number of orders that a request has room for.
+/// Maximum number of orders for which one request has room.
 const ORDERS: usize = 150_000;
 
 impl Fixture {
@@ -56,7 +56,7 @@ async fn a_list_that_was_cut_off_can_be_sent_again() {
     fixture.accept_amid().await;
     watching.abort();
     assert!(watching.await.is_err_and(|end| end.is_cancelled()));
-    // The part that was in flight is written all the same.
+    // The part of the list that was in flight is written all the same.
     fixture.store.probe_write(at(11)).await.expect("writes");
     let before = fixture.known().await;
     assert!(before > 0 && before < ORDERS as i64, "{before}");

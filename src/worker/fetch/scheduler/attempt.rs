@@ -1,4 +1,4 @@
-//! Result of a fetch, as the scheduler takes it in: whose fault a failure is, and whether the circuit opens or closes.
+//! Results of fetches in the scheduler: which party is at fault for a failure, and if the circuit opens or closes.
 
 use super::{Mode, Scheduler};
 use crate::sinch::FetchError;
@@ -8,8 +8,8 @@ use crate::worker::fetch::signal::{FailedFetch, Signal};
 use number_order::{Answer, Failure, Id, Time};
 
 impl Scheduler {
-    /// Takes in the result of a fetch. Returns the result as the order's policy needs it, and `true` if a failed
-    /// attempt counts against the order. `jitter` is random, from 0 to 1.
+    /// Applies the result of a fetch to the scheduler. Returns the result as the order's policy needs it, and `true` if
+    /// a failed attempt counts against the order. `jitter` is random, from 0 to 1.
     pub fn attempt(
         &mut self,
         order: &Id,
@@ -41,7 +41,7 @@ impl Scheduler {
         (Err(failure), own)
     }
 
-    /// Ends doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
+    /// Ends any doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
     fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
         self.attribution.answered(order);
         let ends = match self.mode(now) {
@@ -54,7 +54,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes in a failed attempt. Returns `true` if the fault is this order's and the attempt counts against it.
+    /// Applies a failed attempt to the scheduler. Returns `true` if the fault is the order's own and the attempt counts
+    /// against it.
     fn failed(
         &mut self,
         order: &Id,
@@ -74,7 +75,7 @@ impl Scheduler {
         let Some(signal) = signal else {
             return own;
         };
-        // The token endpoint is asked for no order, so those that fail alone make its failures no likelier.
+        // The token endpoint is asked for no order, so orders that fail alone make its failures no likelier.
         let alone = if failed.of_token {
             0
         } else {
@@ -126,7 +127,7 @@ impl Scheduler {
             let alone = self.attribution.of_project_alone();
             self.signals.record(failed.retry_after, alone)
         } else {
-            // In doubt, an isolated order is fetched only if no other is due.
+            // While it is in doubt whether Sinch answers, an isolated order is fetched only if no other is due.
             Signal::PauseForOne
         };
         (false, Some(signal))

@@ -1,4 +1,4 @@
-//! Decisions of the scheduler, moment by moment.
+//! Tests of the scheduler's decisions, moment by moment.
 
 use super::*;
 use crate::sinch::FetchError;
@@ -132,18 +132,22 @@ fn a_failure_is_the_orders_if_others_were_answered_since_its_last() {
             answer(&mut scheduler, "good", secs(n), secs(n));
             assert!(fail(&mut scheduler, "bad", &error, secs(n)), "{error}");
         }
-        // By now it is proven; that no other order is due proves nothing else.
+        // By now the order is proven to fail alone; that no other order is due proves nothing else.
         for n in 40..80 {
             assert!(fail(&mut scheduler, "bad", &error, secs(n)), "{error}");
         }
         assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
-        // But when other orders fail, too, it may be the provider.
+        // When other orders fail, too, the fault may be the provider's.
         fail(&mut scheduler, "o1", &unavailable(None), secs(90));
         assert!(
             !fail(&mut scheduler, "bad", &timed_out(), secs(90)),
             "{error}"
         );
-        assert_eq!(scheduler.circuit().failures, 1, "nor does it say so");
+        assert_eq!(
+            scheduler.circuit().failures,
+            1,
+            "only the failure of o1 counts"
+        );
     }
 }
 
@@ -186,13 +190,13 @@ fn where_no_order_was_ever_found_unknown_ones_are_a_fault_of_the_set_up() {
     let mut wrong = Scheduler::new(limits.clone(), Circuit::default(), false, secs(0));
     for order in 0..40 {
         let (result, own) = ask(&mut wrong, order, unknown());
-        // The first few may be unknown indeed.
+        // The first few orders may be unknown indeed.
         assert_eq!((result.is_ok(), own), (order < 2, order < 2), "{order}");
     }
     let (_, reason) = wrong.circuit().paused.clone().expect("the circuit opens");
     assert!(matches!(reason, NoAnswer::NoneKnown { .. }), "{reason:?}");
 
-    // Any order that Sinch shows, now or ever before, proves the set-up right.
+    // Any order that Sinch shows, now or before, proves that address, key and project are right.
     let shown = Answer::Found(number_order::Snapshot {
         state: number_order::Status::Known(number_order::State::Created),
         updated_at: secs(0),

@@ -1,4 +1,4 @@
-//! The fetcher itself, on a real database, with a Sinch that answers by a script.
+//! The fetcher on a real database, with a Sinch that answers by a script.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::worker::fetch::recorder::Recorder;
 use number_order::{Answer, Backoff, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
-/// Maximum time for anything that is sure to happen.
+/// Maximum time that a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Time-out of a fetch, longer than any test lasts.
@@ -37,7 +37,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 const ORDERS: usize = 300;
 
-/// Number of fetches that Sinch answers before it hesitates.
+/// Number of fetches that Sinch answers before it holds its answers back.
 const ANSWERED: usize = 60;
 
 /// A database with orders that are due.
@@ -178,25 +178,25 @@ const BACKOFF: Backoff = Backoff {
     attempts_max: 30,
 };
 
-/// Script that Sinch answers by for now.
+/// Script by which Sinch answers at present.
 #[derive(Clone, Copy)]
-struct Word {
-    /// Number of fetches that it answers at once.
+struct AnswerPlan {
+    /// Number of fetches that Sinch answers at once.
     answered: usize,
-    /// Status with which it answers all others; `None`: it hesitates over them.
+    /// Status with which Sinch answers all other fetches; `None`: it holds those answers back.
     then: Option<u16>,
 }
 
-/// Sinch that answers at once until it hesitates, then as the test says.
+/// Sinch that answers at once for a number of fetches, then holds its answers back until the test gives a status.
 pub struct Sinch {
     pub url: String,
     questions: Arc<AtomicUsize>,
-    word: watch::Sender<Word>,
+    word: watch::Sender<AnswerPlan>,
 }
 
 impl Sinch {
     pub async fn start() -> Sinch {
-        let word = Word {
+        let word = AnswerPlan {
             answered: ANSWERED,
             then: None,
         };
@@ -206,8 +206,8 @@ impl Sinch {
             let nth = counted.fetch_add(1, Ordering::Relaxed);
             let mut said = said.clone();
             async move {
-                let is_said = |word: &Word| nth < word.answered || word.then.is_some();
-                // If the test has ended by then, no client waits for the answer.
+                let is_said = |word: &AnswerPlan| nth < word.answered || word.then.is_some();
+                // If the test has ended, no client waits for the answer.
                 let word = said.wait_for(is_said).await.map(|word| *word).ok();
                 let status = match word {
                     Some(word) if nth >= word.answered => word.then.unwrap_or(200),
@@ -236,9 +236,9 @@ impl Sinch {
         self.questions.load(Ordering::Relaxed)
     }
 
-    /// Waits until Sinch hesitates over a single fetch and more orders are prefetched. On a machine so busy that a
-    /// fetch takes as long as a claim, none are: then Sinch answers a few more. Returns the number of answers, and the
-    /// condition in SQL that selects the orders that are held.
+    /// Waits until Sinch holds back the answer to a single fetch and more orders are prefetched. On a machine so busy
+    /// that a fetch takes as long as a claim, no orders are prefetched: then Sinch answers a few more fetches. Returns
+    /// the number of answers, and the condition in SQL that selects the orders that are held.
     pub async fn hesitates(&self, fixture: &Fixture) -> (usize, String) {
         loop {
             let answered = self.word.borrow().answered;
@@ -281,7 +281,7 @@ async fn prefetched_orders_are_released_when_the_circuit_opens() {
     fixture
         .until("lease IS NOT NULL", |leased| leased == 0)
         .await;
-    // A failure through the provider is no attempt of the order.
+    // A failure through the provider does not count as an attempt of the order.
     fixture.until("attempts > 0", |counted| counted == 0).await;
     let asked = fixture.count("fetched_at IS NOT NULL").await;
     assert_eq!(asked, sinch.fetches() as i64);
@@ -317,7 +317,7 @@ async fn orders_prefetched_behind_a_fetch_that_hangs_are_released() {
     let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
     let (_stop, _asking) = fixture.start(&sinch);
     let (answered, held) = sinch.hesitates(&fixture).await;
-    // All are released but the order of the fetch.
+    // All orders are released but the order of the fetch.
     fixture.until(&held, |held| held <= 1).await;
     assert_eq!(
         fixture.count("confirmed_state = 'IN_REVIEW'").await,

@@ -1,4 +1,4 @@
-//! Orders that fail each time, in many ways, beside many that do not: an order that is well is answered as if the
+//! Orders that fail each time, in many ways, beside many that do not: an order that does not fail is answered as if the
 //! others were not there.
 
 use std::cell::Cell;
@@ -14,7 +14,7 @@ use number_order::{Id, State, Time};
 
 const GOOD: usize = 400;
 
-/// Maximum ratio of the time that the good orders need here to the time that they need alone.
+/// Maximum ratio of the time that the good orders need beside bad ones to the time that they need alone.
 const FACTOR_MAX: f64 = 1.2;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -102,7 +102,7 @@ const KINDS: [(&str, Failing); 15] = [
     ("garbage", || unusable(200, Flaw::NotAnObject)),
 ];
 
-/// Orders that fail, each in its own way.
+/// Orders that fail, each in a way of its own.
 #[derive(Clone)]
 struct Bad(BTreeMap<Id, Failing>);
 
@@ -125,7 +125,7 @@ fn good(n: usize) -> Id {
     id(&format!("good-{n}"))
 }
 
-/// Returns a Sinch that is well but for these orders.
+/// Returns a Sinch that answers about all orders but the given ones.
 fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     let known = (0..good_orders).map(good);
     let bad = bad.clone();
@@ -137,7 +137,7 @@ fn sinch(bad: &Bad, good_orders: usize) -> Sinch {
     }
 }
 
-/// Waits until all orders that Sinch knows are settled, for `most` at most. Returns the time that it took.
+/// Waits until all orders that Sinch knows are settled, for the given time at most. Returns the time that it took.
 async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option<Duration> {
     let began = service.now;
     while service.now.since(began) < most {
@@ -150,12 +150,12 @@ async fn settles(service: &mut Service, sinch: &Sinch, most: Duration) -> Option
     None
 }
 
-/// Returns the time that the good orders take beside these, watched in this sequence.
-async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
+/// Returns the time that the good orders take beside the bad ones, if they are watched in the given sequence.
+async fn time_taken(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(named).await;
     let sinch = sinch(bad, GOOD);
-    // They cannot be settled sooner, and reading all orders costs time.
+    // The good orders cannot be settled sooner, and reading all orders costs time.
     let least = Duration::from_secs_f64(0.95 * GOOD as f64 / PER_SECOND);
     service.play(&sinch, service.now.plus(least)).await;
     let more = settles(&mut service, &sinch, 10 * MINUTE).await?;
@@ -164,16 +164,17 @@ async fn takes(seed: u64, named: Vec<Id>, bad: &Bad) -> Option<Duration> {
 
 /// Number of plays of which one must be fast enough.
 ///
-/// In the first doubt it is not known yet how many orders fail alone. Its two fetches can pick such orders by chance, and
-/// then all wait as if Sinch had told all of them to. Where 50 of 450 orders are told to wait, that was so in 28 of 2,000
-/// plays, and is so in three one after the other less than once in 100,000 times.
+/// When it is first in doubt whether Sinch answers any order, it is not known yet how many orders fail alone. The two
+/// fetches that shall tell can pick such orders by chance, and then all wait as if Sinch had told all of them to. Where
+/// 50 of 450 orders are told to wait, that was so in 28 of 2,000 plays, and is so in three one after the other less
+/// than once in 100,000 times.
 const PLAYS: u64 = 3;
 
-/// Checks that the good orders take this time at most.
+/// Checks that the good orders take at most the given time.
 async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration) {
     let mut slow = Vec::new();
     for seed in (0..PLAYS).map(|n| seed.wrapping_add(n)) {
-        let with = takes(seed, named.clone(), bad).await;
+        let with = time_taken(seed, named.clone(), bad).await;
         println!("{kind}, seed {seed}: {with:?} of {most:?}");
         if with.is_some_and(|with| with <= most) {
             return;
@@ -183,8 +184,8 @@ async fn holds(seed: u64, kind: &str, named: Vec<Id>, bad: &Bad, most: Duration)
     panic!("{kind}, seed {seed} and the next: {slow:?}, and not {most:?}");
 }
 
-/// Returns the maximum time that few orders that fail leave to the good ones.
-fn little_longer() -> Duration {
+/// Returns the maximum time that the good orders may take beside few orders that fail.
+fn time_beside_few_bad_orders() -> Duration {
     Duration::from_secs_f64(GOOD as f64 / PER_SECOND).mul_f64(FACTOR_MAX)
 }
 
@@ -194,7 +195,7 @@ async fn ten_of_each_kind_that_were_named_first_cost_the_others_a_fifth_at_most(
     for (kind, failing) in KINDS {
         let named = (0..10).map(bad).chain((0..GOOD).map(good)).collect();
         let bad_ones = Bad::of(failing, 10);
-        holds(seed, kind, named, &bad_ones, little_longer()).await;
+        holds(seed, kind, named, &bad_ones, time_beside_few_bad_orders()).await;
     }
 }
 
@@ -211,11 +212,19 @@ async fn wherever_ten_of_mixed_kinds_were_named_they_cost_the_others_a_fifth_at_
             _ => rng.shuffle(&mut named),
         }
         let bad_ones = Bad::mixed(10, &mut rng);
-        holds(seed, "mixed", named, &bad_ones, little_longer()).await;
+        holds(
+            seed,
+            "mixed",
+            named,
+            &bad_ones,
+            time_beside_few_bad_orders(),
+        )
+        .await;
     }
 }
 
-/// Checks as many bad orders as good ones, and more than can be remembered as bad: the rate of the others has a floor.
+/// Checks as many bad orders as good ones, and more than the service remembers as failing: the others keep a minimum
+/// share of the rate.
 #[tokio::test]
 async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     let seed = fastrand::u64(..);
@@ -238,7 +247,7 @@ async fn the_others_keep_a_share_of_the_rate_however_many_fail() {
     }
 }
 
-/// Checks the long time in which hardly any other order is fetched: a new order is answered soon, and a failing one is
+/// Checks the long time in which hardly any good order is due: a new order is answered soon, and a failing one is
 /// parked.
 #[tokio::test]
 async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {
@@ -259,11 +268,11 @@ async fn in_the_quiet_orders_that_fail_are_parked_and_hold_up_no_others() {
         for n in 0..FRESH {
             service.watch([good(n)]).await;
             let took = settles(&mut service, &sinch(&bad_ones, n + 1), MINUTE).await;
-            // The first may find an open circuit, since no order was ever answered.
+            // The first order may find an open circuit, since no order was ever answered.
             if took.is_none_or(|took| took > Duration::from_secs(5)) {
                 slow.push((n, took));
             }
-            // Long enough to park even the orders that are told each time to wait for an hour.
+            // The time is long enough to park even the orders that are told each time to wait for an hour.
             let next = service.now.plus(60 * MINUTE);
             service.play(&sinch(&bad_ones, n + 1), next).await;
         }
@@ -290,7 +299,7 @@ async fn an_order_that_is_alone_is_fetched_again_however_its_first_fetches_fail(
             };
             let mut service = Service::start(seed, Without::default()).await;
             service.watch([good(0)]).await;
-            // Twice the longest `Retry-After` for each failure.
+            // The bound is twice the longest `Retry-After` for each failure.
             let most = failures as u32 * 2 * 60 * MINUTE;
             service.play(&sinch, BEGAN.plus(most)).await;
             let open = service.unsettled(&sinch).await;
@@ -299,20 +308,21 @@ async fn an_order_that_is_alone_is_fetched_again_however_its_first_fetches_fail(
     }
 }
 
-/// Time from the start of the outage until the answers in flight at that moment have arrived and no order is answered
-/// any more. Until then a failure of an order's kind may be that order's.
+/// Time from the start of an outage until all answers in flight have arrived. Until then a failure can be taken for
+/// that of a single order.
 const CLEAR_AFTER: Duration = Duration::from_secs(10);
 
 /// Maximum number of attempts, of thirty, that an outage may cost an order. One outage in a hundred costs an order
 /// three, and none was seen to cost more.
 const TRIES_COUNT_MAX: usize = 4;
 
-/// Checks that orders have used up as many attempts after an outage as before it, but for a few of its first moments.
+/// Checks that orders have used up as many attempts after an outage as before it, except for those of its first
+/// moments.
 #[tokio::test]
 async fn an_outage_of_any_kind_uses_up_no_attempts() {
     let seed = fastrand::u64(..);
     for (kind, failing) in KINDS {
-        // An order that Sinch does not know is answered, so this kind makes no outage.
+        // Sinch answers that it does not know an order, so this kind of failure makes no outage.
         let Some(outage) = failing() else { continue };
         let (from, to) = (BEGAN.plus(10 * MINUTE), BEGAN.plus(200 * MINUTE));
         let sinch = Sinch {

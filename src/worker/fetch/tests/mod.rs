@@ -1,9 +1,9 @@
 //! The fetcher on the network, and its rules in simulated time on a real database.
 
-mod deaf;
 mod fetching;
 mod hostile;
 mod outage;
 mod refused;
 mod simulated;
 mod stopping;
+mod without_callbacks;

@@ -67,7 +67,7 @@ struct Trial {
 }
 
 /// Outcome of a simulated outage.
-struct Came {
+struct OutageOutcome {
     /// Claims that do not hold, in words; each begins with the name of the claim.
     faults: Vec<String>,
     /// Figures of the simulation, in words.
@@ -80,7 +80,7 @@ impl Trial {
         let over = hours(1) + self.outage;
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
         let history = |n: usize| {
-            // Whole seconds, as Sinch often has them.
+            // Sinch often has times in whole seconds.
             let reviewed = secs(rng.u64(0..over.as_secs() / 2));
             let mut history = vec![(BEGAN, State::Created), (reviewed, State::InReview)];
             if rng.f64() < 0.9 {
@@ -120,21 +120,21 @@ impl Trial {
         events
     }
 
-    async fn run(&self) -> Came {
+    async fn run(&self) -> OutageOutcome {
         let mut rng = Rng::with_seed(self.seed);
         let sinch = self.sinch(&mut rng);
         let events = Self::events(&sinch, &mut rng);
         let (down_at, up_at) = (BEGAN.plus(hours(1)), BEGAN.plus(hours(1) + self.outage));
         let killed_at = down_at.plus(self.outage / 2);
         let mut service = Service::start(self.seed, self.without).await;
-        // Every tenth order is known from before; the others by their events, or by the list below.
+        // Every tenth order is known from before. The others become known by their events, or by the list below.
         service
             .watch(sinch.orders.keys().step_by(10).cloned())
             .await;
         service.fetch_all(&sinch).await;
         service.now = down_at;
 
-        // The events of the hour before arrive now, along with late ones.
+        // The events of the hour before the outage arrive now, along with late ones.
         let mut heard = 0;
         let mut killed = false;
         while service.now < up_at {
@@ -145,7 +145,7 @@ impl Trial {
                 .map(|(_, order, said_at, state)| (order.clone(), *said_at, *state))
                 .collect();
             heard += due.len();
-            service.hear(due).await;
+            service.receive(due).await;
             if !killed && service.now >= killed_at {
                 killed = true;
                 service.watch(sinch.orders.keys().cloned()).await;
@@ -157,13 +157,14 @@ impl Trial {
         let in_outage = service.sent_at.len();
         let heard_in_outage = heard;
 
-        // The API is back. The last events arrive late, too.
+        // The API works again. The last events arrive late, too.
         let implied = Duration::from_secs_f64(self.orders as f64 / PER_SECOND);
-        // The first probe, and the longest back-off of the orders that the last probes fetched.
+        // The deadline allows for the first probe, and for the longest back-off of the orders that the last probes
+        // fetched.
         let deadline = up_at.plus(implied + Duration::from_secs(60 + 15));
         let mut settled_at = None;
         while service.now < deadline && settled_at.is_none() {
-            // Rarely at first: reading all orders costs time.
+            // The check is rare at first, since reading all orders costs time.
             let half = up_at.plus(implied * 9 / 10);
             let next = service.now.plus(Duration::from_secs(10)).max(half);
             service.play(&sinch, next).await;
@@ -182,7 +183,7 @@ impl Trial {
         in_outage: usize,
         heard: usize,
         settled_at: Option<Time>,
-    ) -> Came {
+    ) -> OutageOutcome {
         let up_at = BEGAN.plus(hours(1) + self.outage);
         let mut faults = Vec::new();
         let (waiting, kept) = service.deliveries().await;
@@ -195,8 +196,8 @@ impl Trial {
         if parked > 0 {
             faults.push(format!("lost: {parked} orders are parked"));
         }
-        // Counted from the moment at which the circuit had opened for the first time and the fetches in flight had
-        // ended.
+        // Attempts count from the moment at which the circuit had opened for the first time and the fetches in flight
+        // had ended.
         let opened_at = service
             .opened
             .first()
@@ -237,11 +238,11 @@ impl Trial {
             probes.len(),
             after.len(),
         );
-        Came { faults, figures }
+        OutageOutcome { faults, figures }
     }
 }
 
-fn has(came: &Came, claim: &str) -> bool {
+fn has(came: &OutageOutcome, claim: &str) -> bool {
     came.faults.iter().any(|fault| fault.starts_with(claim))
 }
 
@@ -264,7 +265,7 @@ async fn six_hours_without_the_api_over_5000_orders() {
     );
 }
 
-/// Controls: each protection is the one that keeps its claim.
+/// Controls: without a protection, the claim fails that rests on it.
 #[tokio::test]
 async fn without_circuit_or_rate_limit_the_same_checks_fail() {
     let trial = |circuit, rate| Trial {
@@ -302,12 +303,12 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
     let mut service = Service::start(seed, Without::default()).await;
     service.watch(sinch.orders.keys().cloned()).await;
     service.fetch_all(&sinch).await;
-    // Every callback is missed.
+    // Every callback is missed while the service is down.
     service.now = before.plus(Duration::from_secs(1));
     let mut service = service.kill().await;
     let began = service.now;
     let implied = Duration::from_secs_f64(ORDERS as f64 / PER_SECOND);
-    // Jitter bunches some fetches; what it delays is caught up in the end.
+    // Jitter puts some fetches closer together. The others are caught up on in the end.
     let deadline = began.plus(implied + implied / 10);
     service.play(&sinch, deadline).await;
     let open = service.unsettled(&sinch).await;
@@ -322,7 +323,7 @@ async fn after_a_kill_open_orders_are_fetched_spread_out_and_at_the_rate() {
         "seed {seed}: one question each"
     );
     assert!(busiest(&service.sent_at, Duration::from_secs(10)) <= 51);
-    // Spread out: no tenth of the time has much less than its share.
+    // The fetches are spread out: no tenth of the time has much less than its share.
     let tenth = implied / 10;
     for n in 0..9 {
         let (from, to) = (began.plus(tenth * n), began.plus(tenth * (n + 1)));

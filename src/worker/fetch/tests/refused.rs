@@ -1,4 +1,4 @@
-//! The fetcher itself, and a Sinch that fails over single orders, or knows none.
+//! The fetcher with a Sinch that answers some orders with failures, or knows no order.
 
 use number_order::NoAnswer;
 use std::cell::Cell;
@@ -27,7 +27,7 @@ const ORDERS: usize = 150;
 async fn sinch(bad: usize, status: Option<u16>) -> String {
     let answer = async move |Path((_, order)): Path<(String, String)>| {
         let number = order.trim_start_matches("order-").parse::<usize>();
-        if number.expect("is one of ours") < bad {
+        if number.expect("is an order of the fixture") < bad {
             let Some(status) = status else {
                 return std::future::pending().await;
             };
@@ -53,7 +53,7 @@ async fn sinch(bad: usize, status: Option<u16>) -> String {
 /// time: so no other order is fetched in time if the first ones stand for all.
 #[tokio::test]
 async fn ten_orders_that_fail_first_hold_up_no_other() {
-    // 200 is no answer either: the body names no order.
+    // A 200 is no usable answer either: its body names no order.
     let statuses = [401, 403, 503, 429, 500, 200].map(Some);
     for status in statuses.into_iter().chain([None]) {
         let fixture = Fixture::new(ORDERS).await;

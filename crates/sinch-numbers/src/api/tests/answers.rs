@@ -24,7 +24,7 @@ async fn an_answer_is_said_as_it_is() {
     let date = "Date: Tue, 03 Feb 2026 04:05:06 GMT\r\n";
     let server = Server::start(move |_, nth| match nth {
         0 => Reply::new(200, date, &body("o1")),
-        // Whether it is the right one is not for the client to judge.
+        // An answer about another order is no fault to the client, which judges none.
         1 => order("o2"),
         _ => Reply::new(200, "", "{}"),
     })

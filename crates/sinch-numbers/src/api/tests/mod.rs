@@ -15,7 +15,7 @@ use super::*;
 use number_order::Id;
 use server::{Reply, Server};
 
-/// Maximum time for anything that is sure to come, on a busy machine.
+/// Maximum time that a test waits for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 const SECRET: &str = "hush-hush";
 const PRIVATE: &str = "+61411000111";
@@ -91,7 +91,7 @@ fn order(order: &str) -> Reply {
     Reply::new(200, "Content-Type: application/json\r\n", &body(order))
 }
 
-/// Answer that [`order`] is received as.
+/// Returns the answer that the client makes of the body of [`order`].
 fn shown(order: &str) -> Result<Answer<NumberOrder>, RequestError> {
     let body = body(order).into_bytes();
     Ok(Answer {

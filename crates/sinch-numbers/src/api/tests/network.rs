@@ -16,7 +16,7 @@ const ON_THE_WAY: usize = 16 * 1024 * 1024;
 #[tokio::test]
 async fn an_answer_without_end_is_cut_off() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\n";
-    // Ten gigabytes of zeros, an order that goes on for ever (with a length and without), and chunks without end.
+    // Ten gigabytes of zeros, an order that goes on forever (with a length and without), and chunks without end.
     let zeros: &[u8] = &[0; 64];
     let numbers = b"{\"phoneNumber\":\"+1\"},".as_slice();
     let order =
@@ -83,7 +83,7 @@ async fn a_connection_that_breaks_is_told_from_an_answer() {
 
 #[tokio::test]
 async fn an_address_where_nobody_listens_is_named() {
-    // No other test takes ports of this address.
+    // Nothing listens on this port any more, and no other test takes ports of this address.
     let listener = TcpListener::bind("127.0.0.77:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -100,14 +100,14 @@ async fn a_server_without_tls_gets_no_request() {
     let server = Server::start(|_, _| order("o1")).await;
     let mut access = server.access(Auth::Basic);
     access.api_url = url(&server.url.replace("http:", "https:"));
-    // The server takes the first bytes for a request without an end.
+    // The server takes the first bytes of a connection for a request without an end.
     access.connect_timeout = Duration::from_millis(300);
     let failure = error(&client(access)).await.failure;
     assert!(
         matches!(failure, Failure::Unreachable { .. } | Failure::TimedOut),
         "{failure:?}"
     );
-    // The server may notice later.
+    // The server may notice later that the client is gone.
     let deadline = Instant::now() + PATIENCE;
     while server.connections() == 0 && Instant::now() < deadline {
         yield_now().await;
@@ -122,7 +122,7 @@ async fn nothing_waits_for_ever() {
     for (bytes, drip) in [
         ("", None),
         (whole.as_str(), None),
-        // Never silent for long, and never complete.
+        // An answer that is never silent for long, and never complete.
         (head, Some(b"X-Filler: 0\r\n".as_slice())),
         (whole.as_str(), Some(b" ".as_slice())),
     ] {

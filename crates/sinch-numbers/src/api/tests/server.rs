@@ -25,9 +25,9 @@ pub enum Then {
     Close,
     /// Resets the connection instead of closing it.
     Reset,
-    /// Sends this for ever, as fast as the client takes it.
+    /// Sends the given bytes forever, as fast as the client takes them.
     Repeat(&'static [u8]),
-    /// Sends this for ever, a little at a time.
+    /// Sends the given bytes forever, a few at a time.
     Drip(&'static [u8]),
 }
 
@@ -103,7 +103,7 @@ impl Server {
         (self.requests("POST").len(), self.requests("GET").len())
     }
 
-    /// Returns the number of bytes taken from replies that are sent for ever.
+    /// Returns the number of bytes taken from replies that are sent forever.
     pub fn repeated(&self) -> usize {
         self.seen.lock().expect("no panic").repeated
     }

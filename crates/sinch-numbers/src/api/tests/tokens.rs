@@ -1,4 +1,4 @@
-//! Tokens: one for all calls, renewed when it must be.
+//! Tests of tokens: one for all calls, renewed when it must be.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::api::client::USER_AGENT;
 
 /// Returns the results of 20 simultaneous fetches. All of them wait for the token before `gate` is notified.
-async fn ask_20(
+async fn fetch_20(
     client: &Arc<Client>,
     gate: &Notify,
 ) -> Vec<Result<Answer<NumberOrder>, RequestError>> {
@@ -19,7 +19,7 @@ async fn ask_20(
         let client = Arc::clone(client);
         all.spawn(async move { client.get_order(&id("o1")).await });
     }
-    // All of them run on one thread: after this, each has run until it had to wait.
+    // All fetches run on one thread: after this yield, each has run until it had to wait.
     yield_now().await;
     gate.notify_one();
     all.join_all().await
@@ -59,14 +59,14 @@ async fn many_share_one_token() {
     let opened = Arc::clone(&gate);
     let server = Server::start(move |request, _| {
         if request.starts_with("POST") {
-            // Even with a life of zero it serves the fetches that waited for it.
+            // A token with a life of zero still serves the fetches that waited for it.
             Reply::new(200, "", r#"{"access_token":"t","expires_in":0}"#).after(&opened)
         } else {
             order("o1")
         }
     })
     .await;
-    let answers = ask_20(&server.client(), &gate).await;
+    let answers = fetch_20(&server.client(), &gate).await;
     assert!(answers.iter().all(|answer| *answer == shown("o1")));
     assert_eq!(server.counts(), (1, 20));
 }
@@ -78,11 +78,11 @@ async fn many_share_one_failure() {
     let server =
         Server::start(move |_, _| Reply::new(503, "Retry-After: 9\r\n", "").after(&opened)).await;
     let client = server.client();
-    let answers = ask_20(&client, &gate).await;
+    let answers = fetch_20(&client, &gate).await;
     let failure = Err(of_token(status(503, Some(9))));
     assert!(answers.iter().all(|answer| *answer == failure));
     assert_eq!(server.counts(), (1, 0));
-    // A later fetch makes its own attempt.
+    // A fetch that begins later requests a token of its own.
     gate.notify_one();
     assert_eq!(client.get_order(&id("o1")).await, failure);
     assert_eq!(server.counts(), (2, 0));
@@ -121,7 +121,7 @@ async fn a_revoked_token_is_renewed_once_for_all() {
     })
     .await;
     let client = server.client();
-    let answers = ask_20(&client, &Notify::new()).await;
+    let answers = fetch_20(&client, &Notify::new()).await;
     assert!(answers.iter().all(|answer| *answer == shown("o1")));
     assert_eq!(server.counts().0, 2);
     assert_eq!(client.get_order(&id("o1")).await, shown("o1"));

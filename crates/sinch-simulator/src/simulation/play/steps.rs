@@ -37,7 +37,7 @@ impl<'a, M: Subject> Play<'a, M> {
 
     /// Returns the event that the service makes of a callback that is new to it.
     fn understand(&mut self, simulated: &'a SimulatedEvent, said: State) -> Event {
-        // Nothing but its events can tell the end of an order that Sinch forgets.
+        // Nothing but the events of an order can tell its end if Sinch forgets it.
         let unknown_status =
             self.history.gone_at.is_none() && happens(&mut self.rng, self.scenario.unknown_status);
         let status = if unknown_status {
@@ -209,7 +209,7 @@ impl<'a, M: Subject> Play<'a, M> {
     fn note_routine_fetch(&mut self) {
         let after = self.subject.order();
         let policy = &self.scenario.policy;
-        // A fetch that an overruled event requires does not count as one.
+        // A fetch that an overruled event requires is no routine fetch.
         let doubted_at = after.doubts.iter().map(|doubt| doubt.sure_at(policy)).max();
         let is_routine = after.confirmed.is_some() && after.hints.is_empty() && after.tie.is_none();
         let is_routine = is_routine && (doubted_at.is_none() || after.fetch_at != doubted_at);

@@ -78,7 +78,7 @@ fn a_probe_goes_out_alone_and_an_answer_closes_the_circuit() {
     scheduler.release(PermitKind::Slot);
     assert_eq!(orders_max(scheduler.next(secs(61))), 4);
     assert_eq!(*scheduler.circuit(), Circuit::default());
-    assert!(scheduler.isolated().is_empty(), "it was the provider");
+    assert!(scheduler.isolated().is_empty(), "the provider was at fault");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_circuit_that_an_earlier_run_left_open_stays_open() {
     let mut before = scheduler(1, 5.0);
     fail(&mut before, "o1", &busy_for(100), secs(0));
     let again = |now| Scheduler::new(before.limits.clone(), before.circuit().clone(), true, now);
-    // Perhaps a probe was in flight when the run ended.
+    // A probe may have been in flight when the earlier run ended.
     assert_eq!(again(secs(105)).next(secs(106)), Next::Wait(secs(135)));
     let mut after = again(secs(1));
     assert_eq!(after.next(secs(1)), Next::Wait(secs(100)));

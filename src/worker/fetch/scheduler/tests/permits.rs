@@ -65,8 +65,8 @@ fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
     assert!((0.2..=0.25).contains(&share), "{share}");
 }
 
-/// Claims what slots and rate allow, which lasts for `took`, and lets `ends` fetches in the slots end in that time.
-/// `sent` is the number of fetches since second 0.
+/// Claims the orders that slots and rate allow. The claim lasts for `took`, and `ends` fetches in the slots end in that
+/// time. `sent` is the number of fetches since second 0.
 fn claim(scheduler: &mut Scheduler, now: &mut Time, sent: &mut u32, took: Duration, ends: u32) {
     let permits = orders_max(scheduler.next(*now));
     let passed = now.since(secs(0)).as_secs_f64() / scheduler.rate().interval.as_secs_f64();
@@ -84,7 +84,7 @@ fn claim(scheduler: &mut Scheduler, now: &mut Time, sent: &mut u32, took: Durati
 #[test]
 fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() {
     let ms = Duration::from_millis;
-    // Slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
+    // Row of the table: slots; the rate; time of an answer, in ms; and number of prefetched orders after a while.
     for (slots, rate, answer_ms, prefetched) in [
         (1, 1e6, 1, 20..=30),
         (8, 1e6, 1, 180..=220),
@@ -94,7 +94,7 @@ fn a_fast_sinch_finds_prefetched_orders_and_a_slow_one_or_a_low_rate_does_not() 
     ] {
         let (mut scheduler, mut now, mut sent) = (scheduler(slots, rate), secs(0), 0);
         for _ in 0..2000 {
-            // A claim takes 1 ms, as does all else here.
+            // A claim takes 1 ms, as does every other step.
             let ends = match now.since(secs(0)).as_micros() / 1000 % answer_ms {
                 0 => slots.min(scheduler.under_way),
                 _ => 0,

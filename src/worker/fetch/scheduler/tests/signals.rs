@@ -87,7 +87,7 @@ fn a_signal_to_one_order_holds_for_it_alone_once_another_is_answered() {
             let (result, own) = scheduler.attempt(&id("bad"), failed, now, now, 0.0);
             assert_eq!(own, n > 0, "others were answered since");
             let wait_min = error.retry_after.unwrap_or_default();
-            assert_eq!(result.expect_err("it failed").wait_min, wait_min);
+            assert_eq!(result.expect_err("the fetch failed").wait_min, wait_min);
             answer(&mut scheduler, "good", now, now);
             assert_eq!(*scheduler.circuit(), Circuit::default(), "{error}");
             assert_eq!(scheduler.mode(now), Mode::Normal, "{error}");
@@ -131,7 +131,8 @@ fn a_wait_of_an_hour_for_one_order_in_an_outage_is_not_believed_of_all() {
 fn each_order_that_gets_a_signal_alone_makes_one_more_necessary() {
     let mut scheduler = scheduler(1, 1000.0);
     for bad in 0..30 {
-        // Number of orders that must get the signal by now. All but the first of them are answered after that.
+        // Number of orders that must get the signal before it is believed. All but the first of them are answered after
+        // that.
         let needed = (3 + bad).min(9);
         for n in 0..needed {
             assert_eq!(scheduler.circuit().paused, None, "{n} of {needed}");
@@ -165,9 +166,9 @@ fn the_token_endpoint_speaks_of_no_single_order_and_is_believed_at_once() {
         for n in 0..failures {
             assert_eq!(scheduler.circuit().paused, None, "{error}: {n}");
             let own = fail(&mut scheduler, "bad", &error, secs(0));
-            assert!(!own, "it is never the order's: {error}");
+            assert!(!own, "the fault is never the order's: {error}");
         }
-        // A fetch of another order would fare no better.
+        // A fetch of another order would fail as well.
         assert_eq!(scheduler.next(secs(0)), Next::Wait(secs(wait)), "{error}");
         assert_eq!(scheduler.attribution.newly_failed(), 0);
     }

@@ -39,7 +39,7 @@ pub fn project() -> Id {
     id("played-project")
 }
 
-/// Protections that the service goes without.
+/// Protections that are switched off in the simulated service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Without {
     /// `true` if no failure opens the circuit.
@@ -71,7 +71,7 @@ pub struct Service {
     /// Times at which fetches hang if they are still in flight, each with the key of its fetch.
     hangs: VecDeque<(Time, (Time, u64))>,
     fetches: u64,
-    /// Times at which fetches were sent, all of them.
+    /// Times at which all fetches were sent.
     pub sent_at: Vec<Time>,
     /// Failed attempts that count against their order, with their times.
     pub counted: Vec<(Time, Id)>,
@@ -121,7 +121,7 @@ async fn open(path: PathBuf, now: Time) -> Opened {
 
 impl Service {
     pub async fn start(seed: u64, without: Without) -> Service {
-        // The store picks orders by the thread's generator, and its writer runs on this thread.
+        // The store picks random orders with the thread's random generator, and its writer runs on the same thread.
         fastrand::seed(seed);
         let folder = store::sqlite::tests::folder();
         let (store, circuit, writer, reader) = open(folder.path().join("played.db"), BEGAN).await;
@@ -163,7 +163,7 @@ impl Service {
     }
 
     /// Accepts callbacks, all at once, and processes them.
-    pub async fn hear(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
+    pub async fn receive(&mut self, events: impl IntoIterator<Item = (Id, Time, State)>) {
         let mut accepting = JoinSet::new();
         for (order, said_at, state) in events {
             let (store, received_at) = (self.store.clone(), self.now);
@@ -212,7 +212,7 @@ impl Service {
         self.store.watch(request).await.expect("is known");
     }
 
-    /// Fetches all that is due, at once and outside the limits: this is the state before the simulation.
+    /// Fetches all due orders at once, without limits, to make the state before the simulation.
     pub async fn fetch_all(&mut self, sinch: &Sinch) {
         let unlimited = Rate {
             interval: Duration::from_micros(1),
@@ -262,7 +262,7 @@ impl Service {
     }
 }
 
-/// Returns the maximum number of fetches in any span of this length.
+/// Returns the maximum number of fetches in any span of the given length.
 pub fn busiest(sent_at: &[Time], span: Duration) -> usize {
     let mut first = 0;
     let mut most = 0;

@@ -1,4 +1,4 @@
-//! Reads of the service's database, for the tests.
+//! Queries of the simulated service's database.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ impl Service {
         (summary.deliveries_waiting, kept.expect("a count").get(0))
     }
 
-    /// Returns the orders that are not where Sinch has them, have something open, or are unknown.
+    /// Returns the orders whose state differs from that at Sinch, that have something open, or that are unknown.
     pub async fn unsettled(&self, sinch: &Sinch) -> BTreeSet<Id> {
         let mut unsettled: BTreeSet<Id> = sinch.orders.keys().cloned().collect();
         for row in self.orders().await {
@@ -50,7 +50,7 @@ impl Service {
         unsettled
     }
 
-    /// Returns the number of orders that are parked for want of an answer.
+    /// Returns the number of orders that are parked because they got no answer.
     pub async fn parked(&self) -> usize {
         let orders = self.orders().await;
         orders.iter().filter(|row| row.parked.is_some()).count()

@@ -15,7 +15,7 @@ type Fails = Box<dyn Fn(&Id, Time, &mut Rng) -> Option<(FetchError, Duration)>>;
 pub struct Sinch {
     /// States of each order, with the times at which they were entered.
     pub orders: BTreeMap<Id, Vec<(Time, State)>>,
-    /// Failures of the API.
+    /// Function that makes fetches fail.
     pub fails: Fails,
 }
 

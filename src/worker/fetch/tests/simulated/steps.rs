@@ -9,13 +9,13 @@ use crate::worker::frame::POLL;
 use number_order::{Answer, Time};
 
 impl Service {
-    /// Takes the steps of the scheduler. Returns the time at which there may be more to do, if no answer arrives
+    /// Carries out the steps of the scheduler. Returns the time at which there may be more to do, if no answer arrives
     /// before.
     pub(super) async fn fetch_due(&mut self, sinch: &Sinch) -> Time {
         let mut prefetched = Vec::new();
         loop {
             let next = self.scheduler.next(self.now);
-            // The slots take what was claimed before, while the next claim goes on.
+            // The slots fetch orders that were claimed before, while the next claim is under way.
             let are_released = self
                 .fetch_prefetched(mem::take(&mut prefetched), sinch)
                 .await;
@@ -52,8 +52,8 @@ impl Service {
         }
     }
 
-    /// Sends the fetches of these orders, or releases those that may not be fetched any more. Returns `true` if there
-    /// are any of these.
+    /// Sends the fetches of the given orders, or releases the orders that may not be fetched any more. Returns `true`
+    /// if any was released.
     async fn fetch_prefetched(
         &mut self,
         prefetched: Vec<(PermitKind, Claim)>,

@@ -1,4 +1,4 @@
-//! Watched orders whose callbacks are all lost: they are right all the same, as soon as the schedule promises.
+//! Watched orders whose callbacks are all lost: their states are right all the same, as soon as the schedule promises.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
     let rng = &mut service.rng;
     let history = |n: usize| {
         let secs = |secs: u64| BEGAN.plus(Duration::from_secs(secs));
-        // Some orders are over in minutes, some in days.
+        // Some orders end within minutes, some within days.
         let span = 600_u64 << rng.u32(0..10);
         let (reviewed, ended) = (1 + rng.u64(0..span), 2 + span + rng.u64(0..span));
         let end = [State::Completed, State::Rejected, State::Blocked][rng.usize(0..3)];
@@ -49,8 +49,8 @@ async fn watched_orders_are_right_within_what_the_schedule_promises() {
             panic!("every order has changed");
         };
         let shown = row.confirmed_at.expect("is confirmed").since(entered);
-        // The state between may have gone unseen. The rest is for slots and rate limit, which these few orders hardly
-        // fill.
+        // A state between two others may have gone unseen. The additional time is for slots and rate limit, which the
+        // few orders hardly fill.
         let most = promised(entered.since(created)) + Duration::from_secs(10);
         if shown > most {
             late.push(format!("{} {state}: {shown:?} > {most:?}", row.order));

@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::fetching::{Fixture, PATIENCE, Sinch};
-
-/// Number of fetches in flight when the only slot and all that may hang beside it are taken.
-const ALL_HANG: usize = 3;
+use super::fetching::{ALL_HANG, Fixture, PATIENCE, Sinch};
 
 #[tokio::test]
 async fn a_stop_that_is_cut_short_while_orders_wait_for_a_slot_lets_the_store_close() {

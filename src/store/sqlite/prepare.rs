@@ -10,7 +10,7 @@ use super::Settings;
 use super::batch::BEGIN;
 use super::open_states::open_states;
 use super::removal;
-use number_order::Id;
+use number_order::{Id, Time};
 
 /// First id for a delivery. An id up to `processed_through` counts as processed, also when retention has left no row
 /// that has it.
@@ -104,22 +104,7 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
             .try_get("id")?;
         projects.insert(project.clone(), id);
         if let Some(requests_per_second) = requests_per_second {
-            sqlx::query("UPDATE projects SET active = 1 WHERE id = ?")
-                .bind(id)
-                .execute(&mut *db)
-                .await?;
-            for sql in [REQUESTED_NOW, RESUME.as_str()] {
-                sqlx::query(sql)
-                    .bind(settings.now.0)
-                    .bind(id)
-                    .execute(&mut *db)
-                    .await?;
-            }
-            sqlx::query(CLAMP)
-                .bind(settings.now.plus(AHEAD_MAX).0)
-                .bind(id)
-                .execute(&mut *db)
-                .await?;
+            plan_fetches(db, id, settings.now).await?;
             if !clean {
                 sqlx::query(SPREAD.as_str())
                     .bind(settings.now.0)
@@ -141,4 +126,24 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
         next_delivery: next_delivery.try_get(0)?,
         not_fetched: removal::not_fetched(db, settings).await?,
     })
+}
+
+/// Notes that a project's orders are fetched in this run, and gives each of them a time at which it is fetched.
+async fn plan_fetches(db: &mut SqliteConnection, project: i64, now: Time) -> sqlx::Result<()> {
+    sqlx::query("UPDATE projects SET active = 1 WHERE id = ?")
+        .bind(project)
+        .execute(&mut *db)
+        .await?;
+    for (sql, time) in [
+        (REQUESTED_NOW, now),
+        (RESUME.as_str(), now),
+        (CLAMP, now.plus(AHEAD_MAX)),
+    ] {
+        sqlx::query(sql)
+            .bind(time.0)
+            .bind(project)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
 }

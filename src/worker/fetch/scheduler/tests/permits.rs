@@ -211,14 +211,14 @@ fn sent_in_a_minute(slots: usize, rate: f64, commit_ms: i64, answer_ms: i64) -> 
         let now = Time(ms * 1000);
         if let Some((_, claim_order, orders)) = claim.take_if(|(ends_at, ..)| *ends_at <= ms) {
             scheduler.claimed(claim_order, orders, orders, orders, now);
-            prefetched.extend((0..orders).map(|_| ms));
+            prefetched.extend((0..orders).map(|_| now));
         }
         let ended = in_slots.extract_if(.., |ends_at| *ends_at <= ms);
         ended.for_each(|_| scheduler.release(PermitKind::Slot));
         while in_slots.len() < slots
             && let Some(since) = prefetched.pop_front()
         {
-            let is_late = ms - since > PREFETCHED_MAX.as_millis() as i64;
+            let is_late = now.since(since) > PREFETCHED_MAX;
             sent += usize::from(!is_late);
             in_slots.push(ms + if is_late { commit_ms } else { answer_ms });
         }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use fastrand::Rng;
 use tokio::sync::watch;
 
@@ -42,7 +42,7 @@ pub enum Outage {
 
 /// State of the simulated API, without the world.
 pub(super) struct ApiHandler {
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
     /// Header that authorizes every call: `Basic` with the key's id and secret.
     basic: String,
     tokens: Mutex<BTreeSet<String>>,
@@ -93,7 +93,7 @@ impl ApiHandler {
     }
 
     /// Returns the answer that the outage gives, if there is an outage.
-    async fn outage(&self) -> Option<Response> {
+    pub async fn outage(&self) -> Option<Response> {
         let outage = self.outage.borrow().clone();
         let response = match outage {
             Outage::None => return None,
@@ -116,14 +116,29 @@ impl ApiHandler {
         Some(response)
     }
 
-    fn is_authorized(&self, headers: &HeaderMap) -> bool {
-        let Some(shown) = authorization(headers) else {
-            return false;
-        };
-        match shown.strip_prefix("Bearer ") {
+    pub fn is_authorized(&self, headers: &HeaderMap) -> bool {
+        match bearer(headers) {
             Some(token) => lock(&self.tokens).contains(token),
-            None => shown == self.basic,
+            None => authorization(headers) == Some(self.basic.as_str()),
         }
+    }
+
+    /// Forgets the token of a request. Returns `false` if it has none.
+    pub fn withdraw_token(&self, headers: &HeaderMap) -> bool {
+        bearer(headers).is_some_and(|token| lock(&self.tokens).remove(token))
+    }
+
+    /// Records that a fetch of an order came.
+    pub fn note_fetch(&self, order: &str) {
+        let shared = &self.shared;
+        let request = ApiRequest {
+            order: order.to_owned(),
+            at: shared.started_at.plus(shared.elapsed()),
+        };
+        shared.write(|recorder| {
+            recorder.stats.fetches += 1;
+            recorder.fetches.push(request);
+        });
     }
 
     /// Answers a fetch of an order, and counts the reply.
@@ -169,14 +184,10 @@ impl ApiHandler {
     }
 }
 
-/// Routes of the two calls that the simulator plays.
+/// Route of the token endpoint.
 pub(super) fn router(handler: Arc<ApiHandler>) -> Router {
     Router::new()
         .route("/oauth2/token", post(give_token))
-        .route(
-            "/v1/projects/{project}/numberOrders/{order}",
-            get(get_order),
-        )
         .with_state(handler)
 }
 
@@ -207,36 +218,30 @@ async fn give_token(
     json(StatusCode::OK, answer)
 }
 
-async fn get_order(
-    State(handler): State<Arc<ApiHandler>>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
+/// Answers a fetch of one of the world's orders.
+pub(super) async fn get_order(
+    handler: &ApiHandler,
+    project: &str,
+    order: &str,
+    headers: &HeaderMap,
 ) -> Response {
     let shared = &handler.shared;
-    let request = ApiRequest {
-        order: order.clone(),
-        at: shared.started_at.plus(shared.elapsed()),
-    };
-    shared.write(|recorder| {
-        recorder.stats.fetches += 1;
-        recorder.fetches.push(request);
-    });
     if let Some(response) = handler.outage().await {
         shared.write(|recorder| recorder.replied("outage"));
         return response;
     }
-    if !handler.is_authorized(&headers) {
+    if !handler.is_authorized(headers) {
         shared.write(|recorder| recorder.replied("401, no valid token"));
         return failure(401, "token not accepted", None);
     }
-    let history = Id::new(order.clone())
+    let history = Id::new(order)
         .filter(|_| project == shared.world.project().as_str())
         .and_then(|id| shared.world.order(&id));
     if let Some(history) = history {
         handler.show(history).await
     } else {
         shared.write(|recorder| recorder.replied("404, unknown"));
-        not_found("number order not found", Some(&order))
+        not_found("number order not found", Some(order))
     }
 }
 
@@ -253,6 +258,10 @@ fn kind(reply: &Reply, answer: Option<&Answer>) -> &'static str {
         Reply::ServerError { .. } => "5xx",
         Reply::Shows { .. } | Reply::Raw { .. } => "scripted",
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    authorization(headers)?.strip_prefix("Bearer ")
 }
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {

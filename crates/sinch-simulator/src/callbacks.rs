@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, header};
-use secrecy::SecretString;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Shared, lock};
 use sinch_numbers::signature;
@@ -38,10 +37,11 @@ struct Due {
 pub(super) struct CallbackSender {
     shared: Arc<Shared>,
     client: Client,
-    secret: SecretString,
     retry_for: Duration,
     url: watch::Sender<Option<String>>,
     queue: Mutex<BinaryHeap<Reverse<Due>>>,
+    /// Places of callbacks that no world has planned.
+    places: Semaphore,
     /// Number of callbacks that are neither answered 200 nor abandoned.
     open: watch::Sender<usize>,
 }
@@ -50,8 +50,8 @@ impl CallbackSender {
     pub fn new(
         shared: Arc<Shared>,
         url: Option<String>,
-        secret: SecretString,
         retry_for: Duration,
+        senders: usize,
     ) -> reqwest::Result<CallbackSender> {
         // The process may have installed a TLS provider before: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -75,10 +75,10 @@ impl CallbackSender {
         Ok(CallbackSender {
             shared,
             client,
-            secret,
             retry_for,
             url: watch::Sender::new(url),
             open: watch::Sender::new(queue.len()),
+            places: Semaphore::new(senders.max(1)),
             queue: Mutex::new(queue),
         })
     }
@@ -129,28 +129,51 @@ impl CallbackSender {
         let done = matches!(answered, Ok(StatusCode::OK));
         let abandoned = !done && first_sent.elapsed() >= self.retry_for;
         self.shared.write(|recorder| {
-            recorder.stats.sent += 1;
-            match answered {
-                Ok(StatusCode::OK) => {
-                    recorder.acknowledge(due.event, event, body, self.shared.started_at, at);
-                }
-                Ok(_) => recorder.stats.refused += 1,
-                Err(_) => recorder.stats.unanswered += 1,
+            recorder.sent(&answered, abandoned);
+            if done {
+                recorder.acknowledge(due.event, event, body, self.shared.started_at, at);
             }
-            recorder.stats.abandoned += u64::from(abandoned);
         });
         if done || abandoned {
             self.open.send_modify(|open| *open -= 1);
         } else {
-            let wait = WAIT_MIN
-                .saturating_mul(1 << due.attempts.min(16))
-                .min(WAIT_MAX);
             lock(&self.queue).push(Reverse(Due {
-                at: Instant::now() + wait,
+                at: Instant::now() + wait(due.attempts),
                 first_sent: Some(first_sent),
                 attempts: due.attempts + 1,
                 ..due
             }));
+        }
+    }
+
+    /// Sends a callback that no world has planned: to this URL, or to the one that is set, until it is answered 200 or
+    /// abandoned. Returns `true` if it was answered 200.
+    pub async fn send_until_answered(&self, url: Option<String>, body: &str) -> bool {
+        let first_sent = Instant::now();
+        let mut failures = 0;
+        loop {
+            let url = match &url {
+                Some(own) => own.clone(),
+                None => match self.receiver().await {
+                    Some(set) => set,
+                    None => return false,
+                },
+            };
+            // A place is taken only while a request is in flight, so that no callback waits for another's retry.
+            let place = self.places.acquire().await;
+            let answered = self.send(&url, body).await;
+            drop(place);
+            let done = matches!(answered, Ok(StatusCode::OK));
+            let abandoned = !done && first_sent.elapsed() >= self.retry_for;
+            self.shared.write(|recorder| {
+                recorder.sent(&answered, abandoned);
+                recorder.stats.acknowledged += u64::from(done);
+            });
+            if done || abandoned {
+                return done;
+            }
+            sleep(wait(failures)).await;
+            failures += 1;
         }
     }
 
@@ -162,14 +185,12 @@ impl CallbackSender {
     }
 
     async fn send(&self, url: &str, body: &str) -> reqwest::Result<StatusCode> {
+        let signed = signature::sign(&lock(&self.shared.secret), body.as_bytes());
         let response = self
             .client
             .post(url)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(
-                signature::HEADER,
-                signature::sign(&self.secret, body.as_bytes()),
-            )
+            .header(signature::HEADER, signed)
             .body(body.to_owned())
             .send()
             .await?;
@@ -178,4 +199,9 @@ impl CallbackSender {
         let _ = response.bytes().await;
         Ok(status)
     }
+}
+
+/// Wait before the next attempt, after this many failures before the latest.
+fn wait(failures: u32) -> Duration {
+    WAIT_MIN.saturating_mul(1 << failures.min(16)).min(WAIT_MAX)
 }

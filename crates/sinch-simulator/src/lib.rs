@@ -4,11 +4,13 @@
 //! - [`World`] is the play itself, decided in advance and pure: the history of each order, its events, and
 //!   Sinch's answers. A simulation in simulated time needs nothing else.
 //! - [`Simulator`] performs it by the clock, over HTTP.
+//! - [`ordering`] is the other part of the API: clients place orders, which live beside those of the world.
 //! - `simulation` (the feature of that name) performs it in simulated time, on the pure rules, and judges them.
 
 mod api;
 mod callbacks;
 mod history;
+pub mod ordering;
 mod plan;
 mod recorder;
 mod script;
@@ -39,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 use self::api::ApiHandler;
 use self::callbacks::CallbackSender;
+use self::ordering::Ordering;
 use self::recorder::Recorder;
 use number_order::{Id, State, Time};
 
@@ -65,9 +68,11 @@ pub struct Options {
     pub retry_for: Duration,
 }
 
-/// State that both sides share: the world, the time in it, and the record of what has happened.
+/// State that all sides share: the world, the time in it, and the record of what has happened.
 struct Shared {
     world: World,
+    /// Secret with which callbacks are signed. The API shows and changes it.
+    secret: Mutex<SecretString>,
     started_at: Time,
     began: Instant,
     recorder: Mutex<Recorder>,
@@ -88,6 +93,7 @@ impl Shared {
 pub struct Simulator {
     shared: Arc<Shared>,
     handler: Arc<ApiHandler>,
+    ordering: Arc<Ordering>,
     sender: Arc<CallbackSender>,
     address: SocketAddr,
     tasks: TaskTracker,
@@ -95,48 +101,70 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds the API, and lets the histories begin.
+    /// Binds the API, and lets the histories begin. The seed of the world chooses how ordering is played.
     ///
     /// # Errors
     ///
     /// The system's, if the address cannot be bound.
     pub async fn start(options: Options) -> io::Result<Simulator> {
+        let script = ordering::Script::by_seed(options.world.seed());
+        Simulator::start_with(options, script).await
+    }
+
+    /// Does what [`Simulator::start`] does, and plays ordering by this script.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the address cannot be bound.
+    pub async fn start_with(options: Options, script: ordering::Script) -> io::Result<Simulator> {
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             recorder: Mutex::new(Recorder::new(&options.world)),
             world: options.world,
+            secret: Mutex::new(options.secret),
             started_at: (options.now)(),
             began: Instant::now(),
             stop: stop.clone(),
         });
         let basic = wire::basic(&options.key_id, options.key_secret.expose_secret());
+        let ordering = Arc::new(Ordering::new(script, shared.clone()));
         let handler = Arc::new(ApiHandler::new(shared.clone(), basic));
         let sender = CallbackSender::new(
             shared.clone(),
             options.callback_url,
-            options.secret,
             options.retry_for,
+            options.senders,
         );
         let sender = Arc::new(sender.map_err(io::Error::other)?);
 
         let tasks = TaskTracker::new();
-        let api = axum::serve(listener, api::router(handler.clone()))
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let router = api::router(handler.clone())
+            .merge(ordering::api::router(handler.clone(), ordering.clone()));
+        let api =
+            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         tasks.spawn(async move { api.await });
         for _ in 0..options.senders.max(1) {
             tasks.spawn(sender.clone().run());
         }
+        let announcer = ordering.clone().announce(sender.clone());
+        tasks.spawn(announcer);
         tasks.close();
         Ok(Simulator {
             shared,
             handler,
+            ordering,
             sender,
             address,
             tasks,
             _stop: stop.drop_guard(),
         })
+    }
+
+    /// Returns the side at which clients place orders.
+    pub fn ordering(&self) -> &Ordering {
+        &self.ordering
     }
 
     /// Base address of the API, without a trailing slash.
@@ -212,7 +240,7 @@ impl Simulator {
         self.shared.write(|recorder| recorder.stats.clone())
     }
 
-    /// Stops both sides: callbacks in flight are dropped, requests in flight are answered.
+    /// Stops all sides: callbacks in flight are dropped, requests in flight are answered.
     pub async fn shutdown(self) {
         self.shared.stop.cancel();
         self.tasks.wait().await;

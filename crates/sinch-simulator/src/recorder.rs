@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use super::history::{EventContent, SimulatedEvent};
 use super::world::World;
 use number_order::{Id, Time};
@@ -98,6 +100,17 @@ impl Recorder {
     /// Counts a reply of the given kind.
     pub fn replied(&mut self, kind: &'static str) {
         *self.stats.replies.entry(kind).or_default() += 1;
+    }
+
+    /// Counts a callback that was sent, by what came back.
+    pub fn sent(&mut self, answered: &reqwest::Result<StatusCode>, abandoned: bool) {
+        self.stats.sent += 1;
+        match answered {
+            Ok(StatusCode::OK) => {}
+            Ok(_) => self.stats.refused += 1,
+            Err(_) => self.stats.unanswered += 1,
+        }
+        self.stats.abandoned += u64::from(abandoned);
     }
 
     /// Records a callback that was answered 200.

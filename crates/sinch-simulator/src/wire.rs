@@ -20,7 +20,7 @@ pub(super) fn ulid(at: Time, salt: u128) -> String {
 }
 
 /// Formats a time as the API writes it.
-fn zulu(at: Time, fraction_digits: u32) -> String {
+pub(super) fn zulu(at: Time, fraction_digits: u32) -> String {
     match Timestamp::from_microsecond(at.0) {
         Ok(at) => format!("{at:.*}", fraction_digits as usize),
         Err(_) => at.to_string(),
@@ -28,7 +28,7 @@ fn zulu(at: Time, fraction_digits: u32) -> String {
 }
 
 /// Formats a time as callbacks write it: nine fraction digits and no zone.
-fn zoneless(at: Time, nanos: u128) -> String {
+pub(super) fn zoneless(at: Time, nanos: u128) -> String {
     let exact = i128::from(at.0) * 1000 + (nanos % 1000) as i128;
     match Timestamp::from_nanosecond(exact) {
         Ok(at) => format!("{:.9}", Offset::UTC.to_datetime(at)),

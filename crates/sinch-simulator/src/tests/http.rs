@@ -1,5 +1,7 @@
 //! Tests of the simulator from outside, over HTTP.
 
+mod ordering;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
@@ -40,22 +42,30 @@ struct Caller {
 
 impl Caller {
     async fn new(world: World) -> Caller {
-        // The simulator installs the TLS provider that the client needs.
-        let simulator = Simulator::start(options(world)).await.expect("starts");
+        let simulator = Simulator::start(options(world)).await;
+        Caller::of(simulator.expect("starts")).await
+    }
+
+    async fn of(simulator: Simulator) -> Caller {
+        // The simulator has installed the TLS provider that the client needs.
         let client = Client::builder().no_proxy().build().expect("a client");
         let mut caller = Caller {
             client,
             simulator,
             token: String::new(),
         };
-        let answer = caller.ask_token("key", "client_credentials").await;
+        caller.renew_token().await;
+        caller
+    }
+
+    async fn renew_token(&mut self) {
+        let answer = self.ask_token("key", "client_credentials").await;
         let answer = json(answer).await;
         assert_eq!(answer["expires_in"], 3599);
         answer["access_token"]
             .as_str()
             .expect("a token")
-            .clone_into(&mut caller.token);
-        caller
+            .clone_into(&mut self.token);
     }
 
     async fn ask_token(&self, key_id: &str, grant_type: &str) -> Response {

@@ -1,0 +1,155 @@
+//! Active numbers: list, get, update, release.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use axum::routing::get as on_get;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::super::active_number::ActiveNumber;
+use super::super::new_order::not_a_value;
+use super::super::refusal::{Refusal, Resource};
+use super::super::wire;
+use super::query::{Query, check_type};
+use super::{Answer, Api, Call, Done, Model, Request, read};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/v1/projects/{project}/activeNumbers", on_get(list))
+        .route(
+            "/v1/projects/{project}/activeNumbers/{number}",
+            on_get(get).patch(update).post(release),
+        )
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::ListActiveNumbers,
+        project: &project,
+        headers: &headers,
+    };
+    let query = Query::of(&uri);
+    request.play(|model, _| page(model, &query, &project)).await
+}
+
+/// Makes a page of the numbers that a query wants. The token of a page is the last number of the page before.
+fn page(model: &Model, query: &Query, project: &str) -> Answer {
+    let readings = &model.script.readings;
+    let filter = query.filter("capability", readings.pattern_alone)?;
+    let (region, number_type) = (query.one("regionCode"), query.one("type"));
+    if let Some(word) = number_type {
+        check_type("type", word)?;
+    }
+    let wanted = |active: &&ActiveNumber| {
+        let product = active.product;
+        region.is_none_or(|region| region == product.region)
+            && number_type.is_none_or(|word| word == product.number_type)
+            && filter.allows(&active.number, product.capabilities)
+    };
+    let mut numbers: Vec<&ActiveNumber> = model.numbers.values().filter(wanted).collect();
+    match query.one("orderBy") {
+        Some("displayName") => numbers.sort_by_key(|active| &active.display_name),
+        Some("phoneNumber") | None => {}
+        Some(word) => return Err(not_a_value("orderBy", word)),
+    }
+    let from = match query.one("pageToken") {
+        None => 0,
+        Some(token) => {
+            let last = numbers.iter().position(|active| active.number == token);
+            1 + last.ok_or_else(|| not_a_value("pageToken", token))?
+        }
+    };
+    // A list without a size was seen to have all numbers.
+    let size = query.size("pageSize")?.unwrap_or(numbers.len());
+    let shown: Vec<Value> = numbers
+        .iter()
+        .skip(from)
+        .take(size)
+        .map(|active| wire::active(active, project, readings))
+        .collect();
+    let to = from + shown.len();
+    let next = if to < numbers.len() {
+        numbers.get(to.saturating_sub(1))
+    } else {
+        None
+    };
+    Ok(Done::Json(json!({
+        "activeNumbers": shown,
+        "nextPageToken": next.map_or("", |active| &active.number),
+        "totalSize": numbers.len(),
+    })))
+}
+
+async fn get(
+    State(api): State<Arc<Api>>,
+    Path((project, number)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::GetActiveNumber,
+        project: &project,
+        headers: &headers,
+    };
+    let act = |model: &mut Model, _| {
+        let active = model.active(&number)?;
+        let readings = &model.script.readings;
+        Ok(Done::Json(wire::active(active, &project, readings)))
+    };
+    request.play(act).await
+}
+
+async fn update(
+    State(api): State<Arc<Api>>,
+    Path((project, number)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::UpdateActiveNumber,
+        project: &project,
+        headers: &headers,
+    };
+    let act = |model: &mut Model, now| {
+        model.update(&number, &read(&body)?, now)?;
+        let active = model.active(&number)?;
+        let readings = &model.script.readings;
+        Ok(Done::Json(wire::active(active, &project, readings)))
+    };
+    request.play(act).await
+}
+
+async fn release(
+    State(api): State<Arc<Api>>,
+    Path((project, number)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::ReleaseActiveNumber,
+        project: &project,
+        headers: &headers,
+    };
+    let act = |model: &mut Model, _| {
+        // The verb is part of the path's last segment.
+        let number = number
+            .strip_suffix(":release")
+            .ok_or_else(|| Refusal::missing(Resource::ActiveNumber, &number))?;
+        model.release(number)?;
+        let active = model.active(number)?;
+        let readings = &model.script.readings;
+        Ok(Done::Json(wire::active(active, &project, readings)))
+    };
+    request.play(act).await
+}

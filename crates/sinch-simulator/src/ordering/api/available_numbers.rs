@@ -1,0 +1,86 @@
+//! `GET /availableNumbers` and `GET /availableNumbers/{phoneNumber}`
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use super::super::readings::SearchWithoutType;
+use super::super::refusal::{Refusal, Resource};
+use super::super::stock::Product;
+use super::super::wire;
+use super::query::{Query, check_type};
+use super::{Answer, Api, Call, Done, Model, Request};
+
+/// Numbers of a search that does not say how many. Invented: Sinch publishes no default.
+const SIZE: usize = 10;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/v1/projects/{project}/availableNumbers", get(search))
+        .route("/v1/projects/{project}/availableNumbers/{number}", get(one))
+}
+
+async fn search(
+    State(api): State<Arc<Api>>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::SearchNumbers,
+        project: &project,
+        headers: &headers,
+    };
+    let query = Query::of(&uri);
+    request.play(|model, _| find(model, &query)).await
+}
+
+fn find(model: &mut Model, query: &Query) -> Answer {
+    let readings = &model.script.readings;
+    let region = query.required("regionCode")?;
+    let number_type = match (query.one("type"), readings.search_without_type) {
+        (None, SearchWithoutType::Mobile) => "MOBILE",
+        _ => query.required("type")?,
+    };
+    check_type("type", number_type)?;
+    let filter = query.filter("capabilities", readings.pattern_alone)?;
+    let size = query.size("size")?.unwrap_or(SIZE);
+    let found: Vec<Value> = match Product::find(region, number_type) {
+        Some(product) => {
+            let numbers = model.stock.sample(product, &filter, size, &mut model.rng);
+            let numbers = numbers.iter();
+            numbers
+                .map(|number| wire::available(number, product))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Done::Json(json!({ "availableNumbers": found })))
+}
+
+async fn one(
+    State(api): State<Arc<Api>>,
+    Path((project, number)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::GetAvailableNumber,
+        project: &project,
+        headers: &headers,
+    };
+    let act = |model: &mut Model, _| {
+        let product = Product::of(&number).filter(|_| model.stock.has(&number));
+        match product {
+            Some(product) => Ok(Done::Json(wire::available(&number, product))),
+            None => Err(Refusal::missing(Resource::AvailableNumber, &number)),
+        }
+    };
+    request.play(act).await
+}

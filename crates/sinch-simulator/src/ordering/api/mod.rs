@@ -1,0 +1,220 @@
+//! Calls of the ordering side over HTTP: a file for each resource. Here: what all have in common.
+
+mod active_numbers;
+mod attachments;
+mod available_numbers;
+mod callback_configuration;
+mod orders;
+mod query;
+mod regions;
+mod registration;
+mod requirements;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{Full, Limited};
+use serde_json::Value;
+
+use super::Ordering;
+use super::faults::{Call, Fault, Silence};
+use super::model::Model;
+use super::readings::{Readings, RetryAfter, Tokens, TooLarge};
+use super::record::PlayedCall;
+use super::refusal::{Refusal, Resource};
+use super::wire::{self, ErrorBody};
+use crate::api::ApiHandler;
+use crate::lock;
+use number_order::Time;
+
+/// Number of calls after which a short-lived token is refused.
+const SHORT_LIFE: usize = 5;
+
+/// State that all calls share.
+struct Api {
+    handler: Arc<ApiHandler>,
+    ordering: Arc<Ordering>,
+}
+
+/// Routes of all calls but that for a token.
+pub(crate) fn router(handler: Arc<ApiHandler>, ordering: Arc<Ordering>) -> Router {
+    Router::new()
+        .merge(regions::routes())
+        .merge(available_numbers::routes())
+        .merge(requirements::routes())
+        .merge(orders::routes())
+        .merge(registration::routes())
+        .merge(attachments::routes())
+        .merge(active_numbers::routes())
+        .merge(callback_configuration::routes())
+        .with_state(Arc::new(Api { handler, ordering }))
+}
+
+/// Answer of a call that was done.
+enum Done {
+    Json(Value),
+    /// An object, with another status than 200.
+    WithStatus(StatusCode, Value),
+    /// No body.
+    Empty,
+}
+
+type Answer = Result<Done, Refusal>;
+
+/// Call of a client, before it is done.
+struct Request<'a> {
+    api: &'a Api,
+    call: Call,
+    project: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl Request<'_> {
+    /// Answers the call, with the fault that it meets. `act` does the call, unless the fault prevents it.
+    async fn play(self, act: impl FnOnce(&mut Model, Time) -> Answer + Send) -> Response {
+        let Api { handler, ordering } = self.api;
+        let readings = ordering.readings();
+        if let Some(response) = handler.outage().await {
+            return ordering.answered(self.call, None, Some(response));
+        }
+        if let Some(refused) = self.refused(&readings) {
+            return ordering.answered(self.call, None, Some(refused));
+        }
+        let fault = ordering.next_fault(self.call);
+        let response = match fault {
+            None => Some(ordering.act(act)),
+            Some(Fault::RequestLost(silence)) => return self.no_answer(fault, silence).await,
+            Some(Fault::AnswerLost(silence)) => {
+                ordering.act(act);
+                return self.no_answer(fault, silence).await;
+            }
+            Some(Fault::AnswerBroken(status)) => {
+                ordering.act(act);
+                Some(error(wire::failure(status, &readings)))
+            }
+            Some(Fault::Broken(status)) => Some(error(wire::failure(status, &readings))),
+            Some(Fault::Forbidden) => Some(error(wire::forbidden())),
+            Some(Fault::Throttled) => Some(throttled(&readings)),
+            Some(Fault::Unauthorized) => {
+                handler.withdraw_token(self.headers);
+                Some(unauthorized(&readings))
+            }
+        };
+        ordering.answered(self.call, fault, response)
+    }
+
+    /// Refuses a call with a bad token, or about another project.
+    fn refused(&self, readings: &Readings) -> Option<Response> {
+        let Api { handler, ordering } = self.api;
+        if !handler.is_authorized(self.headers) {
+            return Some(unauthorized(readings));
+        }
+        let is_old = readings.tokens == Tokens::Short
+            && (ordering.count_of_calls() + 1).is_multiple_of(SHORT_LIFE);
+        if is_old && handler.withdraw_token(self.headers) {
+            return Some(unauthorized(readings));
+        }
+        if self.project == handler.shared.world.project().as_str() {
+            return None;
+        }
+        let resource = Resource::CallbackConfiguration;
+        let refusal = Refusal::missing(resource, self.project);
+        Some(error(wire::refusal(&refusal)))
+    }
+
+    async fn no_answer(self, fault: Option<Fault>, silence: Silence) -> Response {
+        let Api { handler, ordering } = self.api;
+        let response = ordering.answered(self.call, fault, None);
+        if silence == Silence::Hang {
+            handler.shared.stop.cancelled().await;
+        }
+        response
+    }
+}
+
+impl Ordering {
+    fn next_fault(&self, call: Call) -> Option<Fault> {
+        let rates = lock(&self.model).script.faults.clone();
+        lock(&self.faults).next(call, &rates)
+    }
+
+    fn count_of_calls(&self) -> usize {
+        lock(&self.record).calls.len()
+    }
+
+    /// Does the call, after every event that was due before it.
+    fn act(&self, act: impl FnOnce(&mut Model, Time) -> Answer) -> Response {
+        let (answer, readings) = {
+            let mut model = lock(&self.model);
+            let now = self.now();
+            model.advance(now);
+            let answer = act(&mut model, now);
+            (answer, model.script.readings.clone())
+        };
+        self.changed.notify_one();
+        match answer {
+            Ok(Done::Json(body)) => json(StatusCode::OK, body.to_string()),
+            Ok(Done::WithStatus(status, body)) => json(status, body.to_string()),
+            Ok(Done::Empty) => StatusCode::OK.into_response(),
+            Err(Refusal::TooLarge) if readings.too_large == TooLarge::Html => {
+                error(wire::too_large_page())
+            }
+            Err(refusal) => error(wire::refusal(&refusal)),
+        }
+    }
+
+    /// Records a call and its answer. Without an answer, the connection is closed.
+    fn answered(&self, call: Call, fault: Option<Fault>, response: Option<Response>) -> Response {
+        let status = response.as_ref().map(|response| response.status().as_u16());
+        lock(&self.record).calls.push(PlayedCall {
+            call,
+            fault,
+            status,
+        });
+        response.unwrap_or_else(cut)
+    }
+}
+
+/// Response of which not a byte is sent: its body fails before its head is out, and the server closes the connection.
+fn cut() -> Response {
+    let longer_than_allowed = Full::new(Bytes::from_static(b"lost"));
+    Response::new(Body::new(Limited::new(longer_than_allowed, 1)))
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn error(error: ErrorBody) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = if error.is_page {
+        "text/html"
+    } else {
+        "application/json"
+    };
+    (status, [(header::CONTENT_TYPE, kind)], error.text).into_response()
+}
+
+fn unauthorized(readings: &Readings) -> Response {
+    let challenge = "Bearer error=\"invalid_token\", error_description=\"Jwt expired\"";
+    let headers = [(header::WWW_AUTHENTICATE, challenge)];
+    (headers, error(wire::unauthorized(readings))).into_response()
+}
+
+fn throttled(readings: &Readings) -> Response {
+    let response = error(wire::throttled(readings));
+    match readings.retry_after {
+        RetryAfter::Sent => ([(header::RETRY_AFTER, "1")], response).into_response(),
+        RetryAfter::Missing => response,
+    }
+}
+
+/// Reads a JSON body.
+fn read(body: &[u8]) -> Result<Value, Refusal> {
+    let read: Option<Value> = serde_json::from_slice(body).ok();
+    read.filter(Value::is_object).ok_or(Refusal::Unreadable)
+}

@@ -1,0 +1,43 @@
+//! `POST /numberOrders:lookupNumberRequirements`
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::post;
+use bytes::Bytes;
+
+use super::super::new_order::region_and_type;
+use super::super::requirements;
+use super::super::stock::Product;
+use super::{Api, Call, Done, Model, Request, read};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    let path = "/v1/projects/{project}/numberOrders:lookupNumberRequirements";
+    Router::new().route(path, post(lookup))
+}
+
+async fn lookup(
+    State(api): State<Arc<Api>>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Request {
+        api: &api,
+        call: Call::LookupRequirements,
+        project: &project,
+        headers: &headers,
+    };
+    let act = |model: &mut Model, _| {
+        let body = read(&body)?;
+        let (region, number_type) = region_and_type(&body)?;
+        // A region without numbers answers as one without requirements.
+        let product = Product::find(region, number_type);
+        let has_form = product.is_some_and(|product| product.has_form);
+        requirements::lookup(has_form, &model.script.readings).map(Done::Json)
+    };
+    request.play(act).await
+}

@@ -10,11 +10,11 @@
 
 use std::env;
 use std::error::Error;
-use std::time::Duration;
 
-use secrecy::SecretString;
-use sinch_numbers::api::{Access, Auth, Client, Failure};
+use sinch_numbers::api::Failure;
 use sinch_numbers::{Id, Property};
+
+mod common;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -22,22 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .nth(1)
         .ok_or("say which: … get_order -- ORDER")?;
     let order = Id::new(order).ok_or("this is no order's id")?;
-    let project = Id::new(variable("SINCH_PROJECT")?).ok_or("SINCH_PROJECT: no project's id")?;
-    let access = Access {
-        api_url: address("SINCH_API_URL", "https://numbers.api.sinch.com")?,
-        auth: Auth::OAuth2 {
-            token_url: address("SINCH_TOKEN_URL", "https://auth.sinch.com/oauth2/token")?,
-        },
-        key_id: variable("SINCH_KEY_ID")?,
-        key_secret: SecretString::from(variable("SINCH_KEY_SECRET")?),
-        request_timeout: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(3),
-        answer_max_bytes: 256 * 1024,
-        proxy_from_environment: true,
-    };
-
-    // One client serves all fetches of a project: it keeps its connections and its token.
-    let client = Client::new(project, access)?;
+    let client = common::client()?;
     match client.get_order(&order).await {
         Ok(answer) => {
             let shown = answer.content;
@@ -54,17 +39,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => return Err(error.into()),
     }
     Ok(())
-}
-
-fn variable(name: &str) -> Result<String, String> {
-    env::var(name).map_err(|error| format!("{name}: {error}"))
-}
-
-/// Reads an address from the environment, or takes the default. The type is that of [`Access`]'s fields.
-fn address<U>(name: &str, default: &str) -> Result<U, String>
-where
-    U: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let text = env::var(name).unwrap_or_else(|_| default.to_owned());
-    text.parse().map_err(|error| format!("{name}: {error}"))
 }

@@ -1,4 +1,5 @@
-//! Sinch's Numbers API as a client sees it: the Number Order API, the callbacks, and their signatures.
+//! Sinch's Numbers API as a client sees it: each call of the Number Order API and its neighbours, the callbacks, and
+//! their signatures.
 //!
 //! The client says what Sinch said, all of it, and judges none of it: a property is given as it stands, absent and
 //! unreadable ones included, and a failure is told apart by its kind. The caller decides what of it is believed, and

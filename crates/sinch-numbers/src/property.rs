@@ -18,7 +18,9 @@ use super::time;
 const EXCERPT_BYTES: usize = 32;
 
 /// A property as Sinch wrote it. Absent, `null` and `""` mean the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` shows the kind and the size, and no value: it may be a telephone number or a name.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Property<'a> {
     /// The property is absent, `null` or `""`.
     #[default]
@@ -32,7 +34,8 @@ pub enum Property<'a> {
 }
 
 impl<'a> Property<'a> {
-    fn of(raw: &'a str) -> Property<'a> {
+    /// Returns the property whose JSON is `raw`.
+    pub(crate) fn of(raw: &'a str) -> Property<'a> {
         match (raw.as_bytes().first(), text(raw)) {
             (Some(b'"'), None) => Property::Garbled(raw.into()),
             (Some(b'"'), Some(text)) if text.is_empty() => Property::Absent,
@@ -86,6 +89,18 @@ impl<'a> Property<'a> {
         let end = shown.floor_char_boundary(EXCERPT_BYTES);
         let more = if end < shown.len() { "…" } else { "" };
         Some(format!("{:?}{more}", &shown[..end]))
+    }
+}
+
+impl fmt::Debug for Property<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, value) = match self {
+            Property::Absent => return f.write_str("Absent"),
+            Property::Text(text) => ("Text", text),
+            Property::Garbled(raw) => ("Garbled", raw),
+            Property::Other(raw) => ("Other", raw),
+        };
+        write!(f, "{kind}({} bytes)", value.len())
     }
 }
 
@@ -253,6 +268,18 @@ mod tests {
             ("null", Unreadable::NotAnObject),
         ] {
             assert_eq!(read(body.as_bytes(), &["a"]), Err(expected), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        for (value, expected) in [
+            ("null", "Absent"),
+            (r#""+61411000111""#, "Text(12 bytes)"),
+            (r#""\ud800""#, "Garbled(8 bytes)"),
+            ("[61411]", "Other(7 bytes)"),
+        ] {
+            assert_eq!(format!("{:?}", only(value)), expected);
         }
     }
 

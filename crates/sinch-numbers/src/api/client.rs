@@ -122,19 +122,37 @@ impl Client {
         &self.project
     }
 
+    /// Returns the address of a path below the project.
+    pub(super) fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.project_url.clone();
+        push(&mut url, path);
+        url
+    }
+
     /// Sends a request without a body to a path below the project, and returns the answer before its body is read.
-    /// Takes about four request time-outs at worst: a token, a refused request, a new token, the request again.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &[&str],
     ) -> Result<Response, RequestError> {
-        let mut url = self.project_url.clone();
-        push(&mut url, path);
+        self.send_to(method, self.url(path), |request| request)
+            .await
+    }
+
+    /// Sends a request, which `fill` completes, and returns the answer before its body is read. Takes about four request
+    /// time-outs at worst: a token, a refused request, a new token, the request again.
+    ///
+    /// A request that is refused with 401 has no effect, so it is sent again with a new token, whatever it asks for.
+    pub(super) async fn send_to(
+        &self,
+        method: Method,
+        url: Url,
+        fill: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, RequestError> {
         let json = HeaderValue::from_static("application/json");
         let request = || {
             let request = self.http.request(method.clone(), url.clone());
-            request.header(ACCEPT, json.clone())
+            fill(request.header(ACCEPT, json.clone()))
         };
         match &self.login {
             Login::Basic(key) => send(key.sign(request())).await,

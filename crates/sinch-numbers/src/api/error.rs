@@ -44,7 +44,7 @@ pub enum Failure {
     },
     /// The API answered that it does not know what the path names: 404, with an error of the documented form.
     NotFound,
-    /// The answer has another status than 200.
+    /// The answer has another status than the call's success.
     Status {
         /// HTTP status.
         status: u16,

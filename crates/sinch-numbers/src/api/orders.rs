@@ -1,5 +1,7 @@
 //! Number orders: `/numberOrders`.
 
+use std::fmt;
+
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -39,7 +41,9 @@ pub struct NumberOrder {
 }
 
 /// A number of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+///
+/// `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderNumber {
     /// `phoneNumber`, with a plus before its digits.
@@ -143,6 +147,15 @@ impl NumberOrder {
         let numbers: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
         let read = |number: &RawValue| serde_json::from_str(number.get()).ok();
         numbers.into_iter().filter_map(read).collect()
+    }
+}
+
+impl fmt::Debug for OrderNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderNumber")
+            .field("number_price", &self.number_price)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers as they arrive: status, body, and the headers that contain times.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,10 +10,12 @@ use reqwest::{Response, StatusCode};
 
 use super::body_fault::{self, BodyFault};
 use super::error::{Endpoint, Failure, RequestError};
+use super::object::Object;
+use super::refusal::Refusal;
 use crate::property::{self, Property};
 
-/// An answer of the API with status 200.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer of the API that says success.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer<T> {
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
@@ -21,6 +24,17 @@ pub struct Answer<T> {
     pub body: Vec<u8>,
     /// Content of the body, as it was read.
     pub content: T,
+}
+
+/// Shows nothing of the body, which can hold telephone numbers, names and secrets.
+impl<T: fmt::Debug> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("sent_at", &self.sent_at)
+            .field("content", &self.content)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// Receives the answer of the API to a request, and reads its body with `read`.
@@ -33,33 +47,87 @@ pub(super) async fn receive<T>(
     max_bytes: usize,
     read: impl FnOnce(&[u8]) -> Option<T>,
 ) -> Result<Answer<T>, RequestError> {
-    let endpoint = Endpoint::Api;
     let status = response.status();
     if status != StatusCode::OK && status != StatusCode::NOT_FOUND {
-        return Err(refused(endpoint, &response));
+        return Err(refused(Endpoint::Api, &response));
     }
     let headers = response.headers().clone();
-    let body = body(response, endpoint, max_bytes).await?;
-    let unreadable = |otherwise| {
-        let fault = body_fault::describe(&headers, &body).unwrap_or(otherwise);
-        Err(RequestError::unreadable(endpoint, status.as_u16(), fault))
-    };
+    let body = body(response, Endpoint::Api, max_bytes).await?;
     if status == StatusCode::NOT_FOUND {
-        return if is_api_error(&body) {
-            let failure = Failure::NotFound;
-            Err(RequestError { endpoint, failure })
-        } else {
-            unreadable(BodyFault::NotAnError)
-        };
+        return Err(not_found(&headers, &body));
     }
+    answer(status, &headers, body, read)
+}
+
+/// Receives the answer of the API to a request, and reads its body with `read`. Any status of success will do: Sinch
+/// names 200 and 201 without saying which call has which.
+///
+/// # Errors
+///
+/// Fails if the answer breaks off, does not say success, or `read` returns `None`. The body of a refusal comes with the
+/// error if it arrived whole and is an object. Without it the status alone tells, but not for a 404, whose body says if
+/// it is the API's.
+pub(super) async fn receive_or_refusal<T>(
+    response: Response,
+    max_bytes: usize,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Answer<T>, (RequestError, Option<Box<Refusal>>)> {
+    let status = response.status();
+    let headers = response.headers().clone();
+    if status.is_success() {
+        let body = body(response, Endpoint::Api, max_bytes).await;
+        let body = body.map_err(|error| (error, None))?;
+        return answer(status, &headers, body, read).map_err(|error| (error, None));
+    }
+    let refused = refused(Endpoint::Api, &response);
+    let body = body(response, Endpoint::Api, max_bytes).await;
+    let error = match &body {
+        Ok(body) if status == StatusCode::NOT_FOUND => not_found(&headers, body),
+        Err(error) if status == StatusCode::NOT_FOUND => error.clone(),
+        Ok(_) | Err(_) => refused,
+    };
+    let object = body.ok().and_then(|body| Object::read(&body).ok());
+    Err((error, object.map(|object| Box::new(object.into()))))
+}
+
+/// Returns the answer, if its body can be read.
+fn answer<T>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Answer<T>, RequestError> {
     match read(&body) {
         Some(content) => Ok(Answer {
-            sent_at: text(&headers, DATE).and_then(date),
+            sent_at: text(headers, DATE).and_then(date),
             body,
             content,
         }),
-        None => unreadable(BodyFault::NotAnObject),
+        None => Err(unreadable(status, headers, &body, BodyFault::NotAnObject)),
     }
+}
+
+/// Returns the error for a 404: the API's own, or that of another server.
+fn not_found(headers: &HeaderMap, body: &[u8]) -> RequestError {
+    if is_api_error(body) {
+        RequestError {
+            endpoint: Endpoint::Api,
+            failure: Failure::NotFound,
+        }
+    } else {
+        unreadable(StatusCode::NOT_FOUND, headers, body, BodyFault::NotAnError)
+    }
+}
+
+/// Returns the error for a body of the API that cannot be read: what it is, or `otherwise` if nothing tells.
+fn unreadable(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    otherwise: BodyFault,
+) -> RequestError {
+    let fault = body_fault::describe(headers, body).unwrap_or(otherwise);
+    RequestError::unreadable(Endpoint::Api, status.as_u16(), fault)
 }
 
 /// Returns the failure of an answer whose status is not 200. Its body is not read.

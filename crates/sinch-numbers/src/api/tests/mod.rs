@@ -1,9 +1,23 @@
 //! The client against servers that behave well and badly.
 
+mod active_numbers;
 mod answers;
+mod attachments;
+mod available_numbers;
+mod callback_configuration;
+mod errors;
 mod network;
+mod orders;
+mod published;
+mod regions;
+mod registration;
+mod repetition;
+mod requirements;
+mod sent;
 mod server;
+mod shown;
 mod tokens;
+mod typed;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -63,7 +63,10 @@ impl Reply {
 #[derive(Default)]
 pub struct Seen {
     pub connections: usize,
+    /// Requests as text; bytes that are none stand as replacement characters.
     pub requests: Vec<String>,
+    /// Body of each request.
+    pub bodies: Vec<Vec<u8>>,
     /// Number of bytes that were sent again and again.
     pub repeated: usize,
 }
@@ -121,13 +124,15 @@ async fn serve(
     noted: &Mutex<Seen>,
 ) -> Option<()> {
     loop {
-        let request = receive(&mut peer).await?;
+        let (head, body) = receive(&mut peer).await?;
+        let request = head + &String::from_utf8_lossy(&body);
         let reply = {
             let mut seen = noted.lock().expect("no panic");
             let method = &request[..4];
             let same = seen.requests.iter().filter(|r| r.starts_with(method));
             let nth = same.count();
             seen.requests.push(request.clone());
+            seen.bodies.push(body);
             script(&request, nth)
         };
         if let Some(gate) = reply.after {
@@ -157,8 +162,8 @@ async fn serve(
     }
 }
 
-/// Reads a request with its body; `None` if no whole one comes.
-async fn receive(peer: &mut TcpStream) -> Option<String> {
+/// Reads a request, its head and its body; `None` if no whole one comes.
+async fn receive(peer: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(peer.read_u8().await.ok()?);
@@ -170,5 +175,5 @@ async fn receive(peer: &mut TcpStream) -> Option<String> {
         .map_or(0, |digits| digits.parse().expect("a length"));
     let mut body = vec![0; length];
     peer.read_exact(&mut body).await.ok()?;
-    Some(head + &String::from_utf8(body).ok()?)
+    Some((head, body))
 }

@@ -19,33 +19,33 @@ use crate::Property;
 pub struct ActiveNumbersQuery {
     /// `regionCode`, as ISO 3166-1 has it.
     pub region_code: Option<String>,
-    /// `type`.
+    /// `type` of the numbers.
     pub number_type: Option<NumberType>,
     /// `capability`: those that a number must have.
     pub capabilities: Vec<Capability>,
-    /// `numberPattern`.
+    /// `numberPattern` that the numbers match.
     pub number_pattern: Option<NumberPattern>,
     /// `pageSize`: maximum number of numbers of a page. Sinch publishes no default.
     pub page_size: Option<u32>,
     /// `pageToken`: that of the page before; `None` for the first page.
     pub page_token: Option<String>,
-    /// `orderBy`.
+    /// `orderBy`: the property by which the list is sorted.
     pub order_by: Option<OrderBy>,
 }
 
 /// Property by which a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderBy {
-    /// The number.
+    /// `phoneNumber`.
     PhoneNumber,
-    /// The name that the number has for people.
+    /// `displayName`: the name that the number has for people.
     DisplayName,
 }
 
 object! {
     /// Page of the project's numbers.
     ActiveNumbers {
-        /// `activeNumbers`.
+        /// `activeNumbers` of the page.
         numbers: Vec<ActiveNumber> = "activeNumbers",
         /// `nextPageToken`, absent on the last page.
         next_page_token: Property<'_> = "nextPageToken",
@@ -59,7 +59,7 @@ object! {
     ActiveNumber {
         /// `phoneNumber`, with a plus before its digits.
         phone_number: Property<'_> = "phoneNumber",
-        /// `projectId`.
+        /// `projectId`: the project that has the number.
         project_id: Property<'_> = "projectId",
         /// `displayName`: the name that the number has for people.
         display_name: Property<'_> = "displayName",
@@ -79,9 +79,9 @@ object! {
         expire_at: Property<'_> = "expireAt",
         /// `callbackUrl`, at which callbacks about the number arrive.
         callback_url: Property<'_> = "callbackUrl",
-        /// `smsConfiguration`.
+        /// `smsConfiguration`: the link for text messages.
         sms_configuration: Option<SmsConfiguration> = "smsConfiguration",
-        /// `voiceConfiguration`.
+        /// `voiceConfiguration`: the link for calls.
         voice_configuration: Option<VoiceConfiguration> = "voiceConfiguration",
     }
 }
@@ -90,7 +90,7 @@ object! {
     /// Link of a number for text messages. The link is in place for what has its id here and nothing scheduled; nothing
     /// scheduled alone does not tell, since a link that was dropped leaves the same.
     SmsConfiguration {
-        /// `servicePlanId`.
+        /// `servicePlanId`: the service plan of the SMS API.
         service_plan_id: Property<'_> = "servicePlanId",
         /// `campaignId`: the 10DLC campaign.
         campaign_id: Property<'_> = "campaignId",
@@ -102,14 +102,14 @@ object! {
 object! {
     /// Link for text messages that is on its way, or has failed.
     ScheduledSms {
-        /// `servicePlanId`.
+        /// `servicePlanId` that is to be linked.
         service_plan_id: Property<'_> = "servicePlanId",
-        /// `campaignId`.
+        /// `campaignId` that is to be linked.
         campaign_id: Property<'_> = "campaignId",
         /// `status`: WAITING, `IN_PROGRESS`, FAILED, or another word. There is none for success, after which nothing is
         /// scheduled.
         status: Property<'_> = "status",
-        /// `lastUpdatedTime`.
+        /// `lastUpdatedTime` of the link.
         last_updated_time: Property<'_> = "lastUpdatedTime",
         /// `errorCodes`: the words of a callback's `failureCode`, and others.
         error_codes: Vec<String> = "errorCodes",
@@ -127,7 +127,7 @@ object! {
         trunk_id: Property<'_> = "trunkId",
         /// `serviceId`, for FAX.
         service_id: Property<'_> = "serviceId",
-        /// `lastUpdatedTime`.
+        /// `lastUpdatedTime` of the link.
         last_updated_time: Property<'_> = "lastUpdatedTime",
         /// `scheduledVoiceProvisioning`: the link that is on its way, or has failed.
         scheduled: Option<ScheduledVoice> = "scheduledVoiceProvisioning",
@@ -148,7 +148,7 @@ object! {
         service_id: Property<'_> = "serviceId",
         /// `status`: WAITING, `IN_PROGRESS`, FAILED, or another word.
         status: Property<'_> = "status",
-        /// `lastUpdatedTime`.
+        /// `lastUpdatedTime` of the link.
         last_updated_time: Property<'_> = "lastUpdatedTime",
     }
 }
@@ -157,13 +157,13 @@ object! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberUpdate {
-    /// `displayName`.
+    /// `displayName`: the name that the number has for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// `smsConfiguration`.
+    /// `smsConfiguration`: the link for text messages.
     #[serde(skip_serializing_if = "SmsUpdate::is_empty")]
     pub sms_configuration: SmsUpdate,
-    /// `voiceConfiguration`.
+    /// `voiceConfiguration`: the link for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
     /// `callbackUrl`, at which callbacks about the number arrive.
@@ -176,10 +176,10 @@ pub struct NumberUpdate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsUpdate {
-    /// `servicePlanId`.
+    /// `servicePlanId`: the service plan of the SMS API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_plan_id: Option<String>,
-    /// `campaignId`.
+    /// `campaignId`: the 10DLC campaign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
 }

@@ -15,11 +15,11 @@ use crate::Property;
 pub struct NumberSearch {
     /// `regionCode`, as ISO 3166-1 has it.
     pub region_code: String,
-    /// `type`.
+    /// `type` of the numbers. Always sent: Sinch's sources disagree on what holds without it.
     pub number_type: NumberType,
     /// `capabilities` that a number must have.
     pub capabilities: Vec<Capability>,
-    /// `numberPattern`.
+    /// `numberPattern` that the numbers match.
     pub number_pattern: Option<NumberPattern>,
     /// `size`: maximum number of numbers. Sinch publishes neither a default nor a maximum.
     pub size: Option<u32>,

@@ -16,7 +16,7 @@ use crate::Property;
 object! {
     /// Configuration of a project's callbacks. It names no address: that is given with each order.
     CallbackConfiguration {
-        /// `projectId`.
+        /// `projectId`: the project that has the secret.
         project_id: Property<'_> = "projectId",
         /// `hmacSecret`, the secret.
         hmac_secret: Option<SecretString> = "hmacSecret",

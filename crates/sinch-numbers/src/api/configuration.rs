@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsSetup {
-    /// `servicePlanId`.
+    /// `servicePlanId`: the service plan of the SMS API.
     pub service_plan_id: String,
     /// `campaignId`: the 10DLC campaign, which text messages to the US require.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,17 +23,17 @@ pub struct SmsSetup {
 pub enum VoiceSetup {
     /// An application of the Voice API.
     Rtc {
-        /// `appId`.
+        /// `appId` of the application.
         app_id: String,
     },
     /// A trunk of Elastic SIP Trunking.
     Est {
-        /// `trunkId`.
+        /// `trunkId` of the trunk.
         trunk_id: String,
     },
     /// A service of the Fax API.
     Fax {
-        /// `serviceId`.
+        /// `serviceId` of the service.
         service_id: String,
     },
 }

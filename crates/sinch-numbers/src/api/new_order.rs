@@ -18,15 +18,15 @@ use number_order::Id;
 pub struct NewOrder {
     /// `regionCode`, as ISO 3166-1 has it.
     pub region_code: String,
-    /// `numberType`.
+    /// `numberType` of the numbers.
     pub number_type: NumberType,
     /// The number, or how many.
     #[serde(flatten)]
     pub numbers: Ordered,
-    /// `smsConfiguration`.
+    /// `smsConfiguration`: the link for text messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_configuration: Option<SmsSetup>,
-    /// `voiceConfiguration`.
+    /// `voiceConfiguration`: the link for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
     /// `callbackUrl`, at which callbacks about the order arrive. No call shows it or changes it later.
@@ -51,7 +51,7 @@ pub enum Ordered {
 pub struct Quantity {
     /// `requestedQuantity`, from 1 to 100. The order may come back with fewer.
     pub requested_quantity: u32,
-    /// `numberPattern`.
+    /// `numberPattern` that the numbers match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number_pattern: Option<NumberPattern>,
     /// `sequential`. Sinch does not describe it; it seems to ask for adjacent numbers.

@@ -34,7 +34,7 @@ object! {
         message: Property<'_> = "message",
         /// `status`: `INVALID_ARGUMENT`, `NOT_FOUND`, `PERMISSION_DENIED` or another word.
         status: Property<'_> = "status",
-        /// `details`.
+        /// `details`: the resources and fields that the refusal is about.
         details: Vec<ErrorDetail> = "details",
     }
 }
@@ -48,11 +48,11 @@ object! {
         resource_type: Property<'_> = "resourceType",
         /// `resourceName`: a telephone number, for instance.
         resource_name: Property<'_> = "resourceName",
-        /// `owner`.
+        /// `owner` of the resource, mostly empty.
         owner: Property<'_> = "owner",
-        /// `description`.
+        /// `description`, mostly the message again.
         description: Property<'_> = "description",
-        /// `fieldViolations`.
+        /// `fieldViolations`: the fields that are not accepted, with reasons.
         field_violations: Vec<FieldViolation> = "fieldViolations",
     }
 }

@@ -13,7 +13,7 @@ object! {
     /// Regions in which the project can get numbers. Sinch describes them once as those for which numbers are provided,
     /// and once as those that have numbers assigned to the project.
     Regions {
-        /// `availableRegions`.
+        /// `availableRegions`, in the order of the answer.
         regions: Vec<Region> = "availableRegions",
     }
 }

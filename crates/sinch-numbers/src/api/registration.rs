@@ -57,19 +57,19 @@ object! {
 object! {
     /// Document of a registration.
     UploadedAttachment {
-        /// `attachmentId`.
+        /// `attachmentId`, by which the document was uploaded.
         attachment_id: Property<'_> = "attachmentId",
-        /// `fileName`.
+        /// `fileName` of the upload.
         file_name: Property<'_> = "fileName",
-        /// `mimeType`.
+        /// `mimeType` of the upload.
         mime_type: Property<'_> = "mimeType",
         /// `uploadStatus`: WAITING (for the upload), COMPLETED, FAILED, or a word that Sinch adds.
         upload_status: Property<'_> = "uploadStatus",
-        /// `documentType`.
+        /// `documentType` of the upload.
         document_type: Property<'_> = "documentType",
-        /// `createTime`.
+        /// `createTime`, in RFC 3339.
         create_time: Property<'_> = "createTime",
-        /// `updateTime`.
+        /// `updateTime`, in RFC 3339.
         update_time: Property<'_> = "updateTime",
     }
 }
@@ -77,9 +77,9 @@ object! {
 object! {
     /// Message of Sinch's team about the review, for people. It can name persons.
     ReviewLog {
-        /// `message`.
+        /// `message`, with salutation and signature.
         message: Property<'_> = "message",
-        /// `createTime`.
+        /// `createTime`, in RFC 3339.
         create_time: Property<'_> = "createTime",
     }
 }

@@ -16,10 +16,10 @@ use super::words::{Capability, NumberPattern, NumberType, PhoneNumber};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rental {
-    /// `smsConfiguration`.
+    /// `smsConfiguration`: the link for text messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_configuration: Option<SmsSetup>,
-    /// `voiceConfiguration`.
+    /// `voiceConfiguration`: the link for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
     /// `callbackUrl`, at which callbacks about the number arrive.
@@ -39,7 +39,7 @@ pub struct AnyRental {
     /// `capabilities` that the number must have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
-    /// `numberPattern`.
+    /// `numberPattern` that the number matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number_pattern: Option<NumberPattern>,
     /// Configuration of the number.

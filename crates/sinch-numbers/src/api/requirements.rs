@@ -39,9 +39,9 @@ object! {
     RequiredAttachment {
         /// `id`, by which the document is uploaded.
         id: Property<'_> = "id",
-        /// `title`.
+        /// `title`, for people.
         title: Property<'_> = "title",
-        /// `description`.
+        /// `description`, for people.
         description: Property<'_> = "description",
         /// `mandatory`: only what is mandatory must be uploaded.
         mandatory: Option<bool> = "mandatory",

@@ -5,8 +5,8 @@
 //! cargo run -p sinch-numbers --example get_order -- ORDER
 //! ```
 //!
-//! `SINCH_API_URL` and `SINCH_TOKEN_URL` name other addresses than Sinch's, such as those that `sinch-callbacks simulate`
-//! prints.
+//! `SINCH_API_URL` and `SINCH_TOKEN_URL` name other addresses than Sinch's, such as those that `sinch-callbacks
+//! simulate` prints.
 
 use std::env;
 use std::error::Error;

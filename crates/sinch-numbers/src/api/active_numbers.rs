@@ -137,8 +137,8 @@ object! {
 object! {
     /// Link for calls that is on its way, or has failed. It has no error codes.
     ScheduledVoice {
-        /// `type`, which can differ from that of the link in place. Absent in an older sample of Sinch's, where it is that
-        /// of the link in place.
+        /// `type`, which can differ from that of the link in place. Absent in an older sample of Sinch's, where it is
+        /// that of the link in place.
         voice_type: Property<'_> = "type",
         /// `appId`, for RTC.
         app_id: Property<'_> = "appId",
@@ -171,8 +171,8 @@ pub struct NumberUpdate {
     pub callback_url: Option<String>,
 }
 
-/// Changes of a number's link for text messages. An empty text unlinks. Sinch links to another plan or campaign only after
-/// the old one was unlinked, in a request of its own.
+/// Changes of a number's link for text messages. An empty text unlinks. Sinch links to another plan or campaign only
+/// after the old one was unlinked, in a request of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsUpdate {
@@ -260,8 +260,8 @@ impl Client {
     }
 
     /// Releases a number: `POST /activeNumbers/{phoneNumber}:release`. It stays with the project until the answer's
-    /// [`ActiveNumber::expire_at`], which is the time of the next payment (seen in an answer of Sinch); no call takes the
-    /// release back.
+    /// [`ActiveNumber::expire_at`], which is the time of the next payment (seen in an answer of Sinch); no call takes
+    /// the release back.
     ///
     /// # Errors
     ///

@@ -89,8 +89,8 @@ impl fmt::Debug for Upload {
 }
 
 impl Client {
-    /// Uploads a document: `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`. `attachment` is the `id` of the
-    /// [`RequiredAttachment`](super::RequiredAttachment). The file travels within
+    /// Uploads a document: `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`. `attachment` is the `id` of
+    /// the [`RequiredAttachment`](super::RequiredAttachment). The file travels within
     /// [`Access::request_timeout`](super::Access::request_timeout), so a client for large files needs a long one.
     ///
     /// The answer has no content that Sinch describes. The registration's `uploadStatus` tells when the file has been

@@ -51,8 +51,8 @@ object! {
         monthly_price: Option<Money> = "monthlyPrice",
         /// `paymentIntervalMonths`: length of an interval, in months.
         payment_interval_months: Option<u32> = "paymentIntervalMonths",
-        /// `supportingDocumentationRequired`. Not reliable: Sinch has answered true for numbers that needed nothing. Only
-        /// [`Client::look_up_requirements`] tells.
+        /// `supportingDocumentationRequired`. Not reliable: Sinch has answered true for numbers that needed nothing.
+        /// Only [`Client::look_up_requirements`] tells.
         supporting_documentation_required: Option<bool> = "supportingDocumentationRequired",
     }
 }
@@ -102,8 +102,8 @@ impl Client {
     /// # Errors
     ///
     /// Fails if there is no answer with an object in it. [`Failure::NotFound`](super::Failure::NotFound) means that the
-    /// number cannot be had; Sinch does not tell a number that is taken from one that is reserved or does not exist. Sinch
-    /// documents 400, 403 and 500 as well.
+    /// number cannot be had; Sinch does not tell a number that is taken from one that is reserved or does not exist.
+    /// Sinch documents 400, 403 and 500 as well.
     pub async fn get_available_number(
         &self,
         number: &PhoneNumber,

@@ -214,8 +214,8 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-/// Returns a text of Sinch's as it can be shown on a terminal: on one line, without control characters, cut off where it
-/// is very long.
+/// Returns a text of Sinch's as it can be shown on a terminal: on one line, without control characters, cut off where
+/// it is very long.
 fn shown(text: &str) -> String {
     let visible = |char: char| if char.is_control() { ' ' } else { char };
     let mut shown: String = text.chars().take(TEXT_MAX_CHARS).map(visible).collect();

@@ -37,8 +37,8 @@ const SECRET_CHARS: RangeInclusive<usize> = 32..=64;
 #[error("no secret as Sinch asks for: 32 to 64 characters, each a letter, a digit or a hyphen")]
 pub struct InvalidSecret;
 
-/// Checks a new secret against the form that Sinch's documentation asks for. Secrets in use break it, so it is for new ones
-/// alone, and the client sends and reads any.
+/// Checks a new secret against the form that Sinch's documentation asks for. Secrets in use break it, so it is for new
+/// ones alone, and the client sends and reads any.
 ///
 /// # Errors
 ///

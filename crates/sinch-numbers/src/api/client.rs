@@ -139,8 +139,8 @@ impl Client {
             .await
     }
 
-    /// Sends a request, which `fill` completes, and returns the answer before its body is read. Takes about four request
-    /// time-outs at worst: a token, a refused request, a new token, the request again.
+    /// Sends a request, which `fill` completes, and returns the answer before its body is read. Takes about four
+    /// request time-outs at worst: a token, a refused request, a new token, the request again.
     ///
     /// A request that is refused with 401 has no effect, so it is sent again with a new token, whatever it asks for.
     pub(super) async fn send_to(

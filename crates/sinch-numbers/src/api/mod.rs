@@ -1,12 +1,13 @@
 //! The Number Order API and its neighbours: one client of a project, and a file for each resource.
 //!
-//! A call returns an [`Answer`], or an error that tells what happened. The error's `Display` never quotes what was sent or
-//! received; [`CallError::told`] does, for the person who made the call. [`CallError::repeat`] says if the same request
-//! may be sent again.
+//! A call returns an [`Answer`], or an error that tells what happened. The error's `Display` never quotes what was sent
+//! or received; [`CallError::told`] does, for the person who made the call. [`CallError::repeat`] says if the same
+//! request may be sent again.
 //!
 //! An answer's content is a view of its JSON: one method for each documented property, and [`Object`] for the rest. A
-//! method returns a [`Property`](crate::Property) for a text, which keeps apart what is absent and what is unreadable, and
-//! an `Option` or a list for the rest. Prices are decimal numbers in texts, with their currency; times are RFC 3339.
+//! method returns a [`Property`](crate::Property) for a text, which keeps apart what is absent and what is unreadable,
+//! and an `Option` or a list for the rest. Prices are decimal numbers in texts, with their currency; times are RFC
+//! 3339.
 
 mod active_numbers;
 mod attachments;

@@ -37,7 +37,8 @@ pub struct NewOrder {
 /// Numbers of an order: Sinch wants exactly one of the two options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Ordered {
-    /// `numberOrderOption`: this number. It can be reserved only once, so it is the safer option should an answer be lost.
+    /// `numberOrderOption`: this number. It can be reserved only once, so it is the safer option should an answer be
+    /// lost.
     #[serde(rename = "numberOrderOption", serialize_with = "phone_numbers")]
     Number(PhoneNumber),
     /// `quantityOrderOption`: numbers that Sinch chooses.
@@ -74,12 +75,13 @@ fn phone_numbers<S: Serializer>(number: &PhoneNumber, serializer: S) -> Result<S
 }
 
 impl Client {
-    /// Creates an order: `POST /numberOrders:createNumberOrder`. Its numbers are reserved until `expireTime` of the answer.
+    /// Creates an order: `POST /numberOrders:createNumberOrder`. Its numbers are reserved until `expireTime` of the
+    /// answer.
     ///
     /// # Errors
     ///
-    /// Fails if there is no answer with an object in it. Sinch documents 400 and 500, and not with which status it refuses
-    /// a number that is taken.
+    /// Fails if there is no answer with an object in it. Sinch documents 400 and 500, and not with which status it
+    /// refuses a number that is taken.
     ///
     /// If [`CallError::repeat`] is [`FindOutFirst`](super::Repeat::FindOutFirst), there may be an order that no call
     /// finds: Sinch lists no orders, and knows no key by which it would recognise a repetition.

@@ -1,4 +1,4 @@
-//! Objects of an answer, kept as they came and read property by property.
+//! Objects of an answer, kept as they arrived and read property by property.
 //!
 //! A type of [`object!`] is a view of such an object: each method reads one documented property when it is called. So a
 //! property that cannot be read spoils no other, and nothing that Sinch sent is lost.
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::orders::Money;
 use crate::property::{self, Property, Unreadable};
 
-/// A JSON object of an answer, as it came.
+/// A JSON object of an answer, as it arrived.
 ///
 /// `Debug` shows none of it, since answers hold telephone numbers, names and secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Object {
         property
     }
 
-    /// Returns the object as it came.
+    /// Returns the object as it arrived.
     pub fn json(&self) -> &str {
         &self.0
     }
@@ -139,7 +139,7 @@ macro_rules! object {
                 }
             )*
 
-            /// Returns the object as it came, with the properties that have no method here.
+            /// Returns the object as it arrived, with the properties that have no method here.
             pub fn object(&self) -> &$crate::api::object::Object {
                 &self.0
             }

@@ -20,8 +20,8 @@ use number_order::Id;
 pub struct RegistrationData(Value);
 
 impl RegistrationData {
-    /// Returns the data: what `data` of `requestDetails` holds. In Sinch's only example it is a list with a part for each
-    /// rule.
+    /// Returns the data: what `data` of `requestDetails` holds. In Sinch's only example it is a list with a part for
+    /// each rule.
     pub fn new(data: Value) -> RegistrationData {
         RegistrationData(data)
     }
@@ -48,8 +48,8 @@ object! {
         data_beside: Property<'_> = "data",
         /// `attachments`: the documents that were uploaded, or are expected.
         attachments: Vec<UploadedAttachment> = "attachments",
-        /// `logs`, the oldest first: what Sinch's team says about the review. The reasons of BLOCKED and REJECTED stand here
-        /// and nowhere else.
+        /// `logs`, the oldest first: what Sinch's team says about the review. The reasons of BLOCKED and REJECTED stand
+        /// here and nowhere else.
         logs: Vec<ReviewLog> = "logs",
     }
 }
@@ -96,8 +96,8 @@ impl Registration {
 }
 
 impl Client {
-    /// Registers an order: `PUT /numberOrders/{numberOrderId}/registration`. Sinch checks the data at once. It replaces what
-    /// was registered, as far as `PUT` says, so all of it is sent each time.
+    /// Registers an order: `PUT /numberOrders/{numberOrderId}/registration`. Sinch checks the data at once. It replaces
+    /// what was registered, as far as `PUT` says, so all of it is sent each time.
     ///
     /// # Errors
     ///

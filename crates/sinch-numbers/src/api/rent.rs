@@ -1,5 +1,5 @@
-//! Renting of numbers: `/availableNumbers/{phoneNumber}:rent` and `/availableNumbers:rentAny`. Sinch deprecates both and
-//! keeps them for LOCAL numbers of the US alone; an order gets every number.
+//! Renting of numbers: `/availableNumbers/{phoneNumber}:rent` and `/availableNumbers:rentAny`. Sinch deprecates both
+//! and keeps them for LOCAL numbers of the US alone; an order gets every number.
 
 use serde::Serialize;
 
@@ -52,8 +52,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails if there is no answer with an object in it. Sinch documents 400, 403 (for trial accounts, for instance), 404
-    /// and 500. After a lost answer, [`Client::get_active_number`] tells if the number was rented.
+    /// Fails if there is no answer with an object in it. Sinch documents 400, 403 (for trial accounts, for instance),
+    /// 404 and 500. After a lost answer, [`Client::get_active_number`] tells if the number was rented.
     #[deprecated = "Sinch deprecates it: create an order"]
     pub async fn rent_number(
         &self,

@@ -18,16 +18,16 @@ use crate::Property;
 pub enum Lookup {
     /// Sinch answered with requirements, which may be empty.
     Requirements(Answer<Requirements>),
-    /// Sinch answered 404 and named the requirements as what it did not find: nothing is required, as seen for LOCAL and
-    /// `TOLL_FREE` numbers of the US. A region without numbers may have the same answer; a search tells.
+    /// Sinch answered 404 and named the requirements as what it did not find: nothing is required, as seen for LOCAL
+    /// and `TOLL_FREE` numbers of the US. A region without numbers may have the same answer; a search tells.
     NothingRequired(Box<Refusal>),
 }
 
 object! {
     /// Requirements that an order must fulfil before it is submitted.
     Requirements {
-        /// `fields`: what must be registered, as an object of any form. Sinch publishes no rule of any region, and asks to
-        /// parse all of it.
+        /// `fields`: what must be registered, as an object of any form. Sinch publishes no rule of any region, and asks
+        /// to parse all of it.
         fields: Option<Object> = "fields",
         /// `attachments` beside `fields`, where Sinch's schema has them. [`Requirements::attachments`] has all.
         attachments_beside: Vec<RequiredAttachment> = "attachments",
@@ -65,8 +65,8 @@ object! {
 }
 
 impl Requirements {
-    /// Returns the required documents: those beside `fields`, where Sinch's schema has them, and those inside, where its
-    /// only example has them. One that stands in both places comes once.
+    /// Returns the required documents: those beside `fields`, where Sinch's schema has them, and those inside, where
+    /// its only example has them. One that stands in both places comes once.
     pub fn attachments(&self) -> Vec<RequiredAttachment> {
         let inside = self.fields().map(Requirements::from);
         let inside = inside.map(|fields| fields.attachments_beside());
@@ -89,8 +89,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails if there is no answer with an object in it, and no 404 that speaks of requirements. Sinch documents 400 and
-    /// 500.
+    /// Fails if there is no answer with an object in it, and no 404 that speaks of requirements. Sinch documents 400
+    /// and 500.
     pub async fn look_up_requirements(
         &self,
         region_code: &str,

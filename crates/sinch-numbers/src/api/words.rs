@@ -103,8 +103,8 @@ words! {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberPattern {
-    /// Digits. A search compares them with the whole number in E.164, its plus included: `+1212` finds what `212` at the
-    /// start does not. (Seen in answers of Sinch, not documented.)
+    /// Digits. A search compares them with the whole number in E.164, its plus included: `+1212` finds what `212` at
+    /// the start does not. (Seen in answers of Sinch, not documented.)
     pub pattern: String,
     /// Place of the digits in the number. Sinch does not say what holds without it, so it is always sent.
     pub search_pattern: SearchPattern,

@@ -45,6 +45,20 @@ async fn violations_are_told_field_by_field() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_read_whole() {
+    let body = json!({
+        "error": { "code": 400, "message": "m", "status": "S", "details": [{
+            "type": "t", "resourceType": "rt", "resourceName": "rn", "owner": "o", "description": "d",
+            "fieldViolations": [{ "field": "f", "description": "fd" }],
+        }] },
+        "type": "https://a.test/e", "title": "T", "detail": "D",
+    });
+    let error = refused(400, "", &body.to_string()).await;
+    let refusal = error.refusal.expect("a refusal");
+    assert_eq!(shown::refusal(&refusal), body);
+}
+
+#[tokio::test]
 async fn the_three_shapes_are_read_as_one() {
     let described = json!({ "error": { "message": "", "details": [{ "description": "" }, { "description": "d" }] } });
     for (body, kind, message) in [

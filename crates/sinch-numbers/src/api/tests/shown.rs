@@ -218,7 +218,10 @@ pub fn callback_configuration(configuration: &CallbackConfiguration) -> Value {
 }
 
 pub fn refusal(refusal: &Refusal) -> Value {
-    let violation = |violation: &FieldViolation| json!({ "field": text(&violation.field()), "description": text(&violation.description()) });
+    let violation = |violation: &FieldViolation| {
+        let (field, description) = (violation.field(), violation.description());
+        json!({ "field": text(&field), "description": text(&description) })
+    };
     let detail = |detail: &ErrorDetail| {
         json!({
             "type": text(&detail.detail_type()),

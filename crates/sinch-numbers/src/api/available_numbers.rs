@@ -3,8 +3,8 @@
 use super::call::Call;
 use super::call_error::CallError;
 use super::client::Client;
+use super::money::Money;
 use super::object::object;
-use super::orders::Money;
 use super::request::Request;
 use super::transport::Answer;
 use super::words::{Capability, NumberPattern, NumberType, PhoneNumber};

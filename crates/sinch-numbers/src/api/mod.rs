@@ -20,6 +20,7 @@ mod client;
 mod configuration;
 mod error;
 mod key;
+mod money;
 mod new_order;
 mod object;
 mod orders;
@@ -33,13 +34,13 @@ mod requirements;
 mod tests;
 mod token;
 mod transport;
+mod upload;
 mod words;
 
 pub use active_numbers::{
     ActiveNumber, ActiveNumbers, ActiveNumbersQuery, NumberUpdate, OrderBy, ScheduledSms,
     ScheduledVoice, SmsConfiguration, SmsUpdate, VoiceConfiguration,
 };
-pub use attachments::{InvalidMimeType, Upload};
 pub use available_numbers::{AvailableNumber, AvailableNumbers, NumberSearch};
 pub use body_fault::BodyFault;
 pub use call::{Call, Repeat};
@@ -48,15 +49,17 @@ pub use callback_configuration::{CallbackConfiguration, InvalidSecret, check_new
 pub use client::{Access, Auth, BuildError, Client};
 pub use configuration::{SmsSetup, VoiceSetup};
 pub use error::{Endpoint, Failure, RequestError};
+pub use money::Money;
 pub use new_order::{NewOrder, Ordered, Quantity};
 pub use object::Object;
-pub use orders::{Money, NumberOrder, NumberPrice, OrderNumber};
+pub use orders::{NumberOrder, NumberPrice, OrderNumber};
 pub use refusal::{ErrorBody, ErrorDetail, FieldViolation, Refusal};
 pub use regions::{Region, Regions};
 pub use registration::{Registration, RegistrationData, ReviewLog, UploadedAttachment};
 pub use rent::{AnyRental, Rental};
 pub use requirements::{Lookup, RequiredAttachment, Requirements, Template};
 pub use transport::Answer;
+pub use upload::{InvalidMimeType, Upload};
 pub use words::{
     Capability, InvalidPhoneNumber, NumberPattern, NumberType, PhoneNumber, SearchPattern,
 };

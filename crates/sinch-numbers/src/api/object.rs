@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::orders::Money;
+use super::money::Money;
 use crate::property::{self, Property, Unreadable};
 
 /// A JSON object of an answer, as it arrived.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::error::RequestError;
+use super::money::Money;
 use super::transport::{self, Answer};
 use crate::property::{self, Property, Unreadable};
 use number_order::Id;
@@ -77,16 +78,6 @@ fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
 ) -> Result<T, D::Error> {
     let raw = <Box<RawValue>>::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).unwrap_or_default())
-}
-
-/// An amount of money.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Money {
-    /// Currency, as ISO 4217 has it.
-    pub currency_code: String,
-    /// Amount, as Sinch writes it: a decimal number.
-    pub amount: String,
 }
 
 impl NumberOrder {

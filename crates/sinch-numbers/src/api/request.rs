@@ -4,12 +4,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 
-use super::attachments::Upload;
 use super::call::Call;
 use super::call_error::CallError;
 use super::client::Client;
 use super::object::Object;
 use super::transport::{self, Answer};
+use super::upload::Upload;
 
 /// A request below the project's address.
 pub(super) struct Request<'a> {

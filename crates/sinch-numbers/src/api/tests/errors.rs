@@ -151,14 +151,20 @@ fn a_refusal_says_what_must_change() {
         foreign,
         "not Sinch's: check the API's address",
     );
-    for code in [400, 401, 403] {
+    let revoked = "the key was revoked";
+    for (code, expected) in [
+        (400, revoked),
+        (401, revoked),
+        (403, revoked),
+        (404, "check the token endpoint's address"),
+    ] {
         let error = CallError {
             call: Call::CreateOrder,
             request: of_token(status(code, None)),
             refusal: None,
         };
         let told = error.told().to_string();
-        assert!(told.ends_with("the key was revoked"), "{told}");
+        assert!(told.ends_with(expected), "{told}");
     }
 }
 

@@ -28,21 +28,9 @@ impl Readers {
     /// and are kept: a descriptor that was closed may not be available again when there are many callers.
     pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Readers> {
         let options = options.read_only(true);
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .min_connections(connections)
-                .max_connections(connections)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(WAIT)
-                // A connection to a file does not break by itself, so it needs no test.
-                .test_before_acquire(false)
-                .after_connect(|db, _| Box::pin(async move { db.execute(TOUCH).await.map(drop) }))
-                .connect_with(options.clone())
-        };
         Ok(Readers {
-            answers: pool(READERS_MAX).await?,
-            pending: pool(1).await?,
+            answers: connected(READERS_MAX, options.clone()).await?,
+            pending: connected(1, options).await?,
         })
     }
 
@@ -63,5 +51,61 @@ impl Readers {
     pub(super) async fn close(&self) {
         self.answers.close().await;
         self.pending.close().await;
+    }
+}
+
+/// Returns a pool of this many connections, all of them made.
+async fn connected(connections: u32, options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let pool = SqlitePoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(WAIT)
+        // A connection to a file does not break by itself, so it needs no test.
+        .test_before_acquire(false)
+        .after_connect(|db, _| Box::pin(async move { db.execute(TOUCH).await.map(drop) }))
+        .connect_with(options)
+        .await?;
+    // A task of the pool connects beside this one, and may not have ended. Whoever holds every connection knows that
+    // all are made.
+    let mut all = Vec::new();
+    for _ in 0..connections {
+        all.push(pool.acquire().await?);
+    }
+    drop(all);
+    Ok(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteJournalMode;
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::*;
+    use crate::store::sqlite::tests::{folder, open_files};
+
+    #[tokio::test]
+    async fn no_file_is_opened_once_the_connections_are_made() {
+        for opening in 0..100 {
+            let folder = folder();
+            let options = SqliteConnectOptions::new()
+                .filename(folder.path().join("read.db"))
+                .journal_mode(SqliteJournalMode::Wal);
+            let create = options.clone().create_if_missing(true);
+            let mut db = SqliteConnection::connect_with(&create)
+                .await
+                .expect("opens");
+            db.execute("CREATE TABLE t (x)").await.expect("is made");
+            let pool = connected(READERS_MAX, options.clone())
+                .await
+                .expect("connects");
+            let before = open_files(folder.path());
+            let mut all = Vec::new();
+            for _ in 0..READERS_MAX {
+                all.push(pool.acquire().await.expect("is free"));
+            }
+            assert_eq!(open_files(folder.path()), before, "opening {opening}");
+        }
     }
 }

@@ -99,7 +99,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
 
     // The open connections have all their files, so no further descriptor is opened later.
     let fixture = Fixture::new().await;
-    let before = descriptors(&fixture);
+    let before = open_files(fixture.folder.path());
     let reads: Vec<_> = (0..40)
         .map(|_| {
             let store = fixture.store.clone();
@@ -110,26 +110,7 @@ async fn a_reader_that_cannot_be_opened_says_nothing_about_the_database() {
         read.await.expect("no panic").expect("reads");
     }
     fixture.process(20).await;
-    let deadline = std::time::Instant::now() + Duration::from_secs(180);
-    while descriptors(&fixture) != before {
-        let now = descriptors(&fixture);
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{before:#?} became {now:#?}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Files of a database that this process has open, one for each descriptor.
-fn descriptors(fixture: &Fixture) -> Vec<PathBuf> {
-    let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
-    let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
-    let mut files: Vec<PathBuf> = open
-        .filter(|path| path.starts_with(fixture.folder.path()))
-        .collect();
-    files.sort();
-    files
+    assert_eq!(open_files(fixture.folder.path()), before);
 }
 
 #[tokio::test]

@@ -79,6 +79,15 @@ pub(crate) fn folder() -> TempDir {
     folder.expect("a folder")
 }
 
+/// Files below a folder that this process has open, one for each descriptor.
+pub(super) fn open_files(folder: &Path) -> Vec<PathBuf> {
+    let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
+    let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    let mut files: Vec<PathBuf> = open.filter(|path| path.starts_with(folder)).collect();
+    files.sort();
+    files
+}
+
 /// A database in a folder of its own.
 struct Fixture {
     folder: TempDir,

@@ -1,49 +1,12 @@
 //! Faults of calls: which there are, and which comes next.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use fastrand::Rng;
-use strum::VariantArray;
 
 use super::script::FaultRates;
 use crate::history::happens;
-
-/// Call of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
-pub enum Call {
-    /// `GET /availableRegions`
-    ListRegions,
-    /// `GET /availableNumbers`
-    SearchNumbers,
-    /// `GET /availableNumbers/{number}`
-    GetAvailableNumber,
-    /// `POST /numberOrders:lookupNumberRequirements`
-    LookupRequirements,
-    /// `POST /numberOrders:createNumberOrder`
-    CreateOrder,
-    /// `GET /numberOrders/{id}`
-    GetOrder,
-    /// `PUT /numberOrders/{id}/registration`
-    PutRegistration,
-    /// `GET /numberOrders/{id}/registration`
-    GetRegistration,
-    /// `POST /numberOrders/{id}/attachments/{attachmentId}`
-    UploadAttachment,
-    /// `POST /numberOrders/{id}/submit`
-    SubmitOrder,
-    /// `GET /activeNumbers`
-    ListActiveNumbers,
-    /// `GET /activeNumbers/{number}`
-    GetActiveNumber,
-    /// `PATCH /activeNumbers/{number}`
-    UpdateActiveNumber,
-    /// `POST /activeNumbers/{number}:release`
-    ReleaseActiveNumber,
-    /// `GET /callbackConfiguration`
-    GetCallbackConfiguration,
-    /// `PATCH /callbackConfiguration`
-    UpdateCallbackConfiguration,
-}
+use sinch_numbers::api::Call;
 
 /// Way in which no answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +39,14 @@ pub enum Fault {
 /// Faults that were set for the next calls, and the randomness of all others.
 #[derive(Debug)]
 pub(super) struct Faults {
-    set: BTreeMap<Call, VecDeque<Option<Fault>>>,
+    set: HashMap<Call, VecDeque<Option<Fault>>>,
     rng: Rng,
 }
 
 impl Faults {
     pub fn new(seed: u64) -> Faults {
         Faults {
-            set: BTreeMap::new(),
+            set: HashMap::new(),
             // The readings draw from another sequence.
             rng: Rng::with_seed(!seed),
         }

@@ -32,7 +32,7 @@ pub(crate) mod tests;
 mod wire;
 
 pub use failures::{Failure, Step};
-pub use faults::{Call, Fault, Silence};
+pub use faults::{Fault, Silence};
 pub use readings::*;
 pub use record::{PlacedOrder, PlayedCall, SentCallback};
 pub use review::Verdict;
@@ -51,6 +51,7 @@ use self::stock::Stock;
 use super::callbacks::CallbackSender;
 use super::{Shared, lock};
 use number_order::Time;
+pub use sinch_numbers::api::Call;
 
 /// Longest sleep of the announcer; a change wakes it.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -90,7 +91,7 @@ impl Ordering {
     }
 
     /// Sets the fault of the next call of a kind; `None`: the call meets none. Set faults precede random ones, and
-    /// several are used up in their order.
+    /// several are used up in their order. The calls that rent a number are not played.
     pub fn push_fault(&self, call: Call, fault: Option<Fault>) {
         lock(&self.faults).push(call, fault);
     }

@@ -1,11 +1,12 @@
 //! Record of the ordering side, for later checks.
 
 use super::announcement::Announcement;
-use super::faults::{Call, Fault};
+use super::faults::Fault;
 use super::order::Order;
 use super::wire;
 use crate::World;
 use number_order::{Id, State, Time};
+use sinch_numbers::api::Call;
 
 /// Order that a client created, in its present state.
 #[derive(Clone, Debug, PartialEq, Eq)]

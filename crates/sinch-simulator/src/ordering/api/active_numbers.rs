@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get as on_get;
 use bytes::Bytes;
@@ -26,20 +25,13 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         )
 }
 
-async fn list(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::ListActiveNumbers,
-        project: &project,
-        headers: &headers,
-    };
+async fn list(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
-    request.play(|model, _| page(model, &query, &project)).await
+    request
+        .play(Call::ListActiveNumbers, |model, _| {
+            page(model, &query, request.project())
+        })
+        .await
 }
 
 /// Makes a page of the numbers that a query wants. The token of a page is the last number of the page before.
@@ -90,66 +82,48 @@ fn page(model: &Model, query: &Query, project: &str) -> Answer {
     })))
 }
 
-async fn get(
-    State(api): State<Arc<Api>>,
-    Path((project, number)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::GetActiveNumber,
-        project: &project,
-        headers: &headers,
-    };
+async fn get(request: Request) -> Response {
     let act = |model: &mut Model, _| {
-        let active = model.active(&number)?;
+        let active = model.active(request.param("number"))?;
         let readings = &model.script.readings;
-        Ok(Done::Json(wire::active(active, &project, readings)))
+        Ok(Done::Json(wire::active(
+            active,
+            request.project(),
+            readings,
+        )))
     };
-    request.play(act).await
+    request.play(Call::GetActiveNumber, act).await
 }
 
-async fn update(
-    State(api): State<Arc<Api>>,
-    Path((project, number)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::UpdateActiveNumber,
-        project: &project,
-        headers: &headers,
-    };
+async fn update(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
-        model.update(&number, &read(&body)?, now)?;
-        let active = model.active(&number)?;
+        model.update(request.param("number"), &read(&body)?, now)?;
+        let active = model.active(request.param("number"))?;
         let readings = &model.script.readings;
-        Ok(Done::Json(wire::active(active, &project, readings)))
+        Ok(Done::Json(wire::active(
+            active,
+            request.project(),
+            readings,
+        )))
     };
-    request.play(act).await
+    request.play(Call::UpdateActiveNumber, act).await
 }
 
-async fn release(
-    State(api): State<Arc<Api>>,
-    Path((project, number)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::ReleaseActiveNumber,
-        project: &project,
-        headers: &headers,
-    };
+async fn release(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         // The verb is part of the path's last segment.
-        let number = number
+        let named = request.param("number");
+        let number = named
             .strip_suffix(":release")
-            .ok_or_else(|| Refusal::missing(Resource::ActiveNumber, &number))?;
+            .ok_or_else(|| Refusal::missing(Resource::ActiveNumber, named))?;
         model.release(number)?;
         let active = model.active(number)?;
         let readings = &model.script.readings;
-        Ok(Done::Json(wire::active(active, &project, readings)))
+        Ok(Done::Json(wire::active(
+            active,
+            request.project(),
+            readings,
+        )))
     };
-    request.play(act).await
+    request.play(Call::ReleaseActiveNumber, act).await
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 
@@ -22,24 +22,18 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route(path, post(upload).layer(limit))
 }
 
-async fn upload(
-    State(api): State<Arc<Api>>,
-    Path((project, order, attachment)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    form: Multipart,
-) -> Response {
+async fn upload(request: Request, form: Multipart) -> Response {
     let file = read(form).await;
-    let request = Request {
-        api: &api,
-        call: Call::UploadAttachment,
-        project: &project,
-        headers: &headers,
-    };
     let act = |model: &mut Model, now| {
-        model.upload(&order, &attachment, file?, now)?;
+        model.upload(
+            request.param("order"),
+            request.param("attachment"),
+            file?,
+            now,
+        )?;
         Ok(Done::Empty)
     };
-    request.play(act).await
+    request.play(Call::UploadAttachment, act).await
 }
 
 /// Reads the parts of the form. The bytes of the file are counted and dropped.

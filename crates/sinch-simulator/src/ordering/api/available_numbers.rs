@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -25,20 +24,11 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .route("/v1/projects/{project}/availableNumbers/{number}", get(one))
 }
 
-async fn search(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::SearchNumbers,
-        project: &project,
-        headers: &headers,
-    };
+async fn search(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
-    request.play(|model, _| find(model, &query)).await
+    request
+        .play(Call::SearchAvailableNumbers, |model, _| find(model, &query))
+        .await
 }
 
 fn find(model: &mut Model, query: &Query) -> Answer {
@@ -64,23 +54,14 @@ fn find(model: &mut Model, query: &Query) -> Answer {
     Ok(Done::Json(json!({ "availableNumbers": found })))
 }
 
-async fn one(
-    State(api): State<Arc<Api>>,
-    Path((project, number)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::GetAvailableNumber,
-        project: &project,
-        headers: &headers,
-    };
+async fn one(request: Request) -> Response {
     let act = |model: &mut Model, _| {
-        let product = Product::of(&number).filter(|_| model.stock.has(&number));
+        let number = request.param("number");
+        let product = Product::of(number).filter(|_| model.stock.has(number));
         match product {
-            Some(product) => Ok(Done::Json(wire::available(&number, product))),
-            None => Err(Refusal::missing(Resource::AvailableNumber, &number)),
+            Some(product) => Ok(Done::Json(wire::available(number, product))),
+            None => Err(Refusal::missing(Resource::AvailableNumber, number)),
         }
     };
-    request.play(act).await
+    request.play(Call::GetAvailableNumber, act).await
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get as on_get;
 use bytes::Bytes;
@@ -20,33 +18,12 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route(path, on_get(get).patch(update))
 }
 
-async fn get(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::GetCallbackConfiguration,
-        project: &project,
-        headers: &headers,
-    };
-    let act = |_: &mut _, _| Ok(Done::Json(shown(&api, &project)));
-    request.play(act).await
+async fn get(request: Request) -> Response {
+    let act = |_: &mut _, _| Ok(Done::Json(shown(&request)));
+    request.play(Call::GetCallbackConfiguration, act).await
 }
 
-async fn update(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::UpdateCallbackConfiguration,
-        project: &project,
-        headers: &headers,
-    };
+async fn update(request: Request, body: Bytes) -> Response {
     let act = |_: &mut _, _| {
         let body = read(&body)?;
         let secret = body.get("hmacSecret").and_then(Value::as_str);
@@ -54,15 +31,15 @@ async fn update(
             let rule = "must have 32 to 64 characters: letters, digits, hyphens";
             Refusal::of_field("hmacSecret", rule)
         })?;
-        *lock(&api.handler.shared.secret) = SecretString::from(secret);
-        Ok(Done::Json(shown(&api, &project)))
+        *lock(&request.api.handler.shared.secret) = SecretString::from(secret);
+        Ok(Done::Json(shown(&request)))
     };
-    request.play(act).await
+    request.play(Call::UpdateCallbackConfiguration, act).await
 }
 
-fn shown(api: &Api, project: &str) -> Value {
-    let secret = lock(&api.handler.shared.secret);
-    json!({"projectId": project, "hmacSecret": secret.expose_secret()})
+fn shown(request: &Request) -> Value {
+    let secret = lock(&request.api.handler.shared.secret);
+    json!({"projectId": request.project(), "hmacSecret": secret.expose_secret()})
 }
 
 /// Sinch's rule for new secrets, by its documentation.

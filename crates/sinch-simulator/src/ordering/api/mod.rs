@@ -10,10 +10,14 @@ mod regions;
 mod registration;
 mod requirements;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -21,7 +25,7 @@ use http_body_util::{Full, Limited};
 use serde_json::Value;
 
 use super::Ordering;
-use super::faults::{Call, Fault, Silence};
+use super::faults::{Fault, Silence};
 use super::model::Model;
 use super::readings::{Readings, RetryAfter, Tokens, TooLarge};
 use super::record::PlayedCall;
@@ -30,6 +34,7 @@ use super::wire::{self, ErrorBody};
 use crate::api::ApiHandler;
 use crate::lock;
 use number_order::Time;
+use sinch_numbers::api::Call;
 
 /// Number of calls after which a short-lived token is refused.
 const SHORT_LIFE: usize = 5;
@@ -65,32 +70,60 @@ enum Done {
 
 type Answer = Result<Done, Refusal>;
 
-/// Call of a client, before it is done.
-struct Request<'a> {
-    api: &'a Api,
-    call: Call,
-    project: &'a str,
-    headers: &'a HeaderMap,
+/// Request of a client, all but its query and its body.
+struct Request {
+    api: Arc<Api>,
+    headers: HeaderMap,
+    /// Parameters in the path, by the names that the route gives them.
+    params: HashMap<String, String>,
 }
 
-impl Request<'_> {
-    /// Answers the call, with the fault that it meets. `act` does the call, unless the fault prevents it.
-    async fn play(self, act: impl FnOnce(&mut Model, Time) -> Answer + Send) -> Response {
-        let Api { handler, ordering } = self.api;
+impl FromRequestParts<Arc<Api>> for Request {
+    type Rejection = PathRejection;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, PathRejection> {
+        let Path(params) = Path::from_request_parts(parts, api).await?;
+        Ok(Request {
+            api: api.clone(),
+            headers: parts.headers.clone(),
+            params,
+        })
+    }
+}
+
+impl Request {
+    /// Returns a parameter in the path.
+    fn param(&self, name: &str) -> &str {
+        let param = self.params.get(name);
+        param.expect("the route has a parameter of this name")
+    }
+
+    fn project(&self) -> &str {
+        self.param("project")
+    }
+
+    /// Answers the call that the request is, with the fault that the call meets. `act` does the call, unless the fault
+    /// prevents it.
+    async fn play(
+        &self,
+        call: Call,
+        act: impl FnOnce(&mut Model, Time) -> Answer + Send,
+    ) -> Response {
+        let Api { handler, ordering } = &*self.api;
         let readings = ordering.readings();
         if let Some(response) = handler.outage().await {
-            return ordering.answered(self.call, None, Some(response));
+            return ordering.answered(call, None, Some(response));
         }
         if let Some(refused) = self.refused(&readings) {
-            return ordering.answered(self.call, None, Some(refused));
+            return ordering.answered(call, None, Some(refused));
         }
-        let fault = ordering.next_fault(self.call);
+        let fault = ordering.next_fault(call);
         let response = match fault {
             None => Some(ordering.act(act)),
-            Some(Fault::RequestLost(silence)) => return self.no_answer(fault, silence).await,
+            Some(Fault::RequestLost(silence)) => return self.no_answer(call, fault, silence).await,
             Some(Fault::AnswerLost(silence)) => {
                 ordering.act(act);
-                return self.no_answer(fault, silence).await;
+                return self.no_answer(call, fault, silence).await;
             }
             Some(Fault::AnswerBroken(status)) => {
                 ordering.act(act);
@@ -100,35 +133,35 @@ impl Request<'_> {
             Some(Fault::Forbidden) => Some(error(wire::forbidden())),
             Some(Fault::Throttled) => Some(throttled(&readings)),
             Some(Fault::Unauthorized) => {
-                handler.withdraw_token(self.headers);
+                handler.withdraw_token(&self.headers);
                 Some(unauthorized(&readings))
             }
         };
-        ordering.answered(self.call, fault, response)
+        ordering.answered(call, fault, response)
     }
 
     /// Refuses a call with a bad token, or about another project.
     fn refused(&self, readings: &Readings) -> Option<Response> {
-        let Api { handler, ordering } = self.api;
-        if !handler.is_authorized(self.headers) {
+        let Api { handler, ordering } = &*self.api;
+        if !handler.is_authorized(&self.headers) {
             return Some(unauthorized(readings));
         }
         let is_old = readings.tokens == Tokens::Short
             && (ordering.count_of_calls() + 1).is_multiple_of(SHORT_LIFE);
-        if is_old && handler.withdraw_token(self.headers) {
+        if is_old && handler.withdraw_token(&self.headers) {
             return Some(unauthorized(readings));
         }
-        if self.project == handler.shared.world.project().as_str() {
+        if self.project() == handler.shared.world.project().as_str() {
             return None;
         }
         let resource = Resource::CallbackConfiguration;
-        let refusal = Refusal::missing(resource, self.project);
+        let refusal = Refusal::missing(resource, self.project());
         Some(error(wire::refusal(&refusal)))
     }
 
-    async fn no_answer(self, fault: Option<Fault>, silence: Silence) -> Response {
-        let Api { handler, ordering } = self.api;
-        let response = ordering.answered(self.call, fault, None);
+    async fn no_answer(&self, call: Call, fault: Option<Fault>, silence: Silence) -> Response {
+        let Api { handler, ordering } = &*self.api;
+        let response = ordering.answered(call, fault, None);
         if silence == Silence::Hang {
             handler.shared.stop.cancelled().await;
         }

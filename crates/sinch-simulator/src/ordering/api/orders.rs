@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get as on_get, post};
 use bytes::Bytes;
@@ -28,18 +27,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         )
 }
 
-async fn create(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::CreateOrder,
-        project: &project,
-        headers: &headers,
-    };
+async fn create(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
         let readings: Readings = model.script.readings.clone();
         let new = new_order::read(&read(&body)?, readings.pattern_alone)?;
@@ -48,52 +36,34 @@ async fn create(
             CreatedStatus::Ok => StatusCode::OK,
             CreatedStatus::Created => StatusCode::CREATED,
         };
-        let body = wire::order(order, &project, &readings);
+        let body = wire::order(order, request.project(), &readings);
         Ok(Done::WithStatus(status, body))
     };
-    request.play(act).await
+    request.play(Call::CreateOrder, act).await
 }
 
 /// Answers a fetch of an order, a client's or the world's.
-async fn get(
-    State(api): State<Arc<Api>>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    api.handler.note_fetch(&order);
-    if !api.ordering.has(&order) {
-        return get_order(&api.handler, &project, &order, &headers).await;
+async fn get(request: Request) -> Response {
+    let Api { handler, ordering } = &*request.api;
+    let order = request.param("order");
+    handler.note_fetch(order);
+    if !ordering.has(order) {
+        return get_order(handler, request.project(), order, &request.headers).await;
     }
-    let request = Request {
-        api: &api,
-        call: Call::GetOrder,
-        project: &project,
-        headers: &headers,
-    };
     let act = |model: &mut Model, _| {
-        let order = model.known(&order)?;
+        let order = model.known(request.param("order"))?;
         let readings = &model.script.readings;
-        Ok(Done::Json(wire::order(order, &project, readings)))
+        Ok(Done::Json(wire::order(order, request.project(), readings)))
     };
-    request.play(act).await
+    request.play(Call::GetOrder, act).await
 }
 
-async fn submit(
-    State(api): State<Arc<Api>>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::SubmitOrder,
-        project: &project,
-        headers: &headers,
-    };
+async fn submit(request: Request) -> Response {
     let act = |model: &mut Model, now| {
-        model.submit(&order, now)?;
-        let order = model.known(&order)?;
+        model.submit(request.param("order"), now)?;
+        let order = model.known(request.param("order"))?;
         let readings = &model.script.readings;
-        Ok(Done::Json(wire::order(order, &project, readings)))
+        Ok(Done::Json(wire::order(order, request.project(), readings)))
     };
-    request.play(act).await
+    request.play(Call::SubmitOrder, act).await
 }

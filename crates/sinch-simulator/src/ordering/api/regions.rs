@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -16,18 +15,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route("/v1/projects/{project}/availableRegions", get(list))
 }
 
-async fn list(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::ListRegions,
-        project: &project,
-        headers: &headers,
-    };
+async fn list(request: Request, uri: Uri) -> Response {
     let act = |_: &mut _, _| {
         let types = Query::of(&uri).all("types");
         for word in &types {
@@ -35,5 +23,5 @@ async fn list(
         }
         Ok(Done::Json(wire::regions(&types)))
     };
-    request.play(act).await
+    request.play(Call::ListRegions, act).await
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get as on_get;
 use bytes::Bytes;
@@ -17,46 +15,25 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route(path, on_get(get).put(put))
 }
 
-async fn put(
-    State(api): State<Arc<Api>>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::PutRegistration,
-        project: &project,
-        headers: &headers,
-    };
+async fn put(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
-        model.register(&order, &read(&body)?, now)?;
-        let order = model.known(&order)?;
+        model.register(request.param("order"), &read(&body)?, now)?;
+        let order = model.known(request.param("order"))?;
         Ok(Done::Json(wire::registration(
             order,
             &model.script.readings,
         )))
     };
-    request.play(act).await
+    request.play(Call::PutRegistration, act).await
 }
 
-async fn get(
-    State(api): State<Arc<Api>>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::GetRegistration,
-        project: &project,
-        headers: &headers,
-    };
+async fn get(request: Request) -> Response {
     let act = |model: &mut Model, _| {
-        let order = model.known(&order)?;
+        let order = model.known(request.param("order"))?;
         Ok(Done::Json(wire::registration(
             order,
             &model.script.readings,
         )))
     };
-    request.play(act).await
+    request.play(Call::GetRegistration, act).await
 }

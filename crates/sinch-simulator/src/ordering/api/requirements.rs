@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
@@ -19,18 +17,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route(path, post(lookup))
 }
 
-async fn lookup(
-    State(api): State<Arc<Api>>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        api: &api,
-        call: Call::LookupRequirements,
-        project: &project,
-        headers: &headers,
-    };
+async fn lookup(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, _| {
         let body = read(&body)?;
         let (region, number_type) = region_and_type(&body)?;
@@ -39,5 +26,5 @@ async fn lookup(
         let has_form = product.is_some_and(|product| product.has_form);
         requirements::lookup(has_form, &model.script.readings).map(Done::Json)
     };
-    request.play(act).await
+    request.play(Call::LookUpRequirements, act).await
 }

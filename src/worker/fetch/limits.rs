@@ -46,23 +46,15 @@ impl Limits {
     pub fn prefetched_max(&self) -> u32 {
         self.burst().min(PREFETCHED_MAX)
     }
-
-    /// Returns the maximum number of fetches in flight of isolated orders.
-    pub fn isolated_max(&self) -> u32 {
-        isolated_max(self.slots)
-    }
-
-    /// Returns the maximum number of fetches that hang without a slot.
-    pub fn hanging_max(&self) -> u32 {
-        hanging_max(self.slots)
-    }
 }
 
-fn isolated_max(slots: u32) -> u32 {
+/// Returns the maximum number of fetches in flight of isolated orders.
+pub fn isolated_max(slots: u32) -> u32 {
     (slots / SLOTS_PER_ISOLATED).max(1)
 }
 
-fn hanging_max(slots: u32) -> u32 {
+/// Returns the maximum number of fetches that hang without a slot.
+pub fn hanging_max(slots: u32) -> u32 {
     slots * HANGING_PER_SLOT
 }
 

@@ -143,7 +143,8 @@ impl Fetcher {
             metrics: self.metrics.clone(),
         };
         let limits = self.limits();
-        let tasks = limits::in_flight_max(limits.slots);
+        // One task more, so that what is prefetched is released in time though every fetch hangs.
+        let tasks = limits::in_flight_max(limits.slots) + 1;
         let (claims, prefetched) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             scheduler: Mutex::new(Scheduler::new(limits, circuit.clone(), found, clock::now())),

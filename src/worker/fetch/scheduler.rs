@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::attribution::FailureAttribution;
 use super::circuit::{self, CircuitState};
-use super::limits::Limits;
+use super::limits::{self, Limits};
 use super::signal::ProjectSignals;
 use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
@@ -248,7 +248,7 @@ impl Scheduler {
     /// Returns `true` if an isolated order may be claimed.
     fn may_claim_isolated(&self, mode: Mode) -> bool {
         let most = match mode {
-            Mode::Normal => self.limits.isolated_max(),
+            Mode::Normal => limits::isolated_max(self.limits.slots),
             Mode::Suspect | Mode::Probe => u32::from(self.blocking(mode) == 0),
             Mode::Untried | Mode::Blocked(_) => 0,
         };
@@ -318,7 +318,7 @@ impl Scheduler {
     /// Records that a fetch in a slot has not been answered for [`HANGS_AFTER`]. Returns `true` if its slot goes to
     /// another fetch now: one that fails by a time-out must not hold up the others.
     pub fn fetch_hangs(&mut self) -> bool {
-        let gives_way = self.hanging < self.limits.hanging_max();
+        let gives_way = self.hanging < limits::hanging_max(self.limits.slots);
         self.hanging += u32::from(gives_way);
         gives_way
     }

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::scheduler::{HANGS_AFTER, PREFETCHED_MAX, PermitKind};
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::sinch;
 use crate::store::{Claim, FetchResult};
 use crate::worker::logged_id;
+use number_order::Time;
 
 impl Shared {
     /// Fetches one order after another, until none is prefetched and none will be any more.
@@ -21,8 +23,6 @@ impl Shared {
         results: UnboundedSender<FetchResult>,
     ) {
         loop {
-            // The semaphore is never closed.
-            let slot = self.slots.acquire().await.ok();
             let next = prefetched.lock().await.recv().await;
             let Some(Prefetched {
                 claim,
@@ -32,9 +32,8 @@ impl Shared {
             else {
                 return;
             };
-            let now = clock::now();
-            let late = self.stop.is_cancelled() || now.since(since) > PREFETCHED_MAX;
-            if late || !self.scheduler().may_fetch(permit.kind, now) {
+            let slot = self.slot_before_late(since).await;
+            if slot.is_none() || !self.scheduler().may_fetch(permit.kind, clock::now()) {
                 self.release(claim).await;
                 continue;
             }
@@ -60,6 +59,16 @@ impl Shared {
             // If the recorder has ended, the store is broken and the process stops.
             let _ = results.send(result);
         }
+    }
+
+    /// Waits for a free slot on behalf of an order that was prefetched at `since`. Returns `None` if the order must not
+    /// be fetched any more: it has waited too long, or the worker stops.
+    async fn slot_before_late(&self, since: Time) -> Option<SemaphorePermit<'_>> {
+        let waited = clock::now().since(since);
+        let left = PREFETCHED_MAX.checked_sub(waited)?;
+        // The semaphore is never closed.
+        let acquired = tokio::time::timeout(left, self.slots.acquire());
+        self.stop.run_until_cancelled(acquired).await?.ok()?.ok()
     }
 
     /// Fetches an order and returns the result.

@@ -3,76 +3,32 @@
 //! Unknown properties, resource types and statuses are normal, and absent, `null` and `""` mean the same. Check the
 //! signature first ([`crate::signature`]): until then, anybody may have sent the body.
 
-use super::property::{self, Property, Unreadable};
+use super::properties::properties;
 
 /// The `resourceType` of a number order.
 pub const NUMBER_ORDER: &str = "NUMBER_ORDER";
 
-/// The documented properties of a callback, each as it is in the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callback<'a> {
-    /// `eventId`: the same for each attempt to deliver an event, as far as Sinch's sources show.
-    pub event_id: Property<'a>,
-    /// `timestamp`: the time at which Sinch created and queued the callback.
-    pub timestamp: Property<'a>,
-    /// `projectId`.
-    pub project_id: Property<'a>,
-    /// `resourceType`: [`NUMBER_ORDER`], `ACTIVE_NUMBER`, or another word.
-    pub resource_type: Property<'a>,
-    /// `resourceId`: an order's `idNumberOrder`, or a number.
-    pub resource_id: Property<'a>,
-    /// `eventType`.
-    pub event_type: Property<'a>,
-    /// `status`: an order's state, or the success or failure of another event.
-    pub status: Property<'a>,
-    /// `failureCode`.
-    pub failure_code: Property<'a>,
-    /// `internalFailureCode`.
-    pub internal_failure_code: Property<'a>,
-}
-
-impl Callback<'_> {
-    /// Names of the properties, in the order of the fields.
-    const NAMES: [&'static str; 9] = [
-        "eventId",
-        "timestamp",
-        "projectId",
-        "resourceType",
-        "resourceId",
-        "eventType",
-        "status",
-        "failureCode",
-        "internalFailureCode",
-    ];
-
-    /// Reads the body of a callback.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the body is no JSON object.
-    pub fn read(body: &[u8]) -> Result<Callback<'_>, Unreadable> {
-        let [
-            event_id,
-            timestamp,
-            project_id,
-            resource_type,
-            resource_id,
-            event_type,
-            status,
-            failure_code,
-            internal_failure_code,
-        ] = property::read(body, &Self::NAMES)?;
-        Ok(Callback {
-            event_id,
-            timestamp,
-            project_id,
-            resource_type,
-            resource_id,
-            event_type,
-            status,
-            failure_code,
-            internal_failure_code,
-        })
+properties! {
+    /// The documented properties of a callback, each as it is in the body.
+    Callback {
+        /// `eventId`: the same for each attempt to deliver an event, as far as Sinch's sources show.
+        event_id = "eventId",
+        /// `timestamp`: the time at which Sinch created and queued the callback.
+        timestamp = "timestamp",
+        /// `projectId`.
+        project_id = "projectId",
+        /// `resourceType`: [`NUMBER_ORDER`], `ACTIVE_NUMBER`, or another word.
+        resource_type = "resourceType",
+        /// `resourceId`: an order's `idNumberOrder`, or a number.
+        resource_id = "resourceId",
+        /// `eventType`.
+        event_type = "eventType",
+        /// `status`: an order's state, or the success or failure of another event.
+        status = "status",
+        /// `failureCode`.
+        failure_code = "failureCode",
+        /// `internalFailureCode`.
+        internal_failure_code = "internalFailureCode",
     }
 }
 
@@ -81,6 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Property;
 
     fn text(text: &str) -> Property<'_> {
         Property::Text(text.into())

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod callback;
+mod properties;
 mod property;
 pub mod signature;
 mod time;

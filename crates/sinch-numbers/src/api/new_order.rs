@@ -85,9 +85,12 @@ impl Client {
     ///
     /// If [`CallError::repeat`] is [`FindOutFirst`](super::Repeat::FindOutFirst), there may be an order that no call
     /// finds: Sinch lists no orders, and knows no key by which it would recognise a repetition.
-    pub async fn create_order(&self, order: &NewOrder) -> Result<Answer<NumberOrder>, CallError> {
+    pub async fn create_order(
+        &self,
+        order: &NewOrder,
+    ) -> Result<Answer<NumberOrder<'static>>, CallError> {
         let request = Request::post(&["numberOrders:createNumberOrder"]).json(order);
-        let read = |body: &[u8]| NumberOrder::read(body).ok();
+        let read = |body: &[u8]| NumberOrder::read(body).ok().map(NumberOrder::into_owned);
         self.call_and_read(Call::CreateOrder, request, read).await
     }
 
@@ -98,9 +101,12 @@ impl Client {
     ///
     /// Fails if there is no answer with an object in it. Sinch documents 404 and 500, and not what an incomplete
     /// registration is answered.
-    pub async fn submit_order(&self, order: &Id) -> Result<Answer<NumberOrder>, CallError> {
+    pub async fn submit_order(
+        &self,
+        order: &Id,
+    ) -> Result<Answer<NumberOrder<'static>>, CallError> {
         let path = ["numberOrders", order.as_str(), "submit"];
-        let read = |body: &[u8]| NumberOrder::read(body).ok();
+        let read = |body: &[u8]| NumberOrder::read(body).ok().map(NumberOrder::into_owned);
         self.call_and_read(Call::SubmitOrder, Request::post(&path), read)
             .await
     }

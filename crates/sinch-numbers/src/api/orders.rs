@@ -11,34 +11,35 @@ use super::client::Client;
 use super::error::RequestError;
 use super::money::Money;
 use super::transport::{self, Answer};
-use crate::property::{self, Property, Unreadable};
+use crate::properties::properties;
 use number_order::Id;
 
-/// An order, as an answer shows it: its documented properties, each as it is in the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumberOrder {
-    /// `idNumberOrder`, by which a callback names the order in its `resourceId`.
-    pub id_number_order: Property<'static>,
-    /// `projectId`.
-    pub project_id: Property<'static>,
-    /// `state`: CREATED, `IN_REVIEW`, BLOCKED, COMPLETED, REJECTED, EXPIRED, or a word that Sinch adds.
-    pub state: Property<'static>,
-    /// `createTime`.
-    pub create_time: Property<'static>,
-    /// `updateTime`, often in whole seconds only.
-    pub update_time: Property<'static>,
-    /// `expireTime`, until which a CREATED order must be submitted.
-    pub expire_time: Property<'static>,
-    /// `regionCode`, as ISO 3166-1 has it.
-    pub region_code: Property<'static>,
-    /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
-    pub number_type: Property<'static>,
-    /// `smsConfiguration`, an object.
-    pub sms_configuration: Property<'static>,
-    /// `voiceConfiguration`, an object.
-    pub voice_configuration: Property<'static>,
-    /// `orderNumbers`, a list; [`NumberOrder::numbers`] reads it.
-    pub order_numbers: Property<'static>,
+properties! {
+    /// An order, as an answer shows it: its documented properties, each as it is in the body.
+    NumberOrder {
+        /// `idNumberOrder`, by which a callback names the order in its `resourceId`.
+        id_number_order = "idNumberOrder",
+        /// `projectId`.
+        project_id = "projectId",
+        /// `state`: CREATED, `IN_REVIEW`, BLOCKED, COMPLETED, REJECTED, EXPIRED, or a word that Sinch adds.
+        state = "state",
+        /// `createTime`.
+        create_time = "createTime",
+        /// `updateTime`, often in whole seconds only.
+        update_time = "updateTime",
+        /// `expireTime`, until which a CREATED order must be submitted.
+        expire_time = "expireTime",
+        /// `regionCode`, as ISO 3166-1 has it.
+        region_code = "regionCode",
+        /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+        number_type = "numberType",
+        /// `smsConfiguration`, an object.
+        sms_configuration = "smsConfiguration",
+        /// `voiceConfiguration`, an object.
+        voice_configuration = "voiceConfiguration",
+        /// `orderNumbers`, a list; [`NumberOrder::numbers`] reads it.
+        order_numbers = "orderNumbers",
+    }
 }
 
 /// A number of an order.
@@ -80,57 +81,7 @@ fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
-impl NumberOrder {
-    /// Names of the properties, in the order of the fields.
-    const NAMES: [&'static str; 11] = [
-        "idNumberOrder",
-        "projectId",
-        "state",
-        "createTime",
-        "updateTime",
-        "expireTime",
-        "regionCode",
-        "numberType",
-        "smsConfiguration",
-        "voiceConfiguration",
-        "orderNumbers",
-    ];
-
-    /// Reads the body of an answer.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the body is no JSON object.
-    pub fn read(body: &[u8]) -> Result<NumberOrder, Unreadable> {
-        let properties = property::read(body, &Self::NAMES)?;
-        let [
-            id_number_order,
-            project_id,
-            state,
-            create_time,
-            update_time,
-            expire_time,
-            region_code,
-            number_type,
-            sms_configuration,
-            voice_configuration,
-            order_numbers,
-        ] = properties.map(Property::into_owned);
-        Ok(NumberOrder {
-            id_number_order,
-            project_id,
-            state,
-            create_time,
-            update_time,
-            expire_time,
-            region_code,
-            number_type,
-            sms_configuration,
-            voice_configuration,
-            order_numbers,
-        })
-    }
-
+impl NumberOrder<'_> {
     /// Returns the numbers of the order that can be read. They are read one by one, so that one that cannot be read
     /// spoils no other.
     pub fn numbers(&self) -> Vec<OrderNumber> {
@@ -157,10 +108,13 @@ impl Client {
     ///
     /// Fails if there is no answer with an object in it, see [`RequestError`]. Compare the answer's order and project
     /// with what was asked for, if a proxy may stand between the client and Sinch.
-    pub async fn get_order(&self, order: &Id) -> Result<Answer<NumberOrder>, RequestError> {
+    pub async fn get_order(
+        &self,
+        order: &Id,
+    ) -> Result<Answer<NumberOrder<'static>>, RequestError> {
         let path = ["numberOrders", order.as_str()];
         let response = self.send(Method::GET, &path).await?;
-        let read = |body: &[u8]| NumberOrder::read(body).ok();
+        let read = |body: &[u8]| NumberOrder::read(body).ok().map(NumberOrder::into_owned);
         transport::receive(response, self.answer_max_bytes, read).await
     }
 }
@@ -172,31 +126,46 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &serde_json::Value) -> NumberOrder {
-        NumberOrder::read(body.to_string().as_bytes()).expect("an object")
+    fn read(body: &serde_json::Value) -> NumberOrder<'static> {
+        let body = body.to_string();
+        let order = NumberOrder::read(body.as_bytes()).expect("an object");
+        order.into_owned()
     }
 
     #[test]
     fn every_documented_property_is_read_and_no_other_spoils_it() {
-        let names = NumberOrder::NAMES;
+        let names = [
+            "idNumberOrder",
+            "projectId",
+            "state",
+            "createTime",
+            "updateTime",
+            "expireTime",
+            "regionCode",
+            "numberType",
+            "smsConfiguration",
+            "voiceConfiguration",
+            "orderNumbers",
+        ];
         let mut body = json!({ "inventedLater": { "state": "EXPIRED" } });
         for name in names {
             body[name] = json!(name);
         }
         let order = read(&body);
-        for (property, name) in [
-            (order.id_number_order, "idNumberOrder"),
-            (order.project_id, "projectId"),
-            (order.state, "state"),
-            (order.create_time, "createTime"),
-            (order.update_time, "updateTime"),
-            (order.expire_time, "expireTime"),
-            (order.region_code, "regionCode"),
-            (order.number_type, "numberType"),
-            (order.sms_configuration, "smsConfiguration"),
-            (order.voice_configuration, "voiceConfiguration"),
-            (order.order_numbers, "orderNumbers"),
-        ] {
+        let properties = [
+            order.id_number_order,
+            order.project_id,
+            order.state,
+            order.create_time,
+            order.update_time,
+            order.expire_time,
+            order.region_code,
+            order.number_type,
+            order.sms_configuration,
+            order.voice_configuration,
+            order.order_numbers,
+        ];
+        for (property, name) in properties.iter().zip(names) {
             assert_eq!(property.text(), Some(name));
         }
     }

@@ -106,11 +106,11 @@ fn order(order: &str) -> Reply {
 }
 
 /// Returns the answer that the client makes of the body of [`order`].
-fn shown(order: &str) -> Result<Answer<NumberOrder>, RequestError> {
+fn shown(order: &str) -> Result<Answer<NumberOrder<'static>>, RequestError> {
     let body = body(order).into_bytes();
     Ok(Answer {
         sent_at: None,
-        content: NumberOrder::read(&body).expect("an object"),
+        content: NumberOrder::read(&body).expect("an object").into_owned(),
         body,
     })
 }

@@ -13,7 +13,7 @@ use crate::api::client::USER_AGENT;
 async fn fetch_20(
     client: &Arc<Client>,
     gate: &Notify,
-) -> Vec<Result<Answer<NumberOrder>, RequestError>> {
+) -> Vec<Result<Answer<NumberOrder<'static>>, RequestError>> {
     let mut all = JoinSet::new();
     for _ in 0..20 {
         let client = Arc::clone(client);

@@ -190,6 +190,7 @@ CREATE TABLE deliveries (
         CHECK (decision_fields IS NULL OR (decision IS NOT NULL AND json_valid(decision_fields))),
     processed_at    INTEGER,
     duplicates      INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
+    callback_key    TEXT    CHECK (callback_key <> ''), -- of the create to whose own path it was sent
     body            BLOB    NOT NULL,                  -- raw bytes of the callback
     -- Tells duplicates from conflicts once the body is emptied: the first 16 bytes of its SHA-256. NULL: the body is
     -- there.
@@ -269,6 +270,42 @@ CREATE TABLE alerts (
 
 CREATE INDEX alerts_order ON alerts (order_id, id);
 CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
+
+-- An order that is placed from here, under the name that its form has for it. Nothing about persons is kept.
+CREATE TABLE placements (
+    id          INTEGER PRIMARY KEY,
+    project     INTEGER NOT NULL REFERENCES projects (id),
+    reference   TEXT    NOT NULL CHECK (length(reference) BETWEEN 1 AND 64),
+    region      TEXT    NOT NULL CHECK (region <> ''),
+    number_type TEXT    NOT NULL CHECK (number_type <> ''),
+    number      TEXT    CHECK (number <> ''),           -- the ordered number; NULL: Sinch chooses
+    quantity    INTEGER CHECK (quantity BETWEEN 1 AND 100),
+    begun_at    INTEGER NOT NULL,
+    UNIQUE (project, reference),
+    CHECK ((number IS NULL) <> (quantity IS NULL))
+) STRICT;
+
+-- A step of a placement: a call that takes effect at Sinch. It is written before its request is sent.
+CREATE TABLE placement_steps (
+    id               INTEGER PRIMARY KEY,
+    placement        INTEGER NOT NULL REFERENCES placements (id) ON DELETE CASCADE,
+    kind             TEXT    NOT NULL CHECK (kind = 'create' OR kind = 'register' OR kind = 'attach' OR kind = 'submit'),
+    kind_fields      TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)),
+    begun_at         INTEGER NOT NULL,
+    ended_at         INTEGER,                            -- NULL: the step goes on, or was broken off
+    outcome          TEXT
+        CHECK (outcome = 'succeeded' OR outcome = 'refused' OR outcome = 'unknown' OR outcome = 'no-effect-seen'),
+    -- Only of a create, as all that follows: 1 if the ordered number was available before it.
+    available_before INTEGER CHECK (available_before IN (0, 1)),
+    callback_key     TEXT    UNIQUE CHECK (callback_key <> ''), -- last part of the path of its callbacks
+    order_sinch_id   TEXT                                -- the order that it made, by its answer or a callback
+        CHECK (length(order_sinch_id) BETWEEN 1 AND 128),
+    CHECK ((ended_at IS NULL) = (outcome IS NULL)),
+    CHECK ((kind = 'create') = (callback_key IS NOT NULL)),
+    CHECK (kind = 'create' OR (available_before IS NULL AND order_sinch_id IS NULL))
+) STRICT;
+
+CREATE INDEX placement_steps_placement ON placement_steps (placement, id);
 
 -- Progress of the service itself, in one row.
 CREATE TABLE service (

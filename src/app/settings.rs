@@ -147,9 +147,16 @@ pub(super) fn routes(config: &Config) -> callbacks::Settings {
 }
 
 pub(super) fn operators_settings(config: &Config, projects: Projects) -> operators::Settings {
+    let public_url = config.callbacks.public_url.as_ref();
+    let callback_urls = public_url.map(|url| {
+        let projects = config.projects.iter();
+        let own = |project: &Project| (project.id.clone(), format!("{url}{}", project.path));
+        projects.map(own).collect()
+    });
     operators::Settings {
         token: config.operators.token.clone(),
         projects,
+        callback_urls: callback_urls.unwrap_or_default(),
         deadlines: config.deadlines.clone(),
         body_timeout: config.callbacks.body_timeout,
     }

@@ -31,7 +31,7 @@ use crate::metrics::{Metrics, Refusal};
 use crate::redact;
 use crate::sinch::callback::{self, Content};
 use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
-use number_order::Id;
+use number_order::{CallbackKey, Id};
 use sinch_numbers::signature;
 
 /// Route of a project's own path, the one in the callback URL at Sinch.
@@ -54,6 +54,22 @@ pub struct Settings {
     pub body_max_bytes: usize,
     /// Maximum time for a body to arrive.
     pub body_timeout: Duration,
+}
+
+impl Settings {
+    /// Returns the route of a path: a project's own, or the one below it of a create, with its key.
+    ///
+    /// Any key is taken. A journal that was restored from a backup may not have it, and nothing genuine is refused.
+    fn route(&self, path: &str) -> (Option<&CallbackRoute>, Option<CallbackKey>) {
+        if let Some(route) = self.routes.get(path) {
+            return (Some(route), None);
+        }
+        let below = path.rsplit_once('/').and_then(|(parent, key)| {
+            let route = self.routes.get(parent)?;
+            Some((route, CallbackKey::new(key)?))
+        });
+        below.map_or((None, None), |(route, key)| (Some(route), Some(key)))
+    }
 }
 
 /// Handler that checks callbacks and stores them.
@@ -104,8 +120,8 @@ impl CallbackHandler {
             report(Refusal::Source, StatusCode::FORBIDDEN, None);
             return unread_body::close(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
-        let route = self.settings.routes.get(head.uri.path());
-        match self.receive(route, &head, &mut body).await {
+        let (route, key) = self.settings.route(head.uri.path());
+        match self.receive(route, key, &head, &mut body).await {
             Ok(accepted) => {
                 self.metrics.accepted(accepted, clock::now());
                 StatusCode::OK.into_response()
@@ -136,6 +152,7 @@ impl CallbackHandler {
     async fn receive(
         &self,
         route: Option<&CallbackRoute>,
+        key: Option<CallbackKey>,
         head: &Parts,
         body: &mut Incoming,
     ) -> Result<Accepted, Refused> {
@@ -150,7 +167,7 @@ impl CallbackHandler {
         }
         let body = read_body(body, &self.settings).await?;
         check_signature(&head.headers, &body, route)?;
-        self.store_delivery(body, &route.project).await
+        self.store_delivery(body, &route.project, key).await
     }
 
     /// Warns of an unreadable time stamp. If Sinch changes the form of its time stamps, events can no longer be put in
@@ -167,7 +184,12 @@ impl CallbackHandler {
     }
 
     /// Stores a genuine callback. Only the store itself can still refuse it.
-    async fn store_delivery(&self, body: Bytes, project: &Id) -> Result<Accepted, Refused> {
+    async fn store_delivery(
+        &self,
+        body: Bytes,
+        project: &Id,
+        callback_key: Option<CallbackKey>,
+    ) -> Result<Accepted, Refused> {
         let callback = callback::read(&body, project);
         let subject = match callback.content {
             Content::Order {
@@ -194,6 +216,7 @@ impl CallbackHandler {
             }
         };
         let delivery = NewDelivery {
+            callback_key,
             project: project.clone(),
             event_id: callback.event_id.clone(),
             subject,

@@ -16,9 +16,10 @@ pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
     Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult,
-    FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, OrderDetail,
-    OrderFilter, OrderRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded,
-    RecordedAlert, ResolvedAlert, RetentionPeriods, Standing, StateCount, Summary, TransitionRow,
+    FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep,
+    OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow, ProcessReport,
+    ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
+    RetentionPeriods, Standing, StateCount, StepBegun, StepRow, StepUpdate, Summary, TransitionRow,
     UnreadableRow, WatchRequest,
 };
 
@@ -205,6 +206,53 @@ impl Store {
         listener: impl Fn(&'static str, &Result<(), String>) + Send + Sync + 'static,
     ) {
         backend!(self, store => store.on_upkeep(Box::new(listener)));
+    }
+}
+
+/// The journal of the orders that are placed from here.
+impl Store {
+    /// Records a placement before its first step; one that is recorded stays as it is. Returns it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn begin_placement(
+        &self,
+        placement: NewPlacement,
+    ) -> Result<PlacementFound, StoreError> {
+        backend!(self, store => store.begin_placement(placement).await)
+    }
+
+    /// Returns a placement; `None` if the journal has none of this reference.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn placement(
+        &self,
+        project: &Id,
+        reference: &str,
+    ) -> Result<Option<PlacementRow>, StoreError> {
+        backend!(self, store => store.placement(project, reference).await)
+    }
+
+    /// Records that a step begins, unless it may not. Its request may be sent once this call has returned.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the request must not be sent then.
+    pub async fn begin_step(&self, step: NewStep) -> Result<StepBegun, StoreError> {
+        backend!(self, store => store.begin_step(step).await)
+    }
+
+    /// Records the outcome of a step. The order that a create made is known from now on, and due for a fetch. Returns
+    /// `false` if there is no such step.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the request is safe to repeat.
+    pub async fn end_step(&self, update: StepUpdate) -> Result<bool, StoreError> {
+        backend!(self, store => store.end_step(update).await)
     }
 }
 

@@ -23,6 +23,7 @@ mod operators;
 mod orders;
 mod outages;
 mod output;
+mod placements;
 mod queries;
 mod refusal_log;
 mod refusals;

@@ -20,6 +20,7 @@ mod event;
 mod fetch;
 mod no_answer;
 mod outcome;
+mod placement;
 mod schedule;
 mod snapshot;
 mod state;
@@ -37,6 +38,9 @@ pub use event::{Decision, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
 pub use no_answer::{Endpoint, FetchOutcome, Flaw, NoAnswer};
 pub use outcome::Outcome;
+pub use placement::{
+    CallbackKey, Standing, Step, StepKind, StepOutcome, StepRefusal, judge_lost_create, may_begin,
+};
 pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
 pub use time::Time;

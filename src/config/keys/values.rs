@@ -165,15 +165,31 @@ impl<'k, 'a> Entry<'k, 'a> {
         }
     }
 
-    /// Reads a URL, and returns it without a slash at its end, so that a path can be appended.
+    /// Reads a URL to which a key is sent, and returns it without a slash at its end, so that a path can be appended.
     pub fn url(self, name: &'static str, default: &str) -> String {
         let (at, reader, given) = self.read(name, quoted(default), None, Node::text);
-        match given.map(url) {
+        let encrypted =
+            "write https://, since the key goes there; http:// is for this machine only";
+        match given.map(|text| url(text, encrypted)) {
             Some(Ok(url)) => return url,
             Some(Err(what)) => reader.fault(&at, what),
             None => {}
         }
         default.to_owned()
+    }
+
+    /// Reads a URL under which others reach this service, in the same form; `None` if it is not set.
+    pub fn optional_url(self, name: &'static str, example: &'static str) -> Option<String> {
+        let (at, reader) = self.note(name, Shown::Example(example), None);
+        let text = reader.find(&at, Node::text)?;
+        let encrypted = "write https://, since callbacks name telephone numbers; http:// is for this machine only";
+        match url(text, encrypted) {
+            Ok(url) => Some(url),
+            Err(what) => {
+                reader.fault(&at, what);
+                None
+            }
+        }
     }
 }
 
@@ -215,7 +231,8 @@ pub fn in_days(span: Duration) -> f64 {
     span.as_secs_f64() / DAY_SECS
 }
 
-fn url(text: &str) -> Result<String, &'static str> {
+/// Checks a URL. `encrypted` says why it must be https.
+fn url(text: &str, encrypted: &'static str) -> Result<String, &'static str> {
     let not_a_url = "not a URL; write one such as https://numbers.api.sinch.com";
     let url = Url::parse(text).map_err(|_| not_a_url)?;
     let host = url.host_str().ok_or(not_a_url)?;
@@ -230,11 +247,7 @@ fn url(text: &str) -> Result<String, &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if loopback => {}
-        _ => {
-            return Err(
-                "write https://, since the key goes there; http:// is for this machine only",
-            );
-        }
+        _ => return Err(encrypted),
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -16,6 +16,8 @@ const SENDERS: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 8
 pub struct Callbacks {
     /// Address of the listener.
     pub listen: SocketAddr,
+    /// URL under which Sinch reaches the listener, without a slash at its end; `None`: not known.
+    pub public_url: Option<String>,
     /// Networks that may call. Never empty; IPv4 networks are never in IPv6 form.
     pub allow: Vec<IpNet>,
     /// Networks whose `X-Forwarded-For` is believed.
@@ -50,6 +52,10 @@ fn keys(keys: &mut Reader<'_>) -> Callbacks {
         listen: keys
             .doc("Address and port.")
             .address("listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))),
+        public_url: keys
+            .doc("URL under which Sinch reaches this listener, without a project's path. Orders that are placed with \
+                  `order` have a callback URL below it; without it, they have none.")
+            .optional_url("public_url", "\"https://callbacks.example.com\""),
         allow: keys
             .doc("Allowed callers: addresses or networks. These three are Sinch's.")
             .networks(

@@ -36,7 +36,7 @@ const LISTENERS: &[(&str, &str)] = &[
     ),
     (
         "[callbacks]\nallowed = [\"192.0.2.1\"]",
-        "config.toml line 7: callbacks.allowed: there is no such key; write one of listen, allow, trusted_proxies, \
+        "config.toml line 7: callbacks.allowed: there is no such key; write one of listen, public_url, allow, trusted_proxies, \
              body_max_bytes, header_timeout_secs, body_timeout_secs, idle_timeout_secs, connections_max",
     ),
     (
@@ -124,6 +124,11 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "[[worker]]\nattempts_max = 1",
         "config.toml line 6: worker = (a list): write a table of keys, not a single value or a list",
+    ),
+    (
+        "[callbacks]\npublic_url = \"http://callbacks.example.com\"",
+        "config.toml line 7: callbacks.public_url = \"http://callbacks.example.com\": write https://, since callbacks name \
+         telephone numbers; http:// is for this machine only",
     ),
     (
         "[sinch]\napi_url = \"http://numbers.api.sinch.com\"",

@@ -8,6 +8,7 @@ mod figures;
 mod import;
 mod metrics;
 mod orders;
+mod placements;
 mod pretty_json;
 mod projects;
 mod query;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub token: Option<SecretString>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
+    /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
+    pub callback_urls: BTreeMap<Id, String>,
     /// Thresholds at which an order needs attention.
     pub deadlines: Limits,
     /// Maximum time for a request's body to arrive.
@@ -69,6 +72,7 @@ pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router
         .merge(orders::routes())
         .merge(deliveries::routes())
         .merge(projects::routes())
+        .merge(placements::routes())
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
             auth::require_token,

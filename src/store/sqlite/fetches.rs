@@ -100,7 +100,7 @@ const WATCH: &str = "
     WHERE true ON CONFLICT (project, sinch_id) DO NOTHING";
 
 /// Makes orders known, and due for a fetch at once; returns the number of those that were not known before.
-async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
+pub(super) async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
     let names: Vec<&str> = request.orders.iter().map(Id::as_str).collect();
     let inserted = sqlx::query(WATCH)
         .bind(request.project.as_str())

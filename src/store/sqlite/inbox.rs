@@ -9,7 +9,7 @@ use sqlx::{Row, SqliteConnection};
 use super::batch::{BEGIN, Statements};
 use super::codes::Code;
 use crate::store::{Accepted, DeliveryContent, NewDelivery};
-use number_order::{Id, Kept, Status};
+use number_order::{CallbackKey, Id, Kept, Status};
 
 /// Position of an insert in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) enum Part {
 }
 
 const BEFORE: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
-                      phase, decision, decision_fields, body) SELECT * FROM (VALUES ";
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                      phase, decision, decision_fields, callback_key, body) SELECT * FROM (VALUES ";
+const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// A row to which another program has given the id of a new delivery is no duplicate: it fails the statement.
 const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
 
@@ -180,6 +180,7 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
                 .bind(phase)
                 .bind(code)
                 .bind(fields.flatten())
+                .bind(row.delivery.callback_key.as_ref().map(CallbackKey::as_str))
                 .bind(row.delivery.body.as_ref());
         }
         inserted += match part {

@@ -28,6 +28,7 @@ mod no_checkpoint;
 mod open;
 mod open_states;
 mod pending;
+mod placements;
 mod prepare;
 mod process;
 mod prune;

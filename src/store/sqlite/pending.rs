@@ -15,7 +15,7 @@ use number_order::{Event, Id, Status, Time};
 /// value to find its plan.
 const PENDING: &str = "
     SELECT (SELECT processed_through FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
-        json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at,
+        max(callback_key IS NOT NULL), json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at,
             received_at))
     FROM (SELECT * FROM deliveries WHERE id > (SELECT processed_through FROM service) ORDER BY id LIMIT ? + 0)";
 
@@ -29,6 +29,8 @@ pub(super) struct Pending {
     pub newest: i64,
     /// Number of deliveries read, including those that need no processing.
     pub taken: usize,
+    /// `true` if any of them was sent to the own path of a create.
+    pub any_to_create: bool,
     /// Waiting deliveries, by order.
     pub waiting: BTreeMap<OrderRef, Vec<Waiting>>,
     /// Waiting deliveries that cannot be read.
@@ -77,7 +79,7 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
     let Read {
         rows: mut found,
         mut unreadable,
-    } = unreadable::many::<Found>(&row, 2)?;
+    } = unreadable::many::<Found>(&row, 3)?;
     found.sort_unstable_by_key(|found| found.id);
     let processed_through = row.try_get(0)?;
     let last = found.last().map(|found| found.id);
@@ -89,6 +91,7 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
         last: last.unwrap_or(processed_through),
         newest: row.try_get(1)?,
         taken,
+        any_to_create: row.try_get::<Option<bool>, _>(2)?.unwrap_or(false),
         waiting,
         unreadable,
     })

@@ -14,6 +14,7 @@ use super::batch::Statements;
 use super::changes::write_changes;
 use super::codes::Code;
 use super::pending::{OrderRef, Pending};
+use super::placements;
 use super::row_fault::BatchMode;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
@@ -68,6 +69,9 @@ pub(super) async fn process(
     };
     if !unchanged {
         return Ok(report);
+    }
+    if pending.any_to_create {
+        placements::link(db, pending.processed_through, pending.last).await?;
     }
     for row in &pending.unreadable {
         let fault = row.to_string();

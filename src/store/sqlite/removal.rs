@@ -55,14 +55,19 @@ const SOME_DELIVERIES: &str = "
 const SOME_ORDERS: &str = "
     SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = ? LIMIT ?";
 
+/// Deletes the journal of a project of which nothing else is left.
+const PLACEMENTS: &str = "
+    DELETE FROM placements WHERE project = (SELECT id FROM projects WHERE sinch_id = ?)";
+
 /// Deletes a project of which nothing is left.
 const EMPTY_PROJECT: &str = "
     DELETE FROM projects WHERE sinch_id = ?
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
+        AND NOT EXISTS (SELECT 1 FROM placements WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = projects.id)";
 
-/// Removes some of what is left of a project: deliveries first, since they refer to orders; with the last row, the
-/// project itself is removed.
+/// Removes some of what is left of a project: deliveries first, since they refer to orders; after the last
+/// order its journal, and the project itself.
 async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Holdings> {
     let mut removed = Holdings::default();
     let deliveries = sqlx::query(SOME_DELIVERIES)
@@ -76,6 +81,12 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
         let orders = orders.fetch_all(&mut *db).await?;
         let orders: Vec<i64> = orders.iter().map(|row| row.get(0)).collect();
         removed.orders = prune::remove(db, &orders).await?;
+    }
+    if removed == Holdings::default() {
+        sqlx::query(PLACEMENTS)
+            .bind(project.as_str())
+            .execute(&mut *db)
+            .await?;
     }
     sqlx::query(EMPTY_PROJECT)
         .bind(project.as_str())

@@ -70,6 +70,7 @@ impl Store {
 
 fn trial(project: &Id, now: Time) -> NewDelivery {
     NewDelivery {
+        callback_key: None,
         project: project.clone(),
         event_id: Some(TRIAL.to_owned()),
         subject: DeliveryContent::Order {

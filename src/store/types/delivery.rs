@@ -1,12 +1,14 @@
 //! Deliveries on their way into the inbox.
 
-use number_order::{Id, NotUnderstood, Status, Time};
+use number_order::{CallbackKey, Id, NotUnderstood, Status, Time};
 
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
     /// Project to whose path the callback was sent.
     pub project: Id,
+    /// Key of the create to whose own path the callback was sent; `None`: it was sent to the project's path.
+    pub callback_key: Option<CallbackKey>,
     /// Sinch's `eventId`, where the callback has one.
     pub event_id: Option<String>,
     /// Content of the delivery, as far as the store needs it.

@@ -6,6 +6,7 @@ mod claim;
 mod cursor;
 mod delivery;
 mod fetch;
+mod placement;
 mod processing;
 mod queries;
 mod removal;
@@ -19,6 +20,9 @@ pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
+pub use placement::{
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepRow, StepUpdate,
+};
 pub use processing::{ProcessReport, ProcessRequest, Processed};
 pub use queries::{
     AlertQuery, Body, DeliveryFilter, DeliveryRow, FetchRow, Found, ListedDelivery, Listing,

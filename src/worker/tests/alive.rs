@@ -147,6 +147,7 @@ impl Fixture {
         let settings = operators::Settings {
             token: None,
             projects: [(project(), None)].into(),
+            callback_urls: [].into(),
             deadlines: Limits {
                 expiring: Vec::new(),
                 review: Duration::from_secs(9000),

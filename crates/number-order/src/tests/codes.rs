@@ -9,7 +9,7 @@ use strum::VariantNames;
 use super::*;
 
 /// The lists of codes, each with its heading in the document.
-fn lists() -> [(&'static str, Vec<&'static str>); 9] {
+fn lists() -> [(&'static str, Vec<&'static str>); 12] {
     [
         ("Decisions on events", Decision::VARIANTS.to_vec()),
         ("Deliveries that are kept", Kept::VARIANTS.to_vec()),
@@ -23,6 +23,9 @@ fn lists() -> [(&'static str, Vec<&'static str>); 9] {
         ("Causes of transitions", Cause::VARIANTS.to_vec()),
         ("Reasons for parked orders", ParkReason::VARIANTS.to_vec()),
         ("Kinds of alerts", AlertKind::VARIANTS.to_vec()),
+        ("Steps of placements", StepKind::VARIANTS.to_vec()),
+        ("Outcomes of steps", StepOutcome::VARIANTS.to_vec()),
+        ("Standings of placements", Standing::VARIANTS.to_vec()),
     ]
 }
 

@@ -92,6 +92,7 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
         .make(&location::beside(&fixture.path(), suffix))
         .await;
     let foreign = NewDelivery {
+        callback_key: None,
         project: id("nobodys"),
         ..order(7)
     };

@@ -24,6 +24,7 @@ mod interleaved;
 mod opening;
 mod order_filters;
 mod paging;
+mod placements;
 mod priority;
 mod processing;
 mod read_transactions;
@@ -233,6 +234,7 @@ fn request(secs: i64) -> ProcessRequest {
 
 fn delivery(event: &str, order: &str, state: State, secs: i64) -> NewDelivery {
     NewDelivery {
+        callback_key: None,
         project: id(PROJECT),
         event_id: Some(event.to_owned()),
         subject: DeliveryContent::Order {

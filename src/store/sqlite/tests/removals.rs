@@ -35,7 +35,7 @@ impl Fixture {
         }
     }
 
-    async fn reopened(self, projects: &[(&str, Option<f64>)]) -> Fixture {
+    pub(super) async fn reopened(self, projects: &[(&str, Option<f64>)]) -> Fixture {
         drop(self.store);
         self.writer.await.expect("no panic").expect("a clean end");
         Fixture::opened(self.folder, projects).await
@@ -73,6 +73,7 @@ async fn left_behind() -> Fixture {
     }
     fixture
         .accept(NewDelivery {
+            callback_key: None,
             project: id(OLD),
             ..delivery("e1", "hinted", State::InReview, 30)
         })
@@ -157,6 +158,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
         let event = format!("x{n}");
         fixture
             .accept(NewDelivery {
+                callback_key: None,
                 project: id(OLD),
                 ..delivery(&event, &format!("o{}", n % 40), State::InReview, 30)
             })
@@ -206,6 +208,7 @@ async fn a_project_can_be_dropped_during_processing() {
     let fixture = Fixture::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
     fixture
         .accept(NewDelivery {
+            callback_key: None,
             project: id(OLD),
             ..delivery("e1", "old", State::InReview, 10)
         })

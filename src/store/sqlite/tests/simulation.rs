@@ -123,6 +123,7 @@ impl Subject for Database {
 
     fn accept(&mut self, event: u128, said: &Event) -> bool {
         let delivery = NewDelivery {
+            callback_key: None,
             project: id(PROJECT),
             event_id: Some(event.to_string()),
             subject: DeliveryContent::Order {

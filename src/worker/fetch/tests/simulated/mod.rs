@@ -170,6 +170,7 @@ impl Service {
             let event_id = format!("{order} {said_at} {state} {}", self.rng.u64(..));
             accepting.spawn(async move {
                 let delivery = NewDelivery {
+                    callback_key: None,
                     project: project(),
                     body: event_id.clone().into_bytes().into(),
                     event_id: Some(event_id),

@@ -1,0 +1,441 @@
+//! Placing of orders: the steps that were taken, and what a lost answer of a create means.
+//!
+//! Sinch lists no orders and knows no key by which it would recognise a repeated create. So each step is written down
+//! before its request is sent, and a create without a known outcome stands in the way of the next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
+use super::{Id, Time};
+
+/// Kind of a step, each a call that takes effect at Sinch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum StepKind {
+    /// The order is created, and its numbers are reserved.
+    Create,
+    /// Data is registered for the order.
+    Register,
+    /// A document is uploaded.
+    Attach {
+        /// Id of the document among the requirements.
+        attachment: String,
+    },
+    /// The order is submitted for review.
+    Submit,
+}
+
+/// Outcome of a step.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum StepOutcome {
+    /// Sinch has confirmed it.
+    Succeeded,
+    /// It has no effect: Sinch refused it, or the request was never sent.
+    Refused,
+    /// It may have taken effect: no answer came, or none that tells.
+    Unknown,
+    /// It is taken to have no effect, since the ordered number was available before it and is available after it.
+    NoEffectSeen,
+}
+
+impl StepKind {
+    /// Returns the code of the kind.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepKind::Create => f.write_str("create the order"),
+            StepKind::Register => f.write_str("register its data"),
+            StepKind::Attach { attachment } => write!(f, "upload the document {attachment}"),
+            StepKind::Submit => f.write_str("submit it for review"),
+        }
+    }
+}
+
+impl StepOutcome {
+    /// Returns the code of the outcome.
+    pub fn code(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the outcome that has the given code.
+    pub fn from_code(code: &str) -> Option<StepOutcome> {
+        [
+            StepOutcome::Succeeded,
+            StepOutcome::Refused,
+            StepOutcome::Unknown,
+            StepOutcome::NoEffectSeen,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.code() == code)
+    }
+}
+
+impl fmt::Display for StepOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StepOutcome::Succeeded => "Sinch has confirmed it",
+            StepOutcome::Refused => "it has no effect: Sinch refused it, or it was never sent",
+            StepOutcome::Unknown => "it may have taken effect: no answer came that tells",
+            StepOutcome::NoEffectSeen => {
+                "it seems to have no effect: the number was available before it and after it"
+            }
+        })
+    }
+}
+
+/// Last part of the path at which callbacks about the order of one create arrive: 26 lower-case letters and digits.
+///
+/// Should the answer of the create be lost, a callback there names its order. Sinch does not say that it keeps a URL's
+/// path, but nothing else would be sensible.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallbackKey(String);
+
+impl CallbackKey {
+    /// Number of characters of a key.
+    const CHARS: usize = 26;
+
+    /// Returns the key, or `None` if the text cannot be one.
+    pub fn new(text: &str) -> Option<CallbackKey> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_key = text.len() == CallbackKey::CHARS && text.bytes().all(is_plain);
+        is_key.then(|| CallbackKey(text.to_owned()))
+    }
+
+    /// Returns a key of random characters. `random` returns a number below the one that it is given.
+    pub fn random(mut random: impl FnMut(usize) -> usize) -> CallbackKey {
+        const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut character = || char::from(CHARACTERS[random(CHARACTERS.len()) % CHARACTERS.len()]);
+        CallbackKey((0..CallbackKey::CHARS).map(|_| character()).collect())
+    }
+
+    /// Returns the key as it stands in a path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Step of a placement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Number of the step; a later one is larger.
+    pub id: i64,
+    /// Kind of the step.
+    pub kind: StepKind,
+    /// Time at which the step was written down, before its request.
+    pub begun_at: Time,
+    /// Outcome; `None`: the step goes on, or was broken off.
+    pub outcome: Option<StepOutcome>,
+    /// Only of a create: `true` if the ordered number was available before it; `None` if that is not known.
+    pub available_before: Option<bool>,
+    /// Only of a create: the order that it made, as its answer or a callback to its own path said.
+    pub order: Option<Id>,
+}
+
+/// Standing of a placement: is there an order?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Standing {
+    /// There is none: no create was tried, or none had an effect.
+    NotCreated,
+    /// There may be one: a create has no known outcome.
+    MayBeCreated {
+        /// Step of the create.
+        step: i64,
+    },
+    /// There is one.
+    Created {
+        /// Id of the order.
+        order: Id,
+    },
+    /// There are several, since a create was repeated although an earlier one had no known outcome.
+    CreatedSeveral {
+        /// Ids of the orders, the first one first.
+        orders: Vec<Id>,
+    },
+}
+
+impl Standing {
+    /// Returns the standing after the given steps, the first one first.
+    pub fn after(steps: &[Step]) -> Standing {
+        let creates = || steps.iter().filter(|step| step.kind == StepKind::Create);
+        let mut orders: Vec<Id> = Vec::new();
+        for order in creates().filter_map(|step| step.order.as_ref()) {
+            if !orders.contains(order) {
+                orders.push(order.clone());
+            }
+        }
+        match (orders.len(), creates().rfind(|step| step.is_open())) {
+            (0, Some(open)) => Standing::MayBeCreated { step: open.id },
+            (0, None) => Standing::NotCreated,
+            (1, _) => Standing::Created {
+                order: orders.remove(0),
+            },
+            (_, _) => Standing::CreatedSeveral { orders },
+        }
+    }
+
+    /// Returns the code of the standing.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the order on which a placement goes on; `None` if none is known.
+    pub fn order(&self) -> Option<&Id> {
+        match self {
+            Standing::Created { order } => Some(order),
+            Standing::CreatedSeveral { orders } => orders.first(),
+            Standing::NotCreated | Standing::MayBeCreated { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Standing::NotCreated => f.write_str("not created"),
+            Standing::MayBeCreated { .. } => {
+                f.write_str("it may have been created: the answer was lost")
+            }
+            Standing::Created { order } => write!(f, "created: {order}"),
+            Standing::CreatedSeveral { orders } => {
+                write!(f, "created {} times:", orders.len())?;
+                orders.iter().try_for_each(|order| write!(f, " {order}"))
+            }
+        }
+    }
+}
+
+impl Step {
+    /// Returns `true` if the step may have taken effect without anybody knowing.
+    fn is_open(&self) -> bool {
+        self.order.is_none() && matches!(self.outcome, None | Some(StepOutcome::Unknown))
+    }
+}
+
+/// Reason why a step may not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepRefusal {
+    /// There is an order already.
+    AlreadyCreated(Id),
+    /// There may be an order already: a create has no known outcome.
+    MayBeCreated,
+    /// There is no order on which the step could act.
+    NotCreated,
+}
+
+impl fmt::Display for StepRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepRefusal::AlreadyCreated(order) => write!(
+                f,
+                "the order {order} was created under this reference; give the form another reference to order again"
+            ),
+            StepRefusal::MayBeCreated => f.write_str(
+                "an order may have been created under this reference: find out first, or accept the risk of a second order",
+            ),
+            StepRefusal::NotCreated => f.write_str("no order was created under this reference yet"),
+        }
+    }
+}
+
+/// Judges if a step may begin after the given ones. `second_order_risked`: an operator has accepted that a create
+/// without a known outcome may have made an order, which the new one would be beside.
+///
+/// # Errors
+///
+/// Returns the reason if it may not.
+pub fn may_begin(
+    kind: &StepKind,
+    steps: &[Step],
+    second_order_risked: bool,
+) -> Result<(), StepRefusal> {
+    match (kind, Standing::after(steps)) {
+        (StepKind::Create, Standing::NotCreated) => Ok(()),
+        (StepKind::Create, Standing::MayBeCreated { .. }) if second_order_risked => Ok(()),
+        (_, Standing::MayBeCreated { .. }) => Err(StepRefusal::MayBeCreated),
+        (StepKind::Create, Standing::Created { order }) => Err(StepRefusal::AlreadyCreated(order)),
+        (StepKind::Create, Standing::CreatedSeveral { orders }) => {
+            let order = orders.into_iter().next();
+            Err(order.map_or(StepRefusal::MayBeCreated, StepRefusal::AlreadyCreated))
+        }
+        (_, Standing::NotCreated) => Err(StepRefusal::NotCreated),
+        (_, Standing::Created { .. } | Standing::CreatedSeveral { .. }) => Ok(()),
+    }
+}
+
+/// Judges a create whose answer was lost by the availability of the ordered number, before the create and now.
+///
+/// A number can be reserved only once, so one that was available and still is was presumably not ordered. One that is
+/// not available any more was ordered, or taken by somebody else: that is not told apart.
+pub fn judge_lost_create(before: Option<bool>, now: Option<bool>) -> StepOutcome {
+    if before == Some(true) && now == Some(true) {
+        StepOutcome::NoEffectSeen
+    } else {
+        StepOutcome::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::new(text).expect("an id")
+    }
+
+    fn create(id: i64, outcome: Option<StepOutcome>, order: Option<&str>) -> Step {
+        Step {
+            id,
+            kind: StepKind::Create,
+            begun_at: Time(id),
+            outcome,
+            available_before: None,
+            order: order.map(self::id),
+        }
+    }
+
+    #[test]
+    fn the_standing_follows_from_the_creates() {
+        use StepOutcome::{NoEffectSeen, Refused, Succeeded, Unknown};
+        let created = |order: &str| Standing::Created { order: id(order) };
+        for (steps, standing) in [
+            (vec![], Standing::NotCreated),
+            (vec![create(1, Some(Refused), None)], Standing::NotCreated),
+            (
+                vec![create(1, Some(NoEffectSeen), None)],
+                Standing::NotCreated,
+            ),
+            (
+                vec![create(1, None, None)],
+                Standing::MayBeCreated { step: 1 },
+            ),
+            (
+                vec![create(1, Some(Unknown), None)],
+                Standing::MayBeCreated { step: 1 },
+            ),
+            (vec![create(1, Some(Succeeded), Some("o1"))], created("o1")),
+            // A callback to the path of a create names its order, whatever was thought of it.
+            (
+                vec![create(1, Some(NoEffectSeen), Some("o1"))],
+                created("o1"),
+            ),
+            (
+                vec![
+                    create(1, None, None),
+                    create(2, Some(Succeeded), Some("o2")),
+                ],
+                created("o2"),
+            ),
+            (
+                vec![
+                    create(1, Some(Unknown), None),
+                    create(2, Some(Refused), None),
+                ],
+                Standing::MayBeCreated { step: 1 },
+            ),
+            (
+                vec![
+                    create(1, Some(Unknown), Some("o1")),
+                    create(2, None, Some("o2")),
+                ],
+                Standing::CreatedSeveral {
+                    orders: vec![id("o1"), id("o2")],
+                },
+            ),
+        ] {
+            assert_eq!(Standing::after(&steps), standing, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_create_begins_only_where_there_is_no_order_and_can_be_none() {
+        use StepOutcome::{Refused, Succeeded, Unknown};
+        let attach = StepKind::Attach {
+            attachment: "passport".to_owned(),
+        };
+        for (steps, may_create, may_create_at_risk, may_go_on) in [
+            (vec![], true, true, false),
+            (vec![create(1, Some(Refused), None)], true, true, false),
+            (vec![create(1, None, None)], false, true, false),
+            (vec![create(1, Some(Unknown), None)], false, true, false),
+            (
+                vec![create(1, Some(Succeeded), Some("o1"))],
+                false,
+                false,
+                true,
+            ),
+            (
+                vec![create(1, None, Some("o1")), create(2, None, Some("o2"))],
+                false,
+                false,
+                true,
+            ),
+        ] {
+            let may = |kind: &StepKind, risked| may_begin(kind, &steps, risked).is_ok();
+            assert_eq!(may(&StepKind::Create, false), may_create, "{steps:?}");
+            assert_eq!(
+                may(&StepKind::Create, true),
+                may_create_at_risk,
+                "{steps:?}"
+            );
+            for kind in [&StepKind::Register, &attach, &StepKind::Submit] {
+                assert_eq!(may(kind, false), may_go_on, "{kind:?} {steps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_number_that_was_and_is_available_shows_that_a_create_had_no_effect() {
+        for before in [None, Some(false), Some(true)] {
+            for now in [None, Some(false), Some(true)] {
+                let shows = before == Some(true) && now == Some(true);
+                let judged = judge_lost_create(before, now);
+                assert_eq!(
+                    judged == StepOutcome::NoEffectSeen,
+                    shows,
+                    "{before:?} {now:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_random_key_is_a_key() {
+        let mut next = 0;
+        let key = CallbackKey::random(|below| {
+            next += 7;
+            next % below
+        });
+        assert_eq!(CallbackKey::new(key.as_str()), Some(key));
+        for text in [
+            "",
+            "callbacks",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            "abcdefghijklmnopqrstuvwxy/",
+        ] {
+            assert_eq!(CallbackKey::new(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_is_found_by_its_code() {
+        for code in StepOutcome::VARIANTS {
+            let outcome = StepOutcome::from_code(code).expect("an outcome");
+            assert_eq!(outcome.code(), *code);
+        }
+        assert_eq!(StepOutcome::from_code("nonsense"), None);
+    }
+}

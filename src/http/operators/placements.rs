@@ -1,0 +1,213 @@
+//! The journal of the orders that are placed from here. Whoever places an order records each step before its request
+//! is sent to Sinch, and its outcome afterwards.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{patch, post, put};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::projects::{may_be_fetched, unknown_project};
+use super::{Context, Shared, path_params, project_id};
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::store::{
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepUpdate,
+};
+use number_order::{CallbackKey, Id, StepKind, StepOutcome};
+
+/// Maximum number of characters of a reference.
+const REFERENCE_MAX: usize = 64;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route(
+            "/api/v1/placements/{project}/{reference}",
+            put(begin).get(show),
+        )
+        .route(
+            "/api/v1/placements/{project}/{reference}/steps",
+            post(begin_step),
+        )
+        .route(
+            "/api/v1/placements/{project}/{reference}/steps/{step}",
+            patch(end_step),
+        )
+}
+
+/// Parameters of a path that names a placement.
+type PlacementPath = Result<Path<(String, String)>, PathRejection>;
+
+/// Body of a request, as JSON of a known form.
+type Body<T> = Result<Json<T>, JsonRejection>;
+
+fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
+    let (project, reference) = path_params(path, unknown_project)?;
+    Ok((project_id(project)?, checked_reference(reference)?))
+}
+
+fn checked_reference(reference: String) -> Result<String, Problem> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=REFERENCE_MAX).contains(&reference.len()) && reference.chars().all(is_plain) {
+        return Ok(reference);
+    }
+    let detail = "reference: write 1 to 64 lower-case letters, digits and hyphens";
+    Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
+}
+
+fn read<T>(body: Body<T>) -> Result<T, Problem> {
+    let Json(value) = body.map_err(|rejection| {
+        Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text())
+    })?;
+    Ok(value)
+}
+
+/// Records a placement before its first step. Answers 201 if it was not recorded before.
+async fn begin(
+    State(context): Shared,
+    path: PlacementPath,
+    body: Body<Ordered>,
+) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
+    let (project, reference) = placement_in(path)?;
+    may_be_fetched(&context, &project)?;
+    let ordered = checked(read(body)?)?;
+    let new = NewPlacement {
+        project,
+        reference,
+        ordered,
+        now: clock::now(),
+    };
+    match context.store.begin_placement(new).await? {
+        PlacementFound::New(row) => Ok((StatusCode::CREATED, Json(row))),
+        PlacementFound::Known(row) => Ok((StatusCode::OK, Json(row))),
+        PlacementFound::OfOther(row) => {
+            let detail = format!(
+                "the reference {} stands for other numbers; give the form another reference",
+                row.reference
+            );
+            Err(Problem::with_detail(StatusCode::CONFLICT, detail))
+        }
+        PlacementFound::UnknownProject => Err(unknown_project()),
+    }
+}
+
+/// Checks what the schema would refuse.
+fn checked(ordered: Ordered) -> Result<Ordered, Problem> {
+    let is_one_option = ordered.number.is_some() != ordered.quantity.is_some();
+    let is_named = !ordered.region.is_empty() && !ordered.number_type.is_empty();
+    let quantity = ordered
+        .quantity
+        .is_none_or(|quantity| (1..=100).contains(&quantity));
+    let number = ordered
+        .number
+        .as_ref()
+        .is_none_or(|number| !number.is_empty());
+    if is_one_option && is_named && quantity && number {
+        return Ok(ordered);
+    }
+    let detail = "write region, type, and either a number or a quantity from 1 to 100";
+    Err(Problem::with_detail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        detail,
+    ))
+}
+
+fn unknown_placement() -> Problem {
+    let detail = "nothing was placed under this reference";
+    Problem::with_detail(StatusCode::NOT_FOUND, detail)
+}
+
+async fn show(State(context): Shared, path: PlacementPath) -> Result<Json<PlacementRow>, Problem> {
+    let (project, reference) = placement_in(path)?;
+    let found = context.store.placement(&project, &reference).await?;
+    found.map(Json).ok_or_else(unknown_placement)
+}
+
+/// Request that a step be recorded.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begin {
+    kind: StepKind,
+    /// Only of a create: `true` if the ordered number is available.
+    available_before: Option<bool>,
+    /// `true`: an operator accepts the risk of a second order.
+    #[serde(default)]
+    second_order_risked: bool,
+}
+
+/// A step that was recorded.
+#[derive(Serialize)]
+struct Begun {
+    id: i64,
+    /// URL for callbacks about the order that the step creates; `null` if it is another step, or if it is not known
+    /// how Sinch reaches the service.
+    callback_url: Option<String>,
+}
+
+/// Records a step, whose request may be sent then.
+async fn begin_step(
+    State(context): Shared,
+    path: PlacementPath,
+    body: Body<Begin>,
+) -> Result<(StatusCode, Json<Begun>), Problem> {
+    let (project, reference) = placement_in(path)?;
+    may_be_fetched(&context, &project)?;
+    let begin = read(body)?;
+    let is_create = begin.kind == StepKind::Create;
+    let key = is_create.then(|| CallbackKey::random(|below| fastrand::usize(..below)));
+    let own_url = context.settings.callback_urls.get(&project);
+    let callback_url = own_url.zip(key.as_ref());
+    let callback_url = callback_url.map(|(url, key)| format!("{url}/{}", key.as_str()));
+    let step = NewStep {
+        project,
+        reference,
+        kind: begin.kind,
+        available_before: begin.available_before.filter(|_| is_create),
+        callback_key: key,
+        second_order_risked: begin.second_order_risked,
+        now: clock::now(),
+    };
+    match context.store.begin_step(step).await? {
+        StepBegun::Begun(id) => Ok((StatusCode::CREATED, Json(Begun { id, callback_url }))),
+        StepBegun::Refused(refusal) => Err(Problem::with_detail(
+            StatusCode::CONFLICT,
+            refusal.to_string(),
+        )),
+        StepBegun::UnknownPlacement => Err(unknown_placement()),
+    }
+}
+
+/// Outcome of a step.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    outcome: StepOutcome,
+    /// Only of a create: the order that it made.
+    order: Option<Id>,
+}
+
+/// Records the outcome of a step. An order that was created is known from now on.
+async fn end_step(
+    State(context): Shared,
+    path: Result<Path<(String, String, i64)>, PathRejection>,
+    body: Body<End>,
+) -> Result<Json<PlacementRow>, Problem> {
+    let (project, reference, step) = path_params(path, unknown_placement)?;
+    let (project, reference) = (project_id(project)?, checked_reference(reference)?);
+    let end = read(body)?;
+    let update = StepUpdate {
+        project: project.clone(),
+        reference: reference.clone(),
+        step,
+        outcome: end.outcome,
+        order: end.order,
+        now: clock::now(),
+    };
+    let ended = context.store.end_step(update).await?;
+    let found = context.store.placement(&project, &reference).await?;
+    let found = found.filter(|_| ended);
+    found.map(Json).ok_or_else(unknown_placement)
+}

@@ -1,0 +1,226 @@
+//! The journal of placements. A step is recorded before its request is sent, in the transaction that judges if it may
+//! be.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::codes::{self, Code};
+use super::command::{WriteCommand, WriteContext};
+use super::rows::time;
+use super::{Store, StoreError, fetches};
+use crate::store::{
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepRow, StepUpdate,
+    WatchRequest,
+};
+use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, Time, may_begin};
+
+const BEGIN: &str = "
+    INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
+    SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM projects WHERE sinch_id = ?1
+    ON CONFLICT (project, reference) DO NOTHING";
+
+const PLACEMENT: &str = "
+    SELECT l.id, p.sinch_id AS project, l.reference, l.region, l.number_type, l.number, l.quantity, l.begun_at
+    FROM projects AS p JOIN placements AS l ON l.project = p.id WHERE p.sinch_id = ? AND l.reference = ?";
+
+const STEPS: &str = "
+    SELECT id, kind, kind_fields, begun_at, ended_at, outcome, available_before, callback_key, order_sinch_id
+    FROM placement_steps WHERE placement = ? ORDER BY id";
+
+const BEGIN_STEP: &str = "
+    INSERT INTO placement_steps (placement, kind, kind_fields, begun_at, available_before, callback_key)
+    VALUES (?, ?, ?, ?, ?, ?) RETURNING id";
+
+/// An order that a callback has named already stays, and so does what is known of it.
+const END_STEP: &str = "
+    UPDATE placement_steps SET outcome = ?3, ended_at = ?4,
+        order_sinch_id = CASE WHEN kind = 'create' THEN coalesce(order_sinch_id, ?5) END
+    WHERE id = ?2 AND placement = ?1";
+
+/// Creates whose orders the given deliveries name. The first order that a create's path is told of is its own.
+const LINK: &str = "
+    UPDATE placement_steps SET order_sinch_id = named.order_sinch_id
+    FROM (SELECT d.callback_key, d.project, min(d.id), d.order_sinch_id FROM deliveries AS d
+        WHERE d.id > ?1 AND d.id <= ?2 AND d.callback_key IS NOT NULL AND d.order_sinch_id IS NOT NULL
+        GROUP BY d.callback_key, d.project) AS named
+    JOIN placements AS l ON l.project = named.project
+    WHERE placement_steps.callback_key = named.callback_key AND placement_steps.placement = l.id
+        AND placement_steps.order_sinch_id IS NULL";
+
+/// Links the creates to the orders that callbacks to their own paths name, among the deliveries in a range of ids.
+pub(super) async fn link(db: &mut SqliteConnection, after: i64, through: i64) -> sqlx::Result<()> {
+    sqlx::query(LINK)
+        .bind(after)
+        .bind(through)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+impl WriteCommand for NewPlacement {
+    type Reply = PlacementFound;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<PlacementFound> {
+        let ordered = &self.ordered;
+        let inserted = sqlx::query(BEGIN)
+            .bind(self.project.as_str())
+            .bind(&self.reference)
+            .bind(&ordered.region)
+            .bind(&ordered.number_type)
+            .bind(&ordered.number)
+            .bind(ordered.quantity)
+            .bind(self.now.0)
+            .execute(&mut context.db)
+            .await?;
+        let is_new = inserted.rows_affected() > 0;
+        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        Ok(match found {
+            None => PlacementFound::UnknownProject,
+            Some((_, row)) if is_new => PlacementFound::New(row),
+            Some((_, row)) if row.ordered == *ordered => PlacementFound::Known(row),
+            Some((_, row)) => PlacementFound::OfOther(row),
+        })
+    }
+}
+
+impl WriteCommand for NewStep {
+    type Reply = StepBegun;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<StepBegun> {
+        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        let Some((placement, row)) = found else {
+            return Ok(StepBegun::UnknownPlacement);
+        };
+        let steps: Vec<Step> = row.steps.iter().map(StepRow::step).collect();
+        if let Err(refusal) = may_begin(&self.kind, &steps, self.second_order_risked) {
+            return Ok(StepBegun::Refused(refusal));
+        }
+        let kind = Code::new(&self.kind);
+        let begun = sqlx::query(BEGIN_STEP)
+            .bind(placement)
+            .bind(kind.code)
+            .bind(kind.fields)
+            .bind(self.now.0)
+            .bind(self.available_before)
+            .bind(self.callback_key.as_ref().map(CallbackKey::as_str))
+            .fetch_one(&mut context.db)
+            .await?;
+        Ok(StepBegun::Begun(begun.try_get(0)?))
+    }
+}
+
+impl WriteCommand for StepUpdate {
+    type Reply = bool;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<bool> {
+        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        let Some((placement, _)) = found else {
+            return Ok(false);
+        };
+        let ended = sqlx::query(END_STEP)
+            .bind(placement)
+            .bind(self.step)
+            .bind(self.outcome.code())
+            .bind(self.now.0)
+            .bind(self.order.as_ref().map(Id::as_str))
+            .execute(&mut context.db)
+            .await?;
+        if let Some(order) = &self.order {
+            let request = WatchRequest {
+                project: self.project.clone(),
+                orders: vec![order.clone()],
+                now: self.now,
+            };
+            fetches::watch(&mut context.db, &request).await?;
+        }
+        Ok(ended.rows_affected() > 0)
+    }
+}
+
+impl Store {
+    pub(in crate::store) async fn begin_placement(
+        &self,
+        placement: NewPlacement,
+    ) -> Result<PlacementFound, StoreError> {
+        self.want_space()?;
+        self.write(placement).await
+    }
+
+    pub(in crate::store) async fn placement(
+        &self,
+        project: &Id,
+        reference: &str,
+    ) -> Result<Option<PlacementRow>, StoreError> {
+        let found = read(&mut *self.readers.begin().await?, project, reference).await?;
+        Ok(found.map(|(_, row)| row))
+    }
+
+    pub(in crate::store) async fn begin_step(
+        &self,
+        step: NewStep,
+    ) -> Result<StepBegun, StoreError> {
+        self.want_space()?;
+        self.write(step).await
+    }
+
+    pub(in crate::store) async fn end_step(&self, update: StepUpdate) -> Result<bool, StoreError> {
+        let ended = self.write(update).await?;
+        self.due.notify_waiters();
+        Ok(ended)
+    }
+}
+
+/// Reads a placement with its steps, and returns its row id too.
+async fn read(
+    db: &mut SqliteConnection,
+    project: &Id,
+    reference: &str,
+) -> sqlx::Result<Option<(i64, PlacementRow)>> {
+    let found = sqlx::query(PLACEMENT)
+        .bind(project.as_str())
+        .bind(reference)
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    let id: i64 = row.try_get("id")?;
+    let steps = sqlx::query(STEPS).bind(id).fetch_all(db).await?;
+    let steps = steps.iter().map(step).collect::<sqlx::Result<Vec<_>>>()?;
+    let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
+    let placement = PlacementRow {
+        project: row.try_get("project")?,
+        reference: row.try_get("reference")?,
+        ordered: Ordered {
+            region: row.try_get("region")?,
+            number_type: row.try_get("number_type")?,
+            number: row.try_get("number")?,
+            quantity: row.try_get("quantity")?,
+        },
+        begun_at: Time(row.try_get("begun_at")?),
+        standing: Standing::after(&judged),
+        steps,
+    };
+    Ok(Some((id, placement)))
+}
+
+fn step(row: &SqliteRow) -> sqlx::Result<StepRow> {
+    let outcome: Option<&str> = row.try_get("outcome")?;
+    let order: Option<String> = row.try_get("order_sinch_id")?;
+    let fault = |column: &str| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: "this program never writes such a value".into(),
+    };
+    let outcome = outcome.map(|code| StepOutcome::from_code(code).ok_or_else(|| fault("outcome")));
+    let key: Option<&str> = row.try_get("callback_key")?;
+    let key = key.map(|text| CallbackKey::new(text).ok_or_else(|| fault("callback_key")));
+    let order = order.map(|text| Id::new(text).ok_or_else(|| fault("order_sinch_id")));
+    Ok(StepRow {
+        id: row.try_get("id")?,
+        kind: codes::require(row, "kind", "kind_fields")?,
+        begun_at: Time(row.try_get("begun_at")?),
+        ended_at: time(row, "ended_at")?,
+        outcome: outcome.transpose()?,
+        available_before: row.try_get("available_before")?,
+        callback_key: key.transpose()?,
+        order: order.transpose()?,
+    })
+}

@@ -1,0 +1,223 @@
+//! The journal of placements.
+
+use super::*;
+use number_order::{CallbackKey, Standing, StepKind, StepOutcome, StepRefusal};
+
+const KEYS: [&str; 2] = ["aaaaaaaaaaaaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaaaaaaaaaaa2"];
+
+fn callback_key(nth: usize) -> CallbackKey {
+    CallbackKey::new(KEYS[nth]).expect("a key")
+}
+
+fn placement(number: &str) -> NewPlacement {
+    NewPlacement {
+        project: id(PROJECT),
+        reference: "form-1".to_owned(),
+        ordered: Ordered {
+            region: "AU".to_owned(),
+            number_type: "MOBILE".to_owned(),
+            number: Some(number.to_owned()),
+            quantity: None,
+        },
+        now: at(1),
+    }
+}
+
+fn step(kind: StepKind, nth_key: Option<usize>) -> NewStep {
+    NewStep {
+        project: id(PROJECT),
+        reference: "form-1".to_owned(),
+        kind,
+        available_before: nth_key.map(|_| true),
+        callback_key: nth_key.map(callback_key),
+        second_order_risked: false,
+        now: at(2),
+    }
+}
+
+impl Fixture {
+    async fn begin(&self, step: NewStep) -> i64 {
+        match self.store.begin_step(step).await.expect("is recorded") {
+            StepBegun::Begun(id) => id,
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    async fn end(&self, step: i64, outcome: StepOutcome, order: Option<&str>) -> bool {
+        let update = StepUpdate {
+            project: id(PROJECT),
+            reference: "form-1".to_owned(),
+            step,
+            outcome,
+            order: order.map(id),
+            now: at(3),
+        };
+        self.store.end_step(update).await.expect("is recorded")
+    }
+
+    async fn placed(&self) -> PlacementRow {
+        let found = self.store.placement(&id(PROJECT), "form-1").await;
+        found.expect("reads").expect("a placement")
+    }
+
+    async fn standing(&self) -> Standing {
+        self.placed().await.standing
+    }
+}
+
+fn created(order: &str) -> Standing {
+    Standing::Created { order: id(order) }
+}
+
+#[tokio::test]
+async fn a_reference_stands_for_one_order() {
+    let fixture = Fixture::new().await;
+    let begin = async |number: &str| fixture.store.begin_placement(placement(number)).await;
+    assert!(matches!(
+        begin("+61400000001").await,
+        Ok(PlacementFound::New(_))
+    ));
+    assert!(matches!(
+        begin("+61400000001").await,
+        Ok(PlacementFound::Known(_))
+    ));
+    assert!(matches!(
+        begin("+61400000002").await,
+        Ok(PlacementFound::OfOther(_))
+    ));
+    let foreign = NewPlacement {
+        project: id("another"),
+        ..placement("+61400000001")
+    };
+    let found = fixture.store.begin_placement(foreign).await;
+    assert!(matches!(found, Ok(PlacementFound::UnknownProject)));
+}
+
+#[tokio::test]
+async fn a_create_without_an_outcome_stands_in_the_way_of_the_next() {
+    let fixture = Fixture::new().await;
+    let unplaced = fixture
+        .store
+        .begin_step(step(StepKind::Create, Some(0)))
+        .await;
+    assert_eq!(unplaced, Ok(StepBegun::UnknownPlacement));
+    fixture
+        .store
+        .begin_placement(placement("+61400000001"))
+        .await
+        .expect("is recorded");
+    let begun = fixture.store.begin_step(step(StepKind::Submit, None)).await;
+    assert_eq!(begun, Ok(StepBegun::Refused(StepRefusal::NotCreated)));
+    let first = fixture.begin(step(StepKind::Create, Some(0))).await;
+    for outcome in [None, Some(StepOutcome::Unknown)] {
+        if let Some(outcome) = outcome {
+            assert!(fixture.end(first, outcome, None).await);
+        }
+        let second = fixture
+            .store
+            .begin_step(step(StepKind::Create, Some(1)))
+            .await;
+        assert_eq!(second, Ok(StepBegun::Refused(StepRefusal::MayBeCreated)));
+    }
+    assert_eq!(
+        fixture.standing().await,
+        Standing::MayBeCreated { step: first }
+    );
+    let risked = NewStep {
+        second_order_risked: true,
+        ..step(StepKind::Create, Some(1))
+    };
+    let second = fixture.begin(risked).await;
+    assert!(
+        fixture
+            .end(second, StepOutcome::Succeeded, Some("o1"))
+            .await
+    );
+    assert_eq!(fixture.standing().await, created("o1"));
+    let third = fixture
+        .store
+        .begin_step(step(StepKind::Create, Some(1)))
+        .await;
+    assert_eq!(
+        third,
+        Ok(StepBegun::Refused(StepRefusal::AlreadyCreated(id("o1"))))
+    );
+    let attachment = "passport".to_owned();
+    let upload = fixture
+        .begin(step(StepKind::Attach { attachment }, None))
+        .await;
+    assert!(fixture.end(upload, StepOutcome::Refused, Some("o2")).await);
+    assert_eq!(fixture.standing().await, created("o1"));
+    assert!(!fixture.end(999, StepOutcome::Refused, None).await);
+}
+
+#[tokio::test]
+async fn an_order_is_watched_once_its_create_has_succeeded() {
+    let fixture = Fixture::new().await;
+    fixture
+        .store
+        .begin_placement(placement("+61400000001"))
+        .await
+        .expect("is recorded");
+    let first = fixture.begin(step(StepKind::Create, Some(0))).await;
+    assert!(
+        fixture
+            .store
+            .history(&key("o1"))
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    fixture.end(first, StepOutcome::Succeeded, Some("o1")).await;
+    let order = fixture.store.history(&key("o1")).await.expect("reads");
+    assert!(order.expect("is known").order.fetch_at.is_some());
+}
+
+#[tokio::test]
+async fn a_callback_to_the_path_of_a_create_names_its_order() {
+    let fixture = Fixture::new().await;
+    fixture
+        .store
+        .begin_placement(placement("+61400000001"))
+        .await
+        .expect("is recorded");
+    let lost = fixture.begin(step(StepKind::Create, Some(0))).await;
+    fixture.end(lost, StepOutcome::Unknown, None).await;
+    let to = |event: &str, order: &str, nth_key: Option<usize>| NewDelivery {
+        callback_key: nth_key.map(callback_key),
+        ..delivery(event, order, State::Expired, 10)
+    };
+    // Neither the project's own path nor that of another create says anything about this one.
+    for other in [to("e1", "o1", None), to("e2", "o2", Some(1))] {
+        fixture.store.accept(other).await.expect("is accepted");
+    }
+    fixture.store.process(request(20)).await.expect("processes");
+    assert_eq!(
+        fixture.standing().await,
+        Standing::MayBeCreated { step: lost }
+    );
+    for event in [to("e3", "o3", Some(0)), to("e4", "o4", Some(0))] {
+        fixture.store.accept(event).await.expect("is accepted");
+    }
+    fixture.store.process(request(30)).await.expect("processes");
+    assert_eq!(fixture.standing().await, created("o3"));
+    // What is thought of the create later changes nothing.
+    fixture.end(lost, StepOutcome::NoEffectSeen, None).await;
+    assert_eq!(fixture.standing().await, created("o3"));
+}
+
+#[tokio::test]
+async fn the_journal_outlives_the_process_and_goes_with_its_project() {
+    let fixture = Fixture::new().await;
+    fixture
+        .store
+        .begin_placement(placement("+61400000001"))
+        .await
+        .expect("is recorded");
+    fixture.begin(step(StepKind::Create, Some(0))).await;
+    let fixture = fixture.reopened(&[(PROJECT, None)]).await;
+    assert_eq!(fixture.placed().await.steps.len(), 1);
+    let fixture = fixture.reopened(&[("another", None)]).await;
+    while fixture.store.drop_some(id(PROJECT)).await != Ok(Holdings::default()) {}
+    assert_eq!(fixture.store.knows(&id(PROJECT)).await, Ok(false));
+}

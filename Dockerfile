@@ -15,6 +15,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY crates/number-order/Cargo.toml crates/number-order/
+COPY crates/order-form/Cargo.toml crates/order-form/
 COPY crates/sinch-numbers/Cargo.toml crates/sinch-numbers/
 COPY crates/sinch-simulator/Cargo.toml crates/sinch-simulator/
 COPY crates/testkit/Cargo.toml crates/testkit/

@@ -34,8 +34,8 @@ pub enum Property<'a> {
 }
 
 impl<'a> Property<'a> {
-    /// Returns the property whose JSON is `raw`.
-    pub(crate) fn of(raw: &'a str) -> Property<'a> {
+    /// Returns the property whose JSON is `raw`, without blanks around it.
+    pub fn of(raw: &'a str) -> Property<'a> {
         match (raw.as_bytes().first(), text(raw)) {
             (Some(b'"'), None) => Property::Garbled(raw.into()),
             (Some(b'"'), Some(text)) if text.is_empty() => Property::Absent,

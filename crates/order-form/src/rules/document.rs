@@ -1,0 +1,113 @@
+//! Documents that an order requires, or allows.
+
+use std::collections::BTreeSet;
+
+use sinch_numbers::api::RequiredAttachment;
+
+use super::json::{NotUnderstood, elements, other_keys, shown};
+use crate::media;
+
+/// Document that a form can name.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// `id`, by which the document is uploaded.
+    pub id: String,
+    /// `title`.
+    pub title: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `mandatory`: only then must it be uploaded.
+    pub is_mandatory: bool,
+    /// `template`: files to be filled in.
+    pub templates: Vec<Template>,
+    /// `allowedMimeTypes`, once each; empty: all.
+    pub media_types: Vec<String>,
+    /// `allowedDocumentTypes`, once each. If there are any, the upload's must be one of them.
+    pub document_types: Vec<String>,
+    /// Properties that were not recognised.
+    pub not_understood: Vec<NotUnderstood>,
+}
+
+/// File to be filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// `name` of the file.
+    pub name: Option<String>,
+    /// `url` of the file. Sinch does not say if it can be fetched without a token.
+    pub url: Option<String>,
+}
+
+/// Properties that are read.
+const KNOWN: [&str; 7] = [
+    "id",
+    "title",
+    "description",
+    "mandatory",
+    "template",
+    "allowedMimeTypes",
+    "allowedDocumentTypes",
+];
+
+impl Document {
+    /// Returns the media type with which a file of this content is sent: the allowed one that it has, in Sinch's
+    /// letters; else its own; else `application/octet-stream`.
+    pub fn media_type(&self, content: &[u8]) -> String {
+        let found = media::media_type(content);
+        let allowed = found.and_then(|found| {
+            let mut allowed = self.media_types.iter();
+            allowed.find(|allowed| !allowed.ends_with("/*") && media::allows(allowed, found))
+        });
+        let allowed = allowed.map(String::as_str);
+        let sent = allowed.or(found).unwrap_or("application/octet-stream");
+        sent.to_owned()
+    }
+
+    /// Reads a requirement; `None` if it has no id, without which nothing can be uploaded.
+    pub(super) fn understand(attachment: &RequiredAttachment) -> Option<Document> {
+        let id = attachment.id().text()?.to_owned();
+        let place = format!("attachments.{id}");
+        let template = |template: &sinch_numbers::api::Template| Template {
+            name: template.name().text().map(str::to_owned),
+            url: template.url().text().map(str::to_owned),
+        };
+        Some(Document {
+            title: attachment.title().text().map(str::to_owned),
+            description: attachment.description().text().map(str::to_owned),
+            is_mandatory: attachment.mandatory().unwrap_or(false),
+            templates: attachment.templates().iter().map(template).collect(),
+            media_types: once_each(attachment.allowed_mime_types()),
+            document_types: once_each(attachment.allowed_document_types()),
+            not_understood: not_understood(attachment, &place),
+            id,
+        })
+    }
+}
+
+/// Returns the properties that are unknown, or of another kind than expected.
+fn not_understood(attachment: &RequiredAttachment, place: &str) -> Vec<NotUnderstood> {
+    let mut found = other_keys(attachment.object(), place, &KNOWN);
+    let object = attachment.object();
+    for key in KNOWN {
+        let value = object.get(key);
+        let has = |count: usize| elements(&value).is_some_and(|all| all.len() == count);
+        let is_read = match key {
+            "mandatory" => attachment.mandatory().is_some(),
+            "template" => has(attachment.templates().len()),
+            "allowedMimeTypes" => has(attachment.allowed_mime_types().len()),
+            "allowedDocumentTypes" => has(attachment.allowed_document_types().len()),
+            _ => value.text().is_some(),
+        };
+        if !is_read {
+            found.extend(shown(&format!("{place}.{key}"), &value));
+        }
+    }
+    found
+}
+
+/// Leaves out what has come before: Sinch's example names a type twice.
+fn once_each(list: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    list.into_iter()
+        .filter(|item| seen.insert(item.clone()))
+        .collect()
+}

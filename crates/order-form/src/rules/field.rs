@@ -1,0 +1,206 @@
+//! Fields of a part. The keys are those of a sister API's policies, so each is optional, and a value of another type
+//! than expected is shown and not obeyed.
+
+use regex::Regex;
+use serde_json::Value;
+use sinch_numbers::Property;
+use sinch_numbers::api::Object;
+
+use super::json::{NotUnderstood, elements, keys, other_keys, shown};
+
+/// Keys whose values are understood, whatever they are.
+const KNOWN: [&str; 13] = [
+    "name",
+    "title",
+    "description",
+    "x-placeholder",
+    "type",
+    "required",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "enum",
+    "examples",
+    "message",
+    "messages",
+];
+
+/// Field of a part of the registration.
+#[derive(Clone, Debug, Default)]
+pub struct Field {
+    /// `name`: the key in the part's data.
+    pub name: String,
+    /// `title`: the label.
+    pub title: Option<String>,
+    /// `description`, in which a line can end with a line feed, or with a backslash and an `n`.
+    pub description: Option<String>,
+    /// `x-placeholder`: an example.
+    pub placeholder: Option<String>,
+    /// `type` of the value.
+    pub kind: FieldKind,
+    /// `required`, on the property itself; absent: optional.
+    pub is_required: bool,
+    /// `minLength`, in characters.
+    pub min_length: Option<u64>,
+    /// `maxLength`, in characters.
+    pub max_length: Option<u64>,
+    /// `pattern`, as it arrived.
+    pub pattern: Option<String>,
+    /// `pattern`, compiled. Its dialect is not known, so one that does not compile here, or
+    /// compiles to more than the library's limit, is not checked.
+    pub(crate) regex: Option<Regex>,
+    /// `enum`: the values that are allowed.
+    pub choices: Option<Choices>,
+    /// `examples`.
+    pub examples: Vec<String>,
+    /// `message` and `messages`: what to say when a rule is broken, as pairs of the rule's key and the sentence.
+    pub messages: Vec<(String, String)>,
+    /// Properties that were not recognised.
+    pub not_understood: Vec<NotUnderstood>,
+}
+
+/// Type of a field's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldKind {
+    /// `string`.
+    Text,
+    /// `boolean`.
+    Flag,
+    /// Another type, or none: no value is doubted for its type.
+    #[default]
+    Any,
+}
+
+/// Values that a field allows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choices {
+    /// `[null, true]`: the value must be confirmed.
+    Confirmation,
+    /// One of these values. `null`, by which a list lets a value be absent, is left out.
+    OneOf(Vec<Value>),
+}
+
+impl Field {
+    /// Returns the sentence for a broken rule, if there is one.
+    pub fn message(&self, rule: &str) -> Option<&str> {
+        let found = self.messages.iter().find(|(key, _)| key == rule);
+        found.map(|(_, sentence)| sentence.as_str())
+    }
+
+    /// Reads a property of a template; `None` if it has no name.
+    pub(super) fn understand(place: &str, property: &Object) -> Option<Field> {
+        let name = property.get("name").text()?.to_owned();
+        let mut reader = Reader {
+            place,
+            property,
+            not_understood: other_keys(property, place, &KNOWN),
+        };
+        let is_required = reader.read("required");
+        let pattern = reader.text("pattern");
+        Some(Field {
+            name,
+            title: reader.text("title"),
+            description: reader.text("description"),
+            placeholder: reader.text("x-placeholder"),
+            kind: reader.kind(),
+            is_required: is_required.unwrap_or(false),
+            min_length: reader.read("minLength"),
+            max_length: reader.read("maxLength"),
+            regex: pattern.as_deref().and_then(|text| Regex::new(text).ok()),
+            pattern,
+            choices: reader.choices(),
+            examples: reader.examples(),
+            messages: reader.messages(),
+            not_understood: reader.not_understood,
+        })
+    }
+}
+
+/// Reading of one property's keys, which notes what it cannot read.
+struct Reader<'a> {
+    place: &'a str,
+    property: &'a Object,
+    not_understood: Vec<NotUnderstood>,
+}
+
+impl Reader<'_> {
+    fn note(&mut self, key: &str, value: &Property<'_>) {
+        let piece = shown(&format!("{}.{key}", self.place), value);
+        self.not_understood.extend(piece);
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        let value = self.property.get(key);
+        let text = value.text().map(str::to_owned);
+        if text.is_none() {
+            self.note(key, &value);
+        }
+        text
+    }
+
+    /// Reads a value that is no text.
+    fn read<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let value = self.property.get(key);
+        let read = value
+            .json()
+            .and_then(|json| serde_json::from_str(json).ok());
+        if read.is_none() {
+            self.note(key, &value);
+        }
+        read
+    }
+
+    fn kind(&mut self) -> FieldKind {
+        let value = self.property.get("type");
+        match value.text() {
+            Some("string") => FieldKind::Text,
+            Some("boolean") => FieldKind::Flag,
+            _ => {
+                self.note("type", &value);
+                FieldKind::Any
+            }
+        }
+    }
+
+    fn choices(&mut self) -> Option<Choices> {
+        let all: Vec<Value> = self.read("enum")?;
+        let set: Vec<Value> = all.iter().filter(|v| !v.is_null()).cloned().collect();
+        if set == [Value::Bool(true)] && set.len() < all.len() {
+            Some(Choices::Confirmation)
+        } else if set.is_empty() {
+            None
+        } else {
+            Some(Choices::OneOf(set))
+        }
+    }
+
+    fn examples(&mut self) -> Vec<String> {
+        let value = self.property.get("examples");
+        let Some(all) = elements(&value) else {
+            self.note("examples", &value);
+            return Vec::new();
+        };
+        let texts = all.iter().filter_map(|example| match example {
+            Property::Text(text) => Some(text.to_string()),
+            Property::Other(json) => Some(json.to_string()),
+            Property::Absent | Property::Garbled(_) => None,
+        });
+        texts.collect()
+    }
+
+    /// Reads the sentences. A value of another type than text says no more than the rule does.
+    fn messages(&mut self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for key in ["message", "messages"] {
+            let value = self.property.get(key);
+            let Some(object) = value.json().and_then(|j| Object::read(j.as_bytes()).ok()) else {
+                self.note(key, &value);
+                continue;
+            };
+            let sentence = |rule: String| Some((object.get(&rule).text()?.to_owned(), rule));
+            let sentences = keys(&object).into_iter().filter_map(sentence);
+            all.extend(sentences.map(|(sentence, rule)| (rule, sentence)));
+        }
+        all
+    }
+}

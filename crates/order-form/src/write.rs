@@ -1,0 +1,260 @@
+//! Writing of a form to fill in.
+//!
+//! Titles, descriptions and names come from Sinch. In comments their control characters are replaced, and as keys and
+//! values they are quoted, so that whatever they hold the form stays one, and a terminal shows nothing but text.
+
+use sinch_numbers::api::{NumberType, PhoneNumber};
+
+use crate::choice::{in_words, texts};
+use crate::place::{Place, disturbs, toml_key, toml_text};
+use crate::rules::{Choices, Document, Field, FieldKind, NotUnderstood, Part, Rules};
+
+/// Maximum width of a line of comment, in characters. A longer word, such as a URL, stays whole.
+const WIDTH: usize = 100;
+
+/// What is known of an order before its form is filled in.
+#[derive(Clone, Debug)]
+pub struct Blank<'a> {
+    /// Fresh reference: 1 to 64 lower-case letters, digits and hyphens.
+    pub reference: &'a str,
+    /// Region, as ISO 3166-1 has it.
+    pub region: &'a str,
+    /// Type of the numbers.
+    pub number_type: &'a NumberType,
+    /// Number, if one was chosen.
+    pub number: Option<&'a PhoneNumber>,
+}
+
+/// Writes the form of an order: TOML, with a comment on each field. A required field stands empty, an optional one is
+/// commented out.
+pub fn write(blank: &Blank<'_>, rules: &Rules) -> String {
+    let mut form = Writer::default();
+    form.order(blank);
+    for piece in &rules.not_understood {
+        form.blank();
+        form.not_understood(piece);
+    }
+    if !rules.parts.is_empty() {
+        form.blank();
+        form.comment(
+            "Registration. It goes to Sinch and nowhere else. A part that can be given several times is a list: write \
+             [[registration.1]] instead of [registration.1], once for each. Sinch does not say for which parts that \
+             holds; in its only sample the first is a list of one, and the others are none.",
+        );
+    }
+    for (n, part) in rules.parts.iter().enumerate() {
+        form.part(n + 1, part);
+    }
+    for document in &rules.documents {
+        form.document(document);
+    }
+    form.0
+}
+
+#[derive(Default)]
+struct Writer(String);
+
+impl Writer {
+    fn blank(&mut self) {
+        self.0.push('\n');
+    }
+
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Writes a comment, wrapped.
+    fn comment(&mut self, text: &str) {
+        let options = textwrap::Options::new(WIDTH)
+            .initial_indent("# ")
+            .subsequent_indent("# ")
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        for paragraph in printable(text)
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+        {
+            for line in textwrap::wrap(paragraph, &options) {
+                self.line(line.trim_end());
+            }
+        }
+    }
+
+    /// Writes a key with its value, or comments it out.
+    fn entry(&mut self, key: &str, value: &str, is_given: bool) {
+        let mark = if is_given { "" } else { "#" };
+        self.line(&format!("{mark}{} = {}", toml_key(key), toml_text(value)));
+    }
+
+    fn order(&mut self, blank: &Blank<'_>) {
+        self.comment(
+            "Form of a number order. Fill in what stands empty. What is commented out is optional: remove the # before \
+             its name to give it.",
+        );
+        self.blank();
+        self.comment(
+            "Names this one order. Run again with the same reference, the order goes on; it is never placed twice.",
+        );
+        self.entry("reference", blank.reference, true);
+        self.blank();
+        self.line("[order]");
+        self.entry("region", blank.region, true);
+        self.entry("type", blank.number_type.as_str(), true);
+        self.comment("Either this number:");
+        let number = blank.number.map_or("", PhoneNumber::as_str);
+        self.entry("number", number, true);
+        self.comment(
+            "or, instead of it, so many that Sinch chooses, from 1 to 100. The digits of a pattern stand at the START, \
+             at the END, or anywhere (CONTAINS).",
+        );
+        self.line("#quantity = 1");
+        self.line("#pattern = \"\"");
+        self.line("#search = \"START\"");
+        self.line("#sequential = true");
+        self.line("#capabilities = [\"SMS\", \"VOICE\"]");
+        self.blank();
+        self.comment("Link for text messages. A campaign is only for text messages to the US.");
+        self.line("#[order.sms]");
+        self.line("#service_plan_id = \"\"");
+        self.line("#campaign_id = \"\"");
+        self.blank();
+        self.comment("Link for calls: RTC with app_id, EST with trunk_id, or FAX with service_id.");
+        self.line("#[order.voice]");
+        self.line("#type = \"RTC\"");
+        self.line("#app_id = \"\"");
+    }
+
+    fn not_understood(&mut self, piece: &NotUnderstood) {
+        let NotUnderstood { place, json } = piece;
+        self.comment(&format!(
+            "Not understood, so not checked; from Sinch, {place}:\n{json}"
+        ));
+    }
+
+    fn part(&mut self, number: usize, part: &Part) {
+        self.blank();
+        for piece in &part.not_understood {
+            self.not_understood(piece);
+        }
+        if part.fields.is_empty() {
+            self.comment(
+                "No field of this part is known. Its fields are whatever Sinch tells you, as name = \"value\".",
+            );
+        }
+        let place = Place::default()
+            .key("registration")
+            .key(&number.to_string());
+        self.line(&format!("[{place}]"));
+        for field in &part.fields {
+            self.blank();
+            self.field(field);
+        }
+    }
+
+    fn field(&mut self, field: &Field) {
+        let title = field.title.as_deref().unwrap_or(&field.name);
+        let need = if field.is_required {
+            "required"
+        } else {
+            "optional"
+        };
+        self.comment(&format!("{title} ({need})"));
+        if let Some(description) = &field.description {
+            self.comment(&description.replace("\\n", "\n"));
+        }
+        let limits = limits(field);
+        if !limits.is_empty() {
+            self.comment(&format!("{}.", limits.join("; ")));
+        }
+        let examples = field.placeholder.iter().chain(&field.examples);
+        let examples = texts(examples);
+        if !examples.is_empty() {
+            self.comment(&format!("For example {examples}"));
+        }
+        for (_, sentence) in &field.messages {
+            self.comment(sentence);
+        }
+        for piece in &field.not_understood {
+            self.not_understood(piece);
+        }
+        self.entry(&field.name, "", field.is_required);
+    }
+
+    fn document(&mut self, document: &Document) {
+        self.blank();
+        let title = document
+            .title
+            .as_deref()
+            .unwrap_or("Document without a title");
+        let need = if document.is_mandatory {
+            "mandatory"
+        } else {
+            "optional"
+        };
+        self.comment(&format!("{title} ({need} document)"));
+        if let Some(description) = &document.description {
+            self.comment(&description.replace("\\n", "\n"));
+        }
+        if !document.media_types.is_empty() {
+            let allowed = document.media_types.join(", ");
+            self.comment(&format!("File types that are allowed: {allowed}"));
+        }
+        for template in &document.templates {
+            let name = template.name.as_deref().unwrap_or("a file");
+            let url = template.url.as_deref().unwrap_or("no address is given");
+            self.comment(&format!("To be filled in: {name}, {url}"));
+        }
+        for piece in &document.not_understood {
+            self.not_understood(piece);
+        }
+        let is_given = document.is_mandatory;
+        self.line(if is_given {
+            "[[documents]]"
+        } else {
+            "#[[documents]]"
+        });
+        self.entry("id", &document.id, is_given);
+        self.comment("Path of the file, starting from this form's folder.");
+        self.entry("file", "", is_given);
+        if !document.document_types.is_empty() {
+            self.comment(&format!("One of {}.", texts(&document.document_types)));
+            self.entry("type", "", is_given);
+        }
+    }
+}
+
+/// Returns what a value must be, in pieces of a sentence.
+fn limits(field: &Field) -> Vec<String> {
+    let length = match (field.min_length, field.max_length) {
+        (Some(min), Some(max)) => Some(format!("{min} to {max} characters")),
+        (Some(min), None) => Some(format!("at least {min} characters")),
+        (None, Some(max)) => Some(format!("at most {max} characters")),
+        (None, None) => None,
+    };
+    let pattern = field.pattern.as_ref().map(|pattern| match field.regex {
+        Some(_) => format!("in the form {pattern}"),
+        None => format!("in the form {pattern}, which is not checked here"),
+    });
+    let value = match (&field.choices, field.kind) {
+        (Some(Choices::Confirmation), _) => {
+            Some("to confirm it, write true in place of \"\"".to_owned())
+        }
+        (Some(Choices::OneOf(choices)), _) => Some(format!("one of {}", in_words(choices))),
+        (None, FieldKind::Flag) => Some("true or false in place of \"\"".to_owned()),
+        (None, FieldKind::Text | FieldKind::Any) => None,
+    };
+    [length, pattern, value].into_iter().flatten().collect()
+}
+
+/// Returns the text with lines that end in a line feed, and without other characters that disturb a line.
+fn printable(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
+        '\t' => ' ',
+        c if disturbs(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}

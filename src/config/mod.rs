@@ -25,8 +25,8 @@ use keys::reader::{Findings, Reader, default_of};
 use number_order::Limits;
 use sections::deadlines;
 pub use sections::{
-    Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, Retention,
-    Signature, Sinch, Worker,
+    Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, ProjectAccess,
+    Retention, Signature, Sinch, Worker,
 };
 pub use source::env::FILE_VARIABLE;
 use source::env::{self, Variable};
@@ -161,7 +161,7 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Operators, ConfigErrors> {
-        section("operators", path, env, Operators::read_for_calls)
+        sections(&["operators"], path, env, Operators::read_for_calls)
     }
 
     /// Reads the address of the service, for calls that need no token.
@@ -173,7 +173,7 @@ impl Operators {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<SocketAddr, ConfigErrors> {
-        section("operators", path, env, Operators::read_address)
+        sections(&["operators"], path, env, Operators::read_address)
     }
 }
 
@@ -187,23 +187,50 @@ impl Database {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Database, ConfigErrors> {
-        section("database", path, env, Database::read)
+        sections(&["database"], path, env, Database::read)
     }
 }
 
-/// Reads one section, with everything else left out.
-fn section<T>(
-    name: &str,
+/// What a command needs to call Sinch itself.
+#[derive(Clone, Debug)]
+pub struct SinchAccess {
+    /// Addresses, limits and timeouts of Sinch's API.
+    pub sinch: Sinch,
+    /// Projects, each with its access key. There is at least one; ids and paths are distinct.
+    pub projects: Vec<ProjectAccess>,
+}
+
+impl SinchAccess {
+    /// Reads what a command must know to call Sinch. No other section is read, and no secret of callbacks, because a
+    /// user who may order numbers need not be able to read them.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of `[sinch]`, and of the ids, paths and access keys of `[[projects]]`.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<SinchAccess, ConfigErrors> {
+        sections(&["sinch", "projects"], path, env, |reader| SinchAccess {
+            sinch: Sinch::read(reader),
+            projects: ProjectAccess::read_all(reader),
+        })
+    }
+}
+
+/// Reads some sections, with everything else left out.
+fn sections<T>(
+    names: &[&str],
     path: Option<&Path>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-    read_section: impl FnOnce(&mut Reader<'_>) -> T,
+    read_sections: impl FnOnce(&mut Reader<'_>) -> T,
 ) -> Result<T, ConfigErrors> {
     let mut tree = tree(path)?;
-    tree.keep(name);
+    tree.keep(names);
     let mut variables = env::ours(env);
-    variables.retain(|variable| variable.key.is_in(name));
-    let (section, _) = read(tree, &variables, read_section)?;
-    Ok(section)
+    variables.retain(|variable| names.iter().any(|name| variable.key.is_in(name)));
+    let (value, _) = read(tree, &variables, read_sections)?;
+    Ok(value)
 }
 
 /// Parses the configuration file. The tree is empty if there is no file.

@@ -15,7 +15,7 @@ pub use callbacks::Callbacks;
 pub use database::Database;
 pub use log::{Log, LogFormat};
 pub use operators::Operators;
-pub use projects::{Api, Auth, Credentials, Project, Signature};
+pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, Signature};
 pub use retention::Retention;
 pub use sinch::Sinch;
 pub use worker::Worker;

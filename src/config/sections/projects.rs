@@ -1,6 +1,7 @@
 //! `[[projects]]`: Sinch projects, each with its path, its secrets and its key.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use number_order::Id;
 use secrecy::SecretString;
@@ -24,6 +25,17 @@ pub struct Project {
     /// Signature that callbacks need, with the secrets that are in force.
     pub signature: Signature,
     /// Fetching from the API, with the access key.
+    pub api: Api,
+}
+
+/// What a command needs of a project to call its API.
+#[derive(Clone, Debug)]
+pub struct ProjectAccess {
+    /// Project id, as Sinch has it.
+    pub id: Id,
+    /// Path at which the service takes the project's callbacks.
+    pub path: String,
+    /// Calls of the API, with the access key.
     pub api: Api,
 }
 
@@ -68,30 +80,56 @@ pub enum Auth {
 impl Project {
     /// Reads `[[projects]]`. There is at least one project; ids and paths are distinct.
     pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
-        let text = "A Sinch project. Repeat the whole table for each further one.";
-        let read = reader.list("projects", text, project);
-        let section = Key::new("projects");
-        if read.is_empty() {
-            let what = "there must be one at least; write it under [[projects]]";
-            reader.fault(&section, what);
-        }
-        let mut ids = BTreeMap::new();
-        let mut paths = BTreeMap::new();
-        for (index, project) in read.iter().enumerate() {
-            let Some(project) = project else { continue };
-            let at = section.index(index);
-            if let Some(first) = ids.insert(&project.id, index) {
-                let what = format!("projects[{first}] has the same id; list a project once");
-                reader.fault(&at.name("id"), &what);
-            }
-            if let Some(first) = paths.insert(&project.path, index) {
-                let path = &project.path;
-                let what = format!("projects[{first}] has the path {path} too; give each its own");
-                reader.fault(&at.name("path"), &what);
-            }
-        }
-        read.into_iter().flatten().collect()
+        read_list(reader, project, |project| (&project.id, &project.path))
     }
+}
+
+impl ProjectAccess {
+    /// Reads `[[projects]]` for a command that calls Sinch. The secrets of callbacks are neither needed nor read.
+    pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<ProjectAccess> {
+        read_list(reader, access, |project| (&project.id, &project.path))
+    }
+}
+
+/// Reads `[[projects]]`, each table with `read`. Ids and paths must be distinct.
+fn read_list<T>(
+    reader: &mut Reader<'_>,
+    read: impl FnMut(&mut Reader<'_>) -> Option<T>,
+    id_and_path: impl Fn(&T) -> (&Id, &String),
+) -> Vec<T> {
+    let text = "A Sinch project. Repeat the whole table for each further one.";
+    let read = reader.list("projects", text, read);
+    let section = Key::new("projects");
+    if read.is_empty() {
+        let what = "there must be one at least; write it under [[projects]]";
+        reader.fault(&section, what);
+    }
+    let mut ids = BTreeMap::new();
+    let mut paths = BTreeMap::new();
+    for (index, project) in read.iter().enumerate() {
+        let Some(project) = project else { continue };
+        let (id, path) = id_and_path(project);
+        let at = section.index(index);
+        if let Some(first) = ids.insert(id, index) {
+            let what = format!("projects[{first}] has the same id; list a project once");
+            reader.fault(&at.name("id"), &what);
+        }
+        if let Some(first) = paths.insert(path, index) {
+            let what = format!("projects[{first}] has the path {path} too; give each its own");
+            reader.fault(&at.name("path"), &what);
+        }
+    }
+    read.into_iter().flatten().collect()
+}
+
+/// Reads what a command needs of a project; `None` if it has no id.
+fn access(reader: &mut Reader<'_>) -> Option<ProjectAccess> {
+    let id = id(reader);
+    let path = path(reader);
+    // Unread keys would be unknown ones.
+    signature_keys(reader);
+    let api = api(reader);
+    Some(ProjectAccess { id: id?, path, api })
 }
 
 /// Reads a project; `None` if it has no id.
@@ -141,7 +179,14 @@ fn path(reader: &mut Reader<'_>) -> String {
     path
 }
 
-fn signature(reader: &mut Reader<'_>) -> Signature {
+/// Keys of a project's signature, before they are checked.
+struct SignatureKeys {
+    is_signed: bool,
+    secrets: Option<Vec<SecretString>>,
+    secrets_file: Option<PathBuf>,
+}
+
+fn signature_keys(reader: &mut Reader<'_>) -> SignatureKeys {
     let is_signed = reader
         .doc("\"off\" believes every caller that callbacks.allow permits, signed or not.")
         .word("signature", &[("required", true), ("off", false)]);
@@ -155,11 +200,20 @@ fn signature(reader: &mut Reader<'_>) -> Signature {
     let secrets_file = reader
         .doc("File with one secret a line, instead of secrets.")
         .optional_path("secrets_file", file);
+    SignatureKeys {
+        is_signed,
+        secrets,
+        secrets_file,
+    }
+}
+
+fn signature(reader: &mut Reader<'_>) -> Signature {
+    let keys = signature_keys(reader);
     let secrets = reader.secrets(
-        (reader.at("secrets"), secrets),
-        (reader.at("secrets_file"), secrets_file),
+        (reader.at("secrets"), keys.secrets),
+        (reader.at("secrets_file"), keys.secrets_file),
     );
-    if is_signed {
+    if keys.is_signed {
         if secrets.is_none() {
             let what = "needed to tell Sinch from anybody else; set Sinch's secret, or secrets_file, \
                         or say signature = \"off\"";

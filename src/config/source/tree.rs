@@ -56,10 +56,10 @@ impl Tree {
         Ok(Tree { file, root })
     }
 
-    /// Removes everything but one section.
-    pub fn keep(&mut self, section: &str) {
+    /// Removes everything but the named sections.
+    pub fn keep(&mut self, sections: &[&str]) {
         if let Value::Table(table) = &mut self.root.value {
-            table.retain(|name, _| name == section);
+            table.retain(|name, _| sections.contains(&name.as_str()));
         }
     }
 

@@ -47,6 +47,12 @@ enum Command {
     Unwatch(commands::unwatch::Arguments),
     /// Remove what is left of a project that is no longer configured; without --yes, say how much that is.
     DropProject(commands::drop_project::Arguments),
+    /// Find numbers that can be had, and see orders for them.
+    #[command(subcommand)]
+    Order(commands::order::Command),
+    /// See the project's numbers, and release them.
+    #[command(subcommand)]
+    Numbers(commands::numbers::Command),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
     /// Copy the database into a file, while the service runs or not.
@@ -124,6 +130,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,
         Command::DropProject(arguments) => commands::drop_project::run(config, arguments).await,
+        Command::Order(command) => commands::order::run(config, command).await,
+        Command::Numbers(command) => commands::numbers::run(config, command).await,
         Command::Check => commands::check::run(config).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,

@@ -1,16 +1,24 @@
-//! Commands of the program's command line: one file for each command.
+//! Commands of the program's command line: one file for each command; those about orders and numbers have a folder each.
 
 pub mod backup;
 pub mod check;
+mod command_error;
 pub mod demo;
 pub mod drop_project;
 pub mod healthcheck;
+pub mod numbers;
 mod operators;
+pub mod order;
 pub mod output;
+mod project_client;
+mod selection;
 pub mod serve;
+mod shown;
 pub mod simulate;
+mod table;
 pub mod unwatch;
 pub mod watch;
+mod words;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,6 +33,8 @@ use crate::config::{self, Config, ConfigErrors, Loaded};
 
 /// Exit code of a failure that has no code of its own.
 const FAILURE: u8 = 1;
+/// Exit code for arguments that make no sense, the same as clap's.
+const USAGE: u8 = 2;
 /// `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;
 /// `EX_CONFIG`: the configuration is wrong.

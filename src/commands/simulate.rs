@@ -110,6 +110,10 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         simulator.world().project(),
         arguments.key_id,
     ));
+    print_line(
+        "What Sinch's documentation leaves open is played in one of the ways that it allows:",
+    );
+    print_line(simulator.ordering().readings());
     tokio::select! {
         () = stop.cancelled() => {}
         () = simulator.played_out() => {

@@ -7,12 +7,9 @@ use std::time::Duration;
 use reqwest::Method;
 
 use super::output::{print_error, print_line};
-use super::{FAILURE, file, misconfigured, operators};
+use super::{FAILURE, USAGE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::{Id, entered};
-
-/// Exit code for arguments that make no sense, the same as clap's.
-const USAGE: u8 = 2;
 
 /// Maximum time for one request: a long list of orders takes a while.
 const TIMEOUT: Duration = Duration::from_secs(60);

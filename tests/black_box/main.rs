@@ -20,6 +20,7 @@ mod forwarded_addresses;
 mod not_http;
 mod one_busy_order;
 mod operators;
+mod ordering;
 mod orders;
 mod outages;
 mod output;

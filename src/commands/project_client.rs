@@ -1,0 +1,87 @@
+//! Client of a project's API, for a command that calls Sinch itself.
+
+use std::path::Path;
+
+use super::command_error::CommandError;
+use super::file;
+use crate::app;
+use crate::config::{Api, ProjectAccess, SinchAccess};
+use number_order::Id;
+use sinch_numbers::api::Client;
+
+/// Options of every command that calls Sinch.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Id of the Sinch project; needed where several are configured.
+    #[arg(long, value_name = "ID")]
+    pub project: Option<String>,
+    /// Print one JSON value, in Sinch's own words, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Project that a command is about.
+#[derive(Debug)]
+pub(super) struct Project {
+    /// Path at which the service takes the project's callbacks.
+    pub path: String,
+    /// Client of the project's API.
+    pub client: Client,
+}
+
+/// Loads the addresses and access keys from the configuration, and makes the client of a project: the named one, or the
+/// only one. It needs no database, and no secret of callbacks.
+///
+/// # Errors
+///
+/// Fails if the configuration has faults, if it does not say which project is meant, or if that project's API is off.
+pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Project, CommandError> {
+    let access = SinchAccess::load(file(config).as_deref(), std::env::vars_os())?;
+    let found = choose(&access.projects, project)?;
+    match &found.api {
+        Api::On(credentials) => Ok(Project {
+            path: found.path.clone(),
+            client: app::client(&found.id, credentials, &access.sinch)?,
+        }),
+        Api::Off => Err(CommandError::configuration(format!(
+            "project {} has api = \"off\", so Sinch is never called for it; say api = \"on\", with key_id and key_secret",
+            found.id
+        ))),
+    }
+}
+
+fn choose<'a>(
+    projects: &'a [ProjectAccess],
+    named: Option<&str>,
+) -> Result<&'a ProjectAccess, CommandError> {
+    match (named, projects) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(CommandError::usage(format!(
+            "several projects are configured; say which by --project: {}",
+            list(projects)
+        ))),
+        (Some(named), _) => {
+            let found = projects.iter().find(|project| project.id.as_str() == named);
+            found.ok_or_else(|| {
+                CommandError::usage(format!(
+                    "--project: {named:?} is not configured; configured: {}",
+                    list(projects)
+                ))
+            })
+        }
+    }
+}
+
+fn list(projects: &[ProjectAccess]) -> String {
+    let ids: Vec<&str> = projects.iter().map(|project| project.id.as_str()).collect();
+    ids.join(", ")
+}
+
+/// Reads the id of a project or an order.
+///
+/// # Errors
+///
+/// Fails if the text could not stand in a path.
+pub(super) fn id(what: &str, text: &str) -> Result<Id, CommandError> {
+    Id::new(text).ok_or_else(|| CommandError::usage(format!("{what}: {text:?} is no id")))
+}

@@ -1,0 +1,67 @@
+//! Texts of others as a terminal can show them, and as JSON that does a terminal no harm.
+//!
+//! A text of Sinch's may hold characters that a terminal obeys. They are never written to it.
+
+/// Returns the text on one line, with a blank in place of each character that a terminal obeys.
+pub(super) fn line(text: &str) -> String {
+    let visible = |char: char| if is_obeyed(char) { ' ' } else { char };
+    text.chars().map(visible).collect()
+}
+
+/// Returns the text with its lines, with a blank in place of every other character that a terminal obeys.
+pub(super) fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(line).collect();
+    lines.join("\n")
+}
+
+/// Returns the same JSON value, with each character that a terminal obeys written as an escape. The line breaks between
+/// values stay.
+pub(super) fn json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for char in json.chars() {
+        if is_obeyed(char) && !char.is_ascii_whitespace() {
+            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}
+
+/// Returns `true` for control characters, and for those that change the direction of the text after them.
+fn is_obeyed(char: char) -> bool {
+    let turns =
+        matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || turns
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        let text = "a\u{1b}[31mb\u{9b}2Jc\u{7f}\u{202e}d\te\r\nf";
+        assert_eq!(line(text), "a [31mb 2Jc  d e  f");
+        assert_eq!(lines(text), "a [31mb 2Jc  d e\nf");
+        assert_eq!(lines("é → 電\n\nx\n"), "é → 電\n\nx");
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_its_lines() {
+        let text = "{\n  \"a\u{9b}\": \"\u{7f}\u{202e}é\"\n}";
+        assert_eq!(json(text), "{\n  \"a\\u009b\": \"\\u007f\\u202eé\"\n}");
+    }
+
+    proptest! {
+        #[test]
+        fn json_means_the_same(text in any::<String>()) {
+            let written = serde_json::to_string(&text).expect("JSON");
+            let safe = json(&written);
+            prop_assert!(!safe.contains(is_obeyed));
+            prop_assert_eq!(serde_json::from_str::<String>(&safe).expect("JSON"), text);
+        }
+    }
+}

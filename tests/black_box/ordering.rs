@@ -261,7 +261,8 @@ async fn a_refusal_is_told_with_its_cure() {
     let ended = played.run(&["order", "regions"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
-        ended.err.contains("check that the access key has a right"),
+        ended.err.contains("check that the access key has a right")
+            && ended.err.contains("\n  Sinch "),
         "{ended:?}"
     );
     let ended = played.run(&["numbers", "show", NUMBER]).await;
@@ -426,6 +427,11 @@ async fn an_order_is_shown_with_sinchs_reasons_only_on_request() {
     played.settings = played
         .settings
         .set("operators.listen", service.operators.to_string());
+    until("the review", async || {
+        let found = played.client.get_order(&order).await.expect("an answer");
+        (found.content.state.text() == Some("BLOCKED")).then_some(())
+    })
+    .await;
     let order = order.as_str();
     let ended = played.run(&["order", "show", order]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

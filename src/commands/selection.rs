@@ -10,7 +10,7 @@ use sinch_numbers::api::{
 #[command(group = ArgGroup::new("place").args(["starts", "contains", "ends"]))]
 pub struct Pattern {
     /// Digits that the number has; Sinch compares them with the whole number and its plus, such as +61400000000.
-    #[arg(long, value_name = "DIGITS", requires = "place", value_parser = digits, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DIGITS", requires = "place", value_parser = digits)]
     pattern: Option<String>,
     /// The number starts with the pattern: write the plus too.
     #[arg(long, requires = "pattern")]

@@ -411,6 +411,7 @@ async fn a_number_is_released_only_with_yes() {
     assert_eq!(releases(), 1);
     let shown = played.output(&["numbers", "show", NUMBER]).await;
     assert!(shown.contains("the number was released"), "{shown}");
+    assert!(shown.contains("no URL is set"), "{shown}");
     let json = played
         .json(&["numbers", "release", NUMBER, "--yes", "--json"])
         .await;

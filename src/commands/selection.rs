@@ -10,8 +10,8 @@ use sinch_numbers::api::{
 #[command(group = ArgGroup::new("place").args(["starts", "contains", "ends"]))]
 pub struct Pattern {
     /// Digits that the number has; Sinch compares them with the whole number and its plus, such as +61400000000.
-    #[arg(long, value_name = "DIGITS", requires = "place", value_parser = digits)]
-    pattern: Option<String>,
+    #[arg(id = "pattern", long, value_name = "DIGITS", requires = "place", value_parser = digits)]
+    digits: Option<String>,
     /// The number starts with the pattern: write the plus too.
     #[arg(long, requires = "pattern")]
     starts: bool,
@@ -33,7 +33,7 @@ impl Pattern {
         } else {
             SearchPattern::Contains
         };
-        self.pattern.clone().map(|pattern| NumberPattern {
+        self.digits.clone().map(|pattern| NumberPattern {
             pattern,
             search_pattern,
         })
@@ -41,7 +41,7 @@ impl Pattern {
 
     /// Returns a warning about a pattern that finds nothing.
     pub fn warning(&self) -> Option<String> {
-        let pattern = self.pattern.as_ref()?;
+        let pattern = self.digits.as_ref()?;
         (self.starts && !pattern.starts_with('+')).then(|| {
             format!(
                 "warning: --starts compares with the whole number, which begins with a plus, so {pattern} will find \

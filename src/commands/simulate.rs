@@ -110,10 +110,7 @@ async fn play(arguments: Arguments) -> Result<(), String> {
         simulator.world().project(),
         arguments.key_id,
     ));
-    print_line(
-        "What Sinch's documentation leaves open is played in one of the ways that it allows:",
-    );
-    print_line(simulator.ordering().readings());
+    print_readings(&simulator);
     tokio::select! {
         () = stop.cancelled() => {}
         () = simulator.played_out() => {
@@ -128,4 +125,12 @@ async fn play(arguments: Arguments) -> Result<(), String> {
     ));
     simulator.shutdown().await;
     Ok(())
+}
+
+/// Prints how the simulator plays each question that Sinch's documentation leaves open.
+fn print_readings(simulator: &Simulator) {
+    let readings = simulator.ordering().readings();
+    print_line(format_args!(
+        "What Sinch's documentation leaves open is played so:\n{readings}"
+    ));
 }

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Only numbers of this region: two letters, such as AU.
     #[arg(long, value_parser = selection::region)]
     region: Option<String>,
-    /// Only numbers of this type: MOBILE, LOCAL or TOLL_FREE.
+    /// Only numbers of this type: mobile, local or toll-free.
     #[arg(long = "type", value_name = "TYPE", value_parser = selection::number_type)]
     number_type: Option<NumberType>,
     /// Only numbers with this capability: SMS or VOICE; can be repeated.

@@ -14,7 +14,7 @@ use sinch_numbers::api::{NumberType, Region};
 /// Arguments of `order regions`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Only regions that have numbers of this type: MOBILE, LOCAL or TOLL_FREE; can be repeated.
+    /// Only regions that have numbers of this type: mobile, local or toll-free; can be repeated.
     #[arg(long = "type", value_name = "TYPE", value_parser = selection::number_type)]
     types: Vec<NumberType>,
     #[command(flatten)]

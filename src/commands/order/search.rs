@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Region: two letters, such as AU.
     #[arg(value_name = "REGION", value_parser = selection::region)]
     region: String,
-    /// Type of the numbers: MOBILE, LOCAL or TOLL_FREE.
+    /// Type of the numbers: mobile, local or toll-free.
     #[arg(value_name = "TYPE", value_parser = selection::number_type)]
     number_type: NumberType,
     #[command(flatten)]

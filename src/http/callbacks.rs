@@ -226,7 +226,7 @@ impl CallbackHandler {
         match self.store.accept(delivery).await {
             Ok(accepted) => {
                 if accepted == Accepted::Conflict {
-                    let event = redact::foreign(callback.event_id.as_deref().unwrap_or_default());
+                    let event = redact::peer_text(callback.event_id.as_deref().unwrap_or_default());
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");
                 }
                 Ok(accepted)

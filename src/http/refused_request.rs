@@ -62,7 +62,7 @@ impl RefusedRequest<'_> {
             status = self.status.as_u16(),
             source = source.map(display),
             peer = peer.filter(|_| peer != source).map(display),
-            method = redact::foreign(self.head.method.as_str()),
+            method = redact::peer_text(self.head.method.as_str()),
             path = redact::path(path),
             nearly = near_miss,
             project = self.project.map(display),
@@ -81,7 +81,9 @@ impl RefusedRequest<'_> {
     /// Returns a header's value, fit for the log.
     fn header(&self, name: HeaderName) -> Option<String> {
         let value = self.head.headers.get(name)?;
-        Some(redact::foreign(&String::from_utf8_lossy(value.as_bytes())))
+        Some(redact::peer_text(&String::from_utf8_lossy(
+            value.as_bytes(),
+        )))
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 /// Maximum length, in characters, of a peer's text that the log quotes.
-const FOREIGN_MAX_CHARS: usize = 64;
+const PEER_TEXT_MAX_CHARS: usize = 64;
 
 /// Returns a duration in whole milliseconds, as the log has it. `Duration::as_millis` gives a type that the log would
 /// write as text, which no monitoring can compare.
@@ -24,10 +24,10 @@ pub fn millis(span: Duration) -> u64 {
 
 /// Returns a peer's text, fit to be quoted in the log: without telephone numbers, cut, and with everything escaped that
 /// a terminal could obey.
-pub fn foreign(text: &str) -> String {
+pub fn peer_text(text: &str) -> String {
     let redacted = redacted(text);
     let mut chars = redacted.chars();
-    let quoted: String = chars.by_ref().take(FOREIGN_MAX_CHARS).collect();
+    let quoted: String = chars.by_ref().take(PEER_TEXT_MAX_CHARS).collect();
     let more = if chars.next().is_some() { "…" } else { "" };
     let escaped: String = quoted
         .chars()
@@ -44,8 +44,8 @@ pub fn foreign(text: &str) -> String {
 pub fn path(path: &str) -> String {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     match redacted(&decoded) {
-        Cow::Owned(redacted) => foreign(&redacted),
-        Cow::Borrowed(_) => foreign(path),
+        Cow::Owned(redacted) => peer_text(&redacted),
+        Cow::Borrowed(_) => peer_text(path),
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
             ("/orders/+46700000000", "/orders/(a number)"),
             (&long, &format!("{}…", &long[..64])),
         ] {
-            assert_eq!(foreign(text), quoted);
+            assert_eq!(peer_text(text), quoted);
         }
     }
 

@@ -32,37 +32,23 @@ impl From<NoAnswer> for FetchError {
     }
 }
 
-/// Party that seems to be at fault for a missing answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The order is at fault: only its own next attempt waits.
-    Order,
-    /// The provider, or the access key, is at fault: fetches of other orders are expected to fail as well, until one
-    /// succeeds.
-    Provider,
-}
-
 impl FetchError {
     /// Returns the error for an answer that shows an order and is not believed.
     pub(super) fn not_believed(flaw: Flaw) -> FetchError {
         unusable(Endpoint::Orders, 200, flaw).into()
     }
 
-    /// Returns the party that seems to be at fault.
-    pub fn whose(&self) -> Fault {
+    /// Returns `true` if the order seems to be at fault: then only its own next attempt waits. Otherwise the provider or
+    /// the access key is at fault, and fetches of other orders are expected to fail as well, until one succeeds.
+    pub fn is_of_order(&self) -> bool {
         match &self.reason {
-            // The answer to a fetch of another order may be usable.
-            NoAnswer::UnusableAnswer {
-                endpoint: Endpoint::Orders,
-                ..
-            } => Fault::Order,
-            NoAnswer::UnusableAnswer { .. }
-            | NoAnswer::KeyRefused { .. }
+            NoAnswer::UnusableAnswer { endpoint, .. } => *endpoint == Endpoint::Orders,
+            NoAnswer::KeyRefused { .. }
             | NoAnswer::Unreachable { .. }
             | NoAnswer::TimedOut { .. }
             | NoAnswer::BrokenOff { .. }
             | NoAnswer::NotNow { .. }
-            | NoAnswer::NoneKnown { .. } => Fault::Provider,
+            | NoAnswer::NoneKnown { .. } => false,
         }
     }
 
@@ -181,28 +167,28 @@ mod tests {
 
     #[test]
     fn every_status_has_its_fault_and_only_some_are_heeded_in_their_wait() {
-        for (status, fault, code, waits) in [
-            (401, Fault::Provider, "key-refused", false),
-            (403, Fault::Provider, "key-refused", false),
-            (407, Fault::Provider, "not-now", true),
-            (408, Fault::Provider, "not-now", true),
-            (429, Fault::Provider, "not-now", true),
-            (502, Fault::Provider, "not-now", true),
-            (503, Fault::Provider, "not-now", true),
-            (504, Fault::Provider, "not-now", true),
-            (500, Fault::Order, "server-failed", false),
-            (400, Fault::Order, "request-not-accepted", false),
-            (409, Fault::Order, "request-not-accepted", false),
-            (307, Fault::Order, "redirect", false),
-            (204, Fault::Order, "other-status", false),
-            (203, Fault::Order, "other-status", false),
+        for (status, of_order, code, waits) in [
+            (401, false, "key-refused", false),
+            (403, false, "key-refused", false),
+            (407, false, "not-now", true),
+            (408, false, "not-now", true),
+            (429, false, "not-now", true),
+            (502, false, "not-now", true),
+            (503, false, "not-now", true),
+            (504, false, "not-now", true),
+            (500, true, "server-failed", false),
+            (400, true, "request-not-accepted", false),
+            (409, true, "request-not-accepted", false),
+            (307, true, "redirect", false),
+            (204, true, "other-status", false),
+            (203, true, "other-status", false),
         ] {
             let error = of_status(api::Endpoint::Api, status);
             let found = match &error.reason {
                 NoAnswer::UnusableAnswer { flaw, .. } => flaw.code(),
                 reason => reason.code(),
             };
-            assert_eq!((error.whose(), found), (fault, code), "{status}");
+            assert_eq!((error.is_of_order(), found), (of_order, code), "{status}");
             assert_eq!(error.retry_after.is_some(), waits, "{status}");
             assert_eq!(error.is_refused(), code == "key-refused", "{status}");
             assert_eq!(error.endpoint(), Endpoint::Orders);
@@ -218,7 +204,7 @@ mod tests {
     fn a_token_endpoint_that_fails_is_the_providers_fault() {
         for status in [204, 302, 400, 401, 403, 404, 429, 500, 503] {
             let error = of_status(api::Endpoint::Token, status);
-            assert_eq!(error.whose(), Fault::Provider, "{status}");
+            assert!(!error.is_of_order(), "{status}");
             assert_eq!(error.is_refused(), matches!(status, 400 | 401 | 403));
             assert_eq!(error.endpoint(), Endpoint::Token);
             assert!(error.to_string().starts_with("the token endpoint "));
@@ -226,7 +212,7 @@ mod tests {
         for fault in [BodyFault::NoToken, BodyFault::TooLarge] {
             let failure = Failure::Unreadable { status: 200, fault };
             let error = error(api::Endpoint::Token, failure);
-            assert_eq!(error.whose(), Fault::Provider);
+            assert!(!error.is_of_order());
             assert!(error.to_string().starts_with("the token endpoint "));
         }
     }
@@ -245,7 +231,7 @@ mod tests {
             let failure = Failure::Unreadable { status: 404, fault };
             let error = error(api::Endpoint::Api, failure);
             assert_eq!(error.reason, unusable(Endpoint::Orders, 404, expected));
-            assert_eq!(error.whose(), Fault::Order);
+            assert!(error.is_of_order());
         }
     }
 
@@ -258,7 +244,7 @@ mod tests {
         let project = Id::new("p1").expect("an id");
         assert_eq!(meaning(not_found, &project), Ok(Answer::NotFound));
         let other = of_status(api::Endpoint::Api, 404);
-        assert_eq!(other.whose(), Fault::Order);
+        assert!(other.is_of_order());
     }
 
     #[test]
@@ -272,7 +258,7 @@ mod tests {
             for endpoint in [api::Endpoint::Api, api::Endpoint::Token] {
                 let error = error(endpoint, failure.clone());
                 assert_eq!(error.reason.code(), code);
-                assert_eq!(error.whose(), Fault::Provider);
+                assert!(!error.is_of_order());
             }
         }
     }

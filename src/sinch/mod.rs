@@ -9,7 +9,7 @@ mod details;
 mod failure;
 mod snapshot;
 
-pub use failure::{Fault, FetchError};
+pub use failure::FetchError;
 
 use number_order::{Answer, Id};
 use sinch_numbers::api::Client;

@@ -101,7 +101,7 @@ fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
 /// Logs a panic. On standard error, where Rust writes it by default, it could wait for a reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("for no known reason");
-    let reason = redact::foreign(reason);
+    let reason = redact::peer_text(reason);
     let at = panic.location().map(tracing::field::display);
     tracing::error!(
         reason,

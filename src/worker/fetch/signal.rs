@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::sinch::{Fault, FetchError};
+use crate::sinch::FetchError;
 use number_order::{Endpoint, NoAnswer};
 
 /// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
@@ -65,7 +65,7 @@ impl From<&FetchError> for FailedFetch {
             reason: error.reason.clone(),
             retry_after: error.retry_after,
             refused: error.is_refused(),
-            of_order: error.whose() == Fault::Order,
+            of_order: error.is_of_order(),
             of_token: error.endpoint() == Endpoint::Token,
         }
     }

@@ -23,16 +23,16 @@ const ORDERS_MAX: u32 = 500;
 
 /// Orders of active projects with an open alert, page by page, by id. How orders of other projects end is not known, so
 /// their alerts stay open.
-// The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
 pub(super) const ORDERS: &str = concat!(
     "SELECT ",
     order_text!(),
-    " FROM alerts AS a INDEXED BY alerts_open CROSS JOIN orders AS o ON o.id = a.order_id \
+    " FROM alerts AS a CROSS JOIN orders AS o ON o.id = a.order_id \
      JOIN projects AS p ON p.id = o.project \
      WHERE a.resolved_at IS NULL AND a.order_id > ? AND p.active GROUP BY a.order_id ORDER BY a.order_id LIMIT ?"
 );
 
 /// Open alerts of orders.
+// The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
 pub(super) const OPEN: &str = "
     SELECT json_array(a.id, a.order_id, a.kind, a.kind_fields)
     FROM json_each(?) AS v CROSS JOIN alerts AS a INDEXED BY alerts_open ON a.order_id = v.value
@@ -159,11 +159,10 @@ fn compare(
 const RESOLVE: &str = "
     UPDATE alerts SET resolved_at = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND resolved_at IS NULL";
 
-/// Records alerts of orders that are still known.
+/// Records alerts. The database refuses one of an order that is gone by now, for its foreign key.
 const FIRE: &str = "
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at)
-    SELECT o.id, v.value ->> 1, v.value ->> 2, ?1 FROM json_each(?2) AS v JOIN orders AS o ON o.id = v.value ->> 0
-    WHERE true ON CONFLICT DO NOTHING";
+    SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
 
 /// An alert that fires: the row of its order, and its kind with the threshold.
 type Fired = (i64, String, Option<String>);

@@ -40,9 +40,11 @@ const CONVERGENCE: &str = "
         SELECT announced, latency_us FROM (SELECT id, announced, latency_us FROM transitions ORDER BY id DESC LIMIT 4000)
         WHERE announced IS NOT NULL AND latency_us IS NOT NULL ORDER BY id DESC LIMIT 1000)";
 
+/// Orders of active projects that are due, and since when. The cross join makes SQLite begin with the projects: without
+/// statistics it would walk through all orders for which a fetch is planned.
 pub(super) const DUE: &str = "
     SELECT count(*) AS orders, min(o.fetch_at) AS oldest_at
-    FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
+    FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
 
 pub(super) const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders

@@ -12,6 +12,10 @@ const WORD_MAX_BYTES: usize = 64;
 /// Maximum length of a configuration.
 const CONFIGURATION_MAX_BYTES: usize = 16 * 1024;
 
+/// Maximum number of arrays and objects in each other in a configuration. It is stored, and shown by the operators' API,
+/// within further ones, and readers of JSON accept 128 at most.
+const CONFIGURATION_MAX_DEPTH: usize = 32;
+
 /// Returns the subject that an answer shows, with the time of the order's creation; `None` if nothing of it can be read.
 pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderDetails> {
     let is_short = |number: &api::OrderNumber| number.phone_number.len() <= WORD_MAX_BYTES;
@@ -39,7 +43,18 @@ fn word(property: &Property) -> Option<String> {
 fn configuration(property: &Property) -> Option<Value> {
     let raw = property.json();
     let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES)?;
-    serde_json::from_str(raw).ok()
+    let configuration = serde_json::from_str(raw).ok();
+    configuration.filter(|value| depth(value) <= CONFIGURATION_MAX_DEPTH)
+}
+
+/// Returns the number of arrays and objects in each other.
+fn depth(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(values) => values.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + deepest.unwrap_or(0)
 }
 
 fn number(number: api::OrderNumber) -> OrderNumber {
@@ -84,6 +99,7 @@ mod tests {
         let shown = snapshot::tests::read(&body.to_string());
         shown.expect("is believed").details.map(|details| *details)
     }
+
     #[test]
     fn a_subject_is_read_with_numbers_and_prices() {
         let euro = |amount: &str| json!({ "currencyCode": "EUR", "amount": amount });
@@ -126,6 +142,26 @@ mod tests {
         assert_eq!(first.capabilities, ["SMS", "VOICE"]);
         assert_eq!(second.phone_number, "+46700000002");
         assert_eq!((&second.setup_price, second.capabilities.len()), (&None, 0));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_configuration_however_deep_can_be_read_back() {
+        for depth in 1..130 {
+            for (opening, closing) in [("[", "]"), (r#"{"a":"#, "}")] {
+                let inner = if opening == "[" { "" } else { "1" };
+                let deep = [&opening.repeat(depth), inner, &closing.repeat(depth)].concat();
+                let body = format!(
+                    r#"{{"idNumberOrder":"o1","projectId":"p1","state":"CREATED",
+                    "updateTime":"2026-02-03T04:05:06Z","regionCode":"SE","smsConfiguration":{deep}}}"#
+                );
+                let shown = snapshot::tests::read(&body).expect("is believed").details;
+                let shown = *shown.expect("a subject");
+                assert_eq!(shown.sms_configuration.is_some(), depth <= 32, "{depth}");
+                let stored = serde_json::to_string(&shown).expect("JSON");
+                let read = serde_json::from_str::<OrderDetails>(&stored);
+                assert_eq!(read.ok(), Some(shown), "{depth}");
+            }
+        }
     }
 
     #[test]

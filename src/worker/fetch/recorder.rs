@@ -12,7 +12,7 @@ use crate::redact::{millis, redacted};
 use crate::store::{FetchResult, Recorded, Store, StoreError};
 use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
 use crate::worker::logged_id;
-use number_order::Id;
+use number_order::{Answer, Failure, Id};
 
 /// Time for which results gather before they are recorded. This holds up no fetch, since the slots of the results are
 /// free already. The fewer commits there are, the less callbacks have to wait for them.
@@ -129,7 +129,8 @@ impl Recorder {
             } => {
                 let text = outcome.to_string();
                 let (text, outcome) = (redacted(&text), outcome.code());
-                tracing::warn!(%project, %order, attempts, took_ms, outcome, %text, "fetched an anomaly");
+                let unreadable_expiry = unreadable_expiry(&fetch.result);
+                tracing::warn!(%project, %order, attempts, took_ms, outcome, %text, unreadable_expiry, "fetched an anomaly");
             }
             Recorded::Done { outcome, .. } => {
                 let text = outcome.to_string();
@@ -138,4 +139,13 @@ impl Recorder {
             }
         }
     }
+}
+
+/// Returns the beginning of an `expireTime` that could not be read, fit for the log.
+fn unreadable_expiry(result: &Result<Answer, Failure>) -> Option<String> {
+    let Ok(Answer::Found(shown)) = result else {
+        return None;
+    };
+    let expiry = shown.unreadable_expiry.as_deref()?;
+    Some(redacted(expiry).into_owned())
 }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,21 +21,18 @@ use super::simulated::{id, project};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::sinch::ANSWER_MAX_BYTES;
-use crate::store::{
-    self, ClaimOrder, ClaimRequest, FetchResult, Rate, Settings, Store, StoreError, WatchRequest,
-};
+use crate::store::{self, Settings, Store, StoreError, WatchRequest};
 use crate::worker::Fetcher;
-use crate::worker::fetch::recorder::Recorder;
-use number_order::{Answer, Backoff, Policy};
+use number_order::{Backoff, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
 
 /// Maximum time that a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Time-out of a fetch, longer than any test lasts.
-const NEVER: Duration = Duration::from_secs(3600);
+pub const NEVER: Duration = Duration::from_secs(3600);
 
-const ORDERS: usize = 300;
+pub const ORDERS: usize = 300;
 
 /// Maximum number of fetches in flight with one slot, when all hang: one in the slot, and two beside it.
 pub const ALL_HANG: usize = 3;
@@ -79,7 +76,7 @@ impl Fixture {
         self.folder.path().join("running.db")
     }
 
-    async fn file(&self) -> SqliteConnection {
+    pub async fn file(&self) -> SqliteConnection {
         let url = format!("sqlite://{}", self.path().display());
         SqliteConnection::connect(&url).await.expect("connects")
     }
@@ -122,7 +119,7 @@ impl Fixture {
     }
 
     /// Fetches with one slot, as fast as Sinch answers.
-    fn start(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
+    pub fn start(&self, sinch: &Sinch) -> (CancellationToken, JoinHandle<Result<(), StoreError>>) {
         self.start_with(&sinch.url, 1, 2000.0, Arc::default())
     }
 
@@ -171,11 +168,11 @@ impl Fixture {
     }
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy::new(Duration::from_secs(15), Duration::from_secs(300))
 }
 
-const BACKOFF: Backoff = Backoff {
+pub const BACKOFF: Backoff = Backoff {
     base: Duration::from_secs(100),
     cap: Duration::from_secs(300),
     attempts_max: 30,
@@ -267,7 +264,7 @@ impl Sinch {
     }
 
     /// Lets Sinch answer all other fetches with `status` from now on.
-    fn answers(&self, status: u16) {
+    pub fn answers(&self, status: u16) {
         self.word.send_modify(|word| word.then = Some(status));
     }
 }
@@ -328,56 +325,4 @@ async fn orders_prefetched_behind_a_fetch_that_hangs_are_released() {
         fixture.count("confirmed_state = 'IN_REVIEW'").await,
         answered as i64
     );
-}
-
-#[tokio::test]
-async fn an_answer_that_the_database_will_not_take_does_not_spoil_the_others() {
-    let fixture = Fixture::new(3).await;
-    let request = ClaimRequest {
-        project: project(),
-        orders_max: 3,
-        rate: Rate {
-            interval: Duration::from_secs(1),
-            burst: 1000,
-        },
-        claim_order: ClaimOrder::Oldest,
-        isolated: Arc::default(),
-        now: clock::now(),
-        lease: NEVER,
-    };
-    let claims = fixture.store.claim(request).await.expect("claims");
-    let claims = claims.claims();
-    assert_eq!(claims.len(), 3);
-    sqlx::query(
-        "CREATE TRIGGER refuses BEFORE INSERT ON fetches WHEN NEW.order_id = 2 \
-         BEGIN SELECT RAISE(ABORT, 'no'); END",
-    )
-    .execute(&mut fixture.file().await)
-    .await
-    .expect("is made");
-    let (outcomes, came) = mpsc::unbounded_channel();
-    for claim in claims {
-        let outcome = FetchResult {
-            claim,
-            fetched_at: clock::now(),
-            result: Ok(Answer::NotFound),
-            healthy: true,
-            now: clock::now(),
-            jitter: 0.5,
-            policy: policy(),
-            backoff: BACKOFF,
-        };
-        outcomes.send(outcome).expect("is settled");
-    }
-    drop(outcomes);
-    let recorder = Recorder {
-        project: project(),
-        store: fixture.store.clone(),
-        metrics: Arc::new(Metrics::new()),
-    };
-    assert_eq!(recorder.run(came).await, Ok(()));
-    assert_eq!(fixture.count("lease IS NULL AND fetched_at > 0").await, 2);
-    let aside = "parked = 'row-at-fault' AND parked_fields ->> 'fault' LIKE 'row 2 of orders cannot be written: %' \
-                 AND fetch_at IS NULL";
-    assert_eq!(fixture.count(aside).await, 1);
 }

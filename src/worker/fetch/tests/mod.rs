@@ -3,6 +3,7 @@
 mod fetching;
 mod hostile;
 mod outage;
+mod recording;
 mod refused;
 mod simulated;
 mod stopping;

@@ -5,8 +5,46 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::fetching::{ALL_HANG, Fixture, PATIENCE, Sinch};
+use super::fetching::{ALL_HANG, Fixture, ORDERS, PATIENCE, Sinch};
+
+/// Log that panics at a warning.
+struct PanicsAtWarnings;
+
+impl<S: Subscriber> Layer<S> for PanicsAtWarnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = *event.metadata().level();
+        assert!(level != tracing::Level::WARN, "a panic over one order");
+    }
+}
+
+/// The release of one order fails, and the slot's task panics over it.
+#[tokio::test]
+async fn a_panic_over_one_order_during_the_stop_holds_up_no_other() {
+    let (fixture, sinch) = (Fixture::new(ORDERS).await, Sinch::start().await);
+    let (stop, running) = fixture.start(&sinch);
+    sinch.hesitates(&fixture).await;
+    sqlx::query(
+        "CREATE TRIGGER refuses BEFORE UPDATE OF lease ON orders
+         WHEN OLD.id = (SELECT max(id) FROM orders WHERE lease IS NOT NULL)
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .execute(&mut fixture.file().await)
+    .await
+    .expect("is made");
+    let log = tracing_subscriber::registry().with(PanicsAtWarnings);
+    let _log = tracing::subscriber::set_default(log);
+    stop.cancel();
+    sinch.answers(200);
+    assert_eq!(running.await.expect("no panic"), Ok(()));
+    assert_eq!(fixture.count("lease IS NOT NULL").await, 1);
+    assert_eq!(
+        fixture.count("confirmed_state = 'IN_REVIEW'").await,
+        sinch.fetches() as i64
+    );
+}
 
 #[tokio::test]
 async fn a_stop_that_is_cut_short_while_orders_wait_for_a_slot_lets_the_store_close() {

@@ -27,6 +27,27 @@ pub fn set_by_secs() -> i64 {
     micros / 1_000_000
 }
 
+/// Error of a time of day that cannot be the date of an HTTP answer. The library that sends answers panics over it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system's clock says {0}: set it, since HTTP has no dates before 1970")]
+pub struct ClockError(Time);
+
+/// Checks that the system's clock can be used.
+///
+/// # Errors
+///
+/// Returns [`ClockError`] if the clock is before 1970.
+pub fn check() -> Result<(), ClockError> {
+    has_http_date(time_of_day())
+}
+
+fn has_http_date(time_of_day: Time) -> Result<(), ClockError> {
+    if time_of_day < Time(0) {
+        return Err(ClockError(time_of_day));
+    }
+    Ok(())
+}
+
 fn steady() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     let secs = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -41,6 +62,17 @@ fn time_of_day() -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_refused_by_name() {
+        assert_eq!(check(), Ok(()));
+        assert_eq!(has_http_date(Time(0)), Ok(()));
+        let error = has_http_date(Time(-1)).expect_err("is refused");
+        assert_eq!(
+            error.to_string(),
+            "the system's clock says 1969-12-31T23:59:59.999999Z: set it, since HTTP has no dates before 1970"
+        );
+    }
 
     #[test]
     fn time_goes_by_and_is_the_time_of_day() {

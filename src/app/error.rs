@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::clock::ClockError;
 use crate::store::{OpenError, StoreError};
 use number_order::Id;
 use sinch_numbers::api::BuildError;
@@ -10,6 +11,9 @@ use sinch_numbers::api::BuildError;
 /// Reason why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The system's clock cannot be used.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The database cannot be used.
     #[error("database: {0}")]
     Database(#[from] OpenError),
@@ -41,7 +45,10 @@ impl StartError {
     pub fn is_address_in_use(&self) -> bool {
         match self {
             StartError::Listen { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
-            StartError::Database(_) | StartError::Thread(..) | StartError::Client { .. } => false,
+            StartError::Clock(_)
+            | StartError::Database(_)
+            | StartError::Thread(..)
+            | StartError::Client { .. } => false,
         }
     }
 }

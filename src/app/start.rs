@@ -36,6 +36,7 @@ impl App {
     ///
     /// Returns [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<App, StartError> {
+        clock::check()?;
         // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
         // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
         let settings = store_settings(&config);

@@ -8,6 +8,7 @@ use rustix::process::{Resource, getrlimit};
 use super::output::print_line;
 use super::{CONFIG, configuration, start_code};
 use crate::app::{self, StartError};
+use crate::clock;
 use crate::config::{Api, Config};
 use crate::store;
 
@@ -70,6 +71,10 @@ enum Verdict {
 }
 
 async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
+    let mut verdicts = Vec::new();
+    if let Err(error) = clock::check() {
+        verdicts.push(("clock".to_owned(), Verdict::Failed(error.into())));
+    }
     let settings = app::store_settings(config);
     let verdict = match store::check(&settings).await {
         Ok(sentences) => Verdict::Unwise(sentences),
@@ -77,7 +82,7 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
         Err(error) => Verdict::Failed(error.into()),
     };
     let runs = matches!(verdict, Verdict::InUse);
-    let mut verdicts = vec![(format!("database {settings}"), verdict)];
+    verdicts.push((format!("database {settings}"), verdict));
     let listeners = [
         ("callbacks.listen", config.callbacks.listen),
         ("operators.listen", config.operators.listen),

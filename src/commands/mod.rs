@@ -77,7 +77,10 @@ fn start_code(error: &StartError) -> u8 {
     match error {
         StartError::Database(error) if error.is_held() => HELD,
         StartError::Client { .. } => CONFIG,
-        StartError::Database(_) | StartError::Listen { .. } | StartError::Thread(..) => FAILURE,
+        StartError::Clock(_)
+        | StartError::Database(_)
+        | StartError::Listen { .. }
+        | StartError::Thread(..) => FAILURE,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use number_order::State::{Completed, Created, InReview};
@@ -12,7 +13,9 @@ use serde_json::Value;
 use sinch_callbacks::clock;
 use sinch_simulator::{Reply, Simulator, World};
 
-use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
+use testkit::{
+    PROJECT, Request, Service, Settings, event, folder, id, order_history, play, program, until,
+};
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
 
@@ -205,6 +208,25 @@ async fn a_clock_that_is_set_changes_no_decision() {
         })
         .await;
         assert_eq!(decided, expected, "set by {secs} s");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs libfaketime: .ci/run says when it was not tried"]
+async fn a_clock_before_1970_is_refused_by_name() {
+    let folder = folder();
+    let config = Settings::new(folder.path()).write();
+    for command in ["serve", "check"] {
+        let ended = Command::new(program::of_the_test())
+            .args(["--config".as_ref(), config.as_os_str(), command.as_ref()])
+            .env("LD_PRELOAD", faketime())
+            .env("FAKETIME", "1969-07-20 20:17:00")
+            .output()
+            .expect("is run");
+        let said = [ended.stdout, ended.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(ended.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains("clock says 1969-07-20"), "{command}: {said}");
     }
 }
 

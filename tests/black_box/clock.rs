@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use number_order::State::{Completed, Created, InReview};
@@ -14,7 +13,7 @@ use sinch_callbacks::clock;
 use sinch_simulator::{Reply, Simulator, World};
 
 use testkit::{
-    PROJECT, Request, Service, Settings, event, folder, id, order_history, play, program, until,
+    PROJECT, Process, Request, Service, Settings, event, folder, id, order_history, play, until,
 };
 
 const DAYS_SECS: i64 = 5 * 24 * 3600;
@@ -217,15 +216,14 @@ async fn a_clock_before_1970_is_refused_by_name() {
     let folder = folder();
     let config = Settings::new(folder.path()).write();
     for command in ["serve", "check"] {
-        let ended = Command::new(program::of_the_test())
-            .args(["--config".as_ref(), config.as_os_str(), command.as_ref()])
-            .env("LD_PRELOAD", faketime())
-            .env("FAKETIME", "1969-07-20 20:17:00")
-            .output()
-            .expect("is run");
-        let said = [ended.stdout, ended.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        assert_eq!(ended.status.code(), Some(1), "{command}: {said}");
+        let environment = [
+            ("LD_PRELOAD", faketime().display().to_string()),
+            ("FAKETIME", "1969-07-20 20:17:00".to_owned()),
+        ];
+        let arguments = ["--config".as_ref(), config.as_os_str(), command.as_ref()];
+        let ended = Process::start_in(&environment, arguments).ended().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let said = [ended.out, ended.err].concat();
         assert!(said.contains("clock says 1969-07-20"), "{command}: {said}");
     }
 }

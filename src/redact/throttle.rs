@@ -36,8 +36,8 @@ impl<K: Eq + Hash> Throttle<K> {
         }
     }
 
-    /// Returns `None` if a line must be left out. Otherwise it returns the number of lines of its key that were left
-    /// out before it.
+    /// Returns `None` if a line with this key must be left out; otherwise the number of lines with the key that were
+    /// left out since the last one that was written.
     pub fn pass(&self, key: K, now: Instant) -> Option<u64> {
         // A panic elsewhere cannot leave the map half written.
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);

@@ -30,9 +30,9 @@ pub struct OrderNumber {
     pub phone_number: String,
     /// Price that is paid once.
     pub setup_price: Option<Price>,
-    /// Price of each interval.
+    /// Price that is paid for each interval of [`payment_interval_months`](OrderNumber::payment_interval_months).
     pub monthly_price: Option<Price>,
-    /// Length of an interval, in months.
+    /// Number of months after which the `monthly_price` is paid again.
     pub payment_interval_months: Option<u32>,
     /// Capabilities that the number has: SMS, VOICE, or a word that Sinch adds.
     pub capabilities: Vec<String>,

@@ -314,7 +314,7 @@ pub struct Policy {
     /// Usual upper bound of an answer's staleness ("B"). Now and then an answer is staler, so this bound decides
     /// nothing that a later answer could not mend.
     pub staleness: Duration,
-    /// Absolute upper bound of an answer's staleness.
+    /// Upper bound of an answer's staleness in the worst case ("W").
     pub staleness_max: Duration,
     /// Minimum time between a fetch with a conclusive answer and the next one, unless an operator requests it.
     pub cooldown: Duration,

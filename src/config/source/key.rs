@@ -83,7 +83,7 @@ impl fmt::Display for Key {
             let dot = if i == 0 { "" } else { "." };
             match part {
                 Part::Index(index) => write!(f, "[{index}]")?,
-                Part::Name(name) if is_plain(name) => write!(f, "{dot}{name}")?,
+                Part::Name(name) if needs_no_quotes(name) => write!(f, "{dot}{name}")?,
                 Part::Name(name) => write!(f, "{dot}{}", quoted(name))?,
             }
         }
@@ -96,7 +96,8 @@ pub fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|end| name.ends_with(end))
 }
 
-fn is_plain(name: &str) -> bool {
+/// Returns `true` if the name of a key is shown as it is: it is short and a bare key of TOML.
+fn needs_no_quotes(name: &str) -> bool {
     (1..=SHOWN_MAX_CHARS).contains(&name.len())
         && name
             .bytes()

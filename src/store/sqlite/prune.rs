@@ -49,7 +49,7 @@ pub(super) const REMOVE: &str = "
     DELETE FROM deliveries
     WHERE id > (SELECT deliveries_pruned_through FROM service) AND id <= ? AND phase IN ('processed', 'recorded')";
 
-const DELIVERIES_PRUNED_THROUGH: &str = "UPDATE service SET deliveries_pruned_through = ?";
+const SET_DELIVERIES_PRUNED_THROUGH: &str = "UPDATE service SET deliveries_pruned_through = ?";
 
 // The index is named, since without statistics SQLite would read through everything up to processed_through.
 pub(super) const PARKED: &str = "
@@ -72,7 +72,7 @@ pub(super) static EMPTY: LazyLock<Statements> = LazyLock::new(|| {
     Statements::new("WITH v (id, digest) AS (VALUES ", "(?, ?)", update)
 });
 
-const BODIES_EMPTIED_THROUGH: &str = "UPDATE service SET bodies_emptied_through = ?";
+const SET_BODIES_EMPTIED_THROUGH: &str = "UPDATE service SET bodies_emptied_through = ?";
 
 pub(super) const OLD_FETCHES: &str = "
     SELECT id, fetched_at AS since_at, 0 AS bytes FROM fetches
@@ -89,7 +89,7 @@ pub(super) const REMOVE_FETCHES: &str = "
         WHERE old.id <= ?1 AND old.id < (
             SELECT id FROM fetches WHERE order_id = v.order_id ORDER BY id DESC LIMIT 1 OFFSET 9))";
 
-const FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = ?";
+const SET_FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = ?";
 
 pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
@@ -127,19 +127,19 @@ impl WriteCommand for Prune {
         // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
         if let Some(last) = due(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
             pruned.deliveries = execute(db, REMOVE, last).await?;
-            execute(db, DELIVERIES_PRUNED_THROUGH, last).await?;
+            execute(db, SET_DELIVERIES_PRUNED_THROUGH, last).await?;
         }
         if let Some(last) = due(db, PARKED, periods.parked, now, &mut pruned.taken).await? {
             pruned.parked = execute(db, REMOVE_PARKED, last).await?;
         }
         if let Some(last) = due(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await? {
-            pruned.bodies = empty(db, last).await?;
-            execute(db, BODIES_EMPTIED_THROUGH, last).await?;
+            pruned.bodies = empty_bodies(db, last).await?;
+            execute(db, SET_BODIES_EMPTIED_THROUGH, last).await?;
         }
         if let Some(last) = due(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
         {
             pruned.fetches = execute(db, REMOVE_FETCHES, last).await?;
-            execute(db, FETCHES_PRUNED_THROUGH, last).await?;
+            execute(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
         }
         let closed = closed(db, periods.orders, now, &mut pruned.taken).await?;
         if !closed.is_empty() {
@@ -208,7 +208,7 @@ async fn execute(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sql
 }
 
 /// Empties the bodies of deliveries up to the given one.
-async fn empty(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
+async fn empty_bodies(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     let bodies = sqlx::query(BODIES).bind(last).fetch_all(&mut *db).await?;
     let digests = bodies
         .iter()

@@ -183,7 +183,7 @@ fn known(word: &str) -> Result<State, &'static str> {
     State::from_word(word).ok_or("a state that this program never writes")
 }
 
-/// `null` stands for every word that this program does not know.
+/// Returns the time in the given column; `None` for NULL.
 pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
 }
@@ -336,7 +336,7 @@ fn claims_text(claims: &[Hint]) -> String {
     json(&claims)
 }
 
-/// JSON for a statement's parameter.
+/// Returns JSON as the parameter of a statement, which reads it with SQLite's `json_each`.
 pub(super) fn json(rows: &impl Serialize) -> String {
     serde_json::to_string(rows).expect("rows of numbers and strings are always JSON")
 }

@@ -97,8 +97,8 @@ fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
         project: cell::<R>(value, &["p.sinch_id"]),
         order: cell::<R>(value, &["o.sinch_id", "order_sinch_id"]),
         reason: match column::<R>(error.path()) {
-            Some(column) => format!("{column}: {}", words(error.inner())),
-            None => words(error.inner()),
+            Some(column) => format!("{column}: {}", without_position(error.inner())),
+            None => without_position(error.inner()),
         },
     })
 }
@@ -125,8 +125,8 @@ fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     Some(name.strip_prefix("o.").unwrap_or(name))
 }
 
-/// Returns the reason without the position in the text, which is not shown.
-fn words(error: &serde_json::Error) -> String {
+/// Returns the error's sentence without the position in the JSON: no message shows that JSON.
+fn without_position(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rsplit_once(" at line ") {
         Some((words, _)) => words.to_owned(),

@@ -90,7 +90,7 @@ value!(bool, u32, u64, Money);
 
 /// Result of a method that reads a property.
 pub(super) trait Shown<'a> {
-    /// Returns what the property shows.
+    /// Reads the property as a value of this type.
     fn of(property: Property<'a>) -> Self;
 }
 

@@ -70,8 +70,8 @@ impl<'a> Request<'a> {
         Request { body, ..self }
     }
 
-    /// Completes the address: a plus of a query is escaped, as Sinch wants it.
-    fn extend(&self, url: &mut Url) {
+    /// Adds the query to the address. A plus in the query is escaped, as Sinch wants it.
+    fn add_query(&self, url: &mut Url) {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
@@ -121,7 +121,7 @@ impl Client {
 
     async fn send_request(&self, request: &Request<'_>) -> Result<Response, super::RequestError> {
         let mut url = self.url(request.path);
-        request.extend(&mut url);
+        request.add_query(&mut url);
         self.send_to(request.method.clone(), url, |builder| request.fill(builder))
             .await
     }

@@ -38,7 +38,7 @@ pub(super) struct Job<T> {
     pub status: JobStatus,
     pub updated_at: Time,
     /// Serial number of the job, by which a planned step finds it.
-    pub n: u64,
+    pub serial: u64,
 }
 
 /// Telephone number that belongs to the project.
@@ -84,11 +84,11 @@ impl ActiveNumber {
     /// Takes the SMS job with this serial number a step on.
     pub fn provision_sms(
         &mut self,
-        n: u64,
+        serial: u64,
         at: Time,
         failure: Option<&'static Failure>,
     ) -> Progress {
-        let Some(job) = self.sms_job.as_mut().filter(|job| job.n == n) else {
+        let Some(job) = self.sms_job.as_mut().filter(|job| job.serial == serial) else {
             return Progress::None;
         };
         let step = if job.wanted.plan.is_empty() {
@@ -118,11 +118,11 @@ impl ActiveNumber {
     /// Takes the voice job with this serial number a step on.
     pub fn provision_voice(
         &mut self,
-        n: u64,
+        serial: u64,
         at: Time,
         failure: Option<&'static Failure>,
     ) -> Progress {
-        let Some(job) = self.voice_job.as_mut().filter(|job| job.n == n) else {
+        let Some(job) = self.voice_job.as_mut().filter(|job| job.serial == serial) else {
             return Progress::None;
         };
         let progress = job.take_on(Step::Voice, at, failure.filter(|_| !self.has_failed));

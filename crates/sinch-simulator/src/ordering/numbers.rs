@@ -69,7 +69,7 @@ impl Model {
             wanted,
             status: JobStatus::Waiting,
             updated_at: now,
-            n,
+            serial: n,
         }
     }
 

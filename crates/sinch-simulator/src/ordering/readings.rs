@@ -294,7 +294,7 @@ open_questions! {
     retry_after: RetryAfter {
         /// One second.
         Sent,
-        /// None.
+        /// No `Retry-After`.
         Missing,
     }
     /// Body of a 5xx.

@@ -16,9 +16,9 @@ pub enum Wrong {
         /// State that was confirmed.
         state: State,
     },
-    /// At rest, the confirmed state is not the order's last state.
+    /// At rest, the believed state is not the order's last state.
     AtRest {
-        /// State that is confirmed.
+        /// State that the strategy under test believes the order to be in.
         believed: Option<State>,
         /// State that the order is in.
         truth: Option<State>,

@@ -21,6 +21,14 @@ impl CommandError {
         CommandError::new(FAILURE, reason)
     }
 
+    /// Returns an error of several lines that has no exit code of its own.
+    pub fn failures(lines: impl Iterator<Item = impl ToString>) -> CommandError {
+        CommandError {
+            code: FAILURE,
+            lines: lines.map(|line| line.to_string()).collect(),
+        }
+    }
+
     /// Returns an error of the arguments.
     pub fn usage(reason: impl Into<String>) -> CommandError {
         CommandError::new(USAGE, reason)

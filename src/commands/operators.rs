@@ -21,6 +21,34 @@ pub(super) async fn send(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<String, String> {
+    let (status, text) = exchange(operators, method, path, body, timeout).await?;
+    success(operators, status, text)
+}
+
+/// Asks the running service for something, and returns the text of the answer; `None` if there is no such thing.
+///
+/// # Errors
+///
+/// Returns the reason in words if the service cannot be reached or refuses.
+pub(super) async fn find(
+    operators: &config::Operators,
+    path: &str,
+    timeout: Duration,
+) -> Result<Option<String>, String> {
+    match exchange(operators, Method::GET, path, Vec::new(), timeout).await? {
+        (StatusCode::NOT_FOUND, _) => Ok(None),
+        (status, text) => success(operators, status, text).map(Some),
+    }
+}
+
+/// Sends a request, and returns the status and the text of the answer.
+async fn exchange(
+    operators: &config::Operators,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+    timeout: Duration,
+) -> Result<(StatusCode, String), String> {
     // Any client needs a TLS provider, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -42,7 +70,15 @@ pub(super) async fn send(
     };
     let answer = request.body(body).send().await.map_err(failed)?;
     let status = answer.status();
-    let text = answer.text().await.map_err(failed)?;
+    Ok((status, answer.text().await.map_err(failed)?))
+}
+
+/// Returns the text of an answer that says success, or else its reason in words.
+fn success(
+    operators: &config::Operators,
+    status: StatusCode,
+    text: String,
+) -> Result<String, String> {
     if status.is_success() {
         return Ok(text);
     }

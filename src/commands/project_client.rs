@@ -1,6 +1,7 @@
 //! Client of a project's API, for a command that calls Sinch itself.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::command_error::CommandError;
 use super::file;
@@ -27,6 +28,8 @@ pub(super) struct Project {
     pub path: String,
     /// Client of the project's API.
     pub client: Client,
+    /// Maximum time for a request with its answer.
+    pub request_timeout: Duration,
 }
 
 /// Loads the addresses and access keys from the configuration, and makes the client of a project: the named one, or the
@@ -42,6 +45,7 @@ pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Proje
         Api::On(credentials) => Ok(Project {
             path: found.path.clone(),
             client: app::client(&found.id, credentials, &access.sinch)?,
+            request_timeout: access.sinch.request_timeout,
         }),
         Api::Off => Err(CommandError::configuration(format!(
             "project {} has api = \"off\", so Sinch is never called for it; say api = \"on\", with key_id and key_secret",

@@ -3,7 +3,7 @@
 mod failure_code;
 mod list;
 mod release;
-mod services;
+pub(super) mod services;
 mod show;
 
 use std::path::Path;

@@ -9,14 +9,14 @@ use sinch_numbers::Property;
 use sinch_numbers::api::{ActiveNumber, SmsConfiguration, VoiceConfiguration};
 
 /// Name of the service of a campaign.
-pub(super) const CAMPAIGN: &str = "10DLC campaign";
+pub(in crate::commands) const CAMPAIGN: &str = "10DLC campaign";
 
 /// Sinch's word for a scheduled link that has failed.
 const FAILED: &str = "FAILED";
 
 /// Service of a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Service {
+pub(in crate::commands) struct Service {
     /// Name of the service.
     pub name: &'static str,
     /// Id that is linked: of a service plan, a campaign, an application, a trunk or a fax service.
@@ -27,7 +27,7 @@ pub(super) struct Service {
 
 /// Link that is on its way, or has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scheduled {
+pub(in crate::commands) struct Scheduled {
     /// Id that is to be linked; `None` if Sinch does not name it.
     pub id: Option<String>,
     /// Sinch's word for how it stands.
@@ -72,7 +72,7 @@ impl fmt::Display for Service {
 }
 
 /// Returns every service of a number.
-pub(super) fn of(number: &ActiveNumber) -> Vec<Service> {
+pub(in crate::commands) fn of(number: &ActiveNumber) -> Vec<Service> {
     let [messages, campaign] = sms(number.sms_configuration().as_ref());
     vec![
         messages,

@@ -137,7 +137,11 @@ fn callbacks(number: &ActiveNumber, path: &str) -> String {
         return "no URL is set, so nobody receives callbacks about this number".to_owned();
     };
     let parsed = url::Url::parse(&url).ok();
-    let is_ours = parsed.is_some_and(|parsed| parsed.path() == path);
+    // An order that was placed from here has a path of its own below the project's.
+    let is_ours = parsed.is_some_and(|parsed| {
+        let below = parsed.path().strip_prefix(path);
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
     if is_ours {
         format!("{url}: the path is this project's in the configuration")
     } else {

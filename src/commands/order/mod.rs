@@ -1,7 +1,11 @@
 //! `order`: numbers that can be had, and orders for them.
 
+mod check;
+mod place;
+mod placing;
 mod reasons;
 mod regions;
+mod requirements;
 mod search;
 mod show;
 mod story;
@@ -11,7 +15,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::command_error::ended;
+use self::place::Single;
+use super::command_error::CommandError;
 
 /// Commands about orders.
 #[derive(Subcommand, Debug)]
@@ -20,15 +25,44 @@ pub enum Command {
     Regions(regions::Arguments),
     /// Search numbers that can be had; reserves none.
     Search(search::Arguments),
+    /// List what an order must fulfil, or write a form to fill in.
+    Requirements(requirements::Arguments),
+    /// Judge a form and its files before anything is created.
+    Check(check::Arguments),
+    /// Place what a form orders, from the check to numbers that work; run again, it goes on.
+    Place(place::PlaceArguments),
+    /// Create the order of a form, and no more.
+    Create(place::FormArguments),
+    /// Register the data of a form for an order.
+    Register(place::OrderArguments),
+    /// Upload the documents of a form for an order.
+    Attach(place::OrderArguments),
+    /// Submit an order for review.
+    Submit(place::OrderArguments),
+    /// Correct an order that Sinch has blocked, with its corrected form.
+    Fix(place::OrderArguments),
+    /// Follow an order, for as long as it takes.
+    Wait(place::WaitArguments),
     /// Show what the running service knows of an order.
     Show(show::Arguments),
 }
 
 /// Runs one of the commands.
 pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
-    ended(match command {
-        Command::Regions(arguments) => regions::run(config, &arguments).await,
-        Command::Search(arguments) => search::run(config, &arguments).await,
-        Command::Show(arguments) => show::run(config, &arguments).await,
-    })
+    let done = |done: Result<(), CommandError>| done.map(|()| ExitCode::SUCCESS);
+    let ended = match command {
+        Command::Regions(arguments) => done(regions::run(config, &arguments).await),
+        Command::Search(arguments) => done(search::run(config, &arguments).await),
+        Command::Requirements(arguments) => done(requirements::run(config, &arguments).await),
+        Command::Check(arguments) => done(check::run(config, &arguments).await),
+        Command::Place(arguments) => place::place(config, &arguments).await,
+        Command::Create(arguments) => place::create(config, &arguments).await,
+        Command::Register(arguments) => place::single(config, &arguments, Single::Register).await,
+        Command::Attach(arguments) => place::single(config, &arguments, Single::Attach).await,
+        Command::Submit(arguments) => place::single(config, &arguments, Single::Submit).await,
+        Command::Fix(arguments) => place::fix(config, &arguments).await,
+        Command::Wait(arguments) => place::wait(config, &arguments).await,
+        Command::Show(arguments) => done(show::run(config, &arguments).await),
+    };
+    ended.unwrap_or_else(|error| error.report())
 }

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{patch, post, put};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::projects::{may_be_fetched, unknown_project};
@@ -41,8 +43,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 /// Parameters of a path that names a placement.
 type PlacementPath = Result<Path<(String, String)>, PathRejection>;
 
-/// Body of a request, as JSON of a known form.
-type Body<T> = Result<Json<T>, JsonRejection>;
+/// Body of a request, as JSON whatever its headers say.
+type Body = Result<Bytes, BytesRejection>;
 
 fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
     let (project, reference) = path_params(path, unknown_project)?;
@@ -58,22 +60,21 @@ fn checked_reference(reference: String) -> Result<String, Problem> {
     Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
 }
 
-fn read<T>(body: Body<T>) -> Result<T, Problem> {
-    let Json(value) = body.map_err(|rejection| {
-        Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text())
-    })?;
-    Ok(value)
+fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    let body = body.map_err(|rejection| Problem::new(rejection.status()))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
 /// Records a placement before its first step. Answers 201 if it was not recorded before.
 async fn begin(
     State(context): Shared,
     path: PlacementPath,
-    body: Body<Ordered>,
+    body: Body,
 ) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
-    let ordered = checked(read(body)?)?;
+    let ordered = checked(read::<Ordered>(body)?)?;
     let new = NewPlacement {
         project,
         reference,
@@ -151,11 +152,11 @@ struct Begun {
 async fn begin_step(
     State(context): Shared,
     path: PlacementPath,
-    body: Body<Begin>,
+    body: Body,
 ) -> Result<(StatusCode, Json<Begun>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
-    let begin = read(body)?;
+    let begin: Begin = read(body)?;
     let is_create = begin.kind == StepKind::Create;
     let key = is_create.then(|| CallbackKey::random(|below| fastrand::usize(..below)));
     let own_url = context.settings.callback_urls.get(&project);
@@ -193,11 +194,11 @@ struct End {
 async fn end_step(
     State(context): Shared,
     path: Result<Path<(String, String, i64)>, PathRejection>,
-    body: Body<End>,
+    body: Body,
 ) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference, step) = path_params(path, unknown_placement)?;
     let (project, reference) = (project_id(project)?, checked_reference(reference)?);
-    let end = read(body)?;
+    let end: End = read(body)?;
     let update = StepUpdate {
         project: project.clone(),
         reference: reference.clone(),

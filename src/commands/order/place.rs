@@ -1,0 +1,194 @@
+//! `order place`, `create`, `register`, `attach`, `submit`, `fix` and `wait`: what a form orders, as a whole or step by
+//! step.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use number_order::Id;
+
+use super::placing::Placing;
+use super::placing::ending::Ending;
+use super::placing::follower::{Follower, Until};
+use crate::commands::command_error::CommandError;
+use crate::commands::output::{print_error, print_line};
+use crate::commands::project_client::{self, Options};
+
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Arguments of a command that begins with a form.
+#[derive(clap::Args, Debug)]
+pub struct FormArguments {
+    /// The form; `order requirements --form` writes one.
+    #[arg(value_name = "FORM")]
+    form: PathBuf,
+    /// Create an order although an earlier one may have been created, so that there may be two.
+    #[arg(long)]
+    risk_second_order: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Arguments of `order place`.
+#[derive(clap::Args, Debug)]
+pub struct PlaceArguments {
+    #[command(flatten)]
+    form: FormArguments,
+    /// Only check the form, and say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not wait for Sinch's review: end once the order is in review.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Arguments of a command about an order with its form.
+#[derive(clap::Args, Debug)]
+pub struct OrderArguments {
+    /// Id of the order.
+    #[arg(value_name = "ORDER")]
+    order: String,
+    /// The form of the order.
+    #[arg(long, value_name = "FORM")]
+    form: PathBuf,
+    /// Do not wait for Sinch's review.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The whole sequence, from the check to numbers that work.
+pub(super) async fn place(
+    config: Option<&Path>,
+    arguments: &PlaceArguments,
+) -> Result<ExitCode, CommandError> {
+    let FormArguments {
+        form,
+        risk_second_order,
+        options,
+    } = &arguments.form;
+    let placing = Placing::open(config, options, form).await?;
+    placing.check()?;
+    if arguments.dry_run {
+        placing.explain().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let go_on = format!("sinch-callbacks order place {}", form.display());
+    let placed = placing.place(*risk_second_order, !arguments.no_wait);
+    report(interruptible(placed, &go_on).await?, options)
+}
+
+/// The first step alone: the order is created, and watched.
+pub(super) async fn create(
+    config: Option<&Path>,
+    arguments: &FormArguments,
+) -> Result<ExitCode, CommandError> {
+    let placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    placing.check()?;
+    let (ending, order) = placing.create_only(arguments.risk_second_order).await?;
+    if let (Some(order), false) = (&order, arguments.options.json) {
+        print_line(order);
+    }
+    report(Some((ending, order)), &arguments.options)
+}
+
+/// A step of an order that was created.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Single {
+    Register,
+    Attach,
+    Submit,
+}
+
+/// One step of an order.
+pub(super) async fn single(
+    config: Option<&Path>,
+    arguments: &OrderArguments,
+    step: Single,
+) -> Result<ExitCode, CommandError> {
+    let order = project_client::id("ORDER", &arguments.order)?;
+    let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    placing.adopt(&order).await?;
+    match step {
+        Single::Register => placing.register(&order).await?,
+        Single::Attach => placing.upload(&order).await?,
+        Single::Submit => placing.submit(&order).await?,
+    }
+    let ending = placing.follower.standing(&order).await?;
+    report(Some((ending, Some(order))), &arguments.options)
+}
+
+/// The way back from BLOCKED.
+pub(super) async fn fix(
+    config: Option<&Path>,
+    arguments: &OrderArguments,
+) -> Result<ExitCode, CommandError> {
+    let order = project_client::id("ORDER", &arguments.order)?;
+    let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    placing.check()?;
+    placing.adopt(&order).await?;
+    placing.print_reasons(&order).await?;
+    let go_on = format!(
+        "sinch-callbacks order fix {order} --form {}",
+        arguments.form.display()
+    );
+    let fixed = async {
+        let ending = placing.fix(&order, !arguments.no_wait).await?;
+        Ok((ending, Some(order.clone())))
+    };
+    report(interruptible(fixed, &go_on).await?, &arguments.options)
+}
+
+/// Arguments of `order wait`.
+#[derive(clap::Args, Debug)]
+pub struct WaitArguments {
+    /// Id of the order.
+    #[arg(value_name = "ORDER")]
+    order: String,
+    /// How far to wait.
+    #[arg(long, value_enum, default_value_t = Until::Ready)]
+    until: Until,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Follows an order, for as long as it takes.
+pub(super) async fn wait(
+    config: Option<&Path>,
+    arguments: &WaitArguments,
+) -> Result<ExitCode, CommandError> {
+    let order = project_client::id("ORDER", &arguments.order)?;
+    let follower = Follower::open(config, &arguments.options)?;
+    let go_on = format!("sinch-callbacks order wait {order}");
+    let waited = async {
+        let ending = follower.wait(&order, arguments.until).await?;
+        Ok((ending, Some(order.clone())))
+    };
+    report(interruptible(waited, &go_on).await?, &arguments.options)
+}
+
+/// Prints how the command ends. An interrupted one has said so.
+fn report(
+    ended: Option<(Ending, Option<Id>)>,
+    options: &Options,
+) -> Result<ExitCode, CommandError> {
+    Ok(match ended {
+        Some((ending, order)) => ending.report(order.as_ref(), options.json),
+        None => ExitCode::from(INTERRUPTED),
+    })
+}
+
+/// Runs until Ctrl-C, which prints the command that goes on.
+async fn interruptible<T>(
+    work: impl Future<Output = Result<T, CommandError>>,
+    go_on: &str,
+) -> Result<Option<T>, CommandError> {
+    tokio::select! {
+        done = work => done.map(Some),
+        _ = tokio::signal::ctrl_c() => {
+            print_error(format_args!("stopped; nothing is lost. Go on with: {go_on}"));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Creating the order, at most once.
+
+use std::time::Duration;
+
+use number_order::{Id, Standing, StepKind, StepOutcome, judge_lost_create};
+use sinch_numbers::api::{Failure, Ordered, PhoneNumber, Repeat};
+
+use super::Placing;
+use super::journal::{Placement, Step};
+use super::patience::patiently;
+use crate::clock;
+use crate::commands::command_error::CommandError;
+
+/// Pause between two looks at the journal, while a create may still be under way.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Result of creating an order.
+pub(super) enum Created {
+    /// There is an order.
+    Order(Id),
+    /// There may be an order, and nothing tells.
+    MayBe,
+}
+
+impl Placing {
+    /// Creates the order, unless there is one, or may be one. `second_order_risked`: an order that may have been
+    /// created is no reason not to create another.
+    pub(super) async fn create(&self, second_order_risked: bool) -> Result<Created, CommandError> {
+        let mut placement = self.journal.begin(&self.file.form).await?;
+        loop {
+            placement = match &placement.standing {
+                Standing::Created { order } => return Ok(Created::Order(order.clone())),
+                Standing::CreatedSeveral { orders } => {
+                    self.follower.say(&placement.standing.to_string());
+                    return orders.first().cloned().map(Created::Order).ok_or_else(|| {
+                        CommandError::failure(
+                            "the journal names no order; is the service of this version?",
+                        )
+                    });
+                }
+                Standing::NotCreated => match self.request(&placement, false).await? {
+                    Some(placement) => placement,
+                    None => return Ok(Created::MayBe),
+                },
+                Standing::MayBeCreated { step } => {
+                    let open = placement.steps.iter().find(|known| known.id == *step);
+                    match self.find_out(open).await? {
+                        Some(placement) => placement,
+                        None if second_order_risked => {
+                            match self.request(&placement, true).await? {
+                                Some(placement) => placement,
+                                None => return Ok(Created::MayBe),
+                            }
+                        }
+                        None => return Ok(Created::MayBe),
+                    }
+                }
+            };
+        }
+    }
+
+    /// Requests an order, and returns the journal with its outcome; `None` if an earlier create may have taken the
+    /// number.
+    async fn request(
+        &self,
+        before: &Placement,
+        second_order_risked: bool,
+    ) -> Result<Option<Placement>, CommandError> {
+        let number = self.number();
+        let available = match number {
+            Some(number) => Some(self.is_available(number).await?),
+            None => None,
+        };
+        if available == Some(false) {
+            let was_assumed = |step: &Step| step.outcome == Some(StepOutcome::NoEffectSeen);
+            if before.steps.iter().any(was_assumed) {
+                return Ok(None);
+            }
+            return Err(CommandError::failure(
+                "the number cannot be had: it is taken or reserved, or there is no such number; `order search` finds others",
+            ));
+        }
+        let kind = StepKind::Create;
+        let begun = self
+            .journal
+            .begin_step(&kind, available, second_order_risked)
+            .await?;
+        if begun.callback_url.is_none() {
+            self.follower.say("callbacks.public_url is not set: the order has no callback URL, and is followed by fetches alone");
+        }
+        let order = self.file.form.new_order(begun.callback_url);
+        let (outcome, order, refusal) = match self.follower.client.create_order(&order).await {
+            Ok(answer) => match answer.content.id_number_order.text().and_then(Id::new) {
+                Some(order) => (StepOutcome::Succeeded, Some(order), None),
+                None => (StepOutcome::Unknown, None, None),
+            },
+            Err(error) if error.repeat() == Repeat::FindOutFirst => {
+                self.follower.say(&error.told().to_string());
+                (StepOutcome::Unknown, None, None)
+            }
+            Err(error) => (StepOutcome::Refused, None, Some(error)),
+        };
+        let placement = self
+            .journal
+            .end_step(begun.id, outcome, order.as_ref())
+            .await?;
+        match refusal {
+            Some(error) => Err(error.into()),
+            None => Ok(Some(placement)),
+        }
+    }
+
+    /// Finds out what became of a create that has no known outcome. Returns the journal with what was found, or `None`
+    /// if nothing tells.
+    ///
+    /// Another run may be under way, and Sinch may still be at it, so the availability of the number counts only after
+    /// the time for which a request may last.
+    async fn find_out(&self, open: Option<&Step>) -> Result<Option<Placement>, CommandError> {
+        let Some(open) = open else { return Ok(None) };
+        self.follower
+            .say("an earlier create has no known outcome: finding out");
+        let wait = self
+            .follower
+            .request_timeout
+            .saturating_sub(clock::now().since(open.begun_at));
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            let placement = self.journal.read().await?;
+            if placement.standing != (Standing::MayBeCreated { step: open.id }) {
+                return Ok(Some(placement));
+            }
+            if tokio::time::Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let available = match self.number() {
+            Some(number) => Some(self.is_available(number).await?),
+            None => None,
+        };
+        match judge_lost_create(open.available_before, available) {
+            StepOutcome::NoEffectSeen => {
+                let outcome = StepOutcome::NoEffectSeen;
+                self.journal
+                    .end_step(open.id, outcome, None)
+                    .await
+                    .map(Some)
+            }
+            StepOutcome::Succeeded | StepOutcome::Refused | StepOutcome::Unknown => Ok(None),
+        }
+    }
+
+    /// Returns the ordered number; `None` if Sinch chooses.
+    fn number(&self) -> Option<&PhoneNumber> {
+        match self.file.form.numbers() {
+            Ordered::Number(number) => Some(number),
+            Ordered::Quantity(_) => None,
+        }
+    }
+
+    async fn is_available(&self, number: &PhoneNumber) -> Result<bool, CommandError> {
+        match patiently(async || self.follower.client.get_available_number(number).await).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.request.failure == Failure::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From an order that was created to its end: registration, documents, submit, review.
+
+use std::time::Duration;
+
+use number_order::{Id, StepKind, StepOutcome};
+
+use super::Placing;
+use super::ending::Ending;
+use crate::commands::command_error::CommandError;
+
+/// Time for which an order may stay CREATED after its submit before it is submitted again.
+const SUBMIT_SHOWS: Duration = Duration::from_secs(20);
+
+/// Pause between two looks at an order that was just submitted or corrected.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Placing {
+    /// Takes an order from any state to its end, or to where Sinch's review must be waited for.
+    pub(super) async fn follow(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
+        loop {
+            let state = self.follower.state(order).await?;
+            match state.as_deref() {
+                Some("CREATED") => {
+                    self.register(order).await?;
+                    self.upload(order).await?;
+                    // Where nothing is required, the order may be completed already.
+                    if self.follower.state(order).await?.as_deref() == Some("CREATED") {
+                        self.submit(order).await?;
+                    }
+                }
+                Some("IN_REVIEW") if !wait => return Ok(Ending::InReview),
+                Some("IN_REVIEW") => {
+                    self.follower.say("IN_REVIEW: waiting for Sinch");
+                    self.follower.wait_while(order, "IN_REVIEW").await?;
+                }
+                Some("COMPLETED") => return self.follower.ready(order, wait).await,
+                Some("BLOCKED") => return Ok(Ending::Blocked),
+                Some("REJECTED") => return Ok(Ending::Rejected),
+                Some("EXPIRED") | None => return Ok(Ending::Expired),
+                Some(other) => {
+                    self.follower.say(&format!(
+                        "Sinch says {other}, which is no state that this program knows: waiting"
+                    ));
+                    self.follower.wait_while(order, other).await?;
+                }
+            }
+        }
+    }
+
+    /// Sends a corrected form for a BLOCKED order, and follows it.
+    pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
+        if self.follower.state(order).await?.as_deref() == Some("BLOCKED") {
+            self.register(order).await?;
+            self.upload(order).await?;
+            // Nothing says if a corrected registration is enough, so the state tells.
+            if !self.follower.leaves(order, "BLOCKED", LOOK * 4).await? {
+                self.submit_from(order, "BLOCKED").await?;
+            }
+        }
+        self.follow(order, wait).await
+    }
+
+    pub async fn submit(&self, order: &Id) -> Result<(), CommandError> {
+        self.submit_from(order, "CREATED").await
+    }
+
+    /// Submits the order, and waits until its state shows it.
+    ///
+    /// An order whose state does not show the submit is submitted again by the next round: the answer may have been
+    /// lost on the way there.
+    async fn submit_from(&self, order: &Id, from: &str) -> Result<(), CommandError> {
+        let begun = self.begin_step(&StepKind::Submit).await?;
+        let done = self.follower.client.submit_order(order).await;
+        let outcome = super::outcome_of(&done);
+        self.end_step(begun, outcome).await?;
+        match done {
+            Ok(_) => self.follower.say("submitted"),
+            Err(error) if self.follower.leaves(order, from, LOOK).await? => {
+                self.follower
+                    .say(&format!("submitted, though the answer said: {error}"));
+            }
+            Err(error) if outcome == StepOutcome::Refused => return Err(error.into()),
+            Err(error) => self.follower.say(&error.told().to_string()),
+        }
+        self.follower.leaves(order, from, SUBMIT_SHOWS).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Follower of an order: what Sinch says of it, and the service, which has its callbacks.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use number_order::Id;
+use reqwest::Method;
+use serde_json::Value;
+use sinch_numbers::api::{Answer, Call, CallError, Client, Failure, NumberOrder};
+use tokio::time::Instant;
+
+use super::ending::Ending;
+use super::patience::patiently;
+use crate::clock;
+use crate::commands::command_error::CommandError;
+use crate::commands::output::print_line;
+use crate::commands::project_client::{self, Options};
+use crate::commands::{file, operators, shown};
+use crate::config::Operators;
+
+/// Pause between two looks at an order that was just submitted or corrected.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Pause between two questions to the service.
+const ASK: Duration = Duration::from_secs(1);
+
+/// Maximum time for an answer of the service.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// State of an order, in Sinch's word; `None`: Sinch does not know the order.
+type State = Option<String>;
+
+/// Follower of one order.
+pub(in crate::commands::order) struct Follower {
+    pub(super) client: Client,
+    pub(super) service: Operators,
+    /// Maximum time for a request to Sinch with its answer.
+    pub(super) request_timeout: Duration,
+    /// `true` if the command tells a program how it ended, and no person what goes on.
+    quiet: bool,
+    /// Time until which the numbers are reserved, as Sinch last showed it.
+    expires_at: Cell<Option<Timestamp>>,
+}
+
+/// How far an order is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Until its review is over.
+    Reviewed,
+    /// Until it is completed.
+    Completed,
+    /// Until its numbers work.
+    Ready,
+}
+
+impl Follower {
+    pub fn open(config: Option<&Path>, options: &Options) -> Result<Follower, CommandError> {
+        let opened = project_client::open(config, options.project.as_deref())?;
+        Ok(Follower {
+            client: opened.client,
+            service: Operators::load(file(config).as_deref(), std::env::vars_os())?,
+            request_timeout: opened.request_timeout,
+            quiet: options.json,
+            expires_at: Cell::new(None),
+        })
+    }
+
+    /// Waits for an order as far as is asked for. It changes nothing at Sinch.
+    pub async fn wait(&self, order: &Id, until: Until) -> Result<Ending, CommandError> {
+        loop {
+            let state = self.state(order).await?;
+            match state.as_deref() {
+                Some("COMPLETED") if until == Until::Ready => return self.ready(order, true).await,
+                Some("COMPLETED") => return Ok(Ending::Done),
+                Some("BLOCKED") => return Ok(Ending::Blocked),
+                Some("REJECTED") => return Ok(Ending::Rejected),
+                Some("EXPIRED") | None => return Ok(Ending::Expired),
+                Some(state) => {
+                    self.say(&format!("{state}: waiting"));
+                    self.wait_while(order, state).await?;
+                }
+            }
+        }
+    }
+
+    /// Returns how an order stands now.
+    pub async fn standing(&self, order: &Id) -> Result<Ending, CommandError> {
+        Ok(match self.state(order).await?.as_deref() {
+            Some("IN_REVIEW") => Ending::InReview,
+            Some("BLOCKED") => Ending::Blocked,
+            Some("REJECTED") => Ending::Rejected,
+            Some("EXPIRED") | None => Ending::Expired,
+            Some(_) => Ending::Done,
+        })
+    }
+
+    /// Waits until an order is in another state; `false` if it is not after the given time.
+    pub(super) async fn leaves(
+        &self,
+        order: &Id,
+        state: &str,
+        within: Duration,
+    ) -> Result<bool, CommandError> {
+        let until = Instant::now() + within;
+        loop {
+            if self.state(order).await?.as_deref() != Some(state) {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the service, which has the callbacks and fetches the order, knows of another state.
+    pub(super) async fn wait_while(&self, order: &Id, state: &str) -> Result<(), CommandError> {
+        let path = format!("/api/v1/orders/{}/{order}", self.client.project());
+        self.watch(&path).await?;
+        loop {
+            let get = operators::send(&self.service, Method::GET, &path, Vec::new(), TIMEOUT);
+            let text = get.await.map_err(CommandError::failure)?;
+            let known: Value = serde_json::from_str(&text).unwrap_or_default();
+            let confirmed = known["confirmed"].as_str();
+            if confirmed.is_some_and(|confirmed| confirmed != state) {
+                return Ok(());
+            }
+            if let Some(reason) = known["parked"]["text"].as_str() {
+                self.say(&format!("the service fetches the order no more: {reason}"));
+                return Err(CommandError::failure(
+                    "see to the service first, then run the same command again",
+                ));
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    /// Makes the order known to the service, so that it follows it.
+    async fn watch(&self, path: &str) -> Result<(), CommandError> {
+        let put = operators::send(&self.service, Method::PUT, path, Vec::new(), TIMEOUT);
+        put.await.map(drop).map_err(CommandError::failure)
+    }
+
+    /// Fetches the state of an order from Sinch.
+    pub(super) async fn state(&self, order: &Id) -> Result<State, CommandError> {
+        let Some(answer) = self.fetch(order).await? else {
+            return Ok(None);
+        };
+        let expires_at = answer.content.expire_time;
+        let expires_at: Option<Timestamp> = expires_at.text().and_then(|text| text.parse().ok());
+        self.expires_at.set(expires_at);
+        Ok(answer.content.state.text().map(str::to_owned))
+    }
+
+    /// Fetches an order; `None` if Sinch does not know it.
+    pub(super) async fn fetch(
+        &self,
+        order: &Id,
+    ) -> Result<Option<Answer<NumberOrder<'static>>>, CommandError> {
+        let get = async || {
+            self.client
+                .get_order(order)
+                .await
+                .map_err(|request| CallError {
+                    call: Call::GetOrder,
+                    request,
+                    refusal: None,
+                })
+        };
+        match patiently(get).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.request.failure == Failure::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells a person what goes on, with the time that is left until the reservation runs out.
+    pub(super) fn say(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        let left = self
+            .expires_at
+            .get()
+            .map(|at| at.as_second() - clock::now().0 / 1_000_000);
+        let left = match left {
+            None => String::new(),
+            Some(left) if left <= 0 => "[reservation over] ".to_owned(),
+            Some(left) => format!("[{} left] ", span(left)),
+        };
+        print_line(format_args!("{left}{}", shown::lines(text)));
+    }
+}
+
+/// Returns a span in the largest unit that tells enough.
+fn span(secs: i64) -> String {
+    match secs {
+        ..=119 => format!("{secs} s"),
+        120..=7199 => format!("{} min", secs / 60),
+        _ => format!("{} h", secs / 3600),
+    }
+}

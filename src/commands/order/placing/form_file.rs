@@ -1,0 +1,54 @@
+//! The form's file, and the files that it names.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use order_form::{Files, Form};
+
+use crate::commands::command_error::CommandError;
+
+/// A form that was read, and the folder to which its paths are relative.
+#[derive(Debug)]
+pub(in crate::commands::order) struct FormFile {
+    pub form: Form,
+    folder: PathBuf,
+}
+
+impl FormFile {
+    /// Reads a form.
+    ///
+    /// # Errors
+    ///
+    /// Fails with all its faults, none of which shows a value of the registration.
+    pub fn read(path: &Path) -> Result<FormFile, CommandError> {
+        let unread = |error: std::io::Error| {
+            CommandError::failure(format!("{}: {}", path.display(), error.kind()))
+        };
+        let text = fs::read(path).map_err(unread)?;
+        let text = String::from_utf8(text).map_err(|_| {
+            CommandError::failure(format!("{}: it is no UTF-8 text", path.display()))
+        })?;
+        let form = Form::read(&text).map_err(|faults| {
+            let lines = faults.iter();
+            CommandError::failures(lines.map(|fault| format!("{}: {fault}", path.display())))
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(FormFile { form, folder })
+    }
+
+    /// Returns the content of a file that the form names.
+    pub fn open(&self, file: &str) -> Result<Vec<u8>, CommandError> {
+        fs::read(self.folder.join(file)).map_err(|error| {
+            CommandError::failure(format!("a document of the form: {}", error.kind()))
+        })
+    }
+}
+
+impl Files for FormFile {
+    fn content(&self, file: &str) -> Result<Cow<'_, [u8]>, ErrorKind> {
+        let content = fs::read(self.folder.join(file));
+        content.map(Cow::Owned).map_err(|error| error.kind())
+    }
+}

@@ -1,0 +1,138 @@
+//! From COMPLETED to numbers that work: each is active, and linked to what was ordered.
+
+use std::time::Duration;
+
+use number_order::Id;
+use serde_json::Value;
+use sinch_numbers::Property;
+use sinch_numbers::api::{ActiveNumber, Failure, PhoneNumber};
+
+use super::ending::Ending;
+use super::follower::Follower;
+use super::patience::patiently;
+use crate::commands::command_error::CommandError;
+use crate::commands::numbers::services;
+
+/// First pause between two looks at a number; each further one is half as long again.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How a number stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// It works.
+    Ready,
+    /// It is not active yet, or not linked yet.
+    OnTheWay,
+    /// A link has failed, with the reason.
+    Failed(String),
+}
+
+impl Follower {
+    /// Waits until every number of a completed order works.
+    pub(super) async fn ready(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
+        let Some(answer) = self.fetch(order).await? else {
+            return Ok(Ending::Expired);
+        };
+        let wanted = [
+            &answer.content.sms_configuration,
+            &answer.content.voice_configuration,
+        ];
+        let wanted: Vec<String> = wanted.into_iter().flat_map(ids).collect();
+        self.say("COMPLETED");
+        for number in answer.content.numbers() {
+            let number = PhoneNumber::new(number.phone_number);
+            let number = number.map_err(|error| CommandError::failure(error.to_string()))?;
+            self.until_ready(&number, &wanted, wait).await?;
+        }
+        Ok(Ending::Done)
+    }
+
+    async fn until_ready(
+        &self,
+        number: &PhoneNumber,
+        wanted: &[String],
+        wait: bool,
+    ) -> Result<(), CommandError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let active = self.active(number).await?;
+            match active
+                .as_ref()
+                .map_or(Standing::OnTheWay, |active| standing(active, wanted))
+            {
+                Standing::Ready => {
+                    self.say(&format!("{} is ready", number.as_str()));
+                    let has_url =
+                        active.is_some_and(|active| active.callback_url().text().is_some());
+                    if !has_url {
+                        self.say("Sinch shows no callback URL of this number: no event about it will come");
+                    }
+                    return Ok(());
+                }
+                Standing::Failed(reason) => {
+                    return Err(CommandError::failure(format!(
+                        "{}: {reason}; `numbers show` tells more",
+                        number.as_str()
+                    )));
+                }
+                Standing::OnTheWay if !wait => {
+                    self.say(&format!("{} is on its way", number.as_str()));
+                    return Ok(());
+                }
+                Standing::OnTheWay => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 3 / 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Fetches a number; `None` if it is not active yet.
+    async fn active(&self, number: &PhoneNumber) -> Result<Option<ActiveNumber>, CommandError> {
+        let get = async || match self.client.get_active_number(number).await {
+            Err(error) if error.request.failure == Failure::NotFound => Ok(None),
+            other => other.map(|answer| Some(answer.content)),
+        };
+        Ok(patiently(get).await?)
+    }
+}
+
+/// Judges a number by the ids to which it is to be linked. That nothing is scheduled does not show that it is linked.
+fn standing(number: &ActiveNumber, wanted: &[String]) -> Standing {
+    let services = services::of(number);
+    let failed = services.iter().find(|service| service.state() == "failed");
+    if let Some(service) = failed {
+        return Standing::Failed(format!("{}: {service}", service.name));
+    }
+    let is_linked = |id: &String| {
+        services
+            .iter()
+            .any(|service| service.linked.as_ref() == Some(id))
+    };
+    let is_scheduled = services.iter().any(|service| service.scheduled.is_some());
+    if !is_scheduled && wanted.iter().all(is_linked) {
+        Standing::Ready
+    } else {
+        Standing::OnTheWay
+    }
+}
+
+/// Returns the ids that an ordered configuration names.
+fn ids(configuration: &Property<'_>) -> Vec<String> {
+    const NAMES: [&str; 5] = [
+        "servicePlanId",
+        "campaignId",
+        "appId",
+        "trunkId",
+        "serviceId",
+    ];
+    let value: Value = configuration
+        .json()
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    let texts = NAMES.iter().filter_map(|name| value[name].as_str());
+    texts
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! What to do about a document of a form, by what Sinch shows of it. Pure.
+
+use std::path::Path;
+
+use sinch_numbers::api::Registration;
+
+/// What to do next about a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: Sinch has it.
+    Nothing,
+    /// Wait: it was uploaded, and Sinch is still at it.
+    Wait,
+    /// Upload it.
+    Upload,
+}
+
+/// Judges by the `uploadStatus` that Sinch shows, `None` if it shows none. `uploaded`: an upload of it was answered with
+/// success. WAITING alone does not tell if Sinch waits for the upload, or is still at it.
+pub(super) fn next(shown: Option<&str>, uploaded: bool) -> Next {
+    match (shown, uploaded) {
+        (Some("COMPLETED"), _) => Next::Nothing,
+        (Some("FAILED"), _) | (None | Some(_), false) => Next::Upload,
+        (Some("WAITING"), true) => Next::Wait,
+        // A word that is not known, or an upload that Sinch does not list: nothing says that it waits.
+        (None | Some(_), true) => Next::Nothing,
+    }
+}
+
+/// Returns the `uploadStatus` of a document: of the upload with its id, or else with the name of its file.
+pub(super) fn status(registration: Option<&Registration>, id: &str, file: &str) -> Option<String> {
+    let attachments = registration?.attachments();
+    let name = file_name(Path::new(file));
+    let by_id = attachments
+        .iter()
+        .find(|shown| shown.attachment_id().text() == Some(id));
+    let by_name = || {
+        attachments
+            .iter()
+            .find(|shown| shown.file_name().text() == Some(&name))
+    };
+    let shown = by_id.or_else(by_name)?;
+    shown.upload_status().text().map(str::to_owned)
+}
+
+/// Returns the name under which a file is uploaded: the last part of its path.
+pub(super) fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_uploaded_until_sinch_has_it() {
+        for (shown, uploaded, then) in [
+            (None, false, Next::Upload),
+            (Some("WAITING"), false, Next::Upload),
+            (Some("FAILED"), false, Next::Upload),
+            (Some("COMPLETED"), false, Next::Nothing),
+            (None, true, Next::Nothing),
+            (Some("WAITING"), true, Next::Wait),
+            (Some("FAILED"), true, Next::Upload),
+            (Some("COMPLETED"), true, Next::Nothing),
+            (Some("SCANNED"), true, Next::Nothing),
+        ] {
+            assert_eq!(next(shown, uploaded), then, "{shown:?} {uploaded}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_uploaded_under_the_last_part_of_its_path() {
+        for (path, name) in [("a/b c.pdf", "b c.pdf"), ("x.pdf", "x.pdf"), ("..", "..")] {
+            assert_eq!(file_name(Path::new(path)), name);
+        }
+    }
+}

@@ -47,7 +47,7 @@ enum Command {
     Unwatch(commands::unwatch::Arguments),
     /// Remove what is left of a project that is no longer configured; without --yes, say how much that is.
     DropProject(commands::drop_project::Arguments),
-    /// Find numbers that can be had, and see orders for them.
+    /// Find numbers, place orders for them from a form, and follow them.
     #[command(subcommand)]
     Order(commands::order::Command),
     /// See the project's numbers, and release them.

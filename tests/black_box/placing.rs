@@ -39,10 +39,7 @@ async fn a_form_is_placed_blocked_corrected_and_ends_ready() {
     let again = placed.place(&[]).await;
     assert_eq!(again.code, Some(0), "{again:?}");
     placed.only_order();
-    assert_eq!(
-        placed.service.order(order.id.as_str()).await["confirmed"],
-        "COMPLETED"
-    );
+    placed.service.settles(order.id.as_str(), "COMPLETED").await;
 }
 
 #[tokio::test]
@@ -57,6 +54,34 @@ async fn a_form_that_sinch_would_refuse_is_refused_before_anything_is_created() 
     }
     assert!(placed.orders().is_empty());
     assert!(!refused.err.contains("ZQX"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_form_is_refused_for_an_order_that_is_not_its_own() {
+    let placed = Placed::new(Script::by_seed(13)).await;
+    let form = placed.form.to_str().expect("a path").to_owned();
+    let ended = placed.place(&[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let calls = placed.simulator.ordering().calls().len();
+    for step in ["register", "attach", "submit", "fix"] {
+        let refused = placed
+            .run(&["order", step, "another", "--form", &form])
+            .await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains("not of another"), "{refused:?}");
+    }
+    // Only the requirements were looked up.
+    let calls = placed.simulator.ordering().calls().split_off(calls);
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.call == Call::LookUpRequirements),
+        "{calls:?}"
+    );
+    // An order that was never seen has not expired.
+    let unknown = placed.run(&["order", "wait", "another"]).await;
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(unknown.err.contains("check its id"), "{unknown:?}");
 }
 
 #[tokio::test]

@@ -192,11 +192,11 @@ impl Standing {
         self.into()
     }
 
-    /// Returns the order on which a placement goes on; `None` if none is known.
+    /// Returns the order on which a placement goes on: the last one. `None` if none is known.
     pub fn order(&self) -> Option<&Id> {
         match self {
             Standing::Created { order } => Some(order),
-            Standing::CreatedSeveral { orders } => orders.first(),
+            Standing::CreatedSeveral { orders } => orders.last(),
             Standing::NotCreated | Standing::MayBeCreated { .. } => None,
         }
     }
@@ -221,7 +221,11 @@ impl fmt::Display for Standing {
 impl Step {
     /// Returns `true` if the step may have taken effect without anybody knowing.
     fn is_open(&self) -> bool {
-        self.order.is_none() && matches!(self.outcome, None | Some(StepOutcome::Unknown))
+        let had_no_effect = matches!(
+            self.outcome,
+            Some(StepOutcome::Refused | StepOutcome::NoEffectSeen)
+        );
+        self.order.is_none() && !had_no_effect
     }
 }
 
@@ -268,7 +272,7 @@ pub fn may_begin(
         (_, Standing::MayBeCreated { .. }) => Err(StepRefusal::MayBeCreated),
         (StepKind::Create, Standing::Created { order }) => Err(StepRefusal::AlreadyCreated(order)),
         (StepKind::Create, Standing::CreatedSeveral { orders }) => {
-            let order = orders.into_iter().next();
+            let order = orders.into_iter().next_back();
             Err(order.map_or(StepRefusal::MayBeCreated, StepRefusal::AlreadyCreated))
         }
         (_, Standing::NotCreated) => Err(StepRefusal::NotCreated),
@@ -313,6 +317,10 @@ mod tests {
         let created = |order: &str| Standing::Created { order: id(order) };
         for (steps, standing) in [
             (vec![], Standing::NotCreated),
+            (
+                vec![create(1, Some(Succeeded), None)],
+                Standing::MayBeCreated { step: 1 },
+            ),
             (vec![create(1, Some(Refused), None)], Standing::NotCreated),
             (
                 vec![create(1, Some(NoEffectSeen), None)],

@@ -111,9 +111,15 @@ pub(super) async fn single(
     let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
     placing.adopt(&order).await?;
     match step {
-        Single::Register => placing.register(&order).await?,
-        Single::Attach => placing.upload(&order).await?,
-        Single::Submit => placing.submit(&order).await?,
+        Single::Register => placing.register(&order, false).await?,
+        Single::Attach => placing.upload(&order, false).await?,
+        Single::Submit => {
+            if !placing.submit(&order).await? {
+                return Err(CommandError::failure(
+                    "Sinch has not confirmed the submit, and the order does not show it: try again later",
+                ));
+            }
+        }
     }
     let ending = placing.follower.standing(&order).await?;
     report(Some((ending, Some(order))), &arguments.options)

@@ -14,6 +14,9 @@ use crate::commands::command_error::CommandError;
 /// Pause between two looks at the journal, while a create may still be under way.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Maximum number of creates that one run requests. Each of them but the last had no effect.
+const CREATES_MAX: u32 = 3;
+
 /// Result of creating an order.
 pub(super) enum Created {
     /// There is an order.
@@ -27,21 +30,30 @@ impl Placing {
     /// created is no reason not to create another.
     pub(super) async fn create(&self, second_order_risked: bool) -> Result<Created, CommandError> {
         let mut placement = self.journal.begin(&self.file.form).await?;
+        let mut requested = 0;
         loop {
+            if requested == CREATES_MAX {
+                return Err(CommandError::failure(
+                    "Sinch does not take the order: every answer was lost, and no order was seen; try again later",
+                ));
+            }
             placement = match &placement.standing {
                 Standing::Created { order } => return Ok(Created::Order(order.clone())),
                 Standing::CreatedSeveral { orders } => {
                     self.follower.say(&placement.standing.to_string());
-                    return orders.first().cloned().map(Created::Order).ok_or_else(|| {
+                    return orders.last().cloned().map(Created::Order).ok_or_else(|| {
                         CommandError::failure(
                             "the journal names no order; is the service of this version?",
                         )
                     });
                 }
-                Standing::NotCreated => match self.request(&placement, false).await? {
-                    Some(placement) => placement,
-                    None => return Ok(Created::MayBe),
-                },
+                Standing::NotCreated => {
+                    requested += 1;
+                    match self.request(&placement, false).await? {
+                        Some(placement) => placement,
+                        None => return Ok(Created::MayBe),
+                    }
+                }
                 Standing::MayBeCreated { step } => {
                     let open = placement.steps.iter().find(|known| known.id == *step);
                     match self.find_out(open).await? {
@@ -71,9 +83,12 @@ impl Placing {
             Some(number) => Some(self.is_available(number).await?),
             None => None,
         };
+        // A create that was taken to have no effect, or has no known outcome, may be the one that has the number.
+        let may_be_taken_by_us = before.steps.iter().any(|step| {
+            step.kind == StepKind::Create && step.outcome != Some(StepOutcome::Refused)
+        });
         if available == Some(false) {
-            let was_assumed = |step: &Step| step.outcome == Some(StepOutcome::NoEffectSeen);
-            if before.steps.iter().any(was_assumed) {
+            if may_be_taken_by_us {
                 return Ok(None);
             }
             return Err(CommandError::failure(
@@ -105,6 +120,10 @@ impl Placing {
             .end_step(begun.id, outcome, order.as_ref())
             .await?;
         match refusal {
+            Some(error) if may_be_taken_by_us => {
+                self.follower.say(&error.told().to_string());
+                Ok(None)
+            }
             Some(error) => Err(error.into()),
             None => Ok(Some(placement)),
         }

@@ -58,15 +58,16 @@ impl Ending {
                 "Sinch wants something corrected: `order show --reasons` prints what, `order fix` sends the correction"
             }
             Ending::Rejected => {
-                "Sinch has rejected it: `order show --reasons` prints why; a corrected form needs a new reference, and \
-                 gets another number"
+                "Sinch has rejected it: `order show --reasons` prints why; a corrected form needs a new reference and \
+                 another number, which `order search` finds"
             }
             Ending::Expired => {
                 "the reservation has run out, or Sinch knows the order no more: place a new one under a new reference"
             }
             Ending::MayBeCreated => {
                 "its answer was lost, and nothing tells whether Sinch created it. If it did, a callback names it when its \
-                 reservation runs out, after 48 hours at most; run the same command again then, or later"
+                 reservation runs out, after 48 hours at most; run the same command again then. Where Sinch was to choose the \
+                 numbers, --risk-second-order orders at once, and there may be two"
             }
         })
     }

@@ -6,6 +6,7 @@ use number_order::{Id, StepKind, StepOutcome};
 
 use super::Placing;
 use super::ending::Ending;
+use super::journal::Step;
 use crate::commands::command_error::CommandError;
 
 /// Time for which an order may stay CREATED after its submit before it is submitted again.
@@ -17,15 +18,22 @@ const LOOK: Duration = Duration::from_millis(500);
 impl Placing {
     /// Takes an order from any state to its end, or to where Sinch's review must be waited for.
     pub(super) async fn follow(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
+        let mut submitted = self.was_submitted().await?;
         loop {
             let state = self.follower.state(order).await?;
             match state.as_deref() {
+                // Sinch may show a submit only after a while.
+                Some("CREATED") if submitted && !wait => return Ok(Ending::InReview),
+                Some("CREATED") if submitted => {
+                    self.follower.say("submitted: waiting for Sinch");
+                    self.follower.wait_while(order, "CREATED").await?;
+                }
                 Some("CREATED") => {
-                    self.register(order).await?;
-                    self.upload(order).await?;
+                    self.register(order, true).await?;
+                    self.upload(order, true).await?;
                     // Where nothing is required, the order may be completed already.
                     if self.follower.state(order).await?.as_deref() == Some("CREATED") {
-                        self.submit(order).await?;
+                        submitted = self.submit(order).await?;
                     }
                 }
                 Some("IN_REVIEW") if !wait => return Ok(Ending::InReview),
@@ -50,8 +58,9 @@ impl Placing {
     /// Sends a corrected form for a BLOCKED order, and follows it.
     pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         if self.follower.state(order).await?.as_deref() == Some("BLOCKED") {
-            self.register(order).await?;
-            self.upload(order).await?;
+            // A correction may be a file of the same name, and Sinch may wait for the data to be sent again.
+            self.register(order, false).await?;
+            self.upload(order, false).await?;
             // Nothing says if a corrected registration is enough, so the state tells.
             if !self.follower.leaves(order, "BLOCKED", LOOK * 4).await? {
                 self.submit_from(order, "BLOCKED").await?;
@@ -60,15 +69,27 @@ impl Placing {
         self.follow(order, wait).await
     }
 
-    pub async fn submit(&self, order: &Id) -> Result<(), CommandError> {
+    /// Submits the order. Returns `true` if Sinch has confirmed it, or the order shows it.
+    pub async fn submit(&self, order: &Id) -> Result<bool, CommandError> {
         self.submit_from(order, "CREATED").await
+    }
+
+    /// Returns `true` if the journal has a submit that Sinch has confirmed.
+    async fn was_submitted(&self) -> Result<bool, CommandError> {
+        if self.is_foreign {
+            return Ok(false);
+        }
+        let steps = self.journal.read().await?.steps;
+        let confirmed = |step: &Step| {
+            step.kind == StepKind::Submit && step.outcome == Some(StepOutcome::Succeeded)
+        };
+        Ok(steps.iter().any(confirmed))
     }
 
     /// Submits the order, and waits until its state shows it.
     ///
-    /// An order whose state does not show the submit is submitted again by the next round: the answer may have been
-    /// lost on the way there.
-    async fn submit_from(&self, order: &Id, from: &str) -> Result<(), CommandError> {
+    /// An order that does not show a submit whose answer was lost is submitted again by the next round.
+    async fn submit_from(&self, order: &Id, from: &str) -> Result<bool, CommandError> {
         let begun = self.begin_step(&StepKind::Submit).await?;
         let done = self.follower.client.submit_order(order).await;
         let outcome = super::outcome_of(&done);
@@ -82,7 +103,7 @@ impl Placing {
             Err(error) if outcome == StepOutcome::Refused => return Err(error.into()),
             Err(error) => self.follower.say(&error.told().to_string()),
         }
-        self.follower.leaves(order, from, SUBMIT_SHOWS).await?;
-        Ok(())
+        let left = self.follower.leaves(order, from, SUBMIT_SHOWS).await?;
+        Ok(left || outcome == StepOutcome::Succeeded)
     }
 }

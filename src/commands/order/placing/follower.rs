@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Pause between two questions to the service.
 const ASK: Duration = Duration::from_secs(1);
 
+/// Maximum pause before a look at an order of which the service knows less than Sinch has shown.
+const LAG_MAX: Duration = Duration::from_secs(30);
+
 /// Maximum time for an answer of the service.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -40,8 +43,12 @@ pub(in crate::commands::order) struct Follower {
     pub(super) request_timeout: Duration,
     /// `true` if the command tells a program how it ended, and no person what goes on.
     quiet: bool,
-    /// Time until which the numbers are reserved, as Sinch last showed it.
+    /// Time until which the order must be submitted, as Sinch last showed it.
     expires_at: Cell<Option<Timestamp>>,
+    /// `true` if there is, or was, such an order: Sinch has shown it, or the journal has it.
+    pub(super) is_known: Cell<bool>,
+    /// Pause before the next question to the service.
+    lag: Cell<Duration>,
 }
 
 /// How far an order is waited for.
@@ -64,6 +71,8 @@ impl Follower {
             request_timeout: opened.request_timeout,
             quiet: options.json,
             expires_at: Cell::new(None),
+            is_known: Cell::new(false),
+            lag: Cell::new(ASK),
         })
     }
 
@@ -115,17 +124,24 @@ impl Follower {
         }
     }
 
-    /// Waits until the service, which has the callbacks and fetches the order, knows of another state.
+    /// Waits until the service, which has the callbacks and fetches the order, has confirmed another state than the
+    /// given one, in which Sinch has just shown the order.
+    ///
+    /// The service may know less at first. So each time that it still does, the next call waits longer.
     pub(super) async fn wait_while(&self, order: &Id, state: &str) -> Result<(), CommandError> {
         let path = format!("/api/v1/orders/{}/{order}", self.client.project());
-        self.watch(&path).await?;
+        self.request_fetch(&path).await?;
+        let mut wait = self.lag.get();
         loop {
-            let get = operators::send(&self.service, Method::GET, &path, Vec::new(), TIMEOUT);
-            let text = get.await.map_err(CommandError::failure)?;
-            let known: Value = serde_json::from_str(&text).unwrap_or_default();
-            let confirmed = known["confirmed"].as_str();
-            if confirmed.is_some_and(|confirmed| confirmed != state) {
-                return Ok(());
+            tokio::time::sleep(wait).await;
+            let known = self.known(&path).await?;
+            match known["confirmed"].as_str() {
+                Some(confirmed) if confirmed == state => self.lag.set(ASK),
+                Some(_) => {
+                    self.lag.set((self.lag.get() * 2).min(LAG_MAX));
+                    return Ok(());
+                }
+                None => {}
             }
             if let Some(reason) = known["parked"]["text"].as_str() {
                 self.say(&format!("the service fetches the order no more: {reason}"));
@@ -133,25 +149,52 @@ impl Follower {
                     "see to the service first, then run the same command again",
                 ));
             }
-            tokio::time::sleep(ASK).await;
+            wait = ASK;
         }
     }
 
-    /// Makes the order known to the service, so that it follows it.
-    async fn watch(&self, path: &str) -> Result<(), CommandError> {
-        let put = operators::send(&self.service, Method::PUT, path, Vec::new(), TIMEOUT);
-        put.await.map(drop).map_err(CommandError::failure)
+    /// Returns what the service knows of the order.
+    async fn known(&self, path: &str) -> Result<Value, CommandError> {
+        let get = operators::send(&self.service, Method::GET, path, Vec::new(), TIMEOUT);
+        let text = get.await.map_err(CommandError::failure)?;
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Makes the order known to the service, and due for a fetch.
+    async fn request_fetch(&self, path: &str) -> Result<(), CommandError> {
+        for (method, path) in [
+            (Method::PUT, path),
+            (Method::POST, &format!("{path}/fetch")),
+        ] {
+            let sent = operators::send(&self.service, method, path, Vec::new(), TIMEOUT);
+            sent.await.map_err(CommandError::failure)?;
+        }
+        Ok(())
     }
 
     /// Fetches the state of an order from Sinch.
     pub(super) async fn state(&self, order: &Id) -> Result<State, CommandError> {
         let Some(answer) = self.fetch(order).await? else {
-            return Ok(None);
+            if self.is_known.get() {
+                return Ok(None);
+            }
+            return Err(CommandError::failure(format!(
+                "Sinch does not know the order {order}: check its id and the project; an order that has expired is forgotten, too"
+            )));
         };
-        let expires_at = answer.content.expire_time;
-        let expires_at: Option<Timestamp> = expires_at.text().and_then(|text| text.parse().ok());
-        self.expires_at.set(expires_at);
-        Ok(answer.content.state.text().map(str::to_owned))
+        self.is_known.set(true);
+        let state = answer.content.state.text().map(str::to_owned);
+        if state.is_none() {
+            return Err(CommandError::failure(
+                "Sinch shows the order without a state; try again later",
+            ));
+        }
+        // After the submit the reservation no longer matters.
+        let expires_at = answer.content.expire_time.text();
+        let expires_at = expires_at.filter(|_| state.as_deref() == Some("CREATED"));
+        self.expires_at
+            .set(expires_at.and_then(|text| text.parse().ok()));
+        Ok(state)
     }
 
     /// Fetches an order; `None` if Sinch does not know it.

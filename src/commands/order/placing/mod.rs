@@ -87,6 +87,7 @@ impl Placing {
         match self.create(second_order_risked).await? {
             Created::MayBe => Ok((Ending::MayBeCreated, None)),
             Created::Order(order) => {
+                self.follower.is_known.set(true);
                 self.follower.say(&format!("order {order}"));
                 let ending = self.follow(&order, wait).await?;
                 Ok((ending, Some(order)))
@@ -106,12 +107,20 @@ impl Placing {
     }
 
     /// Acts on an order that may have been created elsewhere. Then the journal has no part in it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the form is that of another order.
     pub async fn adopt(&mut self, order: &Id) -> Result<(), CommandError> {
         let placement = self.journal.find().await?;
-        let own = placement
-            .as_ref()
-            .and_then(|placement| placement.standing.order());
-        self.is_foreign = own != Some(order);
+        let own = placement.and_then(|placement| placement.standing.order().cloned());
+        if let Some(own) = own.as_ref().filter(|own| *own != order) {
+            return Err(CommandError::usage(format!(
+                "this is the form of the order {own}, not of {order}: name the form of this order"
+            )));
+        }
+        self.is_foreign = own.is_none();
+        self.follower.is_known.set(own.is_some());
         Ok(())
     }
 

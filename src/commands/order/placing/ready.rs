@@ -104,10 +104,13 @@ fn standing(number: &ActiveNumber, wanted: &[String]) -> Standing {
     if let Some(service) = failed {
         return Standing::Failed(format!("{}: {service}", service.name));
     }
+    // Of calls the type stands before the id.
+    let names = |linked: &str, id: &str| linked.rsplit(' ').next() == Some(id);
     let is_linked = |id: &String| {
-        services
+        let mut linked = services
             .iter()
-            .any(|service| service.linked.as_ref() == Some(id))
+            .filter_map(|service| service.linked.as_deref());
+        linked.any(|linked| names(linked, id))
     };
     let is_scheduled = services.iter().any(|service| service.scheduled.is_some());
     if !is_scheduled && wanted.iter().all(is_linked) {
@@ -135,4 +138,58 @@ fn ids(configuration: &Property<'_>) -> Vec<String> {
         .filter(|id| !id.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sinch_numbers::api::Object;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_ready_once_each_ordered_link_is_made() {
+        let plan = json!({"servicePlanId": "plan"});
+        let scheduled = json!({"servicePlanId": "plan", "scheduledProvisioning": {"servicePlanId": "plan", "status": "WAITING"}});
+        let failed = json!({"servicePlanId": "", "scheduledProvisioning": {"servicePlanId": "plan", "status": "FAILED"}});
+        let voice = |kind: &str, name: &str| json!({"type": kind, name: "id"});
+        for (sms, voice, wanted, is_ready) in [
+            (json!(null), json!(null), vec![], true),
+            // That nothing is scheduled does not show that anything is linked.
+            (json!(null), json!(null), vec!["plan"], false),
+            (
+                json!({"servicePlanId": "other"}),
+                json!(null),
+                vec!["plan"],
+                false,
+            ),
+            (plan.clone(), json!(null), vec!["plan"], true),
+            (scheduled, json!(null), vec!["plan"], false),
+            (failed, json!(null), vec!["plan"], false),
+            (
+                plan.clone(),
+                voice("RTC", "appId"),
+                vec!["plan", "id"],
+                true,
+            ),
+            (json!(null), voice("EST", "trunkId"), vec!["id"], true),
+            (json!(null), voice("FAX", "serviceId"), vec!["id"], true),
+            (
+                json!(null),
+                voice("FAX", "serviceId"),
+                vec!["plan", "id"],
+                false,
+            ),
+        ] {
+            let body = json!({"smsConfiguration": sms, "voiceConfiguration": voice}).to_string();
+            let object = Object::read(body.as_bytes()).expect("an object");
+            let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
+            let standing = standing(&ActiveNumber::from(object), &wanted);
+            assert_eq!(
+                standing == Standing::Ready,
+                is_ready,
+                "{body} {wanted:?}: {standing:?}"
+            );
+        }
+    }
 }

@@ -21,13 +21,17 @@ const UPLOADS_MAX: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Placing {
-    /// Registers the form's data, unless Sinch has it already.
-    pub async fn register(&self, order: &Id) -> Result<(), CommandError> {
+    /// Registers the form's data. With `only_changes`, data that Sinch has already is not sent.
+    pub async fn register(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
         if !self.file.form.has_registration() {
             return Ok(());
         }
         let data = self.file.form.data();
-        let registered = self.registration(order).await?;
+        let registered = if only_changes {
+            self.registration(order).await?
+        } else {
+            None
+        };
         if registered
             .and_then(|registration| registration.data())
             .as_ref()
@@ -41,8 +45,9 @@ impl Placing {
         Ok(())
     }
 
-    /// Uploads the form's documents, and waits until Sinch has taken them.
-    pub async fn upload(&self, order: &Id) -> Result<(), CommandError> {
+    /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, those that Sinch has
+    /// already are not sent.
+    pub async fn upload(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
         let form = &self.file.form;
         let documents: Vec<&FormDocument> = form
             .documents()
@@ -53,6 +58,12 @@ impl Placing {
             return Ok(());
         }
         let mut uploaded = self.uploaded().await?;
+        if !only_changes {
+            for document in &documents {
+                self.send_document(order, document).await?;
+                uploaded.insert(document.id.clone());
+            }
+        }
         let mut tries: u32 = 0;
         let until = Instant::now() + UPLOADS_MAX;
         loop {
@@ -150,6 +161,9 @@ impl Placing {
 
     /// Returns the documents that an earlier run has uploaded.
     async fn uploaded(&self) -> Result<BTreeSet<String>, CommandError> {
+        if self.is_foreign {
+            return Ok(BTreeSet::new());
+        }
         let steps = self
             .journal
             .find()

@@ -1,7 +1,7 @@
-//! Placing of orders: the steps that were taken, and what a lost answer of a create means.
+//! Rules for placing orders: which step may begin, and what a lost answer to a create means.
 //!
-//! Sinch lists no orders and knows no key by which it would recognise a repeated create. So each step is written down
-//! before its request is sent, and a create without a known outcome stands in the way of the next.
+//! Sinch offers no list of orders and no idempotency key. So each step is recorded before its request is sent, and a
+//! create without a known outcome blocks the next create.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Id, Time};
 
-/// Kind of a step, each a call that takes effect at Sinch.
+/// Kind of a step. Each kind is a call that takes effect at Sinch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -37,11 +37,11 @@ pub enum StepKind {
 pub enum StepOutcome {
     /// Sinch has confirmed it.
     Succeeded,
-    /// It has no effect: Sinch refused it, or the request was never sent.
+    /// The step has no effect: Sinch refused it, or the request was never sent.
     Refused,
-    /// It may have taken effect: no answer came, or none that tells.
+    /// The step may have taken effect: no answer came, or its answer does not show that.
     Unknown,
-    /// It is taken to have no effect, since the ordered number was available before it and is available after it.
+    /// The create presumably had no effect: the ordered number was available before it and still is.
     NoEffectSeen,
 }
 
@@ -97,8 +97,8 @@ impl fmt::Display for StepOutcome {
 
 /// Last part of the path at which callbacks about the order of one create arrive: 26 lower-case letters and digits.
 ///
-/// Should the answer of the create be lost, a callback there names its order. Sinch does not say that it keeps a URL's
-/// path, but nothing else would be sensible.
+/// If the answer to the create is lost, a callback to this path names the order. That Sinch keeps the path is our
+/// inference: it does not promise it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallbackKey(String);
 
@@ -113,7 +113,7 @@ impl CallbackKey {
         is_key.then(|| CallbackKey(text.to_owned()))
     }
 
-    /// Returns a key of random characters. `random` returns a number below the one that it is given.
+    /// Returns a key of random characters. `random(n)` returns a number from 0 to n − 1.
     pub fn random(mut random: impl FnMut(usize) -> usize) -> CallbackKey {
         const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let mut character = || char::from(CHARACTERS[random(CHARACTERS.len()) % CHARACTERS.len()]);
@@ -135,32 +135,32 @@ pub struct Step {
     pub kind: StepKind,
     /// Time at which the step was written down, before its request.
     pub begun_at: Time,
-    /// Outcome; `None`: the step goes on, or was broken off.
+    /// Outcome; `None` while the step is under way, or after an interruption.
     pub outcome: Option<StepOutcome>,
     /// Only of a create: `true` if the ordered number was available before it; `None` if that is not known.
     pub available_before: Option<bool>,
-    /// Only of a create: the order that it made, as its answer or a callback to its own path said.
+    /// For a create: the order that it made, as its answer said, or a callback to its [`CallbackKey`].
     pub order: Option<Id>,
 }
 
-/// Standing of a placement: is there an order?
+/// What the steps of a placement show about its order: none, perhaps one, one, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Standing {
-    /// There is none: no create was tried, or none had an effect.
+    /// No order exists: no create was tried, or none had an effect.
     NotCreated,
-    /// There may be one: a create has no known outcome.
+    /// An order may exist: a create has no known outcome.
     MayBeCreated {
-        /// Step of the create.
+        /// Id of the create without a known outcome.
         step: i64,
     },
-    /// There is one.
+    /// One order exists.
     Created {
         /// Id of the order.
         order: Id,
     },
-    /// There are several, since a create was repeated although an earlier one had no known outcome.
+    /// Several orders exist, since a create was repeated although an earlier one had no known outcome.
     CreatedSeveral {
         /// Ids of the orders, the first one first.
         orders: Vec<Id>,
@@ -168,7 +168,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Returns the standing after the given steps, the first one first.
+    /// Returns the standing after the given steps, oldest first.
     pub fn after(steps: &[Step]) -> Standing {
         let creates = || steps.iter().filter(|step| step.kind == StepKind::Create);
         let mut orders: Vec<Id> = Vec::new();
@@ -177,7 +177,10 @@ impl Standing {
                 orders.push(order.clone());
             }
         }
-        match (orders.len(), creates().rfind(|step| step.is_open())) {
+        match (
+            orders.len(),
+            creates().rfind(|step| step.may_have_made_order()),
+        ) {
             (0, Some(open)) => Standing::MayBeCreated { step: open.id },
             (0, None) => Standing::NotCreated,
             (1, _) => Standing::Created {
@@ -192,7 +195,7 @@ impl Standing {
         self.into()
     }
 
-    /// Returns the order on which a placement goes on: the last one. `None` if none is known.
+    /// Returns the order on which further steps act: the latest, if several exist. `None` if none is known.
     pub fn order(&self) -> Option<&Id> {
         match self {
             Standing::Created { order } => Some(order),
@@ -219,8 +222,8 @@ impl fmt::Display for Standing {
 }
 
 impl Step {
-    /// Returns `true` if the step may have taken effect without anybody knowing.
-    fn is_open(&self) -> bool {
+    /// Returns `true` if the step may have made an order whose id is not known.
+    fn may_have_made_order(&self) -> bool {
         let had_no_effect = matches!(
             self.outcome,
             Some(StepOutcome::Refused | StepOutcome::NoEffectSeen)
@@ -255,12 +258,12 @@ impl fmt::Display for StepRefusal {
     }
 }
 
-/// Judges if a step may begin after the given ones. `second_order_risked`: an operator has accepted that a create
-/// without a known outcome may have made an order, which the new one would be beside.
+/// Checks that a step may begin after the given ones. `second_order_risked` allows a create although an earlier one may
+/// have made an order.
 ///
 /// # Errors
 ///
-/// Returns the reason if it may not.
+/// Returns the reason if the step may not begin.
 pub fn may_begin(
     kind: &StepKind,
     steps: &[Step],
@@ -282,8 +285,8 @@ pub fn may_begin(
 
 /// Judges a create whose answer was lost by the availability of the ordered number, before the create and now.
 ///
-/// A number can be reserved only once, so one that was available and still is was presumably not ordered. One that is
-/// not available any more was ordered, or taken by somebody else: that is not told apart.
+/// A number can be reserved only once, so one that was available and still is was presumably not ordered. A number that
+/// is no longer available was ordered by this create or taken by somebody else; the two look the same.
 pub fn judge_lost_create(before: Option<bool>, now: Option<bool>) -> StepOutcome {
     if before == Some(true) && now == Some(true) {
         StepOutcome::NoEffectSeen

@@ -1,7 +1,7 @@
 //! The known name that a misspelt one most likely means.
 
-/// Likeness from which a name is taken for a misspelling, from 0 to 1.
-const LIKE: f64 = 0.8;
+/// Minimum likeness (0 to 1) at which an unknown name counts as a misspelling of a known one.
+const LIKENESS_MIN: f64 = 0.8;
 
 /// Returns the known name that is most like the given one, if any is.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -10,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|known| (likeness(known), known))
-        .filter(|(likeness, _)| *likeness >= LIKE)
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
 }

@@ -58,7 +58,7 @@ pub struct OrderArguments {
     options: Options,
 }
 
-/// The whole sequence, from the check to numbers that work.
+/// Places the order of a form, from the check until its numbers work.
 pub(super) async fn place(
     config: Option<&Path>,
     arguments: &PlaceArguments,
@@ -79,7 +79,7 @@ pub(super) async fn place(
     report(interruptible(placed, &go_on).await?, options)
 }
 
-/// The first step alone: the order is created, and watched.
+/// Creates the order of a form, and takes no further step.
 pub(super) async fn create(
     config: Option<&Path>,
     arguments: &FormArguments,
@@ -93,7 +93,7 @@ pub(super) async fn create(
     report(Some((ending, order)), &arguments.options)
 }
 
-/// A step of an order that was created.
+/// Step that a command takes on an existing order.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Single {
     Register,
@@ -101,7 +101,7 @@ pub(super) enum Single {
     Submit,
 }
 
-/// One step of an order.
+/// Takes one step of an existing order.
 pub(super) async fn single(
     config: Option<&Path>,
     arguments: &OrderArguments,
@@ -121,11 +121,11 @@ pub(super) async fn single(
             }
         }
     }
-    let ending = placing.follower.standing(&order).await?;
+    let ending = placing.follower.ending_now(&order).await?;
     report(Some((ending, Some(order))), &arguments.options)
 }
 
-/// The way back from BLOCKED.
+/// Corrects a BLOCKED order with its corrected form.
 pub(super) async fn fix(
     config: Option<&Path>,
     arguments: &OrderArguments,
@@ -152,14 +152,14 @@ pub struct WaitArguments {
     /// Id of the order.
     #[arg(value_name = "ORDER")]
     order: String,
-    /// How far to wait.
+    /// Point until which to wait.
     #[arg(long, value_enum, default_value_t = Until::Ready)]
     until: Until,
     #[command(flatten)]
     options: Options,
 }
 
-/// Follows an order, for as long as it takes.
+/// Follows an order until the requested point, without a time limit.
 pub(super) async fn wait(
     config: Option<&Path>,
     arguments: &WaitArguments,
@@ -174,7 +174,7 @@ pub(super) async fn wait(
     report(interruptible(waited, &go_on).await?, &arguments.options)
 }
 
-/// Prints how the command ends. An interrupted one has said so.
+/// Prints the ending and returns its exit code. After Ctrl-C it prints nothing, since [`interruptible`] has.
 fn report(
     ended: Option<(Ending, Option<Id>)>,
     options: &Options,
@@ -185,7 +185,7 @@ fn report(
     })
 }
 
-/// Runs until Ctrl-C, which prints the command that goes on.
+/// Runs the work. On Ctrl-C, stops it, prints the command that resumes it, and returns `None`.
 async fn interruptible<T>(
     work: impl Future<Output = Result<T, CommandError>>,
     go_on: &str,

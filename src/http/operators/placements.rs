@@ -1,5 +1,5 @@
-//! The journal of the orders that are placed from here. Whoever places an order records each step before its request
-//! is sent to Sinch, and its outcome afterwards.
+//! Endpoints of the journal of placements. A client that places an order records each step before it sends the request
+//! to Sinch, and the step's outcome afterwards.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 /// Parameters of a path that names a placement.
 type PlacementPath = Result<Path<(String, String)>, PathRejection>;
 
-/// Body of a request, as JSON whatever its headers say.
+/// Body of a request, read as JSON without regard to `Content-Type`.
 type Body = Result<Bytes, BytesRejection>;
 
 fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
@@ -95,7 +95,8 @@ async fn begin(
     }
 }
 
-/// Checks what the schema would refuse.
+/// Refuses what the database would not take: there must be a region, a type, and either a number or a quantity from 1
+/// to 100.
 fn checked(ordered: Ordered) -> Result<Ordered, Problem> {
     let is_one_option = ordered.number.is_some() != ordered.quantity.is_some();
     let is_named = !ordered.region.is_empty() && !ordered.number_type.is_empty();
@@ -148,7 +149,7 @@ struct Begun {
     callback_url: Option<String>,
 }
 
-/// Records a step, whose request may be sent then.
+/// Records a step. Its request may be sent once this returns.
 async fn begin_step(
     State(context): Shared,
     path: PlacementPath,
@@ -181,7 +182,7 @@ async fn begin_step(
     }
 }
 
-/// Outcome of a step.
+/// Request to record the outcome of a step.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct End {
@@ -190,7 +191,7 @@ struct End {
     order: Option<Id>,
 }
 
-/// Records the outcome of a step. An order that was created is known from now on.
+/// Records the outcome of a step. The service watches a created order from then on.
 async fn end_step(
     State(context): Shared,
     path: Result<Path<(String, String, i64)>, PathRejection>,

@@ -1,16 +1,16 @@
-//! The journal of placements: what was tried to place an order, and nothing about persons.
+//! Journal of placements: the steps by which an order was placed, without any personal data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::explain::explained;
 use number_order::{CallbackKey, Id, Standing, Step, StepKind, StepOutcome, StepRefusal, Time};
 
-/// Order that is to be placed, as far as the journal has it.
+/// Placement to be recorded in the journal.
 #[derive(Clone, Debug)]
 pub struct NewPlacement {
     /// Project in which the order is placed.
     pub project: Id,
-    /// Name that its form has for it: the same name never orders twice.
+    /// Reference of the placement, from its form. A reference is used for one order at most.
     pub reference: String,
     /// The numbers that are ordered.
     pub ordered: Ordered,
@@ -26,20 +26,20 @@ pub struct Ordered {
     /// Type of the numbers, as Sinch writes it.
     #[serde(rename = "type")]
     pub number_type: String,
-    /// The ordered number; `None`: Sinch chooses.
+    /// The ordered number; `None` if Sinch chooses the numbers.
     pub number: Option<String>,
-    /// How many numbers Sinch chooses; `None`: one number is named.
+    /// Count of numbers for Sinch to choose; `None` if `number` names one.
     pub quantity: Option<u32>,
 }
 
-/// A placement that was asked for.
+/// Result of recording a placement.
 #[derive(Clone, Debug)]
 pub enum PlacementFound {
-    /// It was not recorded before.
+    /// The placement is new, and is recorded now.
     New(PlacementRow),
-    /// It was recorded before.
+    /// The placement was recorded earlier, for the same numbers.
     Known(PlacementRow),
-    /// The reference stands for other numbers.
+    /// The reference belongs to an earlier placement of other numbers, which is returned.
     OfOther(PlacementRow),
     /// The project is not known.
     UnknownProject,
@@ -50,39 +50,40 @@ pub enum PlacementFound {
 pub struct PlacementRow {
     /// Sinch's project id.
     pub project: String,
-    /// Name of the placement.
+    /// Reference of the placement.
     pub reference: String,
     /// The numbers that are ordered.
     #[serde(flatten)]
     pub ordered: Ordered,
-    /// Time at which it was recorded.
+    /// Time at which the placement was recorded.
     pub begun_at: Time,
-    /// Whether there is an order.
+    /// Standing of the placement: none, one, several or perhaps one order exists.
     #[serde(serialize_with = "explained")]
     pub standing: Standing,
-    /// Its steps, the first one first.
+    /// Steps of the placement, oldest first.
     pub steps: Vec<StepRow>,
 }
 
 /// Step of a placement.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepRow {
-    /// Number of the step.
+    /// Id of the step.
     pub id: i64,
     /// Kind of the step.
     #[serde(serialize_with = "explained")]
     pub kind: StepKind,
-    /// Time at which it was recorded, before its request.
+    /// Time at which the step was recorded, before its request was sent.
     pub begun_at: Time,
     /// Time at which its outcome was recorded.
     pub ended_at: Option<Time>,
-    /// Outcome; `None`: it goes on, or was broken off.
+    /// Outcome; `None` while the step is under way, or after an interruption.
     pub outcome: Option<StepOutcome>,
-    /// Only of a create: `true` if the ordered number was available before it.
+    /// For a create: `true` if Sinch showed the ordered number as available just before the step; `None` if nobody
+    /// knows.
     pub available_before: Option<bool>,
-    /// Only of a create: last part of the path at which callbacks about its order arrive.
+    /// For a create: last part of the path at which callbacks about its order arrive.
     pub callback_key: Option<CallbackKey>,
-    /// Only of a create: the order that it made.
+    /// For a create: the order that it made.
     pub order: Option<Id>,
 }
 
@@ -91,15 +92,15 @@ pub struct StepRow {
 pub struct NewStep {
     /// Project of the placement.
     pub project: Id,
-    /// Name of the placement.
+    /// Reference of the placement.
     pub reference: String,
     /// Kind of the step.
     pub kind: StepKind,
-    /// Only of a create: `true` if the ordered number is available now.
+    /// For a create: `true` if the ordered number is available now.
     pub available_before: Option<bool>,
-    /// Only of a create: last part of the path at which callbacks about its order arrive. Never used before.
+    /// For a create: last part of the path at which callbacks about its order arrive, unique to this step.
     pub callback_key: Option<CallbackKey>,
-    /// `true` if an operator accepts the risk of a second order.
+    /// `true` if an operator accepts that this create may make a second order.
     pub second_order_risked: bool,
     /// Current time.
     pub now: Time,
@@ -121,20 +122,20 @@ pub enum StepBegun {
 pub struct StepUpdate {
     /// Project of the placement.
     pub project: Id,
-    /// Name of the placement.
+    /// Reference of the placement.
     pub reference: String,
-    /// Number of the step.
+    /// Id of the step.
     pub step: i64,
     /// The outcome.
     pub outcome: StepOutcome,
-    /// Only of a create: the order that it made.
+    /// For a create: the order that it made.
     pub order: Option<Id>,
     /// Current time.
     pub now: Time,
 }
 
 impl StepRow {
-    /// Returns the step as the rules know it.
+    /// Converts to [`Step`], the form on which the rules of `number_order` work.
     pub fn step(&self) -> Step {
         Step {
             id: self.id,

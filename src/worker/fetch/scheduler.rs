@@ -357,7 +357,7 @@ impl Scheduler {
         }
     }
 
-    /// Closes the circuit. An order that failed while it was open failed through the provider.
+    /// Closes the circuit. An order that failed while the circuit was open failed through the provider.
     fn close_circuit(&mut self) {
         if self.circuit.paused.is_some() {
             self.attribution.provider_recovered();

@@ -76,7 +76,8 @@ fn numbers(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Ordered> 
     }
     match number {
         Some(number) => {
-            let number = PhoneNumber::new(number).ok();
+            let is_whole = number.starts_with('+');
+            let number = PhoneNumber::new(number).ok().filter(|_| is_whole);
             if number.is_none() {
                 let cure = "write a plus and digits, without blanks, such as +61411000111";
                 reading.fault(order, "number", "is no telephone number", cure);

@@ -49,8 +49,8 @@ const KNOWN: [&str; 7] = [
 ];
 
 impl Document {
-    /// Returns the media type with which a file of this content is sent: the allowed one that it has, in Sinch's
-    /// letters; else its own; else `application/octet-stream`.
+    /// Returns the media type to send for this content: the allowed type that matches it, as Sinch spells it; else the
+    /// type detected in the content; else `application/octet-stream`.
     pub fn media_type(&self, content: &[u8]) -> String {
         let found = media::media_type(content);
         let allowed = found.and_then(|found| {

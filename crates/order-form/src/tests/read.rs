@@ -118,6 +118,10 @@ fn a_fault_says_what_is_wrong_and_what_to_do() {
             "line 6: order.quantity: stands beside number; leave one of them out: an order has a number or a quantity",
         ),
         (
+            HEAD.replace("number = \"+61411000111\"", "number = \"61411000111\""),
+            "line 5: order.number: is no telephone number; write a plus and digits, without blanks, such as +61411000111",
+        ),
+        (
             HEAD.replace("number = \"+61411000111\"", "number = \"\""),
             "line 5: order.number: is missing, and there is no quantity; write number = \"+…\", or quantity = 1 to let \
              Sinch choose",

@@ -14,20 +14,19 @@ use crate::commands::command_error::CommandError;
 /// Pause between two looks at the journal, while a create may still be under way.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Maximum number of creates that one run requests. Each of them but the last had no effect.
+/// Maximum number of creates in one run. A create is repeated only if the one before had no effect.
 const CREATES_MAX: u32 = 3;
 
 /// Result of creating an order.
 pub(super) enum Created {
     /// There is an order.
     Order(Id),
-    /// There may be an order, and nothing tells.
+    /// An order may exist, and nothing shows if it does.
     MayBe,
 }
 
 impl Placing {
-    /// Creates the order, unless there is one, or may be one. `second_order_risked`: an order that may have been
-    /// created is no reason not to create another.
+    /// Creates the order unless one exists or may exist. With `second_order_risked`, creates it although one may exist.
     pub(super) async fn create(&self, second_order_risked: bool) -> Result<Created, CommandError> {
         let mut placement = self.journal.begin(&self.file.form).await?;
         let mut requested = 0;
@@ -71,7 +70,7 @@ impl Placing {
         }
     }
 
-    /// Requests an order, and returns the journal with its outcome; `None` if an earlier create may have taken the
+    /// Requests a create, and returns the placement with its outcome; `None` if an earlier create may have taken the
     /// number.
     async fn request(
         &self,
@@ -129,10 +128,10 @@ impl Placing {
         }
     }
 
-    /// Finds out what became of a create that has no known outcome. Returns the journal with what was found, or `None`
-    /// if nothing tells.
+    /// Finds out what became of a create that has no known outcome. Returns the placement with the outcome found;
+    /// `None` if it stays unknown.
     ///
-    /// Another run may be under way, and Sinch may still be at it, so the availability of the number counts only after
+    /// Another run, or Sinch, may still be working on the create, so the availability of the number counts only after
     /// the time for which a request may last.
     async fn find_out(&self, open: Option<&Step>) -> Result<Option<Placement>, CommandError> {
         let Some(open) = open else { return Ok(None) };

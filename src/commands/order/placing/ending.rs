@@ -1,4 +1,4 @@
-//! How a command about an order ends: an exit code for scripts, and a sentence for people.
+//! Ending of a command about an order, as an exit code for scripts and a sentence for people.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::output::print_line;
 
-/// End of a command about an order.
+/// Ending of a command about an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::commands) enum Ending {
     /// All that was asked for is done.
@@ -20,12 +20,12 @@ pub(in crate::commands) enum Ending {
     Rejected,
     /// The reservation has run out.
     Expired,
-    /// An order may have been created, and nobody can tell.
+    /// An order may exist, and nothing shows if it does.
     MayBeCreated,
 }
 
 impl Ending {
-    /// Returns the exit code, as the documentation publishes it.
+    /// Returns the exit code, as docs/ordering.md publishes it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Ending::Done => 0,
@@ -49,7 +49,7 @@ impl Ending {
         }
     }
 
-    /// Returns what to do next about the order.
+    /// Returns advice on the next step; `None` if there is nothing to do.
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Ending::Done => return None,
@@ -72,7 +72,7 @@ impl Ending {
         })
     }
 
-    /// Prints the ending, and returns its exit code. `order`: the order, if one is known.
+    /// Prints the ending, and returns its exit code.
     pub fn report(&self, order: Option<&Id>, json: bool) -> ExitCode {
         if json {
             print_line(self.as_json(order));

@@ -1,4 +1,4 @@
-//! From an order that was created to its end: registration, documents, submit, review.
+//! Steps between an order's creation and its end: registration, documents, submit, review.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const SUBMIT_SHOWS: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Placing {
-    /// Takes an order from any state to its end, or to where Sinch's review must be waited for.
+    /// Takes an order from any state to its end; with `wait` false, stops at Sinch's review.
     pub(super) async fn follow(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         let mut submitted = self.was_submitted().await?;
         loop {
@@ -69,7 +69,7 @@ impl Placing {
         self.follow(order, wait).await
     }
 
-    /// Submits the order. Returns `true` if Sinch has confirmed it, or the order shows it.
+    /// Submits the order. Returns `true` if Sinch answered with success, or the state shows the submit.
     pub async fn submit(&self, order: &Id) -> Result<bool, CommandError> {
         self.submit_from(order, "CREATED").await
     }
@@ -86,9 +86,9 @@ impl Placing {
         Ok(steps.iter().any(confirmed))
     }
 
-    /// Submits the order, and waits until its state shows it.
+    /// Submits the order, and waits up to [`SUBMIT_SHOWS`] until it leaves the state `from`.
     ///
-    /// An order that does not show a submit whose answer was lost is submitted again by the next round.
+    /// If the answer is lost and the state does not change, [`Placing::follow`] submits again.
     async fn submit_from(&self, order: &Id, from: &str) -> Result<bool, CommandError> {
         let begun = self.begin_step(&StepKind::Submit).await?;
         let done = self.follower.client.submit_order(order).await;

@@ -1,4 +1,4 @@
-//! Follower of an order: what Sinch says of it, and the service, which has its callbacks.
+//! Follower of an order: reads its state from Sinch, and from the service, which receives its callbacks.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Pause between two questions to the service.
 const ASK: Duration = Duration::from_secs(1);
 
-/// Maximum pause before a look at an order of which the service knows less than Sinch has shown.
+/// Maximum pause before the service is asked again while it lags behind Sinch.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
 /// Maximum time for an answer of the service.
@@ -35,13 +35,13 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// State of an order, in Sinch's word; `None`: Sinch does not know the order.
 type State = Option<String>;
 
-/// Follower of one order.
+/// Client of Sinch, and of the service that follows orders.
 pub(in crate::commands::order) struct Follower {
     pub(super) client: Client,
     pub(super) service: Operators,
     /// Maximum time for a request to Sinch with its answer.
     pub(super) request_timeout: Duration,
-    /// `true` if the command tells a program how it ended, and no person what goes on.
+    /// `true` if progress is not printed.
     quiet: bool,
     /// Time until which the order must be submitted, as Sinch last showed it.
     expires_at: Cell<Option<Timestamp>>,
@@ -51,7 +51,7 @@ pub(in crate::commands::order) struct Follower {
     lag: Cell<Duration>,
 }
 
-/// How far an order is waited for.
+/// Point until which an order is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Until {
     /// Until its review is over.
@@ -94,8 +94,8 @@ impl Follower {
         }
     }
 
-    /// Returns how an order stands now.
-    pub async fn standing(&self, order: &Id) -> Result<Ending, CommandError> {
+    /// Fetches the order, and returns the ending that its state means.
+    pub async fn ending_now(&self, order: &Id) -> Result<Ending, CommandError> {
         Ok(match self.state(order).await?.as_deref() {
             Some("IN_REVIEW") => Ending::InReview,
             Some("BLOCKED") => Ending::Blocked,
@@ -105,7 +105,7 @@ impl Follower {
         })
     }
 
-    /// Waits until an order is in another state; `false` if it is not after the given time.
+    /// Returns `true` once the order has left the state; `false` if it has not within the time.
     pub(super) async fn leaves(
         &self,
         order: &Id,
@@ -124,10 +124,9 @@ impl Follower {
         }
     }
 
-    /// Waits until the service, which has the callbacks and fetches the order, has confirmed another state than the
-    /// given one, in which Sinch has just shown the order.
+    /// Waits until the service confirms a state other than the given one. The caller has just seen that state at Sinch.
     ///
-    /// The service may know less at first. So each time that it still does, the next call waits longer.
+    /// The service may lag behind Sinch at first, so each call that finds it behind makes the next call wait longer.
     pub(super) async fn wait_while(&self, order: &Id, state: &str) -> Result<(), CommandError> {
         let path = format!("/api/v1/orders/{}/{order}", self.client.project());
         self.request_fetch(&path).await?;
@@ -219,7 +218,7 @@ impl Follower {
         }
     }
 
-    /// Tells a person what goes on, with the time that is left until the reservation runs out.
+    /// Prints progress, with the time that is left until the reservation runs out, unless quiet.
     pub(super) fn say(&self, text: &str) {
         if self.quiet {
             return;
@@ -237,7 +236,7 @@ impl Follower {
     }
 }
 
-/// Returns a span in the largest unit that tells enough.
+/// Returns a span in seconds, in whole minutes from two minutes on, or in whole hours from two hours on.
 fn span(secs: i64) -> String {
     match secs {
         ..=119 => format!("{secs} s"),

@@ -21,7 +21,7 @@ impl FormFile {
     ///
     /// # Errors
     ///
-    /// Fails with all its faults, none of which shows a value of the registration.
+    /// Returns all faults of the form. No message contains a value of the registration.
     pub fn read(path: &Path) -> Result<FormFile, CommandError> {
         let unread = |error: std::io::Error| {
             CommandError::failure(format!("{}: {}", path.display(), error.kind()))

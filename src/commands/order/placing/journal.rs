@@ -1,4 +1,4 @@
-//! The journal of placements, which the running service keeps.
+//! Client of the journal of placements, which the running service keeps.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::config::Operators;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Journal of one placement.
+/// Client of the service's journal for one placement.
 #[derive(Debug)]
 pub(super) struct Journal {
     service: Operators,
@@ -79,7 +79,7 @@ impl Journal {
         text.as_deref().map(read).transpose()
     }
 
-    /// Records a step, whose request may be sent then.
+    /// Records a step. Its request may be sent once this returns.
     pub async fn begin_step(
         &self,
         kind: &StepKind,

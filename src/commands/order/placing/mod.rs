@@ -1,8 +1,6 @@
-//! Placing of an order: the steps from a form to numbers that work, each of which can be taken again after any
-//! interruption.
+//! Placing of an order: the steps from a form to numbers that work. After any interruption the sequence can be resumed.
 //!
-//! The form goes from its file to Sinch. The journal of the running service has what was tried, and nothing of the
-//! form's registration.
+//! The form goes straight from its file to Sinch. The service's journal has only the steps, and no registration data.
 
 mod create;
 pub(super) mod ending;
@@ -36,7 +34,7 @@ pub(super) struct Placing {
     journal: Journal,
     file: FormFile,
     rules: Rules,
-    /// `true` if the order was created elsewhere, so that its steps do not belong into the journal.
+    /// `true` if the order was created elsewhere, so that its steps do not belong in the journal.
     is_foreign: bool,
     quiet: bool,
 }
@@ -77,8 +75,8 @@ impl Placing {
         super::check::judge(&self.file, &self.rules, self.quiet)
     }
 
-    /// Creates the order and goes on until its numbers are ready; with `wait` false, only as far as no one need wait
-    /// for Sinch's review.
+    /// Creates the order and goes on until its numbers are ready; with `wait` false, stops where it would have to wait
+    /// for Sinch.
     pub async fn place(
         &self,
         second_order_risked: bool,
@@ -95,7 +93,7 @@ impl Placing {
         }
     }
 
-    /// Creates the order alone.
+    /// Creates the order, and takes no further step.
     pub async fn create_only(
         &self,
         second_order_risked: bool,
@@ -106,7 +104,7 @@ impl Placing {
         })
     }
 
-    /// Acts on an order that may have been created elsewhere. Then the journal has no part in it.
+    /// Turns to an existing order. If the journal does not have it, its steps are not recorded.
     ///
     /// # Errors
     ///
@@ -132,7 +130,7 @@ impl Placing {
         Ok(())
     }
 
-    /// Says what [`Placing::place`] would do.
+    /// Prints what [`Placing::place`] would do.
     pub async fn explain(&self) -> Result<(), CommandError> {
         let standing = self
             .journal
@@ -200,7 +198,7 @@ pub(super) async fn rules(
     })
 }
 
-/// Returns the outcome of a step, by the result of its call.
+/// Converts the result of a step's call to its outcome.
 fn outcome_of<T>(done: &Result<T, CallError>) -> StepOutcome {
     match done {
         Ok(_) => StepOutcome::Succeeded,

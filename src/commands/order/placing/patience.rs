@@ -1,4 +1,4 @@
-//! Repetition of calls that may be repeated.
+//! Repeats of calls after a failure that allows it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Maximum pause, also where Sinch asks for a longer one.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Makes a call again while its failure says that it may be repeated.
+/// Makes a call, up to [`TRIES`] times while its failure allows a repeat.
 pub(super) async fn patiently<T>(
     call: impl AsyncFn() -> Result<T, CallError>,
 ) -> Result<T, CallError> {

@@ -1,4 +1,4 @@
-//! From COMPLETED to numbers that work: each is active, and linked to what was ordered.
+//! From COMPLETED to numbers that work: each is active, and linked to the ordered services.
 
 use std::time::Duration;
 
@@ -18,19 +18,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How a number stands.
+/// Readiness of a number.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    /// It works.
+enum Readiness {
+    /// The number is active and linked.
     Ready,
-    /// It is not active yet, or not linked yet.
+    /// The number is not active yet, or not linked yet.
     OnTheWay,
     /// A link has failed, with the reason.
     Failed(String),
 }
 
 impl Follower {
-    /// Waits until every number of a completed order works.
+    /// Waits until every number of a completed order works; with `wait` false, only prints which do.
     pub(super) async fn ready(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         let Some(answer) = self.fetch(order).await? else {
             return Ok(Ending::Expired);
@@ -60,9 +60,9 @@ impl Follower {
             let active = self.active(number).await?;
             match active
                 .as_ref()
-                .map_or(Standing::OnTheWay, |active| standing(active, wanted))
+                .map_or(Readiness::OnTheWay, |active| readiness(active, wanted))
             {
-                Standing::Ready => {
+                Readiness::Ready => {
                     self.say(&format!("{} is ready", number.as_str()));
                     let has_url =
                         active.is_some_and(|active| active.callback_url().text().is_some());
@@ -71,17 +71,17 @@ impl Follower {
                     }
                     return Ok(());
                 }
-                Standing::Failed(reason) => {
+                Readiness::Failed(reason) => {
                     return Err(CommandError::failure(format!(
                         "{}: {reason}; `numbers show` tells more",
                         number.as_str()
                     )));
                 }
-                Standing::OnTheWay if !wait => {
+                Readiness::OnTheWay if !wait => {
                     self.say(&format!("{} is on its way", number.as_str()));
                     return Ok(());
                 }
-                Standing::OnTheWay => tokio::time::sleep(pause).await,
+                Readiness::OnTheWay => tokio::time::sleep(pause).await,
             }
             pause = (pause * 3 / 2).min(PAUSE_MAX);
         }
@@ -97,12 +97,13 @@ impl Follower {
     }
 }
 
-/// Judges a number by the ids to which it is to be linked. That nothing is scheduled does not show that it is linked.
-fn standing(number: &ActiveNumber, wanted: &[String]) -> Standing {
+/// Returns the readiness of a number: ready once it is linked to every wanted id and nothing is scheduled. An empty
+/// schedule alone is no proof of a link.
+fn readiness(number: &ActiveNumber, wanted: &[String]) -> Readiness {
     let services = services::of(number);
     let failed = services.iter().find(|service| service.state() == "failed");
     if let Some(service) = failed {
-        return Standing::Failed(format!("{}: {service}", service.name));
+        return Readiness::Failed(format!("{}: {service}", service.name));
     }
     // Of calls the type stands before the id.
     let names = |linked: &str, id: &str| linked.rsplit(' ').next() == Some(id);
@@ -114,13 +115,13 @@ fn standing(number: &ActiveNumber, wanted: &[String]) -> Standing {
     };
     let is_scheduled = services.iter().any(|service| service.scheduled.is_some());
     if !is_scheduled && wanted.iter().all(is_linked) {
-        Standing::Ready
+        Readiness::Ready
     } else {
-        Standing::OnTheWay
+        Readiness::OnTheWay
     }
 }
 
-/// Returns the ids that an ordered configuration names.
+/// Returns the ids of the services that an ordered configuration names.
 fn ids(configuration: &Property<'_>) -> Vec<String> {
     const NAMES: [&str; 5] = [
         "servicePlanId",
@@ -184,11 +185,11 @@ mod tests {
             let body = json!({"smsConfiguration": sms, "voiceConfiguration": voice}).to_string();
             let object = Object::read(body.as_bytes()).expect("an object");
             let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-            let standing = standing(&ActiveNumber::from(object), &wanted);
+            let readiness = readiness(&ActiveNumber::from(object), &wanted);
             assert_eq!(
-                standing == Standing::Ready,
+                readiness == Readiness::Ready,
                 is_ready,
-                "{body} {wanted:?}: {standing:?}"
+                "{body} {wanted:?}: {readiness:?}"
             );
         }
     }

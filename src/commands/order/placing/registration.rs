@@ -1,4 +1,4 @@
-//! Registering the data of a form, and uploading its documents.
+//! Registration of a form's data, and upload of its documents.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ const UPLOADS_MAX: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Placing {
-    /// Registers the form's data. With `only_changes`, data that Sinch has already is not sent.
+    /// Registers the form's data. With `only_changes`, skips data that Sinch already has.
     pub async fn register(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
         if !self.file.form.has_registration() {
             return Ok(());
@@ -45,8 +45,8 @@ impl Placing {
         Ok(())
     }
 
-    /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, those that Sinch has
-    /// already are not sent.
+    /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, skips those that Sinch
+    /// already has.
     pub async fn upload(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
         let form = &self.file.form;
         let documents: Vec<&FormDocument> = form
@@ -135,7 +135,7 @@ impl Placing {
         Ok(())
     }
 
-    /// Takes a step that may be repeated: records it, makes its call, and records the outcome.
+    /// Takes a step whose call may be repeated: records it, makes its call with repeats, and records the outcome.
     pub(super) async fn step<T>(
         &self,
         kind: &StepKind,
@@ -159,7 +159,7 @@ impl Placing {
         }
     }
 
-    /// Returns the documents that an earlier run has uploaded.
+    /// Returns the ids of the documents whose upload the journal shows as succeeded.
     async fn uploaded(&self) -> Result<BTreeSet<String>, CommandError> {
         if self.is_foreign {
             return Ok(BTreeSet::new());

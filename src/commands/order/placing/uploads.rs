@@ -1,10 +1,10 @@
-//! What to do about a document of a form, by what Sinch shows of it. Pure.
+//! Rule for the next action on a document, from the status that Sinch shows. It does no input or output.
 
 use std::path::Path;
 
 use sinch_numbers::api::Registration;
 
-/// What to do next about a document.
+/// Next action on a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing: Sinch has it.
@@ -15,8 +15,9 @@ pub(super) enum Next {
     Upload,
 }
 
-/// Judges by the `uploadStatus` that Sinch shows, `None` if it shows none. `uploaded`: an upload of it was answered with
-/// success. WAITING alone does not tell if Sinch waits for the upload, or is still at it.
+/// Returns the next action from the document's `uploadStatus`, `None` if Sinch shows none, and from `uploaded`, which
+/// is `true` if an upload was answered with success. WAITING alone does not tell if Sinch waits for the upload or still
+/// processes it.
 pub(super) fn next(shown: Option<&str>, uploaded: bool) -> Next {
     match (shown, uploaded) {
         (Some("COMPLETED"), _) => Next::Nothing,
@@ -27,7 +28,7 @@ pub(super) fn next(shown: Option<&str>, uploaded: bool) -> Next {
     }
 }
 
-/// Returns the `uploadStatus` of a document: of the upload with its id, or else with the name of its file.
+/// Returns the `uploadStatus` of the upload that has the document's id or, failing that, its file's name.
 pub(super) fn status(registration: Option<&Registration>, id: &str, file: &str) -> Option<String> {
     let attachments = registration?.attachments();
     let name = file_name(Path::new(file));

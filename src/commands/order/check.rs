@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use order_form::{Rules, Severity, check};
+use order_form::check;
 use serde_json::{Value, json};
 
 use super::placing;
@@ -32,9 +32,9 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         let findings = check(form, &rules, &file);
         let findings: Vec<Value> = findings.iter().map(as_json).collect();
         print_line(shown::json(&json!(findings).to_string()));
-        return judge(&file, &rules, true);
+        return file.judge(&rules, true);
     }
-    judge(&file, &rules, false)?;
+    file.judge(&rules, false)?;
     print_line(
         "Nothing in the form is sure to be refused. That is a check, and no verdict: Sinch decides.",
     );
@@ -44,25 +44,4 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
 fn as_json(finding: &order_form::Finding) -> Value {
     let severity: &str = finding.severity().into();
     json!({ "line": finding.line, "key": finding.key, "severity": severity, "code": finding.kind.code(), "text": finding.to_string() })
-}
-
-/// Compares a form with the rules. Prints what is doubtful, unless `quiet`.
-///
-/// # Errors
-///
-/// Fails with all that Sinch would refuse for sure.
-pub(super) fn judge(file: &FormFile, rules: &Rules, quiet: bool) -> Result<(), CommandError> {
-    let findings = check(&file.form, rules, file);
-    let (refused, doubtful): (Vec<_>, Vec<_>) = findings
-        .into_iter()
-        .partition(|finding| finding.severity() == Severity::Refused);
-    if !quiet {
-        for finding in doubtful {
-            print_line(shown::line(&format!("warning: {finding}")));
-        }
-    }
-    if refused.is_empty() {
-        return Ok(());
-    }
-    Err(CommandError::failures(refused.iter()))
 }

@@ -5,9 +5,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use order_form::{Files, Form};
+use order_form::{Files, Form, Rules, Severity, check};
 
 use crate::commands::command_error::CommandError;
+use crate::commands::output::print_line;
+use crate::commands::shown;
 
 /// A form that was read, and the folder to which its paths are relative.
 #[derive(Debug)]
@@ -43,6 +45,27 @@ impl FormFile {
         fs::read(self.folder.join(file)).map_err(|error| {
             CommandError::failure(format!("a document of the form: {}", error.kind()))
         })
+    }
+
+    /// Compares the form with the rules. Prints what is doubtful, unless `quiet`.
+    ///
+    /// # Errors
+    ///
+    /// Returns all findings that Sinch would certainly refuse.
+    pub fn judge(&self, rules: &Rules, quiet: bool) -> Result<(), CommandError> {
+        let findings = check(&self.form, rules, self);
+        let (refused, doubtful): (Vec<_>, Vec<_>) = findings
+            .into_iter()
+            .partition(|finding| finding.severity() == Severity::Refused);
+        if !quiet {
+            for finding in doubtful {
+                print_line(shown::line(&format!("warning: {finding}")));
+            }
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(CommandError::failures(refused.iter()))
     }
 }
 

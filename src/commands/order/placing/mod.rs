@@ -72,7 +72,7 @@ impl Placing {
     ///
     /// Fails if Sinch would refuse the form for sure.
     pub fn check(&self) -> Result<(), CommandError> {
-        super::check::judge(&self.file, &self.rules, self.quiet)
+        self.file.judge(&self.rules, self.quiet)
     }
 
     /// Creates the order and goes on until its numbers are ready; with `wait` false, stops where it would have to wait

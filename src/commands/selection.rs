@@ -5,6 +5,17 @@ use sinch_numbers::api::{
     Capability, InvalidPhoneNumber, NumberPattern, NumberType, PhoneNumber, SearchPattern,
 };
 
+/// Region and type of numbers, as the first arguments of a command.
+#[derive(clap::Args, Debug)]
+pub struct Product {
+    /// Region: two letters, such as AU.
+    #[arg(value_name = "REGION", value_parser = region)]
+    pub region: String,
+    /// Type of the numbers: mobile, local or toll-free.
+    #[arg(value_name = "TYPE", value_parser = number_type)]
+    pub number_type: NumberType,
+}
+
 /// Pattern that numbers must match.
 #[derive(clap::Args, Debug)]
 #[command(group = ArgGroup::new("place").args(["starts", "contains", "ends"]))]

@@ -2,6 +2,8 @@
 //!
 //! A text of Sinch's may hold characters that a terminal obeys. They are never written to it.
 
+use std::ffi::OsString;
+
 /// Returns the text on one line, with a blank in place of each character that a terminal obeys.
 pub(super) fn line(text: &str) -> String {
     let visible = |char: char| if is_obeyed(char) { ' ' } else { char };
@@ -26,6 +28,19 @@ pub(super) fn json(json: &str) -> String {
         }
     }
     safe
+}
+
+/// Returns a command line as a shell reads it.
+pub(super) fn command(arguments: impl Iterator<Item = OsString>) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
+    let quoted = arguments.map(|argument| {
+        let text = line(&argument.to_string_lossy());
+        if !text.is_empty() && text.chars().all(is_plain) {
+            return text;
+        }
+        format!("'{}'", text.replace('\'', "'\\''"))
+    });
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// Returns `true` for control characters, and for those that change the direction of the text after them.
@@ -53,6 +68,16 @@ mod tests {
     fn json_keeps_its_value_and_its_lines() {
         let text = "{\n  \"a\u{9b}\": \"\u{7f}\u{202e}é\"\n}";
         assert_eq!(json(text), "{\n  \"a\\u009b\": \"\\u007f\\u202eé\"\n}");
+    }
+
+    #[test]
+    fn a_command_is_quoted_where_a_shell_would_split_it() {
+        let arguments = ["sinch-callbacks", "--config", "my form.toml", "", "it's"];
+        let command = command(arguments.iter().map(OsString::from));
+        assert_eq!(
+            command,
+            r"sinch-callbacks --config 'my form.toml' '' 'it'\''s'"
+        );
     }
 
     proptest! {

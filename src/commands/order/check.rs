@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use order_form::check;
 use serde_json::{Value, json};
 
-use super::placing;
 use super::placing::form_file::FormFile;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
@@ -26,10 +25,9 @@ pub struct Arguments {
 pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
     let file = FormFile::read(&arguments.form)?;
     let opened = project_client::open(config, arguments.options.project.as_deref())?;
-    let form = &file.form;
-    let rules = placing::rules(&opened.client, form.region(), form.number_type()).await?;
+    let rules = file.rules(&opened.client).await?;
     if arguments.options.json {
-        let findings = check(form, &rules, &file);
+        let findings = check(&file.form, &rules, &file);
         let findings: Vec<Value> = findings.iter().map(as_json).collect();
         print_line(shown::json(&json!(findings).to_string()));
         return file.judge(&rules, true);

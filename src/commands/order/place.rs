@@ -12,6 +12,7 @@ use super::placing::follower::{Follower, Until};
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
+use crate::commands::shown;
 
 /// Exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -74,9 +75,8 @@ pub(super) async fn place(
         placing.explain().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let go_on = format!("sinch-callbacks order place {}", form.display());
     let placed = placing.place(*risk_second_order, !arguments.no_wait);
-    report(interruptible(placed, &go_on).await?, options)
+    report(interruptible(placed).await?, options)
 }
 
 /// Creates the order of a form, and takes no further step.
@@ -135,15 +135,11 @@ pub(super) async fn fix(
     placing.check()?;
     placing.adopt(&order).await?;
     placing.print_reasons(&order).await?;
-    let go_on = format!(
-        "sinch-callbacks order fix {order} --form {}",
-        arguments.form.display()
-    );
     let fixed = async {
         let ending = placing.fix(&order, !arguments.no_wait).await?;
         Ok((ending, Some(order.clone())))
     };
-    report(interruptible(fixed, &go_on).await?, &arguments.options)
+    report(interruptible(fixed).await?, &arguments.options)
 }
 
 /// Arguments of `order wait`.
@@ -166,12 +162,11 @@ pub(super) async fn wait(
 ) -> Result<ExitCode, CommandError> {
     let order = project_client::id("ORDER", &arguments.order)?;
     let follower = Follower::open(config, &arguments.options)?;
-    let go_on = format!("sinch-callbacks order wait {order}");
     let waited = async {
         let ending = follower.wait(&order, arguments.until).await?;
         Ok((ending, Some(order.clone())))
     };
-    report(interruptible(waited, &go_on).await?, &arguments.options)
+    report(interruptible(waited).await?, &arguments.options)
 }
 
 /// Prints the ending and returns its exit code. After Ctrl-C it prints nothing, since [`interruptible`] has.
@@ -185,15 +180,15 @@ fn report(
     })
 }
 
-/// Runs the work. On Ctrl-C, stops it, prints the command that resumes it, and returns `None`.
+/// Runs the work. On Ctrl-C, stops it, prints the same command, which resumes it, and returns `None`.
 async fn interruptible<T>(
     work: impl Future<Output = Result<T, CommandError>>,
-    go_on: &str,
 ) -> Result<Option<T>, CommandError> {
     tokio::select! {
         done = work => done.map(Some),
         _ = tokio::signal::ctrl_c() => {
-            print_error(format_args!("stopped; nothing is lost. Go on with: {go_on}"));
+            let command = shown::command(std::env::args_os());
+            print_error(format_args!("stopped; the journal has what was done. Go on with: {command}"));
             Ok(None)
         }
     }

@@ -6,23 +6,20 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use order_form::{Blank, Choices, Document, Field, Rules, write};
-use sinch_numbers::api::{NumberType, PhoneNumber};
+use sinch_numbers::api::{Lookup, PhoneNumber};
 
 use super::placing;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_line, print_wrapped};
 use crate::commands::project_client::{self, Options};
-use crate::commands::{selection, shown};
+use crate::commands::selection::{self, Product};
+use crate::commands::shown;
 
 /// Arguments of `order requirements`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Region: two letters, such as AU.
-    #[arg(value_name = "REGION", value_parser = selection::region)]
-    region: String,
-    /// Type of the numbers: MOBILE, LOCAL or `TOLL_FREE`.
-    #[arg(value_name = "TYPE", value_parser = selection::number_type)]
-    number_type: NumberType,
+    #[command(flatten)]
+    product: Product,
     /// Write a form to fill in, into a new file.
     #[arg(long, value_name = "FILE")]
     form: Option<PathBuf>,
@@ -36,33 +33,24 @@ pub struct Arguments {
 /// Prints the requirements, or writes the form.
 pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
     let opened = project_client::open(config, arguments.options.project.as_deref())?;
-    let rules = placing::rules(&opened.client, &arguments.region, &arguments.number_type).await?;
+    let product = &arguments.product;
+    let lookup = placing::look_up(&opened.client, &product.region, &product.number_type).await?;
     match &arguments.form {
-        Some(path) => write_form(path, arguments, &rules),
-        None if arguments.options.json => print_json(&opened.client, arguments).await,
-        None => {
-            print(&rules);
-            Ok(())
-        }
+        Some(path) => return write_form(path, arguments, &placing::rules(&lookup)),
+        None if arguments.options.json => print_json(&lookup),
+        None => print(&placing::rules(&lookup)),
     }
+    Ok(())
 }
 
 /// Prints the lookup's answer in Sinch's own words.
-async fn print_json(
-    client: &sinch_numbers::api::Client,
-    arguments: &Arguments,
-) -> Result<(), CommandError> {
-    use sinch_numbers::api::Lookup;
-    let answer = client
-        .look_up_requirements(&arguments.region, &arguments.number_type)
-        .await?;
-    match answer {
+fn print_json(lookup: &Lookup) {
+    match lookup {
         Lookup::Requirements(answer) => {
             print_line(shown::json(&String::from_utf8_lossy(&answer.body)));
         }
         Lookup::NothingRequired(_) => print_line("{}"),
     }
-    Ok(())
 }
 
 fn write_form(path: &Path, arguments: &Arguments, rules: &Rules) -> Result<(), CommandError> {
@@ -74,6 +62,7 @@ fn write_form(path: &Path, arguments: &Arguments, rules: &Rules) -> Result<(), C
         ))
     };
     let number_type = arguments
+        .product
         .number_type
         .as_str()
         .to_ascii_lowercase()
@@ -81,12 +70,12 @@ fn write_form(path: &Path, arguments: &Arguments, rules: &Rules) -> Result<(), C
     let random: String = (0..6).map(|_| fastrand::lowercase()).collect();
     let reference = format!(
         "{}-{number_type}-{random}",
-        arguments.region.to_ascii_lowercase()
+        arguments.product.region.to_ascii_lowercase()
     );
     let blank = Blank {
         reference: &reference,
-        region: &arguments.region,
-        number_type: &arguments.number_type,
+        region: &arguments.product.region,
+        number_type: &arguments.product.number_type,
         number: arguments.number.as_ref(),
     };
     // What is filled in is personal data, so nobody else may read the file.

@@ -5,21 +5,17 @@ use std::path::Path;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
-use crate::commands::selection::{self, Pattern};
+use crate::commands::selection::{self, Pattern, Product};
 use crate::commands::shown;
 use crate::commands::table::Table;
 use crate::commands::words::{amount, interval, said};
-use sinch_numbers::api::{AvailableNumber, Capability, NumberSearch, NumberType};
+use sinch_numbers::api::{AvailableNumber, Capability, NumberSearch};
 
 /// Arguments of `order search`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Region: two letters, such as AU.
-    #[arg(value_name = "REGION", value_parser = selection::region)]
-    region: String,
-    /// Type of the numbers: mobile, local or toll-free.
-    #[arg(value_name = "TYPE", value_parser = selection::number_type)]
-    number_type: NumberType,
+    #[command(flatten)]
+    product: Product,
     #[command(flatten)]
     pattern: Pattern,
     /// Capability that a number must have: SMS or VOICE; can be repeated.
@@ -40,8 +36,8 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         print_error(warning);
     }
     let search = NumberSearch {
-        region_code: arguments.region.clone(),
-        number_type: arguments.number_type.clone(),
+        region_code: arguments.product.region.clone(),
+        number_type: arguments.product.number_type.clone(),
         capabilities: arguments.capabilities.clone(),
         number_pattern: arguments.pattern.number_pattern(),
         size: arguments.size,
@@ -56,8 +52,8 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         print_line(format_args!(
             "No {} number of region {} that fits can be had at present; search with fewer conditions, or see \
              `order regions`.",
-            arguments.number_type.as_str(),
-            arguments.region,
+            arguments.product.number_type.as_str(),
+            arguments.product.region,
         ));
         return Ok(());
     }

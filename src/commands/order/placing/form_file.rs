@@ -5,7 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use order_form::{Files, Form, Rules, Severity, check};
+use order_form::{Files, Form, FormDocument, Rules, Severity, check};
+use sinch_numbers::api::Client;
 
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
@@ -45,6 +46,19 @@ impl FormFile {
         fs::read(self.folder.join(file)).map_err(|error| {
             CommandError::failure(format!("a document of the form: {}", error.kind()))
         })
+    }
+
+    /// Returns the documents for which the form names a file.
+    pub fn documents(&self) -> impl Iterator<Item = &FormDocument> {
+        let documents = self.form.documents().iter();
+        documents.filter(|document| !document.file.is_empty())
+    }
+
+    /// Looks up what the form must fulfil.
+    pub async fn rules(&self, client: &Client) -> Result<Rules, CommandError> {
+        let form = &self.form;
+        let lookup = super::look_up(client, form.region(), form.number_type()).await?;
+        Ok(super::rules(&lookup))
     }
 
     /// Compares the form with the rules. Prints what is doubtful, unless `quiet`.

@@ -50,12 +50,7 @@ impl Placing {
         let file = FormFile::read(form)?;
         let project = follower.client.project();
         let journal = Journal::new(follower.service.clone(), project, file.form.reference());
-        let rules = rules(
-            &follower.client,
-            file.form.region(),
-            file.form.number_type(),
-        )
-        .await?;
+        let rules = file.rules(&follower.client).await?;
         Ok(Placing {
             follower,
             journal,
@@ -132,11 +127,8 @@ impl Placing {
 
     /// Prints what [`Placing::place`] would do.
     pub async fn explain(&self) -> Result<(), CommandError> {
-        let standing = self
-            .journal
-            .find()
-            .await?
-            .map(|placement| placement.standing);
+        let placement = self.journal.find().await?;
+        let standing = placement.map(|placement| placement.standing);
         let standing = standing.unwrap_or(Standing::NotCreated);
         let form = &self.file.form;
         let create = format!(
@@ -149,18 +141,18 @@ impl Placing {
             Standing::MayBeCreated { .. } => "find out if the order was created".to_owned(),
             Standing::Created { order } => format!("go on with the order {order}"),
             Standing::CreatedSeveral { .. } => {
-                format!("go on with the first order, since it was {standing}")
+                format!("go on with the last order, since it was {standing}")
             }
         };
         let mut steps = vec![first];
         if form.has_registration() {
             steps.push("register the form's data".to_owned());
         }
-        let documents = form
-            .documents()
-            .iter()
-            .filter(|document| !document.file.is_empty());
-        steps.extend(documents.map(|document| format!("upload {}", document.id)));
+        steps.extend(
+            self.file
+                .documents()
+                .map(|document| format!("upload {}", document.id)),
+        );
         steps.push("submit it, and wait for the review, and until its numbers work".to_owned());
         self.follower.say(&format!(
             "Nothing was done. It would: {}.",
@@ -186,16 +178,21 @@ impl Placing {
 }
 
 /// Looks up what an order of this region and type requires.
-pub(super) async fn rules(
+pub(super) async fn look_up(
     client: &Client,
     region: &str,
     number_type: &NumberType,
-) -> Result<Rules, CommandError> {
+) -> Result<Lookup, CommandError> {
     let look_up = async || client.look_up_requirements(region, number_type).await;
-    Ok(match patiently(look_up).await? {
+    Ok(patiently(look_up).await?)
+}
+
+/// Returns the rules in the answer of a lookup.
+pub(super) fn rules(lookup: &Lookup) -> Rules {
+    match lookup {
         Lookup::Requirements(answer) => Rules::understand(&answer.content),
         Lookup::NothingRequired(_) => Rules::default(),
-    })
+    }
 }
 
 /// Converts the result of a step's call to its outcome.

@@ -48,12 +48,7 @@ impl Placing {
     /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, skips those that Sinch
     /// already has.
     pub async fn upload(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
-        let form = &self.file.form;
-        let documents: Vec<&FormDocument> = form
-            .documents()
-            .iter()
-            .filter(|d| !d.file.is_empty())
-            .collect();
+        let documents: Vec<&FormDocument> = self.file.documents().collect();
         if documents.is_empty() {
             return Ok(());
         }

@@ -8,7 +8,6 @@ use sinch_numbers::api::{NewOrder, NumberType, Ordered, RegistrationData};
 
 use crate::fault::FormFault;
 use crate::place::Place;
-use crate::read;
 
 /// Form that was filled in: an order, its registration and its documents.
 ///
@@ -47,16 +46,6 @@ pub struct FormDocument {
 }
 
 impl Form {
-    /// Reads a form.
-    ///
-    /// # Errors
-    ///
-    /// Fails with all faults of the form, by line: a text that is no TOML (then those faults alone), an unknown key
-    /// outside of the registration, a value of the wrong kind, a missing or contradictory one.
-    pub fn read(text: &str) -> Result<Form, Vec<FormFault>> {
-        read::form(text)
-    }
-
     /// Returns the name of this one order: 1 to 64 lower-case letters, digits and hyphens.
     pub fn reference(&self) -> &str {
         &self.reference

@@ -13,30 +13,37 @@ use table::{Reading, Table, line};
 /// Maximum length of a reference.
 const REFERENCE_MAX_CHARS: usize = 64;
 
-/// Reads a form, or returns all its faults by line.
-pub(crate) fn form(text: &str) -> Result<Form, Vec<FormFault>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        return Err(errors.iter().map(|error| no_toml(text, error)).collect());
-    }
-    let mut reading = Reading::of(text);
-    let root = Table::root(table.get_ref());
-    let known = ["reference", "order", "registration", "documents"];
-    reading.refuse_unknown(&root, &known);
-    let reference = reference(&mut reading, &root);
-    let order = order::read(&mut reading, &root);
-    let parts = registration::read(&mut reading, &root);
-    let documents = documents(&mut reading, &root);
-    let (lines, faults) = reading.finish();
-    match (reference, order) {
-        (Some(reference), Some(order)) if faults.is_empty() => Ok(Form {
-            reference,
-            order,
-            parts,
-            documents,
-            lines,
-        }),
-        _ => Err(faults),
+impl Form {
+    /// Reads a form.
+    ///
+    /// # Errors
+    ///
+    /// Fails with all faults of the form, by line: a text that is no TOML (then those faults alone), an unknown key
+    /// outside of the registration, a value of the wrong kind, a missing or contradictory one.
+    pub fn read(text: &str) -> Result<Form, Vec<FormFault>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return Err(errors.iter().map(|error| no_toml(text, error)).collect());
+        }
+        let mut reading = Reading::of(text);
+        let root = Table::root(table.get_ref());
+        let known = ["reference", "order", "registration", "documents"];
+        reading.refuse_unknown(&root, &known);
+        let reference = reference(&mut reading, &root);
+        let order = order::read(&mut reading, &root);
+        let parts = registration::read(&mut reading, &root);
+        let documents = documents(&mut reading, &root);
+        let (lines, faults) = reading.finish();
+        match (reference, order) {
+            (Some(reference), Some(order)) if faults.is_empty() => Ok(Form {
+                reference,
+                order,
+                parts,
+                documents,
+                lines,
+            }),
+            _ => Err(faults),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod alert;
 mod backoff;
+mod callback_key;
 mod cause;
 mod delivery;
 mod details;
@@ -24,12 +25,14 @@ mod placement;
 mod schedule;
 mod snapshot;
 mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 mod time;
 
 pub use alert::{AlertKind, AlertUpdate, Limits, alert_kind, firing_alerts, update_alerts};
 pub use backoff::{Backoff, Failure, fail};
+pub use callback_key::CallbackKey;
 pub use cause::{Cause, ParkReason};
 pub use delivery::{DeliveryDecision, Kept, NotUnderstood};
 pub use details::{OrderDetails, OrderNumber, Price};
@@ -38,11 +41,10 @@ pub use event::{Decision, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
 pub use no_answer::{Endpoint, FetchOutcome, Flaw, NoAnswer};
 pub use outcome::Outcome;
-pub use placement::{
-    CallbackKey, Standing, Step, StepKind, StepOutcome, StepRefusal, judge_lost_create, may_begin,
-};
+pub use placement::{Standing, StepRefusal, judge_lost_create, may_begin};
 pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
+pub use step::{Step, StepKind, StepOutcome};
 pub use time::Time;
 
 use std::fmt;

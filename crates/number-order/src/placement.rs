@@ -8,140 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Id, Time};
-
-/// Kind of a step. Each kind is a call that takes effect at Sinch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
-#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum StepKind {
-    /// The order is created, and its numbers are reserved.
-    Create,
-    /// Data is registered for the order.
-    Register,
-    /// A document is uploaded.
-    Attach {
-        /// Id of the document among the requirements.
-        attachment: String,
-    },
-    /// The order is submitted for review.
-    Submit,
-}
-
-/// Outcome of a step.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum StepOutcome {
-    /// Sinch has confirmed it.
-    Succeeded,
-    /// The step has no effect: Sinch refused it, or the request was never sent.
-    Refused,
-    /// The step may have taken effect: no answer came, or its answer does not show that.
-    Unknown,
-    /// The create presumably had no effect: the ordered number was available before it and still is.
-    NoEffectSeen,
-}
-
-impl StepKind {
-    /// Returns the code of the kind.
-    pub fn code(&self) -> &'static str {
-        self.into()
-    }
-}
-
-impl fmt::Display for StepKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StepKind::Create => f.write_str("create the order"),
-            StepKind::Register => f.write_str("register its data"),
-            StepKind::Attach { attachment } => write!(f, "upload the document {attachment}"),
-            StepKind::Submit => f.write_str("submit it for review"),
-        }
-    }
-}
-
-impl StepOutcome {
-    /// Returns the code of the outcome.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// Returns the outcome that has the given code.
-    pub fn from_code(code: &str) -> Option<StepOutcome> {
-        [
-            StepOutcome::Succeeded,
-            StepOutcome::Refused,
-            StepOutcome::Unknown,
-            StepOutcome::NoEffectSeen,
-        ]
-        .into_iter()
-        .find(|outcome| outcome.code() == code)
-    }
-}
-
-impl fmt::Display for StepOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            StepOutcome::Succeeded => "Sinch has confirmed it",
-            StepOutcome::Refused => "it has no effect: Sinch refused it, or it was never sent",
-            StepOutcome::Unknown => "it may have taken effect: no answer came that tells",
-            StepOutcome::NoEffectSeen => {
-                "it seems to have no effect: the number was available before it and after it"
-            }
-        })
-    }
-}
-
-/// Last part of the path at which callbacks about the order of one create arrive: 26 lower-case letters and digits.
-///
-/// If the answer to the create is lost, a callback to this path names the order. That Sinch keeps the path is our
-/// inference: it does not promise it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CallbackKey(String);
-
-impl CallbackKey {
-    /// Number of characters of a key.
-    const CHARS: usize = 26;
-
-    /// Returns the key, or `None` if the text cannot be one.
-    pub fn new(text: &str) -> Option<CallbackKey> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let is_key = text.len() == CallbackKey::CHARS && text.bytes().all(is_plain);
-        is_key.then(|| CallbackKey(text.to_owned()))
-    }
-
-    /// Returns a key of random characters. `random(n)` returns a number from 0 to n − 1.
-    pub fn random(mut random: impl FnMut(usize) -> usize) -> CallbackKey {
-        const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let mut character = || char::from(CHARACTERS[random(CHARACTERS.len()) % CHARACTERS.len()]);
-        CallbackKey((0..CallbackKey::CHARS).map(|_| character()).collect())
-    }
-
-    /// Returns the key as it stands in a path.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Step of a placement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Number of the step; a later one is larger.
-    pub id: i64,
-    /// Kind of the step.
-    pub kind: StepKind,
-    /// Time at which the step was written down, before its request.
-    pub begun_at: Time,
-    /// Outcome; `None` while the step is under way, or after an interruption.
-    pub outcome: Option<StepOutcome>,
-    /// Only of a create: `true` if the ordered number was available before it; `None` if that is not known.
-    pub available_before: Option<bool>,
-    /// For a create: the order that it made, as its answer said, or a callback to its [`CallbackKey`].
-    pub order: Option<Id>,
-}
+use super::Id;
+use super::step::{Step, StepKind, StepOutcome};
 
 /// What the steps of a placement show about its order: none, perhaps one, one, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -221,17 +89,6 @@ impl fmt::Display for Standing {
     }
 }
 
-impl Step {
-    /// Returns `true` if the step may have made an order whose id is not known.
-    fn may_have_made_order(&self) -> bool {
-        let had_no_effect = matches!(
-            self.outcome,
-            Some(StepOutcome::Refused | StepOutcome::NoEffectSeen)
-        );
-        self.order.is_none() && !had_no_effect
-    }
-}
-
 /// Reason why a step may not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepRefusal {
@@ -298,6 +155,7 @@ pub fn judge_lost_create(before: Option<bool>, now: Option<bool>) -> StepOutcome
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Time;
 
     fn id(text: &str) -> Id {
         Id::new(text).expect("an id")
@@ -421,32 +279,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_random_key_is_a_key() {
-        let mut next = 0;
-        let key = CallbackKey::random(|below| {
-            next += 7;
-            next % below
-        });
-        assert_eq!(CallbackKey::new(key.as_str()), Some(key));
-        for text in [
-            "",
-            "callbacks",
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-            "abcdefghijklmnopqrstuvwxy/",
-        ] {
-            assert_eq!(CallbackKey::new(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_outcome_is_found_by_its_code() {
-        for code in StepOutcome::VARIANTS {
-            let outcome = StepOutcome::from_code(code).expect("an outcome");
-            assert_eq!(outcome.code(), *code);
-        }
-        assert_eq!(StepOutcome::from_code("nonsense"), None);
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use serde_json::{Map, Value};
 use sinch_numbers::api::{NewOrder, NumberType, Ordered, RegistrationData};
 
-use crate::fault::FormFault;
 use crate::place::Place;
 
 /// Form that was filled in: an order, its registration and its documents.

@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Order, State, Time};
 
-/// Thresholds at which alerts fire.
+/// Thresholds at which alerts about orders fire.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Spans before `expireTime` in which an order that is still CREATED has an alert: one alert for each span.
@@ -79,9 +79,9 @@ pub fn firing_alerts(order: &Order, now: Time, limits: &Limits) -> Vec<AlertKind
 /// Changes of an order's alerts since they were last recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertUpdate {
-    /// The alert that has begun to fire.
+    /// The alert that has begun to fire for the order.
     pub fired: Option<AlertKind>,
-    /// Alerts that no longer fire.
+    /// Alerts of the order that no longer fire.
     pub resolved: Vec<AlertKind>,
 }
 
@@ -118,12 +118,12 @@ impl AlertKind {
         }
     }
 
-    /// Returns the kind's code.
+    /// Returns the code of the kind of alert.
     pub fn code(&self) -> &'static str {
         self.into()
     }
 
-    /// Returns the threshold, where the kind has one.
+    /// Returns the threshold at which the alert fires, where its kind has one.
     pub fn threshold(&self) -> Option<Duration> {
         match self {
             AlertKind::Overdue => None,
@@ -133,11 +133,12 @@ impl AlertKind {
         }
     }
 
-    /// Returns a name for monitoring. It has no blanks, and each threshold for reservations has a name of its own.
+    /// Returns the alert's name for monitoring. It has no blanks, and each threshold for reservations has a name of its
+    /// own.
     pub fn label(&self) -> String {
         match self {
             AlertKind::Expiring { within_ms } => {
-                let span = words(Duration::from_millis(*within_ms));
+                let span = span_in_words(Duration::from_millis(*within_ms));
                 format!("{}-{}", self.code(), span.replace(' ', ""))
             }
             AlertKind::Overdue | AlertKind::LongInReview { .. } | AlertKind::LongBlocked { .. } => {
@@ -164,7 +165,7 @@ fn millis(span: Duration) -> u64 {
 }
 
 /// Formats a span in its largest whole unit.
-fn words(span: Duration) -> String {
+fn span_in_words(span: Duration) -> String {
     let secs = span.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "min")];
     let is_whole =

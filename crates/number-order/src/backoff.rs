@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use super::{FetchOutcome, NoAnswer, Order, ParkReason, Time};
 
-/// A fetch attempt without a usable answer.
+/// A fetch attempt that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Reason for the failure.
+    /// Reason why the attempt brought no usable answer.
     pub reason: NoAnswer,
-    /// Minimum wait: Sinch's `Retry-After`, or the wait that a rule asks for.
+    /// Minimum wait before the next attempt: Sinch's `Retry-After`, or the wait that a rule asks for.
     pub wait_min: Duration,
 }
 
-/// Spacing of attempts, and their maximum number.
+/// Spacing of the attempts to fetch an order, and their maximum number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// Maximum wait after the first failure, without its `wait_min`.
+    /// Maximum wait after an order's first failed attempt, without its `wait_min`.
     pub base: Duration,
-    /// Maximum wait after any failure, without its `wait_min`.
+    /// Maximum wait after any failed attempt, without its `wait_min`.
     pub cap: Duration,
-    /// Number of attempts in a row after which the order is parked.
+    /// Number of failed attempts in a row after which an order is parked.
     pub attempts_max: u32,
 }
 
@@ -28,8 +28,8 @@ pub struct Backoff {
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 impl Backoff {
-    /// Returns the wait after the `attempts`-th failure in a row: exponential, capped, with full jitter, so that orders
-    /// that failed together do not come back together. `jitter` is a random number from 0 to 1.
+    /// Returns the wait after an order's `attempts`-th failed attempt in a row: exponential, capped, with full jitter,
+    /// so that orders that failed together do not come back together. `jitter` is a random number from 0 to 1.
     pub fn wait(&self, attempts: u32, wait_min: Duration, jitter: f64) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
         let longest = self.base.saturating_mul(1 << doublings).min(self.cap);
@@ -42,8 +42,8 @@ impl Backoff {
     }
 }
 
-/// Returns the order after an attempt that brought no usable answer: it waits, or is parked when its attempts are used
-/// up.
+/// Returns the order after a fetch attempt that brought no usable answer: it waits, or is parked when its attempts are
+/// used up.
 ///
 /// The attempt was counted when the order was claimed, so that one that crashes the program counts too. An attempt that
 /// failed through the provider as a whole (`healthy` is false) does not count against the order. The attempt is taken

@@ -10,24 +10,24 @@ use serde::Serialize;
 pub struct CallbackKey(String);
 
 impl CallbackKey {
-    /// Number of characters of a key.
+    /// Number of characters of a callback key.
     const CHARS: usize = 26;
 
-    /// Returns the key, or `None` if the text cannot be one.
+    /// Returns the text as a callback key, or `None` if it cannot be one.
     pub fn new(text: &str) -> Option<CallbackKey> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let is_key = text.len() == CallbackKey::CHARS && text.bytes().all(is_plain);
         is_key.then(|| CallbackKey(text.to_owned()))
     }
 
-    /// Returns a key of random characters. `random(n)` returns a number from 0 to n − 1.
+    /// Returns a callback key of random characters. `random(n)` returns a number from 0 to n − 1.
     pub fn random(mut random: impl FnMut(usize) -> usize) -> CallbackKey {
         const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let mut character = || char::from(CHARACTERS[random(CHARACTERS.len()) % CHARACTERS.len()]);
         CallbackKey((0..CallbackKey::CHARS).map(|_| character()).collect())
     }
 
-    /// Returns the key as it stands in a path.
+    /// Returns the callback key as it stands in a path.
     pub fn as_str(&self) -> &str {
         &self.0
     }

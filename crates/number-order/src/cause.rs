@@ -7,27 +7,27 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{FetchOutcome, Outcome};
 
-/// Cause of a change of state.
+/// Cause of a change of an order's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Cause {
-    /// An event claims the state.
+    /// An event claims the new state.
     Event,
-    /// An answer shows the state.
+    /// An answer shows the new state.
     Answer {
-        /// Outcome of the answer.
+        /// Outcome of applying the answer.
         outcome: Outcome,
     },
     /// An answer overrules the state that an event claimed.
     EventOverruled {
-        /// Outcome of the answer.
+        /// Outcome of applying the answer.
         outcome: Outcome,
     },
 }
 
 impl Cause {
-    /// Returns the cause's code.
+    /// Returns the code of the cause for which the state changed.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -54,18 +54,18 @@ pub enum ParkReason {
     AttemptsUsedUp {
         /// Number of attempts in a row that brought no usable answer.
         attempts: u32,
-        /// Outcome of the last attempt.
+        /// Outcome of the last fetch attempt.
         last: FetchOutcome,
     },
-    /// The order's row cannot be read or written.
+    /// The order's row in the database cannot be read or written.
     RowAtFault {
-        /// Fault of the row.
+        /// Fault of the order's row, in words.
         fault: String,
     },
 }
 
 impl ParkReason {
-    /// Returns the reason's code.
+    /// Returns the code of the reason why the order is parked.
     pub fn code(&self) -> &'static str {
         self.into()
     }

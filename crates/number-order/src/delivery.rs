@@ -7,20 +7,20 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Decision, Id};
 
-/// Decision on a delivery. The codes of the three lists differ, so that a code alone tells which it is.
+/// Decision on a delivery. Its three kinds share no code, so that a code alone tells which kind it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DeliveryDecision {
-    /// The delivery is an event of an order, and was applied.
+    /// The delivery is an event of an order, and was applied to it.
     Event(Decision),
-    /// The delivery did not change its order.
+    /// The delivery is kept, and changed no order.
     Kept(Kept),
     /// The callback is genuine and was not understood.
     NotUnderstood(NotUnderstood),
 }
 
 impl DeliveryDecision {
-    /// Returns the decision's code.
+    /// Returns the code of the decision on the delivery.
     pub fn code(&self) -> &'static str {
         match self {
             DeliveryDecision::Event(decision) => decision.code(),
@@ -40,7 +40,7 @@ impl fmt::Display for DeliveryDecision {
     }
 }
 
-/// Reason why a delivery is kept without being settled.
+/// Reason why a delivery is kept although it changed no order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -52,28 +52,28 @@ pub enum Kept {
     },
     /// Only a fetch could decide, and the project's API is off. The delivery is parked.
     ApiOff {
-        /// Decision that cannot be followed.
+        /// Decision on the event, which asks for a fetch that may not be sent.
         decision: Decision,
     },
     /// The row of the delivery's order cannot be read. The delivery is parked.
     OrderUnreadable {
-        /// Fault of the row.
+        /// Fault of the order's row, in words.
         fault: String,
     },
     /// The row of the delivery's order cannot be written. The delivery is parked.
     OrderUnwritable {
-        /// Fault of the row.
+        /// Fault of the order's row, in words.
         fault: String,
     },
     /// The delivery's own row cannot be read. The delivery is parked.
     DeliveryUnreadable {
-        /// Fault of the row.
+        /// Fault of the delivery's row, in words.
         fault: String,
     },
 }
 
 impl Kept {
-    /// Returns the reason's code.
+    /// Returns the code of the reason why the delivery is kept.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -101,42 +101,42 @@ impl fmt::Display for Kept {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum NotUnderstood {
-    /// The body is not JSON: parsing failed at the given place.
+    /// The body of the callback is not JSON: parsing failed at the given place.
     BodyNotJson {
-        /// Number of the line, from 1.
+        /// Line of the body at which parsing failed, from 1.
         line: usize,
-        /// Number of the byte in the line, from 1.
+        /// Byte of that line at which parsing failed, from 1.
         column: usize,
     },
-    /// The body is JSON of another kind than an object.
+    /// The body of the callback is JSON of another kind than an object.
     BodyNotAnObject,
-    /// A property that is needed is missing.
+    /// A property that every callback needs is missing.
     PropertyMissing {
-        /// Name of the property.
+        /// Name of the missing property.
         property: String,
     },
-    /// A property is longer than any value that has a meaning.
+    /// A property of the callback is longer than any value that has a meaning.
     PropertyTooLong {
-        /// Name of the property.
+        /// Name of the property that is too long.
         property: String,
-        /// Maximum number of bytes.
+        /// Maximum number of bytes that the property may have.
         max_bytes: usize,
     },
-    /// A property is no string.
+    /// A property of the callback is no string.
     PropertyNotText {
-        /// Name of the property.
+        /// Name of the property that is no string.
         property: String,
     },
-    /// A property is a string whose escapes give no Unicode text.
+    /// A property of the callback is a string whose escapes give no Unicode text.
     PropertyNotUnicode {
-        /// Name of the property.
+        /// Name of the property that gives no Unicode text.
         property: String,
     },
     /// The callback names another project than the one to which its path belongs.
     ProjectMismatch {
-        /// The project that the callback names.
+        /// Project that the callback names.
         named: String,
-        /// The project to which the path belongs.
+        /// Project to which the callback's path belongs.
         project: Id,
     },
     /// The order's id is one that no URL could contain.
@@ -144,7 +144,7 @@ pub enum NotUnderstood {
 }
 
 impl NotUnderstood {
-    /// Returns the reason's code.
+    /// Returns the code of the reason why the callback was not understood.
     pub fn code(&self) -> &'static str {
         self.into()
     }

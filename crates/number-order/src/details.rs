@@ -9,28 +9,29 @@ use super::Time;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderDetails {
-    /// `regionCode`, as ISO 3166-1 has it.
+    /// Region of the order's numbers: Sinch's `regionCode`, as ISO 3166-1 has it.
     pub region: Option<String>,
-    /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+    /// Type of the order's numbers, Sinch's `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
     pub number_type: Option<String>,
-    /// `createTime` of the order.
+    /// Time at which the order was created: Sinch's `createTime`.
     pub created_at: Option<Time>,
-    /// `smsConfiguration`.
+    /// Link of the numbers for text messages: Sinch's `smsConfiguration`, as JSON.
     pub sms_configuration: Option<Value>,
-    /// `voiceConfiguration`.
+    /// Link of the numbers for calls: Sinch's `voiceConfiguration`, as JSON.
     pub voice_configuration: Option<Value>,
-    /// `orderNumbers`, in the order in which the answer has them.
+    /// Numbers of the order: Sinch's `orderNumbers`, in the order in which the answer has them.
     pub numbers: Vec<OrderNumber>,
 }
 
-/// A number of an order.
+/// A telephone number of an order, with its prices and capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderNumber {
-    /// `phoneNumber`, with a plus before its digits.
+    /// The telephone number: Sinch's `phoneNumber`, with a plus before its digits.
     pub phone_number: String,
-    /// Price that is paid once.
+    /// Price of the number that is paid once.
     pub setup_price: Option<Price>,
-    /// Price that is paid for each interval of [`payment_interval_months`](OrderNumber::payment_interval_months).
+    /// Price of the number that is paid for each interval of
+    /// [`payment_interval_months`](OrderNumber::payment_interval_months).
     pub monthly_price: Option<Price>,
     /// Number of months after which the `monthly_price` is paid again.
     pub payment_interval_months: Option<u32>,
@@ -41,8 +42,8 @@ pub struct OrderNumber {
 /// An amount of money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
-    /// Currency, as ISO 4217 has it.
+    /// Currency of the amount, as ISO 4217 has it.
     pub currency: String,
-    /// Amount, as Sinch writes it: a decimal number.
+    /// Amount of money, as Sinch writes it: a decimal number.
     pub amount: String,
 }

@@ -1,10 +1,11 @@
-//! Orders' ids as people enter them.
+//! Ids of orders, as people enter them.
 
 use super::Id;
 
-/// Returns the id that was entered, or the reason why the text is none.
+/// Returns the order's id that a person entered, or the reason why the text is none.
 ///
-/// Sinch promises no form, so this refuses only text that cannot be meant as an id: a fetch for it would be useless.
+/// Sinch promises no form of an order's id, so this refuses only text that cannot be meant as an id: a fetch for it
+/// would be useless.
 ///
 /// # Errors
 ///

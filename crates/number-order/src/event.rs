@@ -1,4 +1,4 @@
-//! The meaning of events for an order.
+//! The meaning of Sinch's events for an order.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Cause, Event, Hint, Order, Policy, Provisional, State, Status, Time, Transition};
 
-/// Decision about one event.
+/// Decision about one event: what it means for its order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Decision {
     /// The event says what Sinch has already confirmed.
     Agrees {
-        /// The confirmed state.
+        /// The confirmed state, which the event claims too.
         state: State,
     },
     /// The event says what other events have already claimed.
     AlreadyClaimed {
-        /// The claimed state.
+        /// The state that the event claims, as an earlier one does.
         state: State,
     },
     /// The event is newer than what is known, and a legal step: the provisional state moves at once.
     Fits {
-        /// The state before the event.
+        /// The order's state before the event.
         from: State,
         /// The state that the event claims.
         to: State,
@@ -32,46 +32,46 @@ pub enum Decision {
     /// No state of the order is known yet. The claim stands provisionally if the event has a readable time stamp that
     /// orders it, and a fetch decides.
     FirstEvent {
-        /// The claimed state.
+        /// The state that the event claims.
         said: State,
     },
     /// The status is none of the documented ones: a fetch decides.
     UnknownStatus {
-        /// The claimed word.
+        /// The event's word for the state.
         said: Status,
     },
     /// The time stamp is missing or unreadable, so nothing says whether the event is newer: a fetch decides.
     NoTimeStamp {
-        /// The claimed state.
+        /// The state that the event claims.
         said: State,
     },
     /// The event is not newer than what is known: a fetch decides.
     Stale {
-        /// The claimed state.
+        /// The state that the event claims.
         said: State,
-        /// The known state.
+        /// The order's state before the event.
         known: State,
         /// Time of the known state, by Sinch's clock.
         known_at: Time,
     },
-    /// The event is newer, but no legal step: a fetch decides.
+    /// The event is newer than what is known, but no legal step: a fetch decides.
     OutOfOrder {
-        /// The claimed state.
+        /// The state that the event claims.
         said: State,
-        /// The known state.
+        /// The order's state before the event.
         known: State,
     },
     /// A final state is never left because of an event alone: a fetch decides.
     AfterFinal {
-        /// The claimed state.
+        /// The state that the event claims.
         said: State,
-        /// The confirmed final state.
+        /// The order's final state, which is confirmed.
         known: State,
     },
 }
 
 impl Decision {
-    /// Returns the decision's code.
+    /// Returns the code of the decision about the event.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -144,14 +144,14 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Result of applying a batch of events.
+/// Result of applying a batch of events to one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsApplied {
     /// The order after the events.
     pub order: Order,
     /// Decision about each event, in the order in which the events were given.
     pub decisions: Vec<Decision>,
-    /// Changes of the provisional state, in the order in which they happened.
+    /// Changes of the order's provisional state, in the order in which they happened.
     pub transitions: Vec<Transition>,
 }
 
@@ -167,7 +167,7 @@ pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy)
     by_time.sort_by_key(|&i| (events[i].said_at.is_none(), events[i].said_at));
     for i in by_time {
         let decision = decide(&order, &events[i]);
-        transitions.extend(apply(&mut order, &events[i], &decision));
+        transitions.extend(apply_decision(&mut order, &events[i], &decision));
         if !matches!(decision, Decision::Agrees { .. }) {
             let settles_at = record_hint(&mut order, &events[i], policy);
             let wanted_at = if decision.is_urgent() {
@@ -189,7 +189,7 @@ pub fn apply_events(order: &Order, events: &[Event], now: Time, policy: &Policy)
     }
 }
 
-/// Decides about one event.
+/// Decides what an event means for its order.
 fn decide(order: &Order, event: &Event) -> Decision {
     let said = match &event.status {
         Status::Known(state) => *state,
@@ -245,8 +245,8 @@ fn decide(order: &Order, event: &Event) -> Decision {
     }
 }
 
-/// Changes the provisional state where the decision says so.
-fn apply(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
+/// Changes the order's provisional state where the decision about an event says so.
+fn apply_decision(order: &mut Order, event: &Event, decision: &Decision) -> Option<Transition> {
     let to = match decision {
         Decision::Fits { to, .. } => *to,
         Decision::FirstEvent { said } => *said,

@@ -9,7 +9,7 @@ use super::{
 pub struct FetchAttempt<'a> {
     /// Time at which the fetch was sent.
     pub fetched_at: Time,
-    /// The answer, or the reason why there was none.
+    /// The answer to the fetch, or the reason why there was none.
     pub result: &'a Result<Answer, Failure>,
     /// `true` if a failure is the order's own. A failure of the provider as a whole uses up none of the order's
     /// attempts.
@@ -20,18 +20,19 @@ pub struct FetchAttempt<'a> {
     pub jitter: f64,
 }
 
-/// Result of applying an attempt.
+/// Result of applying a fetch attempt to its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The order after the attempt, with the time of its next fetch.
     pub order: Order,
-    /// Outcome of the answer, or the reason why there was none.
+    /// Outcome of the attempt: what the answer meant, or why there was none.
     pub outcome: FetchOutcome,
-    /// Change of state that is to be recorded, if there was one.
+    /// Change of the order's state that is to be recorded, if there was one.
     pub transition: Option<Transition>,
 }
 
-/// Applies an attempt. An answer that does not tell the order's state counts as a failure, as does no answer at all.
+/// Applies a fetch attempt to its order. An answer that does not tell the order's state counts as a failure, as does no
+/// answer at all.
 pub fn apply_attempt(
     order: &Order,
     attempt: FetchAttempt<'_>,

@@ -7,18 +7,18 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Id, Outcome};
 
-/// Outcome of a fetch attempt. The codes of the two lists differ, so that a code alone tells which it is.
+/// Outcome of a fetch attempt. Its two kinds share no code, so that a code alone tells which kind it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FetchOutcome {
-    /// Sinch answered.
+    /// Sinch answered, and the answer was applied to the order.
     Answer(Outcome),
-    /// There was no answer, or none that could be used.
+    /// There was no answer to the fetch, or none that could be used.
     NoAnswer(NoAnswer),
 }
 
 impl FetchOutcome {
-    /// Returns the outcome's code.
+    /// Returns the code of the attempt's outcome.
     pub fn code(&self) -> &'static str {
         match self {
             FetchOutcome::Answer(outcome) => outcome.code(),
@@ -51,57 +51,57 @@ impl fmt::Display for FetchOutcome {
 pub enum NoAnswer {
     /// The access key is not accepted, or may not read this project's orders.
     KeyRefused {
-        /// The endpoint that refuses.
+        /// Endpoint of Sinch that refuses the access key.
         endpoint: Endpoint,
-        /// HTTP status: 401 or 403, or 400 from the token endpoint.
+        /// HTTP status of the refusal: 401 or 403, or 400 from the token endpoint.
         status: u16,
         /// The project to which the key belongs.
         project: Id,
     },
-    /// There was no connection.
+    /// No connection to Sinch's endpoint came about.
     Unreachable {
-        /// The endpoint that cannot be reached.
+        /// Endpoint of Sinch that cannot be reached.
         endpoint: Endpoint,
-        /// The cause, as the system or the TLS library names it.
+        /// Cause of the failed connection, as the system or the TLS library names it.
         cause: String,
     },
     /// A time-out expired: the one for connecting, or the one for the whole request.
     TimedOut {
-        /// The endpoint that did not answer in time.
+        /// Endpoint of Sinch that did not answer in time.
         endpoint: Endpoint,
     },
     /// The connection broke before the answer was complete.
     BrokenOff {
-        /// The endpoint that broke off.
+        /// Endpoint of Sinch that broke off its answer.
         endpoint: Endpoint,
-        /// The cause, as the system or the TLS library names it.
+        /// Cause of the broken connection, as the system or the TLS library names it.
         cause: String,
     },
-    /// The answer's status says "not now".
+    /// The status of Sinch's answer says "not now".
     NotNow {
-        /// The endpoint that answered.
+        /// Endpoint of Sinch that answered "not now".
         endpoint: Endpoint,
-        /// HTTP status.
+        /// HTTP status of the answer.
         status: u16,
     },
-    /// The answer came and cannot be used.
+    /// Sinch's answer came and cannot be used.
     UnusableAnswer {
-        /// The endpoint that answered.
+        /// Endpoint of Sinch that answered.
         endpoint: Endpoint,
-        /// HTTP status.
+        /// HTTP status of the answer that cannot be used.
         status: u16,
-        /// Flaw of the answer.
+        /// Flaw by which the answer cannot be used.
         flaw: Flaw,
     },
     /// Sinch answered 404, and has never shown any order of this project.
     NoneKnown {
-        /// Number of orders that were fetched.
+        /// Number of orders that were fetched, none of which Sinch knows.
         orders: usize,
     },
 }
 
 impl NoAnswer {
-    /// Returns the reason's code.
+    /// Returns the code of the reason why there was no usable answer.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -150,7 +150,7 @@ impl fmt::Display for NoAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
-    /// The Number Order API.
+    /// The Number Order API, from which orders are fetched.
     Orders,
     /// The token endpoint, which exchanges access keys for tokens.
     Token,
@@ -172,52 +172,52 @@ impl fmt::Display for Endpoint {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Flaw {
-    /// The body is no JSON object.
+    /// The answer's body is no JSON object.
     NotAnObject,
-    /// The order's id is missing.
+    /// The answer lacks the order's id.
     NoOrderId,
-    /// The order is another one than was requested.
+    /// The answer shows another order than was requested.
     OtherOrder,
-    /// The project is missing.
+    /// The answer lacks the id of the project.
     NoProject,
-    /// The project is another one than was requested.
+    /// The answer shows another project than was requested.
     OtherProject,
-    /// The state is missing.
+    /// The answer lacks the order's state.
     NoState,
-    /// The state is longer than any word for a state.
+    /// The answer's word for the state is longer than any state's.
     StateTooLong,
-    /// The time of the last update is missing.
+    /// The answer lacks the time of the order's last update.
     NoUpdateTime,
-    /// The time of the last update cannot be read.
+    /// The time of the order's last update cannot be read.
     UpdateTimeUnreadable,
-    /// The last update lies before the creation.
+    /// The order's last update lies before its creation.
     UpdatedBeforeCreated,
-    /// The body is larger than that of any order.
+    /// The answer's body is larger than that of any order.
     TooLarge,
-    /// The body is compressed, which was not requested.
+    /// The answer's body is compressed, which was not requested.
     Compressed,
-    /// The body is HTML.
+    /// The answer's body is HTML.
     Html,
-    /// The body begins with a byte order mark.
+    /// The answer's body begins with a byte order mark.
     ByteOrderMark,
-    /// The media type is not JSON.
+    /// The answer's media type is not JSON.
     NotJson,
-    /// A 404 that is not the API's own.
+    /// The answer is a 404 that is not the API's own.
     ForeignNotFound,
     /// Sinch failed over this order (500).
     ServerFailed,
-    /// A redirect, which is not followed.
+    /// The answer is a redirect, which is not followed.
     Redirect,
-    /// The request is not accepted.
+    /// The answer's status says that Sinch does not accept the request.
     RequestNotAccepted,
-    /// A status that stands for no answer.
+    /// The answer's status is neither 200 nor one that says why there is no answer.
     OtherStatus,
     /// The token endpoint's answer has no usable token.
     NoToken,
 }
 
 impl Flaw {
-    /// Returns the flaw's code.
+    /// Returns the code of the answer's flaw.
     pub fn code(self) -> &'static str {
         self.into()
     }

@@ -1,4 +1,4 @@
-//! Outcome of applying an answer, with its code and its sentence.
+//! Outcome of applying Sinch's answer to an order, with its code and its sentence.
 
 use std::fmt;
 
@@ -7,75 +7,76 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{State, Status};
 
-/// Outcome of applying an answer.
+/// Outcome of applying Sinch's answer to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Outcome {
     /// The answer is the first one for the order.
     FirstAnswer {
-        /// The confirmed state.
+        /// The order's state, which the answer confirms.
         state: State,
     },
-    /// The answer shows a newer state.
+    /// The answer shows a newer state of the order.
     Advanced {
-        /// The confirmed state before the answer.
+        /// Confirmed state of the order before the answer.
         from: State,
-        /// The confirmed state after the answer.
+        /// Confirmed state of the order after the answer.
         to: State,
         /// `true` if no sequence of legal steps leads from the one state to the other.
         anomaly: bool,
     },
-    /// The answer shows the same state, updated since.
+    /// The answer shows the state that was confirmed before, updated since.
     Refreshed {
-        /// The confirmed state.
+        /// The order's confirmed state.
         state: State,
     },
-    /// The answer shows the same state, not updated since.
+    /// The answer shows the state that was confirmed before, not updated since.
     Unchanged {
-        /// The confirmed state.
+        /// The order's confirmed state.
         state: State,
     },
     /// The answer shows an older state than the known one: it is stale, and is not applied.
     Older {
         /// The confirmed state, which the answer does not change.
         known: State,
-        /// The state in the answer.
+        /// State that the answer shows, which is not applied.
         shown: State,
     },
     /// The answer shows a state with an older `updateTime` than the known one, and cannot be that stale. So the known
     /// `updateTime` was wrong, and the answer is applied.
     Redated {
-        /// The confirmed state before the answer.
+        /// Confirmed state of the order before the answer.
         from: State,
-        /// The confirmed state after the answer.
+        /// Confirmed state of the order after the answer.
         to: State,
     },
     /// The answer has an `updateTime` so far ahead that it cannot be right: it is not applied.
     Ahead {
-        /// The state in the answer.
+        /// State that the answer shows, which is not applied.
         shown: State,
         /// Number of whole seconds by which the `updateTime` is ahead.
         by_secs: u64,
     },
-    /// The answer shows another state with the same `updateTime`: it is not applied until it is known which came last.
+    /// The answer shows another state with the same `updateTime` as the confirmed one: it is not applied until it is
+    /// known which came last.
     Tied {
         /// The confirmed state, which does not change for now.
         known: State,
-        /// The state in the answer.
+        /// State that the answer shows, which is not applied for now.
         shown: State,
     },
     /// The answer shows a state that is none of the documented ones: the outcome keeps the word, and no rule applies
     /// it.
     UnknownState {
-        /// The word for the state in the answer.
+        /// The answer's word for the order's state.
         shown: Status,
     },
     /// Sinch answered 404 for an order that ought to be there.
     NotFound,
     /// Sinch answered 404 for an order whose final state is known.
     Gone {
-        /// The final state, which the answer does not change.
+        /// The order's final state, which the answer does not change.
         state: State,
     },
     /// Sinch answered 404, twice, for an order that had to expire: Sinch may forget what expired.
@@ -83,7 +84,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the outcome's code.
+    /// Returns the code of the outcome of applying the answer.
     pub fn code(&self) -> &'static str {
         self.into()
     }

@@ -16,27 +16,27 @@ use super::step::{Step, StepKind, StepOutcome};
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Standing {
-    /// No order exists: no create was tried, or none had an effect.
+    /// The placement has no order: no create was tried, or none had an effect.
     NotCreated,
-    /// An order may exist: a create has no known outcome.
+    /// The placement may have an order: a create has no known outcome.
     MayBeCreated {
         /// Id of the create without a known outcome.
         step: i64,
     },
-    /// One order exists.
+    /// The placement has one order.
     Created {
-        /// Id of the order.
+        /// Id of the placement's order.
         order: Id,
     },
-    /// Several orders exist, since a create was repeated although an earlier one had no known outcome.
+    /// The placement has several orders, since a create was repeated although an earlier one had no known outcome.
     CreatedSeveral {
-        /// Ids of the orders, the first one first.
+        /// Ids of the placement's orders, the first one first.
         orders: Vec<Id>,
     },
 }
 
 impl Standing {
-    /// Returns the standing after the given steps, oldest first.
+    /// Returns the standing of a placement after the given steps, oldest first.
     pub fn after(steps: &[Step]) -> Standing {
         let creates = || steps.iter().filter(|step| step.kind == StepKind::Create);
         let mut orders: Vec<Id> = Vec::new();
@@ -58,12 +58,13 @@ impl Standing {
         }
     }
 
-    /// Returns the code of the standing.
+    /// Returns the code of the placement's standing.
     pub fn code(&self) -> &'static str {
         self.into()
     }
 
-    /// Returns the order on which further steps act: the latest, if several exist. `None` if none is known.
+    /// Returns the order on which further steps of the placement act: the latest, if several exist. `None` if none is
+    /// known.
     pub fn order(&self) -> Option<&Id> {
         match self {
             Standing::Created { order } => Some(order),
@@ -89,14 +90,14 @@ impl fmt::Display for Standing {
     }
 }
 
-/// Reason why a step may not begin.
+/// Reason why a step of a placement may not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepRefusal {
-    /// There is an order already.
+    /// The placement has an order already.
     AlreadyCreated(Id),
-    /// There may be an order already: a create has no known outcome.
+    /// The placement may have an order already: a create has no known outcome.
     MayBeCreated,
-    /// There is no order on which the step could act.
+    /// The placement has no order on which the step could act.
     NotCreated,
 }
 
@@ -115,8 +116,8 @@ impl fmt::Display for StepRefusal {
     }
 }
 
-/// Checks that a step may begin after the given ones. `second_order_risked` allows a create although an earlier one may
-/// have made an order.
+/// Checks that a step of a placement may begin after the given ones. `second_order_risked` allows a create although an
+/// earlier one may have made an order.
 ///
 /// # Errors
 ///

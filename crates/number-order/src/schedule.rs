@@ -48,8 +48,8 @@ fn wanted_fetch_at(
     Some(check_at.filter(one_fetch_is_enough).unwrap_or(sure_at))
 }
 
-/// Returns `true` if the next periodic fetch comes soon enough for the claims that are in doubt, so that they need no
-/// fetch of their own at `sure_at`.
+/// Returns `true` if an order's next periodic fetch comes soon enough for the claims that are in doubt, so that they
+/// need no fetch of their own at `sure_at`.
 fn doubts_can_wait(
     order: &Order,
     fetched_at: Time,

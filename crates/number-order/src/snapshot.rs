@@ -11,13 +11,13 @@ use super::{
 pub struct Change {
     /// The order after the answer.
     pub order: Order,
-    /// Outcome of the answer.
+    /// Outcome of applying the answer.
     pub outcome: Outcome,
-    /// The change of state, if there was one, or the confirmation or withdrawal of a provisional state.
+    /// The change of the order's state, if there was one, or the confirmation or withdrawal of a provisional state.
     pub transition: Option<Transition>,
 }
 
-/// Applies the answer to a fetch that was sent at `fetched_at`.
+/// Applies to an order the answer to a fetch that was sent at `fetched_at`.
 ///
 /// After a conclusive answer the order itself says when its next fetch is due. After any other answer the caller treats
 /// the attempt as failed (see [`super::fail()`]).
@@ -29,9 +29,9 @@ pub fn reconcile(order: &Order, answer: &Answer, fetched_at: Time, policy: &Poli
     let outcome = match answer {
         Answer::Found(snapshot) => {
             next.missing_since = None;
-            found(&mut next, snapshot, fetched_at, there_at, policy)
+            apply_shown_order(&mut next, snapshot, fetched_at, there_at, policy)
         }
-        Answer::NotFound => not_found(&mut next, fetched_at, policy),
+        Answer::NotFound => apply_not_found(&mut next, fetched_at, policy),
     };
     if outcome.is_conclusive() {
         next.attempts = 0;
@@ -39,7 +39,7 @@ pub fn reconcile(order: &Order, answer: &Answer, fetched_at: Time, policy: &Poli
         drop_settled_hints(&mut next, fetched_at, policy);
         next.fetch_at = next_fetch_at(&next, fetched_at, there_at, policy);
     }
-    let transition = transition(order, &next, &outcome);
+    let transition = transition_to_record(order, &next, &outcome);
     Change {
         order: next,
         outcome,
@@ -56,8 +56,8 @@ fn there_at(answer: &Answer, fetched_at: Time) -> Time {
     }
 }
 
-/// Clamps the times that lie ahead of the fetch. They were written before a clock was set back, and no order must wait
-/// for them.
+/// Clamps an order's times that lie ahead of the fetch. They were written before a clock was set back, and no order
+/// must wait for them.
 fn clamp_future_times(order: &mut Order, fetched_at: Time) {
     for hint in order.hints.iter_mut().chain(&mut order.doubts) {
         hint.heard_at = hint.heard_at.min(fetched_at);
@@ -71,7 +71,7 @@ fn clamp_future_times(order: &mut Order, fetched_at: Time) {
     order.missing_since = order.missing_since.map(|since| since.min(fetched_at));
 }
 
-fn found(
+fn apply_shown_order(
     order: &mut Order,
     shown: &Snapshot,
     fetched_at: Time,
@@ -99,14 +99,14 @@ fn found(
         ..shown.clone()
     };
     let Some(known) = order.confirmed.clone() else {
-        confirm(order, state, shown, fetched_at);
+        confirm_state(order, state, shown, fetched_at);
         return Outcome::FirstAnswer { state };
     };
     if shown.updated_at < known.updated_at {
         // No answer is so stale that it could be older than a state that was shown that long ago, so the known date
         // must be wrong. Otherwise an order that moved on before the known date would be taken for a stale one forever.
         if fetched_at >= policy.sure_at(known.shown_at) {
-            confirm(order, state, shown, fetched_at);
+            confirm_state(order, state, shown, fetched_at);
             let from = known.state;
             return Outcome::Redated { from, to: state };
         }
@@ -131,7 +131,7 @@ fn found(
             };
         }
     }
-    confirm(order, state, shown, fetched_at);
+    confirm_state(order, state, shown, fetched_at);
     Outcome::Advanced {
         from: known.state,
         to: state,
@@ -139,7 +139,7 @@ fn found(
     }
 }
 
-/// Applies an answer that shows the known state, with the known `updateTime` or a later one.
+/// Applies an answer that shows the order's known state, with the known `updateTime` or a later one.
 fn refresh(
     order: &mut Order,
     known: &Confirmed,
@@ -171,7 +171,7 @@ fn believable_expiry(shown: &Snapshot) -> Option<Time> {
     shown.expires_at.filter(|at| *at >= shown.updated_at)
 }
 
-fn confirm(order: &mut Order, state: State, shown: &Snapshot, fetched_at: Time) {
+fn confirm_state(order: &mut Order, state: State, shown: &Snapshot, fetched_at: Time) {
     let reopened = order
         .confirmed
         .as_ref()
@@ -187,7 +187,7 @@ fn confirm(order: &mut Order, state: State, shown: &Snapshot, fetched_at: Time) 
     });
 }
 
-fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
+fn apply_not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
     let missing_since = *order.missing_since.get_or_insert(fetched_at);
     // A single 404 could come from a replica that lags behind, or from the end of an outage.
     let repeated = fetched_at >= missing_since.plus(policy.staleness).plus(Policy::APART);
@@ -231,7 +231,7 @@ fn not_found(order: &mut Order, fetched_at: Time, policy: &Policy) -> Outcome {
         details: None,
         sent_at: None,
     };
-    confirm(order, State::Expired, &expired, fetched_at);
+    confirm_state(order, State::Expired, &expired, fetched_at);
     Outcome::ExpiredUnseen
 }
 
@@ -252,7 +252,7 @@ fn drop_settled_hints(order: &mut Order, fetched_at: Time, policy: &Policy) {
     order.doubts.retain(|doubt| !settled(doubt));
     let hints = std::mem::take(&mut order.hints);
     for hint in hints.into_iter().filter(|hint| !settled(hint)) {
-        if fetched_at >= hint.settles_at(policy) || passed(&hint, confirmed) {
+        if fetched_at >= hint.settles_at(policy) || seems_passed(&hint, confirmed) {
             order.doubts.push(hint);
         } else {
             order.hints.push(hint);
@@ -266,25 +266,25 @@ fn drop_settled_hints(order: &mut Order, fetched_at: Time, policy: &Policy) {
     });
 }
 
-/// Returns `true` if what the claim says surely came before the confirmed state: both times are Sinch's, and nothing is
-/// said before it has come about.
+/// Returns `true` if what the claim says surely came before the order's confirmed state: both times are Sinch's, and
+/// nothing is said before it has come about.
 fn is_superseded(claim: &Hint, confirmed: &Confirmed) -> bool {
     claim
         .said_at
         .is_some_and(|said_at| confirmed.updated_at > said_at.plus(Policy::SKEW))
 }
 
-/// Returns `true` if the claim names an open state that the order seems to have passed on the way to the confirmed
-/// final one, by times that are too close to be sure.
-fn passed(hint: &Hint, confirmed: &Confirmed) -> bool {
+/// Returns `true` if the claim names an open state that the order seems to have passed on the way to its confirmed
+/// final state, by times that are too close to be sure.
+fn seems_passed(hint: &Hint, confirmed: &Confirmed) -> bool {
     let close = |said_at: Time| said_at <= confirmed.updated_at.plus(Policy::SKEW);
     confirmed.state.is_final()
         && hint.state.is_some_and(|state| !state.is_final())
         && hint.said_at.is_some_and(close)
 }
 
-/// Returns the change that is to be recorded: of the confirmed state, or of the state that an operator sees.
-fn transition(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transition> {
+/// Returns the order's change that is to be recorded: of its confirmed state, or of the state that an operator sees.
+fn transition_to_record(before: &Order, after: &Order, outcome: &Outcome) -> Option<Transition> {
     let confirmed = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
     let now = after.confirmed.as_ref()?;
     let changed = confirmed(before) != confirmed(after);

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// Reserved: the order must be registered and submitted before it expires.
+    /// Reserved: the order must be registered and submitted before its reservation expires.
     Created,
     /// Submitted: Sinch or the carrier examines the registration.
     InReview,
-    /// Something must be corrected. Sinch does not call this state final.
+    /// Blocked: something in the order must be corrected. Sinch does not call this state final.
     Blocked,
-    /// Final: completed, though the numbers are perhaps not active yet.
+    /// Final: the order is completed, though its numbers are perhaps not active yet.
     Completed,
-    /// Final: refused. The remedy is a new order.
+    /// Final: the order is refused. The remedy is a new order.
     Rejected,
-    /// Final: the reservation ran out.
+    /// Final: the order's reservation ran out.
     Expired,
 }
 
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// Returns `true` if `next` may follow directly.
+    /// Returns `true` if the state `next` may follow this one directly.
     ///
     /// Sinch names CREATED → `IN_REVIEW` and `IN_REVIEW` → BLOCKED or a final state. The other steps are inferred: a
     /// reservation expires unsubmitted, and a blocked order is examined again, refused or left to expire. An event that
@@ -77,8 +77,8 @@ impl State {
         }
     }
 
-    /// Returns `true` if `later` may be reached in one or more steps. Two answers with some time between them can show
-    /// such a pair, since the steps between them may have gone unseen.
+    /// Returns `true` if the state `later` may be reached from this one in one or more steps. Two answers with some
+    /// time between them can show such a pair, since the steps between them may have gone unseen.
     pub fn leads_to(self, later: State) -> bool {
         match self {
             // Through BLOCKED and back, IN_REVIEW leads to itself.
@@ -98,14 +98,14 @@ impl fmt::Display for State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Status {
-    /// One of the documented states.
+    /// One of the states that Sinch documents.
     Known(State),
-    /// Any other word, verbatim. It is kept and shown, and no rule applies it.
+    /// Any other word for a state, verbatim. It is kept and shown, and no rule applies it.
     Unknown(String),
 }
 
 impl Status {
-    /// Returns the status that a word means. The word itself is kept if it is none of the documented ones.
+    /// Returns the status that Sinch's word means. The word itself is kept if it is none of the documented ones.
     pub fn from_word(word: &str) -> Status {
         match State::from_word(word) {
             Some(state) => Status::Known(state),
@@ -113,7 +113,7 @@ impl Status {
         }
     }
 
-    /// Returns the documented state, if it is one.
+    /// Returns the documented state that the status is, if it is one.
     pub fn known(&self) -> Option<State> {
         match self {
             Status::Known(state) => Some(*state),
@@ -137,7 +137,7 @@ impl From<Status> for String {
     }
 }
 
-/// Unknown words are quoted and escaped, since they are text from outside.
+/// Shows Sinch's word; an unknown one is quoted and escaped, since it is text from outside.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,32 +7,32 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Id, Time};
 
-/// Kind of a step. Each kind is a call that takes effect at Sinch.
+/// Kind of a step of a placement. Each kind is a call that takes effect at Sinch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum StepKind {
     /// The order is created, and its numbers are reserved.
     Create,
-    /// Data is registered for the order.
+    /// Registration data is sent for the order.
     Register,
-    /// A document is uploaded.
+    /// A document is uploaded for the order.
     Attach {
-        /// Id of the document among the requirements.
+        /// Id of the document, from Sinch's requirements.
         attachment: String,
     },
     /// The order is submitted for review.
     Submit,
 }
 
-/// Outcome of a step.
+/// Outcome of a step of a placement.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum StepOutcome {
-    /// Sinch has confirmed it.
+    /// Sinch has confirmed that the step took effect.
     Succeeded,
     /// The step has no effect: Sinch refused it, or the request was never sent.
     Refused,
@@ -43,7 +43,7 @@ pub enum StepOutcome {
 }
 
 impl StepKind {
-    /// Returns the code of the kind.
+    /// Returns the code of the kind of step.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -61,12 +61,12 @@ impl fmt::Display for StepKind {
 }
 
 impl StepOutcome {
-    /// Returns the code of the outcome.
+    /// Returns the code of the step's outcome.
     pub fn code(self) -> &'static str {
         self.into()
     }
 
-    /// Returns the outcome that has the given code.
+    /// Returns the outcome of a step that has the given code.
     pub fn from_code(code: &str) -> Option<StepOutcome> {
         [
             StepOutcome::Succeeded,
@@ -92,16 +92,16 @@ impl fmt::Display for StepOutcome {
     }
 }
 
-/// Step of a placement.
+/// A step of a placement, as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Number of the step; a later one is larger.
+    /// Number of the step; a later step has a larger one.
     pub id: i64,
-    /// Kind of the step.
+    /// Kind of the step: the call that it makes.
     pub kind: StepKind,
     /// Time at which the step was written down, before its request.
     pub begun_at: Time,
-    /// Outcome; `None` while the step is under way, or after an interruption.
+    /// Outcome of the step; `None` while the step is under way, or after an interruption.
     pub outcome: Option<StepOutcome>,
     /// Only of a create: `true` if the ordered number was available before it; `None` if that is not known.
     pub available_before: Option<bool>,

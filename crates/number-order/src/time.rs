@@ -12,16 +12,16 @@ use jiff::Timestamp;
 pub struct Time(pub i64);
 
 impl Time {
-    /// Returns the time that is `span` later.
+    /// Returns the point in time that is `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Time {
-        Time(self.0.saturating_add(micros(span)))
+        Time(self.0.saturating_add(saturating_micros(span)))
     }
 
-    /// Returns the time that is `span` earlier.
+    /// Returns the point in time that is `span` earlier.
     #[must_use]
     pub fn minus(self, span: Duration) -> Time {
-        Time(self.0.saturating_sub(micros(span)))
+        Time(self.0.saturating_sub(saturating_micros(span)))
     }
 
     /// Returns the time that has passed since `earlier`; zero if it was not earlier.
@@ -37,7 +37,7 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// The form is RFC 3339 in UTC. A time beyond the ends of the calendar is shown as the end.
+/// Shows the time in UTC, in the form of RFC 3339; a time beyond the ends of the calendar as the end.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = if self.0 < 0 {
@@ -64,7 +64,7 @@ impl<'de> serde::Deserialize<'de> for Time {
     }
 }
 
-fn micros(span: Duration) -> i64 {
+fn saturating_micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 

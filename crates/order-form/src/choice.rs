@@ -1,10 +1,10 @@
-//! Values that the rules allow, in words.
+//! Values that the rules of an order allow, in words.
 
 use serde_json::Value;
 
 use crate::place::{escaped, toml_text};
 
-/// Returns the values as they are written in a form, with commas between them.
+/// Returns JSON values as they are written in a form, with commas between them.
 pub(crate) fn in_words(choices: &[Value]) -> String {
     let written = |choice: &Value| match choice {
         Value::String(text) => toml_text(text),

@@ -5,13 +5,13 @@ use std::fmt;
 /// Fault of a form: what cannot be read, or contradicts itself. It quotes no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormFault {
-    /// Line of the form, from 1; of what is missing, that of the table in which it should stand.
+    /// Line of the form, from 1; of a missing key, that of the table in which it should stand.
     pub line: usize,
-    /// Path of the key; empty where the text is no TOML.
+    /// Path of the key that is at fault; empty where the text is no TOML.
     pub key: String,
-    /// What is wrong.
+    /// Fault of the form, in words.
     pub what: String,
-    /// What to do about it.
+    /// Cure of the fault, in words, for the person who fills in the form.
     pub cure: String,
 }
 

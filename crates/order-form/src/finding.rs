@@ -1,4 +1,4 @@
-//! Findings of a check.
+//! Findings of a check of a form.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -12,128 +12,128 @@ use crate::choice::{in_words, texts};
 /// Finding about a form, against the rules. It quotes no value of the registration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Line of the form, from 1; of what is missing, that of the table in which it should stand.
+    /// Line of the form, from 1; of a missing key, that of the table in which it should stand.
     pub line: usize,
-    /// Path of the key.
+    /// Path of the form's key that the finding is about.
     pub key: String,
-    /// What was found.
+    /// Kind of the finding, with its details.
     #[serde(flatten)]
     pub kind: FindingKind,
 }
 
-/// Certainty of a finding.
+/// Certainty that Sinch refuses the form because of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Severity {
-    /// Sinch refuses the form for sure, or a file cannot be sent at all.
+    /// Sinch refuses the form for sure, or one of its files cannot be sent at all.
     Refused,
     /// Sinch may take the form as it is.
     Doubtful,
 }
 
-/// What a check can find.
+/// Kind of a finding: what is wrong with a form, by the rules.
 #[derive(Clone, Debug, PartialEq, Serialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum FindingKind {
-    /// A part that holds required fields is left out, or has no entry.
+    /// A part of the registration that holds required fields is left out, or has no entry.
     PartMissing,
-    /// The rules have no part of this number.
+    /// The rules have no part of the registration with this number.
     PartUnknown {
-        /// Number of parts that the rules have.
+        /// Number of parts of the registration that the rules have.
         parts: usize,
     },
-    /// A required field is absent or empty.
+    /// A required field of the registration is absent or empty.
     FieldMissing,
-    /// The rules do not name the field.
+    /// The rules do not name this field of the registration.
     FieldUnknown {
-        /// Name of the rules that is most like it.
+        /// Field of the rules whose name is most like it.
         nearest: Option<String>,
     },
-    /// The value is of another type than the rules say.
+    /// The field's value is of another type than the rules say.
     WrongType {
-        /// What to write.
+        /// Type of value to write instead, in words.
         wanted: &'static str,
     },
-    /// The text has fewer characters than it must have.
+    /// The field's text has fewer characters than it must have.
     TooShort {
-        /// Minimum, in characters.
+        /// Minimum length of the field's text, in characters.
         min: u64,
-        /// What the rules say about it.
+        /// Sentence that the rules have for this fault.
         message: Option<String>,
     },
-    /// The text has more characters than it may have.
+    /// The field's text has more characters than it may have.
     TooLong {
-        /// Maximum, in characters.
+        /// Maximum length of the field's text, in characters.
         max: u64,
-        /// What the rules say about it.
+        /// Sentence that the rules have for this fault.
         message: Option<String>,
     },
-    /// The text does not match the pattern.
+    /// The field's text does not match the pattern of the rules.
     PatternMismatch {
-        /// The pattern, a regular expression.
+        /// Pattern of the rules: a regular expression.
         pattern: String,
-        /// What the rules say about it.
+        /// Sentence that the rules have for this fault.
         message: Option<String>,
     },
-    /// The value is none of the choices.
+    /// The field's value is none of the choices that the rules give.
     NotAChoice {
-        /// The choices.
+        /// Choices that the rules give for the field's value.
         choices: Vec<Value>,
-        /// What the rules say about it.
+        /// Sentence that the rules have for this fault.
         message: Option<String>,
     },
-    /// What must be confirmed is not confirmed.
+    /// A field that must be confirmed is not confirmed.
     NotConfirmed,
     /// A mandatory document is not in the form.
     DocumentMissing {
-        /// Id of the document.
+        /// Id of the missing document.
         id: String,
-        /// Title of the document.
+        /// Title of the missing document.
         title: Option<String>,
     },
     /// The rules have no document with this id.
     DocumentUnknown {
-        /// Id of the rules that is most like it.
+        /// Id of the document in the rules that is most like it.
         nearest: Option<String>,
     },
     /// The form has the document twice.
     DocumentRepeated,
-    /// The document has no type, and must have one.
+    /// The form gives no type for a document that must have one.
     DocumentTypeMissing {
-        /// Types that are allowed.
+        /// Document types that the rules allow.
         allowed: Vec<String>,
     },
     /// The document's type is none of the allowed ones.
     DocumentTypeNotAllowed {
-        /// Types that are allowed.
+        /// Document types that the rules allow.
         allowed: Vec<String>,
     },
-    /// The document names no file.
+    /// The form names no file for the document.
     FileNotNamed,
-    /// There is no such file.
+    /// The document's file does not exist.
     FileMissing,
-    /// The file cannot be read.
+    /// The document's file cannot be read.
     FileUnreadable {
-        /// Kind of the error.
+        /// Kind of the error with which reading the file failed.
         #[serde(serialize_with = "as_text")]
         reason: ErrorKind,
     },
-    /// The file is empty.
+    /// The document's file is empty.
     FileEmpty,
-    /// The file's content has another media type than is allowed.
+    /// The document's file has another media type, by its content, than is allowed.
     MediaTypeNotAllowed {
-        /// Media type of the content.
+        /// Media type of the file's content.
         found: String,
-        /// Media types that are allowed.
+        /// Media types that the rules allow.
         allowed: Vec<String>,
     },
-    /// The content shows no media type, or one that can hold another.
+    /// The content of the document's file shows no media type, or one that can hold another.
     MediaTypeUnsure {
-        /// Media types that are allowed.
+        /// Media types that the rules allow.
         allowed: Vec<String>,
     },
-    /// The PDF seems to be encrypted.
+    /// The document's file is a PDF that seems to be encrypted.
     PdfEncrypted,
 }
 
@@ -142,7 +142,7 @@ fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S:
 }
 
 impl FindingKind {
-    /// Returns the kind's code.
+    /// Returns the code of the finding's kind.
     pub fn code(&self) -> &'static str {
         self.into()
     }
@@ -176,7 +176,7 @@ impl FindingKind {
         }
     }
 
-    /// Returns what the rules themselves say about it.
+    /// Returns the sentence that the rules themselves have for the fault.
     fn message(&self) -> Option<&str> {
         match self {
             FindingKind::TooShort { message, .. }
@@ -188,7 +188,7 @@ impl FindingKind {
     }
 }
 
-/// The sentence, with the cure.
+/// Shows the finding as a sentence, with the cure.
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use FindingKind as Kind;

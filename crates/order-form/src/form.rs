@@ -1,4 +1,4 @@
-//! A form that was filled in.
+//! A form of an order that was filled in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,16 +14,16 @@ use crate::place::Place;
 #[derive(Clone)]
 pub struct Form {
     pub(crate) reference: String,
-    /// The order, as yet without a callback URL.
+    /// The number order, as yet without a callback URL.
     pub(crate) order: NewOrder,
-    /// Parts of the registration in the order of their numbers, from 1; a number that is left out has no entries.
+    /// Parts of the registration, in the order of their numbers, from 1; a number that is left out has no entries.
     pub(crate) parts: Vec<PartData>,
     pub(crate) documents: Vec<FormDocument>,
     /// Line of each key that the form holds, by its place.
     pub(crate) lines: BTreeMap<Place, usize>,
 }
 
-/// What a form says in one part.
+/// Data of one part of the registration, as a form has it.
 #[derive(Clone, Default)]
 pub(crate) struct PartData {
     /// `true` for `[[registration.1]]`: the part is a list, even of one entry.
@@ -36,21 +36,21 @@ pub(crate) struct PartData {
 /// `Debug` does not show the file, whose name can be a person's.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FormDocument {
-    /// `id` of the requirement.
+    /// Id of the document, from the requirements.
     pub id: String,
     /// Path of the file, relative to the form; empty where none is named.
     pub file: String,
-    /// `documentType` of the upload.
+    /// Type of the document, if the form gives one: `documentType` of the upload.
     pub document_type: Option<String>,
 }
 
 impl Form {
-    /// Returns the name of this one order: 1 to 64 lower-case letters, digits and hyphens.
+    /// Returns the reference, the name of this one order: 1 to 64 lower-case letters, digits and hyphens.
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// Returns the order's region.
+    /// Returns the region in which the order's numbers lie.
     pub fn region(&self) -> &str {
         &self.order.region_code
     }
@@ -60,12 +60,12 @@ impl Form {
         &self.order.number_type
     }
 
-    /// Returns the number, or how many.
+    /// Returns the number that is ordered, or how many numbers are.
     pub fn numbers(&self) -> &Ordered {
         &self.order.numbers
     }
 
-    /// Returns the order as it is sent.
+    /// Returns the order as it is sent to Sinch, with the given callback URL.
     pub fn new_order(&self, callback_url: Option<String>) -> NewOrder {
         let order = self.order.clone();
         NewOrder {
@@ -98,19 +98,19 @@ impl Form {
         RegistrationData::new(self.parts.iter().map(part).collect())
     }
 
-    /// Returns the documents, in the form's order.
+    /// Returns the documents that the form names, in its order.
     pub fn documents(&self) -> &[FormDocument] {
         &self.documents
     }
 
-    /// Returns the line of a place, or of the nearest that holds it.
+    /// Returns the form's line of the first of the places that it has; 1 if it has none.
     pub(crate) fn line(&self, places: &[&Place]) -> usize {
         let found = places.iter().find_map(|place| self.lines.get(place));
         found.copied().unwrap_or(1)
     }
 }
 
-/// Returns `true` for a value that says something: `""` does not.
+/// Returns `true` for a value of a form that says something: `""` does not.
 pub(crate) fn is_set(value: &Value) -> bool {
     value.as_str() != Some("")
 }

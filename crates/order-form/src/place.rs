@@ -1,10 +1,10 @@
-//! Places in a form: the path of keys to a value.
+//! Places in a form: the path of keys that leads to a value.
 
 use std::fmt;
 
 use toml_writer::{TomlKeyBuilder, TomlStringBuilder, TomlWrite as _};
 
-/// Path to a value, as it would be written in the form. A name of any form stays in one line.
+/// Path to a value of a form, as it would be written there. It stays in one line, whatever the names in it are.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(String);
 
@@ -53,7 +53,7 @@ pub(crate) fn disturbs(c: char) -> bool {
     turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Escapes what TOML would let stand in a quoted text.
+/// Escapes the characters of a quoted text that TOML lets stand although they disturb a line.
 pub(crate) fn escaped(written: &str) -> String {
     let escape = |c: char| {
         if disturbs(c) {

@@ -1,4 +1,4 @@
-//! Writing of a form to fill in.
+//! Writing of a form for a person to fill in.
 //!
 //! Titles, descriptions and names come from Sinch. In comments their control characters are replaced, and as keys and
 //! values they are quoted, so that whatever they hold the form stays one, and a terminal shows nothing but text.
@@ -12,16 +12,16 @@ use crate::rules::{Choices, Document, Field, FieldKind, NotUnderstood, Part, Rul
 /// Maximum width of a line of comment, in characters. A longer word, such as a URL, stays whole.
 const WIDTH: usize = 100;
 
-/// What is known of an order before its form is filled in.
+/// Facts about an order that are known before its form is filled in.
 #[derive(Clone, Debug)]
 pub struct Blank<'a> {
-    /// Fresh reference: 1 to 64 lower-case letters, digits and hyphens.
+    /// Fresh reference of the order: 1 to 64 lower-case letters, digits and hyphens.
     pub reference: &'a str,
-    /// Region, as ISO 3166-1 has it.
+    /// Region of the ordered numbers, as ISO 3166-1 has it.
     pub region: &'a str,
-    /// Type of the numbers.
+    /// Type of the ordered numbers.
     pub number_type: &'a NumberType,
-    /// Number, if one was chosen.
+    /// Number that is ordered, if one was chosen.
     pub number: Option<&'a PhoneNumber>,
 }
 
@@ -29,13 +29,13 @@ pub struct Blank<'a> {
 /// commented out.
 pub fn write(blank: &Blank<'_>, rules: &Rules) -> String {
     let mut form = Writer::default();
-    form.order(blank);
+    form.write_order(blank);
     for piece in &rules.not_understood {
-        form.blank();
-        form.not_understood(piece);
+        form.blank_line();
+        form.write_piece(piece);
     }
     if !rules.parts.is_empty() {
-        form.blank();
+        form.blank_line();
         form.comment(
             "Registration. It goes to Sinch and nowhere else. A part that can be given several times is a list: write \
              [[registration.1]] instead of [registration.1], once for each. Sinch does not say for which parts that \
@@ -43,19 +43,20 @@ pub fn write(blank: &Blank<'_>, rules: &Rules) -> String {
         );
     }
     for (n, part) in rules.parts.iter().enumerate() {
-        form.part(n + 1, part);
+        form.write_part(n + 1, part);
     }
     for document in &rules.documents {
-        form.document(document);
+        form.write_document(document);
     }
     form.0
 }
 
+/// Writer of a form: the text so far.
 #[derive(Default)]
 struct Writer(String);
 
 impl Writer {
-    fn blank(&mut self) {
+    fn blank_line(&mut self) {
         self.0.push('\n');
     }
 
@@ -64,7 +65,7 @@ impl Writer {
         self.0.push('\n');
     }
 
-    /// Writes a comment, wrapped.
+    /// Writes a comment of the form, wrapped.
     fn comment(&mut self, text: &str) {
         let options = textwrap::Options::new(WIDTH)
             .initial_indent("# ")
@@ -81,23 +82,23 @@ impl Writer {
         }
     }
 
-    /// Writes a key with its value, or comments it out.
+    /// Writes a key of the form with its value, or comments it out.
     fn entry(&mut self, key: &str, value: &str, is_given: bool) {
         let mark = if is_given { "" } else { "#" };
         self.line(&format!("{mark}{} = {}", toml_key(key), toml_text(value)));
     }
 
-    fn order(&mut self, blank: &Blank<'_>) {
+    fn write_order(&mut self, blank: &Blank<'_>) {
         self.comment(
             "Form of a number order. Fill in what stands empty. What is commented out is optional: remove the # before \
              its name to give it.",
         );
-        self.blank();
+        self.blank_line();
         self.comment(
             "Names this one order. Run again with the same reference, the order goes on; it is never placed twice.",
         );
         self.entry("reference", blank.reference, true);
-        self.blank();
+        self.blank_line();
         self.line("[order]");
         self.entry("region", blank.region, true);
         self.entry("type", blank.number_type.as_str(), true);
@@ -113,29 +114,29 @@ impl Writer {
         self.line("#search = \"START\"");
         self.line("#sequential = true");
         self.line("#capabilities = [\"SMS\", \"VOICE\"]");
-        self.blank();
+        self.blank_line();
         self.comment("Link for text messages. A campaign is only for text messages to the US.");
         self.line("#[order.sms]");
         self.line("#service_plan_id = \"\"");
         self.line("#campaign_id = \"\"");
-        self.blank();
+        self.blank_line();
         self.comment("Link for calls: RTC with app_id, EST with trunk_id, or FAX with service_id.");
         self.line("#[order.voice]");
         self.line("#type = \"RTC\"");
         self.line("#app_id = \"\"");
     }
 
-    fn not_understood(&mut self, piece: &NotUnderstood) {
+    fn write_piece(&mut self, piece: &NotUnderstood) {
         let NotUnderstood { place, json } = piece;
         self.comment(&format!(
             "Not understood, so not checked; from Sinch, {place}:\n{json}"
         ));
     }
 
-    fn part(&mut self, number: usize, part: &Part) {
-        self.blank();
+    fn write_part(&mut self, number: usize, part: &Part) {
+        self.blank_line();
         for piece in &part.not_understood {
-            self.not_understood(piece);
+            self.write_piece(piece);
         }
         if part.fields.is_empty() {
             self.comment(
@@ -147,12 +148,12 @@ impl Writer {
             .key(&number.to_string());
         self.line(&format!("[{place}]"));
         for field in &part.fields {
-            self.blank();
-            self.field(field);
+            self.blank_line();
+            self.write_field(field);
         }
     }
 
-    fn field(&mut self, field: &Field) {
+    fn write_field(&mut self, field: &Field) {
         let title = field.title.as_deref().unwrap_or(&field.name);
         let need = if field.is_required {
             "required"
@@ -163,7 +164,7 @@ impl Writer {
         if let Some(description) = &field.description {
             self.comment(&description.replace("\\n", "\n"));
         }
-        let limits = limits(field);
+        let limits = limits_in_words(field);
         if !limits.is_empty() {
             self.comment(&format!("{}.", limits.join("; ")));
         }
@@ -176,13 +177,13 @@ impl Writer {
             self.comment(sentence);
         }
         for piece in &field.not_understood {
-            self.not_understood(piece);
+            self.write_piece(piece);
         }
         self.entry(&field.name, "", field.is_required);
     }
 
-    fn document(&mut self, document: &Document) {
-        self.blank();
+    fn write_document(&mut self, document: &Document) {
+        self.blank_line();
         let title = document
             .title
             .as_deref()
@@ -206,7 +207,7 @@ impl Writer {
             self.comment(&format!("To be filled in: {name}, {url}"));
         }
         for piece in &document.not_understood {
-            self.not_understood(piece);
+            self.write_piece(piece);
         }
         let is_given = document.is_mandatory;
         self.line(if is_given {
@@ -224,8 +225,8 @@ impl Writer {
     }
 }
 
-/// Returns what a value must be, in pieces of a sentence.
-fn limits(field: &Field) -> Vec<String> {
+/// Returns what a field's value must be, in pieces of a sentence.
+fn limits_in_words(field: &Field) -> Vec<String> {
     let length = match (field.min_length, field.max_length) {
         (Some(min), Some(max)) => Some(format!("{min} to {max} characters")),
         (Some(min), None) => Some(format!("at least {min} characters")),

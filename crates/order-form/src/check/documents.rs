@@ -1,4 +1,4 @@
-//! Check of the documents and their files.
+//! Check of a form's documents and of their files.
 
 use std::io::ErrorKind;
 
@@ -10,7 +10,7 @@ use crate::nearest::nearest;
 use crate::place::Place;
 use crate::rules::{Document, Rules};
 
-pub(super) fn check(report: &mut Report<'_>, rules: &Rules, files: &dyn Files) {
+pub(super) fn check_documents(report: &mut Report<'_>, rules: &Rules, files: &dyn Files) {
     let form = report.form;
     let list = Place::default().key("documents");
     for (n, document) in form.documents.iter().enumerate() {

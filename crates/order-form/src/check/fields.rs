@@ -1,4 +1,4 @@
-//! Check of the registration.
+//! Check of a form's registration.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::nearest::nearest;
 use crate::place::Place;
 use crate::rules::{Choices, Field, FieldKind, Part, Rules};
 
-pub(super) fn check(report: &mut Report<'_>, rules: &Rules) {
+pub(super) fn check_registration(report: &mut Report<'_>, rules: &Rules) {
     let form = report.form;
     let registration = Place::default().key("registration");
     for n in 0..rules.parts.len().max(form.parts.len()) {
@@ -47,8 +47,8 @@ fn check_entry(report: &mut Report<'_>, place: &Place, part: &Part, entry: &Map<
     for field in &part.fields {
         let value = entry.get(&field.name).filter(|value| is_set(value));
         let found = match value {
-            Some(value) => faults(field, value),
-            None if field.is_required => vec![missing(field)],
+            Some(value) => value_faults(field, value),
+            None if field.is_required => vec![missing_field(field)],
             None => Vec::new(),
         };
         for kind in found {
@@ -73,7 +73,7 @@ fn check_entry(report: &mut Report<'_>, place: &Place, part: &Part, entry: &Map<
     }
 }
 
-fn missing(field: &Field) -> FindingKind {
+fn missing_field(field: &Field) -> FindingKind {
     if field.choices == Some(Choices::Confirmation) {
         FindingKind::NotConfirmed
     } else {
@@ -81,8 +81,8 @@ fn missing(field: &Field) -> FindingKind {
     }
 }
 
-/// Returns what is wrong with a value.
-fn faults(field: &Field, value: &Value) -> Vec<FindingKind> {
+/// Returns the faults of a field's value, by the rules.
+fn value_faults(field: &Field, value: &Value) -> Vec<FindingKind> {
     let message = |rule: &str| field.message(rule).map(str::to_owned);
     match &field.choices {
         Some(Choices::Confirmation) if *value != Value::Bool(true) => {

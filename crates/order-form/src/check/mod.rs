@@ -11,9 +11,9 @@ use crate::form::Form;
 use crate::place::Place;
 use crate::rules::Rules;
 
-/// Files that a form names.
+/// Source of the files that a form names.
 pub trait Files {
-    /// Returns the content of a file, given by its path as the form has it.
+    /// Returns the content of a file that a form names, given by its path as the form has it.
     ///
     /// # Errors
     ///
@@ -21,26 +21,27 @@ pub trait Files {
     fn content(&self, file: &str) -> Result<Cow<'_, [u8]>, ErrorKind>;
 }
 
-/// Compares a form with the rules and returns what was found, by line. Each file is read once.
+/// Compares a form with the rules and returns the findings, by line of the form. Each file is read once.
 pub fn check(form: &Form, rules: &Rules, files: &dyn Files) -> Vec<Finding> {
     let mut report = Report {
         form,
         findings: Vec::new(),
     };
-    fields::check(&mut report, rules);
-    documents::check(&mut report, rules, files);
+    fields::check_registration(&mut report, rules);
+    documents::check_documents(&mut report, rules, files);
     report.findings.sort_by_key(|finding| finding.line);
     report.findings
 }
 
-/// What has been found so far.
+/// Report of a check: the form, and the findings so far.
 struct Report<'a> {
     form: &'a Form,
     findings: Vec<Finding>,
 }
 
 impl Report<'_> {
-    /// Adds a finding about a key of the table at `holder`, which stands there if the key is absent.
+    /// Adds a finding about a key of the form. If the key is absent, the finding stands at the table `holder`, which
+    /// lacks it.
     fn add(&mut self, key: &Place, holder: &Place, kind: FindingKind) {
         self.findings.push(Finding {
             line: self.form.line(&[key, holder]),

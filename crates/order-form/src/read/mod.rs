@@ -10,11 +10,11 @@ use crate::fault::FormFault;
 use crate::form::{Form, FormDocument};
 use table::{Reading, Table, line};
 
-/// Maximum length of a reference.
+/// Maximum length of the reference in a form.
 const REFERENCE_MAX_CHARS: usize = 64;
 
 impl Form {
-    /// Reads a form.
+    /// Reads the text of a form that was filled in.
     ///
     /// # Errors
     ///
@@ -23,16 +23,16 @@ impl Form {
     pub fn read(text: &str) -> Result<Form, Vec<FormFault>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            return Err(errors.iter().map(|error| no_toml(text, error)).collect());
+            return Err(errors.iter().map(|error| toml_fault(text, error)).collect());
         }
         let mut reading = Reading::of(text);
         let root = Table::root(table.get_ref());
         let known = ["reference", "order", "registration", "documents"];
         reading.refuse_unknown(&root, &known);
-        let reference = reference(&mut reading, &root);
+        let reference = read_reference(&mut reading, &root);
         let order = order::read(&mut reading, &root);
         let parts = registration::read(&mut reading, &root);
-        let documents = documents(&mut reading, &root);
+        let documents = read_documents(&mut reading, &root);
         let (lines, faults) = reading.finish();
         match (reference, order) {
             (Some(reference), Some(order)) if faults.is_empty() => Ok(Form {
@@ -48,7 +48,7 @@ impl Form {
 }
 
 /// Returns the fault of a text that is no TOML. The library's message never quotes the text.
-fn no_toml(text: &str, error: &toml::de::Error) -> FormFault {
+fn toml_fault(text: &str, error: &toml::de::Error) -> FormFault {
     FormFault {
         line: line(text, error.span().map_or(0, |span| span.start)),
         key: String::new(),
@@ -57,7 +57,7 @@ fn no_toml(text: &str, error: &toml::de::Error) -> FormFault {
     }
 }
 
-fn reference(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<String> {
+fn read_reference(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<String> {
     let cure = "write 1 to 64 lower-case letters, digits and hyphens, a new name for each order";
     let reference = reading.required_text(root, "reference", cure)?;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -68,7 +68,7 @@ fn reference(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<String> 
     None
 }
 
-fn documents(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Vec<FormDocument> {
+fn read_documents(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Vec<FormDocument> {
     let cure = "write each document as a table of its own under [[documents]]";
     let tables = match root.get("documents") {
         None => return Vec::new(),

@@ -1,4 +1,4 @@
-//! The section `[order]`.
+//! The section `[order]` of a form.
 
 use sinch_numbers::api::{
     Capability, NewOrder, NumberPattern, NumberType, Ordered, PhoneNumber, Quantity, SearchPattern,
@@ -8,13 +8,13 @@ use toml::de::DeValue;
 
 use super::table::{Reading, Table};
 
-/// Maximum quantity of one order, of Sinch's description of the API.
+/// Maximum quantity of one order (source: Sinch's description of the API).
 const QUANTITY_MAX: u32 = 100;
 
-/// Keys that only a quantity can have beside it.
-const OF_QUANTITY: [&str; 4] = ["pattern", "search", "sequential", "capabilities"];
+/// Keys of a form that only a quantity, and no chosen number, can have beside it.
+const QUANTITY_KEYS: [&str; 4] = ["pattern", "search", "sequential", "capabilities"];
 
-/// Reads the order; `None` if there is a fault.
+/// Reads the order of a form; `None` if it has a fault.
 pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<NewOrder> {
     if root.get("order").is_none() {
         let cure = "write [order] with region, type, and number or quantity";
@@ -34,11 +34,11 @@ pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<Ne
         "voice",
     ];
     reading.refuse_unknown(&order, &known);
-    let region_code = region(reading, &order);
+    let region_code = read_region(reading, &order);
     let number_type = reading.required_text(&order, "type", "write MOBILE, LOCAL or TOLL_FREE");
-    let numbers = numbers(reading, &order);
-    let sms_configuration = sms(reading, &order);
-    let voice_configuration = voice(reading, &order);
+    let numbers = read_numbers(reading, &order);
+    let sms_configuration = read_sms(reading, &order);
+    let voice_configuration = read_voice(reading, &order);
     Some(NewOrder {
         region_code: region_code?,
         number_type: NumberType::new(number_type?),
@@ -49,7 +49,7 @@ pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<Ne
     })
 }
 
-fn region(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<String> {
+fn read_region(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<String> {
     let cure = "write the two capital letters of the country, such as AU";
     let region = reading.required_text(order, "region", cure)?;
     if region.len() == 2 && region.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -59,7 +59,7 @@ fn region(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<String> {
     None
 }
 
-fn numbers(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Ordered> {
+fn read_numbers(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Ordered> {
     let number = reading.text(order, "number");
     let has_number = number.is_some();
     if has_number && order.get("quantity").is_some() {
@@ -68,9 +68,9 @@ fn numbers(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Ordered> 
         return None;
     }
     if order.get("quantity").is_some() {
-        return quantity(reading, order).map(Ordered::Quantity);
+        return read_quantity(reading, order).map(Ordered::Quantity);
     }
-    for key in OF_QUANTITY.iter().filter(|key| order.get(key).is_some()) {
+    for key in QUANTITY_KEYS.iter().filter(|key| order.get(key).is_some()) {
         let cure = "leave it out, or write quantity instead of number";
         reading.fault(order, key, "goes with quantity alone", cure);
     }
@@ -95,7 +95,7 @@ fn numbers(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Ordered> 
     }
 }
 
-fn quantity(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Quantity> {
+fn read_quantity(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Quantity> {
     let requested = match order.get("quantity") {
         Some(DeValue::Integer(n)) => u32::from_str_radix(n.as_str(), n.radix()).ok(),
         _ => None,
@@ -105,7 +105,7 @@ fn quantity(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Quantity
         let cure = "write a whole number from 1 to 100, without quotes";
         reading.fault(order, "quantity", "is no quantity", cure);
     }
-    let number_pattern = pattern(reading, order);
+    let number_pattern = read_pattern(reading, order);
     let sequential = order.get("sequential").and_then(|value| {
         let flag = value.as_bool();
         if flag.is_none() {
@@ -114,7 +114,7 @@ fn quantity(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Quantity
         }
         flag
     });
-    let capabilities = capabilities(reading, order);
+    let capabilities = read_capabilities(reading, order);
     Some(Quantity {
         requested_quantity: requested?,
         number_pattern,
@@ -123,7 +123,7 @@ fn quantity(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<Quantity
     })
 }
 
-fn pattern(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<NumberPattern> {
+fn read_pattern(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<NumberPattern> {
     let places = "START, CONTAINS or END";
     let pattern = reading.text(order, "pattern");
     let search = reading.text(order, "search");
@@ -157,7 +157,7 @@ fn pattern(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<NumberPat
     }
 }
 
-fn capabilities(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Vec<Capability> {
+fn read_capabilities(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Vec<Capability> {
     let Some(value) = order.get("capabilities") else {
         return Vec::new();
     };
@@ -175,7 +175,7 @@ fn capabilities(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Vec<Capabil
     })
 }
 
-fn sms(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<SmsSetup> {
+fn read_sms(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<SmsSetup> {
     let sms = reading.table(order, "sms")?;
     reading.refuse_unknown(&sms, &["service_plan_id", "campaign_id"]);
     let cure = "write the id of the service plan, or leave [order.sms] out";
@@ -187,7 +187,7 @@ fn sms(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<SmsSetup> {
     })
 }
 
-fn voice(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<VoiceSetup> {
+fn read_voice(reading: &mut Reading<'_>, order: &Table<'_, '_>) -> Option<VoiceSetup> {
     let ids = ["app_id", "trunk_id", "service_id"];
     let voice = reading.table(order, "voice")?;
     reading.refuse_unknown(&voice, &["type", ids[0], ids[1], ids[2]]);

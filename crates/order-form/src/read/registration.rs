@@ -1,4 +1,4 @@
-//! The section `registration`: personal data, of which no fault shows a value.
+//! The section `registration` of a form: personal data, of which no fault shows a value.
 
 use serde_json::{Map, Value};
 use toml::de::{DeInteger, DeValue};
@@ -6,10 +6,11 @@ use toml::de::{DeInteger, DeValue};
 use super::table::{Reading, Table};
 use crate::form::PartData;
 
-/// Maximum number of a part: far above the three of Sinch's sample, and low enough for a list with empty places.
+/// Highest number that a part of the registration can have: far above the three parts of Sinch's sample, and low enough
+/// for a list with empty places.
 const PART_MAX: usize = 100;
 
-/// Reads the parts, each at the place of its number.
+/// Reads the parts of the registration, each at the place of its number.
 pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Vec<PartData> {
     let mut parts = Vec::new();
     let Some(registration) = reading.table(root, "registration") else {
@@ -22,7 +23,7 @@ pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Vec<PartD
             reading.fault(&registration, name, what, cure);
             continue;
         };
-        let part = part(reading, &registration, name);
+        let part = read_part(reading, &registration, name);
         if parts.len() < number {
             parts.resize_with(number, PartData::default);
         }
@@ -31,14 +32,14 @@ pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Vec<PartD
     parts
 }
 
-/// Returns the number that a key is. A leading zero would give a part two names.
+/// Returns the number of the part that a key names. A leading zero would give a part two names.
 fn part_number(name: &str) -> Option<usize> {
     let number = name.parse().ok()?;
     let is_plain = name.starts_with(|c: char| c.is_ascii_digit() && c != '0');
     (is_plain && number <= PART_MAX).then_some(number)
 }
 
-fn part(reading: &mut Reading<'_>, registration: &Table<'_, '_>, name: &str) -> PartData {
+fn read_part(reading: &mut Reading<'_>, registration: &Table<'_, '_>, name: &str) -> PartData {
     let tables = match registration.get(name) {
         Some(DeValue::Array(list)) => registration.entries(name, list),
         _ => registration.table(name).map(|table| vec![table]),
@@ -50,11 +51,11 @@ fn part(reading: &mut Reading<'_>, registration: &Table<'_, '_>, name: &str) -> 
     };
     PartData {
         is_list: registration.table(name).is_none(),
-        entries: tables.iter().map(|table| fields(reading, table)).collect(),
+        entries: tables.iter().map(|table| read_fields(reading, table)).collect(),
     }
 }
 
-fn fields(reading: &mut Reading<'_>, table: &Table<'_, '_>) -> Map<String, Value> {
+fn read_fields(reading: &mut Reading<'_>, table: &Table<'_, '_>) -> Map<String, Value> {
     reading.note(table);
     let mut fields = Map::new();
     for name in table.names() {
@@ -72,29 +73,29 @@ fn fields(reading: &mut Reading<'_>, table: &Table<'_, '_>) -> Map<String, Value
     fields
 }
 
-/// Returns the value as JSON, or the reason why it has no sure form there.
-fn json(value: &DeValue<'_>) -> Result<Value, &'static str> {
+/// Returns a value of a form as JSON, or the reason why it has no sure form there.
+fn as_json(value: &DeValue<'_>) -> Result<Value, &'static str> {
     Ok(match value {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Boolean(flag) => Value::from(*flag),
-        DeValue::Integer(number) => whole(number).ok_or("is a number that is too large")?,
+        DeValue::Integer(number) => whole_number(number).ok_or("is a number that is too large")?,
         DeValue::Float(_) => return Err("is a number with a fraction"),
         DeValue::Datetime(_) => return Err("is a date or a time without quotes"),
         DeValue::Array(list) => {
-            let items = list.iter().map(|item| json(item.get_ref()));
+            let items = list.iter().map(|item| as_json(item.get_ref()));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
         DeValue::Table(table) => {
             let item = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
                 let name: &std::borrow::Cow<'_, str> = name.get_ref();
-                json(value.get_ref()).map(|value| (name.to_string(), value))
+                as_json(value.get_ref()).map(|value| (name.to_string(), value))
             };
             Value::Object(table.iter().map(item).collect::<Result<_, _>>()?)
         }
     })
 }
 
-fn whole(number: &DeInteger<'_>) -> Option<Value> {
+fn whole_number(number: &DeInteger<'_>) -> Option<Value> {
     let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
     Some(Value::from(number))
 }

@@ -9,34 +9,34 @@ use crate::fault::FormFault;
 use crate::nearest::nearest;
 use crate::place::Place;
 
-/// Line of the byte at the given index, from 1.
+/// Returns the line, from 1, of the byte at the given index.
 pub(super) fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
     before.split(|byte| *byte == b'\n').count()
 }
 
-/// Table of a form.
+/// Table of a form, with its place.
 pub(super) struct Table<'a, 't> {
     pub place: Place,
-    /// Index of the byte at which it begins.
+    /// Index of the byte in the form at which the table begins.
     at: usize,
     entries: &'a DeTable<'t>,
 }
 
 impl<'a, 't> Table<'a, 't> {
-    /// The whole form.
+    /// Returns the whole form as a table.
     pub(super) fn root(entries: &'a DeTable<'t>) -> Table<'a, 't> {
         let place = Place::default();
         let at = 0;
         Table { place, at, entries }
     }
 
-    /// Returns the value of a key.
+    /// Returns the value that a key of the table has.
     pub(super) fn get(&self, key: &str) -> Option<&'a DeValue<'t>> {
         self.entries.get(key).map(Spanned::get_ref)
     }
 
-    /// Returns the names of the keys.
+    /// Returns the names of the table's keys.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.entries.keys().map(|name| name.get_ref().as_ref())
     }
@@ -53,7 +53,7 @@ impl<'a, 't> Table<'a, 't> {
         }
     }
 
-    /// Returns the tables of the list that a key holds; `None` if one is no table.
+    /// Returns the tables of a list that a key of this table holds; `None` if one is no table.
     pub(super) fn entries(&self, key: &str, list: &'a DeArray<'t>) -> Option<Vec<Table<'a, 't>>> {
         let table = |(n, entry): (usize, &'a Spanned<DeValue<'t>>)| match entry.get_ref() {
             DeValue::Table(entries) => Some(Table {
@@ -66,14 +66,14 @@ impl<'a, 't> Table<'a, 't> {
         list.iter().enumerate().map(table).collect()
     }
 
-    /// Returns the index of the byte at which a key stands, or else at which the table begins.
+    /// Returns the index of the byte at which a key of the table stands, or else at which the table begins.
     fn at(&self, key: &str) -> usize {
         let found = self.entries.get_key_value(key);
         found.map_or(self.at, |(name, _)| name.span().start)
     }
 }
 
-/// What has been found out about a form so far.
+/// Reading of a form: the lines of its keys, and the faults, as found so far.
 pub(super) struct Reading<'t> {
     text: &'t str,
     lines: BTreeMap<Place, usize>,
@@ -89,13 +89,13 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Returns the lines of what was noted, and the faults in the order of their lines.
+    /// Returns the line of each noted place, and the faults in the order of their lines.
     pub(super) fn finish(mut self) -> (BTreeMap<Place, usize>, Vec<FormFault>) {
         self.faults.sort_by_key(|fault| fault.line);
         (self.lines, self.faults)
     }
 
-    /// Notes the lines of a table and of its keys.
+    /// Notes the lines of a table of the form and of its keys.
     pub(super) fn note(&mut self, table: &Table<'_, '_>) {
         self.lines
             .insert(table.place.clone(), line(self.text, table.at));
@@ -105,7 +105,7 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Adds a fault of a key, which may be absent.
+    /// Adds a fault of a table's key, which may be absent.
     pub(super) fn fault(&mut self, table: &Table<'_, '_>, key: &str, what: &str, cure: &str) {
         self.faults.push(FormFault {
             line: line(self.text, table.at(key)),
@@ -115,7 +115,7 @@ impl<'t> Reading<'t> {
         });
     }
 
-    /// Adds a fault for each key that is not known.
+    /// Adds a fault for each key of a table that is not known.
     pub(super) fn refuse_unknown(&mut self, table: &Table<'_, '_>, known: &[&str]) {
         for name in table.names().filter(|name| !known.contains(name)) {
             let cure = match nearest(name, known.iter().copied()) {
@@ -126,7 +126,7 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Returns the text of a key; `None` if it is absent, empty, or at fault.
+    /// Returns the text that a key of a table has; `None` if it is absent, empty, or at fault.
     pub(super) fn text(&mut self, table: &Table<'_, '_>, key: &str) -> Option<String> {
         let text = table.get(key)?.as_str();
         if text.is_none() {
@@ -135,7 +135,7 @@ impl<'t> Reading<'t> {
         text.filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    /// Returns the text of a key that must be given.
+    /// Returns the text of a table's key that must be given.
     pub(super) fn required_text(
         &mut self,
         table: &Table<'_, '_>,

@@ -4,40 +4,41 @@ use std::collections::BTreeSet;
 
 use sinch_numbers::api::RequiredAttachment;
 
-use super::json::{NotUnderstood, elements, other_keys, shown};
+use super::json::{NotUnderstood, elements, other_keys, as_piece};
 use crate::media;
 
-/// Document that a form can name.
+/// Document that the rules of an order require, or allow.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
-    /// `id`, by which the document is uploaded.
+    /// Id of the document, by which it is uploaded: `id`.
     pub id: String,
-    /// `title`.
+    /// Title of the document, for people: `title`.
     pub title: Option<String>,
-    /// `description`.
+    /// Description of the document, for people: `description`.
     pub description: Option<String>,
-    /// `mandatory`: only then must it be uploaded.
+    /// `true` if the document must be uploaded: `mandatory`.
     pub is_mandatory: bool,
-    /// `template`: files to be filled in.
+    /// Files to be filled in for the document: `template`.
     pub templates: Vec<Template>,
-    /// `allowedMimeTypes`, once each; empty: all.
+    /// Media types that the document's file may have: `allowedMimeTypes`, once each; empty: all.
     pub media_types: Vec<String>,
-    /// `allowedDocumentTypes`, once each. If there are any, the upload's must be one of them.
+    /// Types that the document may have: `allowedDocumentTypes`, once each. If there are any, the upload's must be one
+    /// of them.
     pub document_types: Vec<String>,
-    /// Properties that were not recognised.
+    /// Properties of the document that were not recognised.
     pub not_understood: Vec<NotUnderstood>,
 }
 
-/// File to be filled in.
+/// File to be filled in for a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// `name` of the file.
+    /// Name of the file to be filled in: `name`.
     pub name: Option<String>,
-    /// `url` of the file. Sinch does not say if it can be fetched without a token.
+    /// Address of the file to be filled in: `url`. Sinch does not say if it can be fetched without a token.
     pub url: Option<String>,
 }
 
-/// Properties that are read.
+/// Properties of a required document that are read.
 const KNOWN: [&str; 7] = [
     "id",
     "title",
@@ -49,8 +50,8 @@ const KNOWN: [&str; 7] = [
 ];
 
 impl Document {
-    /// Returns the media type to send for this content: the allowed type that matches it, as Sinch spells it; else the
-    /// type detected in the content; else `application/octet-stream`.
+    /// Returns the media type to send for a document's file with this content: the allowed type that matches it, as
+    /// Sinch spells it; else the type detected in the content; else `application/octet-stream`.
     pub fn media_type(&self, content: &[u8]) -> String {
         let found = media::media_type(content);
         let allowed = found.and_then(|found| {
@@ -62,7 +63,7 @@ impl Document {
         sent.to_owned()
     }
 
-    /// Reads a requirement; `None` if it has no id, without which nothing can be uploaded.
+    /// Reads a document from Sinch's requirements; `None` if it has no id, without which nothing can be uploaded.
     pub(super) fn understand(attachment: &RequiredAttachment) -> Option<Document> {
         let id = attachment.id().text()?.to_owned();
         let place = format!("attachments.{id}");
@@ -83,7 +84,7 @@ impl Document {
     }
 }
 
-/// Returns the properties that are unknown, or of another kind than expected.
+/// Returns the properties of a required document that are unknown, or of another kind than expected.
 fn not_understood(attachment: &RequiredAttachment, place: &str) -> Vec<NotUnderstood> {
     let mut found = other_keys(attachment.object(), place, &KNOWN);
     let object = attachment.object();
@@ -98,13 +99,13 @@ fn not_understood(attachment: &RequiredAttachment, place: &str) -> Vec<NotUnders
             _ => value.text().is_some(),
         };
         if !is_read {
-            found.extend(shown(&format!("{place}.{key}"), &value));
+            found.extend(as_piece(&format!("{place}.{key}"), &value));
         }
     }
     found
 }
 
-/// Leaves out what has come before: Sinch's example names a type twice.
+/// Returns the list without repetitions: Sinch's example names a type twice.
 fn once_each(list: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     list.into_iter()

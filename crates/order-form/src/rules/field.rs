@@ -6,9 +6,9 @@ use serde_json::Value;
 use sinch_numbers::Property;
 use sinch_numbers::api::Object;
 
-use super::json::{NotUnderstood, elements, keys, other_keys, shown};
+use super::json::{NotUnderstood, elements, keys, other_keys, as_piece};
 
-/// Keys whose values are understood, whatever they are.
+/// Keys of a field that are read.
 const KNOWN: [&str; 13] = [
     "name",
     "title",
@@ -28,43 +28,44 @@ const KNOWN: [&str; 13] = [
 /// Field of a part of the registration.
 #[derive(Clone, Debug, Default)]
 pub struct Field {
-    /// `name`: the key in the part's data.
+    /// Name of the field, its key in the part's data: `name`.
     pub name: String,
-    /// `title`: the label.
+    /// Label of the field: `title`.
     pub title: Option<String>,
-    /// `description`, in which a line can end with a line feed, or with a backslash and an `n`.
+    /// Description of the field, in which a line can end with a line feed, or with a backslash and an `n`:
+    /// `description`.
     pub description: Option<String>,
-    /// `x-placeholder`: an example.
+    /// Example of the field's value: `x-placeholder`.
     pub placeholder: Option<String>,
-    /// `type` of the value.
+    /// Type of the field's value: `type`.
     pub kind: FieldKind,
-    /// `required`, on the property itself; absent: optional.
+    /// `true` if the field must be given: `required`, on the property itself; absent: optional.
     pub is_required: bool,
-    /// `minLength`, in characters.
+    /// Minimum length of the field's text, in characters: `minLength`.
     pub min_length: Option<u64>,
-    /// `maxLength`, in characters.
+    /// Maximum length of the field's text, in characters: `maxLength`.
     pub max_length: Option<u64>,
-    /// `pattern`, as it arrived.
+    /// Regular expression that the field's text must match, as it arrived: `pattern`.
     pub pattern: Option<String>,
-    /// `pattern`, compiled. Its dialect is not known, so one that does not compile here, or
-    /// compiles to more than the library's limit, is not checked.
+    /// `pattern` of the field, compiled. Its dialect is not known, so one that does not compile here, or compiles to
+    /// more than the library's limit, is not checked.
     pub(crate) regex: Option<Regex>,
-    /// `enum`: the values that are allowed.
+    /// Values that the field allows: `enum`.
     pub choices: Option<Choices>,
-    /// `examples`.
+    /// Examples of the field's value: `examples`.
     pub examples: Vec<String>,
-    /// `message` and `messages`: what to say when a rule is broken, as pairs of the rule's key and the sentence.
+    /// Sentences of the field for broken rules, as pairs of the rule's key and the sentence: `message` and `messages`.
     pub messages: Vec<(String, String)>,
-    /// Properties that were not recognised.
+    /// Properties of the field that were not recognised.
     pub not_understood: Vec<NotUnderstood>,
 }
 
 /// Type of a field's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldKind {
-    /// `string`.
+    /// A text: `string`.
     Text,
-    /// `boolean`.
+    /// `true` or `false`: `boolean`.
     Flag,
     /// Another type, or none: no value is doubted for its type.
     #[default]
@@ -81,13 +82,13 @@ pub enum Choices {
 }
 
 impl Field {
-    /// Returns the sentence for a broken rule, if there is one.
+    /// Returns the field's sentence for a broken rule, if there is one.
     pub fn message(&self, rule: &str) -> Option<&str> {
         let found = self.messages.iter().find(|(key, _)| key == rule);
         found.map(|(_, sentence)| sentence.as_str())
     }
 
-    /// Reads a property of a template; `None` if it has no name.
+    /// Reads a field from a property of a rule's template; `None` if it has no name.
     pub(super) fn understand(place: &str, property: &Object) -> Option<Field> {
         let name = property.get("name").text()?.to_owned();
         let mut reader = Reader {
@@ -116,7 +117,7 @@ impl Field {
     }
 }
 
-/// Reading of one property's keys, which notes what it cannot read.
+/// Reader of one field's keys, which notes what it cannot read.
 struct Reader<'a> {
     place: &'a str,
     property: &'a Object,
@@ -125,7 +126,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn note(&mut self, key: &str, value: &Property<'_>) {
-        let piece = shown(&format!("{}.{key}", self.place), value);
+        let piece = as_piece(&format!("{}.{key}", self.place), value);
         self.not_understood.extend(piece);
     }
 
@@ -138,7 +139,7 @@ impl Reader<'_> {
         text
     }
 
-    /// Reads a value that is no text.
+    /// Reads the value of a key of the field that is no text.
     fn read<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let value = self.property.get(key);
         let read = value
@@ -188,7 +189,7 @@ impl Reader<'_> {
         texts.collect()
     }
 
-    /// Reads the sentences. A value of another type than text says no more than the rule does.
+    /// Reads the field's sentences for broken rules. A value of another type than text says no more than the rule does.
     fn messages(&mut self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for key in ["message", "messages"] {

@@ -1,4 +1,4 @@
-//! Pieces of an answer, each as it arrived.
+//! Pieces of the answer of a lookup, each as it arrived.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use sinch_numbers::api::Object;
 pub struct NotUnderstood {
     /// Path to the piece in the lookup's answer.
     pub place: String,
-    /// The piece as it arrived.
+    /// The piece of the answer as it arrived: JSON.
     pub json: String,
 }
 
-/// Returns a property as a piece to show; `None` if it is absent.
-pub(super) fn shown(place: &str, property: &Property<'_>) -> Option<NotUnderstood> {
+/// Returns a property of the answer as a piece to show; `None` if it is absent.
+pub(super) fn as_piece(place: &str, property: &Property<'_>) -> Option<NotUnderstood> {
     let json = match property {
         Property::Absent => return None,
         Property::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
@@ -32,18 +32,19 @@ pub(super) fn other_keys(object: &Object, place: &str, known: &[&str]) -> Vec<No
     keys(object)
         .into_iter()
         .filter(|name| !known.contains(&name.as_str()))
-        .filter_map(|name| shown(&format!("{place}{dot}{name}"), &object.get(&name)))
+        .filter_map(|name| as_piece(&format!("{place}{dot}{name}"), &object.get(&name)))
         .collect()
 }
 
-/// Returns what cannot be read of a list of objects: all of it if it is no list, else each element that is no object.
+/// Returns the pieces of a property that cannot be read as a list of objects: all of it if it is no list, else each
+/// element that is no object.
 pub(super) fn other_elements(place: &str, list: &Property<'_>) -> Vec<NotUnderstood> {
     let Some(all) = elements(list) else {
-        return Vec::from_iter(shown(place, list));
+        return Vec::from_iter(as_piece(place, list));
     };
     let odd = all.iter().enumerate();
     let odd = odd.filter(|(_, element)| object(element).is_none());
-    odd.filter_map(|(n, element)| shown(&format!("{place}[{n}]"), element))
+    odd.filter_map(|(n, element)| as_piece(&format!("{place}[{n}]"), element))
         .collect()
 }
 

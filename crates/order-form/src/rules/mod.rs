@@ -13,26 +13,26 @@ pub use document::{Document, Template};
 pub use field::{Choices, Field, FieldKind};
 pub use json::NotUnderstood;
 
-use json::{elements, object, other_elements, other_keys, shown};
+use json::{elements, object, other_elements, other_keys, as_piece};
 
-/// What an order requires before it can be submitted. The default requires nothing, as a lookup's 404 says.
+/// Requirements of an order before it can be submitted. The default requires nothing, as a lookup's 404 says.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Parts of the registration, one for each rule, in their order.
     pub parts: Vec<Part>,
-    /// Documents, mandatory or not.
+    /// Documents that the order requires or allows.
     pub documents: Vec<Document>,
-    /// What was not understood, and belongs to no part.
+    /// Pieces of the lookup's answer that were not understood and belong to no part.
     pub not_understood: Vec<NotUnderstood>,
 }
 
-/// Part of the registration: what answers one rule. That `data[i]` answers the rule `i` is inferred from Sinch's only
+/// Part of the registration, which answers one rule. That `data[i]` answers the rule `i` is inferred from Sinch's only
 /// sample.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
-    /// Fields that were recognised.
+    /// Fields of the part that were recognised.
     pub fields: Vec<Field>,
-    /// What was not understood of the rule.
+    /// Pieces of the part's rule that were not understood.
     pub not_understood: Vec<NotUnderstood>,
 }
 
@@ -61,7 +61,7 @@ impl Rules {
             rules.understand_fields(&fields);
         } else {
             let fields = answer.get("fields");
-            rules.not_understood.extend(shown("fields", &fields));
+            rules.not_understood.extend(as_piece("fields", &fields));
         }
         rules
     }
@@ -82,7 +82,7 @@ impl Rules {
                 self.parts
                     .extend(parts.map(|(n, rule)| Part::understand(&place(n), rule)));
             }
-            None => self.not_understood.extend(shown("fields.rules", &rules)),
+            None => self.not_understood.extend(as_piece("fields.rules", &rules)),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Part {
     fn understand(place: &str, rule: &Property<'_>) -> Part {
         let mut part = Part::default();
         let Some(rule) = object(rule) else {
-            part.not_understood.extend(shown(place, rule));
+            part.not_understood.extend(as_piece(place, rule));
             return part;
         };
         part.not_understood
@@ -104,7 +104,7 @@ impl Part {
         let place = format!("{place}.template");
         let property = rule.get("template");
         let Some(template) = object(&property) else {
-            part.not_understood.extend(shown(&place, &property));
+            part.not_understood.extend(as_piece(&place, &property));
             return part;
         };
         part.not_understood
@@ -113,7 +113,7 @@ impl Part {
         let properties = template.get("properties");
         match elements(&properties) {
             Some(properties) => part.understand_properties(&place, &properties),
-            None => part.not_understood.extend(shown(&place, &properties)),
+            None => part.not_understood.extend(as_piece(&place, &properties)),
         }
         part
     }
@@ -126,7 +126,7 @@ impl Part {
             let field = object(property).and_then(|object| Field::understand(&place, &object));
             match field {
                 Some(field) if names.insert(field.name.clone()) => self.fields.push(field),
-                _ => self.not_understood.extend(shown(&place, property)),
+                _ => self.not_understood.extend(as_piece(&place, property)),
             }
         }
     }

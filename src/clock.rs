@@ -11,17 +11,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use number_order::Time;
 
-/// Time of day, and the reading of the steady clock at that moment.
-static ANCHOR: LazyLock<(Time, Duration)> = LazyLock::new(|| (time_of_day(), steady()));
+/// Time of day at the first use of the clock, and the reading of the steady clock at that moment.
+static ANCHOR: LazyLock<(Time, Duration)> = LazyLock::new(|| (time_of_day(), steady_reading()));
 
 /// Returns the present time in UTC, independently of `TZ`.
 pub fn now() -> Time {
     let (time_of_day, then) = *ANCHOR;
-    time_of_day.plus(steady().saturating_sub(then))
+    time_of_day.plus(steady_reading().saturating_sub(then))
 }
 
-/// Returns the number of seconds by which the time of day has been set since the first use: forward, or back if
-/// negative.
+/// Returns the number of seconds by which the system's time of day has been set since the first use of this clock:
+/// forward, or back if negative.
 pub fn set_by_secs() -> i64 {
     let micros = time_of_day().0.saturating_sub(now().0);
     micros / 1_000_000
@@ -38,17 +38,17 @@ pub struct ClockError(Time);
 ///
 /// Returns [`ClockError`] if the clock is before 1970.
 pub fn check() -> Result<(), ClockError> {
-    has_http_date(time_of_day())
+    check_http_date(time_of_day())
 }
 
-fn has_http_date(time_of_day: Time) -> Result<(), ClockError> {
+fn check_http_date(time_of_day: Time) -> Result<(), ClockError> {
     if time_of_day < Time(0) {
         return Err(ClockError(time_of_day));
     }
     Ok(())
 }
 
-fn steady() -> Duration {
+fn steady_reading() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     let secs = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0))
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_clock_before_1970_is_refused_by_name() {
         assert_eq!(check(), Ok(()));
-        assert_eq!(has_http_date(Time(0)), Ok(()));
-        let error = has_http_date(Time(-1)).expect_err("is refused");
+        assert_eq!(check_http_date(Time(0)), Ok(()));
+        let error = check_http_date(Time(-1)).expect_err("is refused");
         assert_eq!(
             error.to_string(),
             "the system's clock says 1969-12-31T23:59:59.999999Z: set it, since HTTP has no dates before 1970"

@@ -26,7 +26,7 @@ where
     Explained { value, text }.serialize(serializer)
 }
 
-/// Serializes a value that may be absent, as [`explained`] does.
+/// Serializes a value of a closed list that may be absent, as [`explained`] does.
 ///
 /// # Errors
 ///

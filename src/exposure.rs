@@ -6,8 +6,8 @@ use std::path::Path;
 /// Permission to read for users who are neither the owner nor in the group.
 const READ_BY_ALL: u32 = 0o004;
 
-/// Returns the risk if other users can read a secret file, with the cure; `None` if there is no risk, or if the file
-/// cannot be examined.
+/// Returns the risk, with the cure, if every user of the machine can read a secret file; `None` if there is no risk, or
+/// if the file cannot be examined.
 pub fn of(path: &Path) -> Option<&'static str> {
     let file = std::fs::metadata(path).ok()?;
     let open = file.is_file() && file.mode() & READ_BY_ALL != 0;

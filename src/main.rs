@@ -36,10 +36,10 @@ enum Command {
     /// Receive callbacks, and keep the state of every order.
     Serve,
     /// Show what the service does, against a simulated Sinch; needs nothing.
-    #[command(arg = no_config())]
+    #[command(arg = refused_config_option())]
     Demo(commands::demo::Arguments),
     /// Play Sinch on loopback: its API, and signed callbacks to a URL.
-    #[command(arg = no_config())]
+    #[command(arg = refused_config_option())]
     Simulate(commands::simulate::Arguments),
     /// Make orders known to the running service, so that it fetches them without a callback.
     Watch(commands::watch::Arguments),
@@ -63,16 +63,16 @@ enum Command {
     Healthcheck,
 }
 
-/// Returns the option for a configuration file, left out of the help of a command that refuses it.
-fn no_config() -> Arg {
+/// Returns the option for a configuration file as a command that refuses it has it: left out of its help.
+fn refused_config_option() -> Arg {
     Arg::new("config")
         .long("config")
         .value_parser(value_parser!(PathBuf))
         .hide(true)
 }
 
-/// Returns the arguments, or an error if they do not go together.
-fn parsed() -> Result<Arguments, clap::Error> {
+/// Returns the arguments of the command line, or an error if they do not go together.
+fn parse_arguments() -> Result<Arguments, clap::Error> {
     let arguments = Arguments::try_parse()?;
     if arguments.config.is_some()
         && matches!(arguments.command, Command::Demo(_) | Command::Simulate(_))
@@ -84,7 +84,7 @@ fn parsed() -> Result<Arguments, clap::Error> {
 }
 
 fn main() -> ExitCode {
-    let arguments = match parsed() {
+    let arguments = match parse_arguments() {
         Ok(arguments) => arguments,
         Err(said) => {
             // `said` is the text that --help asks for, or the fault in the arguments.
@@ -94,11 +94,11 @@ fn main() -> ExitCode {
         }
     };
     let built = Builder::new_multi_thread()
-        .worker_threads(workers())
+        .worker_threads(worker_threads())
         .enable_all()
         .build();
     match built {
-        Ok(runtime) => output::ended(conclude(runtime, run(arguments))),
+        Ok(runtime) => output::ended(run_and_leave(runtime, run(arguments))),
         Err(error) => {
             output::print_error(format_args!("cannot start: {error}"));
             ExitCode::FAILURE
@@ -106,17 +106,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the command to its end, and waits for nothing after that: a thread that looks up a name waits for as long as
-/// the name server is silent.
-fn conclude<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
+/// Runs a command on the runtime to its end, and leaves the runtime's threads behind: one that looks up a name would
+/// wait for as long as the name server is silent.
+fn run_and_leave<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
     let outcome = runtime.block_on(run);
     runtime.shutdown_background();
     outcome
 }
 
-/// Returns the number of worker threads: one less than there are cores. The database keeps one core busy, and with more
-/// threads than cores it waits for one.
-fn workers() -> usize {
+/// Returns the number of worker threads of the runtime: one less than there are cores. The database keeps one core
+/// busy, and with more threads than cores it waits for one.
+fn worker_threads() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     cores.saturating_sub(1).max(1)
 }
@@ -162,7 +162,7 @@ mod tests {
                 });
                 hangs.recv()
             };
-            ended.send(conclude(runtime, run))
+            ended.send(run_and_leave(runtime, run))
         });
         assert_eq!(end.recv_timeout(Duration::from_secs(180)), Ok(Ok(())));
     }

@@ -17,7 +17,7 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("database: {0}")]
     Database(#[from] OpenError),
-    /// The service cannot listen on an address.
+    /// The service cannot listen on a configured address.
     #[error("{key} = {address}: {error}; is something else listening there?")]
     Listen {
         /// Name of the address's key in the configuration.
@@ -33,7 +33,7 @@ pub enum StartError {
     /// The client of a project's API cannot be built.
     #[error("project {project}: {error}")]
     Client {
-        /// Project of the client.
+        /// Project whose client cannot be built.
         project: Id,
         /// Reason why the client cannot be built.
         error: BuildError,

@@ -39,7 +39,7 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>
 
 /// Everything that the parts need and that the start has opened, bound or built.
 pub(super) struct Ready {
-    /// Writer of the store. It ends when no other part holds the store any more.
+    /// Writer of the store, as a part. It ends when no other part holds the store any more.
     pub writer: Run,
     pub clients: Clients,
     pub projects: Projects,
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     pub abort: CancellationToken,
 }
 
-/// Returns the parts. None of them runs before it is spawned.
+/// Returns the parts of the service. None of them runs before it is spawned.
 pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
     let shared = &ready.shared;
     let mut parts = vec![
@@ -122,7 +122,7 @@ pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
     parts
 }
 
-/// Returns the future of a part, with its error as a reason why the service stops.
+/// Returns the future of a part of the service, with its error as a reason why the service stops.
 pub(super) fn run<E>(part: impl Future<Output = Result<(), E>> + Send + 'static) -> Run
 where
     E: Into<RunError>,

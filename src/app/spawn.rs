@@ -12,7 +12,7 @@ use super::parts::{Part, Run};
 /// Running parts: the name of each, and its outcome when it ends.
 pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;
 
-/// Spawns every part.
+/// Spawns every part of the service.
 ///
 /// # Errors
 ///

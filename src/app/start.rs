@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::store;
 
-/// Binds a listener. A taken port is an error of the start, and not of the running service.
+/// Binds one of the service's listeners. A taken port is an error of the start, and not of the running service.
 ///
 /// # Errors
 ///

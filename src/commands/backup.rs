@@ -32,32 +32,32 @@ pub struct Restore {
 
 /// Copies the database, whether or not the service runs.
 pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
-    let database = match database(config) {
+    let database = match database_path(config) {
         Ok(database) => database,
         Err(code) => return code,
     };
     let copied = sqlite::backup(&database, &arguments.file, arguments.overwrite).await;
-    report(copied, &database, &arguments.file)
+    report_copy(copied, &database, &arguments.file)
 }
 
 /// Puts a backup in the database's place, while the service does not run.
 pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
-    let database = match database(config) {
+    let database = match database_path(config) {
         Ok(database) => database,
         Err(code) => return code,
     };
     let copied = sqlite::restore(&database, &arguments.file, arguments.replace).await;
-    report(copied, &arguments.file, &database)
+    report_copy(copied, &arguments.file, &database)
 }
 
-fn database(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
+fn database_path(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
     match Database::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(database) => Ok(database.path),
         Err(errors) => Err(misconfigured(&errors)),
     }
 }
 
-fn report(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode {
+fn report_copy(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> ExitCode {
     match copied {
         Ok(copied) => {
             let Copied {

@@ -12,8 +12,8 @@ use crate::clock;
 use crate::config::{Api, Config};
 use crate::store;
 
-/// Makes the checks and changes nothing. The exit code is that of the gravest fault, by the codes with which `serve`
-/// ends. While another instance runs, the check leaves out what that instance holds.
+/// Makes all checks of a start, and changes nothing. The exit code is that of the gravest fault, by the codes with
+/// which `serve` ends. While another instance runs, the check leaves out what that instance holds.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
@@ -61,11 +61,12 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Result of one of the checks.
 enum Verdict {
     Good,
-    /// The check succeeded, with warnings.
+    /// The check succeeded, with these warnings.
     Unwise(Vec<String>),
-    /// In use by the running instance: a configuration may be checked before that instance takes it up.
+    /// The running instance holds what is checked: a configuration may be checked before that instance takes it up.
     InUse,
     Failed(StartError),
 }

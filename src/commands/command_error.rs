@@ -8,7 +8,7 @@ use crate::app::StartError;
 use crate::config::ConfigErrors;
 use sinch_numbers::api::CallError;
 
-/// Reason for the person at the terminal, and the exit code that goes with it.
+/// Failure of a command: its reason, for the person at the terminal, and its exit code.
 #[derive(Debug)]
 pub(super) struct CommandError {
     code: u8,
@@ -16,12 +16,12 @@ pub(super) struct CommandError {
 }
 
 impl CommandError {
-    /// Returns an error that has no exit code of its own.
+    /// Returns a failure that has no exit code of its own.
     pub fn failure(reason: impl Into<String>) -> CommandError {
         CommandError::new(FAILURE, reason)
     }
 
-    /// Returns an error of several lines that has no exit code of its own.
+    /// Returns a failure with a reason of several lines, and no exit code of its own.
     pub fn failures(lines: impl Iterator<Item = impl ToString>) -> CommandError {
         CommandError {
             code: FAILURE,
@@ -29,12 +29,12 @@ impl CommandError {
         }
     }
 
-    /// Returns an error of the arguments.
+    /// Returns a failure over the command's arguments.
     pub fn usage(reason: impl Into<String>) -> CommandError {
         CommandError::new(USAGE, reason)
     }
 
-    /// Returns an error of the configuration.
+    /// Returns a failure over the configuration.
     pub fn configuration(reason: impl Into<String>) -> CommandError {
         CommandError::new(CONFIG, reason)
     }
@@ -46,7 +46,7 @@ impl CommandError {
         }
     }
 
-    /// Writes the reason to standard error, and returns the exit code.
+    /// Writes the reason of the failure to standard error, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         for line in &self.lines {
             print_error(shown::lines(line));
@@ -70,7 +70,7 @@ impl From<StartError> for CommandError {
     }
 }
 
-/// Tells the failure with Sinch's words: the person at the terminal made the call.
+/// Tells why the call failed, with Sinch's words: the person at the terminal made the call.
 impl From<CallError> for CommandError {
     fn from(error: CallError) -> CommandError {
         CommandError::failure(error.told().to_string())

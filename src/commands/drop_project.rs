@@ -12,8 +12,9 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::Id;
 
-/// Maximum time for one request. The service removes rows for some seconds, and then counts those that are left.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time for one request to the service. The service removes rows for some seconds, and then counts those that
+/// are left.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `drop-project`.
 #[derive(clap::Args, Debug)]
@@ -26,12 +27,14 @@ pub struct Arguments {
     yes: bool,
 }
 
+/// Number of a project's rows, as the service answers it.
 #[derive(Clone, Copy, Default, Deserialize)]
 struct Holdings {
     orders: u64,
     deliveries: u64,
 }
 
+/// What the service answers about a project.
 #[derive(Deserialize)]
 struct Project {
     configured: bool,
@@ -39,6 +42,7 @@ struct Project {
     holdings: Holdings,
 }
 
+/// Answer of the service to a request that removes rows: what is left.
 #[derive(Deserialize)]
 struct Dropped {
     left: Holdings,
@@ -52,8 +56,8 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     };
     let done = match Id::new(arguments.project) {
         None => Err("it cannot be the id of a project".to_owned()),
-        Some(project) if arguments.yes => remove(&service, &project).await,
-        Some(project) => count(&service, &project).await,
+        Some(project) if arguments.yes => remove_all(&service, &project).await,
+        Some(project) => describe_holdings(&service, &project).await,
     };
     match done {
         Ok(sentence) => {
@@ -67,13 +71,13 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     }
 }
 
-fn path(project: &Id) -> String {
+fn project_path(project: &Id) -> String {
     format!("/api/v1/projects/{project}")
 }
 
-async fn count(service: &Operators, project: &Id) -> Result<String, String> {
-    let answer = operators::send(service, Method::GET, &path(project), Vec::new(), TIMEOUT).await?;
-    let found: Project = read(&answer)?;
+async fn describe_holdings(service: &Operators, project: &Id) -> Result<String, String> {
+    let answer = operators::send(service, Method::GET, &project_path(project), Vec::new(), REQUEST_TIMEOUT).await?;
+    let found: Project = parse_answer(&answer)?;
     let Holdings { orders, deliveries } = found.holdings;
     let next = if found.configured {
         "the project is configured: take it out of the configuration and restart first"
@@ -86,11 +90,11 @@ async fn count(service: &Operators, project: &Id) -> Result<String, String> {
 }
 
 /// Sends requests until nothing is left. If a request fails, some rows are left, and the request can be sent again.
-async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
+async fn remove_all(service: &Operators, project: &Id) -> Result<String, String> {
     loop {
         let answer =
-            operators::send(service, Method::DELETE, &path(project), Vec::new(), TIMEOUT).await?;
-        let Holdings { orders, deliveries } = read::<Dropped>(&answer)?.left;
+            operators::send(service, Method::DELETE, &project_path(project), Vec::new(), REQUEST_TIMEOUT).await?;
+        let Holdings { orders, deliveries } = parse_answer::<Dropped>(&answer)?.left;
         if orders == 0 && deliveries == 0 {
             return Ok(format!("all of {project} is removed"));
         }
@@ -100,7 +104,7 @@ async fn remove(service: &Operators, project: &Id) -> Result<String, String> {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, String> {
+fn parse_answer<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, String> {
     serde_json::from_str(answer)
         .map_err(|_| format!("the service's answer cannot be read: {answer}"))
 }

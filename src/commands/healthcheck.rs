@@ -10,7 +10,8 @@ use super::output::print_error;
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time for the request to the service.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Succeeds if the service answers that it is ready. The command needs only the service's address.
 pub async fn run(config: Option<&Path>) -> ExitCode {
@@ -22,7 +23,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         listen,
         token: None,
     };
-    match operators::send(&service, Method::GET, "/readyz", Vec::new(), TIMEOUT).await {
+    match operators::send(&service, Method::GET, "/readyz", Vec::new(), REQUEST_TIMEOUT).await {
         Ok(_) => ExitCode::SUCCESS,
         Err(reason) => {
             print_error(format_args!("not healthy: {reason}"));

@@ -33,23 +33,23 @@ use crate::config::{self, Config, ConfigErrors, Loaded};
 
 /// Exit code of a failure that has no code of its own.
 const FAILURE: u8 = 1;
-/// Exit code for arguments that make no sense, the same as clap's.
+/// Exit code for arguments of a command that make no sense, the same as clap's.
 const USAGE: u8 = 2;
-/// `EX_TEMPFAIL`: another instance holds the database.
+/// Exit code `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;
-/// `EX_CONFIG`: the configuration is wrong.
+/// Exit code `EX_CONFIG`: the configuration is wrong.
 const CONFIG: u8 = 78;
 
 /// Configuration file that is read when none is named, if it exists.
 const CONFIG_FILE: &str = "config.toml";
 
-/// Loads the whole configuration.
+/// Loads the whole configuration, from the named file or the usual one.
 fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
     Config::load(file(named).as_deref(), std::env::vars_os())
 }
 
-/// Returns the configuration file: the one that the command line or a variable that is not empty names, or else the
-/// usual one, if it exists.
+/// Returns the path of the configuration file: the one that the command line or a variable that is not empty names, or
+/// else the usual one, if it exists.
 fn file(named: Option<&Path>) -> Option<PathBuf> {
     let variable = || std::env::var_os(config::FILE_VARIABLE).filter(|name| !name.is_empty());
     let named = named
@@ -65,7 +65,7 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
     })
 }
 
-/// Reports the faults of the configuration.
+/// Reports the faults of the configuration, and returns the exit code for them.
 fn misconfigured(errors: &ConfigErrors) -> ExitCode {
     for line in errors.lines() {
         print_error(line);

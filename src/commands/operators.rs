@@ -1,4 +1,4 @@
-//! Requests of the commands to the running service, over the operators' listener that is configured.
+//! Requests that commands send to the running service, over the operators' listener that is configured.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) async fn send(
     timeout: Duration,
 ) -> Result<String, String> {
     let (status, text) = exchange(operators, method, path, body, timeout).await?;
-    success(operators, status, text)
+    text_of_success(operators, status, text)
 }
 
 /// Asks the running service for something, and returns the text of the answer; `None` if there is no such thing.
@@ -37,7 +37,7 @@ pub(super) async fn find(
 ) -> Result<Option<String>, String> {
     match exchange(operators, Method::GET, path, Vec::new(), timeout).await? {
         (StatusCode::NOT_FOUND, _) => Ok(None),
-        (status, text) => success(operators, status, text).map(Some),
+        (status, text) => text_of_success(operators, status, text).map(Some),
     }
 }
 
@@ -73,8 +73,8 @@ async fn exchange(
     Ok((status, answer.text().await.map_err(failed)?))
 }
 
-/// Returns the text of an answer that says success, or else its reason in words.
-fn success(
+/// Returns the text of the service's answer if it says success, or else the reason in words.
+fn text_of_success(
     operators: &config::Operators,
     status: StatusCode,
     text: String,
@@ -86,18 +86,18 @@ fn success(
     Err(if no_token {
         "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
     } else {
-        in_words(&text).unwrap_or_else(|| format!("it answers {status} {text}"))
+        refusal_in_words(&text).unwrap_or_else(|| format!("it answers {status} {text}"))
     })
 }
 
-/// Returns the detail of a refusal, or else its title.
-fn in_words(problem: &str) -> Option<String> {
+/// Returns the detail of a refusal by the service, or else its title.
+fn refusal_in_words(problem: &str) -> Option<String> {
     let problem: Value = serde_json::from_str(problem).ok()?;
     let text = |name: &str| problem.get(name)?.as_str().map(str::to_owned);
     text("detail").or_else(|| text("title"))
 }
 
-/// Returns the address to connect to. A service that listens on all addresses is reached on loopback.
+/// Returns the address at which to reach the service. One that listens on all addresses is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

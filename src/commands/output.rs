@@ -14,19 +14,19 @@ use std::time::Duration;
 
 use super::FAILURE;
 
-/// Maximum time for standard error to take a line. On a busy machine, seconds can pass before the thread that writes it
-/// has its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time that standard error may take to accept a line. On a busy machine, seconds can pass before the thread
+/// that writes it has its turn.
+const STDERR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Number of columns of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// First failure of standard output. Nothing more is written to standard output after it.
-static FAULT: OnceLock<io::Error> = OnceLock::new();
+/// First failure of a write to standard output. Nothing more is written to standard output after it.
+static STDOUT_FAULT: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a line to standard output.
 pub fn print_line(line: impl Display) {
-    if FAULT.get().is_none() {
+    if STDOUT_FAULT.get().is_none() {
         note_result(writeln!(io::stdout(), "{line}"));
     }
 }
@@ -34,7 +34,7 @@ pub fn print_line(line: impl Display) {
 /// Writes a text to standard output, wrapped to the terminal's width. All lines but the first are indented to the
 /// beginning of `text`.
 pub fn print_wrapped(lead: &str, text: &str) {
-    print_line(wrapped(lead, text, width()));
+    print_line(wrapped(lead, text, terminal_width()));
 }
 
 fn wrapped(lead: &str, text: &str, width: usize) -> String {
@@ -47,7 +47,7 @@ fn wrapped(lead: &str, text: &str, width: usize) -> String {
 }
 
 /// Returns the number of columns of the terminal, or the usual number where there is no terminal.
-fn width() -> usize {
+fn terminal_width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout());
     let columns = size.map_or(0, |size| usize::from(size.ws_col));
     if columns == 0 { USUAL_WIDTH } else { columns }
@@ -57,7 +57,7 @@ fn width() -> usize {
 pub fn note_result(written: io::Result<()>) {
     if let Err(error) = written {
         // The first failure is enough, so an earlier one stays.
-        let _ = FAULT.set(error);
+        let _ = STDOUT_FAULT.set(error);
     }
 }
 
@@ -71,7 +71,7 @@ pub fn print_error(line: impl Display) {
         let _ = written.send(());
     };
     if thread::Builder::new().spawn(write).is_ok() {
-        let _ = is_written.recv_timeout(PATIENCE);
+        let _ = is_written.recv_timeout(STDERR_PATIENCE);
     }
 }
 
@@ -79,7 +79,7 @@ pub fn print_error(line: impl Display) {
 ///
 /// Standard output itself is not touched: it is written out line by line, and the log's thread may hold it and wait.
 pub fn ended(code: ExitCode) -> ExitCode {
-    match FAULT.get() {
+    match STDOUT_FAULT.get() {
         None => code,
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Some(error) => {

@@ -32,15 +32,15 @@ pub(super) struct Project {
     pub request_timeout: Duration,
 }
 
-/// Loads the addresses and access keys from the configuration, and makes the client of a project: the named one, or the
-/// only one. It needs no database, and no secret of callbacks.
+/// Loads the addresses and access keys from the configuration, and makes the client of the project that a command is
+/// about: the named one, or the only one. It needs no database, and no secret of callbacks.
 ///
 /// # Errors
 ///
 /// Fails if the configuration has faults, if it does not say which project is meant, or if that project's API is off.
 pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Project, CommandError> {
     let access = SinchAccess::load(file(config).as_deref(), std::env::vars_os())?;
-    let found = choose(&access.projects, project)?;
+    let found = choose_project(&access.projects, project)?;
     match &found.api {
         Api::On(credentials) => Ok(Project {
             path: found.path.clone(),
@@ -54,7 +54,7 @@ pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Proje
     }
 }
 
-fn choose<'a>(
+fn choose_project<'a>(
     projects: &'a [ProjectAccess],
     named: Option<&str>,
 ) -> Result<&'a ProjectAccess, CommandError> {
@@ -62,21 +62,21 @@ fn choose<'a>(
         (None, [only]) => Ok(only),
         (None, _) => Err(CommandError::usage(format!(
             "several projects are configured; say which by --project: {}",
-            list(projects)
+            list_ids(projects)
         ))),
         (Some(named), _) => {
             let found = projects.iter().find(|project| project.id.as_str() == named);
             found.ok_or_else(|| {
                 CommandError::usage(format!(
                     "--project: {named:?} is not configured; configured: {}",
-                    list(projects)
+                    list_ids(projects)
                 ))
             })
         }
     }
 }
 
-fn list(projects: &[ProjectAccess]) -> String {
+fn list_ids(projects: &[ProjectAccess]) -> String {
     let ids: Vec<&str> = projects.iter().map(|project| project.id.as_str()).collect();
     ids.join(", ")
 }

@@ -21,7 +21,7 @@ pub struct Product {
 #[command(group = ArgGroup::new("place").args(["starts", "contains", "ends"]))]
 pub struct Pattern {
     /// Digits that the number has; Sinch compares them with the whole number and its plus, such as +61400000000.
-    #[arg(id = "pattern", long, value_name = "DIGITS", requires = "place", value_parser = digits)]
+    #[arg(id = "pattern", long, value_name = "DIGITS", requires = "place", value_parser = pattern_digits)]
     digits: Option<String>,
     /// The number starts with the pattern: write the plus too.
     #[arg(long, requires = "pattern")]
@@ -50,7 +50,7 @@ impl Pattern {
         })
     }
 
-    /// Returns a warning about a pattern that finds nothing.
+    /// Returns a warning about a pattern that can match no number.
     pub fn warning(&self) -> Option<String> {
         let pattern = self.digits.as_ref()?;
         (self.starts && !pattern.starts_with('+')).then(|| {
@@ -70,19 +70,19 @@ pub(super) fn region(text: &str) -> Result<String, &'static str> {
         .ok_or("write two letters, such as AU")
 }
 
-/// Reads the type of a number.
+/// Reads the type of numbers, as a person writes it.
 pub(super) fn number_type(text: &str) -> Result<NumberType, &'static str> {
-    word(text)
+    sinch_word(text)
         .map(NumberType::new)
         .ok_or("write MOBILE, LOCAL or TOLL_FREE")
 }
 
-/// Reads a capability of a number.
+/// Reads a capability of numbers, as a person writes it.
 pub(super) fn capability(text: &str) -> Result<Capability, &'static str> {
-    word(text).map(Capability::new).ok_or("write SMS or VOICE")
+    sinch_word(text).map(Capability::new).ok_or("write SMS or VOICE")
 }
 
-/// Reads a telephone number.
+/// Reads a telephone number, as a person writes it.
 pub(super) fn number(text: &str) -> Result<PhoneNumber, InvalidPhoneNumber> {
     if text.starts_with('+') {
         PhoneNumber::new(text)
@@ -91,15 +91,16 @@ pub(super) fn number(text: &str) -> Result<PhoneNumber, InvalidPhoneNumber> {
     }
 }
 
-/// Returns a word of Sinch's, of which there may be more than are known: in capitals, with underscores.
-fn word(text: &str) -> Option<String> {
+/// Returns the text in the form of a word of Sinch's, of which there may be more than are known: in capitals, with
+/// underscores.
+fn sinch_word(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let is_word = !text.is_empty() && text.bytes().all(fits);
     is_word.then(|| text.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// Reads digits, with or without the plus of a whole number.
-fn digits(text: &str) -> Result<String, &'static str> {
+/// Reads the digits of a pattern, with or without the plus of a whole number.
+fn pattern_digits(text: &str) -> Result<String, &'static str> {
     let bare = text.strip_prefix('+').unwrap_or(text);
     let is_pattern = !text.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
     is_pattern
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(number_type("toll-free"), Ok(NumberType::TOLL_FREE));
         assert_eq!(number_type("Mobile"), Ok(NumberType::MOBILE));
         assert_eq!(capability("sms"), Ok(Capability::SMS));
-        assert_eq!(digits("+61"), Ok("+61".to_owned()));
+        assert_eq!(pattern_digits("+61"), Ok("+61".to_owned()));
         for bad in ["", "A", "AUS", "A1", "é"] {
             assert!(region(bad).is_err(), "{bad}");
         }
@@ -128,7 +129,7 @@ mod tests {
             );
         }
         for bad in ["", "61 4", "+61-4", "++61", "%2B61"] {
-            assert!(digits(bad).is_err(), "{bad}");
+            assert!(pattern_digits(bad).is_err(), "{bad}");
         }
         for bad in ["61400000000", "", "+1:release"] {
             assert!(number(bad).is_err(), "{bad}");

@@ -13,7 +13,7 @@ use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_sign
 use crate::app::App;
 use crate::telemetry::{self, LogError, Sink};
 
-/// Serves until a signal to stop.
+/// Runs the service until a signal to stop.
 pub async fn run(config: Option<&Path>) -> ExitCode {
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,

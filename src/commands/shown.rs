@@ -16,8 +16,8 @@ pub(super) fn lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Returns the same JSON value, with each character that a terminal obeys written as an escape. The line breaks between
-/// values stay.
+/// Returns the same JSON value, with each character that a terminal obeys written as an escape. Line breaks between the
+/// parts of the value stay.
 pub(super) fn json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for char in json.chars() {
@@ -30,7 +30,7 @@ pub(super) fn json(json: &str) -> String {
     safe
 }
 
-/// Returns a command line as a shell reads it.
+/// Returns a command line, quoted as a shell reads it.
 pub(super) fn command(arguments: impl Iterator<Item = OsString>) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
     let quoted = arguments.map(|argument| {
@@ -43,7 +43,8 @@ pub(super) fn command(arguments: impl Iterator<Item = OsString>) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns `true` for control characters, and for those that change the direction of the text after them.
+/// Returns `true` for a character that a terminal obeys: a control character, or one that changes the direction of the
+/// text after it.
 fn is_obeyed(char: char) -> bool {
     let turns =
         matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

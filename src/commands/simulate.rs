@@ -57,9 +57,9 @@ pub struct Arguments {
     no_faults: bool,
 }
 
-/// Plays until a signal to stop.
+/// Plays Sinch until a signal to stop.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    match play(arguments).await {
+    match play_until_signal(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             print_error(reason);
@@ -68,7 +68,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn play(arguments: Arguments) -> Result<(), String> {
+async fn play_until_signal(arguments: Arguments) -> Result<(), String> {
     let project =
         Id::new(arguments.project).ok_or("--project: not an id that can stand in a URL")?;
     let script = Script {

@@ -5,7 +5,7 @@ use textwrap::core::display_width;
 use super::output::print_line;
 use super::shown;
 
-/// Blanks between two columns.
+/// Blanks between two columns of a table.
 const GAP: &str = "  ";
 
 /// Table of `N` columns that is printed part by part. A later part is at least as wide as those before it.
@@ -23,7 +23,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Prints rows: below the heads, if they are the first.
+    /// Prints rows of the table: below the heads, if they are the first.
     pub fn print(&mut self, rows: Vec<[String; N]>) {
         for line in self.lines(rows) {
             print_line(line);

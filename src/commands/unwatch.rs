@@ -12,7 +12,8 @@ use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::Id;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time for one request to the service.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `unwatch`.
 #[derive(clap::Args, Debug)]
@@ -25,7 +26,7 @@ pub struct Arguments {
     orders: Vec<String>,
 }
 
-/// Removes each order by itself, and reports the outcome for each.
+/// Removes from the service each named order by itself, and reports the outcome for each.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(service) => service,
@@ -33,7 +34,7 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     };
     let mut code = ExitCode::SUCCESS;
     for order in &arguments.orders {
-        match remove(&service, arguments.project.as_deref(), order).await {
+        match remove_order(&service, arguments.project.as_deref(), order).await {
             Ok(()) => print_line(format_args!("{order}: removed")),
             Err(reason) => {
                 print_error(format_args!("{order}: not removed: {reason}"));
@@ -44,25 +45,25 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     code
 }
 
-async fn remove(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
+async fn remove_order(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
     let order = Id::new(order).ok_or("it cannot be the id of an order")?;
     let project = match project {
         Some(project) => Id::new(project).ok_or("--project cannot be the id of a project")?,
         None => project_of(service, &order).await?,
     };
     let path = format!("/api/v1/orders/{project}/{order}");
-    operators::send(service, Method::DELETE, &path, Vec::new(), TIMEOUT).await?;
+    operators::send(service, Method::DELETE, &path, Vec::new(), REQUEST_TIMEOUT).await?;
     Ok(())
 }
 
-/// Returns the project that has the order.
+/// Returns the configured project that has the order, as the service says.
 async fn project_of(service: &Operators, order: &Id) -> Result<Id, String> {
     #[derive(Deserialize)]
     struct Known {
         project: String,
     }
     let path = format!("/api/v1/orders/{order}");
-    let answer = operators::send(service, Method::GET, &path, Vec::new(), TIMEOUT).await?;
+    let answer = operators::send(service, Method::GET, &path, Vec::new(), REQUEST_TIMEOUT).await?;
     let known = serde_json::from_str::<Known>(&answer).ok();
     let project = known.and_then(|known| Id::new(known.project));
     project.ok_or_else(|| "the service does not say whose order it is".to_owned())

@@ -11,8 +11,8 @@ use super::{FAILURE, USAGE, file, misconfigured, operators};
 use crate::config::Operators;
 use number_order::{Id, entered};
 
-/// Maximum time for one request: a long list of orders takes a while.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time for one request to the service: a long list of orders takes a while.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `watch`.
 #[derive(clap::Args, Debug)]
@@ -28,20 +28,21 @@ pub struct Arguments {
     orders: Vec<String>,
 }
 
-/// Makes the orders known. The command needs only the service's address and token from the configuration.
+/// Makes the named orders known to the service. The command needs only the service's address and token from the
+/// configuration.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
         Ok(service) => service,
         Err(errors) => return misconfigured(&errors),
     };
-    let (path, list) = match read(&arguments) {
+    let (path, list) = match request_of(&arguments) {
         Ok(read) => read,
         Err(reason) => {
             print_error(reason);
             return ExitCode::from(USAGE);
         }
     };
-    match operators::send(&service, Method::POST, &path, list, TIMEOUT).await {
+    match operators::send(&service, Method::POST, &path, list, REQUEST_TIMEOUT).await {
         Ok(watched) => {
             print_line(&watched);
             ExitCode::SUCCESS
@@ -53,8 +54,8 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     }
 }
 
-/// Returns the path of the request, and the list.
-fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
+/// Returns the path of the request to the service, and the list of orders to send.
+fn request_of(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
     let path = match &arguments.project {
         None => "/api/v1/orders".to_owned(),
         Some(text) => {
@@ -70,10 +71,10 @@ fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
             }
             arguments.orders.join("\n").into_bytes()
         }
-        Some(file) if file.as_os_str() == "-" => read_all(std::io::stdin().lock(), file)?,
+        Some(file) if file.as_os_str() == "-" => read_list(std::io::stdin().lock(), file)?,
         Some(file) => {
             let opened = std::fs::File::open(file);
-            read_all(
+            read_list(
                 opened.map_err(|error| format!("{}: {error}", file.display()))?,
                 file,
             )?
@@ -82,7 +83,7 @@ fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
     Ok((path, list))
 }
 
-fn read_all(mut from: impl std::io::Read, file: &Path) -> Result<Vec<u8>, String> {
+fn read_list(mut from: impl std::io::Read, file: &Path) -> Result<Vec<u8>, String> {
     let mut list = Vec::new();
     from.read_to_end(&mut list)
         .map_err(|error| format!("{}: {error}", file.display()))?;

@@ -1,19 +1,19 @@
-//! What Sinch says of numbers and prices, in words for people.
+//! Sinch's statements about numbers and prices, in words for people.
 
 use super::output::print_wrapped;
 use super::shown;
 use sinch_numbers::Property;
 use sinch_numbers::api::Money;
 
-/// Text in place of what Sinch does not say.
+/// Text in place of a value that Sinch does not state.
 pub(super) const UNSAID: &str = "-";
 
-/// Returns the text of a property.
+/// Returns the text of a property that Sinch sent, or [`UNSAID`] where it has none.
 pub(super) fn said(property: &Property<'_>) -> String {
     property.text().unwrap_or(UNSAID).to_owned()
 }
 
-/// Prints a name and its text, in which Sinch's words may stand.
+/// Prints a value with its name before it; the value may hold Sinch's words.
 pub(super) fn print_field(name: &str, text: &str) {
     print_wrapped(&format!("{name:<15}"), &shown::line(text));
 }
@@ -26,7 +26,7 @@ pub(super) fn amount(money: Option<&Money>) -> String {
     )
 }
 
-/// Returns the interval of payments.
+/// Returns the interval between two payments of a price, in words.
 pub(super) fn interval(months: Option<u32>) -> String {
     match months {
         None => UNSAID.to_owned(),

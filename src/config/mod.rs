@@ -35,7 +35,7 @@ use source::tree::Tree;
 /// Complete configuration, as checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Listener that Sinch calls.
+    /// Listener that Sinch calls, for callbacks.
     pub callbacks: Callbacks,
     /// Listener for people and monitoring.
     pub operators: Operators,
@@ -51,7 +51,7 @@ pub struct Config {
     pub sinch: Sinch,
     /// Level, filter and format of the log.
     pub log: Log,
-    /// Projects. There is at least one; ids and paths are distinct.
+    /// Projects of Sinch that are served. There is at least one; ids and paths are distinct.
     pub projects: Vec<Project>,
 }
 
@@ -70,14 +70,14 @@ pub struct Loaded {
 pub struct ConfigErrors(Vec<String>);
 
 impl ConfigErrors {
-    /// Faults, in words. None reveals a secret.
+    /// Returns the faults of the configuration, in words. None reveals a secret.
     pub fn lines(&self) -> &[String] {
         &self.0
     }
 }
 
 impl Config {
-    /// Reads the file, if there is one, and overlays it with this program's variables in `env`.
+    /// Reads the configuration's file, if there is one, and overlays it with this program's variables in `env`.
     ///
     /// Files that hold secrets are read too; their paths are relative to the working directory.
     ///
@@ -88,7 +88,7 @@ impl Config {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, ConfigErrors> {
-        let tree = tree(path)?;
+        let tree = parse_file(path)?;
         let exposed = path.filter(|_| tree.holds_secret()).and_then(exposure::of);
         let exposed = exposed.map(|what| format!("{tree}: holds secrets, and {what}"));
         let (config, mut warnings) = read(tree, &env::ours(env), Config::read)?;
@@ -96,7 +96,7 @@ impl Config {
         Ok(Loaded { config, warnings })
     }
 
-    /// Reads every section.
+    /// Reads every section of the configuration.
     fn read(reader: &mut Reader<'_>) -> Config {
         Config {
             callbacks: Callbacks::read(reader),
@@ -112,7 +112,7 @@ impl Config {
     }
 }
 
-/// Reads the tree with the variables over it. Returns what was read, and the warnings.
+/// Reads the tree of the configuration with the variables over it. Returns what was read, and the warnings.
 ///
 /// A variable that cannot be set does not affect the others, so the rest is checked all the same.
 fn read<T>(
@@ -136,12 +136,12 @@ fn read<T>(
     }
 }
 
-/// Default of `[deadlines]`.
+/// Returns the default of the section `[deadlines]`.
 pub fn default_deadlines() -> Limits {
     default_of(deadlines::read)
 }
 
-/// Every section with every key, as documents show them.
+/// Returns every section of the configuration with every key, as documents show them.
 pub fn reference() -> Vec<SectionDoc> {
     // A list of tables shows its keys only if it has a table.
     let tree = Tree::parse("", "[[projects]]").unwrap_or_default();
@@ -151,8 +151,8 @@ pub fn reference() -> Vec<SectionDoc> {
 }
 
 impl Operators {
-    /// Reads what a command must know to call the running service. No other section is read, because a user who may
-    /// call the service need not be able to read its secrets. The token is optional.
+    /// Reads the settings that a command needs to call the running service. No other section is read, because a user
+    /// who may call the service need not be able to read its secrets. The token is optional.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl Operators {
         sections(&["operators"], path, env, Operators::read_for_calls)
     }
 
-    /// Reads the address of the service, for calls that need no token.
+    /// Reads the address of the running service, for calls that need no token.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl Operators {
 }
 
 impl Database {
-    /// Reads what a command must know to copy the database. No other section is read.
+    /// Reads the settings that a command needs to copy the database. No other section is read.
     ///
     /// # Errors
     ///
@@ -191,7 +191,7 @@ impl Database {
     }
 }
 
-/// What a command needs to call Sinch itself.
+/// Settings that a command needs to call Sinch itself.
 #[derive(Clone, Debug)]
 pub struct SinchAccess {
     /// Addresses, limits and timeouts of Sinch's API.
@@ -201,8 +201,8 @@ pub struct SinchAccess {
 }
 
 impl SinchAccess {
-    /// Reads what a command must know to call Sinch. No other section is read, and no secret of callbacks, because a
-    /// user who may order numbers need not be able to read them.
+    /// Reads the settings that a command needs to call Sinch. No other section is read, and no secret of callbacks,
+    /// because a user who may order numbers need not be able to read them.
     ///
     /// # Errors
     ///
@@ -218,14 +218,14 @@ impl SinchAccess {
     }
 }
 
-/// Reads some sections, with everything else left out.
+/// Reads some sections of the configuration, with everything else left out.
 fn sections<T>(
     names: &[&str],
     path: Option<&Path>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
     read_sections: impl FnOnce(&mut Reader<'_>) -> T,
 ) -> Result<T, ConfigErrors> {
-    let mut tree = tree(path)?;
+    let mut tree = parse_file(path)?;
     tree.keep(names);
     let mut variables = env::ours(env);
     variables.retain(|variable| names.iter().any(|name| variable.key.is_in(name)));
@@ -234,7 +234,7 @@ fn sections<T>(
 }
 
 /// Parses the configuration file. The tree is empty if there is no file.
-fn tree(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
+fn parse_file(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
     let name = path
         .map(|path| path.display().to_string())
         .unwrap_or_default();

@@ -22,14 +22,14 @@ pub struct KeyDoc {
     pub text: &'static str,
     /// Values that the key takes, where the text does not say so: bounds or words.
     pub values: Option<String>,
-    /// Value in the example.
+    /// Value of the key in the example file.
     pub value: Shown,
 }
 
 /// Value of a key as documents show it, in TOML.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    /// Value that the key has if it is not set.
+    /// Value that the key has where it is not set.
     Default(String),
     /// Placeholder of a value that each operator must fill in.
     Placeholder(&'static str),

@@ -1,57 +1,60 @@
-//! Doubts about a value that is never shown, such as a secret.
+//! Doubts about values that are never shown, such as secrets.
+//!
+//! A value with a form, such as a number, is refused if it has another form. A secret has none, so a mistake of an
+//! editor or of an env file becomes part of it, and nothing shows why no signature is valid.
 //!
 //! A value with a form, such as a number, is refused if it has another form. A secret has none, so a mistake of an
 //! editor or of an env file becomes part of it, and nothing shows why no signature is valid.
 
 use std::ops::RangeInclusive;
 
-/// Text in the example and in the documents that an operator must replace.
+/// Text in the example and in the documents that each operator must replace by a secret.
 const PLACEHOLDER: &str = "replace-me";
 /// Length that Sinch documents for a new callback secret. Older secrets in use may have another.
 const SIGNING_CHARS: RangeInclusive<usize> = 32..=64;
 /// Minimum length of an access key's secret. Sinch documents none; a shorter secret is probably incomplete.
 const KEY_MIN_CHARS: usize = 16;
 
-/// Purpose of a value.
+/// Purpose of a value that is never shown, on which the doubts about it depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Secret with which Sinch signs callbacks.
     Signing,
     /// Secret of an access key.
     Key,
-    /// Any other value, whose length is checked elsewhere or not at all.
+    /// Any other value that is never shown, whose length is checked elsewhere or not at all.
     Other,
 }
 
-/// Returns `true` if the value consists only of what may surround a value by mistake, such as quotes and blanks.
-/// Anybody could guess such a key.
+/// Returns `true` if a secret consists only of what may surround it by mistake, such as quotes and blanks. Anybody
+/// could guess such a key.
 pub fn is_empty(value: &str) -> bool {
-    core(value).is_empty()
+    without_edges(value).is_empty()
 }
 
-/// Returns `true` if the value is still the documents' placeholder.
+/// Returns `true` if a secret is still the documents' placeholder.
 pub fn is_placeholder(value: &str) -> bool {
-    let core = core(value);
+    let core = without_edges(value);
     let dots = |c| c == '.' || c == '…';
     let is_dots = !core.is_empty() && core.chars().all(dots);
     is_dots || core.to_ascii_lowercase().starts_with(PLACEHOLDER)
 }
 
-fn core(value: &str) -> &str {
+fn without_edges(value: &str) -> &str {
     value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
 }
 
-/// Describes what is probably a mistake in a value, with the remedy, and without the value.
+/// Describes what is probably a mistake in a secret, with the remedy, and without the secret itself.
 pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
-    let edges = edges(value).map(|seen| {
+    let edges = edge_doubt(value).map(|seen| {
         format!(
             "{seen}; env files and secret files keep it: take it out unless it belongs to the value"
         )
     });
-    let inside = inside(value)
+    let inside = inner_doubt(value)
         .map(|seen| format!("holds {seen}; type the value anew, or copy it as plain text"));
-    let form = form(value).map(str::to_owned);
-    let length = length(value, kind).map(str::to_owned);
+    let form = form_doubt(value).map(str::to_owned);
+    let length = length_doubt(value, kind).map(str::to_owned);
     edges
         .into_iter()
         .chain(inside)
@@ -60,8 +63,8 @@ pub fn doubts(value: &str, kind: Kind) -> Vec<String> {
         .collect()
 }
 
-/// Describes quotes and blanks around the value.
-fn edges(value: &str) -> Option<String> {
+/// Describes quotes and blanks around a secret.
+fn edge_doubt(value: &str) -> Option<String> {
     let name = |c: char| match c {
         ' ' => Some("a blank"),
         _ if is_quote(c) => Some("a quotation mark"),
@@ -77,8 +80,8 @@ fn edges(value: &str) -> Option<String> {
     }
 }
 
-/// Describes a character inside the value that an operator does not type.
-fn inside(value: &str) -> Option<&'static str> {
+/// Describes a character inside a secret that an operator does not type.
+fn inner_doubt(value: &str) -> Option<&'static str> {
     let mut chars = value.chars();
     chars.next();
     chars.next_back();
@@ -89,7 +92,7 @@ fn is_quote(c: char) -> bool {
     "\"'`´‘’‚‛“”„‟«»".contains(c)
 }
 
-/// Name of a character that is invisible or easily mistaken for another; `None` for any other.
+/// Returns the name of a character that is invisible or easily mistaken for another; `None` for any other.
 fn oddity(c: char) -> Option<&'static str> {
     match c {
         ' ' => None,
@@ -120,9 +123,9 @@ fn oddity(c: char) -> Option<&'static str> {
     }
 }
 
-/// Describes a value that looks like a whole line or list.
-fn form(value: &str) -> Option<&'static str> {
-    let core = core(value);
+/// Describes a secret that looks like a whole line or list.
+fn form_doubt(value: &str) -> Option<&'static str> {
+    let core = without_edges(value);
     if core.starts_with('#') {
         return Some(
             "begins with #, but no comments are known here; take the line out unless it is the value",
@@ -146,7 +149,8 @@ fn form(value: &str) -> Option<&'static str> {
     is_assignment(core).then_some("looks like NAME=value; write the value alone")
 }
 
-/// Returns `true` for a name, `=` or `: `, and a value. Padding of base64 does not count as a value.
+/// Returns `true` for a text that consists of a name, `=` or `: `, and a value. Padding of base64 does not count as a
+/// value.
 fn is_assignment(core: &str) -> bool {
     let core = core.strip_prefix("export ").unwrap_or(core);
     let Some((name, value)) = core.split_once('=').or_else(|| core.split_once(": ")) else {
@@ -158,7 +162,7 @@ fn is_assignment(core: &str) -> bool {
     is_name && !value.trim_matches('=').is_empty()
 }
 
-fn length(value: &str, kind: Kind) -> Option<&'static str> {
+fn length_doubt(value: &str, kind: Kind) -> Option<&'static str> {
     let chars = value.chars().count();
     match kind {
         Kind::Signing if chars < *SIGNING_CHARS.start() => Some(

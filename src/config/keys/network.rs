@@ -1,4 +1,4 @@
-//! Networks as operators write them.
+//! Networks of IP addresses, as operators write them.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<IpNet, String> {
         None => (text, None),
     };
     let Ok(address) = address.parse::<IpAddr>() else {
-        return Err(not_an_address(address));
+        return Err(address_fault(address));
     };
     let Some(length) = length else {
         return Ok(IpNet::from(address.to_canonical()));
@@ -49,7 +49,7 @@ fn canonical(net: IpNet) -> IpNet {
     net
 }
 
-fn not_an_address(text: &str) -> String {
+fn address_fault(text: &str) -> String {
     let octets = text.split('.').collect::<Vec<_>>();
     let numbers = octets
         .iter()

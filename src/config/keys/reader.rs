@@ -7,14 +7,14 @@ use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 use crate::config::source::tree::Tree;
 
-/// Reader of the sections in a tree. It records every key that a section reads, and every fault and warning.
+/// Reader of the configuration's sections. It records every key that a section reads, and every fault and warning.
 pub struct Reader<'a> {
     tree: &'a Tree,
-    /// Table that is read.
+    /// Table of the configuration that is read at present.
     table: Key,
-    /// Keys of the table that have been read.
+    /// Keys of this table that have been read.
     keys: Vec<KeyDoc>,
-    /// Sections that have been read.
+    /// Sections of the configuration that have been read.
     sections: Vec<SectionDoc>,
     /// Faults of values of the wrong kind, and of keys that do not exist.
     kinds: Vec<String>,
@@ -28,11 +28,11 @@ pub struct Findings {
     pub sections: Vec<SectionDoc>,
     /// Faults of the sections, in words.
     pub faults: Vec<String>,
-    /// Warnings about the sections, in words.
+    /// Warnings about the sections' values, in words.
     pub warnings: Vec<String>,
 }
 
-/// Entry for a key that is about to be read, with the key's text.
+/// Entry for a key of the configuration that is about to be read, with the key's text for documents.
 pub struct Entry<'k, 'a> {
     reader: &'k mut Reader<'a>,
     text: &'static str,
@@ -44,7 +44,7 @@ pub fn default_of<T>(read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
 }
 
 impl<'a> Reader<'a> {
-    /// Makes a reader that has read nothing yet.
+    /// Makes a reader of the configuration that has read nothing yet.
     pub fn new(tree: &'a Tree) -> Reader<'a> {
         Reader {
             tree,
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a section. A key of the section that `read` does not read is an unknown key.
+    /// Reads a section of the configuration. A key of the section that `read` does not read is an unknown key.
     pub fn section<T>(
         &mut self,
         name: &'static str,
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Reads a section that is a list of tables, each with `read`.
+    /// Reads a section of the configuration that is a list of tables, each with `read`.
     pub fn list<T>(
         &mut self,
         name: &'static str,
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Ends the reading. A section that was not read is an unknown section.
+    /// Ends the reading of the configuration. A section that was not read is an unknown section.
     pub fn finish(mut self) -> Findings {
         let names = self.find(&Key::root(), Node::names).unwrap_or_default();
         let sections = self.sections.iter().map(|section| section.name);
@@ -127,17 +127,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Begins the reading of a key of the table. Documents show `text`.
+    /// Begins the reading of a key of the table; documents show `text` as its effect.
     pub fn doc(&mut self, text: &'static str) -> Entry<'_, 'a> {
         Entry { reader: self, text }
     }
 
-    /// Full name of a key of this table.
+    /// Returns the full name of a key of this table.
     pub fn at(&self, name: &str) -> Key {
         self.table.name(name)
     }
 
-    /// Finds a value of one kind; a value of another kind is a fault, and counts as not set.
+    /// Finds the value of a key that must be of one kind; a value of another kind is a fault, and counts as not set.
     pub fn find<T>(
         &mut self,
         at: &Key,
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    /// Finds a list of values of one kind.
+    /// Finds the list of a key, all of whose values must be of one kind.
     pub fn find_list<T>(
         &mut self,
         at: &Key,
@@ -161,19 +161,19 @@ impl<'a> Reader<'a> {
         values.collect()
     }
 
-    /// Records the fault of a value. `what` says what to write instead.
+    /// Records the fault of a key's value. `what` says what to write instead.
     pub fn fault(&mut self, at: &Key, what: &str) {
         self.faults.push(self.tree.fault(at, what));
     }
 
-    /// Records a warning about a value.
+    /// Records a warning about a key's value.
     pub fn warn(&mut self, at: &Key, what: &str) {
         self.warnings.push(self.tree.fault(at, what));
     }
 }
 
 impl<'k, 'a> Entry<'k, 'a> {
-    /// Records the key, and returns its full name and the reader that finds its value.
+    /// Records the key as one that is read, and returns its full name and the reader that finds its value.
     pub fn note(
         self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! Checks of secrets, which are set in the configuration itself or in files.
+//! Checks of secrets, which operators set in the configuration itself or in files.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,20 @@ use crate::config::source::key::{Key, is_secret};
 use crate::config::source::node::Node;
 use crate::exposure;
 
-/// Fault of an empty secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
+/// Fault of an empty callback secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 
 impl Entry<'_, '_> {
-    /// Reads a secret as it stands. Its key must have a name by which the value is never shown.
+    /// Reads a secret from the configuration, as it stands there. Its key must have a name by which the value is never
+    /// shown.
     pub fn optional_secret(self, name: &'static str, shown: Shown) -> Option<SecretString> {
         debug_assert!(is_secret(name), "{name}");
         self.optional_text(name, shown).map(SecretString::from)
     }
 
-    /// Reads a list of secrets as they stand. Its key must have a name by which values are never shown.
+    /// Reads a list of secrets from the configuration, as they stand there. Its key must have a name by which values
+    /// are never shown.
     pub fn optional_secrets(self, name: &'static str, shown: Shown) -> Option<Vec<SecretString>> {
         debug_assert!(is_secret(name), "{name}");
         let (at, reader) = self.note(name, shown, None);
@@ -40,11 +42,11 @@ impl Reader<'_> {
         (at, given): (Key, Option<SecretString>),
         (file_at, file): (Key, Option<PathBuf>),
     ) -> Option<(Key, SecretString)> {
-        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        self.refuse_both(&at, given.is_some(), &file_at, file.is_some());
         let (at, secret) = match (given, file) {
             (Some(secret), _) => (at, secret),
             (None, Some(path)) => {
-                let text = self.secret_file(&file_at, &path)?;
+                let text = self.read_secret_file(&file_at, &path)?;
                 // Every editor puts a line break at the end of a file.
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
@@ -78,24 +80,24 @@ impl Reader<'_> {
         (at, given): (Key, Option<Vec<SecretString>>),
         (file_at, file): (Key, Option<PathBuf>),
     ) -> Option<Vec<SecretString>> {
-        self.not_both(&at, given.is_some(), &file_at, file.is_some());
+        self.refuse_both(&at, given.is_some(), &file_at, file.is_some());
         let (at, secrets) = match (given, file) {
             (Some(secrets), _) => {
                 for (index, secret) in secrets.iter().enumerate() {
-                    self.signing(&at.index(index), "", secret.expose_secret());
+                    self.check_signing_secret(&at.index(index), "", secret.expose_secret());
                 }
                 (at, secrets)
             }
             (None, Some(path)) => {
                 // An unreadable file has been reported, so the missing secrets are not reported again.
-                let Some(text) = self.secret_file(&file_at, &path) else {
+                let Some(text) = self.read_secret_file(&file_at, &path) else {
                     return Some(Vec::new());
                 };
                 let lines = text.lines().enumerate();
                 let lines = lines.filter(|(_, line)| !line.trim().is_empty());
                 let lines = lines.collect::<Vec<_>>();
                 for (index, line) in &lines {
-                    self.signing(&file_at, &format!("line {} ", index + 1), line);
+                    self.check_signing_secret(&file_at, &format!("line {} ", index + 1), line);
                 }
                 let secrets = lines.into_iter().map(|(_, line)| SecretString::from(line));
                 (file_at, secrets.collect())
@@ -108,7 +110,7 @@ impl Reader<'_> {
         Some(secrets)
     }
 
-    fn signing(&mut self, at: &Key, line: &str, secret: &str) {
+    fn check_signing_secret(&mut self, at: &Key, line: &str, secret: &str) {
         if hidden::is_empty(secret) {
             self.fault(at, &format!("{line}{EMPTY_SIGNING}"));
         } else if !self.is_placeholder(at, line, secret) {
@@ -116,7 +118,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Refuses a placeholder of the documents; `line` names the line of a file.
+    /// Refuses a secret that is still a placeholder of the documents; `line` names the line of a file. Returns `true`
+    /// if it is one.
     pub fn is_placeholder(&mut self, at: &Key, line: &str, value: &str) -> bool {
         let is_placeholder = hidden::is_placeholder(value);
         if is_placeholder {
@@ -126,20 +129,20 @@ impl Reader<'_> {
         is_placeholder
     }
 
-    /// Warns of probable mistakes in a value that has no form to check.
+    /// Warns of probable mistakes in a secret, whose form cannot be checked.
     pub fn doubt(&mut self, at: &Key, line: &str, value: &str, kind: Kind) {
         for doubt in hidden::doubts(value, kind) {
             self.warn(at, &format!("{line}{doubt}"));
         }
     }
 
-    fn not_both(&mut self, at: &Key, given: bool, file_at: &Key, file: bool) {
+    fn refuse_both(&mut self, at: &Key, given: bool, file_at: &Key, file: bool) {
         if given && file {
             self.fault(file_at, &format!("{at} is set too; leave one of them out"));
         }
     }
 
-    fn secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
+    fn read_secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 if let Some(what) = exposure::of(path) {

@@ -1,4 +1,5 @@
-//! Kinds of values: each key is read with its default and its bounds. A value with a fault is replaced by the default.
+//! Kinds of the configuration's values: each key is read with its default and its bounds. A value with a fault is
+//! replaced by the default.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,7 @@ use super::reader::{Entry, Reader};
 use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 
-/// Bounds of timeouts: with zero everything would fail, and longer timeouts protect nothing.
+/// Bounds of timeouts, in seconds: with zero everything would fail, and longer timeouts protect nothing.
 pub const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 const DAY_SECS: f64 = 86_400.0;
 
@@ -33,7 +34,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         (at, reader, given)
     }
 
-    /// Reads one of several words, of which the first is the default.
+    /// Reads a value that is one of several words, of which the first is the default.
     pub fn word<T: Copy, const N: usize>(self, name: &'static str, words: &[(&str, T); N]) -> T {
         const { assert!(N > 0) };
         let (default, meaning) = words[0];
@@ -48,14 +49,14 @@ impl<'k, 'a> Entry<'k, 'a> {
         meaning
     }
 
-    /// Reads a whole number.
+    /// Reads a value that is a whole number within bounds.
     pub fn whole<T: TryFrom<u64> + PartialOrd + Display>(
         self,
         name: &'static str,
         default: T,
         bounds: RangeInclusive<T>,
     ) -> T {
-        let shown = range(&bounds);
+        let shown = range_in_words(&bounds);
         let (at, reader, given) =
             self.read(name, default.to_string(), Some(shown.clone()), Node::whole);
         let Some(given) = given else { return default };
@@ -68,16 +69,16 @@ impl<'k, 'a> Entry<'k, 'a> {
         }
     }
 
-    /// Reads a number.
+    /// Reads a value that is a number within bounds, with or without a fraction.
     pub fn number(self, name: &'static str, default: f64, bounds: RangeInclusive<f64>) -> f64 {
-        let shown = Some(range(&bounds));
+        let shown = Some(range_in_words(&bounds));
         let (at, reader, given) = self.read(name, default.to_string(), shown, Node::number);
         given.map_or(default, |given| {
             within(reader, &at, given, default, &bounds)
         })
     }
 
-    /// Reads a number of seconds.
+    /// Reads a value that is a number of seconds within bounds.
     pub fn seconds(
         self,
         name: &'static str,
@@ -87,12 +88,12 @@ impl<'k, 'a> Entry<'k, 'a> {
         Duration::from_secs_f64(self.number(name, default, bounds))
     }
 
-    /// Reads a number of days.
+    /// Reads a value that is a number of days within bounds.
     pub fn days(self, name: &'static str, default: f64, bounds: RangeInclusive<f64>) -> Duration {
         Duration::from_secs_f64(self.number(name, default, bounds) * DAY_SECS)
     }
 
-    /// Reads a list of numbers of seconds.
+    /// Reads a value that is a list of numbers of seconds.
     pub fn seconds_list(
         self,
         name: &'static str,
@@ -101,7 +102,7 @@ impl<'k, 'a> Entry<'k, 'a> {
     ) -> Vec<Duration> {
         let shown = default.iter().map(f64::to_string).collect::<Vec<_>>();
         let shown = Shown::Default(format!("[{}]", shown.join(", ")));
-        let (at, reader) = self.note(name, shown, Some(format!("each {}", range(&bounds))));
+        let (at, reader) = self.note(name, shown, Some(format!("each {}", range_in_words(&bounds))));
         let given = reader.find_list(&at, Node::number);
         let given = given.unwrap_or_else(|| default.to_vec());
         let spans = given.into_iter().enumerate();
@@ -109,30 +110,30 @@ impl<'k, 'a> Entry<'k, 'a> {
         spans.map(Duration::from_secs_f64).collect()
     }
 
-    /// Reads `true` or `false`.
+    /// Reads a value that is `true` or `false`.
     pub fn flag(self, name: &'static str, default: bool) -> bool {
         let (_, _, given) = self.read(name, default.to_string(), None, Node::flag);
         given.unwrap_or(default)
     }
 
-    /// Reads a text.
+    /// Reads a value that is a text.
     pub fn text(self, name: &'static str, default: &str) -> String {
         let (_, _, given) = self.read(name, quoted(default), None, Node::text);
         given.unwrap_or(default).to_owned()
     }
 
-    /// Reads a text that has no default.
+    /// Reads a value that is a text, and has no default.
     pub fn optional_text(self, name: &'static str, shown: Shown) -> Option<String> {
         let (at, reader) = self.note(name, shown, None);
         reader.find(&at, Node::text).map(str::to_owned)
     }
 
-    /// Reads a path that has no default.
+    /// Reads a value that is a path, and has no default.
     pub fn optional_path(self, name: &'static str, shown: Shown) -> Option<PathBuf> {
         self.optional_text(name, shown).map(PathBuf::from)
     }
 
-    /// Reads an IP address with a port.
+    /// Reads a value that is an IP address with a port.
     pub fn address(self, name: &'static str, default: SocketAddr) -> SocketAddr {
         let shown = quoted(&default.to_string());
         let (at, reader, given) = self.read(name, shown, None, Node::text);
@@ -144,7 +145,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         })
     }
 
-    /// Reads a list of addresses and networks.
+    /// Reads a value that is a list of IP addresses and networks.
     pub fn networks(self, name: &'static str, default: Vec<IpNet>) -> Vec<IpNet> {
         let shown = default.iter().map(IpNet::to_string).collect::<Vec<_>>();
         let (at, reader) = self.note(name, Shown::Default(format!("{shown:?}")), None);
@@ -165,12 +166,13 @@ impl<'k, 'a> Entry<'k, 'a> {
         }
     }
 
-    /// Reads a URL to which a key is sent, and returns it without a slash at its end, so that a path can be appended.
+    /// Reads the URL of a service to which an access key is sent, without a slash at its end, so that a path can be
+    /// appended.
     pub fn url(self, name: &'static str, default: &str) -> String {
         let (at, reader, given) = self.read(name, quoted(default), None, Node::text);
         let encrypted =
             "write https://, since the key goes there; http:// is for this machine only";
-        match given.map(|text| url(text, encrypted)) {
+        match given.map(|text| check_url(text, encrypted)) {
             Some(Ok(url)) => return url,
             Some(Err(what)) => reader.fault(&at, what),
             None => {}
@@ -183,7 +185,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         let (at, reader) = self.note(name, Shown::Example(example), None);
         let text = reader.find(&at, Node::text)?;
         let encrypted = "write https://, since callbacks name telephone numbers; http:// is for this machine only";
-        match url(text, encrypted) {
+        match check_url(text, encrypted) {
             Ok(url) => Some(url),
             Err(what) => {
                 reader.fault(&at, what);
@@ -194,7 +196,7 @@ impl<'k, 'a> Entry<'k, 'a> {
 }
 
 impl Reader<'_> {
-    /// Refuses a value that is below another one of its section.
+    /// Refuses a value that is below another one of the same section.
     pub fn not_below(&mut self, (name, value): (&str, f64), (least_name, least): (&str, f64)) {
         if value < least {
             let what = format!("below {least_name}; write {least} or more");
@@ -203,7 +205,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the number if it is within its bounds, else records the fault and returns the default.
+/// Returns a configured number if it is within its bounds, else records the fault and returns the default.
 fn within(
     reader: &mut Reader<'_>,
     at: &Key,
@@ -214,11 +216,11 @@ fn within(
     if bounds.contains(&given) {
         return given;
     }
-    reader.fault(at, &format!("write a number {}", range(bounds)));
+    reader.fault(at, &format!("write a number {}", range_in_words(bounds)));
     default
 }
 
-fn range<T: Display>(bounds: &RangeInclusive<T>) -> String {
+fn range_in_words<T: Display>(bounds: &RangeInclusive<T>) -> String {
     format!("from {} to {}", bounds.start(), bounds.end())
 }
 
@@ -226,13 +228,13 @@ fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// Converts a span to days, the unit in which an operator writes it.
+/// Converts a span to days, the unit in which an operator writes retention periods.
 pub fn in_days(span: Duration) -> f64 {
     span.as_secs_f64() / DAY_SECS
 }
 
-/// Checks a URL. `encrypted` says why it must be https.
-fn url(text: &str, encrypted: &'static str) -> Result<String, &'static str> {
+/// Checks the URL of a service. `encrypted` says why it must be https.
+fn check_url(text: &str, encrypted: &'static str) -> Result<String, &'static str> {
     let not_a_url = "not a URL; write one such as https://numbers.api.sinch.com";
     let url = Url::parse(text).map_err(|_| not_a_url)?;
     let host = url.host_str().ok_or(not_a_url)?;

@@ -1,4 +1,4 @@
-//! `[callbacks]`: the public listener.
+//! Section `[callbacks]`: the public listener, which Sinch calls.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,25 +8,25 @@ use ipnet::IpNet;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
 
-/// Addresses from which callbacks come, as Sinch documents them.
+/// Addresses from which Sinch sends callbacks, as Sinch documents them.
 const SENDERS: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
 
-/// `[callbacks]`: the public listener.
+/// Section `[callbacks]`: the public listener, which Sinch calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callbacks {
-    /// Address of the listener.
+    /// Address on which the service listens for callbacks.
     pub listen: SocketAddr,
     /// URL under which Sinch reaches the listener, without a slash at its end; `None`: not known.
     pub public_url: Option<String>,
-    /// Networks that may call. Never empty; IPv4 networks are never in IPv6 form.
+    /// Networks that may send callbacks. Never empty; IPv4 networks are never in IPv6 form.
     pub allow: Vec<IpNet>,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks of proxies, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Maximum size of a request body.
+    /// Maximum size of a callback's body, in bytes.
     pub body_max_bytes: usize,
-    /// Maximum time for the header of a request.
+    /// Maximum time for the header of a callback to arrive.
     pub header_timeout: Duration,
-    /// Maximum time for the body of a request.
+    /// Maximum time for the body of a callback to arrive.
     pub body_timeout: Duration,
     /// Maximum time without a request on an open connection.
     pub idle_timeout: Duration,
@@ -41,13 +41,13 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// Reads `[callbacks]`.
+    /// Reads the section `[callbacks]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Callbacks {
-        reader.section("callbacks", "The public listener, which Sinch calls.", keys)
+        reader.section("callbacks", "The public listener, which Sinch calls.", read_keys)
     }
 }
 
-fn keys(keys: &mut Reader<'_>) -> Callbacks {
+fn read_keys(keys: &mut Reader<'_>) -> Callbacks {
     let callbacks = Callbacks {
         listen: keys
             .doc("Address and port.")

@@ -1,4 +1,4 @@
-//! `[database]`: the file in which everything is kept.
+//! Section `[database]`: the file in which everything is kept.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::config::keys::reader::{Reader, default_of};
 /// Prefixes of texts that SQLite does not take for a path: they name a database that is no plain file.
 const NO_PATHS: [&str; 3] = [":memory:", "file:", "sqlite:"];
 
-/// `[database]`: the file in which everything is kept.
+/// Section `[database]`: the file in which everything is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Database {
     /// Path of the database file.
@@ -25,13 +25,13 @@ impl Default for Database {
 }
 
 impl Database {
-    /// Reads `[database]`.
+    /// Reads the section `[database]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Database {
         reader.section(
             "database",
             "The file in which everything is kept.",
             |keys| Database {
-                path: path(keys).into(),
+                path: read_path(keys).into(),
                 waiting_max: keys
                     .doc("Maximum number of callbacks that wait for the disk. Further ones are answered 503.")
                     .whole("waiting_max", 384, 1..=1_000_000),
@@ -47,7 +47,7 @@ impl Database {
     }
 }
 
-fn path(keys: &mut Reader<'_>) -> String {
+fn read_path(keys: &mut Reader<'_>) -> String {
     let path = keys
         .doc("Path of the file, on a local disk.")
         .text("path", "sinch-callbacks.db");

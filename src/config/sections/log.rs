@@ -1,30 +1,30 @@
-//! `[log]`: format and filter of the log.
+//! Section `[log]`: format and filter of the log.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::keys::reader::{Reader, default_of};
 
-/// Text of the lock file, which names every crate that the program is made of.
-const LOCK: &str = include_str!("../../../Cargo.lock");
+/// Text of Cargo's lock file, which names every crate that the program is made of.
+const LOCK_FILE: &str = include_str!("../../../Cargo.lock");
 
-/// `[log]`: format and filter of the log.
+/// Section `[log]`: format and filter of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
-    /// Format of a line.
+    /// Format of a line of the log.
     pub format: LogFormat,
-    /// Filter in the syntax of `EnvFilter`, which has parsed it without an error.
+    /// Filter of the log, in the syntax of `EnvFilter`, which has parsed it without an error.
     pub filter: String,
 }
 
 /// Format of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
+    /// A line is text on a terminal, and JSON elsewhere.
     Auto,
-    /// JSON, for programs.
+    /// A line is JSON, for programs.
     Json,
-    /// Text, for people.
+    /// A line is text, for people.
     Text,
 }
 
@@ -35,7 +35,7 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Reads `[log]`.
+    /// Reads the section `[log]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Log {
         reader.section("log", "Format and content of the log.", |keys| Log {
             format: keys
@@ -48,16 +48,16 @@ impl Log {
                         ("text", LogFormat::Text),
                     ],
                 ),
-            filter: filter(keys),
+            filter: read_filter(keys),
         })
     }
 }
 
-fn filter(keys: &mut Reader<'_>) -> String {
+fn read_filter(keys: &mut Reader<'_>) -> String {
     let filter = keys
         .doc("Levels, for all or by module: \"info\", \"sinch_callbacks=debug,warn\".")
         .text("filter", "info");
-    if let Err(what) = check(&filter) {
+    if let Err(what) = check_filter(&filter) {
         keys.fault(&keys.at("filter"), &what);
     }
     filter
@@ -65,7 +65,7 @@ fn filter(keys: &mut Reader<'_>) -> String {
 
 /// Refuses a directive that names neither a level nor an existing crate. `EnvFilter` takes any word for a
 /// target, and then logs nothing else: a mistake would silence the whole log.
-fn check(filter: &str) -> Result<(), String> {
+fn check_filter(filter: &str) -> Result<(), String> {
     const CURE: &str = "write such as \"info\" or \"sinch_callbacks=debug,warn\"";
     if filter.contains(char::is_whitespace) {
         return Err(format!("holds a blank; {CURE}"));
@@ -80,11 +80,11 @@ fn check(filter: &str) -> Result<(), String> {
     }
     directives
         .into_iter()
-        .try_for_each(directive)
+        .try_for_each(check_directive)
         .map_err(|what| format!("{what}; {CURE}"))
 }
 
-fn directive(text: &str) -> Result<(), String> {
+fn check_directive(text: &str) -> Result<(), String> {
     let Some((target, level)) = text.split_once('=') else {
         return match text.parse::<LevelFilter>() {
             Ok(_) => Ok(()),
@@ -105,7 +105,7 @@ fn directive(text: &str) -> Result<(), String> {
 }
 
 fn is_crate(name: &str) -> bool {
-    let names = LOCK
+    let names = LOCK_FILE
         .lines()
         .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     names
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn levels_and_crates_must_exist() {
         for (filter, fault) in FILTERS {
-            let found = check(filter);
+            let found = check_filter(filter);
             if fault.is_empty() {
                 assert_eq!(found, Ok(()), "{filter:?}");
             } else {

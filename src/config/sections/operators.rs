@@ -1,4 +1,4 @@
-//! `[operators]`: the second listener.
+//! Section `[operators]`: the second listener, for people and monitoring.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use crate::config::keys::hidden::Kind;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::secrets::is_visible;
 
-/// Minimum length of a token that protects a listener.
+/// Minimum length of the token that protects the operators' listener.
 const TOKEN_MIN_CHARS: usize = 16;
 
-/// `[operators]`: the second listener.
+/// Section `[operators]`: the second listener, for people and monitoring.
 #[derive(Clone, Debug)]
 pub struct Operators {
-    /// Address of the listener.
+    /// Address of the operators' listener.
     pub listen: SocketAddr,
-    /// Bearer token of requests. Always set unless `listen` is a loopback address.
+    /// Bearer token that operators' requests must have. Always set unless `listen` is a loopback address.
     pub token: Option<SecretString>,
 }
 
@@ -28,7 +28,7 @@ impl Default for Operators {
     }
 }
 
-/// Keys of `[operators]`, before the token is checked.
+/// Keys of the section `[operators]`, before the token is checked.
 struct Keys {
     listen: SocketAddr,
     token: Option<SecretString>,
@@ -36,11 +36,11 @@ struct Keys {
 }
 
 impl Operators {
-    /// Reads `[operators]` for the service.
+    /// Reads the section `[operators]` for the service.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Operators {
-        section(reader, |reader, keys| {
+        read_section(reader, |reader, keys| {
             let is_protected = keys.token.is_some() || keys.token_file.is_some();
-            let operators = Operators::checked(reader, keys);
+            let operators = Operators::check_token(reader, keys);
             let listen = operators.listen;
             if !is_protected && !listen.ip().to_canonical().is_loopback() {
                 let what = format!(
@@ -52,17 +52,17 @@ impl Operators {
         })
     }
 
-    /// Reads `[operators]` for a command that calls the service. The token is optional.
+    /// Reads the section `[operators]` for a command that calls the service. The token is optional.
     pub(crate) fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
-        section(reader, Operators::checked)
+        read_section(reader, Operators::check_token)
     }
 
-    /// Reads the address alone, for a command that needs no token.
+    /// Reads the address of the operators' listener alone, for a command that needs no token.
     pub(crate) fn read_address(reader: &mut Reader<'_>) -> SocketAddr {
-        section(reader, |_, keys| keys.listen)
+        read_section(reader, |_, keys| keys.listen)
     }
 
-    fn checked(reader: &mut Reader<'_>, keys: Keys) -> Operators {
+    fn check_token(reader: &mut Reader<'_>, keys: Keys) -> Operators {
         let token = reader.secret(
             Kind::Other,
             (reader.at("token"), keys.token),
@@ -87,7 +87,7 @@ impl Operators {
     }
 }
 
-fn section<T>(reader: &mut Reader<'_>, check: impl FnOnce(&mut Reader<'_>, Keys) -> T) -> T {
+fn read_section<T>(reader: &mut Reader<'_>, check: impl FnOnce(&mut Reader<'_>, Keys) -> T) -> T {
     let text = "The second listener, for people and monitoring.";
     reader.section("operators", text, |reader| {
         let keys = Keys {

@@ -1,4 +1,4 @@
-//! `[[projects]]`: Sinch projects, each with its path, its secrets and its key.
+//! Section `[[projects]]`: Sinch projects, each with its path, its secrets and its access key.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,40 +15,40 @@ use crate::config::source::key::Key;
 /// Placeholder that documents show for a value that every project needs.
 const REPLACE: Shown = Shown::Placeholder("\"replace-me\"");
 
-/// `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
+/// Table of `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// Project id, as Sinch has it.
+    /// Id of the project, as Sinch has it.
     pub id: Id,
-    /// Path of plain characters only, so that a route can contain it unchanged.
+    /// Path of the project's callbacks, of plain characters only, so that a route can contain it unchanged.
     pub path: String,
-    /// Signature that callbacks need, with the secrets that are in force.
+    /// Signature that the project's callbacks need, with the secrets that are in force.
     pub signature: Signature,
-    /// Fetching from the API, with the access key.
+    /// Fetching of the project's orders from the API, with the access key.
     pub api: Api,
 }
 
-/// What a command needs of a project to call its API.
+/// Settings of a project that a command needs to call its API.
 #[derive(Clone, Debug)]
 pub struct ProjectAccess {
-    /// Project id, as Sinch has it.
+    /// Id of the project, as Sinch has it.
     pub id: Id,
     /// Path at which the service takes the project's callbacks.
     pub path: String,
-    /// Calls of the API, with the access key.
+    /// Calls of the project's API, with the access key.
     pub api: Api,
 }
 
-/// Signature that callbacks must have.
+/// Signature that a project's callbacks must have.
 #[derive(Clone, Debug)]
 pub enum Signature {
-    /// A signature with one of the given secrets. There is at least one, and none is empty.
+    /// Callbacks need a signature with one of the given secrets. There is at least one, and none is empty.
     Required(Vec<SecretString>),
-    /// No signature: any allowed caller is believed.
+    /// Callbacks need no signature: any allowed caller is believed.
     Off,
 }
 
-/// Fetching of the project's orders from Sinch.
+/// Fetching of a project's orders from Sinch.
 #[derive(Clone, Debug)]
 pub enum Api {
     /// Orders are fetched with the given access key.
@@ -60,7 +60,7 @@ pub enum Api {
 /// Access key to a project's API.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// Method of authentication.
+    /// Method of authentication with the access key.
     pub auth: Auth,
     /// Id of the access key.
     pub key_id: String,
@@ -68,7 +68,7 @@ pub struct Credentials {
     pub key_secret: SecretString,
 }
 
-/// Method of authentication with the access key.
+/// Method by which a client authenticates itself with the access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// The access key is exchanged for a token, as Sinch recommends.
@@ -78,20 +78,21 @@ pub enum Auth {
 }
 
 impl Project {
-    /// Reads `[[projects]]`. There is at least one project; ids and paths are distinct.
+    /// Reads the section `[[projects]]`. There is at least one project; ids and paths are distinct.
     pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<Project> {
-        read_list(reader, project, |project| (&project.id, &project.path))
+        read_list(reader, read_project, |project| (&project.id, &project.path))
     }
 }
 
 impl ProjectAccess {
-    /// Reads `[[projects]]` for a command that calls Sinch. The secrets of callbacks are neither needed nor read.
+    /// Reads the section `[[projects]]` for a command that calls Sinch. The secrets of callbacks are neither needed nor
+    /// read.
     pub(crate) fn read_all(reader: &mut Reader<'_>) -> Vec<ProjectAccess> {
-        read_list(reader, access, |project| (&project.id, &project.path))
+        read_list(reader, read_access, |project| (&project.id, &project.path))
     }
 }
 
-/// Reads `[[projects]]`, each table with `read`. Ids and paths must be distinct.
+/// Reads the section `[[projects]]`, each table with `read`. Ids and paths must be distinct.
 fn read_list<T>(
     reader: &mut Reader<'_>,
     read: impl FnMut(&mut Reader<'_>) -> Option<T>,
@@ -122,22 +123,22 @@ fn read_list<T>(
     read.into_iter().flatten().collect()
 }
 
-/// Reads what a command needs of a project; `None` if it has no id.
-fn access(reader: &mut Reader<'_>) -> Option<ProjectAccess> {
-    let id = id(reader);
-    let path = path(reader);
+/// Reads the settings of a project that a command needs; `None` if the project has no id.
+fn read_access(reader: &mut Reader<'_>) -> Option<ProjectAccess> {
+    let id = read_id(reader);
+    let path = read_path(reader);
     // Unread keys would be unknown ones.
-    signature_keys(reader);
-    let api = api(reader);
+    read_signature_keys(reader);
+    let api = read_api(reader);
     Some(ProjectAccess { id: id?, path, api })
 }
 
-/// Reads a project; `None` if it has no id.
-fn project(reader: &mut Reader<'_>) -> Option<Project> {
-    let id = id(reader);
-    let path = path(reader);
-    let signature = signature(reader);
-    let api = api(reader);
+/// Reads a project of the configuration; `None` if it has no id.
+fn read_project(reader: &mut Reader<'_>) -> Option<Project> {
+    let id = read_id(reader);
+    let path = read_path(reader);
+    let signature = read_signature(reader);
+    let api = read_api(reader);
     Some(Project {
         id: id?,
         path,
@@ -146,7 +147,7 @@ fn project(reader: &mut Reader<'_>) -> Option<Project> {
     })
 }
 
-fn id(reader: &mut Reader<'_>) -> Option<Id> {
+fn read_id(reader: &mut Reader<'_>) -> Option<Id> {
     let given = reader
         .doc("Id of the project, from Sinch's dashboard.")
         .optional_text("id", REPLACE);
@@ -169,7 +170,7 @@ fn id(reader: &mut Reader<'_>) -> Option<Id> {
     id
 }
 
-fn path(reader: &mut Reader<'_>) -> String {
+fn read_path(reader: &mut Reader<'_>) -> String {
     let path = reader
         .doc("Path of the callback URL that orders are created with. Each project needs its own.")
         .text("path", "/callbacks");
@@ -186,7 +187,7 @@ struct SignatureKeys {
     secrets_file: Option<PathBuf>,
 }
 
-fn signature_keys(reader: &mut Reader<'_>) -> SignatureKeys {
+fn read_signature_keys(reader: &mut Reader<'_>) -> SignatureKeys {
     let is_signed = reader
         .doc("\"off\" believes every caller that callbacks.allow permits, signed or not.")
         .word("signature", &[("required", true), ("off", false)]);
@@ -207,8 +208,8 @@ fn signature_keys(reader: &mut Reader<'_>) -> SignatureKeys {
     }
 }
 
-fn signature(reader: &mut Reader<'_>) -> Signature {
-    let keys = signature_keys(reader);
+fn read_signature(reader: &mut Reader<'_>) -> Signature {
+    let keys = read_signature_keys(reader);
     let secrets = reader.secrets(
         (reader.at("secrets"), keys.secrets),
         (reader.at("secrets_file"), keys.secrets_file),
@@ -230,7 +231,7 @@ fn signature(reader: &mut Reader<'_>) -> Signature {
     }
 }
 
-fn api(reader: &mut Reader<'_>) -> Api {
+fn read_api(reader: &mut Reader<'_>) -> Api {
     let is_fetched = reader
         .doc("\"off\" never calls Sinch: no state is ever confirmed, and no key is needed.")
         .word("api", &[("on", true), ("off", false)]);
@@ -243,7 +244,7 @@ fn api(reader: &mut Reader<'_>) -> Api {
     if is_fetched {
         check_key_id(reader, key_id.as_deref());
     }
-    let key_secret = key_secret(reader, is_fetched);
+    let key_secret = read_key_secret(reader, is_fetched);
     if !is_fetched {
         return Api::Off;
     }
@@ -273,7 +274,7 @@ fn check_key_id(reader: &mut Reader<'_>, given: Option<&str>) {
     }
 }
 
-fn key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretString> {
+fn read_key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretString> {
     let secret = reader
         .doc("Secret of the project's access key.")
         .optional_secret("key_secret", REPLACE);
@@ -295,7 +296,7 @@ fn key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretString> 
     secret.map(|(_, secret)| secret)
 }
 
-/// Checks that a path means the same to every router and proxy on the way.
+/// Checks that a callback path means the same to every router and proxy on the way.
 fn path_is_plain(path: &str) -> Result<(), &'static str> {
     let Some(segments) = path.strip_prefix('/') else {
         return Err("write a path that starts with a slash");

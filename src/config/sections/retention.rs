@@ -1,4 +1,4 @@
-//! `[retention]`: periods for which stored data is kept.
+//! Section `[retention]`: periods for which stored data is kept.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,19 +6,21 @@ use std::time::Duration;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::in_days;
 
-/// Bounds of retention periods, from about a second, for simulations, to a hundred years.
+/// Bounds of retention periods, in days, from about a second, for simulations, to a hundred years.
 const RETENTION_DAYS: RangeInclusive<f64> = 0.00001..=36_500.0;
 
-/// `[retention]`: periods after which the worker prunes data.
+/// Section `[retention]`: periods after which the worker prunes data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
-    /// Period of raw bodies of deliveries that were understood and processed. Longer than zero.
+    /// Period for which the service keeps raw bodies of deliveries that were understood and processed. Longer than
+    /// zero.
     pub bodies: Duration,
-    /// Period of deliveries that were understood and processed, and of answers of Sinch. Not less than that of bodies.
+    /// Period for which the service keeps deliveries that were understood and processed, and answers of Sinch. Not less
+    /// than that of bodies.
     pub deliveries: Duration,
-    /// Period of parked deliveries. Not less than that of other deliveries.
+    /// Period for which the service keeps parked deliveries. Not less than that of other deliveries.
     pub parked: Duration,
-    /// Period of closed orders. Not less than that of any delivery.
+    /// Period for which the service keeps closed orders. Not less than that of any delivery.
     pub orders: Duration,
 }
 
@@ -29,14 +31,14 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Reads `[retention]`.
+    /// Reads the section `[retention]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Retention {
         let text = "Retention periods. Days may have a fraction.";
-        reader.section("retention", text, keys)
+        reader.section("retention", text, read_keys)
     }
 }
 
-fn keys(keys: &mut Reader<'_>) -> Retention {
+fn read_keys(keys: &mut Reader<'_>) -> Retention {
     let retention = Retention {
         bodies: keys
             .doc(

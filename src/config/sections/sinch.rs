@@ -1,24 +1,24 @@
-//! `[sinch]`: addresses, limits and timeouts of Sinch's API.
+//! Section `[sinch]`: addresses, limits and timeouts of Sinch's API.
 
 use std::time::Duration;
 
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
 
-/// `[sinch]`: addresses, limits and timeouts of Sinch's API.
+/// Section `[sinch]`: addresses, limits and timeouts of Sinch's API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sinch {
-    /// URL of the API, without a slash at its end. Encrypted unless it is a loopback address.
+    /// URL of Sinch's API, without a slash at its end. Encrypted unless it is a loopback address.
     pub api_url: String,
-    /// URL of the tokens, in the same form.
+    /// URL of Sinch's token endpoint, without a slash at its end. Encrypted unless it is a loopback address.
     pub token_url: String,
     /// Maximum number of fetches in flight per project, not counting those that hang.
     pub max_in_flight: usize,
-    /// Rate limit per project. More than zero.
+    /// Maximum number of fetches per second for each project. More than zero.
     pub requests_per_second: f64,
-    /// Maximum time for a request with its answer.
+    /// Maximum time for a request to Sinch with its answer.
     pub request_timeout: Duration,
-    /// Maximum time to connect.
+    /// Maximum time to connect to Sinch.
     pub connect_timeout: Duration,
     /// `true` if `HTTPS_PROXY` and similar variables apply.
     pub proxy_from_environment: bool,
@@ -31,15 +31,15 @@ impl Default for Sinch {
 }
 
 impl Sinch {
-    /// Reads `[sinch]`.
+    /// Reads the section `[sinch]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Sinch {
         let text = "Addresses and limits of Sinch's API. http:// is refused except for this machine, since the key \
                     is sent there.";
-        reader.section("sinch", text, keys)
+        reader.section("sinch", text, read_keys)
     }
 }
 
-fn keys(keys: &mut Reader<'_>) -> Sinch {
+fn read_keys(keys: &mut Reader<'_>) -> Sinch {
     let sinch = Sinch {
         api_url: keys
             .doc("URL of the API, without /v1/projects/….")
@@ -81,7 +81,7 @@ fn keys(keys: &mut Reader<'_>) -> Sinch {
     sinch
 }
 
-/// Returns `true` if the URL contains more than the host.
+/// Returns `true` if the URL contains more than scheme and host.
 fn has_path(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     host.contains('/')

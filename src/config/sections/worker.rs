@@ -1,4 +1,4 @@
-//! `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
+//! Section `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
 
-/// Bounds of spans of time that may be zero.
+/// Bounds of spans of time that may be zero, in seconds.
 const SPAN_SECS: RangeInclusive<f64> = 0.0..=3600.0;
 
-/// `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
+/// Section `[worker]`: staleness of Sinch's answers, attempts and waits of fetches, and the time for a stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Usual maximum staleness of an answer.
+    /// Usual maximum staleness of an answer of Sinch.
     pub staleness: Duration,
-    /// Maximum staleness of any answer. Not less than the usual.
+    /// Maximum staleness of any answer of Sinch. Not less than the usual.
     pub staleness_max: Duration,
-    /// Attempts in a row without a usable answer after which the order is parked.
+    /// Number of attempts in a row without a usable answer after which an order is parked.
     pub attempts_max: u32,
-    /// Wait after the first failed attempt.
+    /// Wait of an order after its first failed attempt.
     pub backoff_base: Duration,
-    /// Maximum wait between attempts. Not less than the base.
+    /// Maximum wait between two attempts to fetch an order. Not less than the wait after the first.
     pub backoff_cap: Duration,
-    /// Maximum time to finish the work in flight.
+    /// Maximum time for which a stop lets the work in flight go on.
     pub shutdown_grace: Duration,
 }
 
@@ -33,14 +33,14 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// Reads `[worker]`.
+    /// Reads the section `[worker]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Worker {
         let text = "How the service fetches the state of an order from Sinch.";
-        reader.section("worker", text, keys)
+        reader.section("worker", text, read_keys)
     }
 }
 
-fn keys(keys: &mut Reader<'_>) -> Worker {
+fn read_keys(keys: &mut Reader<'_>) -> Worker {
     let worker = Worker {
         staleness: keys
             .doc(

@@ -6,18 +6,18 @@ use super::key::{Key, quoted};
 use super::node::{Node, Value};
 use super::tree::Tree;
 
-/// Name of the variable that names the configuration file.
+/// Name of the environment variable that names the configuration file.
 pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
 
-/// Prefix of the names of this program's variables.
+/// Prefix of the names of this program's environment variables.
 const PREFIX: &str = "SINCH_CALLBACKS_";
-/// Keys whose variable holds a list, separated by commas.
-const LISTS: [&str; 2] = ["allow", "trusted_proxies"];
+/// Keys whose environment variable holds a list, separated by commas.
+const LIST_KEYS: [&str; 2] = ["allow", "trusted_proxies"];
 
 /// Environment variable of this program that is set and not empty.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
-    /// Key that the variable sets.
+    /// Key of the configuration that the variable sets.
     pub key: Key,
     /// Full name of the variable.
     pub name: String,
@@ -25,17 +25,17 @@ pub struct Variable {
     text: Option<String>,
 }
 
-/// Returns this program's variables, in the order in which they override the file.
+/// Returns this program's environment variables, in the order in which they override the file.
 ///
 /// An empty variable counts as not set: a template that starts programs cannot leave a variable out.
 pub fn ours(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
-    let mut ours = env.into_iter().filter_map(variable).collect::<Vec<_>>();
+    let mut ours = env.into_iter().filter_map(our_variable).collect::<Vec<_>>();
     // The sort puts a whole value before its parts, and the entries of a list in their order.
     ours.sort();
     ours
 }
 
-fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
+fn our_variable((name, value): (OsString, OsString)) -> Option<Variable> {
     let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     if !is_ours || value.is_empty() || name == FILE_VARIABLE {
         return None;
@@ -53,7 +53,8 @@ fn variable((name, value): (OsString, OsString)) -> Option<Variable> {
     })
 }
 
-/// Sets the variables' values in the tree, in their order, and returns the faults of those that cannot be set.
+/// Sets the variables' values in the tree of the configuration, in their order, and returns the faults of those that
+/// cannot be set.
 pub fn overlay(tree: &mut Tree, variables: &[Variable]) -> Vec<String> {
     let mut lay = |variable: &Variable| tree.set(&variable.key, &variable.name, variable.value()?);
     let mut faults = Vec::new();
@@ -67,15 +68,15 @@ pub fn overlay(tree: &mut Tree, variables: &[Variable]) -> Vec<String> {
 }
 
 impl Variable {
-    /// Returns the value to which the variable sets its key, or the reason why it cannot be read.
+    /// Returns the value to which the environment variable sets its key, or the reason why it cannot be read.
     fn value(&self) -> Result<Value, &'static str> {
         let text = self.text.as_deref();
         let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
         Ok(match self.key.last_name() {
             // A secret is never split: a comma may be part of it, and half a secret would be weak.
             "secrets" => Value::List(vec![self.node(text)]),
-            list if LISTS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
-            list if LISTS.contains(&list) => {
+            list if LIST_KEYS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
+            list if LIST_KEYS.contains(&list) => {
                 Value::List(text.split(',').map(|item| self.node(item.trim())).collect())
             }
             _ => Value::Variable(text.to_owned()),

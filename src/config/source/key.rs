@@ -1,42 +1,42 @@
-//! Names of values: the path to each through sections and lists.
+//! Names of the configuration's values: the path to each through sections and lists.
 
 use std::fmt;
 
-/// Ends of the names of keys whose values are never shown.
-const SECRET: [&str; 3] = ["token", "secret", "secrets"];
-/// Number of characters up to which a value is shown in full.
+/// Ends of the names of keys whose values are never shown, since they are secret.
+const SECRET_ENDS: [&str; 3] = ["token", "secret", "secrets"];
+/// Maximum number of characters of a value that are shown.
 const SHOWN_MAX_CHARS: usize = 100;
 
-/// Path from the root to a value.
+/// Path from the root of the configuration to a value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub Vec<Part>);
 
-/// Step of the path.
+/// Step of the path to a value of the configuration.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Step to the value of the given key.
+    /// Step to the value of the given key in a table.
     Name(String),
-    /// Step to the entry with the given index.
+    /// Step to the entry of a list with the given index, from 0.
     Index(usize),
 }
 
 impl Key {
-    /// Path to the whole of the tree.
+    /// Returns the path to the root, the whole of the configuration.
     pub fn root() -> Key {
         Key(Vec::new())
     }
 
-    /// Path to a section.
+    /// Returns the path to a section of the configuration.
     pub fn new(section: &str) -> Key {
         Key::root().name(section)
     }
 
-    /// Path to a key of the table to which this path leads.
+    /// Returns the path to a key of the table to which this path leads.
     pub fn name(&self, name: &str) -> Key {
         self.then(Part::Name(name.to_owned()))
     }
 
-    /// Path to an entry of the list to which this path leads.
+    /// Returns the path to an entry of the list to which this path leads.
     pub fn index(&self, index: usize) -> Key {
         self.then(Part::Index(index))
     }
@@ -47,7 +47,7 @@ impl Key {
         Key(parts)
     }
 
-    /// Returns the key that a variable's name stands for, given without the prefix.
+    /// Returns the key of the configuration that an environment variable's name stands for, given without the prefix.
     pub fn from_variable(rest: &str) -> Key {
         let part = |part: &str| match part.parse() {
             Ok(index) => Part::Index(index),
@@ -56,12 +56,12 @@ impl Key {
         Key(rest.split("__").map(part).collect())
     }
 
-    /// Returns `true` if the key lies in the given section.
+    /// Returns `true` if the key lies in the given section of the configuration.
     pub fn is_in(&self, section: &str) -> bool {
         matches!(self.0.first(), Some(Part::Name(name)) if name == section)
     }
 
-    /// Returns `true` if the key's value is never shown.
+    /// Returns `true` if the key's value is secret, and never shown.
     pub fn is_secret(&self) -> bool {
         self.0
             .iter()
@@ -91,9 +91,9 @@ impl fmt::Display for Key {
     }
 }
 
-/// Returns `true` if values under the given name are never shown.
+/// Returns `true` if values under a key of the given name are secret, and never shown.
 pub fn is_secret(name: &str) -> bool {
-    SECRET.iter().any(|end| name.ends_with(end))
+    SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// Returns `true` if the name of a key is shown as it is: it is short and a bare key of TOML.

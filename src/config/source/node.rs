@@ -1,47 +1,48 @@
-//! Values as they were written, each with its place in the source.
+//! Values of the configuration as they were written, each with its place in the source.
 
 use std::collections::BTreeMap;
 
 use super::key::{Part, is_secret};
 
-/// Value with its place in the source. Contains secrets in clear text, so it must never be printed as a whole.
+/// Value of the configuration with its place in the source. Contains secrets in clear text, so it must never be printed
+/// as a whole.
 pub struct Node {
-    /// Place of the value.
+    /// Place at which the value was written.
     pub origin: Origin,
-    /// The value itself.
+    /// Value as it was written.
     pub value: Value,
 }
 
-/// Place in the source.
+/// Place at which a value of the configuration was written.
 pub enum Origin {
     /// Line of the configuration file.
     Line(usize),
-    /// Name of the environment variable.
+    /// Name of the environment variable that sets the value.
     Variable(String),
 }
 
-/// Value as it was written, with its kind if the source shows one.
+/// Value of the configuration as it was written, with its kind if the source shows one.
 pub enum Value {
-    /// Values by key.
+    /// A table: its values by key.
     Table(BTreeMap<String, Node>),
     /// List of values.
     List(Vec<Node>),
-    /// Text in the file's quotes.
+    /// Text in quotes, from the file.
     Text(String),
-    /// Any other value in the file, with numbers in decimal.
+    /// Any other value of the file, with numbers in decimal.
     Plain(String),
-    /// Text of a variable: its kind depends on the kind that is requested.
+    /// Text of an environment variable: its kind depends on the kind that is requested.
     Variable(String),
 }
 
 impl Node {
-    /// Makes a node of a variable's value or of a part of it.
+    /// Makes a node of an environment variable's value or of a part of it.
     pub fn from_variable(name: &str, value: Value) -> Node {
         let origin = Origin::Variable(name.to_owned());
         Node { origin, value }
     }
 
-    /// Returns `true` if a secret is set in this node.
+    /// Returns `true` if a secret is set in this node, or below it.
     pub fn holds_secret(&self) -> bool {
         match &self.value {
             Value::Table(table) => {
@@ -53,7 +54,7 @@ impl Node {
         }
     }
 
-    /// Finds the node at the end of the path.
+    /// Finds the node at the end of a path that begins at this one.
     pub fn find(&self, parts: &[Part]) -> Option<&Node> {
         let Some((first, rest)) = parts.split_first() else {
             return Some(self);
@@ -74,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Sets the value at the end of the path, and makes the missing nodes on the way.
+    /// Sets the value at the end of a path that begins at this node, and makes the missing nodes on the way.
     pub fn set(
         &mut self,
         parts: &[Part],
@@ -114,7 +115,7 @@ impl Node {
 /// Reads the value as one of the kinds that keys have, and of no other; an error says what to write instead. A
 /// variable's text becomes the kind that is requested.
 impl Node {
-    /// Returns the names of the keys in a table.
+    /// Returns the names of the keys, if the value is a table.
     pub fn names(&self) -> Result<Vec<&str>, &'static str> {
         match &self.value {
             Value::Table(table) => Ok(table.keys().map(String::as_str).collect()),
@@ -124,7 +125,7 @@ impl Node {
         }
     }
 
-    /// Returns the number of entries in a list.
+    /// Returns the number of entries, if the value is a list.
     pub fn count(&self) -> Result<usize, &'static str> {
         match &self.value {
             Value::List(list) => Ok(list.len()),
@@ -158,7 +159,7 @@ impl Node {
         self.plain("write true or false, without quotes")
     }
 
-    /// Returns the value of a kind that needs no quotes.
+    /// Returns the value as one of a kind that the file writes without quotes.
     fn plain<T: std::str::FromStr>(&self, cure: &'static str) -> Result<T, &'static str> {
         match &self.value {
             Value::Plain(text) | Value::Variable(text) => text.parse().map_err(|_| cure),

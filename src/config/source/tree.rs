@@ -1,4 +1,4 @@
-//! The tree of all values as they were written, and faults that name the place in it.
+//! The tree of all values of the configuration as they were written, and faults that name the place in it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::key::{Key, quoted};
 use super::node::{Node, Origin, Value};
 
-/// Tree of everything that was written.
+/// Tree of all values of the configuration, as they were written.
 pub struct Tree {
-    /// Name of the file in faults.
+    /// Name of the configuration file, as faults show it.
     file: String,
     root: Node,
 }
@@ -30,7 +30,7 @@ impl Default for Tree {
     }
 }
 
-/// The text is the name of the file.
+/// Shows the name of the configuration file.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)
@@ -38,13 +38,13 @@ impl fmt::Display for Tree {
 }
 
 impl Tree {
-    /// Parses the file. A fault is reported without the line itself, which may contain a secret.
+    /// Parses the configuration file. A fault is reported without the line itself, which may contain a secret.
     pub fn parse(file: &str, text: &str) -> Result<Tree, String> {
         let table = DeTable::parse(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let before = text.get(..start).unwrap_or(text);
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            let line = line(text, start);
+            let line = line_of(text, start);
             let message = error.message();
             format!("{file} line {line}, column {column}: not TOML: {message}")
         })?;
@@ -56,24 +56,25 @@ impl Tree {
         Ok(Tree { file, root })
     }
 
-    /// Removes everything but the named sections.
+    /// Removes every section from the tree but the named ones.
     pub fn keep(&mut self, sections: &[&str]) {
         if let Value::Table(table) = &mut self.root.value {
             table.retain(|name, _| sections.contains(&name.as_str()));
         }
     }
 
-    /// Returns `true` if the tree contains a secret.
+    /// Returns `true` if a secret is set anywhere in the tree.
     pub fn holds_secret(&self) -> bool {
         self.root.holds_secret()
     }
 
-    /// Sets the value of a key to what a variable says, or returns what is wrong with the variable's name.
+    /// Sets the value of a key to the one that an environment variable gives it, or returns what is wrong with the
+    /// variable's name.
     pub fn set(&mut self, key: &Key, variable: &str, value: Value) -> Result<(), &'static str> {
         self.root.set(&key.0, variable, value)
     }
 
-    /// Finds the value of a key, if it is set.
+    /// Finds the value of a key of the configuration, if it is set.
     pub fn find(&self, key: &Key) -> Option<&Node> {
         self.root.find(&key.0)
     }
@@ -95,19 +96,19 @@ impl Tree {
             Value::Text(text) | Value::Variable(text) => quoted(text),
             Value::Plain(text) => text.clone(),
         };
-        format!("{}: {key} = {value}: {what}", self.place(node))
+        format!("{}: {key} = {value}: {what}", self.place_in_words(node))
     }
 
-    /// Describes the fault of a key that does not exist, and names the keys that do.
+    /// Describes the fault of a key that the configuration does not have, and names the keys that it has.
     pub fn unknown(&self, key: &Key, known: &[&str]) -> String {
         let place = self.find(key);
-        let place = place.map_or(self.file.clone(), |node| self.place(node));
+        let place = place.map_or(self.file.clone(), |node| self.place_in_words(node));
         let known = known.join(", ");
         // The fault omits the value, which may be a secret under a misspelt name.
         format!("{place}: {key}: there is no such key; write one of {known}")
     }
 
-    fn place(&self, node: &Node) -> String {
+    fn place_in_words(&self, node: &Node) -> String {
         match &node.origin {
             Origin::Line(line) => format!("{} line {line}", self.file),
             Origin::Variable(name) => name.clone(),
@@ -115,7 +116,7 @@ impl Tree {
     }
 }
 
-fn line(text: &str, at: usize) -> usize {
+fn line_of(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
     before.split(|b| *b == b'\n').count()
 }
@@ -148,7 +149,7 @@ fn from_value(text: &str, at: usize, value: Spanned<DeValue<'_>>) -> Node {
         DeValue::Table(table) => from_table(text, table),
     };
     Node {
-        origin: Origin::Line(line(text, at)),
+        origin: Origin::Line(line_of(text, at)),
         value,
     }
 }

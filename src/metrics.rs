@@ -52,7 +52,7 @@ impl Refusal {
     }
 }
 
-/// Counter, with the time of the last occurrence.
+/// Counter of occurrences, with the time of the last one.
 #[derive(Debug, Default)]
 struct Tally {
     count: AtomicU64,
@@ -74,10 +74,10 @@ impl Tally {
     }
 }
 
-/// Number of occurrences since the start, and the time of the last one.
+/// Number of occurrences since the start of the service, and the time of the last one.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Count {
-    /// Number of occurrences since the start.
+    /// Number of occurrences since the start of the service.
     pub count: u64,
     /// Time of the last occurrence; `null` if there was none.
     pub last_at: Option<Time>,
@@ -88,22 +88,22 @@ pub struct Count {
 /// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiView {
-    /// Time at which the last fetch was recorded; `None` if there was none since the start.
+    /// Time at which the project's last fetch was recorded; `None` if there was none since the start.
     #[serde(skip)]
     pub last_at: Option<Time>,
-    /// `true` if Sinch answered the last fetch.
+    /// `true` if Sinch answered the project's last fetch.
     #[serde(skip)]
     pub answered: Option<bool>,
-    /// Outcome of the last fetch.
+    /// Outcome of the project's last fetch.
     #[serde(serialize_with = "explained_if_any")]
     pub outcome: Option<FetchOutcome>,
-    /// Number of attempts in a row that failed through the provider.
+    /// Number of the project's attempts in a row that failed through the provider.
     #[serde(skip)]
     pub failures: u32,
-    /// Time until which the circuit is open.
+    /// Time until which the project's circuit is open.
     #[serde(skip)]
     pub paused_until: Option<Time>,
-    /// Reason why the circuit is open.
+    /// Reason why the project's circuit is open.
     #[serde(serialize_with = "explained_if_any")]
     pub pause_reason: Option<NoAnswer>,
 }
@@ -190,7 +190,7 @@ impl Metrics {
         self.started.elapsed()
     }
 
-    /// Notes that the service accepts no more callbacks.
+    /// Notes that the service shuts down, and accepts no more callbacks.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
     }
@@ -210,7 +210,7 @@ impl Metrics {
     /// source hides no other.
     pub fn refused(&self, why: Refusal, source: Option<IpAddr>, now: Time) -> Option<u64> {
         self.refused[why as usize].step(now);
-        let key = (why, source.map(network));
+        let key = (why, source.map(sender_network));
         self.refusals_logged.pass(key, Instant::now())
     }
 
@@ -263,7 +263,7 @@ impl Metrics {
         view.pause_reason = circuit.paused.as_ref().map(|(_, reason)| reason.clone());
     }
 
-    /// Returns the state of the fetches, by project.
+    /// Returns the state of the fetches of each project.
     pub fn api_views(&self) -> BTreeMap<String, ApiView> {
         lock(&self.api)
             .iter()
@@ -273,12 +273,12 @@ impl Metrics {
 
     /// Records the heartbeat of a worker that begins or has nothing to do. Its earlier failures are not forgotten.
     pub fn heartbeat(&self, worker: &str) {
-        self.turned(worker, |_| {});
+        self.update_worker(worker, |_| {});
     }
 
     /// Records the outcome of a worker's step. Only a success clears the worker's failures.
     pub fn step<T, E: Display>(&self, worker: &str, outcome: &Result<T, E>, now: Time) {
-        self.turned(worker, |known| {
+        self.update_worker(worker, |known| {
             let Err(error) = outcome else {
                 known.failing = None;
                 return;
@@ -291,7 +291,7 @@ impl Metrics {
         });
     }
 
-    fn turned(&self, worker: &str, note: impl FnOnce(&mut Worker)) {
+    fn update_worker(&self, worker: &str, note: impl FnOnce(&mut Worker)) {
         let mut workers = lock(&self.workers);
         let turned = Instant::now();
         let known = workers.entry(worker.to_owned()).or_insert(Worker {
@@ -339,7 +339,7 @@ impl Default for Metrics {
 
 /// Returns the network that stands for the sender at an address: an IPv6 sender has a whole network of 64 bits to
 /// itself.
-fn network(source: IpAddr) -> IpAddr {
+fn sender_network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)).into(),

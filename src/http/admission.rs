@@ -1,5 +1,5 @@
-//! Admission of connections to a listener: peers are served, or rejected before anything is read, and the log reports
-//! those that are rejected.
+//! Admission of connections to a listener: a peer is served, or rejected before anything of it is read, and the log
+//! reports those that are rejected.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ use super::source::Sources;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 
-/// Maximum time in which a rejected peer must begin its request and read the response.
+/// Maximum time in which a rejected peer must begin its request and read the response to it.
 const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum number of bytes that are read from a rejected peer and thrown away.
@@ -81,7 +81,7 @@ impl AdmissionControl {
         }
     }
 
-    /// Decides on a connection from its peer's address alone.
+    /// Decides on a connection to the listener from its peer's address alone.
     pub fn admit(&self, peer: IpAddr) -> Admission {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
@@ -105,12 +105,12 @@ impl AdmissionControl {
         reject_under(&self.rejected, &self.unavailable)
     }
 
-    /// Reports input that is not a request.
+    /// Reports to the log a peer's input that is not a request.
     pub fn report_protocol_error(&self, peer: IpAddr, error: ProtocolError) {
         self.report(Refusal::Http, None, peer, error.advice());
     }
 
-    /// Returns the response to input that is not a request.
+    /// Returns the response to a peer's input that is not a request.
     pub fn bad_request(&self) -> Arc<[u8]> {
         self.bad_request.clone()
     }
@@ -152,10 +152,10 @@ fn reject_under(permits: &Arc<Semaphore>, response: &Arc<[u8]>) -> Admission {
 /// Sends a response to a peer and closes the connection. It takes at most a second, however the peer behaves.
 pub async fn reject(mut stream: TcpStream, response: Arc<[u8]>, _permit: OwnedSemaphorePermit) {
     // A peer that does not read the response in time is cut off.
-    let _ = timeout(REJECT_TIMEOUT, respond(&mut stream, &response)).await;
+    let _ = timeout(REJECT_TIMEOUT, send_response(&mut stream, &response)).await;
 }
 
-async fn respond(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
+async fn send_response(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
     let mut unread = [0; 1024];
     // A peer takes a response that arrives before its request for a fault.
     if stream.read(&mut unread).await? == 0 {

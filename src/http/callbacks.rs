@@ -46,18 +46,18 @@ pub struct CallbackRoute {
 /// Settings of the callback listener.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Addresses that may call.
+    /// Addresses that may send callbacks, and proxies that may name such addresses.
     pub sources: Sources,
-    /// Routes by path, one for each project.
+    /// Routes of the projects, by path.
     pub routes: HashMap<String, CallbackRoute>,
-    /// Maximum size of a body.
+    /// Maximum size of a callback's body, in bytes.
     pub body_max_bytes: usize,
-    /// Maximum time for a body to arrive.
+    /// Maximum time for a callback's body to arrive.
     pub body_timeout: Duration,
 }
 
 impl Settings {
-    /// Returns the route of a path: a project's own, or the one below it of a create, with its key.
+    /// Returns the route of a requested path: a project's own, or the one below it of a create, with the create's key.
     ///
     /// Any key is taken. A journal that was restored from a backup may not have it, and nothing genuine is refused.
     fn route(&self, path: &str) -> (Option<&CallbackRoute>, Option<CallbackKey>) {
@@ -72,7 +72,7 @@ impl Settings {
     }
 }
 
-/// Handler that checks callbacks and stores them.
+/// Handler that checks requests on the callback listener and stores the callbacks.
 struct CallbackHandler {
     settings: Settings,
     store: Store,
@@ -93,11 +93,11 @@ pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl 
     })
 }
 
-/// Refusal, with the response that reports it.
+/// Refusal of a request, with the response that reports it.
 type Refused = (Refusal, Problem);
 
 impl CallbackHandler {
-    /// Responds to a request, and reports it if it is refused.
+    /// Responds to a request on the callback listener, and reports the request if it is refused.
     async fn handle(&self, request: Request<Incoming>) -> Response {
         let (head, mut body) = request.into_parts();
         let caller = self.caller(&head);
@@ -170,8 +170,8 @@ impl CallbackHandler {
         self.store_delivery(body, &route.project, key).await
     }
 
-    /// Warns of an unreadable time stamp. If Sinch changes the form of its time stamps, events can no longer be put in
-    /// order.
+    /// Warns of a callback's unreadable time stamp. If Sinch changes the form of its time stamps, events can no longer
+    /// be put in order.
     fn warn_of_timestamp(&self, project: &Id, timestamp: &str) {
         if let Some(left_out) = self.metrics.unreadable_timestamp(project, clock::now()) {
             tracing::warn!(
@@ -270,8 +270,8 @@ fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
     }
 }
 
-/// Refuses an encoded body. The signature is over the raw body, and Sinch sends it plain. An empty header names no
-/// coding.
+/// Refuses a callback with an encoded body. The signature is over the raw body, and Sinch sends it plain. An empty
+/// header names no coding.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
@@ -299,8 +299,8 @@ async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Re
     }
 }
 
-/// Requires exactly one signature, by one of the project's secrets. The response does not say if the header or the
-/// signature is wrong.
+/// Requires that a callback have exactly one signature, by one of the project's secrets. The response does not say if
+/// the header or the signature is wrong.
 fn check_signature(headers: &HeaderMap, body: &[u8], route: &CallbackRoute) -> Result<(), Refused> {
     let Some(secrets) = &route.secrets else {
         return Ok(());

@@ -8,17 +8,18 @@ const REJECTED_MAX: usize = 256;
 /// log, and one connection over the limit until it is closed.
 const OTHER_FILES: usize = 64;
 
-/// Divisor of the operators' share: where there are too few files for all, operators have a quarter of what is left.
+/// Divisor of the operators' share of open files: where there are too few for all, operators have a quarter of what is
+/// left.
 const OPERATORS_DIVISOR: usize = 4;
 
 /// Maximum number of connections that a listener may have at the same time, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections that are served.
+    /// Maximum number of connections that are served.
     pub served: usize,
-    /// Connections over the limit on served ones, which are rejected with a response.
+    /// Maximum number of connections beyond the served ones, which are rejected with a response.
     pub rejected: usize,
-    /// Connections of sources that are not allowed, which are rejected with a response.
+    /// Maximum number of connections of sources that are not allowed, which are rejected with a response.
     pub unallowed: usize,
 }
 
@@ -31,8 +32,8 @@ impl ConnectionLimits {
         }
     }
 
-    /// Reduces the limits to what `files` allows: half of the files for served connections, a quarter for each other
-    /// kind, and at least one for each.
+    /// Reduces the limits to what a number of open files allows: half of the files for served connections, a quarter
+    /// for each other kind, and at least one for each.
     fn within(self, files: usize) -> ConnectionLimits {
         let quarter = files / 4;
         ConnectionLimits {
@@ -47,20 +48,20 @@ impl ConnectionLimits {
     }
 }
 
-/// Limits of both listeners.
+/// Limits on the connections of both listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerLimits {
-    /// Limits of the callback listener.
+    /// Limits on the connections of the callback listener.
     pub callbacks: ConnectionLimits,
-    /// Limits of the operators' listener.
+    /// Limits on the connections of the operators' listener.
     pub operators: ConnectionLimits,
     /// Warning that open files are short, with the cure; `None` if there are enough.
     pub shortage: Option<String>,
 }
 
 impl ListenerLimits {
-    /// Divides the open files that a limit leaves; `None` means no limit. `fetches_max` is the maximum number of fetches
-    /// in flight.
+    /// Divides among the listeners the open files that a limit leaves; `None` means no limit. `fetches_max` is the
+    /// maximum number of fetches in flight.
     pub fn new(limit: Option<u64>, connections_max: usize, fetches_max: usize) -> ListenerLimits {
         let wanted = ConnectionLimits::wanted(connections_max);
         let need = (wanted.files() * 2).saturating_add(OTHER_FILES + fetches_max);

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// unread is reset, and the reset can overtake the response.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Maximum number of bytes that are thrown away in one read.
+/// Maximum number of bytes of a peer that are thrown away in one read.
 const DISCARD_BYTES: usize = 4096;
 
 /// Byte stream of a connection. It holds a permit while it lasts.
@@ -29,7 +29,7 @@ pub struct LingeringStream {
     linger: Option<Pin<Box<Sleep>>>,
     /// Maximum time for which the peer may take nothing of a response.
     write_timeout: Duration,
-    /// End of that time, while the peer takes nothing.
+    /// Time at which the peer must have taken something of the response, while it takes nothing.
     write_deadline: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -59,7 +59,7 @@ impl LingeringStream {
         self.peer_sent_last.clone()
     }
 
-    /// Returns the result of a write, or an error if the peer has taken nothing for too long.
+    /// Returns the result of a write, or an error if the peer has taken nothing of the response for too long.
     fn limit_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,7 +77,7 @@ impl LingeringStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Discards what still arrives, until the peer hangs up or its time is over.
+    /// Discards what the peer still sends, until it hangs up or its time is over.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while linger.as_mut().poll(cx).is_pending() {

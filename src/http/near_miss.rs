@@ -11,10 +11,10 @@ pub(super) fn near_miss<'a>(
     requested: &str,
     paths: impl IntoIterator<Item = &'a String>,
 ) -> Option<String> {
-    let decoded = decode(requested);
+    let decoded = percent_decoded(requested);
     let alike = |path: &&String| {
-        let pairs = parts(&decoded).zip(parts(path));
-        parts(&decoded).count() == parts(path).count()
+        let pairs = path_parts(&decoded).zip(path_parts(path));
+        path_parts(&decoded).count() == path_parts(path).count()
             && pairs
                 .into_iter()
                 .all(|(one, other)| one.to_lowercase() == other.to_lowercase())
@@ -27,7 +27,7 @@ pub(super) fn near_miss<'a>(
         Ordering::Less => how.push("a slash is missing"),
         Ordering::Equal => {}
     }
-    if !parts(&decoded).eq(parts(meant)) {
+    if !path_parts(&decoded).eq(path_parts(meant)) {
         how.push("differs by case");
     }
     if decoded != requested {
@@ -36,11 +36,11 @@ pub(super) fn near_miss<'a>(
     Some(format!("{meant}: {}", how.join(", ")))
 }
 
-fn decode(path: &str) -> Cow<'_, str> {
+fn percent_decoded(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
-fn parts(path: &str) -> impl Iterator<Item = &str> {
+fn path_parts(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|part| !part.is_empty())
 }
 

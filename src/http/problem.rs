@@ -5,13 +5,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// Media type of every refusal.
-const KIND: &str = "application/problem+json";
+/// Media type of the body of every refusal.
+const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Seconds after which a caller may try again when the service cannot accept a request.
 const RETRY_AFTER_SECS: u32 = 5;
 
-/// A refusal, with a sentence for its reader if there is anything to say.
+/// A refusal of a request, with a sentence for its reader if there is anything to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
@@ -29,7 +29,7 @@ impl Problem {
         }
     }
 
-    /// Returns a refusal that says what to do.
+    /// Returns a refusal with a sentence that says what to do.
     pub fn with_detail(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
             detail: Some(detail.into()),
@@ -60,7 +60,7 @@ impl Problem {
         let body = self.body().to_string();
         let (code, title) = (self.status.as_u16(), self.title());
         let mut head = format!(
-            "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {KIND}\r\ncontent-length: {}\r\n",
+            "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {}\r\n",
             body.len()
         )
         .into_bytes();
@@ -96,7 +96,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
-        let kind = HeaderValue::from_static(KIND);
+        let kind = HeaderValue::from_static(MEDIA_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);

@@ -1,6 +1,6 @@
 //! Input that is not HTTP/1.1, or only part of a request: its recognition, and the advice to an operator.
 
-/// Kind of input that came instead of a request.
+/// Kind of input that arrived on a connection in place of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
     /// The beginning of a TLS connection.
@@ -9,13 +9,13 @@ pub enum ProtocolError {
     ProxyProtocol,
     /// The preface of HTTP/2.
     Http2,
-    /// A head with more bytes or lines than are accepted.
+    /// A request's head with more bytes or lines than are accepted.
     TooLarge,
-    /// A head that is not HTTP/1.1.
+    /// A request's head that is not HTTP/1.1.
     Broken,
-    /// A head whose sender hung up in the middle of it.
+    /// A request's head whose sender hung up in the middle of it.
     BrokenOff,
-    /// A head that did not end in time.
+    /// A request's head that did not end in time.
     Slow,
 }
 
@@ -56,7 +56,7 @@ impl ProtocolError {
         }
     }
 
-    /// Returns a sentence that names the fault and its cure.
+    /// Returns a sentence for an operator that names the fault and its cure.
     pub fn advice(self) -> &'static str {
         match self {
             ProtocolError::Tls => {

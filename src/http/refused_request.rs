@@ -26,11 +26,11 @@ pub(super) struct Caller {
 pub(super) struct RefusedRequest<'a> {
     /// Addresses from which the request came.
     pub caller: Caller,
-    /// The request without its body.
+    /// Head of the refused request: all of it but its body.
     pub head: &'a Parts,
-    /// Project whose path was requested.
+    /// Project to which the requested path belongs, if any.
     pub project: Option<&'a Id>,
-    /// Status of the response.
+    /// Status of the response to the refused request.
     pub status: StatusCode,
 }
 
@@ -78,7 +78,7 @@ impl RefusedRequest<'_> {
         );
     }
 
-    /// Returns a header's value, fit for the log.
+    /// Returns the value of the request's header, fit for the log.
     fn header(&self, name: HeaderName) -> Option<String> {
         let value = self.head.headers.get(name)?;
         Some(redact::peer_text(&String::from_utf8_lossy(

@@ -28,19 +28,19 @@ use super::admission::{Admission, AdmissionControl, canonical, reject};
 use super::lingering_stream::LingeringStream;
 use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 
-/// Time limits of a connection.
+/// Time limits of a listener's connections.
 #[derive(Clone, Debug)]
 pub struct Timeouts {
     /// Maximum time in which a new connection must send its first request's headers.
     pub header_timeout: Duration,
-    /// Maximum time in which a kept connection must send the next request's headers, including the time without a byte;
-    /// and maximum time for which a peer may take nothing of a response.
+    /// Maximum time from one request of a connection to the headers of the next, and maximum time for which a peer may
+    /// take nothing of a response.
     pub idle_timeout: Duration,
     /// Maximum time for which a stop waits for requests in flight.
     pub grace: Duration,
 }
 
-/// Maximum number of connections that the system holds ready before they are accepted. With so many, callers that all
+/// Maximum number of connections that wait in the system until the service accepts them. With so many, callers that all
 /// come at the same time need no second attempt, which takes a second.
 const BACKLOG: i32 = 1024;
 
@@ -69,7 +69,7 @@ impl<S> HttpService for S where
 {
 }
 
-/// Serves until `stop` is cancelled, and then for the grace period at most.
+/// Serves the connections of a listener until `stop` is cancelled, and then for the grace period at most.
 ///
 /// # Errors
 ///
@@ -96,7 +96,7 @@ pub async fn serve(
         .service(service);
     let grace = timeouts.grace;
     let server = Arc::new(Server {
-        http: http(&timeouts),
+        http: http_builder(&timeouts),
         timeouts,
         admission,
         service,
@@ -133,7 +133,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn http(timeouts: &Timeouts) -> http1::Builder {
+fn http_builder(timeouts: &Timeouts) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(timeouts.idle_timeout)
@@ -159,7 +159,7 @@ where
         + 'static,
     B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
 {
-    /// Serves a connection to its end.
+    /// Serves a connection of the listener to its end.
     async fn serve_connection(
         self: Arc<Self>,
         stream: TcpStream,
@@ -185,8 +185,8 @@ where
         }
     }
 
-    /// Serves one request after the other. The first must have begun by the deadline. Returns the protocol error, if
-    /// the connection ends because of one.
+    /// Serves one request of a connection after the other. The first must have begun by the deadline. Returns the
+    /// protocol error, if the connection ends because of one.
     async fn serve_requests(
         &self,
         stream: LingeringStream,

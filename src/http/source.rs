@@ -8,26 +8,26 @@ use ipnet::IpNet;
 /// Header in which proxies name the client for which they speak.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Addresses that may call, and addresses of proxies that may name other callers.
+/// Networks whose hosts may send callbacks, and networks of proxies that may name such hosts.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Networks that may send callbacks.
+    /// Networks whose hosts may send callbacks.
     pub allow: Vec<IpNet>,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks of proxies, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Sources {
     /// Returns `true` if a source may call. A source that could not be determined may not.
     pub fn allows(&self, source: Option<IpAddr>) -> bool {
-        source.is_some_and(|source| contains(&self.allow, source))
+        source.is_some_and(|source| any_contains(&self.allow, source))
     }
 
     /// Returns `true` if anything that comes over a connection from a peer could be allowed: the peer may call itself,
     /// or it may speak for an address that may.
     pub fn may_connect(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        contains(&self.allow, peer) || contains(&self.trusted_proxies, peer)
+        any_contains(&self.allow, peer) || any_contains(&self.trusted_proxies, peer)
     }
 
     /// Returns the source of a request with the given headers over a connection from `peer`. `None` means that a
@@ -44,21 +44,22 @@ impl Sources {
             .rev()
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         for name in named {
-            if !contains(&self.trusted_proxies, hop) {
+            if !any_contains(&self.trusted_proxies, hop) {
                 break;
             }
-            hop = address(name)?;
+            hop = named_address(name)?;
         }
         Some(hop)
     }
 }
 
-fn contains(nets: &[IpNet], address: IpAddr) -> bool {
+fn any_contains(nets: &[IpNet], address: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&address))
 }
 
-/// Reads `ip`, `ip:port`, `[v6]` or `[v6]:port`. An IPv4-mapped address means its IPv4 address.
-fn address(name: &[u8]) -> Option<IpAddr> {
+/// Reads the address that a proxy names: `ip`, `ip:port`, `[v6]` or `[v6]:port`. An IPv4-mapped address means its IPv4
+/// address.
+fn named_address(name: &[u8]) -> Option<IpAddr> {
     let name = std::str::from_utf8(name).ok()?.trim();
     let bracketed = || {
         name.strip_prefix('[')?

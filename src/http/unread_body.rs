@@ -52,7 +52,7 @@ pub fn close(mut response: Response) -> Response {
     response
 }
 
-/// Reads the body and throws it away. Returns `true` if it ended in time and within the limit.
+/// Reads the rest of a body and throws it away. Returns `true` if the body ended in time and within the limit.
 async fn drain<B>(body: B, max: usize) -> bool
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -75,9 +75,9 @@ where
 pub enum BodyState {
     /// The body is intact; a part of it may be unread.
     Open(Body),
-    /// The body did not arrive in time.
+    /// The request's body did not arrive in time.
     TimedOut,
-    /// The peer broke off or spoke broken HTTP.
+    /// The peer broke off the request's body, or spoke broken HTTP.
     Broken,
 }
 

@@ -40,7 +40,7 @@ pub fn peer_text(text: &str) -> String {
     format!("{escaped}{more}")
 }
 
-/// Returns a request's path, fit to be quoted. A number in it may be percent-encoded.
+/// Returns a request's path, fit to be quoted in the log. A number in it may be percent-encoded.
 pub fn path(path: &str) -> String {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     match redacted(&decoded) {

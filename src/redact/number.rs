@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Minimum number of digits in a telephone number. With fewer digits no person can be called.
 const DIGITS_MIN: usize = 7;
 
-/// Text that replaces a telephone number.
+/// Text that replaces a telephone number in the log.
 const MASK: &str = "(a number)";
 
 /// Returns the text with every telephone number redacted.
@@ -24,7 +24,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut kept_to = 0;
     let mut at = 0;
     while at < chars.len() {
-        match number(&chars, at) {
+        match number_at(&chars, at) {
             Some(number) if !is_uuid(&chars, &number) => {
                 shown.push_str(&text[kept_to..chars[number.start].0]);
                 shown.push_str(MASK);
@@ -42,8 +42,8 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the number that begins at `start`.
-fn number(chars: &[(usize, char)], start: usize) -> Option<Range<usize>> {
+/// Returns the place of the telephone number that begins at `start`, if one does.
+fn number_at(chars: &[(usize, char)], start: usize) -> Option<Range<usize>> {
     let char = |at: usize| chars.get(at).map(|(_, char)| *char);
     let touched = |at: usize| char(at).is_some_and(char::is_alphanumeric);
     let first = char(start)?;
@@ -53,7 +53,7 @@ fn number(chars: &[(usize, char)], start: usize) -> Option<Range<usize>> {
         return None;
     }
     let row = chars[start..].iter();
-    let row = row.take_while(|(_, char)| char.is_numeric() || divides(*char));
+    let row = row.take_while(|(_, char)| char.is_numeric() || divides_digits(*char));
     let mut digits = 0;
     let mut number = None;
     for at in (start..).take(row.count()) {
@@ -68,12 +68,13 @@ fn number(chars: &[(usize, char)], start: usize) -> Option<Range<usize>> {
 }
 
 /// Returns `true` for a character that people put between a number's digits.
-fn divides(char: char) -> bool {
+fn divides_digits(char: char) -> bool {
     let dash = matches!(char, '\u{2010}'..='\u{2015}' | '\u{2212}');
     dash || char.is_whitespace() || "+-.()/_~*".contains(char)
 }
 
-/// Returns `true` if the digits belong to a UUID: hexadecimal, in groups of 8, 4, 4, 4 and 12.
+/// Returns `true` if digits that look like a telephone number belong to a UUID: hexadecimal, in groups of 8, 4, 4, 4
+/// and 12.
 fn is_uuid(chars: &[(usize, char)], digits: &Range<usize>) -> bool {
     let in_word = |(_, char): &&(usize, char)| char.is_ascii_alphanumeric() || *char == '-';
     let before = chars[..digits.start].iter().rev().take_while(in_word);

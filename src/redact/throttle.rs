@@ -5,25 +5,25 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum number of keys that are kept apart at the same time. All further keys share one.
+/// Maximum number of keys that a throttle keeps apart at the same time. All further keys share one.
 const KEYS_MAX: usize = 64;
 
-/// Time without a line after which a key can be replaced by another one.
+/// Time without a written line after which a key can be replaced by another one.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Decides which of many similar lines are written: for each key the first at once, then one per span.
 #[derive(Debug)]
 pub struct Throttle<K> {
     every: Duration,
-    /// Last written line of each key. `None` is the key that all lines share for which there is no room.
+    /// Last written line of each key. `None` is the key that all those share for which there is no room.
     written: Mutex<HashMap<Option<K>, Written>>,
 }
 
-/// Last line of a key that was written.
+/// Last line of a key that was written: its time, and the lines that were left out since.
 #[derive(Debug)]
 struct Written {
     at: Instant,
-    /// Number of lines that were left out since the last written one.
+    /// Number of the key's lines that were left out since the last written one.
     left_out: u64,
 }
 

@@ -23,9 +23,9 @@ pub struct Callback {
 pub enum Content {
     /// A number order.
     Order {
-        /// `resourceId`: the order's `idNumberOrder`.
+        /// Id of the order: `resourceId`, which is its `idNumberOrder`.
         order: Id,
-        /// `status`, documented or not.
+        /// State that the callback claims: `status`, documented or not.
         status: Status,
         /// `timestamp`, the time at which Sinch created the callback; `None` if it is absent or unreadable.
         said_at: Option<Time>,
@@ -37,7 +37,7 @@ pub enum Content {
         /// `resourceType`, as the callback has it.
         resource_type: String,
     },
-    /// Unusable content, with the reason.
+    /// Unusable content, with the reason why it was not understood.
     NotUnderstood(NotUnderstood),
 }
 
@@ -46,9 +46,9 @@ const TEXT_MAX_BYTES: usize = 256;
 
 /// Times at which a callback can have been created: from 2000 to 2099. A time outside of this range is no time stamp of
 /// a callback.
-const PLAUSIBLE: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
+const PLAUSIBLE_TIMES: Range<Time> = Time(946_684_800_000_000)..Time(4_102_444_800_000_000);
 
-/// Reads a body that was sent to the callback route of `project`.
+/// Reads the body of a callback that was sent to the route of `project`.
 pub fn read(body: &[u8], project: &Id) -> Callback {
     let said = match Said::read(body) {
         Ok(said) => said,
@@ -63,16 +63,16 @@ pub fn read(body: &[u8], project: &Id) -> Callback {
             };
         }
     };
-    let event_id = text("eventId", &said.event_id).ok().flatten();
+    let event_id = property_text("eventId", &said.event_id).ok().flatten();
     Callback {
         event_id: event_id.map(str::to_owned),
-        content: content(&said, project).unwrap_or_else(Content::NotUnderstood),
+        content: judge_content(&said, project).unwrap_or_else(Content::NotUnderstood),
     }
 }
 
-fn content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
-    text("eventId", &said.event_id)?;
-    if let Some(named) = text("projectId", &said.project_id)?
+fn judge_content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
+    property_text("eventId", &said.event_id)?;
+    if let Some(named) = property_text("projectId", &said.project_id)?
         && !project.is_named(named)
     {
         return Err(NotUnderstood::ProjectMismatch {
@@ -80,17 +80,17 @@ fn content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
             project: project.clone(),
         });
     }
-    let resource_type = require("resourceType", &said.resource_type)?;
+    let resource_type = required_text("resourceType", &said.resource_type)?;
     if resource_type != NUMBER_ORDER {
         let resource_type = resource_type.to_owned();
         return Ok(Content::Other { resource_type });
     }
-    let order = require("resourceId", &said.resource_id)?;
+    let order = required_text("resourceId", &said.resource_id)?;
     let order = Id::new(order).ok_or(NotUnderstood::UnusableOrderId)?;
-    let status = Status::from_word(require("status", &said.status)?);
+    let status = Status::from_word(required_text("status", &said.status)?);
     // An unreadable time stamp does not make the event invalid; but without one the event cannot be put in order.
     let said_at = said.timestamp.time().map(Time::from);
-    let said_at = said_at.filter(|at| PLAUSIBLE.contains(at));
+    let said_at = said_at.filter(|at| PLAUSIBLE_TIMES.contains(at));
     let unreadable_timestamp = match said_at {
         Some(_) => None,
         None => said.timestamp.excerpt(),
@@ -103,15 +103,15 @@ fn content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
     })
 }
 
-fn require<'a>(name: &str, property: &'a Property) -> Result<&'a str, NotUnderstood> {
+fn required_text<'a>(name: &str, property: &'a Property) -> Result<&'a str, NotUnderstood> {
     let missing = || NotUnderstood::PropertyMissing {
         property: name.to_owned(),
     };
-    text(name, property)?.ok_or_else(missing)
+    property_text(name, property)?.ok_or_else(missing)
 }
 
-/// Returns a property's text; `None` if there is none.
-fn text<'a>(name: &str, property: &'a Property) -> Result<Option<&'a str>, NotUnderstood> {
+/// Returns the text of a callback's property; `None` if there is none.
+fn property_text<'a>(name: &str, property: &'a Property) -> Result<Option<&'a str>, NotUnderstood> {
     let name = || name.to_owned();
     match property {
         Property::Absent => Ok(None),

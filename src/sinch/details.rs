@@ -1,4 +1,5 @@
-//! Subject of an order. It confirms nothing, so what cannot be read is left out and spoils nothing.
+//! Subject of an order, as Sinch's answer shows it. It confirms nothing, so what cannot be read is left out and spoils
+//! nothing.
 
 use serde_json::Value;
 
@@ -6,10 +7,10 @@ use number_order::{OrderDetails, OrderNumber, Price, Time};
 use sinch_numbers::Property;
 use sinch_numbers::api::{self, Money, NumberOrder};
 
-/// Maximum length of a word; a longer one would only fill the database.
+/// Maximum length of a word of Sinch's, in bytes; a longer one would only fill the database.
 const WORD_MAX_BYTES: usize = 64;
 
-/// Maximum length of a configuration.
+/// Maximum length of an order's configuration, in bytes of JSON.
 const CONFIGURATION_MAX_BYTES: usize = 16 * 1024;
 
 /// Maximum number of arrays and objects in each other in a configuration. It is stored, and shown by the operators' API,
@@ -21,12 +22,12 @@ pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderD
     let is_short = |number: &api::OrderNumber| number.phone_number.len() <= WORD_MAX_BYTES;
     let numbers = order.numbers().into_iter().filter(is_short);
     let shown = OrderDetails {
-        region: word(&order.region_code),
-        number_type: word(&order.number_type),
+        region: short_word(&order.region_code),
+        number_type: short_word(&order.number_type),
         created_at: None,
-        sms_configuration: configuration(&order.sms_configuration),
-        voice_configuration: configuration(&order.voice_configuration),
-        numbers: numbers.map(number).collect(),
+        sms_configuration: small_configuration(&order.sms_configuration),
+        voice_configuration: small_configuration(&order.voice_configuration),
+        numbers: numbers.map(order_number).collect(),
     };
     (shown != OrderDetails::default()).then_some(OrderDetails {
         created_at,
@@ -34,20 +35,20 @@ pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderD
     })
 }
 
-fn word(property: &Property) -> Option<String> {
+fn short_word(property: &Property) -> Option<String> {
     let text = property.text().filter(|text| text.len() <= WORD_MAX_BYTES);
     text.map(str::to_owned)
 }
 
-/// Returns a configuration as JSON of any kind.
-fn configuration(property: &Property) -> Option<Value> {
+/// Returns a configuration of the order, which is JSON of any kind.
+fn small_configuration(property: &Property) -> Option<Value> {
     let raw = property.json();
     let raw = raw.filter(|raw| raw.len() <= CONFIGURATION_MAX_BYTES)?;
     let configuration = serde_json::from_str(raw).ok();
     configuration.filter(|value| depth(value) <= CONFIGURATION_MAX_DEPTH)
 }
 
-/// Returns the number of arrays and objects in each other.
+/// Returns the number of arrays and objects that lie in each other in a value.
 fn depth(value: &Value) -> usize {
     let deepest = match value {
         Value::Array(values) => values.iter().map(depth).max(),
@@ -57,7 +58,7 @@ fn depth(value: &Value) -> usize {
     1 + deepest.unwrap_or(0)
 }
 
-fn number(number: api::OrderNumber) -> OrderNumber {
+fn order_number(number: api::OrderNumber) -> OrderNumber {
     let prices = number.number_price;
     let (setup, monthly, months) = prices.map_or((None, None, None), |prices| {
         let months = prices.payment_interval_months;
@@ -65,14 +66,14 @@ fn number(number: api::OrderNumber) -> OrderNumber {
     });
     OrderNumber {
         phone_number: number.phone_number,
-        setup_price: setup.map(price),
-        monthly_price: monthly.map(price),
+        setup_price: setup.map(price_of),
+        monthly_price: monthly.map(price_of),
         payment_interval_months: months,
         capabilities: number.capabilities,
     }
 }
 
-fn price(money: Money) -> Price {
+fn price_of(money: Money) -> Price {
     Price {
         currency: money.currency_code,
         amount: money.amount,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use number_order::{Answer, Endpoint, Flaw, Id, NoAnswer};
 use sinch_numbers::api::{self, BodyFault, Failure, RequestError};
 
-/// Error of a fetch without an answer that is believed. No body, address, key or token is quoted.
+/// Error of a fetch that brought no answer that is believed. No body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchError {
     /// Reason why there is no answer that is believed.
@@ -85,12 +85,12 @@ pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, Fetch
         Failure::Unreachable { cause } => NoAnswer::Unreachable { endpoint, cause },
         Failure::TimedOut => NoAnswer::TimedOut { endpoint },
         Failure::BrokenOff { cause } => NoAnswer::BrokenOff { endpoint, cause },
-        Failure::Unreadable { status, fault } => unusable(endpoint, status, flaw(fault)),
+        Failure::Unreadable { status, fault } => unusable(endpoint, status, flaw_of(fault)),
         Failure::Status {
             status,
             retry_after,
         } => {
-            let reason = of_status(endpoint, status, project);
+            let reason = reason_by_status(endpoint, status, project);
             // With any other status, the wait says nothing about the API as a whole.
             if let NoAnswer::NotNow { .. } = reason {
                 wait = retry_after;
@@ -112,8 +112,8 @@ fn unusable(endpoint: Endpoint, status: u16, flaw: Flaw) -> NoAnswer {
     }
 }
 
-/// Returns the reason for an answer whose status is not the expected one.
-fn of_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
+/// Returns the reason why there is no answer to believe, from a status that is not the expected one.
+fn reason_by_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
     let flaw = match (endpoint, status) {
         // RFC 6749, section 5.2: a wrong key may be a 400.
         (_, 401 | 403) | (Endpoint::Token, 400) => {
@@ -134,7 +134,7 @@ fn of_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
     unusable(endpoint, status, flaw)
 }
 
-fn flaw(fault: BodyFault) -> Flaw {
+fn flaw_of(fault: BodyFault) -> Flaw {
     match fault {
         BodyFault::TooLarge => Flaw::TooLarge,
         BodyFault::NotAnObject => Flaw::NotAnObject,

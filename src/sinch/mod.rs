@@ -14,7 +14,8 @@ pub use failure::FetchError;
 use number_order::{Answer, Id};
 use sinch_numbers::api::Client;
 
-/// Maximum size of an answer that is read, more than any order needs: a hundred numbers take less than a tenth of it.
+/// Maximum size of an answer of Sinch that is read, in bytes. It is more than any order needs: a hundred numbers take
+/// less than a tenth of it.
 pub const ANSWER_MAX_BYTES: usize = 256 * 1024;
 
 /// Fetches an order of the client's project.

@@ -9,11 +9,11 @@ use super::details;
 use number_order::{Flaw, Id, Snapshot, Status, Time};
 use sinch_numbers::api::{Answer, NumberOrder};
 
-/// Maximum length of a state's word. A longer word is no state, and would only fill the database.
+/// Maximum length of the word for a state, in bytes. A longer word is no state, and would only fill the database.
 const STATE_MAX_BYTES: usize = 256;
 
 /// Maximum time by which an order's last update may lie before its creation, whatever the resolution of the two.
-const RESOLUTION: Duration = Duration::from_secs(60);
+const UPDATE_BEFORE_CREATION_MAX: Duration = Duration::from_secs(60);
 
 /// Returns the snapshot of `order` that an answer shows, or the flaw because of which the answer is not believed.
 ///
@@ -43,7 +43,7 @@ pub(super) fn believed(
     let updated_at = shown.update_time.time().map(Time::from);
     let updated_at = updated_at.ok_or(Flaw::UpdateTimeUnreadable)?;
     let created_at = shown.create_time.time().map(Time::from);
-    if created_at.is_some_and(|created_at| created_at.since(updated_at) > RESOLUTION) {
+    if created_at.is_some_and(|created_at| created_at.since(updated_at) > UPDATE_BEFORE_CREATION_MAX) {
         return Err(Flaw::UpdatedBeforeCreated);
     }
     let expires_at = shown.expire_time.time().map(Time::from);

@@ -15,7 +15,7 @@ use self::queue::Queue;
 use crate::config::{Log, LogFormat};
 use crate::redact;
 
-/// Destination of the log.
+/// Destination of the log's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sink {
     /// Standard output, through a queue, so that the service never waits for the reader of the log.
@@ -24,10 +24,10 @@ pub enum Sink {
     Stderr,
 }
 
-/// Reason why there is no log.
+/// Reason why there is no log of the service.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter cannot be read.
+    /// The log's filter cannot be read.
     #[error("log.filter: {0}")]
     Filter(#[from] ParseError),
     /// The system has no thread left for the log.
@@ -42,18 +42,18 @@ pub struct Logging {
     queue: Option<Queue>,
 }
 
-/// Maximum time for the last lines to be written.
-const FLUSH: Duration = Duration::from_secs(1);
+/// Maximum time at the end of the program for the last lines of the log to be written.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 impl Drop for Logging {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
-            queue.flush(FLUSH);
+            queue.flush(FLUSH_MAX);
         }
     }
 }
 
-/// Starts logging; a second call changes nothing.
+/// Starts logging to the given sink; a second call changes nothing.
 ///
 /// # Errors
 ///
@@ -93,12 +93,12 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
     Ok(Logging { queue })
 }
 
-/// Returns `true` if the log is coloured: a person reads it at a terminal, and `NO_COLOR` is not set.
+/// Returns `true` if the log's lines are coloured: a person reads them at a terminal, and `NO_COLOR` is not set.
 fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-/// Logs a panic. On standard error, where Rust writes it by default, it could wait for a reader.
+/// Logs a panic of the program. On standard error, where Rust writes it by default, it could wait for a reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("for no known reason");
     let reason = redact::peer_text(reason);

@@ -13,21 +13,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::redact;
 
-/// Maximum number of lines that wait to be written.
+/// Maximum number of the log's lines that wait to be written.
 const LINES_MAX: usize = 4096;
 
-/// Number of bytes from which a batch of waiting lines is written.
+/// Number of bytes from which a batch of waiting lines is written out.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Minimum time between two log lines about dropped lines.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval between attempts to put a flush into the queue, while the queue is full.
-const RETRY: Duration = Duration::from_millis(10);
+const FLUSH_RETRY: Duration = Duration::from_millis(10);
 
+/// Item in the queue of the log: a line, or a request about the lines before it.
 enum Item {
     Line(Vec<u8>),
-    /// Asks for a signal as soon as all earlier lines are written.
+    /// Asks the writing thread for a signal as soon as all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Starts a thread that writes all that comes through the queue.
+    /// Starts a thread that writes to `into` all lines that come through the queue.
     ///
     /// # Errors
     ///
@@ -50,7 +51,7 @@ impl Queue {
         Ok(Queue { items })
     }
 
-    /// Waits until all earlier lines are written, but no longer than `within`.
+    /// Waits until all earlier lines of the log are written, but no longer than `within`.
     pub fn flush(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (written, all_is_written) = sync_channel(1);
@@ -60,7 +61,7 @@ impl Queue {
                 return;
             }
             item = back;
-            thread::park_timeout(RETRY);
+            thread::park_timeout(FLUSH_RETRY);
         }
         // Without a reader, the remaining lines are lost with the process.
         let _ = all_is_written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -68,7 +69,7 @@ impl Queue {
 }
 
 impl Write for &Queue {
-    /// Takes a whole line, and never waits.
+    /// Puts a whole line into the queue, and never waits for room.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.items.try_send(Item::Line(line.to_vec())).is_err() {
             redact::drop_lines(1);
@@ -89,7 +90,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// Writes the lines that arrive, until the last sender is dropped.
+/// Writes the log's lines as they arrive, until the last sender is dropped.
 fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     let mut told = (0, None::<Instant>);
     while let Ok(first) = waiting.recv() {
@@ -120,7 +121,7 @@ fn write_all(waiting: &Receiver<Item>, mut into: impl Write) {
     }
 }
 
-/// Logs that lines were dropped, now that lines can be written again.
+/// Logs that lines of the log were dropped, now that lines can be written again.
 fn log_drops((known, logged_at): &mut (u64, Option<Instant>)) {
     let dropped = redact::lines_dropped();
     let is_due = logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);

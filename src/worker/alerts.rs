@@ -10,12 +10,12 @@ use crate::store::{AlertChanges, Store, StoreError};
 use number_order::{Limits, Time};
 
 /// Interval between two checks for alerts. The tightest deadline is a few minutes.
-const EVERY: Duration = Duration::from_secs(20);
+const CHECK_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Maximum difference, in seconds, that counts as the clocks' own drift.
+/// Maximum difference between two clocks, in seconds, that counts as their own drift.
 const CLOCK_SET_SECS: i64 = 5;
 
-/// Maximum number of alerts of a kind that are reported at once. The others follow at the next check.
+/// Maximum number of alerts of a kind that one check reports. The others follow at the next check.
 const REPORTED_MAX: u32 = 1000;
 
 /// Worker that raises alerts.
@@ -29,9 +29,10 @@ pub struct AlertWorker {
 /// State that the worker keeps from one step to the next.
 #[derive(Default)]
 pub struct AlertState {
-    /// Number of seconds by which the clock is known to have been set.
+    /// Number of seconds by which the time of day is known to have been set since the start.
     set_by_secs: i64,
-    /// Changes that were reported at the given time and could not be recorded yet. They are not reported again.
+    /// Changes of alerts that were reported at the given time and could not be recorded yet. They are not reported
+    /// again.
     unrecorded: Option<(AlertChanges, Time)>,
 }
 
@@ -49,7 +50,7 @@ impl Worker for AlertWorker {
             self.store.record_alerts(changes, *reported_at).await?;
             state.unrecorded = None;
         }
-        Ok(Pause::Idle(EVERY))
+        Ok(Pause::Idle(CHECK_INTERVAL))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Frame of the workers: the loop that all of them share, with the reports of their outcomes.
+//! Frame of the background workers: the loop that all of them share, with the reports of their outcomes.
 
 use std::future::pending;
 use std::sync::{Arc, LazyLock};
@@ -17,10 +17,10 @@ use crate::store::StoreError;
 /// Maximum time for which a worker waits for work without a wake-up.
 pub(super) const POLL: Duration = Duration::from_secs(1);
 
-/// Pause of a worker after an error of the store.
+/// Pause of a worker after an error of the store that may pass.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Minimum interval between two log lines that report the same failure.
+/// Minimum interval between two log lines that report the same failure of a worker.
 pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Worker that takes one step after the other until the service stops. [`run`] is its loop.
@@ -28,7 +28,7 @@ pub trait Worker: Send + Sync {
     /// Name of the worker in the metrics and in the operators' answers.
     const NAME: &'static str;
 
-    /// State that one step leaves for the next.
+    /// State that one step of the worker leaves for the next.
     type State: Default + Send;
 
     /// Returns the wake-up that ends an idle pause. Without one, every pause lasts for its full time.
@@ -36,14 +36,14 @@ pub trait Worker: Send + Sync {
         None
     }
 
-    /// Takes a step, and returns the pause after it. After an error of the store that may pass, the frame reports the
-    /// error and repeats the step after a pause.
+    /// Takes a step of the worker, and returns the pause after it. After an error of the store that may pass, the frame
+    /// reports the error and repeats the step after a pause.
     fn step(
         &self,
         state: &mut Self::State,
     ) -> impl Future<Output = Result<Pause, StoreError>> + Send;
 
-    /// Ends the work after the last step.
+    /// Ends the worker after its last step.
     fn stopped(&self, _state: Self::State) {}
 }
 
@@ -51,7 +51,7 @@ pub trait Worker: Send + Sync {
 pub struct WakeUp<'a> {
     /// Notification that there is work.
     pub notify: &'a Notify,
-    /// Time for which more work gathers before the next step.
+    /// Time for which more work gathers before the worker's next step.
     pub gather: Duration,
 }
 
@@ -110,8 +110,8 @@ async fn woken(wake_up: Option<(Notified<'_>, Duration)>) {
     }
 }
 
-/// Records the outcome of a step where operators see it. Returns `None` for an error of the store after which a retry
-/// makes sense.
+/// Records the outcome of a worker's step where operators see it. Returns `None` for an error of the store after which
+/// a retry makes sense.
 ///
 /// # Errors
 ///
@@ -139,17 +139,17 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
         | StoreError::Unread(_)
         | StoreError::NoSuchCursor
         | StoreError::Rejected(_) => {
-            log(&error);
+            log_failure(&error);
             Ok(())
         }
         StoreError::Broken(_) | StoreError::Closed => Err(error),
     }
 }
 
-/// Failures that the log has reported. Every worker retries each second, for as long as a failure lasts.
+/// Failures of workers that the log has reported. Every worker retries each second, for as long as a failure lasts.
 static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
-fn log(error: &StoreError) {
+fn log_failure(error: &StoreError) {
     let reason = match error {
         // The free space is different each time, so it is no part of the key.
         StoreError::LittleSpace { .. } => "little space".to_owned(),

@@ -15,7 +15,7 @@ use number_order::{Id, OrderKey, Policy};
 
 /// Number of deliveries that are processed in one transaction: enough to share a commit, few enough not to keep
 /// callbacks waiting for it. The more arrive, the more must be processed at once.
-const BATCH: RangeInclusive<u32> = 128..=512;
+const BATCH_SIZES: RangeInclusive<u32> = 128..=512;
 
 /// Time for which pending deliveries gather before they are processed, so that not every callback is followed by a
 /// commit.
@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(3);
 /// costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: u32 = 6;
 
-/// Maximum pause after a batch, for the case that the disk was slow.
+/// Maximum pause after a batch, for the case that the disk made it slow.
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, more than a
@@ -46,11 +46,11 @@ pub struct InboxWorker {
     pub api_off: Vec<Id>,
 }
 
-/// State between two batches.
+/// Rhythm of the inbox worker: its state between two batches.
 pub struct Rhythm {
-    /// Beginning of the last batch.
+    /// Time at which the last batch began.
     last: Option<Instant>,
-    /// Number of arrivals so far beyond the ratio [`ARRIVALS_MAX`].
+    /// Number of deliveries that have arrived so far beyond the ratio [`ARRIVALS_MAX`].
     behind: f64,
     /// Maximum number of deliveries in the next batch.
     batch_max: u32,
@@ -61,7 +61,7 @@ impl Default for Rhythm {
         Rhythm {
             last: None,
             behind: 0.0,
-            batch_max: *BATCH.start(),
+            batch_max: *BATCH_SIZES.start(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Worker for InboxWorker {
             api_off: self.api_off.clone(),
         };
         let report = self.store.process(request).await?;
-        log(&report);
+        log_report(&report);
         let rest = rhythm.after_batch(began, &report);
         if report.taken > 0 {
             Ok(Pause::Rest(rest))
@@ -98,7 +98,7 @@ impl Worker for InboxWorker {
 }
 
 impl Rhythm {
-    /// Records a batch, and returns the pause after it.
+    /// Records a batch of processed deliveries, and returns the pause after it.
     fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
         // The store counts arrivals when the batch begins.
         let arrivals = self.last.replace(began).map(|at| Arrivals {
@@ -109,12 +109,12 @@ impl Rhythm {
             .as_ref()
             .map_or(0.0, |arrivals| arrivals.behind(self.behind, report.taken));
         let rest;
-        (rest, self.batch_max) = next(began.elapsed(), arrivals, self.behind);
+        (rest, self.batch_max) = next_pause_and_batch(began.elapsed(), arrivals, self.behind);
         rest
     }
 }
 
-/// Arrivals of deliveries: their number, and the time from one batch to the next.
+/// Deliveries that arrived from one batch to the next: their number, and the time between the batches.
 #[derive(Clone, Copy)]
 struct Arrivals {
     count: u32,
@@ -122,7 +122,8 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    /// Returns the number of arrivals beyond the ratio [`ARRIVALS_MAX`], after another batch that processed `taken`.
+    /// Returns the number of deliveries that have arrived beyond the ratio [`ARRIVALS_MAX`], after another batch that
+    /// processed `taken`.
     fn behind(&self, before: f64, taken: usize) -> f64 {
         let more = f64::from(self.count) - taken as f64 * ARRIVALS_MAX;
         (before + more).clamp(0.0, BEHIND_MAX)
@@ -131,28 +132,28 @@ impl Arrivals {
 
 /// Returns the pause after a batch that lasted `took`, and the size of the batch after it. `behind` is the number of
 /// arrivals beyond the ratio [`ARRIVALS_MAX`].
-fn next(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u32) {
+fn next_pause_and_batch(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u32) {
     let usual = (took * PAUSE_FACTOR).min(REST_MAX);
     let Some(Arrivals { count, within }) = arrivals else {
-        return (usual, *BATCH.start());
+        return (usual, *BATCH_SIZES.start());
     };
     if count == 0 {
-        return (Duration::ZERO, *BATCH.start());
+        return (Duration::ZERO, *BATCH_SIZES.start());
     }
     let apart = within.as_secs_f64() / f64::from(count);
     // The next batch takes its time, too: so many deliveries must be processed even without a pause.
     let least = took.as_secs_f64() / (apart * ARRIVALS_MAX);
-    let deliveries = (least as u32).clamp(*BATCH.start(), *BATCH.end());
+    let deliveries = (least as u32).clamp(*BATCH_SIZES.start(), *BATCH_SIZES.end());
     let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
     // If hardly anything arrives, the seconds may be too many for a duration.
     let until = Duration::try_from_secs_f64(apart * bearable).unwrap_or(REST_MAX);
     (usual.min(until.saturating_sub(took)), deliveries)
 }
 
-/// Orders whose rows are at fault and that the log has reported. Their callbacks may arrive for as long as Sinch likes.
+/// Orders with faulty rows that the log has reported. Their callbacks may arrive for as long as Sinch likes.
 static LOGGED: LazyLock<Throttle<OrderKey>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
-fn log(report: &ProcessReport) {
+fn log_report(report: &ProcessReport) {
     for processed in &report.processed {
         let (project, order) = (&processed.key.project, logged_id(&processed.key));
         let (delivery, event) = (processed.delivery, redacted(&processed.dedup_key));
@@ -201,7 +202,7 @@ mod tests {
             (5, arrivals(5000, 25), 0.0, 0, 333),
             (5, arrivals(50000, 25), 0.0, 0, 512),
         ] {
-            let (rest, next) = next(MS * took_ms, arrivals, behind);
+            let (rest, next) = next_pause_and_batch(MS * took_ms, arrivals, behind);
             assert_eq!((rest.as_micros() / 1000, next), (rest_ms, deliveries));
         }
     }
@@ -222,7 +223,7 @@ mod tests {
                 };
                 behind = arrivals.behind(behind, taken as usize);
                 let rest;
-                (rest, deliveries) = next(took, Some(arrivals), behind);
+                (rest, deliveries) = next_pause_and_batch(took, Some(arrivals), behind);
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);

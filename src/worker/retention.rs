@@ -8,17 +8,18 @@ use super::frame::{POLL, Pause, Worker};
 use crate::clock;
 use crate::store::{Pruned, RetentionPeriods, Store, StoreError};
 
-/// Maximum interval between two checks for anything to prune. If the shortest retention period is shorter, the interval
-/// is that period, but at least a second.
-const EVERY: Duration = Duration::from_secs(30);
+/// Maximum interval between two checks for something to prune. If the shortest retention period is shorter, the
+/// interval is that period, but at least a second.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Length of the pause after a step, as a multiple of the step's time. In the pause the writer is free for others.
+/// Length of the pause after a step of pruning, as a multiple of the step's time. In the pause the writer is free for
+/// others.
 const PAUSE_FACTOR: u32 = 9;
 
-/// Maximum pause after a step, for the case that the disk was slow.
+/// Maximum pause after a step of pruning, for the case that the disk made it slow.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// Worker that prunes.
+/// Worker that prunes what has been kept for long enough.
 pub struct RetentionWorker {
     /// Store that is pruned.
     pub store: Store,
@@ -26,7 +27,7 @@ pub struct RetentionWorker {
     pub periods: RetentionPeriods,
 }
 
-/// Work done since it was last logged.
+/// Rows pruned and space returned since that was last logged.
 #[derive(Default)]
 pub struct Done(Pruned);
 
@@ -41,7 +42,7 @@ impl Worker for RetentionWorker {
             return Ok(Pause::Rest((began.elapsed() * PAUSE_FACTOR).min(REST_MAX)));
         }
         std::mem::take(done).log();
-        Ok(Pause::Idle(self.periods.bodies.clamp(POLL, EVERY)))
+        Ok(Pause::Idle(self.periods.bodies.clamp(POLL, CHECK_INTERVAL)))
     }
 
     fn stopped(&self, done: Done) {

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use super::{Context, Shared};
 use crate::http::problem::Problem;
 
-/// Requires the token, where one is configured.
+/// Requires the token of a request to the operators' listener, where one is configured.
 pub(super) async fn require_token(
     State(context): Shared,
     request: Request,
@@ -41,14 +41,14 @@ pub(super) async fn require_token(
 fn has_token(token: &SecretString, headers: &HeaderMap) -> bool {
     let sent = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| bearer(value.as_bytes()))
+        .and_then(|value| bearer_credentials(value.as_bytes()))
         .unwrap_or_default();
     let [sent, token] = [sent, token.expose_secret().as_bytes()].map(Sha256::digest);
     sent.as_slice().ct_eq(token.as_slice()).into()
 }
 
-/// Returns the credentials of the scheme `Bearer`, in upper or lower case, after one blank or more.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
+/// Returns the credentials of a header with the scheme `Bearer`, in upper or lower case, after one blank or more.
+fn bearer_credentials(value: &[u8]) -> Option<&[u8]> {
     let (scheme, credentials) = value.split_at_checked(b"Bearer".len())?;
     let credentials = credentials.strip_prefix(b" ")?;
     let blanks = credentials.iter().take_while(|byte| **byte == b' ').count();
@@ -57,9 +57,9 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| &credentials[blanks..])
 }
 
-/// Refuses every web page, where no token is required. A page that is open in a browser on this machine, or behind a
-/// tunnel to it, can send requests to the listener. With a host name of its own that leads to this machine, it could
-/// read the answers.
+/// Refuses every web page's request, where no token is required. A page that is open in a browser on this machine, or
+/// behind a tunnel to it, can send requests to the listener. With a host name of its own that leads to this machine, it
+/// could read the answers.
 pub(super) async fn refuse_web_pages(
     State(context): State<Arc<Context>>,
     request: Request,
@@ -93,8 +93,8 @@ fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns `true` if no third party could have made the host's name lead to this machine. An address cannot be given
-/// another meaning.
+/// Returns `true` if no third party could have made the host's name lead to this machine: it is an address, whose
+/// meaning nobody else decides, or localhost.
 fn is_local_or_address(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()
@@ -119,7 +119,7 @@ mod tests {
             ("", None),
         ] {
             let expected = expected.map(str::as_bytes);
-            assert_eq!(bearer(value.as_bytes()), expected, "{value:?}");
+            assert_eq!(bearer_credentials(value.as_bytes()), expected, "{value:?}");
         }
     }
 

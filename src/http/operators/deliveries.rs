@@ -38,7 +38,7 @@ const LIST_PARAMS: [&str; 9] = [
     "after",
 ];
 
-/// Phases of a delivery.
+/// Phases of a delivery by which the list of deliveries can be filtered.
 const PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
 
 async fn list_deliveries(
@@ -64,7 +64,7 @@ async fn list_deliveries(
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 
-/// Lists the deliveries that an operator must look at.
+/// Lists the parked deliveries, which an operator must look at.
 async fn list_parked(
     State(context): Shared,
     query: RawQuery,
@@ -79,7 +79,7 @@ async fn list_parked(
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 
-/// Returns the raw bytes of a delivery.
+/// Returns the raw body of a delivery.
 async fn show_body(
     State(context): Shared,
     path: Result<Path<String>, PathRejection>,

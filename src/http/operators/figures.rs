@@ -32,7 +32,7 @@ pub(super) struct Figure<F> {
     pub read: fn(&F) -> Reading,
 }
 
-/// Value of a figure, by its kind.
+/// Value of a figure, which decides its form in `/status` and `/metrics`.
 pub(super) enum Reading {
     /// Number of something at the present time.
     Count(u64),
@@ -54,19 +54,19 @@ pub(super) enum Reading {
     Flag(Option<bool>),
     /// Fault in words, if there is one; in `/metrics`, 1 or 0.
     Fault(Option<String>),
-    /// A list; in `/metrics`, its length.
+    /// A list of values; in `/metrics`, its length.
     List(Vec<Value>),
-    /// One reading for each value of a label.
+    /// One reading for each value of the named label, such as a project's id.
     By(&'static str, Vec<(String, Reading)>),
 }
 
 use Reading::{At, By, Bytes, Fault, Flag, List, Secs, Since, Span, Tally, Total};
 
-fn count(number: i64) -> Reading {
+fn count_reading(number: i64) -> Reading {
     Reading::Count(u64::try_from(number).unwrap_or(0))
 }
 
-fn list(all: &[impl Serialize]) -> Reading {
+fn list_reading(all: &[impl Serialize]) -> Reading {
     let all = all
         .iter()
         .map(|each| serde_json::to_value(each).unwrap_or_default());
@@ -93,7 +93,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "silent_workers",
         help: "Workers that have done nothing, or nothing but fail, for a minute",
-        read: |f| list(&f.metrics.silent_workers()),
+        read: |f| list_reading(&f.metrics.silent_workers()),
     },
     Figure {
         key: "log_lines_dropped",
@@ -144,7 +144,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "deliveries_waiting",
         help: "Deliveries not processed yet; up to a hundred thousand are counted",
-        read: |f| count(f.standing.summary.deliveries_waiting),
+        read: |f| count_reading(f.standing.summary.deliveries_waiting),
     },
     Figure {
         key: "oldest_pending_at",
@@ -154,21 +154,21 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "deliveries_parked",
         help: "Deliveries that are parked for an operator",
-        read: |f| count(f.standing.summary.deliveries_parked),
+        read: |f| count_reading(f.standing.summary.deliveries_parked),
     },
     Figure {
         key: "orders_by_state",
         help: "Orders by state, provisional before confirmed",
         read: |f| {
             let counts = f.standing.summary.orders_by_state.iter();
-            let by_state = counts.map(|each| (each.state.clone(), count(each.orders)));
+            let by_state = counts.map(|each| (each.state.clone(), count_reading(each.orders)));
             By("state", by_state.collect())
         },
     },
     Figure {
         key: "orders_due",
         help: "Orders that are due for a fetch",
-        read: |f| count(f.standing.summary.orders_due),
+        read: |f| count_reading(f.standing.summary.orders_due),
     },
     Figure {
         key: "oldest_due_at",
@@ -178,7 +178,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_unsettled",
         help: "Orders of which something is open; up to a hundred thousand are counted",
-        read: |f| count(f.standing.summary.orders_unsettled),
+        read: |f| count_reading(f.standing.summary.orders_unsettled),
     },
     Figure {
         key: "oldest_unsettled_at",
@@ -188,14 +188,14 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_parked",
         help: "Orders that are not fetched until an event comes or an operator requests it",
-        read: |f| count(f.standing.summary.orders_parked),
+        read: |f| count_reading(f.standing.summary.orders_parked),
     },
     Figure {
         key: "orders_needing_attention",
         help: "Orders that need an operator's attention, by alert",
         read: |f| {
             let counts = f.standing.alerts_counted.iter();
-            let by_condition = counts.map(|(alert, n)| (alert.label(), count(*n)));
+            let by_condition = counts.map(|(alert, n)| (alert.label(), count_reading(*n)));
             By("alert", by_condition.collect())
         },
     },
@@ -207,7 +207,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
             By(
                 "project",
                 counts
-                    .map(|(project, n)| (project.clone(), count(*n)))
+                    .map(|(project, n)| (project.clone(), count_reading(*n)))
                     .collect(),
             )
         },
@@ -240,7 +240,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "rows_unreadable",
         help: "Rows that cannot be read, of those that were met since the start; a hundred at most",
-        read: |f| list(&f.standing.summary.rows_unreadable),
+        read: |f| list_reading(&f.standing.summary.rows_unreadable),
     },
     Figure {
         key: "database_bytes",
@@ -318,8 +318,8 @@ pub(super) struct FigureMap<'a, F: 'static> {
     pub source: &'a F,
 }
 
-/// Returns the part of a key before its dot.
-fn group<F>(figure: &Figure<F>) -> Option<&'static str> {
+/// Returns the part of a figure's key before its dot: the object of `/status` in which the figure stands.
+fn object_name<F>(figure: &Figure<F>) -> Option<&'static str> {
     figure.key.split_once('.').map(|(group, _)| group)
 }
 
@@ -328,7 +328,7 @@ impl<F> Serialize for FigureMap<'_, F> {
         let mut map = to.serialize_map(None)?;
         for together in self
             .figures
-            .chunk_by(|a, b| group(a).is_some() && group(a) == group(b))
+            .chunk_by(|a, b| object_name(a).is_some() && object_name(a) == object_name(b))
         {
             match together.first().and_then(group) {
                 None => {

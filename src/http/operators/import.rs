@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use number_order::{Id, entered};
 
-/// Names of a column or a property with an order's id, the likeliest first. They are compared by their letters alone.
-const NAMES: [&str; 6] = [
+/// Names that a column or a property with an order's id may have, the likeliest first. They are compared by their
+/// letters alone.
+const ID_NAMES: [&str; 6] = [
     "idnumberorder",
     "numberorderid",
     "orderid",
@@ -13,19 +14,19 @@ const NAMES: [&str; 6] = [
     "resourceid",
     "id",
 ];
-/// Maximum number of characters of a line that are shown.
+/// Maximum number of characters of an unusable line that are shown.
 const SHOWN_MAX_CHARS: usize = 60;
 
-/// A list as it was understood.
+/// A list of order ids, as it was understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct List {
-    /// Ids in the order of the list, without duplicates.
+    /// Ids of the orders, in the order of the list, without duplicates.
     pub(super) orders: Vec<Id>,
-    /// Heading of the column, which was skipped.
+    /// Heading of the list's column of ids, which was skipped.
     pub(super) header: Option<String>,
 }
 
-/// Reads a list, or returns the line that cannot be used and the reason.
+/// Reads a list of order ids, or returns the line that cannot be used and the reason.
 pub(super) fn read(list: &[u8]) -> Result<List, String> {
     let text = std::str::from_utf8(list).map_err(|_| "the list is not UTF-8 text".to_owned())?;
     let mut seen = std::collections::HashSet::new();
@@ -33,11 +34,11 @@ pub(super) fn read(list: &[u8]) -> Result<List, String> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
     for (nth, (index, line)) in lines.enumerate() {
-        if nth == 0 && is_name(cell(line)) {
-            header = Some(cell(line).to_owned());
+        if nth == 0 && is_id_name(first_column(line)) {
+            header = Some(first_column(line).to_owned());
             continue;
         }
-        let id = id(line).map_err(|why| format!("line {}: {why}", index + 1))?;
+        let id = id_in_line(line).map_err(|why| format!("line {}: {why}", index + 1))?;
         if seen.insert(id.clone()) {
             orders.push(id);
         }
@@ -48,15 +49,15 @@ pub(super) fn read(list: &[u8]) -> Result<List, String> {
     Ok(List { orders, header })
 }
 
-fn id(line: &str) -> Result<Id, String> {
+fn id_in_line(line: &str) -> Result<Id, String> {
     if line.starts_with('{') {
-        let id = property(line).ok_or("no order's id in this object; write it as \"order\"")?;
+        let id = id_property(line).ok_or("no order's id in this object; write it as \"order\"")?;
         return named(&id);
     }
-    named(cell(line))
+    named(first_column(line))
 }
 
-/// Returns the id that a person has written, or the reason why it is not an id.
+/// Returns the order's id that a person has written, or the reason why the text is none.
 pub(super) fn named(text: &str) -> Result<Id, String> {
     let why = |why| {
         let shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
@@ -65,18 +66,18 @@ pub(super) fn named(text: &str) -> Result<Id, String> {
     entered(text).map_err(why)
 }
 
-fn is_name(text: &str) -> bool {
-    NAMES.contains(&letters(text).as_str())
+fn is_id_name(text: &str) -> bool {
+    ID_NAMES.contains(&letters(text).as_str())
 }
 
-/// Returns the letters of a name, so that `id_number_order` and `Order ID` are found, too.
+/// Returns the letters of a column's name, so that `id_number_order` and `Order ID` are found, too.
 fn letters(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Returns the first cell of a line of CSV. Ids hold neither commas nor quotes.
-fn cell(line: &str) -> &str {
+/// Returns the first column of a line of CSV. Ids hold neither commas nor quotes.
+fn first_column(line: &str) -> &str {
     let cell = line.split([',', ';', '\t']).next().unwrap_or(line).trim();
     let inner = cell
         .strip_prefix('"')
@@ -84,7 +85,7 @@ fn cell(line: &str) -> &str {
     inner.unwrap_or(cell)
 }
 
-fn property(line: &str) -> Option<String> {
+fn id_property(line: &str) -> Option<String> {
     let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
         return None;
     };
@@ -92,7 +93,7 @@ fn property(line: &str) -> Option<String> {
         let mut fields = fields.iter();
         fields.find_map(|(name, value)| value.as_str().filter(|_| letters(name) == *wanted))
     };
-    NAMES.iter().find_map(named).map(str::to_owned)
+    ID_NAMES.iter().find_map(named).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
 /// Media type of the OpenMetrics text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Label of a sample: its name and its value.
 type Labels = [(&'static str, String); 1];
 
-/// Returns all figures as text.
+/// Returns all figures as OpenMetrics text.
 pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
     let build = Family::<Labels, Gauge>::default();
@@ -42,18 +43,18 @@ pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
 
 fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, reading: Reading) {
     let (help, key) = (figure.help, format!("{prefix}{}", figure.key));
-    match sample(reading) {
+    match as_sample(reading) {
         Sample::None => {}
         Sample::Gauge(unit, value) => {
-            registry.register(name(&key, unit), help, ConstGauge::new(value));
+            registry.register(gauge_name(&key, unit), help, ConstGauge::new(value));
         }
         Sample::Counter(count) => registry.register(key, help, ConstCounter::new(count)),
-        Sample::By(label, readings) => by(registry, &key, help, label, readings),
+        Sample::By(label, readings) => register_by_label(registry, &key, help, label, readings),
     }
 }
 
-/// Registers a metric family. Its samples are of one kind, and unknown values are left out.
-fn by(
+/// Registers a metric family with a label. Its samples are of one kind, and unknown values are left out.
+fn register_by_label(
     registry: &mut Registry,
     key: &str,
     help: &str,
@@ -65,7 +66,7 @@ fn by(
     let (mut unit, mut counts) = (None, false);
     for (value, reading) in readings {
         let labels = [(label, value)];
-        match sample(reading) {
+        match as_sample(reading) {
             Sample::Gauge(its_unit, number) => {
                 unit = Some(its_unit);
                 gauges.get_or_create(&labels).set(number);
@@ -78,21 +79,21 @@ fn by(
         }
     }
     match unit {
-        Some(unit) => registry.register(name(key, unit), help, gauges),
+        Some(unit) => registry.register(gauge_name(key, unit), help, gauges),
         None if counts => registry.register(key, help, counters),
         None => {}
     }
 }
 
-/// A reading in the form that OpenMetrics has.
+/// A reading of a figure, in the form that OpenMetrics has.
 enum Sample {
     /// No sample: the value is not known.
     None,
     /// A value that goes up and down.
     Gauge(Unit, f64),
-    /// A count since the start.
+    /// A count since the start of the service.
     Counter(u64),
-    /// One reading for each value of a label.
+    /// One reading for each value of the named label.
     By(&'static str, Vec<(String, Reading)>),
 }
 
@@ -109,7 +110,7 @@ enum Unit {
     Timestamp,
 }
 
-fn sample(reading: Reading) -> Sample {
+fn as_sample(reading: Reading) -> Sample {
     let flag = |is_so: bool| Sample::Gauge(Unit::Plain, f64::from(u8::from(is_so)));
     match reading {
         Reading::Count(number) | Reading::Bytes(number) => {
@@ -133,7 +134,7 @@ fn sample(reading: Reading) -> Sample {
 }
 
 /// Returns the name of a gauge, with its unit as a whole word, as OpenMetrics has it.
-fn name(key: &str, unit: Unit) -> String {
+fn gauge_name(key: &str, unit: Unit) -> String {
     let key = key.replace('.', "_");
     let stem = ["_secs", "_at"]
         .iter()

@@ -47,7 +47,7 @@ pub struct Settings {
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
     /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
     pub callback_urls: BTreeMap<Id, String>,
-    /// Thresholds at which an order needs attention.
+    /// Thresholds at which alerts about orders fire.
     pub deadlines: Limits,
     /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
@@ -93,7 +93,8 @@ pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router
         .with_state(context)
 }
 
-/// Limits the time for a request's body. Keeps or closes the connection if the body was not read to its end.
+/// Limits the time for an operator's request to arrive. Keeps or closes the connection if the body was not read to its
+/// end.
 async fn limit_body(State(context): Shared, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
@@ -129,7 +130,7 @@ impl From<StoreError> for Problem {
 #[derive(Serialize)]
 struct Page<T> {
     items: Vec<T>,
-    /// Value of `after` for the next page; `null` on the last page.
+    /// Value of the parameter `after` with which the next page is requested; `null` on the last page.
     next: Option<Cursor>,
     /// Rows that belong on the page and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -146,20 +147,20 @@ impl<T> From<Listing<T>> for Page<T> {
     }
 }
 
-/// Maximum number of bytes that are read of the remaining body of a refused request.
+/// Maximum number of bytes that are read of the rest of a refused request's body.
 const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-/// Number of items on a page, unless the query has a `limit`.
+/// Number of items on a page of a list, unless the query has a `limit`.
 const PAGE_SIZE: u32 = 100;
 
-/// Maximum number of items on a page.
+/// Maximum number of items on a page of a list.
 const PAGE_SIZE_MAX: u32 = 1000;
 
 fn page_size(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX)
 }
 
-/// Returns the parameters in a path. A parameter that is not even text is answered as one that is `unknown`.
+/// Returns the parameters in a request's path. A parameter that is not even text is answered as one that is `unknown`.
 fn path_params<T>(
     path: Result<Path<T>, PathRejection>,
     unknown: fn() -> Problem,
@@ -167,12 +168,12 @@ fn path_params<T>(
     path.map(|Path(params)| params).map_err(|_| unknown())
 }
 
-/// Returns the id of an order in a path. Text that cannot be an id is answered as an unknown order.
+/// Returns the id of an order from a request's path. Text that cannot be an id is answered as an unknown order.
 fn order_id(text: String) -> Result<Id, Problem> {
     Id::new(text).ok_or_else(orders::unknown_order)
 }
 
-/// Returns the id of a project in a path. Text that cannot be an id is answered as an unknown project.
+/// Returns the id of a project from a request's path. Text that cannot be an id is answered as an unknown project.
 fn project_id(text: String) -> Result<Id, Problem> {
     Id::new(text).ok_or_else(projects::unknown_project)
 }

@@ -21,14 +21,14 @@ use crate::store::{
 };
 use number_order::{CallbackKey, Id, StepKind, StepOutcome};
 
-/// Maximum number of characters of a reference.
-const REFERENCE_MAX: usize = 64;
+/// Maximum number of characters of a placement's reference.
+const REFERENCE_MAX_CHARS: usize = 64;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route(
             "/api/v1/placements/{project}/{reference}",
-            put(begin).get(show),
+            put(begin_placement).get(show_placement),
         )
         .route(
             "/api/v1/placements/{project}/{reference}/steps",
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         )
 }
 
-/// Parameters of a path that names a placement.
+/// Parameters of a request's path that names a placement.
 type PlacementPath = Result<Path<(String, String)>, PathRejection>;
 
 /// Body of a request, read as JSON without regard to `Content-Type`.
@@ -53,28 +53,28 @@ fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
 
 fn checked_reference(reference: String) -> Result<String, Problem> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if (1..=REFERENCE_MAX).contains(&reference.len()) && reference.chars().all(is_plain) {
+    if (1..=REFERENCE_MAX_CHARS).contains(&reference.len()) && reference.chars().all(is_plain) {
         return Ok(reference);
     }
     let detail = "reference: write 1 to 64 lower-case letters, digits and hyphens";
     Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
 }
 
-fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+fn read_body<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let body = body.map_err(|rejection| Problem::new(rejection.status()))?;
     serde_json::from_slice(&body)
         .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
-/// Records a placement before its first step. Answers 201 if it was not recorded before.
-async fn begin(
+/// Records a placement in the journal before its first step. Answers 201 if it was not recorded before.
+async fn begin_placement(
     State(context): Shared,
     path: PlacementPath,
     body: Body,
 ) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
-    let ordered = checked(read::<Ordered>(body)?)?;
+    let ordered = checked_order(read_body::<Ordered>(body)?)?;
     let new = NewPlacement {
         project,
         reference,
@@ -95,9 +95,9 @@ async fn begin(
     }
 }
 
-/// Refuses what the database would not take: there must be a region, a type, and either a number or a quantity from 1
-/// to 100.
-fn checked(ordered: Ordered) -> Result<Ordered, Problem> {
+/// Refuses an order of numbers that the database would not take: there must be a region, a type, and either a number or
+/// a quantity from 1 to 100.
+fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
     let is_one_option = ordered.number.is_some() != ordered.quantity.is_some();
     let is_named = !ordered.region.is_empty() && !ordered.number_type.is_empty();
     let quantity = ordered
@@ -122,42 +122,42 @@ fn unknown_placement() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
-async fn show(State(context): Shared, path: PlacementPath) -> Result<Json<PlacementRow>, Problem> {
+async fn show_placement(State(context): Shared, path: PlacementPath) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference) = placement_in(path)?;
     let found = context.store.placement(&project, &reference).await?;
     found.map(Json).ok_or_else(unknown_placement)
 }
 
-/// Request that a step be recorded.
+/// Request that the beginning of a step be recorded.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Begin {
+struct BeginStep {
     kind: StepKind,
-    /// Only of a create: `true` if the ordered number is available.
+    /// Only of a create: `true` if the ordered number can be had now.
     available_before: Option<bool>,
-    /// `true`: an operator accepts the risk of a second order.
+    /// `true` if an operator accepts the risk of a second order.
     #[serde(default)]
     second_order_risked: bool,
 }
 
-/// A step that was recorded.
+/// Answer that the beginning of a step is recorded.
 #[derive(Serialize)]
-struct Begun {
+struct StepRecorded {
     id: i64,
-    /// URL for callbacks about the order that the step creates; `null` if it is another step, or if it is not known
+    /// URL for callbacks about the order that the step creates; `null` if the step is no create, or if it is not known
     /// how Sinch reaches the service.
     callback_url: Option<String>,
 }
 
-/// Records a step. Its request may be sent once this returns.
+/// Records that a step of a placement begins. Its request may be sent to Sinch once this is answered.
 async fn begin_step(
     State(context): Shared,
     path: PlacementPath,
     body: Body,
-) -> Result<(StatusCode, Json<Begun>), Problem> {
+) -> Result<(StatusCode, Json<StepRecorded>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
-    let begin: Begin = read(body)?;
+    let begin: BeginStep = read_body(body)?;
     let is_create = begin.kind == StepKind::Create;
     let key = is_create.then(|| CallbackKey::random(|below| fastrand::usize(..below)));
     let own_url = context.settings.callback_urls.get(&project);
@@ -173,7 +173,7 @@ async fn begin_step(
         now: clock::now(),
     };
     match context.store.begin_step(step).await? {
-        StepBegun::Begun(id) => Ok((StatusCode::CREATED, Json(Begun { id, callback_url }))),
+        StepBegun::Begun(id) => Ok((StatusCode::CREATED, Json(StepRecorded { id, callback_url }))),
         StepBegun::Refused(refusal) => Err(Problem::with_detail(
             StatusCode::CONFLICT,
             refusal.to_string(),
@@ -182,16 +182,16 @@ async fn begin_step(
     }
 }
 
-/// Request to record the outcome of a step.
+/// Request that the outcome of a step be recorded.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct End {
+struct EndStep {
     outcome: StepOutcome,
     /// Only of a create: the order that it made.
     order: Option<Id>,
 }
 
-/// Records the outcome of a step. The service watches a created order from then on.
+/// Records the outcome of a placement's step. The service watches a created order from then on.
 async fn end_step(
     State(context): Shared,
     path: Result<Path<(String, String, i64)>, PathRejection>,
@@ -199,7 +199,7 @@ async fn end_step(
 ) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference, step) = path_params(path, unknown_placement)?;
     let (project, reference) = (project_id(project)?, checked_reference(reference)?);
-    let end: End = read(body)?;
+    let end: EndStep = read_body(body)?;
     let update = StepUpdate {
         project: project.clone(),
         reference: reference.clone(),

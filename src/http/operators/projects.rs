@@ -18,7 +18,8 @@ use number_order::Id;
 /// Time for which one request to drop a project removes rows. The next request continues.
 const DROP_FOR: Duration = Duration::from_secs(2);
 
-/// Pause after each step, as a multiple of the step's duration. During the pause the writer is free for others.
+/// Pause after each step of dropping a project, as a multiple of the step's duration. During the pause the writer is
+/// free for others.
 const PAUSE_FACTOR: u32 = 9;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -60,15 +61,15 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
     }
 }
 
-/// Parameters of a path that names a project.
+/// Parameters of a request's path that names a project.
 pub(super) type ProjectPath = Result<Path<String>, PathRejection>;
 
 pub(super) fn project_in(path: ProjectPath) -> Result<Id, Problem> {
     project_id(path_params(path, unknown_project)?)
 }
 
-/// Distinguishes a mistyped name from a project that has nothing to list. A project that is no longer configured may
-/// have something.
+/// Refuses a mistyped project, to distinguish it from one that has nothing to list. A project that is no longer
+/// configured may have something.
 pub(super) async fn must_be_known(context: &Context, project: &Id) -> Result<(), Problem> {
     let is_configured = context.settings.projects.contains_key(project);
     if is_configured || context.store.knows(project).await? {
@@ -77,6 +78,7 @@ pub(super) async fn must_be_known(context: &Context, project: &Id) -> Result<(),
     Err(unknown_project())
 }
 
+/// A project as the operators' API shows it.
 #[derive(Serialize)]
 struct Project {
     /// `true` if the configuration has the project.

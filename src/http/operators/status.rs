@@ -22,10 +22,10 @@ use crate::store::AlertRow;
 /// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Maximum number of orders of each kind of alert that `/status` shows.
+/// Maximum number of orders that `/status` shows for each kind of alert.
 const ALERTS_MAX: u32 = 20;
 
-/// Returns the health routes, which are open to every caller that can connect.
+/// Returns the routes of the health checks, which are open to every caller that can connect.
 pub(super) fn health() -> Router<Arc<Context>> {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
@@ -65,7 +65,7 @@ async fn ready(State(context): Shared) -> Response {
     }
 }
 
-/// State of the service: the figures that `/metrics` has too, and values that are no figures.
+/// State of the service as `/status` answers it: the figures that `/metrics` has too, and values that are no figures.
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'static str,
@@ -78,7 +78,7 @@ struct Status<'a> {
     workers: BTreeMap<String, Option<Failing>>,
 }
 
-/// State of the fetches for a project.
+/// State of the fetches for one project, as `/status` answers it.
 #[derive(Serialize)]
 struct ApiStatus<'a> {
     #[serde(flatten)]

@@ -18,7 +18,7 @@ use number_order::Id;
 /// time, and accepts callbacks in between.
 pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Number of ids that the answer shows, so that a person sees if the list was understood as it was meant.
+/// Number of the list's ids that the answer shows, so that a person sees if the list was understood as it was meant.
 const FIRST_SHOWN: usize = 5;
 
 /// Result of making a list of orders known.
@@ -28,9 +28,9 @@ pub(super) struct Watched {
     orders: usize,
     /// Number of the named orders that were not known before.
     new: u64,
-    /// First ids of the list.
+    /// First order ids of the list, as they were understood.
     first: Vec<String>,
-    /// Heading of the list's column, which was skipped.
+    /// Heading of the list's column of ids, which was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<String>,
 }
@@ -43,10 +43,10 @@ pub(super) async fn watch_order(
 ) -> Result<(StatusCode, Json<Watched>), Problem> {
     let (project, order) = path_params(path, unknown_project)?;
     let list = import::List {
-        orders: vec![import::named(&order).map_err(unusable)?],
+        orders: vec![import::named(&order).map_err(unusable_list)?],
         header: None,
     };
-    let watched = watch(&context, &project_id(project)?, list).await?;
+    let watched = watch_in_order(&context, &project_id(project)?, list).await?;
     let status = match watched.new {
         0 => StatusCode::OK,
         _ => StatusCode::CREATED,
@@ -57,18 +57,18 @@ pub(super) async fn watch_order(
 /// Body of a request that carries a list of orders.
 type ListBody = Result<Bytes, BytesRejection>;
 
-/// Makes a whole list of orders known; the path's last part is the project. A list with a line that cannot be used is
-/// refused whole.
+/// Makes a whole list of orders of a project known; the path's last part is the project's id. A list with a line that
+/// cannot be used is refused whole.
 pub(super) async fn watch_list(
     State(context): Shared,
     path: ProjectPath,
     list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
     let project = project_in(path)?;
-    Ok(Json(watch(&context, &project, read(list)?).await?))
+    Ok(Json(watch_in_order(&context, &project, read_list(list)?).await?))
 }
 
-/// Makes a whole list of orders of the only project known.
+/// Makes a whole list of orders of the only configured project known.
 pub(super) async fn watch_list_of_only_project(
     State(context): Shared,
     list: ListBody,
@@ -78,10 +78,10 @@ pub(super) async fn watch_list_of_only_project(
         let detail = "several projects are configured; say which, with --project or in the path";
         return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
     };
-    Ok(Json(watch(&context, project, read(list)?).await?))
+    Ok(Json(watch_in_order(&context, project, read_list(list)?).await?))
 }
 
-fn read(list: ListBody) -> Result<import::List, Problem> {
+fn read_list(list: ListBody) -> Result<import::List, Problem> {
     let unread = |error: BytesRejection| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let detail =
@@ -92,16 +92,16 @@ fn read(list: ListBody) -> Result<import::List, Problem> {
         status => Problem::new(status),
     };
     let list = list.map_err(unread)?;
-    import::read(&list).map_err(unusable)
+    import::read(&list).map_err(unusable_list)
 }
 
-fn unusable(why: String) -> Problem {
+fn unusable_list(why: String) -> Problem {
     Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, why)
 }
 
 /// Makes orders known in the order of their list. If the store fails half-way, the first of them are known. The same
 /// list may then be sent again: an order that is known stays as it is.
-async fn watch(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
+async fn watch_in_order(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
     may_be_fetched(context, project)?;
     let orders = list.orders.len();
     let first = list

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use number_order::Id;
 
-/// Maximum number of failed orders that are remembered. Orders beyond it are fetched like any other.
+/// Maximum number of failed orders of a project that are remembered. Orders beyond it are fetched like any other.
 const FAILED_ORDERS_MAX: usize = 256;
 
 /// Number of failures of an order, with answers to other orders in between, that proves that the order fails alone.
@@ -18,37 +18,37 @@ const PROOF: u32 = 2;
 /// Number of different orders at which it is no longer chance that Sinch knows none of them and has never shown any.
 const UNKNOWN_MIN: usize = 3;
 
-/// Maximum number of unknown orders that are counted. A larger number would change nothing.
+/// Maximum number of orders unknown to Sinch that are counted. A larger number would change nothing.
 const UNKNOWN_MAX: usize = 1000;
 
 /// Order whose last attempt failed.
 #[derive(Debug)]
 struct FailedOrder {
-    /// Number of answers to any order when the attempt failed.
+    /// Number of answers to any order of the project when the attempt failed.
     answers: u64,
-    /// Number of times that the order failed alone.
+    /// Number of times that the order failed while others were answered.
     alone: u32,
     /// `true` if the order is isolated.
     isolated: bool,
-    /// `true` if the order's last failure was a signal about the project.
+    /// `true` if the order's last failure was a signal about the whole project.
     of_project: bool,
 }
 
-/// Facts about a failure.
+/// Facts about a failed fetch, by which the party at fault is found.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the four are independent")]
 pub(super) struct FailureFacts {
-    /// `true` if the failure is of a kind that can concern a single order.
+    /// `true` if the failed fetch is of a kind that can concern a single order.
     pub of_order: bool,
-    /// `true` if the failure is a signal about the project: Sinch asks to be left alone, or refuses the key.
+    /// `true` if the failed fetch is a signal about the project: Sinch asks to be left alone, or refuses the key.
     pub of_project: bool,
-    /// `true` if the circuit is closed.
+    /// `true` if the project's circuit was closed when the fetch failed.
     pub circuit_closed: bool,
-    /// `true` if no order has failed through the provider since the last answer.
+    /// `true` if no fetch of the project has failed through the provider since the last answer.
     pub calm: bool,
 }
 
-/// Party at fault for a failure.
+/// Party at fault for a failed fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttributedTo {
     /// The order itself, which fails though others are answered.
@@ -64,7 +64,7 @@ pub(super) enum AttributedTo {
 pub(super) struct FailureAttribution {
     failed_orders: BTreeMap<Id, FailedOrder>,
     isolated: Arc<[Id]>,
-    /// Number of answers to any order so far.
+    /// Number of answers to any order of the project so far.
     answers: u64,
     /// Order that failed last, until there is an answer. Many failed attempts of a single order say nothing about other
     /// orders.
@@ -78,7 +78,7 @@ pub(super) struct FailureAttribution {
 }
 
 impl FailureAttribution {
-    /// Returns the state without any failure. `found`: Sinch has shown an order of this project before.
+    /// Returns the state of a project without any failure. `found`: Sinch has shown an order of this project before.
     pub fn new(found: bool) -> FailureAttribution {
         FailureAttribution {
             failed_orders: BTreeMap::new(),
@@ -91,12 +91,12 @@ impl FailureAttribution {
         }
     }
 
-    /// Returns the isolated orders.
+    /// Returns the orders of the project that are isolated.
     pub fn isolated(&self) -> &Arc<[Id]> {
         &self.isolated
     }
 
-    /// Returns the number of orders that failed since the last answer and were not isolated before.
+    /// Returns the number of the project's orders that failed since the last answer and were not isolated before.
     pub fn newly_failed(&self) -> u32 {
         self.newly_failed
     }
@@ -123,14 +123,15 @@ impl FailureAttribution {
         failed_orders.filter(|was| was.alone > 0 || was.answers < self.answers)
     }
 
-    /// Records that Sinch has shown an order, so address, project and key are right.
+    /// Records that Sinch has shown an order of the project, so address, project and key are right.
     pub fn found(&mut self) {
         self.found = true;
         self.unknown.clear();
     }
 
-    /// Records that Sinch does not know an order. Returns the number of unknown orders if Sinch has never shown one and
-    /// they are too many for chance: then the fault lies with the set-up, and with none of the orders.
+    /// Records that Sinch does not know an order of the project. Returns the number of unknown orders if Sinch has
+    /// never shown one and they are too many for chance: then the fault lies with the set-up, and with none of the
+    /// orders.
     pub fn unknown(&mut self, order: &Id) -> Option<usize> {
         if self.found {
             return None;
@@ -142,7 +143,7 @@ impl FailureAttribution {
         (unknown >= UNKNOWN_MIN).then_some(unknown)
     }
 
-    /// Records that an order was answered.
+    /// Records that Sinch answered a fetch of an order.
     pub fn answered(&mut self, order: &Id) {
         self.answers += 1;
         self.last = None;

@@ -9,7 +9,8 @@ use super::signal::Signal;
 use crate::store::Circuit;
 use number_order::{NoAnswer, Time};
 
-/// Number of failures in a row after which it is in doubt whether the provider answers any order. Fewer can be chance.
+/// Number of a project's failures in a row after which it is in doubt whether the provider answers any order. Fewer can
+/// be chance.
 const SUSPECT_FAILURES: u32 = 3;
 
 /// Number of failures in a row after which the circuit opens, if it is in doubt whether the provider answers any order.
@@ -70,8 +71,8 @@ pub(super) fn restored(mut circuit: Circuit, now: Time, cap: Duration) -> Circui
     circuit
 }
 
-/// Returns the circuit after a failure that is not one order's alone. `alone` is the number of orders that fail while
-/// others are answered; `cap` is the maximum interval between probes; `jitter` is random, from 0 to 1.
+/// Returns a project's circuit after a failure that is not one order's alone. `alone` is the number of orders that fail
+/// while others are answered; `cap` is the maximum interval between probes; `jitter` is random, from 0 to 1.
 pub(super) fn after_failure(
     circuit: &Circuit,
     reason: &NoAnswer,

@@ -23,7 +23,7 @@ enum Wait {
 }
 
 impl Shared {
-    /// Claims the orders that can be claimed, then waits until more can be claimed.
+    /// Claims the due orders that can be claimed now, then waits until more can be claimed.
     pub(super) async fn claim_or_wait(
         self: &Arc<Self>,
         claims: &UnboundedSender<Prefetched>,
@@ -48,7 +48,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Claims the orders that circuit, permits and rate limit allow.
+    /// Claims the due orders that circuit, permits and rate limit allow.
     async fn claim(
         self: &Arc<Self>,
         prefetch: &UnboundedSender<Prefetched>,

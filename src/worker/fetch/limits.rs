@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use crate::store::Rate;
 
-/// Number of slots for each permit of an isolated order. Such a fetch is in flight beside the slots, and at least one
-/// is allowed.
+/// Number of slots for which one permit for an isolated order is given. Such a fetch is in flight beside the slots, and
+/// at least one is allowed.
 const SLOTS_PER_ISOLATED: u32 = 4;
 
 /// Number of fetches that may hang for each slot, outside the slots.
 const HANGING_PER_SLOT: u32 = 2;
 
-/// Maximum number of prefetched orders at any rate.
+/// Maximum number of prefetched orders of a project, whatever its rate.
 const PREFETCHED_MAX: u32 = 512;
 
 /// Limits on the number and the rate of one project's fetches.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
+    /// Maximum number of the project's fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: u32,
-    /// Maximum number of fetches a second, as an average over time.
+    /// Maximum number of the project's fetches a second, as an average over time.
     pub requests_per_second: f64,
-    /// Maximum interval between the probes of an open circuit.
+    /// Maximum interval between two probes of the project's open circuit.
     pub probe_interval_max: Duration,
 }
 

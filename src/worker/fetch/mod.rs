@@ -44,42 +44,42 @@ pub struct Fetcher {
     pub store: Store,
     /// Policy by which answers are applied.
     pub policy: Policy,
-    /// Spacing of failed attempts.
+    /// Spacing of failed attempts to fetch an order.
     pub backoff: Backoff,
-    /// Maximum number of fetches in flight, not counting those that hang and those of isolated orders.
+    /// Maximum number of the project's fetches in flight, not counting those that hang and those of isolated orders.
     pub slots: usize,
-    /// Maximum number of fetches a second, as an average over time.
+    /// Maximum number of the project's fetches a second, as an average over time.
     pub requests_per_second: f64,
     /// Duration of a lease: the longest time for which a claimed order can be held, first prefetched and then in
     /// flight.
     pub lease: Duration,
-    /// Notification by which an operator closes the circuit again.
+    /// Notification by which an operator closes the project's circuit again.
     pub resume: Arc<Notify>,
-    /// Metrics that receive the worker's heartbeat.
+    /// Metrics that receive the fetcher's heartbeat.
     pub metrics: Arc<Metrics>,
 }
 
 /// State that the slots of one project share.
 struct Shared {
     fetcher: Fetcher,
-    /// Name of the fetcher among the workers.
+    /// Name of the fetcher among the workers of the service.
     name: String,
     scheduler: Mutex<Scheduler>,
-    /// Free slots. There are more tasks than slots, because a fetch that hangs releases its slot.
+    /// Free slots of the project. There are more tasks than slots, because a fetch that hangs releases its slot.
     slots: Semaphore,
     /// Circuit as it was last saved. The lock is held during the write, so that the newest state is written last.
     saved_circuit: tokio::sync::Mutex<Circuit>,
     /// Wakes the claiming task, which waits for a free permit or for the circuit.
     permit_freed: Notify,
-    /// Token that is cancelled when no more orders may be fetched.
+    /// Token that is cancelled when no more orders of the project may be fetched.
     stop: CancellationToken,
 }
 
-/// Prefetched orders, which are claimed and wait for a slot. Only the tasks of the slots hold the queue: its permits
-/// hold [`Shared`], which would never end if it held the queue.
+/// Queue of prefetched orders, which are claimed and wait for a slot. Only the tasks of the slots hold the queue: its
+/// permits hold [`Shared`], which would never end if it held the queue.
 type PrefetchQueue = tokio::sync::Mutex<UnboundedReceiver<Prefetched>>;
 
-/// Prefetched order, with its lease and its permit.
+/// Prefetched order, with the claim that leases it and its permit.
 struct Prefetched {
     claim: Claim,
     since: Time,
@@ -93,7 +93,7 @@ struct Permit {
 }
 
 impl Permit {
-    /// Records that the fetch hangs. Returns `true` if its slot goes to another fetch now.
+    /// Records that the fetch under the permit hangs. Returns `true` if its slot goes to another fetch now.
     fn hangs(&mut self) -> bool {
         let gives_way = self.kind == PermitKind::Slot && self.shared.scheduler().fetch_hangs();
         if gives_way {
@@ -121,7 +121,8 @@ impl Fetcher {
         limits::in_flight_max(u32::try_from(slots).unwrap_or(u32::MAX)) as usize
     }
 
-    /// Works until `stop` is cancelled, then waits for the fetches in flight, unless `abort` is cancelled too.
+    /// Fetches the project's orders until `stop` is cancelled, then waits for the fetches in flight, unless `abort` is
+    /// cancelled too.
     ///
     /// # Errors
     ///
@@ -192,7 +193,8 @@ impl Fetcher {
 }
 
 impl Shared {
-    /// Claims, fetches and records, with `tasks` tasks for the slots, until no more orders may be fetched.
+    /// Claims and fetches orders, and records the results, with `tasks` tasks for the slots, until no more orders may
+    /// be fetched.
     async fn run(
         self: Arc<Self>,
         tasks: u32,

@@ -18,7 +18,7 @@ use number_order::{Answer, Failure, Id};
 /// free already. The fewer commits there are, the less callbacks have to wait for them.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// Maximum number of results that are recorded at once.
+/// Maximum number of results of fetches that are recorded at once.
 const BATCH_MAX: usize = 256;
 
 /// Recorder of the results of one project's fetches.
@@ -32,7 +32,7 @@ pub(in crate::worker) struct Recorder {
 }
 
 impl Recorder {
-    /// Records results until no sender is left.
+    /// Records results of fetches until no sender is left.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Recorder {
         }
     }
 
-    /// Records results, and holds them until they are on disk or the store rejects them.
+    /// Records results of fetches, and holds them until they are on disk or the store rejects them.
     async fn record(&self, name: &str, results: Vec<FetchResult>) -> Result<(), StoreError> {
         let mut results: Arc<[FetchResult]> = results.into();
         loop {
@@ -89,7 +89,7 @@ impl Recorder {
     fn report(&self, results: &[FetchResult], recorded: &[Recorded]) {
         let mut last = None;
         for (fetch, recorded) in results.iter().zip(recorded) {
-            self.log(fetch, recorded);
+            self.log_outcome(fetch, recorded);
             if let Recorded::Done { outcome, .. } = recorded {
                 last = Some((fetch, outcome));
             }
@@ -101,7 +101,7 @@ impl Recorder {
         }
     }
 
-    fn log(&self, fetch: &FetchResult, recorded: &Recorded) {
+    fn log_outcome(&self, fetch: &FetchResult, recorded: &Recorded) {
         let (project, order) = (&self.project, logged_id(&fetch.claim.key));
         let attempts = fetch.claim.attempts;
         let took_ms = millis(fetch.now.since(fetch.fetched_at));

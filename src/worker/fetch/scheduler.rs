@@ -16,12 +16,11 @@ use super::signal::ProjectSignals;
 use crate::store::{Circuit, ClaimOrder, Rate};
 use number_order::{Id, Time};
 
-/// Number of permits that go to orders of the highest priority for each permit that goes to the order that has waited
-/// longest. So no order waits forever, however many have a higher priority. The highest priority has the other permits,
-/// so that it need not wait for all that is routine.
+/// Number of permits for orders of the highest priority to each one for the order that has waited longest, so that no
+/// order waits forever.
 const URGENT_TO_OLDEST: u32 = 3;
 
-/// Number of permits of which one goes to an isolated order while other orders are due.
+/// Number of permits among which one is for an isolated order, while other orders are due.
 const ISOLATED_ONE_IN: u32 = 16;
 
 /// Time without an answer after which a fetch hangs: its slot goes to another fetch.
@@ -31,7 +30,7 @@ pub(super) const HANGS_AFTER: Duration = Duration::from_secs(2);
 /// order was answered.
 const UNTRIED_MAX: u32 = 3;
 
-/// Time for which prefetched orders must last the slots.
+/// Time for which the prefetched orders must keep the slots at work.
 const PREFETCH_SPAN: Duration = Duration::from_millis(25);
 
 /// Maximum time for which a prefetched order waits for a slot before it is released. A lease has to last longer than a
@@ -42,7 +41,7 @@ pub(super) const PREFETCHED_MAX: Duration = Duration::from_secs(4);
 /// that is late by as much again still finds orders to fetch and not only to release.
 const PREFETCH_SPAN_MAX: Duration = Duration::from_secs(2);
 
-/// Next step of a fetcher.
+/// Next step of a project's fetcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Claim due orders, to fetch them as slots come free. Their permits are taken: [`Scheduler::claimed`] frees those
@@ -59,29 +58,29 @@ pub(super) enum Next {
     Full,
 }
 
-/// Kind of permit under which an order is fetched.
+/// Kind of permit under which a claimed order is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PermitKind {
-    /// Prefetched, or in one of the slots.
+    /// The order is prefetched, or in one of the slots.
     Slot,
-    /// Outside the slots, since the fetch hangs.
+    /// The order is outside the slots, since its fetch hangs.
     Hanging,
-    /// Outside the slots, since the order is isolated.
+    /// The order is outside the slots, since it is isolated.
     Isolated,
 }
 
-/// Fetches that are allowed now.
+/// Fetches that the state of the project allows now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// All fetches that slots and rate limit allow.
+    /// All fetches are allowed for which there are slots, and that the rate limit admits.
     Normal,
-    /// One fetch at a time, of an order picked at random, to see if Sinch answers any order.
+    /// One fetch at a time is allowed, of an order picked at random, to see if Sinch answers any order.
     Suspect,
-    /// One fetch as a probe, of an order picked at random, when no other is in flight.
+    /// One fetch is allowed as a probe, of an order picked at random, when no other is in flight.
     Probe,
-    /// One fetch at a time, of an order that is not known to fail.
+    /// One fetch at a time is allowed, of an order that is not known to fail.
     Untried,
-    /// No fetch before the given time.
+    /// No fetch is allowed before the given time.
     Blocked(Time),
 }
 
@@ -99,15 +98,15 @@ pub(super) struct Scheduler {
     /// Number of orders that are claimed or about to be: in flight, or prefetched until a slot is free. Isolated orders
     /// are not included.
     under_way: u32,
-    /// Number of the claimed orders whose fetches hang.
+    /// Number of claimed orders whose fetches hang.
     hanging: u32,
-    /// Number of claimed isolated orders.
+    /// Number of claimed orders that are isolated.
     isolated: u32,
     /// Maximum number of prefetched orders at present.
     prefetch_max: u32,
     /// Number of fetches that have ended since the last claim.
     ended_since_claim: u32,
-    /// Time of the last claim.
+    /// Time at which the last claim was complete.
     claimed_at: Time,
     /// Time at which the last claim began.
     claiming_since: Time,
@@ -145,22 +144,22 @@ impl Scheduler {
         }
     }
 
-    /// Returns the maximum rate of the fetches. The store enforces it.
+    /// Returns the maximum rate of the project's fetches. The store enforces it.
     pub fn rate(&self) -> Rate {
         self.limits.rate()
     }
 
-    /// Returns the circuit as it is now.
+    /// Returns the project's circuit as it is now.
     pub fn circuit(&self) -> &Circuit {
         &self.circuit
     }
 
-    /// Returns the isolated orders. Only [`ClaimOrder::Isolated`] claims them.
+    /// Returns the isolated orders of the project. Only [`ClaimOrder::Isolated`] claims them.
     pub fn isolated(&self) -> Arc<[Id]> {
         self.attribution.isolated().clone()
     }
 
-    /// Returns the next step, and takes the permits that it needs.
+    /// Returns the next step of the fetcher, and takes the permits that it needs.
     pub fn next(&mut self, now: Time) -> Next {
         let mode = self.mode(now);
         let free = match mode {
@@ -205,7 +204,8 @@ impl Scheduler {
         }
     }
 
-    /// Returns the claim order for the given number of permits, which are not for isolated orders.
+    /// Returns the order in which due orders are claimed under the given number of permits, none of which is for an
+    /// isolated order.
     fn claim_order(&self, permits: u32) -> ClaimOrder {
         if self.fifo_credit >= URGENT_TO_OLDEST * permits {
             ClaimOrder::Oldest
@@ -214,8 +214,8 @@ impl Scheduler {
         }
     }
 
-    /// Counts the permits that the rate allowed, for the shares of the oldest order and of isolated ones.
-    fn count(&mut self, claim_order: ClaimOrder, allowed: u32) {
+    /// Counts the permits that the rate allowed, by which the oldest order and isolated ones get their shares.
+    fn count_permits(&mut self, claim_order: ClaimOrder, allowed: u32) {
         match claim_order {
             ClaimOrder::Urgent => self.fifo_credit += allowed,
             ClaimOrder::Oldest => {
@@ -272,7 +272,7 @@ impl Scheduler {
         let unused = allowed.saturating_sub(orders);
         let spare = std::mem::take(&mut self.spare);
         self.not_allowed(claim_order, permits.saturating_sub(orders));
-        self.count(claim_order, allowed);
+        self.count_permits(claim_order, allowed);
         if claim_order == ClaimOrder::Isolated {
             return unused == 0 || !spare;
         }
@@ -299,13 +299,13 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of permits of prefetched orders and of slots in use.
+    /// Returns the number of permits that prefetched orders and used slots hold.
     fn slots_taken(&self) -> u32 {
         self.under_way.saturating_sub(self.hanging)
     }
 
-    /// Returns the number of further orders that may be claimed. Prefetched orders are filled up in portions, because
-    /// each portion costs a commit.
+    /// Returns the number of further orders that may be claimed for the slots. Prefetched orders are filled up in
+    /// portions, because each portion costs a commit.
     fn claimable(&self) -> u32 {
         let claimable = (self.limits.slots + self.prefetch_max).saturating_sub(self.slots_taken());
         if claimable < self.prefetch_max / 4 {
@@ -357,7 +357,7 @@ impl Scheduler {
         }
     }
 
-    /// Closes the circuit. An order that failed while the circuit was open failed through the provider.
+    /// Closes the project's circuit. An order that failed while the circuit was open failed through the provider.
     fn close_circuit(&mut self) {
         if self.circuit.paused.is_some() {
             self.attribution.provider_recovered();
@@ -367,7 +367,7 @@ impl Scheduler {
         self.opened_by_signal = false;
     }
 
-    /// Closes the circuit because an operator asks for it.
+    /// Closes the project's circuit because an operator asks for it.
     pub fn resumed(&mut self) {
         self.close_circuit();
     }

@@ -9,20 +9,20 @@ use std::time::Duration;
 use crate::sinch::FetchError;
 use number_order::{Endpoint, NoAnswer};
 
-/// Minimum number of orders that must get a signal, one after the other, before it is believed of the project.
+/// Minimum number of orders that must get a signal about the project, one after the other, before it is believed.
 const SIGNALS_MIN: u32 = 3;
 
-/// Maximum number of orders that must get a signal, however many got it alone.
+/// Maximum number of orders that must get a signal about the project before it is believed, however many got it alone.
 const SIGNALS_MAX: u32 = 9;
 
-/// Attempt without a usable answer.
+/// Fetch that brought no usable answer.
 #[derive(Clone, Debug)]
 pub(super) struct FailedFetch {
-    /// Reason for the failure.
+    /// Reason why the fetch brought no usable answer.
     pub reason: NoAnswer,
     /// Time for which Sinch asks to be left alone.
     pub retry_after: Option<Duration>,
-    /// `true` if the access key was refused.
+    /// `true` if Sinch refused the access key.
     pub refused: bool,
     /// `true` if the failure is of a kind that can concern a single order.
     pub of_order: bool,
@@ -49,7 +49,7 @@ impl FailedFetch {
         self.refused || self.retry_after.is_some()
     }
 
-    /// Returns the signal of the failure, as far as it is believed at once.
+    /// Returns what the failure signals about the project, as far as it is believed at once.
     pub fn signal(&self) -> Signal {
         if self.of_project() {
             Signal::Pause(self.retry_after)
@@ -85,9 +85,9 @@ pub(super) enum Signal {
 /// Signals about the project that orders got since the last answer.
 #[derive(Debug, Default)]
 pub(super) struct ProjectSignals {
-    /// `true` if any order got a signal.
+    /// `true` if any order got a signal about the project.
     doubted: bool,
-    /// Number of orders that got a signal, one after the other.
+    /// Number of orders that got a signal about the project, one after the other.
     count: u32,
     /// Shortest wait that Sinch gave the orders that got a signal; `None` if one of them was given no time.
     wait: Option<Duration>,

@@ -16,7 +16,7 @@ use crate::worker::logged_id;
 use number_order::Time;
 
 impl Shared {
-    /// Fetches one order after another, until none is prefetched and none will be any more.
+    /// Fetches one prefetched order after another, until none is left and none will come any more.
     pub(super) async fn slot(
         self: Arc<Self>,
         prefetched: Arc<PrefetchQueue>,
@@ -71,7 +71,7 @@ impl Shared {
         self.stop.run_until_cancelled(acquired).await?.ok()?.ok()
     }
 
-    /// Fetches an order and returns the result.
+    /// Fetches a claimed order from Sinch and returns the result.
     async fn fetch_order(&self, claim: Claim) -> FetchResult {
         let fetched_at = clock::now();
         let result = sinch::fetch_order(&self.fetcher.client, &claim.key.order).await;
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Releases an order that was not fetched: it is due again, as if no worker had claimed it.
+    /// Releases a claimed order that was not fetched: it is due again, as if no worker had claimed it.
     async fn release(&self, claim: Claim) {
         let order = logged_id(&claim.key).into_owned();
         if let Err(error) = self.fetcher.store.release(claim).await {

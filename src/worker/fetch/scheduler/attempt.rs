@@ -41,7 +41,8 @@ impl Scheduler {
         (Err(failure), own)
     }
 
-    /// Ends any doubt and closes the circuit, unless Sinch has asked for a wait since the fetch was sent.
+    /// Ends any doubt about the provider and closes the circuit, unless Sinch has asked for a wait since the fetch was
+    /// sent.
     fn answered(&mut self, order: &Id, fetched_at: Time, now: Time) {
         self.attribution.answered(order);
         let ends = match self.mode(now) {

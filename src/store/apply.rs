@@ -17,7 +17,7 @@ pub(super) struct Waiting {
     pub event: Event,
 }
 
-/// Processes the deliveries that wait for each of the given orders.
+/// Processes the deliveries that wait for each of the given orders, and returns what is to be written.
 pub(super) fn process<'a>(
     orders: impl IntoIterator<Item = (StoredOrder, &'a [Waiting])>,
     request: &ProcessRequest,
@@ -85,8 +85,8 @@ fn delivery_decision(decision: Decision, api_off: bool) -> (bool, DeliveryDecisi
     }
 }
 
-/// Applies the results of fetches to their orders, by the orders' ids. Orders that cannot be read are in `faults`, each
-/// with the reason. Returns the effect of each result, too.
+/// Applies the results of fetches to their orders, by the orders' ids. Orders whose rows cannot be read are in
+/// `faults`, each with the reason. Returns the effect of each result, too.
 pub(super) fn record(
     mut leased: HashMap<i64, StoredOrder>,
     faults: &HashMap<i64, String>,

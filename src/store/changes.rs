@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::Processed;
 use number_order::{FetchOutcome, Order, OrderDetails, OrderKey, Status, Time, Transition};
 
-/// An order with its place in the store.
+/// An order as the store keeps it, with its row and its lease.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct StoredOrder {
     pub id: i64,
     pub key: OrderKey,
-    /// Id of the lease, and the time until which it lasts.
+    /// Id of the order's lease, and the time until which it lasts.
     pub lease: Option<(i64, Time)>,
-    /// Receipt of the order's newest delivery that was processed.
+    /// Time of receipt of the order's newest delivery that was processed.
     pub heard_at: Option<Time>,
     pub order: Order,
 }
@@ -26,9 +26,9 @@ pub(super) struct Changes {
     pub fetched: Vec<StoredOrder>,
     /// Time of the decisions on deliveries; `None`: there are none.
     pub decided_at: Option<Time>,
-    /// Decisions on deliveries.
+    /// Decisions on deliveries, each with its order's row.
     pub decisions: Vec<Decided>,
-    /// Fetches, with what came of them.
+    /// Fetches to be recorded, with their outcomes.
     pub fetches: Vec<NewFetch>,
     /// Subjects of orders, as answers show them.
     pub details: Vec<NewDetails>,
@@ -36,7 +36,7 @@ pub(super) struct Changes {
     pub transitions: Vec<NewTransition>,
 }
 
-/// A decision on a delivery.
+/// A decision on a delivery, as it is recorded.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub order_id: i64,
@@ -48,12 +48,12 @@ pub(super) struct Decided {
 pub(super) struct NewFetch {
     pub order_id: i64,
     pub fetched_at: Time,
-    /// State in the answer, as Sinch said it.
+    /// State of the order in the answer, as Sinch said it.
     pub state: Option<Status>,
-    /// Sinch's `updateTime` in the answer.
+    /// Sinch's `updateTime` of the order in the answer.
     pub updated_at: Option<Time>,
     pub outcome: FetchOutcome,
-    /// Beginning of an `expireTime` that could not be read.
+    /// Beginning of the order's `expireTime`, if it could not be read.
     pub unreadable_expiry: Option<String>,
 }
 
@@ -64,13 +64,13 @@ pub(super) struct NewDetails {
     pub details: OrderDetails,
 }
 
-/// A change of state, as it is recorded.
+/// A change of an order's state, as it is recorded.
 #[derive(Debug, PartialEq)]
 pub(super) struct NewTransition {
     pub order_id: i64,
     pub recorded_at: Time,
     pub transition: Transition,
-    /// `true` if an event had announced it; `None` unless Sinch has said when the state changed.
+    /// `true` if an event had announced the change; `None` unless Sinch has said when the state changed.
     pub announced: Option<bool>,
     /// Time from the change, as far as this program could have known of it, to its confirmation; `None` unless Sinch
     /// has said when the state changed.

@@ -8,7 +8,7 @@ pub enum StoreError {
     /// Another program holds the database's lock. The caller may try again.
     #[error("the database is locked by another program")]
     Locked,
-    /// The disk, or the file's limit, is full. The caller may try again when there is space.
+    /// The disk is full, or the database file has reached its limit. The caller may try again when there is space.
     #[error("the disk is full")]
     Full,
     /// Less space is left than is reserved for processing the inbox. The caller may try again when there is more.
@@ -16,15 +16,15 @@ pub enum StoreError {
         "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"
     )]
     LittleSpace {
-        /// Number of bytes that are free.
+        /// Number of bytes that are free on the disk.
         free_bytes: u64,
-        /// Number of bytes that are reserved.
+        /// Number of bytes that are reserved for processing the inbox.
         free_min_bytes: u64,
     },
     /// More writes wait for the disk than are allowed. The caller may try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
-    /// A read failed. The caller may try again.
+    /// A read of the database failed. The caller may try again.
     #[error("the database could not be read: {0}")]
     Unread(String),
     /// The cursor is not one that this list has made. The caller must begin with the first page.
@@ -50,7 +50,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Returns `true` if another instance works on the database.
+    /// Returns `true` if another instance of the service works on the database.
     pub fn is_held(&self) -> bool {
         match self {
             OpenError::Sqlite(error) => matches!(error, sqlite::OpenError::Held(_)),

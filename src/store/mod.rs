@@ -45,9 +45,9 @@ macro_rules! backend {
     };
 }
 
-/// Deliveries: accepting and processing them.
+/// Deliveries: the store accepts them and processes them.
 impl Store {
-    /// Returns `true` if [`Store::accept`] would refuse at once, since too much waits or the backend is short of
+    /// Returns `true` if [`Store::accept`] would refuse at once, since too many writes wait or the backend is short of
     /// something. The answer may be outdated at any moment; a caller that asks saves useless work.
     pub fn is_full(&self) -> bool {
         backend!(self, store => store.is_full())
@@ -85,7 +85,7 @@ impl Store {
     }
 }
 
-/// Fetches: claiming due orders, and recording what came of them.
+/// Fetches: due orders are claimed, and the results are recorded.
 impl Store {
     /// Leases orders that are due for a fetch, as many as the project's rate allows, and counts the attempts.
     ///

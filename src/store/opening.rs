@@ -1,4 +1,4 @@
-//! Opening of the store: which backend, and where its data is.
+//! Opening of the store: which backend keeps it, and where its data is.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub enum Settings {
     Sqlite(sqlite::Settings),
 }
 
-/// The text is the place of the data, as an operator names it.
+/// Shows the place of the data, as an operator names it.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -31,7 +31,7 @@ impl Settings {
     }
 }
 
-/// Task of the backend, which must run for as long as the store is used. It ends when every handle is dropped.
+/// Task of the store's backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// A store that can be opened, as far as its files show, and that no other instance works on. Nothing has been opened

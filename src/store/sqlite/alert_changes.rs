@@ -18,7 +18,7 @@ use super::{Store, StoreError};
 use crate::store::{AlertChanges, ResolvedAlert};
 use number_order::{AlertKind, Limits, Time, firing_alerts, update_alerts};
 
-/// Maximum number of orders that are compared at once.
+/// Maximum number of orders whose alerts are compared at once.
 const ORDERS_MAX: u32 = 500;
 
 /// Orders of active projects with an open alert, page by page, by id. How orders of other projects end is not known, so
@@ -31,14 +31,14 @@ pub(super) const ORDERS: &str = concat!(
      WHERE a.resolved_at IS NULL AND a.order_id > ? AND p.active GROUP BY a.order_id ORDER BY a.order_id LIMIT ?"
 );
 
-/// Open alerts of orders.
+/// Alerts of orders that are not resolved.
 // The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
 pub(super) const OPEN: &str = "
     SELECT json_array(a.id, a.order_id, a.kind, a.kind_fields)
     FROM json_each(?) AS v CROSS JOIN alerts AS a INDEXED BY alerts_open ON a.order_id = v.value
     WHERE a.resolved_at IS NULL ORDER BY a.id";
 
-/// An alert that is not resolved.
+/// An alert that is recorded and not resolved.
 #[derive(Deserialize)]
 #[serde(try_from = "OpenText")]
 struct Open {
@@ -127,7 +127,7 @@ impl Store {
     }
 }
 
-/// Compares the open alerts of the given orders with the alerts that fire now.
+/// Compares the alerts of the given orders that are not resolved with those that fire now.
 fn compare(
     orders: Vec<StoredOrder>,
     open: Vec<Open>,
@@ -156,22 +156,22 @@ fn compare(
     }
 }
 
-const RESOLVE: &str = "
+const RESOLVE_ALERTS: &str = "
     UPDATE alerts SET resolved_at = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND resolved_at IS NULL";
 
-/// Records alerts. The database refuses one of an order that is gone by now, for its foreign key.
-const FIRE: &str = "
+/// Records alerts that fire. The database refuses one of an order that is gone by now, for its foreign key.
+const INSERT_ALERTS: &str = "
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
 
 /// An alert that fires: the row of its order, and its kind with the threshold.
-type Fired = (i64, String, Option<String>);
+type FiredAlert = (i64, String, Option<String>);
 
 /// Records changes of alerts.
 struct RecordAlerts {
     now: Time,
-    fired: Vec<Fired>,
-    /// Rows of the alerts that are resolved.
+    fired: Vec<FiredAlert>,
+    /// Rows of the alerts that no longer fire.
     resolved: Vec<i64>,
 }
 
@@ -198,10 +198,10 @@ impl WriteCommand for RecordAlerts {
 async fn record(
     db: &mut SqliteConnection,
     now: Time,
-    fired: &[Fired],
+    fired: &[FiredAlert],
     resolved: &[i64],
 ) -> sqlx::Result<()> {
-    for (sql, rows) in [(RESOLVE, json(&resolved)), (FIRE, json(&fired))] {
+    for (sql, rows) in [(RESOLVE_ALERTS, json(&resolved)), (INSERT_ALERTS, json(&fired))] {
         sqlx::query(sql)
             .bind(now.0)
             .bind(rows)

@@ -65,8 +65,8 @@ pub(super) const COUNT_LASTING: &str = concat!(
     " LIMIT 100000)"
 );
 
-/// Returns the time that lies the given span before now.
-fn ago(now: Time, span: Duration) -> Time {
+/// Returns the time that lies `span` before `now`.
+fn before_now(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
 }
 
@@ -110,7 +110,7 @@ pub(super) fn ranges(now: Time, limits: &Limits) -> Vec<(AlertKind, Range)> {
             limits.blocked,
         ),
     ] {
-        ranges.push((alert, Range::Lasting(state, ago(now, span))));
+        ranges.push((alert, Range::Lasting(state, before_now(now, span))));
     }
     ranges
 }
@@ -157,7 +157,7 @@ pub(super) async fn read(
     })
 }
 
-/// Counts the orders of each kind of alert now.
+/// Counts the orders of each kind of alert that fire it now.
 pub(super) async fn count(
     db: &mut SqliteConnection,
     now: Time,

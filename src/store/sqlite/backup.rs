@@ -62,7 +62,7 @@ pub async fn backup(
     }?;
     file.sync_all().map_err(system)?;
     refuse_taken(&target, may_overwrite)?;
-    for leftover in leftovers(&target) {
+    for leftover in files_beside(&target) {
         std::fs::remove_file(leftover).map_err(system)?;
     }
     let copy = TempPath::try_from_path(copy).map_err(system)?;
@@ -105,20 +105,20 @@ fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
         }
         Err(_) => {}
     }
-    match leftovers(target).next() {
+    match files_beside(target).next() {
         Some(leftover) if !may_overwrite => Err(CopyError::Leftover(leftover)),
         _ => Ok(()),
     }
 }
 
-/// Files beside the copy that SQLite would read as a part of it.
-fn leftovers(target: &Path) -> impl Iterator<Item = PathBuf> {
+/// Returns the files beside a copy that SQLite would read as a part of it.
+fn files_beside(target: &Path) -> impl Iterator<Item = PathBuf> {
     let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
     let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
     logs.into_iter().filter(is_there)
 }
 
-/// Copies the database into a new file, and makes sure that the copy is whole.
+/// Copies the database into a new file, and makes sure that the copy is whole and sound.
 async fn copy_into(
     db: &mut SqliteConnection,
     path: &Path,

@@ -3,12 +3,12 @@
 //! A statement costs a hop to SQLite's thread and back, which on a busy machine costs more than the rows it carries.
 //! For this reason a batch is written with one statement, and each size of statement is prepared once.
 
-/// Numbers of rows for which there are statements. A batch takes the smallest that fits; the places left over stay
-/// NULL, since to SQLite an unbound parameter is NULL.
+/// Numbers of rows for which a statement for many rows is prepared. A batch takes the smallest that fits; the places
+/// left over stay NULL, since to SQLite an unbound parameter is NULL.
 const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512];
 
-/// Beginning of each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its right to
-/// write.
+/// Statement that begins each transaction that writes. IMMEDIATE: a deferred transaction that reads first can lose its
+/// right to write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Maximum number of rows in one statement.
@@ -25,7 +25,7 @@ impl Statements {
         Statements(ROWS.iter().map(sized).collect())
     }
 
-    /// Returns the statements for the given rows, each with the rows that it takes.
+    /// Returns the statements that take the given rows, each with the rows that it takes.
     pub(super) fn over<'a, T>(
         &'static self,
         rows: &'a [T],

@@ -10,8 +10,9 @@ use super::{details, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use number_order::Status;
 
-/// The parameter with the time comes before the rows, for the reason given at [`Statements::new`].
-static DECIDE: LazyLock<Statements> = LazyLock::new(|| {
+/// Records decisions on deliveries. The parameter with the time comes before the rows, for the reason given at
+/// [`Statements::new`].
+static UPDATE_DECISIONS: LazyLock<Statements> = LazyLock::new(|| {
     let before = "WITH now (at) AS (VALUES (?)), v (id, phase, decision, decision_fields, order_id) AS (VALUES ";
     let after = ") UPDATE deliveries SET phase = v.phase, decision = v.decision, \
                  decision_fields = v.decision_fields, order_id = v.order_id, processed_at = now.at FROM v, now WHERE deliveries.id = v.id";
@@ -28,7 +29,7 @@ static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
     )
 });
 
-/// Writes the changes. A kind of change that does not occur costs no statement.
+/// Writes the changes of one commit. A kind of change that does not occur costs no statement.
 pub(super) async fn write_changes(
     db: &mut SqliteConnection,
     changes: &Changes,
@@ -43,7 +44,7 @@ pub(super) async fn write_changes(
 
 /// Records the decisions on deliveries, each with its order's row.
 async fn write_decisions(db: &mut SqliteConnection, changes: &Changes) -> sqlx::Result<()> {
-    for (sql, decisions) in DECIDE.over(&changes.decisions) {
+    for (sql, decisions) in UPDATE_DECISIONS.over(&changes.decisions) {
         let mut query = sqlx::query(sql).bind(changes.decided_at.map(|at| at.0));
         for decided in decisions {
             let delivery = &decided.processed;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;
 
-/// Number of writes after which a checkpoint is due.
-const WRITES: usize = 1000;
+/// Number of writes to the database after which a checkpoint is due.
+const WRITES_DUE: usize = 1000;
 
 /// Number of pages in the WAL after which a commit itself checkpoints the rest of it.
 pub(super) const PAGES_MAX: &str = "4000";
@@ -21,15 +21,15 @@ pub(super) const PAGES_MAX: &str = "4000";
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 /// Maximum time between two reports to the listener, and pause before a failed checkpoint is tried again.
-const EVERY: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Name under which the results of checkpoints are reported.
-const NAME: &str = "checkpoint";
+const TASK_NAME: &str = "checkpoint";
 
 /// Receiver of the result of each checkpoint.
 pub(super) type Listener = Box<dyn Fn(&'static str, &Result<(), String>) + Send + Sync>;
 
-/// Writes since the last checkpoint.
+/// Number of writes since the last checkpoint, and the listener to the results of checkpoints.
 #[derive(Default)]
 pub(super) struct Written {
     writes: AtomicUsize,
@@ -38,9 +38,9 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Counts the writes of a commit.
+    /// Counts the writes of a commit towards the next checkpoint.
     pub(super) fn add(&self, writes: usize) {
-        if self.writes.fetch_add(writes, Relaxed) + writes >= WRITES {
+        if self.writes.fetch_add(writes, Relaxed) + writes >= WRITES_DUE {
             self.writes.store(0, Relaxed);
             self.enough.notify_one();
         }
@@ -65,7 +65,7 @@ pub(super) async fn run(
             biased;
             () = stop.notified() => return db.close().await,
             () = written.enough.notified() => true,
-            () = tokio::time::sleep(EVERY) => has_failed,
+            () = tokio::time::sleep(REPORT_INTERVAL) => has_failed,
         };
         let checkpointed = if is_due {
             sqlx::query(CHECKPOINT).execute(&mut db).await.map(drop)
@@ -76,7 +76,7 @@ pub(super) async fn run(
             checkpointed.map_err(|error| format!("the WAL could not be checkpointed: {error}"));
         has_failed = checkpointed.is_err();
         if let Some(tell) = written.listener.get() {
-            tell(NAME, &checkpointed);
+            tell(TASK_NAME, &checkpointed);
         }
     }
 }

@@ -9,10 +9,10 @@ use super::{Store, StoreError};
 use crate::store::Circuit;
 use number_order::{Id, Time};
 
-const CIRCUIT: &str =
+const SELECT_CIRCUIT: &str =
     "SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = ?";
 
-const SAVE: &str =
+const UPDATE_CIRCUIT: &str =
     "
     UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE sinch_id = ?";
 
@@ -28,7 +28,7 @@ impl WriteCommand for SaveCircuit {
             None => (None, None),
         };
         let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
-        sqlx::query(SAVE)
+        sqlx::query(UPDATE_CIRCUIT)
             .bind(circuit.failures)
             .bind(until)
             .bind(code)
@@ -42,7 +42,7 @@ impl WriteCommand for SaveCircuit {
 
 impl Store {
     pub(in crate::store) async fn circuit(&self, project: &Id) -> Result<Circuit, StoreError> {
-        let found = sqlx::query(CIRCUIT)
+        let found = sqlx::query(SELECT_CIRCUIT)
             .bind(project.as_str())
             .fetch_optional(&mut *self.readers.begin().await?)
             .await?;

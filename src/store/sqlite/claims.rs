@@ -47,7 +47,7 @@ pub(super) const DUE_BY_PRIORITY: &str = concat!(
 /// All due orders, those that have waited longest first.
 pub(super) const DUE_OLDEST: &str = concat!("SELECT ", due!("orders_due", ""));
 
-/// Isolated orders. They are few, so each is looked up by its id.
+/// Isolated orders that are due. They are few, so each is looked up by its id.
 const DUE_ISOLATED: &str = "
     SELECT json_group_array(json_array(id, sinch_id, attempts)) FROM (SELECT o.id, o.sinch_id, o.attempts
         FROM projects AS p CROSS JOIN json_each(?4) AS v
@@ -55,14 +55,14 @@ const DUE_ISOLATED: &str = "
         WHERE p.sinch_id = ?2 AND o.fetch_at <= ?1 AND (o.leased_until_at IS NULL OR o.leased_until_at <= ?1)
         ORDER BY o.fetch_at LIMIT ?3 + 0)";
 
-/// Number of orders at the beginning of each list from which a random claim picks.
-const CHANCE_AMONG: u32 = 500;
+/// Number of orders at the beginning of each list of due ones from which a random claim picks.
+const RANDOM_AMONG: u32 = 500;
 
-const LEASE: &str = "
+const LEASE_ORDERS: &str = "
     UPDATE orders SET lease = ?, leased_until_at = ?, attempts = min(attempts + 1, 4294967295)
     WHERE id IN (SELECT value FROM json_each(?))";
 
-/// Leases due orders.
+/// Leases due orders of a project, in the requested order.
 async fn claim(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
@@ -136,14 +136,14 @@ async fn lease_or_park(
     Ok(taken)
 }
 
-/// Orders that a claim leased.
+/// Orders that a claim has leased, and orders that it found unreadable.
 pub(super) struct Leased {
     pub claims: Vec<Claim>,
     /// Due orders that cannot be read, and have just been parked.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// Leases the given orders.
+/// Leases the given orders; one that could not be leased is left out.
 async fn lease_orders(
     db: &mut SqliteConnection,
     claims: &[Claim],
@@ -153,7 +153,7 @@ async fn lease_orders(
         return Ok(());
     };
     let ids: Vec<i64> = claims.iter().map(|claim| claim.order_id).collect();
-    let leased = sqlx::query(LEASE).bind(claim.lease).bind(until.0);
+    let leased = sqlx::query(LEASE_ORDERS).bind(claim.lease).bind(until.0);
     leased.bind(json(&ids)).execute(db).await?;
     Ok(())
 }
@@ -194,7 +194,7 @@ impl Finder<'_> {
     /// Picks one list at random, and returns its due orders in random order: of a thousand orders that Sinch does not
     /// know and the one that a callback has just named, each kind has its chance.
     async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
-        let among = self.request.orders_max.max(CHANCE_AMONG);
+        let among = self.request.orders_max.max(RANDOM_AMONG);
         let mut lists = self.find(DUE_BY_PRIORITY, among).await?;
         lists.extend(self.find(DUE_OLDEST, among).await?);
         lists.retain(|list| !list.is_empty());

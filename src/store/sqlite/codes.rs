@@ -1,4 +1,4 @@
-//! Values of closed lists as two columns: a code, and its fields as JSON.
+//! Values of closed lists, stored in two columns: a code, and its fields as JSON.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-/// A value as it is stored.
+/// A value of a closed list, as two columns store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Code {
     pub code: String,
-    /// JSON object; `None`: the code has no fields.
+    /// Fields of the code, as a JSON object; `None`: it has none.
     pub fields: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl Code {
     }
 }
 
-/// Returns the value that two columns hold.
+/// Returns the value of a closed list that two columns hold.
 pub(super) fn value<T: DeserializeOwned>(
     code: &str,
     fields: Option<&str>,
@@ -40,7 +40,7 @@ pub(super) fn value<T: DeserializeOwned>(
     serde_json::from_value(Value::Object(value)).map_err(unknown)
 }
 
-/// Reads the value of two columns of a row; `None` if they are NULL.
+/// Reads a value of a closed list from two columns of a row; `None` if they are NULL.
 pub(super) fn read<T: DeserializeOwned>(
     row: &SqliteRow,
     code: &str,
@@ -56,7 +56,7 @@ pub(super) fn read<T: DeserializeOwned>(
     Ok(Some(value))
 }
 
-/// Reads the value of two columns that are never NULL.
+/// Reads a value of a closed list from two columns that are never NULL.
 pub(super) fn require<T: DeserializeOwned>(
     row: &SqliteRow,
     code: &str,

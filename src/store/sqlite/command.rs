@@ -13,20 +13,20 @@ use super::files::Files;
 use super::row_fault::Unparkable;
 use number_order::Id;
 
-/// Everything that a write needs: the writer owns it.
+/// Context of every write, which the writer owns: the connection, and what it knows of the database.
 pub(super) struct WriteContext {
     pub(super) db: SqliteConnection,
     pub(super) files: Files,
-    /// Row ids of the projects.
+    /// Ids of the projects' rows.
     pub(super) projects: HashMap<Id, i64>,
     /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     pub(super) unparkable: Unparkable,
 }
 
-/// A kind of write.
+/// A kind of write to the database.
 pub(super) trait WriteCommand: Send + Sync + 'static {
-    /// Result that the caller gets, after the commit.
+    /// Result of the write that its caller gets, after the commit.
     type Reply: Send + 'static;
 
     /// Writes, in a transaction that other writes share. If the database refuses the transaction, it is rolled back,
@@ -37,7 +37,7 @@ pub(super) trait WriteCommand: Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Self::Reply>> + Send;
 }
 
-/// A write that was submitted, with its result and the sender of the reply.
+/// A write that was submitted, with its result and the sender of the reply to its caller.
 pub(super) struct Call<A, T> {
     pub(super) args: A,
     pub(super) done: Option<T>,
@@ -64,13 +64,13 @@ impl<A, T> Call<A, T> {
 
 /// A command that waits for the writer, whatever its kind.
 pub(super) trait QueuedCommand: Send {
-    /// Runs the command and keeps its result.
+    /// Runs the command in the writer's transaction and keeps its result.
     fn run<'a>(
         &'a mut self,
         context: &'a mut WriteContext,
     ) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send + 'a>>;
 
-    /// Replies to the caller.
+    /// Replies to the caller that submitted the command.
     fn reply(self: Box<Self>, outcome: &Result<(), StoreError>);
 }
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
 
-/// Reason why there is no copy.
+/// Reason why there is no copy of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database cannot be used.
     #[error("{0}")]
     Unusable(#[from] OpenError),
-    /// There is nothing to copy.
+    /// There is no database to copy.
     #[error("{0} is missing or empty: there is nothing to copy")]
     Nothing(PathBuf),
     /// The backup would overwrite another file.
@@ -24,7 +24,7 @@ pub enum CopyError {
     /// The backup would overwrite something that is not a regular file.
     #[error("{0} is no regular file: name another one")]
     Irregular(PathBuf),
-    /// A file beside the backup that SQLite would take for a part of it.
+    /// A file lies beside the backup that SQLite would take for a part of it.
     #[error(
         "{0} is there, and SQLite would read it as a part of the copy: move it away, name another file, or add --overwrite, which removes it"
     )]
@@ -42,7 +42,7 @@ pub enum CopyError {
         /// Damage that SQLite has found.
         reason: String,
     },
-    /// The system refuses an access.
+    /// The system refuses access to a file or folder.
     #[error("cannot copy to {path}: {error}")]
     System {
         /// Path of the file or folder.
@@ -53,7 +53,7 @@ pub enum CopyError {
 }
 
 impl CopyError {
-    /// Makes the error for a copy that cannot be written to its destination.
+    /// Makes the error for a copy of the database that cannot be written to its destination.
     #[expect(clippy::needless_pass_by_value, reason = "map_err hands over a value")]
     pub(super) fn system(path: &Path, error: impl ToString) -> CopyError {
         CopyError::System {

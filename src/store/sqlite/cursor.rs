@@ -1,4 +1,4 @@
-//! Cursors of lists: the id of a page's last row, which stays valid while rows come and go.
+//! Cursors of lists: the id of the last row of a page, which stays valid while rows come and go.
 
 use crate::store::{Cursor, StoreError};
 
@@ -12,7 +12,7 @@ pub(super) enum List {
 }
 
 impl List {
-    /// Letter by which the list's cursors differ from those of other lists.
+    /// Returns the letter by which the list's cursors differ from those of other lists.
     fn letter(self) -> char {
         match self {
             List::Orders => 'o',
@@ -20,12 +20,12 @@ impl List {
         }
     }
 
-    /// Makes the cursor of a page that ends with the given row.
+    /// Makes the list's cursor after a page that ends with the given row.
     pub(super) fn cursor(self, row: i64) -> Cursor {
         Cursor(format!("{}{row:016x}", self.letter()))
     }
 
-    /// Returns the row at which the previous page ended.
+    /// Returns the row at which the page before the cursor ended.
     pub(super) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
         let digits = cursor.0.strip_prefix(self.letter());
         let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());

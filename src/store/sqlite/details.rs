@@ -18,7 +18,7 @@ struct DetailsText<'a> {
     details: &'a OrderDetails,
 }
 
-/// The new subjects, as the statements in this file read them.
+/// Makes a statement that reads new subjects of orders from JSON, as those in this file do.
 macro_rules! new {
     ($further:literal) => {
         concat!(
@@ -28,18 +28,18 @@ macro_rules! new {
     };
 }
 
-const DETAILS: &str = new!(
+const UPSERT_DETAILS: &str = new!(
     "INSERT INTO order_details (order_id, details) SELECT id, details FROM v WHERE true \
      ON CONFLICT (order_id) DO UPDATE SET details = excluded.details WHERE details IS NOT excluded.details"
 );
 
-const NUMBERS: &str = new!(
+const INSERT_NUMBERS: &str = new!(
     "INSERT INTO order_numbers (order_id, phone_number) \
      SELECT v.id, n.value ->> 'phone_number' FROM v, json_each(v.details, '$.numbers') AS n \
      WHERE n.value ->> 'phone_number' <> '' ON CONFLICT DO NOTHING"
 );
 
-const GONE: &str = new!(
+const DELETE_GONE_NUMBERS: &str = new!(
     "DELETE FROM order_numbers WHERE order_id IN (SELECT id FROM v) AND NOT EXISTS \
          (SELECT 1 FROM v, json_each(v.details, '$.numbers') AS n \
           WHERE v.id = order_id AND n.value ->> 'phone_number' = order_numbers.phone_number)"
@@ -55,7 +55,7 @@ pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx
         details: &new.details,
     });
     let texts = json(&texts.collect::<Vec<_>>());
-    for sql in [DETAILS, NUMBERS, GONE] {
+    for sql in [UPSERT_DETAILS, INSERT_NUMBERS, DELETE_GONE_NUMBERS] {
         sqlx::query(sql)
             .bind(texts.as_str())
             .execute(&mut *db)
@@ -64,16 +64,16 @@ pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx
     Ok(())
 }
 
-const READ: &str = "
+const SELECT_DETAILS: &str = "
     SELECT d.order_id, d.details FROM json_each(?) AS v JOIN order_details AS d ON d.order_id = v.value";
 
-/// Reads the subjects of the given orders. One that another program has spoilt hides no order: it is left out until an
-/// answer shows it again.
+/// Reads the subjects of the given orders. A subject that another program has spoilt hides no order: it is left out
+/// until an answer shows it again.
 pub(super) async fn read(
     db: &mut SqliteConnection,
     ids: &[i64],
 ) -> sqlx::Result<HashMap<i64, OrderDetails>> {
-    let found = sqlx::query(READ).bind(json(&ids)).fetch_all(db).await?;
+    let found = sqlx::query(SELECT_DETAILS).bind(json(&ids)).fetch_all(db).await?;
     let mut details = HashMap::with_capacity(found.len());
     for row in found {
         let read = serde_json::from_str(&lossy(&row, "details")?).unwrap_or_default();

@@ -2,8 +2,8 @@
 
 use super::StoreError;
 
-/// A failed read never ends the process: a reader that finds no free file descriptor, say, proves nothing about the
-/// database. The writer finds out if the file cannot be trusted.
+/// Classifies an error of a read, which never ends the process: a reader that finds no free file descriptor, say,
+/// proves nothing about the database. The writer finds out if the file cannot be trusted.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         match StoreError::of_writer(error) {

@@ -19,14 +19,14 @@ use crate::store::changes::StoredOrder;
 use crate::store::{FetchResult, Recorded, WatchRequest};
 use number_order::{Id, OrderKey, Time};
 
-const LEASED: &str = concat!(
+const SELECT_LEASED: &str = concat!(
     "SELECT json_group_array(",
     order_text!(),
     ") FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value \
      JOIN projects AS p ON p.id = o.project"
 );
 
-/// Applies the results and releases their orders.
+/// Applies the results of fetches to their orders, and releases these.
 pub(super) async fn record(
     db: &mut SqliteConnection,
     results: &[&FetchResult],
@@ -59,7 +59,7 @@ async fn record_together(
     unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Recorded>> {
     let ids: Vec<i64> = results.iter().map(|o| o.claim.order_id).collect();
-    let found = sqlx::query(LEASED)
+    let found = sqlx::query(SELECT_LEASED)
         .bind(json(&ids))
         .fetch_one(&mut *db)
         .await?;
@@ -94,15 +94,15 @@ async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> 
     Ok(updated.rows_affected() == 1)
 }
 
-const WATCH: &str = "
+const WATCH_ORDERS: &str = "
     INSERT INTO orders (project, sinch_id, first_seen_at, fetch_at)
     SELECT p.id, v.value, ?2, ?2 FROM json_each(?3) AS v JOIN projects AS p ON p.sinch_id = ?1
     WHERE true ON CONFLICT (project, sinch_id) DO NOTHING";
 
-/// Makes orders known, and due for a fetch at once; returns the number of those that were not known before.
+/// Makes orders known, and due for a fetch at once; returns the number of orders that were not known before.
 pub(super) async fn watch(db: &mut SqliteConnection, request: &WatchRequest) -> sqlx::Result<u64> {
     let names: Vec<&str> = request.orders.iter().map(Id::as_str).collect();
-    let inserted = sqlx::query(WATCH)
+    let inserted = sqlx::query(WATCH_ORDERS)
         .bind(request.project.as_str())
         .bind(request.now.0)
         .bind(json(&names))

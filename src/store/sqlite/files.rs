@@ -14,61 +14,62 @@ use sqlx::{Row, SqliteConnection};
 
 use super::location::beside;
 
-/// Bytes of the WAL's header, which SQLite rewrites whenever it restarts the WAL.
-const HEADER_BYTES: usize = 32;
-/// Position in the header of the two random numbers that every page in the log has as well. The index in the `-shm` has
-/// them at [`INDEX_SALTS`].
-const SALTS: Range<usize> = 16..24;
+/// Length of the WAL's header, in bytes. SQLite rewrites the header whenever it restarts the WAL.
+const WAL_HEADER_BYTES: usize = 32;
+/// Position in the WAL's header of the two random numbers that every page in the log has as well. The index in the
+/// `-shm` has them at [`INDEX_SALTS`].
+const WAL_SALTS: Range<usize> = 16..24;
 const INDEX_SALTS: Range<usize> = 32..40;
-/// Position in the index of the number of pages in the log.
+/// Position in the WAL's index of the number of pages in the log.
 const INDEX_PAGES: Range<usize> = 16..20;
-/// Bytes of the index's head, which is there twice, so that a reader can recognise one that is being written.
+/// Length of the head of the WAL's index, in bytes. It is there twice, so that a reader can recognise one that is being
+/// written.
 const INDEX_HEAD_BYTES: usize = 48;
-/// Bytes before each page in the WAL; the first four are the page's number, which is never zero.
+/// Number of bytes before each page in the WAL; the first four are the page's number, which is never zero.
 const FRAME_HEADER_BYTES: u64 = 24;
-/// First bytes of the WAL, except for the last bit.
-const MAGIC: u32 = 0x377f_0682;
+/// First bytes of the WAL as a number, except for the last bit.
+const WAL_MAGIC: u32 = 0x377f_0682;
 
-const PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
+const SELECT_PAGES: &str = "SELECT page_size, page_count FROM pragma_page_size, pragma_page_count";
 
-/// Returns the bytes of a page, and the number of pages of the database.
+/// Returns the size of a page of the database in bytes, and the number of its pages.
 pub(super) async fn pages(db: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {
-    let row = sqlx::query(PAGES).fetch_one(db).await?;
+    let row = sqlx::query(SELECT_PAGES).fetch_one(db).await?;
     let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
     Ok((count("page_size")?, count("page_count")?))
 }
 
-/// The files as they were after the last commit.
+/// The database's files as they were after the last commit.
 pub(super) struct Files {
-    database: Known,
-    /// Minimum length of the database by what was committed: SQLite returns space to the disk some time after the
-    /// commit that frees it.
+    database: WatchedFile,
+    /// Minimum length of the database file, in bytes, by what was committed: SQLite returns space to the disk some time
+    /// after the commit that frees it.
     shortest_bytes: u64,
-    shm: Known,
+    shm: WatchedFile,
     wal: Wal,
 }
 
 impl Files {
-    /// Records the files of an open database of `pages` pages.
+    /// Records the files of an open database that has `pages` pages.
     pub(super) fn of(path: &Path, page_bytes: u64, pages: u64) -> io::Result<Files> {
         let committed = pages.saturating_mul(page_bytes);
         let is_longer = std::fs::metadata(path)?.len() > committed;
         Ok(Files {
-            database: Known::of(path.to_owned())?,
+            database: WatchedFile::of(path.to_owned())?,
             shortest_bytes: if is_longer { committed } else { u64::MAX },
-            shm: Known::of(beside(path, "-shm"))?,
+            shm: WatchedFile::of(beside(path, "-shm"))?,
             wal: Wal::of(beside(path, "-wal"), &beside(path, "-shm"), page_bytes)?,
         })
     }
 
-    /// Checks that no other program has changed the files. The error says what has happened to them.
+    /// Checks that no other program has changed the database's files. The error says what has happened to them.
     pub(super) fn examine(&mut self) -> Result<(), String> {
         self.examine_beside_the_wal()?;
         self.wal.known.examine()?;
         self.wal.examine()
     }
 
-    /// Notes that a commit has left the database with the given number of pages.
+    /// Notes that a commit has left the database file with the given number of pages.
     pub(super) fn shrunk_to(&mut self, pages: u64) {
         let bytes = pages.saturating_mul(self.wal.page_bytes);
         self.shortest_bytes = self.shortest_bytes.min(bytes);
@@ -89,18 +90,18 @@ impl Files {
     }
 }
 
-/// A file that must stay where it is, and must not become shorter than its minimum.
-struct Known {
+/// A file of the database that must stay where it is, and must not become shorter than its minimum.
+struct WatchedFile {
     path: PathBuf,
     device: u64,
     inode: u64,
     bytes_min: u64,
 }
 
-impl Known {
-    fn of(path: PathBuf) -> io::Result<Known> {
+impl WatchedFile {
+    fn of(path: PathBuf) -> io::Result<WatchedFile> {
         let file = std::fs::metadata(&path)?;
-        Ok(Known {
+        Ok(WatchedFile {
             device: file.dev(),
             inode: file.ino(),
             bytes_min: 0,
@@ -134,13 +135,13 @@ impl Known {
 /// The write-ahead log. SQLite writes to its own position in it whatever its length: after the next commit a log that
 /// was truncated is as long as before, with nothing where the rest was. For this reason the log itself is read.
 struct Wal {
-    known: Known,
+    known: WatchedFile,
     /// The open log. Closing it releases none of SQLite's locks, which are on the other two files.
     file: File,
     /// The open `-shm`. SQLite's locks are on it, so it is closed only after SQLite has closed it.
     index: File,
     page_bytes: u64,
-    header: [u8; HEADER_BYTES],
+    header: [u8; WAL_HEADER_BYTES],
     bytes: u64,
 }
 
@@ -148,12 +149,12 @@ impl Wal {
     fn of(path: PathBuf, index: &Path, page_bytes: u64) -> io::Result<Wal> {
         let file = File::open(&path)?;
         let bytes = file.metadata()?.len();
-        let mut header = [0; HEADER_BYTES];
+        let mut header = [0; WAL_HEADER_BYTES];
         if bytes > 0 {
             file.read_exact_at(&mut header, 0)?;
         }
         Ok(Wal {
-            known: Known::of(path)?,
+            known: WatchedFile::of(path)?,
             bytes,
             file,
             page_bytes,
@@ -162,17 +163,17 @@ impl Wal {
         })
     }
 
-    /// Checks that the log still has all that was in it.
+    /// Checks that the write-ahead log still has all that was in it.
     fn examine(&mut self) -> Result<(), String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {
             // Nothing was ever written to the log.
             return Ok(());
         }
-        let mut header = [0; HEADER_BYTES];
+        let mut header = [0; WAL_HEADER_BYTES];
         let read = self.file.read_exact_at(&mut header, 0);
         let [a, b, c, d, ..] = header;
-        let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == MAGIC;
+        let is_log = read.is_ok() && u32::from_be_bytes([a, b, c, d]) & !1 == WAL_MAGIC;
         // If the log has another header, SQLite has restarted it, once everything was in the database.
         let goes_on = header == self.header;
         if !is_log || goes_on && (bytes < self.bytes || !self.has_last_page()) {
@@ -188,19 +189,19 @@ impl Wal {
     /// Returns `true` if the log with this header is the one that SQLite writes to: the index in the `-shm`, which
     /// SQLite goes by, has the same random numbers. An index that is empty, or that another program is writing, is no
     /// evidence against it.
-    fn is_indexed(&self, header: &[u8; HEADER_BYTES]) -> bool {
+    fn is_indexed(&self, header: &[u8; WAL_HEADER_BYTES]) -> bool {
         let mut index = [0; 2 * INDEX_HEAD_BYTES];
         if self.index.read_exact_at(&mut index, 0).is_err() {
             return false;
         }
         let (head, again) = index.split_at(INDEX_HEAD_BYTES);
         let tells = head == again && head[INDEX_PAGES] != [0; 4];
-        !tells || head[INDEX_SALTS] == header[SALTS]
+        !tells || head[INDEX_SALTS] == header[WAL_SALTS]
     }
 
-    /// Returns `true` if the page that was the last in the log is where it was.
+    /// Returns `true` if the page that was the last in the write-ahead log is where it was.
     fn has_last_page(&self) -> bool {
-        let header_bytes = HEADER_BYTES as u64;
+        let header_bytes = WAL_HEADER_BYTES as u64;
         let frame_bytes = FRAME_HEADER_BYTES + self.page_bytes;
         let frames = self.bytes.saturating_sub(header_bytes) / frame_bytes;
         let Some(before) = frames.checked_sub(1) else {

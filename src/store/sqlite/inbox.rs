@@ -11,7 +11,7 @@ use super::codes::Code;
 use crate::store::{Accepted, DeliveryContent, NewDelivery};
 use number_order::{CallbackKey, Id, Kept, Status};
 
-/// Position of an insert in its transaction.
+/// Position in its transaction of a statement that inserts deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// The insert begins the transaction.
@@ -20,25 +20,26 @@ pub(super) enum Part {
     Midst,
 }
 
-const BEFORE: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
+const INSERT_BEGINNING: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
                       phase, decision, decision_fields, callback_key, body) SELECT * FROM (VALUES ";
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// A row to which another program has given the id of a new delivery is no duplicate: it fails the statement.
-const AFTER: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
+const INSERT_ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// End of the statement that inserts deliveries. A row to which another program has given the id of a new delivery is
+/// no duplicate: it fails the statement.
+const INSERT_END: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedup_key) DO NOTHING";
 
 /// Inserts deliveries. Outside a transaction the statement is a transaction of its own, with its commit: SQLite's
 /// thread would wake the writer for each statement in a text.
-static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(BEFORE, ROW, AFTER));
+static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(INSERT_BEGINNING, INSERT_ROW, INSERT_END));
 
 /// Begins a transaction and inserts deliveries. Returns the number of new ones. The begin costs no hop of its own to
 /// SQLite's thread.
 static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
-    let before = format!("{BEGIN}; {BEFORE}");
-    Statements::new(&before, ROW, &format!("{AFTER}; SELECT changes()"))
+    let before = format!("{BEGIN}; {INSERT_BEGINNING}");
+    Statements::new(&before, INSERT_ROW, &format!("{INSERT_END}; SELECT changes()"))
 });
 
-/// Ids between two given ones under which a delivery is stored.
-const STORED: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
+/// Selects the ids between two given ones under which a delivery is stored.
+const SELECT_STORED_IDS: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
 
 /// Deliveries that are being inserted into the inbox.
 pub(super) struct Incoming<'a> {
@@ -46,8 +47,9 @@ pub(super) struct Incoming<'a> {
     inserted: u64,
 }
 
-/// Inserts deliveries, no more than the largest statement takes. Every delivery in the inbox that is not processed is
-/// due. `next_id` is the first id that no delivery has been given yet; `projects` gives the projects' numbers.
+/// Inserts deliveries into the inbox, no more than the largest statement takes.
+///
+/// Every delivery in the inbox that is not processed is due.
 ///
 /// [`Incoming::judge`] says which deliveries were not new.
 pub(super) async fn accept<'a>(
@@ -72,12 +74,12 @@ pub(super) async fn accept<'a>(
             })
         })
         .collect::<sqlx::Result<Vec<NewRow>>>()?;
-    let inserted = insert(db, part, &rows).await?;
+    let inserted = insert_rows(db, part, &rows).await?;
     Ok(Incoming { rows, inserted })
 }
 
 impl Incoming<'_> {
-    /// Returns `true` if all deliveries were new.
+    /// Returns `true` if all inserted deliveries were new.
     pub(super) fn are_new(&self) -> bool {
         self.inserted == self.rows.len() as u64
     }
@@ -90,7 +92,7 @@ impl Incoming<'_> {
         else {
             return Ok(accepted);
         };
-        let stored = sqlx::query(STORED)
+        let stored = sqlx::query(SELECT_STORED_IDS)
             .bind(first.id)
             .bind(last.id)
             .fetch_all(&mut *db)
@@ -99,7 +101,7 @@ impl Incoming<'_> {
         let stored = stored?;
         for (row, accepted) in self.rows.iter().zip(&mut accepted) {
             if !stored.contains(&row.id) {
-                *accepted = compare(db, row).await?;
+                *accepted = compare_with_stored(db, row).await?;
             }
         }
         Ok(accepted)
@@ -113,7 +115,8 @@ struct NewRow<'a> {
     delivery: &'a NewDelivery,
 }
 
-/// Key by which a duplicate is recognised: the event's id, or a fingerprint of the body where there is none.
+/// Returns the key by which a duplicate of a delivery is recognised: the event's id, or a fingerprint of the body where
+/// there is none.
 fn dedup_key(delivery: &NewDelivery) -> String {
     match &delivery.event_id {
         Some(id) => id.clone(),
@@ -129,13 +132,13 @@ fn fingerprint(body: &[u8]) -> String {
         })
 }
 
-/// Digest that stands for a body: the first half of its SHA-256.
+/// Returns the digest that stands for a delivery's body: the first half of its SHA-256.
 pub(super) fn digest(body: &[u8]) -> [u8; 16] {
     let digest = Sha256::digest(body);
     std::array::from_fn(|index| digest[index])
 }
 
-async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
+async fn insert_rows(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
     let statements = match part {
         Part::Midst => &INSERT,
         Part::Begin => &BEGIN_AND_INSERT,
@@ -195,8 +198,8 @@ async fn insert(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> s
     Ok(inserted)
 }
 
-/// Finds out why a row was not inserted: the delivery is a duplicate, or a conflict.
-async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
+/// Finds out why a delivery's row was not inserted: it is a duplicate, or a conflict.
+async fn compare_with_stored(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
     let mut key = row.dedup_key.clone();
     loop {
         if is_stored(db, row, &key).await? {
@@ -210,13 +213,13 @@ async fn compare(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Ac
             dedup_key: key.clone(),
             ..*row
         };
-        if insert(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
+        if insert_rows(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
             return Ok(Accepted::Conflict);
         }
     }
 }
 
-/// Returns `true` if the delivery that is stored under the given key has the row's body.
+/// Returns `true` if the delivery that is stored under the given key has this row's body.
 async fn is_stored(
     db: &mut SqliteConnection,
     row: &NewRow<'_>,

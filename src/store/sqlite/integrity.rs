@@ -7,26 +7,27 @@ use sqlx::{AssertSqlSafe, Executor, Row, SqliteConnection};
 
 use super::savepoint::refused;
 
-/// Contents of a copy.
+/// Contents of a copy of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// Number of orders in the copy.
     pub orders: i64,
     /// Number of callbacks in the copy.
     pub deliveries: i64,
-    /// Rows that are not as this program writes them, though the service can work with them: a sentence each.
+    /// Rows of the copy that are not as this program writes them, though the service can work with them: a sentence
+    /// each.
     pub flaws: Vec<String>,
 }
 
-/// Maximum number of rows that are named: an operator needs to see where to begin.
+/// Maximum number of faulty rows that are named: an operator needs to see where to begin.
 const NAMED_MAX: usize = 20;
 
 /// Maximum number of SQLite's findings that are read. A file in which this many columns have values of a wrong type is
 /// damaged.
 const FINDINGS_MAX: usize = 1000;
 
-/// Number of rows that are checked at once.
-const ROWS: i64 = 500;
+/// Number of rows of a copy that are checked at once.
+const ROWS_AT_ONCE: i64 = 500;
 
 /// Examines a database and counts what it holds, or tells how it is damaged. A row that breaks a rule of the schema is
 /// no damage. The connection must be one that may write, though nothing that lasts is written: SQLite examines no rules
@@ -65,7 +66,7 @@ pub(super) async fn check_integrity(
     }))
 }
 
-/// Runs SQLite's own examination.
+/// Runs SQLite's own examination of a database.
 async fn sqlite_findings(
     db: &mut SqliteConnection,
     findings_max: usize,
@@ -130,14 +131,14 @@ impl Table {
         let Some(schema) = self.schema.strip_prefix("CREATE TABLE ") else {
             return Ok(Vec::new());
         };
-        run(db, format!("CREATE TEMP TABLE {schema}")).await?;
+        execute(db, format!("CREATE TEMP TABLE {schema}")).await?;
         let ids =
             format!(r#"SELECT rowid FROM main."{name}" WHERE rowid > ? ORDER BY rowid LIMIT ?"#);
         let (mut broken, mut last) = (Vec::new(), i64::MIN);
         while broken.len() < NAMED_MAX {
             let rows = sqlx::query(AssertSqlSafe(ids.clone()))
                 .bind(last)
-                .bind(ROWS);
+                .bind(ROWS_AT_ONCE);
             let rows = rows.fetch_all(&mut *db).await?;
             let rows: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
             let (Some(first), Some(newest)) = (rows.first(), rows.last()) else {
@@ -152,11 +153,11 @@ impl Table {
                 }
             }
         }
-        run(db, format!(r#"DROP TABLE temp."{name}""#)).await?;
+        execute(db, format!(r#"DROP TABLE temp."{name}""#)).await?;
         Ok(broken)
     }
 
-    /// Returns `true` if the schema accepts all rows between two ids.
+    /// Returns `true` if the schema accepts all of the table's rows between two ids.
     async fn accepts(
         &self,
         db: &mut SqliteConnection,
@@ -170,11 +171,11 @@ impl Table {
             .bind(*rows.start())
             .bind(*rows.end());
         let is_taken = refused(inserted.execute(&mut *db).await.map(drop))?.is_ok();
-        run(db, format!(r#"DELETE FROM temp."{name}""#)).await?;
+        execute(db, format!(r#"DELETE FROM temp."{name}""#)).await?;
         Ok(is_taken)
     }
 }
 
-async fn run(db: &mut SqliteConnection, sql: String) -> sqlx::Result<()> {
+async fn execute(db: &mut SqliteConnection, sql: String) -> sqlx::Result<()> {
     sqlx::query(AssertSqlSafe(sql)).execute(db).await.map(drop)
 }

@@ -16,9 +16,9 @@ const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 /// Path of the database, found once: every later access goes there, by whichever link the operator named it.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
-    /// Path of the file itself, absolute and free of links.
+    /// Path of the database file itself, absolute and free of links.
     pub(super) path: PathBuf,
-    /// Folder that the file lies in.
+    /// Folder that the database file lies in.
     pub(super) folder: PathBuf,
 }
 
@@ -60,8 +60,8 @@ impl Location {
         Ok(Location { path, folder })
     }
 
-    /// Refuses a file that can be reached by another path too, where its log would not be found. A file that is only
-    /// read may have other names.
+    /// Refuses a database file that can be reached by another path too, where its log would not be found. A file that
+    /// is only read may have other names.
     pub(super) fn refuse_other_names(&self) -> Result<(), OpenError> {
         let is_linked = std::fs::metadata(&self.path).is_ok_and(|file| file.nlink() > 1);
         let reason = if is_linked {
@@ -100,9 +100,9 @@ impl Location {
     /// behind that cannot be written to either, and would name another file than the one at fault.
     pub(super) fn refuse_unwritable(&self) -> Result<(), OpenError> {
         let folder = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-        may(&self.folder, folder)?;
+        check_access(&self.folder, folder)?;
         for path in self.files().filter(|path| path.exists()) {
-            may(&path, Access::READ_OK | Access::WRITE_OK)?;
+            check_access(&path, Access::READ_OK | Access::WRITE_OK)?;
         }
         Ok(())
     }
@@ -112,12 +112,12 @@ impl Location {
         length(&self.path) == 0
     }
 
-    /// Length of the log in bytes.
+    /// Returns the length of the write-ahead log, in bytes.
     pub(super) fn wal_bytes(&self) -> u64 {
         length(&beside(&self.path, "-wal"))
     }
 
-    /// Paths of the database's files, also of those that are not there.
+    /// Returns the paths of the database's files, also of those that are not there.
     pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let companions = COMPANIONS.map(|suffix| beside(&self.path, suffix));
         std::iter::once(self.path.clone()).chain(companions)
@@ -135,14 +135,14 @@ pub fn exposed(named: &Path) -> Vec<(PathBuf, &'static str)> {
         .collect()
 }
 
-/// Path of a file that SQLite or this program keeps beside the database.
+/// Returns the path of a file that SQLite or this program keeps beside the database.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Folder that a path lies in.
+/// Returns the folder that a path lies in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
@@ -154,13 +154,13 @@ pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
     std::fs::metadata(path).is_ok_and(same)
 }
 
-/// Length of a file; 0 where there is none.
+/// Returns the length of a file, in bytes; 0 where there is none.
 pub(super) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Returns `true` if a file has been mounted on the path, as a container's engine does with a volume that is a file.
-/// Older systems do not report it.
+/// Returns `true` if a file has been mounted on the database's path, as a container's engine does with a volume that is
+/// a file. Older systems do not report it.
 fn is_mounted(path: &Path) -> bool {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
     found.is_ok_and(|file| {
@@ -169,11 +169,11 @@ fn is_mounted(path: &Path) -> bool {
     })
 }
 
-fn may(path: &Path, access: Access) -> Result<(), OpenError> {
+fn check_access(path: &Path, access: Access) -> Result<(), OpenError> {
     rustix::fs::access(path, access).map_err(|error| at(path, &error.into()))
 }
 
-/// Makes the error for a file or folder that the system refuses.
+/// Makes the error for a file or folder that the database needs and the system refuses.
 pub(super) fn at(path: &Path, error: &io::Error) -> OpenError {
     let whose = match error.kind() {
         io::ErrorKind::PermissionDenied => {

@@ -35,7 +35,8 @@ impl Lock {
     }
 }
 
-/// A locked file. If it was created for the lock, it is removed with the lock, unless something was written to it.
+/// A file that is locked. If it was created for the lock, it is removed with the lock, unless something was written to
+/// it.
 #[derive(Debug)]
 struct Locked {
     path: PathBuf,
@@ -46,7 +47,7 @@ struct Locked {
 impl Locked {
     fn take(path: &Path, database: &Path) -> Result<Locked, OpenError> {
         loop {
-            let (file, made) = open(path).map_err(|error| location::at(path, &error))?;
+            let (file, made) = open_or_create(path).map_err(|error| location::at(path, &error))?;
             let mut locked = Locked {
                 path: path.to_owned(),
                 file,
@@ -83,8 +84,8 @@ impl Drop for Locked {
     }
 }
 
-/// Opens a file, and says whether it had to be created.
-fn open(path: &Path) -> io::Result<(File, bool)> {
+/// Opens a file to lock it, and says whether it had to be created.
+fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     match options.open(path) {

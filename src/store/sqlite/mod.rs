@@ -77,7 +77,7 @@ use space::Space;
 use unreadable::Met;
 use writer::Write;
 
-/// A handle on a database in a file; clones share it.
+/// A handle on a database in one file of SQLite's; clones share it.
 #[derive(Clone)]
 pub struct Store {
     writes: mpsc::Sender<Write>,

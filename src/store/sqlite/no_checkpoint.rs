@@ -14,7 +14,7 @@ pub(super) struct NoCheckpoint {
     /// A read-only connection that is closed last, if there is a log: the last connection checkpoints, unless it may
     /// only read.
     guard: Option<SqliteConnection>,
-    /// `-shm` file that the connection itself has created.
+    /// The `-shm` file, if the connection itself has created it.
     created: Option<PathBuf>,
 }
 

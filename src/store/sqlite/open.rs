@@ -28,22 +28,23 @@ use number_order::{Id, Time};
 /// Place of the database, and the projects and limits that it serves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Path of the file. `-wal`, `-shm` and `.lock` lie beside it.
+    /// Path of the database file. `-wal`, `-shm` and `.lock` lie beside it.
     pub path: PathBuf,
-    /// Maximum number of writes that wait at once.
+    /// Maximum number of writes that wait for the writer at once.
     pub waiting_max: usize,
     /// Number of bytes of the disk that are reserved and not for new deliveries; with 0 the disk may fill.
     pub free_min_bytes: u64,
-    /// The projects, each with the number of its orders that may be fetched in a second; `None` if none may.
+    /// Projects that are served, each with the number of its orders that may be fetched in a second; `None` if none
+    /// may.
     pub projects: Vec<(Id, Option<f64>)>,
-    /// Time of the start.
+    /// Time at which the service starts.
     pub now: Time,
 }
 
 /// Reason why the database could not be opened; each tells what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process works on this file.
+    /// Another process works on this database file.
     #[error("another instance holds {0}: stop it first, or use another database.path")]
     Held(PathBuf),
     /// A write-ahead log without its database: opening would throw away what it holds.
@@ -67,30 +68,30 @@ pub enum OpenError {
         /// Path that the link leads to.
         path: PathBuf,
     },
-    /// The file was written by a later version of this program.
+    /// The database file was written by a later version of this program.
     #[error(
         "{path} has schema version {found}, but this program knows only up to {known}: use the newer program, or restore a backup"
     )]
     Newer {
         /// Path of the database file.
         path: PathBuf,
-        /// Version of the file's schema.
+        /// Version of the schema in the database file.
         found: i64,
-        /// Newest version that this program knows.
+        /// Newest version of the schema that this program knows.
         known: i64,
     },
-    /// The file belongs to another program.
+    /// The database file belongs to another program.
     #[error("{0} is not a database of sinch-callbacks: use another database.path")]
     Foreign(PathBuf),
     /// SQLite itself lacks a property that this program relies on.
     #[error("SQLite {0}")]
     Unfit(String),
-    /// The file or its folder cannot be used.
+    /// The database file or its folder cannot be used.
     #[error("cannot use {path}: {reason}")]
     Unusable {
-        /// Path of the file or folder.
+        /// Path of the file or folder that cannot be used.
         path: PathBuf,
-        /// Error text of the system.
+        /// Error of the system, in words.
         reason: String,
     },
 }
@@ -212,7 +213,7 @@ impl Held {
 }
 
 impl Opened {
-    /// Opens all connections. If that fails, they are closed again, and the last one checkpoints.
+    /// Opens all connections to the database. If that fails, they are closed again, and the last one checkpoints.
     async fn of(path: &Path, settings: &Settings) -> Result<Opened, OpenError> {
         let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
         let options = schema::options(path);

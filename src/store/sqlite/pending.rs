@@ -11,8 +11,8 @@ use super::unreadable::{self, JsonRow, Read, UnreadableRow};
 use crate::store::apply::Waiting;
 use number_order::{Event, Id, Status, Time};
 
-/// `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each time, since it looks at the
-/// value to find its plan.
+/// Selects pending deliveries. `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each
+/// time, since it looks at the value to find its plan.
 const PENDING: &str = "
     SELECT (SELECT processed_through FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
         max(callback_key IS NOT NULL), json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at,
@@ -23,24 +23,24 @@ const PENDING: &str = "
 pub(super) struct Pending {
     /// Id up to which deliveries had been processed when the pending ones were read.
     pub processed_through: i64,
-    /// Id of the last delivery that was read; `processed_through` if there was none.
+    /// Id of the last pending delivery that was read; `processed_through` if there was none.
     pub last: i64,
-    /// Id of the newest delivery that was stored when the pending ones were read.
+    /// Id of the newest delivery in the inbox when the pending ones were read.
     pub newest: i64,
-    /// Number of deliveries read, including those that need no processing.
+    /// Number of pending deliveries that were read, including those that need no processing.
     pub taken: usize,
-    /// `true` if any of them was sent to the own path of a create.
+    /// `true` if any of the deliveries was sent to the own path of a create.
     pub any_to_create: bool,
-    /// Waiting deliveries, by order.
+    /// Deliveries that wait to be processed, by their orders.
     pub waiting: BTreeMap<OrderRef, Vec<Waiting>>,
-    /// Waiting deliveries that cannot be read.
+    /// Deliveries that wait to be processed, and cannot be read.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// An order as deliveries name it: its project's row, and the order's id at Sinch.
+/// An order as a delivery's row names it: its project's row, and the order's id at Sinch.
 pub(super) type OrderRef = (i64, String);
 
-/// Phase of a delivery, as the schema has it.
+/// Phase of a delivery in the inbox, as the schema has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Phase {
@@ -50,7 +50,7 @@ enum Phase {
     Parked,
 }
 
-/// A delivery, as [`PENDING`] selects it.
+/// A pending delivery, as [`PENDING`] selects it.
 #[derive(Deserialize)]
 struct Found {
     id: i64,

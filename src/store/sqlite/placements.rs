@@ -14,31 +14,32 @@ use crate::store::{
 };
 use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, Time, may_begin};
 
-const BEGIN: &str = "
+const INSERT_PLACEMENT: &str = "
     INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
     SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM projects WHERE sinch_id = ?1
     ON CONFLICT (project, reference) DO NOTHING";
 
-const PLACEMENT: &str = "
+const SELECT_PLACEMENT: &str = "
     SELECT l.id, p.sinch_id AS project, l.reference, l.region, l.number_type, l.number, l.quantity, l.begun_at
     FROM projects AS p JOIN placements AS l ON l.project = p.id WHERE p.sinch_id = ? AND l.reference = ?";
 
-const STEPS: &str = "
+const SELECT_STEPS: &str = "
     SELECT id, kind, kind_fields, begun_at, ended_at, outcome, available_before, callback_key, order_sinch_id
     FROM placement_steps WHERE placement = ? ORDER BY id";
 
-const BEGIN_STEP: &str = "
+const INSERT_STEP: &str = "
     INSERT INTO placement_steps (placement, kind, kind_fields, begun_at, available_before, callback_key)
     VALUES (?, ?, ?, ?, ?, ?) RETURNING id";
 
-/// An order that a callback has named already stays, and so does what is known of it.
-const END_STEP: &str = "
+/// Records the outcome of a step. An order that a callback has named already stays, and so does what is known of it.
+const UPDATE_STEP: &str = "
     UPDATE placement_steps SET outcome = ?3, ended_at = ?4,
         order_sinch_id = CASE WHEN kind = 'create' THEN coalesce(order_sinch_id, ?5) END
     WHERE id = ?2 AND placement = ?1";
 
-/// Creates whose orders the given deliveries name. The first order that a create's path is told of is its own.
-const LINK: &str = "
+/// Links creates to the orders that the given deliveries name. The first order that a create's path is told of is its
+/// own.
+const LINK_CREATES: &str = "
     UPDATE placement_steps SET order_sinch_id = named.order_sinch_id
     FROM (SELECT d.callback_key, d.project, min(d.id), d.order_sinch_id FROM deliveries AS d
         WHERE d.id > ?1 AND d.id <= ?2 AND d.callback_key IS NOT NULL AND d.order_sinch_id IS NOT NULL
@@ -49,7 +50,7 @@ const LINK: &str = "
 
 /// Links the creates to the orders that callbacks to their own paths name, among the deliveries in a range of ids.
 pub(super) async fn link(db: &mut SqliteConnection, after: i64, through: i64) -> sqlx::Result<()> {
-    sqlx::query(LINK)
+    sqlx::query(LINK_CREATES)
         .bind(after)
         .bind(through)
         .execute(db)
@@ -62,7 +63,7 @@ impl WriteCommand for NewPlacement {
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<PlacementFound> {
         let ordered = &self.ordered;
-        let inserted = sqlx::query(BEGIN)
+        let inserted = sqlx::query(INSERT_PLACEMENT)
             .bind(self.project.as_str())
             .bind(&self.reference)
             .bind(&ordered.region)
@@ -96,7 +97,7 @@ impl WriteCommand for NewStep {
             return Ok(StepBegun::Refused(refusal));
         }
         let kind = Code::new(&self.kind);
-        let begun = sqlx::query(BEGIN_STEP)
+        let begun = sqlx::query(INSERT_STEP)
             .bind(placement)
             .bind(kind.code)
             .bind(kind.fields)
@@ -117,7 +118,7 @@ impl WriteCommand for StepUpdate {
         let Some((placement, _)) = found else {
             return Ok(false);
         };
-        let ended = sqlx::query(END_STEP)
+        let ended = sqlx::query(UPDATE_STEP)
             .bind(placement)
             .bind(self.step)
             .bind(self.outcome.code())
@@ -176,15 +177,15 @@ async fn read(
     project: &Id,
     reference: &str,
 ) -> sqlx::Result<Option<(i64, PlacementRow)>> {
-    let found = sqlx::query(PLACEMENT)
+    let found = sqlx::query(SELECT_PLACEMENT)
         .bind(project.as_str())
         .bind(reference)
         .fetch_optional(&mut *db)
         .await?;
     let Some(row) = found else { return Ok(None) };
     let id: i64 = row.try_get("id")?;
-    let steps = sqlx::query(STEPS).bind(id).fetch_all(db).await?;
-    let steps = steps.iter().map(step).collect::<sqlx::Result<Vec<_>>>()?;
+    let steps = sqlx::query(SELECT_STEPS).bind(id).fetch_all(db).await?;
+    let steps = steps.iter().map(step_of_row).collect::<sqlx::Result<Vec<_>>>()?;
     let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
     let placement = PlacementRow {
         project: row.try_get("project")?,
@@ -202,7 +203,7 @@ async fn read(
     Ok(Some((id, placement)))
 }
 
-fn step(row: &SqliteRow) -> sqlx::Result<StepRow> {
+fn step_of_row(row: &SqliteRow) -> sqlx::Result<StepRow> {
     let outcome: Option<&str> = row.try_get("outcome")?;
     let order: Option<String> = row.try_get("order_sinch_id")?;
     let fault = |column: &str| sqlx::Error::ColumnDecode {

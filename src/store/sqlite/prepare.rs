@@ -12,13 +12,13 @@ use super::open_states::open_states;
 use super::removal;
 use number_order::{Id, Time};
 
-/// First id for a delivery. An id up to `processed_through` counts as processed, also when retention has left no row
-/// that has it.
-const NEXT_DELIVERY: &str = "
+/// Selects the first id for a new delivery. An id up to `processed_through` counts as processed, also when retention
+/// has left no row that has it.
+const SELECT_NEXT_DELIVERY: &str = "
     SELECT max((SELECT coalesce(max(id), 0) FROM deliveries), processed_through) + 1 FROM service";
 
-/// Orders that wait for a fetch, which was not possible while the project's API was off, are due now.
-static RESUME: LazyLock<String> = LazyLock::new(|| {
+/// Makes due those orders that wait for a fetch, which was not possible while the project's API was off.
+static RESUME_FETCHES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at IS NULL AND parked IS NULL \
          AND (confirmed_state IS NULL OR hints <> '[]' OR doubts <> '[]' OR tie_state IS NOT NULL \
@@ -27,15 +27,16 @@ static RESUME: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A fetch that was requested later than now, by a clock that was set back since, is requested now: otherwise every
-/// fetch would count as sent before the request.
-const REQUESTED_NOW: &str = "
+/// Corrects requests of operators: a fetch that was requested later than now, by a clock that was set back since, is
+/// requested now: otherwise every fetch would count as sent before the request.
+const CLAMP_REQUESTS: &str = "
     UPDATE OR IGNORE orders SET fetch_requested_at = ?1, fetch_at = CASE WHEN parked IS NULL THEN ?1 END
     WHERE project = ?2 AND fetch_requested_at > ?1";
 
-/// After an unclean end every open order is fetched again, since callbacks may have been missed while the service was
-/// down. The fetches are spread over as long as the rate limit needs for all, and none is later than planned.
-static SPREAD: LazyLock<String> = LazyLock::new(|| {
+/// Plans fetches: after an unclean end every open order is fetched again, since callbacks may have been missed while
+/// the service was down. The fetches are spread over as long as the rate limit needs for all, and none is later than
+/// planned.
+static SPREAD_FETCHES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE OR IGNORE orders SET fetch_at = min(fetch_at, ?1 + abs(random() % (1 + CAST(1000000 / ?3 AS INTEGER) * (\
          SELECT count(*) FROM orders WHERE project = ?2 AND fetch_at IS NOT NULL)))) \
@@ -44,15 +45,15 @@ static SPREAD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Maximum time by which a planned fetch lies ahead, unless the clock was set back since it was planned.
+/// Maximum time by which a planned fetch of an order lies ahead, unless the clock was set back since it was planned.
 const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
 // A row that the schema would not take stays as it is: see `row_fault`.
-const CLAMP: &str =
+const CLAMP_FETCHES: &str =
     "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at > ?1";
 
-/// State that a run begins with.
+/// State of the database with which a run of the service begins.
 pub(super) struct Begun {
-    /// Row ids of the projects.
+    /// Ids of the projects' rows.
     pub(super) projects: HashMap<Id, i64>,
     /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
@@ -60,7 +61,7 @@ pub(super) struct Begun {
     pub(super) not_fetched: Vec<String>,
 }
 
-/// Notes that a run has begun.
+/// Notes in the database that a run of the service has begun.
 pub(super) async fn begin(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
     let mut tx = db.begin_with(BEGIN).await?;
     let begun = begin_run(&mut tx, settings).await?;
@@ -68,7 +69,7 @@ pub(super) async fn begin(db: &mut SqliteConnection, settings: &Settings) -> sql
     Ok(begun)
 }
 
-/// Does all that [`begin`] does, and then undoes it.
+/// Does all that [`begin`] does at a start, and then undoes it.
 pub(super) async fn rehearse(
     db: &mut SqliteConnection,
     settings: &Settings,
@@ -79,7 +80,8 @@ pub(super) async fn rehearse(
     begun
 }
 
-/// Registers the projects, and makes the state ready that an earlier run left. That run's leases are void.
+/// Registers the projects, and makes the state ready that an earlier run of the service left. That run's leases are
+/// void.
 async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Result<Begun> {
     let clean: bool = sqlx::query("SELECT clean_shutdown FROM service")
         .fetch_one(&mut *db)
@@ -106,7 +108,7 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
         if let Some(requests_per_second) = requests_per_second {
             plan_fetches(db, id, settings.now).await?;
             if !clean {
-                sqlx::query(SPREAD.as_str())
+                sqlx::query(SPREAD_FETCHES.as_str())
                     .bind(settings.now.0)
                     .bind(id)
                     .bind(requests_per_second)
@@ -120,7 +122,7 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
     )
     .execute(&mut *db)
     .await?;
-    let next_delivery = sqlx::query(NEXT_DELIVERY).fetch_one(&mut *db).await?;
+    let next_delivery = sqlx::query(SELECT_NEXT_DELIVERY).fetch_one(&mut *db).await?;
     Ok(Begun {
         projects,
         next_delivery: next_delivery.try_get(0)?,
@@ -135,9 +137,9 @@ async fn plan_fetches(db: &mut SqliteConnection, project: i64, now: Time) -> sql
         .execute(&mut *db)
         .await?;
     for (sql, time) in [
-        (REQUESTED_NOW, now),
-        (RESUME.as_str(), now),
-        (CLAMP, now.plus(AHEAD_MAX)),
+        (CLAMP_REQUESTS, now),
+        (RESUME_FETCHES.as_str(), now),
+        (CLAMP_FETCHES, now.plus(AHEAD_MAX)),
     ] {
         sqlx::query(sql)
             .bind(time.0)

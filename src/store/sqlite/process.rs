@@ -33,13 +33,13 @@ const PROCESSED_THROUGH: &str = "
     WHERE processed_through = ?2
         AND ?3 = (SELECT count(*) FROM deliveries WHERE id > ?2 AND id <= ?1)";
 
-static KNOWN: LazyLock<Statements> = LazyLock::new(|| {
+static INSERT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT * FROM (VALUES ";
     let after = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
     Statements::new(insert, "(?, ?, ?)", after)
 });
 
-static ORDERS: LazyLock<Statements> = LazyLock::new(|| {
+static SELECT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
     let after = concat!(
         ") SELECT json_group_array(json_array(o.project, ",
         order_text!(),
@@ -115,7 +115,7 @@ async fn process_together(
     waiting: &[(&OrderRef, &Vec<Waiting>)],
     report: &mut ProcessReport,
 ) -> sqlx::Result<()> {
-    let found = orders(db, waiting).await?;
+    let found = read_or_insert_orders(db, waiting).await?;
     if found.rows.len() < waiting.len() {
         let known: HashSet<&OrderRef> = found.rows.iter().map(|(order, _)| order).collect();
         let unknown = waiting.iter().filter(|(order, _)| !known.contains(order));
@@ -145,7 +145,7 @@ async fn process_together(
     Ok(())
 }
 
-const PARK: &str = "
+const PARK_DELIVERY: &str = "
     UPDATE deliveries SET phase = 'parked', decision = ?2, decision_fields = ?4, order_id = o.id,
         processed_at = iif(o.id IS NULL, NULL, ?3)
     FROM (SELECT d.id AS delivery, o.id FROM deliveries AS d
@@ -155,7 +155,8 @@ const PARK: &str = "
 /// Minimum interval between two log lines with the same reason, if deliveries cannot even be parked.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reasons that the log has reported. Callbacks of a bad order may arrive for as long as Sinch likes.
+/// Reasons for unparkable deliveries that the log has reported. Callbacks of a bad order may arrive for as long as
+/// Sinch likes.
 static LOGGED: LazyLock<Throttle<String>> = LazyLock::new(|| Throttle::new(LOG_INTERVAL));
 
 /// Parks a delivery, and links it to its order's row if there is one. If the database refuses even that, the delivery
@@ -167,7 +168,7 @@ async fn park(
     now: Time,
 ) -> sqlx::Result<()> {
     let reason = Code::new(reason);
-    let parked = sqlx::query(PARK)
+    let parked = sqlx::query(PARK_DELIVERY)
         .bind(delivery)
         .bind(reason.code)
         .bind(now.0)
@@ -219,13 +220,13 @@ async fn project_id(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Opt
     Ok(sinch_id.and_then(Id::new))
 }
 
-/// Reads the orders that deliveries wait for; those that were not known are known from now on.
-async fn orders(
+/// Reads the orders that deliveries wait for; orders that were not known are known from now on.
+async fn read_or_insert_orders(
     db: &mut SqliteConnection,
     waiting: &[(&OrderRef, &Vec<Waiting>)],
 ) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
     let wanted: Vec<&OrderRef> = waiting.iter().map(|(order, _)| *order).collect();
-    let mut known = read(db, &wanted).await?;
+    let mut known = read_known_orders(db, &wanted).await?;
     if known.rows.len() == wanted.len() {
         return Ok(known);
     }
@@ -241,7 +242,7 @@ async fn orders(
     }
     // Orders get their ids in the sequence in which they become known.
     new.sort_by_key(|(_, first)| first.id);
-    for (sql, new) in KNOWN.over(&new) {
+    for (sql, new) in INSERT_ORDERS.over(&new) {
         let mut query = sqlx::query(sql);
         for ((project, sinch_id), first) in new {
             let received_at = first.event.received_at.0;
@@ -250,17 +251,17 @@ async fn orders(
         query.execute(&mut *db).await?;
     }
     let wanted: Vec<&OrderRef> = new.iter().map(|(order, _)| *order).collect();
-    known.extend(read(db, &wanted).await?);
+    known.extend(read_known_orders(db, &wanted).await?);
     Ok(known)
 }
 
-/// Reads those of the given orders that are known.
-async fn read(
+/// Reads those of the given orders that are known to the database.
+async fn read_known_orders(
     db: &mut SqliteConnection,
     wanted: &[&OrderRef],
 ) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
     let mut known = Read::default();
-    for (sql, wanted) in ORDERS.over(wanted) {
+    for (sql, wanted) in SELECT_ORDERS.over(wanted) {
         let found = wanted
             .iter()
             .fold(sqlx::query(sql), |query, (project, sinch_id)| {

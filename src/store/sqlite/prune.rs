@@ -24,14 +24,14 @@ use number_order::Time;
 /// more rows has a transaction of its own.
 const ROWS_MAX: usize = 256;
 
-/// Maximum number of bytes of bodies of a kind in one transaction, so that no callback waits long for it. A longer body
-/// has a transaction of its own.
+/// Maximum number of bytes of bodies that one transaction removes or empties, so that no callback waits long for it. A
+/// longer body has a transaction of its own.
 const BYTES_MAX: i64 = 1 << 20;
 
-/// Maximum number of closed orders examined in one transaction: few have less than three rows.
+/// Maximum number of closed orders that one transaction examines: few have less than three rows.
 const ORDERS_MAX: usize = 64;
 
-/// Processed deliveries that no earlier step has gone through, the oldest first.
+/// Selects processed deliveries that no earlier step has gone through, the oldest first.
 macro_rules! beyond {
     ($mark:literal) => {
         concat!(
@@ -78,8 +78,9 @@ pub(super) const OLD_FETCHES: &str = "
     SELECT id, fetched_at AS since_at, 0 AS bytes FROM fetches
     WHERE id > (SELECT fetches_pruned_through FROM service) ORDER BY id LIMIT ?";
 
-/// Removes the due fetches that are older than the newest ten of their order, for each order that has due fetches
-/// beyond `fetches_pruned_through`. Fetches that were among the newest ten when that id was passed are removed too.
+/// Removes the fetches due for removal that are older than the newest ten of their order, for each order that has due
+/// fetches beyond `fetches_pruned_through`. Fetches that were among the newest ten when that id was passed are removed
+/// too.
 pub(super) const REMOVE_FETCHES: &str = "
     DELETE FROM fetches WHERE id IN (
         SELECT old.id
@@ -106,8 +107,8 @@ pub(super) const REMOVE_ORDERS: [&str; 4] = [
     "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
 ];
 
-/// SQLite gives out again the ids beyond all fetches that are left, so `fetches_pruned_through` must not lie beyond
-/// them.
+/// Moves `fetches_pruned_through` back to the fetches that are left: SQLite gives out again the ids beyond all fetches
+/// that are left, so it must not lie beyond them.
 const FETCHES_LEFT: &str = "
     UPDATE service SET fetches_pruned_through = min(fetches_pruned_through, (SELECT coalesce(max(id), 0) FROM fetches))";
 
@@ -125,21 +126,21 @@ impl WriteCommand for Prune {
         let (db, periods, now) = (&mut context.db, &self.periods, self.now);
         let mut pruned = Pruned::default();
         // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
-        if let Some(last) = due(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
-            pruned.deliveries = execute(db, REMOVE, last).await?;
-            execute(db, SET_DELIVERIES_PRUNED_THROUGH, last).await?;
+        if let Some(last) = last_due_row(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
+            pruned.deliveries = execute_through(db, REMOVE, last).await?;
+            execute_through(db, SET_DELIVERIES_PRUNED_THROUGH, last).await?;
         }
-        if let Some(last) = due(db, PARKED, periods.parked, now, &mut pruned.taken).await? {
-            pruned.parked = execute(db, REMOVE_PARKED, last).await?;
+        if let Some(last) = last_due_row(db, PARKED, periods.parked, now, &mut pruned.taken).await? {
+            pruned.parked = execute_through(db, REMOVE_PARKED, last).await?;
         }
-        if let Some(last) = due(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await? {
+        if let Some(last) = last_due_row(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await? {
             pruned.bodies = empty_bodies(db, last).await?;
-            execute(db, SET_BODIES_EMPTIED_THROUGH, last).await?;
+            execute_through(db, SET_BODIES_EMPTIED_THROUGH, last).await?;
         }
-        if let Some(last) = due(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
+        if let Some(last) = last_due_row(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
         {
-            pruned.fetches = execute(db, REMOVE_FETCHES, last).await?;
-            execute(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
+            pruned.fetches = execute_through(db, REMOVE_FETCHES, last).await?;
+            execute_through(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
         }
         let closed = closed(db, periods.orders, now, &mut pruned.taken).await?;
         if !closed.is_empty() {
@@ -178,7 +179,7 @@ impl Store {
 }
 
 /// Returns the id of the last row that has been kept for its period, among the rows that one step has room for.
-async fn due(
+async fn last_due_row(
     db: &mut SqliteConnection,
     sql: &'static str,
     span: Duration,
@@ -202,12 +203,12 @@ async fn due(
     Ok(last)
 }
 
-async fn execute(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sqlx::Result<u64> {
+async fn execute_through(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sqlx::Result<u64> {
     let done = sqlx::query(sql).bind(last).execute(db).await?;
     Ok(done.rows_affected())
 }
 
-/// Empties the bodies of deliveries up to the given one.
+/// Empties the bodies of processed deliveries up to the given one.
 async fn empty_bodies(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64> {
     let bodies = sqlx::query(BODIES).bind(last).fetch_all(&mut *db).await?;
     let digests = bodies

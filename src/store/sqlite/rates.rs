@@ -15,7 +15,7 @@ impl Rates {
     /// Takes the fetches that a project's rate allows now, `wanted` at most. If there is none, returns the time at which
     /// there is one.
     pub fn take(&self, project: &Id, rate: Rate, wanted: u32, now: Time) -> Result<u32, Time> {
-        let mut next = self.next();
+        let mut next = self.lock();
         let next_at = next.entry(project.clone()).or_insert(Time(i64::MIN));
         let (allowed, from) = allowed(*next_at, rate, wanted, now);
         *next_at = from.plus(rate.interval * allowed);
@@ -26,15 +26,15 @@ impl Rates {
         }
     }
 
-    /// Releases fetches that were taken and not sent.
+    /// Releases fetches that were taken from a project's rate and not sent.
     pub fn release(&self, project: &Id, rate: Rate, unused: u32) {
-        if let Some(next_at) = self.next().get_mut(project) {
+        if let Some(next_at) = self.lock().get_mut(project) {
             *next_at = next_at.minus(rate.interval * unused);
         }
     }
 
-    /// Locks the map of times. A panic elsewhere cannot leave the map half written.
-    fn next(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
+    /// Locks the map of the projects' times. A panic elsewhere cannot leave the map half written.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,14 +9,14 @@ use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
 
-/// Maximum time that a read waits for a free connection, and a start until all connections are made.
-const WAIT: Duration = Duration::from_secs(30);
+/// Maximum time for which a read waits for a free connection, and a start until all connections are made.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Statement that makes SQLite open the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// Connections that may only read. The pools are private to this file, so every answer to an operator is read in a
-/// transaction.
+/// Connections to the database that may only read. The pools are private to this file, so every answer to an operator
+/// is read in a transaction.
 #[derive(Clone)]
 pub(super) struct Readers {
     answers: SqlitePool,
@@ -40,28 +40,28 @@ impl Readers {
         self.answers.begin().await
     }
 
-    /// The inbox worker's own connection, so that slow answers to operators do not delay processing. The connection
-    /// executes one statement, which reads one moment by itself: a transaction would be two more hops to SQLite's
-    /// thread.
+    /// Returns the inbox worker's own connection, so that slow answers to operators do not delay processing. The
+    /// connection executes one statement, which reads one moment by itself: a transaction would be two more hops to
+    /// SQLite's thread.
     pub(super) async fn pending(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
         self.pending.acquire().await
     }
 
-    /// Closes all connections.
+    /// Closes all connections that may only read.
     pub(super) async fn close(&self) {
         self.answers.close().await;
         self.pending.close().await;
     }
 }
 
-/// Returns a pool of this many connections, all of them made.
+/// Returns a pool with this number of connections to the database, all of them made.
 async fn connected(connections: u32, options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .min_connections(connections)
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
-        .acquire_timeout(WAIT)
+        .acquire_timeout(WAIT_MAX)
         // A connection to a file does not break by itself, so it needs no test.
         .test_before_acquire(false)
         .after_connect(|db, _| Box::pin(async move { db.execute(TOUCH).await.map(drop) }))

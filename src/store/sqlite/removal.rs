@@ -9,12 +9,12 @@ use super::{Settings, Store, StoreError};
 use crate::store::{Forgot, Holdings};
 use number_order::{Id, OrderKey};
 
-/// Maximum number of deliveries that a step removes, and of orders: with an order go its fetches, transitions and
-/// alerts.
+/// Maximum number of deliveries that one step of dropping a project removes.
 const DELIVERIES_MAX: u32 = 256;
 const ORDERS_MAX: u32 = 16;
 
-/// The plus keeps SQLite from reading all deliveries of the project: only few are not processed.
+/// Selects an order with the traces of callbacks and of Sinch's answers. The plus keeps SQLite from reading all
+/// deliveries of the project: only few are not processed.
 pub(super) const ORDER: &str = "
     SELECT o.id, o.confirmed_state IS NOT NULL AS is_shown,
         o.heard_at IS NOT NULL OR o.hints <> '[]' OR o.provisional_state IS NOT NULL
@@ -56,17 +56,17 @@ const SOME_ORDERS: &str = "
     SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = ? LIMIT ?";
 
 /// Deletes the journal of a project of which nothing else is left.
-const PLACEMENTS: &str = "
+const DELETE_JOURNAL: &str = "
     DELETE FROM placements WHERE project = (SELECT id FROM projects WHERE sinch_id = ?)";
 
 /// Deletes a project of which nothing is left.
-const EMPTY_PROJECT: &str = "
+const DELETE_PROJECT: &str = "
     DELETE FROM projects WHERE sinch_id = ?
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM placements WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = projects.id)";
 
-/// Removes some of what is left of a project: deliveries first, since they refer to orders; after the last
+/// Removes some of what is left of a project: its deliveries first, since they refer to its orders; after the last
 /// order its journal, and the project itself.
 async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Holdings> {
     let mut removed = Holdings::default();
@@ -83,24 +83,24 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
         removed.orders = prune::remove(db, &orders).await?;
     }
     if removed == Holdings::default() {
-        sqlx::query(PLACEMENTS)
+        sqlx::query(DELETE_JOURNAL)
             .bind(project.as_str())
             .execute(&mut *db)
             .await?;
     }
-    sqlx::query(EMPTY_PROJECT)
+    sqlx::query(DELETE_PROJECT)
         .bind(project.as_str())
         .execute(db)
         .await?;
     Ok(removed)
 }
 
-const HOLDINGS: &str = "
+const COUNT_HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
         (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries
     FROM projects AS p WHERE p.sinch_id = ?";
 
-const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
+const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
 
 struct Forget(OrderKey);
 
@@ -132,7 +132,7 @@ impl Store {
     }
 
     pub(in crate::store) async fn knows(&self, project: &Id) -> Result<bool, StoreError> {
-        let found = sqlx::query(KNOWS)
+        let found = sqlx::query(SELECT_KNOWN)
             .bind(project.as_str())
             .fetch_one(&mut *self.readers.begin().await?)
             .await?;
@@ -143,15 +143,15 @@ impl Store {
         &self,
         project: &Id,
     ) -> Result<Option<Holdings>, StoreError> {
-        let found = sqlx::query(HOLDINGS)
+        let found = sqlx::query(COUNT_HOLDINGS)
             .bind(project.as_str())
             .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
-        Ok(found.as_ref().map(holdings).transpose()?)
+        Ok(found.as_ref().map(holdings_of_row).transpose()?)
     }
 }
 
-fn holdings(row: &SqliteRow) -> sqlx::Result<Holdings> {
+fn holdings_of_row(row: &SqliteRow) -> sqlx::Result<Holdings> {
     let (orders, deliveries): (i64, i64) = (row.try_get("orders")?, row.try_get("deliveries")?);
     Ok(Holdings {
         orders: orders.try_into().unwrap_or(0),
@@ -159,7 +159,7 @@ fn holdings(row: &SqliteRow) -> sqlx::Result<Holdings> {
     })
 }
 
-const PROJECTS: &str = "
+const COUNT_ORDERS_BY_PROJECT: &str = "
     SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
         (SELECT count(*) FROM orders WHERE project = projects.id AND fetch_at IS NOT NULL) AS waiting
     FROM projects ORDER BY sinch_id";
@@ -170,7 +170,7 @@ pub(super) async fn not_fetched(
     settings: &Settings,
 ) -> sqlx::Result<Vec<String>> {
     let mut sentences = Vec::new();
-    for row in sqlx::query(PROJECTS).fetch_all(db).await? {
+    for row in sqlx::query(COUNT_ORDERS_BY_PROJECT).fetch_all(db).await? {
         let project: &str = row.try_get("sinch_id")?;
         let known = settings
             .projects
@@ -181,12 +181,12 @@ pub(super) async fn not_fetched(
             None if orders > 0 => sentences.push(format!(
                 "the database has {} of {project}, which is not configured: they are not fetched; configure the \
                  project again, or run sinch-callbacks drop-project {project}",
-                counted(orders)
+                orders_in_words(orders)
             )),
             Some((_, None)) if waiting > 0 => sentences.push(format!(
                 "the database has {} of {project} that wait for a fetch, but api = \"off\": none is sent \
                  about them",
-                counted(waiting)
+                orders_in_words(waiting)
             )),
             None | Some(_) => {}
         }
@@ -194,7 +194,7 @@ pub(super) async fn not_fetched(
     Ok(sentences)
 }
 
-fn counted(orders: i64) -> String {
+fn orders_in_words(orders: i64) -> String {
     if orders == 1 {
         return "1 order".to_owned();
     }

@@ -21,10 +21,10 @@ use super::work_folder::WorkFolder;
 /// and rolls back the unfinished transaction in the other.
 const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
 
-/// Size of the buffer for copying a file.
+/// Size of the buffer for copying a backup, in bytes.
 const COPY_BUFFER_BYTES: usize = 1 << 18;
 
-/// Warning about a backup that may lack a part of its data.
+/// Warning about a backup that may lack a part of its data, since its database was not closed.
 const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
 /// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
@@ -55,8 +55,8 @@ pub async fn restore(
     let work_folder = WorkFolder::within(&held.location.folder).map_err(system)?;
     let copy = work_folder.file("restored.db");
     let source = Location::find(source)?;
-    fetch(&source, &copy, &held.location.path)?;
-    let copied = examine(&source.path, &copy, &held.location.path).await?;
+    copy_backup(&source, &copy, &held.location.path)?;
+    let copied = examine_copy(&source.path, &copy, &held.location.path).await?;
     hand_over(&copy, &held.location.folder).map_err(system)?;
     checkpoint_log(&held.location).await;
     put_in_place(&copy, &held.location).map_err(system)?;
@@ -64,7 +64,7 @@ pub async fn restore(
 }
 
 /// Copies a backup, with its log or journal if it was not closed. No process may work on the backup.
-fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
+fn copy_backup(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {
         return Err(CopyError::Nothing(source.path.clone()));
@@ -85,7 +85,7 @@ fn fetch(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyErro
     Ok(())
 }
 
-/// Copies a file. The error says which of the two files cannot be read or written.
+/// Copies a file of a backup. The error says which of the two files cannot be read or written.
 fn copy_bytes(
     from: &mut File,
     source: &Path,
@@ -105,8 +105,8 @@ fn copy_bytes(
     }
 }
 
-/// Makes sure that a copy is whole and of this program, and marks it as left by an unclean end.
-async fn examine(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
+/// Makes sure that a copied backup is whole and of this program, and marks it as left by an unclean end.
+async fn examine_copy(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
     let failed = |error: sqlx::Error| {
         if is_of_writing(&error) {
             CopyError::system(database, error)
@@ -151,7 +151,7 @@ fn is_in_wal_mode(path: &Path) -> bool {
     read.is_ok() && header[18] == 2
 }
 
-/// Gives a file to the owner of the folder, denies access to other users, and syncs the file to the disk.
+/// Gives a copied file to the owner of the folder, denies access to other users, and syncs the file to the disk.
 fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
     let file = File::open(copy)?;
     file.set_permissions(PermissionsExt::from_mode(0o600))?;
@@ -211,7 +211,7 @@ fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Treats a missing file as a success.
+/// Returns success where the only error is that a file was missing.
 fn ignore_missing(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

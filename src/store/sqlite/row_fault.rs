@@ -12,16 +12,16 @@ use number_order::ParkReason;
 /// Rows of orders that could not even be parked. The next start tries again.
 pub(super) type Unparkable = HashSet<i64>;
 
-/// Mode in which a write handles its orders.
+/// Mode in which a write handles the orders of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BatchMode {
-    /// All orders together: one that the database refuses to change fails the write.
+    /// All orders are written together: one that the database refuses to change fails the write.
     Together,
-    /// One order after the other: one whose row the database refuses to change is parked. This takes longer.
+    /// One order is written after the other: one whose row the database refuses to change is parked. This takes longer.
     OneByOne,
 }
 
-/// The faulty column stays as it is, for the operator who repairs it.
+/// Parks an order by its row. The faulty column stays as it is, for the operator who repairs it.
 const PARK_ROW: &str = "
     UPDATE orders SET fetch_at = NULL, lease = NULL, leased_until_at = NULL, parked = coalesce(parked, ?1),
         parked_fields = iif(parked IS NULL, ?2, parked_fields)

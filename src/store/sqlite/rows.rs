@@ -28,7 +28,8 @@ macro_rules! order_text {
 }
 pub(super) use order_text;
 
-/// The columns of [`order_text`]. Hints and doubts stay texts within it, so that they can spoil no row but their own.
+/// Columns of the text that [`order_text`] makes. Hints and doubts stay texts within it, so that they can spoil no row
+/// but their own.
 macro_rules! order_columns {
     () => {
         "o.id, p.sinch_id, o.sinch_id, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
@@ -51,7 +52,7 @@ impl<'de> Deserialize<'de> for StoredOrder {
     }
 }
 
-/// Columns that [`order_text`] gives, in its order.
+/// Columns of an order that [`order_text`] gives, in its order.
 #[derive(Deserialize)]
 struct OrderText {
     id: i64,
@@ -69,21 +70,21 @@ struct OrderText {
     fetch_requested_at: Option<i64>,
     parked: Option<String>,
     parked_fields: Option<String>,
-    #[serde(deserialize_with = "state")]
+    #[serde(deserialize_with = "read_state")]
     confirmed_state: Option<State>,
     updated_at: Option<i64>,
     shown_at: Option<i64>,
     expires_at: Option<i64>,
     confirmed_at: Option<i64>,
     reopened: i64,
-    #[serde(deserialize_with = "state")]
+    #[serde(deserialize_with = "read_state")]
     provisional_state: Option<State>,
     provisional_at: Option<i64>,
-    #[serde(deserialize_with = "hints")]
+    #[serde(deserialize_with = "read_hints")]
     hints: Vec<Hint>,
-    #[serde(deserialize_with = "hints")]
+    #[serde(deserialize_with = "read_hints")]
     doubts: Vec<Hint>,
-    #[serde(deserialize_with = "state")]
+    #[serde(deserialize_with = "read_state")]
     tie_state: Option<State>,
     tie_since_at: Option<i64>,
     missing_since_at: Option<i64>,
@@ -92,15 +93,15 @@ struct OrderText {
 impl TryFrom<OrderText> for StoredOrder {
     type Error = &'static str;
 
-    /// Checks the values of a row. An error means that another program wrote the row.
+    /// Checks the values of an order's row. An error means that another program wrote the row.
     fn try_from(row: OrderText) -> Result<StoredOrder, &'static str> {
         let confirmed = match row.confirmed_state {
             Some(state) => Some(Confirmed {
                 state,
-                updated_at: at(row.updated_at, "confirmed_state without updated_at")?,
+                updated_at: required_time(row.updated_at, "confirmed_state without updated_at")?,
                 expires_at: row.expires_at.map(Time),
-                confirmed_at: at(row.confirmed_at, "confirmed_state without confirmed_at")?,
-                shown_at: at(row.shown_at, "confirmed_state without shown_at")?,
+                confirmed_at: required_time(row.confirmed_at, "confirmed_state without confirmed_at")?,
+                shown_at: required_time(row.shown_at, "confirmed_state without shown_at")?,
                 reopened: row.reopened != 0,
             }),
             None => None,
@@ -108,7 +109,7 @@ impl TryFrom<OrderText> for StoredOrder {
         let provisional = match row.provisional_state {
             Some(state) => Some(Provisional {
                 state,
-                said_at: at(
+                said_at: required_time(
                     row.provisional_at,
                     "provisional_state without provisional_at",
                 )?,
@@ -118,7 +119,7 @@ impl TryFrom<OrderText> for StoredOrder {
         let tie = match row.tie_state {
             Some(state) => Some(Tie {
                 state,
-                since: at(row.tie_since_at, "tie_state without tie_since_at")?,
+                since: required_time(row.tie_since_at, "tie_state without tie_since_at")?,
             }),
             None => None,
         };
@@ -155,7 +156,7 @@ impl TryFrom<OrderText> for StoredOrder {
 }
 
 /// Returns the time that a row must have, or the fault of the row.
-fn at(time: Option<i64>, fault: &'static str) -> Result<Time, &'static str> {
+fn required_time(time: Option<i64>, fault: &'static str) -> Result<Time, &'static str> {
     time.map(Time).ok_or(fault)
 }
 
@@ -167,30 +168,30 @@ pub(super) fn known_id<E: Error>(text: String) -> Result<Id, E> {
     Id::new(text).ok_or_else(|| E::custom("an id that this program never writes"))
 }
 
-fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {
+fn read_state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {
     let word = Option::<&str>::deserialize(from)?;
-    word.map(known).transpose().map_err(D::Error::custom)
+    word.map(known_state).transpose().map_err(D::Error::custom)
 }
 
-fn hints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hint>, D::Error> {
+fn read_hints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hint>, D::Error> {
     let text = String::deserialize(from)?;
     let hints: Vec<HintText> = serde_json::from_str(&text).map_err(D::Error::custom)?;
     let hints = hints.into_iter().map(Hint::try_from);
     hints.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
-fn known(word: &str) -> Result<State, &'static str> {
+fn known_state(word: &str) -> Result<State, &'static str> {
     State::from_word(word).ok_or("a state that this program never writes")
 }
 
-/// Returns the time in the given column; `None` for NULL.
+/// Returns the time in the given column of a row; `None` for NULL.
 pub(super) fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<Time>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Time))
 }
 
 #[derive(Serialize, Deserialize)]
 struct HintText {
-    /// `null` stands for every word that this program does not know.
+    /// State that the hint claims; `null` stands for every word that this program does not know.
     state: Option<String>,
     said_at: Option<i64>,
     heard_at: i64,
@@ -201,14 +202,14 @@ impl TryFrom<HintText> for Hint {
 
     fn try_from(hint: HintText) -> Result<Hint, &'static str> {
         Ok(Hint {
-            state: hint.state.as_deref().map(known).transpose()?,
+            state: hint.state.as_deref().map(known_state).transpose()?,
             said_at: hint.said_at.map(Time),
             heard_at: Time(hint.heard_at),
         })
     }
 }
 
-/// Columns that processing may change, and the one that identifies the order.
+/// Columns of an order that processing may change, and the one that identifies the order.
 const PROCESSED: [&str; 11] = [
     "id",
     "fetch_at",
@@ -223,7 +224,7 @@ const PROCESSED: [&str; 11] = [
     "heard_at",
 ];
 
-/// Columns that only an answer changes.
+/// Columns of an order that only an answer changes.
 const ANSWERED: [&str; 13] = [
     "fetched_at",
     "fetch_requested_at",
@@ -240,7 +241,7 @@ const ANSWERED: [&str; 13] = [
     "missing_since_at",
 ];
 
-/// Updates the columns that processing may change. Every column costs time, so it writes no more than those.
+/// Updates the columns of orders that processing may change. Every column costs time, so it writes no more than those.
 static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
 
 /// Updates all columns of orders.
@@ -261,7 +262,7 @@ fn update(columns: &[&str]) -> Statements {
 
 type Update<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// Writes orders as processing has changed them.
+/// Writes orders as the processing of deliveries has changed them.
 pub(super) async fn write_processed(
     db: &mut SqliteConnection,
     orders: &[StoredOrder],
@@ -283,7 +284,7 @@ pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> 
     Ok(())
 }
 
-/// Binds the values in the order of [`PROCESSED`].
+/// Binds the values of an order in the order of [`PROCESSED`].
 fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let order = &stored.order;
     let provisional = order.provisional.as_ref();
@@ -303,7 +304,7 @@ fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> 
         .bind(stored.heard_at.map(|at| at.0))
 }
 
-/// Binds the values in the order of [`ANSWERED`].
+/// Binds the values of an order in the order of [`ANSWERED`].
 fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
     let order = &stored.order;
     let confirmed = order.confirmed.as_ref();
@@ -336,7 +337,7 @@ fn claims_text(claims: &[Hint]) -> String {
     json(&claims)
 }
 
-/// Returns JSON as the parameter of a statement, which reads it with SQLite's `json_each`.
+/// Returns rows as JSON for the parameter of a statement, which reads it with SQLite's `json_each`.
 pub(super) fn json(rows: &impl Serialize) -> String {
     serde_json::to_string(rows).expect("rows of numbers and strings are always JSON")
 }

@@ -37,15 +37,15 @@ pub(super) fn migrations() -> Migrator {
     Migrator::with_migrations(vec![step(1, "schema", schema)])
 }
 
-/// Result of the checks of a file that may be opened.
+/// Result of the checks of a database file that may be opened.
 pub(super) struct Fit {
-    /// `true` if the file is empty and belongs to no program yet.
+    /// `true` if the database file is empty and belongs to no program yet.
     pub(super) is_new: bool,
-    /// `true` if the file has the newest schema.
+    /// `true` if the database file has the newest schema.
     pub(super) is_current: bool,
 }
 
-/// Makes every check of a file that needs no change of it.
+/// Makes every check of a database file that needs no change of it.
 pub(super) async fn inspect(db: &mut SqliteConnection, path: &Path) -> Result<Fit, OpenError> {
     let is_new = check_owner(db, path).await?;
     let is_current = check_version(db, path).await?;
@@ -53,8 +53,8 @@ pub(super) async fn inspect(db: &mut SqliteConnection, path: &Path) -> Result<Fi
     Ok(Fit { is_new, is_current })
 }
 
-/// Brings a file to the state in which the service works on it. A file of another program is left as it is, its journal
-/// mode included.
+/// Brings a database file to the state in which the service works on it. A file of another program is left as it is,
+/// its journal mode included.
 pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let unusable = |error: sqlx::Error| unusable(path, &error.to_string());
     let fit = inspect(db, path).await?;
@@ -72,7 +72,7 @@ pub(super) async fn bring_up(db: &mut SqliteConnection, path: &Path) -> Result<(
     migrated.map_err(|error| self::unusable(path, &error.to_string()))
 }
 
-/// Options of every connection; the file must be there.
+/// Returns the options of every connection to the database; the file must be there.
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -86,7 +86,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-async fn pragma(
+async fn query_value(
     db: &mut SqliteConnection,
     path: &Path,
     sql: &'static str,
@@ -101,9 +101,9 @@ async fn pragma(
     }
 }
 
-/// Reads back the settings that durability depends on, instead of trusting that they were set.
+/// Reads back SQLite's settings that durability depends on, instead of trusting that they were set.
 async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let version = pragma(db, path, "SELECT sqlite_version()").await?;
+    let version = query_value(db, path, "SELECT sqlite_version()").await?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < SQLITE_MIN {
@@ -112,7 +112,7 @@ async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), Open
             "{version} can lose commits: {major}.{minor}.{patch} or later is needed"
         )));
     }
-    let synchronous = pragma(db, path, "PRAGMA synchronous").await?;
+    let synchronous = query_value(db, path, "PRAGMA synchronous").await?;
     if synchronous != "2" {
         return Err(OpenError::Unfit(format!(
             "runs with synchronous = {synchronous} instead of 2 (FULL)"
@@ -121,9 +121,9 @@ async fn check_sqlite(db: &mut SqliteConnection, path: &Path) -> Result<(), Open
     Ok(())
 }
 
-/// Switches to the write-ahead log, which not every disk supports. The mode is stored in the file.
+/// Switches the database file to the write-ahead log, which not every disk supports. The mode is stored in the file.
 async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let mode = pragma(db, path, "PRAGMA journal_mode = WAL").await?;
+    let mode = query_value(db, path, "PRAGMA journal_mode = WAL").await?;
     match mode.as_str() {
         "wal" => Ok(()),
         _ => Err(OpenError::Unfit(format!(
@@ -132,20 +132,22 @@ async fn enter_wal(db: &mut SqliteConnection, path: &Path) -> Result<(), OpenErr
     }
 }
 
-/// Refuses a file that belongs to another program; returns `true` if it is empty and belongs to no program yet.
+/// Refuses a database file that belongs to another program; returns `true` if it is empty and belongs to no program
+/// yet.
 async fn check_owner(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
-    let id = pragma(db, path, "PRAGMA application_id").await?;
+    let id = query_value(db, path, "PRAGMA application_id").await?;
     if id == APPLICATION_ID.to_string() {
         return Ok(false);
     }
-    let tables = pragma(db, path, "SELECT count(*) FROM sqlite_schema").await?;
+    let tables = query_value(db, path, "SELECT count(*) FROM sqlite_schema").await?;
     match (id.as_str(), tables.as_str()) {
         ("0", "0") => Ok(true),
         (_, _) => Err(OpenError::Foreign(path.to_owned())),
     }
 }
 
-/// Refuses a file that a later version of this program has written; returns `true` if its schema is the newest.
+/// Refuses a database file that a later version of this program has written; returns `true` if its schema is the
+/// newest.
 async fn check_version(db: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
     let known = migrations().iter().map(|m| m.version).max().unwrap_or(0);
     // A fresh file has no such table.

@@ -13,7 +13,7 @@ use rustix::fs::statvfs;
 use super::StoreError;
 
 /// Interval between two measurements of the disk while nothing is written.
-const EVERY: Duration = Duration::from_secs(1);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The disk that the database is on, as it was when last measured.
 pub(super) struct Space {
@@ -35,7 +35,7 @@ impl Space {
         space
     }
 
-    /// Number of bytes that are free for a program without privileges.
+    /// Returns the number of bytes of the disk that are free for a program without privileges.
     pub(super) fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Relaxed)
     }
@@ -49,18 +49,18 @@ impl Space {
         })
     }
 
-    /// Measures the space that a commit has left. Only [`Space::watch`] finds that there is enough again, so that a
-    /// disk that is about full does not fill the log with warnings.
+    /// Measures the disk space that a commit has left. Only [`Space::watch`] finds that there is enough again, so that
+    /// a disk that is about full does not fill the log with warnings.
     pub(super) fn measure_after_commit(&self) {
         if self.little().is_none() {
             self.measure();
         }
     }
 
-    /// Measures again and again, until the future is dropped.
+    /// Measures the disk space again and again, until the future is dropped.
     pub(super) async fn watch(&self) -> Infallible {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(MEASURE_INTERVAL).await;
             self.measure();
         }
     }

@@ -33,15 +33,15 @@ pub(super) const COUNTS: &str = "
 pub(super) const BY_STATE: &str =
     "SELECT state, orders FROM state_counts WHERE orders > 0 ORDER BY state";
 
-/// Selects the last confirmed changes, as one row: a thousand rows would cost more than all the rest. The search is
-/// bounded too, for a database in which hardly any change is confirmed.
+/// Selects the last confirmed changes of orders' states, as one row: a thousand rows would cost more than all the rest.
+/// The search is bounded too, for a database in which hardly any change is confirmed.
 const CONVERGENCE: &str = "
     SELECT json_group_array(json_array(announced, latency_us)) FROM (
         SELECT announced, latency_us FROM (SELECT id, announced, latency_us FROM transitions ORDER BY id DESC LIMIT 4000)
         WHERE announced IS NOT NULL AND latency_us IS NOT NULL ORDER BY id DESC LIMIT 1000)";
 
-/// Orders of active projects that are due, and since when. The cross join makes SQLite begin with the projects: without
-/// statistics it would walk through all orders for which a fetch is planned.
+/// Counts orders of active projects that are due, and selects since when. The cross join makes SQLite begin with the
+/// projects: without statistics it would walk through all orders for which a fetch is planned.
 pub(super) const DUE: &str = "
     SELECT count(*) AS orders, min(o.fetch_at) AS oldest_at
     FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
@@ -50,7 +50,7 @@ pub(super) const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
     FROM projects WHERE NOT active ORDER BY sinch_id";
 
-const MET_ORDERS: &str = concat!(
+const SELECT_MET_ORDERS: &str = concat!(
     "SELECT ",
     order_text!(),
     " FROM json_each(?) AS v JOIN orders AS o ON o.id = v.value JOIN projects AS p ON p.id = o.project"
@@ -88,7 +88,7 @@ impl Store {
         if met.is_empty() {
             return Ok(());
         }
-        let found = sqlx::query(MET_ORDERS)
+        let found = sqlx::query(SELECT_MET_ORDERS)
             .bind(json(&met))
             .fetch_all(&mut *self.readers.begin().await?)
             .await?;

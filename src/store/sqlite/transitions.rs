@@ -1,4 +1,4 @@
-//! Record of every change of state.
+//! Record of every change of an order's state.
 
 use std::sync::LazyLock;
 
@@ -8,16 +8,16 @@ use super::batch::Statements;
 use super::codes::Code;
 use crate::store::changes::NewTransition;
 
-static INSERT: LazyLock<Statements> = LazyLock::new(|| {
+static INSERT_TRANSITIONS: LazyLock<Statements> = LazyLock::new(|| {
     let before = "INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields, \
                   announced, latency_us) SELECT * FROM (VALUES ";
     let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     Statements::new(before, row, ") WHERE column1 IS NOT NULL")
 });
 
-/// Records changes in the transaction that makes them.
+/// Records changes of orders' states in the transaction that makes them.
 pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -> sqlx::Result<()> {
-    for (sql, moves) in INSERT.over(moves) {
+    for (sql, moves) in INSERT_TRANSITIONS.over(moves) {
         let mut query = sqlx::query(sql);
         for change in moves {
             let transition = &change.transition;

@@ -15,19 +15,19 @@ pub(super) use crate::store::UnreadableRow;
 
 /// A row that SQLite hands over as a JSON array, its id first.
 pub(super) trait JsonRow: DeserializeOwned {
-    /// Table that the row comes from.
+    /// Table of the database that the row comes from.
     const TABLE: &'static str;
-    /// Columns of the array, with commas between them.
+    /// Columns of the row's array, with commas between them.
     const COLUMNS: &'static str;
 }
 
-/// A row with another value before its array.
+/// A row of the database with another value before its array.
 impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
     const TABLE: &'static str = R::TABLE;
     const COLUMNS: &'static str = R::COLUMNS;
 }
 
-/// Rows that were read, and rows that could not be.
+/// Rows of the database that were read, and rows that could not be.
 pub(super) struct Read<R> {
     pub rows: Vec<R>,
     pub unreadable: Vec<UnreadableRow>,
@@ -61,7 +61,7 @@ pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<R
         serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let mut read = Read::default();
     for value in &found {
-        match one(value) {
+        match read_row(value) {
             Ok(row) => read.rows.push(row),
             Err(row) => read.unreadable.push(row),
         }
@@ -69,7 +69,7 @@ pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<R
     Ok(read)
 }
 
-/// Reads rows that have one JSON array each.
+/// Reads rows of the database that have one JSON array each.
 pub(super) fn each<R: JsonRow>(rows: &[SqliteRow]) -> sqlx::Result<Read<R>> {
     let mut read = Read::default();
     for row in rows {
@@ -80,7 +80,7 @@ pub(super) fn each<R: JsonRow>(rows: &[SqliteRow]) -> sqlx::Result<Read<R>> {
         }
         let value = serde_json::from_str(&String::from_utf8_lossy(bytes))
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
-        match one(&value) {
+        match read_row(&value) {
             Ok(row) => read.rows.push(row),
             Err(row) => read.unreadable.push(row),
         }
@@ -88,35 +88,35 @@ pub(super) fn each<R: JsonRow>(rows: &[SqliteRow]) -> sqlx::Result<Read<R>> {
     Ok(read)
 }
 
-fn one<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
+fn read_row<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     let text = value.to_string();
     let mut json = serde_json::Deserializer::from_str(&text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| UnreadableRow {
         table: R::TABLE,
         row: cells(value).first().and_then(Value::as_i64).unwrap_or(0),
-        project: cell::<R>(value, &["p.sinch_id"]),
-        order: cell::<R>(value, &["o.sinch_id", "order_sinch_id"]),
-        reason: match column::<R>(error.path()) {
+        project: named_text::<R>(value, &["p.sinch_id"]),
+        order: named_text::<R>(value, &["o.sinch_id", "order_sinch_id"]),
+        reason: match faulty_column::<R>(error.path()) {
             Some(column) => format!("{column}: {}", without_position(error.inner())),
             None => without_position(error.inner()),
         },
     })
 }
 
-/// Returns the row's own array, which other values may precede.
+/// Returns the array of the row itself, before which the value may hold others.
 fn cells(value: &Value) -> &[Value] {
     let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let inner = cells.iter().find_map(Value::as_array);
     inner.map_or(cells, Vec::as_slice)
 }
 
-fn cell<R: JsonRow>(value: &Value, columns: &[&str]) -> Option<String> {
+fn named_text<R: JsonRow>(value: &Value, columns: &[&str]) -> Option<String> {
     let mut names = R::COLUMNS.split(", ");
     let place = names.position(|name| columns.contains(&name))?;
     cells(value).get(place)?.as_str().map(str::to_owned)
 }
 
-fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
+fn faulty_column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     let mut places = path.iter().rev().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(*index),
         _ => None,
@@ -125,7 +125,7 @@ fn column<R: JsonRow>(path: &Path) -> Option<&'static str> {
     Some(name.strip_prefix("o.").unwrap_or(name))
 }
 
-/// Returns the error's sentence without the position in the JSON: no message shows that JSON.
+/// Returns the sentence of a JSON error without the position in the JSON, which no message shows.
 fn without_position(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rsplit_once(" at line ") {
@@ -134,13 +134,13 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// Text that no decision depends on: bytes in it that are not UTF-8 are shown as `�`.
+/// Returns a text that no decision depends on: bytes in it that are not UTF-8 are shown as `�`.
 pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
     let bytes: Option<&[u8]> = row.try_get_unchecked(column)?;
     Ok(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
 }
 
-/// Maximum number of rows that are remembered: an operator needs to see where to begin.
+/// Maximum number of unreadable rows that are remembered: an operator needs to see where to begin.
 const MET_MAX: usize = 100;
 
 /// Unreadable rows that were found since the start.
@@ -148,7 +148,7 @@ const MET_MAX: usize = 100;
 pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
 
 impl Met {
-    /// Remembers rows, and logs each of them once.
+    /// Remembers unreadable rows, and logs each of them once.
     pub(super) fn note(&self, rows: &[UnreadableRow]) {
         for row in rows {
             let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +176,7 @@ impl Met {
         places.map(|(_, row)| *row).collect()
     }
 
-    /// Forgets rows that can be read again, or are removed.
+    /// Forgets remembered rows that can be read again, or are removed.
     pub(super) fn forget_readable<'a>(
         &self,
         table: &'static str,

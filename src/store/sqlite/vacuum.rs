@@ -8,22 +8,22 @@ use sqlx::{Row, SqliteConnection};
 use super::command::{WriteCommand, WriteContext};
 use super::{Store, StoreError, files};
 
-/// Number of bytes that may stay free in the file.
+/// Number of bytes that may stay free in the database file.
 const FREE_BYTES: i64 = 16 << 20;
 
-/// Divisor of the file's size: this part of a larger file may stay free.
+/// Divisor of the database file's size: this part of a larger file may stay free.
 const FREE_PARTS: i64 = 10;
 
-/// Vacuums few pages in one transaction, so that no callback waits long for it.
+/// Vacuums few pages of the database file in one transaction, so that no callback waits long for it.
 const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(64)";
 
-const FILE: &str = "
+const SELECT_PAGES: &str = "
     SELECT page_size, page_count, freelist_count
     FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
 
-/// Releases some of the free space beyond what may stay; returns the number of bytes.
+/// Returns to the disk some of the database file's free space beyond what may stay; returns the number of bytes.
 async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
-    let file = sqlx::query(FILE).fetch_one(&mut *db).await?;
+    let file = sqlx::query(SELECT_PAGES).fetch_one(&mut *db).await?;
     let page_bytes: i64 = file.try_get("page_size")?;
     let pages: i64 = file.try_get("page_count")?;
     let free: i64 = file.try_get("freelist_count")?;

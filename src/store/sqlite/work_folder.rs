@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use super::location::leads_to;
 
-/// Beginning of the folders' names.
+/// Beginning of the names of folders in which a command prepares files.
 const PREFIX: &str = ".sinch-callbacks-work-";
 
-/// A folder that is removed when the value is dropped. A command that is killed leaves its folder, and the next one in
-/// the same place removes it.
+/// A folder in which a command prepares files, removed when the value is dropped. A command that is killed leaves its
+/// folder, and the next one in the same place removes it.
 pub(super) struct WorkFolder {
     folder: TempDir,
     /// Locked file that shows that a command is at work in the folder.
@@ -20,8 +20,8 @@ pub(super) struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// Creates a folder within another one, which only its owner can enter, and removes those in which no command is at
-    /// work any more.
+    /// Creates a work folder within another folder, which only its owner can enter, and removes those in which no
+    /// command is at work any more.
     pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
         remove_left_folders(place)?;
         loop {
@@ -41,7 +41,7 @@ impl WorkFolder {
         }
     }
 
-    /// Path of a file in the folder.
+    /// Returns the path of a file in the work folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

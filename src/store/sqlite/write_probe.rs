@@ -16,8 +16,8 @@ use super::{Store, StoreError};
 use crate::store::{DeliveryContent, NewDelivery};
 use number_order::{Id, State, Status, Time};
 
-/// Event id of the callbacks that are undone.
-const TRIAL: &str = "trial of readiness";
+/// Event id of the trial callbacks, which are undone.
+const TRIAL_EVENT_ID: &str = "trial of readiness";
 
 /// Records the time, and returns the reason why a callback would be refused. `next_id` is the first id that no delivery
 /// has been given yet.
@@ -35,7 +35,7 @@ async fn probe_write(
     ids.sort();
     for project in ids {
         sqlx::query("SAVEPOINT trial").execute(&mut *db).await?;
-        let delivery = trial(project, now);
+        let delivery = trial_callback(project, now);
         let taken = inbox::accept(db, Part::Midst, &mut next_id, projects, &[&delivery]).await;
         sqlx::query("ROLLBACK TO trial").execute(&mut *db).await?;
         sqlx::query("RELEASE trial").execute(&mut *db).await?;
@@ -68,11 +68,11 @@ impl Store {
     }
 }
 
-fn trial(project: &Id, now: Time) -> NewDelivery {
+fn trial_callback(project: &Id, now: Time) -> NewDelivery {
     NewDelivery {
         callback_key: None,
         project: project.clone(),
-        event_id: Some(TRIAL.to_owned()),
+        event_id: Some(TRIAL_EVENT_ID.to_owned()),
         subject: DeliveryContent::Order {
             order: project.clone(),
             status: Status::Known(State::Created),

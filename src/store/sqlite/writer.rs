@@ -22,7 +22,7 @@ use super::{
     Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
 };
 
-/// Maximum number of writes in one batch: its callbacks are one statement.
+/// Maximum number of writes that one batch commits: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;
 
 /// A write that waits for the writer. Callbacks and results of fetches are typed, since those of a batch are written
@@ -53,7 +53,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Commits batches until every handle is gone.
+    /// Commits batches of writes until every handle on the store is gone.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Records a clean end, and closes the file. The last connection checkpoints the WAL and removes it.
+    /// Records a clean end, and closes the database file. The last connection checkpoints the WAL and removes it.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
@@ -82,8 +82,9 @@ impl Writer {
         self.context.db.close().await.map_err(StoreError::of_writer)
     }
 
-    /// Ends after a fault, which is no clean end. The log is checkpointed if all of it is still there. Otherwise the
-    /// connection stays open until the process ends, since SQLite would checkpoint what it takes for the log.
+    /// Ends the writer after a fault, which is no clean end. The log is checkpointed if all of it is still there.
+    /// Otherwise the connection stays open until the process ends, since SQLite would checkpoint what it takes for the
+    /// log.
     pub(super) async fn abandon(mut self) {
         if self.context.files.can_be_checkpointed() {
             // The writer has reported the fault already.
@@ -93,7 +94,7 @@ impl Writer {
         }
     }
 
-    /// Commits a batch and replies to its callers, which no other code does.
+    /// Commits a batch of writes and replies to their callers, which no other code does.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
         let mut outcomes = self.outcomes(batch).await;
         self.space.measure_after_commit();
@@ -112,8 +113,8 @@ impl Writer {
         outcomes.into_iter().find(broken).unwrap_or(Ok(()))
     }
 
-    /// Commits a batch, and returns the result of each write. If the database refuses it, each write is tried alone, so
-    /// that a refused write does not keep the others from being stored.
+    /// Commits a batch of writes, and returns the result of each write. If the database refuses it, each write is tried
+    /// alone, so that a refused write does not keep the others from being stored.
     async fn outcomes(&mut self, batch: &mut [Write]) -> Vec<Result<(), StoreError>> {
         let together = self.transaction(batch).await;
         let is_refused = matches!(together, Err(StoreError::Rejected(_)));

@@ -8,13 +8,13 @@ use number_order::{AlertKind, OrderKey, Time};
 /// An order with an alert that fires.
 #[derive(Clone, Debug, Serialize)]
 pub struct AlertRow {
-    /// Sinch's project id.
+    /// Sinch's id of the order's project.
     pub project: String,
-    /// Sinch's order id.
+    /// Sinch's id of the order.
     pub order: String,
-    /// The confirmed state.
+    /// Confirmed state of the order.
     pub state: Option<&'static str>,
-    /// Kind of the alert.
+    /// Kind of the alert, with its threshold.
     #[serde(serialize_with = "explained")]
     pub alert: AlertKind,
     /// Sinch's `expireTime` of the order.
@@ -30,23 +30,23 @@ pub struct AlertRow {
 }
 
 impl AlertRow {
-    /// Key of the order.
+    /// Returns the key of the order that has the alert.
     pub fn key(&self) -> &OrderKey {
         &self.key
     }
 }
 
-/// Changes of alerts since they were last recorded.
+/// Changes of orders' alerts since they were last recorded.
 #[derive(Clone, Debug, Default)]
 pub struct AlertChanges {
-    /// Orders with the alert that has begun to fire.
+    /// Orders, each with the alert that has begun to fire.
     pub fired: Vec<AlertRow>,
     /// Alerts that no longer fire.
     pub resolved: Vec<ResolvedAlert>,
 }
 
 impl AlertChanges {
-    /// Returns `true` if nothing has changed.
+    /// Returns `true` if no alert has changed.
     pub fn is_empty(&self) -> bool {
         self.fired.is_empty() && self.resolved.is_empty()
     }
@@ -57,16 +57,16 @@ impl AlertChanges {
 pub struct ResolvedAlert {
     /// Key of the alert's order.
     pub key: OrderKey,
-    /// Kind of the alert.
+    /// Kind of the alert, with its threshold.
     pub alert: AlertKind,
-    /// Row of the alert.
+    /// Id of the alert's row.
     pub(in crate::store) id: i64,
 }
 
 /// An alert of an order, as it is recorded.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedAlert {
-    /// Kind of the alert.
+    /// Kind of the alert, with its threshold.
     #[serde(serialize_with = "explained")]
     pub alert: AlertKind,
     /// Time at which the alert began to fire, as the alert worker saw it.

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use number_order::{Id, OrderKey, Time};
 
-/// Number and kind of the orders to lease.
+/// Request to lease due orders, by their number and kind.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
-    /// Project of the orders.
+    /// Project of the orders to lease.
     pub project: Id,
-    /// Maximum number of orders, as far as the rate allows so many.
+    /// Maximum number of orders to lease, as far as the rate allows so many.
     pub orders_max: u32,
     /// Maximum rate of the project's fetches.
     pub rate: Rate,
     /// Order in which due orders are claimed.
     pub claim_order: ClaimOrder,
-    /// Orders that [`ClaimOrder::Isolated`] claims, and no other claim order does.
+    /// Isolated orders, which only [`ClaimOrder::Isolated`] claims.
     pub isolated: Arc<[Id]>,
     /// Time of the claim.
     pub now: Time,
@@ -29,20 +29,20 @@ pub struct ClaimRequest {
 pub struct Rate {
     /// Time between two fetches, a microsecond at least.
     pub interval: Duration,
-    /// Maximum number of fetches at once, one at least.
+    /// Maximum number of fetches at once after a pause, one at least.
     pub burst: u32,
 }
 
-/// Result of a claim.
+/// Result of a claim of due orders.
 #[derive(Clone, Debug)]
 pub enum Claimed {
     /// The rate allows no fetch before the given time.
     NotBefore(Time),
     /// Orders were leased; the list is empty if none is due.
     Leased {
-        /// Leased orders.
+        /// Orders that were leased to the caller.
         claims: Vec<Claim>,
-        /// Number of orders that the rate allowed. It counts only those that were leased as fetched.
+        /// Number of orders that the rate allowed. Only those that were leased count against the rate.
         allowed: u32,
     },
 }
@@ -74,12 +74,12 @@ pub enum ClaimOrder {
 /// An order that is leased to the caller, who must fetch it.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Row of the order.
+    /// Row of the leased order.
     pub(in crate::store) order_id: i64,
-    /// Fencing token: it keeps out a holder whose lease has run out.
+    /// Fencing token of the lease: it keeps out a holder whose lease has run out.
     pub(in crate::store) lease: i64,
-    /// Key of the order.
+    /// Key of the leased order: its project and its id.
     pub key: OrderKey,
-    /// Attempts without an answer, this one included.
+    /// Number of the order's attempts without an answer, this one included.
     pub attempts: u32,
 }

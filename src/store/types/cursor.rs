@@ -1,4 +1,4 @@
-//! Positions in lists.
+//! Positions in lists that are read page by page.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct Cursor(pub(in crate::store) String);
 
 impl Cursor {
-    /// Returns the text of a caller as a cursor; the list finds out if the cursor is one of its own.
+    /// Returns the text that a caller sent as a cursor; the list finds out if the cursor is one of its own.
     pub fn from_caller(text: &str) -> Cursor {
         Cursor(text.to_owned())
     }

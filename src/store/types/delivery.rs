@@ -13,9 +13,9 @@ pub struct NewDelivery {
     pub event_id: Option<String>,
     /// Content of the delivery, as far as the store needs it.
     pub subject: DeliveryContent,
-    /// Time of receipt.
+    /// Time at which the callback was received.
     pub received_at: Time,
-    /// Raw bytes of the callback.
+    /// Raw body of the callback.
     pub body: bytes::Bytes,
 }
 
@@ -24,9 +24,9 @@ pub struct NewDelivery {
 pub enum DeliveryContent {
     /// A number order: the delivery waits to be processed.
     Order {
-        /// Id of the order.
+        /// Id of the order, as the callback names it.
         order: Id,
-        /// The claimed state.
+        /// State that the callback claims for the order.
         status: Status,
         /// Time stamp of the callback, by Sinch's clock.
         said_at: Option<Time>,
@@ -40,9 +40,9 @@ pub enum DeliveryContent {
 /// Result of accepting a delivery; in every case it is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// The delivery is new.
+    /// The delivery is of an event that was not in the inbox before.
     New,
-    /// The same event was in the inbox already and has been counted again.
+    /// The same event was in the inbox already with the same body, and has been counted again.
     Duplicate,
     /// The same event was in the inbox with another body; both are kept.
     Conflict,

@@ -1,4 +1,4 @@
-//! Fetches: their results, and orders to fetch.
+//! Fetches as they are recorded, and orders to fetch.
 
 use super::Claim;
 use number_order::{Answer, Backoff, Failure, FetchOutcome, Id, ParkReason, Policy, Time};
@@ -21,27 +21,27 @@ pub struct FetchResult {
     pub jitter: f64,
     /// Policy by which the answer is applied.
     pub policy: Policy,
-    /// Spacing of the attempts.
+    /// Spacing of the attempts to fetch the order.
     pub backoff: Backoff,
 }
 
-/// Effect of recording a result.
+/// Effect of recording the result of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// The result is on disk.
+    /// The result of the fetch is on disk.
     Done {
-        /// Outcome of the answer, or the reason why there was none.
+        /// Outcome of the fetch: what the answer meant, or why there was none.
         outcome: FetchOutcome,
-        /// `true` if the outcome ought not to happen.
+        /// `true` if an operator should learn of the outcome because it ought not to happen.
         anomaly: bool,
         /// Reason why the order is parked; `None` if it is not.
         parked: Option<ParkReason>,
     },
-    /// The lease had run out and the order has another holder: nothing was written.
+    /// The order's lease had run out and the order has another holder: nothing was written.
     Fenced,
     /// The order's row cannot be read or written. The order is parked, and Sinch's answer was not applied.
     RowAtFault {
-        /// Fault of the row.
+        /// Fault of the order's row, in words.
         reason: String,
     },
 }
@@ -50,10 +50,10 @@ pub enum Recorded {
 /// accident.
 #[derive(Debug)]
 pub struct WatchRequest {
-    /// Project of the orders.
+    /// Project of the orders to make known.
     pub project: Id,
-    /// Ids of the orders.
+    /// Ids of the orders to make known.
     pub orders: Vec<Id>,
-    /// Time from which the orders are known and due.
+    /// Time from which the orders are known, and due for a fetch.
     pub now: Time,
 }

@@ -12,13 +12,13 @@ pub struct NewPlacement {
     pub project: Id,
     /// Reference of the placement, from its form. A reference is used for one order at most.
     pub reference: String,
-    /// The numbers that are ordered.
+    /// Numbers that are ordered by the placement.
     pub ordered: Ordered,
-    /// Current time.
+    /// Time at which the placement begins.
     pub now: Time,
 }
 
-/// Numbers that are ordered.
+/// Numbers that a placement orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ordered {
     /// Region of the numbers, as Sinch writes it.
@@ -32,7 +32,7 @@ pub struct Ordered {
     pub quantity: Option<u32>,
 }
 
-/// Result of recording a placement.
+/// Result of recording a placement in the journal.
 #[derive(Clone, Debug)]
 pub enum PlacementFound {
     /// The placement is new, and is recorded now.
@@ -41,18 +41,18 @@ pub enum PlacementFound {
     Known(PlacementRow),
     /// The reference belongs to an earlier placement of other numbers, which is returned.
     OfOther(PlacementRow),
-    /// The project is not known.
+    /// The placement's project is not known.
     UnknownProject,
 }
 
-/// Placement, with all its steps.
+/// A placement in the journal, with all its steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlacementRow {
-    /// Sinch's project id.
+    /// Sinch's id of the placement's project.
     pub project: String,
-    /// Reference of the placement.
+    /// Reference of the placement, from its form.
     pub reference: String,
-    /// The numbers that are ordered.
+    /// Numbers that are ordered by the placement.
     #[serde(flatten)]
     pub ordered: Ordered,
     /// Time at which the placement was recorded.
@@ -64,19 +64,19 @@ pub struct PlacementRow {
     pub steps: Vec<StepRow>,
 }
 
-/// Step of a placement.
+/// A step of a placement, as the journal has it.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepRow {
-    /// Id of the step.
+    /// Id of the step within the journal.
     pub id: i64,
-    /// Kind of the step.
+    /// Kind of the step: the call that it makes.
     #[serde(serialize_with = "explained")]
     pub kind: StepKind,
     /// Time at which the step was recorded, before its request was sent.
     pub begun_at: Time,
-    /// Time at which its outcome was recorded.
+    /// Time at which the step's outcome was recorded; `None` if it was not yet.
     pub ended_at: Option<Time>,
-    /// Outcome; `None` while the step is under way, or after an interruption.
+    /// Outcome of the step; `None` while the step is under way, or after an interruption.
     pub outcome: Option<StepOutcome>,
     /// For a create: `true` if Sinch showed the ordered number as available just before the step; `None` if nobody
     /// knows.
@@ -87,14 +87,14 @@ pub struct StepRow {
     pub order: Option<Id>,
 }
 
-/// Step that is about to begin.
+/// Step of a placement that is about to begin.
 #[derive(Clone, Debug)]
 pub struct NewStep {
-    /// Project of the placement.
+    /// Project of the step's placement.
     pub project: Id,
-    /// Reference of the placement.
+    /// Reference of the step's placement.
     pub reference: String,
-    /// Kind of the step.
+    /// Kind of the step: the call that it makes.
     pub kind: StepKind,
     /// For a create: `true` if the ordered number is available now.
     pub available_before: Option<bool>,
@@ -102,40 +102,40 @@ pub struct NewStep {
     pub callback_key: Option<CallbackKey>,
     /// `true` if an operator accepts that this create may make a second order.
     pub second_order_risked: bool,
-    /// Current time.
+    /// Time at which the step begins.
     pub now: Time,
 }
 
-/// Result of recording that a step begins.
+/// Result of recording that a step of a placement begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepBegun {
-    /// The step is recorded, under this number.
+    /// The step is recorded in the journal, under this id.
     Begun(i64),
-    /// The step may not begin.
+    /// The step may not begin, for this reason.
     Refused(StepRefusal),
-    /// There is no such placement.
+    /// The journal has no placement of this reference.
     UnknownPlacement,
 }
 
-/// Outcome of a step, to be recorded.
+/// Outcome of a placement's step, to be recorded.
 #[derive(Clone, Debug)]
 pub struct StepUpdate {
-    /// Project of the placement.
+    /// Project of the step's placement.
     pub project: Id,
-    /// Reference of the placement.
+    /// Reference of the step's placement.
     pub reference: String,
     /// Id of the step.
     pub step: i64,
-    /// The outcome.
+    /// Outcome of the step.
     pub outcome: StepOutcome,
     /// For a create: the order that it made.
     pub order: Option<Id>,
-    /// Current time.
+    /// Time at which the step ended.
     pub now: Time,
 }
 
 impl StepRow {
-    /// Converts to [`Step`], the form on which the rules of `number_order` work.
+    /// Returns the step in the form on which the rules of `number_order` work.
     pub fn step(&self) -> Step {
         Step {
             id: self.id,

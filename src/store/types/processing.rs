@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::UnreadableRow;
 use number_order::{DeliveryDecision, Id, OrderKey, Policy, Time};
 
-/// Deliveries to process, and the policy.
+/// Request to process the pending deliveries that have waited longest.
 #[derive(Clone, Debug)]
 pub struct ProcessRequest {
-    /// Maximum number of deliveries to take at once.
+    /// Maximum number of deliveries to process at once.
     pub deliveries_max: u32,
-    /// Time of processing.
+    /// Time at which the deliveries are processed.
     pub now: Time,
-    /// Policy by which events are applied.
+    /// Policy by which the deliveries' events are applied.
     pub policy: Policy,
     /// Projects whose orders may not be fetched.
     pub api_off: Vec<Id>,
@@ -21,7 +21,7 @@ pub struct ProcessRequest {
 /// A delivery that has been processed.
 #[derive(Clone, Debug)]
 pub struct Processed {
-    /// Row of the delivery.
+    /// Id of the delivery's row.
     pub delivery: i64,
     /// Key by which duplicates of the delivery are recognised: the event's id where it has one.
     pub dedup_key: String,
@@ -29,7 +29,7 @@ pub struct Processed {
     pub key: OrderKey,
     /// Decision on the delivery.
     pub decision: DeliveryDecision,
-    /// `true` if an operator must look at the delivery.
+    /// `true` if the delivery is parked, and an operator must look at it.
     pub parked: bool,
     /// `true` if the delivery is parked because its order's row cannot be read or written.
     pub row_at_fault: bool,
@@ -40,7 +40,7 @@ pub struct Processed {
 /// Result of processing the pending deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessReport {
-    /// Number of deliveries taken, including those that need no processing.
+    /// Number of pending deliveries that were taken, including those that need no processing.
     pub taken: usize,
     /// Number of deliveries that have arrived since the last report.
     pub arrived: u32,

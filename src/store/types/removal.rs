@@ -5,9 +5,9 @@ use serde::Serialize;
 /// Result of a request to forget an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgot {
-    /// The order was removed, with its fetches, transitions and alerts.
+    /// The order was forgotten, with its fetches, transitions and alerts.
     Gone,
-    /// The order is not known.
+    /// The order is not known, so there was nothing to forget.
     Unknown,
     /// The order stays: Sinch has shown it.
     Shown,
@@ -18,8 +18,8 @@ pub enum Forgot {
 /// Number of a project's orders and deliveries, or of those that a step has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Holdings {
-    /// Number of orders.
+    /// Number of the project's orders.
     pub orders: u64,
-    /// Number of deliveries of every kind.
+    /// Number of the project's deliveries of every kind.
     pub deliveries: u64,
 }

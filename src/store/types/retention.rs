@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Retention period of each kind of data.
+/// Retention period of each kind of data in the store.
 #[derive(Clone, Debug)]
 pub struct RetentionPeriods {
     /// Period for raw bodies of deliveries that are processed or recorded, from their receipt on.
@@ -17,7 +17,7 @@ pub struct RetentionPeriods {
     pub orders: Duration,
 }
 
-/// Result of a step of pruning.
+/// Result of one step of pruning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Number of rows that the step handled; zero if nothing is left to prune for now.

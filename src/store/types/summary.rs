@@ -14,37 +14,37 @@ pub struct Summary {
     /// Number of orders of each project that is not fetched, since its API is off or it is not configured any more;
     /// counted up to a hundred thousand.
     pub orders_not_fetched: Vec<(String, i64)>,
-    /// Receipt of the oldest delivery that is not processed.
+    /// Time of receipt of the oldest delivery that is not processed.
     pub oldest_pending_at: Option<Time>,
-    /// Orders that are due for a fetch now.
+    /// Number of orders that are due for a fetch now.
     pub orders_due: i64,
     /// Earliest time since which any order is due.
     pub oldest_due_at: Option<Time>,
-    /// Orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand. Parked ones
-    /// are counted apart.
+    /// Number of orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand.
+    /// Parked orders are counted apart.
     pub orders_unsettled: i64,
     /// Earliest time since which something is open about any order, by the time stamp of the event.
     pub oldest_unsettled_at: Option<Time>,
-    /// Orders that are not fetched any more until an event arrives or an operator requests a fetch.
+    /// Number of parked orders: they are not fetched any more until an event arrives or an operator requests a fetch.
     pub orders_parked: i64,
-    /// Deliveries that are not processed; counted up to a hundred thousand.
+    /// Number of deliveries that are not processed; counted up to a hundred thousand.
     pub deliveries_waiting: i64,
-    /// Deliveries that an operator must look at.
+    /// Number of parked deliveries, which an operator must look at.
     pub deliveries_parked: i64,
-    /// Receipt of the last delivery, of those that are kept.
+    /// Time of receipt of the last delivery, of those that are kept.
     pub last_delivery_at: Option<Time>,
-    /// Time of the last fetch.
+    /// Time of the last fetch of any order.
     pub last_fetched_at: Option<Time>,
     /// Delay and announcement of the last thousand confirmed changes.
     pub convergence: Convergence,
     /// Rows that cannot be read: those that were met since the start, a hundred at most. The rows of orders have just
     /// been tried again.
     pub rows_unreadable: Vec<UnreadableRow>,
-    /// Bytes of the database file.
+    /// Size of the database file, in bytes.
     pub database_bytes: u64,
-    /// Bytes of the database's write-ahead log.
+    /// Size of the database's write-ahead log, in bytes.
     pub wal_bytes: u64,
-    /// Bytes that are free on the disk.
+    /// Number of bytes that are free on the database's disk.
     pub disk_free_bytes: u64,
     /// Reason why callbacks are refused for lack of space; `null` if they are accepted.
     pub little_space: Option<String>,
@@ -55,21 +55,22 @@ pub struct Summary {
 /// slower than the service's own fetches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Convergence {
-    /// Number of changes that the figures are about: at most a thousand, of the last four thousand changes of any kind.
+    /// Number of confirmed changes that the figures are about: at most a thousand, of the last four thousand changes of
+    /// any kind.
     pub changes: usize,
-    /// Number of the changes that no event had announced.
+    /// Number of the confirmed changes that no event had announced.
     pub unannounced: usize,
-    /// Time within which half of the changes were confirmed.
+    /// Time within which half of the changes were confirmed, in seconds.
     pub p50_secs: f64,
-    /// Time within which nine in ten of the changes were confirmed.
+    /// Time within which nine in ten of the changes were confirmed, in seconds.
     pub p90_secs: f64,
-    /// Time within which all of the changes were confirmed.
+    /// Time within which all of the changes were confirmed, in seconds.
     pub max_secs: f64,
 }
 
 impl Convergence {
-    /// Computes the figures from the changes. Each change has 1 if an event had announced it, and the microseconds
-    /// until its confirmation.
+    /// Computes the figures from confirmed changes. Each change has 1 if an event had announced it, and the
+    /// microseconds until its confirmation.
     pub(in crate::store) fn of(changes: &[(i64, i64)]) -> Convergence {
         let mut took: Vec<i64> = changes.iter().map(|(_, took)| *took).collect();
         took.sort_unstable();
@@ -100,12 +101,12 @@ pub struct StateCount {
     pub orders: i64,
 }
 
-/// Summary and alerts, as of one moment.
+/// Summary of the database and the alerts that fire, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// Figures of the whole database.
     pub summary: Summary,
-    /// Orders with an alert that fires, the most urgent of each kind.
+    /// Orders with an alert that fires: the most urgent of each kind of alert.
     pub alerts: Vec<AlertRow>,
     /// Number of orders of each kind of alert that can fire; counted up to a hundred thousand.
     pub alerts_counted: Vec<(AlertKind, i64)>,

@@ -1,21 +1,21 @@
-//! Rows that cannot be read.
+//! Rows of the database that cannot be read.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A row that cannot be read.
+/// A row of the database that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnreadableRow {
-    /// Table of the row.
+    /// Table of the unreadable row.
     pub table: &'static str,
-    /// Id of the row in its table.
+    /// Id of the unreadable row in its table.
     pub row: i64,
-    /// Sinch's project, where it can be read.
+    /// Sinch's id of the row's project, where it can be read.
     pub project: Option<String>,
-    /// Sinch's order id, where it can be read.
+    /// Sinch's id of the row's order, where it can be read.
     pub order: Option<String>,
-    /// Column that cannot be read, and the reason.
+    /// Column of the row that cannot be read, and the reason.
     pub reason: String,
 }
 

@@ -3,14 +3,14 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{DELIVERIES_TABLE, delivery, delivery_columns, each};
+use super::{DELIVERIES_TABLE, delivery_columns, delivery_of_row, each};
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
 use crate::store::sqlite::{codes, details};
 use crate::store::{Body, FetchRow, Found, OrderDetail, OrderRow, RecordedAlert, TransitionRow};
 use number_order::{Id, OrderKey, Time};
 
-const BY_NAME: &str = concat!(
+const SELECT_BY_SINCH_ID: &str = concat!(
     "SELECT ",
     order_text!(),
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?"
@@ -28,15 +28,15 @@ pub(in crate::store::sqlite) const DELIVERIES: &str = concat!(
      AND d.order_sinch_id = ?3 ORDER BY id DESC LIMIT ?4"
 );
 
-const FETCHES: &str = "
+const SELECT_FETCHES: &str = "
     SELECT id, fetched_at, state, updated_at, outcome, outcome_fields, unreadable_expiry FROM fetches
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
-const TRANSITIONS: &str = "
+const SELECT_TRANSITIONS: &str = "
     SELECT id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields FROM transitions
     WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
-const ALERTS: &str = "
+const SELECT_ALERTS: &str = "
     SELECT id, kind, kind_fields, fired_at, resolved_at FROM alerts WHERE order_id = ? ORDER BY id DESC LIMIT ?";
 
 /// Maximum number of rows of each kind in an order's history; the newest are shown.
@@ -45,10 +45,10 @@ const HISTORY_MAX: u32 = 1000;
 impl Store {
     pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
         let mut db = self.readers.begin().await?;
-        let mut known = self.by_name(&mut db, order).await?;
+        let mut known = self.read_by_sinch_id(&mut db, order).await?;
         match (known.pop(), known.is_empty()) {
             (None, _) => Ok(Found::Nothing),
-            (Some(only), true) => Ok(Found::One(self.recorded(&mut db, only).await?.into())),
+            (Some(only), true) => Ok(Found::One(self.read_history(&mut db, only).await?.into())),
             (Some(_), false) => Ok(Found::Several),
         }
     }
@@ -58,9 +58,9 @@ impl Store {
         key: &OrderKey,
     ) -> Result<Option<OrderDetail>, StoreError> {
         let mut db = self.readers.begin().await?;
-        let known = self.by_name(&mut db, &key.order).await?;
+        let known = self.read_by_sinch_id(&mut db, &key.order).await?;
         match known.into_iter().find(|stored| stored.key == *key) {
-            Some(stored) => Ok(Some(self.recorded(&mut db, stored).await?)),
+            Some(stored) => Ok(Some(self.read_history(&mut db, stored).await?)),
             None => Ok(None),
         }
     }
@@ -79,13 +79,13 @@ impl Store {
         }))
     }
 
-    /// Reads the orders with the given id: one for each project at most.
-    async fn by_name(
+    /// Reads the orders with the given id at Sinch: one for each project at most.
+    async fn read_by_sinch_id(
         &self,
         db: &mut SqliteConnection,
         order: &Id,
     ) -> Result<Vec<StoredOrder>, StoreError> {
-        let found = sqlx::query(BY_NAME)
+        let found = sqlx::query(SELECT_BY_SINCH_ID)
             .bind(order.as_str())
             .fetch_all(db)
             .await?;
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Reads all that is recorded of an order, as of the moment at which the order was read.
-    async fn recorded(
+    async fn read_history(
         &self,
         db: &mut SqliteConnection,
         order: StoredOrder,
@@ -113,15 +113,15 @@ impl Store {
             .bind(HISTORY_MAX)
             .fetch_all(&mut *db)
             .await?;
-        let [fetches, transitions, alerts] = [FETCHES, TRANSITIONS, ALERTS]
+        let [fetches, transitions, alerts] = [SELECT_FETCHES, SELECT_TRANSITIONS, SELECT_ALERTS]
             .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
         let fetches = fetches.fetch_all(&mut *db).await?;
         let transitions = transitions.fetch_all(&mut *db).await?;
         let alerts = alerts.fetch_all(&mut *db).await?;
-        let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery)?;
-        let fetches = each(&fetches, "fetches", fetch)?;
-        let transitions = each(&transitions, "transitions", transition)?;
-        let alerts = each(&alerts, "alerts", alert)?;
+        let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery_of_row)?;
+        let fetches = each(&fetches, "fetches", fetch_of_row)?;
+        let transitions = each(&transitions, "transitions", transition_of_row)?;
+        let alerts = each(&alerts, "alerts", alert_of_row)?;
         let unreadable = [
             deliveries.unreadable,
             fetches.unreadable,
@@ -146,7 +146,7 @@ fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
     newest_first
 }
 
-fn fetch(row: &SqliteRow) -> sqlx::Result<FetchRow> {
+fn fetch_of_row(row: &SqliteRow) -> sqlx::Result<FetchRow> {
     Ok(FetchRow {
         fetched_at: Time(row.try_get("fetched_at")?),
         state: row.try_get("state")?,
@@ -156,7 +156,7 @@ fn fetch(row: &SqliteRow) -> sqlx::Result<FetchRow> {
     })
 }
 
-fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
+fn transition_of_row(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
     Ok(TransitionRow {
         recorded_at: Time(row.try_get("recorded_at")?),
         from_state: row.try_get("from_state")?,
@@ -167,7 +167,7 @@ fn transition(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
     })
 }
 
-fn alert(row: &SqliteRow) -> sqlx::Result<RecordedAlert> {
+fn alert_of_row(row: &SqliteRow) -> sqlx::Result<RecordedAlert> {
     Ok(RecordedAlert {
         alert: codes::require(row, "kind", "kind_fields")?,
         fired_at: Time(row.try_get("fired_at")?),

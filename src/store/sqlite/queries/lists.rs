@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{DELIVERIES_TABLE, delivery, delivery_columns, each};
+use super::{DELIVERIES_TABLE, delivery_columns, delivery_of_row, each};
 use crate::store::changes::StoredOrder;
 use crate::store::sqlite::alerts::{self, Range};
 use crate::store::sqlite::cursor::List;
@@ -15,14 +15,14 @@ use number_order::Id;
 
 type Query = QueryBuilder<Sqlite>;
 
-/// Orders that are not settled. The indexes `orders_unsettled` and `orders_parked` have those that are not, so this
-/// list begins there.
+/// Selects orders that are not settled. The indexes `orders_unsettled` and `orders_parked` have those, so this list
+/// begins there.
 pub(in crate::store::sqlite) const UNSETTLED: &str = "\
     (SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
      CROSS JOIN orders AS o ON o.id = open.id";
 
-const DELIVERIES: &str = concat!(
+const SELECT_DELIVERIES: &str = concat!(
     "SELECT p.sinch_id AS project, d.order_sinch_id, ",
     delivery_columns!(),
     " FROM deliveries AS d JOIN projects AS p ON p.id = d.project WHERE true"
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// Selects a page of orders, after the given row.
+/// Builds the query for a page of orders, after the given row.
 pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Option<i64>) -> Query {
     let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
     let is_open = filter.settled == Some(false);
@@ -139,7 +139,7 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
     query
 }
 
-/// Restricts orders to those with an alert of the given code.
+/// Restricts a query to orders with an alert of the given code.
 fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(" AND p.active AND (false");
     for (kind, range) in alerts::ranges(alert.now, &alert.limits) {
@@ -163,12 +163,12 @@ fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(")");
 }
 
-/// Selects a page of deliveries, after the given row.
+/// Builds the query for a page of deliveries, after the given row.
 pub(in crate::store::sqlite) fn select_deliveries(
     filter: &DeliveryFilter,
     after: Option<i64>,
 ) -> Query {
-    let mut query = Query::new(DELIVERIES);
+    let mut query = Query::new(SELECT_DELIVERIES);
     if let Some(project) = &filter.project {
         query
             .push(" AND p.sinch_id = ")
@@ -221,7 +221,7 @@ fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>
     query.push_bind(limit);
 }
 
-/// Last row of a page; `None` if no page follows.
+/// Returns the last row of a page; `None` if no page follows.
 fn last(
     ids: impl Iterator<Item = i64>,
     unreadable: &[UnreadableRow],
@@ -241,6 +241,6 @@ fn listed_delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
     Ok(ListedDelivery {
         project: row.try_get("project")?,
         order: row.try_get("order_sinch_id")?,
-        delivery: delivery(row)?,
+        delivery: delivery_of_row(row)?,
     })
 }

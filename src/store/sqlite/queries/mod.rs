@@ -21,7 +21,7 @@ pub(super) use {
 
 const DELIVERIES_TABLE: &str = "deliveries";
 
-/// Columns that [`delivery`] reads, from `deliveries AS d`.
+/// Columns of a delivery that [`delivery_of_row`] reads, from `deliveries AS d`.
 macro_rules! delivery_columns {
     () => {
         "d.id, d.dedup_key, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates"
@@ -29,7 +29,7 @@ macro_rules! delivery_columns {
 }
 use delivery_columns;
 
-fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
+fn delivery_of_row(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
     Ok(DeliveryRow {
         id: row.try_get("id")?,
         event: row.try_get("dedup_key")?,
@@ -42,7 +42,7 @@ fn delivery(row: &SqliteRow) -> sqlx::Result<DeliveryRow> {
     })
 }
 
-/// Reads each of the given rows that can be read.
+/// Reads each of the given rows that can be read, with `read`.
 fn each<T>(
     found: &[SqliteRow],
     table: &'static str,

@@ -5,29 +5,29 @@
 
 use super::properties::properties;
 
-/// The `resourceType` of a number order.
+/// `resourceType` of callbacks about a number order.
 pub const NUMBER_ORDER: &str = "NUMBER_ORDER";
 
 properties! {
     /// The documented properties of a callback, each as it is in the body.
     Callback {
-        /// `eventId`: the same for each attempt to deliver an event, as far as Sinch's sources show.
+        /// Id of the event: `eventId`, the same for each attempt to deliver an event, as far as Sinch's sources show.
         event_id = "eventId",
-        /// `timestamp`: the time at which Sinch created and queued the callback.
+        /// Time at which Sinch created and queued the callback: `timestamp`.
         timestamp = "timestamp",
-        /// `projectId`.
+        /// Id of the project that the callback is about: `projectId`.
         project_id = "projectId",
-        /// `resourceType`: [`NUMBER_ORDER`], `ACTIVE_NUMBER`, or another word.
+        /// Kind of the resource: `resourceType`, which is [`NUMBER_ORDER`], `ACTIVE_NUMBER`, or another word.
         resource_type = "resourceType",
-        /// `resourceId`: an order's `idNumberOrder`, or a number.
+        /// Id of the resource: `resourceId`, which is an order's `idNumberOrder`, or a number.
         resource_id = "resourceId",
-        /// `eventType`.
+        /// Type of the event: `eventType`.
         event_type = "eventType",
-        /// `status`: an order's state, or the success or failure of another event.
+        /// Result of the event: `status`, which is an order's state, or the success or failure of another event.
         status = "status",
-        /// `failureCode`.
+        /// Reason for a failure: `failureCode`.
         failure_code = "failureCode",
-        /// `internalFailureCode`.
+        /// Further code of a failure: `internalFailureCode`.
         internal_failure_code = "internalFailureCode",
     }
 }

@@ -1,6 +1,6 @@
-//! Objects of which every documented property is read in one pass.
+//! JSON objects of which every documented property is read in one pass.
 
-/// Declares an object's documented properties, once each: the field, and the name in JSON.
+/// Declares a JSON object's documented properties, once each: the field, and the name in JSON.
 macro_rules! properties {
     (
         $(#[$doc:meta])*
@@ -19,7 +19,7 @@ macro_rules! properties {
         }
 
         impl<'a> $object<'a> {
-            /// Reads a body.
+            /// Reads the object from a JSON body.
             ///
             /// # Errors
             ///
@@ -29,7 +29,7 @@ macro_rules! properties {
                 Ok($object { $($field),* })
             }
 
-            /// Returns the same properties, with copies of their texts.
+            /// Returns the same object, with copies of its texts.
             pub fn into_owned(self) -> $object<'static> {
                 $object { $($field: self.$field.into_owned()),* }
             }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::time;
 
-/// Maximum number of bytes of a text that an excerpt shows.
+/// Maximum number of bytes of a property's text that an excerpt shows.
 const EXCERPT_BYTES: usize = 32;
 
 /// A property as Sinch wrote it. Absent, `null` and `""` mean the same.
@@ -25,18 +25,18 @@ pub enum Property<'a> {
     /// The property is absent, `null` or `""`.
     #[default]
     Absent,
-    /// A string that is not empty.
+    /// The property is a string that is not empty.
     Text(Cow<'a, str>),
-    /// A string whose escapes give no Unicode text, as it stands in the body.
+    /// The property is a string whose escapes give no Unicode text, as it stands in the body.
     Garbled(Cow<'a, str>),
-    /// A number, `true`, `false`, an array or an object, as it stands in the body.
+    /// The property is a number, `true`, `false`, an array or an object, as it stands in the body.
     Other(Cow<'a, str>),
 }
 
 impl<'a> Property<'a> {
     /// Returns the property whose JSON is `raw`, without blanks around it.
     pub fn of(raw: &'a str) -> Property<'a> {
-        match (raw.as_bytes().first(), text(raw)) {
+        match (raw.as_bytes().first(), text_of_json(raw)) {
             (Some(b'"'), None) => Property::Garbled(raw.into()),
             (Some(b'"'), Some(text)) if text.is_empty() => Property::Absent,
             (Some(b'"'), Some(text)) => Property::Text(text),
@@ -45,7 +45,7 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text; `None` if the property is no text.
+    /// Returns the property's text; `None` if the property is no text.
     pub fn text(&self) -> Option<&str> {
         match self {
             Property::Text(text) => Some(text),
@@ -53,13 +53,14 @@ impl<'a> Property<'a> {
         }
     }
 
-    /// Returns the text as a time; `None` if it is no time. A time without a zone is UTC, as each of Sinch's SDKs has
-    /// it.
+    /// Returns the property's text as a time; `None` if it is no time. A time without a zone is UTC, as each of Sinch's
+    /// SDKs has it.
     pub fn time(&self) -> Option<Timestamp> {
         self.text().and_then(time::read)
     }
 
-    /// Returns the JSON of a number, `true`, `false`, an array or an object; `None` if it is something else.
+    /// Returns the property's JSON if it is a number, `true`, `false`, an array or an object; `None` if it is something
+    /// else.
     pub fn json(&self) -> Option<&str> {
         match self {
             Property::Other(raw) => Some(raw),
@@ -105,7 +106,7 @@ impl fmt::Debug for Property<'_> {
 }
 
 /// Returns the text of a string whose JSON is `raw`; `None` if `raw` is no string, or its escapes give no text.
-fn text(raw: &str) -> Option<Cow<'_, str>> {
+fn text_of_json(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         return serde_json::from_str(raw).ok().map(Cow::Owned);
@@ -113,21 +114,21 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
-/// Reason why there is no object to read properties from.
+/// Reason why a body has no object to read properties from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The body is not JSON: parsing failed at the given place.
     NotJson {
-        /// Number of the line, from 1.
+        /// Line of the body at which parsing failed, from 1.
         line: usize,
-        /// Number of the byte in the line, from 1.
+        /// Byte of that line at which parsing failed, from 1.
         column: usize,
     },
     /// The body is JSON of another kind than an object.
     NotAnObject,
 }
 
-/// The text is the crate's own. That of the JSON library can quote the body.
+/// Shows a text of this crate's own. That of the JSON library can quote the body.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,20 +142,20 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Reads the properties that have the given names, in the order of the names.
+/// Reads the properties of a JSON object that have the given names, in the order of the names.
 pub(crate) fn read<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
 ) -> Result<[Property<'a>; N], Unreadable> {
     let mut from = serde_json::Deserializer::from_slice(body);
-    let found = Object(names).deserialize(&mut from);
+    let found = ObjectReader(names).deserialize(&mut from);
     match found.and_then(|found| from.end().map(|()| found)) {
         Ok(found) => Ok(found.map(|raw| raw.map_or(Property::Absent, Property::of))),
-        Err(error) => Err(why(body, &error)),
+        Err(error) => Err(reason_unreadable(body, &error)),
     }
 }
 
-fn why(body: &[u8], error: &serde_json::Error) -> Unreadable {
+fn reason_unreadable(body: &[u8], error: &serde_json::Error) -> Unreadable {
     let at = |error: &serde_json::Error| Unreadable::NotJson {
         line: error.line(),
         column: error.column(),
@@ -169,9 +170,9 @@ fn why(body: &[u8], error: &serde_json::Error) -> Unreadable {
     }
 }
 
-struct Object<'n, const N: usize>(&'n [&'n str; N]);
+struct ObjectReader<'n, const N: usize>(&'n [&'n str; N]);
 
-impl<'de, const N: usize> DeserializeSeed<'de> for Object<'_, N> {
+impl<'de, const N: usize> DeserializeSeed<'de> for ObjectReader<'_, N> {
     type Value = [Option<&'de str>; N];
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
@@ -179,7 +180,7 @@ impl<'de, const N: usize> DeserializeSeed<'de> for Object<'_, N> {
     }
 }
 
-impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
+impl<'de, const N: usize> Visitor<'de> for ObjectReader<'_, N> {
     type Value = [Option<&'de str>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -190,7 +191,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
         let mut found = [None; N];
         // Names are taken as they stand, too: a name that is no text matches none of the requested ones.
         while let Some(name) = map.next_key::<&RawValue>()? {
-            let name = text(name.get());
+            let name = text_of_json(name.get());
             let place = name.and_then(|name| self.0.iter().position(|wanted| *wanted == name));
             match place {
                 Some(place) => found[place] = Some(map.next_value::<&RawValue>()?.get()),

@@ -9,12 +9,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
-/// The header's name. Other Sinch products use the same name for other schemes.
+/// Name of the header with a callback's signature. Other Sinch products use the same name for other schemes.
 pub const HEADER: &str = "x-sinch-signature";
 
-/// Returns the signature of a body, as Sinch sends it and as the simulator imitates it.
+/// Returns the signature of a callback's body, as Sinch sends it and as the simulator imitates it.
 pub fn sign(secret: &SecretString, body: &[u8]) -> String {
-    let digest = mac(secret, body).finalize().into_bytes();
+    let digest = start_hmac(secret, body).finalize().into_bytes();
     digest
         .iter()
         .fold(String::with_capacity(40), |mut hex, byte| {
@@ -24,39 +24,39 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
         })
 }
 
-/// Returns `true` if the signature was made with one of the secrets for exactly the bytes of `body`.
+/// Returns `true` if a callback's signature was made with one of the secrets for exactly the bytes of `body`.
 ///
 /// Several secrets may be in force at the same time, since Sinch documents no overlap when one is changed. Digests are
 /// compared in constant time.
 pub fn verify(secrets: &[SecretString], body: &[u8], signature: &[u8]) -> bool {
-    match decode(signature) {
+    match decode_hex(signature) {
         Some(digest) => secrets
             .iter()
-            .any(|secret| mac(secret, body).verify_slice(&digest).is_ok()),
+            .any(|secret| start_hmac(secret, body).verify_slice(&digest).is_ok()),
         None => false,
     }
 }
 
-fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
+fn start_hmac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes())
         .expect("HMAC takes a key of any length");
     mac.update(body);
     mac
 }
 
-/// Decodes 40 lower-case hex digits, as documented; returns `None` for anything else.
-fn decode(hex: &[u8]) -> Option<[u8; 20]> {
+/// Decodes a signature of 40 lower-case hex digits, as documented; returns `None` for anything else.
+fn decode_hex(hex: &[u8]) -> Option<[u8; 20]> {
     let mut digest = [0; 20];
     if hex.len() != 40 {
         return None;
     }
     for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
     }
     Some(digest)
 }
 
-fn nibble(digit: u8) -> Option<u8> {
+fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, civil, tz::Offset};
 
-/// Reads RFC 3339, with or without a zone and with 0 to 9 fraction digits. A missing zone means UTC, as each of
-/// Sinch's SDKs has it.
+/// Reads a time of Sinch's in RFC 3339, with or without a zone and with 0 to 9 fraction digits. A missing zone means
+/// UTC, as each of Sinch's SDKs has it.
 pub(crate) fn read(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);

@@ -1,4 +1,4 @@
-//! Numbers of the project: `/activeNumbers`.
+//! Numbers that belong to a project: `/activeNumbers`.
 
 use serde::Serialize;
 
@@ -14,74 +14,74 @@ use super::transport::Answer;
 use super::words::{Capability, NumberPattern, NumberType, PhoneNumber};
 use crate::Property;
 
-/// Selection of the project's numbers, and the page of it. What is absent is not sent.
+/// Query for a page of the project's numbers. What is absent is not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActiveNumbersQuery {
-    /// `regionCode`, as ISO 3166-1 has it.
+    /// Region of the numbers: `regionCode`, as ISO 3166-1 has it.
     pub region_code: Option<String>,
-    /// `type` of the numbers.
+    /// Type of the numbers: `type`.
     pub number_type: Option<NumberType>,
-    /// `capability`: those that a number must have.
+    /// Capabilities that a number must have: `capability`.
     pub capabilities: Vec<Capability>,
-    /// `numberPattern` that the numbers match.
+    /// Pattern that the numbers must match: `numberPattern`.
     pub number_pattern: Option<NumberPattern>,
-    /// `pageSize`: maximum number of numbers of a page. Sinch publishes no default.
+    /// Maximum number of numbers on a page: `pageSize`. Sinch publishes no default.
     pub page_size: Option<u32>,
-    /// `pageToken`: that of the page before; `None` for the first page.
+    /// Token of the page, which the page before gave: `pageToken`; `None` for the first page.
     pub page_token: Option<String>,
-    /// `orderBy`: the property by which the list is sorted.
+    /// Property by which the list of numbers is sorted: `orderBy`.
     pub order_by: Option<OrderBy>,
 }
 
-/// Property by which a list is sorted.
+/// Property by which a list of numbers is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderBy {
-    /// `phoneNumber`.
+    /// The list is sorted by `phoneNumber`.
     PhoneNumber,
-    /// `displayName`: the name that the number has for people.
+    /// The list is sorted by `displayName`, the name that a number has for people.
     DisplayName,
 }
 
 object! {
     /// Page of the project's numbers.
     ActiveNumbers {
-        /// `activeNumbers` of the page.
+        /// Numbers on the page: `activeNumbers`.
         numbers: Vec<ActiveNumber> = "activeNumbers",
-        /// `nextPageToken`, absent on the last page.
+        /// Token of the next page: `nextPageToken`, absent on the last page.
         next_page_token: Property<'_> = "nextPageToken",
-        /// `totalSize`: number of numbers of all pages.
+        /// Number of numbers on all pages: `totalSize`.
         total_size: Option<u64> = "totalSize",
     }
 }
 
 object! {
-    /// A number of the project.
+    /// A number that belongs to a project.
     ActiveNumber {
-        /// `phoneNumber`, with a plus before its digits.
+        /// The telephone number: `phoneNumber`, with a plus before its digits.
         phone_number: Property<'_> = "phoneNumber",
-        /// `projectId`: the project that has the number.
+        /// Id of the project that has the number: `projectId`.
         project_id: Property<'_> = "projectId",
-        /// `displayName`: the name that the number has for people.
+        /// Name that the number has for people: `displayName`.
         display_name: Property<'_> = "displayName",
-        /// `regionCode`, as ISO 3166-1 has it.
+        /// Region of the number: `regionCode`, as ISO 3166-1 has it.
         region_code: Property<'_> = "regionCode",
-        /// `type`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+        /// Type of the number: `type`, which is MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
         number_type: Property<'_> = "type",
-        /// `capability`: SMS, VOICE, or a word that Sinch adds.
+        /// Capabilities of the number: `capability`, each of which is SMS, VOICE, or a word that Sinch adds.
         capabilities: Vec<String> = "capability",
-        /// `money`: the price of each interval.
+        /// Price of the number for each interval: `money`.
         recurring_price: Option<Money> = "money",
-        /// `paymentIntervalMonths`: length of an interval, in months.
+        /// Number of months after which the price is paid again: `paymentIntervalMonths`.
         payment_interval_months: Option<u32> = "paymentIntervalMonths",
-        /// `nextChargeDate`: time of the next payment.
+        /// Time of the next payment for the number: `nextChargeDate`.
         next_charge_date: Property<'_> = "nextChargeDate",
-        /// `expireAt`: time at which the number leaves the project, set when it is released.
+        /// Time at which the number leaves the project, set when it is released: `expireAt`.
         expire_at: Property<'_> = "expireAt",
-        /// `callbackUrl`, at which callbacks about the number arrive.
+        /// URL at which callbacks about the number arrive: `callbackUrl`.
         callback_url: Property<'_> = "callbackUrl",
-        /// `smsConfiguration`: the link for text messages.
+        /// Link of the number for text messages: `smsConfiguration`.
         sms_configuration: Option<SmsConfiguration> = "smsConfiguration",
-        /// `voiceConfiguration`: the link for calls.
+        /// Link of the number for calls: `voiceConfiguration`.
         voice_configuration: Option<VoiceConfiguration> = "voiceConfiguration",
     }
 }
@@ -90,28 +90,28 @@ object! {
     /// Link of a number for text messages. The link is in place for what has its id here and nothing scheduled; nothing
     /// scheduled alone does not tell, since a link that was dropped leaves the same.
     SmsConfiguration {
-        /// `servicePlanId`: the service plan of the SMS API.
+        /// Service plan of the SMS API to which the number is linked: `servicePlanId`.
         service_plan_id: Property<'_> = "servicePlanId",
-        /// `campaignId`: the 10DLC campaign.
+        /// 10DLC campaign to which the number is linked: `campaignId`.
         campaign_id: Property<'_> = "campaignId",
-        /// `scheduledProvisioning`: the link that is on its way, or has failed.
+        /// Link for text messages that is on its way, or has failed: `scheduledProvisioning`.
         scheduled: Option<ScheduledSms> = "scheduledProvisioning",
     }
 }
 
 object! {
-    /// Link for text messages that is on its way, or has failed.
+    /// Link of a number for text messages that is on its way, or has failed.
     ScheduledSms {
-        /// `servicePlanId` that is to be linked.
+        /// Service plan to which the number is to be linked: `servicePlanId`.
         service_plan_id: Property<'_> = "servicePlanId",
-        /// `campaignId` that is to be linked.
+        /// 10DLC campaign to which the number is to be linked: `campaignId`.
         campaign_id: Property<'_> = "campaignId",
-        /// `status`: WAITING, `IN_PROGRESS`, FAILED, or another word. There is none for success, after which nothing is
-        /// scheduled.
+        /// Progress of the link: `status`, which is WAITING, `IN_PROGRESS`, FAILED, or another word. There is none for
+        /// success, after which nothing is scheduled.
         status: Property<'_> = "status",
-        /// `lastUpdatedTime` of the link.
+        /// Time at which the link last changed: `lastUpdatedTime`.
         last_updated_time: Property<'_> = "lastUpdatedTime",
-        /// `errorCodes`: the words of a callback's `failureCode`, and others.
+        /// Reasons why the link has failed: `errorCodes`, the words of a callback's `failureCode`, and others.
         error_codes: Vec<String> = "errorCodes",
     }
 }
@@ -119,54 +119,55 @@ object! {
 object! {
     /// Link of a number for calls. See [`SmsConfiguration`] for when it is in place.
     VoiceConfiguration {
-        /// `type`: RTC, EST, FAX, or a word that Sinch adds. It says which of the ids counts.
+        /// Product to which the number is linked: `type`, which is RTC, EST, FAX, or a word that Sinch adds. It says
+        /// which of the ids counts.
         voice_type: Property<'_> = "type",
-        /// `appId`, for RTC.
+        /// Application of the Voice API, where the product is RTC: `appId`.
         app_id: Property<'_> = "appId",
-        /// `trunkId`, for EST.
+        /// Trunk of Elastic SIP Trunking, where the product is EST: `trunkId`.
         trunk_id: Property<'_> = "trunkId",
-        /// `serviceId`, for FAX.
+        /// Service of the Fax API, where the product is FAX: `serviceId`.
         service_id: Property<'_> = "serviceId",
-        /// `lastUpdatedTime` of the link.
+        /// Time at which the link last changed: `lastUpdatedTime`.
         last_updated_time: Property<'_> = "lastUpdatedTime",
-        /// `scheduledVoiceProvisioning`: the link that is on its way, or has failed.
+        /// Link for calls that is on its way, or has failed: `scheduledVoiceProvisioning`.
         scheduled: Option<ScheduledVoice> = "scheduledVoiceProvisioning",
     }
 }
 
 object! {
-    /// Link for calls that is on its way, or has failed. It has no error codes.
+    /// Link of a number for calls that is on its way, or has failed. It has no error codes.
     ScheduledVoice {
-        /// `type`, which can differ from that of the link in place. Absent in an older sample of Sinch's, where it is
-        /// that of the link in place.
+        /// Product to which the number is to be linked: `type`, which can differ from that of the link in place. Absent
+        /// in an older sample of Sinch's, where it is that of the link in place.
         voice_type: Property<'_> = "type",
-        /// `appId`, for RTC.
+        /// Application of the Voice API, where the product is RTC: `appId`.
         app_id: Property<'_> = "appId",
-        /// `trunkId`, for EST.
+        /// Trunk of Elastic SIP Trunking, where the product is EST: `trunkId`.
         trunk_id: Property<'_> = "trunkId",
-        /// `serviceId`, for FAX.
+        /// Service of the Fax API, where the product is FAX: `serviceId`.
         service_id: Property<'_> = "serviceId",
-        /// `status`: WAITING, `IN_PROGRESS`, FAILED, or another word.
+        /// Progress of the link: `status`, which is WAITING, `IN_PROGRESS`, FAILED, or another word.
         status: Property<'_> = "status",
-        /// `lastUpdatedTime` of the link.
+        /// Time at which the link last changed: `lastUpdatedTime`.
         last_updated_time: Property<'_> = "lastUpdatedTime",
     }
 }
 
-/// Changes of a number. What is absent is not sent, and stays as it is.
+/// Changes to a project's number. What is absent is not sent, and stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberUpdate {
-    /// `displayName`: the name that the number has for people.
+    /// New name of the number for people: `displayName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// `smsConfiguration`: the link for text messages.
+    /// Changes of the number's link for text messages: `smsConfiguration`.
     #[serde(skip_serializing_if = "SmsUpdate::is_empty")]
     pub sms_configuration: SmsUpdate,
-    /// `voiceConfiguration`: the link for calls.
+    /// New link of the number for calls: `voiceConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
-    /// `callbackUrl`, at which callbacks about the number arrive.
+    /// New URL at which callbacks about the number arrive: `callbackUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
 }
@@ -176,16 +177,16 @@ pub struct NumberUpdate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsUpdate {
-    /// `servicePlanId`: the service plan of the SMS API.
+    /// Service plan of the SMS API to which the number is to be linked: `servicePlanId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_plan_id: Option<String>,
-    /// `campaignId`: the 10DLC campaign.
+    /// 10DLC campaign to which the number is to be linked: `campaignId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
 }
 
 impl SmsUpdate {
-    /// Returns `true` if nothing is changed. An empty object would make Sinch refuse the request.
+    /// Returns `true` if nothing of the link is changed. An empty object would make Sinch refuse the request.
     fn is_empty(&self) -> bool {
         *self == SmsUpdate::default()
     }
@@ -259,9 +260,9 @@ impl Client {
             .await
     }
 
-    /// Releases a number: `POST /activeNumbers/{phoneNumber}:release`. It stays with the project until the answer's
-    /// [`ActiveNumber::expire_at`], which is the time of the next payment (seen in an answer of Sinch); no call takes
-    /// the release back.
+    /// Releases a number of the project: `POST /activeNumbers/{phoneNumber}:release`. It stays with the project until
+    /// the answer's [`ActiveNumber::expire_at`], which is the time of the next payment (seen in an answer of Sinch); no
+    /// call takes the release back.
     ///
     /// # Errors
     ///

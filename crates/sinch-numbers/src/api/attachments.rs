@@ -9,8 +9,8 @@ use super::upload::Upload;
 use number_order::Id;
 
 impl Client {
-    /// Uploads a document: `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`. `attachment` is the `id` of
-    /// the [`RequiredAttachment`](super::RequiredAttachment). The file travels within
+    /// Uploads a document that an order requires: `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`.
+    /// `attachment` is the `id` of the [`RequiredAttachment`](super::RequiredAttachment). The file travels within
     /// [`Access::request_timeout`](super::Access::request_timeout), so a client for large files needs a long one.
     ///
     /// The answer has no content that Sinch describes. The registration's `uploadStatus` tells when the file has been

@@ -13,15 +13,15 @@ use crate::Property;
 /// Search for numbers that can be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberSearch {
-    /// `regionCode`, as ISO 3166-1 has it.
+    /// Region of the numbers: `regionCode`, as ISO 3166-1 has it.
     pub region_code: String,
-    /// `type` of the numbers. Always sent: Sinch's sources disagree on what holds without it.
+    /// Type of the numbers: `type`. Always sent: Sinch's sources disagree on what holds without it.
     pub number_type: NumberType,
-    /// `capabilities` that a number must have.
+    /// Capabilities that a number must have: `capabilities`.
     pub capabilities: Vec<Capability>,
-    /// `numberPattern` that the numbers match.
+    /// Pattern that the numbers must match: `numberPattern`.
     pub number_pattern: Option<NumberPattern>,
-    /// `size`: maximum number of numbers. Sinch publishes neither a default nor a maximum.
+    /// Maximum number of numbers to find: `size`. Sinch publishes neither a default nor a maximum.
     pub size: Option<u32>,
 }
 
@@ -29,7 +29,7 @@ object! {
     /// Numbers that a search has found: a sample of those that can be had, and no reservation. The same search finds
     /// others the next time.
     AvailableNumbers {
-        /// `availableNumbers`, empty if there are none.
+        /// Numbers that were found: `availableNumbers`, empty if there are none.
         numbers: Vec<AvailableNumber> = "availableNumbers",
     }
 }
@@ -37,27 +37,27 @@ object! {
 object! {
     /// A number that can be had.
     AvailableNumber {
-        /// `phoneNumber`, with a plus before its digits.
+        /// The telephone number: `phoneNumber`, with a plus before its digits.
         phone_number: Property<'_> = "phoneNumber",
-        /// `regionCode`, as ISO 3166-1 has it.
+        /// Region of the number: `regionCode`, as ISO 3166-1 has it.
         region_code: Property<'_> = "regionCode",
-        /// `type`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+        /// Type of the number: `type`, which is MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
         number_type: Property<'_> = "type",
-        /// `capability`: SMS, VOICE, or a word that Sinch adds.
+        /// Capabilities of the number: `capability`, each of which is SMS, VOICE, or a word that Sinch adds.
         capabilities: Vec<String> = "capability",
-        /// `setupPrice`, paid once.
+        /// Price of the number that is paid once: `setupPrice`.
         setup_price: Option<Money> = "setupPrice",
-        /// `monthlyPrice`, paid for each interval.
+        /// Price of the number that is paid for each interval: `monthlyPrice`.
         monthly_price: Option<Money> = "monthlyPrice",
-        /// `paymentIntervalMonths`: length of an interval, in months.
+        /// Number of months after which the `monthlyPrice` is paid again: `paymentIntervalMonths`.
         payment_interval_months: Option<u32> = "paymentIntervalMonths",
-        /// `supportingDocumentationRequired`. Not reliable: Sinch has answered true for numbers that needed nothing.
-        /// Only [`Client::look_up_requirements`] tells.
+        /// Sinch's claim that documents are required: `supportingDocumentationRequired`. Not reliable: Sinch has answered
+        /// true for numbers that needed nothing. Only [`Client::look_up_requirements`] tells.
         supporting_documentation_required: Option<bool> = "supportingDocumentationRequired",
     }
 }
 
-/// Adds the parameters of a pattern.
+/// Adds the parameters of a pattern of numbers to a query.
 pub(super) fn add_pattern(
     parameters: &mut Vec<(&'static str, String)>,
     pattern: Option<&NumberPattern>,

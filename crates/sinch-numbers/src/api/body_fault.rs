@@ -1,25 +1,25 @@
-//! Bodies that are not the API's: those of a proxy, a portal or another server.
+//! Bodies of answers that are not the API's: those of a proxy, a portal or another server.
 
 use std::fmt;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 
-/// Fault of a body that cannot be read.
+/// Fault of an answer's body that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
-    /// The body is larger than [`Access::answer_max_bytes`](super::Access::answer_max_bytes).
+    /// The answer's body is larger than [`Access::answer_max_bytes`](super::Access::answer_max_bytes).
     TooLarge,
-    /// The body is no JSON object.
+    /// The answer's body is no JSON object.
     NotAnObject,
-    /// The body is compressed, which was not requested.
+    /// The answer's body is compressed, which was not requested.
     Compressed,
-    /// The body is HTML.
+    /// The answer's body is HTML.
     Html,
-    /// The body begins with a byte order mark.
+    /// The answer's body begins with a byte order mark.
     ByteOrderMark,
-    /// The body's media type is not JSON.
+    /// The media type of the answer's body is not JSON.
     NotJson,
-    /// The body belongs to a 404, and is no error of the API's form.
+    /// The answer is a 404, and its body is no error of the API's form.
     NotAnError,
     /// The token endpoint's answer has no usable token.
     NoToken,
@@ -40,8 +40,9 @@ impl fmt::Display for BodyFault {
     }
 }
 
-/// Describes a body that cannot be read as the API's, by the headers and its first bytes; `None` if neither tells.
-pub(super) fn describe(headers: &HeaderMap, body: &[u8]) -> Option<BodyFault> {
+/// Describes the fault of a body that cannot be read as the API's, by the headers and its first bytes; `None` if
+/// neither tells.
+pub(super) fn fault_of(headers: &HeaderMap, body: &[u8]) -> Option<BodyFault> {
     let header = |name: HeaderName| headers.get(name).map_or(&[][..], |value| value.as_bytes());
     let encoding = header(CONTENT_ENCODING);
     let media_type = header(CONTENT_TYPE).to_ascii_lowercase();
@@ -104,10 +105,10 @@ mod tests {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
-            let fault = describe(&headers, body.as_bytes());
+            let fault = fault_of(&headers, body.as_bytes());
             assert_eq!(fault, expected, "{media_type} {encoding} {body:?}");
         }
-        let raw = describe(&HeaderMap::new(), b"\x1f\x8b\x08");
+        let raw = fault_of(&HeaderMap::new(), b"\x1f\x8b\x08");
         assert_eq!(raw, Some(BodyFault::Compressed));
     }
 }

@@ -1,10 +1,10 @@
-//! The calls of the API, and what a failure of each means for its repetition.
+//! The calls of the API, and what a failure of each means for sending it again.
 
 use std::fmt;
 
 use super::error::{Endpoint, Failure, RequestError};
 
-/// A call of the API.
+/// A call of the Number Order API, or of its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// `POST /numberOrders:lookupNumberRequirements`
@@ -45,7 +45,7 @@ pub enum Call {
     UpdateCallbackConfiguration,
 }
 
-/// Consequence of a failure for sending the same request again.
+/// Consequence of a call's failure for sending the same request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
     /// The request may be sent again: it did not take effect, or a second effect changes nothing.
@@ -59,11 +59,11 @@ pub enum Repeat {
 /// Effect of a call at Sinch.
 #[derive(PartialEq, Eq)]
 enum Effect {
-    /// None: the call only reads.
+    /// The call has none: it only reads.
     None,
-    /// The same after one request as after several.
+    /// The effect is the same after one request as after several.
     Same,
-    /// Another for each request, or one that Sinch does not describe.
+    /// Each request has another effect, or one that Sinch does not describe.
     Another,
 }
 
@@ -119,7 +119,7 @@ impl Call {
     }
 }
 
-/// The call as a task: "create the order".
+/// Shows the call as a task: "create the order".
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

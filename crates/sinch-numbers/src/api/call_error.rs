@@ -9,10 +9,10 @@ use super::call::{Call, Repeat};
 use super::error::{Endpoint, Failure, RequestError};
 use super::refusal::Refusal;
 
-/// Maximum length of one of Sinch's texts, in characters, where it is shown.
+/// Maximum length of one of Sinch's texts that is shown, in characters.
 const TEXT_MAX_CHARS: usize = 1000;
 
-/// Maximum number of violations that are shown.
+/// Maximum number of violations of a refusal that are shown.
 const VIOLATIONS_MAX: usize = 100;
 
 /// Failure of a call.
@@ -21,7 +21,7 @@ const VIOLATIONS_MAX: usize = 100;
 /// [`CallError::told`] adds Sinch's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
-    /// The call.
+    /// The call that failed.
     pub call: Call,
     /// Kind of the failure, and the endpoint that failed.
     pub request: RequestError,
@@ -53,25 +53,25 @@ impl CallError {
         Told(self)
     }
 
-    /// Returns what to do about the failure.
+    /// Returns what to do about the call's failure.
     fn cure(&self) -> String {
         match self.repeat() {
             Repeat::Allowed => match self.retry_after() {
                 Some(wait) => format!("try again in {} s", wait.as_secs()),
-                None => self.again().to_owned(),
+                None => self.again_advice().to_owned(),
             },
             Repeat::FindOutFirst => {
                 format!(
                     "it may have taken effect, so do not repeat it: {}",
-                    find_out(self.call)
+                    find_out_advice(self.call)
                 )
             }
-            Repeat::Forbidden => self.change().to_owned(),
+            Repeat::Forbidden => self.change_advice().to_owned(),
         }
     }
 
     /// Returns what to do about a failure after which the same request may be sent again.
-    fn again(&self) -> &'static str {
+    fn again_advice(&self) -> &'static str {
         match (&self.request.failure, self.call) {
             (Failure::NotFound, _) => {
                 "it is not active, or not yet: try again later, or check the number"
@@ -84,10 +84,10 @@ impl CallError {
         }
     }
 
-    /// Returns what must change before the same request makes sense again.
-    fn change(&self) -> &'static str {
+    /// Returns what must change before a refused request makes sense again.
+    fn change_advice(&self) -> &'static str {
         let status = match &self.request.failure {
-            Failure::NotFound => return not_found(self.call),
+            Failure::NotFound => return not_found_advice(self.call),
             Failure::Unreadable {
                 fault: BodyFault::NotAnError | BodyFault::Html,
                 status: 404,
@@ -118,7 +118,7 @@ impl CallError {
 }
 
 /// Returns how to find out if a call took effect.
-fn find_out(call: Call) -> &'static str {
+fn find_out_advice(call: Call) -> &'static str {
     match call {
         Call::CreateOrder => {
             "see if the number is still available, and wait for a callback that names an order; no call lists orders"
@@ -147,8 +147,8 @@ fn find_out(call: Call) -> &'static str {
     }
 }
 
-/// Returns what to do about Sinch's own 404.
-fn not_found(call: Call) -> &'static str {
+/// Returns what to do about Sinch's own 404 to a call.
+fn not_found_advice(call: Call) -> &'static str {
     match call {
         Call::GetOrder | Call::PutRegistration | Call::GetRegistration | Call::SubmitOrder => {
             "the order has expired and is forgotten, or is another project's: check its id and the project"
@@ -197,7 +197,7 @@ impl fmt::Display for Told<'_> {
         let message = refusal.and_then(Refusal::message);
         let violations = refusal.map(Refusal::violations).unwrap_or_default();
         if let Some(message) = &message {
-            write!(f, "\n  Sinch says: {}", shown(message))?;
+            write!(f, "\n  Sinch says: {}", on_one_line(message))?;
         } else if violations.is_empty() && is_refused && of_api {
             f.write_str("\n  Sinch gave no reason")?;
         }
@@ -205,7 +205,7 @@ impl fmt::Display for Told<'_> {
             let (field, why) = (violation.field(), violation.description());
             let field = field.text().unwrap_or("the request");
             let why = why.text().unwrap_or("is not accepted, without a reason");
-            write!(f, "\n  {}: {}", shown(field), shown(why))?;
+            write!(f, "\n  {}: {}", on_one_line(field), on_one_line(why))?;
         }
         match violations.len().saturating_sub(VIOLATIONS_MAX) {
             0 => Ok(()),
@@ -216,7 +216,7 @@ impl fmt::Display for Told<'_> {
 
 /// Returns a text of Sinch's as it can be shown on a terminal: on one line, without control characters, cut off where
 /// it is very long.
-fn shown(text: &str) -> String {
+fn on_one_line(text: &str) -> String {
     let visible = |char: char| if char.is_control() { ' ' } else { char };
     let mut shown: String = text.chars().take(TEXT_MAX_CHARS).map(visible).collect();
     if text.chars().nth(TEXT_MAX_CHARS).is_some() {

@@ -16,9 +16,9 @@ use crate::Property;
 object! {
     /// Configuration of a project's callbacks. It names no address: that is given with each order.
     CallbackConfiguration {
-        /// `projectId`: the project that has the secret.
+        /// Id of the project that has the secret: `projectId`.
         project_id: Property<'_> = "projectId",
-        /// `hmacSecret`, the secret.
+        /// Secret with which Sinch signs the project's callbacks: `hmacSecret`.
         hmac_secret: Option<SecretString> = "hmacSecret",
     }
 }
@@ -29,16 +29,16 @@ impl Value for SecretString {
     }
 }
 
-/// Lengths of a new secret, in characters.
+/// Lengths that a new callback secret may have, in characters.
 const SECRET_CHARS: RangeInclusive<usize> = 32..=64;
 
-/// Reason why a text should not become a secret. It does not quote the text.
+/// Reason why a text should not become a callback secret. It does not quote the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no secret as Sinch asks for: 32 to 64 characters, each a letter, a digit or a hyphen")]
 pub struct InvalidSecret;
 
-/// Checks a new secret against the form that Sinch's documentation asks for. Secrets in use break it, so it is for new
-/// ones alone, and the client sends and reads any.
+/// Checks a new callback secret against the form that Sinch's documentation asks for. Secrets in use break it, so it is
+/// for new ones alone, and the client sends and reads any.
 ///
 /// # Errors
 ///

@@ -15,21 +15,21 @@ use number_order::Id;
 /// Name under which this program presents itself to Sinch.
 pub(super) const USER_AGENT: &str = concat!("sinch-callbacks/", env!("CARGO_PKG_VERSION"));
 
-/// Access to the API: its address, the credentials and the limits.
+/// Access to a project's API: its address, the credentials and the limits.
 pub struct Access {
     /// Address at which the API's paths begin: `https://numbers.api.sinch.com`.
     pub api_url: Url,
     /// Method of authentication with the access key.
     pub auth: Auth,
-    /// The access key's id.
+    /// Id of the access key.
     pub key_id: String,
-    /// The access key's secret.
+    /// Secret of the access key.
     pub key_secret: SecretString,
     /// Maximum time for one request, from connecting to the last byte of its answer.
     pub request_timeout: Duration,
-    /// Maximum time for connecting.
+    /// Maximum time for connecting to Sinch.
     pub connect_timeout: Duration,
-    /// Maximum size of an answer's body. A longer one is not read to its end.
+    /// Maximum size of an answer's body, in bytes. A longer one is not read to its end.
     pub answer_max_bytes: usize,
     /// `true` if `HTTPS_PROXY` and similar variables apply.
     pub proxy_from_environment: bool,
@@ -46,10 +46,11 @@ pub enum Auth {
     Basic,
 }
 
-/// Reason why there is no client.
+/// Reason why there is no client of the API.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address cannot be used. The error does not show the address, which may hold a password.
+    /// The address of the API, or of the token endpoint, cannot be used. The error does not show the address, which may
+    /// hold a password.
     #[error("{0} must be an http or https address without a user name or password in it")]
     Address(&'static str),
     /// The HTTP client could not be set up; a system without CA certificates is the usual cause.
@@ -61,7 +62,7 @@ pub enum BuildError {
 pub struct Client {
     http: reqwest::Client,
     project: Id,
-    /// Address of the project: `{api_url}/v1/projects/{project}`.
+    /// Address of the project, below which all paths lie: `{api_url}/v1/projects/{project}`.
     project_url: Url,
     login: Login,
     pub(super) answer_max_bytes: usize,
@@ -94,8 +95,8 @@ impl Client {
         if !access.proxy_from_environment {
             http = http.no_proxy();
         }
-        let mut project_url = usable(access.api_url).ok_or(BuildError::Address("api_url"))?;
-        push(&mut project_url, &["v1", "projects", project.as_str()]);
+        let mut project_url = checked_address(access.api_url).ok_or(BuildError::Address("api_url"))?;
+        push_segments(&mut project_url, &["v1", "projects", project.as_str()]);
         let key = Key {
             id: access.key_id,
             secret: access.key_secret,
@@ -103,7 +104,7 @@ impl Client {
         let login = match access.auth {
             Auth::Basic => Login::Basic(key),
             Auth::OAuth2 { token_url } => {
-                let token_url = usable(token_url).ok_or(BuildError::Address("token_url"))?;
+                let token_url = checked_address(token_url).ok_or(BuildError::Address("token_url"))?;
                 let tokens = Tokens::new(token_url, key, access.answer_max_bytes);
                 Login::OAuth2(Box::new(tokens))
             }
@@ -122,10 +123,10 @@ impl Client {
         &self.project
     }
 
-    /// Returns the address of a path below the project.
+    /// Returns the address of a path that lies below the project.
     pub(super) fn url(&self, path: &[&str]) -> Url {
         let mut url = self.project_url.clone();
-        push(&mut url, path);
+        push_segments(&mut url, path);
         url
     }
 
@@ -185,15 +186,15 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Returns the address, if requests to it can carry the client's credentials and no others.
-fn usable(url: Url) -> Option<Url> {
+/// Returns the address if it can be used: requests to it carry the client's credentials and no others.
+fn checked_address(url: Url) -> Option<Url> {
     let web = matches!(url.scheme(), "http" | "https");
     let open = url.username().is_empty() && url.password().is_none();
     (web && open).then_some(url)
 }
 
-/// Appends path segments, each escaped so that it stays one.
-fn push(url: &mut Url, segments: &[&str]) {
+/// Appends segments to the path of an address, each escaped so that it stays one.
+fn push_segments(url: &mut Url, segments: &[&str]) {
     url.path_segments_mut()
         .expect("an http or https address has a path")
         .pop_if_empty()

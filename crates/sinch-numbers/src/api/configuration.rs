@@ -1,4 +1,4 @@
-//! Configurations as requests state them: what a number shall be linked to.
+//! Configurations as requests state them: the services to which a number shall be linked.
 
 use serde::Serialize;
 
@@ -6,9 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsSetup {
-    /// `servicePlanId`: the service plan of the SMS API.
+    /// Service plan of the SMS API: `servicePlanId`.
     pub service_plan_id: String,
-    /// `campaignId`: the 10DLC campaign, which text messages to the US require.
+    /// 10DLC campaign, which text messages to the US require: `campaignId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
 }
@@ -21,19 +21,19 @@ pub struct SmsSetup {
     rename_all_fields = "camelCase"
 )]
 pub enum VoiceSetup {
-    /// An application of the Voice API.
+    /// The number shall be linked to an application of the Voice API.
     Rtc {
-        /// `appId` of the application.
+        /// Id of the application: `appId`.
         app_id: String,
     },
-    /// A trunk of Elastic SIP Trunking.
+    /// The number shall be linked to a trunk of Elastic SIP Trunking.
     Est {
-        /// `trunkId` of the trunk.
+        /// Id of the trunk: `trunkId`.
         trunk_id: String,
     },
-    /// A service of the Fax API.
+    /// The number shall be linked to a service of the Fax API.
     Fax {
-        /// `serviceId` of the service.
+        /// Id of the service: `serviceId`.
         service_id: String,
     },
 }

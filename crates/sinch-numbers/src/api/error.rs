@@ -1,4 +1,4 @@
-//! Failures of a request, told apart by what happened.
+//! Failures of a request to Sinch, told apart by what happened.
 
 use std::error::Error;
 use std::fmt;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use super::body_fault::BodyFault;
 
-/// Maximum length of a cause; more of it does not help an operator.
+/// Maximum length of a failure's cause, in characters; more of it does not help an operator.
 const CAUSE_MAX_CHARS: usize = 160;
 
-/// Failure of a request. No body, address, key or token is quoted.
+/// Failure of a request to Sinch. No body, address, key or token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError {
     /// Endpoint that failed. A call needs a token first, so it may fail at the token endpoint.
     pub endpoint: Endpoint,
-    /// Kind of the failure.
+    /// Kind of the request's failure.
     pub failure: Failure,
 }
 
-/// Endpoint to which a request is sent.
+/// Endpoint of Sinch to which a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// The Number Order API.
@@ -27,35 +27,35 @@ pub enum Endpoint {
     Token,
 }
 
-/// Kind of a failure.
+/// Kind of a request's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// There was no connection.
+    /// No connection to the endpoint came about.
     Unreachable {
-        /// The cause, as the system or the TLS library names it.
+        /// Cause of the failed connection, as the system or the TLS library names it.
         cause: String,
     },
     /// A time-out expired: the one for connecting, or the one for the whole request.
     TimedOut,
     /// The connection broke before the answer was complete.
     BrokenOff {
-        /// The cause, as the system or the TLS library names it.
+        /// Cause of the broken connection, as the system or the TLS library names it.
         cause: String,
     },
     /// The API answered that it does not know what the path names: 404, with an error of the documented form.
     NotFound,
     /// The answer has another status than the call's success.
     Status {
-        /// HTTP status.
+        /// HTTP status of the answer.
         status: u16,
-        /// `Retry-After`: the time for which no more requests are asked for.
+        /// Time for which Sinch asks that no more requests be sent: `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The answer's body cannot be read as the kind of body that was expected.
     Unreadable {
-        /// HTTP status.
+        /// HTTP status of the answer.
         status: u16,
-        /// Fault of the body.
+        /// Fault for which the body cannot be read.
         fault: BodyFault,
     },
 }
@@ -66,10 +66,10 @@ impl RequestError {
         let failure = if error.is_timeout() {
             Failure::TimedOut
         } else if error.is_connect() {
-            let cause = cause(error);
+            let cause = innermost_cause(error);
             Failure::Unreachable { cause }
         } else {
-            let cause = cause(error);
+            let cause = innermost_cause(error);
             Failure::BrokenOff { cause }
         };
         RequestError { endpoint, failure }
@@ -82,8 +82,9 @@ impl RequestError {
     }
 }
 
-/// Returns the innermost cause, which names what went wrong. The outer causes name the request, with its address.
-fn cause(error: &reqwest::Error) -> String {
+/// Returns the innermost cause of an error, which names what went wrong. The outer causes name the request, with its
+/// address.
+fn innermost_cause(error: &reqwest::Error) -> String {
     let Some(mut cause) = error.source() else {
         return "for no known cause".to_owned();
     };

@@ -10,7 +10,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Signs a request with the key itself.
+    /// Signs a request with the access key itself.
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         request.basic_auth(&self.id, Some(self.secret.expose_secret()))
     }

@@ -1,4 +1,4 @@
-//! Prices.
+//! Prices of numbers.
 
 use serde::Deserialize;
 
@@ -6,8 +6,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Money {
-    /// Currency, as ISO 4217 has it.
+    /// Currency of the amount, as ISO 4217 has it.
     pub currency_code: String,
-    /// Amount, as Sinch writes it: a decimal number.
+    /// Amount of money, as Sinch writes it: a decimal number.
     pub amount: String,
 }

@@ -16,20 +16,20 @@ use number_order::Id;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewOrder {
-    /// `regionCode`, as ISO 3166-1 has it.
+    /// Region of the ordered numbers: `regionCode`, as ISO 3166-1 has it.
     pub region_code: String,
-    /// `numberType` of the numbers.
+    /// Type of the ordered numbers: `numberType`.
     pub number_type: NumberType,
-    /// The number, or how many.
+    /// Number that is ordered, or how many numbers are.
     #[serde(flatten)]
     pub numbers: Ordered,
-    /// `smsConfiguration`: the link for text messages.
+    /// Link of the ordered numbers for text messages: `smsConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_configuration: Option<SmsSetup>,
-    /// `voiceConfiguration`: the link for calls.
+    /// Link of the ordered numbers for calls: `voiceConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
-    /// `callbackUrl`, at which callbacks about the order arrive. No call shows it or changes it later.
+    /// URL at which callbacks about the order arrive: `callbackUrl`. No call shows it or changes it later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
 }
@@ -37,34 +37,34 @@ pub struct NewOrder {
 /// Numbers of an order: Sinch wants exactly one of the two options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Ordered {
-    /// `numberOrderOption`: this number. It can be reserved only once, so it is the safer option should an answer be
-    /// lost.
-    #[serde(rename = "numberOrderOption", serialize_with = "phone_numbers")]
+    /// Exactly this number: `numberOrderOption`. It can be reserved only once, so it is the safer option should an
+    /// answer be lost.
+    #[serde(rename = "numberOrderOption", serialize_with = "list_of_one")]
     Number(PhoneNumber),
-    /// `quantityOrderOption`: numbers that Sinch chooses.
+    /// Numbers that Sinch chooses: `quantityOrderOption`.
     #[serde(rename = "quantityOrderOption")]
     Quantity(Quantity),
 }
 
-/// Numbers that Sinch chooses.
+/// Numbers that Sinch chooses, by their count and their properties.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quantity {
-    /// `requestedQuantity`, from 1 to 100. The order may come back with fewer.
+    /// Count of the numbers, from 1 to 100: `requestedQuantity`. The order may come back with fewer.
     pub requested_quantity: u32,
-    /// `numberPattern` that the numbers match.
+    /// Pattern that the numbers must match: `numberPattern`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number_pattern: Option<NumberPattern>,
-    /// `sequential`. Sinch does not describe it; it seems to ask for adjacent numbers.
+    /// `sequential` of the option. Sinch does not describe it; it seems to ask for adjacent numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequential: Option<bool>,
-    /// `capabilities` that the numbers must have.
+    /// Capabilities that the numbers must have: `capabilities`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
 }
 
-/// Writes `numberOrderOption`: a list with exactly one number.
-fn phone_numbers<S: Serializer>(number: &PhoneNumber, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes the ordered number for `numberOrderOption`, as a list with exactly one number.
+fn list_of_one<S: Serializer>(number: &PhoneNumber, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct NumberOrderOption<'a> {

@@ -17,18 +17,18 @@ use crate::property::{self, Property, Unreadable};
 pub struct Object(Box<str>);
 
 impl Object {
-    /// Reads a JSON object.
+    /// Reads a JSON object from a text.
     ///
     /// # Errors
     ///
     /// Fails if the text is no JSON object.
     pub fn read(json: &[u8]) -> Result<Object, Unreadable> {
-        let text = std::str::from_utf8(json).map_err(|error| no_text(json, error.valid_up_to()))?;
+        let text = std::str::from_utf8(json).map_err(|error| not_utf8(json, error.valid_up_to()))?;
         let [] = property::read(json, &[])?;
         Ok(Object(text.into()))
     }
 
-    /// Returns the property of this name, documented or not.
+    /// Returns the object's property of this name, documented or not.
     pub fn get(&self, name: &str) -> Property<'_> {
         // It has been read as an object before, so this cannot fail.
         let [property] = property::read(self.0.as_bytes(), &[name]).unwrap_or_default();
@@ -47,8 +47,8 @@ impl fmt::Debug for Object {
     }
 }
 
-/// Returns the place of the first byte that is no UTF-8.
-fn no_text(json: &[u8], valid_up_to: usize) -> Unreadable {
+/// Returns the place of the first byte of a text that is no UTF-8.
+fn not_utf8(json: &[u8], valid_up_to: usize) -> Unreadable {
     let mut lines = json[..valid_up_to].split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
     Unreadable::NotJson {
@@ -57,7 +57,7 @@ fn no_text(json: &[u8], valid_up_to: usize) -> Unreadable {
     }
 }
 
-/// A value that a property can have.
+/// A type of value that a property can have.
 pub(super) trait Value: Sized {
     /// Returns the value; `None` if the property is absent or has another type.
     fn of(property: &Property<'_>) -> Option<Self>;
@@ -75,7 +75,7 @@ impl Value for String {
     }
 }
 
-/// Implements [`Value`] for types that serde reads.
+/// Implements [`Value`] for types that serde reads from JSON.
 macro_rules! value {
     ($($type:ty),*) => {$(
         impl Value for $type {
@@ -88,7 +88,7 @@ macro_rules! value {
 
 value!(bool, u32, u64, Money);
 
-/// Result of a method that reads a property.
+/// Type that the method of a view returns for its property.
 pub(super) trait Shown<'a> {
     /// Reads the property as a value of this type.
     fn of(property: Property<'a>) -> Self;
@@ -106,7 +106,7 @@ impl<T: Value> Shown<'_> for Option<T> {
     }
 }
 
-/// Elements that cannot be read are left out, so that they spoil no other.
+/// Reads a list. Elements that cannot be read are left out, so that they spoil no other.
 impl<T: Value> Shown<'_> for Vec<T> {
     fn of(property: Property<'_>) -> Vec<T> {
         let list: Vec<&RawValue> = property
@@ -118,7 +118,7 @@ impl<T: Value> Shown<'_> for Vec<T> {
     }
 }
 
-/// Declares a view of an object: its documented properties, each with its method, its type and its name.
+/// Declares a view of a JSON object: its documented properties, each with its method, its type and its name.
 macro_rules! object {
     (
         $(#[$doc:meta])*
@@ -139,7 +139,7 @@ macro_rules! object {
                 }
             )*
 
-            /// Returns the object as it arrived, with the properties that have no method here.
+            /// Returns the JSON object as it arrived, with the properties that have no method here.
             pub fn object(&self) -> &$crate::api::object::Object {
                 &self.0
             }

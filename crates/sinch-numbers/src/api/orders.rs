@@ -17,64 +17,66 @@ use number_order::Id;
 properties! {
     /// An order, as an answer shows it: its documented properties, each as it is in the body.
     NumberOrder {
-        /// `idNumberOrder`, by which a callback names the order in its `resourceId`.
+        /// Id of the order, by which a callback names it in its `resourceId`: `idNumberOrder`.
         id_number_order = "idNumberOrder",
-        /// `projectId`.
+        /// Id of the project that has the order: `projectId`.
         project_id = "projectId",
-        /// `state`: CREATED, `IN_REVIEW`, BLOCKED, COMPLETED, REJECTED, EXPIRED, or a word that Sinch adds.
+        /// State of the order: `state`, which is CREATED, `IN_REVIEW`, BLOCKED, COMPLETED, REJECTED, EXPIRED, or a word
+        /// that Sinch adds.
         state = "state",
-        /// `createTime`.
+        /// Time at which the order was created: `createTime`.
         create_time = "createTime",
-        /// `updateTime`, often in whole seconds only.
+        /// Time at which the order last changed: `updateTime`, often in whole seconds only.
         update_time = "updateTime",
-        /// `expireTime`, until which a CREATED order must be submitted.
+        /// Time until which a CREATED order must be submitted: `expireTime`.
         expire_time = "expireTime",
-        /// `regionCode`, as ISO 3166-1 has it.
+        /// Region of the order's numbers: `regionCode`, as ISO 3166-1 has it.
         region_code = "regionCode",
-        /// `numberType`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+        /// Type of the order's numbers: `numberType`, which is MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
         number_type = "numberType",
-        /// `smsConfiguration`, an object.
+        /// Link of the numbers for text messages: `smsConfiguration`, an object.
         sms_configuration = "smsConfiguration",
-        /// `voiceConfiguration`, an object.
+        /// Link of the numbers for calls: `voiceConfiguration`, an object.
         voice_configuration = "voiceConfiguration",
-        /// `orderNumbers`, a list; [`NumberOrder::numbers`] reads it.
+        /// Numbers of the order: `orderNumbers`, a list; [`NumberOrder::numbers`] reads it.
         order_numbers = "orderNumbers",
     }
 }
 
-/// A number of an order.
+/// A telephone number of an order.
 ///
-/// `Debug` does not show it.
+/// `Debug` does not show the number.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderNumber {
-    /// `phoneNumber`, with a plus before its digits.
+    /// The telephone number: `phoneNumber`, with a plus before its digits.
     pub phone_number: String,
-    /// `numberPrice`.
-    #[serde(default, deserialize_with = "readable")]
+    /// Prices of the number: `numberPrice`.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub number_price: Option<NumberPrice>,
-    /// `capabilities`: SMS, VOICE, or a word that Sinch adds.
-    #[serde(default, deserialize_with = "readable")]
+    /// Capabilities of the number: `capabilities`, each of which is SMS, VOICE, or a word that Sinch adds.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub capabilities: Vec<String>,
 }
 
-/// Prices of a number.
+/// Prices of a telephone number.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberPrice {
-    /// `setupPrice`, paid once.
-    #[serde(default, deserialize_with = "readable")]
+    /// Price of the number that is paid once: `setupPrice`.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub setup_price: Option<Money>,
-    /// `monthlyPrice`, for each interval.
-    #[serde(default, deserialize_with = "readable")]
+    /// Price of the number that is paid for each interval: `monthlyPrice`.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub monthly_price: Option<Money>,
-    /// `paymentIntervalMonths`: length of an interval, in months.
-    #[serde(default, deserialize_with = "readable")]
+    /// Number of months after which the `monthlyPrice` is paid again: `paymentIntervalMonths`.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub payment_interval_months: Option<u32>,
 }
 
-/// Reads a property beside a number: one that cannot be read counts as absent, so that the number is not lost with it.
-fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+/// Reads a property that stands beside a telephone number: one that cannot be read counts as absent, so that the number
+/// is not lost with it.
+fn readable_or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let raw = <Box<RawValue>>::deserialize(deserializer)?;

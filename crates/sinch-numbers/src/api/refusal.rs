@@ -1,4 +1,4 @@
-//! Bodies of refusals: three shapes, read as one.
+//! Bodies of Sinch's refusals: three shapes, read as one.
 //!
 //! `{"error": {code, message, status, details}}` is this API's, `{"error": "text"}` that of a gateway of Sinch, and
 //! `{type, title, detail}` that of Sinch's registry of errors. A body is a hint: the HTTP status decides.
@@ -12,29 +12,29 @@ object! {
     ///
     /// Its texts can repeat what was sent, so they are for the sender of the request and for no log.
     Refusal {
-        /// `error`: an object, read by [`Refusal::error`], or a text.
+        /// `error` of the refusal: an object, read by [`Refusal::error`], or a text.
         error_property: Property<'_> = "error",
-        /// `error`, if it is an object.
+        /// `error` of the refusal, if it is an object.
         error: Option<ErrorBody> = "error",
-        /// `type`: address of the error in Sinch's registry.
+        /// Address of the error in Sinch's registry: `type`.
         registry_type: Property<'_> = "type",
-        /// `title`: name of the error in the registry's shape.
+        /// Name of the error in Sinch's registry: `title`.
         title: Property<'_> = "title",
-        /// `detail`: sentence about the error in the registry's shape.
+        /// Sentence about the error, in the shape of Sinch's registry: `detail`.
         detail: Property<'_> = "detail",
     }
 }
 
 object! {
-    /// `error` of a refusal.
+    /// The object `error` of a refusal.
     ErrorBody {
-        /// `code`: the HTTP status.
+        /// HTTP status of the refusal: `code`.
         code: Option<u32> = "code",
-        /// `message`, often absent.
+        /// Sinch's sentence about the error: `message`, often absent.
         message: Property<'_> = "message",
-        /// `status`: `INVALID_ARGUMENT`, `NOT_FOUND`, `PERMISSION_DENIED` or another word.
+        /// Kind of the error: `status`, which is `INVALID_ARGUMENT`, `NOT_FOUND`, `PERMISSION_DENIED` or another word.
         status: Property<'_> = "status",
-        /// `details`: the resources and fields that the refusal is about.
+        /// Resources and fields that the refusal is about: `details`.
         details: Vec<ErrorDetail> = "details",
     }
 }
@@ -42,17 +42,18 @@ object! {
 object! {
     /// Detail of a refusal: about a resource, or about fields of the request.
     ErrorDetail {
-        /// `type`: `ResourceInfo`, `BadRequest` or another word.
+        /// Kind of the detail: `type`, which is `ResourceInfo`, `BadRequest` or another word.
         detail_type: Property<'_> = "type",
-        /// `resourceType`: `AvailableNumber`, `ActiveNumber`, `NumberProduct` or another word.
+        /// Kind of the resource: `resourceType`, which is `AvailableNumber`, `ActiveNumber`, `NumberProduct` or another
+        /// word.
         resource_type: Property<'_> = "resourceType",
-        /// `resourceName`: a telephone number, for instance.
+        /// Name of the resource: `resourceName`, a telephone number, for instance.
         resource_name: Property<'_> = "resourceName",
-        /// `owner` of the resource, mostly empty.
+        /// Owner of the resource: `owner`, mostly empty.
         owner: Property<'_> = "owner",
-        /// `description`, mostly the message again.
+        /// Sentence about the resource: `description`, mostly the message again.
         description: Property<'_> = "description",
-        /// `fieldViolations`: the fields that are not accepted, with reasons.
+        /// Fields that Sinch does not accept, with reasons: `fieldViolations`.
         field_violations: Vec<FieldViolation> = "fieldViolations",
     }
 }
@@ -60,9 +61,9 @@ object! {
 object! {
     /// Field of a request that Sinch does not accept.
     FieldViolation {
-        /// `field`. Sinch does not publish how it names a place in the request.
+        /// Place of the field: `field`. Sinch does not publish how it names a place in the request.
         field: Property<'_> = "field",
-        /// `description`: the reason, which can repeat the field's value.
+        /// Reason for which Sinch does not accept the field: `description`, which can repeat the field's value.
         description: Property<'_> = "description",
     }
 }
@@ -70,33 +71,33 @@ object! {
 impl Refusal {
     /// Returns Sinch's word for the kind of the error: `status` of `error`, or else the address in the registry.
     pub fn kind(&self) -> Option<String> {
-        let status = self.error().and_then(|error| text(&error.status()));
-        status.or_else(|| text(&self.registry_type()))
+        let status = self.error().and_then(|error| text_of(&error.status()));
+        status.or_else(|| text_of(&self.registry_type()))
     }
 
     /// Returns Sinch's sentence about the error, from whichever place has one.
     pub fn message(&self) -> Option<String> {
-        let of_error = self.error().and_then(|error| text(&error.message()));
+        let of_error = self.error().and_then(|error| text_of(&error.message()));
         let described = || {
             self.details()
                 .iter()
-                .find_map(|detail| text(&detail.description()))
+                .find_map(|detail| text_of(&detail.description()))
         };
         of_error
-            .or_else(|| text(&self.error_property()))
-            .or_else(|| text(&self.detail()))
-            .or_else(|| text(&self.title()))
+            .or_else(|| text_of(&self.error_property()))
+            .or_else(|| text_of(&self.detail()))
+            .or_else(|| text_of(&self.title()))
             .or_else(described)
     }
 
-    /// Returns the details of `error`.
+    /// Returns the details that `error` of the refusal gives.
     pub fn details(&self) -> Vec<ErrorDetail> {
         self.error()
             .map(|error| error.details())
             .unwrap_or_default()
     }
 
-    /// Returns the fields that Sinch does not accept, of all details.
+    /// Returns the fields of the request that Sinch does not accept, of all details.
     pub fn violations(&self) -> Vec<FieldViolation> {
         let details = self.details();
         details
@@ -113,6 +114,6 @@ impl Refusal {
     }
 }
 
-fn text(property: &Property<'_>) -> Option<String> {
+fn text_of(property: &Property<'_>) -> Option<String> {
     property.text().map(str::to_owned)
 }

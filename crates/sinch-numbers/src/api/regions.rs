@@ -1,4 +1,4 @@
-//! Regions: `/availableRegions`.
+//! Regions of numbers: `/availableRegions`.
 
 use super::call::Call;
 use super::call_error::CallError;
@@ -13,25 +13,26 @@ object! {
     /// Regions in which the project can get numbers. Sinch describes them once as those for which numbers are provided,
     /// and once as those that have numbers assigned to the project.
     Regions {
-        /// `availableRegions`, in the order of the answer.
+        /// Regions that the answer lists: `availableRegions`, in the order of the answer.
         regions: Vec<Region> = "availableRegions",
     }
 }
 
 object! {
-    /// A region.
+    /// A region in which a project can get numbers.
     Region {
-        /// `regionCode`: two letters, mostly as ISO 3166-1 has them.
+        /// Code of the region: `regionCode`, two letters, mostly as ISO 3166-1 has them.
         region_code: Property<'_> = "regionCode",
-        /// `regionName`, in English.
+        /// Name of the region in English: `regionName`.
         region_name: Property<'_> = "regionName",
-        /// `types`: MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch adds.
+        /// Types of numbers in the region: `types`, each of which is MOBILE, LOCAL, `TOLL_FREE`, or a word that Sinch
+        /// adds.
         types: Vec<String> = "types",
     }
 }
 
 impl Client {
-    /// Lists the regions that have one of these types of numbers, or all: `GET /availableRegions`.
+    /// Lists the regions that have one of these types of numbers, or all regions: `GET /availableRegions`.
     ///
     /// # Errors
     ///

@@ -20,13 +20,13 @@ use number_order::Id;
 pub struct RegistrationData(Value);
 
 impl RegistrationData {
-    /// Returns the data: what `data` of `requestDetails` holds. In Sinch's only example it is a list with a part for
-    /// each rule.
+    /// Returns JSON as the data to be registered, which `data` of `requestDetails` holds. In Sinch's only example it is
+    /// a list with a part for each rule.
     pub fn new(data: Value) -> RegistrationData {
         RegistrationData(data)
     }
 
-    /// Returns the data as JSON.
+    /// Returns the registered data as JSON.
     pub fn value(&self) -> &Value {
         &self.0
     }
@@ -42,34 +42,35 @@ object! {
     /// Registration of an order. What outlives the call should be taken from [`Registration::attachments`] and
     /// [`Registration::logs`], and the rest dropped.
     Registration {
-        /// `requestDetails`, the registered data; [`Registration::data`] reads it.
+        /// Data that is registered, below `requestDetails`; [`Registration::data`] reads it.
         request_details: Option<Object> = "requestDetails",
-        /// `data` beside `requestDetails`, where older descriptions have it.
+        /// Data that is registered, where older descriptions have it: `data` beside `requestDetails`.
         data_beside: Property<'_> = "data",
-        /// `attachments`: the documents that were uploaded, or are expected.
+        /// Documents that were uploaded, or are expected: `attachments`.
         attachments: Vec<UploadedAttachment> = "attachments",
-        /// `logs`, the oldest first: what Sinch's team says about the review. The reasons of BLOCKED and REJECTED stand
-        /// here and nowhere else.
+        /// Messages of Sinch's team about the review, the oldest first: `logs`. The reasons of BLOCKED and REJECTED
+        /// stand here and nowhere else.
         logs: Vec<ReviewLog> = "logs",
     }
 }
 
 object! {
-    /// Document of a registration.
+    /// Document of an order's registration.
     UploadedAttachment {
-        /// `attachmentId`, by which the document was uploaded.
+        /// Id by which the document was uploaded: `attachmentId`.
         attachment_id: Property<'_> = "attachmentId",
-        /// `fileName` of the upload.
+        /// Name of the uploaded file: `fileName`.
         file_name: Property<'_> = "fileName",
-        /// `mimeType` of the upload.
+        /// Media type of the uploaded file: `mimeType`.
         mime_type: Property<'_> = "mimeType",
-        /// `uploadStatus`: WAITING (for the upload), COMPLETED, FAILED, or a word that Sinch adds.
+        /// Progress of the upload: `uploadStatus`, which is WAITING (for the upload), COMPLETED, FAILED, or a word that
+        /// Sinch adds.
         upload_status: Property<'_> = "uploadStatus",
-        /// `documentType` of the upload.
+        /// Type of the document, as the upload gave it: `documentType`.
         document_type: Property<'_> = "documentType",
-        /// `createTime`, in RFC 3339.
+        /// Time at which the document was created: `createTime`, in RFC 3339.
         create_time: Property<'_> = "createTime",
-        /// `updateTime`, in RFC 3339.
+        /// Time at which the document last changed: `updateTime`, in RFC 3339.
         update_time: Property<'_> = "updateTime",
     }
 }
@@ -77,15 +78,15 @@ object! {
 object! {
     /// Message of Sinch's team about the review, for people. It can name persons.
     ReviewLog {
-        /// `message`, with salutation and signature.
+        /// Text of the message, with salutation and signature: `message`.
         message: Property<'_> = "message",
-        /// `createTime`, in RFC 3339.
+        /// Time of the message: `createTime`, in RFC 3339.
         create_time: Property<'_> = "createTime",
     }
 }
 
 impl Registration {
-    /// Returns the registered data; `None` if there is none.
+    /// Returns the data that is registered; `None` if there is none.
     pub fn data(&self) -> Option<RegistrationData> {
         let details = self.request_details();
         let inside = details.as_ref().map(|details| details.get("data"));
@@ -96,8 +97,8 @@ impl Registration {
 }
 
 impl Client {
-    /// Registers an order: `PUT /numberOrders/{numberOrderId}/registration`. Sinch checks the data at once. It replaces
-    /// what was registered, as far as `PUT` says, so all of it is sent each time.
+    /// Registers the data that an order requires: `PUT /numberOrders/{numberOrderId}/registration`. Sinch checks the
+    /// data at once. It replaces what was registered, as far as `PUT` says, so all of it is sent each time.
     ///
     /// # Errors
     ///

@@ -16,33 +16,33 @@ use super::words::{Capability, NumberPattern, NumberType, PhoneNumber};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rental {
-    /// `smsConfiguration`: the link for text messages.
+    /// Link of the number for text messages: `smsConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_configuration: Option<SmsSetup>,
-    /// `voiceConfiguration`: the link for calls.
+    /// Link of the number for calls: `voiceConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_configuration: Option<VoiceSetup>,
-    /// `callbackUrl`, at which callbacks about the number arrive.
+    /// URL at which callbacks about the number arrive: `callbackUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
 }
 
-/// Rental of any number of a kind.
+/// Rental of any number of a region and type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnyRental {
-    /// `regionCode`: US, the only one that Sinch documents.
+    /// Region of the number: `regionCode`, which is US, the only one that Sinch documents.
     pub region_code: String,
-    /// `type`: [`NumberType::LOCAL`], the only one that Sinch documents.
+    /// Type of the number: `type`, which is [`NumberType::LOCAL`], the only one that Sinch documents.
     #[serde(rename = "type")]
     pub number_type: NumberType,
-    /// `capabilities` that the number must have.
+    /// Capabilities that the number must have: `capabilities`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
-    /// `numberPattern` that the number matches.
+    /// Pattern that the number must match: `numberPattern`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number_pattern: Option<NumberPattern>,
-    /// Configuration of the number.
+    /// Configuration of the number that is rented.
     #[serde(flatten)]
     pub rental: Rental,
 }
@@ -66,7 +66,7 @@ impl Client {
             .await
     }
 
-    /// Rents any number of a kind: `POST /availableNumbers:rentAny`.
+    /// Rents any number of a region and type: `POST /availableNumbers:rentAny`.
     ///
     /// # Errors
     ///

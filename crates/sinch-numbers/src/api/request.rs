@@ -11,7 +11,7 @@ use super::object::Object;
 use super::transport::{self, Answer};
 use super::upload::Upload;
 
-/// A request below the project's address.
+/// A request to a path below the project's address.
 pub(super) struct Request<'a> {
     method: Method,
     path: &'a [&'a str],
@@ -51,33 +51,33 @@ impl<'a> Request<'a> {
         Request::new(Method::PATCH, path)
     }
 
-    /// Adds parameters. One that occurs several times is a list.
+    /// Adds parameters to the query of the request. One that occurs several times is a list.
     pub fn query(mut self, parameters: Vec<(&'static str, String)>) -> Request<'a> {
         self.query.extend(parameters);
         self
     }
 
-    /// Adds a body in JSON.
+    /// Adds a body in JSON to the request.
     pub fn json(self, body: &impl Serialize) -> Request<'a> {
         let json = serde_json::to_vec(body).expect("the requests' types have texts as keys");
         let body = Body::Json(json);
         Request { body, ..self }
     }
 
-    /// Adds a file, as a form.
+    /// Adds a file to the request, as a form.
     pub fn file(self, upload: &'a Upload) -> Request<'a> {
         let body = Body::File(upload);
         Request { body, ..self }
     }
 
-    /// Adds the query to the address. A plus in the query is escaped, as Sinch wants it.
+    /// Adds the request's query to its address. A plus in the query is escaped, as Sinch wants it.
     fn add_query(&self, url: &mut Url) {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
     }
 
-    /// Completes a request with the body.
+    /// Completes the HTTP library's request with the body.
     fn fill(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.body {
             Body::None => request,
@@ -91,7 +91,7 @@ impl<'a> Request<'a> {
 }
 
 impl Client {
-    /// Sends a request and reads the object with which the API answers.
+    /// Sends a request, and reads the object with which the API answers.
     pub(super) async fn call<T: From<Object>>(
         &self,
         call: Call,

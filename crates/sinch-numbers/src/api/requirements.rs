@@ -13,7 +13,7 @@ use super::transport::Answer;
 use super::words::NumberType;
 use crate::Property;
 
-/// Result of a lookup.
+/// Result of a lookup of requirements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// Sinch answered with requirements, which may be empty.
@@ -26,10 +26,11 @@ pub enum Lookup {
 object! {
     /// Requirements that an order must fulfil before it is submitted.
     Requirements {
-        /// `fields`: what must be registered, as an object of any form. Sinch publishes no rule of any region, and asks
-        /// to parse all of it.
+        /// Data that must be registered: `fields`, an object of any form. Sinch publishes no rule of any region, and
+        /// asks to parse all of it.
         fields: Option<Object> = "fields",
-        /// `attachments` beside `fields`, where Sinch's schema has them. [`Requirements::attachments`] has all.
+        /// Documents beside `fields`, where Sinch's schema has them: `attachments`. [`Requirements::attachments`] has
+        /// all.
         attachments_beside: Vec<RequiredAttachment> = "attachments",
     }
 }
@@ -37,29 +38,31 @@ object! {
 object! {
     /// Document that an order requires.
     RequiredAttachment {
-        /// `id`, by which the document is uploaded.
+        /// Id of the document, by which it is uploaded: `id`.
         id: Property<'_> = "id",
-        /// `title`, for people.
+        /// Title of the document, for people: `title`.
         title: Property<'_> = "title",
-        /// `description`, for people.
+        /// Description of the document, for people: `description`.
         description: Property<'_> = "description",
-        /// `mandatory`: only what is mandatory must be uploaded.
+        /// `true` if the document must be uploaded: `mandatory`.
         mandatory: Option<bool> = "mandatory",
-        /// `template`: files to be filled in.
+        /// Files to be filled in for the document: `template`.
         templates: Vec<Template> = "template",
-        /// `allowedMimeTypes`; an empty list restricts nothing. A type can occur twice.
+        /// Media types that the document's file may have: `allowedMimeTypes`; an empty list restricts nothing. A type
+        /// can occur twice.
         allowed_mime_types: Vec<String> = "allowedMimeTypes",
-        /// `allowedDocumentTypes`; if there are any, the upload's document type must be one of them.
+        /// Types that the document may have: `allowedDocumentTypes`; if there are any, the upload's must be one of
+        /// them.
         allowed_document_types: Vec<String> = "allowedDocumentTypes",
     }
 }
 
 object! {
-    /// File to be filled in.
+    /// File to be filled in for a document.
     Template {
-        /// `name` of the file.
+        /// Name of the file to be filled in: `name`.
         name: Property<'_> = "name",
-        /// `url` of the file. Sinch does not say if it can be fetched without a token.
+        /// Address of the file to be filled in: `url`. Sinch does not say if it can be fetched without a token.
         url: Property<'_> = "url",
     }
 }

@@ -1,4 +1,4 @@
-//! The OAuth2 token of one access key, shared by all fetches.
+//! The OAuth2 token of one access key, which all requests of a client share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::error::{Endpoint, RequestError};
 use super::key::Key;
 use super::transport::{body, refused};
 
-/// Maximum life of a token, whatever its issuer says.
+/// Maximum life of a token, whatever life its issuer states.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Life of a token whose issuer states none.
@@ -23,7 +23,7 @@ const LIFE_UNSAID: Duration = Duration::from_secs(300);
 /// that is less.
 const MARGIN_MAX: Duration = Duration::from_secs(60);
 
-/// A token, ready to be sent.
+/// A token, ready to be sent with a request.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
@@ -39,7 +39,7 @@ impl Token {
     }
 }
 
-/// Source of tokens, and the token in use.
+/// Source of the access key's tokens, and the token in use.
 pub(super) struct Tokens {
     url: Url,
     key: Key,
@@ -105,7 +105,7 @@ impl Tokens {
         }
         let body = body(response, Endpoint::Token, self.answer_max_bytes).await?;
         let no_token = || RequestError::unreadable(Endpoint::Token, 200, BodyFault::NoToken);
-        let (header, life) = read(&body).ok_or_else(no_token)?;
+        let (header, life) = read_grant(&body).ok_or_else(no_token)?;
         Ok(Token {
             header,
             fetch,
@@ -114,7 +114,7 @@ impl Tokens {
     }
 }
 
-/// Token response of RFC 6749, section 5.1, as far as it is used.
+/// Response of the token endpoint by RFC 6749, section 5.1, as far as it is used.
 #[derive(Deserialize)]
 struct Grant {
     access_token: String,
@@ -122,8 +122,8 @@ struct Grant {
     expires_in: serde_json::Value,
 }
 
-/// Returns the token and its life, if the body has a token that can be sent.
-fn read(body: &[u8]) -> Option<(HeaderValue, Duration)> {
+/// Returns the token of a response and its life, if the body has a token that can be sent.
+fn read_grant(body: &[u8]) -> Option<(HeaderValue, Duration)> {
     let grant: Grant = serde_json::from_slice(body).ok()?;
     let fits = |byte: u8| byte.is_ascii_graphic();
     if grant.access_token.is_empty() || !grant.access_token.bytes().all(fits) {
@@ -169,7 +169,7 @@ mod tests {
             (r#"{"access_token":"t","expires_in":null}"#, 300),
             (r#"{"access_token":"t","expires_in":-1}"#, 300),
         ] {
-            let (header, life) = read(body.as_bytes()).expect("a token");
+            let (header, life) = read_grant(body.as_bytes()).expect("a token");
             assert_eq!(header, "Bearer t");
             assert!(header.is_sensitive());
             assert_eq!(life.as_secs(), secs, "{body}");
@@ -187,7 +187,7 @@ mod tests {
             r#"{"access_token":"a\r\nHost: b"}"#,
             r#"{"access_token":"a b"}"#,
         ] {
-            assert!(read(body.as_bytes()).is_none(), "{body}");
+            assert!(read_grant(body.as_bytes()).is_none(), "{body}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers as they arrive: status, body, and the headers that contain times.
+//! Answers of Sinch as they arrive: status, body, and the headers that contain times.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub struct Answer<T> {
     /// Time at which Sinch sent the answer, by its own clock: the answer's `Date`, in whole seconds. `None` if the
     /// answer had none.
     pub sent_at: Option<Timestamp>,
-    /// Body as it arrived, including properties that `content` has no field for.
+    /// Body of the answer as it arrived, including properties that `content` has no field for.
     pub body: Vec<u8>,
-    /// Content of the body, as it was read.
+    /// Content of the answer's body, as it was read.
     pub content: T,
 }
 
-/// Shows nothing of the body, which can hold telephone numbers, names and secrets.
+/// Shows nothing of the answer's body, which can hold telephone numbers, names and secrets.
 impl<T: fmt::Debug> fmt::Debug for Answer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
@@ -90,7 +90,7 @@ pub(super) async fn receive_or_refusal<T>(
     Err((error, object.map(|object| Box::new(object.into()))))
 }
 
-/// Returns the answer, if its body can be read.
+/// Returns the answer of the API, if its body can be read.
 fn answer<T>(
     status: StatusCode,
     headers: &HeaderMap,
@@ -99,7 +99,7 @@ fn answer<T>(
 ) -> Result<Answer<T>, RequestError> {
     match read(&body) {
         Some(content) => Ok(Answer {
-            sent_at: text(headers, DATE).and_then(date),
+            sent_at: header_text(headers, DATE).and_then(read_date),
             body,
             content,
         }),
@@ -119,14 +119,14 @@ fn not_found(headers: &HeaderMap, body: &[u8]) -> RequestError {
     }
 }
 
-/// Returns the error for a body of the API that cannot be read: what it is, or `otherwise` if nothing tells.
+/// Returns the error for an answer of the API whose body cannot be read: its fault, or `otherwise` if nothing tells.
 fn unreadable(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     otherwise: BodyFault,
 ) -> RequestError {
-    let fault = body_fault::describe(headers, body).unwrap_or(otherwise);
+    let fault = body_fault::fault_of(headers, body).unwrap_or(otherwise);
     RequestError::unreadable(Endpoint::Api, status.as_u16(), fault)
 }
 
@@ -139,7 +139,7 @@ pub(super) fn refused(endpoint: Endpoint, response: &Response) -> RequestError {
     RequestError { endpoint, failure }
 }
 
-/// Reads the body of an answer, and fails as soon as it is too large.
+/// Reads the body of an answer, and fails as soon as the body is too large.
 pub(super) async fn body(
     mut response: Response,
     from: Endpoint,
@@ -171,25 +171,26 @@ fn is_api_error(body: &[u8]) -> bool {
     }
 }
 
-/// Returns `Retry-After`: seconds, or a date. A date is compared with the same answer's `Date`, so that the clock of
-/// this machine does not matter. RFC 9110, section 10.2.3.
+/// Returns the wait that `Retry-After` asks for: seconds, or a date. A date is compared with the same answer's `Date`,
+/// so that the clock of this machine does not matter. RFC 9110, section 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = text(headers, RETRY_AFTER)?;
+    let text = header_text(headers, RETRY_AFTER)?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number with more digits than fit means a long time.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let wait = date(text)?.duration_since(date(self::text(headers, DATE)?)?);
+    let wait = read_date(text)?.duration_since(read_date(header_text(headers, DATE)?)?);
     // A date in the past gives a negative wait, which counts as none.
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Reads a date in the form that RFC 9110 requires of senders; the two that it calls obsolete are not read.
-fn date(text: &str) -> Option<Timestamp> {
+/// Reads the date of a header in the form that RFC 9110 requires of senders; the two that it calls obsolete are not
+/// read.
+fn read_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }
 

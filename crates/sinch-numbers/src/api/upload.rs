@@ -5,13 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 use reqwest::multipart::{Form, Part};
 
-/// Name of the part that holds the file.
-const FILE: &str = "file";
+/// Name of the form's part that holds the file.
+const FILE_PART: &str = "file";
 
-/// Name of the part that holds the document's type.
-const DOCUMENT_TYPE: &str = "documentType";
+/// Name of the form's part that holds the document's type.
+const DOCUMENT_TYPE_PART: &str = "documentType";
 
-/// File to be uploaded.
+/// File to be uploaded for a document.
 ///
 /// `Debug` shows its size alone: name and content can hold personal data.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Upload {
     document_type: Option<String>,
 }
 
-/// Reason why there is no upload.
+/// Reason why there is no upload: the media type cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no media type: write one such as application/pdf")]
 pub struct InvalidMimeType;
@@ -49,7 +49,7 @@ impl Upload {
         })
     }
 
-    /// Returns the upload with the document's type, which must be one of the requirement's
+    /// Returns the same upload with the document's type, which must be one of the requirement's
     /// [`allowed_document_types`](super::RequiredAttachment::allowed_document_types) if it lists any.
     #[must_use]
     pub fn with_document_type(self, document_type: impl Into<String>) -> Upload {
@@ -59,15 +59,15 @@ impl Upload {
         }
     }
 
-    /// Returns the form that is sent.
+    /// Returns the form that carries the file.
     pub(super) fn form(&self) -> Form {
         let file = Part::stream(self.content.clone()).file_name(self.file_name.clone());
         let file = file
             .mime_str(&self.mime_type)
             .expect("it was checked before");
-        let form = Form::new().part(FILE, file);
+        let form = Form::new().part(FILE_PART, file);
         match &self.document_type {
-            Some(document_type) => form.text(DOCUMENT_TYPE, document_type.clone()),
+            Some(document_type) => form.text(DOCUMENT_TYPE_PART, document_type.clone()),
             None => form,
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// A telephone number in E.164, as Sinch wants it: a plus, then digits.
 ///
-/// `Debug` does not show it.
+/// `Debug` does not show the number.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PhoneNumber(String);
@@ -21,7 +21,7 @@ const PHONE_NUMBER_MAX_BYTES: usize = 64;
 pub struct InvalidPhoneNumber;
 
 impl PhoneNumber {
-    /// Returns the number.
+    /// Returns the text as a telephone number.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl PhoneNumber {
         }
     }
 
-    /// Returns the number as it is sent.
+    /// Returns the telephone number as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,7 +62,7 @@ macro_rules! words {
                 pub const $word: $type = $type(Cow::Borrowed(stringify!($word)));
             )*
 
-            /// Returns a word, known or not.
+            /// Returns a word of the list, known or not.
             pub fn new(word: impl Into<String>) -> $type {
                 $type(Cow::Owned(word.into()))
             }
@@ -90,9 +90,9 @@ words! {
 words! {
     /// Capability of a number: a documented word, or one that Sinch adds.
     Capability {
-        /// Text messages.
+        /// The number can be used for text messages.
         SMS,
-        /// Calls.
+        /// The number can be used for calls.
         VOICE,
     }
 }
@@ -103,27 +103,27 @@ words! {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberPattern {
-    /// Digits. A search compares them with the whole number in E.164, its plus included: `+1212` finds what `212` at
-    /// the start does not. (Seen in answers of Sinch, not documented.)
+    /// Digits that the number has. A search compares them with the whole number in E.164, its plus included: `+1212`
+    /// finds what `212` at the start does not. (Seen in answers of Sinch, not documented.)
     pub pattern: String,
     /// Place of the digits in the number. Sinch does not say what holds without it, so it is always sent.
     pub search_pattern: SearchPattern,
 }
 
-/// Place of a pattern in a number.
+/// Place of a pattern's digits in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SearchPattern {
-    /// The number begins with it.
+    /// The number begins with the digits.
     Start,
-    /// The number contains it.
+    /// The number contains the digits.
     Contains,
-    /// The number ends with it.
+    /// The number ends with the digits.
     End,
 }
 
 impl SearchPattern {
-    /// Returns Sinch's word.
+    /// Returns Sinch's word for the place.
     pub fn as_str(self) -> &'static str {
         match self {
             SearchPattern::Start => "START",

@@ -17,33 +17,33 @@ use super::recorder::ApiRequest;
 use super::{Shared, lock, wire};
 use number_order::{Answer, Id};
 
-/// Failure of the API as a whole: while it lasts, every call fails in the same way.
+/// Failure of the simulated API as a whole: while it lasts, every call fails in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// No outage: the API works.
     None,
-    /// 503, service unavailable.
+    /// Every call gets 503, service unavailable.
     Unavailable {
-        /// `Retry-After`, where there is one.
+        /// Value of `Retry-After`; `None`: the header is not sent.
         retry_after: Option<Duration>,
     },
-    /// 429, too many requests.
+    /// Every call gets 429, too many requests.
     Throttled {
-        /// `Retry-After`, where there is one.
+        /// Value of `Retry-After`; `None`: the header is not sent.
         retry_after: Option<Duration>,
     },
-    /// 401, for tokens too: the key was withdrawn.
+    /// Every call gets 401, one for a token too: the key was withdrawn.
     Unauthorized,
-    /// 200 with a page that an intermediary put in place of the answer.
+    /// Every call gets 200 with a page that an intermediary put in place of the answer.
     Garbled,
-    /// No answer until the outage is over; then 503.
+    /// A call gets no answer until the outage is over; then 503.
     Hang,
 }
 
 /// State of the simulated API, without the world.
 pub(super) struct ApiHandler {
     pub shared: Arc<Shared>,
-    /// Header that authorizes every call: `Basic` with the key's id and secret.
+    /// Header that authorizes every call: `Basic` with the access key's id and secret.
     basic: String,
     tokens: Mutex<BTreeSet<String>>,
     scripted: Mutex<BTreeMap<Id, VecDeque<Reply>>>,
@@ -78,7 +78,7 @@ impl ApiHandler {
             .push_back(reply);
     }
 
-    /// Returns the next scripted reply, or a random one.
+    /// Returns the next scripted reply to a fetch of the order, or a random one.
     fn next_reply(&self, history: &OrderHistory, fetched_at: Duration) -> Reply {
         let scripted = lock(&self.scripted)
             .get_mut(&history.id)
@@ -97,9 +97,9 @@ impl ApiHandler {
         let outage = self.outage.borrow().clone();
         let response = match outage {
             Outage::None => return None,
-            Outage::Unavailable { retry_after } => failure(503, "unavailable", retry_after),
-            Outage::Throttled { retry_after } => failure(429, "too many requests", retry_after),
-            Outage::Unauthorized => failure(401, "unknown key", None),
+            Outage::Unavailable { retry_after } => error_answer(503, "unavailable", retry_after),
+            Outage::Throttled { retry_after } => error_answer(429, "too many requests", retry_after),
+            Outage::Unauthorized => error_answer(401, "unknown key", None),
             Outage::Garbled => {
                 let page = "<html><body>It works!</body></html>";
                 ([(header::CONTENT_TYPE, "text/html")], page).into_response()
@@ -110,22 +110,22 @@ impl ApiHandler {
                     () = self.shared.stop.cancelled() => {}
                     _ = watched.wait_for(|outage| *outage != Outage::Hang) => {}
                 }
-                failure(503, "unavailable", None)
+                error_answer(503, "unavailable", None)
             }
         };
         Some(response)
     }
 
     pub fn is_authorized(&self, headers: &HeaderMap) -> bool {
-        match bearer(headers) {
+        match bearer_token(headers) {
             Some(token) => lock(&self.tokens).contains(token),
-            None => authorization(headers) == Some(self.basic.as_str()),
+            None => authorization_header(headers) == Some(self.basic.as_str()),
         }
     }
 
-    /// Forgets the token of a request. Returns `false` if it has none.
+    /// Forgets the token of a request. Returns `false` if the request has none.
     pub fn withdraw_token(&self, headers: &HeaderMap) -> bool {
-        bearer(headers).is_some_and(|token| lock(&self.tokens).remove(token))
+        bearer_token(headers).is_some_and(|token| lock(&self.tokens).remove(token))
     }
 
     /// Records that a fetch of an order came.
@@ -142,12 +142,12 @@ impl ApiHandler {
     }
 
     /// Answers a fetch of an order, and counts the reply.
-    async fn show(&self, history: &OrderHistory) -> Response {
+    async fn answer_fetch(&self, history: &OrderHistory) -> Response {
         let shared = &self.shared;
         let fetched_at = shared.elapsed();
         let reply = self.next_reply(history, fetched_at);
         let answer = history.shown(fetched_at, &reply, shared.started_at);
-        let kind = kind(&reply, answer.as_ref());
+        let kind = kind_of_reply(&reply, answer.as_ref());
         shared.write(|recorder| recorder.replied(kind));
         if let Reply::Slow(by) = &reply {
             tokio::select! {
@@ -160,18 +160,18 @@ impl ApiHandler {
             (Some(Answer::Found(snapshot)), _) => {
                 let extra = fetched_at.as_micros().is_multiple_of(5);
                 let project = shared.world.project();
-                json(
+                json_answer(
                     StatusCode::OK,
                     wire::order(project, history, &snapshot, shared.started_at, extra),
                 )
             }
-            (Some(Answer::NotFound), _) => not_found("number order not found", Some(id)),
-            (None, Reply::Unauthorized) => failure(401, "token not accepted", None),
+            (Some(Answer::NotFound), _) => not_found_answer("number order not found", Some(id)),
+            (None, Reply::Unauthorized) => error_answer(401, "token not accepted", None),
             (None, Reply::Throttled { retry_after }) => {
-                failure(429, "too many requests", Some(retry_after))
+                error_answer(429, "too many requests", Some(retry_after))
             }
-            (None, Reply::ServerError { status }) => failure(status, "", None),
-            (None, Reply::Raw { status, body }) => json(code(status), body),
+            (None, Reply::ServerError { status }) => error_answer(status, "", None),
+            (None, Reply::Raw { status, body }) => json_answer(status_code(status), body),
             (
                 None,
                 Reply::Current
@@ -179,7 +179,7 @@ impl ApiHandler {
                 | Reply::Slow(_)
                 | Reply::NotFound
                 | Reply::Shows { .. },
-            ) => failure(500, "", None),
+            ) => error_answer(500, "", None),
         }
     }
 }
@@ -199,14 +199,14 @@ async fn give_token(
     if let Some(response) = handler.outage().await {
         return response;
     }
-    if authorization(&headers) != Some(handler.basic.as_str()) {
-        return failure(401, "unknown key", None);
+    if authorization_header(&headers) != Some(handler.basic.as_str()) {
+        return error_answer(401, "unknown key", None);
     }
     if !body
         .split('&')
         .any(|pair| pair == "grant_type=client_credentials")
     {
-        return failure(400, "grant_type must be client_credentials", None);
+        return error_answer(400, "grant_type must be client_credentials", None);
     }
     let nth = handler.shared.write(|recorder| {
         recorder.stats.tokens += 1;
@@ -215,10 +215,10 @@ async fn give_token(
     let token = format!("simulated-token-{nth}");
     let answer = wire::token(&token);
     lock(&handler.tokens).insert(token);
-    json(StatusCode::OK, answer)
+    json_answer(StatusCode::OK, answer)
 }
 
-/// Answers a fetch of one of the world's orders.
+/// Answers a fetch of one of the orders of the world.
 pub(super) async fn get_order(
     handler: &ApiHandler,
     project: &str,
@@ -232,21 +232,21 @@ pub(super) async fn get_order(
     }
     if !handler.is_authorized(headers) {
         shared.write(|recorder| recorder.replied("401, no valid token"));
-        return failure(401, "token not accepted", None);
+        return error_answer(401, "token not accepted", None);
     }
     let history = Id::new(order)
         .filter(|_| project == shared.world.project().as_str())
         .and_then(|id| shared.world.order(&id));
     if let Some(history) = history {
-        handler.show(history).await
+        handler.answer_fetch(history).await
     } else {
         shared.write(|recorder| recorder.replied("404, unknown"));
-        not_found("number order not found", Some(order))
+        not_found_answer("number order not found", Some(order))
     }
 }
 
 /// Returns the kind of a reply, by which replies are counted.
-fn kind(reply: &Reply, answer: Option<&Answer>) -> &'static str {
+fn kind_of_reply(reply: &Reply, answer: Option<&Answer>) -> &'static str {
     match reply {
         Reply::Current if answer == Some(&Answer::NotFound) => "404, not there",
         Reply::Current => "true",
@@ -260,21 +260,21 @@ fn kind(reply: &Reply, answer: Option<&Answer>) -> &'static str {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    authorization(headers)?.strip_prefix("Bearer ")
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    authorization_header(headers)?.strip_prefix("Bearer ")
 }
 
-fn authorization(headers: &HeaderMap) -> Option<&str> {
+fn authorization_header(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()
 }
 
-fn not_found(message: &str, order: Option<&str>) -> Response {
-    json(StatusCode::NOT_FOUND, wire::error(404, message, order))
+fn not_found_answer(message: &str, order: Option<&str>) -> Response {
+    json_answer(StatusCode::NOT_FOUND, wire::error(404, message, order))
 }
 
-/// Makes an error in Sinch's form. `Retry-After` is in whole seconds, rounded up.
-fn failure(status: u16, message: &str, retry_after: Option<Duration>) -> Response {
-    let response = json(code(status), wire::error(status, message, None));
+/// Makes an error answer in Sinch's form. `Retry-After` is in whole seconds, rounded up.
+fn error_answer(status: u16, message: &str, retry_after: Option<Duration>) -> Response {
+    let response = json_answer(status_code(status), wire::error(status, message, None));
     match retry_after {
         Some(span) => {
             let secs = span.as_micros().div_ceil(1_000_000).to_string();
@@ -284,11 +284,11 @@ fn failure(status: u16, message: &str, retry_after: Option<Duration>) -> Respons
     }
 }
 
-fn json(status: StatusCode, body: String) -> Response {
+fn json_answer(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Converts a status; an impossible one is a mistake in a script and becomes 500.
-fn code(status: u16) -> StatusCode {
+/// Converts the HTTP status of a script; an impossible one is a mistake in the script and becomes 500.
+fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -16,18 +16,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Shared, lock};
 use sinch_numbers::signature;
 
-/// Maximum time that a receiver may take to answer. Even on a busy machine no receiver needs as long.
+/// Maximum time that a receiver may take to answer a callback. Even on a busy machine no receiver needs as long.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
-/// Wait after the first failure; it doubles with each failure, up to [`WAIT_MAX`].
+/// Wait after the first failure to send a callback; it doubles with each failure, up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(100);
-/// Maximum wait between two attempts.
+/// Maximum wait between two attempts to send a callback.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Callback that is still to be sent. The earliest due comes first.
+/// Callback that is still to be sent; of several, the one that is due first comes first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at: Instant,
-    /// Index of the event in the world.
+    /// Index of the callback's event in the world.
     event: usize,
     first_sent: Option<Instant>,
     attempts: u32,
@@ -40,7 +40,7 @@ pub(super) struct CallbackSender {
     retry_for: Duration,
     url: watch::Sender<Option<String>>,
     queue: Mutex<BinaryHeap<Reverse<Due>>>,
-    /// Places of callbacks that no world has planned.
+    /// Permits to send callbacks that no world has planned.
     places: Semaphore,
     /// Number of callbacks that are neither answered 200 nor abandoned.
     open: watch::Sender<usize>,
@@ -87,7 +87,7 @@ impl CallbackSender {
         self.url.send_replace(url);
     }
 
-    /// Waits until no callback is open, or there is no receiver.
+    /// Waits until no callback is open any more, or there is no receiver.
     pub async fn finished(&self) {
         if self.url.borrow().is_some() {
             let mut open = self.open.subscribe();
@@ -96,12 +96,12 @@ impl CallbackSender {
         }
     }
 
-    /// One of several senders: sends the earliest callback, one at a time, until none is left.
+    /// Runs one of several senders: sends the earliest callback, one at a time, until none is left.
     ///
     /// A sender that puts a callback back takes the earliest next. So no callback stays in the queue while
     /// all senders wait for later ones, and a sender that finds the queue empty may stop.
     pub async fn run(self: Arc<Self>) {
-        while let Some(due) = self.next() {
+        while let Some(due) = self.take_earliest() {
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
                 () = self.deliver(due) => {}
@@ -109,7 +109,7 @@ impl CallbackSender {
         }
     }
 
-    fn next(&self) -> Option<Due> {
+    fn take_earliest(&self) -> Option<Due> {
         lock(&self.queue).pop().map(|Reverse(due)| due)
     }
 
@@ -118,7 +118,7 @@ impl CallbackSender {
             return;
         };
         sleep_until(due.at).await;
-        let Some(url) = self.receiver().await else {
+        let Some(url) = self.destination().await else {
             return;
         };
         let body = event.body(self.shared.world.project(), self.shared.started_at);
@@ -138,7 +138,7 @@ impl CallbackSender {
             self.open.send_modify(|open| *open -= 1);
         } else {
             lock(&self.queue).push(Reverse(Due {
-                at: Instant::now() + wait(due.attempts),
+                at: Instant::now() + wait_after(due.attempts),
                 first_sent: Some(first_sent),
                 attempts: due.attempts + 1,
                 ..due
@@ -154,7 +154,7 @@ impl CallbackSender {
         loop {
             let url = match &url {
                 Some(own) => own.clone(),
-                None => match self.receiver().await {
+                None => match self.destination().await {
                     Some(set) => set,
                     None => return false,
                 },
@@ -172,13 +172,13 @@ impl CallbackSender {
             if done || abandoned {
                 return done;
             }
-            sleep(wait(failures)).await;
+            sleep(wait_after(failures)).await;
             failures += 1;
         }
     }
 
-    /// Returns the destination as soon as one is set.
-    async fn receiver(&self) -> Option<String> {
+    /// Returns the destination of callbacks as soon as one is set.
+    async fn destination(&self) -> Option<String> {
         let mut url = self.url.subscribe();
         let known = url.wait_for(Option::is_some).await.ok()?;
         known.clone()
@@ -201,7 +201,7 @@ impl CallbackSender {
     }
 }
 
-/// Wait before the next attempt, after this many failures before the latest.
-fn wait(failures: u32) -> Duration {
+/// Returns the wait before the next attempt to send a callback, after this many failures before the latest.
+fn wait_after(failures: u32) -> Duration {
     WAIT_MIN.saturating_mul(1 << failures.min(16)).min(WAIT_MAX)
 }

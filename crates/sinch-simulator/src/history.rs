@@ -13,14 +13,15 @@ pub(super) fn happens(rng: &mut Rng, rate: f64) -> bool {
     rng.f64() < rate
 }
 
-/// History of one order, and what Sinch shows of it.
+/// History of one order, and the properties of it that Sinch shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrderHistory {
     /// Id of the order, unique in its world.
     pub id: Id,
-    /// States in the order in which they were entered, each with its offset. The first is that of the order's creation.
+    /// States of the order in the sequence in which they were entered, each with its offset. The first is that of the
+    /// order's creation.
     pub states: Vec<(Duration, State)>,
-    /// `expireTime`, as an offset.
+    /// `expireTime` of the order, as an offset.
     pub expires: Option<Duration>,
     /// Offset from which Sinch has forgotten the order and answers 404.
     pub gone_at: Option<Duration>,
@@ -51,12 +52,12 @@ impl OrderHistory {
         self.states.first().map(|(at, _)| *at)
     }
 
-    /// Returns the state at the given offset; `None` before the order's creation.
+    /// Returns the order's state at the given offset; `None` before its creation.
     pub fn state_at(&self, offset: Duration) -> Option<State> {
         self.step_at(offset).map(|(_, state)| state)
     }
 
-    /// Returns the final state; `None` if the order is never created.
+    /// Returns the order's final state; `None` if the order is never created.
     pub fn final_state(&self) -> Option<State> {
         self.states.last().map(|(_, state)| *state)
     }
@@ -85,7 +86,8 @@ impl OrderHistory {
         entered.last().copied()
     }
 
-    /// Returns the step as Sinch knows it at the given offset: nothing once Sinch has forgotten the order.
+    /// Returns the state, and when it was entered, as Sinch knows it at the given offset: nothing once Sinch has
+    /// forgotten the order.
     pub(super) fn known_at(&self, offset: Duration) -> Option<(Duration, State)> {
         self.step_at(offset)
             .filter(|_| self.gone_at.is_none_or(|gone_at| offset < gone_at))
@@ -142,19 +144,19 @@ impl OrderHistory {
     }
 }
 
-/// Country and type of a number.
+/// Country and type of numbers, and their prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// `regionCode`, as the API shows it.
+    /// Code of the region: `regionCode`, as the API shows it.
     pub code: &'static str,
-    /// `numberType`, as the API shows it.
+    /// Type of the numbers: `numberType`, as the API shows it.
     pub number_type: &'static str,
-    /// Number without its last three digits, from a range that is reserved for fiction.
+    /// Numbers without their last three digits, from a range that is reserved for fiction.
     prefix: &'static str,
 }
 
 impl Region {
-    /// Regions that a world uses.
+    /// Regions whose numbers the orders of a world have.
     pub const ALL: [Region; 3] = [
         Region {
             code: "GB",
@@ -173,7 +175,7 @@ impl Region {
         },
     ];
 
-    /// Returns the n-th number, in E.164.
+    /// Returns the n-th number of the region, in E.164.
     pub fn number(&self, n: u16) -> String {
         // Fictional numbers of the US are 555-0100 to 555-0199.
         match self.code {
@@ -186,38 +188,38 @@ impl Region {
 /// Sinch's reply to a fetch of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The order as it is.
+    /// Sinch shows the order as it is.
     Current,
-    /// The order as it was the given time ago.
+    /// Sinch shows the order as it was the given time ago.
     Stale(Duration),
-    /// The order as it is, but delayed by the given span.
+    /// Sinch shows the order as it is, but answers late by the given span.
     Slow(Duration),
-    /// 404, though the order exists.
+    /// Sinch answers 404, though the order exists.
     NotFound,
-    /// 401, as for a token that is not accepted.
+    /// Sinch answers 401, as for a token that is not accepted.
     Unauthorized,
-    /// 429, too many requests.
+    /// Sinch answers 429, too many requests.
     Throttled {
-        /// `Retry-After` of the answer.
+        /// Value of `Retry-After` in the answer.
         retry_after: Duration,
     },
-    /// Failure on Sinch's side.
+    /// Sinch answers that it has failed.
     ServerError {
-        /// HTTP status, 500 to 504.
+        /// HTTP status of the answer, 500 to 504.
         status: u16,
     },
-    /// The order in the given state. A random reply has only the unspecified state.
+    /// Sinch shows the order in the given state. A random reply has only the unspecified state.
     Shows {
-        /// Word for the state, known or not.
+        /// Word for the order's state, known or not.
         state: String,
-        /// Offset of `updateTime`.
+        /// Offset of the order's `updateTime`.
         updated: Duration,
     },
-    /// Any status and body. Never random.
+    /// Sinch answers with any status and body. Never random.
     Raw {
-        /// HTTP status, even an impossible one.
+        /// HTTP status of the answer, even an impossible one.
         status: u16,
-        /// Body, sent as it is.
+        /// Body of the answer, sent as it is.
         body: String,
     },
 }
@@ -231,32 +233,32 @@ pub struct SimulatedEvent {
     pub content: EventContent,
     /// Offset at which Sinch makes the event.
     pub at: Duration,
-    /// Microseconds by which Sinch's clock is ahead in the event's time stamp.
+    /// Microseconds by which the time stamp of the event is ahead of Sinch's right time.
     pub skew_micros: i64,
-    /// Offsets at which callbacks of the event are sent: none if it is lost, two if it is sent twice.
+    /// Offsets at which callbacks of the event are sent: none if the event is lost, two if it is sent twice.
     pub sent_at: Vec<Duration>,
     /// Random part of the event's id.
     pub salt: u128,
 }
 
-/// Content of an event.
+/// Content of a simulated event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventContent {
     /// The order entered the given state.
     State(State),
-    /// One of the order's numbers was provisioned, or was not.
+    /// One of the order's numbers was provisioned, or could not be.
     Number {
-        /// Phone number, in E.164.
+        /// The telephone number, in E.164.
         number: String,
         /// `true` if provisioning succeeded.
         succeeded: bool,
     },
-    /// Content that no receiver can read.
+    /// The callback has a body that no receiver can read.
     Unreadable,
 }
 
 impl SimulatedEvent {
-    /// Maximum time that a callback takes if it is not delayed.
+    /// Maximum time that a callback takes to be sent if it is not delayed.
     pub(super) const USUAL_DELAY_MAX: Duration = Duration::from_millis(150);
 
     /// Makes an event for a state that the order entered. Its callback is sent once, and without delay.
@@ -271,7 +273,7 @@ impl SimulatedEvent {
         }
     }
 
-    /// Returns `true` if the event is sent so late that the next one may overtake it.
+    /// Returns `true` if the event's callback is sent so late that the next one may overtake it.
     pub fn is_delayed(&self) -> bool {
         self.sent_at
             .first()

@@ -45,12 +45,12 @@ use self::ordering::Ordering;
 use self::recorder::Recorder;
 use number_order::{Id, State, Time};
 
-/// Everything that a simulator needs.
+/// Options with which a simulator starts.
 #[derive(Debug)]
 pub struct Options {
-    /// World to play.
+    /// World that the simulator plays.
     pub world: World,
-    /// Address on which the API listens. Port 0 takes any free port.
+    /// Address on which the simulated API listens. Port 0 takes any free port.
     pub listen: SocketAddr,
     /// Destination of callbacks. `None`: they wait until [`Simulator::set_callback_url`] sets one.
     pub callback_url: Option<String>,
@@ -60,11 +60,11 @@ pub struct Options {
     pub key_id: String,
     /// Secret of the access key that the API accepts.
     pub key_secret: SecretString,
-    /// Clock, read once, at the start.
+    /// Clock of the simulator, read once, at the start.
     pub now: fn() -> Time,
     /// Maximum number of callbacks in flight at once.
     pub senders: usize,
-    /// Time after the first attempt until which a callback is retried.
+    /// Time after the first attempt to send a callback until which it is retried.
     pub retry_for: Duration,
 }
 
@@ -89,7 +89,7 @@ impl Shared {
     }
 }
 
-/// A running simulator. Dropping it stops it; [`Simulator::shutdown`] also waits.
+/// A running simulator. Dropping it stops the play; [`Simulator::shutdown`] also waits.
 pub struct Simulator {
     shared: Arc<Shared>,
     handler: Arc<ApiHandler>,
@@ -101,7 +101,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds the API, and lets the histories begin. The seed of the world chooses how ordering is played.
+    /// Binds the simulated API, and lets the histories of the world begin. The seed of the world chooses how ordering
+    /// is played.
     ///
     /// # Errors
     ///
@@ -162,37 +163,37 @@ impl Simulator {
         })
     }
 
-    /// Returns the side at which clients place orders.
+    /// Returns the ordering side, at which clients place orders.
     pub fn ordering(&self) -> &Ordering {
         &self.ordering
     }
 
-    /// Base address of the API, without a trailing slash.
+    /// Returns the base address of the simulated API, without a trailing slash.
     pub fn api_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Address of the token endpoint.
+    /// Returns the address of the simulated token endpoint.
     pub fn token_url(&self) -> String {
         format!("http://{}/oauth2/token", self.address)
     }
 
-    /// World that is played.
+    /// Returns the world that is played.
     pub fn world(&self) -> &World {
         &self.shared.world
     }
 
-    /// Time of the start, by the clock that the options gave: offsets count from here.
+    /// Returns the time of the start, by the clock that the options gave: offsets count from here.
     pub fn started_at(&self) -> Time {
         self.shared.started_at
     }
 
-    /// Time since the start.
+    /// Returns the time since the start of the simulator.
     pub fn elapsed(&self) -> Duration {
         self.shared.elapsed()
     }
 
-    /// Final state of each order.
+    /// Returns the final state of each order of the world.
     pub fn final_states(&self) -> BTreeMap<Id, State> {
         self.shared.world.final_states()
     }
@@ -209,7 +210,7 @@ impl Simulator {
         self.sender.set_url(url);
     }
 
-    /// Makes the API fail as a whole, or work again.
+    /// Makes the simulated API fail as a whole, or work again.
     pub fn set_outage(&self, outage: Outage) {
         self.handler.set_outage(outage);
     }
@@ -219,35 +220,35 @@ impl Simulator {
         self.handler.revoke_tokens();
     }
 
-    /// Sets the next reply about an order of the world; it precedes the random ones. Several are used up in the order
-    /// in which they were set.
+    /// Sets the next reply to a fetch of an order of the world; it precedes the random ones. Several replies are used
+    /// up in the order in which they were set.
     pub fn push_reply(&self, order: &Id, reply: Reply) {
         self.handler.push_reply(order, reply);
     }
 
-    /// Every event that the receiver answered 200, once each.
+    /// Returns every event that the receiver answered 200, once each.
     pub fn acknowledged(&self) -> Vec<Acknowledged> {
         self.shared.write(|recorder| recorder.acknowledged())
     }
 
-    /// Every fetch of an order, in the order of arrival, whatever the answer was.
+    /// Returns every fetch of an order, in the order of arrival, whatever the answer was.
     pub fn fetches(&self) -> Vec<ApiRequest> {
         self.shared.write(|recorder| recorder.fetches.clone())
     }
 
-    /// Counts of what has happened so far.
+    /// Returns the counts of what has happened so far in the play.
     pub fn stats(&self) -> Stats {
         self.shared.write(|recorder| recorder.stats.clone())
     }
 
-    /// Stops all sides: callbacks in flight are dropped, requests in flight are answered.
+    /// Stops all sides of the simulator: callbacks in flight are dropped, requests in flight are answered.
     pub async fn shutdown(self) {
         self.shared.stop.cancel();
         self.tasks.wait().await;
     }
 }
 
-/// Locks the mutex; state left behind by a panic elsewhere is still good enough to read.
+/// Locks a part of the shared state; one that a panic elsewhere left behind is still good enough to read.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,8 @@ use super::script::{Faults, Script};
 use super::wire;
 use number_order::{Id, State, Time};
 
-/// Courses that orders take. The first orders of a world take one each, so that even a small world has all of them.
+/// Courses that the orders of a world take. The first orders of a world take one each, so that even a small world has
+/// all of them.
 #[derive(Clone, Copy)]
 enum Way {
     /// The order is reviewed and completed.
@@ -81,17 +82,17 @@ impl Way {
     }
 }
 
-/// Makes the histories of a script's orders.
+/// Makes the histories of the orders of a script.
 pub(super) fn histories(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {
             let way = Way::choose(rng, n);
-            history(rng, script, way)
+            history_of(rng, script, way)
         })
         .collect()
 }
 
-fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
+fn history_of(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
     let faults = &script.faults;
     let mut states = way.states(rng);
     if happens(rng, faults.reopened) {
@@ -105,8 +106,8 @@ fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
         Way::Fast => 1.0,
         _ => faults.quick,
     };
-    let created = between(rng, Duration::ZERO, script.span.mul_f64(0.4));
-    let times = times(rng, created, states.len(), script.span, quick);
+    let created = random_span(rng, Duration::ZERO, script.span.mul_f64(0.4));
+    let times = entry_times(rng, created, states.len(), script.span, quick);
     let history: Vec<(Duration, State)> = times.into_iter().zip(states).collect();
     let expired_at = history
         .iter()
@@ -115,9 +116,9 @@ fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
     let expires = match expired_at {
         Some(at) => Some(at),
         None if rng.u8(0..6) == 0 => None,
-        None => Some(created + between(rng, RESERVED_MIN, RESERVED_MAX)),
+        None => Some(created + random_span(rng, RESERVED_MIN, RESERVED_MAX)),
     };
-    let remains = between(rng, Duration::ZERO, script.span.mul_f64(0.2));
+    let remains = random_span(rng, Duration::ZERO, script.span.mul_f64(0.2));
     let forgotten = happens(rng, faults.forgets_expired)
         && history
             .last()
@@ -149,9 +150,10 @@ fn history(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
 
 /// Minimum duration of a reservation, as Sinch documents it.
 const RESERVED_MIN: Duration = Duration::from_secs(30 * 60);
+/// Maximum duration of a reservation, as Sinch documents it.
 const RESERVED_MAX: Duration = Duration::from_secs(48 * 3600);
 
-/// Makes an id that looks like Sinch's and sorts by creation. Its day is fixed: the same seed must make
+/// Returns an id for an order that looks like Sinch's and sorts by creation. Its day is fixed: the same seed must make
 /// the same ids on any day.
 fn order_id(rng: &mut Rng, created: Duration) -> Id {
     const NEW_YEAR_2026: Time = Time(1_767_225_600_000_000);
@@ -159,14 +161,14 @@ fn order_id(rng: &mut Rng, created: Duration) -> Id {
     Id::new(text).expect("an ULID is a safe id")
 }
 
-/// Offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
-fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64) -> Vec<Duration> {
-    let mut times: Vec<Duration> = (1..n).map(|_| between(rng, created, span)).collect();
+/// Draws the offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
+fn entry_times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64) -> Vec<Duration> {
+    let mut times: Vec<Duration> = (1..n).map(|_| random_span(rng, created, span)).collect();
     times.sort_unstable();
     times.insert(0, created);
     for i in 1..n {
         let soon =
-            times[i - 1] + between(rng, Duration::from_millis(20), Duration::from_millis(400));
+            times[i - 1] + random_span(rng, Duration::from_millis(20), Duration::from_millis(400));
         if happens(rng, quick) {
             times[i] = times[i].min(soon);
         }
@@ -177,12 +179,12 @@ fn times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64)
 }
 
 /// Draws a span in whole microseconds, the unit of the program's times.
-fn between(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
+fn random_span(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
     let span = to.saturating_sub(from).mul_f64(rng.f64());
     from + Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Makes the events of the histories, order by order.
+/// Makes the events of all histories, order by order.
 pub(super) fn events(
     rng: &mut Rng,
     faults: &Faults,
@@ -198,14 +200,14 @@ pub(super) fn events(
         .collect()
 }
 
-/// Makes the events of the order itself: one for each state but CREATED.
+/// Makes the events about an order itself: one for each state but CREATED.
 fn state_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<SimulatedEvent> {
     let announced = history
         .states
         .iter()
         .filter(|(_, state)| *state != State::Created);
     let mut events: Vec<SimulatedEvent> = announced
-        .map(|(at, state)| event(rng, faults, history, *at, EventContent::State(*state)))
+        .map(|(at, state)| new_event(rng, faults, history, *at, EventContent::State(*state)))
         .collect();
     // Fetches alone may never show the end of such an order: one that leaves a final state, or that Sinch forgets.
     let is_last_needed = history.gone_at.is_some() || history.is_reopened();
@@ -222,7 +224,7 @@ fn state_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<S
     events
 }
 
-/// Makes the other events that come on the order's URL.
+/// Makes the events about other things that come on the order's URL.
 fn other_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<SimulatedEvent> {
     let mut events = Vec::new();
     let completed = history
@@ -233,23 +235,23 @@ fn other_events(rng: &mut Rng, faults: &Faults, history: &OrderHistory) -> Vec<S
         && happens(rng, faults.numbers)
     {
         for number in history.numbers.clone() {
-            let at = *at + between(rng, Duration::ZERO, Duration::from_secs(1));
+            let at = *at + random_span(rng, Duration::ZERO, Duration::from_secs(1));
             let succeeded = rng.u8(0..5) > 0;
             let content = EventContent::Number { number, succeeded };
-            events.push(event(rng, faults, history, at, content));
+            events.push(new_event(rng, faults, history, at, content));
         }
     }
     if let Some((at, _)) = history.states.last()
         && happens(rng, faults.unreadable)
     {
-        let mut unreadable = event(rng, faults, history, *at, EventContent::Unreadable);
+        let mut unreadable = new_event(rng, faults, history, *at, EventContent::Unreadable);
         send_if_lost(rng, &mut unreadable);
         events.push(unreadable);
     }
     events
 }
 
-fn event(
+fn new_event(
     rng: &mut Rng,
     faults: &Faults,
     history: &OrderHistory,
@@ -260,12 +262,12 @@ fn event(
     if happens(rng, faults.delayed) {
         // Most delays are short and a few very long, as with retries.
         let longest = faults.delay_max.mul_f64(rng.f64());
-        first += between(rng, SimulatedEvent::USUAL_DELAY_MAX, longest);
+        first += random_span(rng, SimulatedEvent::USUAL_DELAY_MAX, longest);
     }
     let mut sent_at = vec![first];
     if happens(rng, faults.duplicated) {
         let later = Duration::from_secs(1).max(faults.delay_max.mul_f64(rng.f64()));
-        sent_at.push(first + between(rng, Duration::ZERO, later));
+        sent_at.push(first + random_span(rng, Duration::ZERO, later));
     }
     if happens(rng, faults.lost) {
         sent_at.clear();
@@ -286,16 +288,16 @@ fn event(
     }
 }
 
-/// Sends the event after all if it was lost.
+/// Makes the callback of an event be sent after all if it was lost.
 fn send_if_lost(rng: &mut Rng, event: &mut SimulatedEvent) {
     if event.sent_at.is_empty() {
         event.sent_at.push(event.at + usual_delay(rng));
     }
 }
 
-/// Draws the time that a callback takes without a delay.
+/// Draws the time that a callback takes to be sent without a delay.
 fn usual_delay(rng: &mut Rng) -> Duration {
-    between(
+    random_span(
         rng,
         Duration::from_millis(5),
         SimulatedEvent::USUAL_DELAY_MAX,

@@ -1,4 +1,4 @@
-//! Record of what the simulator did, for later checks: counts, fetches, acknowledged events.
+//! Record of what the simulator did in a play, for later checks: counts, fetches, acknowledged events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,64 +9,64 @@ use super::history::{EventContent, SimulatedEvent};
 use super::world::World;
 use number_order::{Id, Time};
 
-/// Counts of planned and actual events.
+/// Counts of planned events, and of what has happened in a play.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Orders in the world.
+    /// Number of orders in the world.
     pub orders: u64,
-    /// Events in the world, of all kinds.
+    /// Number of events in the world, of all kinds.
     pub events: u64,
-    /// Events that are never sent.
+    /// Number of events whose callbacks are never sent.
     pub lost: u64,
-    /// Events that are sent twice.
+    /// Number of events whose callbacks are sent twice.
     pub duplicated: u64,
-    /// Events that are held back.
+    /// Number of events whose callbacks are held back.
     pub delayed: u64,
-    /// Events whose time stamp is off.
+    /// Number of events whose time stamp is off.
     pub skewed: u64,
-    /// Callbacks sent so far, each attempt counted.
+    /// Number of callbacks sent so far, each attempt counted.
     pub sent: u64,
-    /// Callbacks answered 200.
+    /// Number of callbacks answered 200.
     pub acknowledged: u64,
-    /// Callbacks that were answered 200 after the callback of a later event of the same order.
+    /// Number of callbacks that were answered 200 after the callback of a later event of the same order.
     pub overtaken: u64,
-    /// Callbacks answered with another status than 200.
+    /// Number of callbacks answered with another status than 200.
     pub refused: u64,
-    /// Callbacks that got no answer.
+    /// Number of callbacks that got no answer.
     pub unanswered: u64,
-    /// Callbacks that are no longer retried.
+    /// Number of callbacks that are no longer retried.
     pub abandoned: u64,
-    /// Tokens that the API issued.
+    /// Number of tokens that the API issued.
     pub tokens: u64,
-    /// Fetches of orders.
+    /// Number of fetches of orders that the API received.
     pub fetches: u64,
-    /// Number of replies of each kind, by its description.
+    /// Number of replies to fetches of each kind, by its description.
     pub replies: BTreeMap<&'static str, u64>,
 }
 
 /// Event that the receiver answered 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// `eventId` of the event; `None` where its body was unreadable.
+    /// Id of the event, its `eventId`; `None` where its body was unreadable.
     pub event_id: Option<String>,
     /// Order that the event was about, or that it came along with.
     pub order: Id,
-    /// Content of the event.
+    /// Content of the acknowledged event.
     pub content: EventContent,
-    /// Body of the callback.
+    /// Body of the callback that was answered 200.
     pub body: String,
-    /// Offset of the first 200 to the event.
+    /// Offset of the first 200 to a callback of the event.
     pub at: Duration,
-    /// Offsets of further 200s, for the same bytes sent again.
+    /// Offsets of further 200s to the event, for the same bytes sent again.
     pub again_at: Vec<Duration>,
 }
 
 /// Fetch of an order, as the API received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRequest {
-    /// Order id as it stood in the path.
+    /// Id of the order, as it stood in the path.
     pub order: String,
-    /// Time at which the request came.
+    /// Time at which the fetch arrived.
     pub at: Time,
 }
 
@@ -77,15 +77,15 @@ pub(super) struct Recorder {
     pub fetches: Vec<ApiRequest>,
     /// Acknowledged events by their index in the world.
     acknowledged: BTreeMap<usize, Acknowledged>,
-    /// Offset of the latest acknowledged event of each order.
+    /// Offset of the event of each order that was acknowledged and is the latest.
     latest: BTreeMap<Id, Duration>,
 }
 
 impl Recorder {
-    /// Starts a record with the counts of what the world has planned.
+    /// Starts the record of a play with the counts of what the world has planned.
     pub fn new(world: &World) -> Recorder {
         let mut recorder = Recorder::default();
-        recorder.stats.orders = count(world.orders().count());
+        recorder.stats.orders = as_count(world.orders().count());
         for event in world.events() {
             let stats = &mut recorder.stats;
             stats.events += 1;
@@ -97,12 +97,12 @@ impl Recorder {
         recorder
     }
 
-    /// Counts a reply of the given kind.
+    /// Counts a reply of the given kind to a fetch.
     pub fn replied(&mut self, kind: &'static str) {
         *self.stats.replies.entry(kind).or_default() += 1;
     }
 
-    /// Counts a callback that was sent, by what came back.
+    /// Counts an attempt to send a callback, by what came back.
     pub fn sent(&mut self, answered: &reqwest::Result<StatusCode>, abandoned: bool) {
         self.stats.sent += 1;
         match answered {
@@ -144,12 +144,12 @@ impl Recorder {
             });
     }
 
-    /// Every event that the receiver answered 200.
+    /// Returns every event that the receiver answered 200.
     pub fn acknowledged(&self) -> Vec<Acknowledged> {
         self.acknowledged.values().cloned().collect()
     }
 }
 
-fn count(n: usize) -> u64 {
+fn as_count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }

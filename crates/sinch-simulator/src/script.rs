@@ -1,19 +1,19 @@
-//! Script of a simulated Sinch: what it plays, and how badly it behaves.
+//! Script of a simulated Sinch: the orders that it plays, and how badly it behaves.
 
 use std::time::Duration;
 
 use number_order::Id;
 
-/// Orders to play, and the faults that they meet.
+/// Script of a world: its orders, and the faults that they meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// Project of all orders.
+    /// Project of all orders of the world.
     pub project: Id,
-    /// Number of orders.
+    /// Number of orders in the world.
     pub orders: usize,
-    /// Span within which every history plays; callbacks may arrive after it.
+    /// Span within which every history plays, from the start; callbacks may arrive after it.
     pub span: Duration,
-    /// Faults on the way.
+    /// Rates of the faults that orders meet.
     pub faults: Faults,
 }
 
@@ -29,7 +29,7 @@ impl Script {
     }
 }
 
-/// Kinds of faults, with their rates. Rates are probabilities, 0 to 1.
+/// Rates of the faults that a world's orders meet. Rates are probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faults {
     /// Rate of events that are never sent.
@@ -43,7 +43,7 @@ pub struct Faults {
     pub duplicated: f64,
     /// Rate of events that are sent late, so that later ones overtake them.
     pub delayed: f64,
-    /// Maximum delay; most are much shorter.
+    /// Maximum delay of a late event; most delays are much shorter.
     pub delay_max: Duration,
     /// Rate of events whose time stamp Sinch made with a wrong clock.
     pub skewed: f64,
@@ -83,13 +83,13 @@ pub struct Faults {
     pub unauthorized: f64,
     /// Rate of fetches that get 429.
     pub throttled: f64,
-    /// `Retry-After` of a 429.
+    /// Value of `Retry-After` in a 429.
     pub retry_after: Duration,
     /// Rate of fetches that get 500, or a gateway's 502 to 504.
     pub broken: f64,
     /// Rate of fetches whose answer is right, but late.
     pub slow: f64,
-    /// Delay of a slow answer.
+    /// Delay of an answer that is right, but late.
     pub slow_by: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Bodies that Sinch would send, as private structs with the properties in the order of Sinch's documentation.
+//! Bodies that Sinch would send, made by private structs with the properties in the order of Sinch's documentation.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub(super) fn ulid(at: Time, salt: u128) -> String {
         .collect()
 }
 
-/// Formats a time as the API writes it.
+/// Formats a time as the API writes it: with a `Z` at its end.
 pub(super) fn zulu(at: Time, fraction_digits: u32) -> String {
     match Timestamp::from_microsecond(at.0) {
         Ok(at) => format!("{at:.*}", fraction_digits as usize),
@@ -46,12 +46,12 @@ struct Callback<'a> {
     resource_type: &'static str,
     event_type: &'static str,
     status: &'static str,
-    /// Failure code: absent and `null` mean the same; Sinch sends both.
+    /// Reason for a failure: absent and `null` mean the same; Sinch sends both.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_code: Option<Value>,
 }
 
-/// Body of an event's callbacks.
+/// Makes the body of an event's callbacks.
 pub(super) fn callback(event: &SimulatedEvent, project: &Id, started_at: Time) -> String {
     let event_id = event.event_id(started_at);
     let timestamp = zoneless(event.said_at(started_at), event.salt >> 80);
@@ -91,7 +91,7 @@ pub(super) fn callback(event: &SimulatedEvent, project: &Id, started_at: Time) -
             };
         }
     };
-    text(&callback)
+    json_text(&callback)
 }
 
 #[derive(Serialize)]
@@ -113,7 +113,7 @@ struct NumberOrder<'a> {
     fulfilment: Option<Value>,
 }
 
-/// Body of an order as the API shows it; with `extra`, also a property that no documentation mentions.
+/// Makes the body of an order as the API shows it; with `extra`, also a property that no documentation mentions.
 pub(super) fn order(
     project: &Id,
     history: &OrderHistory,
@@ -133,7 +133,7 @@ pub(super) fn order(
             "capabilities": ["SMS", "VOICE"],
         })
     };
-    text(&NumberOrder {
+    json_text(&NumberOrder {
         project_id: project.as_str(),
         id_number_order: history.id.as_str(),
         region_code: history.region.code,
@@ -154,7 +154,7 @@ pub(super) fn order(
     })
 }
 
-/// Body of an error as the API words it.
+/// Makes the body of an error as the API words it.
 pub(super) fn error(code: u16, message: &str, order: Option<&str>) -> String {
     let status = match code {
         400 => "INVALID_ARGUMENT",
@@ -175,13 +175,13 @@ pub(super) fn error(code: u16, message: &str, order: Option<&str>) -> String {
         .to_string()
 }
 
-/// Answer of the token endpoint.
+/// Makes the body with which the token endpoint answers.
 pub(super) fn token(access_token: &str) -> String {
     json!({"access_token": access_token, "expires_in": 3599, "scope": "", "token_type": "bearer"})
         .to_string()
 }
 
-/// `Basic` authorization header of RFC 7617.
+/// Makes a `Basic` authorization header of RFC 7617.
 pub(super) fn basic(user: &str, password: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut header = String::from("Basic ");
@@ -200,12 +200,12 @@ pub(super) fn basic(user: &str, password: &str) -> String {
     header
 }
 
-fn text(body: &impl Serialize) -> String {
+fn json_text(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("strings, numbers and lists always have a JSON form")
 }
 
 impl SimulatedEvent {
-    /// Returns the `eventId`, whose time part is the event's time stamp.
+    /// Returns the event's `eventId`, whose time part is the event's time stamp.
     pub fn event_id(&self, started_at: Time) -> String {
         ulid(self.said_at(started_at), self.salt)
     }

@@ -1,4 +1,8 @@
-//! A world: the real history of each order, and what Sinch will say of it.
+//! A world: the real history of each order, and Sinch's callbacks and answers about it.
+//!
+//! Pure, like [`number_order`]: the same seed and script make the same world. All times in it are offsets from a start.
+//! The start is given only when something is put into words, so a world can be played by the clock or in simulated
+//! time.
 //!
 //! Pure, like [`number_order`]: the same seed and script make the same world. All times in it are
 //! offsets from a start. The start is given only when something is put into words, so a world can be
@@ -14,7 +18,7 @@ use super::plan;
 use super::script::{Faults, Script};
 use number_order::{Id, State};
 
-/// Every order of a script, with its history and its events.
+/// World of a simulation: every order of a script, with its history and its events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
     seed: u64,
@@ -56,22 +60,22 @@ impl World {
         }
     }
 
-    /// Adds an event to be sent.
+    /// Adds an event whose callbacks are to be sent.
     pub fn add_event(&mut self, event: SimulatedEvent) {
         self.events.push(event);
     }
 
-    /// Seed that made the world; a failing test prints it.
+    /// Returns the seed that made the world; a failing test prints it.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Project of all orders.
+    /// Returns the project of all orders of the world.
     pub fn project(&self) -> &Id {
         &self.project
     }
 
-    /// All orders by id, which is also the sequence of their creation where the world made them.
+    /// Returns all orders by id, which is also the sequence of their creation where the world made them.
     pub fn orders(&self) -> impl Iterator<Item = &OrderHistory> {
         self.orders.values()
     }
@@ -81,19 +85,19 @@ impl World {
         self.orders.get(id)
     }
 
-    /// All events, order by order.
+    /// Returns all events of the world, order by order.
     pub fn events(&self) -> &[SimulatedEvent] {
         &self.events
     }
 
-    /// Final state of each order.
+    /// Returns the final state of each order of the world.
     pub fn final_states(&self) -> BTreeMap<Id, State> {
         self.orders()
             .filter_map(|history| Some((history.id.clone(), history.final_state()?)))
             .collect()
     }
 
-    /// Offset of the last change of all orders.
+    /// Returns the offset of the last change of any order.
     pub fn end(&self) -> Duration {
         self.orders()
             .filter_map(|history| history.states.last())
@@ -102,7 +106,7 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// Randomness that decides the answers about an order. Each order has its own, so that the number of
+    /// Returns the randomness that decides the answers about an order. Each order has its own, so that the number of
     /// fetches of other orders changes nothing.
     pub fn reply_rng(&self, history: &OrderHistory) -> Rng {
         let own = history.id.as_str().bytes().fold(self.seed, |seed, byte| {
@@ -144,11 +148,11 @@ impl World {
         if faults.staler > 0.0 && happens(rng, faults.staler) {
             let further = faults.staleness_max.saturating_sub(faults.staleness);
             let by = faults.staleness + further.mul_f64(rng.f64());
-            return Reply::Stale(self.cached(history, fetched_at, by, rng));
+            return Reply::Stale(self.staleness_of_cache(history, fetched_at, by, rng));
         }
         if happens(rng, faults.stale) {
             let by = faults.staleness.mul_f64(rng.f64());
-            return Reply::Stale(self.cached(history, fetched_at, by, rng));
+            return Reply::Stale(self.staleness_of_cache(history, fetched_at, by, rng));
         }
         if happens(rng, faults.slow) {
             return Reply::Slow(faults.slow_by);
@@ -156,9 +160,9 @@ impl World {
         Reply::Current
     }
 
-    /// Staleness of an answer that could be stale by `by`: `by` itself, or a shorter span, so that the answer shows the
-    /// order at one of its changes since.
-    fn cached(
+    /// Returns the staleness of an answer that could be stale by `by`: `by` itself, or a shorter span, so that the
+    /// answer shows the order at one of its changes since.
+    fn staleness_of_cache(
         &self,
         history: &OrderHistory,
         fetched_at: Duration,

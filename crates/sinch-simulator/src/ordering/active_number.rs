@@ -5,14 +5,14 @@ use super::order::{Sms, Voice};
 use super::stock::Product;
 use number_order::{Id, Time};
 
-/// Service for which a number is provisioned.
+/// Service for which a number is provisioned: text messages or calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     Sms,
     Voice,
 }
 
-/// Status of a job that goes on. Success has none: the job is gone.
+/// Status of a provisioning job that goes on. Success has none: the job is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JobStatus {
     Waiting,
@@ -30,7 +30,7 @@ impl JobStatus {
     }
 }
 
-/// Scheduled provisioning of one service.
+/// Job that provisions a number for one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Job<T> {
     /// Configuration that the number is to get. Of SMS, only the part that is not in place yet.
@@ -57,11 +57,11 @@ pub(super) struct ActiveNumber {
     pub voice: Option<Voice>,
     pub voice_job: Option<Job<Voice>>,
     pub voice_changed_at: Option<Time>,
-    /// `true` once provisioning has failed, which happens once at most.
+    /// `true` once provisioning of the number has failed, which happens once at most.
     pub has_failed: bool,
 }
 
-/// Outcome of a step of a job.
+/// Outcome of a step of a provisioning job.
 pub(super) enum Progress {
     /// The job is gone, or has failed.
     None,
@@ -72,7 +72,7 @@ pub(super) enum Progress {
 }
 
 impl ActiveNumber {
-    /// Takes the campaign away, and its scheduled provisioning.
+    /// Takes the 10DLC campaign away from the number, and its scheduled provisioning.
     pub fn unlink_campaign(&mut self) {
         self.sms.campaign.clear();
         if let Some(job) = &mut self.sms_job {

@@ -3,7 +3,7 @@
 use super::failures::{Failure, Step};
 use number_order::{Id, State, Time};
 
-/// Content of a callback.
+/// Content of a callback about ordering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// The order entered this state.
@@ -12,7 +12,7 @@ pub(super) enum Content {
     Number {
         number: String,
         step: Step,
-        /// `true` if the step was undone.
+        /// `true` if the step of provisioning was undone.
         is_undone: bool,
         failure: Option<&'static Failure>,
     },
@@ -23,12 +23,12 @@ pub(super) enum Content {
 pub(super) struct Announcement {
     /// Order that the callback is about, or by which the project got the number.
     pub order: Id,
-    /// Destination; `None`: the URL that is set for the simulator.
+    /// Destination of the callback; `None`: the URL that is set for the simulator.
     pub url: Option<String>,
     pub content: Content,
-    /// Time stamp in the body.
+    /// Time stamp in the body of the callback.
     pub said_at: Time,
-    /// Time of the first attempt.
+    /// Time of the first attempt to send the callback.
     pub send_at: Time,
     /// Number of times that the callback is sent. Zero: lost.
     pub copies: u32,

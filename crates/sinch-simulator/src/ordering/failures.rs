@@ -1,20 +1,20 @@
-//! Failures of provisioning, with their codes.
+//! Failures of the provisioning of a number, with their codes.
 
 use fastrand::Rng;
 
-/// Step of provisioning, with its part of an `eventType`.
+/// Step of the provisioning of a number, with its part of an `eventType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The service plan.
+    /// The number is linked to the service plan.
     Sms,
-    /// The 10DLC campaign.
+    /// The number is linked to the 10DLC campaign.
     Campaign,
-    /// Voice, or fax.
+    /// The number is linked for voice, or for fax.
     Voice,
 }
 
 impl Step {
-    /// Returns Sinch's word for the other side of the step.
+    /// Returns Sinch's word for the service to which the step links a number.
     pub fn as_str(self) -> &'static str {
         match self {
             Step::Sms => "SMS_PLATFORM",
@@ -24,7 +24,7 @@ impl Step {
     }
 }
 
-/// Failure of one step.
+/// Failure of one step of provisioning.
 ///
 /// Codes and the internal code are from Sinch's documentation and SDKs. The step to which a code belongs is
 /// inferred from the code's name.
@@ -35,11 +35,11 @@ pub struct Failure {
     /// Code in `errorCodes`, and in the callback's `failureCode` unless the step is [`Step::Sms`], whose callback has
     /// none.
     pub code: &'static str,
-    /// `internalFailureCode` of the callback.
+    /// Code in the callback's `internalFailureCode`, if there is one.
     pub internal: Option<&'static str>,
 }
 
-const fn failure(step: Step, code: &'static str) -> Failure {
+const fn plain_failure(step: Step, code: &'static str) -> Failure {
     let internal = None;
     Failure {
         step,
@@ -49,39 +49,39 @@ const fn failure(step: Step, code: &'static str) -> Failure {
 }
 
 impl Failure {
-    /// Every failure whose code is known.
+    /// Every failure of provisioning whose code is known.
     pub const ALL: &'static [Failure] = &[
-        failure(Step::Sms, "SMS_PROVISIONING_FAILED"),
-        failure(Step::Sms, "INTERNAL_ERROR"),
-        failure(Step::Sms, "ERROR_CODE_UNSPECIFIED"),
+        plain_failure(Step::Sms, "SMS_PROVISIONING_FAILED"),
+        plain_failure(Step::Sms, "INTERNAL_ERROR"),
+        plain_failure(Step::Sms, "ERROR_CODE_UNSPECIFIED"),
         Failure {
             step: Step::Campaign,
             code: "EXCEEDED_10DLC_LIMIT",
             internal: Some("CRS0001"),
         },
-        failure(Step::Campaign, "CAMPAIGN_NOT_AVAILABLE"),
-        failure(Step::Campaign, "NUMBER_PROVISIONING_FAILED"),
-        failure(Step::Campaign, "PARTNER_SERVICE_UNAVAILABLE"),
-        failure(Step::Campaign, "CAMPAIGN_PENDING_ACCEPTANCE"),
-        failure(Step::Campaign, "MNO_SHARING_ERROR"),
-        failure(Step::Campaign, "CAMPAIGN_PROVISIONING_FAILED"),
-        failure(Step::Campaign, "CAMPAIGN_EXPIRED"),
-        failure(Step::Campaign, "CAMPAIGN_MNO_REJECTED"),
-        failure(Step::Campaign, "CAMPAIGN_MNO_SUSPENDED"),
-        failure(Step::Campaign, "CAMPAIGN_MNO_REVIEW"),
-        failure(Step::Campaign, "INSUFFICIENT_BALANCE"),
-        failure(Step::Campaign, "MOCK_CAMPAIGN_NOT_ALLOWED"),
-        failure(Step::Campaign, "TFN_NOT_ALLOWED"),
-        failure(Step::Campaign, "INVALID_NNID"),
-        failure(Step::Voice, "PROVISIONING_TO_VOICE_PLATFORM_FAILED"),
+        plain_failure(Step::Campaign, "CAMPAIGN_NOT_AVAILABLE"),
+        plain_failure(Step::Campaign, "NUMBER_PROVISIONING_FAILED"),
+        plain_failure(Step::Campaign, "PARTNER_SERVICE_UNAVAILABLE"),
+        plain_failure(Step::Campaign, "CAMPAIGN_PENDING_ACCEPTANCE"),
+        plain_failure(Step::Campaign, "MNO_SHARING_ERROR"),
+        plain_failure(Step::Campaign, "CAMPAIGN_PROVISIONING_FAILED"),
+        plain_failure(Step::Campaign, "CAMPAIGN_EXPIRED"),
+        plain_failure(Step::Campaign, "CAMPAIGN_MNO_REJECTED"),
+        plain_failure(Step::Campaign, "CAMPAIGN_MNO_SUSPENDED"),
+        plain_failure(Step::Campaign, "CAMPAIGN_MNO_REVIEW"),
+        plain_failure(Step::Campaign, "INSUFFICIENT_BALANCE"),
+        plain_failure(Step::Campaign, "MOCK_CAMPAIGN_NOT_ALLOWED"),
+        plain_failure(Step::Campaign, "TFN_NOT_ALLOWED"),
+        plain_failure(Step::Campaign, "INVALID_NNID"),
+        plain_failure(Step::Voice, "PROVISIONING_TO_VOICE_PLATFORM_FAILED"),
     ];
 
-    /// Returns the failure with the given code.
+    /// Returns the failure of provisioning with the given code.
     pub fn with_code(code: &str) -> Option<&'static Failure> {
         Failure::ALL.iter().find(|failure| failure.code == code)
     }
 
-    /// Chooses a step, then one of its failures, so that rare codes do not hide the plain ones.
+    /// Chooses a step of provisioning, then one of its failures, so that rare codes do not hide the plain ones.
     pub(super) fn choose(rng: &mut Rng) -> &'static Failure {
         let step = *rng
             .choice(&[Step::Sms, Step::Campaign, Step::Voice])

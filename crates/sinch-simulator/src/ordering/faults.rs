@@ -1,4 +1,4 @@
-//! Faults of calls: which there are, and which comes next.
+//! Faults of the simulated calls: which there are, and which comes next.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,16 +8,16 @@ use super::script::FaultRates;
 use crate::history::happens;
 use sinch_numbers::api::Call;
 
-/// Way in which no answer comes.
+/// Way in which a call gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// The connection is closed.
+    /// The connection is closed without an answer.
     Cut,
-    /// Nothing comes, until the client hangs up or the simulator stops.
+    /// Nothing is sent until the client hangs up or the simulator stops.
     Hang,
 }
 
-/// Fault of one call.
+/// Fault with which one call is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The call is not done, and gets no answer.

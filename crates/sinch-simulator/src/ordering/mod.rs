@@ -53,7 +53,7 @@ use super::{Shared, lock};
 use number_order::Time;
 pub use sinch_numbers::api::Call;
 
-/// Longest sleep of the announcer; a change wakes it.
+/// Longest sleep of the task that sends callbacks; a change wakes it.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// The ordering side of a running simulator.
@@ -80,12 +80,12 @@ impl Ordering {
         }
     }
 
-    /// Returns the reading of each open question.
+    /// Returns the reading that is played of each open question.
     pub fn readings(&self) -> Readings {
         lock(&self.model).script.readings.clone()
     }
 
-    /// Sets the readings from now on.
+    /// Sets the readings of the open questions from now on.
     pub fn set_readings(&self, readings: Readings) {
         lock(&self.model).script.readings = readings;
     }

@@ -18,7 +18,7 @@ use super::stock::Stock;
 use crate::history::happens;
 use number_order::{Id, State, Time};
 
-/// Event that happens at its time, unless the order has gone another way by then.
+/// Event that happens to an order or a number at its time, unless the order has gone another way by then.
 #[derive(Clone, Debug)]
 pub(super) enum Due {
     Expiry(Id),
@@ -32,7 +32,7 @@ pub(super) enum Due {
     Provisioning(String, Service, u64),
 }
 
-/// Orders, numbers, and the events that are still to happen.
+/// Model of ordering: the orders, the numbers, and the events that are still to happen to them.
 #[derive(Debug)]
 pub(super) struct Model {
     pub script: Script,
@@ -40,7 +40,7 @@ pub(super) struct Model {
     pub orders: BTreeMap<Id, Order>,
     pub numbers: BTreeMap<String, ActiveNumber>,
     pub rng: Rng,
-    /// Ends of the next reviews, set by a test.
+    /// Ends of the next reviews, as a test has set them.
     pub verdicts: VecDeque<Verdict>,
     announcements: Vec<Announcement>,
     due: BTreeMap<(Time, u64), Due>,
@@ -62,30 +62,30 @@ impl Model {
         }
     }
 
-    /// Returns a serial number, each once.
+    /// Returns a serial number that no other call of this method returns.
     pub fn next_count(&mut self) -> u64 {
         self.count += 1;
         self.count
     }
 
-    /// Plans an event.
+    /// Plans an event for a later time.
     pub fn plan(&mut self, at: Time, due: Due) {
         let n = self.next_count();
         self.due.insert((at, n), due);
     }
 
-    /// Returns the time of the next event.
+    /// Returns the time of the next planned event.
     pub fn next_at(&self) -> Option<Time> {
         self.due.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Lets every event happen that is due by `now`, each at its own time.
+    /// Lets every planned event happen that is due by `now`, each at its own time.
     pub fn advance(&mut self, now: Time) {
         while let Some(entry) = self.due.first_entry()
             && entry.key().0 <= now
         {
             let ((at, _), due) = entry.remove_entry();
-            self.happen(at, due);
+            self.let_happen(at, due);
         }
     }
 
@@ -94,19 +94,19 @@ impl Model {
         std::mem::take(&mut self.announcements)
     }
 
-    /// Returns the order, unless Sinch has forgotten it.
+    /// Returns the order as Sinch would show it: `None` if Sinch has forgotten it.
     pub fn shown(&self, id: &str) -> Option<&Order> {
         let forgets = self.script.readings.expired == Expired::Forgotten;
         self.order(id)
             .filter(|order| !(forgets && order.state == State::Expired))
     }
 
-    /// Returns the order, even if Sinch has forgotten it.
+    /// Returns the order, even if Sinch has forgotten it and shows it to nobody.
     pub fn order(&self, id: &str) -> Option<&Order> {
         self.orders.get(&Id::new(id)?)
     }
 
-    fn happen(&mut self, at: Time, due: Due) {
+    fn let_happen(&mut self, at: Time, due: Due) {
         match due {
             Due::Expiry(id) => self.expire(&id, at),
             Due::ReviewBegins(id) => self.enter_review(&id, at),
@@ -216,7 +216,7 @@ impl Model {
     }
 
     fn block(&mut self, id: &Id, at: Time) {
-        self.log(id, Verdict::Blocked, at);
+        self.add_log(id, Verdict::Blocked, at);
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
@@ -228,14 +228,14 @@ impl Model {
     }
 
     fn reject(&mut self, id: &Id, at: Time) {
-        self.log(id, Verdict::Rejected, at);
+        self.add_log(id, Verdict::Rejected, at);
         if let Some(order) = self.orders.get(id) {
             self.stock.give_back(&order.numbers.clone());
         }
         self.enter(id, State::Rejected, at);
     }
 
-    fn log(&mut self, id: &Id, verdict: Verdict, at: Time) {
+    fn add_log(&mut self, id: &Id, verdict: Verdict, at: Time) {
         if let Some(order) = self.orders.get_mut(id) {
             let message = review::message(order, verdict);
             let created_at = at;

@@ -1,4 +1,4 @@
-//! Reading of the body of a create, property by property.
+//! Reading of the body of a call that creates an order, property by property.
 
 use serde_json::Value;
 use url::Url;
@@ -8,18 +8,18 @@ use super::readings::PatternAlone;
 use super::refusal::{Refusal, Violation};
 use super::stock::{Filter, Place, Product};
 
-/// Words for the types of numbers.
+/// Words of Sinch for the types of numbers.
 pub(super) const NUMBER_TYPES: [&str; 3] = ["MOBILE", "LOCAL", "TOLL_FREE"];
 
-/// Maximum of `requestedQuantity`, from Sinch's description.
+/// Maximum of an order's `requestedQuantity`, from Sinch's description.
 const QUANTITY_MAX: u64 = 100;
 
 /// Reads a request to create an order; the refusal lists all that is wrong with it.
 pub(super) fn read(body: &Value, pattern_alone: PatternAlone) -> Result<NewOrder, Refusal> {
     let mut violations = Vec::new();
     let mut find = |found: Result<(), Violation>| violations.extend(found.err());
-    let (sms, voice) = (sms(body), voice(body));
-    let (product, choice) = (product(body), choice(body, pattern_alone));
+    let (sms, voice) = (read_sms(body), voice(body));
+    let (product, choice) = (read_product(body), read_choice(body, pattern_alone));
     let callback_url = callback_url(body);
     find(sms.as_ref().map(drop).map_err(Violation::clone));
     find(voice.as_ref().map(drop).map_err(Violation::clone));
@@ -40,7 +40,7 @@ pub(super) fn read(body: &Value, pattern_alone: PatternAlone) -> Result<NewOrder
     }
 }
 
-/// Reads the region and the type of a request.
+/// Reads the region and the type of numbers in a request.
 pub(super) fn region_and_type(body: &Value) -> Result<(&str, &str), Refusal> {
     let required = |key: &str| text(body, key).ok_or_else(|| Refusal::of_field(key, "is required"));
     let (region, number_type) = (required("regionCode")?, required("numberType")?);
@@ -50,32 +50,32 @@ pub(super) fn region_and_type(body: &Value) -> Result<(&str, &str), Refusal> {
     Ok((region, number_type))
 }
 
-/// Refuses a word that is not in a closed list. The sentence is that of Sinch's documentation.
+/// Refuses a word of a request that is not in a closed list. The sentence is that of Sinch's documentation.
 pub(super) fn not_a_value(field: &str, word: &str) -> Refusal {
     Refusal::invalid(format!(
         "parsing field \"{field}\": \"{word}\" is not a valid value"
     ))
 }
 
-fn product(body: &Value) -> Result<&'static Product, Refusal> {
+fn read_product(body: &Value) -> Result<&'static Product, Refusal> {
     let (region, number_type) = region_and_type(body)?;
     Product::find(region, number_type).ok_or_else(|| Refusal::invalid("No such numbers can be had"))
 }
 
-fn choice(body: &Value, pattern_alone: PatternAlone) -> Result<Choice, Violation> {
+fn read_choice(body: &Value, pattern_alone: PatternAlone) -> Result<Choice, Violation> {
     match (
         set(body, "numberOrderOption"),
         set(body, "quantityOrderOption"),
     ) {
-        (Some(option), None) => number(option),
-        (None, Some(option)) => quantity(option, pattern_alone),
+        (Some(option), None) => read_number(option),
+        (None, Some(option)) => read_quantity(option, pattern_alone),
         _ => Err(Violation::of_form(
             "exactly one of numberOrderOption and quantityOrderOption is required",
         )),
     }
 }
 
-fn number(option: &Value) -> Result<Choice, Violation> {
+fn read_number(option: &Value) -> Result<Choice, Violation> {
     let numbers = option.get("phoneNumbers").and_then(Value::as_array);
     let one = numbers.and_then(|numbers| match numbers.as_slice() {
         [Value::String(number)] => Some(number.clone()),
@@ -89,7 +89,7 @@ fn number(option: &Value) -> Result<Choice, Violation> {
     })
 }
 
-fn quantity(option: &Value, pattern_alone: PatternAlone) -> Result<Choice, Violation> {
+fn read_quantity(option: &Value, pattern_alone: PatternAlone) -> Result<Choice, Violation> {
     let asked = option.get("requestedQuantity").and_then(Value::as_u64);
     let asked = asked
         .filter(|n| (1..=QUANTITY_MAX).contains(n))
@@ -115,7 +115,7 @@ fn quantity(option: &Value, pattern_alone: PatternAlone) -> Result<Choice, Viola
     Ok(Choice::Quantity(asked as usize, filter))
 }
 
-/// Puts a pattern and its place together.
+/// Puts the digits of a pattern and their place in the number together.
 pub(super) fn pattern_of(
     part: Option<&str>,
     place: Option<&str>,
@@ -134,8 +134,8 @@ pub(super) fn pattern_of(
     Ok(Some((part.to_owned(), place)))
 }
 
-/// Reads the SMS configuration of an order.
-fn sms(body: &Value) -> Result<Option<Sms>, Violation> {
+/// Reads the SMS configuration in a request for an order.
+fn read_sms(body: &Value) -> Result<Option<Sms>, Violation> {
     let Some(configuration) = set(body, "smsConfiguration") else {
         return Ok(None);
     };
@@ -148,7 +148,7 @@ fn sms(body: &Value) -> Result<Option<Sms>, Violation> {
     }))
 }
 
-/// Reads a voice configuration, of an order or of an update.
+/// Reads a voice configuration, in a request for an order or for an update.
 pub(super) fn voice(body: &Value) -> Result<Option<Voice>, Violation> {
     let Some(configuration) = set(body, "voiceConfiguration") else {
         return Ok(None);
@@ -168,7 +168,7 @@ pub(super) fn voice(body: &Value) -> Result<Option<Voice>, Violation> {
     }))
 }
 
-/// Reads the callback URL of an order or of an update.
+/// Reads the callback URL in a request for an order or for an update.
 pub(super) fn callback_url(body: &Value) -> Result<Option<String>, Violation> {
     let Some(url) = text(body, "callbackUrl") else {
         return Ok(None);
@@ -181,12 +181,12 @@ pub(super) fn callback_url(body: &Value) -> Result<Option<String>, Violation> {
     }
 }
 
-/// Returns the value of a property, unless it is absent or null.
+/// Returns the value of a property of a request, unless it is absent or null.
 pub(super) fn set<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
     body.get(key).filter(|value| !value.is_null())
 }
 
-/// Returns the text of a property, unless it is absent, empty or no text.
+/// Returns the text of a property of a request, unless it is absent, empty or no text.
 pub(super) fn text<'a>(body: &'a Value, key: &str) -> Option<&'a str> {
     body.get(key)?.as_str().filter(|text| !text.is_empty())
 }

@@ -12,8 +12,8 @@ use super::readings::{NumberCallbacks, Provisioning};
 use super::refusal::{Refusal, Resource, Violation};
 use number_order::{Id, Time};
 
-/// Interval of payment. Invented as a span; Sinch says months.
-const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+/// Interval after which a number is paid again. Invented as a span; Sinch says months.
+const PAYMENT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
 
 impl Model {
     /// Makes a number of a completed order active, and begins its provisioning.
@@ -28,7 +28,7 @@ impl Model {
             order: order.id.clone(),
             display_name: String::new(),
             callback_url: order.callback_url.clone().filter(|_| carries_over),
-            next_charge_at: at.plus(MONTH),
+            next_charge_at: at.plus(PAYMENT_INTERVAL),
             expires_at: None,
             sms: Sms::default(),
             sms_job: None,
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// Takes a job a step on, unless another has replaced it.
+    /// Takes a provisioning job a step on, unless another job has replaced it.
     pub fn provision(&mut self, number: &str, service: Service, n: u64, at: Time) {
         let readings = &self.script.readings;
         let failure =
@@ -87,21 +87,21 @@ impl Model {
         };
         match step {
             Progress::None => {}
-            Progress::Begun => self.go_on(number, service, n, at),
+            Progress::Begun => self.plan_next_step(number, service, n, at),
             Progress::Done(step, failure) => {
                 self.announce_number(number, step, false, failure, at);
-                self.go_on(number, service, n, at);
+                self.plan_next_step(number, service, n, at);
             }
         }
     }
 
-    /// Plans the next step of a job. Nothing happens then if the job is done.
-    fn go_on(&mut self, number: &str, service: Service, n: u64, at: Time) {
+    /// Plans the next step of a provisioning job. Nothing happens then if the job is done.
+    fn plan_next_step(&mut self, number: &str, service: Service, n: u64, at: Time) {
         let at = at.plus(self.script.pace.provisioning / 2);
         self.plan(at, Due::Provisioning(number.to_owned(), service, n));
     }
 
-    /// Announces a step on the number's own URL; without one, nothing is sent.
+    /// Announces a step of provisioning on the number's own URL; without one, nothing is sent.
     fn announce_number(
         &mut self,
         number: &str,
@@ -125,14 +125,14 @@ impl Model {
         }
     }
 
-    /// Returns an active number.
+    /// Returns the active number with these digits, or the refusal of a call about another.
     pub fn active(&self, number: &str) -> Result<&ActiveNumber, Refusal> {
         self.numbers
             .get(number)
             .ok_or_else(|| Refusal::missing(Resource::ActiveNumber, number))
     }
 
-    /// Changes the properties that the body of an update sets.
+    /// Changes the properties of an active number that the body of an update sets.
     pub fn update(
         &mut self,
         number: &str,
@@ -140,9 +140,9 @@ impl Model {
         now: Time,
     ) -> Result<&ActiveNumber, Refusal> {
         self.active(number)?;
-        let sms = sms_change(body).map_err(refuse)?;
-        let voice = voice(body).map_err(refuse)?;
-        let url = callback_url(body).map_err(refuse)?;
+        let sms = read_sms_change(body).map_err(refusal_of)?;
+        let voice = voice(body).map_err(refusal_of)?;
+        let url = callback_url(body).map_err(refusal_of)?;
         let active = self.numbers.get_mut(number);
         let active = active.ok_or_else(|| Refusal::missing(Resource::ActiveNumber, number))?;
         if let Some(name) = body.get("displayName").and_then(Value::as_str) {
@@ -176,8 +176,8 @@ impl Model {
         self.active(number)
     }
 
-    /// Releases a number: the project loses it at the next charge, and scheduled provisioning is dropped. Both were
-    /// seen, of a number that had just been rented.
+    /// Releases an active number: the project loses it at the next charge, and scheduled provisioning is dropped. Both
+    /// were seen, of a number that had just been rented.
     pub fn release(&mut self, number: &str) -> Result<&ActiveNumber, Refusal> {
         if let Some(active) = self.numbers.get_mut(number) {
             active.expires_at = Some(active.next_charge_at);
@@ -195,7 +195,7 @@ enum SmsChange {
     Link(Sms),
 }
 
-fn sms_change(body: &Value) -> Result<Option<SmsChange>, Violation> {
+fn read_sms_change(body: &Value) -> Result<Option<SmsChange>, Violation> {
     let Some(configuration) = set(body, "smsConfiguration") else {
         return Ok(None);
     };
@@ -211,7 +211,7 @@ fn sms_change(body: &Value) -> Result<Option<SmsChange>, Violation> {
     }))
 }
 
-fn refuse(violation: Violation) -> Refusal {
+fn refusal_of(violation: Violation) -> Refusal {
     Refusal::Invalid {
         message: "Invalid update".to_owned(),
         violations: vec![violation],

@@ -17,14 +17,14 @@ impl<T> fmt::Debug for Private<T> {
     }
 }
 
-/// SMS configuration that is ordered or in place; an empty id is none.
+/// SMS configuration that is ordered or in place; an id that is empty is none.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Sms {
     pub plan: String,
     pub campaign: String,
 }
 
-/// Kind of voice, with the property that holds its id.
+/// Kind of voice configuration, with the property that holds its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VoiceKind {
     Rtc,
@@ -43,7 +43,7 @@ impl VoiceKind {
         }
     }
 
-    /// Name of the property that holds the id.
+    /// Returns the name of the property that holds the id.
     pub fn property(self) -> &'static str {
         match self {
             VoiceKind::Rtc => "appId",
@@ -53,14 +53,14 @@ impl VoiceKind {
     }
 }
 
-/// Voice configuration that is ordered or in place; an empty id is none.
+/// Voice configuration that is ordered or in place; an id that is empty is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Voice {
     pub kind: VoiceKind,
     pub id: String,
 }
 
-/// Status of an upload.
+/// Status of the upload of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UploadStatus {
     Waiting,
@@ -78,33 +78,33 @@ impl UploadStatus {
     }
 }
 
-/// Uploaded file, without its bytes: nothing needs them.
+/// File that was uploaded for a document, without its bytes: nothing needs them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct File {
     pub name: Private<String>,
     pub mime_type: String,
     pub document_type: String,
-    /// Size, in bytes.
+    /// Size of the file, in bytes.
     pub size: usize,
 }
 
 /// Document of a registration, uploaded or still missing.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Attachment {
-    /// Id that the lookup gives.
+    /// Id of the document that the lookup of requirements gives.
     pub id: &'static str,
-    /// Id that the registration may show in place of the lookup's.
+    /// Id of the document that the registration may show in place of the lookup's.
     pub own_id: String,
-    /// The latest file.
+    /// File of the document that was uploaded last.
     pub file: Option<File>,
     pub status: UploadStatus,
-    /// Number of uploads so far.
+    /// Number of uploads of the document so far.
     pub uploads: u32,
     pub created_at: Time,
     pub updated_at: Time,
 }
 
-/// Feedback of a review.
+/// Message about a review in an order's registration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Log {
     pub message: Private<String>,
@@ -114,14 +114,14 @@ pub(super) struct Log {
 /// Registration of an order.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Registration {
-    /// `requestDetails`; `None` until something is registered.
+    /// Data that is registered, `requestDetails`; `None` until something is registered.
     pub details: Option<Private<Value>>,
     pub attachments: Vec<Attachment>,
     pub logs: Vec<Log>,
 }
 
 impl Registration {
-    /// Returns `data` of the request details; null if there is none.
+    /// Returns `data` of the registered data; null if there is none.
     pub fn data(&self) -> &Value {
         match &self.details {
             Some(Private(details)) => details.get("data").unwrap_or(&Value::Null),
@@ -140,9 +140,9 @@ pub(super) struct Order {
     pub voice: Option<Voice>,
     pub callback_url: Option<String>,
     pub state: State,
-    /// `true` from a submit until the review begins or the order completes.
+    /// `true` from a submit of the order until its review begins or the order completes.
     pub is_submitted: bool,
-    /// Number of reviews that ended by blocking the order.
+    /// Number of the order's reviews that ended by blocking it.
     pub blocks: u32,
     pub created_at: Time,
     pub updated_at: Time,
@@ -150,7 +150,7 @@ pub(super) struct Order {
     pub registration: Registration,
 }
 
-/// Order that a client wants.
+/// Order that a client asks to create.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NewOrder {
     pub product: &'static Product,
@@ -160,11 +160,11 @@ pub(super) struct NewOrder {
     pub callback_url: Option<String>,
 }
 
-/// Numbers that a client wants.
+/// Numbers that a client wants to order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// One number, in E.164.
+    /// The client wants this number, in E.164.
     Number(String),
-    /// A quantity of numbers that pass a filter.
+    /// The client wants a quantity of numbers that pass a filter.
     Quantity(usize, super::stock::Filter),
 }

@@ -1,4 +1,4 @@
-//! Steps that a client takes with an order: create, register, upload, submit.
+//! Calls with which a client places an order: create, register, upload, submit.
 
 use serde_json::{Value, json};
 
@@ -17,9 +17,9 @@ use crate::wire::ulid;
 use number_order::{Id, State, Time};
 
 impl Model {
-    /// Creates an order: its numbers are reserved from now on.
+    /// Creates an order for a client: its numbers are reserved from now on.
     pub fn create(&mut self, new: NewOrder, now: Time) -> Result<&Order, Refusal> {
-        let numbers = self.choose(&new)?;
+        let numbers = self.choose_numbers(&new)?;
         let id = self.new_ulid(now);
         let id = Id::new(id).expect("a ULID stands in any URL");
         for number in &numbers {
@@ -49,7 +49,7 @@ impl Model {
         Ok(self.orders.entry(id).or_insert(order))
     }
 
-    fn choose(&mut self, new: &NewOrder) -> Result<Vec<String>, Refusal> {
+    fn choose_numbers(&mut self, new: &NewOrder) -> Result<Vec<String>, Refusal> {
         match &new.choice {
             Choice::Number(number) => {
                 let is_of_product = new.product.has(number);
@@ -75,15 +75,15 @@ impl Model {
         }
     }
 
-    /// Makes an id like Sinch's, a ULID.
+    /// Returns a new id like Sinch's, a ULID.
     pub fn new_ulid(&mut self, now: Time) -> String {
         ulid(now, self.rng.u128(..))
     }
 
-    /// Replaces the registration of an order, if the new one passes the check. That an order in review takes it too is
-    /// invented.
+    /// Registers data for an order in place of what was registered, if it passes the check. That an order in review
+    /// takes it too is invented.
     pub fn register(&mut self, id: &str, body: &Value, now: Time) -> Result<&Order, Refusal> {
-        let order = self.open(id)?;
+        let order = self.changeable(id)?;
         let (id, has_form) = (order.id.clone(), order.product.has_form);
         // An older description has `data` at the top.
         let details = match (body.get("requestDetails"), body.get("data")) {
@@ -127,14 +127,14 @@ impl Model {
         file: File,
         now: Time,
     ) -> Result<(), Refusal> {
-        let order = self.open(id)?;
+        let order = self.changeable(id)?;
         let (id, has_form) = (order.id.clone(), order.product.has_form);
         let mut known = order.registration.attachments.iter();
         let own = known.find(|known| known.own_id == attachment);
         let document = requirements::document(own.map_or(attachment, |own| own.id))
             .filter(|_| has_form)
             .ok_or_else(|| Refusal::missing(Resource::NumberOrder, attachment))?;
-        check(document, &file, self.script.upload_max_bytes)?;
+        check_file(document, &file, self.script.upload_max_bytes)?;
         let waits = self.script.readings.upload != Upload::AtOnce;
         let ends_at = now.plus(self.script.pace.upload);
         let attachment = self.attachment(&id, document, now);
@@ -156,7 +156,7 @@ impl Model {
         Ok(())
     }
 
-    /// Returns the attachment of a document, and makes it first if there is none.
+    /// Returns the document of the order's registration, and adds it first if the registration has none.
     fn attachment(
         &mut self,
         id: &Id,
@@ -181,7 +181,7 @@ impl Model {
         attachments.get_mut(n)
     }
 
-    /// Submits an order. An order that waits for no submit stays as it is.
+    /// Submits an order for review. An order that waits for no submit stays as it is.
     pub fn submit(&mut self, id: &str, now: Time) -> Result<&Order, Refusal> {
         let order = self.known(id)?;
         let id = order.id.clone();
@@ -236,8 +236,8 @@ impl Model {
             .ok_or_else(|| Refusal::missing(Resource::NumberOrder, id))
     }
 
-    /// Returns the order, or refuses a change of one in a final state. What Sinch says to such a change is unknown.
-    fn open(&self, id: &str) -> Result<&Order, Refusal> {
+    /// Returns the order, or refuses to change it in a final state. What Sinch says to such a change is unknown.
+    fn changeable(&self, id: &str) -> Result<&Order, Refusal> {
         let order = self.known(id)?;
         if order.state.is_final() {
             let state = order.state.as_str();
@@ -247,7 +247,7 @@ impl Model {
     }
 }
 
-fn check(document: &Document, file: &File, max_bytes: usize) -> Result<(), Refusal> {
+fn check_file(document: &Document, file: &File, max_bytes: usize) -> Result<(), Refusal> {
     if file.size > max_bytes {
         return Err(Refusal::TooLarge);
     }

@@ -25,27 +25,27 @@ macro_rules! open_questions {
             $($(#[$about])* pub $field: $name,)+
             /// Time for which the numbers of an order are reserved. Sinch says 30 minutes to 48 hours.
             pub reservation: Duration,
-            /// Failure of provisioning, where there is one.
+            /// Failure with which provisioning fails, where it does.
             pub failure: &'static Failure,
         }
 
         impl Readings {
-            /// Chooses a reading of every question.
+            /// Chooses a reading of every open question, by seed.
             pub fn by_seed(seed: u64) -> Readings {
                 let mut rng = Rng::with_seed(seed);
                 Readings {
-                    $($field: choose(&mut rng),)+
+                    $($field: choose_reading(&mut rng),)+
                     reservation: Duration::from_secs(60 * rng.u64(30..=48 * 60)),
                     failure: Failure::choose(&mut rng),
                 }
             }
 
-            /// Returns every question whose readings can be counted, with the reading that holds.
+            /// Returns every open question whose readings can be counted, with the reading that holds.
             pub fn list(&self) -> Vec<(&'static str, String)> {
                 vec![$((stringify!($field), format!("{:?}", self.$field)),)+]
             }
 
-            /// Returns the number of the readings of all questions in [`Readings::list`].
+            /// Returns the number of the readings of all questions that [`Readings::list`] returns.
             pub fn total() -> usize {
                 0 $(+ $name::VARIANTS.len())+
             }
@@ -53,13 +53,13 @@ macro_rules! open_questions {
     };
 }
 
-fn choose<T: VariantArray + Copy>(rng: &mut Rng) -> T {
+fn choose_reading<T: VariantArray + Copy>(rng: &mut Rng) -> T {
     rng.choice(T::VARIANTS)
         .copied()
         .expect("every question has a reading")
 }
 
-/// Shows the questions one a line, as the log of a play does.
+/// Shows the open questions with their readings, one a line, as the log of a play does.
 impl fmt::Display for Readings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (question, reading) in self.list() {
@@ -74,234 +74,234 @@ impl fmt::Display for Readings {
 open_questions! {
     /// Answer of the lookup where nothing is required. The first was seen, the second fits the description.
     nothing_required: NothingRequired {
-        /// 404, with Sinch's `resourceName` `numberRequirements`.
+        /// The lookup answers 404, with Sinch's `resourceName` `numberRequirements`.
         NotFound,
-        /// 200, without rules and attachments.
+        /// The lookup answers 200, without rules and attachments.
         Empty,
     }
     /// Place of `attachments` in the answer of the lookup.
     attachments_place: AttachmentsPlace {
-        /// Beside `fields`, as the schema says.
+        /// `attachments` stands beside `fields`, as the schema says.
         Beside,
-        /// Inside `fields`, as in the published example.
+        /// `attachments` stands inside `fields`, as in the published example.
         Inside,
     }
-    /// Name of the sentences that a rule has for a broken limit.
+    /// Name of the property with a rule's sentences for broken limits.
     rule_sentences: RuleSentences {
-        /// `message`.
+        /// The property is called `message`.
         Message,
-        /// `messages`.
+        /// The property is called `messages`.
         Messages,
     }
     /// Form of a property that is not set.
     unset: Unset {
-        /// The property is absent.
+        /// A property that is not set is absent.
         Absent,
-        /// `null`.
+        /// A property that is not set is `null`.
         Null,
-        /// An empty text, or an object of empty texts.
+        /// A property that is not set is an empty text, or an object of empty texts.
         Empty,
-        /// All three, side by side.
+        /// Properties that are not set have all three forms, side by side.
         Mixed,
     }
-    /// Number of fraction digits of times.
+    /// Number of fraction digits of the API's times.
     fractions: Fractions {
-        /// Whole seconds.
+        /// Times are in whole seconds.
         None,
-        /// Milliseconds.
+        /// Times are in milliseconds.
         Three,
-        /// Microseconds.
+        /// Times are in microseconds.
         Six,
-        /// Nanoseconds.
+        /// Times are in nanoseconds.
         Nine,
-        /// Different numbers of digits within one body.
+        /// Times have different numbers of digits within one body.
         Mixed,
     }
     /// HTTP status of a successful create.
     created_status: CreatedStatus {
-        /// 200.
+        /// A successful create answers 200.
         Ok,
-        /// 201.
+        /// A successful create answers 201.
         Created,
     }
     /// Answer to a create for a number that cannot be had.
     taken_number: TakenNumber {
-        /// 400.
+        /// The create answers 400.
         BadRequest,
-        /// 404, as for the number itself.
+        /// The create answers 404, as a search for the number does.
         NotFound,
     }
-    /// Numbers of a quantity order.
+    /// Count of the numbers that an order of a quantity gets.
     quantity: Quantity {
-        /// The quantity that was asked for.
+        /// The order gets the quantity that was asked for.
         All,
-        /// One less, if it was more than one.
+        /// The order gets one number less, if more than one was asked for.
         Fewer,
     }
-    /// `expireTime` of an order.
+    /// `expireTime` that an order shows.
     expire_time: ExpireTime {
-        /// The end of the reservation.
+        /// `expireTime` is the end of the reservation.
         Shown,
-        /// Not set, though the reservation ends.
+        /// `expireTime` is not set, though the reservation ends.
         Unset,
     }
-    /// Orders whose reservation runs out.
+    /// Orders that expire when their reservation runs out.
     expiring: Expiring {
-        /// Only orders that were not submitted.
+        /// Only orders that were not submitted expire.
         Unsubmitted,
-        /// Blocked orders too.
+        /// Blocked orders expire too.
         BlockedToo,
     }
-    /// Fetch of an order that has expired.
+    /// Answer to a fetch of an order that has expired.
     expired: Expired {
-        /// It is shown as EXPIRED.
+        /// The order is shown as EXPIRED.
         Shown,
-        /// 404.
+        /// The fetch answers 404.
         Forgotten,
     }
-    /// Submit of an order whose registration is incomplete.
+    /// Answer to the submit of an order whose registration is incomplete.
     incomplete: Incomplete {
-        /// 400, which no documentation lists.
+        /// The submit answers 400, which no documentation lists.
         Refused,
-        /// Accepted; the review blocks it.
+        /// The submit is accepted, and the review blocks the order.
         Blocked,
     }
-    /// State right after submit.
+    /// State of an order right after its submit.
     submitted: Submitted {
-        /// Still CREATED (or BLOCKED), for a while.
+        /// The order stays CREATED (or BLOCKED) for a while.
         Unchanged,
-        /// `IN_REVIEW`.
+        /// The order is `IN_REVIEW` at once.
         InReview,
     }
     /// Completion of an order for which nothing is required.
     without_form: WithoutForm {
-        /// With the submit.
+        /// The order completes with the submit.
         AtOnce,
-        /// After a review.
+        /// The order completes after a review.
         Later,
-        /// After the callback that says so.
+        /// The order completes after the callback that says so.
         CallbackFirst,
-        /// Without a submit.
+        /// The order completes without a submit.
         WithoutSubmit,
     }
-    /// Way back from BLOCKED.
+    /// Way of an order back from BLOCKED.
     unblocking: Unblocking {
-        /// The new registration alone.
+        /// The new registration alone unblocks the order.
         PutAlone,
-        /// The new registration and another submit.
+        /// The new registration and another submit unblock the order.
         PutAndSubmit,
     }
-    /// Notation of `field` in a violation.
+    /// Notation in which a violation names its `field`.
     field_notation: FieldNotation {
-        /// `requestDetails.data[1].city`.
+        /// The field is named in full: `requestDetails.data[1].city`.
         Whole,
-        /// `data[1].city`.
+        /// The field is named from `data` on: `data[1].city`.
         Data,
-        /// `/requestDetails/data/1/city`.
+        /// The field is named by a JSON pointer: `/requestDetails/data/1/city`.
         Pointer,
-        /// `city`.
+        /// The field is named by its own name alone: `city`.
         Bare,
     }
-    /// `description` of a violation.
+    /// Text in the `description` of a violation.
     violation_text: ViolationText {
-        /// It names the rule alone.
+        /// The text names the rule alone.
         Plain,
-        /// It repeats the value, which is personal data.
+        /// The text repeats the value, which is personal data.
         Quoting,
     }
-    /// Attachments in a registration.
+    /// Attachments that a registration lists.
     attachment_list: AttachmentList {
-        /// Mandatory ones are listed as WAITING from the first registration on.
+        /// Mandatory documents are listed as WAITING from the first registration on.
         Upfront,
-        /// Only what was uploaded.
+        /// Only documents that were uploaded are listed.
         WhenUploaded,
     }
-    /// `attachmentId` in a registration.
+    /// `attachmentId` that a registration shows.
     attachment_id: AttachmentId {
-        /// The id that the lookup gives.
+        /// The registration shows the id that the lookup gives.
         Lookup,
-        /// Another one. An upload takes either.
+        /// The registration shows another id. An upload takes either.
         Own,
     }
-    /// Progress of an upload after its 200.
+    /// Progress of an upload after the 200 that answers it.
     upload: Upload {
-        /// COMPLETED at once.
+        /// The upload is COMPLETED at once.
         AtOnce,
-        /// WAITING for a while.
+        /// The upload is WAITING for a while.
         Waits,
-        /// WAITING, then FAILED; the second upload completes.
+        /// The upload is WAITING, then FAILED; the second upload completes.
         FailsOnce,
     }
-    /// Answer to a file that is too large.
+    /// Answer to an upload of a file that is too large.
     too_large: TooLarge {
-        /// 413 in the API's form.
+        /// The upload answers 413 in the API's form.
         Json,
-        /// 413 of a proxy, as HTML.
+        /// The upload answers 413 of a proxy, as HTML.
         Html,
     }
     /// Time at which the number of a completed order becomes active.
     activation: Activation {
-        /// With the completion.
+        /// The number becomes active with the completion.
         AtOnce,
-        /// Later; a fetch of it gets 404 until then.
+        /// The number becomes active later; a fetch of it gets 404 until then.
         Later,
     }
     /// `callbackUrl` of the numbers of an order that had one.
     number_callbacks: NumberCallbacks {
-        /// The order's.
+        /// The numbers have the order's `callbackUrl`.
         CarriedOver,
-        /// None, so that no event about the number is sent.
+        /// The numbers have no `callbackUrl`, so that no event about them is sent.
         Dropped,
     }
-    /// Provisioning of a number.
+    /// Result of the provisioning of a number.
     provisioning: Provisioning {
-        /// It succeeds.
+        /// Provisioning succeeds.
         Succeeds,
-        /// It fails, and succeeds when the number is updated.
+        /// Provisioning fails, and succeeds when the number is updated.
         FailsOnce,
     }
-    /// Search without a type.
+    /// Answer to a search for numbers that names no type.
     search_without_type: SearchWithoutType {
-        /// 400, as the description requires the type.
+        /// The search answers 400, as the description requires the type.
         Refused,
-        /// Mobile numbers.
+        /// The search finds mobile numbers.
         Mobile,
     }
-    /// Place of a pattern without `searchPattern`.
+    /// Place in the number of a pattern without `searchPattern`.
     pattern_alone: PatternAlone {
-        /// At the start.
+        /// The pattern stands at the start of the number.
         Start,
-        /// Anywhere.
+        /// The pattern stands anywhere in the number.
         Contains,
     }
-    /// Life of a token.
+    /// Life of an access token.
     tokens: Tokens {
-        /// As long as it says.
+        /// The token lives as long as it says.
         Full,
-        /// It is refused at every fifth call.
+        /// The token is refused at every fifth call.
         Short,
     }
-    /// Body of a 401 or 429.
+    /// Form of the body of a 401 or 429.
     refusal_body: RefusalBody {
-        /// The API's form.
+        /// The body has the API's form.
         Api,
-        /// `{"error": "text"}`, of a gateway.
+        /// The body is `{"error": "text"}`, of a gateway.
         Gateway,
-        /// `{"type", "title", "detail"}`, of Sinch's registry of errors.
+        /// The body is `{"type", "title", "detail"}`, of Sinch's registry of errors.
         Registry,
     }
-    /// `Retry-After` of a 429.
+    /// `Retry-After` that a 429 has.
     retry_after: RetryAfter {
-        /// One second.
+        /// `Retry-After` is one second.
         Sent,
-        /// No `Retry-After`.
+        /// There is no `Retry-After`.
         Missing,
     }
-    /// Body of a 5xx.
+    /// Form of the body of a 5xx.
     failure_body: FailureBody {
-        /// The API's form.
+        /// The body has the API's form.
         Json,
-        /// A page of a proxy.
+        /// The body is a page of a proxy.
         Html,
     }
 }

@@ -1,4 +1,4 @@
-//! Record of the ordering side, for later checks.
+//! Record of the ordering side of a play, for later checks.
 
 use super::announcement::Announcement;
 use super::faults::Fault;
@@ -35,10 +35,10 @@ impl PlacedOrder {
     }
 }
 
-/// Call of a client, without its content.
+/// Call of a client to the ordering side, without its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlayedCall {
-    /// Kind of call.
+    /// Kind of the call.
     pub call: Call,
     /// Fault that the call met.
     pub fault: Option<Fault>,
@@ -46,24 +46,24 @@ pub struct PlayedCall {
     pub status: Option<u16>,
 }
 
-/// Callback about an order or one of its numbers.
+/// Callback about an order that a client created, or about one of its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentCallback {
-    /// `eventId` in the body.
+    /// Id of the event: `eventId` in the callback's body.
     pub event_id: String,
     /// Order that the callback is about, or by which the project got the number.
     pub order: Id,
-    /// Destination; `None`: the URL that is set for the simulator.
+    /// Destination of the callback; `None`: the URL that is set for the simulator.
     pub url: Option<String>,
     /// Body of the callback.
     pub body: String,
-    /// Number of times that the callback is sent. Zero: lost.
+    /// Number of times that the callback is sent. Zero: it is lost.
     pub copies: u32,
-    /// Number of times that it was answered 200.
+    /// Number of times that the receiver answered the callback 200.
     pub acknowledged: u32,
 }
 
-/// Record of all calls and callbacks.
+/// Record of all calls and callbacks of the ordering side.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub calls: Vec<PlayedCall>,
@@ -71,7 +71,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Records a callback; returns its index.
+    /// Records a callback that was made; returns its index.
     pub fn made(&mut self, announcement: &Announcement, world: &World) -> usize {
         self.callbacks.push(SentCallback {
             event_id: wire::event_id(announcement),

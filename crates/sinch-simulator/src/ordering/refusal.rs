@@ -1,13 +1,13 @@
-//! Refusals: why a call is not done. Their bodies are made by `wire`.
+//! Refusals of the ordering side: why a call is not done. Their bodies are made by `wire`.
 
 use super::readings::FieldNotation;
 
-/// Fault of one property.
+/// Fault of one property of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Violation {
-    /// Place of the property, in the notation that was chosen; empty: no single property.
+    /// Place of the property in the request, in the notation that was chosen; empty: no single property.
     pub field: String,
-    /// Sentence about the fault. It may repeat a value, so it is personal data.
+    /// Sentence about the property's fault. It may repeat a value, so it is personal data.
     pub description: String,
 }
 
@@ -19,13 +19,13 @@ impl Violation {
         }
     }
 
-    /// Makes a violation that belongs to no single property.
+    /// Makes a violation that belongs to no single property of the request.
     pub fn of_form(description: &str) -> Violation {
         Violation::new("", description)
     }
 }
 
-/// Shows the place alone, since the description may hold personal data.
+/// Shows the place of the violation alone, since its description may hold personal data.
 impl std::fmt::Debug for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Violation({:?})", self.field)
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Violation {
 }
 
 impl FieldNotation {
-    /// Names a field of a part of a registration's `data`.
+    /// Returns the place of a field in a part of a registration's `data`.
     pub(super) fn place(self, part: usize, name: &str) -> String {
         match self {
             FieldNotation::Whole => format!("requestDetails.data[{part}].{name}"),
@@ -44,7 +44,7 @@ impl FieldNotation {
     }
 }
 
-/// Kind of thing that is not there, as the API names it. That of an order is not published.
+/// Kind of resource that does not exist, as the API names it. That of an order is not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     NumberOrder,
@@ -64,30 +64,30 @@ impl Resource {
     }
 }
 
-/// Reason for which a call is not done.
+/// Reason for which the ordering side refuses a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// 400, with all that is wrong.
+    /// The request is wrong: 400, with all that is wrong with it.
     Invalid {
         message: String,
         violations: Vec<Violation>,
     },
-    /// 400: the body is no JSON. A gateway answers, in its own form.
+    /// The body is no JSON: 400, of a gateway, in its own form.
     Unreadable,
-    /// 404: nothing is required for the region and type.
+    /// Nothing is required for the region and type: 404.
     NothingRequired,
-    /// 404: the resource does not exist.
+    /// The resource of the call does not exist: 404.
     Missing {
         resource: Resource,
         name: String,
         message: String,
     },
-    /// 413: the file is too large.
+    /// The uploaded file is too large: 413.
     TooLarge,
 }
 
 impl Refusal {
-    /// Refuses a request that is wrong as a whole.
+    /// Makes the refusal of a request that is wrong as a whole.
     pub fn invalid(message: impl Into<String>) -> Refusal {
         Refusal::Invalid {
             message: message.into(),
@@ -95,7 +95,7 @@ impl Refusal {
         }
     }
 
-    /// Refuses a request because of one property.
+    /// Makes the refusal of a request because of one of its properties.
     pub fn of_field(field: &str, description: impl Into<String>) -> Refusal {
         Refusal::Invalid {
             message: "Invalid request".to_owned(),
@@ -103,7 +103,7 @@ impl Refusal {
         }
     }
 
-    /// Refuses a call about a resource that does not exist. For numbers the message is empty.
+    /// Makes the refusal of a call about a resource that does not exist. For numbers the message is empty.
     pub fn missing(resource: Resource, name: &str) -> Refusal {
         let message = match resource {
             Resource::NumberOrder => "number order not found".to_owned(),

@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use super::readings::{AttachmentsPlace, NothingRequired, Readings, RuleSentences, ViolationText};
 use super::refusal::{Refusal, Violation};
 
-/// Form that a text must have, as a regular expression for the client and as a function for the check.
+/// Form that the text of a field must have, as a regular expression for the client and as a function for the check.
 struct Pattern {
     expression: &'static str,
     sentence: &'static str,
     holds: fn(&str) -> bool,
 }
 
-/// Kind of a field's value.
+/// Kind of value of a registration's field.
 enum Kind {
-    /// Text with a maximum of characters, and perhaps a form.
+    /// The value is a text with a maximum number of characters, and perhaps a form.
     Text(usize, Option<Pattern>),
-    /// One text of a list.
+    /// The value is one of the given texts.
     Choice(&'static [&'static str]),
-    /// `true`.
+    /// The value must be `true`.
     Confirmation,
 }
 
@@ -32,7 +32,7 @@ struct Field {
     kind: Kind,
 }
 
-const fn text(name: &'static str, title: &'static str, max: usize) -> Field {
+const fn text_field(name: &'static str, title: &'static str, max: usize) -> Field {
     Field {
         name,
         title,
@@ -41,7 +41,7 @@ const fn text(name: &'static str, title: &'static str, max: usize) -> Field {
     }
 }
 
-const fn in_form(name: &'static str, title: &'static str, max: usize, pattern: Pattern) -> Field {
+const fn field_in_form(name: &'static str, title: &'static str, max: usize, pattern: Pattern) -> Field {
     Field {
         name,
         title,
@@ -50,10 +50,10 @@ const fn in_form(name: &'static str, title: &'static str, max: usize, pattern: P
     }
 }
 
-/// Parts of the registration: the ordered number, the business, the contact person.
+/// Parts of an Australian registration: the ordered number, the business, the contact person.
 const PARTS: [&[Field]; 3] = [
     &[
-        in_form(
+        field_in_form(
             "senderId",
             "Ordered number",
             20,
@@ -63,7 +63,7 @@ const PARTS: [&[Field]; 3] = [
                 holds: |text| is_number(text, "+61") && text.len() == 12,
             },
         ),
-        text("purposeOfTheTraffic", "What the messages are for", 120),
+        text_field("purposeOfTheTraffic", "What the messages are for", 120),
         Field {
             name: "intendedUseOfMobileNumbers",
             title: "Kind of messages",
@@ -78,17 +78,17 @@ const PARTS: [&[Field]; 3] = [
         },
     ],
     &[
-        text("endBusinessName", "Business that uses the number", 100),
-        text("endBusinessAddress", "Street and house number", 150),
+        text_field("endBusinessName", "Business that uses the number", 100),
+        text_field("endBusinessAddress", "Street and house number", 150),
         Field {
             name: "endBusinessAddress2",
             title: "Second line of the address",
             is_required: false,
             kind: Kind::Text(150, None),
         },
-        text("city", "City", 80),
-        text("state", "State, abbreviated", 3),
-        in_form(
+        text_field("city", "City", 80),
+        text_field("state", "State, abbreviated", 3),
+        field_in_form(
             "country",
             "Country",
             2,
@@ -98,7 +98,7 @@ const PARTS: [&[Field]; 3] = [
                 holds: |text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()),
             },
         ),
-        in_form(
+        field_in_form(
             "postalCode",
             "Postal code",
             4,
@@ -110,9 +110,9 @@ const PARTS: [&[Field]; 3] = [
         ),
     ],
     &[
-        text("firstName", "First name of the contact", 60),
-        text("lastName", "Last name of the contact", 60),
-        in_form(
+        text_field("firstName", "First name of the contact", 60),
+        text_field("lastName", "Last name of the contact", 60),
+        field_in_form(
             "phoneNumber",
             "Telephone number of the contact",
             20,
@@ -132,19 +132,19 @@ fn is_number(text: &str, prefix: &str) -> bool {
 
 /// Document that belongs to a registration.
 pub(super) struct Document {
-    /// Id in the lookup, and in the path of an upload.
+    /// Id of the document in the answer of the lookup, and in the path of an upload.
     pub id: &'static str,
     title: &'static str,
     description: &'static str,
     pub is_mandatory: bool,
     template: Option<&'static str>,
-    /// Types that are allowed; empty: all.
+    /// Media types that the document's file may have; empty: all.
     pub mime_types: &'static [&'static str],
-    /// Kinds of documents that are allowed; empty: all, and none at all.
+    /// Kinds of documents that are allowed; empty: all, or none given.
     pub kinds: &'static [&'static str],
 }
 
-/// Documents of an Australian registration.
+/// Documents of an Australian mobile number's registration.
 pub(super) static DOCUMENTS: [Document; 2] = [
     Document {
         id: "5d0c8a52-61f0-4c3e-9a7b-0f2e6b1c4d11",
@@ -166,19 +166,19 @@ pub(super) static DOCUMENTS: [Document; 2] = [
     },
 ];
 
-/// Returns the document with the id that the lookup gives.
+/// Returns the document with the id that the lookup of requirements gives.
 pub(super) fn document(id: &str) -> Option<&'static Document> {
     DOCUMENTS.iter().find(|document| document.id == id)
 }
 
-/// Makes the answer of the lookup.
+/// Makes the answer to a lookup of requirements.
 pub(super) fn lookup(has_form: bool, readings: &Readings) -> Result<Value, Refusal> {
     if !has_form && readings.nothing_required == NothingRequired::NotFound {
         return Err(Refusal::NothingRequired);
     }
     let (rules, documents) = if has_form {
-        let rules = PARTS.iter().map(|part| rule(part, readings.rule_sentences));
-        (rules.collect(), DOCUMENTS.iter().map(requirement).collect())
+        let rules = PARTS.iter().map(|part| rule_of_part(part, readings.rule_sentences));
+        (rules.collect(), DOCUMENTS.iter().map(requirement_of).collect())
     } else {
         (Vec::new(), Vec::new())
     };
@@ -192,15 +192,15 @@ pub(super) fn lookup(has_form: bool, readings: &Readings) -> Result<Value, Refus
     })
 }
 
-fn rule(part: &[Field], sentences: RuleSentences) -> Value {
+fn rule_of_part(part: &[Field], sentences: RuleSentences) -> Value {
     let properties: Vec<Value> = part
         .iter()
-        .map(|field| property(field, sentences))
+        .map(|field| property_of_field(field, sentences))
         .collect();
     json!({"template": {"properties": properties}})
 }
 
-fn property(field: &Field, sentences: RuleSentences) -> Value {
+fn property_of_field(field: &Field, sentences: RuleSentences) -> Value {
     let mut property = json!({"name": field.name, "title": field.title, "type": "string"});
     if field.is_required {
         property["required"] = true.into();
@@ -226,7 +226,7 @@ fn property(field: &Field, sentences: RuleSentences) -> Value {
     property
 }
 
-fn requirement(document: &Document) -> Value {
+fn requirement_of(document: &Document) -> Value {
     let template = document
         .template
         .map(|name| json!({"name": name, "url": format!("https://files.example/{name}")}));
@@ -268,9 +268,9 @@ pub(super) fn violations(data: &Value, readings: &Readings) -> Vec<Violation> {
         for object in filled {
             for field in *fields {
                 let value = object.get(field.name).unwrap_or(&Value::Null);
-                if let Some(fault) = fault(field, value) {
+                if let Some(fault) = fault_of_value(field, value) {
                     let place = readings.field_notation.place(n, field.name);
-                    found.push(Violation::new(place, describe(fault, value, readings)));
+                    found.push(Violation::new(place, violation_sentence(fault, value, readings)));
                 }
             }
         }
@@ -278,14 +278,14 @@ pub(super) fn violations(data: &Value, readings: &Readings) -> Vec<Violation> {
     found
 }
 
-fn describe(fault: String, value: &Value, readings: &Readings) -> String {
+fn violation_sentence(fault: String, value: &Value, readings: &Readings) -> String {
     match (readings.violation_text, value) {
         (ViolationText::Quoting, Value::String(text)) => format!("'{text}' {fault}"),
         _ => fault,
     }
 }
 
-fn fault(field: &Field, value: &Value) -> Option<String> {
+fn fault_of_value(field: &Field, value: &Value) -> Option<String> {
     let is_unset = value.is_null() || value.as_str().is_some_and(str::is_empty);
     if is_unset {
         return field.is_required.then(|| "is required".to_owned());

@@ -1,4 +1,4 @@
-//! Reviews: how they end, and what their log says. All of it is invented.
+//! Reviews of orders: how they end, and what their log says. All of it is invented.
 //!
 //! A word in any value of the registration decides: `BLOCK-ONCE` blocks the first review, `BLOCK-ALWAYS` each one,
 //! `REJECT` rejects the order, `NO-REVIEW` leaves it in review for good. Other orders are completed, unless their
@@ -14,7 +14,7 @@ use super::requirements::{self, DOCUMENTS};
 use super::script::FaultRates;
 use crate::history::happens;
 
-/// End of a review.
+/// End of the review of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The order is completed.
@@ -23,11 +23,11 @@ pub enum Verdict {
     Blocked,
     /// The order is rejected.
     Rejected,
-    /// The review does not end.
+    /// The review goes on for good.
     Open,
 }
 
-/// Decides how the review of an order ends.
+/// Decides how the review of an order ends, by its registration, a test or chance.
 pub(super) fn verdict(
     order: &Order,
     readings: &Readings,
@@ -35,7 +35,7 @@ pub(super) fn verdict(
     rng: &mut Rng,
 ) -> Verdict {
     let data = order.registration.data();
-    let says = |mark: &str| any_text(data, &|text| text.contains(mark));
+    let says = |mark: &str| any_text_holds(data, &|text| text.contains(mark));
     let is_marked = says("BLOCK-ALWAYS") || says("BLOCK-ONCE") && order.blocks == 0;
     if says("NO-REVIEW") {
         Verdict::Open
@@ -71,7 +71,7 @@ pub(super) fn gaps(order: &Order, readings: &Readings) -> Vec<Violation> {
     gaps
 }
 
-/// Makes the message of a review's log. It names the contact person, as Sinch's messages do.
+/// Makes the message about a review. It names the contact person, as Sinch's messages do.
 pub(super) fn message(order: &Order, verdict: Verdict) -> Private<String> {
     let contact = order.registration.data().get(2);
     let name = |key| contact.and_then(|contact| contact.get(key)?.as_str());
@@ -90,11 +90,11 @@ pub(super) fn message(order: &Order, verdict: Verdict) -> Private<String> {
     ))
 }
 
-fn any_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
+fn any_text_holds(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => holds(text),
-        Value::Array(list) => list.iter().any(|value| any_text(value, holds)),
-        Value::Object(object) => object.values().any(|value| any_text(value, holds)),
+        Value::Array(list) => list.iter().any(|value| any_text_holds(value, holds)),
+        Value::Object(object) => object.values().any(|value| any_text_holds(value, holds)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

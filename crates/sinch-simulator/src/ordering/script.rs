@@ -1,21 +1,21 @@
-//! Script of the ordering side: which readings hold, how long things take, what goes wrong.
+//! Script of the ordering side: which readings hold, how long the steps take, what goes wrong.
 
 use std::time::Duration;
 
 use super::readings::Readings;
 
-/// Choices that are made before orders are placed.
+/// Choices about the ordering side that are made before orders are placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// Seed of everything random.
+    /// Seed of everything random on the ordering side.
     pub seed: u64,
-    /// Reading of each open question.
+    /// Reading that is played of each open question.
     pub readings: Readings,
-    /// Time that each step takes.
+    /// Time that each step of an order takes.
     pub pace: Pace,
-    /// Faults on the way.
+    /// Rates of the faults that calls and callbacks meet.
     pub faults: FaultRates,
-    /// Maximum size of a file, in bytes. Invented: Sinch publishes no limit.
+    /// Maximum size of an uploaded file, in bytes. Invented: Sinch publishes no limit.
     pub upload_max_bytes: usize,
 }
 
@@ -40,23 +40,23 @@ impl Script {
     }
 }
 
-/// Time that each step takes. All invented: Sinch publishes none.
+/// Time that each step of an order takes. All invented: Sinch publishes none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Time after a submit until the review begins, where the submit leaves the state as it is.
+    /// Time after the submit of an order until its review begins, where the submit leaves the state as it is.
     pub pickup: Duration,
-    /// Duration of a review.
+    /// Duration of the review of an order.
     pub review: Duration,
     /// Time after an upload until it is COMPLETED or FAILED, where the upload is not completed at once.
     pub upload: Duration,
-    /// Time after completion until a number is active, where the upload is not completed at once.
+    /// Time after the completion of an order until its numbers are active, where they are not active at once.
     pub activation: Duration,
-    /// Duration of each step of provisioning.
+    /// Duration of each step of the provisioning of a number.
     pub provisioning: Duration,
 }
 
 impl Pace {
-    /// Paces at which a person can watch an order go its way within seconds.
+    /// Returns paces at which a person can watch an order go its way within seconds.
     pub fn brief() -> Pace {
         Pace {
             pickup: Duration::from_millis(300),
@@ -68,7 +68,7 @@ impl Pace {
     }
 }
 
-/// Rates of faults: probabilities, 0 to 1.
+/// Rates of faults on the ordering side: probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultRates {
     /// Rate of calls that are not done, and get no answer.
@@ -89,7 +89,7 @@ pub struct FaultRates {
     pub callback_twice: f64,
     /// Rate of callbacks that are sent late, so that later ones overtake them.
     pub callback_late: f64,
-    /// Maximum delay of a late callback.
+    /// Maximum delay of a callback that is sent late.
     pub late_max: Duration,
     /// Rate of reviews that block an order without a cause in its registration.
     pub blocked: f64,
@@ -98,7 +98,7 @@ pub struct FaultRates {
 }
 
 impl FaultRates {
-    /// A Sinch that makes no mistake.
+    /// Returns the rates of a Sinch that makes no mistake.
     pub fn none() -> FaultRates {
         FaultRates {
             request_lost: 0.0,
@@ -116,7 +116,7 @@ impl FaultRates {
         }
     }
 
-    /// Every kind of fault, often.
+    /// Returns rates at which every kind of fault happens often.
     pub fn hostile() -> FaultRates {
         FaultRates {
             request_lost: 0.05,

@@ -7,23 +7,23 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
-/// Numbers of one region and type.
+/// Numbers of one region and type that can be ordered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Product {
     pub region: &'static str,
     pub region_name: &'static str,
     pub number_type: &'static str,
-    /// Number without its last digits, in E.164.
+    /// The product's numbers without their last digits, in E.164.
     prefix: &'static str,
-    /// Number of digits after the prefix.
+    /// Number of digits after the prefix of each number.
     digits: usize,
-    /// Number of numbers.
+    /// Count of the product's numbers.
     count: usize,
     pub capabilities: &'static [&'static str],
     pub currency: &'static str,
     pub setup_price: &'static str,
     pub monthly_price: &'static str,
-    /// `true` if a registration is required.
+    /// `true` if an order of these numbers requires a registration.
     pub has_form: bool,
 }
 
@@ -96,19 +96,19 @@ impl Product {
         },
     ];
 
-    /// Returns the product of this region and type.
+    /// Returns the numbers of this region and type, if there are any.
     pub fn find(region: &str, number_type: &str) -> Option<&'static Product> {
         Product::ALL
             .iter()
             .find(|product| product.region == region && product.number_type == number_type)
     }
 
-    /// Returns the product to which a number belongs.
+    /// Returns the product to which a telephone number belongs.
     pub fn of(number: &str) -> Option<&'static Product> {
         Product::ALL.iter().find(|product| product.has(number))
     }
 
-    /// Returns `true` if the number belongs to the product.
+    /// Returns `true` if the telephone number belongs to the product.
     pub fn has(&self, number: &str) -> bool {
         number.strip_prefix(self.prefix).is_some_and(|last| {
             let is_last = last.len() == self.digits && last.bytes().all(|b| b.is_ascii_digit());
@@ -123,7 +123,7 @@ impl Product {
     }
 }
 
-/// Place of a pattern in a number.
+/// Place of a pattern's digits in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Start,
@@ -132,7 +132,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Returns the place that Sinch's word means.
+    /// Returns the place of a pattern that Sinch's word means.
     pub fn from_word(word: &str) -> Option<Place> {
         match word {
             "START" => Some(Place::Start),
@@ -143,16 +143,16 @@ impl Place {
     }
 }
 
-/// Conditions that a number must fulfil.
+/// Conditions of a search that a number must fulfil.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Filter {
     pub capabilities: Vec<String>,
-    /// Part of the whole number with its `+`, and the place where it must be.
+    /// Digits that the whole number with its `+` must have, and the place where it must have them.
     pub pattern: Option<(String, Place)>,
 }
 
 impl Filter {
-    /// Returns `true` if the number fulfils all conditions.
+    /// Returns `true` if the number fulfils all conditions of the search.
     pub fn allows(&self, number: &str, capabilities: &[&str]) -> bool {
         let is_able = |wanted: &String| capabilities.contains(&wanted.as_str());
         let fits = self
@@ -167,14 +167,14 @@ impl Filter {
     }
 }
 
-/// Numbers that are taken; all others of a product can be had.
+/// Numbers of all products that are taken; all others can be had.
 #[derive(Debug, Default)]
 pub(super) struct Stock {
     taken: BTreeSet<String>,
 }
 
 impl Stock {
-    /// Makes a stock from which some numbers are taken.
+    /// Returns a stock from which the given numbers are taken.
     pub fn without(taken: impl IntoIterator<Item = String>) -> Stock {
         Stock {
             taken: taken.into_iter().collect(),
@@ -186,7 +186,7 @@ impl Stock {
         !self.taken.contains(number) && Product::of(number).is_some()
     }
 
-    /// Returns at most `size` numbers that can be had. It is a sample: two calls differ.
+    /// Returns at most `size` numbers of a product that can be had. It is a sample: two calls differ.
     pub fn sample(
         &self,
         product: &Product,
@@ -204,12 +204,12 @@ impl Stock {
         found
     }
 
-    /// Reserves a number.
+    /// Takes a number out of the stock.
     pub fn take(&mut self, number: &str) {
         self.taken.insert(number.to_owned());
     }
 
-    /// Offers numbers again.
+    /// Puts numbers back into the stock.
     pub fn give_back(&mut self, numbers: &[String]) {
         for number in numbers {
             self.taken.remove(number);

@@ -9,13 +9,13 @@ use fastrand::Rng;
 use crate::history::{OrderHistory, Reply, happens};
 use number_order::{Answer, Snapshot, Time};
 
-/// Rate of each kind of incident. Rates are probabilities, 0 to 1.
+/// Rates of incidents that befall orders. Rates are probabilities, 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentRates {
     /// Rate of orders for which Sinch as a whole is down for a while, soon after one of their changes. The first
     /// answer afterwards is a 404, or as stale as can be.
     pub outage: f64,
-    /// Maximum duration of an outage.
+    /// Maximum duration of an outage of Sinch as a whole.
     pub outage_max: Duration,
     /// Rate of orders whose fetches alone fail for a while, by failures that look like the provider's.
     pub alone: f64,
@@ -49,7 +49,7 @@ impl IncidentRates {
         }
     }
 
-    /// Worst incidents that the rules are meant to withstand.
+    /// Returns the rates of the worst incidents that the rules are meant to withstand.
     pub fn hostile() -> IncidentRates {
         IncidentRates {
             outage: 0.01,
@@ -65,11 +65,11 @@ impl IncidentRates {
     }
 }
 
-/// Incidents of one order.
+/// Incidents that befall one order in a play.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incidents {
     outage: Range<Duration>,
-    /// `true` until the first answer after the outage.
+    /// `true` until the first answer after Sinch's outage.
     is_next_the_first: bool,
     alone: Range<Duration>,
     /// Span by which the service's clock is behind.
@@ -78,11 +78,11 @@ pub(super) struct Incidents {
 
 impl Incidents {
     pub fn draw(incidents: &IncidentRates, history: &OrderHistory, rng: &mut Rng) -> Incidents {
-        let outage = while_of(incidents.outage, incidents.outage_max, history, rng);
+        let outage = random_while(incidents.outage, incidents.outage_max, history, rng);
         Incidents {
             is_next_the_first: !outage.is_empty(),
             outage,
-            alone: while_of(incidents.alone, incidents.alone_max, history, rng),
+            alone: random_while(incidents.alone, incidents.alone_max, history, rng),
             behind: if incidents.behind > 0.0 && happens(rng, incidents.behind) {
                 incidents.behind_max.mul_f64(rng.f64())
             } else {
@@ -91,22 +91,22 @@ impl Incidents {
         }
     }
 
-    /// Returns `true` if Sinch as a whole is down.
+    /// Returns `true` if Sinch as a whole is down at the given offset.
     pub fn is_down(&self, now: Duration) -> bool {
         self.outage.contains(&now)
     }
 
-    /// Returns `true` if fetches of the order alone fail now.
+    /// Returns `true` if fetches of this order alone fail at the given offset.
     pub fn fails_alone(&self, now: Duration) -> bool {
         self.alone.contains(&now)
     }
 
-    /// Returns `true` if fetches of the order alone fail at some time.
+    /// Returns `true` if fetches of this order alone fail at some time of the play.
     pub fn ever_fails_alone(&self) -> bool {
         !self.alone.is_empty()
     }
 
-    /// Returns the first answer after an outage, which is the worst possible.
+    /// Returns Sinch's first answer after an outage, which is the worst possible.
     pub fn first_after_outage(
         &mut self,
         now: Duration,
@@ -126,7 +126,7 @@ impl Incidents {
 }
 
 /// Draws a span that begins soon after one of the order's changes, at the given rate; otherwise the span is empty.
-fn while_of(
+fn random_while(
     rate: f64,
     longest: Duration,
     history: &OrderHistory,
@@ -160,19 +160,19 @@ pub(super) fn distort(answer: &mut Answer, fresh: bool, rng: &mut Rng) {
     };
     let now = sent_at.unwrap_or(*updated_at);
     match rng.u8(0..3) {
-        0 => *updated_at = now.plus(spread(rng, 11 * 60, 100 * 365 * 86_400)),
-        1 if fresh => *updated_at = now.plus(spread(rng, 4, 9 * 60)),
+        0 => *updated_at = now.plus(log_uniform_span(rng, 11 * 60, 100 * 365 * 86_400)),
+        1 if fresh => *updated_at = now.plus(log_uniform_span(rng, 4, 9 * 60)),
         1 => {}
         _ => {
             *expires_at = Some(Time(
-                updated_at.0 - spread(rng, 1, 1 << 30).as_micros() as i64,
+                updated_at.0 - log_uniform_span(rng, 1, 1 << 30).as_micros() as i64,
             ));
         }
     }
 }
 
 /// Draws a span between two limits in seconds, short ones as often as long ones.
-fn spread(rng: &mut Rng, from: u64, to: u64) -> Duration {
+fn log_uniform_span(rng: &mut Rng, from: u64, to: u64) -> Duration {
     let (from, to) = (from as f64, to as f64);
     Duration::from_secs_f64(from * (to / from).powf(rng.f64()))
 }

@@ -1,4 +1,4 @@
-//! Judges the play of an order: every state that is confirmed must be true, and nothing may be stuck.
+//! Judges the play of an order: every state that is confirmed must be true, and the order must never be stuck.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl<M: Subject> Play<'_, M> {
         self.right_since = right.then_some(self.now);
     }
 
-    /// Judges the schedule: an order with something open must have a planned fetch, unless the order is parked.
+    /// Judges the schedule of the order: while something is open, a fetch must be planned, unless the order is parked.
     pub(super) fn judge_open(&mut self) {
         let order = self.subject.order();
         let open = match &order.confirmed {
@@ -47,7 +47,7 @@ impl<M: Subject> Play<'_, M> {
         }
     }
 
-    /// Judges how long an operator has waited for a fetch.
+    /// Judges how long an operator has waited for a requested fetch.
     pub(super) fn judge_request(&mut self) {
         if let Some(since) = self.requested_at
             && self.now.saturating_sub(since) > REQUEST_MAX
@@ -104,7 +104,7 @@ impl<M: Subject> Play<'_, M> {
         }
     }
 
-    /// Records that the order was parked.
+    /// Records that the order was parked, and judges if it should be.
     pub(super) fn parked(&mut self) {
         self.verdict.met.note(Rare::Parked);
         if self.own_failures < self.scenario.backoff.attempts_max {
@@ -115,7 +115,7 @@ impl<M: Subject> Play<'_, M> {
         }
     }
 
-    /// State that is confirmed.
+    /// Returns the state that the strategy has confirmed.
     pub(super) fn believed(&self) -> Option<State> {
         let known = self.subject.order().confirmed.as_ref();
         known.map(|known| known.state)

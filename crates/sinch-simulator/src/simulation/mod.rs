@@ -38,8 +38,9 @@ use super::script::{Faults, Script};
 use super::world::World;
 use number_order::{Backoff, Id, Policy, Time};
 
-/// Number of orders in a world: enough for all courses that orders take, few enough to make a world for a single order.
-const BATCH: u64 = 64;
+/// Number of orders in a world of the simulation: enough for all courses that orders take, few enough to make a world
+/// for a single order.
+const BATCH_ORDERS: u64 = 64;
 
 /// Maximum extra delay of a callback in the replay of a world that was played by the clock.
 const DELAY_MAX: Duration = Duration::from_secs(1);
@@ -47,11 +48,11 @@ const DELAY_MAX: Duration = Duration::from_secs(1);
 /// Conditions under which strategies are played.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// Seed of all randomness.
+    /// Seed of all randomness in the scenario.
     pub seed: u64,
-    /// Number of orders.
+    /// Number of orders that are played.
     pub orders: u64,
-    /// Span within which every history plays.
+    /// Span within which every order's history plays.
     pub span: Duration,
     /// Faults at Sinch and on the way.
     pub faults: Faults,
@@ -69,9 +70,9 @@ pub struct Scenario {
     pub incidents: IncidentRates,
     /// `true` if no callback ever arrives, and every order is watched from its creation on.
     pub without_callbacks: bool,
-    /// Spans on which the rules stand.
+    /// Spans of time on which the rules rely.
     pub policy: Policy,
-    /// Spacing of attempts.
+    /// Spacing of the attempts to fetch an order.
     pub backoff: Backoff,
 }
 
@@ -177,7 +178,7 @@ impl Scenario {
         let work = || {
             let mut tally = Tally::default();
             loop {
-                let first = next.fetch_add(BATCH, Ordering::Relaxed);
+                let first = next.fetch_add(BATCH_ORDERS, Ordering::Relaxed);
                 if first >= self.orders {
                     return lock(&total).add(tally);
                 }
@@ -195,16 +196,16 @@ impl Scenario {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Returns the story of one order, step by step; empty if there is no order with the given index.
+    /// Returns the story of one order's play, step by step; empty if there is no order with the given index.
     pub fn story(&self, strategy: Strategy, index: u64) -> Vec<String> {
         self.story_with(&|_, since| StrategySubject::new(strategy, since), index)
     }
 
-    /// Returns the story of one order, with a subject as in [`Scenario::run_with`].
+    /// Returns the story of one order's play, with a subject as in [`Scenario::run_with`].
     pub fn story_with<M: Subject>(&self, subject: &MakeSubject<'_, M>, index: u64) -> Vec<String> {
-        let world = self.world(index - index % BATCH);
+        let world = self.world(index - index % BATCH_ORDERS);
         let events = events_by_order(&world);
-        let nth = usize::try_from(index % BATCH).unwrap_or_default();
+        let nth = usize::try_from(index % BATCH_ORDERS).unwrap_or_default();
         let Some(history) = world.orders().nth(nth) else {
             return Vec::new();
         };
@@ -250,7 +251,7 @@ impl Scenario {
     fn play_batch<M: Subject>(&self, subject: &MakeSubject<'_, M>, first: u64, tally: &mut Tally) {
         let world = self.world(first);
         let events = events_by_order(&world);
-        for (index, history) in (first..self.orders.min(first + BATCH)).zip(world.orders()) {
+        for (index, history) in (first..self.orders.min(first + BATCH_ORDERS)).zip(world.orders()) {
             if self.without_callbacks && !history.is_end_shown_by_fetches() {
                 continue;
             }
@@ -268,11 +269,11 @@ impl Scenario {
         }
     }
 
-    /// Makes the world of the batch that begins with the given order.
+    /// Makes the world of the batch of orders that begins with the given one.
     fn world(&self, first: u64) -> World {
         let script = Script {
             project: Id::new("trial").expect("is a safe id"),
-            orders: BATCH as usize,
+            orders: BATCH_ORDERS as usize,
             span: self.span,
             faults: self.faults.clone(),
         };
@@ -283,8 +284,8 @@ impl Scenario {
         )
     }
 
-    /// Returns the events of the order and the offsets at which they arrive, if nothing comes in between. The first one
-    /// is last in the list.
+    /// Returns the events of an order and the offsets at which their callbacks arrive, if nothing comes in between. The
+    /// first one is last in the list.
     fn deliveries<'a>(
         &self,
         events: &BTreeMap<&Id, &'a [SimulatedEvent]>,
@@ -303,25 +304,25 @@ impl Scenario {
     }
 }
 
-/// Makes the subject with which an order is played.
+/// Function that makes the subject with which an order is played.
 type MakeSubject<'a, M> = dyn Fn(&Id, Time) -> M + Sync + 'a;
 
 fn make_subject<M>(subject: &MakeSubject<'_, M>, history: &OrderHistory) -> M {
     subject(&history.id, created_at(history))
 }
 
-/// Time at which an order was created.
+/// Returns the time at which an order was created.
 fn created_at(history: &OrderHistory) -> Time {
     START.plus(history.created().unwrap_or_default())
 }
 
-/// Events of each order; a world lists them order by order.
+/// Returns the events of each order; a world lists them order by order.
 fn events_by_order(world: &World) -> BTreeMap<&Id, &[SimulatedEvent]> {
     let by_order = world.events().chunk_by(|one, next| one.order == next.order);
     by_order.map(|events| (&events[0].order, events)).collect()
 }
 
-/// Formats an offset for stories.
-fn secs(offset: Duration) -> String {
+/// Formats an offset in seconds, for stories.
+fn in_seconds(offset: Duration) -> String {
     format!("{:.1} s", offset.as_secs_f64())
 }

@@ -9,22 +9,22 @@ use fastrand::Rng;
 use super::incidents::Incidents;
 use super::subject::Subject;
 use super::tally::{Rare, Verdict, Wrong};
-use super::{Scenario, secs};
+use super::{Scenario, in_seconds};
 use crate::history::{OrderHistory, SimulatedEvent, happens};
 use crate::world::World;
 use number_order::{Answer, Event, Failure, Time};
 
 /// Time at which the worlds begin, by Sinch's clock.
 pub(super) const START: Time = Time(1_770_091_506_123_456);
-/// Span for which an order is followed after its last change: an event may come a day late, and a final state is
+/// Span for which a play follows an order after its last change: an event may come a day late, and a final state is
 /// fetched for the last time a day after it was first seen.
-const AFTER: Duration = Duration::from_secs(30 * 3600);
-/// Minimum span for which an order is followed after its last callback.
-const AFTER_CALLBACKS: Duration = Duration::from_secs(3600);
-/// Minimum time between two steps: no two happen in the same microsecond.
+const FOLLOWED_AFTER_CHANGES: Duration = Duration::from_secs(30 * 3600);
+/// Minimum span for which a play follows an order after its last callback.
+const FOLLOWED_AFTER_CALLBACKS: Duration = Duration::from_secs(3600);
+/// Minimum time between two steps of a play: no two happen in the same microsecond.
 const TICK: Duration = Duration::from_micros(1);
 
-/// Step that can happen next.
+/// Step of a play that can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// A callback arrives.
@@ -35,31 +35,31 @@ enum Step {
     Process,
     /// A fetch is sent to Sinch.
     Fetch,
-    /// The outcome of the fetch is recorded.
+    /// The outcome of the fetch in flight is recorded.
     Record,
     /// An event arrives that claims of a parked order what is confirmed already.
     Agreement,
 }
 
-/// Fetch in flight.
+/// Fetch of the order that is in flight.
 struct InFlight {
     fetched_at: Duration,
     result: Result<Answer, Failure>,
-    /// `true` if a failure is the order's own.
+    /// `true` if a failure of the fetch is the order's own.
     healthy: bool,
     done: Duration,
 }
 
-/// Randomness of a play.
+/// Randomness of one order's play.
 pub(super) struct Randomness {
     /// Random generator that decides Sinch's answers.
     pub reply_rng: Rng,
-    /// Random generator that decides when the service acts, and what goes wrong at the service.
+    /// Random generator that decides when the service acts, and what goes wrong there.
     pub rng: Rng,
 }
 
 impl Randomness {
-    /// Makes both generators from the order's own randomness.
+    /// Makes both generators of a play from the order's own randomness.
     pub fn of(world: &World, history: &OrderHistory) -> Randomness {
         let mut reply_rng = world.reply_rng(history);
         let rng = reply_rng.fork();
@@ -67,16 +67,16 @@ impl Randomness {
     }
 }
 
-/// One order and everything in flight for it.
+/// Play of one order, with everything that is in flight for it.
 pub(super) struct Play<'a, M> {
     pub(super) scenario: &'a Scenario,
     pub(super) world: &'a World,
     pub(super) history: &'a OrderHistory,
-    /// Events and the offsets at which they arrive; the next is last.
+    /// Events of the order and the offsets at which their callbacks arrive; the next is last.
     deliveries: Vec<(Duration, &'a SimulatedEvent)>,
     /// Offsets at which operators request a fetch of the order; the next is last.
     fetch_requests: Vec<Duration>,
-    /// Events that arrived, as the service understood them.
+    /// Events that have arrived, each as the service understood it.
     understood: Vec<(&'a SimulatedEvent, Event)>,
     /// Offset at which the worker processes the pending events.
     process_at: Option<Duration>,
@@ -88,8 +88,8 @@ pub(super) struct Play<'a, M> {
     pub(super) incidents: Incidents,
     /// Offset until which no fetch is sent, because Sinch as a whole is down.
     pub(super) paused_until: Duration,
-    /// Attempts since the last conclusive answer that failed through the order itself, or through a crash of the
-    /// service.
+    /// Number of attempts since the last conclusive answer that failed through the order itself, or through a crash of
+    /// the service.
     pub(super) own_failures: u32,
     pub(super) agreement_at: Option<Duration>,
     /// Time of the next fetch that only watches the order, if no new event arrives.
@@ -104,11 +104,11 @@ pub(super) struct Play<'a, M> {
     ahead_micros: i64,
     pub(super) now: Duration,
     end: Duration,
-    /// Step of the history that was reached last.
+    /// Index of the state in the history that the order has reached.
     pub(super) reached: Option<usize>,
     pub(super) right_since: Option<Duration>,
     pub(super) verdict: Verdict,
-    /// Story of the play so far; `None` if the caller wants none.
+    /// Story of the play so far; `None` if nobody wants it.
     story: Option<Vec<String>>,
 }
 
@@ -149,7 +149,7 @@ impl<'a, M: Subject> Play<'a, M> {
             rng,
             ahead_micros: ahead_micros - behind,
             now: Duration::ZERO,
-            end: (last_change + AFTER).max(last_callback + AFTER_CALLBACKS),
+            end: (last_change + FOLLOWED_AFTER_CHANGES).max(last_callback + FOLLOWED_AFTER_CALLBACKS),
             reached: None,
             right_since: None,
             verdict: Verdict::default(),
@@ -175,16 +175,16 @@ impl<'a, M: Subject> Play<'a, M> {
     /// Plays the order to its end, and returns the story of each step.
     pub fn story(mut self) -> Vec<String> {
         let history = self.history.states.iter();
-        let is = history.map(|(at, state)| line(*at, &format!("the order is {state}")));
+        let is = history.map(|(at, state)| story_line(*at, &format!("the order is {state}")));
         let gone = self.history.gone_at.iter();
-        let gone = gone.map(|at| line(*at, "Sinch forgets the order"));
+        let gone = gone.map(|at| story_line(*at, "Sinch forgets the order"));
         self.story = Some(is.chain(gone).collect());
         self.play();
         self.story.unwrap_or_default()
     }
 
     fn play(&mut self) {
-        while let Some((at, step)) = self.next()
+        while let Some((at, step)) = self.next_step()
             && at <= self.end
         {
             self.now = at;
@@ -220,8 +220,8 @@ impl<'a, M: Subject> Play<'a, M> {
         self.verdict.late = right_since.saturating_sub(last_change);
     }
 
-    /// Returns the next step and its offset.
-    fn next(&self) -> Option<(Duration, Step)> {
+    /// Returns the next step of the play and its offset.
+    fn next_step(&self) -> Option<(Duration, Step)> {
         let fetch = match &self.in_flight {
             Some(flight) => Some((flight.done, Step::Record)),
             None => self
@@ -244,7 +244,7 @@ impl<'a, M: Subject> Play<'a, M> {
         next.map(|(at, step)| (at.max(self.now + TICK), step))
     }
 
-    /// Kills the service at the given step; it comes back within a minute.
+    /// Kills the service at the given step of the play; it comes back within a minute.
     fn crash(&mut self, step: Step) {
         self.note(|| format!("killed at {step:?}"));
         self.verdict.met.note(Rare::Crash);
@@ -307,7 +307,7 @@ impl<'a, M: Subject> Play<'a, M> {
 
     pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            story.push(line(self.now, &words()));
+            story.push(story_line(self.now, &words()));
         }
     }
 }
@@ -325,6 +325,6 @@ fn fetch_requests(scenario: &Scenario, history: &OrderHistory, rng: &mut Rng) ->
     fetch_requests
 }
 
-fn line(at: Duration, words: &str) -> String {
-    format!("{:>12}  {words}", secs(at))
+fn story_line(at: Duration, words: &str) -> String {
+    format!("{:>12}  {words}", in_seconds(at))
 }

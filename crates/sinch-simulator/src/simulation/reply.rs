@@ -1,4 +1,4 @@
-//! Replies to fetches: from the world, and from the incidents of the order.
+//! Replies of Sinch to fetches: from the world, and from the incidents of the order.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::tally::Rare;
 use crate::history::{Reply, happens};
 use number_order::{Answer, Endpoint, Failure, NoAnswer};
 
-/// Maximum time between two probes while Sinch as a whole is down: the interval at which an open circuit lets probes
-/// pass. The minimum is half of it.
+/// Maximum time between two probe fetches while Sinch as a whole is down: the interval at which an open circuit lets
+/// probes pass. The minimum is half of it.
 const PROBES_APART: Duration = Duration::from_secs(60);
 
 impl<M: Subject> Play<'_, M> {
@@ -21,11 +21,11 @@ impl<M: Subject> Play<'_, M> {
             self.verdict.met.note(Rare::Outage);
             let apart = PROBES_APART.mul_f64(0.5 + self.rng.f64() / 2.0);
             self.paused_until = self.now + apart;
-            return (Err(no_answer(503)), false, Duration::ZERO);
+            return (Err(failure_of_status(503)), false, Duration::ZERO);
         }
         if self.incidents.fails_alone(self.now) {
             self.verdict.met.note(Rare::Alone);
-            return (Err(no_answer(403)), true, Duration::ZERO);
+            return (Err(failure_of_status(403)), true, Duration::ZERO);
         }
         let stale_max = self.scenario.policy.staleness_max;
         let reply = match self
@@ -52,13 +52,13 @@ impl<M: Subject> Play<'_, M> {
                 }
                 (Ok(answer), true, slow_by)
             }
-            None => (Err(failure(&reply)), own, slow_by),
+            None => (Err(failure_of_reply(&reply)), own, slow_by),
         }
     }
 }
 
-/// Returns the failure for the given status, which asks for no wait.
-fn no_answer(status: u16) -> Failure {
+/// Returns the failure of a fetch for the given HTTP status, which asks for no wait.
+fn failure_of_status(status: u16) -> Failure {
     let endpoint = Endpoint::Orders;
     Failure {
         reason: NoAnswer::NotNow { endpoint, status },
@@ -66,8 +66,8 @@ fn no_answer(status: u16) -> Failure {
     }
 }
 
-/// Failure that stands for a reply without an answer.
-fn failure(reply: &Reply) -> Failure {
+/// Returns the failure of a fetch for a reply without an answer.
+fn failure_of_reply(reply: &Reply) -> Failure {
     let (status, wait_min) = match reply {
         Reply::Throttled { retry_after } => (429, *retry_after),
         Reply::Unauthorized => (401, Duration::ZERO),

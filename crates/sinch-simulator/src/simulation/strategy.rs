@@ -12,19 +12,21 @@ use number_order::{
 /// Rules that decide which state of an order is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strategy {
-    /// The program's rules: [`number_order::apply_events`] and [`number_order::apply_attempt()`], with nothing added.
+    /// The program's rules hold: [`number_order::apply_events`] and [`number_order::apply_attempt()`], with nothing
+    /// added.
     Rules,
-    /// The program's rules, but of two states with one `updateTime` the one shown last is believed.
+    /// The program's rules hold, but of two states with one `updateTime` the one shown last is believed.
     TiesBelieved,
-    /// The program's rules, but a claim that an answer has overruled is forgotten at once.
+    /// The program's rules hold, but a claim that an answer has overruled is forgotten at once.
     ClaimsForgotten,
-    /// The program's rules, but any next answer fulfils an operator's request.
+    /// The program's rules hold, but any next answer fulfils an operator's request.
     OldAnswersFulfil,
-    /// The program's rules, but each failed attempt counts against the order, whether or not the order is at fault.
+    /// The program's rules hold, but each failed attempt counts against the order, whether or not the order is at
+    /// fault.
     OutagesCount,
-    /// The program's rules, but an event that agrees with what is confirmed changes nothing about a parked order.
+    /// The program's rules hold, but an event that agrees with what is confirmed changes nothing about a parked order.
     AgreementIgnored,
-    /// The program's rules, but every `updateTime` is believed.
+    /// The program's rules hold, but every `updateTime` is believed.
     DatesBelieved,
     /// An event with a newer time stamp that is a legal step is believed; otherwise the order is fetched once, and the
     /// answer is believed.
@@ -36,7 +38,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// Controls: strategies that must fail.
+    /// Strategies that are controls: they must fail.
     pub const CONTROLS: [Strategy; 9] = [
         Strategy::TiesBelieved,
         Strategy::ClaimsForgotten,
@@ -49,7 +51,7 @@ impl Strategy {
         Strategy::EveryEventBelieved,
     ];
 
-    /// Name of the strategy in a report.
+    /// Returns the name of the strategy in a report.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Rules => "rules",
@@ -66,8 +68,8 @@ impl Strategy {
     }
 }
 
-/// Strategy and its knowledge of one order, in memory. Every strategy keeps it in the same form: a control stores
-/// what it believes as confirmed.
+/// Strategy and what it knows of one order, in memory. Every strategy keeps it in the same form: a control stores what
+/// it believes as confirmed.
 #[derive(Debug)]
 pub(super) struct StrategySubject {
     strategy: Strategy,
@@ -205,7 +207,7 @@ impl Subject for StrategySubject {
 }
 
 impl StrategySubject {
-    /// Applies an event as a control does.
+    /// Applies an event as a control's strategy does.
     fn apply_event(&mut self, event: &Event, now: Time) -> Option<State> {
         let said = event.status.known()?;
         let said_at = event.said_at.unwrap_or(event.received_at);
@@ -266,7 +268,7 @@ impl StrategySubject {
         }
     }
 
-    /// Makes a state that shares its `updateTime` with the known one count as newer.
+    /// Makes a state that shares its `updateTime` with the known state count as newer.
     fn untie(&mut self, result: &Result<Answer, Failure>) {
         if let (Ok(Answer::Found(shown)), Some(known)) = (result, &mut self.order.confirmed)
             && shown.updated_at == known.updated_at

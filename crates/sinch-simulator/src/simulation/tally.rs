@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::secs;
+use super::in_seconds;
 use number_order::State;
 
-/// Fault of a strategy with an order.
+/// Fault of a strategy in the play of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
     /// A state was confirmed that the order never had, or had left before it entered the state confirmed last.
@@ -16,7 +16,7 @@ pub enum Wrong {
         /// State that was confirmed.
         state: State,
     },
-    /// At rest, the believed state is not the order's last state.
+    /// At the end of the play, the believed state is not the order's last state.
     AtRest {
         /// State that the strategy under test believes the order to be in.
         believed: Option<State>,
@@ -32,7 +32,7 @@ pub enum Wrong {
     },
 }
 
-/// Way in which an order does not go on.
+/// Way in which an order is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// The order is parked, though fewer attempts than parking takes failed through the order itself.
@@ -61,13 +61,13 @@ impl fmt::Display for Wrong {
         let word = |state: &Option<State>| state.map_or("nothing", State::as_str);
         match self {
             Wrong::FalseState { at, state } => {
-                write!(f, "false or backward at {}: {state}", secs(*at))
+                write!(f, "false or backward at {}: {state}", in_seconds(*at))
             }
             Wrong::AtRest { believed, truth } => {
                 let (believed, truth) = (word(believed), word(truth));
                 write!(f, "wrong at rest: {believed}, and the truth is {truth}")
             }
-            Wrong::Stuck { at, how } => write!(f, "stuck at {}: {how}", secs(*at)),
+            Wrong::Stuck { at, how } => write!(f, "stuck at {}: {how}", in_seconds(*at)),
         }
     }
 }
@@ -75,22 +75,22 @@ impl fmt::Display for Wrong {
 /// Result of playing one order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Faults, in the order in which they happened.
+    /// Faults of the strategy, in the order in which they happened.
     pub wrong: Vec<Wrong>,
-    /// Fetches that an event, a doubt or the failure of such a fetch required.
+    /// Number of fetches that an event, a doubt or the failure of such a fetch required.
     pub fetches: u64,
-    /// Fetches that only watched an order without new events.
+    /// Number of fetches that only watched an order without new events.
     pub routine_fetches: u64,
-    /// Fetches that failed because Sinch as a whole was down.
+    /// Number of fetches that failed because Sinch as a whole was down.
     pub probes: u64,
     /// Time from the order's last change until the truth was known and stayed known.
     pub late: Duration,
-    /// Rare paths that the order took.
+    /// Rare paths through the rules that the order took.
     pub met: Met,
 }
 
 impl Verdict {
-    /// Returns `true` if a confirmed state was false.
+    /// Returns `true` if any state that the strategy confirmed was false.
     pub(super) fn has_false_states(&self) -> bool {
         let is_false = |wrong: &Wrong| matches!(wrong, Wrong::FalseState { .. });
         self.wrong.iter().any(is_false)
@@ -180,7 +180,7 @@ impl Rare {
     }
 }
 
-/// Number of times that each rare path was met.
+/// Number of times that orders took each rare path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Met([u64; Rare::ALL.len()]);
 
@@ -205,31 +205,31 @@ pub struct Tally {
     pub orders: u64,
     /// Number of confirmed states that were false or went back in the order's history.
     pub false_states: u64,
-    /// Orders of which a state other than the true one was confirmed at rest.
+    /// Number of orders of which a state other than the true one was confirmed at the end.
     pub wrong_at_rest: u64,
     /// Number of orders that were stuck.
     pub stuck: u64,
-    /// Sum of [`Verdict::fetches`].
+    /// Sum of [`Verdict::fetches`] over all orders.
     pub fetches: u64,
     /// Maximum number of fetches for a single order.
     pub fetches_max: u64,
-    /// Sum of [`Verdict::routine_fetches`].
+    /// Sum of [`Verdict::routine_fetches`] over all orders.
     pub routine_fetches: u64,
-    /// Sum of [`Verdict::probes`].
+    /// Sum of [`Verdict::probes`] over all orders.
     pub probes: u64,
     /// Maximum of [`Verdict::late`] over all orders, with the index of its order.
     pub latest: (Duration, u64),
-    /// Rare paths that were met.
+    /// Rare paths through the rules that orders took.
     pub met: Met,
-    /// First orders with a fault, by index.
+    /// First orders with a fault, by index, each with the fault.
     pub failed: Vec<(u64, Wrong)>,
 }
 
 impl Tally {
-    /// Maximum number of faults that are kept: nobody reads more.
+    /// Maximum number of orders with a fault that are kept: nobody reads more.
     const FAILED_MAX: usize = 20;
 
-    /// Adds the result of an order.
+    /// Adds the result of an order's play.
     pub(super) fn count(&mut self, index: u64, verdict: Verdict) {
         let count = |is: fn(&&Wrong) -> bool| verdict.wrong.iter().filter(is).count() as u64;
         self.add(Tally {
@@ -247,7 +247,7 @@ impl Tally {
         });
     }
 
-    /// Adds the results of another tally.
+    /// Adds the results of another tally to this one.
     pub(super) fn add(&mut self, other: Tally) {
         self.orders += other.orders;
         self.false_states += other.false_states;
@@ -266,12 +266,12 @@ impl Tally {
         self.failed.truncate(Tally::FAILED_MAX);
     }
 
-    /// Returns `true` if a state was false, wrong at rest, or an order was stuck.
+    /// Returns `true` if the strategy failed: a state was false, wrong at the end, or an order was stuck.
     pub fn is_wrong(&self) -> bool {
         self.false_states > 0 || self.wrong_at_rest > 0 || self.stuck > 0
     }
 
-    /// Number of fetches per order, not counting those that only watched the order.
+    /// Returns the number of fetches per order, not counting those that only watched the order.
     pub fn fetches_per_order(&self) -> f64 {
         self.fetches as f64 / self.orders.max(1) as f64
     }

@@ -1,4 +1,4 @@
-//! Active numbers: list, get, update, release.
+//! Calls about active numbers: list, get, update, release.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::super::new_order::not_a_value;
 use super::super::refusal::{Refusal, Resource};
 use super::super::wire;
 use super::query::{Query, check_type};
-use super::{Answer, Api, Call, Done, Model, Request, read};
+use super::{Answer, Api, Call, Done, Model, Request, read_json};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/v1/projects/{project}/activeNumbers", on_get(list))
+        .route("/v1/projects/{project}/activeNumbers", on_get(list_numbers))
         .route(
             "/v1/projects/{project}/activeNumbers/{number}",
-            on_get(get).patch(update).post(release),
+            on_get(get_number).patch(update_number).post(release_number),
         )
 }
 
-async fn list(request: Request, uri: Uri) -> Response {
+async fn list_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
         .play(Call::ListActiveNumbers, |model, _| {
@@ -34,7 +34,7 @@ async fn list(request: Request, uri: Uri) -> Response {
         .await
 }
 
-/// Makes a page of the numbers that a query wants. The token of a page is the last number of the page before.
+/// Makes the page of active numbers that a query wants. The token of a page is the last number of the page before.
 fn page(model: &Model, query: &Query, project: &str) -> Answer {
     let readings = &model.script.readings;
     let filter = query.filter("capability", readings.pattern_alone)?;
@@ -82,7 +82,7 @@ fn page(model: &Model, query: &Query, project: &str) -> Answer {
     })))
 }
 
-async fn get(request: Request) -> Response {
+async fn get_number(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         let active = model.active(request.param("number"))?;
         let readings = &model.script.readings;
@@ -95,9 +95,9 @@ async fn get(request: Request) -> Response {
     request.play(Call::GetActiveNumber, act).await
 }
 
-async fn update(request: Request, body: Bytes) -> Response {
+async fn update_number(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
-        model.update(request.param("number"), &read(&body)?, now)?;
+        model.update(request.param("number"), &read_json(&body)?, now)?;
         let active = model.active(request.param("number"))?;
         let readings = &model.script.readings;
         Ok(Done::Json(wire::active(
@@ -109,7 +109,7 @@ async fn update(request: Request, body: Bytes) -> Response {
     request.play(Call::UpdateActiveNumber, act).await
 }
 
-async fn release(request: Request) -> Response {
+async fn release_number(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         // The verb is part of the path's last segment.
         let named = request.param("number");

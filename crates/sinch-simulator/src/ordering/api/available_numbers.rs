@@ -1,4 +1,4 @@
-//! `GET /availableNumbers` and `GET /availableNumbers/{phoneNumber}`
+//! Calls that search numbers: `GET /availableNumbers` and `GET /availableNumbers/{phoneNumber}`.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use super::super::wire;
 use super::query::{Query, check_type};
 use super::{Answer, Api, Call, Done, Model, Request};
 
-/// Numbers of a search that does not say how many. Invented: Sinch publishes no default.
-const SIZE: usize = 10;
+/// Number of results of a search that does not say how many. Invented: Sinch publishes no default.
+const USUAL_SIZE: usize = 10;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/v1/projects/{project}/availableNumbers", get(search))
-        .route("/v1/projects/{project}/availableNumbers/{number}", get(one))
+        .route("/v1/projects/{project}/availableNumbers", get(search_numbers))
+        .route("/v1/projects/{project}/availableNumbers/{number}", get(get_number))
 }
 
-async fn search(request: Request, uri: Uri) -> Response {
+async fn search_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
-        .play(Call::SearchAvailableNumbers, |model, _| find(model, &query))
+        .play(Call::SearchAvailableNumbers, |model, _| find_numbers(model, &query))
         .await
 }
 
-fn find(model: &mut Model, query: &Query) -> Answer {
+fn find_numbers(model: &mut Model, query: &Query) -> Answer {
     let readings = &model.script.readings;
     let region = query.required("regionCode")?;
     let number_type = match (query.one("type"), readings.search_without_type) {
@@ -40,7 +40,7 @@ fn find(model: &mut Model, query: &Query) -> Answer {
     };
     check_type("type", number_type)?;
     let filter = query.filter("capabilities", readings.pattern_alone)?;
-    let size = query.size("size")?.unwrap_or(SIZE);
+    let size = query.size("size")?.unwrap_or(USUAL_SIZE);
     let found: Vec<Value> = match Product::find(region, number_type) {
         Some(product) => {
             let numbers = model.stock.sample(product, &filter, size, &mut model.rng);
@@ -54,7 +54,7 @@ fn find(model: &mut Model, query: &Query) -> Answer {
     Ok(Done::Json(json!({ "availableNumbers": found })))
 }
 
-async fn one(request: Request) -> Response {
+async fn get_number(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         let number = request.param("number");
         let product = Product::of(number).filter(|_| model.stock.has(number));

@@ -1,4 +1,4 @@
-//! Callback configuration: get, and update of the secret with which callbacks are signed.
+//! Calls about the callback configuration: get, and update of the secret with which callbacks are signed.
 
 use std::sync::Arc;
 
@@ -10,40 +10,40 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::super::refusal::Refusal;
-use super::{Api, Call, Done, Request, read};
+use super::{Api, Call, Done, Request, read_json};
 use crate::lock;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     let path = "/v1/projects/{project}/callbackConfiguration";
-    Router::new().route(path, on_get(get).patch(update))
+    Router::new().route(path, on_get(get_configuration).patch(update_configuration))
 }
 
-async fn get(request: Request) -> Response {
-    let act = |_: &mut _, _| Ok(Done::Json(shown(&request)));
+async fn get_configuration(request: Request) -> Response {
+    let act = |_: &mut _, _| Ok(Done::Json(configuration_body(&request)));
     request.play(Call::GetCallbackConfiguration, act).await
 }
 
-async fn update(request: Request, body: Bytes) -> Response {
+async fn update_configuration(request: Request, body: Bytes) -> Response {
     let act = |_: &mut _, _| {
-        let body = read(&body)?;
+        let body = read_json(&body)?;
         let secret = body.get("hmacSecret").and_then(Value::as_str);
-        let secret = secret.filter(|secret| is_allowed(secret)).ok_or_else(|| {
+        let secret = secret.filter(|secret| is_allowed_secret(secret)).ok_or_else(|| {
             let rule = "must have 32 to 64 characters: letters, digits, hyphens";
             Refusal::of_field("hmacSecret", rule)
         })?;
         *lock(&request.api.handler.shared.secret) = SecretString::from(secret);
-        Ok(Done::Json(shown(&request)))
+        Ok(Done::Json(configuration_body(&request)))
     };
     request.play(Call::UpdateCallbackConfiguration, act).await
 }
 
-fn shown(request: &Request) -> Value {
+fn configuration_body(request: &Request) -> Value {
     let secret = lock(&request.api.handler.shared.secret);
     json!({"projectId": request.project(), "hmacSecret": secret.expose_secret()})
 }
 
-/// Sinch's rule for new secrets, by its documentation.
-fn is_allowed(secret: &str) -> bool {
+/// Returns `true` if Sinch's documentation allows a new secret.
+fn is_allowed_secret(secret: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (32..=64).contains(&secret.len()) && secret.bytes().all(is_plain)
 }

@@ -1,4 +1,4 @@
-//! Calls of the ordering side over HTTP: a file for each resource. Here: what all have in common.
+//! Calls of the ordering side over HTTP: a file for each resource. Here stands what all of them share.
 
 mod active_numbers;
 mod attachments;
@@ -39,7 +39,7 @@ use sinch_numbers::api::Call;
 /// Number of calls after which a short-lived token is refused.
 const SHORT_LIFE: usize = 5;
 
-/// State that all calls share.
+/// State that all calls of the ordering side share.
 struct Api {
     handler: Arc<ApiHandler>,
     ordering: Arc<Ordering>,
@@ -59,12 +59,12 @@ pub(crate) fn router(handler: Arc<ApiHandler>, ordering: Arc<Ordering>) -> Route
         .with_state(Arc::new(Api { handler, ordering }))
 }
 
-/// Answer of a call that was done.
+/// Answer to a call that was done.
 enum Done {
     Json(Value),
-    /// An object, with another status than 200.
+    /// The answer is an object, with another status than 200.
     WithStatus(StatusCode, Value),
-    /// No body.
+    /// The answer has no body.
     Empty,
 }
 
@@ -74,7 +74,7 @@ type Answer = Result<Done, Refusal>;
 struct Request {
     api: Arc<Api>,
     headers: HeaderMap,
-    /// Parameters in the path, by the names that the route gives them.
+    /// Parameters in the path of the request, by the names that the route gives them.
     params: HashMap<String, String>,
 }
 
@@ -92,7 +92,7 @@ impl FromRequestParts<Arc<Api>> for Request {
 }
 
 impl Request {
-    /// Returns a parameter in the path.
+    /// Returns a parameter in the path of the request.
     fn param(&self, name: &str) -> &str {
         let param = self.params.get(name);
         param.expect("the route has a parameter of this name")
@@ -127,10 +127,10 @@ impl Request {
             }
             Some(Fault::AnswerBroken(status)) => {
                 ordering.act(act);
-                Some(error(wire::failure(status, &readings)))
+                Some(error_answer(wire::failure(status, &readings)))
             }
-            Some(Fault::Broken(status)) => Some(error(wire::failure(status, &readings))),
-            Some(Fault::Forbidden) => Some(error(wire::forbidden())),
+            Some(Fault::Broken(status)) => Some(error_answer(wire::failure(status, &readings))),
+            Some(Fault::Forbidden) => Some(error_answer(wire::forbidden())),
             Some(Fault::Throttled) => Some(throttled(&readings)),
             Some(Fault::Unauthorized) => {
                 handler.withdraw_token(&self.headers);
@@ -140,7 +140,7 @@ impl Request {
         ordering.answered(call, fault, response)
     }
 
-    /// Refuses a call with a bad token, or about another project.
+    /// Refuses a call that has a bad token, or is about another project.
     fn refused(&self, readings: &Readings) -> Option<Response> {
         let Api { handler, ordering } = &*self.api;
         if !handler.is_authorized(&self.headers) {
@@ -156,7 +156,7 @@ impl Request {
         }
         let resource = Resource::CallbackConfiguration;
         let refusal = Refusal::missing(resource, self.project());
-        Some(error(wire::refusal(&refusal)))
+        Some(error_answer(wire::refusal(&refusal)))
     }
 
     async fn no_answer(&self, call: Call, fault: Option<Fault>, silence: Silence) -> Response {
@@ -179,7 +179,7 @@ impl Ordering {
         lock(&self.record).calls.len()
     }
 
-    /// Does the call, after every event that was due before it.
+    /// Does a call, after every event that was due before it.
     fn act(&self, act: impl FnOnce(&mut Model, Time) -> Answer) -> Response {
         let (answer, readings) = {
             let mut model = lock(&self.model);
@@ -190,13 +190,13 @@ impl Ordering {
         };
         self.changed.notify_one();
         match answer {
-            Ok(Done::Json(body)) => json(StatusCode::OK, body.to_string()),
-            Ok(Done::WithStatus(status, body)) => json(status, body.to_string()),
+            Ok(Done::Json(body)) => json_answer(StatusCode::OK, body.to_string()),
+            Ok(Done::WithStatus(status, body)) => json_answer(status, body.to_string()),
             Ok(Done::Empty) => StatusCode::OK.into_response(),
             Err(Refusal::TooLarge) if readings.too_large == TooLarge::Html => {
-                error(wire::too_large_page())
+                error_answer(wire::too_large_page())
             }
-            Err(refusal) => error(wire::refusal(&refusal)),
+            Err(refusal) => error_answer(wire::refusal(&refusal)),
         }
     }
 
@@ -208,21 +208,22 @@ impl Ordering {
             fault,
             status,
         });
-        response.unwrap_or_else(cut)
+        response.unwrap_or_else(closed_connection)
     }
 }
 
-/// Response of which not a byte is sent: its body fails before its head is out, and the server closes the connection.
-fn cut() -> Response {
+/// Returns a response of which not a byte is sent: its body fails before its head is out, and the server closes the
+/// connection.
+fn closed_connection() -> Response {
     let longer_than_allowed = Full::new(Bytes::from_static(b"lost"));
     Response::new(Body::new(Limited::new(longer_than_allowed, 1)))
 }
 
-fn json(status: StatusCode, body: String) -> Response {
+fn json_answer(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-fn error(error: ErrorBody) -> Response {
+fn error_answer(error: ErrorBody) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = if error.is_page {
         "text/html"
@@ -235,19 +236,19 @@ fn error(error: ErrorBody) -> Response {
 fn unauthorized(readings: &Readings) -> Response {
     let challenge = "Bearer error=\"invalid_token\", error_description=\"Jwt expired\"";
     let headers = [(header::WWW_AUTHENTICATE, challenge)];
-    (headers, error(wire::unauthorized(readings))).into_response()
+    (headers, error_answer(wire::unauthorized(readings))).into_response()
 }
 
 fn throttled(readings: &Readings) -> Response {
-    let response = error(wire::throttled(readings));
+    let response = error_answer(wire::throttled(readings));
     match readings.retry_after {
         RetryAfter::Sent => ([(header::RETRY_AFTER, "1")], response).into_response(),
         RetryAfter::Missing => response,
     }
 }
 
-/// Reads a JSON body.
-fn read(body: &[u8]) -> Result<Value, Refusal> {
+/// Reads the JSON body of a call.
+fn read_json(body: &[u8]) -> Result<Value, Refusal> {
     let read: Option<Value> = serde_json::from_slice(body).ok();
     read.filter(Value::is_object).ok_or(Refusal::Unreadable)
 }

@@ -1,4 +1,4 @@
-//! Orders: create, get, submit.
+//! Calls about orders: create, get, submit.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use bytes::Bytes;
 use super::super::new_order;
 use super::super::readings::{CreatedStatus, Readings};
 use super::super::wire;
-use super::{Api, Call, Done, Model, Request, read};
+use super::{Api, Call, Done, Model, Request, read_json};
 use crate::api::get_order;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
         .route(
             "/v1/projects/{project}/numberOrders:createNumberOrder",
-            post(create),
+            post(create_order),
         )
-        .route("/v1/projects/{project}/numberOrders/{order}", on_get(get))
+        .route("/v1/projects/{project}/numberOrders/{order}", on_get(get_order))
         .route(
             "/v1/projects/{project}/numberOrders/{order}/submit",
-            post(submit),
+            post(submit_order),
         )
 }
 
-async fn create(request: Request, body: Bytes) -> Response {
+async fn create_order(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
         let readings: Readings = model.script.readings.clone();
-        let new = new_order::read(&read(&body)?, readings.pattern_alone)?;
+        let new = new_order::read(&read_json(&body)?, readings.pattern_alone)?;
         let order = model.create(new, now)?;
         let status = match readings.created_status {
             CreatedStatus::Ok => StatusCode::OK,
@@ -42,8 +42,8 @@ async fn create(request: Request, body: Bytes) -> Response {
     request.play(Call::CreateOrder, act).await
 }
 
-/// Answers a fetch of an order, a client's or the world's.
-async fn get(request: Request) -> Response {
+/// Answers a fetch of an order, which a client created or the world has.
+async fn get_order(request: Request) -> Response {
     let Api { handler, ordering } = &*request.api;
     let order = request.param("order");
     handler.note_fetch(order);
@@ -58,7 +58,7 @@ async fn get(request: Request) -> Response {
     request.play(Call::GetOrder, act).await
 }
 
-async fn submit(request: Request) -> Response {
+async fn submit_order(request: Request) -> Response {
     let act = |model: &mut Model, now| {
         model.submit(request.param("order"), now)?;
         let order = model.known(request.param("order"))?;

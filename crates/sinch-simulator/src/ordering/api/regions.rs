@@ -1,4 +1,4 @@
-//! `GET /availableRegions`
+//! Call that lists the regions of numbers: `GET /availableRegions`.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::query::{Query, check_type};
 use super::{Api, Call, Done, Request};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/v1/projects/{project}/availableRegions", get(list))
+    Router::new().route("/v1/projects/{project}/availableRegions", get(list_regions))
 }
 
-async fn list(request: Request, uri: Uri) -> Response {
+async fn list_regions(request: Request, uri: Uri) -> Response {
     let act = |_: &mut _, _| {
         let types = Query::of(&uri).all("types");
         for word in &types {

@@ -1,4 +1,4 @@
-//! Registrations: put, get.
+//! Calls about the registration of an order: put, get.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use axum::routing::get as on_get;
 use bytes::Bytes;
 
 use super::super::wire;
-use super::{Api, Call, Done, Model, Request, read};
+use super::{Api, Call, Done, Model, Request, read_json};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     let path = "/v1/projects/{project}/numberOrders/{order}/registration";
-    Router::new().route(path, on_get(get).put(put))
+    Router::new().route(path, on_get(get_registration).put(put_registration))
 }
 
-async fn put(request: Request, body: Bytes) -> Response {
+async fn put_registration(request: Request, body: Bytes) -> Response {
     let act = |model: &mut Model, now| {
-        model.register(request.param("order"), &read(&body)?, now)?;
+        model.register(request.param("order"), &read_json(&body)?, now)?;
         let order = model.known(request.param("order"))?;
         Ok(Done::Json(wire::registration(
             order,
@@ -27,7 +27,7 @@ async fn put(request: Request, body: Bytes) -> Response {
     request.play(Call::PutRegistration, act).await
 }
 
-async fn get(request: Request) -> Response {
+async fn get_registration(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         let order = model.known(request.param("order"))?;
         Ok(Done::Json(wire::registration(

@@ -1,4 +1,4 @@
-//! Callbacks.
+//! Bodies of callbacks about ordering.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use super::super::announcement::{Announcement, Content};
 use super::super::failures::Step;
 use crate::wire::{ulid, zoneless};
 
-/// Returns the `eventId`, whose time part is the time stamp.
+/// Returns the `eventId` of the callback, whose time part is the time stamp.
 pub(in super::super) fn event_id(announcement: &Announcement) -> String {
     ulid(announcement.said_at, announcement.salt)
 }
 
-/// Makes the body of the callback: the same bytes at each attempt.
+/// Makes the body of a callback: the same bytes at each attempt to send it.
 pub(in super::super) fn body(announcement: &Announcement, project: &str) -> String {
     let mut body = json!({
         "eventId": event_id(announcement),

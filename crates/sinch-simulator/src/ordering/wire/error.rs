@@ -1,4 +1,4 @@
-//! Errors: a status and a body in one of three forms, or a page of an intermediary.
+//! Errors of the simulated API: a status and a body in one of three forms, or a page of an intermediary.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::super::readings::{FailureBody, Readings, RefusalBody};
 use super::super::refusal::{Refusal, Violation};
 use crate::wire;
 
-/// Status and body of an error; `true`: the body is a page.
+/// Status and body of an error; `is_page`: the body is the page of an intermediary.
 pub(in super::super) struct ErrorBody {
     pub status: u16,
     pub text: String,
@@ -21,7 +21,7 @@ fn json_of(status: u16, body: &Value) -> ErrorBody {
     }
 }
 
-fn page(status: u16, title: &str) -> ErrorBody {
+fn error_page(status: u16, title: &str) -> ErrorBody {
     ErrorBody {
         status,
         text: format!("<html><head><title>{title}</title></head><body>{title}</body></html>"),
@@ -29,7 +29,7 @@ fn page(status: u16, title: &str) -> ErrorBody {
     }
 }
 
-/// Makes the error of a refused call.
+/// Makes the error with which a refused call is answered.
 pub(in super::super) fn refusal(refusal: &Refusal) -> ErrorBody {
     match refusal {
         Refusal::Invalid {
@@ -38,40 +38,40 @@ pub(in super::super) fn refusal(refusal: &Refusal) -> ErrorBody {
         } => {
             let details = match violations.as_slice() {
                 [] => json!([]),
-                some => json!([{"type": "BadRequest", "fieldViolations": listed(some)}]),
+                some => json!([{"type": "BadRequest", "fieldViolations": violation_list(some)}]),
             };
-            api(400, message, "INVALID_ARGUMENT", &details)
+            api_error(400, message, "INVALID_ARGUMENT", &details)
         }
         Refusal::Unreadable => json_of(400, &json!({"error": "request body cannot be read"})),
         Refusal::NothingRequired => {
             let message = "Number requirements not found";
-            let details = resource("NumberProduct", "numberRequirements", message);
-            api(404, message, "NOT_FOUND", &details)
+            let details = resource_detail("NumberProduct", "numberRequirements", message);
+            api_error(404, message, "NOT_FOUND", &details)
         }
         Refusal::Missing {
             resource: kind,
             name,
             message,
         } => {
-            let details = resource(kind.as_str(), name, message);
-            api(404, message, "NOT_FOUND", &details)
+            let details = resource_detail(kind.as_str(), name, message);
+            api_error(404, message, "NOT_FOUND", &details)
         }
         Refusal::TooLarge => {
             let message = "File is too large";
             let details = json!([{"type": "", "resourceName": "", "description": message}]);
-            api(413, message, "CONTENT_TOO_LARGE", &details)
+            api_error(413, message, "CONTENT_TOO_LARGE", &details)
         }
     }
 }
 
-fn listed(violations: &[Violation]) -> Vec<Value> {
+fn violation_list(violations: &[Violation]) -> Vec<Value> {
     violations
         .iter()
         .map(|violation| json!({"field": violation.field, "description": violation.description}))
         .collect()
 }
 
-fn resource(kind: &str, name: &str, message: &str) -> Value {
+fn resource_detail(kind: &str, name: &str, message: &str) -> Value {
     json!([{
         "type": "ResourceInfo",
         "resourceType": kind,
@@ -81,33 +81,33 @@ fn resource(kind: &str, name: &str, message: &str) -> Value {
     }])
 }
 
-fn api(code: u16, message: &str, status: &str, details: &Value) -> ErrorBody {
+fn api_error(code: u16, message: &str, status: &str, details: &Value) -> ErrorBody {
     let error = json!({"code": code, "message": message, "status": status, "details": details});
     json_of(code, &json!({ "error": error }))
 }
 
 /// Makes the page that a proxy puts in place of a 413.
 pub(in super::super) fn too_large_page() -> ErrorBody {
-    page(413, "413 Request Entity Too Large")
+    error_page(413, "413 Request Entity Too Large")
 }
 
 /// Makes the error of a call to which the key has no right. The message is empty, as another API of Sinch was seen to
 /// answer.
 pub(in super::super) fn forbidden() -> ErrorBody {
-    api(403, "", "PERMISSION_DENIED", &json!([]))
+    api_error(403, "", "PERMISSION_DENIED", &json!([]))
 }
 
 /// Makes the error of a call with a token, or key, that is not accepted.
 pub(in super::super) fn unauthorized(readings: &Readings) -> ErrorBody {
-    refused(401, "access-token-expired", "Token expired", readings)
+    early_refusal(401, "access-token-expired", "Token expired", readings)
 }
 
 /// Makes the error of a call that comes too soon.
 pub(in super::super) fn throttled(readings: &Readings) -> ErrorBody {
-    refused(429, "too-many-requests", "Too Many Requests", readings)
+    early_refusal(429, "too-many-requests", "Too Many Requests", readings)
 }
 
-fn refused(status: u16, entry: &str, title: &str, readings: &Readings) -> ErrorBody {
+fn early_refusal(status: u16, entry: &str, title: &str, readings: &Readings) -> ErrorBody {
     match readings.refusal_body {
         RefusalBody::Api => ErrorBody {
             status,
@@ -133,6 +133,6 @@ pub(in super::super) fn failure(status: u16, readings: &Readings) -> ErrorBody {
             text: wire::error(status, "", None),
             is_page: false,
         },
-        FailureBody::Html => page(status, "The server has failed"),
+        FailureBody::Html => error_page(status, "The server has failed"),
     }
 }

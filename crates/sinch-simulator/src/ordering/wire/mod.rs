@@ -19,7 +19,7 @@ use super::stock::Product;
 use crate::wire::zulu;
 use number_order::Time;
 
-/// Builder of an object. The name of a property decides where a reading is mixed, so that a property always has the
+/// Builder of a JSON object. The name of a property decides where a reading is mixed, so that a property always has the
 /// same form.
 struct Body<'a> {
     readings: &'a Readings,
@@ -39,7 +39,7 @@ impl<'a> Body<'a> {
         self
     }
 
-    /// Sets a text; an empty one is not set.
+    /// Sets a property that is a text; an empty text is not set.
     fn text(self, key: &str, text: &str) -> Body<'a> {
         if text.is_empty() {
             self.leave_unset(key, || "".into())
@@ -62,7 +62,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Sets an object, or leaves it unset; `empty` is its form without content.
+    /// Sets a property that is an object, or leaves it unset; `empty` is its form without content.
     fn object(self, key: &str, object: Option<Value>, empty: impl FnOnce() -> Value) -> Body<'a> {
         match object {
             Some(object) => self.set(key, object),
@@ -89,7 +89,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Returns a number by which properties differ: always the same for the same name.
+/// Returns a number by which the properties of an object differ: always the same for the same name.
 fn mix(key: &str) -> usize {
     key.bytes().map(usize::from).sum()
 }

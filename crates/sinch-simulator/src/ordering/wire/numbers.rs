@@ -1,4 +1,4 @@
-//! Available and active numbers, and regions.
+//! Bodies about available numbers, active numbers, and regions.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(in super::super) fn available(number: &str, product: &Product) -> Value {
     })
 }
 
-/// Makes the body of the list of regions that have numbers of one of these types; no types: of any.
+/// Makes the body of the list of regions that have numbers of one of the given types; no types: of any type.
 pub(in super::super) fn regions(types: &[String]) -> Value {
     let mut regions: Vec<Value> = Vec::new();
     let wanted = |product: &&Product| {

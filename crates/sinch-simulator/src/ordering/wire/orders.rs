@@ -1,4 +1,4 @@
-//! Orders and registrations.
+//! Bodies about orders and registrations.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::super::order::{Attachment, Order, Private};
 use super::super::readings::{AttachmentId, ExpireTime, Readings};
 use super::{Body, money};
 
-/// Makes the body of an order.
+/// Makes the body that shows an order.
 pub(in super::super) fn order(order: &Order, project: &str, readings: &Readings) -> Value {
     let product = order.product;
     let price = json!({

@@ -2,13 +2,13 @@
 
 use super::{InFlight, Play, START};
 use crate::history::{EventContent, SimulatedEvent, happens};
-use crate::simulation::secs;
+use crate::simulation::in_seconds;
 use crate::simulation::subject::Subject;
 use crate::simulation::tally::{Rare, Stuck};
 use number_order::{Answer, Decision, Event, FetchAttempt, State, Status};
 
 impl<'a, M: Subject> Play<'a, M> {
-    /// Delivers a callback. One that is on disk already changes nothing.
+    /// Delivers a callback to the service. One that is on disk already changes nothing.
     pub(super) fn deliver(&mut self) {
         let Some((_, simulated)) = self.deliveries.pop() else {
             return;
@@ -27,7 +27,7 @@ impl<'a, M: Subject> Play<'a, M> {
         let new = self.subject.accept(simulated.salt, &event);
         self.note(|| {
             let again = if new { "" } else { ", again" };
-            format!("the event {said} of {} arrives{again}", secs(simulated.at))
+            format!("the event {said} of {} arrives{again}", in_seconds(simulated.at))
         });
         if new {
             let soon = self.now + self.random_span(200);
@@ -55,7 +55,7 @@ impl<'a, M: Subject> Play<'a, M> {
         event
     }
 
-    /// Requests a fetch for an operator, if any event of the order has arrived.
+    /// Requests a fetch of the order for an operator, if any event of the order has arrived.
     pub(super) fn request_fetch(&mut self) {
         self.fetch_requests.pop();
         let now = self.our_time(self.now);
@@ -69,7 +69,7 @@ impl<'a, M: Subject> Play<'a, M> {
         }
     }
 
-    /// Processes the events that have arrived.
+    /// Processes the events of the order that have arrived.
     pub(super) fn process(&mut self) {
         self.process_at = None;
         let now = self.our_time(self.now);
@@ -103,7 +103,7 @@ impl<'a, M: Subject> Play<'a, M> {
         self.judge_open();
     }
 
-    /// Delivers an event that says of a parked order what is confirmed already.
+    /// Delivers an event that claims of a parked order what is confirmed already.
     pub(super) fn agreement(&mut self) {
         self.agreement_at = None;
         let order = self.subject.order();
@@ -124,7 +124,7 @@ impl<'a, M: Subject> Play<'a, M> {
         }
     }
 
-    /// Sends a fetch to Sinch. The attempt is counted before its outcome is known.
+    /// Sends a fetch of the order to Sinch. The attempt is counted before its outcome is known.
     pub(super) fn send_fetch(&mut self) {
         let retries = self.subject.order().attempts > 0;
         let is_requested = std::mem::take(&mut self.is_requested);
@@ -160,7 +160,7 @@ impl<'a, M: Subject> Play<'a, M> {
         });
     }
 
-    /// Records the outcome of the fetch.
+    /// Records the outcome of the fetch that was in flight.
     pub(super) fn record(&mut self) {
         let Some(in_flight) = self.in_flight.take() else {
             return;

@@ -1,4 +1,4 @@
-//! Callbacks that Sinch might send: single bodies, and many that are ready to be sent.
+//! Callbacks as Sinch might send them: single bodies, and many that are ready to be sent.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,10 +13,10 @@ use crate::{PATH, PROJECT, Request, SECRET, now};
 /// States that the events of an order claim in turn: up to the order's end, and then from the beginning again.
 pub const CYCLE: &[&str] = &["IN_REVIEW", "BLOCKED", "IN_REVIEW", "COMPLETED"];
 
-/// States in turn, where every event but the first fits the one before.
+/// States that the events of an order claim in turn, where every event but the first fits the one before.
 pub const FITTING: &[&str] = &["IN_REVIEW", "BLOCKED"];
 
-/// Makes the body of a callback about an order.
+/// Makes the body of a callback about an order of the first project.
 pub fn event(event: &str, order: &str, status: &str, said_at: Time) -> String {
     // Sinch writes no zone.
     let timestamp = said_at.to_string();
@@ -32,7 +32,7 @@ pub fn event(event: &str, order: &str, status: &str, said_at: Time) -> String {
     .to_string()
 }
 
-/// Makes the body of a callback about a number.
+/// Makes the body of a callback about a number of the first project.
 pub fn about_number(event: &str, resource_type: &str, number: &str) -> String {
     json!({
         "eventId": event,
@@ -45,14 +45,14 @@ pub fn about_number(event: &str, resource_type: &str, number: &str) -> String {
     .to_string()
 }
 
-/// Receiver of callbacks, as Sinch knows it.
+/// Receiver of callbacks, with what Sinch knows of it.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// Path of the callback URL.
+    /// Path of the receiver's callback URL.
     pub path: String,
-    /// Project id at Sinch.
+    /// Id of the receiver's project at Sinch.
     pub project: String,
-    /// Secret of the signatures.
+    /// Secret with which callbacks to the receiver are signed.
     pub secret: String,
 }
 
@@ -68,10 +68,10 @@ impl Receiver {
     }
 }
 
-/// Content of many callbacks.
+/// Content of many callbacks, by what they are about.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Events of the given orders, each of which claims the given states in turn, again and again.
+    /// Events of the given orders: each event claims one of the given states in turn, again and again.
     Orders(Vec<String>, &'static [&'static str]),
     /// Events of one number, which touch no order.
     Number,
@@ -87,7 +87,7 @@ pub struct Callbacks {
 struct Callback {
     event: String,
     said_at_ms: i64,
-    /// Index of the order in the content, and the state that is claimed.
+    /// Index of the callback's order in the content, and the state that it claims.
     says: (usize, &'static str),
     bytes: OnceLock<Bytes>,
 }
@@ -141,7 +141,7 @@ impl Callbacks {
         callbacks
     }
 
-    /// Signs all callbacks, so that the caller costs little compared with the receiver.
+    /// Signs all callbacks now, so that sending them costs little compared with receiving them.
     pub fn sign(&self) {
         for index in 0..self.count() {
             self.bytes(index);
@@ -153,22 +153,22 @@ impl Callbacks {
         Callbacks::new(Content::Number, count, &mut Rng::new())
     }
 
-    /// Number of callbacks.
+    /// Returns the number of callbacks.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// Unique `eventId` of a callback.
+    /// Returns the `eventId` of a callback, which no other callback has.
     pub fn event(&self, index: usize) -> &str {
         &self.all[index].event
     }
 
-    /// Bytes of a callback's request.
+    /// Returns the bytes of the request that sends a callback.
     pub fn request(&self, index: usize) -> &[u8] {
         &self.bytes(index).request
     }
 
-    /// Bytes of a callback's body.
+    /// Returns the bytes of a callback's body.
     pub fn body(&self, index: usize) -> &[u8] {
         let bytes = self.bytes(index);
         &bytes.request[bytes.body_at..]
@@ -211,7 +211,7 @@ impl Callbacks {
     }
 }
 
-/// Makes ids of orders that no other caller uses.
+/// Makes ids for orders that no other caller of this function uses.
 pub fn order_ids(count: usize, rng: &mut Rng) -> Vec<String> {
     let now = millis();
     (0..count).map(|_| ulid(now, rng)).collect()
@@ -221,7 +221,7 @@ fn millis() -> i64 {
     now().0 / 1000
 }
 
-/// Makes an id like Sinch's: a lower-case ULID.
+/// Makes an id like Sinch's for the given time: a lower-case ULID.
 fn ulid(millis: i64, rng: &mut Rng) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bits = (millis as u128) << 80 | rng.u128(..) >> 48;

@@ -24,13 +24,13 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Enlarges the disk while it is in use.
+    /// Enlarges the disk in memory while it is in use.
     pub fn enlarge(&self, size: &str) {
         self.try_mount(&format!("remount,size={size}"))
             .expect("what could be mounted can be enlarged");
     }
 
-    /// Folder that the disk is mounted on.
+    /// Returns the folder that the disk is mounted on.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -38,11 +38,11 @@ impl Disk {
     fn try_mount(&self, options: &str) -> Result<(), String> {
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
-        done(command.arg(self.path()))
+        success_of(command.arg(self.path()))
     }
 }
 
-fn done(mount: &mut Command) -> Result<(), String> {
+fn success_of(mount: &mut Command) -> Result<(), String> {
     let done = mount.output();
     let done = done.map_err(|error| format!("mount: {error}"))?;
     if done.status.success() {
@@ -64,7 +64,7 @@ impl Mount {
     ///
     /// Fails for anyone but root, and says in words why.
     pub fn of_file(file: &Path, on: &Path) -> Result<Mount, String> {
-        done(Command::new("mount").arg("--bind").args([file, on]))?;
+        success_of(Command::new("mount").arg("--bind").args([file, on]))?;
         Ok(Mount { on: on.to_owned() })
     }
 }

@@ -24,17 +24,18 @@ pub fn run(bench: &str, has_flag: bool, measure: impl FnOnce() -> Outcome<bool>)
     }
 }
 
-/// Requirements, and for each `true` if it holds.
+/// Requirements of a bench, and for each `true` if it holds.
 #[derive(Default)]
 pub struct Requirements(Vec<(String, bool)>);
 
 impl Requirements {
-    /// Adds a requirement.
+    /// Adds a requirement of the bench.
     pub fn add(&mut self, what: impl Into<String>, holds: bool) {
         self.0.push((what.into(), holds));
     }
 
-    /// Prints the result of each requirement. Returns `true` if all hold, or if the run was too short to judge.
+    /// Prints the result of each requirement of the bench. Returns `true` if all hold, or if the run was too short to
+    /// judge.
     pub fn judge(&self, quick: bool) -> bool {
         println!();
         for (what, holds) in &self.0 {
@@ -49,14 +50,14 @@ impl Requirements {
     }
 }
 
-/// Makes a line for programs: the bench, and its figures.
+/// Makes a bench's line for programs: its name, and its figures.
 pub fn line<const N: usize>(bench: &str, figures: [(&str, Value); N]) -> Value {
     let mut line = Map::from_iter([("bench".to_owned(), Value::from(bench))]);
     line.extend(figures.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(line)
 }
 
-/// Median of the values; of two middle ones, the higher.
+/// Returns the median of the values; of two middle ones, the higher.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -64,7 +65,7 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(middle).copied().unwrap_or(f64::NAN)
 }
 
-/// Converts a time to milliseconds, with their fraction.
+/// Converts a span of time to milliseconds, with their fraction.
 pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -14,17 +14,17 @@ pub struct File {
 }
 
 impl File {
-    /// Opens an existing file.
+    /// Opens an existing database file.
     pub async fn open(path: &Path) -> File {
         File::connect(path, |options| options).await
     }
 
-    /// Opens an existing file to read it.
+    /// Opens an existing database file to read it.
     pub async fn open_read_only(path: &Path) -> File {
         File::connect(path, |options| options.read_only(true)).await
     }
 
-    /// Opens a file, and creates it if it does not exist.
+    /// Opens a database file, and creates it if it does not exist.
     pub async fn create(path: &Path) -> File {
         File::connect(path, |options| options.create_if_missing(true)).await
     }
@@ -50,7 +50,7 @@ impl File {
             .rows_affected()
     }
 
-    /// Returns the only number of a query.
+    /// Returns the number that a query gives as its only result.
     pub async fn number(&mut self, sql: &str) -> i64 {
         let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
             .fetch_one(&mut self.db)
@@ -65,7 +65,7 @@ impl File {
         found.is_ok_and(|found: i64| found == 1)
     }
 
-    /// Bodies of all deliveries, by event.
+    /// Returns the bodies of all deliveries, by the ids of their events.
     pub async fn bodies(&mut self) -> BTreeMap<String, Vec<u8>> {
         let rows = sqlx::query("SELECT dedup_key, body FROM deliveries")
             .fetch_all(&mut self.db)
@@ -74,7 +74,7 @@ impl File {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
-    /// Returns the ids and events of the first deliveries after the given id, at most the given number.
+    /// Returns the row ids and event ids of the first deliveries after the given row id, at most the given number.
     pub async fn events_after(&mut self, id: i64, deliveries_max: u32) -> Vec<(i64, String)> {
         let sql = "SELECT id, dedup_key FROM deliveries WHERE id > ? ORDER BY id LIMIT ?";
         let rows = sqlx::query(sql)
@@ -86,12 +86,12 @@ impl File {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
-    /// Closes the connection, so that nothing is left to be written.
+    /// Closes the connection to the database file, so that nothing is left to be written.
     pub async fn close(self) {
         self.db.close().await.expect("the database closes");
     }
 
-    /// Path of a file beside the database: its path with a suffix.
+    /// Returns the path of a file beside the database: its path with a suffix.
     pub fn beside(path: &Path, suffix: &str) -> PathBuf {
         PathBuf::from(format!("{}{suffix}", path.display()))
     }

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::{PROJECT, Service, Settings, now};
 
-/// Contents of a database.
+/// Contents of a database that a history fills.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct History {
     /// Number of processed deliveries: four to an order in a final state, with an answer and a confirmed
@@ -20,24 +20,24 @@ pub struct History {
     pub due: i64,
 }
 
-/// Number of rows in a transaction.
-const ROWS: i64 = 1_000_000;
+/// Number of rows that one transaction inserts.
+const TRANSACTION_ROWS: i64 = 1_000_000;
 
-/// Time between the end of a history and now.
-const AGO: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Time from the end of a history to the present.
+const ENDED_AGO: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Inserts orders ?1 to ?2 of those in a final state, at ?3.
-const ENDED: &str = "
+const INSERT_ENDED_ORDERS: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
     INSERT INTO orders (id, project, sinch_id, first_seen_at, fetched_at, confirmed_state, updated_at, shown_at, confirmed_at)
     SELECT n, 1, printf('01h%023d', n), ?3, ?3, 'COMPLETED', ?3, ?3, ?3 FROM n";
 
-const ANSWERS: &str = "
+const INSERT_ANSWERS: &str = "
     INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome, outcome_fields)
     SELECT id, fetched_at, confirmed_state, updated_at, 'first-answer', '{\"state\":\"COMPLETED\"}'
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
-const TRANSITIONS: &str = "
+const INSERT_TRANSITIONS: &str = "
     INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields,
         announced, latency_us)
     SELECT id, fetched_at, 'IN_REVIEW', confirmed_state, 1, updated_at, 'answer',
@@ -45,7 +45,7 @@ const TRANSITIONS: &str = "
     FROM orders WHERE id BETWEEN ?1 AND ?2";
 
 /// Inserts deliveries ?1 to ?2, received at ?3 and ten microseconds apart. ?4: 1 if they are processed. ?5: the project.
-const DELIVERIES: &str = "
+const INSERT_DELIVERIES: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2),
     d AS (SELECT n, (n + 3) / 4 AS order_id, printf('01h%023d', n) AS event,
         CASE n % 4 WHEN 0 THEN 'COMPLETED' WHEN 2 THEN 'BLOCKED' ELSE 'IN_REVIEW' END AS status,
@@ -63,7 +63,7 @@ const DELIVERIES: &str = "
 \"failureCode\":null}' AS BLOB)
     FROM d";
 
-const DUE: &str = "
+const INSERT_DUE_ORDERS: &str = "
     WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
     INSERT INTO orders (project, sinch_id, first_seen_at, fetch_at)
     SELECT 1, printf('01m%023d', n), ?3, ?3 FROM n";
@@ -81,15 +81,15 @@ impl History {
             .synchronous(SqliteSynchronous::Off)
             .pragma("cache_size", "-100000");
         let mut db = options.connect().await.expect("the database opens");
-        let past = now().0 - AGO.as_micros() as i64;
+        let past = now().0 - ENDED_AGO.as_micros() as i64;
         let orders = self.processed / 4;
-        for sql in [ENDED, ANSWERS, TRANSITIONS] {
-            rows(&mut db, sql, 1, orders, past, true).await;
+        for sql in [INSERT_ENDED_ORDERS, INSERT_ANSWERS, INSERT_TRANSITIONS] {
+            insert_rows(&mut db, sql, 1, orders, past, true).await;
         }
-        rows(&mut db, DELIVERIES, 1, self.processed, past, true).await;
+        insert_rows(&mut db, INSERT_DELIVERIES, 1, self.processed, past, true).await;
         let all = self.processed + self.waiting;
-        rows(&mut db, DELIVERIES, self.processed + 1, all, past, false).await;
-        rows(&mut db, DUE, 1, self.due, past, false).await;
+        insert_rows(&mut db, INSERT_DELIVERIES, self.processed + 1, all, past, false).await;
+        insert_rows(&mut db, INSERT_DUE_ORDERS, 1, self.due, past, false).await;
         sqlx::query("UPDATE service SET processed_through = ?")
             .bind(self.processed)
             .execute(&mut db)
@@ -102,7 +102,7 @@ impl History {
     }
 }
 
-async fn rows(
+async fn insert_rows(
     db: &mut SqliteConnection,
     sql: &'static str,
     first: i64,
@@ -112,7 +112,7 @@ async fn rows(
 ) {
     let mut from = first;
     while from <= last {
-        let to = last.min(from + ROWS - 1);
+        let to = last.min(from + TRANSACTION_ROWS - 1);
         let query = sqlx::query(sql).bind(from).bind(to).bind(at);
         let inserted = query.bind(processed).bind(PROJECT).execute(&mut *db).await;
         inserted.unwrap_or_else(|error| panic!("{sql}: {error}"));

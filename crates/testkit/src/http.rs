@@ -13,12 +13,12 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// Address that may call, unless a test says otherwise.
+/// Address from which callbacks are allowed, unless a test says otherwise.
 pub const ALLOWED: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// Address that may not call.
+/// Address from which callbacks are not allowed.
 pub const UNALLOWED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
-/// A request that may be wrong in any way.
+/// A request to the service that may be wrong in any way.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
@@ -28,7 +28,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without headers of its own and without a body.
+    /// Returns a request without headers of its own and without a body.
     pub fn new(method: &str, path: &str) -> Request {
         Request {
             method: method.to_owned(),
@@ -38,7 +38,7 @@ impl Request {
         }
     }
 
-    /// An unsigned POST.
+    /// Returns an unsigned POST with the given body.
     pub fn post(path: &str, body: impl Into<Vec<u8>>) -> Request {
         Request::new("POST", path).carrying(body)
     }
@@ -52,7 +52,7 @@ impl Request {
         }
     }
 
-    /// A POST with the signature that Sinch would send.
+    /// Returns a POST with the signature that Sinch would send.
     pub fn signed(path: &str, secret: &str, body: impl Into<Vec<u8>>) -> Request {
         let body = body.into();
         let signature = signature::sign(&SecretString::from(secret), &body);
@@ -61,14 +61,14 @@ impl Request {
             .header("X-Sinch-Signature", &signature)
     }
 
-    /// Adds a header line; none is replaced.
+    /// Adds a header line to the request; none is replaced.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Request {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Returns everything before the body. The body's length is declared unless a header says otherwise.
+    /// Returns everything of the request before its body. The body's length is declared unless a header says otherwise.
     pub fn head(&self) -> String {
         let has = |header: &str| {
             let mut names = self.headers.iter().map(|(name, _)| name);
@@ -104,16 +104,16 @@ impl Request {
 /// Answer to a request, read from a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status.
+    /// HTTP status of the answer.
     pub status: u16,
-    /// Status line and headers.
+    /// Status line and headers of the answer.
     pub head: String,
-    /// Bytes of the body.
+    /// Body of the answer.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The value of a header.
+    /// Returns the value of one of the answer's headers.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -121,12 +121,12 @@ impl Answer {
         })
     }
 
-    /// The body as JSON.
+    /// Returns the answer's body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// Text of the answer without its `Date`.
+    /// Returns the text of the answer without its `Date`.
     pub fn timeless(&self) -> String {
         let lines = self.head.lines();
         let lines: Vec<&str> = lines
@@ -189,12 +189,12 @@ impl Connection {
         })
     }
 
-    /// Sends bytes. Returns `false` if the other side has hung up; it may have answered before.
+    /// Sends bytes over the connection. Returns `false` if the other side has hung up; it may have answered before.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// Reads the next answer.
+    /// Reads the next answer on the connection.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl Connection {
         answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request over the connection and reads its answer.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Output, Process, Settings, free_address, now, until_ready};
 
-/// API as a process of its own.
+/// The Number Order API, played by a process of its own.
 pub struct Api {
     /// Address of the API.
     pub address: SocketAddr,
@@ -26,14 +26,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts the running program again with `--api ADDRESS`, with which it must call [`answer`].
+    /// Starts the running program again as an API, with `--api ADDRESS`, with which it must call [`answer`].
     pub async fn start() -> Api {
         let address = free_address();
         let process = start_self(&["--api", &address.to_string()], address).await;
         Api { address, process }
     }
 
-    /// Makes a service fetch from this API.
+    /// Sets this API as the one from which a service fetches.
     pub fn set(&self, settings: Settings) -> Settings {
         settings
             .set_project("auth", "basic")

@@ -17,7 +17,7 @@ pub fn lost(acknowledged: &Acknowledged, stored: &BTreeMap<String, Vec<u8>>) -> 
         .collect()
 }
 
-/// Result of a check of a whole database.
+/// Result of the check of a whole database.
 #[derive(Debug)]
 pub struct Findings {
     /// Number of deliveries on disk.
@@ -32,24 +32,24 @@ pub struct Findings {
     pub repeated: i64,
     /// Number of changes of state that begin where no earlier change ended.
     pub torn: i64,
-    /// `true` if SQLite finds nothing wrong.
+    /// `true` if SQLite finds nothing wrong with the file.
     pub is_intact: bool,
 }
 
 impl Findings {
-    /// Returns `true` if nothing is wrong.
+    /// Returns `true` if the check found nothing wrong.
     pub fn are_good(&self) -> bool {
         let counts = [self.waiting, self.repeated, self.torn];
         self.lost + self.doubled == 0 && counts == [0; 3] && self.is_intact
     }
 }
 
-const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
+const COUNT_WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 
-/// Changes of state, each with the states before it. A change begins where the one before ended, or where the last
-/// confirmed or the last provisional one did: a provisional state can outlive an answer that confirms another, so each
-/// of the two has a story of its own.
-const STORIES: &str = "
+/// Selects changes of state, each with the states before it. A change begins where the one before ended, or where the
+/// last confirmed or the last provisional one did: a provisional state can outlive an answer that confirms another, so
+/// each of the two has a story of its own.
+const SELECT_CHANGES: &str = "
     WITH stories AS (
         SELECT from_state, to_state, confirmed,
             lag(to_state) OVER story AS state_before, lag(confirmed) OVER story AS confirmed_before,
@@ -61,9 +61,11 @@ const STORIES: &str = "
     SELECT count(*) FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed
         LEFT JOIN transitions AS p ON p.id = s.last_provisional WHERE ";
 
-const REPEATED: &str = "s.confirmed AND confirmed_before AND s.to_state = state_before";
+/// Condition for a state that is confirmed twice in a row.
+const IS_REPEATED: &str = "s.confirmed AND confirmed_before AND s.to_state = state_before";
 
-const TORN: &str = "s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state
+/// Condition for a change of state that does not begin where an earlier one ended.
+const IS_TORN: &str = "s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state
     AND s.from_state IS NOT p.to_state";
 
 /// Checks the whole database of a service that has stopped. All its events must have ULIDs.
@@ -76,9 +78,9 @@ pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Findings {
         rows: stored.len(),
         lost: lost(acknowledged, &stored).len(),
         doubled: stored.len() - events.len(),
-        waiting: file.number(WAITING).await,
-        repeated: file.number(&format!("{STORIES}{REPEATED}")).await,
-        torn: file.number(&format!("{STORIES}{TORN}")).await,
+        waiting: file.number(COUNT_WAITING).await,
+        repeated: file.number(&format!("{SELECT_CHANGES}{IS_REPEATED}")).await,
+        torn: file.number(&format!("{SELECT_CHANGES}{IS_TORN}")).await,
         is_intact: file.is_intact().await,
     }
 }

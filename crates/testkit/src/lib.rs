@@ -46,7 +46,7 @@ use number_order::Time;
 /// Result of a step of a bench; any error ends the bench.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Makes a folder of the caller's own, in the system's folder for temporary files.
+/// Makes a temporary folder of the caller's own, in the system's folder for such files.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder for the test")
 }

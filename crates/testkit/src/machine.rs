@@ -1,14 +1,14 @@
-//! The machine: its cores, its disk, and the limit of open files.
+//! The machine on which tests and benches run: its cores, its disk, and the limit of open files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
-/// Cores that this thread may use.
+/// Cores of the machine that a thread may use.
 pub struct Cores(CpuSet);
 
 impl Cores {
-    /// Cores that this thread may use now.
+    /// Returns the cores that this thread may use now.
     pub fn of_this_thread() -> Cores {
         Cores(sched_getaffinity(None).expect("a thread knows its cores"))
     }
@@ -34,7 +34,7 @@ fn keep_to(core: Option<usize>) {
     sched_setaffinity(None, &only).expect("a thread may keep to one of its cores");
 }
 
-/// Raises the limit of open files as far as the system allows.
+/// Raises this process's limit of open files as far as the system allows.
 pub fn raise_open_files_limit() {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit {

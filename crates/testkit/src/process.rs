@@ -1,4 +1,4 @@
-//! The program as a child process.
+//! The program under test as a child process.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,6 +23,7 @@ pub enum Output {
     Discarded,
 }
 
+/// Lines of an output, which a thread goes on reading.
 type Lines = Arc<Mutex<Vec<String>>>;
 
 /// A running program, with all its output so far. The program is killed when the value is dropped.
@@ -36,15 +37,15 @@ pub struct Process {
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Exit code; `None`: a signal ended it.
+    /// Exit code of the program; `None`: a signal ended it.
     pub code: Option<i32>,
-    /// Text of standard output.
+    /// Text of the program's standard output.
     pub out: String,
-    /// Text of standard error.
+    /// Text of the program's standard error.
     pub err: String,
 }
 
-/// Makes a command that runs a program with a maximum number of open files.
+/// Makes a command that runs the given program with a maximum number of open files.
 pub(crate) fn limited(open_files: u32, program: &Path) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#]);
@@ -52,18 +53,18 @@ pub(crate) fn limited(open_files: u32, program: &Path) -> Command {
     shell
 }
 
-/// Runs the program to its end.
+/// Runs the program under test to its end.
 pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
     Process::start(arguments).ended().await
 }
 
 impl Process {
-    /// Starts the program that was built with the test.
+    /// Starts the program under test, as it was built with the test.
     pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Process {
         Process::start_in(&[], arguments)
     }
 
-    /// Starts the program with the given variables in its environment.
+    /// Starts the program under test with the given variables in its environment.
     pub fn start_in<S: AsRef<OsStr>>(
         environment: &[(&'static str, String)],
         arguments: impl IntoIterator<Item = S>,
@@ -73,7 +74,7 @@ impl Process {
         Process::spawn(command, arguments, Output::Kept)
     }
 
-    /// Starts the program with a maximum number of open files.
+    /// Starts the program under test with a maximum number of open files.
     pub fn start_limited<S: AsRef<OsStr>>(
         open_files: u32,
         arguments: impl IntoIterator<Item = S>,
@@ -82,14 +83,14 @@ impl Process {
         Process::spawn(limited, arguments, Output::Kept)
     }
 
-    /// Starts the program as another user.
+    /// Starts the program under test as another user.
     pub fn start_as<S: AsRef<OsStr>>(user: u32, arguments: impl IntoIterator<Item = S>) -> Process {
         let mut command = Command::new(program::of_the_test());
         command.uid(user).gid(user);
         Process::spawn(command, arguments, Output::Kept)
     }
 
-    /// Starts any command. The caller's own environment must not configure it.
+    /// Starts any command as a child process. The caller's own environment must not configure it.
     pub fn spawn<S: AsRef<OsStr>>(
         mut command: Command,
         arguments: impl IntoIterator<Item = S>,
@@ -109,8 +110,8 @@ impl Process {
         let mut child = command.spawn().expect("the program can be started");
         let (out, err) = (Lines::default(), Lines::default());
         let readers = [
-            child.stdout.take().map(|from| follow(from, out.clone())),
-            child.stderr.take().map(|from| follow(from, err.clone())),
+            child.stdout.take().map(|from| collect_lines(from, out.clone())),
+            child.stderr.take().map(|from| collect_lines(from, err.clone())),
         ];
         Process {
             child,
@@ -120,14 +121,14 @@ impl Process {
         }
     }
 
-    /// Standard output so far, line by line.
+    /// Returns the process's standard output so far, line by line.
     pub fn lines(&self) -> Vec<String> {
-        read(&self.out)
+        copied_lines(&self.out)
     }
 
-    /// Standard output and standard error so far.
+    /// Returns the process's standard output and standard error so far.
     pub fn said(&self) -> String {
-        [read(&self.out), read(&self.err)].concat().join("\n")
+        [copied_lines(&self.out), joined(&self.err)].concat().join("\n")
     }
 
     /// Sends the process a signal.
@@ -147,7 +148,7 @@ impl Process {
         prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
     }
 
-    /// Current and maximum memory, in MiB.
+    /// Returns the current and the maximum memory of the process, in MiB.
     pub fn memory_mib(&self) -> (f64, f64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("the process is running");
@@ -192,8 +193,8 @@ impl Process {
         }
         Ended {
             code: status.code(),
-            out: read(&self.out).join("\n"),
-            err: read(&self.err).join("\n"),
+            out: copied_lines(&self.out).join("\n"),
+            err: copied_lines(&self.err).join("\n"),
         }
     }
 }
@@ -209,7 +210,7 @@ impl Drop for Process {
     }
 }
 
-fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
+fn collect_lines(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             to.lock().expect("nobody panics with the lock").push(line);
@@ -217,6 +218,6 @@ fn follow(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
     })
 }
 
-fn read(lines: &Lines) -> Vec<String> {
+fn copied_lines(lines: &Lines) -> Vec<String> {
     lines.lock().expect("nobody panics with the lock").clone()
 }

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// Name of the program, and of its package.
+/// Name of the program under test, and of its package.
 const NAME: &str = "sinch-callbacks";
 
-/// Folder of the workspace.
+/// Folder of the workspace in which the program is built.
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Returns the program that Cargo built together with the running test.
@@ -26,18 +26,18 @@ pub fn of_the_test() -> PathBuf {
     })
 }
 
-/// Returns the program as the container ships it, in Cargo's profile `dist`. The first call builds the program, and
-/// prints where it is.
+/// Returns the program under test as the container ships it, in Cargo's profile `dist`. The first call builds the
+/// program, and prints where it is.
 pub fn as_shipped() -> &'static Path {
     static SHIPPED: LazyLock<PathBuf> = LazyLock::new(|| {
-        let program = build();
+        let program = build_shipped();
         eprintln!("measured: {}", program.display());
         program
     });
     &SHIPPED
 }
 
-fn build() -> PathBuf {
+fn build_shipped() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .current_dir(WORKSPACE)
@@ -60,8 +60,8 @@ fn build() -> PathBuf {
     executable.expect("cargo says where the program is")
 }
 
-/// Returns the path of the program, if the message of Cargo says it.
-fn executable(message: &str) -> Option<PathBuf> {
+/// Returns the path of the program that Cargo has built, if a message of Cargo says it.
+fn executable_in(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
     message["executable"].as_str().map(PathBuf::from)
 }
@@ -82,7 +82,7 @@ mod tests {
             ("a line of a build script", None),
         ] {
             assert_eq!(
-                executable(message),
+                executable_in(message),
                 expected.map(PathBuf::from),
                 "{message}"
             );

@@ -18,12 +18,12 @@ use crate::{
 /// Interval of the readiness probes: short, since benches measure the time until the service is ready.
 const READY_POLL: Duration = Duration::from_millis(2);
 
-/// A service that is ready.
+/// A running service that is ready.
 pub struct Service {
     process: Process,
-    /// Address of the callback listener.
+    /// Address of the service's callback listener.
     pub callbacks: SocketAddr,
-    /// Address of the operators' listener.
+    /// Address of the service's operators' listener.
     pub operators: SocketAddr,
 }
 
@@ -80,7 +80,7 @@ impl Service {
             Output::Kept => {
                 until("the line that says where it listens", async || {
                     assert!(process.is_running(), "not started: {}", process.said());
-                    process.lines().iter().find_map(|line| addresses(line))
+                    process.lines().iter().find_map(|line| listener_addresses(line))
                 })
                 .await
             }
@@ -92,7 +92,7 @@ impl Service {
         }
     }
 
-    /// URL that Sinch calls.
+    /// Returns the callback URL of the first project, which Sinch calls.
     pub fn callback_url(&self) -> String {
         format!("http://{}{PATH}", self.callbacks)
     }
@@ -104,15 +104,15 @@ impl Service {
 
     /// Sends a request to the callback listener from another address.
     pub async fn send_from(&self, from: Ipv4Addr, request: &Request) -> Answer {
-        exchange(from, self.callbacks, request)
+        send_and_receive(from, self.callbacks, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
     }
 
-    /// Sends a request to the callback listener, which may not answer: a peer that is not served has one second for its
-    /// first byte, and the service may have ended.
+    /// Sends a request to the callback listener and returns the answer, if there is one: a peer that is not served has
+    /// one second for its first byte, and the service may have ended.
     pub async fn try_send_from(&self, from: Ipv4Addr, request: &Request) -> Option<Answer> {
-        exchange(from, self.callbacks, request).await.ok()
+        send_and_receive(from, self.callbacks, request).await.ok()
     }
 
     /// Returns the answer to these bytes from a source that is not allowed; the service must hang up after it. Such a
@@ -141,7 +141,7 @@ impl Service {
 
     /// Sends any request as an operator.
     pub async fn send_to_operators(&self, request: &Request) -> Answer {
-        exchange(ALLOWED, self.operators, request)
+        send_and_receive(ALLOWED, self.operators, request)
             .await
             .unwrap_or_else(|error| panic!("{request:?}: {error}"))
     }
@@ -151,7 +151,7 @@ impl Service {
         self.get("/status").await.json()
     }
 
-    /// Number of requests that were refused for the given reason.
+    /// Returns the number of requests that the service refused for the given reason.
     pub async fn refused(&self, why: &str) -> i64 {
         let status = self.status().await;
         status["callbacks_refused"][why]["count"]
@@ -159,7 +159,7 @@ impl Service {
             .expect("a count")
     }
 
-    /// State of an order, with its history; `null` if the service does not know it.
+    /// Returns an order as the service shows it, with its history; `null` if the service does not know it.
     pub async fn order(&self, order: &str) -> Value {
         let answer = self.get(&format!("/api/v1/orders/{order}")).await;
         match answer.status {
@@ -203,13 +203,13 @@ impl Service {
         .await
     }
 
-    /// Raw body of a listed delivery.
+    /// Returns the raw body of a delivery that a list has shown.
     pub async fn body(&self, delivery: &Value) -> Answer {
         let path = format!("/api/v1/deliveries/{}/body", delivery["id"]);
         self.get(&path).await
     }
 
-    /// Every item of a listing's first page.
+    /// Returns every item on the first page of a list.
     pub async fn list(&self, path: &str) -> Vec<Value> {
         match self.get(path).await.json()["items"].take() {
             Value::Array(items) => items,
@@ -217,7 +217,7 @@ impl Service {
         }
     }
 
-    /// Kills the service by SIGKILL, so that it can finish nothing.
+    /// Kills the service by SIGKILL, so that it can finish nothing, and waits until it is gone.
     pub async fn kill(self) -> Ended {
         self.process.signal(Signal::KILL);
         self.process.ended().await
@@ -247,7 +247,7 @@ pub async fn until_ready(process: &mut Process, address: SocketAddr) {
             "the process ended: {}",
             process.said()
         );
-        let answer = exchange(ALLOWED, address, &Request::new("GET", "/readyz")).await;
+        let answer = send_and_receive(ALLOWED, address, &Request::new("GET", "/readyz")).await;
         answer
             .is_ok_and(|answer| answer.status == 200)
             .then_some(())
@@ -255,13 +255,13 @@ pub async fn until_ready(process: &mut Process, address: SocketAddr) {
     ready.await.expect("the service becomes ready");
 }
 
-async fn exchange(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
+async fn send_and_receive(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
     let mut connection = Connection::open(from, to).await?;
     connection.exchange(request.bytes()).await
 }
 
-/// Returns the two addresses, if the line is the one that names them.
-fn addresses(line: &str) -> Option<[SocketAddr; 2]> {
+/// Returns the addresses of the two listeners, if the line is the one in which the service names them.
+fn listener_addresses(line: &str) -> Option<[SocketAddr; 2]> {
     let line: Value = serde_json::from_str(line).ok()?;
     if line["message"] != "started" {
         return None;

@@ -10,18 +10,19 @@ use serde_json::{Value, json};
 use crate::process::{self, Output};
 use crate::{free_address, program};
 
-/// Id of the first project, as long as Sinch's.
+/// Id of the first configured project, as long as Sinch's.
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
-/// Callback path of the first project.
+/// Callback path of the first configured project.
 pub const PATH: &str = "/callbacks";
-/// Callback secret of the first project. Every secret in this file is a word that occurs nowhere else, so that a log
-/// can be searched for it.
+/// Callback secret of the first configured project. Every secret in this file is a word that occurs nowhere else, so
+/// that a log can be searched for it.
 pub const SECRET: &str = "hmac-secret-kx81vq-7d30ztbnq58wym";
-/// Id of the first project's access key.
+/// Id of the access key of the first configured project.
 pub const KEY_ID: &str = "key-of-the-test";
-/// Secret of the first project's access key.
+/// Secret of the access key of the first configured project.
 pub const KEY_SECRET: &str = "key-secret-w93zjd";
 
+/// Table of the configuration: its values by name.
 type Table = BTreeMap<&'static str, Value>;
 
 /// A configuration file that is being composed, and the program that it is for.
@@ -37,10 +38,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings of a test, with the service's files in the given folder. They are those of a real service, except that
-    /// spans of seconds and minutes are fractions of a second. The output is kept.
+    /// Returns the settings of a test, with the service's files in the given folder. They are those of a real service,
+    /// except that spans of seconds and minutes are fractions of a second. The output is kept.
     pub fn new(folder: &Path) -> Settings {
-        Settings::plain(folder, program::of_the_test(), Output::Kept)
+        Settings::common_settings(folder, program::of_the_test(), Output::Kept)
             .set("callbacks.listen", "127.0.0.1:0")
             // The time-outs are long, so that no caller is late just because the machine is busy.
             .set("callbacks.header_timeout_secs", 600)
@@ -63,13 +64,13 @@ impl Settings {
             .set("log.format", "json")
     }
 
-    /// Settings of a bench, with the service's files in the given folder: the program as it is shipped, its own
-    /// defaults, and addresses that stay. Its log, at the usual level, goes nowhere.
+    /// Returns the settings of a bench, with the service's files in the given folder: the program as it is shipped, its
+    /// own defaults, and addresses that stay. Its log, at the usual level, goes nowhere.
     pub fn of_a_bench(folder: &Path) -> Settings {
-        Settings::plain(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
+        Settings::common_settings(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
     }
 
-    fn plain(folder: &Path, program: PathBuf, output: Output) -> Settings {
+    fn common_settings(folder: &Path, program: PathBuf, output: Output) -> Settings {
         let project = Table::from([
             ("id", PROJECT.into()),
             ("path", PATH.into()),
@@ -92,14 +93,14 @@ impl Settings {
             .set("database.path", database.display().to_string())
     }
 
-    /// Chooses addresses that stay the same when the service is started again.
+    /// Chooses addresses for the listeners that stay the same when the service is started again.
     #[must_use]
     pub fn fix_addresses(self) -> Settings {
         self.set("callbacks.listen", free_address().to_string())
             .set("operators.listen", free_address().to_string())
     }
 
-    /// Addresses of the callback listener and of the operators' listener, as they are set.
+    /// Returns the addresses of the callback listener and of the operators' listener, as they are set.
     pub fn addresses(&self) -> [SocketAddr; 2] {
         ["callbacks", "operators"].map(|table| {
             let address = self.tables[table]["listen"].as_str();
@@ -108,12 +109,12 @@ impl Settings {
         })
     }
 
-    /// Path of the program.
+    /// Returns the path of the program under test.
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Command that runs the program; its arguments follow.
+    /// Returns the command that runs the program; its arguments follow.
     pub fn command(&self) -> Command {
         let mut command = match self.open_files {
             None => Command::new(&self.program),
@@ -123,17 +124,17 @@ impl Settings {
         command
     }
 
-    /// Destination of the program's output.
+    /// Returns the destination of the program's output.
     pub fn output(&self) -> Output {
         self.output
     }
 
-    /// Path of the database.
+    /// Returns the path of the database file.
     pub fn database(&self) -> PathBuf {
         self.folder.join("service.db")
     }
 
-    /// Path of the configuration file.
+    /// Returns the path of the configuration file.
     pub fn path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
@@ -149,14 +150,14 @@ impl Settings {
         self
     }
 
-    /// Sets a key of the first project.
+    /// Sets a key of the first configured project.
     #[must_use]
     pub fn set_project(mut self, name: &'static str, value: impl Into<Value>) -> Settings {
         self.projects[0].insert(name, value.into());
         self
     }
 
-    /// Takes a key out of the first project.
+    /// Takes a key out of the first configured project.
     #[must_use]
     pub fn unset_project(mut self, name: &'static str) -> Settings {
         self.projects[0].remove(name);
@@ -170,14 +171,14 @@ impl Settings {
         self
     }
 
-    /// Sets the maximum number of open files of the program.
+    /// Sets the maximum number of files that the program may have open.
     #[must_use]
     pub fn limit_files(mut self, files: u32) -> Settings {
         self.open_files = Some(files);
         self
     }
 
-    /// Adds a project whose orders are never fetched.
+    /// Adds a project to the configuration whose orders are never fetched.
     #[must_use]
     pub fn add_project(mut self, id: &str, path: &str, secret: &str) -> Settings {
         self.projects.push(Table::from([
@@ -189,7 +190,7 @@ impl Settings {
         self
     }
 
-    /// Text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
+    /// Returns the text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self
             .tables

@@ -8,18 +8,19 @@ use sinch_simulator::{Options, OrderHistory, Simulator, World};
 
 use crate::{ALLOWED, KEY_ID, KEY_SECRET, PATIENCE, SECRET, Settings, now};
 
-/// Makes an id of a text that is known to be valid.
+/// Makes an id from a text that is known to be valid as one.
 pub fn id(text: &str) -> Id {
     Id::new(text).expect("an id")
 }
 
-/// History of an order that entered the given states, each at its number of milliseconds after the start.
+/// Returns the history of an order that entered the given states, each at its number of milliseconds after the start.
 pub fn order_history(order: &str, history: &[(u64, State)]) -> OrderHistory {
     let entered = |(at, state): &(u64, State)| (Duration::from_millis(*at), *state);
     OrderHistory::new(id(order), history.iter().map(entered).collect())
 }
 
-/// Plays a world, and sets its addresses in the settings. Callbacks wait until a URL for them is set.
+/// Starts a simulator that plays a world, and sets its addresses in the settings. Callbacks wait until a URL for them
+/// is set.
 pub async fn play(world: World, settings: Settings) -> (Simulator, Settings) {
     let simulator = Simulator::start(Options {
         world,

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 /// Maximum time that a test waits for what must happen. It is long, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Pause after the first probe.
+/// Pause after the first probe of a wait.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Maximum pause. What takes long need not be probed often, since many tests share the machine.
+/// Maximum pause between two probes of a wait. What takes long need not be probed often, since many tests share the
+/// machine.
 const PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// Waits until the probe finds something, and returns it.
@@ -19,13 +20,13 @@ pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
         .unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
-/// Returns what the probe finds within the span, if anything.
+/// Returns what the probe finds within the span; `None` if it finds nothing.
 pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     poll(span, PAUSE, PAUSE_MAX, probe).await
 }
 
-/// Probes until something is found or the span is over. Each pause is a quarter longer than the one before, up to
-/// [`PAUSE_MAX`].
+/// Repeats the probe until it finds something or the span is over. Each pause is a quarter longer than the one before,
+/// up to [`PAUSE_MAX`].
 pub(crate) async fn poll<T>(
     span: Duration,
     first_pause: Duration,

@@ -1,4 +1,4 @@
-//! Callers of a load: one for each connection. They take their turns from one queue.
+//! Callers that send a load of callbacks: one for each connection. They take their turns from one queue.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{Plan, Refused, Report, Timed};
 use crate::{Answer, Callbacks, Connection, PATIENCE};
 
-/// Wait before a refused callback is sent again.
+/// Wait before a refused callback is sent again over the same connection.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// State that all callers of a load share.
@@ -25,10 +25,10 @@ pub struct Shared {
     plan: Plan,
     turns: AtomicUsize,
     fresh: AtomicUsize,
-    /// Indices of refused callbacks that will be sent later.
+    /// Indices of the refused callbacks that will be sent later.
     again: Mutex<VecDeque<usize>>,
     answers: Mutex<Vec<Timed>>,
-    /// Permits, one for each callback that is due, where there is a rate.
+    /// Permits to send: one for each callback that is due, where the load has a rate.
     due: Semaphore,
     stop: AtomicBool,
 }
@@ -54,20 +54,21 @@ impl Shared {
         self.due.close();
     }
 
-    /// Indices of the callbacks that were answered 200 so far.
+    /// Returns the indices of the callbacks that were answered 200 so far.
     pub fn acknowledged(&self) -> Vec<usize> {
         let answers = locked(&self.answers);
         let good = answers.iter().filter(|answer| answer.status == 200);
         good.map(|answer| answer.index).collect()
     }
 
-    /// Returns the report on all answers, for a load that ended at the given time from its start.
+    /// Returns the report on all answers to a load that ended at the given time from its start.
     pub fn report(&self, end: Duration) -> Report {
         let answers = locked(&self.answers).clone();
         Report::new(answers, self.began, self.plan.warm_up, end)
     }
 
-    /// Makes callbacks due, on a thread of its own: a runtime's timers tick in milliseconds.
+    /// Makes callbacks due at the given rate per second, on a thread of its own: a runtime's timers tick in
+    /// milliseconds.
     pub fn pace(&self, rate: f64) {
         let mut given = 0;
         while self.fresh.load(Ordering::Relaxed) < self.callbacks.count()
@@ -87,10 +88,10 @@ impl Shared {
         self.due.add_permits(self.plan.connections);
     }
 
-    /// Sends callbacks over one connection.
+    /// Sends callbacks over one connection until none is left.
     pub async fn call(self: Arc<Self>, connection: Connection) -> io::Result<()> {
         let mut connection = Some(connection);
-        while let Some((index, from)) = self.next().await {
+        while let Some((index, from)) = self.next_callback().await {
             let answer = self.deliver(&mut connection, index).await?;
             let at = self.began.elapsed();
             if answer.status != 200 && self.plan.refused == Refused::Later {
@@ -107,8 +108,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns the next callback, with the time from which its latency counts.
-    async fn next(&self) -> Option<(usize, Duration)> {
+    /// Returns the next callback to send, with the time from which its latency counts.
+    async fn next_callback(&self) -> Option<(usize, Duration)> {
         loop {
             if self.plan.rate.is_some() {
                 self.due.acquire().await.ok()?.forget();

@@ -18,7 +18,7 @@ use crate::ledger::Acknowledged;
 use crate::{Callbacks, Connection};
 use caller::Shared;
 
-/// Plan of the calls.
+/// Plan by which a load of callbacks is sent.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Number of connections, each with one callback in flight at a time.
@@ -26,12 +26,12 @@ pub struct Plan {
     /// Callbacks a second, whether or not earlier ones were answered. `None`: each connection sends the next callback
     /// as soon as the last is answered.
     pub rate: Option<f64>,
-    /// Time from the start for which answers are not measured.
+    /// Time from the start of the load during which answers are not measured.
     pub warm_up: Duration,
     /// Treatment of a callback that is not answered 200.
     pub refused: Refused,
-    /// Maximum lateness of a turn, where there is a rate. A later turn is left out, since a caller that
-    /// cannot keep up measures itself.
+    /// Maximum lateness of a turn to send a callback, where there is a rate. A later turn is left out, since a caller
+    /// that cannot keep up measures itself.
     pub late_max: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub enum Refused {
     AtOnce,
 }
 
-/// Load that goes on until it is stopped, or until all callbacks are sent.
+/// Load of callbacks that goes on until it is stopped, or until all callbacks are sent.
 pub struct Load {
     shared: Arc<Shared>,
     callers: JoinSet<io::Result<()>>,
@@ -101,12 +101,12 @@ impl Load {
         Ok(Load { shared, callers })
     }
 
-    /// Number of callbacks that were answered 200 so far.
+    /// Returns the number of callbacks that were answered 200 so far.
     pub fn count(&self) -> usize {
         self.shared.acknowledged().len()
     }
 
-    /// Callbacks that were answered 200 so far.
+    /// Returns the callbacks that were answered 200 so far.
     pub fn acknowledged(&self) -> Acknowledged {
         self.shared
             .callbacks
@@ -125,7 +125,7 @@ impl Load {
         Ok(())
     }
 
-    /// Sends nothing new, and waits until callbacks in flight are answered.
+    /// Sends no further callback, and waits until those in flight are answered.
     ///
     /// # Errors
     ///

@@ -9,26 +9,26 @@ pub struct Timed {
     pub index: usize,
     /// HTTP status of the answer.
     pub status: u16,
-    /// `true` if the answer had a `Retry-After`.
+    /// `true` if the answer had the header `Retry-After`.
     pub retry_after: bool,
-    /// Time of the answer, from the start.
+    /// Time from the start of the load to the answer.
     pub at: Duration,
-    /// Time to the answer. At a fixed rate it counts from the time at which the callback was due: the wait for a free
-    /// connection is part of it.
+    /// Time from the callback to its answer. At a fixed rate it counts from the time at which the callback was due: the
+    /// wait for a free connection is part of it.
     pub latency: Duration,
 }
 
-/// Report on all calls.
+/// Report on a load of callbacks.
 pub struct Report {
     /// Indices of the callbacks that were answered 200.
     pub acknowledged: Vec<usize>,
-    /// Number of callbacks that were not answered 200.
+    /// Number of answers other than 200.
     pub refused: usize,
-    /// Callbacks answered 200 per second, after the warm-up.
+    /// Number of callbacks per second that were answered 200, after the warm-up.
     pub per_second: f64,
-    /// All answers, unsorted.
+    /// All answers to the callbacks, unsorted.
     pub answers: Vec<Timed>,
-    /// Time at which the calls began.
+    /// Time at which the load began.
     pub began: Instant,
     latencies: Vec<Duration>,
 }
@@ -63,7 +63,7 @@ impl Report {
     }
 }
 
-/// Percentile of any sorted times, in milliseconds.
+/// Returns the percentile of any sorted times, in milliseconds.
 pub fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
     let place = (sorted.len() as f64 * share).ceil() as usize;
     let at = sorted.get(place.saturating_sub(1)).or(sorted.last());

@@ -76,7 +76,14 @@ fn project_path(project: &Id) -> String {
 }
 
 async fn describe_holdings(service: &Operators, project: &Id) -> Result<String, String> {
-    let answer = operators::send(service, Method::GET, &project_path(project), Vec::new(), REQUEST_TIMEOUT).await?;
+    let answer = operators::send(
+        service,
+        Method::GET,
+        &project_path(project),
+        Vec::new(),
+        REQUEST_TIMEOUT,
+    )
+    .await?;
     let found: Project = parse_answer(&answer)?;
     let Holdings { orders, deliveries } = found.holdings;
     let next = if found.configured {
@@ -92,8 +99,14 @@ async fn describe_holdings(service: &Operators, project: &Id) -> Result<String, 
 /// Sends requests until nothing is left. If a request fails, some rows are left, and the request can be sent again.
 async fn remove_all(service: &Operators, project: &Id) -> Result<String, String> {
     loop {
-        let answer =
-            operators::send(service, Method::DELETE, &project_path(project), Vec::new(), REQUEST_TIMEOUT).await?;
+        let answer = operators::send(
+            service,
+            Method::DELETE,
+            &project_path(project),
+            Vec::new(),
+            REQUEST_TIMEOUT,
+        )
+        .await?;
         let Holdings { orders, deliveries } = parse_answer::<Dropped>(&answer)?.left;
         if orders == 0 && deliveries == 0 {
             return Ok(format!("all of {project} is removed"));

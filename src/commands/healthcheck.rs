@@ -23,7 +23,15 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         listen,
         token: None,
     };
-    match operators::send(&service, Method::GET, "/readyz", Vec::new(), REQUEST_TIMEOUT).await {
+    match operators::send(
+        &service,
+        Method::GET,
+        "/readyz",
+        Vec::new(),
+        REQUEST_TIMEOUT,
+    )
+    .await
+    {
         Ok(_) => ExitCode::SUCCESS,
         Err(reason) => {
             print_error(format_args!("not healthy: {reason}"));

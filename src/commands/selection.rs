@@ -79,7 +79,9 @@ pub(super) fn number_type(text: &str) -> Result<NumberType, &'static str> {
 
 /// Reads a capability of numbers, as a person writes it.
 pub(super) fn capability(text: &str) -> Result<Capability, &'static str> {
-    sinch_word(text).map(Capability::new).ok_or("write SMS or VOICE")
+    sinch_word(text)
+        .map(Capability::new)
+        .ok_or("write SMS or VOICE")
 }
 
 /// Reads a telephone number, as a person writes it.

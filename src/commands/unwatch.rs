@@ -45,7 +45,11 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     code
 }
 
-async fn remove_order(service: &Operators, project: Option<&str>, order: &str) -> Result<(), String> {
+async fn remove_order(
+    service: &Operators,
+    project: Option<&str>,
+    order: &str,
+) -> Result<(), String> {
     let order = Id::new(order).ok_or("it cannot be the id of an order")?;
     let project = match project {
         Some(project) => Id::new(project).ok_or("--project cannot be the id of a project")?,

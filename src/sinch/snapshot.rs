@@ -43,7 +43,9 @@ pub(super) fn believed(
     let updated_at = shown.update_time.time().map(Time::from);
     let updated_at = updated_at.ok_or(Flaw::UpdateTimeUnreadable)?;
     let created_at = shown.create_time.time().map(Time::from);
-    if created_at.is_some_and(|created_at| created_at.since(updated_at) > UPDATE_BEFORE_CREATION_MAX) {
+    if created_at
+        .is_some_and(|created_at| created_at.since(updated_at) > UPDATE_BEFORE_CREATION_MAX)
+    {
         return Err(Flaw::UpdatedBeforeCreated);
     }
     let expires_at = shown.expire_time.time().map(Time::from);

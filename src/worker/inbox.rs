@@ -132,7 +132,11 @@ impl Arrivals {
 
 /// Returns the pause after a batch that lasted `took`, and the size of the batch after it. `behind` is the number of
 /// arrivals beyond the ratio [`ARRIVALS_MAX`].
-fn next_pause_and_batch(took: Duration, arrivals: Option<Arrivals>, behind: f64) -> (Duration, u32) {
+fn next_pause_and_batch(
+    took: Duration,
+    arrivals: Option<Arrivals>,
+    behind: f64,
+) -> (Duration, u32) {
     let usual = (took * PAUSE_FACTOR).min(REST_MAX);
     let Some(Arrivals { count, within }) = arrivals else {
         return (usual, *BATCH_SIZES.start());

@@ -98,7 +98,9 @@ impl ApiHandler {
         let response = match outage {
             Outage::None => return None,
             Outage::Unavailable { retry_after } => error_answer(503, "unavailable", retry_after),
-            Outage::Throttled { retry_after } => error_answer(429, "too many requests", retry_after),
+            Outage::Throttled { retry_after } => {
+                error_answer(429, "too many requests", retry_after)
+            }
             Outage::Unauthorized => error_answer(401, "unknown key", None),
             Outage::Garbled => {
                 let page = "<html><body>It works!</body></html>";

@@ -162,7 +162,13 @@ fn order_id(rng: &mut Rng, created: Duration) -> Id {
 }
 
 /// Draws the offsets at which each of `n` states is entered, the first at `created`, in strictly ascending order.
-fn entry_times(rng: &mut Rng, created: Duration, n: usize, span: Duration, quick: f64) -> Vec<Duration> {
+fn entry_times(
+    rng: &mut Rng,
+    created: Duration,
+    n: usize,
+    span: Duration,
+    quick: f64,
+) -> Vec<Duration> {
     let mut times: Vec<Duration> = (1..n).map(|_| random_span(rng, created, span)).collect();
     times.sort_unstable();
     times.insert(0, created);

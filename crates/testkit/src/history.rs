@@ -88,7 +88,15 @@ impl History {
         }
         insert_rows(&mut db, INSERT_DELIVERIES, 1, self.processed, past, true).await;
         let all = self.processed + self.waiting;
-        insert_rows(&mut db, INSERT_DELIVERIES, self.processed + 1, all, past, false).await;
+        insert_rows(
+            &mut db,
+            INSERT_DELIVERIES,
+            self.processed + 1,
+            all,
+            past,
+            false,
+        )
+        .await;
         insert_rows(&mut db, INSERT_DUE_ORDERS, 1, self.due, past, false).await;
         sqlx::query("UPDATE service SET processed_through = ?")
             .bind(self.processed)

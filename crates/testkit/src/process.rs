@@ -110,8 +110,14 @@ impl Process {
         let mut child = command.spawn().expect("the program can be started");
         let (out, err) = (Lines::default(), Lines::default());
         let readers = [
-            child.stdout.take().map(|from| collect_lines(from, out.clone())),
-            child.stderr.take().map(|from| collect_lines(from, err.clone())),
+            child
+                .stdout
+                .take()
+                .map(|from| collect_lines(from, out.clone())),
+            child
+                .stderr
+                .take()
+                .map(|from| collect_lines(from, err.clone())),
         ];
         Process {
             child,
@@ -128,7 +134,9 @@ impl Process {
 
     /// Returns the process's standard output and standard error so far.
     pub fn said(&self) -> String {
-        [copied_lines(&self.out), joined(&self.err)].concat().join("\n")
+        [copied_lines(&self.out), joined(&self.err)]
+            .concat()
+            .join("\n")
     }
 
     /// Sends the process a signal.

@@ -80,7 +80,10 @@ impl Service {
             Output::Kept => {
                 until("the line that says where it listens", async || {
                     assert!(process.is_running(), "not started: {}", process.said());
-                    process.lines().iter().find_map(|line| listener_addresses(line))
+                    process
+                        .lines()
+                        .iter()
+                        .find_map(|line| listener_addresses(line))
                 })
                 .await
             }

@@ -67,7 +67,8 @@ impl Settings {
     /// Returns the settings of a bench, with the service's files in the given folder: the program as it is shipped, its
     /// own defaults, and addresses that stay. Its log, at the usual level, goes nowhere.
     pub fn of_a_bench(folder: &Path) -> Settings {
-        Settings::common_settings(folder, program::as_shipped().to_owned(), Output::Discarded).fix_addresses()
+        Settings::common_settings(folder, program::as_shipped().to_owned(), Output::Discarded)
+            .fix_addresses()
     }
 
     fn common_settings(folder: &Path, program: PathBuf, output: Output) -> Settings {

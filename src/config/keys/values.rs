@@ -102,7 +102,11 @@ impl<'k, 'a> Entry<'k, 'a> {
     ) -> Vec<Duration> {
         let shown = default.iter().map(f64::to_string).collect::<Vec<_>>();
         let shown = Shown::Default(format!("[{}]", shown.join(", ")));
-        let (at, reader) = self.note(name, shown, Some(format!("each {}", range_in_words(&bounds))));
+        let (at, reader) = self.note(
+            name,
+            shown,
+            Some(format!("each {}", range_in_words(&bounds))),
+        );
         let given = reader.find_list(&at, Node::number);
         let given = given.unwrap_or_else(|| default.to_vec());
         let spans = given.into_iter().enumerate();

@@ -43,7 +43,11 @@ impl Default for Callbacks {
 impl Callbacks {
     /// Reads the section `[callbacks]`.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Callbacks {
-        reader.section("callbacks", "The public listener, which Sinch calls.", read_keys)
+        reader.section(
+            "callbacks",
+            "The public listener, which Sinch calls.",
+            read_keys,
+        )
     }
 }
 

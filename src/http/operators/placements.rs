@@ -122,7 +122,10 @@ fn unknown_placement() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
-async fn show_placement(State(context): Shared, path: PlacementPath) -> Result<Json<PlacementRow>, Problem> {
+async fn show_placement(
+    State(context): Shared,
+    path: PlacementPath,
+) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference) = placement_in(path)?;
     let found = context.store.placement(&project, &reference).await?;
     found.map(Json).ok_or_else(unknown_placement)

@@ -24,7 +24,9 @@ impl QueryParams {
                 )));
             }
             if params.iter().any(|(known, _)| *known == name) {
-                return Err(bad_parameter(format!("{name}: written twice; write it once")));
+                return Err(bad_parameter(format!(
+                    "{name}: written twice; write it once"
+                )));
             }
             params.push((name, value));
         }

@@ -65,7 +65,9 @@ pub(super) async fn watch_list(
     list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
     let project = project_in(path)?;
-    Ok(Json(watch_in_order(&context, &project, read_list(list)?).await?))
+    Ok(Json(
+        watch_in_order(&context, &project, read_list(list)?).await?,
+    ))
 }
 
 /// Makes a whole list of orders of the only configured project known.
@@ -78,7 +80,9 @@ pub(super) async fn watch_list_of_only_project(
         let detail = "several projects are configured; say which, with --project or in the path";
         return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
     };
-    Ok(Json(watch_in_order(&context, project, read_list(list)?).await?))
+    Ok(Json(
+        watch_in_order(&context, project, read_list(list)?).await?,
+    ))
 }
 
 fn read_list(list: ListBody) -> Result<import::List, Problem> {
@@ -101,7 +105,11 @@ fn unusable_list(why: String) -> Problem {
 
 /// Makes orders known in the order of their list. If the store fails half-way, the first of them are known. The same
 /// list may then be sent again: an order that is known stays as it is.
-async fn watch_in_order(context: &Context, project: &Id, list: import::List) -> Result<Watched, Problem> {
+async fn watch_in_order(
+    context: &Context,
+    project: &Id,
+    list: import::List,
+) -> Result<Watched, Problem> {
     may_be_fetched(context, project)?;
     let orders = list.orders.len();
     let first = list

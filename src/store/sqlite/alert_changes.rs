@@ -201,7 +201,10 @@ async fn record(
     fired: &[FiredAlert],
     resolved: &[i64],
 ) -> sqlx::Result<()> {
-    for (sql, rows) in [(RESOLVE_ALERTS, json(&resolved)), (INSERT_ALERTS, json(&fired))] {
+    for (sql, rows) in [
+        (RESOLVE_ALERTS, json(&resolved)),
+        (INSERT_ALERTS, json(&fired)),
+    ] {
         sqlx::query(sql)
             .bind(now.0)
             .bind(rows)

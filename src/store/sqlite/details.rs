@@ -73,7 +73,10 @@ pub(super) async fn read(
     db: &mut SqliteConnection,
     ids: &[i64],
 ) -> sqlx::Result<HashMap<i64, OrderDetails>> {
-    let found = sqlx::query(SELECT_DETAILS).bind(json(&ids)).fetch_all(db).await?;
+    let found = sqlx::query(SELECT_DETAILS)
+        .bind(json(&ids))
+        .fetch_all(db)
+        .await?;
     let mut details = HashMap::with_capacity(found.len());
     for row in found {
         let read = serde_json::from_str(&lossy(&row, "details")?).unwrap_or_default();

@@ -29,13 +29,18 @@ const INSERT_END: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedu
 
 /// Inserts deliveries. Outside a transaction the statement is a transaction of its own, with its commit: SQLite's
 /// thread would wake the writer for each statement in a text.
-static INSERT: LazyLock<Statements> = LazyLock::new(|| Statements::new(INSERT_BEGINNING, INSERT_ROW, INSERT_END));
+static INSERT: LazyLock<Statements> =
+    LazyLock::new(|| Statements::new(INSERT_BEGINNING, INSERT_ROW, INSERT_END));
 
 /// Begins a transaction and inserts deliveries. Returns the number of new ones. The begin costs no hop of its own to
 /// SQLite's thread.
 static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
     let before = format!("{BEGIN}; {INSERT_BEGINNING}");
-    Statements::new(&before, INSERT_ROW, &format!("{INSERT_END}; SELECT changes()"))
+    Statements::new(
+        &before,
+        INSERT_ROW,
+        &format!("{INSERT_END}; SELECT changes()"),
+    )
 });
 
 /// Selects the ids between two given ones under which a delivery is stored.
@@ -138,7 +143,11 @@ pub(super) fn digest(body: &[u8]) -> [u8; 16] {
     std::array::from_fn(|index| digest[index])
 }
 
-async fn insert_rows(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
+async fn insert_rows(
+    db: &mut SqliteConnection,
+    part: Part,
+    rows: &[NewRow<'_>],
+) -> sqlx::Result<u64> {
     let statements = match part {
         Part::Midst => &INSERT,
         Part::Begin => &BEGIN_AND_INSERT,
@@ -199,7 +208,10 @@ async fn insert_rows(db: &mut SqliteConnection, part: Part, rows: &[NewRow<'_>])
 }
 
 /// Finds out why a delivery's row was not inserted: it is a duplicate, or a conflict.
-async fn compare_with_stored(db: &mut SqliteConnection, row: &NewRow<'_>) -> sqlx::Result<Accepted> {
+async fn compare_with_stored(
+    db: &mut SqliteConnection,
+    row: &NewRow<'_>,
+) -> sqlx::Result<Accepted> {
     let mut key = row.dedup_key.clone();
     loop {
         if is_stored(db, row, &key).await? {

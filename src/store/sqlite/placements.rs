@@ -185,7 +185,10 @@ async fn read(
     let Some(row) = found else { return Ok(None) };
     let id: i64 = row.try_get("id")?;
     let steps = sqlx::query(SELECT_STEPS).bind(id).fetch_all(db).await?;
-    let steps = steps.iter().map(step_of_row).collect::<sqlx::Result<Vec<_>>>()?;
+    let steps = steps
+        .iter()
+        .map(step_of_row)
+        .collect::<sqlx::Result<Vec<_>>>()?;
     let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
     let placement = PlacementRow {
         project: row.try_get("project")?,

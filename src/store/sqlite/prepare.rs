@@ -122,7 +122,9 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
     )
     .execute(&mut *db)
     .await?;
-    let next_delivery = sqlx::query(SELECT_NEXT_DELIVERY).fetch_one(&mut *db).await?;
+    let next_delivery = sqlx::query(SELECT_NEXT_DELIVERY)
+        .fetch_one(&mut *db)
+        .await?;
     Ok(Begun {
         projects,
         next_delivery: next_delivery.try_get(0)?,

@@ -126,18 +126,24 @@ impl WriteCommand for Prune {
         let (db, periods, now) = (&mut context.db, &self.periods, self.now);
         let mut pruned = Pruned::default();
         // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
-        if let Some(last) = last_due_row(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await? {
+        if let Some(last) =
+            last_due_row(db, TO_REMOVE, periods.deliveries, now, &mut pruned.taken).await?
+        {
             pruned.deliveries = execute_through(db, REMOVE, last).await?;
             execute_through(db, SET_DELIVERIES_PRUNED_THROUGH, last).await?;
         }
-        if let Some(last) = last_due_row(db, PARKED, periods.parked, now, &mut pruned.taken).await? {
+        if let Some(last) = last_due_row(db, PARKED, periods.parked, now, &mut pruned.taken).await?
+        {
             pruned.parked = execute_through(db, REMOVE_PARKED, last).await?;
         }
-        if let Some(last) = last_due_row(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await? {
+        if let Some(last) =
+            last_due_row(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await?
+        {
             pruned.bodies = empty_bodies(db, last).await?;
             execute_through(db, SET_BODIES_EMPTIED_THROUGH, last).await?;
         }
-        if let Some(last) = last_due_row(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
+        if let Some(last) =
+            last_due_row(db, OLD_FETCHES, periods.deliveries, now, &mut pruned.taken).await?
         {
             pruned.fetches = execute_through(db, REMOVE_FETCHES, last).await?;
             execute_through(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
@@ -203,7 +209,11 @@ async fn last_due_row(
     Ok(last)
 }
 
-async fn execute_through(db: &mut SqliteConnection, sql: &'static str, last: i64) -> sqlx::Result<u64> {
+async fn execute_through(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    last: i64,
+) -> sqlx::Result<u64> {
     let done = sqlx::query(sql).bind(last).execute(db).await?;
     Ok(done.rows_affected())
 }

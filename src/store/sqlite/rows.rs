@@ -100,7 +100,10 @@ impl TryFrom<OrderText> for StoredOrder {
                 state,
                 updated_at: required_time(row.updated_at, "confirmed_state without updated_at")?,
                 expires_at: row.expires_at.map(Time),
-                confirmed_at: required_time(row.confirmed_at, "confirmed_state without confirmed_at")?,
+                confirmed_at: required_time(
+                    row.confirmed_at,
+                    "confirmed_state without confirmed_at",
+                )?,
                 shown_at: required_time(row.shown_at, "confirmed_state without shown_at")?,
                 reopened: row.reopened != 0,
             }),

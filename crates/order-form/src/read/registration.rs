@@ -51,7 +51,10 @@ fn read_part(reading: &mut Reading<'_>, registration: &Table<'_, '_>, name: &str
     };
     PartData {
         is_list: registration.table(name).is_none(),
-        entries: tables.iter().map(|table| read_fields(reading, table)).collect(),
+        entries: tables
+            .iter()
+            .map(|table| read_fields(reading, table))
+            .collect(),
     }
 }
 

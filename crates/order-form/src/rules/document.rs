@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sinch_numbers::api::RequiredAttachment;
 
-use super::json::{NotUnderstood, elements, other_keys, as_piece};
+use super::json::{NotUnderstood, as_piece, elements, other_keys};
 use crate::media;
 
 /// Document that the rules of an order require, or allow.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sinch_numbers::Property;
 use sinch_numbers::api::Object;
 
-use super::json::{NotUnderstood, elements, keys, other_keys, as_piece};
+use super::json::{NotUnderstood, as_piece, elements, keys, other_keys};
 
 /// Keys of a field that are read.
 const KNOWN: [&str; 13] = [

@@ -13,7 +13,7 @@ pub use document::{Document, Template};
 pub use field::{Choices, Field, FieldKind};
 pub use json::NotUnderstood;
 
-use json::{elements, object, other_elements, other_keys, as_piece};
+use json::{as_piece, elements, object, other_elements, other_keys};
 
 /// Requirements of an order before it can be submitted. The default requires nothing, as a lookup's 404 says.
 #[derive(Clone, Debug, Default)]

@@ -95,7 +95,8 @@ impl Client {
         if !access.proxy_from_environment {
             http = http.no_proxy();
         }
-        let mut project_url = checked_address(access.api_url).ok_or(BuildError::Address("api_url"))?;
+        let mut project_url =
+            checked_address(access.api_url).ok_or(BuildError::Address("api_url"))?;
         push_segments(&mut project_url, &["v1", "projects", project.as_str()]);
         let key = Key {
             id: access.key_id,
@@ -104,7 +105,8 @@ impl Client {
         let login = match access.auth {
             Auth::Basic => Login::Basic(key),
             Auth::OAuth2 { token_url } => {
-                let token_url = checked_address(token_url).ok_or(BuildError::Address("token_url"))?;
+                let token_url =
+                    checked_address(token_url).ok_or(BuildError::Address("token_url"))?;
                 let tokens = Tokens::new(token_url, key, access.answer_max_bytes);
                 Login::OAuth2(Box::new(tokens))
             }

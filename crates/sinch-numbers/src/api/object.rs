@@ -23,7 +23,8 @@ impl Object {
     ///
     /// Fails if the text is no JSON object.
     pub fn read(json: &[u8]) -> Result<Object, Unreadable> {
-        let text = std::str::from_utf8(json).map_err(|error| not_utf8(json, error.valid_up_to()))?;
+        let text =
+            std::str::from_utf8(json).map_err(|error| not_utf8(json, error.valid_up_to()))?;
         let [] = property::read(json, &[])?;
         Ok(Object(text.into()))
     }

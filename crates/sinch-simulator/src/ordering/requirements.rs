@@ -41,7 +41,12 @@ const fn text_field(name: &'static str, title: &'static str, max: usize) -> Fiel
     }
 }
 
-const fn field_in_form(name: &'static str, title: &'static str, max: usize, pattern: Pattern) -> Field {
+const fn field_in_form(
+    name: &'static str,
+    title: &'static str,
+    max: usize,
+    pattern: Pattern,
+) -> Field {
     Field {
         name,
         title,
@@ -177,8 +182,13 @@ pub(super) fn lookup(has_form: bool, readings: &Readings) -> Result<Value, Refus
         return Err(Refusal::NothingRequired);
     }
     let (rules, documents) = if has_form {
-        let rules = PARTS.iter().map(|part| rule_of_part(part, readings.rule_sentences));
-        (rules.collect(), DOCUMENTS.iter().map(requirement_of).collect())
+        let rules = PARTS
+            .iter()
+            .map(|part| rule_of_part(part, readings.rule_sentences));
+        (
+            rules.collect(),
+            DOCUMENTS.iter().map(requirement_of).collect(),
+        )
     } else {
         (Vec::new(), Vec::new())
     };
@@ -270,7 +280,10 @@ pub(super) fn violations(data: &Value, readings: &Readings) -> Vec<Violation> {
                 let value = object.get(field.name).unwrap_or(&Value::Null);
                 if let Some(fault) = fault_of_value(field, value) {
                     let place = readings.field_notation.place(n, field.name);
-                    found.push(Violation::new(place, violation_sentence(fault, value, readings)));
+                    found.push(Violation::new(
+                        place,
+                        violation_sentence(fault, value, readings),
+                    ));
                 }
             }
         }

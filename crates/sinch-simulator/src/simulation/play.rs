@@ -149,7 +149,8 @@ impl<'a, M: Subject> Play<'a, M> {
             rng,
             ahead_micros: ahead_micros - behind,
             now: Duration::ZERO,
-            end: (last_change + FOLLOWED_AFTER_CHANGES).max(last_callback + FOLLOWED_AFTER_CALLBACKS),
+            end: (last_change + FOLLOWED_AFTER_CHANGES)
+                .max(last_callback + FOLLOWED_AFTER_CALLBACKS),
             reached: None,
             right_since: None,
             verdict: Verdict::default(),

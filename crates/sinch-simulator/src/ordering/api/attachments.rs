@@ -39,7 +39,11 @@ async fn upload_document(request: Request, form: Multipart) -> Response {
 /// Reads the parts of the upload's form. The bytes of the file are counted and dropped.
 async fn read_form(mut form: Multipart) -> Result<File, Refusal> {
     let (mut file, mut document_type) = (None, String::new());
-    while let Some(part) = form.next_field().await.map_err(|error| refusal_of(&error))? {
+    while let Some(part) = form
+        .next_field()
+        .await
+        .map_err(|error| refusal_of(&error))?
+    {
         match part.name() {
             Some("file") => file = Some(measure_file(part).await?),
             Some("documentType") => {

@@ -20,14 +20,22 @@ const USUAL_SIZE: usize = 10;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/v1/projects/{project}/availableNumbers", get(search_numbers))
-        .route("/v1/projects/{project}/availableNumbers/{number}", get(get_number))
+        .route(
+            "/v1/projects/{project}/availableNumbers",
+            get(search_numbers),
+        )
+        .route(
+            "/v1/projects/{project}/availableNumbers/{number}",
+            get(get_number),
+        )
 }
 
 async fn search_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
-        .play(Call::SearchAvailableNumbers, |model, _| find_numbers(model, &query))
+        .play(Call::SearchAvailableNumbers, |model, _| {
+            find_numbers(model, &query)
+        })
         .await
 }
 

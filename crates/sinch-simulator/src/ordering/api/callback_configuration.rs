@@ -27,10 +27,12 @@ async fn update_configuration(request: Request, body: Bytes) -> Response {
     let act = |_: &mut _, _| {
         let body = read_json(&body)?;
         let secret = body.get("hmacSecret").and_then(Value::as_str);
-        let secret = secret.filter(|secret| is_allowed_secret(secret)).ok_or_else(|| {
-            let rule = "must have 32 to 64 characters: letters, digits, hyphens";
-            Refusal::of_field("hmacSecret", rule)
-        })?;
+        let secret = secret
+            .filter(|secret| is_allowed_secret(secret))
+            .ok_or_else(|| {
+                let rule = "must have 32 to 64 characters: letters, digits, hyphens";
+                Refusal::of_field("hmacSecret", rule)
+            })?;
         *lock(&request.api.handler.shared.secret) = SecretString::from(secret);
         Ok(Done::Json(configuration_body(&request)))
     };

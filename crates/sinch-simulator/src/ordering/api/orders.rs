@@ -20,7 +20,10 @@ pub(super) fn routes() -> Router<Arc<Api>> {
             "/v1/projects/{project}/numberOrders:createNumberOrder",
             post(create_order),
         )
-        .route("/v1/projects/{project}/numberOrders/{order}", on_get(get_order))
+        .route(
+            "/v1/projects/{project}/numberOrders/{order}",
+            on_get(get_order),
+        )
         .route(
             "/v1/projects/{project}/numberOrders/{order}/submit",
             post(submit_order),

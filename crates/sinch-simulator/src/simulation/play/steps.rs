@@ -27,7 +27,10 @@ impl<'a, M: Subject> Play<'a, M> {
         let new = self.subject.accept(simulated.salt, &event);
         self.note(|| {
             let again = if new { "" } else { ", again" };
-            format!("the event {said} of {} arrives{again}", in_seconds(simulated.at))
+            format!(
+                "the event {said} of {} arrives{again}",
+                in_seconds(simulated.at)
+            )
         });
         if new {
             let soon = self.now + self.random_span(200);

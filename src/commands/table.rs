@@ -6,7 +6,7 @@ use super::output::print_line;
 use super::shown;
 
 /// Blanks between two columns of a table.
-const GAP: &str = "  ";
+const COLUMN_GAP: &str = "  ";
 
 /// Table of `N` columns that is printed part by part. A later part is at least as wide as those before it.
 pub(super) struct Table<const N: usize> {
@@ -25,12 +25,12 @@ impl<const N: usize> Table<N> {
 
     /// Prints rows of the table: below the heads, if they are the first.
     pub fn print(&mut self, rows: Vec<[String; N]>) {
-        for line in self.lines(rows) {
+        for line in self.format_rows(rows) {
             print_line(line);
         }
     }
 
-    fn lines(&mut self, rows: Vec<[String; N]>) -> Vec<String> {
+    fn format_rows(&mut self, rows: Vec<[String; N]>) -> Vec<String> {
         if rows.is_empty() {
             return Vec::new();
         }
@@ -45,15 +45,15 @@ impl<const N: usize> Table<N> {
                 *width = display_width(cell).max(*width);
             }
         }
-        rows.iter().map(|row| self.line(row)).collect()
+        rows.iter().map(|row| self.format_row(row)).collect()
     }
 
-    fn line(&self, row: &[String; N]) -> String {
+    fn format_row(&self, row: &[String; N]) -> String {
         let cells = row.iter().zip(self.widths).map(|(cell, width)| {
             let blanks = width.saturating_sub(display_width(cell));
             format!("{cell}{}", " ".repeat(blanks))
         });
-        let line = cells.collect::<Vec<_>>().join(GAP);
+        let line = cells.collect::<Vec<_>>().join(COLUMN_GAP);
         line.trim_end().to_owned()
     }
 }
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_the_width_that_is_shown() {
         let mut table = Table::new(["NAME", "TYPE"]);
-        assert_eq!(table.lines(Vec::new()), Vec::<String>::new());
+        assert_eq!(table.format_rows(Vec::new()), Vec::<String>::new());
         // The first name has two characters of two columns each, the second has a mark that takes no column.
         let rows = vec![
             row(["日本", "A"]),
@@ -77,11 +77,11 @@ mod tests {
             row(["a\u{1b}b", ""]),
         ];
         assert_eq!(
-            table.lines(rows),
+            table.format_rows(rows),
             ["NAME  TYPE", "日本  A", "e\u{301}…    B", "a b"]
         );
         let later = vec![row(["longer", "C"]), row(["x", "D"])];
-        assert_eq!(table.lines(later), ["longer  C", "x       D"]);
-        assert_eq!(table.lines(vec![row(["y", "E"])]), ["y       E"]);
+        assert_eq!(table.format_rows(later), ["longer  C", "x       D"]);
+        assert_eq!(table.format_rows(vec![row(["y", "E"])]), ["y       E"]);
     }
 }

@@ -63,12 +63,12 @@ async fn remove_order(
 /// Returns the configured project that has the order, as the service says.
 async fn project_of(service: &Operators, order: &Id) -> Result<Id, String> {
     #[derive(Deserialize)]
-    struct Known {
+    struct KnownOrder {
         project: String,
     }
     let path = format!("/api/v1/orders/{order}");
     let answer = operators::send(service, Method::GET, &path, Vec::new(), REQUEST_TIMEOUT).await?;
-    let known = serde_json::from_str::<Known>(&answer).ok();
+    let known = serde_json::from_str::<KnownOrder>(&answer).ok();
     let project = known.and_then(|known| Id::new(known.project));
     project.ok_or_else(|| "the service does not say whose order it is".to_owned())
 }

@@ -85,7 +85,7 @@ impl AdmissionControl {
     pub fn admit(&self, peer: IpAddr) -> Admission {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
-            self.report(
+            self.log_refusal(
                 Refusal::Source,
                 Some(StatusCode::FORBIDDEN),
                 peer,
@@ -96,7 +96,7 @@ impl AdmissionControl {
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
             return Admission::Serve(permit);
         }
-        self.report(
+        self.log_refusal(
             Refusal::Connections,
             Some(StatusCode::SERVICE_UNAVAILABLE),
             peer,
@@ -107,7 +107,7 @@ impl AdmissionControl {
 
     /// Reports to the log a peer's input that is not a request.
     pub fn report_protocol_error(&self, peer: IpAddr, error: ProtocolError) {
-        self.report(Refusal::Http, None, peer, error.advice());
+        self.log_refusal(Refusal::Http, None, peer, error.advice());
     }
 
     /// Returns the response to a peer's input that is not a request.
@@ -127,7 +127,7 @@ impl AdmissionControl {
         }
     }
 
-    fn report(&self, reason: Refusal, status: Option<StatusCode>, peer: IpAddr, what: &str) {
+    fn log_refusal(&self, reason: Refusal, status: Option<StatusCode>, peer: IpAddr, what: &str) {
         let (code, status) = (reason.code(), status.map(|status| status.as_u16()));
         match self.listener {
             Listener::Callbacks => {

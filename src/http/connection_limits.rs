@@ -43,7 +43,7 @@ impl ConnectionLimits {
         }
     }
 
-    fn files(self) -> usize {
+    fn files_needed(self) -> usize {
         self.served + self.rejected + self.unallowed
     }
 }
@@ -64,7 +64,7 @@ impl ListenerLimits {
     /// maximum number of fetches in flight.
     pub fn new(limit: Option<u64>, connections_max: usize, fetches_max: usize) -> ListenerLimits {
         let wanted = ConnectionLimits::wanted(connections_max);
-        let need = (wanted.files() * 2).saturating_add(OTHER_FILES + fetches_max);
+        let need = (wanted.files_needed() * 2).saturating_add(OTHER_FILES + fetches_max);
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
@@ -112,7 +112,10 @@ mod tests {
         for limit in [100, 128, 256, 1024, 2119] {
             for connections_max in [1, 16, 512, 1_000_000] {
                 let limits = ListenerLimits::new(Some(limit), connections_max, 8);
-                let files = limits.callbacks.files() + limits.operators.files() + OTHER_FILES + 8;
+                let files = limits.callbacks.files_needed()
+                    + limits.operators.files_needed()
+                    + OTHER_FILES
+                    + 8;
                 assert!(
                     files <= limit as usize,
                     "{limit} {connections_max}: {limits:?}"

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Maximum time for which a peer may go on sending after the last response. A connection that is closed with something
 /// unread is reset, and the reset can overtake the response.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// Maximum number of bytes of a peer that are thrown away in one read.
 const DISCARD_BYTES: usize = 4096;
@@ -79,7 +79,9 @@ impl LingeringStream {
 
     /// Discards what the peer still sends, until it hangs up or its time is over.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let linger = self
+            .linger
+            .get_or_insert_with(|| Box::pin(sleep(LINGER_MAX)));
         while linger.as_mut().poll(cx).is_pending() {
             let mut discarded = [0; DISCARD_BYTES];
             let mut buffer = ReadBuf::new(&mut discarded);

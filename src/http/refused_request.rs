@@ -54,7 +54,7 @@ impl RefusedRequest<'_> {
             Refusal::Path => near_miss(path, paths),
             _ => None,
         };
-        let content_length = self.header(CONTENT_LENGTH);
+        let content_length = self.header_text(CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.parse::<u64>().ok());
         let signatures = self.head.headers.get_all(signature::HEADER).iter().count();
         tracing::warn!(
@@ -67,19 +67,19 @@ impl RefusedRequest<'_> {
             nearly = near_miss,
             project = self.project.map(display),
             content_encoding = (reason == Refusal::Encoding)
-                .then(|| self.header(CONTENT_ENCODING))
+                .then(|| self.header_text(CONTENT_ENCODING))
                 .flatten(),
             content_length = content_length.filter(|_| reason == Refusal::Size),
             limit_bytes = (reason == Refusal::Size).then_some(body_max_bytes),
             signatures = (reason == Refusal::Signature).then_some(signatures),
             left_out,
             "refused a request: {}",
-            sentence(reason, source)
+            advice(reason, source)
         );
     }
 
     /// Returns the value of the request's header, fit for the log.
-    fn header(&self, name: HeaderName) -> Option<String> {
+    fn header_text(&self, name: HeaderName) -> Option<String> {
         let value = self.head.headers.get(name)?;
         Some(redact::peer_text(&String::from_utf8_lossy(
             value.as_bytes(),
@@ -87,7 +87,7 @@ impl RefusedRequest<'_> {
     }
 }
 
-fn sentence(reason: Refusal, source: Option<IpAddr>) -> &'static str {
+fn advice(reason: Refusal, source: Option<IpAddr>) -> &'static str {
     match reason {
         Refusal::Source if source.is_none() => {
             "a trusted proxy's X-Forwarded-For names no address that can be read"

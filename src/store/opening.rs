@@ -13,7 +13,7 @@ pub enum Settings {
     Sqlite(sqlite::Settings),
 }
 
-/// Shows the place of the data, as an operator names it.
+/// Shows the place of the store's data, as an operator names it.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

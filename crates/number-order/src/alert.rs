@@ -150,7 +150,7 @@ impl AlertKind {
 
 impl fmt::Display for AlertKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let span = self.threshold().map(words).unwrap_or_default();
+        let span = self.threshold().map(span_in_words).unwrap_or_default();
         match self {
             AlertKind::Expiring { .. } => write!(f, "not submitted, and expires within {span}"),
             AlertKind::Overdue => write!(f, "not submitted, and its reservation has run out"),

@@ -116,7 +116,7 @@ fn apply_shown_order(
         };
     }
     if state == known.state {
-        return refresh(order, &known, shown, fetched_at, policy);
+        return apply_known_state(order, &known, shown, fetched_at, policy);
     }
     if shown.updated_at == known.updated_at && known.state != State::Created {
         let since = order.tie.as_ref().map_or(fetched_at, |tie| tie.since);
@@ -140,7 +140,7 @@ fn apply_shown_order(
 }
 
 /// Applies an answer that shows the order's known state, with the known `updateTime` or a later one.
-fn refresh(
+fn apply_known_state(
     order: &mut Order,
     known: &Confirmed,
     shown: &Snapshot,

@@ -10,7 +10,7 @@ use crate::place::{Place, disturbs, toml_key, toml_text};
 use crate::rules::{Choices, Document, Field, FieldKind, NotUnderstood, Part, Rules};
 
 /// Maximum width of a line of comment, in characters. A longer word, such as a URL, stays whole.
-const WIDTH: usize = 100;
+const COMMENT_WIDTH: usize = 100;
 
 /// Facts about an order that are known before its form is filled in.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub fn write(blank: &Blank<'_>, rules: &Rules) -> String {
     }
     if !rules.parts.is_empty() {
         form.blank_line();
-        form.comment(
+        form.write_comment(
             "Registration. It goes to Sinch and nowhere else. A part that can be given several times is a list: write \
              [[registration.1]] instead of [registration.1], once for each. Sinch does not say for which parts that \
              holds; in its only sample the first is a list of one, and the others are none.",
@@ -60,14 +60,14 @@ impl Writer {
         self.0.push('\n');
     }
 
-    fn line(&mut self, line: &str) {
+    fn write_line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
     }
 
     /// Writes a comment of the form, wrapped.
-    fn comment(&mut self, text: &str) {
-        let options = textwrap::Options::new(WIDTH)
+    fn write_comment(&mut self, text: &str) {
+        let options = textwrap::Options::new(COMMENT_WIDTH)
             .initial_indent("# ")
             .subsequent_indent("# ")
             .break_words(false)
@@ -77,58 +77,62 @@ impl Writer {
             .filter(|line| !line.trim().is_empty())
         {
             for line in textwrap::wrap(paragraph, &options) {
-                self.line(line.trim_end());
+                self.write_line(line.trim_end());
             }
         }
     }
 
     /// Writes a key of the form with its value, or comments it out.
-    fn entry(&mut self, key: &str, value: &str, is_given: bool) {
+    fn write_entry(&mut self, key: &str, value: &str, is_given: bool) {
         let mark = if is_given { "" } else { "#" };
-        self.line(&format!("{mark}{} = {}", toml_key(key), toml_text(value)));
+        self.write_line(&format!("{mark}{} = {}", toml_key(key), toml_text(value)));
     }
 
     fn write_order(&mut self, blank: &Blank<'_>) {
-        self.comment(
+        self.write_comment(
             "Form of a number order. Fill in what stands empty. What is commented out is optional: remove the # before \
              its name to give it.",
         );
         self.blank_line();
-        self.comment(
+        self.write_comment(
             "Names this one order. Run again with the same reference, the order goes on; it is never placed twice.",
         );
-        self.entry("reference", blank.reference, true);
+        self.write_entry("reference", blank.reference, true);
         self.blank_line();
-        self.line("[order]");
-        self.entry("region", blank.region, true);
-        self.entry("type", blank.number_type.as_str(), true);
-        self.comment("Either this number:");
+        self.write_line("[order]");
+        self.write_entry("region", blank.region, true);
+        self.write_entry("type", blank.number_type.as_str(), true);
+        self.write_comment("Either this number:");
         let number = blank.number.map_or("", PhoneNumber::as_str);
-        self.entry("number", number, true);
-        self.comment(
+        self.write_entry("number", number, true);
+        self.write_comment(
             "or, instead of it, so many that Sinch chooses, from 1 to 100. The digits of a pattern stand at the START, \
              at the END, or anywhere (CONTAINS).",
         );
-        self.line("#quantity = 1");
-        self.line("#pattern = \"\"");
-        self.line("#search = \"START\"");
-        self.line("#sequential = true");
-        self.line("#capabilities = [\"SMS\", \"VOICE\"]");
+        self.write_line("#quantity = 1");
+        self.write_line("#pattern = \"\"");
+        self.write_line("#search = \"START\"");
+        self.write_line("#sequential = true");
+        self.write_line("#capabilities = [\"SMS\", \"VOICE\"]");
         self.blank_line();
-        self.comment("Link for text messages. A campaign is only for text messages to the US.");
-        self.line("#[order.sms]");
-        self.line("#service_plan_id = \"\"");
-        self.line("#campaign_id = \"\"");
+        self.write_comment(
+            "Link for text messages. A campaign is only for text messages to the US.",
+        );
+        self.write_line("#[order.sms]");
+        self.write_line("#service_plan_id = \"\"");
+        self.write_line("#campaign_id = \"\"");
         self.blank_line();
-        self.comment("Link for calls: RTC with app_id, EST with trunk_id, or FAX with service_id.");
-        self.line("#[order.voice]");
-        self.line("#type = \"RTC\"");
-        self.line("#app_id = \"\"");
+        self.write_comment(
+            "Link for calls: RTC with app_id, EST with trunk_id, or FAX with service_id.",
+        );
+        self.write_line("#[order.voice]");
+        self.write_line("#type = \"RTC\"");
+        self.write_line("#app_id = \"\"");
     }
 
     fn write_piece(&mut self, piece: &NotUnderstood) {
         let NotUnderstood { place, json } = piece;
-        self.comment(&format!(
+        self.write_comment(&format!(
             "Not understood, so not checked; from Sinch, {place}:\n{json}"
         ));
     }
@@ -139,14 +143,14 @@ impl Writer {
             self.write_piece(piece);
         }
         if part.fields.is_empty() {
-            self.comment(
+            self.write_comment(
                 "No field of this part is known. Its fields are whatever Sinch tells you, as name = \"value\".",
             );
         }
         let place = Place::default()
             .key("registration")
             .key(&number.to_string());
-        self.line(&format!("[{place}]"));
+        self.write_line(&format!("[{place}]"));
         for field in &part.fields {
             self.blank_line();
             self.write_field(field);
@@ -160,26 +164,26 @@ impl Writer {
         } else {
             "optional"
         };
-        self.comment(&format!("{title} ({need})"));
+        self.write_comment(&format!("{title} ({need})"));
         if let Some(description) = &field.description {
-            self.comment(&description.replace("\\n", "\n"));
+            self.write_comment(&description.replace("\\n", "\n"));
         }
         let limits = limits_in_words(field);
         if !limits.is_empty() {
-            self.comment(&format!("{}.", limits.join("; ")));
+            self.write_comment(&format!("{}.", limits.join("; ")));
         }
         let examples = field.placeholder.iter().chain(&field.examples);
         let examples = texts(examples);
         if !examples.is_empty() {
-            self.comment(&format!("For example {examples}"));
+            self.write_comment(&format!("For example {examples}"));
         }
         for (_, sentence) in &field.messages {
-            self.comment(sentence);
+            self.write_comment(sentence);
         }
         for piece in &field.not_understood {
             self.write_piece(piece);
         }
-        self.entry(&field.name, "", field.is_required);
+        self.write_entry(&field.name, "", field.is_required);
     }
 
     fn write_document(&mut self, document: &Document) {
@@ -193,34 +197,34 @@ impl Writer {
         } else {
             "optional"
         };
-        self.comment(&format!("{title} ({need} document)"));
+        self.write_comment(&format!("{title} ({need} document)"));
         if let Some(description) = &document.description {
-            self.comment(&description.replace("\\n", "\n"));
+            self.write_comment(&description.replace("\\n", "\n"));
         }
         if !document.media_types.is_empty() {
             let allowed = document.media_types.join(", ");
-            self.comment(&format!("File types that are allowed: {allowed}"));
+            self.write_comment(&format!("File types that are allowed: {allowed}"));
         }
         for template in &document.templates {
             let name = template.name.as_deref().unwrap_or("a file");
             let url = template.url.as_deref().unwrap_or("no address is given");
-            self.comment(&format!("To be filled in: {name}, {url}"));
+            self.write_comment(&format!("To be filled in: {name}, {url}"));
         }
         for piece in &document.not_understood {
             self.write_piece(piece);
         }
         let is_given = document.is_mandatory;
-        self.line(if is_given {
+        self.write_line(if is_given {
             "[[documents]]"
         } else {
             "#[[documents]]"
         });
-        self.entry("id", &document.id, is_given);
-        self.comment("Path of the file, starting from this form's folder.");
-        self.entry("file", "", is_given);
+        self.write_entry("id", &document.id, is_given);
+        self.write_comment("Path of the file, starting from this form's folder.");
+        self.write_entry("file", "", is_given);
         if !document.document_types.is_empty() {
-            self.comment(&format!("One of {}.", texts(&document.document_types)));
-            self.entry("type", "", is_given);
+            self.write_comment(&format!("One of {}.", texts(&document.document_types)));
+            self.write_entry("type", "", is_given);
         }
     }
 }

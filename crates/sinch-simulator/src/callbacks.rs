@@ -25,7 +25,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Callback that is still to be sent; of several, the one that is due first comes first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
+struct DueCallback {
     at: Instant,
     /// Index of the callback's event in the world.
     event: usize,
@@ -39,7 +39,7 @@ pub(super) struct CallbackSender {
     client: Client,
     retry_for: Duration,
     url: watch::Sender<Option<String>>,
-    queue: Mutex<BinaryHeap<Reverse<Due>>>,
+    queue: Mutex<BinaryHeap<Reverse<DueCallback>>>,
     /// Permits to send callbacks that no world has planned.
     places: Semaphore,
     /// Number of callbacks that are neither answered 200 nor abandoned.
@@ -61,10 +61,10 @@ impl CallbackSender {
             .no_proxy()
             .build()?;
         let planned = shared.world.events().iter().enumerate();
-        let queue: BinaryHeap<Reverse<Due>> = planned
+        let queue: BinaryHeap<Reverse<DueCallback>> = planned
             .flat_map(|(event, planned)| planned.sent_at.iter().map(move |at| (event, *at)))
             .map(|(event, at)| {
-                Reverse(Due {
+                Reverse(DueCallback {
                     at: shared.began + at,
                     event,
                     first_sent: None,
@@ -109,11 +109,11 @@ impl CallbackSender {
         }
     }
 
-    fn take_earliest(&self) -> Option<Due> {
+    fn take_earliest(&self) -> Option<DueCallback> {
         lock(&self.queue).pop().map(|Reverse(due)| due)
     }
 
-    async fn deliver(&self, due: Due) {
+    async fn deliver(&self, due: DueCallback) {
         let Some(event) = self.shared.world.events().get(due.event) else {
             return;
         };
@@ -123,7 +123,7 @@ impl CallbackSender {
         };
         let body = event.body(self.shared.world.project(), self.shared.started_at);
         let attempt = Instant::now();
-        let answered = self.send(&url, &body).await;
+        let answered = self.send_once(&url, &body).await;
         let first_sent = due.first_sent.unwrap_or(attempt);
         let at = self.shared.elapsed();
         let done = matches!(answered, Ok(StatusCode::OK));
@@ -137,7 +137,7 @@ impl CallbackSender {
         if done || abandoned {
             self.open.send_modify(|open| *open -= 1);
         } else {
-            lock(&self.queue).push(Reverse(Due {
+            lock(&self.queue).push(Reverse(DueCallback {
                 at: Instant::now() + wait_after(due.attempts),
                 first_sent: Some(first_sent),
                 attempts: due.attempts + 1,
@@ -161,7 +161,7 @@ impl CallbackSender {
             };
             // A place is taken only while a request is in flight, so that no callback waits for another's retry.
             let place = self.places.acquire().await;
-            let answered = self.send(&url, body).await;
+            let answered = self.send_once(&url, body).await;
             drop(place);
             let done = matches!(answered, Ok(StatusCode::OK));
             let abandoned = !done && first_sent.elapsed() >= self.retry_for;
@@ -184,7 +184,7 @@ impl CallbackSender {
         known.clone()
     }
 
-    async fn send(&self, url: &str, body: &str) -> reqwest::Result<StatusCode> {
+    async fn send_once(&self, url: &str, body: &str) -> reqwest::Result<StatusCode> {
         let signed = signature::sign(&lock(&self.shared.secret), body.as_bytes());
         let response = self
             .client

@@ -105,7 +105,7 @@ impl OrderHistory {
             Reply::Shows { state, updated } => {
                 let status = Status::from_word(state);
                 return Some(Answer::Found(
-                    self.snapshot(status, *updated, fetched_at, started_at),
+                    self.snapshot_of(status, *updated, fetched_at, started_at),
                 ));
             }
             Reply::Unauthorized
@@ -114,14 +114,17 @@ impl OrderHistory {
             | Reply::Raw { .. } => return None,
         };
         Some(match self.known_at(as_of) {
-            Some((updated, state)) => {
-                Answer::Found(self.snapshot(Status::Known(state), updated, fetched_at, started_at))
-            }
+            Some((updated, state)) => Answer::Found(self.snapshot_of(
+                Status::Known(state),
+                updated,
+                fetched_at,
+                started_at,
+            )),
             None => Answer::NotFound,
         })
     }
 
-    fn snapshot(
+    fn snapshot_of(
         &self,
         state: Status,
         updated: Duration,

@@ -12,7 +12,7 @@ use number_order::{Id, State, Time};
 /// Courses that the orders of a world take. The first orders of a world take one each, so that even a small world has
 /// all of them.
 #[derive(Clone, Copy)]
-enum Way {
+enum Course {
     /// The order is reviewed and completed.
     Smooth,
     /// The order is reviewed and completed within a second.
@@ -27,26 +27,26 @@ enum Way {
     Unsubmitted,
 }
 
-impl Way {
-    const ALL: [Way; 6] = [
-        Way::Smooth,
-        Way::Fast,
-        Way::Blocked,
-        Way::Rejected,
-        Way::Abandoned,
-        Way::Unsubmitted,
+impl Course {
+    const ALL: [Course; 6] = [
+        Course::Smooth,
+        Course::Fast,
+        Course::Blocked,
+        Course::Rejected,
+        Course::Abandoned,
+        Course::Unsubmitted,
     ];
 
-    fn choose(rng: &mut Rng, n: usize) -> Way {
-        match Way::ALL.get(n) {
-            Some(way) => *way,
+    fn choose(rng: &mut Rng, n: usize) -> Course {
+        match Course::ALL.get(n) {
+            Some(course) => *course,
             None => match rng.u8(0..100) {
-                0..40 => Way::Smooth,
-                40..55 => Way::Fast,
-                55..75 => Way::Blocked,
-                75..85 => Way::Rejected,
-                85..90 => Way::Abandoned,
-                _ => Way::Unsubmitted,
+                0..40 => Course::Smooth,
+                40..55 => Course::Fast,
+                55..75 => Course::Blocked,
+                75..85 => Course::Rejected,
+                85..90 => Course::Abandoned,
+                _ => Course::Unsubmitted,
             },
         }
     }
@@ -55,20 +55,20 @@ impl Way {
         let mut states = vec![State::Created];
         let blocked = [State::InReview, State::Blocked].into_iter();
         match self {
-            Way::Smooth | Way::Fast => states.extend([State::InReview, State::Completed]),
-            Way::Blocked => {
+            Course::Smooth | Course::Fast => states.extend([State::InReview, State::Completed]),
+            Course::Blocked => {
                 for _ in 0..rng.usize(1..=2) {
                     states.extend(blocked.clone());
                 }
                 states.extend([State::InReview, State::Completed]);
             }
-            Way::Rejected => {
+            Course::Rejected => {
                 if rng.bool() {
                     states.extend(blocked);
                 }
                 states.extend([State::InReview, State::Rejected]);
             }
-            Way::Abandoned => {
+            Course::Abandoned => {
                 states.extend(blocked);
                 states.push(if rng.bool() {
                     State::Rejected
@@ -76,7 +76,7 @@ impl Way {
                     State::Expired
                 });
             }
-            Way::Unsubmitted => states.push(State::Expired),
+            Course::Unsubmitted => states.push(State::Expired),
         }
         states
     }
@@ -86,15 +86,15 @@ impl Way {
 pub(super) fn histories(rng: &mut Rng, script: &Script) -> Vec<OrderHistory> {
     (0..script.orders)
         .map(|n| {
-            let way = Way::choose(rng, n);
-            history_of(rng, script, way)
+            let course = Course::choose(rng, n);
+            history_of(rng, script, course)
         })
         .collect()
 }
 
-fn history_of(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
+fn history_of(rng: &mut Rng, script: &Script, course: Course) -> OrderHistory {
     let faults = &script.faults;
-    let mut states = way.states(rng);
+    let mut states = course.states(rng);
     if happens(rng, faults.reopened) {
         states.push(match states.last() {
             Some(State::Rejected | State::Expired) if rng.bool() => State::Completed,
@@ -102,8 +102,8 @@ fn history_of(rng: &mut Rng, script: &Script, way: Way) -> OrderHistory {
             _ => State::Blocked,
         });
     }
-    let quick = match way {
-        Way::Fast => 1.0,
+    let quick = match course {
+        Course::Fast => 1.0,
         _ => faults.quick,
     };
     let created = random_span(rng, Duration::ZERO, script.span.mul_f64(0.4));

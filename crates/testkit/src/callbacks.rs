@@ -89,10 +89,10 @@ struct Callback {
     said_at_ms: i64,
     /// Index of the callback's order in the content, and the state that it claims.
     says: (usize, &'static str),
-    bytes: OnceLock<Bytes>,
+    bytes: OnceLock<CallbackBytes>,
 }
 
-struct Bytes {
+struct CallbackBytes {
     request: Vec<u8>,
     body_at: usize,
 }
@@ -106,7 +106,7 @@ impl Callbacks {
 
     /// Makes callbacks about random orders of the content for the given receiver.
     pub fn to(receiver: Receiver, content: Content, count: usize, rng: &mut Rng) -> Callbacks {
-        let since = millis();
+        let since = now_millis();
         let (orders, statuses) = match &content {
             Content::Orders(orders, statuses) => (orders.len(), *statuses),
             Content::Number => (1, &["SUCCEEDED"][..]),
@@ -180,7 +180,7 @@ impl Callbacks {
         indices.into_iter().map(entry).collect()
     }
 
-    fn bytes(&self, index: usize) -> &Bytes {
+    fn bytes(&self, index: usize) -> &CallbackBytes {
         let callback = &self.all[index];
         callback.bytes.get_or_init(|| {
             let (event, (order, status)) = (&callback.event, callback.says);
@@ -203,7 +203,7 @@ impl Callbacks {
                  \"eventType\":\"{event_type}\",\"status\":\"{status}\",\"failureCode\":null}}",
             );
             let request = Request::signed(path, secret, body.as_str()).bytes();
-            Bytes {
+            CallbackBytes {
                 body_at: request.len() - body.len(),
                 request,
             }
@@ -213,20 +213,20 @@ impl Callbacks {
 
 /// Makes ids for orders that no other caller of this function uses.
 pub fn order_ids(count: usize, rng: &mut Rng) -> Vec<String> {
-    let now = millis();
+    let now = now_millis();
     (0..count).map(|_| ulid(now, rng)).collect()
 }
 
-fn millis() -> i64 {
+fn now_millis() -> i64 {
     now().0 / 1000
 }
 
 /// Makes an id like Sinch's for the given time: a lower-case ULID.
 fn ulid(millis: i64, rng: &mut Rng) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    const ULID_DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bits = (millis as u128) << 80 | rng.u128(..) >> 48;
     (0..26)
         .rev()
-        .map(|place| char::from(DIGITS[(bits >> (5 * place)) as usize & 31]))
+        .map(|place| char::from(ULID_DIGITS[(bits >> (5 * place)) as usize & 31]))
         .collect()
 }

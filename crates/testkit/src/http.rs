@@ -223,7 +223,7 @@ impl Connection {
                 break searched + end;
             }
             searched = self.unread.len().saturating_sub(3);
-            self.read().await?;
+            self.read_more().await?;
         };
         let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "not an answer of HTTP/1");
         let head = str::from_utf8(&self.unread[..head_bytes]).map_err(|_| unreadable())?;
@@ -238,14 +238,14 @@ impl Connection {
             length.map_or(Ok(0), |length| length.parse().map_err(|_| unreadable()))?;
         let body = head_bytes + 4..head_bytes + 4 + length;
         while self.unread.len() < body.end {
-            self.read().await?;
+            self.read_more().await?;
         }
         answer.body = self.unread[body.clone()].to_vec();
         self.unread.drain(..body.end);
         Ok(answer)
     }
 
-    async fn read(&mut self) -> io::Result<()> {
+    async fn read_more(&mut self) -> io::Result<()> {
         match self.stream.read_buf(&mut self.unread).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
@@ -254,7 +254,7 @@ impl Connection {
 
     /// Returns `true` if the other side hangs up within the span, whatever it sends before.
     pub async fn hangs_up_within(&mut self, span: Duration) -> bool {
-        let end = async { while self.read().await.is_ok() {} };
+        let end = async { while self.read_more().await.is_ok() {} };
         timeout(span, end).await.is_ok()
     }
 }

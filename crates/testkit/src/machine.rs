@@ -15,15 +15,15 @@ impl Cores {
 
     /// Restricts this thread to the first core, and the processes that it starts from now on.
     pub fn keep_to_first(&self) {
-        keep_to(self.all().next());
+        keep_to(self.cores().next());
     }
 
     /// Restricts this thread to the last core, and the processes that it starts from now on.
     pub fn keep_to_last(&self) {
-        keep_to(self.all().next_back());
+        keep_to(self.cores().next_back());
     }
 
-    fn all(&self) -> impl DoubleEndedIterator<Item = usize> {
+    fn cores(&self) -> impl DoubleEndedIterator<Item = usize> {
         (0..CpuSet::MAX_CPU).filter(|core| self.0.is_set(*core))
     }
 }

@@ -24,13 +24,13 @@ pub enum Output {
 }
 
 /// Lines of an output, which a thread goes on reading.
-type Lines = Arc<Mutex<Vec<String>>>;
+type SharedLines = Arc<Mutex<Vec<String>>>;
 
 /// A running program, with all its output so far. The program is killed when the value is dropped.
 pub struct Process {
     child: Child,
-    out: Lines,
-    err: Lines,
+    out: SharedLines,
+    err: SharedLines,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -108,7 +108,7 @@ impl Process {
             Output::Discarded => command.stdout(Stdio::null()),
         };
         let mut child = command.spawn().expect("the program can be started");
-        let (out, err) = (Lines::default(), Lines::default());
+        let (out, err) = (SharedLines::default(), SharedLines::default());
         let readers = [
             child
                 .stdout
@@ -134,7 +134,7 @@ impl Process {
 
     /// Returns the process's standard output and standard error so far.
     pub fn said(&self) -> String {
-        [copied_lines(&self.out), joined(&self.err)]
+        [copied_lines(&self.out), copied_lines(&self.err)]
             .concat()
             .join("\n")
     }
@@ -218,7 +218,7 @@ impl Drop for Process {
     }
 }
 
-fn collect_lines(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> {
+fn collect_lines(from: impl Read + Send + 'static, to: SharedLines) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             to.lock().expect("nobody panics with the lock").push(line);
@@ -226,6 +226,6 @@ fn collect_lines(from: impl Read + Send + 'static, to: Lines) -> JoinHandle<()> 
     })
 }
 
-fn copied_lines(lines: &Lines) -> Vec<String> {
+fn copied_lines(lines: &SharedLines) -> Vec<String> {
     lines.lock().expect("nobody panics with the lock").clone()
 }

@@ -56,7 +56,7 @@ fn build_shipped() -> PathBuf {
         .expect("cargo can be run");
     assert!(built.status.success(), "the program cannot be built");
     let told = String::from_utf8_lossy(&built.stdout);
-    let executable = told.lines().rev().find_map(executable);
+    let executable = told.lines().rev().find_map(executable_in);
     executable.expect("cargo says where the program is")
 }
 

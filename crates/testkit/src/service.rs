@@ -44,7 +44,7 @@ impl Service {
     /// Starts the service by a command that takes its arguments, and waits until it is ready.
     pub async fn start_by(command: Command, settings: &Settings) -> Service {
         let process = Service::spawn_by(command, settings);
-        let mut service = Service::listens(process, settings).await;
+        let mut service = Service::until_listening(process, settings).await;
         until_ready(&mut service.process, service.operators).await;
         service
     }
@@ -60,7 +60,7 @@ impl Service {
 
     /// Starts the service and waits until it listens: it need not become ready.
     pub async fn listening(settings: &Settings) -> Service {
-        Service::listens(Service::spawn(settings), settings).await
+        Service::until_listening(Service::spawn(settings), settings).await
     }
 
     /// Starts the service and waits for nothing: it may refuse to run.
@@ -74,7 +74,7 @@ impl Service {
         Process::spawn(command, arguments, settings.output())
     }
 
-    async fn listens(mut process: Process, settings: &Settings) -> Service {
+    async fn until_listening(mut process: Process, settings: &Settings) -> Service {
         let [callbacks, operators] = match settings.output() {
             Output::Discarded => settings.addresses(),
             Output::Kept => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Pause after the first probe of a wait.
-const PAUSE: Duration = Duration::from_millis(15);
+const FIRST_PAUSE: Duration = Duration::from_millis(15);
 
 /// Maximum pause between two probes of a wait. What takes long need not be probed often, since many tests share the
 /// machine.
@@ -22,7 +22,7 @@ pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
 
 /// Returns what the probe finds within the span; `None` if it finds nothing.
 pub async fn within<T>(span: Duration, probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    poll(span, PAUSE, PAUSE_MAX, probe).await
+    poll(span, FIRST_PAUSE, PAUSE_MAX, probe).await
 }
 
 /// Repeats the probe until it finds something or the span is over. Each pause is a quarter longer than the one before,

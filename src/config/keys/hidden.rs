@@ -41,7 +41,7 @@ pub fn is_placeholder(value: &str) -> bool {
 }
 
 fn without_edges(value: &str) -> &str {
-    value.trim_matches(|c| is_quote(c) || c.is_whitespace() || oddity(c).is_some())
+    value.trim_matches(|c| is_quote(c) || c.is_whitespace() || odd_character(c).is_some())
 }
 
 /// Describes what is probably a mistake in a secret, with the remedy, and without the secret itself.
@@ -68,7 +68,7 @@ fn edge_doubt(value: &str) -> Option<String> {
     let name = |c: char| match c {
         ' ' => Some("a blank"),
         _ if is_quote(c) => Some("a quotation mark"),
-        _ => oddity(c),
+        _ => odd_character(c),
     };
     let [first, last] = [value.chars().next(), value.chars().last()].map(|c| c.and_then(name));
     match (first, last) {
@@ -93,7 +93,7 @@ fn is_quote(c: char) -> bool {
 }
 
 /// Returns the name of a character that is invisible or easily mistaken for another; `None` for any other.
-fn oddity(c: char) -> Option<&'static str> {
+fn odd_character(c: char) -> Option<&'static str> {
     match c {
         ' ' => None,
         '\t' => Some("a tab"),

@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<IpNet, String> {
         .filter(|_| length.bytes().all(|b| b.is_ascii_digit()))
         .and_then(|length| IpNet::new(address, length).ok())
         .ok_or_else(|| format!("write a prefix length from 1 to {max} after the slash"))?;
-    let net = canonical(net);
+    let net = canonical_network(net);
     if net.prefix_len() == 0 {
         return Err("this is every address; list the networks that are meant".to_owned());
     }
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<IpNet, String> {
     Ok(net)
 }
 
-fn canonical(net: IpNet) -> IpNet {
+fn canonical_network(net: IpNet) -> IpNet {
     if let IpNet::V6(v6) = net
         && let Some(address) = v6.addr().to_ipv4_mapped()
         && let Some(length) = v6.prefix_len().checked_sub(96)

@@ -74,7 +74,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         let shown = Some(range_in_words(&bounds));
         let (at, reader, given) = self.read(name, default.to_string(), shown, Node::number);
         given.map_or(default, |given| {
-            within(reader, &at, given, default, &bounds)
+            within_bounds(reader, &at, given, default, &bounds)
         })
     }
 
@@ -110,7 +110,8 @@ impl<'k, 'a> Entry<'k, 'a> {
         let given = reader.find_list(&at, Node::number);
         let given = given.unwrap_or_else(|| default.to_vec());
         let spans = given.into_iter().enumerate();
-        let spans = spans.map(|(index, span)| within(reader, &at.index(index), span, 0.0, &bounds));
+        let spans =
+            spans.map(|(index, span)| within_bounds(reader, &at.index(index), span, 0.0, &bounds));
         spans.map(Duration::from_secs_f64).collect()
     }
 
@@ -210,7 +211,7 @@ impl Reader<'_> {
 }
 
 /// Returns a configured number if it is within its bounds, else records the fault and returns the default.
-fn within(
+fn within_bounds(
     reader: &mut Reader<'_>,
     at: &Key,
     given: f64,

@@ -9,7 +9,7 @@ use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
 
 /// Addresses from which Sinch sends callbacks, as Sinch documents them.
-const SENDERS: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
+const SINCH_ADDRESSES: [[u8; 4]; 3] = [[54, 76, 19, 159], [54, 78, 194, 39], [54, 155, 83, 128]];
 
 /// Section `[callbacks]`: the public listener, which Sinch calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ fn read_keys(keys: &mut Reader<'_>) -> Callbacks {
             .doc("Allowed callers: addresses or networks. These three are Sinch's.")
             .networks(
                 "allow",
-                SENDERS.map(|sender| IpAddr::from(sender).into()).to_vec(),
+                SINCH_ADDRESSES.map(|sender| IpAddr::from(sender).into()).to_vec(),
             ),
         trusted_proxies: keys
             .doc(

@@ -66,22 +66,22 @@ fn read_filter(keys: &mut Reader<'_>) -> String {
 /// Refuses a directive that names neither a level nor an existing crate. `EnvFilter` takes any word for a
 /// target, and then logs nothing else: a mistake would silence the whole log.
 fn check_filter(filter: &str) -> Result<(), String> {
-    const CURE: &str = "write such as \"info\" or \"sinch_callbacks=debug,warn\"";
+    const FILTER_CURE: &str = "write such as \"info\" or \"sinch_callbacks=debug,warn\"";
     if filter.contains(char::is_whitespace) {
-        return Err(format!("holds a blank; {CURE}"));
+        return Err(format!("holds a blank; {FILTER_CURE}"));
     }
-    EnvFilter::try_new(filter).map_err(|error| format!("{error}; {CURE}"))?;
+    EnvFilter::try_new(filter).map_err(|error| format!("{error}; {FILTER_CURE}"))?;
     let directives = filter.split(',');
     let directives = directives
         .filter(|directive| !directive.is_empty())
         .collect::<Vec<_>>();
     if directives.is_empty() {
-        return Err(format!("empty; {CURE}"));
+        return Err(format!("empty; {FILTER_CURE}"));
     }
     directives
         .into_iter()
         .try_for_each(check_directive)
-        .map_err(|what| format!("{what}; {CURE}"))
+        .map_err(|what| format!("{what}; {FILTER_CURE}"))
 }
 
 fn check_directive(text: &str) -> Result<(), String> {

@@ -29,7 +29,7 @@ impl Default for Operators {
 }
 
 /// Keys of the section `[operators]`, before the token is checked.
-struct Keys {
+struct OperatorsKeys {
     listen: SocketAddr,
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
@@ -62,7 +62,7 @@ impl Operators {
         read_section(reader, |_, keys| keys.listen)
     }
 
-    fn check_token(reader: &mut Reader<'_>, keys: Keys) -> Operators {
+    fn check_token(reader: &mut Reader<'_>, keys: OperatorsKeys) -> Operators {
         let token = reader.secret(
             Kind::Other,
             (reader.at("token"), keys.token),
@@ -87,10 +87,13 @@ impl Operators {
     }
 }
 
-fn read_section<T>(reader: &mut Reader<'_>, check: impl FnOnce(&mut Reader<'_>, Keys) -> T) -> T {
+fn read_section<T>(
+    reader: &mut Reader<'_>,
+    check: impl FnOnce(&mut Reader<'_>, OperatorsKeys) -> T,
+) -> T {
     let text = "The second listener, for people and monitoring.";
     reader.section("operators", text, |reader| {
-        let keys = Keys {
+        let keys = OperatorsKeys {
             listen: reader
                 .doc("Address and port.")
                 .address("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),

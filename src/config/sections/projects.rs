@@ -13,7 +13,7 @@ use crate::config::keys::secrets::is_visible;
 use crate::config::source::key::Key;
 
 /// Placeholder that documents show for a value that every project needs.
-const REPLACE: Shown = Shown::Placeholder("\"replace-me\"");
+const REPLACE_ME: Shown = Shown::Placeholder("\"replace-me\"");
 
 /// Table of `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ fn read_project(reader: &mut Reader<'_>) -> Option<Project> {
 fn read_id(reader: &mut Reader<'_>) -> Option<Id> {
     let given = reader
         .doc("Id of the project, from Sinch's dashboard.")
-        .optional_text("id", REPLACE);
+        .optional_text("id", REPLACE_ME);
     let at = reader.at("id");
     let Some(text) = given else {
         let what = "needed; copy the project's id from Sinch's dashboard";
@@ -240,7 +240,7 @@ fn read_api(reader: &mut Reader<'_>) -> Api {
         .word("auth", &[("oauth2", Auth::OAuth2), ("basic", Auth::Basic)]);
     let key_id = reader
         .doc("Id of the project's access key.")
-        .optional_text("key_id", REPLACE);
+        .optional_text("key_id", REPLACE_ME);
     if is_fetched {
         check_key_id(reader, key_id.as_deref());
     }
@@ -277,7 +277,7 @@ fn check_key_id(reader: &mut Reader<'_>, given: Option<&str>) {
 fn read_key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretString> {
     let secret = reader
         .doc("Secret of the project's access key.")
-        .optional_secret("key_secret", REPLACE);
+        .optional_secret("key_secret", REPLACE_ME);
     let file = reader
         .doc("File that holds the secret of the key, instead of key_secret.")
         .optional_path(

@@ -33,15 +33,15 @@ impl Key {
 
     /// Returns the path to a key of the table to which this path leads.
     pub fn name(&self, name: &str) -> Key {
-        self.then(Part::Name(name.to_owned()))
+        self.followed_by(Part::Name(name.to_owned()))
     }
 
     /// Returns the path to an entry of the list to which this path leads.
     pub fn index(&self, index: usize) -> Key {
-        self.then(Part::Index(index))
+        self.followed_by(Part::Index(index))
     }
 
-    fn then(&self, part: Part) -> Key {
+    fn followed_by(&self, part: Part) -> Key {
         let mut parts = self.0.clone();
         parts.push(part);
         Key(parts)

@@ -67,7 +67,7 @@ impl Node {
         child.and_then(|child| child.find(rest))
     }
 
-    fn child(&mut self, part: &Part) -> Option<&mut Node> {
+    fn child_mut(&mut self, part: &Part) -> Option<&mut Node> {
         match (part, &mut self.value) {
             (Part::Name(name), Value::Table(table)) => table.get_mut(name),
             (Part::Index(index), Value::List(list)) => list.get_mut(*index),
@@ -106,7 +106,7 @@ impl Node {
             (Part::Index(_), _) => return Err("this is not a list; leave out the number"),
             (Part::Name(_), _) => return Err("what should hold it is set to a single value"),
         }
-        let child = self.child(first);
+        let child = self.child_mut(first);
         let child = child.ok_or("the entries before it are missing; count from 0")?;
         child.set(rest, variable, value)
     }

@@ -39,7 +39,7 @@ const LIST_PARAMS: [&str; 9] = [
 ];
 
 /// Phases of a delivery by which the list of deliveries can be filtered.
-const PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
+const DELIVERY_PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
 
 async fn list_deliveries(
     State(context): Shared,
@@ -51,7 +51,7 @@ async fn list_deliveries(
         order: params.id("order")?,
         project: params.id("project")?,
         decision: params.word("decision", &decisions)?,
-        phase: params.word("phase", &PHASES)?,
+        phase: params.word("phase", &DELIVERY_PHASES)?,
         received_since: params.time("received_since")?,
         received_before: params.time("received_before")?,
         newest_first: params.newest_first()?,

@@ -330,7 +330,7 @@ impl<F> Serialize for FigureMap<'_, F> {
             .figures
             .chunk_by(|a, b| object_name(a).is_some() && object_name(a) == object_name(b))
         {
-            match together.first().and_then(group) {
+            match together.first().and_then(object_name) {
                 None => {
                     for figure in together {
                         map.serialize_entry(figure.key, &(figure.read)(self.source))?;

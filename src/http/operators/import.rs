@@ -67,11 +67,11 @@ pub(super) fn named(text: &str) -> Result<Id, String> {
 }
 
 fn is_id_name(text: &str) -> bool {
-    ID_NAMES.contains(&letters(text).as_str())
+    ID_NAMES.contains(&letters_of_name(text).as_str())
 }
 
 /// Returns the letters of a column's name, so that `id_number_order` and `Order ID` are found, too.
-fn letters(name: &str) -> String {
+fn letters_of_name(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -91,7 +91,7 @@ fn id_property(line: &str) -> Option<String> {
     };
     let named = |wanted: &&str| {
         let mut fields = fields.iter();
-        fields.find_map(|(name, value)| value.as_str().filter(|_| letters(name) == *wanted))
+        fields.find_map(|(name, value)| value.as_str().filter(|_| letters_of_name(name) == *wanted))
     };
     ID_NAMES.iter().find_map(named).map(str::to_owned)
 }

@@ -17,31 +17,31 @@ use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Label of a sample: its name and its value.
-type Labels = [(&'static str, String); 1];
+type OneLabel = [(&'static str, String); 1];
 
 /// Returns all figures as OpenMetrics text.
 pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
-    let build = Family::<Labels, Gauge>::default();
+    let build = Family::<OneLabel, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     build.get_or_create(&[("version", version)]).set(1);
     registry.register("build_info", "Version that runs", build);
     for figure in FIGURES {
-        register(&mut registry, "", figure, (figure.read)(source));
+        register_figure(&mut registry, "", figure, (figure.read)(source));
     }
     let views = source.metrics.api_views();
     for figure in API_FIGURES {
         let views = views.iter();
         let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
         let reading = Reading::By("project", readings.collect());
-        register(&mut registry, "api_", figure, reading);
+        register_figure(&mut registry, "api_", figure, reading);
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-fn register<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, reading: Reading) {
+fn register_figure<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, reading: Reading) {
     let (help, key) = (figure.help, format!("{prefix}{}", figure.key));
     match as_sample(reading) {
         Sample::None => {}
@@ -61,8 +61,8 @@ fn register_by_label(
     label: &'static str,
     readings: Vec<(String, Reading)>,
 ) {
-    let gauges = Family::<Labels, Gauge<f64, AtomicU64>>::default();
-    let counters = Family::<Labels, Counter>::default();
+    let gauges = Family::<OneLabel, Gauge<f64, AtomicU64>>::default();
+    let counters = Family::<OneLabel, Counter>::default();
     let (mut unit, mut counts) = (None, false);
     for (value, reading) in readings {
         let labels = [(label, value)];

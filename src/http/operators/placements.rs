@@ -44,7 +44,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 type PlacementPath = Result<Path<(String, String)>, PathRejection>;
 
 /// Body of a request, read as JSON without regard to `Content-Type`.
-type Body = Result<Bytes, BytesRejection>;
+type JsonBody = Result<Bytes, BytesRejection>;
 
 fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
     let (project, reference) = path_params(path, unknown_project)?;
@@ -60,7 +60,7 @@ fn checked_reference(reference: String) -> Result<String, Problem> {
     Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
 }
 
-fn read_body<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+fn read_body<T: DeserializeOwned>(body: JsonBody) -> Result<T, Problem> {
     let body = body.map_err(|rejection| Problem::new(rejection.status()))?;
     serde_json::from_slice(&body)
         .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
@@ -70,7 +70,7 @@ fn read_body<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
 async fn begin_placement(
     State(context): Shared,
     path: PlacementPath,
-    body: Body,
+    body: JsonBody,
 ) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
@@ -156,7 +156,7 @@ struct StepRecorded {
 async fn begin_step(
     State(context): Shared,
     path: PlacementPath,
-    body: Body,
+    body: JsonBody,
 ) -> Result<(StatusCode, Json<StepRecorded>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
@@ -198,7 +198,7 @@ struct EndStep {
 async fn end_step(
     State(context): Shared,
     path: Result<Path<(String, String, i64)>, PathRejection>,
-    body: Body,
+    body: JsonBody,
 ) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference, step) = path_params(path, unknown_placement)?;
     let (project, reference) = (project_id(project)?, checked_reference(reference)?);

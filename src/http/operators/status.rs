@@ -29,17 +29,17 @@ const ALERTS_MAX: u32 = 20;
 pub(super) fn health() -> Router<Arc<Context>> {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(show_readiness))
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
-        .route("/status", get(status))
-        .route("/metrics", get(measure))
+        .route("/status", get(show_status))
+        .route("/metrics", get(show_metrics))
 }
 
 /// Reports whether callbacks can be accepted. An outage of Sinch's API is no reason to send them elsewhere.
-async fn ready(State(context): Shared) -> Response {
+async fn show_readiness(State(context): Shared) -> Response {
     let mut faults = Vec::new();
     if context.metrics.is_draining() {
         faults.push("draining".to_owned());
@@ -97,7 +97,7 @@ async fn figure_source(context: &Context) -> Result<FigureSource, Problem> {
     })
 }
 
-async fn status(State(context): Shared) -> Result<Response, Problem> {
+async fn show_status(State(context): Shared) -> Result<Response, Problem> {
     let source = figure_source(&context).await?;
     let views = context.metrics.api_views();
     let api = views.iter().map(|(project, texts)| {
@@ -120,7 +120,7 @@ async fn status(State(context): Shared) -> Result<Response, Problem> {
     Ok(PrettyJson(status).into_response())
 }
 
-async fn measure(State(context): Shared) -> Result<Response, Problem> {
+async fn show_metrics(State(context): Shared) -> Result<Response, Problem> {
     let text = metrics::text(&figure_source(&context).await?)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())

@@ -40,8 +40,8 @@ pub(super) const OPEN: &str = "
 
 /// An alert that is recorded and not resolved.
 #[derive(Deserialize)]
-#[serde(try_from = "OpenText")]
-struct Open {
+#[serde(try_from = "OpenAlertText")]
+struct OpenAlert {
     id: i64,
     order_id: i64,
     alert: AlertKind,
@@ -49,18 +49,18 @@ struct Open {
 
 /// Columns that [`OPEN`] gives, in its order.
 #[derive(Deserialize)]
-struct OpenText {
+struct OpenAlertText {
     id: i64,
     order_id: i64,
     kind: String,
     kind_fields: Option<String>,
 }
 
-impl TryFrom<OpenText> for Open {
+impl TryFrom<OpenAlertText> for OpenAlert {
     type Error = serde_json::Error;
 
-    fn try_from(row: OpenText) -> Result<Open, serde_json::Error> {
-        Ok(Open {
+    fn try_from(row: OpenAlertText) -> Result<OpenAlert, serde_json::Error> {
+        Ok(OpenAlert {
             id: row.id,
             order_id: row.order_id,
             alert: codes::value(&row.kind, row.kind_fields.as_deref())?,
@@ -68,7 +68,7 @@ impl TryFrom<OpenText> for Open {
     }
 }
 
-impl JsonRow for Open {
+impl JsonRow for OpenAlert {
     const TABLE: &'static str = "alerts";
     const COLUMNS: &'static str = "id, order_id, kind, kind_fields";
 }
@@ -102,9 +102,9 @@ impl Store {
                 .bind(json(&ids))
                 .fetch_all(&mut *db)
                 .await?;
-            let open: Read<Open> = unreadable::each(&open)?;
+            let open: Read<OpenAlert> = unreadable::each(&open)?;
             self.met.note(&open.unreadable);
-            compare(orders.rows, open.rows, now, limits, &mut changes);
+            compare_alerts(orders.rows, open.rows, now, limits, &mut changes);
         }
         Ok(changes)
     }
@@ -128,14 +128,14 @@ impl Store {
 }
 
 /// Compares the alerts of the given orders that are not resolved with those that fire now.
-fn compare(
+fn compare_alerts(
     orders: Vec<StoredOrder>,
-    open: Vec<Open>,
+    open: Vec<OpenAlert>,
     now: Time,
     limits: &Limits,
     changes: &mut AlertChanges,
 ) {
-    let mut by_order: HashMap<i64, Vec<Open>> = HashMap::new();
+    let mut by_order: HashMap<i64, Vec<OpenAlert>> = HashMap::new();
     for alert in open {
         by_order.entry(alert.order_id).or_default().push(alert);
     }
@@ -180,22 +180,22 @@ impl WriteCommand for RecordAlerts {
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
         let db = &mut context.db;
-        let all = record(db, self.now, &self.fired, &self.resolved).await;
+        let all = record_changes(db, self.now, &self.fired, &self.resolved).await;
         if refused(all)?.is_ok() {
             return Ok(());
         }
         // A change that cannot be recorded is reported again. The other changes are recorded.
         for fired in self.fired.chunks(1) {
-            let _ = refused(record(db, self.now, fired, &[]).await)?;
+            let _ = refused(record_changes(db, self.now, fired, &[]).await)?;
         }
         for resolved in self.resolved.chunks(1) {
-            let _ = refused(record(db, self.now, &[], resolved).await)?;
+            let _ = refused(record_changes(db, self.now, &[], resolved).await)?;
         }
         Ok(())
     }
 }
 
-async fn record(
+async fn record_changes(
     db: &mut SqliteConnection,
     now: Time,
     fired: &[FiredAlert],

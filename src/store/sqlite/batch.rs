@@ -31,13 +31,13 @@ impl Statements {
         rows: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> {
         rows.chunks(ROWS_MAX)
-            .map(|rows| (self.0[fitting(rows.len())].as_str(), rows))
+            .map(|rows| (self.0[fitting_size(rows.len())].as_str(), rows))
     }
 }
 
 /// Returns the index of the smallest size that has room for the given number of rows, which is not above the largest
 /// size.
-fn fitting(rows: usize) -> usize {
+fn fitting_size(rows: usize) -> usize {
     ROWS.partition_point(|room| *room < rows)
 }
 

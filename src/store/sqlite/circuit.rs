@@ -46,7 +46,11 @@ impl Store {
             .bind(project.as_str())
             .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
-        Ok(found.as_ref().map(circuit).transpose()?.unwrap_or_default())
+        Ok(found
+            .as_ref()
+            .map(circuit_of_row)
+            .transpose()?
+            .unwrap_or_default())
     }
 
     pub(in crate::store) async fn save_circuit(
@@ -58,7 +62,7 @@ impl Store {
     }
 }
 
-fn circuit(row: &SqliteRow) -> sqlx::Result<Circuit> {
+fn circuit_of_row(row: &SqliteRow) -> sqlx::Result<Circuit> {
     let until: Option<i64> = row.try_get("paused_until_at")?;
     let failures: i64 = row.try_get("failures")?;
     // Any other value was not written by this program: the failures count again if they last.

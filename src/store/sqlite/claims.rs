@@ -63,7 +63,7 @@ const LEASE_ORDERS: &str = "
     WHERE id IN (SELECT value FROM json_each(?))";
 
 /// Leases due orders of a project, in the requested order.
-async fn claim(
+async fn lease_due_orders(
     db: &mut SqliteConnection,
     request: &ClaimRequest,
     unparkable: &mut Unparkable,
@@ -168,7 +168,11 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     /// Reads the lists of due orders that a query returns.
-    async fn find(&mut self, sql: &'static str, orders_max: u32) -> sqlx::Result<Vec<Vec<Due>>> {
+    async fn find(
+        &mut self,
+        sql: &'static str,
+        orders_max: u32,
+    ) -> sqlx::Result<Vec<Vec<DueOrder>>> {
         let isolated: Vec<&str> = self.request.isolated.iter().map(Id::as_str).collect();
         // Orders that could not be parked may have the highest priority, and must not take the place of others.
         let limit = orders_max as usize + self.unparkable.len();
@@ -181,7 +185,7 @@ impl Finder<'_> {
             .await?;
         let mut lists = Vec::with_capacity(found.len());
         for list in 0..found.len() {
-            let mut read = unreadable::many::<Due>(&found, list)?;
+            let mut read = unreadable::many::<DueOrder>(&found, list)?;
             read.rows.retain(|due| !self.unparkable.contains(&due.id));
             lists.push(read.rows);
             read.unreadable
@@ -193,7 +197,7 @@ impl Finder<'_> {
 
     /// Picks one list at random, and returns its due orders in random order: of a thousand orders that Sinch does not
     /// know and the one that a callback has just named, each kind has its chance.
-    async fn find_by_chance(&mut self) -> sqlx::Result<Vec<Due>> {
+    async fn find_by_chance(&mut self) -> sqlx::Result<Vec<DueOrder>> {
         let among = self.request.orders_max.max(RANDOM_AMONG);
         let mut lists = self.find(DUE_BY_PRIORITY, among).await?;
         lists.extend(self.find(DUE_OLDEST, among).await?);
@@ -206,26 +210,26 @@ impl Finder<'_> {
 
 /// An order that is due.
 #[derive(Clone, Deserialize)]
-struct Due {
+struct DueOrder {
     id: i64,
     #[serde(deserialize_with = "rows::id")]
     sinch_id: Id,
     attempts: u32,
 }
 
-impl JsonRow for Due {
+impl JsonRow for DueOrder {
     const TABLE: &'static str = "orders";
     const COLUMNS: &'static str = "o.id, o.sinch_id, o.attempts";
 }
 
 /// Releases an order that its holder has not fetched; the attempt does not count.
-struct Release(Claim);
+struct ReleaseOrder(Claim);
 
-impl WriteCommand for Release {
+impl WriteCommand for ReleaseOrder {
     type Reply = ();
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
-        let Release(claim) = self;
+        let ReleaseOrder(claim) = self;
         let sql = "UPDATE orders SET lease = NULL, leased_until_at = NULL, attempts = max(attempts - 1, 0) \
                    WHERE id = ? AND lease = ?";
         let released = sqlx::query(sql).bind(claim.order_id).bind(claim.lease);
@@ -238,7 +242,7 @@ impl WriteCommand for ClaimRequest {
     type Reply = Leased;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Leased> {
-        claim(&mut context.db, self, &mut context.unparkable).await
+        lease_due_orders(&mut context.db, self, &mut context.unparkable).await
     }
 }
 
@@ -269,6 +273,6 @@ impl Store {
     }
 
     pub(in crate::store) async fn release(&self, claim: Claim) -> Result<(), StoreError> {
-        self.write(Release(claim)).await
+        self.write(ReleaseOrder(claim)).await
     }
 }

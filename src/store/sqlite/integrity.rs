@@ -93,7 +93,7 @@ async fn lost_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
 }
 
 // SQLite names no row of a table without row ids, so such tables are left out.
-const TABLES: &str = "
+const SELECT_TABLES: &str = "
     SELECT s.name, s.sql, (SELECT group_concat(name, ', ') FROM pragma_table_info(s.name)) AS columns
     FROM sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.name
     WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%' AND NOT l.wr";
@@ -103,13 +103,13 @@ const TABLES: &str = "
 async fn broken_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     db.execute("PRAGMA foreign_keys = OFF").await?;
     let mut named = Vec::new();
-    for table in db.fetch_all(TABLES).await? {
-        let table = Table {
+    for table in db.fetch_all(SELECT_TABLES).await? {
+        let table = CheckedTable {
             name: table.try_get("name")?,
             schema: table.try_get("sql")?,
             columns: table.try_get("columns")?,
         };
-        for row in table.broken(db).await? {
+        for row in table.find_broken(db).await? {
             named.push(format!(
                 "row {row} of {} breaks a rule of the schema",
                 table.name
@@ -119,14 +119,14 @@ async fn broken_rows(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
     Ok(named)
 }
 
-struct Table {
+struct CheckedTable {
     name: String,
     schema: String,
     columns: String,
 }
 
-impl Table {
-    async fn broken(&self, db: &mut SqliteConnection) -> sqlx::Result<Vec<i64>> {
+impl CheckedTable {
+    async fn find_broken(&self, db: &mut SqliteConnection) -> sqlx::Result<Vec<i64>> {
         let name = &self.name;
         let Some(schema) = self.schema.strip_prefix("CREATE TABLE ") else {
             return Ok(Vec::new());
@@ -145,9 +145,9 @@ impl Table {
                 break;
             };
             last = *newest;
-            if !self.accepts(db, *first..=last).await? {
+            if !self.accepts_rows(db, *first..=last).await? {
                 for row in rows {
-                    if !self.accepts(db, row..=row).await? {
+                    if !self.accepts_rows(db, row..=row).await? {
                         broken.push(row);
                     }
                 }
@@ -158,12 +158,12 @@ impl Table {
     }
 
     /// Returns `true` if the schema accepts all of the table's rows between two ids.
-    async fn accepts(
+    async fn accepts_rows(
         &self,
         db: &mut SqliteConnection,
         rows: RangeInclusive<i64>,
     ) -> sqlx::Result<bool> {
-        let Table { name, columns, .. } = self;
+        let CheckedTable { name, columns, .. } = self;
         let sql = format!(
             r#"INSERT INTO temp."{name}" ({columns}) SELECT {columns} FROM main."{name}" WHERE rowid BETWEEN ? AND ?"#
         );

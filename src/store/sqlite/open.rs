@@ -236,7 +236,9 @@ impl Opened {
         };
         let begun = prepare::begin(&mut db, settings).await.map_err(unusable);
         let begun = match begun {
-            Ok(begun) => files(&mut db, path).await.map(|files| (begun, files)),
+            Ok(begun) => record_files(&mut db, path)
+                .await
+                .map(|files| (begun, files)),
             Err(error) => Err(error),
         };
         match begun {
@@ -257,7 +259,7 @@ impl Opened {
     }
 }
 
-async fn files(db: &mut SqliteConnection, path: &Path) -> Result<Files, OpenError> {
+async fn record_files(db: &mut SqliteConnection, path: &Path) -> Result<Files, OpenError> {
     let (page_bytes, pages) = files::pages(db)
         .await
         .map_err(|error| unusable(path, &error.to_string()))?;

@@ -15,9 +15,9 @@ impl Rates {
     /// Takes the fetches that a project's rate allows now, `wanted` at most. If there is none, returns the time at which
     /// there is one.
     pub fn take(&self, project: &Id, rate: Rate, wanted: u32, now: Time) -> Result<u32, Time> {
-        let mut next = self.lock();
+        let mut next = self.lock_times();
         let next_at = next.entry(project.clone()).or_insert(Time(i64::MIN));
-        let (allowed, from) = allowed(*next_at, rate, wanted, now);
+        let (allowed, from) = allowed_fetches(*next_at, rate, wanted, now);
         *next_at = from.plus(rate.interval * allowed);
         if allowed == 0 && wanted > 0 {
             Err(from.plus(rate.interval))
@@ -28,19 +28,19 @@ impl Rates {
 
     /// Releases fetches that were taken from a project's rate and not sent.
     pub fn release(&self, project: &Id, rate: Rate, unused: u32) {
-        if let Some(next_at) = self.lock().get_mut(project) {
+        if let Some(next_at) = self.lock_times().get_mut(project) {
             *next_at = next_at.minus(rate.interval * unused);
         }
     }
 
     /// Locks the map of the projects' times. A panic elsewhere cannot leave the map half written.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
+    fn lock_times(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns the number of fetches that may be sent now, `wanted` at most, and the time from which they are counted.
-fn allowed(next_at: Time, rate: Rate, wanted: u32, now: Time) -> (u32, Time) {
+fn allowed_fetches(next_at: Time, rate: Rate, wanted: u32, now: Time) -> (u32, Time) {
     let earliest = now.minus(rate.interval * rate.burst);
     // A time in the future was computed before the clock was set back.
     let from = if next_at > now {

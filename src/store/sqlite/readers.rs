@@ -29,8 +29,8 @@ impl Readers {
     pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Readers> {
         let options = options.read_only(true);
         Ok(Readers {
-            answers: connected(READERS_MAX, options.clone()).await?,
-            pending: connected(1, options).await?,
+            answers: connected_pool(READERS_MAX, options.clone()).await?,
+            pending: connected_pool(1, options).await?,
         })
     }
 
@@ -55,7 +55,10 @@ impl Readers {
 }
 
 /// Returns a pool with this number of connections to the database, all of them made.
-async fn connected(connections: u32, options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+async fn connected_pool(
+    connections: u32,
+    options: SqliteConnectOptions,
+) -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .min_connections(connections)
         .max_connections(connections)
@@ -97,7 +100,7 @@ mod tests {
                 .await
                 .expect("opens");
             db.execute("CREATE TABLE t (x)").await.expect("is made");
-            let pool = connected(READERS_MAX, options.clone())
+            let pool = connected_pool(READERS_MAX, options.clone())
                 .await
                 .expect("connects");
             let before = open_files(folder.path());

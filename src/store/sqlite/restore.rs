@@ -19,13 +19,13 @@ use super::work_folder::WorkFolder;
 
 /// Suffixes of the files that lie beside a database that was not closed, and belong to it: SQLite checkpoints the one,
 /// and rolls back the unfinished transaction in the other.
-const UNFINISHED: [&str; 2] = ["-wal", "-journal"];
+const UNFINISHED_SUFFIXES: [&str; 2] = ["-wal", "-journal"];
 
 /// Size of the buffer for copying a backup, in bytes.
 const COPY_BUFFER_BYTES: usize = 1 << 18;
 
 /// Warning about a backup that may lack a part of its data, since its database was not closed.
-const UNCLOSED: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
+const UNCLOSED_WARNING: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
 /// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
 /// start fetches every open order, since the backup lacks the callbacks that came after it. An existing database is put
@@ -75,7 +75,7 @@ fn copy_backup(source: &Location, copy: &Path, database: &Path) -> Result<(), Co
         return Err(OpenError::Held(source.path.clone()).into());
     }
     copy_bytes(&mut from, &source.path, copy, database)?;
-    for suffix in UNFINISHED {
+    for suffix in UNFINISHED_SUFFIXES {
         let path = beside(&source.path, suffix);
         if length(&path) > 0 {
             let mut from = File::open(&path).map_err(|error| location::at(&path, &error))?;
@@ -135,7 +135,7 @@ async fn examine_copy(source: &Path, copy: &Path, database: &Path) -> Result<Cop
     let clean = sqlx::query("SELECT clean_shutdown FROM service").fetch_one(&mut db);
     let clean: bool = clean.await.and_then(|row| row.try_get(0)).map_err(failed)?;
     if may_want_its_log && !clean {
-        copied.flaws.push(UNCLOSED.to_owned());
+        copied.flaws.push(UNCLOSED_WARNING.to_owned());
     }
     let unclean = sqlx::query("UPDATE service SET clean_shutdown = 0");
     unclean.execute(&mut db).await.map_err(failed)?;
@@ -194,14 +194,14 @@ fn put_in_place(copy: &Path, location: &Location) -> io::Result<()> {
     if is_empty || has_log {
         std::fs::rename(copy, &location.path)?;
     } else {
-        swap(copy, &location.path, &aside)?;
+        swap_files(copy, &location.path, &aside)?;
     }
     sync_folder(&location.folder)
 }
 
 /// Puts a file aside and another one in its place. The place is never empty during that, if the file system can
 /// exchange files.
-fn swap(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
+fn swap_files(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
     std::fs::rename(copy, aside)?;
     if renameat_with(CWD, aside, CWD, path, RenameFlags::EXCHANGE).is_err() {
         std::fs::rename(aside, copy)?;

@@ -245,13 +245,13 @@ const ANSWERED: [&str; 13] = [
 ];
 
 /// Updates the columns of orders that processing may change. Every column costs time, so it writes no more than those.
-static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update(&PROCESSED));
+static UPDATE_PROCESSED: LazyLock<Statements> = LazyLock::new(|| update_statements(&PROCESSED));
 
 /// Updates all columns of orders.
-static UPDATE: LazyLock<Statements> =
-    LazyLock::new(|| update(&[&PROCESSED[..], &ANSWERED].concat()));
+static UPDATE_ORDERS: LazyLock<Statements> =
+    LazyLock::new(|| update_statements(&[&PROCESSED[..], &ANSWERED].concat()));
 
-fn update(columns: &[&str]) -> Statements {
+fn update_statements(columns: &[&str]) -> Statements {
     let row = format!("({})", vec!["?"; columns.len()].join(", "));
     let set = columns[1..].iter().map(|name| format!("{name} = v.{name}"));
     let set: Vec<String> = set.collect();
@@ -263,7 +263,7 @@ fn update(columns: &[&str]) -> Statements {
     Statements::new(&before, &row, &after)
 }
 
-type Update<'q> = Query<'q, Sqlite, SqliteArguments>;
+type UpdateQuery<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Writes orders as the processing of deliveries has changed them.
 pub(super) async fn write_processed(
@@ -279,7 +279,7 @@ pub(super) async fn write_processed(
 
 /// Writes orders with all their columns.
 pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
-    for (sql, orders) in UPDATE.over(orders) {
+    for (sql, orders) in UPDATE_ORDERS.over(orders) {
         let bind = |query, stored| bind_answered(bind_processed(query, stored), stored);
         let query = orders.iter().fold(sqlx::query(sql), bind);
         query.execute(&mut *db).await?;
@@ -288,7 +288,7 @@ pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> 
 }
 
 /// Binds the values of an order in the order of [`PROCESSED`].
-fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
+fn bind_processed<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> UpdateQuery<'q> {
     let order = &stored.order;
     let provisional = order.provisional.as_ref();
     let parked = order.parked.as_ref().map(Code::new);
@@ -308,7 +308,7 @@ fn bind_processed<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> 
 }
 
 /// Binds the values of an order in the order of [`ANSWERED`].
-fn bind_answered<'q>(query: Update<'q>, stored: &'q StoredOrder) -> Update<'q> {
+fn bind_answered<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> UpdateQuery<'q> {
     let order = &stored.order;
     let confirmed = order.confirmed.as_ref();
     let tie = order.tie.as_ref();

@@ -93,7 +93,10 @@ fn read_row<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     let mut json = serde_json::Deserializer::from_str(&text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| UnreadableRow {
         table: R::TABLE,
-        row: cells(value).first().and_then(Value::as_i64).unwrap_or(0),
+        row: row_cells(value)
+            .first()
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
         project: named_text::<R>(value, &["p.sinch_id"]),
         order: named_text::<R>(value, &["o.sinch_id", "order_sinch_id"]),
         reason: match faulty_column::<R>(error.path()) {
@@ -104,7 +107,7 @@ fn read_row<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
 }
 
 /// Returns the array of the row itself, before which the value may hold others.
-fn cells(value: &Value) -> &[Value] {
+fn row_cells(value: &Value) -> &[Value] {
     let cells = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let inner = cells.iter().find_map(Value::as_array);
     inner.map_or(cells, Vec::as_slice)
@@ -113,7 +116,7 @@ fn cells(value: &Value) -> &[Value] {
 fn named_text<R: JsonRow>(value: &Value, columns: &[&str]) -> Option<String> {
     let mut names = R::COLUMNS.split(", ");
     let place = names.position(|name| columns.contains(&name))?;
-    cells(value).get(place)?.as_str().map(str::to_owned)
+    row_cells(value).get(place)?.as_str().map(str::to_owned)
 }
 
 fn faulty_column<R: JsonRow>(path: &Path) -> Option<&'static str> {

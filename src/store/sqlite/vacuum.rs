@@ -22,7 +22,7 @@ const SELECT_PAGES: &str = "
     FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
 
 /// Returns to the disk some of the database file's free space beyond what may stay; returns the number of bytes.
-async fn vacuum(db: &mut SqliteConnection) -> sqlx::Result<u64> {
+async fn vacuum_some(db: &mut SqliteConnection) -> sqlx::Result<u64> {
     let file = sqlx::query(SELECT_PAGES).fetch_one(&mut *db).await?;
     let page_bytes: i64 = file.try_get("page_size")?;
     let pages: i64 = file.try_get("page_count")?;
@@ -45,7 +45,7 @@ impl WriteCommand for Vacuum {
     type Reply = u64;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
-        let released = vacuum(&mut context.db).await?;
+        let released = vacuum_some(&mut context.db).await?;
         if released > 0 {
             let (_, pages) = files::pages(&mut context.db).await?;
             context.files.shrunk_to(pages);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::location::leads_to;
 
 /// Beginning of the names of folders in which a command prepares files.
-const PREFIX: &str = ".sinch-callbacks-work-";
+const FOLDER_PREFIX: &str = ".sinch-callbacks-work-";
 
 /// A folder in which a command prepares files, removed when the value is dropped. A command that is killed leaves its
 /// folder, and the next one in the same place removes it.
@@ -25,7 +25,9 @@ impl WorkFolder {
     pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
         remove_left_folders(place)?;
         loop {
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
+            let folder = tempfile::Builder::new()
+                .prefix(FOLDER_PREFIX)
+                .tempdir_in(place)?;
             let held = File::open(folder.path())?;
             match held.try_lock() {
                 // On a disk without locks no command can find out that the folder was left, so it stays.
@@ -54,7 +56,7 @@ fn remove_left_folders(place: &Path) -> io::Result<()> {
         let is_ours = entry
             .file_name()
             .as_encoded_bytes()
-            .starts_with(PREFIX.as_bytes())
+            .starts_with(FOLDER_PREFIX.as_bytes())
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_ours
             && let Ok(folder) = File::open(entry.path())

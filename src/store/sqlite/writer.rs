@@ -172,12 +172,12 @@ impl Writer {
             sqlx::query(BEGIN).execute(&mut context.db).await?;
         } else {
             let alone = records.is_empty() && others.is_empty();
-            if accept(context, accepts, alone).await? {
+            if accept_callbacks(context, accepts, alone).await? {
                 return Ok(());
             }
         }
         if !records.is_empty() {
-            record(context, records, mode).await?;
+            record_fetches(context, records, mode).await?;
         }
         for write in others {
             match write {
@@ -197,7 +197,7 @@ impl Writer {
 
 /// Puts a batch's callbacks into the inbox. If they are `alone` in their batch and all are new, they are committed, and
 /// `true` is returned. Otherwise it leaves a transaction open.
-async fn accept(
+async fn accept_callbacks(
     context: &mut WriteContext,
     accepts: Vec<&mut Call<NewDelivery, Accepted>>,
     alone: bool,
@@ -222,7 +222,7 @@ async fn accept(
 }
 
 /// Records the results of a batch's fetches, all together.
-async fn record(
+async fn record_fetches(
     context: &mut WriteContext,
     records: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>>,
     mode: BatchMode,

@@ -13,7 +13,7 @@ use number_order::Id;
 const FAILED_ORDERS_MAX: usize = 256;
 
 /// Number of failures of an order, with answers to other orders in between, that proves that the order fails alone.
-const PROOF: u32 = 2;
+const PROVING_FAILURES: u32 = 2;
 
 /// Number of different orders at which it is no longer chance that Sinch knows none of them and has never shown any.
 const UNKNOWN_MIN: usize = 3;
@@ -153,7 +153,7 @@ impl FailureAttribution {
             .remove(order)
             .is_some_and(|was| was.isolated)
         {
-            self.list();
+            self.list_isolated();
         }
     }
 
@@ -164,7 +164,7 @@ impl FailureAttribution {
         let mut alone = before.map_or(0, |was| was.alone);
         let seen_alone =
             facts.circuit_closed && before.is_some_and(|was| was.answers < self.answers);
-        let proven = facts.circuit_closed && alone >= PROOF;
+        let proven = facts.circuit_closed && alone >= PROVING_FAILURES;
         let alike = facts.circuit_closed && facts.of_order && again;
         if !self.is_isolated(order) {
             self.newly_failed = self.newly_failed.saturating_add(1);
@@ -195,7 +195,7 @@ impl FailureAttribution {
                 self.failed_orders.remove(&least);
             }
         }
-        self.list();
+        self.list_isolated();
     }
 
     /// Records that the provider works again: an order that was never seen to fail alone is isolated no longer.
@@ -203,10 +203,10 @@ impl FailureAttribution {
         for failed_order in self.failed_orders.values_mut() {
             failed_order.isolated &= failed_order.alone > 0;
         }
-        self.list();
+        self.list_isolated();
     }
 
-    fn list(&mut self) {
+    fn list_isolated(&mut self) {
         let isolated = self.failed_orders.iter().filter(|(_, was)| was.isolated);
         self.isolated = isolated.map(|(order, _)| order.clone()).collect();
     }

@@ -13,7 +13,7 @@ use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
 use number_order::Time;
 
 /// Wait of the claiming task, and the event that may end it sooner.
-enum Wait {
+enum ClaimWait {
     /// No wait: there may be more to claim.
     None,
     /// Wait because no order is due. It ends early when an order falls due.
@@ -30,10 +30,10 @@ impl Shared {
     ) -> Result<(), StoreError> {
         // The wake-up is registered before the claim, so that an order that falls due during the claim ends the wait.
         let due = self.fetcher.store.due().notified();
-        let (idle, span) = match self.claim(claims).await? {
-            Wait::None => return Ok(()),
-            Wait::Idle(span) => (true, span),
-            Wait::HeldUp(span) => (false, span),
+        let (idle, span) = match self.claim_due(claims).await? {
+            ClaimWait::None => return Ok(()),
+            ClaimWait::Idle(span) => (true, span),
+            ClaimWait::HeldUp(span) => (false, span),
         };
         tokio::select! {
             () = due, if idle => {}
@@ -49,10 +49,10 @@ impl Shared {
     }
 
     /// Claims the due orders that circuit, permits and rate limit allow.
-    async fn claim(
+    async fn claim_due(
         self: &Arc<Self>,
         prefetch: &UnboundedSender<Prefetched>,
-    ) -> Result<Wait, StoreError> {
+    ) -> Result<ClaimWait, StoreError> {
         let now = clock::now();
         let (next, isolated, rate) = {
             let mut scheduler = self.scheduler();
@@ -62,7 +62,7 @@ impl Shared {
         let held_up = |span| {
             // Rate limit, circuit or Sinch hold up the work, as they should, so the worker is alive.
             self.fetcher.metrics.heartbeat(&self.name);
-            Ok(Wait::HeldUp(span))
+            Ok(ClaimWait::HeldUp(span))
         };
         let (orders_max, claim_order) = match next {
             Next::Claim {
@@ -95,7 +95,7 @@ impl Shared {
             .scheduler()
             .claimed(claim_order, orders_max, allowed, orders, since);
         let Some(claimed) = record_step(&self.fetcher.metrics, &self.name, claimed)? else {
-            return Ok(Wait::Idle(STORE_PAUSE));
+            return Ok(ClaimWait::Idle(STORE_PAUSE));
         };
         let kind = if claim_order == ClaimOrder::Isolated {
             PermitKind::Isolated
@@ -103,7 +103,11 @@ impl Shared {
             PermitKind::Slot
         };
         self.hand_over(claimed.claims(), kind, since, prefetch);
-        Ok(if more { Wait::None } else { Wait::Idle(POLL) })
+        Ok(if more {
+            ClaimWait::None
+        } else {
+            ClaimWait::Idle(POLL)
+        })
     }
 
     /// Hands claimed orders over to the slots, each with its permit.

@@ -16,7 +16,7 @@ use number_order::{Answer, Failure, Id};
 
 /// Time for which results gather before they are recorded. This holds up no fetch, since the slots of the results are
 /// free already. The fewer commits there are, the less callbacks have to wait for them.
-const GATHER: Duration = Duration::from_millis(3);
+const GATHER_TIME: Duration = Duration::from_millis(3);
 
 /// Maximum number of results of fetches that are recorded at once.
 const BATCH_MAX: usize = 256;
@@ -48,7 +48,7 @@ impl Recorder {
                 Ok(_) => {}
                 Err(_) => continue,
             }
-            sleep(GATHER).await;
+            sleep(GATHER_TIME).await;
             while gathered.len() < BATCH_MAX
                 && let Ok(fetch) = results.try_recv()
             {
@@ -66,7 +66,7 @@ impl Recorder {
             // The store has set aside any row that spoils the others, so the reason is another one.
             let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
             if let Some(recorded) = record_step(&self.metrics, name, recorded)? {
-                self.report(&results, &recorded);
+                self.report_results(&results, &recorded);
                 return Ok(());
             }
             if rejected {
@@ -86,7 +86,7 @@ impl Recorder {
         }
     }
 
-    fn report(&self, results: &[FetchResult], recorded: &[Recorded]) {
+    fn report_results(&self, results: &[FetchResult], recorded: &[Recorded]) {
         let mut last = None;
         for (fetch, recorded) in results.iter().zip(recorded) {
             self.log_outcome(fetch, recorded);

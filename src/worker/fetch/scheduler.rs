@@ -165,7 +165,9 @@ impl Scheduler {
         let free = match mode {
             Mode::Blocked(until) => return Next::Wait(until),
             Mode::Normal => self.claimable(),
-            Mode::Suspect | Mode::Probe | Mode::Untried => u32::from(self.blocking(mode) == 0),
+            Mode::Suspect | Mode::Probe | Mode::Untried => {
+                u32::from(self.blocking_permits(mode) == 0)
+            }
         };
         // An isolated order needs a slot to be sent from, though it does not keep it.
         let turn = self.spare || (mode == Mode::Normal && self.others >= ISOLATED_ONE_IN - 1);
@@ -249,7 +251,7 @@ impl Scheduler {
     fn may_claim_isolated(&self, mode: Mode) -> bool {
         let most = match mode {
             Mode::Normal => limits::isolated_max(self.limits.slots),
-            Mode::Suspect | Mode::Probe => u32::from(self.blocking(mode) == 0),
+            Mode::Suspect | Mode::Probe => u32::from(self.blocking_permits(mode) == 0),
             Mode::Untried | Mode::Blocked(_) => 0,
         };
         self.isolated < most && !self.attribution.isolated().is_empty()
@@ -292,7 +294,7 @@ impl Scheduler {
 
     /// Returns the number of permits that must be free before a fetch goes out alone. In doubt, fetches that hang and
     /// isolated orders keep no fetch waiting that could end the doubt.
-    fn blocking(&self, mode: Mode) -> u32 {
+    fn blocking_permits(&self, mode: Mode) -> u32 {
         match mode {
             Mode::Probe => self.under_way + self.isolated,
             _ => self.slots_taken(),
@@ -351,7 +353,8 @@ impl Scheduler {
             Mode::Suspect if kind == PermitKind::Isolated => self.isolated == 1,
             mode @ (Mode::Suspect | Mode::Probe | Mode::Untried) => {
                 // The order holds a permit itself, which does not block it.
-                self.blocking(mode) == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
+                self.blocking_permits(mode)
+                    == u32::from(mode == Mode::Probe || kind == PermitKind::Slot)
             }
             Mode::Blocked(_) => false,
         }

@@ -62,7 +62,7 @@ fn read_fields(reading: &mut Reading<'_>, table: &Table<'_, '_>) -> Map<String, 
     reading.note(table);
     let mut fields = Map::new();
     for name in table.names() {
-        match table.get(name).map(json) {
+        match table.get(name).map(as_json) {
             Some(Ok(value)) => {
                 fields.insert(name.to_owned(), value);
             }

@@ -39,7 +39,7 @@ pub struct Template {
 }
 
 /// Properties of a required document that are read.
-const KNOWN: [&str; 7] = [
+const KNOWN_KEYS: [&str; 7] = [
     "id",
     "title",
     "description",
@@ -86,9 +86,9 @@ impl Document {
 
 /// Returns the properties of a required document that are unknown, or of another kind than expected.
 fn not_understood(attachment: &RequiredAttachment, place: &str) -> Vec<NotUnderstood> {
-    let mut found = other_keys(attachment.object(), place, &KNOWN);
+    let mut found = other_keys(attachment.object(), place, &KNOWN_KEYS);
     let object = attachment.object();
-    for key in KNOWN {
+    for key in KNOWN_KEYS {
         let value = object.get(key);
         let has = |count: usize| elements(&value).is_some_and(|all| all.len() == count);
         let is_read = match key {

@@ -9,7 +9,7 @@ use sinch_numbers::api::Object;
 use super::json::{NotUnderstood, as_piece, elements, keys, other_keys};
 
 /// Keys of a field that are read.
-const KNOWN: [&str; 13] = [
+const KNOWN_KEYS: [&str; 13] = [
     "name",
     "title",
     "description",
@@ -91,80 +91,80 @@ impl Field {
     /// Reads a field from a property of a rule's template; `None` if it has no name.
     pub(super) fn understand(place: &str, property: &Object) -> Option<Field> {
         let name = property.get("name").text()?.to_owned();
-        let mut reader = Reader {
+        let mut reader = FieldReader {
             place,
             property,
-            not_understood: other_keys(property, place, &KNOWN),
+            not_understood: other_keys(property, place, &KNOWN_KEYS),
         };
-        let is_required = reader.read("required");
-        let pattern = reader.text("pattern");
+        let is_required = reader.read_json("required");
+        let pattern = reader.read_text("pattern");
         Some(Field {
             name,
-            title: reader.text("title"),
-            description: reader.text("description"),
-            placeholder: reader.text("x-placeholder"),
-            kind: reader.kind(),
+            title: reader.read_text("title"),
+            description: reader.read_text("description"),
+            placeholder: reader.read_text("x-placeholder"),
+            kind: reader.read_kind(),
             is_required: is_required.unwrap_or(false),
-            min_length: reader.read("minLength"),
-            max_length: reader.read("maxLength"),
+            min_length: reader.read_json("minLength"),
+            max_length: reader.read_json("maxLength"),
             regex: pattern.as_deref().and_then(|text| Regex::new(text).ok()),
             pattern,
-            choices: reader.choices(),
-            examples: reader.examples(),
-            messages: reader.messages(),
+            choices: reader.read_choices(),
+            examples: reader.read_examples(),
+            messages: reader.read_messages(),
             not_understood: reader.not_understood,
         })
     }
 }
 
 /// Reader of one field's keys, which notes what it cannot read.
-struct Reader<'a> {
+struct FieldReader<'a> {
     place: &'a str,
     property: &'a Object,
     not_understood: Vec<NotUnderstood>,
 }
 
-impl Reader<'_> {
-    fn note(&mut self, key: &str, value: &Property<'_>) {
+impl FieldReader<'_> {
+    fn note_not_understood(&mut self, key: &str, value: &Property<'_>) {
         let piece = as_piece(&format!("{}.{key}", self.place), value);
         self.not_understood.extend(piece);
     }
 
-    fn text(&mut self, key: &str) -> Option<String> {
+    fn read_text(&mut self, key: &str) -> Option<String> {
         let value = self.property.get(key);
         let text = value.text().map(str::to_owned);
         if text.is_none() {
-            self.note(key, &value);
+            self.note_not_understood(key, &value);
         }
         text
     }
 
     /// Reads the value of a key of the field that is no text.
-    fn read<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+    fn read_json<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let value = self.property.get(key);
         let read = value
             .json()
             .and_then(|json| serde_json::from_str(json).ok());
         if read.is_none() {
-            self.note(key, &value);
+            self.note_not_understood(key, &value);
         }
         read
     }
 
-    fn kind(&mut self) -> FieldKind {
+    fn read_kind(&mut self) -> FieldKind {
         let value = self.property.get("type");
         match value.text() {
             Some("string") => FieldKind::Text,
             Some("boolean") => FieldKind::Flag,
             _ => {
-                self.note("type", &value);
+                self.note_not_understood("type", &value);
                 FieldKind::Any
             }
         }
     }
 
-    fn choices(&mut self) -> Option<Choices> {
-        let all: Vec<Value> = self.read("enum")?;
+    fn read_choices(&mut self) -> Option<Choices> {
+        let all: Vec<Value> = self.read_json("enum")?;
         let set: Vec<Value> = all.iter().filter(|v| !v.is_null()).cloned().collect();
         if set == [Value::Bool(true)] && set.len() < all.len() {
             Some(Choices::Confirmation)
@@ -175,10 +175,10 @@ impl Reader<'_> {
         }
     }
 
-    fn examples(&mut self) -> Vec<String> {
+    fn read_examples(&mut self) -> Vec<String> {
         let value = self.property.get("examples");
         let Some(all) = elements(&value) else {
-            self.note("examples", &value);
+            self.note_not_understood("examples", &value);
             return Vec::new();
         };
         let texts = all.iter().filter_map(|example| match example {
@@ -190,12 +190,12 @@ impl Reader<'_> {
     }
 
     /// Reads the field's sentences for broken rules. A value of another type than text says no more than the rule does.
-    fn messages(&mut self) -> Vec<(String, String)> {
+    fn read_messages(&mut self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for key in ["message", "messages"] {
             let value = self.property.get(key);
             let Some(object) = value.json().and_then(|j| Object::read(j.as_bytes()).ok()) else {
-                self.note(key, &value);
+                self.note_not_understood(key, &value);
                 continue;
             };
             let sentence = |rule: String| Some((object.get(&rule).text()?.to_owned(), rule));

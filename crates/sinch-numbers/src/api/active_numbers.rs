@@ -193,7 +193,7 @@ impl SmsUpdate {
 }
 
 impl ActiveNumbersQuery {
-    fn parameters(&self) -> Vec<(&'static str, String)> {
+    fn query_parameters(&self) -> Vec<(&'static str, String)> {
         let mut parameters = Vec::new();
         let mut add = |name, value: Option<String>| {
             parameters.extend(value.map(|value| (name, value)));
@@ -226,7 +226,7 @@ impl Client {
         &self,
         query: &ActiveNumbersQuery,
     ) -> Result<Answer<ActiveNumbers>, CallError> {
-        let request = Request::get(&["activeNumbers"]).query(query.parameters());
+        let request = Request::get(&["activeNumbers"]).query(query.query_parameters());
         self.call(Call::ListActiveNumbers, request).await
     }
 

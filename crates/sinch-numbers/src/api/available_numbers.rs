@@ -70,7 +70,7 @@ pub(super) fn add_pattern(
 }
 
 impl NumberSearch {
-    fn parameters(&self) -> Vec<(&'static str, String)> {
+    fn query_parameters(&self) -> Vec<(&'static str, String)> {
         let mut parameters = vec![
             ("regionCode", self.region_code.clone()),
             ("type", self.number_type.as_str().to_owned()),
@@ -93,7 +93,7 @@ impl Client {
         &self,
         search: &NumberSearch,
     ) -> Result<Answer<AvailableNumbers>, CallError> {
-        let request = Request::get(&["availableNumbers"]).query(search.parameters());
+        let request = Request::get(&["availableNumbers"]).query(search.query_parameters());
         self.call(Call::SearchAvailableNumbers, request).await
     }
 

@@ -158,14 +158,14 @@ impl Client {
             fill(request.header(ACCEPT, json.clone()))
         };
         match &self.login {
-            Login::Basic(key) => send(key.sign(request())).await,
+            Login::Basic(key) => execute(key.sign(request())).await,
             Login::OAuth2(tokens) => {
                 let token = tokens.get(&self.http, None).await?;
-                let response = send(token.sign(request())).await?;
+                let response = execute(token.sign(request())).await?;
                 // A token may be revoked before its time.
                 if response.status() == StatusCode::UNAUTHORIZED {
                     let token = tokens.get(&self.http, Some(&token)).await?;
-                    send(token.sign(request())).await
+                    execute(token.sign(request())).await
                 } else {
                     Ok(response)
                 }
@@ -174,7 +174,7 @@ impl Client {
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, RequestError> {
+async fn execute(request: RequestBuilder) -> Result<Response, RequestError> {
     let sent = request.send().await;
     sent.map_err(|error| RequestError::from_transport(Endpoint::Api, &error))
 }

@@ -16,10 +16,10 @@ pub(super) struct Request<'a> {
     method: Method,
     path: &'a [&'a str],
     query: Vec<(&'static str, String)>,
-    body: Body<'a>,
+    body: RequestBody<'a>,
 }
 
-enum Body<'a> {
+enum RequestBody<'a> {
     None,
     Json(Vec<u8>),
     File(&'a Upload),
@@ -31,7 +31,7 @@ impl<'a> Request<'a> {
             method,
             path,
             query: Vec::new(),
-            body: Body::None,
+            body: RequestBody::None,
         }
     }
 
@@ -60,13 +60,13 @@ impl<'a> Request<'a> {
     /// Adds a body in JSON to the request.
     pub fn json(self, body: &impl Serialize) -> Request<'a> {
         let json = serde_json::to_vec(body).expect("the requests' types have texts as keys");
-        let body = Body::Json(json);
+        let body = RequestBody::Json(json);
         Request { body, ..self }
     }
 
     /// Adds a file to the request, as a form.
     pub fn file(self, upload: &'a Upload) -> Request<'a> {
-        let body = Body::File(upload);
+        let body = RequestBody::File(upload);
         Request { body, ..self }
     }
 
@@ -78,14 +78,14 @@ impl<'a> Request<'a> {
     }
 
     /// Completes the HTTP library's request with the body.
-    fn fill(&self, request: RequestBuilder) -> RequestBuilder {
+    fn add_body(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.body {
-            Body::None => request,
-            Body::Json(json) => {
+            RequestBody::None => request,
+            RequestBody::Json(json) => {
                 let media_type = HeaderValue::from_static("application/json");
                 request.header(CONTENT_TYPE, media_type).body(json.clone())
             }
-            Body::File(upload) => request.multipart(upload.form()),
+            RequestBody::File(upload) => request.multipart(upload.form()),
         }
     }
 }
@@ -122,7 +122,9 @@ impl Client {
     async fn send_request(&self, request: &Request<'_>) -> Result<Response, super::RequestError> {
         let mut url = self.url(request.path);
         request.add_query(&mut url);
-        self.send_to(request.method.clone(), url, |builder| request.fill(builder))
-            .await
+        self.send_to(request.method.clone(), url, |builder| {
+            request.add_body(builder)
+        })
+        .await
     }
 }

@@ -85,13 +85,13 @@ impl Tokens {
             }
             Some(_) | None => {}
         }
-        let outcome = self.fetch(http, ended + 1).await;
+        let outcome = self.fetch_token(http, ended + 1).await;
         *last = Some(outcome.clone());
         self.ended.store(ended + 1, Ordering::Release);
         outcome
     }
 
-    async fn fetch(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, RequestError> {
+    async fn fetch_token(&self, http: &reqwest::Client, fetch: u64) -> Result<Token, RequestError> {
         // A token's life is counted from before it was issued, not from its arrival.
         let fetched_at = Instant::now();
         let form = [("grant_type", "client_credentials")];

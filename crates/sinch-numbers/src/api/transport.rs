@@ -56,7 +56,7 @@ pub(super) async fn receive<T>(
     if status == StatusCode::NOT_FOUND {
         return Err(not_found(&headers, &body));
     }
-    answer(status, &headers, body, read)
+    read_answer(status, &headers, body, read)
 }
 
 /// Receives the answer of the API to a request, and reads its body with `read`. Any status of success will do: Sinch
@@ -77,7 +77,7 @@ pub(super) async fn receive_or_refusal<T>(
     if status.is_success() {
         let body = body(response, Endpoint::Api, max_bytes).await;
         let body = body.map_err(|error| (error, None))?;
-        return answer(status, &headers, body, read).map_err(|error| (error, None));
+        return read_answer(status, &headers, body, read).map_err(|error| (error, None));
     }
     let refused = refused(Endpoint::Api, &response);
     let body = body(response, Endpoint::Api, max_bytes).await;
@@ -91,7 +91,7 @@ pub(super) async fn receive_or_refusal<T>(
 }
 
 /// Returns the answer of the API, if its body can be read.
-fn answer<T>(
+fn read_answer<T>(
     status: StatusCode,
     headers: &HeaderMap,
     body: Vec<u8>,
@@ -103,7 +103,12 @@ fn answer<T>(
             body,
             content,
         }),
-        None => Err(unreadable(status, headers, &body, BodyFault::NotAnObject)),
+        None => Err(unreadable_error(
+            status,
+            headers,
+            &body,
+            BodyFault::NotAnObject,
+        )),
     }
 }
 
@@ -115,12 +120,12 @@ fn not_found(headers: &HeaderMap, body: &[u8]) -> RequestError {
             failure: Failure::NotFound,
         }
     } else {
-        unreadable(StatusCode::NOT_FOUND, headers, body, BodyFault::NotAnError)
+        unreadable_error(StatusCode::NOT_FOUND, headers, body, BodyFault::NotAnError)
     }
 }
 
 /// Returns the error for an answer of the API whose body cannot be read: its fault, or `otherwise` if nothing tells.
-fn unreadable(
+fn unreadable_error(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],

@@ -63,7 +63,7 @@ pub(super) struct ActiveNumber {
 
 /// Outcome of a step of a provisioning job.
 pub(super) enum Progress {
-    /// The job is gone, or has failed.
+    /// The provisioning job is gone, or has failed.
     None,
     /// The job is in progress now.
     Begun,

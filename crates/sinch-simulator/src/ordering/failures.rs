@@ -30,7 +30,7 @@ impl Step {
 /// inferred from the code's name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Step that fails.
+    /// Step of provisioning that fails.
     pub step: Step,
     /// Code in `errorCodes`, and in the callback's `failureCode` unless the step is [`Step::Sms`], whose callback has
     /// none.

@@ -60,10 +60,10 @@ impl Faults {
     /// Returns the fault that the next call of a kind meets.
     pub fn next(&mut self, call: Call, rates: &FaultRates) -> Option<Fault> {
         let set = self.set.get_mut(&call).and_then(VecDeque::pop_front);
-        set.unwrap_or_else(|| self.random(rates))
+        set.unwrap_or_else(|| self.random_fault(rates))
     }
 
-    fn random(&mut self, rates: &FaultRates) -> Option<Fault> {
+    fn random_fault(&mut self, rates: &FaultRates) -> Option<Fault> {
         let rng = &mut self.rng;
         let status = *rng.choice(&[500, 502, 503, 504]).unwrap_or(&500);
         let kinds = [

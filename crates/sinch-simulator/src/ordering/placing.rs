@@ -103,7 +103,7 @@ impl Model {
         }
         if has_form && self.script.readings.attachment_list == AttachmentList::Upfront {
             for document in DOCUMENTS.iter().filter(|document| document.is_mandatory) {
-                self.attachment(&id, document, now);
+                self.attachment_of(&id, document, now);
             }
         }
         let returns = self.script.readings.unblocking == Unblocking::PutAlone;
@@ -137,7 +137,7 @@ impl Model {
         check_file(document, &file, self.script.upload_max_bytes)?;
         let waits = self.script.readings.upload != Upload::AtOnce;
         let ends_at = now.plus(self.script.pace.upload);
-        let attachment = self.attachment(&id, document, now);
+        let attachment = self.attachment_of(&id, document, now);
         let Some(attachment) = attachment else {
             return Ok(());
         };
@@ -157,7 +157,7 @@ impl Model {
     }
 
     /// Returns the document of the order's registration, and adds it first if the registration has none.
-    fn attachment(
+    fn attachment_of(
         &mut self,
         id: &Id,
         document: &'static Document,

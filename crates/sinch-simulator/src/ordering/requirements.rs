@@ -9,16 +9,16 @@ use super::readings::{AttachmentsPlace, NothingRequired, Readings, RuleSentences
 use super::refusal::{Refusal, Violation};
 
 /// Form that the text of a field must have, as a regular expression for the client and as a function for the check.
-struct Pattern {
+struct FieldPattern {
     expression: &'static str,
     sentence: &'static str,
     holds: fn(&str) -> bool,
 }
 
 /// Kind of value of a registration's field.
-enum Kind {
+enum ValueKind {
     /// The value is a text with a maximum number of characters, and perhaps a form.
-    Text(usize, Option<Pattern>),
+    Text(usize, Option<FieldPattern>),
     /// The value is one of the given texts.
     Choice(&'static [&'static str]),
     /// The value must be `true`.
@@ -29,7 +29,7 @@ struct Field {
     name: &'static str,
     title: &'static str,
     is_required: bool,
-    kind: Kind,
+    kind: ValueKind,
 }
 
 const fn text_field(name: &'static str, title: &'static str, max: usize) -> Field {
@@ -37,7 +37,7 @@ const fn text_field(name: &'static str, title: &'static str, max: usize) -> Fiel
         name,
         title,
         is_required: true,
-        kind: Kind::Text(max, None),
+        kind: ValueKind::Text(max, None),
     }
 }
 
@@ -45,24 +45,24 @@ const fn field_in_form(
     name: &'static str,
     title: &'static str,
     max: usize,
-    pattern: Pattern,
+    pattern: FieldPattern,
 ) -> Field {
     Field {
         name,
         title,
         is_required: true,
-        kind: Kind::Text(max, Some(pattern)),
+        kind: ValueKind::Text(max, Some(pattern)),
     }
 }
 
 /// Parts of an Australian registration: the ordered number, the business, the contact person.
-const PARTS: [&[Field]; 3] = [
+const REGISTRATION_PARTS: [&[Field]; 3] = [
     &[
         field_in_form(
             "senderId",
             "Ordered number",
             20,
-            Pattern {
+            FieldPattern {
                 expression: "^[+]61[0-9]{9}$",
                 sentence: "An Australian number, from +61.",
                 holds: |text| is_number(text, "+61") && text.len() == 12,
@@ -73,13 +73,13 @@ const PARTS: [&[Field]; 3] = [
             name: "intendedUseOfMobileNumbers",
             title: "Kind of messages",
             is_required: true,
-            kind: Kind::Choice(&["Transactional", "Promotional"]),
+            kind: ValueKind::Choice(&["Transactional", "Promotional"]),
         },
         Field {
             name: "iConfirmThatMyBusinessHasAValidUseCaseForThisLn",
             title: "The business has a valid use for the number",
             is_required: true,
-            kind: Kind::Confirmation,
+            kind: ValueKind::Confirmation,
         },
     ],
     &[
@@ -89,7 +89,7 @@ const PARTS: [&[Field]; 3] = [
             name: "endBusinessAddress2",
             title: "Second line of the address",
             is_required: false,
-            kind: Kind::Text(150, None),
+            kind: ValueKind::Text(150, None),
         },
         text_field("city", "City", 80),
         text_field("state", "State, abbreviated", 3),
@@ -97,7 +97,7 @@ const PARTS: [&[Field]; 3] = [
             "country",
             "Country",
             2,
-            Pattern {
+            FieldPattern {
                 expression: "^[A-Z]{2}$",
                 sentence: "The country's two letters, in capitals.",
                 holds: |text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()),
@@ -107,7 +107,7 @@ const PARTS: [&[Field]; 3] = [
             "postalCode",
             "Postal code",
             4,
-            Pattern {
+            FieldPattern {
                 expression: "^[0-9]{4}$",
                 sentence: "Four digits.",
                 holds: |text| text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()),
@@ -121,7 +121,7 @@ const PARTS: [&[Field]; 3] = [
             "phoneNumber",
             "Telephone number of the contact",
             20,
-            Pattern {
+            FieldPattern {
                 expression: "^[+][0-9]+$",
                 sentence: "The number with its country code, from +.",
                 holds: |text| is_number(text, "+"),
@@ -182,7 +182,7 @@ pub(super) fn lookup(has_form: bool, readings: &Readings) -> Result<Value, Refus
         return Err(Refusal::NothingRequired);
     }
     let (rules, documents) = if has_form {
-        let rules = PARTS
+        let rules = REGISTRATION_PARTS
             .iter()
             .map(|part| rule_of_part(part, readings.rule_sentences));
         (
@@ -216,7 +216,7 @@ fn property_of_field(field: &Field, sentences: RuleSentences) -> Value {
         property["required"] = true.into();
     }
     match &field.kind {
-        Kind::Text(max, pattern) => {
+        ValueKind::Text(max, pattern) => {
             property["maxLength"] = (*max).into();
             if let Some(pattern) = pattern {
                 property["pattern"] = pattern.expression.into();
@@ -227,8 +227,8 @@ fn property_of_field(field: &Field, sentences: RuleSentences) -> Value {
                 property[key] = json!({"pattern": pattern.sentence});
             }
         }
-        Kind::Choice(choices) => property["enum"] = json!(choices),
-        Kind::Confirmation => {
+        ValueKind::Choice(choices) => property["enum"] = json!(choices),
+        ValueKind::Confirmation => {
             property["type"] = "boolean".into();
             property["enum"] = json!([null, true]);
         }
@@ -260,10 +260,10 @@ pub(super) fn violations(data: &Value, readings: &Readings) -> Vec<Violation> {
         return vec![Violation::of_form("data must be a list")];
     };
     let mut found = Vec::new();
-    if parts.len() > PARTS.len() {
+    if parts.len() > REGISTRATION_PARTS.len() {
         found.push(Violation::of_form("there are more parts than rules"));
     }
-    for (n, fields) in PARTS.iter().enumerate() {
+    for (n, fields) in REGISTRATION_PARTS.iter().enumerate() {
         let filled: Vec<&Map<String, Value>> = match parts.get(n) {
             Some(Value::Object(one)) => vec![one],
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_object).collect(),
@@ -304,16 +304,20 @@ fn fault_of_value(field: &Field, value: &Value) -> Option<String> {
         return field.is_required.then(|| "is required".to_owned());
     }
     match (&field.kind, value) {
-        (Kind::Text(max, _), Value::String(text)) if text.chars().count() > *max => {
+        (ValueKind::Text(max, _), Value::String(text)) if text.chars().count() > *max => {
             Some(format!("must have at most {max} characters"))
         }
-        (Kind::Text(_, Some(pattern)), Value::String(text)) if !(pattern.holds)(text) => {
+        (ValueKind::Text(_, Some(pattern)), Value::String(text)) if !(pattern.holds)(text) => {
             Some(format!("must match {}", pattern.expression))
         }
-        (Kind::Text(..), Value::String(_)) | (Kind::Confirmation, Value::Bool(true)) => None,
-        (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => None,
-        (Kind::Choice(choices), _) => Some(format!("must be one of {}", choices.join(", "))),
-        (Kind::Confirmation, _) => Some("must be confirmed".to_owned()),
-        (Kind::Text(..), _) => Some("must be a text".to_owned()),
+        (ValueKind::Text(..), Value::String(_)) | (ValueKind::Confirmation, Value::Bool(true)) => {
+            None
+        }
+        (ValueKind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => {
+            None
+        }
+        (ValueKind::Choice(choices), _) => Some(format!("must be one of {}", choices.join(", "))),
+        (ValueKind::Confirmation, _) => Some("must be confirmed".to_owned()),
+        (ValueKind::Text(..), _) => Some("must be a text".to_owned()),
     }
 }

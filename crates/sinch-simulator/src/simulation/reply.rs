@@ -11,7 +11,7 @@ use number_order::{Answer, Endpoint, Failure, NoAnswer};
 
 /// Maximum time between two probe fetches while Sinch as a whole is down: the interval at which an open circuit lets
 /// probes pass. The minimum is half of it.
-const PROBES_APART: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 impl<M: Subject> Play<'_, M> {
     /// Returns the result of a fetch that is sent now, then `true` if a failure is the order's own, and the delay of
@@ -19,7 +19,7 @@ impl<M: Subject> Play<'_, M> {
     pub(super) fn reply(&mut self) -> (Result<Answer, Failure>, bool, Duration) {
         if self.incidents.is_down(self.now) {
             self.verdict.met.note(Rare::Outage);
-            let apart = PROBES_APART.mul_f64(0.5 + self.rng.f64() / 2.0);
+            let apart = PROBE_INTERVAL_MAX.mul_f64(0.5 + self.rng.f64() / 2.0);
             self.paused_until = self.now + apart;
             return (Err(failure_of_status(503)), false, Duration::ZERO);
         }
@@ -81,6 +81,6 @@ fn failure_of_reply(reply: &Reply) -> Failure {
     };
     Failure {
         wait_min,
-        ..no_answer(status)
+        ..failure_of_status(status)
     }
 }

@@ -152,7 +152,7 @@ impl Rare {
 
     /// Name of the path, and the number of times that 1,000,000 orders of a hostile scenario must meet it: about half
     /// as often as they do.
-    fn described(self) -> (&'static str, u64) {
+    fn name_and_required(self) -> (&'static str, u64) {
         match self {
             Rare::Tie => ("two states with one update time", 35_000),
             Rare::TieSettled => ("… of which the second was the later", 24_000),
@@ -192,7 +192,7 @@ impl Met {
     /// Returns each rare path by name, the number of times it was met, and the number required of 1,000,000 orders.
     pub fn paths(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
         Rare::ALL.into_iter().map(|path| {
-            let (name, least) = path.described();
+            let (name, least) = path.name_and_required();
             (name, self.0[path as usize], least)
         })
     }

@@ -29,13 +29,13 @@ async fn list_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
         .play(Call::ListActiveNumbers, |model, _| {
-            page(model, &query, request.project())
+            page_of_numbers(model, &query, request.project())
         })
         .await
 }
 
 /// Makes the page of active numbers that a query wants. The token of a page is the last number of the page before.
-fn page(model: &Model, query: &Query, project: &str) -> Answer {
+fn page_of_numbers(model: &Model, query: &Query, project: &str) -> Answer {
     let readings = &model.script.readings;
     let filter = query.filter("capability", readings.pattern_alone)?;
     let (region, number_type) = (query.one("regionCode"), query.one("type"));

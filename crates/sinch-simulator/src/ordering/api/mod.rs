@@ -112,44 +112,44 @@ impl Request {
         let Api { handler, ordering } = &*self.api;
         let readings = ordering.readings();
         if let Some(response) = handler.outage().await {
-            return ordering.answered(call, None, Some(response));
+            return ordering.record_answer(call, None, Some(response));
         }
-        if let Some(refused) = self.refused(&readings) {
-            return ordering.answered(call, None, Some(refused));
+        if let Some(refused) = self.refuse_early(&readings) {
+            return ordering.record_answer(call, None, Some(refused));
         }
         let fault = ordering.next_fault(call);
         let response = match fault {
-            None => Some(ordering.act(act)),
+            None => Some(ordering.do_call(act)),
             Some(Fault::RequestLost(silence)) => return self.no_answer(call, fault, silence).await,
             Some(Fault::AnswerLost(silence)) => {
-                ordering.act(act);
+                ordering.do_call(act);
                 return self.no_answer(call, fault, silence).await;
             }
             Some(Fault::AnswerBroken(status)) => {
-                ordering.act(act);
+                ordering.do_call(act);
                 Some(error_answer(wire::failure(status, &readings)))
             }
             Some(Fault::Broken(status)) => Some(error_answer(wire::failure(status, &readings))),
             Some(Fault::Forbidden) => Some(error_answer(wire::forbidden())),
-            Some(Fault::Throttled) => Some(throttled(&readings)),
+            Some(Fault::Throttled) => Some(throttled_answer(&readings)),
             Some(Fault::Unauthorized) => {
                 handler.withdraw_token(&self.headers);
-                Some(unauthorized(&readings))
+                Some(unauthorized_answer(&readings))
             }
         };
-        ordering.answered(call, fault, response)
+        ordering.record_answer(call, fault, response)
     }
 
     /// Refuses a call that has a bad token, or is about another project.
-    fn refused(&self, readings: &Readings) -> Option<Response> {
+    fn refuse_early(&self, readings: &Readings) -> Option<Response> {
         let Api { handler, ordering } = &*self.api;
         if !handler.is_authorized(&self.headers) {
-            return Some(unauthorized(readings));
+            return Some(unauthorized_answer(readings));
         }
         let is_old = readings.tokens == Tokens::Short
             && (ordering.count_of_calls() + 1).is_multiple_of(SHORT_LIFE);
         if is_old && handler.withdraw_token(&self.headers) {
-            return Some(unauthorized(readings));
+            return Some(unauthorized_answer(readings));
         }
         if self.project() == handler.shared.world.project().as_str() {
             return None;
@@ -161,7 +161,7 @@ impl Request {
 
     async fn no_answer(&self, call: Call, fault: Option<Fault>, silence: Silence) -> Response {
         let Api { handler, ordering } = &*self.api;
-        let response = ordering.answered(call, fault, None);
+        let response = ordering.record_answer(call, fault, None);
         if silence == Silence::Hang {
             handler.shared.stop.cancelled().await;
         }
@@ -180,7 +180,7 @@ impl Ordering {
     }
 
     /// Does a call, after every event that was due before it.
-    fn act(&self, act: impl FnOnce(&mut Model, Time) -> Answer) -> Response {
+    fn do_call(&self, act: impl FnOnce(&mut Model, Time) -> Answer) -> Response {
         let (answer, readings) = {
             let mut model = lock(&self.model);
             let now = self.now();
@@ -201,7 +201,12 @@ impl Ordering {
     }
 
     /// Records a call and its answer. Without an answer, the connection is closed.
-    fn answered(&self, call: Call, fault: Option<Fault>, response: Option<Response>) -> Response {
+    fn record_answer(
+        &self,
+        call: Call,
+        fault: Option<Fault>,
+        response: Option<Response>,
+    ) -> Response {
         let status = response.as_ref().map(|response| response.status().as_u16());
         lock(&self.record).calls.push(PlayedCall {
             call,
@@ -233,13 +238,13 @@ fn error_answer(error: ErrorBody) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], error.text).into_response()
 }
 
-fn unauthorized(readings: &Readings) -> Response {
+fn unauthorized_answer(readings: &Readings) -> Response {
     let challenge = "Bearer error=\"invalid_token\", error_description=\"Jwt expired\"";
     let headers = [(header::WWW_AUTHENTICATE, challenge)];
     (headers, error_answer(wire::unauthorized(readings))).into_response()
 }
 
-fn throttled(readings: &Readings) -> Response {
+fn throttled_answer(readings: &Readings) -> Response {
     let response = error_answer(wire::throttled(readings));
     match readings.retry_after {
         RetryAfter::Sent => ([(header::RETRY_AFTER, "1")], response).into_response(),

@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         )
         .route(
             "/v1/projects/{project}/numberOrders/{order}",
-            on_get(get_order),
+            on_get(show_order),
         )
         .route(
             "/v1/projects/{project}/numberOrders/{order}/submit",
@@ -46,7 +46,7 @@ async fn create_order(request: Request, body: Bytes) -> Response {
 }
 
 /// Answers a fetch of an order, which a client created or the world has.
-async fn get_order(request: Request) -> Response {
+async fn show_order(request: Request) -> Response {
     let Api { handler, ordering } = &*request.api;
     let order = request.param("order");
     handler.note_fetch(order);

@@ -63,8 +63,8 @@ pub(in super::super) fn active(active: &ActiveNumber, project: &str, readings: &
         .set("paymentIntervalMonths", 1)
         .time("nextChargeDate", Some(active.next_charge_at))
         .time("expireAt", active.expires_at)
-        .set("smsConfiguration", sms(active, readings))
-        .set("voiceConfiguration", voice(active, readings))
+        .set("smsConfiguration", sms_body(active, readings))
+        .set("voiceConfiguration", voice_body(active, readings))
         .text(
             "callbackUrl",
             active.callback_url.as_deref().unwrap_or_default(),
@@ -72,7 +72,7 @@ pub(in super::super) fn active(active: &ActiveNumber, project: &str, readings: &
         .done()
 }
 
-fn sms(active: &ActiveNumber, readings: &Readings) -> Value {
+fn sms_body(active: &ActiveNumber, readings: &Readings) -> Value {
     let scheduled = active.sms_job.as_ref().map(|job| {
         let errors: Vec<&str> = match job.status {
             JobStatus::Failed(failure) => vec![failure.code],
@@ -82,7 +82,9 @@ fn sms(active: &ActiveNumber, readings: &Readings) -> Value {
         let body = Body::new(readings)
             .text("servicePlanId", plan)
             .text("campaignId", campaign);
-        progress(body, job).set("errorCodes", json!(errors)).done()
+        add_progress(body, job)
+            .set("errorCodes", json!(errors))
+            .done()
     });
     Body::new(readings)
         .text("servicePlanId", &active.sms.plan)
@@ -91,23 +93,23 @@ fn sms(active: &ActiveNumber, readings: &Readings) -> Value {
         .done()
 }
 
-fn voice(active: &ActiveNumber, readings: &Readings) -> Value {
+fn voice_body(active: &ActiveNumber, readings: &Readings) -> Value {
     let scheduled = active.voice_job.as_ref().map(|job| {
-        let body = service(Body::new(readings), Some(&job.wanted), job.wanted.kind);
-        progress(body, job).done()
+        let body = add_service(Body::new(readings), Some(&job.wanted), job.wanted.kind);
+        add_progress(body, job).done()
     });
     // A number without voice was seen with the type RTC and without an id.
     let kind = active
         .voice
         .as_ref()
         .map_or(VoiceKind::Rtc, |voice| voice.kind);
-    service(Body::new(readings), active.voice.as_ref(), kind)
+    add_service(Body::new(readings), active.voice.as_ref(), kind)
         .time("lastUpdatedTime", active.voice_changed_at)
         .object("scheduledVoiceProvisioning", scheduled, || Value::Null)
         .done()
 }
 
-fn service<'a>(body: Body<'a>, voice: Option<&Voice>, kind: VoiceKind) -> Body<'a> {
+fn add_service<'a>(body: Body<'a>, voice: Option<&Voice>, kind: VoiceKind) -> Body<'a> {
     let id = voice.map_or("", |voice| &voice.id);
     VoiceKind::ALL
         .into_iter()
@@ -116,7 +118,7 @@ fn service<'a>(body: Body<'a>, voice: Option<&Voice>, kind: VoiceKind) -> Body<'
         })
 }
 
-fn progress<'a, T>(body: Body<'a>, job: &Job<T>) -> Body<'a> {
+fn add_progress<'a, T>(body: Body<'a>, job: &Job<T>) -> Body<'a> {
     body.set("status", job.status.as_str())
         .time("lastUpdatedTime", Some(job.updated_at))
 }

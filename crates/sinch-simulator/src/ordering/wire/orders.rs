@@ -57,7 +57,9 @@ pub(in super::super) fn registration(order: &Order, readings: &Readings) -> Valu
         None => json!({}),
     };
     let attachments = registration.attachments.iter();
-    let attachments: Vec<Value> = attachments.map(|one| attachment(one, readings)).collect();
+    let attachments: Vec<Value> = attachments
+        .map(|one| attachment_body(one, readings))
+        .collect();
     let logs = registration.logs.iter().map(|log| {
         Body::new(readings)
             .set("message", log.message.0.as_str())
@@ -71,7 +73,7 @@ pub(in super::super) fn registration(order: &Order, readings: &Readings) -> Valu
         .done()
 }
 
-fn attachment(attachment: &Attachment, readings: &Readings) -> Value {
+fn attachment_body(attachment: &Attachment, readings: &Readings) -> Value {
     let id = match readings.attachment_id {
         AttachmentId::Lookup => attachment.id,
         AttachmentId::Own => &attachment.own_id,

@@ -85,7 +85,7 @@ fn inner_doubt(value: &str) -> Option<&'static str> {
     let mut chars = value.chars();
     chars.next();
     chars.next_back();
-    chars.find_map(oddity)
+    chars.find_map(odd_character)
 }
 
 fn is_quote(c: char) -> bool {

@@ -30,7 +30,7 @@ fn one_permit_in_four_is_for_the_order_that_has_waited_longest() {
                 claim_order,
             } = scheduler.next(secs(i64::from(all)))
             {
-                scheduler.count(claim_order, orders_max);
+                scheduler.count_permits(claim_order, orders_max);
                 all += orders_max;
                 if claim_order == ClaimOrder::Oldest {
                     oldest += orders_max;
@@ -51,7 +51,7 @@ fn permits_in_portions_of_all_sizes_are_shared_out_alike() {
         let permits = rng.u32(1..=200);
         all += permits;
         let claim_order = scheduler.claim_order(permits);
-        scheduler.count(claim_order, permits);
+        scheduler.count_permits(claim_order, permits);
         match claim_order {
             ClaimOrder::Oldest => (oldest, since) = (oldest + permits, 0),
             _ => since += permits,

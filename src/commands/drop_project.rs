@@ -34,7 +34,7 @@ struct Holdings {
     deliveries: u64,
 }
 
-/// What the service answers about a project.
+/// Answer of the service about a project.
 #[derive(Deserialize)]
 struct Project {
     configured: bool,

@@ -94,7 +94,7 @@ fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
 }
 
 /// Returns `true` if no third party could have made the host's name lead to this machine: it is an address, whose
-/// meaning nobody else decides, or localhost.
+/// meaning is fixed, or localhost.
 fn is_local_or_address(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || IpAddr::from_str(bare).is_ok()

@@ -1,4 +1,4 @@
-//! SQLite's backend.
+//! Backend of the store that keeps everything in a file of SQLite's.
 //!
 //! One file in SQLite's WAL mode, `synchronous = FULL`: a write is on disk when its call returns. Writes go through one
 //! task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of [`number_order`],

@@ -7,41 +7,41 @@ use super::error::{Endpoint, Failure, RequestError};
 /// A call of the Number Order API, or of its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    /// `POST /numberOrders:lookupNumberRequirements`
+    /// Looks up requirements: `POST /numberOrders:lookupNumberRequirements`.
     LookUpRequirements,
-    /// `POST /numberOrders:createNumberOrder`
+    /// Creates an order: `POST /numberOrders:createNumberOrder`.
     CreateOrder,
-    /// `GET /numberOrders/{numberOrderId}`
+    /// Fetches an order: `GET /numberOrders/{numberOrderId}`.
     GetOrder,
-    /// `PUT /numberOrders/{numberOrderId}/registration`
+    /// Registers the data that an order requires: `PUT /numberOrders/{numberOrderId}/registration`.
     PutRegistration,
-    /// `GET /numberOrders/{numberOrderId}/registration`
+    /// Fetches what was registered for an order: `GET /numberOrders/{numberOrderId}/registration`.
     GetRegistration,
-    /// `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`
+    /// Uploads a document: `POST /numberOrders/{numberOrderId}/attachments/{attachmentId}`.
     UploadAttachment,
-    /// `POST /numberOrders/{numberOrderId}/submit`
+    /// Submits an order for review: `POST /numberOrders/{numberOrderId}/submit`.
     SubmitOrder,
-    /// `GET /availableRegions`
+    /// Lists the regions of numbers: `GET /availableRegions`.
     ListRegions,
-    /// `GET /availableNumbers`
+    /// Searches numbers that can be had: `GET /availableNumbers`.
     SearchAvailableNumbers,
-    /// `GET /availableNumbers/{phoneNumber}`
+    /// Finds out if a number can be had: `GET /availableNumbers/{phoneNumber}`.
     GetAvailableNumber,
-    /// `POST /availableNumbers/{phoneNumber}:rent`
+    /// Rents a number: `POST /availableNumbers/{phoneNumber}:rent`.
     RentNumber,
-    /// `POST /availableNumbers:rentAny`
+    /// Rents any number of a region and type: `POST /availableNumbers:rentAny`.
     RentAnyNumber,
-    /// `GET /activeNumbers`
+    /// Lists a page of the project's numbers: `GET /activeNumbers`.
     ListActiveNumbers,
-    /// `GET /activeNumbers/{phoneNumber}`
+    /// Fetches a number of the project: `GET /activeNumbers/{phoneNumber}`.
     GetActiveNumber,
-    /// `PATCH /activeNumbers/{phoneNumber}`
+    /// Changes a number of the project: `PATCH /activeNumbers/{phoneNumber}`.
     UpdateActiveNumber,
-    /// `POST /activeNumbers/{phoneNumber}:release`
+    /// Releases a number of the project: `POST /activeNumbers/{phoneNumber}:release`.
     ReleaseActiveNumber,
-    /// `GET /callbackConfiguration`
+    /// Fetches the secret for callbacks: `GET /callbackConfiguration`.
     GetCallbackConfiguration,
-    /// `PATCH /callbackConfiguration`
+    /// Changes the secret for callbacks: `PATCH /callbackConfiguration`.
     UpdateCallbackConfiguration,
 }
 

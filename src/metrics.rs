@@ -23,17 +23,17 @@ use number_order::{FetchOutcome, Id, NoAnswer, Time};
 pub enum Refusal {
     /// The source address is not allowed, or could not be determined.
     Source,
-    /// No project has the requested path.
+    /// No project has the path that was requested.
     Path,
-    /// The method is not POST.
+    /// The request's method is not POST.
     Method,
-    /// The body is too large.
+    /// The request's body is too large.
     Size,
-    /// The body is compressed.
+    /// The request's body is compressed.
     Encoding,
-    /// The signature is missing or wrong.
+    /// The request's signature is missing or wrong.
     Signature,
-    /// The body arrived too slowly, or broke off.
+    /// The request's body arrived too slowly, or broke off.
     Body,
     /// The store could not accept the callback.
     Store,

@@ -34,7 +34,7 @@ pub enum Content {
     },
     /// Another resource: an active number, an imported one, or a type that Sinch adds later.
     Other {
-        /// `resourceType`, as the callback has it.
+        /// Kind of the resource: `resourceType`, as the callback has it.
         resource_type: String,
     },
     /// Unusable content, with the reason why it was not understood.

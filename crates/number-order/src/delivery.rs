@@ -47,7 +47,7 @@ impl fmt::Display for DeliveryDecision {
 pub enum Kept {
     /// The callback is about another subject than a number order. The delivery is recorded.
     OtherResource {
-        /// `resourceType`, as the callback has it.
+        /// Kind of the callback's subject: `resourceType`, as the callback has it.
         resource_type: String,
     },
     /// Only a fetch could decide, and the project's API is off. The delivery is parked.

@@ -37,7 +37,7 @@ pub enum CopyError {
     /// The database file is damaged.
     #[error("{path} is damaged: {reason}; use another backup")]
     Damaged {
-        /// Path of the file.
+        /// Path of the damaged file.
         path: PathBuf,
         /// Damage that SQLite has found.
         reason: String,
@@ -45,7 +45,7 @@ pub enum CopyError {
     /// The system refuses access to a file or folder.
     #[error("cannot copy to {path}: {error}")]
     System {
-        /// Path of the file or folder.
+        /// Path of the file or folder that the system does not let this program use.
         path: PathBuf,
         /// Error text of the system, or of SQLite.
         error: String,

@@ -1,4 +1,4 @@
-//! The one writer.
+//! The one writer of the database.
 //!
 //! Every write goes through one task that owns the only writing connection. It commits the waiting writes as one batch:
 //! while one commit waits for the disk, the next batch gathers by itself. Answers go out after the commit, never

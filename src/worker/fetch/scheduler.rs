@@ -44,17 +44,18 @@ const PREFETCH_SPAN_MAX: Duration = Duration::from_secs(2);
 /// Next step of a project's fetcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Claim due orders, to fetch them as slots come free. Their permits are taken: [`Scheduler::claimed`] frees those
-    /// for which there was no order, [`Scheduler::not_allowed`] all of them, [`Scheduler::release`] each of the others.
+    /// The fetcher claims due orders, to fetch them as slots come free. Their permits are taken: [`Scheduler::claimed`]
+    /// frees those for which there was no order, [`Scheduler::not_allowed`] all of them, [`Scheduler::release`] each of
+    /// the others.
     Claim {
         /// Maximum number of orders to claim.
         orders_max: u32,
         /// Sequence in which due orders are claimed.
         claim_order: ClaimOrder,
     },
-    /// Wait until the given time, unless an operator closes the circuit.
+    /// The fetcher waits until the given time, unless an operator closes the circuit.
     Wait(Time),
-    /// Wait until a fetch in flight has ended.
+    /// The fetcher waits until a fetch in flight has ended.
     Full,
 }
 

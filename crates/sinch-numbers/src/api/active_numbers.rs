@@ -19,7 +19,7 @@ use crate::Property;
 pub struct ActiveNumbersQuery {
     /// Region of the numbers: `regionCode`, as ISO 3166-1 has it.
     pub region_code: Option<String>,
-    /// Type of the numbers: `type`.
+    /// Type that the numbers must have: `type`.
     pub number_type: Option<NumberType>,
     /// Capabilities that a number must have: `capability`.
     pub capabilities: Vec<Capability>,

@@ -15,7 +15,7 @@ use crate::Property;
 pub struct NumberSearch {
     /// Region of the numbers: `regionCode`, as ISO 3166-1 has it.
     pub region_code: String,
-    /// Type of the numbers: `type`. Always sent: Sinch's sources disagree on what holds without it.
+    /// Type that the numbers must have: `type`. Always sent: Sinch's sources disagree on what holds without it.
     pub number_type: NumberType,
     /// Capabilities that a number must have: `capabilities`.
     pub capabilities: Vec<Capability>,

@@ -109,7 +109,7 @@ impl Tokens {
         Ok(Token {
             header,
             fetch,
-            fresh_until: fetched_at + fresh_for(life, fastrand::f64()),
+            fresh_until: fetched_at + usable_life(life, fastrand::f64()),
         })
     }
 }
@@ -137,7 +137,7 @@ fn read_grant(body: &[u8]) -> Option<(HeaderValue, Duration)> {
 
 /// Returns the part of its life for which a token is used: up to the margin, or a little less, so that tokens that were
 /// fetched together are not renewed together. `jitter` is a random number from 0 to 1.
-fn fresh_for(life: Duration, jitter: f64) -> Duration {
+fn usable_life(life: Duration, jitter: f64) -> Duration {
     let life = life.min(LIFE_MAX);
     let margin = (life / 10).min(MARGIN_MAX);
     life.saturating_sub(margin + (margin / 2).mul_f64(jitter))
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_token_is_replaced_before_it_expires() {
-        let secs = |life, jitter| fresh_for(Duration::from_secs(life), jitter).as_secs();
+        let secs = |life, jitter| usable_life(Duration::from_secs(life), jitter).as_secs();
         assert_eq!(secs(3599, 0.0), 3539);
         assert_eq!(secs(3599, 1.0), 3509);
         assert_eq!(secs(100, 0.0), 90);

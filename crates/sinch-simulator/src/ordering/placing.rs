@@ -83,7 +83,7 @@ impl Model {
     /// Registers data for an order in place of what was registered, if it passes the check. That an order in review
     /// takes it too is invented.
     pub fn register(&mut self, id: &str, body: &Value, now: Time) -> Result<&Order, Refusal> {
-        let order = self.changeable(id)?;
+        let order = self.order_to_change(id)?;
         let (id, has_form) = (order.id.clone(), order.product.has_form);
         // An older description has `data` at the top.
         let details = match (body.get("requestDetails"), body.get("data")) {
@@ -127,7 +127,7 @@ impl Model {
         file: File,
         now: Time,
     ) -> Result<(), Refusal> {
-        let order = self.changeable(id)?;
+        let order = self.order_to_change(id)?;
         let (id, has_form) = (order.id.clone(), order.product.has_form);
         let mut known = order.registration.attachments.iter();
         let own = known.find(|known| known.own_id == attachment);
@@ -237,7 +237,7 @@ impl Model {
     }
 
     /// Returns the order, or refuses to change it in a final state. What Sinch says to such a change is unknown.
-    fn changeable(&self, id: &str) -> Result<&Order, Refusal> {
+    fn order_to_change(&self, id: &str) -> Result<&Order, Refusal> {
         let order = self.known(id)?;
         if order.state.is_final() {
             let state = order.state.as_str();

@@ -174,7 +174,7 @@ async fn send_response(stream: &mut TcpStream, response: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// Returns the peer's address. An IPv4-mapped IPv6 address becomes its IPv4 address.
+/// Returns the address of a connection's peer. An IPv4-mapped IPv6 address becomes its IPv4 address.
 pub fn canonical(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }

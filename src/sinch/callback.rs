@@ -27,7 +27,7 @@ pub enum Content {
         order: Id,
         /// State that the callback claims: `status`, documented or not.
         status: Status,
-        /// `timestamp`, the time at which Sinch created the callback; `None` if it is absent or unreadable.
+        /// Time at which Sinch created the callback: `timestamp`; `None` if it is absent or unreadable.
         said_at: Option<Time>,
         /// The beginning of a `timestamp` that is present but unreadable, escaped.
         unreadable_timestamp: Option<String>,

@@ -14,7 +14,7 @@ pub(crate) fn in_words(choices: &[Value]) -> String {
 }
 
 /// Returns the texts as they are written in a form, with commas between them.
-pub(crate) fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+pub(crate) fn texts_in_words<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
     let written = texts.into_iter().map(|text| toml_text(text));
     written.collect::<Vec<_>>().join(", ")
 }

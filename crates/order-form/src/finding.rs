@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::choice::{in_words, texts};
+use crate::choice::{in_words, texts_in_words};
 
 /// Finding about a form, against the rules. It quotes no value of the registration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -255,14 +255,14 @@ impl FindingKind {
                 write!(
                     f,
                     "the document needs a type; write one of {}",
-                    texts(allowed)
+                    texts_in_words(allowed)
                 )
             }
             Kind::DocumentTypeNotAllowed { allowed } => {
                 write!(
                     f,
                     "the document's type is not allowed; write one of {}",
-                    texts(allowed)
+                    texts_in_words(allowed)
                 )
             }
             Kind::FileNotNamed => {
@@ -282,13 +282,13 @@ impl FindingKind {
                 write!(
                     f,
                     "the file's content is {found}; send one of {}",
-                    texts(allowed)
+                    texts_in_words(allowed)
                 )
             }
             Kind::MediaTypeUnsure { allowed } => write!(
                 f,
                 "the file's content does not show its type; make sure that it is one of {}",
-                texts(allowed)
+                texts_in_words(allowed)
             ),
             Kind::PdfEncrypted => {
                 f.write_str("the PDF seems to be encrypted; save it without a password")

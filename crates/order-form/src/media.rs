@@ -20,7 +20,7 @@ pub fn media_type(content: &[u8]) -> Option<&'static str> {
 
 /// Returns `true` if a media type of Sinch's list of allowed ones allows the one found in a file. Letter case,
 /// parameters and aliases do not count; `image/*` allows every image.
-pub(crate) fn allows(allowed: &str, found: &str) -> bool {
+pub(crate) fn media_type_allows(allowed: &str, found: &str) -> bool {
     let allowed = allowed.split(';').next().unwrap_or_default().trim();
     if let Some(family) = allowed.strip_suffix("/*") {
         let found = found.split('/').next().unwrap_or_default();

@@ -47,7 +47,7 @@ pub(crate) fn toml_text(text: &str) -> String {
 
 /// Returns `true` for a character that is no part of a line of text: one that ends a line, another control, or one that
 /// turns the direction of writing round.
-pub(crate) fn disturbs(c: char) -> bool {
+pub(crate) fn disturbs_line(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
@@ -56,7 +56,7 @@ pub(crate) fn disturbs(c: char) -> bool {
 /// Escapes the characters of a quoted text that TOML lets stand although they disturb a line.
 pub(crate) fn escaped(written: &str) -> String {
     let escape = |c: char| {
-        if disturbs(c) {
+        if disturbs_line(c) {
             format!("\\u{:04X}", u32::from(c))
         } else {
             c.to_string()

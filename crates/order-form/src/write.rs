@@ -5,8 +5,8 @@
 
 use sinch_numbers::api::{NumberType, PhoneNumber};
 
-use crate::choice::{in_words, texts};
-use crate::place::{Place, disturbs, toml_key, toml_text};
+use crate::choice::{in_words, texts_in_words};
+use crate::place::{Place, disturbs_line, toml_key, toml_text};
 use crate::rules::{Choices, Document, Field, FieldKind, NotUnderstood, Part, Rules};
 
 /// Maximum width of a line of comment, in characters. A longer word, such as a URL, stays whole.
@@ -173,7 +173,7 @@ impl Writer {
             self.write_comment(&format!("{}.", limits.join("; ")));
         }
         let examples = field.placeholder.iter().chain(&field.examples);
-        let examples = texts(examples);
+        let examples = texts_in_words(examples);
         if !examples.is_empty() {
             self.write_comment(&format!("For example {examples}"));
         }
@@ -223,7 +223,10 @@ impl Writer {
         self.write_comment("Path of the file, starting from this form's folder.");
         self.write_entry("file", "", is_given);
         if !document.document_types.is_empty() {
-            self.write_comment(&format!("One of {}.", texts(&document.document_types)));
+            self.write_comment(&format!(
+                "One of {}.",
+                texts_in_words(&document.document_types)
+            ));
             self.write_entry("type", "", is_given);
         }
     }
@@ -258,7 +261,7 @@ fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
         '\t' => ' ',
-        c if disturbs(c) => char::REPLACEMENT_CHARACTER,
+        c if disturbs_line(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     text.chars().map(shown).collect()

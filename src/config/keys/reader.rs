@@ -38,7 +38,7 @@ pub struct Entry<'k, 'a> {
     text: &'static str,
 }
 
-/// Returns what `read` makes of a configuration in which nothing is set.
+/// Returns the value that `read` makes of a configuration in which nothing is set.
 pub fn default_of<T>(read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
     read(&mut Reader::new(&Tree::default()))
 }

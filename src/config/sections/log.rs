@@ -20,11 +20,11 @@ pub struct Log {
 /// Format of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line is text on a terminal, and JSON elsewhere.
+    /// A line of the log is text on a terminal, and JSON elsewhere.
     Auto,
-    /// A line is JSON, for programs.
+    /// A line of the log is JSON, for programs.
     Json,
-    /// A line is text, for people.
+    /// A line of the log is text, for people.
     Text,
 }
 

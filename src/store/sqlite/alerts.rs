@@ -70,7 +70,7 @@ fn before_now(now: Time, span: Duration) -> Time {
     Time(now.0.saturating_sub(Time(0).plus(span).0))
 }
 
-/// Orders to list among those with an alert that fires.
+/// Filter of the orders that have an alert which fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AlertFilter {
     /// All orders with an alert that fires.

@@ -79,7 +79,11 @@ fn file_faults(
 fn media_type_fault(rule: &Document, content: &[u8]) -> Option<FindingKind> {
     let allowed = rule.media_types.clone();
     let found = media::media_type(content);
-    let is_allowed = |found| allowed.iter().any(|allowed| media::allows(allowed, found));
+    let is_allowed = |found| {
+        allowed
+            .iter()
+            .any(|allowed| media::media_type_allows(allowed, found))
+    };
     match found {
         _ if allowed.is_empty() => None,
         Some(found) if is_allowed(found) => None,

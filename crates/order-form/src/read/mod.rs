@@ -25,7 +25,7 @@ impl Form {
         if !errors.is_empty() {
             return Err(errors.iter().map(|error| toml_fault(text, error)).collect());
         }
-        let mut reading = Reading::of(text);
+        let mut reading = Reading::begin(text);
         let root = Table::root(table.get_ref());
         let known = ["reference", "order", "registration", "documents"];
         reading.refuse_unknown(&root, &known);

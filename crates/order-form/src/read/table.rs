@@ -46,7 +46,7 @@ impl<'a, 't> Table<'a, 't> {
         match self.get(key)? {
             DeValue::Table(entries) => Some(Table {
                 place: self.place.key(key),
-                at: self.at(key),
+                at: self.byte_of(key),
                 entries,
             }),
             _ => None,
@@ -67,7 +67,7 @@ impl<'a, 't> Table<'a, 't> {
     }
 
     /// Returns the index of the byte at which a key of the table stands, or else at which the table begins.
-    fn at(&self, key: &str) -> usize {
+    fn byte_of(&self, key: &str) -> usize {
         let found = self.entries.get_key_value(key);
         found.map_or(self.at, |(name, _)| name.span().start)
     }
@@ -81,7 +81,7 @@ pub(super) struct Reading<'t> {
 }
 
 impl<'t> Reading<'t> {
-    pub(super) fn of(text: &'t str) -> Reading<'t> {
+    pub(super) fn begin(text: &'t str) -> Reading<'t> {
         Reading {
             text,
             lines: BTreeMap::new(),
@@ -100,7 +100,7 @@ impl<'t> Reading<'t> {
         self.lines
             .insert(table.place.clone(), line(self.text, table.at));
         for name in table.names() {
-            let line = line(self.text, table.at(name));
+            let line = line(self.text, table.byte_of(name));
             self.lines.insert(table.place.key(name), line);
         }
     }
@@ -108,7 +108,7 @@ impl<'t> Reading<'t> {
     /// Adds a fault of a table's key, which may be absent.
     pub(super) fn fault(&mut self, table: &Table<'_, '_>, key: &str, what: &str, cure: &str) {
         self.faults.push(FormFault {
-            line: line(self.text, table.at(key)),
+            line: line(self.text, table.byte_of(key)),
             key: table.place.key(key).to_string(),
             what: what.to_owned(),
             cure: cure.to_owned(),

@@ -56,7 +56,9 @@ impl Document {
         let found = media::media_type(content);
         let allowed = found.and_then(|found| {
             let mut allowed = self.media_types.iter();
-            allowed.find(|allowed| !allowed.ends_with("/*") && media::allows(allowed, found))
+            allowed.find(|allowed| {
+                !allowed.ends_with("/*") && media::media_type_allows(allowed, found)
+            })
         });
         let allowed = allowed.map(String::as_str);
         let sent = allowed.or(found).unwrap_or("application/octet-stream");

@@ -24,7 +24,7 @@ object! {
 }
 
 impl Value for SecretString {
-    fn of(property: &Property<'_>) -> Option<SecretString> {
+    fn from_property(property: &Property<'_>) -> Option<SecretString> {
         property.text().map(SecretString::from)
     }
 }

@@ -55,7 +55,7 @@ pub struct Quantity {
     /// Pattern that the numbers must match: `numberPattern`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number_pattern: Option<NumberPattern>,
-    /// `sequential` of the option. Sinch does not describe it; it seems to ask for adjacent numbers.
+    /// `true` if the numbers should be adjacent, as it seems: `sequential`. Sinch does not describe it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequential: Option<bool>,
     /// Capabilities that the numbers must have: `capabilities`.

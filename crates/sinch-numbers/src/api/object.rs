@@ -61,17 +61,17 @@ fn not_utf8(json: &[u8], valid_up_to: usize) -> Unreadable {
 /// A type of value that a property can have.
 pub(super) trait Value: Sized {
     /// Returns the value; `None` if the property is absent or has another type.
-    fn of(property: &Property<'_>) -> Option<Self>;
+    fn from_property(property: &Property<'_>) -> Option<Self>;
 }
 
 impl Value for Object {
-    fn of(property: &Property<'_>) -> Option<Object> {
+    fn from_property(property: &Property<'_>) -> Option<Object> {
         Object::read(property.json()?.as_bytes()).ok()
     }
 }
 
 impl Value for String {
-    fn of(property: &Property<'_>) -> Option<String> {
+    fn from_property(property: &Property<'_>) -> Option<String> {
         property.text().map(str::to_owned)
     }
 }
@@ -80,7 +80,7 @@ impl Value for String {
 macro_rules! value {
     ($($type:ty),*) => {$(
         impl Value for $type {
-            fn of(property: &Property<'_>) -> Option<$type> {
+            fn from_property(property: &Property<'_>) -> Option<$type> {
                 serde_json::from_str(property.json()?).ok()
             }
         }
@@ -92,29 +92,29 @@ value!(bool, u32, u64, Money);
 /// Type that the method of a view returns for its property.
 pub(super) trait Shown<'a> {
     /// Reads the property as a value of this type.
-    fn of(property: Property<'a>) -> Self;
+    fn from_property(property: Property<'a>) -> Self;
 }
 
 impl<'a> Shown<'a> for Property<'a> {
-    fn of(property: Property<'a>) -> Property<'a> {
+    fn from_property(property: Property<'a>) -> Property<'a> {
         property
     }
 }
 
 impl<T: Value> Shown<'_> for Option<T> {
-    fn of(property: Property<'_>) -> Option<T> {
-        T::of(&property)
+    fn from_property(property: Property<'_>) -> Option<T> {
+        T::from_property(&property)
     }
 }
 
 /// Reads a list. Elements that cannot be read are left out, so that they spoil no other.
 impl<T: Value> Shown<'_> for Vec<T> {
-    fn of(property: Property<'_>) -> Vec<T> {
+    fn from_property(property: Property<'_>) -> Vec<T> {
         let list: Vec<&RawValue> = property
             .json()
             .and_then(|list| serde_json::from_str(list).ok())
             .unwrap_or_default();
-        let read = |element: &RawValue| T::of(&Property::of(element.get()));
+        let read = |element: &RawValue| T::from_property(&Property::of(element.get()));
         list.into_iter().filter_map(read).collect()
     }
 }
@@ -136,7 +136,7 @@ macro_rules! object {
             $(
                 $(#[$about])*
                 pub fn $method(&self) -> $type {
-                    $crate::api::object::Shown::of(self.0.get($name))
+                    $crate::api::object::Shown::from_property(self.0.get($name))
                 }
             )*
 
@@ -153,8 +153,8 @@ macro_rules! object {
         }
 
         impl $crate::api::object::Value for $object {
-            fn of(property: &$crate::Property<'_>) -> Option<$object> {
-                $crate::api::object::Object::of(property).map($object)
+            fn from_property(property: &$crate::Property<'_>) -> Option<$object> {
+                $crate::api::object::Object::from_property(property).map($object)
             }
         }
 

@@ -237,7 +237,7 @@ impl Model {
 
     fn add_log(&mut self, id: &Id, verdict: Verdict, at: Time) {
         if let Some(order) = self.orders.get_mut(id) {
-            let message = review::message(order, verdict);
+            let message = review::log_message(order, verdict);
             let created_at = at;
             order.registration.logs.push(super::order::Log {
                 message,

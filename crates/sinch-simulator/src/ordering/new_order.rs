@@ -42,7 +42,8 @@ pub(super) fn read(body: &Value, pattern_alone: PatternAlone) -> Result<NewOrder
 
 /// Reads the region and the type of numbers in a request.
 pub(super) fn region_and_type(body: &Value) -> Result<(&str, &str), Refusal> {
-    let required = |key: &str| text(body, key).ok_or_else(|| Refusal::of_field(key, "is required"));
+    let required =
+        |key: &str| text_if_set(body, key).ok_or_else(|| Refusal::of_field(key, "is required"));
     let (region, number_type) = (required("regionCode")?, required("numberType")?);
     if !NUMBER_TYPES.contains(&number_type) {
         return Err(not_a_value("numberType", number_type));
@@ -64,8 +65,8 @@ fn read_product(body: &Value) -> Result<&'static Product, Refusal> {
 
 fn read_choice(body: &Value, pattern_alone: PatternAlone) -> Result<Choice, Violation> {
     match (
-        set(body, "numberOrderOption"),
-        set(body, "quantityOrderOption"),
+        value_if_set(body, "numberOrderOption"),
+        value_if_set(body, "quantityOrderOption"),
     ) {
         (Some(option), None) => read_number(option),
         (None, Some(option)) => read_quantity(option, pattern_alone),
@@ -99,8 +100,8 @@ fn read_quantity(option: &Value, pattern_alone: PatternAlone) -> Result<Choice, 
     let capabilities = option.get("capabilities").and_then(Value::as_array);
     let capabilities = capabilities.into_iter().flatten();
     let pattern = option.get("numberPattern");
-    let part = pattern.and_then(|pattern| text(pattern, "pattern"));
-    let place = pattern.and_then(|pattern| text(pattern, "searchPattern"));
+    let part = pattern.and_then(|pattern| text_if_set(pattern, "pattern"));
+    let place = pattern.and_then(|pattern| text_if_set(pattern, "searchPattern"));
     let filter = Filter {
         capabilities: capabilities
             .filter_map(|word| Some(word.as_str()?.to_owned()))
@@ -136,12 +137,12 @@ pub(super) fn pattern_of(
 
 /// Reads the SMS configuration in a request for an order.
 fn read_sms(body: &Value) -> Result<Option<Sms>, Violation> {
-    let Some(configuration) = set(body, "smsConfiguration") else {
+    let Some(configuration) = value_if_set(body, "smsConfiguration") else {
         return Ok(None);
     };
-    let plan = text(configuration, "servicePlanId")
+    let plan = text_if_set(configuration, "servicePlanId")
         .ok_or_else(|| Violation::new("smsConfiguration.servicePlanId", "is required"))?;
-    let campaign = text(configuration, "campaignId").unwrap_or_default();
+    let campaign = text_if_set(configuration, "campaignId").unwrap_or_default();
     Ok(Some(Sms {
         plan: plan.to_owned(),
         campaign: campaign.to_owned(),
@@ -150,15 +151,15 @@ fn read_sms(body: &Value) -> Result<Option<Sms>, Violation> {
 
 /// Reads a voice configuration, in a request for an order or for an update.
 pub(super) fn voice(body: &Value) -> Result<Option<Voice>, Violation> {
-    let Some(configuration) = set(body, "voiceConfiguration") else {
+    let Some(configuration) = value_if_set(body, "voiceConfiguration") else {
         return Ok(None);
     };
-    let word = text(configuration, "type");
+    let word = text_if_set(configuration, "type");
     let kind = VoiceKind::ALL
         .into_iter()
         .find(|kind| Some(kind.as_str()) == word)
         .ok_or_else(|| Violation::new("voiceConfiguration.type", "must be RTC, EST or FAX"))?;
-    let id = text(configuration, kind.property()).ok_or_else(|| {
+    let id = text_if_set(configuration, kind.property()).ok_or_else(|| {
         let place = format!("voiceConfiguration.{}", kind.property());
         Violation::new(place, "is required")
     })?;
@@ -170,7 +171,7 @@ pub(super) fn voice(body: &Value) -> Result<Option<Voice>, Violation> {
 
 /// Reads the callback URL in a request for an order or for an update.
 pub(super) fn callback_url(body: &Value) -> Result<Option<String>, Violation> {
-    let Some(url) = text(body, "callbackUrl") else {
+    let Some(url) = text_if_set(body, "callbackUrl") else {
         return Ok(None);
     };
     let is_url = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
@@ -182,11 +183,11 @@ pub(super) fn callback_url(body: &Value) -> Result<Option<String>, Violation> {
 }
 
 /// Returns the value of a property of a request, unless it is absent or null.
-pub(super) fn set<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
+pub(super) fn value_if_set<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
     body.get(key).filter(|value| !value.is_null())
 }
 
 /// Returns the text of a property of a request, unless it is absent, empty or no text.
-pub(super) fn text<'a>(body: &'a Value, key: &str) -> Option<&'a str> {
+pub(super) fn text_if_set<'a>(body: &'a Value, key: &str) -> Option<&'a str> {
     body.get(key)?.as_str().filter(|text| !text.is_empty())
 }

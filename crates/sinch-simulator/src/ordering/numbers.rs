@@ -6,7 +6,7 @@ use super::active_number::{ActiveNumber, Job, JobStatus, Progress, Service};
 use super::announcement::Content;
 use super::failures::{Failure, Step};
 use super::model::{Due, Model};
-use super::new_order::{callback_url, set, voice};
+use super::new_order::{callback_url, value_if_set, voice};
 use super::order::{Sms, Voice};
 use super::readings::{NumberCallbacks, Provisioning};
 use super::refusal::{Refusal, Resource, Violation};
@@ -148,7 +148,7 @@ impl Model {
         if let Some(name) = body.get("displayName").and_then(Value::as_str) {
             name.clone_into(&mut active.display_name);
         }
-        if set(body, "callbackUrl").is_some() {
+        if value_if_set(body, "callbackUrl").is_some() {
             active.callback_url = url;
         }
         let (is_unlinked, had_campaign) = match &sms {
@@ -196,7 +196,7 @@ enum SmsChange {
 }
 
 fn read_sms_change(body: &Value) -> Result<Option<SmsChange>, Violation> {
-    let Some(configuration) = set(body, "smsConfiguration") else {
+    let Some(configuration) = value_if_set(body, "smsConfiguration") else {
         return Ok(None);
     };
     let word = |key: &str| configuration.get(key).and_then(Value::as_str);

@@ -196,7 +196,7 @@ impl Model {
         if !is_wanted {
             return self.known(id.as_str());
         }
-        let gaps = review::gaps(order, &self.script.readings);
+        let gaps = review::registration_gaps(order, &self.script.readings);
         if !gaps.is_empty() && self.script.readings.incomplete == Incomplete::Refused {
             return Err(Refusal::Invalid {
                 message: "Registration is incomplete".to_owned(),

@@ -39,7 +39,7 @@ pub(super) fn verdict(
     let is_marked = says("BLOCK-ALWAYS") || says("BLOCK-ONCE") && order.blocks == 0;
     if says("NO-REVIEW") {
         Verdict::Open
-    } else if is_marked || !gaps(order, readings).is_empty() {
+    } else if is_marked || !registration_gaps(order, readings).is_empty() {
         Verdict::Blocked
     } else if says("REJECT") {
         Verdict::Rejected
@@ -53,7 +53,7 @@ pub(super) fn verdict(
 }
 
 /// Finds what the registration of an order lacks.
-pub(super) fn gaps(order: &Order, readings: &Readings) -> Vec<Violation> {
+pub(super) fn registration_gaps(order: &Order, readings: &Readings) -> Vec<Violation> {
     if !order.product.has_form {
         return Vec::new();
     }
@@ -72,7 +72,7 @@ pub(super) fn gaps(order: &Order, readings: &Readings) -> Vec<Violation> {
 }
 
 /// Makes the message about a review. It names the contact person, as Sinch's messages do.
-pub(super) fn message(order: &Order, verdict: Verdict) -> Private<String> {
+pub(super) fn log_message(order: &Order, verdict: Verdict) -> Private<String> {
     let contact = order.registration.data().get(2);
     let name = |key| contact.and_then(|contact| contact.get(key)?.as_str());
     let addressee = match (name("firstName"), name("lastName")) {

@@ -104,7 +104,7 @@ impl Product {
     }
 
     /// Returns the product to which a telephone number belongs.
-    pub fn of(number: &str) -> Option<&'static Product> {
+    pub fn of_number(number: &str) -> Option<&'static Product> {
         Product::ALL.iter().find(|product| product.has(number))
     }
 
@@ -183,7 +183,7 @@ impl Stock {
 
     /// Returns `true` if the number can be had.
     pub fn has(&self, number: &str) -> bool {
-        !self.taken.contains(number) && Product::of(number).is_some()
+        !self.taken.contains(number) && Product::of_number(number).is_some()
     }
 
     /// Returns at most `size` numbers of a product that can be had. It is a sample: two calls differ.

@@ -65,7 +65,7 @@ fn find_numbers(model: &mut Model, query: &Query) -> Answer {
 async fn get_number(request: Request) -> Response {
     let act = |model: &mut Model, _| {
         let number = request.param("number");
-        let product = Product::of(number).filter(|_| model.stock.has(number));
+        let product = Product::of_number(number).filter(|_| model.stock.has(number));
         match product {
             Some(product) => Ok(Done::Json(wire::available(number, product))),
             None => Err(Refusal::missing(Resource::AvailableNumber, number)),

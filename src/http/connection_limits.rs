@@ -6,7 +6,7 @@ const REJECTED_MAX: usize = 256;
 
 /// Number of open files that the rest of the program needs, apart from its fetches: for the database, the runtime, the
 /// log, and one connection over the limit until it is closed.
-const OTHER_FILES: usize = 64;
+const OTHER_OPEN_FILES: usize = 64;
 
 /// Divisor of the operators' share of open files: where there are too few for all, operators have a quarter of what is
 /// left.
@@ -64,7 +64,7 @@ impl ListenerLimits {
     /// maximum number of fetches in flight.
     pub fn new(limit: Option<u64>, connections_max: usize, fetches_max: usize) -> ListenerLimits {
         let wanted = ConnectionLimits::wanted(connections_max);
-        let need = (wanted.files_needed() * 2).saturating_add(OTHER_FILES + fetches_max);
+        let need = (wanted.files_needed() * 2).saturating_add(OTHER_OPEN_FILES + fetches_max);
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
@@ -75,7 +75,7 @@ impl ListenerLimits {
                 shortage: None,
             };
         }
-        let left = limit.saturating_sub(OTHER_FILES + fetches_max);
+        let left = limit.saturating_sub(OTHER_OPEN_FILES + fetches_max);
         let operators = wanted.within(left / OPERATORS_DIVISOR);
         let callbacks = wanted.within(left - left / OPERATORS_DIVISOR);
         let served = callbacks.served;
@@ -114,7 +114,7 @@ mod tests {
                 let limits = ListenerLimits::new(Some(limit), connections_max, 8);
                 let files = limits.callbacks.files_needed()
                     + limits.operators.files_needed()
-                    + OTHER_FILES
+                    + OTHER_OPEN_FILES
                     + 8;
                 assert!(
                     files <= limit as usize,

@@ -27,7 +27,7 @@ pub struct ClaimRequest {
 /// Rate of fetches: one each interval, and after a pause as many at once as the burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Time between two fetches, a microsecond at least.
+    /// Time between two fetches of the project, a microsecond at least.
     pub interval: Duration,
     /// Maximum number of fetches at once after a pause, one at least.
     pub burst: u32,

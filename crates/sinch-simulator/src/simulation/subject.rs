@@ -36,6 +36,6 @@ pub trait Subject {
 pub struct Applied {
     /// Outcome of the answer by the program's rules, where the subject has one.
     pub outcome: Option<Outcome>,
-    /// State that is confirmed from now on, if it is another one than before.
+    /// State of the order that is confirmed from now on, if it is another one than before.
     pub believed: Option<State>,
 }

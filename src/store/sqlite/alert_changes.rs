@@ -23,7 +23,7 @@ const ORDERS_MAX: u32 = 500;
 
 /// Orders of active projects with an open alert, page by page, by id. How orders of other projects end is not known, so
 /// their alerts stay open.
-pub(super) const ORDERS: &str = concat!(
+pub(super) const SELECT_ORDERS: &str = concat!(
     "SELECT ",
     order_text!(),
     " FROM alerts AS a CROSS JOIN orders AS o ON o.id = a.order_id \
@@ -33,7 +33,7 @@ pub(super) const ORDERS: &str = concat!(
 
 /// Alerts of orders that are not resolved.
 // The index is named, since without statistics SQLite takes the one that has resolved alerts, too.
-pub(super) const OPEN: &str = "
+pub(super) const SELECT_OPEN: &str = "
     SELECT json_array(a.id, a.order_id, a.kind, a.kind_fields)
     FROM json_each(?) AS v CROSS JOIN alerts AS a INDEXED BY alerts_open ON a.order_id = v.value
     WHERE a.resolved_at IS NULL ORDER BY a.id";
@@ -47,7 +47,7 @@ struct OpenAlert {
     alert: AlertKind,
 }
 
-/// Columns that [`OPEN`] gives, in its order.
+/// Columns that [`SELECT_OPEN`] gives, in its order.
 #[derive(Deserialize)]
 struct OpenAlertText {
     id: i64,
@@ -89,7 +89,9 @@ impl Store {
         };
         let mut compared_to = 0;
         while changes.resolved.len() < limit as usize {
-            let orders = sqlx::query(ORDERS).bind(compared_to).bind(ORDERS_MAX);
+            let orders = sqlx::query(SELECT_ORDERS)
+                .bind(compared_to)
+                .bind(ORDERS_MAX);
             let orders: Read<StoredOrder> = unreadable::each(&orders.fetch_all(&mut *db).await?)?;
             self.met.note(&orders.unreadable);
             let ids: Vec<i64> = orders.rows.iter().map(|stored| stored.id).collect();
@@ -98,7 +100,7 @@ impl Store {
                 break;
             };
             compared_to = last;
-            let open = sqlx::query(OPEN)
+            let open = sqlx::query(SELECT_OPEN)
                 .bind(json(&ids))
                 .fetch_all(&mut *db)
                 .await?;

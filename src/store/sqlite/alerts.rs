@@ -37,7 +37,7 @@ macro_rules! unless_open {
     };
 }
 
-pub(super) const EXPIRING: &str = concat!(
+pub(super) const SELECT_EXPIRING: &str = concat!(
     "SELECT ",
     order_text!(),
     expiring!(),
@@ -45,7 +45,7 @@ pub(super) const EXPIRING: &str = concat!(
     " ORDER BY o.expires_at LIMIT ?4"
 );
 
-pub(super) const LASTING: &str = concat!(
+pub(super) const SELECT_LASTING: &str = concat!(
     "SELECT ",
     order_text!(),
     lasting!(),
@@ -141,7 +141,7 @@ pub(super) async fn read(
 ) -> sqlx::Result<Read<AlertRow>> {
     let mut found = Vec::new();
     for (_, range) in ranges(now, limits) {
-        let query = range.query(EXPIRING, LASTING);
+        let query = range.query(SELECT_EXPIRING, SELECT_LASTING);
         let query = query.bind(filter == AlertFilter::WithoutOpen).bind(limit);
         found.extend(query.fetch_all(&mut *db).await?);
     }

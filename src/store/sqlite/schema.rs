@@ -15,7 +15,7 @@ use super::location::unusable;
 const APPLICATION_ID: i64 = 0x5369_4362;
 const CLAIM_FILE: &str = "PRAGMA application_id = 0x53694362";
 
-/// Lets the file release free pages by incremental vacuum. SQLite accepts this only before the first table.
+/// Lets the database file release free pages by incremental vacuum. SQLite accepts this only before the first table.
 const ENABLE_VACUUM: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
 /// Minimum version of SQLite. Earlier ones can lose commits in WAL mode (SQLite's "WAL-reset bug").

@@ -54,7 +54,7 @@ use number_order::Time;
 pub use sinch_numbers::api::Call;
 
 /// Longest sleep of the task that sends callbacks; a change wakes it.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE_MAX: Duration = Duration::from_secs(3600);
 
 /// The ordering side of a running simulator.
 pub struct Ordering {
@@ -144,7 +144,7 @@ impl Ordering {
                     sending.spawn(async move { this.send(made, send_at, &sender).await });
                 }
             }
-            let wait = next_at.map_or(IDLE, |at| at.since(self.now()).min(IDLE));
+            let wait = next_at.map_or(IDLE_MAX, |at| at.since(self.now()).min(IDLE_MAX));
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
                 () = self.changed.notified() => {}

@@ -228,7 +228,7 @@ async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
 #[tokio::test]
 async fn resolved_alerts_are_never_searched_for_open_ones() {
     let fixture = Fixture::new().await;
-    for sql in [alert_changes::ORDERS, alert_changes::OPEN] {
+    for sql in [alert_changes::SELECT_ORDERS, alert_changes::SELECT_OPEN] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut db = fixture.begin_read().await;
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);

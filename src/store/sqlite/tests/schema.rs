@@ -328,8 +328,8 @@ async fn alerts_are_listed_as_the_rules_have_them() {
 async fn alerts_are_found_by_their_indexes() {
     let fixture = Fixture::new().await;
     for (sql, index) in [
-        (alerts::EXPIRING, "orders_expiring"),
-        (alerts::LASTING, "orders_in_review_or_blocked"),
+        (alerts::SELECT_EXPIRING, "orders_expiring"),
+        (alerts::SELECT_LASTING, "orders_in_review_or_blocked"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut db = fixture.begin_read().await;

@@ -208,7 +208,7 @@ impl Finder<'_> {
     }
 }
 
-/// An order that is due.
+/// An order that is due for a fetch.
 #[derive(Clone, Deserialize)]
 struct DueOrder {
     id: i64,

@@ -74,7 +74,7 @@ impl WriteCommand for NewPlacement {
             .execute(&mut context.db)
             .await?;
         let is_new = inserted.rows_affected() > 0;
-        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
         Ok(match found {
             None => PlacementFound::UnknownProject,
             Some((_, row)) if is_new => PlacementFound::New(row),
@@ -88,7 +88,7 @@ impl WriteCommand for NewStep {
     type Reply = StepBegun;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<StepBegun> {
-        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
         let Some((placement, row)) = found else {
             return Ok(StepBegun::UnknownPlacement);
         };
@@ -114,7 +114,7 @@ impl WriteCommand for StepUpdate {
     type Reply = bool;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<bool> {
-        let found = read(&mut context.db, &self.project, &self.reference).await?;
+        let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
         let Some((placement, _)) = found else {
             return Ok(false);
         };
@@ -152,7 +152,7 @@ impl Store {
         project: &Id,
         reference: &str,
     ) -> Result<Option<PlacementRow>, StoreError> {
-        let found = read(&mut *self.readers.begin().await?, project, reference).await?;
+        let found = read_placement(&mut *self.readers.begin().await?, project, reference).await?;
         Ok(found.map(|(_, row)| row))
     }
 
@@ -172,7 +172,7 @@ impl Store {
 }
 
 /// Reads a placement with its steps, and returns its row id too.
-async fn read(
+async fn read_placement(
     db: &mut SqliteConnection,
     project: &Id,
     reference: &str,

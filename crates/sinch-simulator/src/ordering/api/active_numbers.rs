@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 async fn list_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
-        .play(Call::ListActiveNumbers, |model, _| {
+        .play_call(Call::ListActiveNumbers, |model, _| {
             page_of_numbers(model, &query, request.project())
         })
         .await
@@ -92,7 +92,7 @@ async fn get_number(request: Request) -> Response {
             readings,
         )))
     };
-    request.play(Call::GetActiveNumber, act).await
+    request.play_call(Call::GetActiveNumber, act).await
 }
 
 async fn update_number(request: Request, body: Bytes) -> Response {
@@ -106,7 +106,7 @@ async fn update_number(request: Request, body: Bytes) -> Response {
             readings,
         )))
     };
-    request.play(Call::UpdateActiveNumber, act).await
+    request.play_call(Call::UpdateActiveNumber, act).await
 }
 
 async fn release_number(request: Request) -> Response {
@@ -125,5 +125,5 @@ async fn release_number(request: Request) -> Response {
             readings,
         )))
     };
-    request.play(Call::ReleaseActiveNumber, act).await
+    request.play_call(Call::ReleaseActiveNumber, act).await
 }

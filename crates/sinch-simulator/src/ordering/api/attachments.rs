@@ -33,7 +33,7 @@ async fn upload_document(request: Request, form: Multipart) -> Response {
         )?;
         Ok(Done::Empty)
     };
-    request.play(Call::UploadAttachment, act).await
+    request.play_call(Call::UploadAttachment, act).await
 }
 
 /// Reads the parts of the upload's form. The bytes of the file are counted and dropped.

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 async fn search_numbers(request: Request, uri: Uri) -> Response {
     let query = Query::of(&uri);
     request
-        .play(Call::SearchAvailableNumbers, |model, _| {
+        .play_call(Call::SearchAvailableNumbers, |model, _| {
             find_numbers(model, &query)
         })
         .await
@@ -71,5 +71,5 @@ async fn get_number(request: Request) -> Response {
             None => Err(Refusal::missing(Resource::AvailableNumber, number)),
         }
     };
-    request.play(Call::GetAvailableNumber, act).await
+    request.play_call(Call::GetAvailableNumber, act).await
 }

@@ -20,7 +20,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 
 async fn get_configuration(request: Request) -> Response {
     let act = |_: &mut _, _| Ok(Done::Json(configuration_body(&request)));
-    request.play(Call::GetCallbackConfiguration, act).await
+    request.play_call(Call::GetCallbackConfiguration, act).await
 }
 
 async fn update_configuration(request: Request, body: Bytes) -> Response {
@@ -36,7 +36,9 @@ async fn update_configuration(request: Request, body: Bytes) -> Response {
         *lock(&request.api.handler.shared.secret) = SecretString::from(secret);
         Ok(Done::Json(configuration_body(&request)))
     };
-    request.play(Call::UpdateCallbackConfiguration, act).await
+    request
+        .play_call(Call::UpdateCallbackConfiguration, act)
+        .await
 }
 
 fn configuration_body(request: &Request) -> Value {

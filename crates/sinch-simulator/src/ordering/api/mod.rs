@@ -104,7 +104,7 @@ impl Request {
 
     /// Answers the call that the request is, with the fault that the call meets. `act` does the call, unless the fault
     /// prevents it.
-    async fn play(
+    async fn play_call(
         &self,
         call: Call,
         act: impl FnOnce(&mut Model, Time) -> Answer + Send,

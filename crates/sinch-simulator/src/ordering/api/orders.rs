@@ -42,7 +42,7 @@ async fn create_order(request: Request, body: Bytes) -> Response {
         let body = wire::order(order, request.project(), &readings);
         Ok(Done::WithStatus(status, body))
     };
-    request.play(Call::CreateOrder, act).await
+    request.play_call(Call::CreateOrder, act).await
 }
 
 /// Answers a fetch of an order, which a client created or the world has.
@@ -58,7 +58,7 @@ async fn show_order(request: Request) -> Response {
         let readings = &model.script.readings;
         Ok(Done::Json(wire::order(order, request.project(), readings)))
     };
-    request.play(Call::GetOrder, act).await
+    request.play_call(Call::GetOrder, act).await
 }
 
 async fn submit_order(request: Request) -> Response {
@@ -68,5 +68,5 @@ async fn submit_order(request: Request) -> Response {
         let readings = &model.script.readings;
         Ok(Done::Json(wire::order(order, request.project(), readings)))
     };
-    request.play(Call::SubmitOrder, act).await
+    request.play_call(Call::SubmitOrder, act).await
 }

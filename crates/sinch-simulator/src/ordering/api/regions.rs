@@ -23,5 +23,5 @@ async fn list_regions(request: Request, uri: Uri) -> Response {
         }
         Ok(Done::Json(wire::regions(&types)))
     };
-    request.play(Call::ListRegions, act).await
+    request.play_call(Call::ListRegions, act).await
 }

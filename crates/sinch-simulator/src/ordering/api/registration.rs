@@ -24,7 +24,7 @@ async fn put_registration(request: Request, body: Bytes) -> Response {
             &model.script.readings,
         )))
     };
-    request.play(Call::PutRegistration, act).await
+    request.play_call(Call::PutRegistration, act).await
 }
 
 async fn get_registration(request: Request) -> Response {
@@ -35,5 +35,5 @@ async fn get_registration(request: Request) -> Response {
             &model.script.readings,
         )))
     };
-    request.play(Call::GetRegistration, act).await
+    request.play_call(Call::GetRegistration, act).await
 }

@@ -26,5 +26,5 @@ async fn look_up_requirements(request: Request, body: Bytes) -> Response {
         let has_form = product.is_some_and(|product| product.has_form);
         requirements::lookup(has_form, &model.script.readings).map(Done::Json)
     };
-    request.play(Call::LookUpRequirements, act).await
+    request.play_call(Call::LookUpRequirements, act).await
 }

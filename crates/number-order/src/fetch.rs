@@ -1,4 +1,4 @@
-//! What a fetch attempt means for an order, with or without an answer.
+//! Meaning of a fetch attempt for an order, with or without an answer.
 
 use super::{
     Answer, Backoff, Failure, FetchOutcome, Order, Policy, Time, Transition, fail, reconcile,

@@ -11,7 +11,7 @@ use strum::{IntoStaticStr, VariantNames};
 use super::Id;
 use super::step::{Step, StepKind, StepOutcome};
 
-/// What the steps of a placement show about its order: none, perhaps one, one, or several.
+/// Standing of a placement, as its steps show it: no order, perhaps one, one, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]

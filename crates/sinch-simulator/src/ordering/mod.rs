@@ -50,7 +50,7 @@ use self::record::Record;
 use self::stock::Stock;
 use super::callbacks::CallbackSender;
 use super::{Shared, lock};
-use number_order::Time;
+use number_order::{Id, Time};
 pub use sinch_numbers::api::Call;
 
 /// Longest sleep of the task that sends callbacks; a change wakes it.
@@ -99,6 +99,17 @@ impl Ordering {
     /// Sets the end of the next review of any order, whatever its registration says.
     pub fn push_verdict(&self, verdict: Verdict) {
         lock(&self.model).verdicts.push_back(verdict);
+    }
+
+    /// Lets the reservation of an order run out now.
+    pub fn end_reservation(&self, order: &Id) {
+        let now = self.now();
+        {
+            let mut model = lock(&self.model);
+            model.advance(now);
+            model.expire(order, now);
+        }
+        self.changed.notify_one();
     }
 
     /// Returns every order that a client created, sorted by id. Sinch has no such list.

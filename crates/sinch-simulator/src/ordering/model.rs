@@ -154,7 +154,8 @@ impl Model {
         self.announce(id, url, Content::Order(state), at);
     }
 
-    fn expire(&mut self, id: &Id, at: Time) {
+    /// Lets the reservation of an order run out, if the order is in a state in which that matters.
+    pub fn expire(&mut self, id: &Id, at: Time) {
         let expires_blocked = self.script.readings.expiring == Expiring::BlockedToo;
         let Some(order) = self.orders.get(id).filter(|order| !order.is_submitted) else {
             return;

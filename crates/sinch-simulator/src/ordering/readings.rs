@@ -45,6 +45,16 @@ macro_rules! open_questions {
                 vec![$((stringify!($field), format!("{:?}", self.$field)),)+]
             }
 
+            /// Returns these readings, but the n-th of one question; `None` if the question has no such reading.
+            pub fn with(&self, question: &str, n: usize) -> Option<Readings> {
+                let mut readings = self.clone();
+                match question {
+                    $(stringify!($field) => readings.$field = *$name::VARIANTS.get(n)?,)+
+                    _ => return None,
+                }
+                Some(readings)
+            }
+
             /// Returns the number of the readings of all questions that [`Readings::list`] returns.
             pub fn total() -> usize {
                 0 $(+ $name::VARIANTS.len())+

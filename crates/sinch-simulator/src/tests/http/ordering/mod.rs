@@ -3,6 +3,7 @@
 mod active_numbers;
 mod callbacks;
 mod faults;
+mod readings;
 mod refusals;
 
 use reqwest::RequestBuilder;

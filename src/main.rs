@@ -93,6 +93,7 @@ fn main() -> ExitCode {
             return output::ended(ExitCode::from(code));
         }
     };
+    commands::keep_private();
     let built = Builder::new_multi_thread()
         .worker_threads(worker_threads())
         .enable_all()

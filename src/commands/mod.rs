@@ -24,6 +24,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +46,25 @@ const CONFIG: u8 = 78;
 
 /// Configuration file that is read when none is named, if it exists.
 const CONFIG_FILE: &str = "config.toml";
+
+/// Makes new files private and switches core dumps off. The database and forms hold private data, and so does the memory,
+/// beside secrets.
+pub fn keep_private() {
+    umask(Mode::from_raw_mode(0o077));
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // The limit alone does not bind a crash handler into which the kernel pipes a core. Marking the process as not
+    // dumpable does, and also hides the memory from other processes of the same user.
+    let switched_off = setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = switched_off {
+        print_error(format_args!(
+            "core dumps could not be switched off: {error}"
+        ));
+    }
+}
 
 /// Loads the whole configuration, from the named file or the usual one.
 fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {

@@ -3,10 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::fs::Mode;
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask,
-};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::output::print_error;
 use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_signal};
@@ -19,7 +16,6 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return misconfigured(&errors),
     };
-    disable_core_dumps();
     raise_open_files_limit();
     let _log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
         Ok(log) => log,
@@ -55,24 +51,6 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
             print_error(&error);
             ExitCode::from(FAILURE)
         }
-    }
-}
-
-/// Makes new files private and switches core dumps off. The database holds private data, and the memory holds secrets.
-fn disable_core_dumps() {
-    umask(Mode::from_raw_mode(0o077));
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    // The limit alone does not bind a crash handler into which the kernel pipes a core. Marking the process as not
-    // dumpable does, and also hides the memory from other processes of the same user.
-    let switched_off = setrlimit(Resource::Core, none)
-        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
-    if let Err(error) = switched_off {
-        print_error(format_args!(
-            "core dumps could not be switched off: {error}"
-        ));
     }
 }
 

@@ -58,9 +58,10 @@ impl Placing {
     /// Sends a corrected form for a BLOCKED order, and follows it.
     pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         if self.follower.state(order).await?.as_deref() == Some("BLOCKED") {
-            // A correction may be a file of the same name, and Sinch may wait for the data to be sent again.
-            self.register(order, false).await?;
+            // A correction may be a file of the same name, and Sinch may wait for the data to be sent again. The data
+            // comes last, since it may begin the review, and no document is taken after that.
             self.upload(order, false).await?;
+            self.register(order, false).await?;
             // Nothing says if a corrected registration is enough, so the state tells.
             if !self.follower.leaves(order, "BLOCKED", LOOK * 4).await? {
                 self.submit_from(order, "BLOCKED").await?;

@@ -38,6 +38,11 @@ pub struct Placed {
 
 impl Placed {
     pub async fn new(script: Script) -> Placed {
+        Placed::with(script, |settings| settings).await
+    }
+
+    /// Does the same with other settings of the service.
+    pub async fn with(script: Script, change: impl FnOnce(Settings) -> Settings) -> Placed {
         let folder = folder();
         let simulator = Simulator::start_with(
             Options {
@@ -63,6 +68,7 @@ impl Placed {
             .set("sinch.request_timeout_secs", 2.0)
             .set("worker.staleness_secs", 1.0)
             .set("worker.staleness_max_secs", 2.0);
+        let settings = change(settings);
         let service = Service::start(&settings).await;
         let form = folder.path().join("form.toml");
         let placed = Placed {
@@ -113,7 +119,8 @@ impl Placed {
     }
 
     pub fn arguments(&self, arguments: &[&str]) -> Vec<String> {
-        let config = self.settings.write().display().to_string();
+        // The service has written it, and other commands may be reading it.
+        let config = self.settings.path().display().to_string();
         let own = ["--config", &config].map(str::to_owned);
         own.into_iter()
             .chain(arguments.iter().map(|&argument| argument.to_owned()))

@@ -1,14 +1,13 @@
 //! Orders placed from a form, against a simulated Sinch: at most one order, whatever is lost or killed on the way.
 
-use std::path::Path;
 use std::time::Duration;
 
 use number_order::State;
-use sinch_simulator::ordering::{Call, Fault, Script, Silence, ViolationText};
-use testkit::{Ended, Process, SECRET, Signal, now, within};
-use tokio::task::{LocalSet, spawn_local};
+use sinch_simulator::ordering::{Call, Fault, Script, SentCallback, Silence};
+use testkit::{Process, SECRET, Signal, now, until, within};
 
 use crate::placed::{NUMBER, Placed};
+use crate::players::play_all;
 
 /// Exit codes that the documentation publishes.
 const BLOCKED: Option<i32> = Some(11);
@@ -153,77 +152,15 @@ async fn a_quantity_is_ordered_twice_only_at_the_users_own_risk() {
     assert_eq!(placed.orders().len(), 3);
 }
 
-/// Returns the files below the folder in which a text stands, and those outputs.
-fn found(text: &str, folder: &Path, outputs: &[&Ended]) -> Vec<String> {
-    let holds = |bytes: &[u8]| {
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
-    };
-    let files = std::fs::read_dir(folder).expect("a folder");
-    let files = files.map(|file| file.expect("a file").path());
-    let mut found: Vec<String> = files
-        .filter(|path| path.is_file() && holds(&std::fs::read(path).expect("is read")))
-        .map(|path| {
-            path.file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    for (nth, ended) in outputs.iter().enumerate() {
-        if ended.out.contains(text) || ended.err.contains(text) {
-            found.push(format!("output {nth}"));
-        }
-    }
-    found.sort();
-    found
-}
-
-#[tokio::test]
-async fn what_is_registered_stays_in_the_form() {
-    let mut script = Script::by_seed(12);
-    script.readings.violation_text = ViolationText::Plain;
-    let placed = Placed::new(script).await;
-    placed.replace("\"2000\"", "\"ZQX-CODE\"");
-    let form = placed.form.to_str().expect("a path").to_owned();
-    let refused = placed.place(&[]).await;
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    placed.replace("\"ZQX-CODE\"", "\"2000\"");
-    let created = placed.place(&["--json"]).await;
-    assert_eq!(created.code, Some(0), "{created:?}");
-    let order = placed.only_order().id.to_string();
-    let fixed = placed
-        .run(&["order", "fix", &order, "--form", &form, "--json"])
-        .await;
-    assert_eq!(fixed.code, Some(0), "{fixed:?}");
-    let Placed {
-        service, folder, ..
-    } = placed;
-    let log = service.kill().await;
-    let outputs = [&refused, &created, &fixed, &log];
-    assert_eq!(found("ZQX", folder.path(), &outputs), ["form.toml"]);
-    // The control: the search finds what is kept. Its number is part of the order.
-    let kept = found(NUMBER, folder.path(), &outputs);
-    assert!(kept.iter().any(|file| file.contains(".db")), "{kept:?}");
-    assert_eq!(
-        kept.iter()
-            .filter(|file| file.as_str() == "output 3")
-            .count(),
-        0
-    );
-}
-
 /// Plays a form over and over while calls fail and the command is killed at random, until it ends. Returns what went
 /// wrong.
-async fn play(seed: u64, kills: bool) -> Result<(), String> {
+async fn play(seed: u64) -> Result<(), String> {
     let placed = Placed::new(Script::hostile(seed)).await;
     let mut rng = fastrand::Rng::with_seed(seed);
     let form = placed.form.to_str().expect("a path").to_owned();
-    let mut lost = 0;
     for round in 0..60 {
         let mut process = Process::start(placed.arguments(&["order", "place", &form]));
-        if kills && round < 6 {
+        if round < 6 {
             let until = Duration::from_millis(rng.u64(50..4000));
             let ended = within(until, async || (!process.is_running()).then_some(())).await;
             if ended.is_none() {
@@ -246,12 +183,26 @@ async fn play(seed: u64, kills: bool) -> Result<(), String> {
                     .run(&["order", "fix", &order, "--form", &form, "--no-wait"])
                     .await;
             }
-            // The answer of a create was lost, and its number is gone. No callback tells before the order expires.
+            // The answer of a create was lost, and its number is gone. The callback tells that says EXPIRED.
             (Some(14), Some(State::Created)) => {
-                lost += 1;
-                if lost > 2 {
+                let lost = &orders[0].id;
+                placed.simulator.ordering().end_reservation(lost);
+                let callbacks = || placed.simulator.ordering().callbacks();
+                until("the callback's end", async || {
+                    let of_it = callbacks().into_iter().filter(|one| one.order == *lost);
+                    let open = |one: &SentCallback| one.acknowledged < one.copies;
+                    (of_it.clone().count() > 0 && !of_it.clone().any(|one| open(&one)))
+                        .then_some(())
+                })
+                .await;
+                // Where that is lost too, nobody can ever know.
+                if callbacks()
+                    .iter()
+                    .all(|one| one.order != *lost || one.copies == 0)
+                {
                     return Ok(());
                 }
+                placed.service.order_with(lost.as_str(), 1).await;
             }
             (Some(0 | 12 | 13), _) => return Err(format!("seed {seed}: {state:?}: {ended:?}")),
             (_, _) => {}
@@ -271,19 +222,9 @@ async fn however_calls_fail_and_the_command_is_killed_there_is_one_order() {
         .and_then(|count| count.parse().ok());
     let first = fastrand::u64(..1 << 40);
     println!("seeds from {first}");
-    let seeds: Vec<u64> = (first..first + count.unwrap_or(4)).collect();
-    let local = LocalSet::new();
-    local
-        .run_until(async {
-            for seeds in seeds.chunks(4) {
-                let plays: Vec<_> = seeds
-                    .iter()
-                    .map(|seed| spawn_local(play(*seed, true)))
-                    .collect();
-                for play in plays {
-                    assert_eq!(play.await.expect("no panic"), Ok(()));
-                }
-            }
-        })
-        .await;
+    let seeds = first..first + count.unwrap_or(4);
+    play_all(seeds, |seed| async move {
+        assert_eq!(play(seed).await, Ok(()));
+    })
+    .await;
 }

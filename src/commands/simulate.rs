@@ -12,8 +12,14 @@ use crate::clock;
 use number_order::Id;
 use sinch_simulator::{Faults, Options, Script, Simulator, World};
 
+/// Words that decide how the review of a placed order ends, for the help.
+const WORDS: &str = "Clients can place orders: AU MOBILE numbers need a form, others none. A word in any value of the form \
+                     decides how the review ends: BLOCK-ONCE and BLOCK-ALWAYS block the order, REJECT rejects it, NO-REVIEW \
+                     leaves it in review. Without such a word it is completed.";
+
 /// Arguments of `simulate`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = WORDS)]
 pub struct Arguments {
     /// Address on which the API listens.
     #[arg(long, default_value = "127.0.0.1:9099")]

@@ -28,8 +28,8 @@ pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, ProjectAccess,
     Retention, Signature, Sinch, Worker,
 };
-pub use source::env::FILE_VARIABLE;
 use source::env::{self, Variable};
+pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};
 use source::tree::Tree;
 
 /// Complete configuration, as checked.

@@ -1,8 +1,9 @@
-//! The demo needs nothing, and succeeds; its output is readable, in the order of events, and true.
+//! The demo needs nothing, and succeeds; it places an order, and so can its reader; its output is readable, in the order of events, and true.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use testkit::{ALLOWED, Connection, PATIENCE, Process, Request, Signal, within};
+use testkit::{ALLOWED, Connection, Ended, Output, PATIENCE, Process, Request, Signal, within};
 
 /// Column in which the text of a story's line begins.
 const TEXT: usize = 20;
@@ -137,6 +138,33 @@ fn the_naive_receiver_shows_the_last_event(story: &Story) {
     }
 }
 
+/// Splits the demo's output at the end of the order that it places.
+fn order_and_play(out: &str) -> (&str, &str) {
+    let (_, rest) = out.split_once("An order of our own").expect("an order");
+    rest.split_once("\n\n").expect("its end")
+}
+
+/// Asserts that each command was shown, in its order, with what it is there for.
+fn the_order_ends_ready(order: &str) {
+    let mut rest = order;
+    for shown in [
+        "$ sinch-callbacks order search",
+        "$ sinch-callbacks order requirements",
+        "$ sinch-callbacks order check",
+        "$ sinch-callbacks order place",
+        "\n    blocked: ",
+        "$ sinch-callbacks order fix",
+        "Dear Robin",
+        "COMPLETED",
+        "is ready",
+    ] {
+        let (_, after) = rest
+            .split_once(shown)
+            .unwrap_or_else(|| panic!("{shown}:\n{order}"));
+        rest = after;
+    }
+}
+
 /// Plays the demo to its end, and asserts what is true of every play.
 async fn play(seed: u32) -> Vec<Story> {
     let environment = [("NO_COLOR", "1".to_owned())];
@@ -152,7 +180,9 @@ async fn play(seed: u32) -> Vec<Story> {
     let long = ended.out.lines().find(|line| line.chars().count() > 80);
     assert_eq!(long, None, "{told}");
     assert!(!ended.out.contains('\u{1b}'), "{told}");
-    assert!(!has_absolute_time(&ended.out), "{told}");
+    let (order, play) = order_and_play(&ended.out);
+    assert!(!has_absolute_time(play), "{told}");
+    the_order_ends_ready(order);
 
     let stories = stories(&ended.out);
     let ends: BTreeSet<&str> = stories.iter().map(|story| story.end.as_str()).collect();
@@ -193,6 +223,57 @@ async fn a_demo_that_is_interrupted_claims_no_agreement() {
     assert!(!ended.out.contains("agree with Sinch"), "{}", ended.out);
 }
 
+/// Types the commands with which the demo invites to order a number, and fills in the form in between.
+async fn a_number_can_be_ordered(lines: &[String]) {
+    let invited = lines
+        .iter()
+        .skip_while(|line| !line.starts_with("Order a number yourself"));
+    let invited: Vec<&str> = invited
+        .skip(1)
+        .map(String::as_str)
+        .take_while(|line| line.starts_with("  "))
+        .collect();
+    let mut parts = invited.split(|line| line.starts_with("  # fill in"));
+    let (first, then) = (parts.next().expect("commands"), parts.next().expect("more"));
+    let into = first[..2].join("\n");
+    let searched = typed(&first.join("\n")).await;
+    assert!(
+        searched.out.contains("A search reserves no number"),
+        "{searched:?}"
+    );
+    let folder = first[0].trim().strip_prefix("cd ").expect("a folder");
+    let number = first.last().and_then(|line| line.split(' ').next_back());
+    let number = number.expect("a number");
+    let form = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).expect("a form");
+    let value = |form: &str, key: &str| {
+        let line = form
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{key} = ")));
+        line.expect("the key").to_owned()
+    };
+    let (model, own) = (form("form.toml"), form("mine.toml"));
+    assert_eq!(value(&own, "number"), format!("{number:?}"));
+    let filled = ["reference", "number"].iter().fold(model, |filled, key| {
+        let (theirs, mine) = (value(&filled, key), value(&own, key));
+        filled.replace(&theirs, &mine)
+    });
+    std::fs::write(format!("{folder}/mine.toml"), filled).expect("is written");
+    let placed = typed(&format!("{into}\n{}", then.join("\n"))).await;
+    assert!(
+        placed.out.contains(&format!("{number} is ready")),
+        "{placed:?}"
+    );
+}
+
+/// Runs lines in a shell, which must end well.
+async fn typed(lines: &str) -> Ended {
+    let ended = Process::spawn(Command::new("sh"), ["-ec", lines], Output::Kept)
+        .ended()
+        .await;
+    assert_eq!(ended.code, Some(0), "{lines}\n{ended:?}");
+    ended
+}
+
 #[tokio::test]
 async fn what_the_demo_says_to_try_shows_something() {
     let demo = Process::start(["demo"]);
@@ -209,6 +290,7 @@ async fn what_the_demo_says_to_try_shows_something() {
         .filter_map(|line| line.strip_prefix("  curl 'http://")?.strip_suffix('\''))
         .collect();
     assert_eq!(invited.len(), 4, "{lines:?}");
+    a_number_can_be_ordered(&lines).await;
     for url in invited {
         let (address, path) = url.split_once('/').expect("a path");
         let address = address.parse().expect("an address");

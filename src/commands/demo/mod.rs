@@ -3,6 +3,7 @@
 //! It sees the service only as an operator would, over HTTP.
 
 mod choice;
+mod order;
 mod print;
 mod service;
 mod setup;
@@ -18,16 +19,16 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::choice::choose;
+use self::order::{Folder, OrderError};
 use self::service::{Service, ServiceError};
-use self::setup::{Keys, config, loopback};
+use self::setup::{Keys, config, free_address, write_config};
 use self::story::{Story, stories};
 use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
-use crate::clock;
 use crate::config::{Log, LogFormat};
 use crate::telemetry::{self, Sink};
-use sinch_simulator::{Options, Script, Simulator, World};
+use sinch_simulator::{Script, Simulator};
 
 /// Arguments of `demo`.
 #[derive(clap::Args, Debug)]
@@ -54,6 +55,8 @@ enum DemoError {
     System(#[from] io::Error),
     #[error("{0}")]
     Service(#[from] ServiceError),
+    #[error("{0}")]
+    Order(#[from] OrderError),
 }
 
 /// Maximum time for the orders to agree after the last callback. On a busy machine a fetch can come just before the
@@ -86,28 +89,21 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let stop = stop_signal()?;
     let keys = Keys::new();
     let script = Script::demo(keys.project.clone());
-    let simulator = Simulator::start(Options {
-        world: World::new(arguments.seed, &script),
-        listen: loopback(),
-        callback_url: None,
-        secret: keys.secret.clone(),
-        key_id: keys.key_id.clone(),
-        key_secret: keys.key_secret.clone(),
-        now: clock::now,
-        senders: 8,
-        retry_for: PATIENCE,
-    })
-    .await?;
-    let app = App::start(config(&keys, &simulator, &script, folder.path())).await?;
-    let callbacks = format!("http://{}/callbacks", app.callbacks_address());
-    let service = Service::new(app.operators_address())?;
+    let simulator = setup::simulator(&keys, &script, arguments.seed, PATIENCE).await?;
+    let listen = free_address()?;
+    let app = App::start(config(&keys, &simulator, &script, listen, folder.path())).await?;
+    let (listen, operators) = (app.callbacks_address(), app.operators_address());
+    let callbacks = format!("http://{listen}{}", setup::PATH);
+    let service = Service::new(operators)?;
     simulator.set_callback_url(Some(callbacks.clone()));
+    write_config(&keys, &simulator, listen, operators, folder.path())?;
+    let orders = Folder::new(folder.path())?;
 
     print::introduction(&simulator, &callbacks, service.url());
     let ended = CancellationToken::new();
     let running = tokio::spawn(app.run(ended.clone()));
     let agreed = tokio::select! {
-        agreed = follow(&simulator, &service, arguments.exit) => agreed?,
+        agreed = follow(&simulator, &service, &orders, arguments.exit) => agreed?,
         () = stop.cancelled() => false,
     };
     if !arguments.exit {
@@ -120,12 +116,15 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     Ok(agreed)
 }
 
-/// Watches the play to its end, and prints what happens. Returns `true` if every order agrees with Sinch.
+/// Places an order, watches the play to its end, and prints what happens. Returns `true` if every order agrees with
+/// Sinch.
 async fn follow(
     simulator: &Simulator,
     service: &Service,
+    orders: &Folder<'_>,
     is_last: bool,
 ) -> Result<bool, DemoError> {
+    let number = orders.place_order(simulator).await?;
     let ends = simulator.final_states();
     let played_out = simulator.played_out();
     tokio::pin!(played_out);
@@ -152,6 +151,8 @@ async fn follow(
     print::totals(simulator, &stories, service.parked().await?);
     if !is_last && let Some(first) = chosen.first() {
         print::hints(service.url(), first.story);
+        orders.invite(&number);
+        print_line("Ctrl-C ends.");
     }
     Ok(stories.iter().all(Story::is_agreed))
 }

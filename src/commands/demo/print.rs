@@ -252,5 +252,4 @@ pub fn hints(url: &str, story: &Story) {
     ] {
         print_line(format_args!("  # {what}\n  curl '{url}{path}'"));
     }
-    print_line("Ctrl-C ends.");
 }

@@ -1,17 +1,25 @@
 //! Ids, secrets and configuration with which the demo plays.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::clock;
 use crate::config::{
     Api, Auth, Callbacks, Config, Credentials, Database, Log, Operators, Project, Retention,
     Signature, Sinch, Worker, default_deadlines,
 };
 use number_order::Id;
-use sinch_simulator::{Script, Simulator};
+use sinch_simulator::ordering::{NumberCallbacks, Provisioning, Script as OrderingScript};
+use sinch_simulator::{Options, Script, Simulator, World};
+
+/// Path at which the service takes callbacks.
+pub const PATH: &str = "/callbacks";
 
 /// Ids and secrets that both sides share.
 pub struct Keys {
@@ -35,15 +43,90 @@ impl Keys {
 }
 
 /// Returns the address of a listener on loopback, on any free port.
-pub fn loopback() -> SocketAddr {
+fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
+/// Finds a free address on loopback, for a listener whose URL must be known before it listens. Its port lies below those
+/// that the system gives to outgoing connections, so that none of them takes it in between.
+pub fn free_address() -> io::Result<SocketAddr> {
+    let mut last = None;
+    for _ in 0..100 {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_000..32_000))) {
+            Ok(listener) => return listener.local_addr(),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+}
+
+/// Starts the simulated Sinch. Its callbacks wait until it has a URL for them.
+pub async fn simulator(
+    keys: &Keys,
+    script: &Script,
+    seed: u64,
+    retry_for: Duration,
+) -> io::Result<Simulator> {
+    let options = Options {
+        world: World::new(seed, script),
+        listen: loopback(),
+        callback_url: None,
+        secret: keys.secret.clone(),
+        key_id: keys.key_id.clone(),
+        key_secret: keys.key_secret.clone(),
+        now: clock::now,
+        senders: 8,
+        retry_for,
+    };
+    let mut ordering = OrderingScript::by_seed(seed);
+    // A number that an order brings works in the end, and its events come.
+    ordering.readings.provisioning = Provisioning::Succeeds;
+    ordering.readings.number_callbacks = NumberCallbacks::CarriedOver;
+    Simulator::start_with(options, ordering).await
+}
+
+/// Writes the configuration of the commands that place orders: which service and which Sinch there are.
+pub fn write_config(
+    keys: &Keys,
+    simulator: &Simulator,
+    callbacks: SocketAddr,
+    operators: SocketAddr,
+    folder: &Path,
+) -> io::Result<()> {
+    let Keys {
+        project, key_id, ..
+    } = keys;
+    let text = format!(
+        "# The demo's service and its simulated Sinch, for the commands that order numbers.\n\
+         [callbacks]\npublic_url = \"http://{callbacks}\"\n\n\
+         [operators]\nlisten = \"{operators}\"\n\n\
+         [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n\n\
+         [[projects]]\nid = \"{project}\"\npath = \"{PATH}\"\nkey_id = \"{key_id}\"\nkey_secret = \"{}\"\n",
+        simulator.api_url(),
+        simulator.token_url(),
+        keys.key_secret.expose_secret(),
+    );
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join("config.toml"))?;
+    file.write_all(text.as_bytes())
+}
+
 /// Returns a configuration as in real use, except that spans of minutes are seconds here.
-pub fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path) -> Config {
+pub fn config(
+    keys: &Keys,
+    simulator: &Simulator,
+    script: &Script,
+    callbacks: SocketAddr,
+    folder: &Path,
+) -> Config {
     Config {
         callbacks: Callbacks {
-            listen: loopback(),
+            listen: callbacks,
+            public_url: Some(format!("http://{callbacks}")),
             allow: vec![IpAddr::from(Ipv4Addr::LOCALHOST).into()],
             ..Callbacks::default()
         },
@@ -77,7 +160,7 @@ pub fn config(keys: &Keys, simulator: &Simulator, script: &Script, folder: &Path
         log: Log::default(),
         projects: vec![Project {
             id: keys.project.clone(),
-            path: "/callbacks".to_owned(),
+            path: PATH.to_owned(),
             signature: Signature::Required(vec![keys.secret.clone()]),
             api: Api::On(Credentials {
                 auth: Auth::OAuth2,

@@ -10,7 +10,7 @@ use super::tree::Tree;
 pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
 
 /// Prefix of the names of this program's environment variables.
-const PREFIX: &str = "SINCH_CALLBACKS_";
+pub const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose environment variable holds a list, separated by commas.
 const LIST_KEYS: [&str; 2] = ["allow", "trusted_proxies"];
 

@@ -17,8 +17,9 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 /// Parses a block of variables as container engines do: everything after the equals sign belongs to the value.
 fn variables(block: &str) -> Vec<(OsString, OsString)> {
-    let lines = block
-        .lines()
+    let lines = block.lines();
+    let lines = lines
+        .map(|line| line.strip_prefix("export ").unwrap_or(line))
         .filter(|line| line.starts_with("SINCH_CALLBACKS_"));
     let lines = lines.map(|line| line.trim_end_matches(" \\"));
     lines

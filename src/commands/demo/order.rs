@@ -1,0 +1,246 @@
+//! Order that the demo places beside the others, with the commands that a person would type.
+//!
+//! Each command is this program again, as a process of its own, in the demo's folder. There it finds a configuration
+//! and, from the first command on, the form.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::commands::output::{print_line, print_wrapped};
+use crate::commands::shown;
+use crate::config::VARIABLE_PREFIX;
+use sinch_simulator::Simulator;
+
+/// The form of the order.
+const FORM: &str = "form.toml";
+
+/// The form that the demo tells a person to write.
+const OWN_FORM: &str = "mine.toml";
+
+/// The document of the registration.
+const LETTER: &str = "letter.pdf";
+
+/// Word at which the simulated review blocks an order once.
+const CAUSE: &str = " BLOCK-ONCE";
+
+/// Maximum width of a command that is shown in one line.
+const WIDTH: usize = 78;
+
+/// Exit code of a command whose order is blocked.
+const BLOCKED: i32 = 11;
+
+/// Keys that stand empty in the form, with the values that the demo gives them. All of them are invented.
+const FILLED: [(&str, &str); 13] = [
+    ("purposeOfTheTraffic", "\"News of deliveries BLOCK-ONCE\""),
+    ("intendedUseOfMobileNumbers", "\"Transactional\""),
+    ("iConfirmThatMyBusinessHasAValidUseCaseForThisLn", "true"),
+    ("endBusinessName", "\"Example Parcels Pty\""),
+    ("endBusinessAddress", "\"1 Example Street\""),
+    ("city", "\"Sydney\""),
+    ("state", "\"NSW\""),
+    ("country", "\"AU\""),
+    ("postalCode", "\"2000\""),
+    ("firstName", "\"Robin\""),
+    ("lastName", "\"Example\""),
+    ("phoneNumber", "\"+61255501234\""),
+    ("file", "\"letter.pdf\""),
+];
+
+/// Content of the document: just enough to be taken for a PDF.
+const PDF: &[u8] = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
+
+/// Reason why the order was not placed to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error("the order: {0}")]
+    System(#[from] io::Error),
+    #[error("`sinch-callbacks {command}` did not end with {expected}")]
+    Ended { command: String, expected: i32 },
+    #[error("the search found too few numbers")]
+    NoNumber,
+    #[error("no order was created")]
+    NoOrder,
+    #[error("the form has no empty key {0}")]
+    NoKey(&'static str),
+}
+
+/// The demo's folder, in which the commands run.
+pub struct Folder<'a> {
+    program: PathBuf,
+    path: &'a Path,
+}
+
+impl<'a> Folder<'a> {
+    /// Prepares the folder: it gets the document that the form names.
+    pub fn new(path: &'a Path) -> io::Result<Folder<'a>> {
+        fs::write(path.join(LETTER), PDF)?;
+        let program = std::env::current_exe()?;
+        Ok(Folder { program, path })
+    }
+
+    /// Places an order, from the search to a number that works. The review blocks it once, and the form is corrected.
+    ///
+    /// Returns another number that can be had, for a person to order.
+    pub async fn place_order(&self, simulator: &Simulator) -> Result<String, OrderError> {
+        let text = "An order of our own, placed meanwhile with the commands that you would type:";
+        print_wrapped("", text);
+        let found = self
+            .run("order search AU MOBILE --capability SMS --size 2", 0)
+            .await?;
+        let [number, another] = &numbers(&found)[..] else {
+            return Err(OrderError::NoNumber);
+        };
+        self.run(
+            &format!("order requirements AU MOBILE --form {FORM} --number {number}"),
+            0,
+        )
+        .await?;
+        self.fill_in(number)?;
+        self.run(&format!("order check {FORM}"), 0).await?;
+        self.run(&format!("order place {FORM}"), BLOCKED).await?;
+        let orders = simulator.ordering().orders();
+        let order = orders.iter().find(|order| order.numbers.contains(number));
+        let order = order.ok_or(OrderError::NoOrder)?;
+        self.correct()?;
+        self.run(&format!("order fix {} --form {FORM}", order.id), 0)
+            .await?;
+        print_line("");
+        Ok(another.clone())
+    }
+
+    /// Fills in the form.
+    fn fill_in(&self, number: &str) -> Result<(), OrderError> {
+        print_line(format_args!(
+            "  # {FORM} is filled in; at its word {}, the review blocks once",
+            CAUSE.trim()
+        ));
+        let sms = "#[order.sms]\n#service_plan_id = \"\"";
+        let linked = "[order.sms]\nservice_plan_id = \"demo-plan\"";
+        let mut text = fs::read_to_string(self.path.join(FORM))?;
+        text = text.replacen(sms, linked, 1);
+        let sender = format!("\"{number}\"");
+        for (key, value) in [("senderId", sender.as_str())].iter().chain(&FILLED) {
+            let empty = format!("\n{key} = \"\"");
+            if !text.contains(&empty) {
+                return Err(OrderError::NoKey(key));
+            }
+            text = text.replacen(&empty, &format!("\n{key} = {value}"), 1);
+        }
+        fs::write(self.path.join(FORM), text)?;
+        Ok(())
+    }
+
+    /// Takes the cause of the block out of the form.
+    fn correct(&self) -> Result<(), OrderError> {
+        print_line(format_args!("  # {} is taken out of {FORM}", CAUSE.trim()));
+        let text = fs::read_to_string(self.path.join(FORM))?;
+        fs::write(self.path.join(FORM), text.replace(CAUSE, ""))?;
+        Ok(())
+    }
+
+    /// Runs a command of this program, which must end with the expected code, and prints what it says as it says it.
+    /// Returns the lines.
+    async fn run(&self, line: &str, expected: i32) -> Result<Vec<String>, OrderError> {
+        print_line(command("  $ ", line));
+        let (output, writer) = io::pipe()?;
+        let mut running = self.start(line, &writer)?;
+        // The output ends once nobody can write any more.
+        drop(writer);
+        let printed = tokio::task::spawn_blocking(move || print(output));
+        let lines = printed.await.map_err(io::Error::other)??;
+        if running.0.wait()?.code() != Some(expected) {
+            return Err(OrderError::Ended {
+                command: line.to_owned(),
+                expected,
+            });
+        }
+        Ok(lines)
+    }
+
+    fn start(&self, line: &str, output: &io::PipeWriter) -> io::Result<Running> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(line.split(' '))
+            .current_dir(self.path)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            // Ctrl-C ends the demo, which then ends its command.
+            .process_group(0);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with(VARIABLE_PREFIX) {
+                command.env_remove(name);
+            }
+        }
+        command.spawn().map(Running)
+    }
+
+    /// Prints the commands with which a person places an order at the demo's Sinch.
+    pub fn invite(&self, number: &str) {
+        print_line("Order a number yourself, in another terminal:");
+        let programs = self.program.parent().unwrap_or(Path::new("/"));
+        let quoted = |path: &Path| shown::command([path.into()].into_iter());
+        for line in [
+            format!("cd {}", quoted(self.path)),
+            format!("PATH={}:$PATH", quoted(programs)),
+        ] {
+            print_line(format_args!("  {line}"));
+        }
+        for line in [
+            "order search AU MOBILE --capability SMS",
+            &format!("order requirements AU MOBILE --form {OWN_FORM} --number {number}"),
+        ] {
+            print_line(command("  ", line));
+        }
+        print_line(format_args!(
+            "  # fill in {OWN_FORM}, as {FORM} is; {LETTER} is there for it"
+        ));
+        print_line(command("  ", &format!("order check {OWN_FORM}")));
+        print_line(command("  ", &format!("order place {OWN_FORM}")));
+    }
+}
+
+/// Returns a command of this program as it is typed. A long one has a second line, as a shell takes it.
+fn command(lead: &str, line: &str) -> String {
+    let typed = format!("{lead}sinch-callbacks {line}");
+    match typed.rsplit_once(" --") {
+        Some((before, last)) if typed.len() > WIDTH => format!("{before} \\\n      --{last}"),
+        _ => typed,
+    }
+}
+
+/// Command that runs. It is killed when the value is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The kill fails if the command has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Prints the lines of a command, and returns them.
+fn print(output: PipeReader) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        let text = line.trim_start();
+        if !text.is_empty() {
+            let blanks = " ".repeat(line.len() - text.len());
+            print_wrapped(&format!("    {blanks}"), text);
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// Returns the numbers at the beginnings of lines.
+fn numbers(lines: &[String]) -> Vec<String> {
+    let first = lines.iter().filter_map(|line| line.split(' ').next());
+    let numbers = first.filter(|word| word.starts_with('+'));
+    numbers.map(str::to_owned).collect()
+}

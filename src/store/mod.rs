@@ -19,8 +19,8 @@ pub use types::{
     FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep,
     OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow, ProcessReport,
     ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
-    RetentionPeriods, Standing, StateCount, StepBegun, StepRow, StepUpdate, Summary, TransitionRow,
-    UnreadableRow, WatchRequest,
+    RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary,
+    TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;
@@ -245,13 +245,12 @@ impl Store {
         backend!(self, store => store.begin_step(step).await)
     }
 
-    /// Records the outcome of a step. The order that a create made is known from now on, and due for a fetch. Returns
-    /// `false` if there is no such step.
+    /// Records the outcome of a step. The order that a create made is known from now on, and due for a fetch.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; the request is safe to repeat.
-    pub async fn end_step(&self, update: StepUpdate) -> Result<bool, StoreError> {
+    pub async fn end_step(&self, update: StepUpdate) -> Result<StepEnded, StoreError> {
         backend!(self, store => store.end_step(update).await)
     }
 }

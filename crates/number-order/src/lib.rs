@@ -41,7 +41,7 @@ pub use event::{Decision, EventsApplied, apply_events};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
 pub use no_answer::{Endpoint, FetchOutcome, Flaw, NoAnswer};
 pub use outcome::Outcome;
-pub use placement::{Standing, StepRefusal, judge_lost_create, may_begin};
+pub use placement::{OutcomeRefusal, Standing, StepRefusal, judge_lost_create, may_begin, may_end};
 pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
 pub use step::{Step, StepKind, StepOutcome};

@@ -141,6 +141,48 @@ pub fn may_begin(
     }
 }
 
+/// Reason why an outcome cannot be that of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutcomeRefusal {
+    /// An order is named, but only a create that succeeded makes one.
+    MakesNoOrder,
+    /// The create made another order, as an earlier record or a callback to its [`CallbackKey`](super::CallbackKey) says.
+    MadeOther(Id),
+}
+
+impl fmt::Display for OutcomeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutcomeRefusal::MakesNoOrder => {
+                f.write_str("an order is named, but only a create that succeeded makes one")
+            }
+            OutcomeRefusal::MadeOther(order) => {
+                write!(f, "this create made the order {order}, so it made no other")
+            }
+        }
+    }
+}
+
+/// Checks that an outcome, with the order that the step is said to have made, can be that of the step.
+///
+/// # Errors
+///
+/// Returns the reason if it cannot be.
+pub fn may_end(
+    step: &Step,
+    outcome: StepOutcome,
+    order: Option<&Id>,
+) -> Result<(), OutcomeRefusal> {
+    let Some(order) = order else { return Ok(()) };
+    match &step.order {
+        _ if step.kind != StepKind::Create || outcome != StepOutcome::Succeeded => {
+            Err(OutcomeRefusal::MakesNoOrder)
+        }
+        Some(made) if made != order => Err(OutcomeRefusal::MadeOther(made.clone())),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Judges a create whose answer was lost by the availability of the ordered number, before the create and now.
 ///
 /// A number can be reserved only once, so one that was available and still is was presumably not ordered. A number that
@@ -280,5 +322,28 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn only_a_create_that_succeeded_makes_an_order_and_only_one() {
+        use StepOutcome::{NoEffectSeen, Refused, Succeeded, Unknown};
+        let submit = Step {
+            kind: StepKind::Submit,
+            ..create(1, None, None)
+        };
+        let order = Some(&id("o1"));
+        for outcome in [NoEffectSeen, Refused, Succeeded, Unknown] {
+            let new = may_end(&create(1, None, None), outcome, order);
+            assert_eq!(new.is_ok(), outcome == Succeeded, "{outcome:?}");
+            let made = create(1, None, Some("o2"));
+            assert!(may_end(&made, outcome, order).is_err(), "{outcome:?}");
+            assert!(may_end(&submit, outcome, order).is_err(), "{outcome:?}");
+            assert_eq!(may_end(&submit, outcome, None), Ok(()));
+            assert_eq!(may_end(&made, outcome, None), Ok(()));
+        }
+        assert_eq!(
+            may_end(&create(1, None, Some("o1")), Succeeded, order),
+            Ok(())
+        );
     }
 }

@@ -17,7 +17,7 @@ use super::{Context, Shared, path_params, project_id};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{
-    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepUpdate,
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
 };
 use number_order::{CallbackKey, Id, StepKind, StepOutcome};
 
@@ -211,8 +211,14 @@ async fn end_step(
         order: end.order,
         now: clock::now(),
     };
-    let ended = context.store.end_step(update).await?;
+    match context.store.end_step(update).await? {
+        StepEnded::Ended => {}
+        StepEnded::Refused(refusal) => {
+            let refusal = refusal.to_string();
+            return Err(Problem::with_detail(StatusCode::CONFLICT, refusal));
+        }
+        StepEnded::UnknownStep => return Err(unknown_placement()),
+    }
     let found = context.store.placement(&project, &reference).await?;
-    let found = found.filter(|_| ended);
     found.map(Json).ok_or_else(unknown_placement)
 }

@@ -66,7 +66,17 @@ impl Files {
     pub(super) fn examine(&mut self) -> Result<(), String> {
         self.examine_beside_the_wal()?;
         self.wal.known.examine()?;
-        self.wal.examine()
+        self.examine_log()
+    }
+
+    /// Checks that SQLite will write behind all that was committed: it goes by the index in the `-shm`, so with an older
+    /// index it would write over pages that are acknowledged.
+    pub(super) fn examine_index(&self) -> Result<(), String> {
+        if self.wal.is_indexed_whole() {
+            Ok(())
+        } else {
+            Err(self.shm.fault("overwritten"))
+        }
     }
 
     /// Notes that a commit has left the database file with the given number of pages.
@@ -79,7 +89,17 @@ impl Files {
     /// Returns `true` if the WAL can be checkpointed into the database: all of it is there, though perhaps no path
     /// leads to it any more.
     pub(super) fn can_be_checkpointed(&mut self) -> bool {
-        self.examine_beside_the_wal().is_ok() && self.wal.examine().is_ok()
+        self.examine_beside_the_wal().is_ok() && self.examine_log().is_ok()
+    }
+
+    /// Checks the content of the log, and its index.
+    fn examine_log(&mut self) -> Result<(), String> {
+        let found = self.wal.examine()?;
+        self.examine_index()?;
+        if let Some(found) = found {
+            self.wal.note(found);
+        }
+        Ok(())
     }
 
     fn examine_beside_the_wal(&mut self) -> Result<(), String> {
@@ -143,6 +163,14 @@ struct Wal {
     page_bytes: u64,
     header: [u8; WAL_HEADER_BYTES],
     bytes: u64,
+    /// Number of pages in the log by the index.
+    indexed_pages: u32,
+}
+
+/// What the index in the `-shm` says of the write-ahead log.
+struct IndexHead {
+    salts: [u8; 8],
+    pages: u32,
 }
 
 impl Wal {
@@ -153,22 +181,25 @@ impl Wal {
         if bytes > 0 {
             file.read_exact_at(&mut header, 0)?;
         }
-        Ok(Wal {
+        let mut wal = Wal {
             known: WatchedFile::of(path)?,
             bytes,
             file,
             page_bytes,
             header,
             index: File::open(index)?,
-        })
+            indexed_pages: 0,
+        };
+        wal.note_index();
+        Ok(wal)
     }
 
-    /// Checks that the write-ahead log still has all that was in it.
-    fn examine(&mut self) -> Result<(), String> {
+    /// Checks that the write-ahead log still has all that was in it, and returns its header and length; `None` if nothing
+    /// was ever written to it.
+    fn examine(&self) -> Result<Option<([u8; WAL_HEADER_BYTES], u64)>, String> {
         let bytes = self.file.metadata().map_or(0, |file| file.len());
         if bytes == 0 && self.bytes == 0 {
-            // Nothing was ever written to the log.
-            return Ok(());
+            return Ok(None);
         }
         let mut header = [0; WAL_HEADER_BYTES];
         let read = self.file.read_exact_at(&mut header, 0);
@@ -182,21 +213,50 @@ impl Wal {
         if !goes_on && !self.is_indexed(&header) {
             return Err(self.known.fault("overwritten"));
         }
-        (self.header, self.bytes) = (header, bytes);
-        Ok(())
+        Ok(Some((header, bytes)))
     }
 
-    /// Returns `true` if the log with this header is the one that SQLite writes to: the index in the `-shm`, which
-    /// SQLite goes by, has the same random numbers. An index that is empty, or that another program is writing, is no
-    /// evidence against it.
-    fn is_indexed(&self, header: &[u8; WAL_HEADER_BYTES]) -> bool {
+    /// Notes the log as it is now, by its header and length.
+    fn note(&mut self, (header, bytes): ([u8; WAL_HEADER_BYTES], u64)) {
+        (self.header, self.bytes) = (header, bytes);
+        self.note_index();
+    }
+
+    /// Returns the head of the index; `None` if the index is empty, or if another program is writing it: that is no
+    /// evidence against the log.
+    fn index_head(&self) -> io::Result<Option<IndexHead>> {
         let mut index = [0; 2 * INDEX_HEAD_BYTES];
-        if self.index.read_exact_at(&mut index, 0).is_err() {
-            return false;
-        }
+        self.index.read_exact_at(&mut index, 0)?;
         let (head, again) = index.split_at(INDEX_HEAD_BYTES);
-        let tells = head == again && head[INDEX_PAGES] != [0; 4];
-        !tells || head[INDEX_SALTS] == header[WAL_SALTS]
+        let pages = field(head, INDEX_PAGES).map_or(0, u32::from_ne_bytes);
+        let salts = field(head, INDEX_SALTS).filter(|_| head == again && pages > 0);
+        Ok(salts.map(|salts| IndexHead { salts, pages }))
+    }
+
+    /// Notes the number of pages that the index gives to the log as it is now.
+    fn note_index(&mut self) {
+        let head = self.index_head().ok().flatten();
+        let head = head.filter(|head| head.salts == self.header[WAL_SALTS]);
+        self.indexed_pages = head.map_or(0, |head| head.pages);
+    }
+
+    /// Returns `true` if the log with this header is the one that SQLite writes to: the index, which SQLite goes by, has
+    /// the same random numbers.
+    fn is_indexed(&self, header: &[u8; WAL_HEADER_BYTES]) -> bool {
+        let head = self.index_head();
+        head.is_ok_and(|head| head.is_none_or(|head| head.salts == header[WAL_SALTS]))
+    }
+
+    /// Returns `true` if the index is that of the log, and still has all pages that it had. With each restart of the log
+    /// both get other random numbers, and the index begins anew.
+    fn is_indexed_whole(&self) -> bool {
+        let mut header = [0; WAL_HEADER_BYTES];
+        let read = self.file.read_exact_at(&mut header, 0);
+        let (Ok(()), Ok(Some(head))) = (read, self.index_head()) else {
+            return true;
+        };
+        let is_restarted = header[WAL_SALTS] != self.header[WAL_SALTS];
+        head.salts == header[WAL_SALTS] && (is_restarted || head.pages >= self.indexed_pages)
     }
 
     /// Returns `true` if the page that was the last in the write-ahead log is where it was.
@@ -211,4 +271,9 @@ impl Wal {
         let at = header_bytes + before * frame_bytes;
         self.file.read_exact_at(&mut number, at).is_ok() && number != [0; 4]
     }
+}
+
+/// Returns a part of the index's head.
+fn field<const N: usize>(head: &[u8], place: Range<usize>) -> Option<[u8; N]> {
+    head.get(place)?.try_into().ok()
 }

@@ -7,12 +7,17 @@ use sqlx::{Row, SqliteConnection};
 use super::codes::{self, Code};
 use super::command::{WriteCommand, WriteContext};
 use super::rows::time;
+use super::savepoint::refused;
+use super::unreadable::{UnreadableRow, lossy};
 use super::{Store, StoreError, fetches};
 use crate::store::{
-    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepRow, StepUpdate,
-    WatchRequest,
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
+    StepUpdate, WatchRequest,
 };
-use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, Time, may_begin};
+use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, Time, may_begin, may_end};
+
+const PLACEMENTS: &str = "placements";
+const STEPS: &str = "placement_steps";
 
 const INSERT_PLACEMENT: &str = "
     INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
@@ -37,25 +42,49 @@ const UPDATE_STEP: &str = "
         order_sinch_id = CASE WHEN kind = 'create' THEN coalesce(order_sinch_id, ?5) END
     WHERE id = ?2 AND placement = ?1";
 
-/// Links creates to the orders that the given deliveries name. The first order that a create's path is told of is its
-/// own.
-const LINK_CREATES: &str = "
-    UPDATE placement_steps SET order_sinch_id = named.order_sinch_id
+/// Selects the creates that are not linked yet and whose orders the given deliveries name. The first order that a create's
+/// path is told of is its own.
+const SELECT_NAMED: &str = "
+    SELECT s.id, named.order_sinch_id
     FROM (SELECT d.callback_key, d.project, min(d.id), d.order_sinch_id FROM deliveries AS d
         WHERE d.id > ?1 AND d.id <= ?2 AND d.callback_key IS NOT NULL AND d.order_sinch_id IS NOT NULL
         GROUP BY d.callback_key, d.project) AS named
-    JOIN placements AS l ON l.project = named.project
-    WHERE placement_steps.callback_key = named.callback_key AND placement_steps.placement = l.id
-        AND placement_steps.order_sinch_id IS NULL";
+    JOIN placement_steps AS s ON s.callback_key = named.callback_key AND s.order_sinch_id IS NULL
+    JOIN placements AS l ON l.id = s.placement AND l.project = named.project";
+
+const LINK: &str = "UPDATE placement_steps SET order_sinch_id = ?2 WHERE id = ?1";
 
 /// Links the creates to the orders that callbacks to their own paths name, among the deliveries in a range of ids.
-pub(super) async fn link(db: &mut SqliteConnection, after: i64, through: i64) -> sqlx::Result<()> {
-    sqlx::query(LINK_CREATES)
-        .bind(after)
-        .bind(through)
-        .execute(db)
-        .await?;
-    Ok(())
+/// Returns the steps that the database does not let be linked: a bad step holds up no delivery.
+pub(super) async fn link(
+    db: &mut SqliteConnection,
+    after: i64,
+    through: i64,
+) -> sqlx::Result<Vec<UnreadableRow>> {
+    let named = sqlx::query(SELECT_NAMED).bind(after).bind(through);
+    let mut bad = Vec::new();
+    for row in named.fetch_all(&mut *db).await? {
+        let (step, order): (i64, String) = (row.try_get(0)?, lossy(&row, "order_sinch_id")?);
+        let linked = sqlx::query(LINK).bind(step).bind(order);
+        if let Err(fault) = refused(linked.execute(&mut *db).await)? {
+            bad.push(bad_row(
+                STEPS,
+                step,
+                format!("its order cannot be recorded: {fault}"),
+            ));
+        }
+    }
+    Ok(bad)
+}
+
+fn bad_row(table: &'static str, row: i64, reason: String) -> UnreadableRow {
+    UnreadableRow {
+        table,
+        row,
+        project: None,
+        order: None,
+        reason,
+    }
 }
 
 impl WriteCommand for NewPlacement {
@@ -111,14 +140,21 @@ impl WriteCommand for NewStep {
 }
 
 impl WriteCommand for StepUpdate {
-    type Reply = bool;
+    type Reply = StepEnded;
 
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<bool> {
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<StepEnded> {
         let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
-        let Some((placement, _)) = found else {
-            return Ok(false);
+        let step = found.and_then(|(placement, row)| {
+            let step = row.steps.iter().find(|step| step.id == self.step)?;
+            Some((placement, step.step()))
+        });
+        let Some((placement, step)) = step else {
+            return Ok(StepEnded::UnknownStep);
         };
-        let ended = sqlx::query(UPDATE_STEP)
+        if let Err(refusal) = may_end(&step, self.outcome, self.order.as_ref()) {
+            return Ok(StepEnded::Refused(refusal));
+        }
+        sqlx::query(UPDATE_STEP)
             .bind(placement)
             .bind(self.step)
             .bind(self.outcome.code())
@@ -134,7 +170,7 @@ impl WriteCommand for StepUpdate {
             };
             fetches::watch(&mut context.db, &request).await?;
         }
-        Ok(ended.rows_affected() > 0)
+        Ok(StepEnded::Ended)
     }
 }
 
@@ -152,8 +188,13 @@ impl Store {
         project: &Id,
         reference: &str,
     ) -> Result<Option<PlacementRow>, StoreError> {
-        let found = read_placement(&mut *self.readers.begin().await?, project, reference).await?;
-        Ok(found.map(|(_, row)| row))
+        let found = read_placement(&mut *self.readers.begin().await?, project, reference).await;
+        if let Err(sqlx::Error::Decode(fault)) = &found
+            && let Some(row) = fault.downcast_ref::<UnreadableRow>()
+        {
+            self.met.note(std::slice::from_ref(row));
+        }
+        Ok(found?.map(|(_, row)| row))
     }
 
     pub(in crate::store) async fn begin_step(
@@ -164,7 +205,10 @@ impl Store {
         self.write(step).await
     }
 
-    pub(in crate::store) async fn end_step(&self, update: StepUpdate) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn end_step(
+        &self,
+        update: StepUpdate,
+    ) -> Result<StepEnded, StoreError> {
         let ended = self.write(update).await?;
         self.due.notify_waiters();
         Ok(ended)
@@ -185,12 +229,30 @@ async fn read_placement(
     let Some(row) = found else { return Ok(None) };
     let id: i64 = row.try_get("id")?;
     let steps = sqlx::query(SELECT_STEPS).bind(id).fetch_all(db).await?;
-    let steps = steps
-        .iter()
-        .map(step_of_row)
-        .collect::<sqlx::Result<Vec<_>>>()?;
+    let steps = steps.iter().map(|row| {
+        let step: i64 = row.try_get("id")?;
+        step_of_row(row).map_err(|fault| named(STEPS, step, fault))
+    });
+    let steps = steps.collect::<sqlx::Result<Vec<StepRow>>>()?;
+    let placement = placement_of_row(&row, steps);
+    let placement = placement.map_err(|fault| named(PLACEMENTS, id, fault))?;
+    Ok(Some((id, placement)))
+}
+
+/// Names the row in an error about one of its columns.
+fn named(table: &'static str, row: i64, fault: sqlx::Error) -> sqlx::Error {
+    match fault {
+        sqlx::Error::ColumnDecode { index, source } => {
+            let reason = format!("{}: {source}", index.trim_matches('"'));
+            sqlx::Error::Decode(Box::new(bad_row(table, row, reason)))
+        }
+        other => other,
+    }
+}
+
+fn placement_of_row(row: &SqliteRow, steps: Vec<StepRow>) -> sqlx::Result<PlacementRow> {
     let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
-    let placement = PlacementRow {
+    Ok(PlacementRow {
         project: row.try_get("project")?,
         reference: row.try_get("reference")?,
         ordered: Ordered {
@@ -202,8 +264,7 @@ async fn read_placement(
         begun_at: Time(row.try_get("begun_at")?),
         standing: Standing::after(&judged),
         steps,
-    };
-    Ok(Some((id, placement)))
+    })
 }
 
 fn step_of_row(row: &SqliteRow) -> sqlx::Result<StepRow> {

@@ -51,6 +51,14 @@ const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
 const CLAMP_FETCHES: &str =
     "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at > ?1";
 
+/// Notes that a run is under way. Progress of retention that cannot be true, which this program never writes, begins anew
+/// within its bounds: otherwise the database would refuse all progress.
+const BEGIN_SERVICE: &str = "
+    UPDATE service SET clean_shutdown = 0,
+        bodies_emptied_through = max(0, min(bodies_emptied_through, processed_through)),
+        deliveries_pruned_through = max(0, min(deliveries_pruned_through, processed_through)),
+        fetches_pruned_through = max(0, fetches_pruned_through)";
+
 /// State of the database with which a run of the service begins.
 pub(super) struct Begun {
     /// Ids of the projects' rows.
@@ -87,9 +95,7 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
         .fetch_one(&mut *db)
         .await?
         .try_get("clean_shutdown")?;
-    sqlx::query("UPDATE service SET clean_shutdown = 0")
-        .execute(&mut *db)
-        .await?;
+    sqlx::query(BEGIN_SERVICE).execute(&mut *db).await?;
     sqlx::query("UPDATE projects SET active = 0")
         .execute(&mut *db)
         .await?;

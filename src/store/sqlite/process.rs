@@ -71,7 +71,8 @@ pub(super) async fn process(
         return Ok(report);
     }
     if pending.any_to_create {
-        placements::link(db, pending.processed_through, pending.last).await?;
+        let refused = placements::link(db, pending.processed_through, pending.last).await?;
+        report.unreadable.extend(refused);
     }
     for row in &pending.unreadable {
         let fault = row.to_string();
@@ -83,7 +84,7 @@ pub(super) async fn process(
         )
         .await?;
     }
-    report.unreadable.clone_from(&pending.unreadable);
+    report.unreadable.extend(pending.unreadable.iter().cloned());
     let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
     if mode == BatchMode::Together {
         process_together(db, request, &waiting, &mut report).await?;

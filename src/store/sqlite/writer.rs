@@ -74,7 +74,15 @@ impl Writer {
     }
 
     /// Records a clean end, and closes the database file. The last connection checkpoints the WAL and removes it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the files can no longer be trusted; the end is no clean one then.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
+        if let Err(reason) = self.context.files.examine_index() {
+            self.abandon().await;
+            return Err(StoreError::Broken(reason));
+        }
         sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
             .await
@@ -96,7 +104,11 @@ impl Writer {
 
     /// Commits a batch of writes and replies to their callers, which no other code does.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
-        let mut outcomes = self.outcomes(batch).await;
+        // The index is examined before the commit, which would write over pages that are acknowledged.
+        let mut outcomes = match self.context.files.examine_index() {
+            Ok(()) => self.outcomes(batch).await,
+            Err(reason) => vec![Err(StoreError::Broken(reason)); batch.len()],
+        };
         self.space.measure_after_commit();
         self.written.add(batch.len());
         // The files are examined after the commits: a file that was moved away before them took the batch along.

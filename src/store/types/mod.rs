@@ -21,7 +21,8 @@ pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use placement::{
-    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepRow, StepUpdate,
+    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
+    StepUpdate,
 };
 pub use processing::{ProcessReport, ProcessRequest, Processed};
 pub use queries::{

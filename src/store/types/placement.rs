@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::explain::explained;
-use number_order::{CallbackKey, Id, Standing, Step, StepKind, StepOutcome, StepRefusal, Time};
+use number_order::{
+    CallbackKey, Id, OutcomeRefusal, Standing, Step, StepKind, StepOutcome, StepRefusal, Time,
+};
 
 /// Placement to be recorded in the journal.
 #[derive(Clone, Debug)]
@@ -132,6 +134,17 @@ pub struct StepUpdate {
     pub order: Option<Id>,
     /// Time at which the step ended.
     pub now: Time,
+}
+
+/// Result of recording the outcome of a placement's step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepEnded {
+    /// The outcome is recorded.
+    Ended,
+    /// The outcome cannot be that of the step, for this reason. Nothing is recorded.
+    Refused(OutcomeRefusal),
+    /// The journal has no such step.
+    UnknownStep,
 }
 
 impl StepRow {

@@ -19,6 +19,8 @@ pub struct UnreadableRow {
     pub reason: String,
 }
 
+impl std::error::Error for UnreadableRow {}
+
 impl fmt::Display for UnreadableRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let UnreadableRow {

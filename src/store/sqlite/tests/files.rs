@@ -1,7 +1,7 @@
 //! Changes that other programs make to the database's files.
 
 use std::fs::{File, remove_file, rename};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
 
 use super::*;
 
@@ -15,10 +15,13 @@ enum FileChange {
     Replaced,
     /// The file is overwritten with the log of another database, which has the given number of events.
     Overwritten(u32),
+    /// The file is put back as it was after the first two events.
+    PutBack,
 }
 
 impl FileChange {
-    async fn make(self, path: &Path) {
+    /// Makes the change; `older` is the file as it was after the first two events.
+    async fn make(self, path: &Path, older: &[u8]) {
         let aside = location::beside(path, ".aside");
         let cut_to = |bytes| {
             let file = File::options().write(true).open(path);
@@ -33,6 +36,11 @@ impl FileChange {
             FileChange::Replaced => {
                 std::fs::copy(path, &aside).expect("can be copied");
                 rename(aside, path).expect("can be replaced");
+            }
+            FileChange::PutBack => {
+                let file = File::options().write(true).open(path);
+                file.and_then(|file| file.write_all_at(older, 0))
+                    .expect("can be written");
             }
             FileChange::Overwritten(events) => {
                 let other = Fixture::new().await;
@@ -66,7 +74,7 @@ const CHANGES: [(&str, &[FileChange]); 3] = {
                 Overwritten(40),
             ],
         ),
-        ("-shm", &[Removed, Renamed, Replaced]),
+        ("-shm", &[Removed, Renamed, Replaced, PutBack]),
     ]
 };
 
@@ -85,12 +93,15 @@ async fn nothing_is_acknowledged_once_a_file_is_in_other_hands() {
 async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     let fixture = Fixture::new().await;
     let order = |n: u32| delivery(&format!("e{n}"), &format!("o{n}"), State::InReview, 10);
+    let path = location::beside(&fixture.path(), suffix);
+    let mut older = Vec::new();
     for n in 0..5 {
         assert_eq!(fixture.accept(order(n)).await, Accepted::New, "{case}");
+        if n == 1 {
+            older = std::fs::read(&path).expect("can be read");
+        }
     }
-    change
-        .make(&location::beside(&fixture.path(), suffix))
-        .await;
+    change.make(&path, &older).await;
     let foreign = NewDelivery {
         callback_key: None,
         project: id("nobodys"),
@@ -203,13 +214,13 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
         };
         match lost {
             "missing" => remove_file(&real).expect("can be removed"),
-            "empty" => FileChange::Emptied.make(&real).await,
+            "empty" => FileChange::Emptied.make(&real, &[]).await,
             "link to nothing" => {
                 remove_file(&real).expect("can be removed");
                 symlink(&real, &link).expect("can be linked");
             }
             "link to empty" => {
-                FileChange::Emptied.make(&real).await;
+                FileChange::Emptied.make(&real, &[]).await;
                 symlink(&real, &link).expect("can be linked");
             }
             _ => {

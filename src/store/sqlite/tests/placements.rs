@@ -1,7 +1,7 @@
 //! The journal of placements.
 
 use super::*;
-use number_order::{CallbackKey, Standing, StepKind, StepOutcome, StepRefusal};
+use number_order::{CallbackKey, OutcomeRefusal, Standing, StepKind, StepOutcome, StepRefusal};
 
 const KEYS: [&str; 2] = ["aaaaaaaaaaaaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaaaaaaaaaaa2"];
 
@@ -44,6 +44,10 @@ impl Fixture {
     }
 
     async fn end(&self, step: i64, outcome: StepOutcome, order: Option<&str>) -> bool {
+        self.try_end(step, outcome, order).await == StepEnded::Ended
+    }
+
+    async fn try_end(&self, step: i64, outcome: StepOutcome, order: Option<&str>) -> StepEnded {
         let update = StepUpdate {
             project: id(PROJECT),
             reference: "form-1".to_owned(),
@@ -58,6 +62,19 @@ impl Fixture {
     async fn placed(&self) -> PlacementRow {
         let found = self.store.placement(&id(PROJECT), "form-1").await;
         found.expect("reads").expect("a placement")
+    }
+
+    async fn knows_order(&self, order: &str) -> bool {
+        let history = self.store.history(&key(order)).await;
+        history.expect("reads").is_some()
+    }
+
+    /// Returns the ids of the steps that were reported as unreadable.
+    async fn unreadable_steps(&self) -> Vec<i64> {
+        let summary = self.store.summary(at(30)).await.expect("reads");
+        let rows = summary.rows_unreadable.into_iter();
+        let rows = rows.filter(|row| row.table == "placement_steps");
+        rows.map(|row| row.row).collect()
     }
 
     async fn standing(&self) -> Standing {
@@ -146,7 +163,7 @@ async fn a_create_without_an_outcome_stands_in_the_way_of_the_next() {
     let upload = fixture
         .begin(step(StepKind::Attach { attachment }, None))
         .await;
-    assert!(fixture.end(upload, StepOutcome::Refused, Some("o2")).await);
+    assert!(fixture.end(upload, StepOutcome::Refused, None).await);
     assert_eq!(fixture.standing().await, created("o1"));
     assert!(!fixture.end(999, StepOutcome::Refused, None).await);
 }
@@ -220,4 +237,86 @@ async fn the_journal_outlives_the_process_and_goes_with_its_project() {
     let fixture = fixture.reopened(&[("another", None)]).await;
     while fixture.store.drop_some(id(PROJECT)).await != Ok(Holdings::default()) {}
     assert_eq!(fixture.store.knows(&id(PROJECT)).await, Ok(false));
+}
+
+/// What is refused leaves nothing behind: no outcome, and no order on the watch list.
+#[tokio::test]
+async fn an_outcome_that_cannot_be_the_steps_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let begun = fixture.store.begin_placement(placement("+61400000001"));
+    begun.await.expect("is recorded");
+    let create = fixture.begin(step(StepKind::Create, Some(0))).await;
+    let no_order = StepEnded::Refused(OutcomeRefusal::MakesNoOrder);
+    for (step, outcome, ended) in [
+        (999, StepOutcome::Succeeded, StepEnded::UnknownStep),
+        (create, StepOutcome::Refused, no_order.clone()),
+        (create, StepOutcome::Unknown, no_order),
+    ] {
+        assert_eq!(fixture.try_end(step, outcome, Some("ghost")).await, ended);
+        assert!(!fixture.knows_order("ghost").await, "{outcome:?}");
+        assert_eq!(fixture.placed().await.steps[0].outcome, None);
+    }
+    assert!(
+        fixture
+            .end(create, StepOutcome::Succeeded, Some("o1"))
+            .await
+    );
+    let other = StepEnded::Refused(OutcomeRefusal::MadeOther(id("o1")));
+    let ended = fixture.try_end(create, StepOutcome::Succeeded, Some("ghost"));
+    assert_eq!(ended.await, other);
+    assert!(!fixture.knows_order("ghost").await);
+}
+
+/// Callbacks are processed though the step to which one belongs is spoiled. The bad row is reported.
+#[tokio::test]
+async fn a_step_that_cannot_be_linked_holds_up_no_callback() {
+    let fixture = Fixture::new().await;
+    let begun = fixture.store.begin_placement(placement("+61400000001"));
+    begun.await.expect("is recorded");
+    let create = fixture.begin(step(StepKind::Create, Some(0))).await;
+    let spoil = "PRAGMA ignore_check_constraints = ON; UPDATE placement_steps SET kind = 'Create'";
+    fixture.edit(spoil).await;
+    let to_create = NewDelivery {
+        callback_key: Some(callback_key(0)),
+        ..delivery("e1", "o1", State::InReview, 10)
+    };
+    assert_eq!(fixture.accept(to_create).await, Accepted::New);
+    let other = delivery("e2", "o2", State::InReview, 10);
+    assert_eq!(fixture.accept(other).await, Accepted::New);
+    fixture.process(20).await;
+    for order in ["o1", "o2"] {
+        assert_eq!(fixture.history(order).await.deliveries.len(), 1, "{order}");
+    }
+    assert_eq!(fixture.unreadable_steps().await, [create]);
+}
+
+#[tokio::test]
+async fn a_placement_that_cannot_be_read_is_named_to_the_operator() {
+    for fault in [
+        "placement_steps SET outcome = 'lost', ended_at = 1",
+        "placement_steps SET kind_fields = ''",
+        "placement_steps SET callback_key = 'short'",
+        "placements SET quantity = -7",
+        "placements SET region = CAST(x'ff' AS TEXT)",
+    ] {
+        let fixture = Fixture::new().await;
+        let begun = fixture.store.begin_placement(placement("+61400000001"));
+        begun.await.expect("is recorded");
+        fixture.begin(step(StepKind::Create, Some(0))).await;
+        let spoil = format!("PRAGMA ignore_check_constraints = ON; UPDATE {fault}");
+        fixture.edit(&spoil).await;
+        let found = fixture.store.placement(&id(PROJECT), "form-1").await;
+        let Err(StoreError::Unread(reason)) = found else {
+            panic!("{fault}: {found:?}");
+        };
+        assert!(reason.contains("row 1 of placement"), "{fault}: {reason}");
+        let summary = fixture.store.summary(at(30)).await.expect("reads");
+        let tables: Vec<_> = summary
+            .rows_unreadable
+            .iter()
+            .map(|row| row.table)
+            .collect();
+        assert_eq!(tables.len(), 1, "{fault}: {tables:?}");
+        assert!(fault.starts_with(tables[0]), "{fault}: {tables:?}");
+    }
 }

@@ -356,3 +356,23 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
         fixture.fetches_the_good_order(refusal).await;
     }
 }
+
+/// Progress that cannot be true begins anew: it would stop the processing of every delivery.
+#[tokio::test]
+async fn impossible_progress_of_retention_stops_nothing() {
+    for column in [
+        "bodies_emptied_through",
+        "deliveries_pruned_through",
+        "fetches_pruned_through",
+    ] {
+        for value in [-7, i64::MAX] {
+            let fixture = Fixture::with_good_and_bad().await;
+            let spoil = format!("{SPOIL} UPDATE service SET {column} = {value}");
+            fixture.edit(&spoil).await;
+            let fixture = fixture.again().await;
+            let processed = fixture.process(40).await.processed;
+            assert_eq!(processed.len(), 2, "{column} {value}");
+            fixture.prune(at(90)).await;
+        }
+    }
+}

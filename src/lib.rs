@@ -9,6 +9,7 @@
 //! - [`http`]: the listeners: callbacks, and the operators' API.
 //! - [`metrics`], [`clock`], [`exposure`]: counts and heartbeats of the running service, the time, and files that too
 //!   many users can read.
+//! - [`files`]: files that people name, read up to a limit.
 //! - [`explain`]: codes as the operators' API sends them.
 //! - [`redact`]: the limits on the content of the log, and on its rate.
 //! - [`config`], [`telemetry`]: the operator's settings, checked once; the log.
@@ -24,6 +25,7 @@ pub mod commands;
 pub mod config;
 pub mod explain;
 pub mod exposure;
+pub mod files;
 pub mod http;
 pub mod metrics;
 pub mod redact;

@@ -17,13 +17,14 @@ const CRATES: [&str; 5] = [
 ];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 19] = [
+const MODULES: [(&str, &str); 20] = [
     ("number_order", ""),
     ("sinch_numbers", "number_order"),
     ("order_form", "sinch_numbers"),
     ("sinch_simulator", "number_order sinch_numbers"),
     ("testkit", "number_order sinch_numbers sinch_simulator"),
     ("exposure", ""),
+    ("files", ""),
     ("explain", ""),
     ("redact", ""),
     ("store", "number_order exposure explain redact"),
@@ -38,7 +39,7 @@ const MODULES: [(&str, &str); 19] = [
         "worker",
         "number_order sinch_numbers sinch store metrics clock redact",
     ),
-    ("config", "number_order exposure"),
+    ("config", "number_order exposure files"),
     ("telemetry", "config redact"),
     (
         "app",
@@ -46,7 +47,7 @@ const MODULES: [(&str, &str); 19] = [
     ),
     (
         "commands",
-        "number_order sinch_numbers order_form sinch_simulator sinch store metrics clock http worker config telemetry redact app",
+        "number_order sinch_numbers order_form sinch_simulator sinch store metrics clock files http worker config telemetry redact app",
     ),
     // The command line may name only the commands.
     ("main", "commands"),

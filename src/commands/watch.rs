@@ -1,5 +1,6 @@
 //! `watch`: makes orders known to the running service, so that their state is fetched even if no callback ever comes.
 
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,10 +10,15 @@ use reqwest::Method;
 use super::output::{print_error, print_line};
 use super::{FAILURE, USAGE, file, misconfigured, operators};
 use crate::config::Operators;
+use crate::files::{read_limited, read_to_limit};
+use crate::http::operators::IMPORT_MAX_BYTES;
 use number_order::{Id, entered};
 
 /// Maximum time for one request to the service: a long list of orders takes a while.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Maximum size of a list, which the service takes.
+const LIST_MAX_BYTES: u64 = IMPORT_MAX_BYTES as u64;
 
 /// Arguments of `watch`.
 #[derive(clap::Args, Debug)]
@@ -71,21 +77,54 @@ fn request_of(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
             }
             arguments.orders.join("\n").into_bytes()
         }
-        Some(file) if file.as_os_str() == "-" => read_list(std::io::stdin().lock(), file)?,
         Some(file) => {
-            let opened = std::fs::File::open(file);
-            read_list(
-                opened.map_err(|error| format!("{}: {error}", file.display()))?,
-                file,
-            )?
+            let list = if file.as_os_str() == "-" {
+                read_to_limit(std::io::stdin().lock(), LIST_MAX_BYTES)
+            } else {
+                read_limited(file, LIST_MAX_BYTES)
+            };
+            list.map_err(|error| unread(file, &error))?
         }
     };
     Ok((path, list))
 }
 
-fn read_list(mut from: impl std::io::Read, file: &Path) -> Result<Vec<u8>, String> {
-    let mut list = Vec::new();
-    from.read_to_end(&mut list)
-        .map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(list)
+fn unread(file: &Path, error: &Error) -> String {
+    let cure = match error.kind() {
+        ErrorKind::FileTooLarge => "; send it in parts",
+        ErrorKind::InvalidInput => "; write it there, or pipe it in with --file -",
+        _ => "",
+    };
+    format!("{}: {error}{cure}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_a_regular_file_of_the_size_that_the_service_takes() {
+        let list = tempfile::NamedTempFile::new().expect("a file");
+        let read = |path: &Path| {
+            request_of(&Arguments {
+                project: None,
+                file: Some(path.to_owned()),
+                orders: Vec::new(),
+            })
+        };
+        std::fs::write(list.path(), vec![b'x'; IMPORT_MAX_BYTES]).expect("written");
+        let (_, bytes) = read(list.path()).expect("is read");
+        assert_eq!(bytes.len(), IMPORT_MAX_BYTES);
+        std::fs::write(list.path(), vec![b'x'; IMPORT_MAX_BYTES + 1]).expect("written");
+        let error = read(list.path()).expect_err("is too large");
+        assert!(
+            error.ends_with(": more than 4194304 bytes; send it in parts"),
+            "{error}"
+        );
+        let error = read(Path::new("/dev/null")).expect_err("is no file");
+        assert!(
+            error.starts_with("/dev/null: not a regular file; "),
+            "{error}"
+        );
+    }
 }

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::exposure;
+use crate::files::read_text_limited;
 pub use keys::doc::{KeyDoc, SectionDoc, Shown};
 use keys::reader::{Findings, Reader, default_of};
 use number_order::Limits;
@@ -31,6 +32,9 @@ pub use sections::{
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};
 use source::tree::Tree;
+
+/// Maximum size of the configuration file: more than the longest list of networks or projects needs.
+const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Complete configuration, as checked.
 #[derive(Clone, Debug)]
@@ -238,7 +242,8 @@ fn parse_file(path: Option<&Path>) -> Result<Tree, ConfigErrors> {
     let name = path
         .map(|path| path.display().to_string())
         .unwrap_or_default();
-    let text = path.map(std::fs::read_to_string).transpose();
+    let text = path.map(|path| read_text_limited(path, FILE_MAX_BYTES));
+    let text = text.transpose();
     let text = text.map_err(|error| format!("{name}: cannot be read: {error}; check the path"));
     let tree = text.and_then(|text| Tree::parse(&name, &text.unwrap_or_default()));
     tree.map_err(|fault| ConfigErrors(vec![fault]))

@@ -11,7 +11,10 @@ use super::reader::{Entry, Reader};
 use crate::config::source::key::{Key, is_secret};
 use crate::config::source::node::Node;
 use crate::exposure;
+use crate::files::read_text_limited;
 
+/// Maximum size of a file of secrets.
+const FILE_MAX_BYTES: u64 = 64 * 1024;
 /// Fault of an empty callback secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
@@ -143,7 +146,7 @@ impl Reader<'_> {
     }
 
     fn read_secret_file(&mut self, at: &Key, path: &Path) -> Option<String> {
-        match std::fs::read_to_string(path) {
+        match read_text_limited(path, FILE_MAX_BYTES) {
             Ok(text) => {
                 if let Some(what) = exposure::of(path) {
                     self.warn(at, what);

@@ -37,6 +37,7 @@ use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
 use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
 use number_order::{Id, Limits};
+pub use watch::IMPORT_MAX_BYTES;
 
 /// Settings of the operators' listener.
 pub struct Settings {

@@ -16,7 +16,7 @@ use number_order::Id;
 
 /// Maximum size of a list of orders in one request: some 150,000 ids. The store makes them known a few thousand at a
 /// time, and accepts callbacks in between.
-pub(super) const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Number of the list's ids that the answer shows, so that a person sees if the list was understood as it was meant.
 const FIRST_SHOWN: usize = 5;

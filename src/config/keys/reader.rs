@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Reader<'a>) -> T,
     ) -> Vec<T> {
         let at = Key::new(name);
-        let count = self.find(&at, Node::count).unwrap_or_default();
+        let count = self.find_section(&at, "__0", Node::tables);
         let tables = 0..count;
         let values = tables.map(|index| self.read_table(at.index(index), &mut read));
         let values = values.collect();
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_table<T>(&mut self, table: Key, read: impl FnOnce(&mut Reader<'a>) -> T) -> T {
-        let names = self.find(&table, Node::names).unwrap_or_default();
+        let names = self.find_section(&table, "", Node::names);
         self.table = table;
         self.keys.clear();
         let value = read(self);
@@ -148,6 +148,22 @@ impl<'a> Reader<'a> {
         found
             .map_err(|what| self.kinds.push(tree.fault(at, what)))
             .ok()
+    }
+
+    /// Finds what holds keys: a section, a list of sections or an entry of one. Anything else is a fault, and counts as
+    /// empty. `entry` leads in variables' names to the keys.
+    fn find_section<T: Default>(
+        &mut self,
+        at: &Key,
+        entry: &str,
+        kind: impl FnOnce(&'a Node) -> Result<T, &'static str>,
+    ) -> T {
+        let tree = self.tree;
+        let found = tree.find(at).map_or(Ok(T::default()), kind);
+        found.unwrap_or_else(|what| {
+            self.kinds.push(tree.fault_of_section(at, entry, what));
+            T::default()
+        })
     }
 
     /// Finds the list of a key, all of whose values must be of one kind.

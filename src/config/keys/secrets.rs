@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::doc::Shown;
 use super::hidden::{self, Kind};
 use super::reader::{Entry, Reader};
-use crate::config::source::key::{Key, is_secret};
+use crate::config::source::key::{Key, is_secret, secret_in_file};
 use crate::config::source::node::Node;
 use crate::exposure;
 use crate::files::read_text_limited;
@@ -161,7 +161,10 @@ impl Reader<'_> {
                 None
             }
             Err(error) => {
-                let what = format!("cannot be read: {error}; check the path and its permissions");
+                let secret = secret_in_file(at.last_name()).unwrap_or_default();
+                let what = format!(
+                    "cannot be read: {error}; check the path and its permissions; the secret itself belongs in {secret}"
+                );
                 self.fault(at, &what);
                 None
             }

@@ -91,6 +91,12 @@ impl fmt::Display for Key {
     }
 }
 
+/// Returns the name of the secret that a file holds, if a key of this name takes the file's path.
+pub fn secret_in_file(name: &str) -> Option<&str> {
+    name.strip_suffix("_file")
+        .filter(|secret| is_secret(secret))
+}
+
 /// Returns `true` if values under a key of the given name are secret, and never shown.
 pub fn is_secret(name: &str) -> bool {
     SECRET_ENDS.iter().any(|end| name.ends_with(end))

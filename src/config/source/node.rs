@@ -35,6 +35,16 @@ pub enum Value {
     Variable(String),
 }
 
+impl Value {
+    /// Returns the text of a value that is neither a table nor a list.
+    pub fn single(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) | Value::Plain(text) | Value::Variable(text) => Some(text),
+            Value::Table(_) | Value::List(_) => None,
+        }
+    }
+}
+
 impl Node {
     /// Makes a node of an environment variable's value or of a part of it.
     pub fn from_variable(name: &str, value: Value) -> Node {
@@ -125,14 +135,20 @@ impl Node {
         }
     }
 
+    /// Returns the number of entries in a list of tables.
+    pub fn tables(&self) -> Result<usize, &'static str> {
+        self.entries("write a list of tables, each under [[double brackets]]")
+    }
+
     /// Returns the number of entries, if the value is a list.
     pub fn count(&self) -> Result<usize, &'static str> {
+        self.entries("write a list, in square brackets")
+    }
+
+    fn entries(&self, cure: &'static str) -> Result<usize, &'static str> {
         match &self.value {
             Value::List(list) => Ok(list.len()),
-            Value::Table(_) => Err("write a list of tables, each under [[double brackets]]"),
-            Value::Text(_) | Value::Plain(_) | Value::Variable(_) => {
-                Err("write a list, in square brackets")
-            }
+            Value::Table(_) | Value::Text(_) | Value::Plain(_) | Value::Variable(_) => Err(cure),
         }
     }
 

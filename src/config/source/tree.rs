@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Key, quoted};
+use super::key::{Key, quoted, secret_in_file};
 use super::node::{Node, Origin, Value};
+
+/// Text that a fault has in place of a value that nobody may see.
+const HIDDEN: &str = "(hidden)";
 
 /// Tree of all values of the configuration, as they were written.
 pub struct Tree {
@@ -84,19 +88,28 @@ impl Tree {
         let Some(node) = self.find(key) else {
             return format!("not set: {key}: {what}");
         };
-        let value = match &node.value {
-            _ if key.is_secret() => "(hidden)".to_owned(),
-            Value::Table(_) => "(a table)".to_owned(),
-            Value::List(list) if list.is_empty() => "[]".to_owned(),
-            Value::List(_) => "(a list)".to_owned(),
-            // A text with an at sign may be a URL that contains a name and a password.
-            Value::Text(text) | Value::Variable(text) if text.contains('@') => {
-                "(hidden)".to_owned()
-            }
-            Value::Text(text) | Value::Variable(text) => quoted(text),
-            Value::Plain(text) => text.clone(),
+        let value = if is_hidden(key, &node.value) {
+            HIDDEN.into()
+        } else {
+            shown(&node.value)
         };
         format!("{}: {key} = {value}: {what}", self.place_in_words(node))
+    }
+
+    /// Describes the fault of a value that stands where keys belong. It may hold the value of each of them, secrets
+    /// too, so it is not shown. `entry` leads in variables' names from the value to the keys.
+    pub fn fault_of_section(&self, key: &Key, entry: &str, what: &str) -> String {
+        let Some(node) = self.find(key) else {
+            return self.fault(key, what);
+        };
+        let place = self.place_in_words(node);
+        match &node.value {
+            Value::Table(_) | Value::List(_) => self.fault(key, what),
+            Value::Text(_) | Value::Plain(_) => format!("{place}: {key} = {HIDDEN}: {what}"),
+            Value::Variable(_) => format!(
+                "{place}: {key} = {HIDDEN}: JSON is not read here; write one variable per key, {place}{entry}__KEY=…"
+            ),
+        }
     }
 
     /// Describes the fault of a key that the configuration does not have, and names the keys that it has.
@@ -113,6 +126,35 @@ impl Tree {
             Origin::Line(line) => format!("{} line {line}", self.file),
             Origin::Variable(name) => name.clone(),
         }
+    }
+}
+
+/// Returns `true` if a fault must not show the value of the key.
+fn is_hidden(key: &Key, value: &Value) -> bool {
+    let is_misplaced =
+        || secret_in_file(key.last_name()).is_some() && !value.single().is_none_or(is_path);
+    key.is_secret() || is_misplaced()
+}
+
+/// Returns `true` if a text that should be a path is one, rather than the secret that belongs into the file: it begins
+/// as paths do, or something is there.
+fn is_path(text: &str) -> bool {
+    let is_written_as_one = ["/", "./", "../"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    is_written_as_one || Path::new(text).exists()
+}
+
+/// Returns a value as faults show it: in one line, shortened.
+fn shown(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Table(_) => "(a table)".into(),
+        Value::List(list) if list.is_empty() => "[]".into(),
+        Value::List(_) => "(a list)".into(),
+        // A text with an at sign may be a URL that contains a name and a password.
+        Value::Text(text) | Value::Variable(text) if text.contains('@') => HIDDEN.into(),
+        Value::Text(text) | Value::Variable(text) => quoted(text).into(),
+        Value::Plain(text) => text.into(),
     }
 }
 

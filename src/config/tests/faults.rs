@@ -189,11 +189,11 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "secrets_file = \"x\"",
-        "config.toml line 6: projects[0].secrets_file = \"x\": projects[0].secrets is set too; leave one of them out",
+        "config.toml line 6: projects[0].secrets_file = (hidden): projects[0].secrets is set too; leave one of them out",
     ),
     (
         "key_secret_file = \"x\"",
-        "config.toml line 6: projects[0].key_secret_file = \"x\": projects[0].key_secret is set too; leave one of them out",
+        "config.toml line 6: projects[0].key_secret_file = (hidden): projects[0].key_secret is set too; leave one of them out",
     ),
 ];
 
@@ -358,4 +358,17 @@ fn a_file_that_is_named_must_be_there() {
         error.to_string(),
         "absent.toml: cannot be read: No such file or directory (os error 2); check the path"
     );
+}
+
+#[test]
+fn a_file_that_never_ends_is_not_read() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "#".repeat(5_000_000)).expect("written");
+    for (path, expected) in [
+        (file.path(), "cannot be read: more than 4194304 bytes"),
+        (Path::new("/dev/null"), "cannot be read: not a regular file"),
+    ] {
+        let error = Config::load(Some(path), []).expect_err("no file");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Tests of the sources of secrets, and that no secret is revealed.
 
 use super::*;
+use crate::config::source::key::{is_secret, secret_in_file};
 
 #[test]
 fn operators_on_loopback_need_no_token() {
@@ -86,6 +87,7 @@ fn a_file_that_holds_no_secret_is_a_fault() {
     let absent = folder.path().join("absent").display().to_string();
     let blank = file(folder.path(), "blank", "\n \n", 0o600);
     let two = file(folder.path(), "two", "marker\nmarker\n", 0o600);
+    let large = file(folder.path(), "large", &"marker".repeat(20_000), 0o600);
     for (text, expected) in [
         (
             &absent,
@@ -97,6 +99,7 @@ fn a_file_that_holds_no_secret_is_a_fault() {
         ),
         (&blank, "empty"),
         (&two, "holds a line break"),
+        (&large, "cannot be read: more than 65536 bytes; check"),
     ] {
         let file = [("PROJECTS__0__KEY_SECRET_FILE", text.as_str())];
         let without = LEAST
@@ -167,4 +170,77 @@ fn no_secret_is_ever_shown() {
             "{errors}"
         );
     }
+}
+
+/// Returns everything that is said about values, each as the only text of a file.
+fn said(texts: &[String]) -> String {
+    let errors = texts.iter().filter_map(|text| load(text, &[]).err());
+    errors.map(|errors| format!("{errors}\n")).collect()
+}
+
+/// Tests what stands in place of a section, a list of sections or an entry of one: it may hold any key below.
+#[test]
+fn what_stands_in_place_of_keys_is_never_shown() {
+    let json = r#"[{"id":"p","secrets":["marker"],"token":"marker"}]"#;
+    for section in reference() {
+        let (name, upper) = (section.name, section.name.to_uppercase());
+        let entry = if section.is_list { "__0" } else { "" };
+        let texts = [
+            format!("{name} = '{json}'"),
+            format!("{name} = ['{json}']"),
+            format!("{name} = [['{json}']]"),
+            format!("{name} = 4815162342"),
+            format!("{name} = [4815162342]"),
+        ];
+        let told = said(&texts);
+        assert_eq!(told.matches(&format!(": {name}")).count(), 5, "{told}");
+        assert!(!told.contains(MARKER) && !told.contains("4815"), "{told}");
+        for variable in [upper.clone(), format!("{upper}{entry}")] {
+            let keys = format!("SINCH_CALLBACKS_{upper}{entry}__KEY=…");
+            let told = faults("", &[(&variable, json)]).join("\n");
+            let cure =
+                format!("(hidden): JSON is not read here; write one variable per key, {keys}");
+            assert!(told.contains(&cure), "{told}");
+            assert!(!told.contains(MARKER), "{told}");
+        }
+        // A part of a list that is set without its number.
+        let told = faults("", &[(&format!("{upper}__0__0"), json)]).join("\n");
+        assert!(!told.contains(MARKER), "{told}");
+    }
+}
+
+#[test]
+fn only_a_hidden_key_and_the_key_of_its_file_hide_values() {
+    let mut hidden = 0;
+    for section in reference() {
+        let name = section.name;
+        let table = if section.is_list {
+            format!("[[{name}]]")
+        } else {
+            format!("[{name}]")
+        };
+        for key in section.keys {
+            let key = key.name;
+            let set = |value: &str| format!("{table}\n{key} = {value}");
+            let values = ["4815162342", "\"4815162342\"", "\"4815162342/+x=\""];
+            let told = said(&values.map(set));
+            let is_hidden = is_secret(key) || secret_in_file(key).is_some();
+            hidden += usize::from(is_hidden);
+            assert_ne!(
+                told.contains("4815162342"),
+                is_hidden,
+                "{name}.{key}: {told}"
+            );
+            assert!(told.contains(&format!("{key} = ")), "{name}.{key}: {told}");
+            // A path is shown even if nothing is there, for a person to see what is misspelt.
+            let path = said(&[set("\"/run/4815162342\"")]);
+            if secret_in_file(key).is_some() {
+                assert!(
+                    path.contains("= \"/run/4815162342\": cannot be read"),
+                    "{path}"
+                );
+            }
+        }
+    }
+    assert_eq!(hidden, 6);
 }

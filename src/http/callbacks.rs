@@ -174,9 +174,10 @@ impl CallbackHandler {
     /// be put in order.
     fn warn_of_timestamp(&self, project: &Id, timestamp: &str) {
         if let Some(left_out) = self.metrics.unreadable_timestamp(project, clock::now()) {
+            let timestamp = redact::redacted(timestamp);
             tracing::warn!(
                 %project,
-                timestamp,
+                %timestamp,
                 left_out,
                 "a callback's time stamp cannot be read: the event is kept, but cannot be put in order"
             );

@@ -1,5 +1,6 @@
 //! Rules for the log's content: no telephone number, figures as JSON numbers, and no line again and again.
 
+mod meant;
 mod number;
 mod throttle;
 
@@ -40,9 +41,17 @@ pub fn peer_text(text: &str) -> String {
     format!("{escaped}{more}")
 }
 
-/// Returns a request's path, fit to be quoted in the log. A number in it may be percent-encoded.
+/// Returns a request's path, fit to be quoted in the log. A number in it may be percent-encoded, even more than once.
 pub fn path(path: &str) -> String {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let mut once = String::with_capacity(path.len());
+    for char in path.chars() {
+        once.push(char);
+        // The percent sign of an encoding that was encoded again.
+        if once.ends_with("%25") {
+            once.truncate(once.len() - 2);
+        }
+    }
+    let decoded = percent_decode_str(&once).decode_utf8_lossy();
     match redacted(&decoded) {
         Cow::Owned(redacted) => peer_text(&redacted),
         Cow::Borrowed(_) => peer_text(path),
@@ -99,6 +108,9 @@ mod tests {
             ("/%63allbacks", "/%63allbacks"),
             ("/a%1b", "/a%1b"),
             ("/%2B46700000000", "/(a number)"),
+            ("/%252B46700000000", "/(a number)"),
+            ("/%25252B46700000000/x", "/(a number)/x"),
+            ("/%2534%2536%2537%2530%2530%2530%2530%2530", "/(a number)"),
             ("/46%20700%20000%20000/x", "/(a number)/x"),
             ("/%34%36%37%30%30%30%30%30", "/(a number)"),
         ] {

@@ -18,6 +18,9 @@ pub fn entered(text: &str) -> Result<Id, &'static str> {
     if text.starts_with('#') || text.starts_with("//") {
         return Err("a comment; take it out");
     }
+    if text.starts_with(['[', ']', '{', '}']) || text == "null" {
+        return Err("a JSON list or a part of one; write one id a line, or NDJSON");
+    }
     if text.starts_with(is_quote) || text.ends_with(is_quote) {
         return Err("in quotes; take them off");
     }
@@ -57,6 +60,15 @@ mod tests {
             ("// o1", "a comment"),
             ("'o1'", "in quotes"),
             ("\"o1", "in quotes"),
+            ("[", "a JSON list"),
+            ("]", "a JSON list"),
+            ("[]", "a JSON list"),
+            ("[\"o1\"", "a JSON list"),
+            ("{", "a JSON list"),
+            ("}", "a JSON list"),
+            ("null", "a JSON list"),
+            ("nulla", ""),
+            ("o[1]", ""),
             ("", "no order's id"),
             ("a/b", "no order's id"),
             ("two words", "no order's id"),

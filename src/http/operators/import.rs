@@ -160,7 +160,20 @@ mod tests {
             ),
             ("{\"x\":1}", "line 1: no order's id in this object"),
             ("o1\n{", "line 2: no order's id in this object"),
-            ("\n\no1\n\n[\"o2\"]", "line 5: "),
+            (
+                "\n\no1\n\n[\"o2\"]",
+                "line 5: \"[\\\"o2\\\"]\" is a JSON list",
+            ),
+            (
+                "[\n  \"o1\",\n  \"o2\"\n]\n",
+                "line 1: \"[\" is a JSON list or a part of one; write one id a line",
+            ),
+            ("o1\n]", "line 2: \"]\" is a JSON list"),
+            ("[]", "line 1: \"[]\" is a JSON list"),
+            ("o1\nnull\n", "line 2: \"null\" is a JSON list"),
+            ("o1\n},", "line 2: \"}\" is a JSON list"),
+            ("[{\"order\":\"o1\"}]", "line 1: "),
+            ("{\"order\":\"[\"}", "line 1: \"[\" is a JSON list"),
             ("{\"order\":5}", "line 1: no order's id"),
             ("o1\rorder", "line 1: "),
             // In any line but the first, a heading is no heading, and no id either.

@@ -3,10 +3,12 @@
 //! A bearer token guards everything but the two health paths. Without a token, every web page is refused.
 
 mod auth;
+mod body;
 mod deliveries;
 mod figures;
 mod import;
 mod metrics;
+mod ordered;
 mod orders;
 mod placements;
 mod pretty_json;

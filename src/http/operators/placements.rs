@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{patch, post, put};
 use axum::{Json, Router};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::body::{JsonBody, Object, Property, read_body};
+use super::ordered::checked_order;
 use super::projects::{may_be_fetched, unknown_project};
 use super::{Context, Shared, path_params, project_id};
 use crate::clock;
@@ -43,9 +43,6 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 /// Parameters of a request's path that names a placement.
 type PlacementPath = Result<Path<(String, String)>, PathRejection>;
 
-/// Body of a request, read as JSON without regard to `Content-Type`.
-type JsonBody = Result<Bytes, BytesRejection>;
-
 fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
     let (project, reference) = path_params(path, unknown_project)?;
     Ok((project_id(project)?, checked_reference(reference)?))
@@ -58,12 +55,6 @@ fn checked_reference(reference: String) -> Result<String, Problem> {
     }
     let detail = "reference: write 1 to 64 lower-case letters, digits and hyphens";
     Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
-}
-
-fn read_body<T: DeserializeOwned>(body: JsonBody) -> Result<T, Problem> {
-    let body = body.map_err(|rejection| Problem::new(rejection.status()))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Problem::with_detail(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
 /// Records a placement in the journal before its first step. Answers 201 if it was not recorded before.
@@ -95,28 +86,6 @@ async fn begin_placement(
     }
 }
 
-/// Refuses an order of numbers that the database would not take: there must be a region, a type, and either a number or
-/// a quantity from 1 to 100.
-fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
-    let is_one_option = ordered.number.is_some() != ordered.quantity.is_some();
-    let is_named = !ordered.region.is_empty() && !ordered.number_type.is_empty();
-    let quantity = ordered
-        .quantity
-        .is_none_or(|quantity| (1..=100).contains(&quantity));
-    let number = ordered
-        .number
-        .as_ref()
-        .is_none_or(|number| !number.is_empty());
-    if is_one_option && is_named && quantity && number {
-        return Ok(ordered);
-    }
-    let detail = "write region, type, and either a number or a quantity from 1 to 100";
-    Err(Problem::with_detail(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        detail,
-    ))
-}
-
 fn unknown_placement() -> Problem {
     let detail = "nothing was placed under this reference";
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
@@ -141,6 +110,27 @@ struct BeginStep {
     /// `true` if an operator accepts the risk of a second order.
     #[serde(default)]
     second_order_risked: bool,
+}
+
+impl Object for BeginStep {
+    const PROPERTIES: &'static [Property] = &[
+        Property {
+            name: "kind",
+            is_needed: true,
+            values: "{\"code\": \"create\"}, or with the code \"register\" or \"submit\", or {\"code\": \"attach\", \
+                     \"fields\": {\"attachment\": \"the document's id\"}}",
+        },
+        Property {
+            name: "available_before",
+            is_needed: false,
+            values: "true or false, or leave it out",
+        },
+        Property {
+            name: "second_order_risked",
+            is_needed: false,
+            values: "true or false, or leave it out",
+        },
+    ];
 }
 
 /// Answer that the beginning of a step is recorded.
@@ -194,6 +184,21 @@ struct EndStep {
     order: Option<Id>,
 }
 
+impl Object for EndStep {
+    const PROPERTIES: &'static [Property] = &[
+        Property {
+            name: "outcome",
+            is_needed: true,
+            values: "\"succeeded\", \"refused\", \"unknown\" or \"no-effect-seen\"",
+        },
+        Property {
+            name: "order",
+            is_needed: false,
+            values: "the id of the order that the create made, or leave it out",
+        },
+    ];
+}
+
 /// Records the outcome of a placement's step. The service watches a created order from then on.
 async fn end_step(
     State(context): Shared,
@@ -221,4 +226,68 @@ async fn end_step(
     }
     let found = context.store.placement(&project, &reference).await?;
     found.map(Json).ok_or_else(unknown_placement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::operators::body::tests::refused;
+
+    #[test]
+    fn what_is_no_step_is_refused_with_the_property_and_the_cure() {
+        for (body, expected) in [
+            ("{}", "kind: missing; write {"),
+            (r#"{"kind": "create"}"#, "kind: write {"),
+            (r#"{"kind": {"code": "buy"}}"#, "kind: write {"),
+            (r#"{"kind": {"code": "attach"}}"#, "kind: write {"),
+            (
+                r#"{"kind": {"code": "submit"}, "available_before": 1}"#,
+                "available_before: write true",
+            ),
+            (
+                r#"{"kind": {"code": "submit"}, "second_order_risked": "x"}"#,
+                "second_order_risked: write true",
+            ),
+        ] {
+            let said = refused::<BeginStep>(body, Ok).expect(body);
+            assert!(
+                said.contains(expected) && !said.contains("expected"),
+                "{body}: {said}"
+            );
+        }
+        for (body, expected) in [
+            ("{}", "outcome: missing; write "),
+            (r#"{"outcome": "done"}"#, "outcome: write "),
+            (
+                r#"{"outcome": "succeeded", "order": "a/b"}"#,
+                "order: write the id",
+            ),
+            (
+                r#"{"outcome": "succeeded", "name": "x"}"#,
+                "there is no such property; write outcome, order",
+            ),
+        ] {
+            let said = refused::<EndStep>(body, Ok).expect(body);
+            assert!(
+                said.contains(expected) && !said.contains("expected"),
+                "{body}: {said}"
+            );
+        }
+    }
+
+    /// Tests that the cures name every word of the lists.
+    #[test]
+    fn every_word_of_a_step_is_named_by_its_cure() {
+        use strum::VariantNames;
+
+        let (kind, outcome) = (
+            BeginStep::PROPERTIES[0].values,
+            EndStep::PROPERTIES[0].values,
+        );
+        for (values, words) in [(kind, StepKind::VARIANTS), (outcome, StepOutcome::VARIANTS)] {
+            for word in words {
+                assert!(values.contains(&format!("\"{word}\"")), "{values}");
+            }
+        }
+    }
 }

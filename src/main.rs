@@ -10,7 +10,7 @@ use std::thread;
 
 use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
-use sinch_callbacks::commands::{self, output};
+use sinch_callbacks::commands::{self, output, signals};
 use tokio::runtime::{Builder, Runtime};
 
 /// Allocator of the program. A callback's memory is allocated on one thread and freed on another. The system's
@@ -123,6 +123,9 @@ fn worker_threads() -> usize {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
+    if let Err(code) = signals::outlive_too_long_files() {
+        return code;
+    }
     let config = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => commands::serve::run(config).await,

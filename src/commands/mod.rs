@@ -14,6 +14,7 @@ mod project_client;
 mod selection;
 pub mod serve;
 mod shown;
+pub mod signals;
 pub mod simulate;
 mod table;
 pub mod unwatch;
@@ -28,10 +29,9 @@ use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
 };
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use self::output::print_error;
+use self::signals::{stop_or_report, stop_signal};
 use crate::app::StartError;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
@@ -105,29 +105,4 @@ fn start_code(error: &StartError) -> u8 {
         | StartError::Listen { .. }
         | StartError::Thread(..) => FAILURE,
     }
-}
-
-/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once.
-///
-/// # Errors
-///
-/// Returns the system's error if it does not let the program listen for signals.
-fn stop_signal() -> std::io::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    let cancel = stop.clone();
-    tokio::spawn(async move {
-        for times in 1.. {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            if times > 1 {
-                std::process::exit(FAILURE.into());
-            }
-            cancel.cancel();
-        }
-    });
-    Ok(stop)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::output::print_error;
-use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_signal};
+use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_or_report};
 use crate::app::App;
 use crate::telemetry::{self, LogError, Sink};
 
@@ -30,12 +30,9 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!(warning, "the configuration is unwise");
     }
-    let stop = match stop_signal() {
+    let stop = match stop_or_report() {
         Ok(stop) => stop,
-        Err(error) => {
-            print_error(format_args!("cannot listen for signals: {error}"));
-            return ExitCode::from(FAILURE);
-        }
+        Err(code) => return code,
     };
     let app = match App::start(loaded.config).await {
         Ok(app) => app,

@@ -11,6 +11,15 @@ pub enum StoreError {
     /// The disk is full, or the database file has reached its limit. The caller may try again when there is space.
     #[error("the disk is full")]
     Full,
+    /// A file of the database is as long as the system lets any file of this process become. The caller may try again
+    /// when there is space in the file.
+    #[error(
+        "a file of the database has reached the file-size limit of {bytes} bytes: raise it (ulimit -f, LimitFSIZE=), and start anew"
+    )]
+    FileLimit {
+        /// The limit in bytes.
+        bytes: u64,
+    },
     /// Less space is left than is reserved for processing the inbox. The caller may try again when there is more.
     #[error(
         "little space: {free_bytes} bytes are free, and database.free_min_bytes is {free_min_bytes}"

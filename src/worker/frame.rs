@@ -134,6 +134,7 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Locked
         | StoreError::Full
+        | StoreError::FileLimit { .. }
         | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
         | StoreError::Unread(_)

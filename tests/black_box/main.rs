@@ -14,6 +14,7 @@ mod disk;
 mod durability;
 mod early_answers;
 mod figures;
+mod file_lengths;
 mod files;
 mod files_in_use;
 mod forwarded_addresses;

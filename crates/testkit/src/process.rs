@@ -147,13 +147,19 @@ impl Process {
 
     /// Changes the maximum number of the process's open files from now on.
     pub fn limit_files(&self, files: u64) {
+        self.limit(Resource::Nofile, Some(files));
+    }
+
+    /// Changes the maximum length of the files that the process writes, in bytes, from now on; `None` lifts it.
+    pub fn limit_file_length(&self, bytes: Option<u64>) {
+        self.limit(Resource::Fsize, bytes);
+    }
+
+    fn limit(&self, resource: Resource, current: Option<u64>) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let allowed = getrlimit(Resource::Nofile);
-        let limit = Rlimit {
-            current: Some(files),
-            maximum: allowed.maximum,
-        };
-        prlimit(pid, Resource::Nofile, limit).expect("a child can be limited");
+        let maximum = getrlimit(resource).maximum;
+        let limit = Rlimit { current, maximum };
+        prlimit(pid, resource, limit).expect("a child can be limited");
     }
 
     /// Returns the current and the maximum memory of the process, in MiB.

@@ -10,9 +10,10 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, getrlimit};
 use sqlx::{Row, SqliteConnection};
 
-use super::location::beside;
+use super::location::{beside, length};
 
 /// Length of the WAL's header, in bytes. SQLite rewrites the header whenever it restarts the WAL.
 const WAL_HEADER_BYTES: usize = 32;
@@ -100,6 +101,15 @@ impl Files {
             self.wal.note(found);
         }
         Ok(())
+    }
+
+    /// Returns the maximum length of this process's files in bytes, if one of the database's files has it.
+    pub(super) fn reached_limit(&self) -> Option<u64> {
+        let limit = getrlimit(Resource::Fsize).current?;
+        let mut files = [&self.database, &self.shm, &self.wal.known].into_iter();
+        files
+            .any(|file| length(&file.path) >= limit)
+            .then_some(limit)
     }
 
     fn examine_beside_the_wal(&mut self) -> Result<(), String> {

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use tokio_util::sync::CancellationToken;
+
 use super::output::{print_error, print_line};
-use super::{FAILURE, HELD, file, misconfigured};
+use super::{FAILURE, HELD, file, misconfigured, stop_or_report};
 use crate::config::Database;
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 
@@ -32,27 +34,30 @@ pub struct Restore {
 
 /// Copies the database, whether or not the service runs.
 pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
-    let database = match database_path(config) {
-        Ok(database) => database,
+    let Backup { file, overwrite } = arguments;
+    let (database, stop) = match prepare_copy(config) {
+        Ok(prepared) => prepared,
         Err(code) => return code,
     };
-    let copied = sqlite::backup(&database, &arguments.file, arguments.overwrite).await;
-    report_copy(copied, &database, &arguments.file)
+    let copied = sqlite::backup(&database, &file, overwrite, &stop).await;
+    report_copy(copied, &database, &file)
 }
 
 /// Puts a backup in the database's place, while the service does not run.
 pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
-    let database = match database_path(config) {
-        Ok(database) => database,
+    let Restore { file, replace } = arguments;
+    let (database, stop) = match prepare_copy(config) {
+        Ok(prepared) => prepared,
         Err(code) => return code,
     };
-    let copied = sqlite::restore(&database, &arguments.file, arguments.replace).await;
-    report_copy(copied, &arguments.file, &database)
+    let copied = sqlite::restore(&database, &file, replace, &stop).await;
+    report_copy(copied, &file, &database)
 }
 
-fn database_path(config: Option<&Path>) -> Result<PathBuf, ExitCode> {
+/// Returns the database's path, and a token that stops the command: it removes what it has made so far.
+fn prepare_copy(config: Option<&Path>) -> Result<(PathBuf, CancellationToken), ExitCode> {
     match Database::load(file(config).as_deref(), std::env::vars_os()) {
-        Ok(database) => Ok(database.path),
+        Ok(database) => Ok((database.path, stop_or_report()?)),
         Err(errors) => Err(misconfigured(&errors)),
     }
 }

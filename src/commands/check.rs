@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, getrlimit};
 
 use super::output::print_line;
-use super::{CONFIG, configuration, start_code};
+use super::{CONFIG, configuration, start_code, stop_or_report};
 use crate::app::{self, StartError};
 use crate::clock;
 use crate::config::{Api, Config};
@@ -14,7 +14,12 @@ use crate::store;
 
 /// Makes all checks of a start, and changes nothing. The exit code is that of the gravest fault, by the codes with
 /// which `serve` ends. While another instance runs, the check leaves out what that instance holds.
+///
+/// The check takes a moment only, so a signal to stop waits for its end: it leaves nothing behind.
 pub async fn run(config: Option<&Path>) -> ExitCode {
+    if let Err(code) = stop_or_report() {
+        return code;
+    }
     let loaded = match configuration(config) {
         Ok(loaded) => loaded,
         Err(errors) => {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::durability::{insist, stop};
 use testkit::ledger::lost;
-use testkit::{Disk, Ended, File, Service, Settings, folder, not_tried, run, until};
+use testkit::{
+    Disk, Ended, File, Mount, Process, Service, Settings, Signal, folder, not_tried, run, until,
+};
 
 pub const OK: Option<i32> = Some(0);
 pub const FAILURE: Option<i32> = Some(1);
@@ -28,6 +30,19 @@ pub fn place() -> (tempfile::TempDir, Settings) {
     let folder = folder();
     let settings = Settings::new(folder.path()).set_project("api", "off");
     (folder, settings)
+}
+
+/// Puts large deliveries into the database of a service that does not run.
+async fn fill(settings: &Settings, deliveries: usize) {
+    let mut database = File::open(&settings.database()).await;
+    let sql = format!(
+        "INSERT INTO projects (id, sinch_id) VALUES (999, 'large');
+         WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {deliveries})
+         INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
+         SELECT 999, i, 0, 'recorded', 'other-resource', randomblob(9000) FROM n"
+    );
+    database.execute(&sql).await;
+    database.close().await;
 }
 
 #[tokio::test]
@@ -192,16 +207,7 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
     };
     let (home, settings) = place();
     Service::start(&settings).await.stop().await;
-    let mut database = File::open(&settings.database()).await;
-    database
-        .execute(
-            "INSERT INTO projects (id, sinch_id) VALUES (999, 'large');
-             WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-             INSERT INTO deliveries (project, dedup_key, received_at, phase, decision, body)
-             SELECT 999, i, 0, 'recorded', 'other-resource', randomblob(9000) FROM n",
-        )
-        .await;
-    database.close().await;
+    fill(&settings, 400).await;
     let backup = home.path().join("backup.db");
     let copied = copy(&settings, "backup", &backup, None).await;
     assert_eq!(copied.code, OK, "{copied:?}");
@@ -226,4 +232,71 @@ async fn on_a_full_disk_the_copy_is_named_and_nothing_stays() {
             .collect();
         assert!(left.is_empty(), "{command}: {left:?}");
     }
+}
+
+/// A backup is stopped as soon as it is at work; then nothing of it is left. A check ends by itself, and leaves nothing.
+#[tokio::test]
+async fn a_command_that_is_stopped_leaves_nothing() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    fill(&settings, 4000).await;
+    let config = settings.write();
+    let file = home.path().join("backup.db");
+    let names = || {
+        let entries = std::fs::read_dir(home.path()).expect("can be read");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = names.map(|name| name.display().to_string()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let with_config = ["--config".as_ref(), config.as_os_str()];
+    for signal in [Signal::INT, Signal::TERM] {
+        until("a backup that is stopped at work", async || {
+            let arguments = ["backup".as_ref(), file.as_os_str()];
+            let mut process = Process::start(with_config.into_iter().chain(arguments));
+            let is_work = |name: &String| name.starts_with(".sinch-callbacks-work-");
+            while process.is_running() && !names().iter().any(is_work) {}
+            process.signal(signal);
+            let ended = process.ended().await;
+            // On a busy machine the signal may have come too late.
+            let _ = std::fs::remove_file(&file);
+            assert_eq!(names(), before, "{ended:?}");
+            (ended.code == FAILURE && ended.err.contains("stopped")).then_some(())
+        })
+        .await;
+        let mut process = Process::start(with_config.into_iter().chain(["check".as_ref()]));
+        while process.is_running() && names() == before {}
+        process.signal(signal);
+        process.ended().await;
+        assert_eq!(names(), before);
+    }
+}
+
+/// The folder of the database can be mounted elsewhere too: the files there are the same.
+#[tokio::test]
+async fn a_backup_finds_the_database_behind_a_mount() {
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    let other = folder();
+    let mount = match Mount::of_file(home.path(), other.path()) {
+        Ok(mount) => mount,
+        Err(reason) => {
+            not_tried(&format!("a folder that is mounted: {reason}"));
+            return;
+        }
+    };
+    for name in ["service.db", "service.db-wal"] {
+        let refused = copy(
+            &settings,
+            "backup",
+            &other.path().join(name),
+            Some("--overwrite"),
+        )
+        .await;
+        assert_eq!(refused.code, FAILURE, "{refused:?}");
+        assert!(refused.err.contains("database itself"), "{refused:?}");
+    }
+    drop(mount);
+    assert!(!File::beside(&settings.database(), "-wal").exists());
 }

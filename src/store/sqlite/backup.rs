@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempPath;
+use tokio_util::sync::CancellationToken;
 
-use super::copy::{CopyError, is_of_writing, sync_folder};
+use super::copy::{CopyError, heed_stop, is_of_writing, sync_folder, unless_stopped};
 use super::integrity::{Copied, check_integrity};
 use super::location::{Location, beside, folder_of, unusable};
 use super::no_checkpoint::NoCheckpoint;
@@ -17,7 +18,7 @@ use super::schema;
 use super::work_folder::WorkFolder;
 
 /// Copies the database as it is at one moment into a file of its own, which only its owner can read. A running service
-/// is not interrupted.
+/// is not interrupted. Until the copy takes its place, `stop` ends the backup.
 ///
 /// # Errors
 ///
@@ -26,6 +27,19 @@ pub async fn backup(
     database: &Path,
     target: &Path,
     may_overwrite: bool,
+    stop: &CancellationToken,
+) -> Result<Copied, CopyError> {
+    unless_stopped(
+        try_backup(database, target, may_overwrite, stop).await,
+        stop,
+    )
+}
+
+async fn try_backup(
+    database: &Path,
+    target: &Path,
+    may_overwrite: bool,
+    stop: &CancellationToken,
 ) -> Result<Copied, CopyError> {
     let location = Location::find(database)?;
     location.refuse_orphan()?;
@@ -35,7 +49,7 @@ pub async fn backup(
     let (folder, target) = find_target(&location, target)?;
     refuse_taken(&target, may_overwrite)?;
     let system = |error| CopyError::system(&target, error);
-    let work_folder = WorkFolder::within(&folder).map_err(system)?;
+    let work_folder = WorkFolder::beside(&target).map_err(system)?;
     let copy = work_folder.file("copy.db");
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(0o600).open(&copy);
@@ -46,7 +60,7 @@ pub async fn backup(
         Ok(_held) => {
             let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());
             let mut opened = NoCheckpoint::open(&location.path).await.map_err(failed)?;
-            let copied = copy_into(&mut opened.db, &location.path, &copy, &target).await;
+            let copied = copy_into(&mut opened.db, &location.path, &copy, &target, stop).await;
             opened.close().await.map_err(failed)?;
             copied
         }
@@ -54,7 +68,7 @@ pub async fn backup(
             let failed = |error: sqlx::Error| unusable(&location.path, &error.to_string());
             let options = schema::options(&location.path).read_only(true);
             let mut db = options.connect().await.map_err(failed)?;
-            let copied = copy_into(&mut db, &location.path, &copy, &target).await;
+            let copied = copy_into(&mut db, &location.path, &copy, &target, stop).await;
             db.close().await.map_err(failed)?;
             copied
         }
@@ -62,18 +76,40 @@ pub async fn backup(
     }?;
     file.sync_all().map_err(system)?;
     refuse_taken(&target, may_overwrite)?;
-    for leftover in files_beside(&target) {
-        std::fs::remove_file(leftover).map_err(system)?;
-    }
-    let copy = TempPath::try_from_path(copy).map_err(system)?;
-    let persisted = if may_overwrite {
-        copy.persist(&target)
-    } else {
-        copy.persist_noclobber(&target)
-    };
-    persisted.map_err(|error| system(error.error))?;
+    put_in_place(&copy, &target, may_overwrite, &work_folder).map_err(system)?;
     sync_folder(&folder).map_err(system)?;
     Ok(copied)
+}
+
+/// Puts the copy in its place. What lies beside it is moved into the work folder before, and back if the copy cannot take
+/// its place.
+fn put_in_place(
+    copy: &Path,
+    target: &Path,
+    may_overwrite: bool,
+    work_folder: &WorkFolder,
+) -> io::Result<()> {
+    let names = ["first", "second", "third"].map(|name| work_folder.file(name));
+    let leftovers: Vec<_> = files_beside(target).zip(names).collect();
+    let copy = TempPath::try_from_path(copy)?;
+    let moved = leftovers
+        .iter()
+        .try_for_each(|(path, aside)| std::fs::rename(path, aside));
+    let placed = moved.and_then(|()| {
+        let persisted = if may_overwrite {
+            copy.persist(target)
+        } else {
+            copy.persist_noclobber(target)
+        };
+        persisted.map_err(|error| error.error)
+    });
+    if placed.is_err() {
+        for (path, aside) in leftovers {
+            // What was not moved is still there.
+            let _ = std::fs::rename(aside, path);
+        }
+    }
+    placed
 }
 
 /// Returns the folder and the path of the copy; refuses a path that the database uses.
@@ -83,11 +119,13 @@ fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), 
     let name = name.ok_or_else(|| system(io::ErrorKind::IsADirectory.into()))?;
     let folder = std::fs::canonicalize(folder_of(named)).map_err(system)?;
     let target = folder.join(name);
-    let own = target.canonicalize().unwrap_or_else(|_| target.clone());
-    if location.files().any(|file| file == target || file == own) {
-        Err(CopyError::Itself(target))
-    } else {
-        Ok((folder, target))
+    let beside = files_beside(&target);
+    let own = std::iter::once(target.clone())
+        .chain(beside)
+        .find(|path| location.has(path));
+    match own {
+        Some(path) => Err(CopyError::Itself(path)),
+        None => Ok((folder, target)),
     }
 }
 
@@ -124,6 +162,7 @@ async fn copy_into(
     path: &Path,
     copy: &Path,
     target: &Path,
+    stop: &CancellationToken,
 ) -> Result<Copied, CopyError> {
     schema::inspect(db, path).await?;
     let failed = |error: sqlx::Error| {
@@ -133,13 +172,43 @@ async fn copy_into(
             unusable(path, &error.to_string()).into()
         }
     };
+    heed_stop(db, stop).await.map_err(failed)?;
     let into = copy.display().to_string();
     let vacuumed = sqlx::query("VACUUM INTO ?").bind(into);
     vacuumed.execute(&mut *db).await.map_err(failed)?;
     let options = schema::options(copy);
     let mut copied = options.connect().await.map_err(failed)?;
+    heed_stop(&mut copied, stop).await.map_err(failed)?;
     let found = check_integrity(&mut copied).await;
     copied.close().await.map_err(failed)?;
     let found = found.map_err(failed)?;
     found.map_err(|reason| CopyError::damaged(path, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_cannot_take_its_place_leaves_what_lies_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("backup.db");
+        let logs = ["-wal", "-journal"].map(|suffix| beside(&target, suffix));
+        for is_there in [false, true] {
+            let work_folder = WorkFolder::beside(&target).expect("can be made");
+            let copy = work_folder.file("copy.db");
+            if is_there {
+                std::fs::write(&copy, "new").expect("can be written");
+            }
+            for log in &logs {
+                std::fs::write(log, "theirs").expect("can be written");
+            }
+            let placed = put_in_place(&copy, &target, true, &work_folder);
+            assert_eq!(placed.is_ok(), is_there, "{placed:?}");
+            for log in &logs {
+                assert_eq!(log.exists(), !is_there);
+            }
+        }
+        assert_eq!(std::fs::read(&target).expect("is there"), b"new");
+    }
 }

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sqlx::SqliteConnection;
+use tokio_util::sync::CancellationToken;
+
 use super::open::OpenError;
 
 /// Reason why there is no copy of the database.
@@ -18,7 +21,7 @@ pub enum CopyError {
     /// The backup would overwrite another file.
     #[error("{0} is there already: name another file, or add --overwrite")]
     Exists(PathBuf),
-    /// The backup would overwrite the database.
+    /// The copy is the database.
     #[error("{0} is a file of the database itself: name another one")]
     Itself(PathBuf),
     /// The backup would overwrite something that is not a regular file.
@@ -29,9 +32,9 @@ pub enum CopyError {
         "{0} is there, and SQLite would read it as a part of the copy: move it away, name another file, or add --overwrite, which removes it"
     )]
     Leftover(PathBuf),
-    /// The restore would replace a database that has content.
+    /// The restore would replace a database that has content, or what is left of one.
     #[error(
-        "{0} is a database already: add --replace, and it is put aside as {0}.replaced, together with its -wal"
+        "{0} is a database already, or its -wal or -journal is there: add --replace, and it is put aside as {0}.replaced, together with these"
     )]
     Occupied(PathBuf),
     /// The database file is damaged.
@@ -42,6 +45,9 @@ pub enum CopyError {
         /// Damage that SQLite has found.
         reason: String,
     },
+    /// The command was told to stop.
+    #[error("stopped: nothing was copied")]
+    Stopped,
     /// The system refuses access to a file or folder.
     #[error("cannot copy to {path}: {error}")]
     System {
@@ -80,6 +86,31 @@ pub(super) fn is_of_writing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse().ok());
     code.is_some_and(|code| OF_WRITING.contains(&code))
+}
+
+/// Number of SQLite's steps after which a connection looks if it is to stop: a few rows, which can be large.
+const STEPS: i32 = 100;
+
+/// Makes a connection break off what it does, and what it does later, when `stop` is cancelled.
+pub(super) async fn heed_stop(
+    db: &mut SqliteConnection,
+    stop: &CancellationToken,
+) -> sqlx::Result<()> {
+    let stop = stop.clone();
+    let mut db = db.lock_handle().await?;
+    db.set_progress_handler(STEPS, move || !stop.is_cancelled());
+    Ok(())
+}
+
+/// Returns the outcome of a copy. An error is that of the stop, if there was one: whatever failed was broken off.
+pub(super) fn unless_stopped<T>(
+    copied: Result<T, CopyError>,
+    stop: &CancellationToken,
+) -> Result<T, CopyError> {
+    match copied {
+        Err(_) if stop.is_cancelled() => Err(CopyError::Stopped),
+        copied => copied,
+    }
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {

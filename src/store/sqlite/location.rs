@@ -1,7 +1,8 @@
 //! Place of the database, and checks that its files are fit to be opened. These checks change nothing.
 
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,13 @@ use crate::exposure;
 
 /// Suffixes of the files that SQLite keeps beside the database while it is open, and of the lock file of this program.
 const COMPANIONS: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
+
+/// Suffixes of the files that lie beside a database that was not closed, and belong to it: SQLite checkpoints the one,
+/// and rolls back the unfinished transaction in the other.
+pub(super) const UNFINISHED_SUFFIXES: [&str; 2] = ["-wal", "-journal"];
+
+/// Position in a rollback journal of the number of pages that the database had.
+const JOURNALED_PAGES: Range<usize> = 16..20;
 
 /// Path of the database, found once: every later access goes there, by whichever link the operator named it.
 #[derive(Clone, Debug)]
@@ -50,11 +58,10 @@ impl Location {
             }
             (Err(error), _) => return Err(at(named, &error)),
         };
-        if link.is_some() && length(&beside(named, "-wal")) > 0 {
-            return Err(OpenError::Stray {
-                wal: beside(named, "-wal"),
-                path,
-            });
+        let logs = UNFINISHED_SUFFIXES.map(|suffix| beside(named, suffix));
+        let stray = logs.into_iter().find(|log| length(log) > 0);
+        if let Some(log) = stray.filter(|_| link.is_some()) {
+            return Err(OpenError::Stray { log, path });
         }
         let folder = folder_of(&path).to_owned();
         Ok(Location { path, folder })
@@ -79,18 +86,18 @@ impl Location {
     /// restore would delete it.
     pub(super) fn refuse_broken_off(&self) -> Result<(), OpenError> {
         let aside = beside(&self.path, ".replaced");
-        let is_aside = length(&aside) > 0 || length(&beside(&aside, "-wal")) > 0;
+        let logs = UNFINISHED_SUFFIXES.map(|suffix| beside(&aside, suffix));
+        let is_aside = length(&aside) > 0 || logs.iter().any(|log| length(log) > 0);
         if self.is_empty() && is_aside {
             return Err(OpenError::BrokenOff(self.path.clone()));
         }
         Ok(())
     }
 
-    /// Refuses a write-ahead log without its database: SQLite would delete it silently, and with it what was
-    /// acknowledged. An empty file does not count.
+    /// Refuses a write-ahead log or a journal without its database: SQLite would delete it silently, and with it what
+    /// was acknowledged. An empty file does not count.
     pub(super) fn refuse_orphan(&self) -> Result<(), OpenError> {
-        let orphaned = self.is_empty() && self.wal_bytes() > 0;
-        if orphaned {
+        if self.is_empty() && self.is_unfinished() {
             return Err(OpenError::Orphaned(self.path.clone()));
         }
         Ok(())
@@ -112,9 +119,30 @@ impl Location {
         length(&self.path) == 0
     }
 
-    /// Returns the length of the write-ahead log, in bytes.
-    pub(super) fn wal_bytes(&self) -> u64 {
-        length(&beside(&self.path, "-wal"))
+    /// Returns `true` if SQLite has something to do before the database, or what is left of it, is whole.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished_suffixes().next().is_some()
+    }
+
+    /// Returns the suffixes of the files beside the database that hold a part of it.
+    pub(super) fn unfinished_suffixes(&self) -> impl Iterator<Item = &'static str> {
+        UNFINISHED_SUFFIXES.into_iter().filter(|suffix| {
+            let path = beside(&self.path, suffix);
+            match *suffix {
+                "-journal" => is_journal(&path, self.is_empty()),
+                _ => length(&path) > 0,
+            }
+        })
+    }
+
+    /// Returns `true` if a path leads to one of the database's files or, where there is none, to the place of one. A
+    /// hard link and a mount are other names of the same.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        let is_in_folder = are_same(folder_of(path), &self.folder);
+        self.files().any(|own| {
+            let is_own_name = own.file_name() == path.file_name();
+            is_in_folder && is_own_name || are_same(path, &own)
+        })
     }
 
     /// Returns the paths of the database's files, also of those that are not there.
@@ -152,6 +180,20 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 pub(super) fn leads_to(path: &Path, file: &Metadata) -> bool {
     let same = |found: Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     std::fs::metadata(path).is_ok_and(same)
+}
+
+/// Returns `true` if two paths lead to the same file or folder.
+fn are_same(path: &Path, other: &Path) -> bool {
+    std::fs::metadata(other).is_ok_and(|other| leads_to(path, &other))
+}
+
+/// Returns `true` if SQLite rolls a journal back. It does not if the first byte is zero: the transaction has ended. In a
+/// place without a database, a journal counts that leads back to a database, and not to an empty file.
+fn is_journal(path: &Path, is_without_database: bool) -> bool {
+    let mut header = [0; JOURNALED_PAGES.end];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let is_open = read.is_ok() && header[0] != 0;
+    is_open && !(is_without_database && header[JOURNALED_PAGES] == [0; 4])
 }
 
 /// Returns the length of a file, in bytes; 0 where there is none.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 use super::location::{self, Location, beside};
+use super::owner::hand_over_as_root;
 
 /// The locks on a database. No other process works on the database while this value exists.
 #[derive(Debug)]
@@ -48,6 +49,9 @@ impl Locked {
     fn take(path: &Path, database: &Path) -> Result<Locked, OpenError> {
         loop {
             let (file, made) = open_or_create(path).map_err(|error| location::at(path, &error))?;
+            if made {
+                hand_over_as_root(&file, database);
+            }
             let mut locked = Locked {
                 path: path.to_owned(),
                 file,

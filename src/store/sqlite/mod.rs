@@ -27,6 +27,7 @@ mod lock;
 mod no_checkpoint;
 mod open;
 mod open_states;
+mod owner;
 mod pending;
 mod placements;
 mod prepare;

@@ -47,24 +47,24 @@ pub enum OpenError {
     /// Another process works on this database file.
     #[error("another instance holds {0}: stop it first, or use another database.path")]
     Held(PathBuf),
-    /// A write-ahead log without its database: opening would throw away what it holds.
+    /// A write-ahead log or a journal without its database: opening would throw away what it holds.
     #[error(
-        "{0} is missing or empty but its -wal is there: restore the database file beside it, or move the -wal away to start anew"
+        "{0} is missing or empty but its -wal or -journal is there: restore the database file beside it, or move that away to start anew"
     )]
     Orphaned(PathBuf),
     /// A restore has put a database aside, and there is nothing in its place.
     #[error(
-        "{0} is missing or empty, and beside it is {0}.replaced or {0}.replaced-wal, the database before a restore, which was perhaps broken off: \
-         move what is there of the two back to {0} and {0}-wal, or move it away to start anew or restore a backup"
+        "{0} is missing or empty, and beside it is {0}.replaced, {0}.replaced-wal or {0}.replaced-journal, the database before a restore, which was \
+         perhaps broken off: move what is there of them back to {0}, {0}-wal and {0}-journal, or move it away to start anew or restore a backup"
     )]
     BrokenOff(PathBuf),
-    /// A write-ahead log beside a link, where SQLite does not look for it.
+    /// A write-ahead log or a journal beside a link, where SQLite does not look for it.
     #[error(
-        "{wal} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
+        "{log} lies beside a link, and the database is {path}: move the log there if it belongs to it, or else away"
     )]
     Stray {
-        /// Path of the write-ahead log.
-        wal: PathBuf,
+        /// Path of the log or journal.
+        log: PathBuf,
         /// Path that the link leads to.
         path: PathBuf,
     },
@@ -314,7 +314,7 @@ pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
 
 /// Creates a database in a folder of its own beside the operator's, opens it, and removes it.
 async fn try_beside(location: &Location, settings: &Settings) -> Result<(), OpenError> {
-    let work_folder = WorkFolder::within(&location.folder)
+    let work_folder = WorkFolder::beside(&location.path)
         .map_err(|error| location::at(&location.folder, &error))?;
     let settings = Settings {
         path: work_folder.file("trial.db"),

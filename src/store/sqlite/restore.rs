@@ -2,24 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::copy::{CopyError, is_of_writing, sync_folder};
+use tokio_util::sync::CancellationToken;
+
+use super::copy::{CopyError, heed_stop, is_of_writing, sync_folder, unless_stopped};
 use super::integrity::{Copied, check_integrity};
-use super::location::{self, Location, beside, length};
+use super::location::{self, Location, UNFINISHED_SUFFIXES, beside};
 use super::lock::Lock;
 use super::open::{Held, OpenError};
+use super::owner;
 use super::readers::TOUCH;
 use super::schema;
 use super::work_folder::WorkFolder;
-
-/// Suffixes of the files that lie beside a database that was not closed, and belong to it: SQLite checkpoints the one,
-/// and rolls back the unfinished transaction in the other.
-const UNFINISHED_SUFFIXES: [&str; 2] = ["-wal", "-journal"];
 
 /// Size of the buffer for copying a backup, in bytes.
 const COPY_BUFFER_BYTES: usize = 1 << 18;
@@ -29,7 +28,7 @@ const UNCLOSED_WARNING: &str = "it was not closed, and no -wal lies beside it: i
 
 /// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
 /// start fetches every open order, since the backup lacks the callbacks that came after it. An existing database is put
-/// aside, if that is allowed.
+/// aside, if that is allowed. Until the backup takes its place, `stop` ends the restore.
 ///
 /// # Errors
 ///
@@ -38,6 +37,16 @@ pub async fn restore(
     database: &Path,
     source: &Path,
     may_replace: bool,
+    stop: &CancellationToken,
+) -> Result<Copied, CopyError> {
+    unless_stopped(try_restore(database, source, may_replace, stop).await, stop)
+}
+
+async fn try_restore(
+    database: &Path,
+    source: &Path,
+    may_replace: bool,
+    stop: &CancellationToken,
 ) -> Result<Copied, CopyError> {
     let location = Location::find(database)?;
     location.refuse_other_names()?;
@@ -47,24 +56,34 @@ pub async fn restore(
         lock: Lock::take(&location)?,
         location,
     };
-    let is_occupied = !held.location.is_empty() || held.location.wal_bytes() > 0;
+    let source = Location::find(source)?;
+    if held.location.has(&source.path) {
+        return Err(CopyError::Itself(source.path));
+    }
+    let is_occupied = !held.location.is_empty() || held.location.is_unfinished();
     if is_occupied && !may_replace {
         return Err(CopyError::Occupied(held.location.path.clone()));
     }
     let system = |error| CopyError::system(&held.location.path, error);
-    let work_folder = WorkFolder::within(&held.location.folder).map_err(system)?;
+    let work_folder = WorkFolder::beside(&held.location.path).map_err(system)?;
     let copy = work_folder.file("restored.db");
-    let source = Location::find(source)?;
-    copy_backup(&source, &copy, &held.location.path)?;
-    let copied = examine_copy(&source.path, &copy, &held.location.path).await?;
-    hand_over(&copy, &held.location.folder).map_err(system)?;
-    checkpoint_log(&held.location).await;
+    let made = copy_backup(&source, &copy, &held.location.path, stop)?;
+    let copied = examine_copy(&source.path, &copy, &held.location.path, stop).await?;
+    owner::hand_over(&made, &held.location.path).map_err(system)?;
+    made.sync_all().map_err(system)?;
+    recover(&held.location).await;
     put_in_place(&copy, &held.location).map_err(system)?;
     Ok(copied)
 }
 
-/// Copies a backup, with its log or journal if it was not closed. No process may work on the backup.
-fn copy_backup(source: &Location, copy: &Path, database: &Path) -> Result<(), CopyError> {
+/// Copies a backup, with its log or journal if it was not closed, and returns the new file. No process may work on the
+/// backup.
+fn copy_backup(
+    source: &Location,
+    copy: &Path,
+    database: &Path,
+    stop: &CancellationToken,
+) -> Result<File, CopyError> {
     source.refuse_orphan()?;
     if source.is_empty() {
         return Err(CopyError::Nothing(source.path.clone()));
@@ -74,39 +93,48 @@ fn copy_backup(source: &Location, copy: &Path, database: &Path) -> Result<(), Co
     if from.try_lock_shared().is_err() {
         return Err(OpenError::Held(source.path.clone()).into());
     }
-    copy_bytes(&mut from, &source.path, copy, database)?;
-    for suffix in UNFINISHED_SUFFIXES {
+    let made = copy_bytes(&mut from, &source.path, copy, database, stop)?;
+    for suffix in source.unfinished_suffixes() {
         let path = beside(&source.path, suffix);
-        if length(&path) > 0 {
-            let mut from = File::open(&path).map_err(|error| location::at(&path, &error))?;
-            copy_bytes(&mut from, &path, &beside(copy, suffix), database)?;
-        }
+        let mut from = File::open(&path).map_err(|error| location::at(&path, &error))?;
+        copy_bytes(&mut from, &path, &beside(copy, suffix), database, stop)?;
     }
-    Ok(())
+    Ok(made)
 }
 
-/// Copies a file of a backup. The error says which of the two files cannot be read or written.
+/// Copies a file of a backup into one that only its owner can read. The error says which of the two files cannot be read or written.
 fn copy_bytes(
     from: &mut File,
     source: &Path,
     copy: &Path,
     database: &Path,
-) -> Result<(), CopyError> {
+    stop: &CancellationToken,
+) -> Result<File, CopyError> {
     let system = |error| CopyError::system(database, error);
-    let mut to = File::create_new(copy).map_err(system)?;
+    let mut options = File::options();
+    let to = options.write(true).create_new(true).mode(0o600).open(copy);
+    let mut to = to.map_err(system)?;
     let mut buffer = vec![0; COPY_BUFFER_BYTES];
     loop {
+        if stop.is_cancelled() {
+            return Err(CopyError::Stopped);
+        }
         let bytes = from.read(&mut buffer);
         let bytes = bytes.map_err(|error| location::at(source, &error))?;
         if bytes == 0 {
-            return Ok(());
+            return Ok(to);
         }
         to.write_all(&buffer[..bytes]).map_err(system)?;
     }
 }
 
 /// Makes sure that a copied backup is whole and of this program, and marks it as left by an unclean end.
-async fn examine_copy(source: &Path, copy: &Path, database: &Path) -> Result<Copied, CopyError> {
+async fn examine_copy(
+    source: &Path,
+    copy: &Path,
+    database: &Path,
+    stop: &CancellationToken,
+) -> Result<Copied, CopyError> {
     let failed = |error: sqlx::Error| {
         if is_of_writing(&error) {
             CopyError::system(database, error)
@@ -119,6 +147,7 @@ async fn examine_copy(source: &Path, copy: &Path, database: &Path) -> Result<Cop
     let has_journal = journal.exists();
     let may_want_its_log = !has_log && is_in_wal_mode(copy);
     let mut db = schema::options(copy).connect().await.map_err(failed)?;
+    heed_stop(&mut db, stop).await.map_err(failed)?;
     let fit = schema::inspect(&mut db, source).await?;
     if fit.is_new {
         return Err(CopyError::Nothing(source.to_owned()));
@@ -151,21 +180,11 @@ fn is_in_wal_mode(path: &Path) -> bool {
     read.is_ok() && header[18] == 2
 }
 
-/// Gives a copied file to the owner of the folder, denies access to other users, and syncs the file to the disk.
-fn hand_over(copy: &Path, folder: &Path) -> io::Result<()> {
-    let file = File::open(copy)?;
-    file.set_permissions(PermissionsExt::from_mode(0o600))?;
-    let (own, owner) = (file.metadata()?, std::fs::metadata(folder)?);
-    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
-        chown(copy, Some(owner.uid()), Some(owner.gid()))?;
-    }
-    file.sync_all()
-}
-
-/// Checkpoints the log of the database that is put aside, so that one step is enough. A damaged one stays as it is.
-async fn checkpoint_log(location: &Location) {
+/// Lets SQLite checkpoint the log of the database that is put aside, and roll its journal back, so that one step is
+/// enough. A damaged one stays as it is.
+async fn recover(location: &Location) {
     if !location.is_empty()
-        && location.wal_bytes() > 0
+        && location.is_unfinished()
         && let Ok(mut db) = schema::options(&location.path).connect().await
     {
         let _ = db.execute(TOUCH).await;
@@ -173,25 +192,24 @@ async fn checkpoint_log(location: &Location) {
     }
 }
 
-/// Puts the database aside, and the copy in its place: in one step where the database has no log of its own. If this
-/// breaks off, the next start refuses the files, or finds one of the two whole: a log is never beside a database that
-/// is not its own, nor a database without its log.
+/// Puts the database aside, and the copy in its place: in one step where the database has no log or journal of its own.
+/// If this breaks off, the next start refuses the files, or finds one of the two whole: a log is never beside a database
+/// that is not its own, nor a database without its log.
 fn put_in_place(copy: &Path, location: &Location) -> io::Result<()> {
     let aside = beside(&location.path, ".replaced");
-    let (is_empty, has_log) = (location.is_empty(), location.wal_bytes() > 0);
-    if !is_empty || has_log {
-        ignore_missing(std::fs::remove_file(beside(&aside, "-wal")))?;
+    let is_empty = location.is_empty();
+    let logs: Vec<&str> = location.unfinished_suffixes().collect();
+    if !is_empty || !logs.is_empty() {
+        remove_logs(&aside)?;
     }
-    if has_log {
-        if !is_empty {
-            std::fs::rename(&location.path, &aside)?;
-        }
-        std::fs::rename(beside(&location.path, "-wal"), beside(&aside, "-wal"))?;
+    if !is_empty && !logs.is_empty() {
+        std::fs::rename(&location.path, &aside)?;
     }
-    for suffix in ["-wal", "-shm"] {
-        ignore_missing(std::fs::remove_file(beside(&location.path, suffix)))?;
+    for log in &logs {
+        std::fs::rename(beside(&location.path, log), beside(&aside, log))?;
     }
-    if is_empty || has_log {
+    remove_logs(&location.path)?;
+    if is_empty || !logs.is_empty() {
         std::fs::rename(copy, &location.path)?;
     } else {
         swap_files(copy, &location.path, &aside)?;
@@ -211,10 +229,13 @@ fn swap_files(copy: &Path, path: &Path, aside: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns success where the only error is that a file was missing.
-fn ignore_missing(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
+/// Removes the files beside a path that SQLite would read as a part of what is put there.
+fn remove_logs(path: &Path) -> io::Result<()> {
+    for suffix in UNFINISHED_SUFFIXES.into_iter().chain(["-shm"]) {
+        match std::fs::remove_file(beside(path, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
+    Ok(())
 }

@@ -2,11 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::location::leads_to;
+use super::location::{folder_of, leads_to};
+use super::owner::hand_over_as_root;
 
 /// Beginning of the names of folders in which a command prepares files.
 const FOLDER_PREFIX: &str = ".sinch-callbacks-work-";
@@ -20,15 +22,18 @@ pub(super) struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// Creates a work folder within another folder, which only its owner can enter, and removes those in which no
-    /// command is at work any more.
-    pub(super) fn within(place: &Path) -> io::Result<WorkFolder> {
+    /// Creates a work folder beside a path, which only its owner can enter, and removes those in which no command is at work
+    /// any more.
+    pub(super) fn beside(path: &Path) -> io::Result<WorkFolder> {
+        let place = folder_of(path);
         remove_left_folders(place)?;
         loop {
-            let folder = tempfile::Builder::new()
-                .prefix(FOLDER_PREFIX)
-                .tempdir_in(place)?;
+            let mut folder = tempfile::Builder::new();
+            folder.prefix(FOLDER_PREFIX);
+            folder.permissions(PermissionsExt::from_mode(0o700));
+            let folder = folder.tempdir_in(place)?;
             let held = File::open(folder.path())?;
+            hand_over_as_root(&held, path);
             match held.try_lock() {
                 // On a disk without locks no command can find out that the folder was left, so it stays.
                 Err(TryLockError::Error(_)) => {}

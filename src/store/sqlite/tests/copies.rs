@@ -137,8 +137,8 @@ async fn what_a_killed_command_left_is_removed_by_the_next() {
         std::fs::write(left.join("copy.db-journal"), "half").expect("can be written");
         let file = place.join(".sinch-callbacks-work-file");
         std::fs::write(&file, "not a folder").expect("can be written");
-        let at_work = work_folder::WorkFolder::within(folder.path()).expect("can be made");
-        let other = work_folder::WorkFolder::within(place).expect("can be made");
+        let at_work = work_folder::WorkFolder::beside(&path).expect("can be made");
+        let other = work_folder::WorkFolder::beside(&file).expect("can be made");
         std::fs::create_dir_all(&left).expect("can be made");
         match command {
             "backup" => drop(super::backup(&path, &copies.join("b.db"), true).await),
@@ -233,4 +233,63 @@ async fn a_backup_that_was_copied_without_its_wal_is_reported() {
             .any(|flaw| flaw.contains("without its -wal"));
         assert_eq!(told, is_told, "{source:?}, {unclean}");
     }
+}
+
+/// The database is recognised under every name of its files, and so are the files that lie beside the copy.
+#[tokio::test]
+async fn a_backup_never_takes_the_place_of_the_database() {
+    let (folder, path) = closed().await;
+    let hard = folder.path().join("hard.db");
+    let log = location::beside(&path, "-wal");
+    let beside = folder.path().join("beside.db");
+    std::fs::hard_link(&path, &hard).expect("can be linked");
+    std::fs::write(&log, "").expect("can be written");
+    std::fs::hard_link(&log, location::beside(&beside, "-wal")).expect("can be linked");
+    let before = std::fs::read(&path).expect("can be read");
+    for target in [&hard, &beside] {
+        let refused = super::backup(&path, target, true).await;
+        assert!(matches!(refused, Err(CopyError::Itself(_))), "{refused:?}");
+    }
+    // The name of the database itself can be that of a log.
+    let named_like_a_log = folder.path().join("theirs.db-wal");
+    std::fs::rename(&path, &named_like_a_log).expect("can be moved");
+    let refused = super::backup(&named_like_a_log, &folder.path().join("theirs.db"), true).await;
+    assert!(matches!(refused, Err(CopyError::Itself(_))), "{refused:?}");
+    assert_eq!(std::fs::read(&named_like_a_log).expect("is there"), before);
+}
+
+#[tokio::test]
+async fn a_restore_of_the_database_itself_is_refused_by_its_reason() {
+    let (folder, path) = closed().await;
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).expect("can be linked");
+    for source in [&path, &link] {
+        for may_replace in [false, true] {
+            let refused = restore(&path, source, may_replace).await;
+            assert!(matches!(refused, Err(CopyError::Itself(_))), "{refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_stopped_leaves_nothing() {
+    let (folder, path) = closed().await;
+    let [copy, new] = ["copy.db", "new.db"].map(|name| folder.path().join(name));
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).expect("can be read");
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let copied = super::super::backup(&path, &copy, false, &stop).await;
+    let restored = super::super::restore(&new, &path, false, &stop).await;
+    for outcome in [copied, restored] {
+        assert!(matches!(outcome, Err(CopyError::Stopped)), "{outcome:?}");
+    }
+    assert_eq!(names(), before);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 mod accepting;
 mod alerting;
@@ -21,11 +22,13 @@ mod figures;
 mod files;
 mod free_space;
 mod interleaved;
+mod journals;
 mod opening;
 mod order_filters;
 mod paging;
 mod placements;
 mod priority;
+mod private_files;
 mod processing;
 mod read_transactions;
 mod readiness;
@@ -104,6 +107,16 @@ fn settings(path: PathBuf) -> Settings {
         projects: vec![(id(PROJECT), Some(5.0))],
         now: at(5000),
     }
+}
+
+/// Copies a database into a file, to the end.
+async fn backup(from: &Path, to: &Path, may_overwrite: bool) -> Result<Copied, CopyError> {
+    super::backup(from, to, may_overwrite, &CancellationToken::new()).await
+}
+
+/// Puts a backup in the place of a database, to the end.
+async fn restore(database: &Path, from: &Path, may_replace: bool) -> Result<Copied, CopyError> {
+    super::restore(database, from, may_replace, &CancellationToken::new()).await
 }
 
 impl Fixture {

@@ -133,12 +133,43 @@ CREATE TABLE order_details (
 
 CREATE INDEX order_details_region ON order_details (region) WHERE region IS NOT NULL;
 
--- Numbers of the orders. An order is found by any part of one of its numbers.
+-- Numbers of the orders. An order is found by any part of one of its numbers. Once its order is COMPLETED, a number is
+-- followed until it is ready.
 CREATE TABLE order_numbers (
-    order_id     INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
-    phone_number TEXT    NOT NULL CHECK (phone_number <> ''),
-    PRIMARY KEY (order_id, phone_number)
-) STRICT, WITHOUT ROWID;
+    id               INTEGER PRIMARY KEY,
+    order_id         INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    project          INTEGER NOT NULL REFERENCES projects (id), -- the order's
+    phone_number     TEXT    NOT NULL CHECK (phone_number <> ''),
+    -- Time from which the number is followed. NULL: it is not.
+    followed_at      INTEGER,
+    -- Readiness that Sinch last showed, and the fetch that first showed it. NULL: no answer has come yet.
+    readiness        TEXT
+        CHECK (readiness = 'not-active' OR readiness = 'not-linked' OR readiness = 'on-the-way' OR readiness = 'failed'
+            OR readiness = 'ready'),
+    readiness_fields TEXT    CHECK (readiness_fields IS NULL OR (readiness IS NOT NULL AND json_valid(readiness_fields))),
+    readiness_at     INTEGER,
+    ready_at         INTEGER,                       -- the fetch that first showed it ready; it stays
+    fetched_at       INTEGER,
+    fetch_at         INTEGER,                       -- time of the next fetch; NULL: it is ready, or given up
+    attempts         INTEGER NOT NULL DEFAULT 0     -- in a row without an answer
+        CHECK (attempts BETWEEN 0 AND 4294967295),
+    -- Why the last attempt brought no answer.
+    failure          TEXT
+        CHECK (failure = 'key-refused' OR failure = 'unreachable' OR failure = 'timed-out' OR failure = 'broken-off'
+            OR failure = 'not-now' OR failure = 'unusable-answer' OR failure = 'none-known'),
+    failure_fields   TEXT    CHECK (failure_fields IS NULL OR (failure IS NOT NULL AND json_valid(failure_fields))),
+    hinted_at        INTEGER,                       -- receipt of the last event that no answer is sure to include yet
+    UNIQUE (order_id, phone_number),
+    CHECK ((readiness IS NULL) = (readiness_at IS NULL)),
+    CHECK (failure IS NULL OR attempts > 0),
+    CHECK (followed_at IS NOT NULL OR (readiness IS NULL AND ready_at IS NULL AND fetched_at IS NULL
+        AND fetch_at IS NULL AND attempts = 0 AND hinted_at IS NULL))
+) STRICT;
+
+CREATE INDEX order_numbers_due ON order_numbers (project, fetch_at) WHERE fetch_at IS NOT NULL;
+CREATE INDEX order_numbers_number ON order_numbers (project, phone_number);
+CREATE INDEX order_numbers_not_ready ON order_numbers (project, readiness, followed_at)
+    WHERE followed_at IS NOT NULL AND readiness IS NOT 'ready';
 
 -- Number of orders in each state, at a cost that does not grow with the number of orders. Triggers maintain it, so that
 -- no code that writes an order can forget to. A wrong figure is no reason to refuse an order.
@@ -191,6 +222,7 @@ CREATE TABLE deliveries (
     processed_at    INTEGER,
     duplicates      INTEGER NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
     callback_key    TEXT    CHECK (callback_key <> ''), -- of the create to whose own path it was sent
+    number          TEXT    CHECK (number <> ''),      -- that a recorded delivery names, filled in by processing
     body            BLOB    NOT NULL,                  -- raw bytes of the callback
     -- Tells duplicates from conflicts once the body is emptied: the first 16 bytes of its SHA-256. NULL: the body is
     -- there.
@@ -211,6 +243,7 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_dedup_key ON deliveries (project, dedup_key);
 CREATE INDEX deliveries_order ON deliveries (order_id, id) WHERE order_id IS NOT NULL;
 CREATE INDEX deliveries_parked ON deliveries (id) WHERE phase = 'parked';
+CREATE INDEX deliveries_number ON deliveries (project, number, id) WHERE number IS NOT NULL;
 
 -- The result of each fetch.
 CREATE TABLE fetches (

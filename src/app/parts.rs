@@ -18,8 +18,10 @@ use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
 use crate::metrics::Metrics;
-use crate::store::Store;
-use crate::worker::{self, AlertWorker, Fetcher, InboxWorker, RetentionWorker, Worker};
+use crate::store::{Rate, Store};
+use crate::worker::{
+    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, Worker,
+};
 use number_order::Id;
 use sinch_numbers::api::Client;
 
@@ -109,16 +111,16 @@ pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
             ),
         },
     ];
-    parts.extend(
-        ready
-            .clients
-            .into_iter()
-            .map(|(project, client, resume)| Part {
-                name: "the fetcher",
-                thread: None,
-                run: shared.fetcher(config, project, client, resume),
-            }),
-    );
+    for (project, client, resume) in ready.clients {
+        let numbers = shared.number_worker(config, project.clone(), client.clone());
+        let orders = shared.fetcher(config, project, client, resume);
+        let both = [("the number worker", numbers), ("the fetcher", orders)];
+        parts.extend(both.map(|(name, run)| Part {
+            name,
+            thread: None,
+            run,
+        }));
+    }
     parts
 }
 
@@ -137,8 +139,27 @@ impl Shared {
         run(worker::run(worker, metrics, stop))
     }
 
+    /// Returns the future of the worker that fetches one project's numbers. It abandons a fetch in flight when it stops.
+    fn number_worker(&self, config: &Config, project: Id, client: Arc<Client>) -> Run {
+        self.worker(NumberWorker {
+            project,
+            client,
+            store: self.store.clone(),
+            policy: policy(config),
+            backoff: backoff(config),
+            rate: Rate::per_second(config.sinch.requests_per_second),
+            stop: self.stop.clone(),
+        })
+    }
+
     /// Returns the future of one project's fetcher. It stops after its fetches in flight, unless they are abandoned.
-    fn fetcher(&self, config: &Config, project: Id, client: Client, resume: Arc<Notify>) -> Run {
+    fn fetcher(
+        &self,
+        config: &Config,
+        project: Id,
+        client: Arc<Client>,
+        resume: Arc<Notify>,
+    ) -> Run {
         let fetcher = Fetcher {
             project,
             client,

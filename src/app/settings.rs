@@ -21,7 +21,7 @@ use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
 /// Projects whose API is on, each with its client and the notification that closes its circuit at once.
-pub(super) type Clients = Vec<(Id, Client, Arc<Notify>)>;
+pub(super) type Clients = Vec<(Id, Arc<Client>, Arc<Notify>)>;
 
 /// All projects, each with the notification that closes its circuit at once; `None`: its API is off.
 pub(super) type Projects = BTreeMap<Id, Option<Arc<Notify>>>;
@@ -89,7 +89,7 @@ pub(super) fn clients(config: &Config) -> Result<(Clients, Projects), StartError
     for project in &config.projects {
         let resume = match &project.api {
             Api::On(credentials) => {
-                let client = client(&project.id, credentials, &config.sinch)?;
+                let client = Arc::new(client(&project.id, credentials, &config.sinch)?);
                 let resume = Arc::new(Notify::new());
                 clients.push((project.id.clone(), client, resume.clone()));
                 Some(resume)
@@ -112,7 +112,8 @@ pub(super) fn api_off(config: &Config) -> Vec<Id> {
 /// Returns the limits on connections for which the limit on open files leaves room.
 pub fn listener_limits(config: &Config, files_max: Option<u64>) -> ListenerLimits {
     let fetched_projects = config.projects.len() - api_off(config).len();
-    let fetches_max = Fetcher::in_flight_max(config.sinch.max_in_flight) * fetched_projects;
+    // Beside its orders, one number of each project is fetched at a time.
+    let fetches_max = (Fetcher::in_flight_max(config.sinch.max_in_flight) + 1) * fetched_projects;
     ListenerLimits::new(files_max, config.callbacks.connections_max, fetches_max)
 }
 

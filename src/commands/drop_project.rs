@@ -1,5 +1,6 @@
 //! `drop-project`: removes what is left of a project that is no longer configured.
 
+use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,10 +29,26 @@ pub struct Arguments {
 }
 
 /// Number of a project's rows, as the service answers it.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 struct Holdings {
     orders: u64,
     deliveries: u64,
+    placements: u64,
+}
+
+/// The holdings in words.
+impl fmt::Display for Holdings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holdings {
+            orders,
+            deliveries,
+            placements,
+        } = self;
+        write!(
+            f,
+            "{orders} orders, {deliveries} deliveries and {placements} placements"
+        )
+    }
 }
 
 /// Answer of the service about a project.
@@ -85,15 +102,12 @@ async fn describe_holdings(service: &Operators, project: &Id) -> Result<String, 
     )
     .await?;
     let found: Project = parse_answer(&answer)?;
-    let Holdings { orders, deliveries } = found.holdings;
     let next = if found.configured {
         "the project is configured: take it out of the configuration and restart first"
     } else {
         "nothing is removed yet; with --yes all of it is, and cannot be brought back"
     };
-    Ok(format!(
-        "{project} has {orders} orders and {deliveries} deliveries; {next}"
-    ))
+    Ok(format!("{project} has {}; {next}", found.holdings))
 }
 
 /// Sends requests until nothing is left. If a request fails, some rows are left, and the request can be sent again.
@@ -107,13 +121,11 @@ async fn remove_all(service: &Operators, project: &Id) -> Result<String, String>
             REQUEST_TIMEOUT,
         )
         .await?;
-        let Holdings { orders, deliveries } = parse_answer::<Dropped>(&answer)?.left;
-        if orders == 0 && deliveries == 0 {
+        let left = parse_answer::<Dropped>(&answer)?.left;
+        if left == Holdings::default() {
             return Ok(format!("all of {project} is removed"));
         }
-        print_line(format_args!(
-            "{orders} orders and {deliveries} deliveries are left"
-        ));
+        print_line(format_args!("{left} are left"));
     }
 }
 

@@ -208,7 +208,7 @@ impl CallbackHandler {
                     said_at,
                 }
             }
-            Content::Other { resource_type } => DeliveryContent::Other(resource_type),
+            Content::Other(event) => DeliveryContent::Other(event),
             Content::NotUnderstood(reason) => {
                 let text = reason.to_string();
                 let text = redact::redacted(&text);

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use number_order::{Id, NotUnderstood, Status, Time};
+use number_order::{Id, NotUnderstood, OtherEvent, Status, Time};
 use sinch_numbers::callback::{Callback as Said, NUMBER_ORDER};
 use sinch_numbers::{Property, Unreadable};
 
@@ -33,10 +33,7 @@ pub enum Content {
         unreadable_timestamp: Option<String>,
     },
     /// Another resource: an active number, an imported one, or a type that Sinch adds later.
-    Other {
-        /// Kind of the resource: `resourceType`, as the callback has it.
-        resource_type: String,
-    },
+    Other(OtherEvent),
     /// Unusable content, with the reason why it was not understood.
     NotUnderstood(NotUnderstood),
 }
@@ -82,8 +79,7 @@ fn judge_content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
     }
     let resource_type = required_text("resourceType", &said.resource_type)?;
     if resource_type != NUMBER_ORDER {
-        let resource_type = resource_type.to_owned();
-        return Ok(Content::Other { resource_type });
+        return Ok(Content::Other(other(resource_type, said)));
     }
     let order = required_text("resourceId", &said.resource_id)?;
     let order = Id::new(order).ok_or(NotUnderstood::UnusableOrderId)?;
@@ -101,6 +97,23 @@ fn judge_content(said: &Said, project: &Id) -> Result<Content, NotUnderstood> {
         said_at,
         unreadable_timestamp,
     })
+}
+
+/// Returns what a callback says about another resource. What cannot be used is left out: nothing depends on it.
+fn other(resource_type: &str, said: &Said) -> OtherEvent {
+    let word = |property| {
+        property_text("", property)
+            .ok()
+            .flatten()
+            .map(str::to_owned)
+    };
+    OtherEvent {
+        resource_type: resource_type.to_owned(),
+        resource: word(&said.resource_id),
+        event_type: word(&said.event_type),
+        status: word(&said.status),
+        failure_code: word(&said.failure_code),
+    }
 }
 
 fn required_text<'a>(name: &str, property: &'a Property) -> Result<&'a str, NotUnderstood> {
@@ -281,18 +294,26 @@ mod tests {
     }
 
     #[test]
-    fn other_resources_touch_no_order() {
+    fn other_resources_touch_no_order_and_what_they_say_is_read() {
+        let long = "x".repeat(257);
         for kind in [
             "ACTIVE_NUMBER",
             "IMPORTED_NUMBER",
-            "NUMBER",
+            "HOSTING_ORDER_NUMBER",
             "INVENTED_LATER",
         ] {
-            let body = format!(r#"{{"resourceType":"{kind}","resourceId":"+46700000000"}}"#);
-            assert!(
-                matches!(parse(&body).content, Content::Other { .. }),
-                "{kind}"
+            let body = format!(
+                r#"{{"resourceType":"{kind}","resourceId":"+46700000000","eventType":"{long}",
+                    "status":"FAILED","failureCode":null,"internalFailureCode":"CRS0001"}}"#
             );
+            let event = OtherEvent {
+                resource_type: kind.to_owned(),
+                resource: Some("+46700000000".to_owned()),
+                event_type: None,
+                status: Some("FAILED".to_owned()),
+                failure_code: None,
+            };
+            assert_eq!(parse(&body).content, Content::Other(event), "{kind}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use number_order::{OrderDetails, OrderNumber, Price, Time};
+use number_order::{OrderDetails, OrderNumber, OrderedLink, Price, Time};
 use sinch_numbers::Property;
 use sinch_numbers::api::{self, Money, NumberOrder};
 
@@ -33,6 +33,11 @@ pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderD
         created_at,
         ..shown
     })
+}
+
+/// Returns the links that were ordered for each number of an order, as an answer shows them.
+pub fn ordered_links(order: &NumberOrder) -> Vec<OrderedLink> {
+    of(order, None).unwrap_or_default().ordered_links()
 }
 
 fn short_word(property: &Property) -> Option<String> {

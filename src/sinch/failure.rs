@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use number_order::{Answer, Endpoint, Flaw, Id, NoAnswer};
+use number_order::{Endpoint, Flaw, Id, NoAnswer};
 use sinch_numbers::api::{self, BodyFault, Failure, RequestError};
 
 /// Error of a fetch that brought no answer that is believed. No body, address, key or token is quoted.
@@ -33,16 +33,16 @@ impl From<NoAnswer> for FetchError {
 }
 
 impl FetchError {
-    /// Returns the error for an answer that shows an order and is not believed.
-    pub(super) fn not_believed(flaw: Flaw) -> FetchError {
-        unusable(Endpoint::Orders, 200, flaw).into()
+    /// Returns the error for an answer that shows an order or a number and is not believed.
+    pub(super) fn not_believed(endpoint: Endpoint, flaw: Flaw) -> FetchError {
+        unusable(endpoint, 200, flaw).into()
     }
 
-    /// Returns `true` if the order seems to be at fault: then only its own next attempt waits. Otherwise the provider or
+    /// Returns `true` if the order or number seems to be at fault: then only its own next attempt waits. Otherwise the provider or
     /// the access key is at fault, and fetches of other orders are expected to fail as well, until one succeeds.
     pub fn is_of_order(&self) -> bool {
         match &self.reason {
-            NoAnswer::UnusableAnswer { endpoint, .. } => *endpoint == Endpoint::Orders,
+            NoAnswer::UnusableAnswer { endpoint, .. } => *endpoint != Endpoint::Token,
             NoAnswer::KeyRefused { .. }
             | NoAnswer::Unreachable { .. }
             | NoAnswer::TimedOut { .. }
@@ -72,16 +72,16 @@ impl FetchError {
     }
 }
 
-/// Returns what a failed request for an order of `project` means: Sinch does not know the order, or there is no answer
-/// that is believed.
-pub(super) fn meaning(error: RequestError, project: &Id) -> Result<Answer, FetchError> {
+/// Returns what a failed request to `api` for an order or a number of `project` means: `Ok` if Sinch does not know
+/// it, or else that there is no answer that is believed.
+pub(super) fn meaning(error: RequestError, api: Endpoint, project: &Id) -> Result<(), FetchError> {
     let endpoint = match error.endpoint {
-        api::Endpoint::Api => Endpoint::Orders,
+        api::Endpoint::Api => api,
         api::Endpoint::Token => Endpoint::Token,
     };
     let mut wait = None;
     let reason = match error.failure {
-        Failure::NotFound => return Ok(Answer::NotFound),
+        Failure::NotFound => return Ok(()),
         Failure::Unreachable { cause } => NoAnswer::Unreachable { endpoint, cause },
         Failure::TimedOut => NoAnswer::TimedOut { endpoint },
         Failure::BrokenOff { cause } => NoAnswer::BrokenOff { endpoint, cause },
@@ -124,7 +124,7 @@ fn reason_by_status(endpoint: Endpoint, status: u16, project: &Id) -> NoAnswer {
             };
         }
         // Sinch documents 500 as an answer to a fetch, so the failure may last for a single order.
-        (Endpoint::Orders, 500) => Flaw::ServerFailed,
+        (Endpoint::Orders | Endpoint::Numbers, 500) => Flaw::ServerFailed,
         // 407 comes from a proxy between the service and Sinch.
         (_, 407 | 408 | 429 | 500..) => return NoAnswer::NotNow { endpoint, status },
         (_, 300..400) => Flaw::Redirect,
@@ -153,7 +153,12 @@ mod tests {
 
     fn error(endpoint: api::Endpoint, failure: Failure) -> FetchError {
         let project = Id::new("p1").expect("an id");
-        meaning(RequestError { endpoint, failure }, &project).expect_err("no answer")
+        meaning(
+            RequestError { endpoint, failure },
+            Endpoint::Orders,
+            &project,
+        )
+        .expect_err("no answer")
     }
 
     fn of_status(endpoint: api::Endpoint, status: u16) -> FetchError {
@@ -242,7 +247,7 @@ mod tests {
             failure: Failure::NotFound,
         };
         let project = Id::new("p1").expect("an id");
-        assert_eq!(meaning(not_found, &project), Ok(Answer::NotFound));
+        assert_eq!(meaning(not_found, Endpoint::Numbers, &project), Ok(()));
         let other = of_status(api::Endpoint::Api, 404);
         assert!(other.is_of_order());
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::changes::{Changes, Decided, NewDetails, NewFetch, NewTransition, StoredOrder};
 use super::{FetchResult, ProcessRequest, Processed, Recorded};
 use number_order::{
-    Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, Order, Time, Transition,
+    Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, Order, State, Time, Transition,
 };
 
 /// A delivery that waits to be processed.
@@ -152,6 +152,10 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
     let parked = applied.order.parked.clone();
     stored.order = applied.order;
     stored.lease = None;
+    let confirmed = stored.order.confirmed.as_ref();
+    if snapshot.is_some() && confirmed.is_some_and(|known| known.state == State::Completed) {
+        changes.completed.push((id, at));
+    }
     changes.fetched.push(stored);
     Recorded::Done {
         outcome: applied.outcome,

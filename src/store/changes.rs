@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Processed;
-use number_order::{FetchOutcome, Order, OrderDetails, OrderKey, Status, Time, Transition};
+use number_order::{
+    FetchOutcome, Following, Order, OrderDetails, OrderKey, Status, Time, Transition,
+};
 
 /// An order as the store keeps it, with its row and its lease.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,17 @@ pub(super) struct StoredOrder {
     /// Time of receipt of the order's newest delivery that was processed.
     pub heard_at: Option<Time>,
     pub order: Order,
+}
+
+/// A number that is followed, with its place in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StoredNumber {
+    pub id: i64,
+    /// Row of the number's order, and the order's key.
+    pub order_id: i64,
+    pub key: OrderKey,
+    pub phone_number: String,
+    pub following: Following,
 }
 
 /// All that one commit records about orders.
@@ -34,6 +47,8 @@ pub(super) struct Changes {
     pub details: Vec<NewDetails>,
     /// Changes of orders' states.
     pub transitions: Vec<NewTransition>,
+    /// Orders of which an answer shows COMPLETED, with the time: their numbers are followed from then on.
+    pub completed: Vec<(i64, Time)>,
 }
 
 /// A decision on a delivery, as it is recorded.

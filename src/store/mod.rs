@@ -15,10 +15,11 @@ pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, FetchResult,
-    FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep,
-    OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow, ProcessReport,
-    ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
+    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, DueNumber,
+    FetchResult, FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery,
+    NewPlacement, NewStep, NumberChange, NumberDue, NumberQuery, NumberRecorded, NumberResult,
+    NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow,
+    ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
     RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary,
     TransitionRow, UnreadableRow, WatchRequest,
 };
@@ -152,6 +153,30 @@ impl Store {
     pub fn due(&self) -> &Notify {
         backend!(self, store => store.due())
     }
+
+    /// Returns the number of a project that has been due for the longest time, and counts its fetch against the
+    /// project's rate. None is leased: one worker of a process fetches a project's numbers, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn due_number(
+        &self,
+        project: &Id,
+        rate: Rate,
+        now: Time,
+    ) -> Result<NumberDue, StoreError> {
+        backend!(self, store => store.due_number(project, rate, now).await)
+    }
+
+    /// Records the result of fetching a number, and returns its effect.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the number is still due then.
+    pub async fn record_number(&self, result: NumberResult) -> Result<NumberRecorded, StoreError> {
+        backend!(self, store => store.record_number(result).await)
+    }
 }
 
 /// Alerts, retention, and checks that all is well.
@@ -257,7 +282,7 @@ impl Store {
 
 /// Operators' requests and queries.
 impl Store {
-    /// Makes an order due for a fetch now, even if it was parked; returns `false` if the order is not known.
+    /// Makes an order and its followed numbers due for a fetch now, even if it was parked; `false`: it is not known.
     ///
     /// # Errors
     ///

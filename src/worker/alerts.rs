@@ -1,6 +1,7 @@
 //! Raises alerts: reports once for each order that its reservation runs out, or that it has been in a state for too
 //! long, and once when that is over. It also reports that the system's clock was set.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::frame::{Pause, Worker};
@@ -37,9 +38,11 @@ pub struct AlertState {
 }
 
 impl Worker for AlertWorker {
-    const NAME: &'static str = "alerts";
-
     type State = AlertState;
+
+    fn name(&self) -> Cow<'static, str> {
+        "alerts".into()
+    }
 
     async fn step(&self, state: &mut AlertState) -> Result<Pause, StoreError> {
         state.set_by_secs = compare_clocks(state.set_by_secs);

@@ -1,5 +1,6 @@
 //! Frame of the background workers: the loop that all of them share, with the reports of their outcomes.
 
+use std::borrow::Cow;
 use std::future::pending;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -25,11 +26,11 @@ pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Worker that takes one step after the other until the service stops. [`run`] is its loop.
 pub trait Worker: Send + Sync {
-    /// Name of the worker in the metrics and in the operators' answers.
-    const NAME: &'static str;
-
     /// State that one step of the worker leaves for the next.
     type State: Default + Send;
+
+    /// Returns the name of the worker in the metrics and in the operators' answers.
+    fn name(&self) -> Cow<'static, str>;
 
     /// Returns the wake-up that ends an idle pause. Without one, every pause lasts for its full time.
     fn wake_up(&self) -> Option<WakeUp<'_>> {
@@ -75,13 +76,14 @@ pub async fn run<W: Worker>(
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut state = W::State::default();
-    metrics.heartbeat(W::NAME);
+    let name = worker.name();
+    metrics.heartbeat(&name);
     while !stop.is_cancelled() {
         // The wake-up is registered before the step, so that work that arrives during the step ends the pause.
         let wake_up = worker.wake_up();
         let wake_up = wake_up.map(|wake_up| (wake_up.notify.notified(), wake_up.gather));
         let outcome = worker.step(&mut state).await;
-        let pause = record_step(&metrics, W::NAME, outcome)?;
+        let pause = record_step(&metrics, &name, outcome)?;
         match pause.unwrap_or(Pause::Idle(STORE_PAUSE)) {
             // The timer would turn a pause of zero into a millisecond.
             Pause::Rest(Duration::ZERO) => {}
@@ -177,9 +179,11 @@ mod tests {
     }
 
     impl Worker for Scripted {
-        const NAME: &'static str = "scripted";
-
         type State = ();
+
+        fn name(&self) -> Cow<'static, str> {
+            "scripted".into()
+        }
 
         fn wake_up(&self) -> Option<WakeUp<'_>> {
             Some(WakeUp {

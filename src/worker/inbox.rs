@@ -1,5 +1,6 @@
 //! Processes the inbox: every pending delivery, soon after its arrival, whether or not the API is well.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -67,9 +68,11 @@ impl Default for Rhythm {
 }
 
 impl Worker for InboxWorker {
-    const NAME: &'static str = "inbox";
-
     type State = Rhythm;
+
+    fn name(&self) -> Cow<'static, str> {
+        "inbox".into()
+    }
 
     fn wake_up(&self) -> Option<WakeUp<'_>> {
         Some(WakeUp {

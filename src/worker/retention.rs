@@ -1,5 +1,6 @@
 //! Prunes what has been kept for long enough, and returns its space to the disk. Callbacks have priority.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,9 +33,11 @@ pub struct RetentionWorker {
 pub struct Done(Pruned);
 
 impl Worker for RetentionWorker {
-    const NAME: &'static str = "retention";
-
     type State = Done;
+
+    fn name(&self) -> Cow<'static, str> {
+        "retention".into()
+    }
 
     async fn step(&self, done: &mut Done) -> Result<Pause, StoreError> {
         let began = Instant::now();

@@ -21,6 +21,7 @@ mod forwarded_addresses;
 mod interposer;
 mod kills;
 mod not_http;
+mod number_readiness;
 mod one_busy_order;
 mod operators;
 mod ordering;

@@ -151,13 +151,15 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
     let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
-    let (fetch, record) = (format!("fetch {PROJECT}"), format!("record {PROJECT}"));
+    let [fetch, numbers, record] =
+        ["fetch", "numbers", "record"].map(|worker| format!("{worker} {PROJECT}"));
     let all = [
         "alerts",
         "checkpoint",
         "inbox",
         "retention",
         &fetch,
+        &numbers,
         &record,
     ];
     let workers = async || service.status().await["workers"].take();

@@ -210,11 +210,11 @@ async fn an_order_that_is_not_there_yet_is_fetched_again() {
 #[tokio::test]
 async fn a_refused_token_is_renewed_on_the_way() {
     let folder = folder();
-    let (service, simulator) = start_with_history(&folder, &["o1"], &DONE, |s| s).await;
+    let (service, simulator) = start_with_history(&folder, &["o1"], &REVIEWED, |s| s).await;
     service
-        .deliver(event("e1", "o1", "COMPLETED", at(&simulator, 2)))
+        .deliver(event("e1", "o1", "IN_REVIEW", at(&simulator, 2)))
         .await;
-    service.settles("o1", "COMPLETED").await;
+    service.settles("o1", "IN_REVIEW").await;
     assert_eq!(simulator.stats().tokens, 1);
 
     simulator.revoke_tokens();

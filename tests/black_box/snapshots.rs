@@ -82,6 +82,9 @@ async fn orders_and_the_status() {
         .await;
     service.settles("o1", "COMPLETED").await;
     service
+        .order_when("o1", "its number", |order| !order["ready_at"].is_null())
+        .await;
+    service
         .deliver(event("e2", "o2", "COMPLETED", said_at))
         .await;
     service
@@ -100,7 +103,7 @@ async fn orders_and_the_status() {
     let status = until("all workers and the failed fetch", async || {
         let status = service.status().await;
         let workers = status["workers"].as_object().map_or(0, Map::len);
-        (workers == 6 && status["api"][PROJECT]["answered"] == false).then_some(status)
+        (workers == 7 && status["api"][PROJECT]["answered"] == false).then_some(status)
     })
     .await;
     assert_snapshot("status", &without_numbers(status));

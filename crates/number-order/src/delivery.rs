@@ -46,10 +46,7 @@ impl fmt::Display for DeliveryDecision {
 #[strum(serialize_all = "kebab-case")]
 pub enum Kept {
     /// The callback is about another subject than a number order. The delivery is recorded.
-    OtherResource {
-        /// Kind of the callback's subject: `resourceType`, as the callback has it.
-        resource_type: String,
-    },
+    OtherResource(OtherEvent),
     /// Only a fetch could decide, and the project's API is off. The delivery is parked.
     ApiOff {
         /// Decision on the event, which asks for a fetch that may not be sent.
@@ -72,6 +69,43 @@ pub enum Kept {
     },
 }
 
+/// Event about another subject than a number order: an active number, an imported one, or what Sinch adds later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherEvent {
+    /// `resourceType`, as the callback has it.
+    pub resource_type: String,
+    /// `resourceId`: of an active number the number itself, in E.164. `None` if it is absent or no id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// `eventType`, as the callback has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// `status`, as the callback has it: of an active number SUCCEEDED or FAILED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// `failureCode`, as the callback has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+}
+
+impl fmt::Display for OtherEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "about {:?}, not a number order: recorded",
+            self.resource_type
+        )?;
+        let said = [
+            &self.resource,
+            &self.event_type,
+            &self.status,
+            &self.failure_code,
+        ];
+        let mut words = said.into_iter().flatten();
+        words.try_for_each(|word| write!(f, "; {word}"))
+    }
+}
+
 impl Kept {
     /// Returns the code of the reason why the delivery is kept.
     pub fn code(&self) -> &'static str {
@@ -82,9 +116,7 @@ impl Kept {
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kept::OtherResource { resource_type } => {
-                write!(f, "about {resource_type:?}, not a number order: recorded")
-            }
+            Kept::OtherResource(event) => event.fmt(f),
             Kept::ApiOff { decision } => write!(
                 f,
                 "{decision}, and none can be sent: this project says api = \"off\""

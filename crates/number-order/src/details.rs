@@ -1,9 +1,10 @@
-//! Subject of an order: its region, its numbers, and their prices. No rule depends on it.
+//! Subject of an order: its region, its numbers, their prices, and the links that were ordered. No rule about the
+//! order's state depends on it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Time;
+use super::{OrderedLink, Service, Target, Time, VoiceIds};
 
 /// Subject of an order, as an answer shows it. An absent value was not shown, or could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,39 @@ pub struct OrderDetails {
     pub voice_configuration: Option<Value>,
     /// Numbers of the order: Sinch's `orderNumbers`, in the order in which the answer has them.
     pub numbers: Vec<OrderNumber>,
+}
+
+impl OrderDetails {
+    /// Returns the links that were ordered for each of the order's numbers, by the ids in the two configurations.
+    pub fn ordered_links(&self) -> Vec<OrderedLink> {
+        let sms = |name| text(self.sms_configuration.as_ref(), name);
+        let voice = |name| text(self.voice_configuration.as_ref(), name);
+        let ids = VoiceIds {
+            app: voice("appId"),
+            trunk: voice("trunkId"),
+            service: voice("serviceId"),
+        };
+        let targets = [
+            (Service::Messages, sms("servicePlanId").map(Target::new)),
+            (Service::Campaign, sms("campaignId").map(Target::new)),
+            (Service::Calls, Target::for_calls(voice("type"), &ids)),
+        ];
+        let links = targets.into_iter();
+        links
+            .filter_map(|(service, target)| {
+                Some(OrderedLink {
+                    service,
+                    target: target?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Returns a text of a configuration. Absent, `null` and `""` mean the same.
+fn text<'a>(configuration: Option<&'a Value>, name: &str) -> Option<&'a str> {
+    let text = configuration?.get(name)?.as_str()?;
+    (!text.is_empty()).then_some(text)
 }
 
 /// A telephone number of an order, with its prices and capabilities.

@@ -18,10 +18,14 @@ mod delivery;
 mod details;
 mod entered;
 mod event;
+mod failure_code;
 mod fetch;
+mod following;
+mod link;
 mod no_answer;
 mod outcome;
 mod placement;
+mod readiness;
 mod schedule;
 mod snapshot;
 mod state;
@@ -34,14 +38,18 @@ pub use alert::{AlertKind, AlertUpdate, Limits, alert_kind, firing_alerts, updat
 pub use backoff::{Backoff, Failure, fail};
 pub use callback_key::CallbackKey;
 pub use cause::{Cause, ParkReason};
-pub use delivery::{DeliveryDecision, Kept, NotUnderstood};
+pub use delivery::{DeliveryDecision, Kept, NotUnderstood, OtherEvent};
 pub use details::{OrderDetails, OrderNumber, Price};
 pub use entered::entered;
 pub use event::{Decision, EventsApplied, apply_events};
+pub use failure_code::{Again, FailureCode};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
+pub use following::{Following, LATE_AFTER, NumberFetch};
+pub use link::{Link, OrderedLink, ScheduledLink, Service, Target, VoiceIds};
 pub use no_answer::{Endpoint, FetchOutcome, Flaw, NoAnswer};
 pub use outcome::Outcome;
 pub use placement::{OutcomeRefusal, Standing, StepRefusal, judge_lost_create, may_begin, may_end};
+pub use readiness::{FailedLink, Readiness};
 pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
 pub use step::{Step, StepKind, StepOutcome};
@@ -276,7 +284,7 @@ pub struct Hint {
 impl Hint {
     /// Returns the earliest send time of a fetch whose answer ought to include the claim.
     pub fn settles_at(&self, policy: &Policy) -> Time {
-        self.heard_at.plus(policy.staleness).plus(Policy::MARGIN)
+        policy.settles_at(self.heard_at)
     }
 
     /// Returns the earliest send time of a fetch whose answer includes the claim even if it is as stale as an answer
@@ -349,6 +357,12 @@ impl Policy {
             staleness_max,
             cooldown: Duration::from_secs(3),
         }
+    }
+
+    /// Returns the earliest send time of a fetch whose answer ought to include what an event says that was received at
+    /// the given time.
+    fn settles_at(&self, heard_at: Time) -> Time {
+        heard_at.plus(self.staleness).plus(Policy::MARGIN)
     }
 
     /// Returns the earliest send time of a fetch that shows what had come about by `since`, however stale its answer

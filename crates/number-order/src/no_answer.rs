@@ -152,6 +152,8 @@ impl fmt::Display for NoAnswer {
 pub enum Endpoint {
     /// The Number Order API, from which orders are fetched.
     Orders,
+    /// The Active Number API.
+    Numbers,
     /// The token endpoint, which exchanges access keys for tokens.
     Token,
 }
@@ -160,6 +162,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Endpoint::Orders => "the Number Order API",
+            Endpoint::Numbers => "the Active Number API",
             Endpoint::Token => "the token endpoint",
         })
     }
@@ -178,6 +181,10 @@ pub enum Flaw {
     NoOrderId,
     /// The answer shows another order than was requested.
     OtherOrder,
+    /// The answer lacks the telephone number.
+    NoPhoneNumber,
+    /// The answer shows another telephone number than was requested.
+    OtherPhoneNumber,
     /// The answer lacks the id of the project.
     NoProject,
     /// The answer shows another project than was requested.
@@ -192,7 +199,7 @@ pub enum Flaw {
     UpdateTimeUnreadable,
     /// The order's last update lies before its creation.
     UpdatedBeforeCreated,
-    /// The answer's body is larger than that of any order.
+    /// The answer's body is larger than that of any order or number.
     TooLarge,
     /// The answer's body is compressed, which was not requested.
     Compressed,
@@ -204,7 +211,7 @@ pub enum Flaw {
     NotJson,
     /// The answer is a 404 that is not the API's own.
     ForeignNotFound,
-    /// Sinch failed over this order (500).
+    /// Sinch failed over the order or number (500).
     ServerFailed,
     /// The answer is a redirect, which is not followed.
     Redirect,
@@ -229,6 +236,8 @@ impl fmt::Display for Flaw {
             Flaw::NotAnObject => "it is not a JSON object",
             Flaw::NoOrderId => "it has no idNumberOrder",
             Flaw::OtherOrder => "its idNumberOrder is not the order that was requested",
+            Flaw::NoPhoneNumber => "it has no phoneNumber",
+            Flaw::OtherPhoneNumber => "its phoneNumber is not the number that was requested",
             Flaw::NoProject => "it has no projectId",
             Flaw::OtherProject => "its projectId is not the project that was requested",
             Flaw::NoState => "it has no state",
@@ -250,7 +259,7 @@ impl fmt::Display for Flaw {
             Flaw::ForeignNotFound => {
                 "it is not the API's own 404; check api_url and what stands between"
             }
-            Flaw::ServerFailed => "Sinch failed over this order",
+            Flaw::ServerFailed => "Sinch failed over it",
             Flaw::Redirect => {
                 "it is a redirect, which is not followed; check api_url and token_url"
             }

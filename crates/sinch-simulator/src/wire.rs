@@ -113,6 +113,18 @@ struct NumberOrder<'a> {
     fulfilment: Option<Value>,
 }
 
+/// Service plan that each order of a world is for.
+const SERVICE_PLAN: &str = "simulated-service-plan";
+
+/// Makes the body of an active number that an order of a world has brought, linked as ordered.
+pub(super) fn active_number(number: &str, project: &str) -> Value {
+    json!({
+        "phoneNumber": number,
+        "projectId": project,
+        "smsConfiguration": {"servicePlanId": SERVICE_PLAN, "scheduledProvisioning": null},
+    })
+}
+
 /// Makes the body of an order as the API shows it; with `extra`, also a property that no documentation mentions.
 pub(super) fn order(
     project: &Id,
@@ -143,7 +155,7 @@ pub(super) fn order(
         },
         number_type: history.region.number_type,
         order_numbers: history.numbers.iter().map(number).collect(),
-        sms_configuration: json!({"servicePlanId": "simulated-service-plan"}),
+        sms_configuration: json!({"servicePlanId": SERVICE_PLAN}),
         voice_configuration: None,
         expire_time: snapshot.expires_at.map(|at| zulu(at, 6)),
         create_time: history

@@ -1,9 +1,7 @@
 //! `numbers`: numbers that the project has.
 
-mod failure_code;
 mod list;
 mod release;
-pub(super) mod services;
 mod show;
 
 use std::path::Path;

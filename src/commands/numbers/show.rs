@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::failure_code;
-use super::services::{self, Service};
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
 use crate::commands::project_client::{self, Options};
 use crate::commands::selection;
 use crate::commands::shown;
 use crate::commands::words::{amount, interval, print_field, said};
+use crate::sinch;
+use number_order::{FailureCode, Link, Service};
 use sinch_numbers::api::{ActiveNumber, PhoneNumber};
 
 /// Arguments of `numbers show`.
@@ -32,19 +32,19 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
     let project = project_client::open(config, project.as_deref())?;
     let answer = project.client.get_active_number(&arguments.number).await?;
     let number = answer.content;
-    let services = services::of(&number);
+    let links = sinch::links(&number);
     if *json {
-        print_line(shown::json(&as_json(&number, &services)?));
+        print_line(shown::json(&as_json(&number, &links)?));
         return Ok(());
     }
     print_number(&number);
-    for service in &services {
-        print_field(service.name, &service.to_string());
+    for link in &links {
+        print_field(&link.service.to_string(), &link.to_string());
     }
-    for code in codes(&services) {
-        print_field("failure", &failure_code::sentence(code));
+    for code in codes(&links) {
+        print_field("failure", &code.to_string());
     }
-    if blocks_us_texts(&number, &services) {
+    if blocks_us_texts(&number, &links) {
         let sentence =
             "Until the campaign is linked, text messages to the US are presumably still blocked.";
         print_field("", sentence);
@@ -54,49 +54,39 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
 }
 
 /// Returns the number as Sinch shows it, beside what is read from it.
-fn as_json(number: &ActiveNumber, services: &[Service]) -> Result<String, CommandError> {
+fn as_json(number: &ActiveNumber, links: &[Link]) -> Result<String, CommandError> {
     #[derive(serde::Serialize)]
     struct Shown<'a> {
         number: &'a RawValue,
         services: Vec<Value>,
-        failures: Vec<Value>,
+        failures: Vec<FailureCode>,
     }
     let unreadable = |_| CommandError::failure("Sinch's answer is no JSON; try again");
     let shown = Shown {
         number: serde_json::from_str(number.object().json()).map_err(unreadable)?,
-        services: services.iter().map(service_json).collect(),
-        failures: codes(services).into_iter().map(failure_json).collect(),
+        services: links.iter().map(link_json).collect(),
+        failures: codes(links),
     };
     serde_json::to_string(&shown).map_err(unreadable)
 }
 
-fn service_json(service: &Service) -> Value {
-    let scheduled = service.scheduled.as_ref();
+fn link_json(link: &Link) -> Value {
+    let scheduled = link.scheduled.as_ref();
+    let target = scheduled.and_then(|scheduled| scheduled.target.as_ref());
     json!({
-        "name": service.name,
-        "state": service.state(),
-        "linked": service.linked,
-        "scheduled": scheduled.and_then(|scheduled| scheduled.id.as_deref()),
+        "name": link.service.to_string(),
+        "state": link.state(),
+        "linked": link.linked.as_ref().map(ToString::to_string),
+        "scheduled": target.map(ToString::to_string),
         "status": scheduled.map(|scheduled| &scheduled.status),
     })
 }
 
-fn failure_json(code: &str) -> Value {
-    let known = failure_code::find(code);
-    json!({
-        "code": code,
-        "meaning": known.map(|known| known.meaning),
-        "try_again": known.map_or("unknown", |known| known.again.as_str()),
-        "advice": known.map(|known| known.advice),
-    })
-}
-
 /// Returns the codes of all failures, once each: one failure can concern two services.
-fn codes(services: &[Service]) -> BTreeSet<&str> {
-    let scheduled = services.iter().flat_map(|service| &service.scheduled);
-    scheduled
-        .flat_map(|scheduled| scheduled.codes.iter().map(String::as_str))
-        .collect()
+fn codes(links: &[Link]) -> Vec<FailureCode> {
+    let scheduled = links.iter().flat_map(|link| &link.scheduled);
+    let codes: BTreeSet<&String> = scheduled.flat_map(|scheduled| &scheduled.codes).collect();
+    codes.into_iter().map(FailureCode::new).collect()
 }
 
 fn print_number(number: &ActiveNumber) {
@@ -122,11 +112,11 @@ fn print_number(number: &ActiveNumber) {
 
 /// Returns `true` if the service plan of a US number is linked and its campaign is still on its way or has failed.
 /// (Inferred from the order of Sinch's steps; not documented.)
-fn blocks_us_texts(number: &ActiveNumber, services: &[Service]) -> bool {
+fn blocks_us_texts(number: &ActiveNumber, links: &[Link]) -> bool {
     let is_us = number.region_code().text() == Some("US");
-    let campaign_is_open = services
+    let campaign_is_open = links
         .iter()
-        .any(|service| service.name == services::CAMPAIGN && service.scheduled.is_some());
+        .any(|link| link.service == Service::Campaign && link.scheduled.is_some());
     is_us && campaign_is_open
 }
 
@@ -148,5 +138,22 @@ fn callbacks(number: &ActiveNumber, path: &str) -> String {
         format!(
             "{url}: not the path of this project in the configuration, {path}, so another service receives them"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sinch_simulator::ordering::Failure;
+
+    use super::*;
+
+    /// The simulator plays every code that is known, so that the commands meet each.
+    #[test]
+    fn the_simulator_plays_every_known_code() {
+        let played: BTreeSet<String> = Failure::ALL.iter().map(|f| f.code.to_owned()).collect();
+        let known: BTreeSet<String> = FailureCode::known().map(|known| known.code).collect();
+        assert_eq!(known, played);
     }
 }

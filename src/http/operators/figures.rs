@@ -191,6 +191,21 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
         read: |f| count_reading(f.standing.summary.orders_parked),
     },
     Figure {
+        key: "numbers_not_ready",
+        help: "Numbers of completed orders that are not ready; up to a hundred thousand are counted",
+        read: |f| {
+            let counts = f.standing.summary.numbers_not_ready.iter();
+            let by_readiness =
+                counts.map(|(readiness, n)| ((*readiness).to_owned(), count_reading(*n)));
+            By("readiness", by_readiness.collect())
+        },
+    },
+    Figure {
+        key: "numbers_late",
+        help: "Numbers that were not ready three days after their order was completed",
+        read: |f| count_reading(f.standing.summary.numbers_late),
+    },
+    Figure {
         key: "orders_needing_attention",
         help: "Orders that need an operator's attention, by alert",
         read: |f| {

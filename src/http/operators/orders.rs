@@ -14,12 +14,17 @@ use super::query::QueryParams;
 use super::{Context, Page, Shared, order_id, page_size, path_params, project_id, watch};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{AlertQuery, Cursor, Forgot, Found, OrderDetail, OrderFilter, OrderRow};
-use number_order::{AlertKind, OrderKey, ParkReason};
+use crate::store::{
+    AlertQuery, Cursor, Forgot, Found, NumberQuery, OrderDetail, OrderFilter, OrderRow,
+};
+use number_order::{AlertKind, OrderKey, ParkReason, Readiness};
 use strum::VariantNames;
 
 /// Word for the state of orders of which no state was ever reported.
 const UNKNOWN: &str = "UNKNOWN";
+
+/// Word for numbers that have long not been ready.
+const LATE: &str = "late";
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
@@ -46,7 +51,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// Query parameters by which orders can be listed.
-const LIST_PARAMS: [&str; 12] = [
+const LIST_PARAMS: [&str; 13] = [
     "state",
     "project",
     "parked",
@@ -55,6 +60,7 @@ const LIST_PARAMS: [&str; 12] = [
     "alert",
     "region",
     "number",
+    "readiness",
     "changed_since",
     "sort",
     "limit",
@@ -79,6 +85,7 @@ fn order_filter(params: &QueryParams, context: &Context) -> Result<OrderFilter, 
     let states = [&states[..], &[UNKNOWN]].concat();
     let limits = &context.settings.deadlines;
     let alert = params.word("alert", AlertKind::VARIANTS)?;
+    let readiness = params.word("readiness", &[Readiness::VARIANTS, &[LATE]].concat())?;
     Ok(OrderFilter {
         state: params.word("state", &states)?.map(str::to_owned),
         project: params.id("project")?,
@@ -92,6 +99,10 @@ fn order_filter(params: &QueryParams, context: &Context) -> Result<OrderFilter, 
         }),
         region: params.text("region").map(str::to_owned),
         number: params.text("number").map(digits).transpose()?,
+        readiness: readiness.map(|word| match word {
+            LATE => NumberQuery::Late,
+            code => NumberQuery::Code(code),
+        }),
         changed_since: params.time("changed_since")?,
         newest_first: params.newest_first()?,
         after: params.text("after").map(Cursor::from_caller),

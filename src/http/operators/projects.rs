@@ -126,11 +126,16 @@ async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<
         }
         removed.orders += step.orders;
         removed.deliveries += step.deliveries;
+        removed.placements += step.placements;
         tokio::time::sleep(step_began.elapsed() * PAUSE_FACTOR).await;
     }
     let left = context.store.holdings(&project).await?.unwrap_or_default();
-    let (orders, deliveries) = (removed.orders, removed.deliveries);
-    tracing::info!(%project, orders, deliveries, orders_left = left.orders, deliveries_left = left.deliveries, "dropped what was left of a project");
+    let Holdings {
+        orders,
+        deliveries,
+        placements,
+    } = removed;
+    tracing::info!(%project, orders, deliveries, placements, orders_left = left.orders, deliveries_left = left.deliveries, placements_left = left.placements, "dropped what was left of a project");
     Ok(Json(Dropped { removed, left }))
 }
 

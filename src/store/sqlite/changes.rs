@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::batch::Statements;
 use super::codes::Code;
-use super::{details, rows, transitions};
+use super::{details, numbers, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use number_order::Status;
 
@@ -39,6 +39,7 @@ pub(super) async fn write_changes(
     write_decisions(db, changes).await?;
     insert_fetches(db, &changes.fetches).await?;
     details::write(db, &changes.details).await?;
+    numbers::follow(db, &changes.completed).await?;
     transitions::insert(db, &changes.transitions).await
 }
 

@@ -34,8 +34,9 @@ const UPSERT_DETAILS: &str = new!(
 );
 
 const INSERT_NUMBERS: &str = new!(
-    "INSERT INTO order_numbers (order_id, phone_number) \
-     SELECT v.id, n.value ->> 'phone_number' FROM v, json_each(v.details, '$.numbers') AS n \
+    "INSERT INTO order_numbers (order_id, project, phone_number) \
+     SELECT o.id, o.project, n.value ->> 'phone_number' \
+     FROM v CROSS JOIN orders AS o ON o.id = v.id CROSS JOIN json_each(v.details, '$.numbers') AS n \
      WHERE n.value ->> 'phone_number' <> '' ON CONFLICT DO NOTHING"
 );
 
@@ -66,6 +67,20 @@ pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx
 
 const SELECT_DETAILS: &str = "
     SELECT d.order_id, d.details FROM json_each(?) AS v JOIN order_details AS d ON d.order_id = v.value";
+
+/// Reads the subject of an order on which a rule depends; the inner error is the fault because of which it cannot be
+/// read.
+pub(super) async fn require(
+    db: &mut SqliteConnection,
+    order_id: i64,
+) -> sqlx::Result<Result<OrderDetails, String>> {
+    let found = sqlx::query(SELECT_DETAILS).bind(json(&[order_id]));
+    let Some(row) = found.fetch_optional(db).await? else {
+        return Ok(Err("the order has no details".to_owned()));
+    };
+    let read = serde_json::from_str(&lossy(&row, "details")?);
+    Ok(read.map_err(|_| "the order's details cannot be read".to_owned()))
+}
 
 /// Reads the subjects of the given orders. A subject that another program has spoilt hides no order: it is left out
 /// until an answer shows it again.

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::changes::write_changes;
 use super::command::{WriteCommand, WriteContext};
+use super::numbers;
 use super::row_fault::{BatchMode, Unparkable, park_row};
 use super::rows::{json, order_text};
 use super::savepoint::{begin_savepoint, end_savepoint};
@@ -79,7 +80,7 @@ async fn record_together(
     Ok(recorded)
 }
 
-/// Makes an order due for a fetch at once, as an operator requested; `false` if the order is not known.
+/// Makes an order due for a fetch at once, and its numbers, as an operator requested; `false` if the order is not known.
 async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> sqlx::Result<bool> {
     // The statement does as `Order::request_fetch`, without reading the row.
     let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
@@ -89,8 +90,9 @@ async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> 
         .bind(now.0)
         .bind(key.project.as_str())
         .bind(key.order.as_str())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+    numbers::request_fetch(db, key, now).await?;
     Ok(updated.rows_affected() == 1)
 }
 

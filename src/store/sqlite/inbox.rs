@@ -169,9 +169,8 @@ async fn insert_rows(
                     let said_at = said_at.map(|at| at.0);
                     (Some(order.as_str()), Some(status), said_at, "waiting", None)
                 }
-                DeliveryContent::Other(resource_type) => {
-                    let resource_type = resource_type.clone();
-                    let kept = Code::new(&Kept::OtherResource { resource_type });
+                DeliveryContent::Other(event) => {
+                    let kept = Code::new(&Kept::OtherResource(event.clone()));
                     (None, None, None, "recorded", Some(kept))
                 }
                 DeliveryContent::NotUnderstood(reason) => {

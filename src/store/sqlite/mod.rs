@@ -25,6 +25,7 @@ mod integrity;
 mod location;
 mod lock;
 mod no_checkpoint;
+mod numbers;
 mod open;
 mod open_states;
 mod owner;
@@ -133,7 +134,7 @@ impl Store {
         let before = self.newest.fetch_max(newest, Relaxed);
         report.arrived = u32::try_from(newest - before).unwrap_or(0);
         self.met.note(&report.unreadable);
-        if !report.processed.is_empty() {
+        if !report.processed.is_empty() || report.numbers_due > 0 {
             self.due.notify_waiters();
         }
         Ok(report)

@@ -15,8 +15,8 @@ use number_order::{Event, Id, Status, Time};
 /// time, since it looks at the value to find its plan.
 const PENDING: &str = "
     SELECT (SELECT processed_through FROM service), (SELECT coalesce(max(id), 0) FROM deliveries),
-        max(callback_key IS NOT NULL), json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at,
-            received_at))
+        max(callback_key IS NOT NULL), max(decision IS 'other-resource'),
+        json_group_array(json_array(id, phase, project, order_sinch_id, dedup_key, status, said_at, received_at))
     FROM (SELECT * FROM deliveries WHERE id > (SELECT processed_through FROM service) ORDER BY id LIMIT ? + 0)";
 
 /// The deliveries that have waited longest.
@@ -31,6 +31,8 @@ pub(super) struct Pending {
     pub taken: usize,
     /// `true` if any of the deliveries was sent to the own path of a create.
     pub any_to_create: bool,
+    /// `true` if any of the deliveries is about another subject than an order, such as a number.
+    pub any_of_other: bool,
     /// Deliveries that wait to be processed, by their orders.
     pub waiting: BTreeMap<OrderRef, Vec<Waiting>>,
     /// Deliveries that wait to be processed, and cannot be read.
@@ -79,7 +81,7 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
     let Read {
         rows: mut found,
         mut unreadable,
-    } = unreadable::many::<Found>(&row, 3)?;
+    } = unreadable::many::<Found>(&row, 4)?;
     found.sort_unstable_by_key(|found| found.id);
     let processed_through = row.try_get(0)?;
     let last = found.last().map(|found| found.id);
@@ -92,6 +94,7 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
         newest: row.try_get(1)?,
         taken,
         any_to_create: row.try_get::<Option<bool>, _>(2)?.unwrap_or(false),
+        any_of_other: row.try_get::<Option<bool>, _>(3)?.unwrap_or(false),
         waiting,
         unreadable,
     })

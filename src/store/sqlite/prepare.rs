@@ -59,6 +59,12 @@ const BEGIN_SERVICE: &str = "
         deliveries_pruned_through = max(0, min(deliveries_pruned_through, processed_through)),
         fetches_pruned_through = max(0, fetches_pruned_through)";
 
+/// Does for numbers what [`CLAMP_FETCHES`] and [`CLAMP_REQUESTS`] do for orders: an event that seems to come from the future
+/// would never be included in an answer.
+const CLAMP_NUMBERS: &str = "
+    UPDATE OR IGNORE order_numbers SET fetch_at = min(fetch_at, ?1), hinted_at = min(hinted_at, ?3)
+    WHERE project = ?2 AND (fetch_at > ?1 OR hinted_at > ?3)";
+
 /// State of the database with which a run of the service begins.
 pub(super) struct Begun {
     /// Ids of the projects' rows.
@@ -155,5 +161,11 @@ async fn plan_fetches(db: &mut SqliteConnection, project: i64, now: Time) -> sql
             .execute(&mut *db)
             .await?;
     }
+    sqlx::query(CLAMP_NUMBERS)
+        .bind(now.plus(AHEAD_MAX).0)
+        .bind(project)
+        .bind(now.0)
+        .execute(db)
+        .await?;
     Ok(())
 }

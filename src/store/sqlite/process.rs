@@ -14,11 +14,11 @@ use super::batch::Statements;
 use super::changes::write_changes;
 use super::codes::Code;
 use super::pending::{OrderRef, Pending};
-use super::placements;
 use super::row_fault::BatchMode;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
 use super::unreadable::{self, Read, lossy};
+use super::{numbers, placements};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
 use crate::store::changes::StoredOrder;
@@ -73,6 +73,11 @@ pub(super) async fn process(
     if pending.any_to_create {
         let refused = placements::link(db, pending.processed_through, pending.last).await?;
         report.unreadable.extend(refused);
+    }
+    if pending.any_of_other {
+        let heard = numbers::hear(db, pending, request).await?;
+        report.numbers_due = heard.due;
+        report.unreadable.extend(heard.unreadable);
     }
     for row in &pending.unreadable {
         let fault = row.to_string();

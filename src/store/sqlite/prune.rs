@@ -92,13 +92,16 @@ pub(super) const REMOVE_FETCHES: &str = "
 
 const SET_FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = ?";
 
+/// Closed orders. One whose numbers are still to be fetched is not among them.
 pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
         EXISTS (SELECT 1 FROM deliveries WHERE order_id = orders.id) AS is_held_up,
         1 + (SELECT count(*) FROM fetches WHERE order_id = orders.id)
             + (SELECT count(*) FROM transitions WHERE order_id = orders.id)
             + (SELECT count(*) FROM alerts WHERE order_id = orders.id) AS size
-    FROM orders WHERE closed_at IS NOT NULL ORDER BY closed_at LIMIT ?";
+    FROM orders WHERE closed_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM order_numbers WHERE order_id = orders.id AND fetch_at IS NOT NULL)
+    ORDER BY closed_at LIMIT ?";
 
 pub(super) const REMOVE_ORDERS: [&str; 4] = [
     "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",

@@ -83,10 +83,8 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
         removed.orders = prune::remove(db, &orders).await?;
     }
     if removed == Holdings::default() {
-        sqlx::query(DELETE_JOURNAL)
-            .bind(project.as_str())
-            .execute(&mut *db)
-            .await?;
+        let placements = sqlx::query(DELETE_JOURNAL).bind(project.as_str());
+        removed.placements = placements.execute(&mut *db).await?.rows_affected();
     }
     sqlx::query(DELETE_PROJECT)
         .bind(project.as_str())
@@ -97,7 +95,8 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
 
 const COUNT_HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
-        (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries
+        (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries,
+        (SELECT count(*) FROM placements WHERE project = p.id) AS placements
     FROM projects AS p WHERE p.sinch_id = ?";
 
 const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
@@ -152,10 +151,14 @@ impl Store {
 }
 
 fn holdings_of_row(row: &SqliteRow) -> sqlx::Result<Holdings> {
-    let (orders, deliveries): (i64, i64) = (row.try_get("orders")?, row.try_get("deliveries")?);
+    let count = |column| -> sqlx::Result<u64> {
+        let rows: i64 = row.try_get(column)?;
+        Ok(rows.try_into().unwrap_or(0))
+    };
     Ok(Holdings {
-        orders: orders.try_into().unwrap_or(0),
-        deliveries: deliveries.try_into().unwrap_or(0),
+        orders: count("orders")?,
+        deliveries: count("deliveries")?,
+        placements: count("placements")?,
     })
 }
 

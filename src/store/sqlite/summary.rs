@@ -1,15 +1,19 @@
 //! Summary of the whole database, for the operators.
 
+use std::sync::LazyLock;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::alerts::{self, AlertFilter};
 use super::location::{beside, length};
+use super::numbers;
 use super::rows::{StoredOrder, json, order_text, time};
 use super::unreadable::{self, JsonRow, lossy};
 use super::{Store, StoreError};
 use crate::store::{Convergence, Standing, StateCount, Summary};
-use number_order::{Limits, Time};
+use number_order::{LATE_AFTER, Limits, Readiness, Time};
+use strum::VariantNames;
 
 pub(super) const COUNTS: &str = "
     SELECT
@@ -29,6 +33,24 @@ pub(super) const COUNTS: &str = "
         (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
         (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
         (SELECT fetched_at FROM fetches ORDER BY id DESC LIMIT 1) AS last_fetched_at";
+
+/// Numbers of active projects that are followed and not ready, by readiness. The cross join makes SQLite begin with the
+/// projects.
+pub(super) const NOT_READY: &str = "
+    SELECT coalesce(readiness, 'unknown') AS readiness, count(*) AS numbers
+    FROM (SELECT n.readiness FROM projects AS p CROSS JOIN order_numbers AS n INDEXED BY order_numbers_not_ready ON n.project = p.id
+        WHERE p.active AND n.followed_at IS NOT NULL AND n.readiness IS NOT 'ready' LIMIT 100000)
+    GROUP BY readiness ORDER BY readiness";
+
+/// Those of them that are late, before the time after which they are.
+pub(super) static LATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT count(*) AS numbers FROM (SELECT 1 FROM projects AS p \
+         CROSS JOIN order_numbers AS n INDEXED BY order_numbers_not_ready ON n.project = p.id \
+         WHERE p.active AND {} ? LIMIT 100000)",
+        numbers::LATE
+    )
+});
 
 pub(super) const BY_STATE: &str =
     "SELECT state, orders FROM state_counts WHERE orders > 0 ORDER BY state";
@@ -105,6 +127,9 @@ impl Store {
         let counts = sqlx::query(COUNTS).fetch_one(&mut *db).await?;
         let to_ask = sqlx::query(DUE).bind(now.0).fetch_one(&mut *db).await?;
         let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
+        let not_ready = sqlx::query(NOT_READY).fetch_all(&mut *db).await?;
+        let late = sqlx::query(LATE.as_str()).bind(LATE_AFTER.as_micros() as i64);
+        let late = late.fetch_one(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         let changes: Vec<(i64, i64)> = serde_json::from_str(changes.try_get(0)?)
@@ -124,6 +149,8 @@ impl Store {
             orders_unsettled: counts.try_get("orders_unsettled")?,
             oldest_unsettled_at: time(&counts, "oldest_unsettled_at")?,
             orders_parked: counts.try_get("orders_parked")?,
+            numbers_not_ready: by_readiness(&not_ready)?,
+            numbers_late: late.try_get("numbers")?,
             deliveries_waiting: counts.try_get("deliveries_waiting")?,
             deliveries_parked: counts.try_get("deliveries_parked")?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
@@ -140,6 +167,22 @@ impl Store {
     fn file_bytes(&self, suffix: &str) -> u64 {
         length(&beside(&self.path, suffix))
     }
+}
+
+/// Returns the counts of every readiness but `ready`, those included that are zero.
+fn by_readiness(found: &[SqliteRow]) -> sqlx::Result<Vec<(&'static str, i64)>> {
+    let codes = [&["unknown"], Readiness::VARIANTS].concat();
+    let mut counts = Vec::with_capacity(codes.len());
+    for code in codes.into_iter().filter(|code| *code != "ready") {
+        let mut numbers = 0;
+        for row in found {
+            if lossy(row, "readiness")? == code {
+                numbers = row.try_get("numbers")?;
+            }
+        }
+        counts.push((code, numbers));
+    }
+    Ok(counts)
 }
 
 fn state_count(row: &SqliteRow) -> sqlx::Result<StateCount> {

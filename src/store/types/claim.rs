@@ -33,6 +33,24 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// Returns the rate of this many fetches a second as an average over time, with room to catch up after a pause of a
+    /// tenth of a second.
+    pub fn per_second(requests: f64) -> Rate {
+        // The interval is in whole microseconds, rounded up, so that the rate is never exceeded.
+        let interval_us = (1e6 / requests.max(1e-3)).ceil().max(1.0);
+        Rate {
+            interval: Duration::from_micros(interval_us as u64),
+            burst: Rate::in_a_tenth(requests).max(1),
+        }
+    }
+
+    /// Returns the number of fetches that a rate allows in a tenth of a second.
+    pub fn in_a_tenth(requests_per_second: f64) -> u32 {
+        (requests_per_second / 10.0) as u32
+    }
+}
+
 /// Result of a claim of due orders.
 #[derive(Clone, Debug)]
 pub enum Claimed {

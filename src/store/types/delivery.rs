@@ -1,6 +1,6 @@
 //! Deliveries on their way into the inbox.
 
-use number_order::{CallbackKey, Id, NotUnderstood, Status, Time};
+use number_order::{CallbackKey, Id, NotUnderstood, OtherEvent, Status, Time};
 
 /// An authentic callback, as it goes into the inbox.
 #[derive(Clone, Debug)]
@@ -31,8 +31,8 @@ pub enum DeliveryContent {
         /// Time stamp of the callback, by Sinch's clock.
         said_at: Option<Time>,
     },
-    /// Another resource than a number order, by its `resourceType`: the delivery is recorded.
-    Other(String),
+    /// Another resource than a number order: the delivery is recorded.
+    Other(OtherEvent),
     /// A delivery that is not understood: it is parked, with the reason.
     NotUnderstood(NotUnderstood),
 }

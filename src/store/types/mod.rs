@@ -6,6 +6,7 @@ mod claim;
 mod cursor;
 mod delivery;
 mod fetch;
+mod number;
 mod placement;
 mod processing;
 mod queries;
@@ -20,6 +21,7 @@ pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
+pub use number::{DueNumber, NumberChange, NumberDue, NumberRecorded, NumberResult};
 pub use placement::{
     NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
     StepUpdate,
@@ -27,7 +29,7 @@ pub use placement::{
 pub use processing::{ProcessReport, ProcessRequest, Processed};
 pub use queries::{
     AlertQuery, Body, DeliveryFilter, DeliveryRow, FetchRow, Found, ListedDelivery, Listing,
-    OrderDetail, OrderFilter, OrderRow, TransitionRow,
+    NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow, TransitionRow,
 };
 pub use removal::{Forgot, Holdings};
 pub use retention::{Pruned, RetentionPeriods};

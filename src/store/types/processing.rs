@@ -46,6 +46,8 @@ pub struct ProcessReport {
     pub arrived: u32,
     /// Deliveries that were processed.
     pub processed: Vec<Processed>,
-    /// Rows that could not be read: deliveries, which are parked, and orders, whose deliveries are parked.
+    /// Number of followed numbers that events have made due.
+    pub numbers_due: usize,
+    /// Rows that could not be read: numbers, deliveries, which are parked, and orders, whose deliveries are parked.
     pub unreadable: Vec<UnreadableRow>,
 }

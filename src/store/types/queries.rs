@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::explain::{explained, explained_if_any};
-use crate::store::changes::StoredOrder;
+use crate::store::changes::{StoredNumber, StoredOrder};
 use crate::store::types::{Cursor, RecordedAlert, UnreadableRow};
 use number_order::{
-    Cause, DeliveryDecision, FetchOutcome, Hint, Id, Limits, OrderDetails, ParkReason, State, Time,
+    Cause, DeliveryDecision, FailureCode, FetchOutcome, Hint, Id, Limits, NoAnswer, OrderDetails,
+    ParkReason, Readiness, State, Time,
 };
 
 /// Filter of a listing of orders. An absent value leaves no order out.
@@ -28,6 +29,8 @@ pub struct OrderFilter {
     pub region: Option<String>,
     /// Digits that one of the order's numbers contains.
     pub number: Option<String>,
+    /// How one of the order's numbers is.
+    pub readiness: Option<NumberQuery>,
     /// Earliest time of the last change of an order's state.
     pub changed_since: Option<Time>,
     /// `true` lists the newest orders first, `false` the oldest.
@@ -36,6 +39,15 @@ pub struct OrderFilter {
     pub after: Option<Cursor>,
     /// Maximum number of orders.
     pub limit: u32,
+}
+
+/// Readiness of numbers that are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberQuery {
+    /// Numbers of the readiness with this code.
+    Code(&'static str),
+    /// Numbers that are late.
+    Late,
 }
 
 /// Alerts of one code, with the time and the thresholds by which they fire.
@@ -150,13 +162,68 @@ impl OrderRow {
     }
 }
 
+/// A number of an order that is or was COMPLETED, on its way to be usable.
+#[derive(Clone, Debug, Serialize)]
+pub struct NumberRow {
+    /// The number in E.164, with its plus.
+    pub phone_number: String,
+    /// Readiness that Sinch last showed; `null` until the first answer.
+    #[serde(serialize_with = "explained_if_any")]
+    pub readiness: Option<Readiness>,
+    /// Codes of links that have failed, each with its meaning, what to do, and if trying again helps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureCode>,
+    /// Time of the fetch that first showed this readiness.
+    pub since: Option<Time>,
+    /// Time of the fetch that first showed the number ready; it stays, whatever becomes of the number.
+    pub ready_at: Option<Time>,
+    /// `true` if it was not ready days after the order was completed.
+    pub late: bool,
+    /// Time of the last fetch.
+    pub fetched_at: Option<Time>,
+    /// Time of the next fetch; `null` if the number is ready, or given up until an event or an operator.
+    pub fetch_at: Option<Time>,
+    /// Attempts in a row without an answer.
+    pub attempts: u32,
+    /// Reason why the last attempt brought no answer; `null` if it did.
+    #[serde(serialize_with = "explained_if_any")]
+    pub failure: Option<NoAnswer>,
+}
+
+impl NumberRow {
+    /// Returns the row of a followed number.
+    pub(in crate::store) fn new(stored: StoredNumber) -> NumberRow {
+        let following = stored.following;
+        NumberRow {
+            phone_number: stored.phone_number,
+            failures: following
+                .readiness
+                .as_ref()
+                .map(Readiness::failure_codes)
+                .unwrap_or_default(),
+            since: following.readiness_since,
+            ready_at: following.ready_at,
+            late: following.is_late(),
+            fetched_at: following.fetched_at,
+            fetch_at: following.fetch_at,
+            attempts: following.attempts,
+            readiness: following.readiness,
+            failure: following.failure,
+        }
+    }
+}
+
 /// An order with all that is recorded of it, oldest first.
 #[derive(Clone, Debug, Serialize)]
 pub struct OrderDetail {
     /// Current state of the order.
     #[serde(flatten)]
     pub order: OrderRow,
-    /// Claims of callbacks about the order, with the decisions.
+    /// Time at which the last of the order's numbers became ready; `null` until each has been ready.
+    pub ready_at: Option<Time>,
+    /// Numbers of the order, once it is COMPLETED, by their digits.
+    pub readiness: Vec<NumberRow>,
+    /// Claims of callbacks about the order, with the decisions, and events about its numbers.
     pub deliveries: Vec<DeliveryRow>,
     /// Fetches of the order, with their outcomes.
     pub fetches: Vec<FetchRow>,

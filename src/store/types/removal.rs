@@ -15,11 +15,13 @@ pub enum Forgot {
     Named,
 }
 
-/// Number of a project's orders and deliveries, or of those that a step has removed.
+/// Number of a project's orders, deliveries and placements, or of those that a step has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Holdings {
     /// Number of the project's orders.
     pub orders: u64,
     /// Number of the project's deliveries of every kind.
     pub deliveries: u64,
+    /// Number of placements: of references that the journal knows.
+    pub placements: u64,
 }

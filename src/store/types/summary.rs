@@ -27,6 +27,11 @@ pub struct Summary {
     pub oldest_unsettled_at: Option<Time>,
     /// Number of parked orders: they are not fetched any more until an event arrives or an operator requests a fetch.
     pub orders_parked: i64,
+    /// Numbers of completed orders that are not ready, by the code of their readiness; `unknown` counts those of which
+    /// no answer has come yet. Counted up to a hundred thousand.
+    pub numbers_not_ready: Vec<(&'static str, i64)>,
+    /// Numbers that were not ready days after their order was completed; counted up to a hundred thousand.
+    pub numbers_late: i64,
     /// Number of deliveries that are not processed; counted up to a hundred thousand.
     pub deliveries_waiting: i64,
     /// Number of parked deliveries, which an operator must look at.

@@ -26,25 +26,15 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Returns the rate of the fetches, with room to catch up after a pause of a tenth of a second.
+    /// Returns the rate of the fetches.
     pub fn rate(&self) -> Rate {
-        // The interval is in whole microseconds, rounded up, so that the rate is never exceeded.
-        let interval_us = (1e6 / self.requests_per_second.max(1e-3)).ceil().max(1.0);
-        Rate {
-            interval: Duration::from_micros(interval_us as u64),
-            burst: self.burst().max(1),
-        }
-    }
-
-    /// Returns the number of fetches that the rate allows in a tenth of a second.
-    fn burst(&self) -> u32 {
-        (self.requests_per_second / 10.0) as u32
+        Rate::per_second(self.requests_per_second)
     }
 
     /// Returns the maximum number of prefetched orders: the fetches of a tenth of a second. At a low rate, where a
     /// commit takes much less time than there is between two fetches, no order is prefetched.
     pub fn prefetched_max(&self) -> u32 {
-        self.burst().min(PREFETCHED_MAX)
+        Rate::in_a_tenth(self.requests_per_second).min(PREFETCHED_MAX)
     }
 }
 

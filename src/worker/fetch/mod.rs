@@ -38,8 +38,8 @@ use sinch_numbers::api::Client;
 pub struct Fetcher {
     /// Project whose orders are fetched.
     pub project: Id,
-    /// Client of the project's API.
-    pub client: Client,
+    /// Client of the project's API, which others may share.
+    pub client: Arc<Client>,
     /// Store of the due orders and of the answers.
     pub store: Store,
     /// Policy by which answers are applied.

@@ -192,7 +192,7 @@ fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
     };
     Fetcher {
         project: project(),
-        client: Client::new(project(), access).expect("a client"),
+        client: Arc::new(Client::new(project(), access).expect("a client")),
         store,
         policy: policy(),
         backoff: BACKOFF,

@@ -41,7 +41,7 @@ fn said_of_callback(property: &str, text: &str) -> String {
             ..
         } => format!("{status} {unreadable_timestamp:?}"),
         Content::NotUnderstood(reason) => reason.to_string(),
-        Content::Other { resource_type } => resource_type,
+        Content::Other(event) => event.resource_type,
     };
     redacted(&said).into_owned()
 }

@@ -9,7 +9,7 @@ use strum::VariantNames;
 use super::*;
 
 /// The lists of codes, each with its heading in the document.
-fn lists() -> [(&'static str, Vec<&'static str>); 12] {
+fn lists() -> [(&'static str, Vec<&'static str>); 13] {
     [
         ("Decisions on events", Decision::VARIANTS.to_vec()),
         ("Deliveries that are kept", Kept::VARIANTS.to_vec()),
@@ -23,6 +23,7 @@ fn lists() -> [(&'static str, Vec<&'static str>); 12] {
         ("Causes of transitions", Cause::VARIANTS.to_vec()),
         ("Reasons for parked orders", ParkReason::VARIANTS.to_vec()),
         ("Kinds of alerts", AlertKind::VARIANTS.to_vec()),
+        ("Readiness of numbers", Readiness::VARIANTS.to_vec()),
         ("Steps of placements", StepKind::VARIANTS.to_vec()),
         ("Outcomes of steps", StepOutcome::VARIANTS.to_vec()),
         ("Standings of placements", Standing::VARIANTS.to_vec()),
@@ -126,6 +127,28 @@ fn a_value_is_a_code_with_fields() {
     assert_round_trip(&Cause::Event, "event", Value::Null);
     let expiring = AlertKind::expiring(Duration::from_secs(7200));
     assert_round_trip(&expiring, "expiring", json!({ "within_ms": 7_200_000 }));
+}
+
+#[test]
+fn what_is_said_of_numbers_is_a_code_with_fields() {
+    let event = OtherEvent {
+        resource_type: "ACTIVE_NUMBER".to_owned(),
+        resource: Some("+46700000001".to_owned()),
+        status: Some("SUCCEEDED".to_owned()),
+        ..OtherEvent::default()
+    };
+    let other = DeliveryDecision::Kept(Kept::OtherResource(event));
+    let fields = json!({
+        "resource_type": "ACTIVE_NUMBER", "resource": "+46700000001", "status": "SUCCEEDED"
+    });
+    assert_round_trip(&other, "other-resource", fields);
+    let failures = vec![FailedLink {
+        service: Service::Campaign,
+        codes: vec!["CAMPAIGN_EXPIRED".to_owned()],
+    }];
+    let fields = json!({ "failures": [{ "service": "campaign", "codes": ["CAMPAIGN_EXPIRED"] }] });
+    assert_round_trip(&Readiness::Failed { failures }, "failed", fields);
+    assert_round_trip(&Readiness::Ready, "ready", Value::Null);
 }
 
 /// The code that a value returns is the one under which it is stored.

@@ -7,7 +7,9 @@ mod attempts;
 mod codes;
 mod doubts;
 mod events;
+mod following;
 mod invariants;
+mod readiness;
 mod schedule;
 
 use super::*;

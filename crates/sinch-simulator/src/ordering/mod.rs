@@ -50,7 +50,7 @@ use self::record::Record;
 use self::stock::Stock;
 use super::callbacks::CallbackSender;
 use super::{Shared, lock};
-use number_order::{Id, Time};
+use number_order::{Id, State, Time};
 pub use sinch_numbers::api::Call;
 
 /// Longest sleep of the task that sends callbacks; a change wakes it.
@@ -132,6 +132,16 @@ impl Ordering {
     /// Returns `true` if a client created this order.
     pub(crate) fn has(&self, order: &str) -> bool {
         lock(&self.model).order(order).is_some()
+    }
+
+    /// Returns `true` if the number is of an order of the world that is COMPLETED by now.
+    fn is_of_world(&self, number: &str) -> bool {
+        let elapsed = self.shared.elapsed();
+        let mut orders = self.shared.world.orders();
+        orders.any(|order| {
+            let is_completed = order.state_at(elapsed) == Some(State::Completed);
+            is_completed && order.numbers.iter().any(|own| own == number)
+        })
     }
 
     fn now(&self) -> Time {

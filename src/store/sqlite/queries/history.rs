@@ -4,10 +4,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::{DELIVERIES_TABLE, delivery_columns, delivery_of_row, each};
+use crate::store::changes::StoredNumber;
+use crate::store::sqlite::numbers::number_text;
 use crate::store::sqlite::rows::{StoredOrder, order_text, time};
 use crate::store::sqlite::{Store, StoreError, unreadable};
 use crate::store::sqlite::{codes, details};
-use crate::store::{Body, FetchRow, Found, OrderDetail, OrderRow, RecordedAlert, TransitionRow};
+use crate::store::{
+    Body, FetchRow, Found, NumberRow, OrderDetail, OrderRow, RecordedAlert, TransitionRow,
+};
 use number_order::{Id, OrderKey, Time};
 
 const SELECT_BY_SINCH_ID: &str = concat!(
@@ -16,8 +20,9 @@ const SELECT_BY_SINCH_ID: &str = concat!(
     " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?"
 );
 
-/// Processed deliveries of an order, and waiting ones, which have no `order_id` yet. The cross join makes SQLite begin
-/// with the few that wait, and not with all deliveries of the project.
+/// Processed deliveries of an order, waiting ones, which have no `order_id` yet, and those about its numbers. The cross
+/// joins make SQLite begin with the few that wait, and with the order's numbers, and not with all deliveries of the
+/// project.
 pub(in crate::store::sqlite) const DELIVERIES: &str = concat!(
     "SELECT ",
     delivery_columns!(),
@@ -25,7 +30,18 @@ pub(in crate::store::sqlite) const DELIVERIES: &str = concat!(
     delivery_columns!(),
     " FROM deliveries AS d CROSS JOIN projects AS p ON p.id = d.project \
      WHERE d.id > (SELECT processed_through FROM service) AND d.phase = 'waiting' AND p.sinch_id = ?2 \
-     AND d.order_sinch_id = ?3 ORDER BY id DESC LIMIT ?4"
+     AND d.order_sinch_id = ?3 UNION ALL SELECT ",
+    delivery_columns!(),
+    " FROM order_numbers AS n CROSS JOIN deliveries AS d ON d.project = n.project AND d.number = n.phone_number \
+     WHERE n.order_id = ?1 AND d.number IS NOT NULL ORDER BY id DESC LIMIT ?4"
+);
+
+const SELECT_NUMBERS: &str = concat!(
+    "SELECT ",
+    number_text!(),
+    " FROM order_numbers AS n CROSS JOIN orders AS o ON o.id = n.order_id \
+     CROSS JOIN projects AS p ON p.id = n.project \
+     WHERE n.order_id = ? AND n.followed_at IS NOT NULL ORDER BY n.phone_number LIMIT ?"
 );
 
 const SELECT_FETCHES: &str = "
@@ -113,16 +129,26 @@ impl Store {
             .bind(HISTORY_MAX)
             .fetch_all(&mut *db)
             .await?;
-        let [fetches, transitions, alerts] = [SELECT_FETCHES, SELECT_TRANSITIONS, SELECT_ALERTS]
-            .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let [numbers, fetches, transitions, alerts] = [
+            SELECT_NUMBERS,
+            SELECT_FETCHES,
+            SELECT_TRANSITIONS,
+            SELECT_ALERTS,
+        ]
+        .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
+        let numbers = numbers.fetch_all(&mut *db).await?;
         let fetches = fetches.fetch_all(&mut *db).await?;
         let transitions = transitions.fetch_all(&mut *db).await?;
         let alerts = alerts.fetch_all(&mut *db).await?;
+        let numbers = unreadable::each::<StoredNumber>(&numbers)?;
         let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery_of_row)?;
         let fetches = each(&fetches, "fetches", fetch_of_row)?;
         let transitions = each(&transitions, "transitions", transition_of_row)?;
         let alerts = each(&alerts, "alerts", alert_of_row)?;
+        let all_are_read = numbers.unreadable.is_empty();
+        let readiness: Vec<NumberRow> = numbers.rows.into_iter().map(NumberRow::new).collect();
         let unreadable = [
+            numbers.unreadable,
             deliveries.unreadable,
             fetches.unreadable,
             transitions.unreadable,
@@ -132,6 +158,8 @@ impl Store {
         self.met.note(&unreadable);
         Ok(OrderDetail {
             order: OrderRow::new(order, details),
+            ready_at: ready_at(&readiness).filter(|_| all_are_read),
+            readiness,
             deliveries: oldest_first(deliveries.rows),
             fetches: oldest_first(fetches.rows),
             transitions: oldest_first(transitions.rows),
@@ -139,6 +167,12 @@ impl Store {
             unreadable,
         })
     }
+}
+
+/// Returns the time at which the last of an order's numbers became ready; `None` until each has been.
+fn ready_at(numbers: &[NumberRow]) -> Option<Time> {
+    let all: Option<Vec<Time>> = numbers.iter().map(|number| number.ready_at).collect();
+    all?.into_iter().max()
 }
 
 fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {

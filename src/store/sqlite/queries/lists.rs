@@ -9,9 +9,11 @@ use crate::store::sqlite::alerts::{self, Range};
 use crate::store::sqlite::cursor::List;
 use crate::store::sqlite::rows::order_text;
 use crate::store::sqlite::unreadable::{self, UnreadableRow};
-use crate::store::sqlite::{Store, StoreError, details};
-use crate::store::{AlertQuery, DeliveryFilter, ListedDelivery, Listing, OrderFilter, OrderRow};
-use number_order::Id;
+use crate::store::sqlite::{Store, StoreError, details, numbers};
+use crate::store::{
+    AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
+};
+use number_order::{Id, LATE_AFTER};
 
 type Query = QueryBuilder<Sqlite>;
 
@@ -126,6 +128,16 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
         query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND instr(phone_number, ");
         query.push_bind(digits.clone()).push(") > 0)");
     }
+    if let Some(readiness) = filter.readiness {
+        query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND ");
+        match readiness {
+            NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code).push(")"),
+            NumberQuery::Late => query
+                .push(numbers::LATE)
+                .push_bind(LATE_AFTER.as_micros() as i64)
+                .push(")"),
+        };
+    }
     if let Some(since) = filter.changed_since {
         query.push(
             " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.recorded_at >= ",
@@ -175,12 +187,15 @@ pub(in crate::store::sqlite) fn select_deliveries(
             .push_bind(project.to_string());
     }
     if let Some(order) = &filter.order {
-        // Processed deliveries are found by their order's row, and the few others by its id, each by an index.
+        // Processed deliveries are found by their order's row, those about its numbers by these, and the few others by
+        // the order's id, each by an index.
         query.push(" AND d.id IN (SELECT id FROM deliveries WHERE order_id IN (SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE o.sinch_id = ");
         query.push_bind(order.to_string());
         query.push(") UNION ALL SELECT id FROM deliveries WHERE phase = 'parked' AND order_id IS NULL AND order_sinch_id = ");
         query.push_bind(order.to_string());
         query.push(" UNION ALL SELECT id FROM deliveries WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' AND order_sinch_id = ");
+        query.push_bind(order.to_string());
+        query.push(" UNION ALL SELECT d.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id CROSS JOIN order_numbers AS n ON n.order_id = o.id CROSS JOIN deliveries AS d ON d.project = n.project AND d.number = n.phone_number WHERE d.number IS NOT NULL AND o.sinch_id = ");
         query.push_bind(order.to_string()).push(")");
     }
     if let Some(decision) = filter.decision {

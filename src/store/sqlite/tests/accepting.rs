@@ -1,7 +1,7 @@
 //! Acceptance of deliveries.
 
 use super::*;
-use number_order::NotUnderstood;
+use number_order::{NotUnderstood, OtherEvent};
 
 #[tokio::test]
 async fn an_event_is_stored_once_and_its_duplicates_are_counted() {
@@ -196,7 +196,7 @@ async fn one_bad_command_does_not_spoil_its_batch() {
 async fn what_is_no_order_is_kept_and_touches_none() {
     let fixture = Fixture::new().await;
     let mut other = delivery("e1", "o1", State::Blocked, 1);
-    other.subject = DeliveryContent::Other("ACTIVE_NUMBER".to_owned());
+    other.subject = DeliveryContent::Other(OtherEvent::default());
     fixture.accept(other).await;
     let mut unreadable = delivery("e2", "o1", State::Blocked, 1);
     unreadable.subject = DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject);

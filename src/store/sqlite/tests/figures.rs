@@ -124,7 +124,12 @@ async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
 const SMALL: [&str; 5] = ["p", "projects", "service", "state_counts", "CONSTANT"];
 
 /// Indexes that have only the rows of which something is open.
-const OPEN: [&str; 3] = ["orders_unsettled", "orders_parked", "deliveries_parked"];
+const OPEN: [&str; 4] = [
+    "orders_unsettled",
+    "orders_parked",
+    "deliveries_parked",
+    "order_numbers_not_ready",
+];
 
 /// Returns the steps that read a whole table, or the whole of an index that grows with the past. The rows of a subquery
 /// are those of its own steps.
@@ -154,6 +159,8 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     };
     for sql in [
         summary::NOT_FETCHED,
+        summary::NOT_READY,
+        summary::LATE.as_str(),
         alerts::COUNT_EXPIRING,
         alerts::COUNT_LASTING,
         queries::select_orders(&unsettled, None).sql().as_str(),

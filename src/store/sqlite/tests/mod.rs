@@ -23,6 +23,8 @@ mod files;
 mod free_space;
 mod interleaved;
 mod journals;
+mod number_events;
+mod numbers;
 mod opening;
 mod order_filters;
 mod paging;

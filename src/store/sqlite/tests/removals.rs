@@ -174,6 +174,7 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     let held = fixture.store.holdings(&id(OLD)).await.expect("reads");
     let held = held.expect("is known");
     assert_eq!((held.orders, held.deliveries), (45, 601));
+    assert_eq!(held.placements, 0);
 
     let (mut orders, mut deliveries) = (0, 0);
     loop {

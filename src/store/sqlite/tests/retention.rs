@@ -1,7 +1,7 @@
 //! Pruning of what has been kept for its retention period.
 
 use super::*;
-use number_order::NotUnderstood;
+use number_order::{NotUnderstood, OtherEvent};
 
 /// Retention periods in these tests.
 const SPANS: RetentionPeriods = RetentionPeriods {
@@ -36,7 +36,7 @@ impl Fixture {
 
 fn number(event: &str, secs: i64) -> NewDelivery {
     NewDelivery {
-        subject: DeliveryContent::Other("ACTIVE_NUMBER".to_owned()),
+        subject: DeliveryContent::Other(OtherEvent::default()),
         ..delivery(event, "-", State::Blocked, secs)
     }
 }

@@ -1,6 +1,8 @@
 //! Schema: the values that it takes, and that its words are those of the rules.
 
-use number_order::{Cause, Decision, Kept, NoAnswer, NotUnderstood, Outcome, ParkReason};
+use number_order::{
+    Cause, Decision, Kept, NoAnswer, NotUnderstood, Outcome, ParkReason, Readiness,
+};
 use sqlx::migrate::Migrator;
 use strum::VariantNames;
 
@@ -34,7 +36,10 @@ const SAMPLE: &str = "
     INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
     VALUES (7, 1, NULL, 'IN_REVIEW', 1, 1, 'event', 0, 5), (7, 1, 'IN_REVIEW', 'BLOCKED', 0, 1, 'event', NULL, NULL);
     INSERT INTO order_details (order_id, details) VALUES (7, '{\"region\":\"AU\"}');
-    INSERT INTO order_numbers (order_id, phone_number) VALUES (7, '+61411111111');
+    INSERT INTO order_numbers (id, order_id, project, phone_number) VALUES (1, 7, 1, '+61411111111');
+    INSERT INTO order_numbers (id, order_id, project, phone_number, followed_at, readiness, readiness_fields, readiness_at, fetched_at,
+        fetch_at, attempts, failure, failure_fields, hinted_at)
+    VALUES (2, 4, 1, '+61411111112', 1, 'on-the-way', '{\"services\":[\"calls\"]}', 2, 3, 4, 1, 'timed-out', '{\"endpoint\":\"numbers\"}', 3);
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at, resolved_at)
     VALUES (7, 'expiring', '{\"within_ms\":900000}', 1, 2), (7, 'expiring', '{\"within_ms\":900000}', 3, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
@@ -102,7 +107,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 56] = [
+const REFUSED: [&str; 68] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -157,6 +162,18 @@ const REFUSED: [&str; 56] = [
     "transitions SET latency_us = -1 WHERE id = 1",
     "order_details SET details = '{'",
     "order_numbers SET phone_number = ''",
+    "order_numbers SET readiness = 'x' WHERE id = 2",
+    "order_numbers SET readiness_fields = '{' WHERE id = 2",
+    "order_numbers SET readiness_fields = '{}', readiness = NULL, readiness_at = NULL WHERE id = 2",
+    "order_numbers SET readiness_at = NULL WHERE id = 2",
+    "order_numbers SET attempts = -1 WHERE id = 2",
+    "order_numbers SET attempts = 4294967296 WHERE id = 2",
+    "order_numbers SET attempts = 0 WHERE id = 2",
+    "order_numbers SET failure = 'x' WHERE id = 2",
+    "order_numbers SET failure_fields = '{' WHERE id = 2",
+    "order_numbers SET failure = NULL WHERE id = 2",
+    "order_numbers SET fetch_at = 1 WHERE id = 1",
+    "deliveries SET number = '' WHERE id = 3",
     "service SET bodies_emptied_through = processed_through + 1",
     "service SET clean_shutdown = 2",
 ];
@@ -221,6 +238,8 @@ async fn the_schema_knows_every_code() {
         ("transitions SET cause", Cause::VARIANTS.to_vec()),
         ("alerts SET kind", AlertKind::VARIANTS.to_vec()),
         ("orders SET parked", ParkReason::VARIANTS.to_vec()),
+        ("order_numbers SET readiness", Readiness::VARIANTS.to_vec()),
+        ("order_numbers SET failure", NoAnswer::VARIANTS.to_vec()),
         (
             "projects SET paused_until_at = 1, pause_reason",
             NoAnswer::VARIANTS.to_vec(),
@@ -229,6 +248,7 @@ async fn the_schema_knows_every_code() {
         for code in codes {
             let row = match column.split(' ').next() {
                 Some("orders") => 8,
+                Some("order_numbers") => 2,
                 _ => 1,
             };
             fixture

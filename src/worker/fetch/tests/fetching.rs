@@ -155,7 +155,7 @@ impl Fixture {
         };
         Fetcher {
             project: project(),
-            client: Client::new(project(), access).expect("a client"),
+            client: Arc::new(Client::new(project(), access).expect("a client")),
             store: self.store.clone(),
             policy: policy(),
             backoff: BACKOFF,

@@ -15,6 +15,7 @@ use super::super::refusal::{Refusal, Resource};
 use super::super::wire;
 use super::query::{Query, check_type};
 use super::{Answer, Api, Call, Done, Model, Request, read_json};
+use crate::wire::active_number;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -83,8 +84,13 @@ fn page_of_numbers(model: &Model, query: &Query, project: &str) -> Answer {
 }
 
 async fn get_number(request: Request) -> Response {
+    let number = request.param("number");
+    let is_of_world = request.api.ordering.is_of_world(number);
     let act = |model: &mut Model, _| {
-        let active = model.active(request.param("number"))?;
+        if is_of_world {
+            return Ok(Done::Json(active_number(number, request.project())));
+        }
+        let active = model.active(number)?;
         let readings = &model.script.readings;
         Ok(Done::Json(wire::active(
             active,

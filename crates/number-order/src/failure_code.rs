@@ -3,46 +3,51 @@
 //! The codes and their meaning are Sinch's. The advice is Sinch's for the first two and for `INTERNAL_ERROR`; the rest
 //! is this project's. Sinch can add codes.
 
+use std::fmt;
+
+use serde::Serialize;
+
 /// Page on which Sinch lists its codes, also those that are not here.
-pub(super) const PAGE: &str =
+const PAGE: &str =
     "https://developers.sinch.com/docs/numbers/api-reference/error-codes/provisioning-errors";
 
 /// Use of trying again: of linking the number to the same again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Again {
     /// Linking again may help as it is.
+    #[serde(rename = "yes")]
     Helps,
     /// Linking again helps once something has passed or has been changed, which the advice names.
+    #[serde(rename = "afterwards")]
     HelpsAfterwards,
     /// Linking again does not help.
+    #[serde(rename = "no")]
     DoesNotHelp,
-    /// Sinch does not say.
+    /// Sinch does not say, or the code is not known here.
+    #[serde(rename = "unknown")]
     Unknown,
 }
 
-impl Again {
-    /// Returns the answer to the question if linking again helps.
-    pub fn as_str(self) -> &'static str {
-        match self {
+/// The answer to the question if linking again helps.
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Again::Helps => "yes",
             Again::HelpsAfterwards => "afterwards",
             Again::DoesNotHelp => "no",
             Again::Unknown => "unknown",
-        }
+        })
     }
 }
 
-/// Code with its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FailureCode {
-    /// Sinch's word.
-    pub code: &'static str,
+/// Code whose meaning is known.
+struct Known {
+    code: &'static str,
     /// What has happened.
-    pub meaning: &'static str,
-    /// Use of trying again.
-    pub again: Again,
+    meaning: &'static str,
+    again: Again,
     /// What to do.
-    pub advice: &'static str,
+    advice: &'static str,
 }
 
 const fn row(
@@ -50,8 +55,8 @@ const fn row(
     meaning: &'static str,
     again: Again,
     advice: &'static str,
-) -> FailureCode {
-    FailureCode {
+) -> Known {
+    Known {
         code,
         meaning,
         again,
@@ -60,7 +65,7 @@ const fn row(
 }
 
 /// Every code whose meaning is known.
-const KNOWN: &[FailureCode] = &[
+const KNOWN: &[Known] = &[
     row(
         "CAMPAIGN_NOT_AVAILABLE",
         "the registry does not offer the campaign",
@@ -178,57 +183,100 @@ const KNOWN: &[FailureCode] = &[
     ),
 ];
 
-/// Returns what is known of a code; `None` if Sinch has added it.
-pub(super) fn find(code: &str) -> Option<&'static FailureCode> {
-    KNOWN.iter().find(|known| known.code == code)
+/// Code of a failed link, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailureCode {
+    /// Sinch's word.
+    pub code: String,
+    /// Meaning of the code; `None` if it is not known here.
+    pub meaning: Option<&'static str>,
+    /// Use of trying again.
+    pub try_again: Again,
+    /// Advice on what to do; `None` if the code is not known here.
+    pub advice: Option<&'static str>,
 }
 
-/// Returns a code with its meaning, the use of trying again, and what to do.
-pub(super) fn sentence(code: &str) -> String {
-    let Some(known) = find(code) else {
-        return format!("{code}: not known here, so see {PAGE}. Does trying again help? unknown");
-    };
-    format!(
-        "{code}: {}. Does trying again help? {}: {}",
-        known.meaning,
-        known.again.as_str(),
-        known.advice
-    )
+impl FailureCode {
+    /// Returns a code with what is known of it.
+    pub fn new(code: impl Into<String>) -> FailureCode {
+        let code = code.into();
+        let known = KNOWN.iter().find(|known| known.code == code);
+        FailureCode {
+            code,
+            meaning: known.map(|known| known.meaning),
+            try_again: known.map_or(Again::Unknown, |known| known.again),
+            advice: known.map(|known| known.advice),
+        }
+    }
+
+    /// Returns every code whose meaning is known.
+    pub fn known() -> impl Iterator<Item = FailureCode> {
+        KNOWN.iter().map(|known| FailureCode::new(known.code))
+    }
+}
+
+/// The code with its meaning, the use of trying again, and what to do.
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, again) = (&self.code, self.try_again);
+        match (self.meaning, self.advice) {
+            (Some(meaning), Some(advice)) => write!(
+                f,
+                "{code}: {meaning}. Does trying again help? {again}: {advice}"
+            ),
+            (_, _) => write!(
+                f,
+                "{code}: not known here, so see {PAGE}. Does trying again help? {again}"
+            ),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use sinch_simulator::ordering::Failure;
-
     use super::*;
 
-    /// The simulator plays every code that is known.
     #[test]
     fn every_known_code_has_a_meaning_of_its_own() {
-        let played: BTreeSet<&str> = Failure::ALL.iter().map(|failure| failure.code).collect();
-        let known: BTreeSet<&str> = KNOWN.iter().map(|known| known.code).collect();
-        assert_eq!(known, played);
-        assert_eq!(known.len(), KNOWN.len(), "a code stands twice");
-        for known in KNOWN {
-            assert_eq!(find(known.code), Some(known));
-            assert!(!known.meaning.is_empty() && !known.advice.is_empty());
+        let codes: BTreeSet<String> = FailureCode::known().map(|known| known.code).collect();
+        assert_eq!(codes.len(), KNOWN.len(), "a code stands twice");
+        for known in FailureCode::known() {
+            let said = [known.meaning, known.advice];
+            assert!(
+                said.iter()
+                    .all(|text| text.is_some_and(|text| !text.is_empty()))
+            );
         }
     }
 
     #[test]
     fn an_unknown_code_is_shown_with_the_page_of_codes() {
-        assert_eq!(find("CRS0018"), None);
-        let shown = sentence("CRS0018");
+        let unknown = FailureCode::new("CRS0018");
+        assert_eq!((unknown.meaning, unknown.try_again), (None, Again::Unknown));
+        let shown = unknown.to_string();
         assert!(
             shown.starts_with("CRS0018: ") && shown.contains(PAGE),
             "{shown}"
         );
         assert_eq!(
-            sentence("MOCK_CAMPAIGN_NOT_ALLOWED"),
+            FailureCode::new("MOCK_CAMPAIGN_NOT_ALLOWED").to_string(),
             "MOCK_CAMPAIGN_NOT_ALLOWED: a mock campaign cannot be provisioned. Does trying again help? no: use a real \
              campaign"
         );
+    }
+
+    #[test]
+    fn the_use_of_trying_again_has_one_word_in_text_and_json() {
+        for again in [
+            Again::Helps,
+            Again::HelpsAfterwards,
+            Again::DoesNotHelp,
+            Again::Unknown,
+        ] {
+            let json = serde_json::to_value(again).expect("a word");
+            assert_eq!(json, serde_json::Value::from(again.to_string()));
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! Fetches of numbers: the one that is due, and what came of its fetch.
+
+use serde::Deserialize;
+use sqlx::Row;
+
+use super::events::{at_fault, unwritable};
+use super::{number_text, write};
+use crate::store::changes::StoredNumber;
+use crate::store::sqlite::command::{WriteCommand, WriteContext};
+use crate::store::sqlite::rows::time;
+use crate::store::sqlite::unreadable::{self, JsonRow, Read, UnreadableRow};
+use crate::store::sqlite::{Store, StoreError, details};
+use crate::store::{DueNumber, NumberChange, NumberDue, NumberRecorded, NumberResult, Rate};
+use number_order::{Id, NumberFetch, Time};
+
+/// The numbers of a project that have been due for the longest time; when its circuit is open, until when; and if any
+/// of its orders is due. For `+ 0` see `PENDING` in `super::super::pending`.
+const DUE: &str = "
+    SELECT p.paused_until_at,
+        EXISTS (SELECT 1 FROM orders AS o WHERE o.project = p.id AND o.fetch_at <= ?2) AS orders_wait,
+        (SELECT json_group_array(json_array(id, phone_number)) FROM (SELECT n.id, n.phone_number
+            FROM order_numbers AS n INDEXED BY order_numbers_due
+            WHERE n.project = p.id AND n.fetch_at <= ?2 ORDER BY n.fetch_at LIMIT ?3 + 0)) AS due
+    FROM projects AS p WHERE p.sinch_id = ?1";
+
+/// Number of due numbers that are read beside those known to be at fault: if the first cannot be read, one of the others
+/// is fetched.
+const READ_MAX: usize = 4;
+
+const ONE: &str = concat!(
+    "SELECT ",
+    number_text!(),
+    " FROM order_numbers AS n CROSS JOIN orders AS o ON o.id = n.order_id \
+     CROSS JOIN projects AS p ON p.id = n.project WHERE n.id = ? AND n.phone_number = ? AND n.followed_at IS NOT NULL"
+);
+
+/// A number that is due.
+#[derive(Deserialize)]
+struct Due {
+    id: i64,
+    #[serde(deserialize_with = "super::phone_number")]
+    phone_number: String,
+}
+
+impl JsonRow for Due {
+    const TABLE: &'static str = StoredNumber::TABLE;
+    const COLUMNS: &'static str = "id, phone_number";
+}
+
+impl WriteCommand for NumberResult {
+    type Reply = Result<NumberRecorded, UnreadableRow>;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Self::Reply> {
+        let db = &mut context.db;
+        let found = sqlx::query(ONE)
+            .bind(self.number.id)
+            .bind(&self.number.phone_number)
+            .fetch_all(&mut *db)
+            .await?;
+        let Read {
+            mut rows,
+            mut unreadable,
+        } = unreadable::each::<StoredNumber>(&found)?;
+        let Some(mut stored) = rows.pop() else {
+            return Ok(unreadable.pop().map_or(Ok(NumberRecorded::Gone), Err));
+        };
+        let ordered = match details::require(db, stored.order_id).await? {
+            Ok(details) => details.ordered_links(),
+            Err(fault) => return Ok(Err(at_fault(&stored, fault))),
+        };
+        let fetch = NumberFetch {
+            sent_at: self.sent_at,
+            result: self.result.as_ref().map(Option::as_deref),
+            now: self.now,
+            jitter: self.jitter,
+        };
+        let after = stored
+            .following
+            .fetched(&fetch, &ordered, &self.policy, &self.backoff);
+        let before = std::mem::replace(&mut stored.following, after);
+        if let Err(fault) = write(db, std::slice::from_ref(&stored)).await? {
+            return Ok(Err(at_fault(&stored, unwritable(&fault))));
+        }
+        let change = NumberChange {
+            key: stored.key,
+            before,
+            after: stored.following,
+        };
+        Ok(Ok(NumberRecorded::Done(change.into())))
+    }
+}
+
+impl Store {
+    pub(in crate::store) async fn due_number(
+        &self,
+        project: &Id,
+        rate: Rate,
+        now: Time,
+    ) -> Result<NumberDue, StoreError> {
+        // Rows that are at fault stay due, and must not take the place of others.
+        let at_fault = self.met.ids(StoredNumber::TABLE);
+        let found = sqlx::query(DUE)
+            .bind(project.as_str())
+            .bind(now.0)
+            .bind((at_fault.len() + READ_MAX) as i64)
+            .fetch_optional(&mut *self.readers.begin().await?)
+            .await?;
+        let Some(row) = found else {
+            return Ok(NumberDue::None);
+        };
+        let due = unreadable::many::<Due>(&row, 2)?;
+        self.met.note(&due.unreadable);
+        let mut due = due.rows.into_iter();
+        let Some(due) = due.find(|due| !at_fault.contains(&due.id)) else {
+            return Ok(NumberDue::None);
+        };
+        if let Some(until) = time(&row, "paused_until_at")?.filter(|until| *until > now) {
+            return Ok(NumberDue::NotBefore(until));
+        }
+        if let Err(not_before) = self.rates.take(project, rate, 1, now) {
+            return Ok(NumberDue::NotBefore(not_before));
+        }
+        Ok(NumberDue::One {
+            number: DueNumber {
+                id: due.id,
+                phone_number: due.phone_number,
+            },
+            orders_wait: row.try_get("orders_wait")?,
+        })
+    }
+
+    pub(in crate::store) async fn record_number(
+        &self,
+        result: NumberResult,
+    ) -> Result<NumberRecorded, StoreError> {
+        let recorded = self.write(result).await?;
+        Ok(recorded.unwrap_or_else(|row| {
+            self.met.note(std::slice::from_ref(&row));
+            NumberRecorded::RowAtFault
+        }))
+    }
+}

@@ -191,8 +191,9 @@ async fn a_dry_run_says_which_step_is_next() {
     next("Next it would create an order for AU MOBILE; then").await;
     let created = placed.run(&["order", "create", &form]).await;
     assert_eq!(created.code, Some(0), "{created:?}");
-    next("Next it would register the form's data; then upload").await;
     let order = placed.only_order().id.to_string();
+    assert_eq!(created.out, order, "{created:?}");
+    next("Next it would register the form's data; then upload").await;
     for (step, words) in [
         ("register", "Next it would upload"),
         ("attach", "Next it would submit it"),

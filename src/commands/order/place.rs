@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::placing::Placing;
 use super::placing::ending::{Ending, Subject};
-use super::placing::follower::{Follower, Until};
+use super::placing::follower::{Follower, Progress, Until};
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
@@ -78,7 +78,7 @@ pub(super) async fn place(
         risk_second_order,
         options,
     } = &arguments.form;
-    let placing = Placing::open(config, options, form).await?;
+    let placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     if arguments.dry_run {
         placing.dry_run().await?;
@@ -86,7 +86,7 @@ pub(super) async fn place(
     }
     let placed = placing.place(*risk_second_order, !arguments.no_wait);
     let (ending, order) = interruptible(&placing.follower, placed).await?;
-    Ok(report(&placing, form, &ending, order))
+    Ok(report(&placing, form, &ending, order, options.json))
 }
 
 /// Creates the order of a form, and takes no further step.
@@ -95,14 +95,14 @@ pub(super) async fn create(
     arguments: &FormArguments,
 ) -> Result<ExitCode, CommandError> {
     let FormArguments { form, options, .. } = arguments;
-    let placing = Placing::open(config, options, form).await?;
+    let placing = Placing::open(config, options, form, Progress::Error).await?;
     placing.check()?;
     let created = placing.create_only(arguments.risk_second_order);
     let (ending, order) = interruptible(&placing.follower, created).await?;
     if let (Some(order), false) = (&order, options.json) {
         print_line(order);
     }
-    Ok(report(&placing, form, &ending, order))
+    Ok(report(&placing, form, &ending, order, options.json))
 }
 
 /// Step that a command takes on an existing order.
@@ -120,7 +120,8 @@ pub(super) async fn single(
     step: Single,
 ) -> Result<ExitCode, CommandError> {
     let order = project_client::id("ORDER", &arguments.order)?;
-    let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    let OrderArguments { form, options, .. } = arguments;
+    let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.adopt(&order).await?;
     let taken = async {
         match step {
@@ -137,7 +138,7 @@ pub(super) async fn single(
         placing.follower.ending_now(&order).await
     };
     let ending = interruptible(&placing.follower, taken).await?;
-    Ok(report(&placing, &arguments.form, &ending, Some(order)))
+    Ok(report(&placing, form, &ending, Some(order), options.json))
 }
 
 /// Corrects a BLOCKED order with its corrected form.
@@ -151,13 +152,13 @@ pub(super) async fn fix(
         options,
     } = &arguments.order;
     let order = project_client::id("ORDER", order)?;
-    let mut placing = Placing::open(config, options, form).await?;
+    let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     placing.adopt(&order).await?;
     placing.print_reasons(&order).await?;
     let fixed = placing.fix(&order, !arguments.no_wait);
     let ending = interruptible(&placing.follower, fixed).await?;
-    Ok(report(&placing, form, &ending, Some(order)))
+    Ok(report(&placing, form, &ending, Some(order), options.json))
 }
 
 /// Arguments of `order wait`.
@@ -179,23 +180,32 @@ pub(super) async fn wait(
     arguments: &WaitArguments,
 ) -> Result<ExitCode, CommandError> {
     let order = project_client::id("ORDER", &arguments.order)?;
-    let follower = Follower::open(config, &arguments.options)?;
+    let follower = Follower::open(config, &arguments.options, Progress::Output)?;
     let ending = interruptible(&follower, follower.wait(&order, arguments.until)).await?;
     let subject = Subject {
-        follower: &follower,
+        invocation: &follower.invocation,
         order: Some(order),
+        seen: follower.seen(),
         form: None,
     };
-    Ok(ending.report(&subject))
+    Ok(ending.report(&subject, arguments.options.json))
 }
 
 /// Prints the ending of a command that had a form, and returns its exit code.
-fn report(placing: &Placing, form: &Path, ending: &Ending, order: Option<Id>) -> ExitCode {
-    ending.report(&Subject {
-        follower: &placing.follower,
+fn report(
+    placing: &Placing,
+    form: &Path,
+    ending: &Ending,
+    order: Option<Id>,
+    json: bool,
+) -> ExitCode {
+    let subject = Subject {
+        invocation: &placing.follower.invocation,
         order,
+        seen: placing.follower.seen(),
         form: Some((form, placing.reference())),
-    })
+    };
+    ending.report(&subject, json)
 }
 
 /// Runs the work. Ctrl-C stops it; a create that is under way goes on until its outcome is recorded, for as long as a

@@ -7,7 +7,7 @@ use number_order::Id;
 use serde_json::json;
 
 use super::doubt::Doubt;
-use super::follower::Follower;
+use crate::commands::invocation::Invocation;
 use crate::commands::output::print_line;
 use crate::commands::shown;
 
@@ -28,10 +28,18 @@ pub(in crate::commands::order) enum Ending {
     MayBeCreated(Doubt),
 }
 
+/// Order as Sinch last showed it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::commands::order) struct Seen {
+    pub state: Option<String>,
+    pub numbers: Vec<String>,
+}
+
 /// Order and form of a command that has ended, for the advice on the next step.
 pub(in crate::commands::order) struct Subject<'a> {
-    pub follower: &'a Follower,
+    pub invocation: &'a Invocation,
     pub order: Option<Id>,
+    pub seen: Seen,
     /// The form and its reference; `None` if the command had none.
     pub form: Option<(&'a Path, &'a str)>,
 }
@@ -67,7 +75,7 @@ impl Ending {
         let form = subject
             .form
             .map_or("FORM".into(), |(path, _)| path.to_string_lossy());
-        let invocation = &subject.follower.invocation;
+        let invocation = subject.invocation;
         let reasons = invocation.command(&["order", "show", order, "--reasons"]);
         Some(match self {
             Ending::Done => return None,
@@ -92,18 +100,17 @@ impl Ending {
         })
     }
 
-    /// Prints the ending, and returns its exit code.
-    pub fn report(&self, subject: &Subject<'_>) -> ExitCode {
+    /// Prints the ending, as JSON or as advice, and returns its exit code.
+    pub fn report(&self, subject: &Subject<'_>, json: bool) -> ExitCode {
         let advice = self.advice(subject);
-        if subject.follower.quiet {
-            let seen = subject.follower.seen();
+        if json {
             let ending = json!({
                 "ending": self.code(),
                 "exit_code": self.exit_code(),
                 "order": subject.order.as_ref().map(Id::as_str),
                 "reference": subject.form.map(|(_, reference)| reference),
-                "state": seen.state,
-                "numbers": seen.numbers,
+                "state": subject.seen.state,
+                "numbers": subject.seen.numbers,
                 "text": advice,
             });
             print_line(shown::json(&ending.to_string()));

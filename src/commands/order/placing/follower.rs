@@ -13,13 +13,13 @@ use sinch_numbers::api::{Answer, Call, CallError, Client, Failure, NumberOrder};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::ending::Ending;
+use super::ending::{Ending, Seen};
 use super::patience::Outages;
 use super::service::Service;
 use crate::clock;
 use crate::commands::command_error::CommandError;
 use crate::commands::invocation::Invocation;
-use crate::commands::output::print_line;
+use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
 use crate::commands::{file, shown};
 use crate::config::Operators;
@@ -49,9 +49,8 @@ pub(in crate::commands::order) struct Follower {
     pub(super) path: String,
     /// URL at which the service takes the project's callbacks; `None`: the configuration does not say.
     pub(super) callback_url: Option<String>,
-    pub(super) invocation: Invocation,
-    /// `true` if progress is not printed.
-    pub(super) quiet: bool,
+    pub invocation: Invocation,
+    progress: Progress,
     /// Time until which the order must be submitted, as Sinch last showed it.
     expires_at: Cell<Option<Timestamp>>,
     /// `true` if there is, or was, such an order: Sinch has shown it, or the journal has it.
@@ -64,11 +63,15 @@ pub(in crate::commands::order) struct Follower {
     pub uninterrupted: Mutex<()>,
 }
 
-/// Order as Sinch last showed it.
-#[derive(Clone, Debug, Default)]
-pub(in crate::commands::order) struct Seen {
-    pub state: Option<String>,
-    pub numbers: Vec<String>,
+/// Destination of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Standard output.
+    Output,
+    /// Standard error, since standard output has nothing but the result.
+    Error,
+    /// None.
+    None,
 }
 
 /// Point of an order's way at which a wait ends.
@@ -83,7 +86,11 @@ pub enum Until {
 }
 
 impl Follower {
-    pub fn open(config: Option<&Path>, options: &Options) -> Result<Follower, CommandError> {
+    pub fn open(
+        config: Option<&Path>,
+        options: &Options,
+        progress: Progress,
+    ) -> Result<Follower, CommandError> {
         let project = options.project.as_deref();
         let opened = project_client::open(config, project)?;
         let operators = Operators::load(file(config).as_deref(), std::env::vars_os())?;
@@ -95,7 +102,11 @@ impl Follower {
             callback_url: project_client::callback_url(config, &opened.path)?,
             path: opened.path,
             invocation: Invocation::new(config, project),
-            quiet: options.json,
+            progress: if options.json {
+                Progress::None
+            } else {
+                progress
+            },
             expires_at: Cell::new(None),
             is_known: Cell::new(false),
             seen: RefCell::default(),
@@ -298,11 +309,8 @@ impl Follower {
         }
     }
 
-    /// Prints progress, with the time that is left until the reservation runs out, unless quiet.
+    /// Prints progress, with the time that is left until the reservation runs out, to its destination.
     pub(super) fn say(&self, text: &str) {
-        if self.quiet {
-            return;
-        }
         let left = self
             .expires_at
             .get()
@@ -312,7 +320,12 @@ impl Follower {
             Some(left) if left <= 0 => "[reservation over] ".to_owned(),
             Some(left) => format!("[{} left] ", span(left)),
         };
-        print_line(format_args!("{left}{}", shown::lines(text)));
+        let line = format!("{left}{}", shown::lines(text));
+        match self.progress {
+            Progress::Output => print_line(line),
+            Progress::Error => print_error(line),
+            Progress::None => {}
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use sinch_numbers::api::Client;
 
 use crate::commands::command_error::CommandError;
 use crate::commands::file_fault::FileFault;
-use crate::commands::output::print_line;
 use crate::commands::shown;
 
 /// A form that was read, and the folder to which its paths are relative.
@@ -72,19 +71,17 @@ impl FormFile {
         check(&self.form, rules, self)
     }
 
-    /// Prints what is doubtful, unless `quiet`.
+    /// Hands on what is doubtful, as warnings.
     ///
     /// # Errors
     ///
     /// Returns all findings that Sinch would certainly refuse.
-    pub fn judge(findings: Vec<Finding>, quiet: bool) -> Result<(), CommandError> {
+    pub fn judge(findings: Vec<Finding>, warn: impl Fn(String)) -> Result<(), CommandError> {
         let (refused, doubtful): (Vec<_>, Vec<_>) = findings
             .into_iter()
             .partition(|finding| finding.severity() == Severity::Refused);
-        if !quiet {
-            for finding in doubtful {
-                print_line(shown::line(&format!("warning: {finding}")));
-            }
+        for finding in doubtful {
+            warn(shown::line(&format!("warning: {finding}")));
         }
         if refused.is_empty() {
             return Ok(());

@@ -175,8 +175,13 @@ impl Journal {
     }
 }
 
+/// Returns the error in which the journal's own refusal, because of what it knows, stands as it is.
 fn unusable(error: &ServiceError) -> CommandError {
-    CommandError::service(format!("the service's journal cannot be used: {error}"))
+    CommandError::service(if error.is_conflict() {
+        error.to_string()
+    } else {
+        format!("the service's journal cannot be used: {error}")
+    })
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, CommandError> {

@@ -11,8 +11,9 @@ mod follow;
 pub(super) mod follower;
 pub(super) mod form_file;
 mod journal;
+mod on_the_way;
 mod patience;
-mod progress;
+
 mod ready;
 mod registration;
 mod service;
@@ -26,7 +27,7 @@ use sinch_numbers::api::{CallError, Client, Lookup, NumberType, Repeat};
 
 use self::create::Created;
 use self::ending::Ending;
-use self::follower::Follower;
+use self::follower::{Follower, Progress};
 use self::form_file::FormFile;
 use self::journal::{Journal, OrderedNumbers, Placement};
 use self::patience::patiently;
@@ -51,8 +52,9 @@ impl Placing {
         config: Option<&Path>,
         options: &project_client::Options,
         form: &Path,
+        progress: Progress,
     ) -> Result<Placing, CommandError> {
-        let follower = Follower::open(config, options)?;
+        let follower = Follower::open(config, options, progress)?;
         let file = FormFile::read(form)?;
         let project = follower.client.project();
         let reference = file.form.reference();
@@ -68,13 +70,13 @@ impl Placing {
         })
     }
 
-    /// Checks the form against the rules, and prints what it finds.
+    /// Checks the form against the rules, and warns of what is doubtful.
     ///
     /// # Errors
     ///
     /// Fails if Sinch would refuse the form for sure.
     pub fn check(&self) -> Result<(), CommandError> {
-        FormFile::judge(self.file.findings(&self.rules), self.quiet)
+        FormFile::judge(self.file.findings(&self.rules), print_error)
     }
 
     /// Returns the reference of the form.

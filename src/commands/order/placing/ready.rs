@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::ending::Ending;
 use super::follower::Follower;
-use super::progress;
+use super::on_the_way;
 use crate::commands::command_error::CommandError;
 use crate::commands::numbers::{callback_url, services};
 
@@ -99,12 +99,12 @@ impl Follower {
                 )));
             }
             Readiness::OnTheWay => {
-                if let Some(end) = active.and_then(progress::released) {
+                if let Some(end) = active.and_then(on_the_way::released) {
                     return Err(CommandError::failure(format!(
                         "{number} was released, and stays until {end}: no link will be made any more"
                     )));
                 }
-                if active.is_some_and(progress::is_idle) {
+                if active.is_some_and(on_the_way::is_idle) {
                     awaited.idle_since.get_or_insert_with(Instant::now);
                 } else {
                     awaited.idle_since = None;
@@ -112,7 +112,7 @@ impl Follower {
                 let is_idle = awaited
                     .idle_since
                     .is_some_and(|since| since.elapsed() >= IDLE_AFTER);
-                let words = progress::words(active, wanted, is_idle);
+                let words = on_the_way::words(active, wanted, is_idle);
                 if words != awaited.said {
                     self.say(&format!("{number} {words}"));
                     awaited.said = words;

@@ -52,20 +52,18 @@ async fn a_placement_outlasts_a_restart_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_ends_a_placement_at_once() {
+async fn a_service_that_comes_back_and_refuses_the_token_ends_a_placement() {
     let mut placed = Placed::new(Script::by_seed(22)).await;
-    placed.settings = placed
-        .settings
-        .set("operators.token", "operators-token-j3kq08");
+    let process = start(&placed, &[]);
+    says(&process, "created: order").await;
     placed.service.signal(Signal::KILL);
-    placed.service = Service::start(&placed.settings).await;
-    placed.settings = placed
-        .settings
-        .set("operators.token", "another-token-0000000");
-    let refused = placed.place(&[]).await;
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(!refused.err.contains("has not answered"), "{refused:?}");
-    assert!(placed.orders().is_empty());
+    says(&process, "the service has not answered since").await;
+    let token = "operators-token-j3kq08";
+    let settings = placed.settings.clone().set("operators.token", token);
+    placed.service = Service::start(&settings).await;
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("wants a token"), "{ended:?}");
 }
 
 #[tokio::test]
@@ -118,7 +116,7 @@ async fn held_back(seed: u64) -> (Placed, Tap) {
     placed.settings = placed
         .settings
         .set("sinch.api_url", tap.url.clone())
-        .set("sinch.request_timeout_secs", 120);
+        .set("sinch.request_timeout_secs", 600);
     tap.hold("createNumberOrder");
     (placed, tap)
 }

@@ -169,7 +169,8 @@ mod tests {
         if let (Value::Object(order), Value::Object(changed)) = (&mut order, changed) {
             order.extend(changed);
         }
-        let order = NumberOrder::read(order.to_string().as_bytes()).expect("an object");
+        let body = order.to_string();
+        let order = NumberOrder::read(body.as_bytes()).expect("an object");
         compare(form, &order)
     }
 

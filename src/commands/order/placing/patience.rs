@@ -79,6 +79,8 @@ pub(super) struct Outages {
     name: &'static str,
     /// Number of times that a call is made while there was no answer yet.
     first_tries: u32,
+    /// Pause after the first failure of a call; each further one is twice as long.
+    first_pause: Duration,
     has_answered: Cell<bool>,
     /// Beginning of the outage that goes on.
     since: Cell<Option<Time>>,
@@ -100,6 +102,7 @@ impl Outages {
         Outages {
             name,
             first_tries,
+            first_pause: FIRST_PAUSE,
             has_answered: Cell::new(false),
             since: Cell::new(None),
             failures: Cell::new(0),
@@ -115,7 +118,7 @@ impl Outages {
         &self,
         call: impl AsyncFn() -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.first_pause;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -188,7 +191,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_an_outage_after_an_answer_is_outlasted() {
-        let outages = Outages::of_the_service();
+        let outages = Outages {
+            first_pause: Duration::ZERO,
+            ..Outages::of_the_service()
+        };
         let fails = async || Err::<(), _>(Failed { is_passing: true });
         assert_eq!(
             outages.outlast(fails).await,
@@ -198,13 +204,13 @@ mod tests {
         let calls = Cell::new(0);
         let late = async || {
             calls.set(calls.get() + 1);
-            if calls.get() < 3 {
+            if calls.get() < 1000 {
                 Err(Failed { is_passing: true })
             } else {
                 Ok(calls.get())
             }
         };
-        assert_eq!(outages.outlast(late).await, Ok(3));
+        assert_eq!(outages.outlast(late).await, Ok(1000));
         assert_eq!(outages.since.get(), None);
         // A refusal ends at once, whatever was answered before.
         let refuses = async || Err::<(), _>(Failed { is_passing: false });

@@ -116,7 +116,7 @@ impl Plan {
         };
         let body = async {
             let _ = copy(&mut from_client, &mut to_sinch).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             answered = answer => answered,

@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The number, with its plus: +61400000000.
     #[arg(value_name = "NUMBER", value_parser = selection::number)]
     number: PhoneNumber,
-    /// The URL; without it, callbacks.public_url of the configuration with the project's path.
+    /// The URL; without it, `callbacks.public_url` of the configuration with the project's path.
     #[arg(value_name = "URL", value_parser = url)]
     url: Option<Url>,
     #[command(flatten)]

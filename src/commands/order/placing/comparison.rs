@@ -26,7 +26,7 @@ pub(super) fn compare(form: &NewOrder, order: &NumberOrder<'_>) -> Comparison {
         ("voice", voice, &order.voice_configuration),
     ];
     for (name, form, order) in links {
-        compared.link(name, form.unwrap_or_default(), order);
+        compared.link(name, &form.unwrap_or_default(), order);
     }
     compared
 }
@@ -73,7 +73,7 @@ impl Comparison {
     }
 
     /// Compares the ids of a link, by the names that Sinch has for them.
-    fn link(&mut self, name: &str, form: Vec<(&'static str, String)>, order: &Property<'_>) {
+    fn link(&mut self, name: &str, form: &[(&str, String)], order: &Property<'_>) {
         const NAMES: [&str; 5] = [
             "servicePlanId",
             "campaignId",

@@ -57,6 +57,11 @@ impl Tap {
         *self.plan.replaced.lock().expect("a plan") = Some((part.to_owned(), answer));
     }
 
+    /// Returns `true` if every answer that was to be replaced has been.
+    pub fn has_replaced(&self) -> bool {
+        self.plan.replaced.lock().expect("a plan").is_none()
+    }
+
     /// Holds back the answers to requests whose first line has the given part, until they are released.
     pub fn hold(&self, part: &str) {
         *self.plan.held.lock().expect("a plan") = Some(part.to_owned());

@@ -74,6 +74,7 @@ async fn one_404_is_no_end_of_an_order() {
     let order = placed.only_order().id.to_string();
     let tap = Tap::before(&placed.simulator.api_url()).await;
     placed.settings = placed.settings.set("sinch.api_url", tap.url.clone());
+    placed.settings.write();
     for command in ["place", "wait"] {
         let form = placed.form.to_str().expect("a path").to_owned();
         let subject = if command == "place" { &form } else { &order };
@@ -81,6 +82,7 @@ async fn one_404_is_no_end_of_an_order() {
         let ended = placed.run(&["order", command, subject]).await;
         assert_eq!(ended.code, Some(0), "{command}: {ended:?}");
         assert!(ended.out.contains("is ready"), "{command}: {ended:?}");
+        assert!(tap.has_replaced(), "{command}: {ended:?}");
     }
     assert_eq!(placed.only_order().state, State::Completed);
 }
@@ -117,6 +119,7 @@ async fn held_back(seed: u64) -> (Placed, Tap) {
         .settings
         .set("sinch.api_url", tap.url.clone())
         .set("sinch.request_timeout_secs", 600);
+    placed.settings.write();
     tap.hold("createNumberOrder");
     (placed, tap)
 }

@@ -50,7 +50,7 @@ enum Command {
     /// Find numbers, place orders for them from a form, and follow them.
     #[command(subcommand)]
     Order(commands::order::Command),
-    /// See the project's numbers, and release them.
+    /// See the project's numbers, set where their callbacks go, and release them.
     #[command(subcommand)]
     Numbers(commands::numbers::Command),
     /// Make all the checks that `serve` makes at its start, without serving.

@@ -5,7 +5,9 @@ pub mod check;
 mod command_error;
 pub mod demo;
 pub mod drop_project;
+mod file_fault;
 pub mod healthcheck;
+mod invocation;
 pub mod numbers;
 mod operators;
 pub mod order;
@@ -43,6 +45,8 @@ const USAGE: u8 = 2;
 const HELD: u8 = 75;
 /// Exit code `EX_CONFIG`: the configuration is wrong.
 const CONFIG: u8 = 78;
+/// Exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
 
 /// Configuration file that is read when none is named, if it exists.
 const CONFIG_FILE: &str = "config.toml";

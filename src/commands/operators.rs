@@ -1,5 +1,6 @@
 //! Requests that commands send to the running service, over the operators' listener that is configured.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,18 +10,76 @@ use serde_json::Value;
 
 use crate::config;
 
+/// Failure of a request to the service, in words for the person at the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceError {
+    kind: FailureKind,
+    reason: String,
+}
+
+/// Kind of a failure of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureKind {
+    /// There was no connection, so the service has not received the request.
+    Unreachable,
+    /// No complete answer came: the service may have done what was requested.
+    AnswerLost,
+    /// The service answered, with another status than success.
+    Answered(StatusCode),
+}
+
+impl ServiceError {
+    /// Returns `true` if the service may well answer the same request later: it is not there, or in trouble.
+    pub fn is_passing(&self) -> bool {
+        match self.kind {
+            FailureKind::Unreachable | FailureKind::AnswerLost => true,
+            FailureKind::Answered(status) => {
+                status.is_server_error()
+                    || status == StatusCode::REQUEST_TIMEOUT
+                    || status == StatusCode::TOO_MANY_REQUESTS
+            }
+        }
+    }
+
+    /// Returns `true` if the service may have done what was requested, although no answer says so.
+    pub fn may_be_done(&self) -> bool {
+        match self.kind {
+            FailureKind::Unreachable => false,
+            FailureKind::AnswerLost => true,
+            FailureKind::Answered(status) => status.is_server_error(),
+        }
+    }
+
+    /// Returns `true` if the service refuses the request because of what it knows (409).
+    pub fn is_conflict(&self) -> bool {
+        self.kind == FailureKind::Answered(StatusCode::CONFLICT)
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl From<ServiceError> for String {
+    fn from(error: ServiceError) -> String {
+        error.reason
+    }
+}
+
 /// Sends a request to the running service, and returns the text of a successful answer.
 ///
 /// # Errors
 ///
-/// Returns the reason in words if the service cannot be reached or refuses.
+/// Fails if the service cannot be reached or refuses.
 pub(super) async fn send(
     operators: &config::Operators,
     method: Method,
     path: &str,
     body: Vec<u8>,
     timeout: Duration,
-) -> Result<String, String> {
+) -> Result<String, ServiceError> {
     let (status, text) = exchange(operators, method, path, body, timeout).await?;
     text_of_success(operators, status, text)
 }
@@ -29,12 +88,12 @@ pub(super) async fn send(
 ///
 /// # Errors
 ///
-/// Returns the reason in words if the service cannot be reached or refuses.
+/// Fails if the service cannot be reached or refuses.
 pub(super) async fn find(
     operators: &config::Operators,
     path: &str,
     timeout: Duration,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, ServiceError> {
     match exchange(operators, Method::GET, path, Vec::new(), timeout).await? {
         (StatusCode::NOT_FOUND, _) => Ok(None),
         (status, text) => text_of_success(operators, status, text).map(Some),
@@ -48,25 +107,37 @@ async fn exchange(
     path: &str,
     body: Vec<u8>,
     timeout: Duration,
-) -> Result<(StatusCode, String), String> {
+) -> Result<(StatusCode, String), ServiceError> {
     // Any client needs a TLS provider, even one that will not encrypt.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(timeout)
         .build();
-    let client = client.map_err(|error| error.to_string())?;
+    let client = client.map_err(|error| ServiceError {
+        kind: FailureKind::Unreachable,
+        reason: error.to_string(),
+    })?;
     let address = reachable(operators.listen);
     let mut request = client.request(method, format!("http://{address}{path}"));
     if let Some(token) = &operators.token {
         request = request.bearer_auth(token.expose_secret());
     }
     let failed = |error: reqwest::Error| {
-        if error.is_timeout() {
-            format!("the service at {address} does not answer in time")
+        let (kind, reason) = if error.is_connect() {
+            let reason = format!(
+                "no service can be reached at {address}; does it run, with this configuration?"
+            );
+            (FailureKind::Unreachable, reason)
+        } else if error.is_timeout() {
+            let reason = format!("the service at {address} does not answer in time");
+            (FailureKind::AnswerLost, reason)
         } else {
-            format!("no service can be reached at {address}; does it run, with this configuration?")
-        }
+            let reason =
+                format!("the service at {address} broke off before its answer was complete");
+            (FailureKind::AnswerLost, reason)
+        };
+        ServiceError { kind, reason }
     };
     let answer = request.body(body).send().await.map_err(failed)?;
     let status = answer.status();
@@ -78,15 +149,19 @@ fn text_of_success(
     operators: &config::Operators,
     status: StatusCode,
     text: String,
-) -> Result<String, String> {
+) -> Result<String, ServiceError> {
     if status.is_success() {
         return Ok(text);
     }
     let no_token = operators.token.is_none() && status == StatusCode::UNAUTHORIZED;
-    Err(if no_token {
+    let reason = if no_token {
         "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
     } else {
         refusal_in_words(&text).unwrap_or_else(|| format!("it answers {status} {text}"))
+    };
+    Err(ServiceError {
+        kind: FailureKind::Answered(status),
+        reason,
     })
 }
 
@@ -110,6 +185,28 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_time_can_cure_is_outlasted() {
+        let answered =
+            |status| FailureKind::Answered(StatusCode::from_u16(status).expect("a status"));
+        for (kind, is_passing, may_be_done) in [
+            (FailureKind::Unreachable, true, false),
+            (FailureKind::AnswerLost, true, true),
+            (answered(500), true, true),
+            (answered(503), true, true),
+            (answered(429), true, false),
+            (answered(401), false, false),
+            (answered(404), false, false),
+            (answered(409), false, false),
+            (answered(422), false, false),
+        ] {
+            let reason = String::new();
+            let error = ServiceError { kind, reason };
+            assert_eq!(error.is_passing(), is_passing, "{kind:?}");
+            assert_eq!(error.may_be_done(), may_be_done, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_wildcard_address_is_reached_on_loopback() {

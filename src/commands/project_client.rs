@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::command_error::CommandError;
 use super::file;
 use crate::app;
-use crate::config::{Api, ProjectAccess, SinchAccess};
+use crate::config::{Api, Callbacks, ProjectAccess, SinchAccess};
 use number_order::Id;
 use sinch_numbers::api::Client;
 
@@ -16,7 +16,7 @@ pub struct Options {
     /// Id of the Sinch project; needed where several are configured.
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,
-    /// Print one JSON value, in Sinch's own words, for programs.
+    /// Print one JSON value, in Sinch's own words, for programs; a failure is one too.
     #[arg(long)]
     pub json: bool,
 }
@@ -52,6 +52,20 @@ pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Proje
             found.id
         ))),
     }
+}
+
+/// Returns the URL at which the service takes the callbacks of a project with this path; `None` if the configuration
+/// does not say how Sinch reaches the service.
+///
+/// # Errors
+///
+/// Fails if `[callbacks]` has faults.
+pub(super) fn callback_url(
+    config: Option<&Path>,
+    path: &str,
+) -> Result<Option<String>, CommandError> {
+    let callbacks = Callbacks::load(file(config).as_deref(), std::env::vars_os())?;
+    Ok(callbacks.public_url.map(|url| format!("{url}{path}")))
 }
 
 fn choose_project<'a>(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use super::file_fault::FileFault;
 use super::output::{print_error, print_line};
 use super::{FAILURE, USAGE, file, misconfigured, operators};
 use crate::config::Operators;
@@ -83,19 +84,21 @@ fn request_of(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
             } else {
                 read_limited(file, LIST_MAX_BYTES)
             };
-            list.map_err(|error| unread(file, &error))?
+            list.map_err(|error| unread(file, error))?
         }
     };
     Ok((path, list))
 }
 
-fn unread(file: &Path, error: &Error) -> String {
-    let cure = match error.kind() {
-        ErrorKind::FileTooLarge => "; send it in parts",
-        ErrorKind::InvalidInput => "; write it there, or pipe it in with --file -",
-        _ => "",
+fn unread(file: &Path, error: Error) -> String {
+    let fault = match error.kind() {
+        ErrorKind::FileTooLarge => format!("{error}; send it in parts"),
+        ErrorKind::InvalidInput => {
+            format!("{error}; write it there, or pipe it in with --file -")
+        }
+        _ => FileFault::from(error).to_string(),
     };
-    format!("{}: {error}{cure}", file.display())
+    format!("{}: {fault}", file.display())
 }
 
 #[cfg(test)]

@@ -181,6 +181,20 @@ impl Operators {
     }
 }
 
+impl Callbacks {
+    /// Reads what a command must know to name the URL at which the service takes callbacks. No other section is read.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of `[callbacks]`.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Callbacks, ConfigErrors> {
+        sections(&["callbacks"], path, env, Callbacks::read)
+    }
+}
+
 impl Database {
     /// Reads the settings that a command needs to copy the database. No other section is read.
     ///

@@ -36,6 +36,16 @@ pub enum Severity {
 #[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum FindingKind {
+    /// Sinch's list of regions does not have the region.
+    RegionNotListed {
+        /// Regions that Sinch's list has.
+        listed: Vec<String>,
+    },
+    /// Sinch's list of regions does not have the type of number for the region.
+    TypeNotListed {
+        /// Types of numbers that Sinch's list has for the region.
+        listed: Vec<String>,
+    },
     /// A part of the registration that holds required fields is left out, or has no entry.
     PartMissing,
     /// The rules have no part of the registration with this number.
@@ -166,7 +176,9 @@ impl FindingKind {
             | Kind::FileUnreadable { .. }
             | Kind::FileEmpty
             | Kind::MediaTypeNotAllowed { .. } => Severity::Refused,
-            Kind::PartUnknown { .. }
+            Kind::RegionNotListed { .. }
+            | Kind::TypeNotListed { .. }
+            | Kind::PartUnknown { .. }
             | Kind::FieldUnknown { .. }
             | Kind::WrongType { .. }
             | Kind::DocumentUnknown { .. }
@@ -193,6 +205,16 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use FindingKind as Kind;
         match self {
+            Kind::RegionNotListed { listed } => write!(
+                f,
+                "Sinch's list of regions does not have this one, so the order may be refused; listed are {}",
+                listed.join(", ")
+            ),
+            Kind::TypeNotListed { listed } => write!(
+                f,
+                "Sinch's list of regions does not have this type here, so the order may be refused; listed are {}",
+                listed.join(", ")
+            ),
             Kind::PartMissing => f.write_str("the part is missing; fill in its required fields"),
             Kind::PartUnknown { parts } => write!(
                 f,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::process::ExitCode;
 
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
@@ -32,11 +33,14 @@ pub struct Arguments {
     #[command(flatten)]
     pattern: Pattern,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints every page as it comes. A list that breaks off ends with an error, and its JSON without an end.
-pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+pub(super) async fn run(
+    config: Option<&Path>,
+    arguments: &Arguments,
+) -> Result<ExitCode, CommandError> {
     let Options { project, json } = &arguments.options;
     let project = project_client::open(config, project.as_deref())?;
     let query = ActiveNumbersQuery {
@@ -51,7 +55,8 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
     if *json {
         print_json(&project.client, query).await
     } else {
-        print_table(&project.client, query).await
+        print_table(&project.client, query).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -77,19 +82,30 @@ async fn print_table(client: &Client, query: ActiveNumbersQuery) -> Result<(), C
     Ok(())
 }
 
-async fn print_json(client: &Client, query: ActiveNumbersQuery) -> Result<(), CommandError> {
-    print_line("{\"activeNumbers\":[");
-    let mut separator = "";
-    for_each_page(client, query, |numbers| {
+async fn print_json(client: &Client, query: ActiveNumbersQuery) -> Result<ExitCode, CommandError> {
+    let mut separator = None;
+    let printed = for_each_page(client, query, |numbers| {
+        if separator.is_none() {
+            print_line("{\"activeNumbers\":[");
+        }
+        let mut before = separator.unwrap_or("");
         for number in numbers {
             let json = shown::json(number.object().json());
-            print_line(format_args!("{separator}{json}"));
-            separator = ",";
+            print_line(format_args!("{before}{json}"));
+            before = ",";
         }
+        separator = Some(before);
     })
-    .await?;
-    print_line("]}");
-    Ok(())
+    .await;
+    match printed {
+        Ok(()) => {
+            print_line("]}");
+            Ok(ExitCode::SUCCESS)
+        }
+        // The value that was begun stays without an end, so that a part does not pass for the whole.
+        Err(error) if separator.is_some() => Ok(error.report_in_words()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Fetches page after page.

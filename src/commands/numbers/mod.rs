@@ -1,7 +1,9 @@
 //! `numbers`: numbers that the project has.
 
+pub(super) mod callback_url;
 mod list;
 mod release;
+mod set_callback_url;
 mod show;
 
 use std::path::Path;
@@ -18,15 +20,30 @@ pub enum Command {
     List(list::Arguments),
     /// Show a number: which services it is ready for, and where its callbacks go.
     Show(show::Arguments),
+    /// Set the URL at which callbacks about a number arrive, and change nothing else.
+    SetCallbackUrl(set_callback_url::Arguments),
     /// Release a number; without --yes, say what that does, and do nothing.
     Release(release::Arguments),
 }
 
 /// Runs one of the commands.
 pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
-    ended(match command {
-        Command::List(arguments) => list::run(config, &arguments).await,
-        Command::Show(arguments) => show::run(config, &arguments).await,
-        Command::Release(arguments) => release::run(config, &arguments).await,
-    })
+    match command {
+        Command::List(arguments) => {
+            let listed = list::run(config, &arguments).await;
+            listed.unwrap_or_else(|error| error.report(arguments.options.json))
+        }
+        Command::Show(arguments) => {
+            let json = arguments.options.json;
+            ended(show::run(config, &arguments).await, json)
+        }
+        Command::SetCallbackUrl(arguments) => {
+            let json = arguments.options.json;
+            ended(set_callback_url::run(config, &arguments).await, json)
+        }
+        Command::Release(arguments) => {
+            let json = arguments.options.json;
+            ended(release::run(config, &arguments).await, json)
+        }
+    }
 }

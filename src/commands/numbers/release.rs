@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Says what a release does not undo, and releases the number if that is confirmed.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::callback_url;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
 use crate::commands::project_client::{self, Options};
@@ -23,7 +24,7 @@ pub struct Arguments {
     #[arg(value_name = "NUMBER", value_parser = selection::number)]
     number: PhoneNumber,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints the number.
@@ -120,19 +121,13 @@ fn blocks_us_texts(number: &ActiveNumber, links: &[Link]) -> bool {
     is_us && campaign_is_open
 }
 
-/// Tells where callbacks about the number go. Only the path can be compared: the configuration does not know by which
-/// host Sinch reaches the service.
+/// Tells where callbacks about the number go.
 fn callbacks(number: &ActiveNumber, path: &str) -> String {
     let Some(url) = number.callback_url().text().map(str::to_owned) else {
-        return "no URL is set, so nobody receives callbacks about this number".to_owned();
+        return "no URL is set, so nobody receives callbacks about this number; `numbers set-callback-url` sets one"
+            .to_owned();
     };
-    let parsed = url::Url::parse(&url).ok();
-    // An order that was placed from here has a path of its own below the project's.
-    let is_ours = parsed.is_some_and(|parsed| {
-        let below = parsed.path().strip_prefix(path);
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    if is_ours {
+    if callback_url::is_of_project(&url, path) {
         format!("{url}: the path is this project's in the configuration")
     } else {
         format!(

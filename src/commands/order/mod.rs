@@ -25,36 +25,58 @@ pub enum Command {
     Regions(regions::Arguments),
     /// Search numbers that can be had; reserves none.
     Search(search::Arguments),
-    /// List what an order must fulfil, or write a form to fill in.
+    /// List what Sinch requires of an order, or write a form to fill in.
     Requirements(requirements::Arguments),
-    /// Judge a form and its files before anything is created.
+    /// Check a form and its files before anything is created.
     Check(check::Arguments),
-    /// Place what a form orders, from the check to numbers that work; run again, it goes on.
+    /// Place the order of a form, from the check to numbers that work; run again, it goes on.
     Place(place::PlaceArguments),
-    /// Create the order of a form, and no more.
+    /// Create the order of a form, which reserves its numbers, and print its id.
     Create(place::FormArguments),
-    /// Register the data of a form for an order.
+    /// Send the data of a form to Sinch, for an order that exists.
     Register(place::OrderArguments),
-    /// Upload the documents of a form for an order.
+    /// Upload the documents of a form, for an order that exists.
     Attach(place::OrderArguments),
-    /// Submit an order for review.
+    /// Submit an order for Sinch's review.
     Submit(place::OrderArguments),
     /// Correct an order that Sinch has blocked, with its corrected form.
-    Fix(place::OrderArguments),
-    /// Follow an order, for as long as it takes.
+    Fix(place::FixArguments),
+    /// Wait until an order is reviewed, completed or ready, for as long as it takes.
     Wait(place::WaitArguments),
-    /// Show what the running service knows of an order.
+    /// Show what the running service knows of an order, and on request Sinch's reasons.
     Show(show::Arguments),
+}
+
+impl Command {
+    /// Returns `true` if the command prints JSON.
+    fn is_json(&self) -> bool {
+        let options = match self {
+            Command::Regions(arguments) => &arguments.options,
+            Command::Search(arguments) => &arguments.options,
+            Command::Requirements(arguments) => &arguments.options,
+            Command::Check(arguments) => &arguments.options,
+            Command::Place(arguments) => &arguments.form.options,
+            Command::Create(arguments) => &arguments.options,
+            Command::Register(arguments)
+            | Command::Attach(arguments)
+            | Command::Submit(arguments) => &arguments.options,
+            Command::Fix(arguments) => &arguments.order.options,
+            Command::Wait(arguments) => &arguments.options,
+            Command::Show(arguments) => &arguments.options,
+        };
+        options.json
+    }
 }
 
 /// Runs one of the commands.
 pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
+    let json = command.is_json();
     let done = |done: Result<(), CommandError>| done.map(|()| ExitCode::SUCCESS);
     let ended = match command {
         Command::Regions(arguments) => done(regions::run(config, &arguments).await),
         Command::Search(arguments) => done(search::run(config, &arguments).await),
         Command::Requirements(arguments) => done(requirements::run(config, &arguments).await),
-        Command::Check(arguments) => done(check::run(config, &arguments).await),
+        Command::Check(arguments) => check::run(config, &arguments).await,
         Command::Place(arguments) => place::place(config, &arguments).await,
         Command::Create(arguments) => place::create(config, &arguments).await,
         Command::Register(arguments) => place::single(config, &arguments, Single::Register).await,
@@ -64,5 +86,5 @@ pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
         Command::Wait(arguments) => place::wait(config, &arguments).await,
         Command::Show(arguments) => done(show::run(config, &arguments).await),
     };
-    ended.unwrap_or_else(|error| error.report())
+    ended.unwrap_or_else(|error| error.report(json))
 }

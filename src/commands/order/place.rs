@@ -3,19 +3,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use number_order::Id;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::placing::Placing;
-use super::placing::ending::Ending;
-use super::placing::follower::{Follower, Until};
+use super::placing::ending::{Ending, Subject};
+use super::placing::follower::{Follower, Progress, Until};
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
 use crate::commands::shown;
 
-/// Exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
+/// Time beyond that of a request for which Ctrl-C lets a create go on, so that its outcome is recorded.
+const RECORDING_MAX: Duration = Duration::from_secs(10);
 
 /// Arguments of a command that begins with a form.
 #[derive(clap::Args, Debug)]
@@ -23,19 +25,19 @@ pub struct FormArguments {
     /// The form; `order requirements --form` writes one.
     #[arg(value_name = "FORM")]
     form: PathBuf,
-    /// Create an order although an earlier one may have been created, so that there may be two.
+    /// Send a create once although an earlier one may have made an order, so that there may be two.
     #[arg(long)]
     risk_second_order: bool,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Arguments of `order place`.
 #[derive(clap::Args, Debug)]
 pub struct PlaceArguments {
     #[command(flatten)]
-    form: FormArguments,
-    /// Only check the form, and say what would be done.
+    pub(super) form: FormArguments,
+    /// Change nothing: check the form, find out how its order stands, and say what would be done next.
     #[arg(long)]
     dry_run: bool,
     /// Do not wait for Sinch's review: end once the order is in review.
@@ -49,14 +51,21 @@ pub struct OrderArguments {
     /// Id of the order.
     #[arg(value_name = "ORDER")]
     order: String,
-    /// The form of the order.
+    /// The form from which the order was created.
     #[arg(long, value_name = "FORM")]
     form: PathBuf,
-    /// Do not wait for Sinch's review.
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// Arguments of `order fix`.
+#[derive(clap::Args, Debug)]
+pub struct FixArguments {
+    #[command(flatten)]
+    pub(super) order: OrderArguments,
+    /// Do not wait for Sinch's review: end once the order is in review again.
     #[arg(long)]
     no_wait: bool,
-    #[command(flatten)]
-    options: Options,
 }
 
 /// Places the order of a form, from the check until its numbers work.
@@ -69,14 +78,15 @@ pub(super) async fn place(
         risk_second_order,
         options,
     } = &arguments.form;
-    let placing = Placing::open(config, options, form).await?;
+    let placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     if arguments.dry_run {
-        placing.explain().await?;
+        placing.dry_run().await?;
         return Ok(ExitCode::SUCCESS);
     }
     let placed = placing.place(*risk_second_order, !arguments.no_wait);
-    report(interruptible(placed).await?, options)
+    let (ending, order) = interruptible(&placing.follower, placed).await?;
+    Ok(report(&placing, form, &ending, order, options.json))
 }
 
 /// Creates the order of a form, and takes no further step.
@@ -84,13 +94,15 @@ pub(super) async fn create(
     config: Option<&Path>,
     arguments: &FormArguments,
 ) -> Result<ExitCode, CommandError> {
-    let placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    let FormArguments { form, options, .. } = arguments;
+    let placing = Placing::open(config, options, form, Progress::Error).await?;
     placing.check()?;
-    let (ending, order) = placing.create_only(arguments.risk_second_order).await?;
-    if let (Some(order), false) = (&order, arguments.options.json) {
+    let created = placing.create_only(arguments.risk_second_order);
+    let (ending, order) = interruptible(&placing.follower, created).await?;
+    if let (Some(order), false) = (&order, options.json) {
         print_line(order);
     }
-    report(Some((ending, order)), &arguments.options)
+    Ok(report(&placing, form, &ending, order, options.json))
 }
 
 /// Step that a command takes on an existing order.
@@ -108,38 +120,45 @@ pub(super) async fn single(
     step: Single,
 ) -> Result<ExitCode, CommandError> {
     let order = project_client::id("ORDER", &arguments.order)?;
-    let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    let OrderArguments { form, options, .. } = arguments;
+    let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.adopt(&order).await?;
-    match step {
-        Single::Register => placing.register(&order, false).await?,
-        Single::Attach => placing.upload(&order, false).await?,
-        Single::Submit => {
-            if !placing.submit(&order).await? {
-                return Err(CommandError::failure(
-                    "Sinch has not confirmed the submit, and the order does not show it: try again later",
-                ));
+    let taken = async {
+        match step {
+            Single::Register => placing.register(&order, false).await?,
+            Single::Attach => placing.upload(&order, false).await?,
+            Single::Submit => {
+                if !placing.submit(&order).await? {
+                    return Err(CommandError::failure(
+                        "Sinch has not confirmed the submit, and the order does not show it: try again later",
+                    ));
+                }
             }
         }
-    }
-    let ending = placing.follower.ending_now(&order).await?;
-    report(Some((ending, Some(order))), &arguments.options)
+        placing.follower.ending_now(&order).await
+    };
+    let ending = interruptible(&placing.follower, taken).await?;
+    Ok(report(&placing, form, &ending, Some(order), options.json))
 }
 
 /// Corrects a BLOCKED order with its corrected form.
 pub(super) async fn fix(
     config: Option<&Path>,
-    arguments: &OrderArguments,
+    arguments: &FixArguments,
 ) -> Result<ExitCode, CommandError> {
-    let order = project_client::id("ORDER", &arguments.order)?;
-    let mut placing = Placing::open(config, &arguments.options, &arguments.form).await?;
+    let OrderArguments {
+        order,
+        form,
+        options,
+    } = &arguments.order;
+    let order = project_client::id("ORDER", order)?;
+    let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     placing.adopt(&order).await?;
     placing.print_reasons(&order).await?;
-    let fixed = async {
-        let ending = placing.fix(&order, !arguments.no_wait).await?;
-        Ok((ending, Some(order.clone())))
-    };
-    report(interruptible(fixed).await?, &arguments.options)
+    let fixed = placing.fix(&order, !arguments.no_wait);
+    let ending = interruptible(&placing.follower, fixed).await?;
+    Ok(report(&placing, form, &ending, Some(order), options.json))
 }
 
 /// Arguments of `order wait`.
@@ -148,11 +167,11 @@ pub struct WaitArguments {
     /// Id of the order.
     #[arg(value_name = "ORDER")]
     order: String,
-    /// Point until which to wait.
+    /// Point at which to end.
     #[arg(long, value_enum, default_value_t = Until::Ready)]
     until: Until,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Follows an order until the requested point, without a time limit.
@@ -161,35 +180,66 @@ pub(super) async fn wait(
     arguments: &WaitArguments,
 ) -> Result<ExitCode, CommandError> {
     let order = project_client::id("ORDER", &arguments.order)?;
-    let follower = Follower::open(config, &arguments.options)?;
-    let waited = async {
-        let ending = follower.wait(&order, arguments.until).await?;
-        Ok((ending, Some(order.clone())))
+    let follower = Follower::open(config, &arguments.options, Progress::Output)?;
+    let ending = interruptible(&follower, follower.wait(&order, arguments.until)).await?;
+    let subject = Subject {
+        invocation: &follower.invocation,
+        order: Some(order),
+        seen: follower.seen(),
+        form: None,
     };
-    report(interruptible(waited).await?, &arguments.options)
+    Ok(ending.report(&subject, arguments.options.json))
 }
 
-/// Prints the ending and returns its exit code. After Ctrl-C it prints nothing, since [`interruptible`] has.
+/// Prints the ending of a command that had a form, and returns its exit code.
 fn report(
-    ended: Option<(Ending, Option<Id>)>,
-    options: &Options,
-) -> Result<ExitCode, CommandError> {
-    Ok(match ended {
-        Some((ending, order)) => ending.report(order.as_ref(), options.json),
-        None => ExitCode::from(INTERRUPTED),
-    })
+    placing: &Placing,
+    form: &Path,
+    ending: &Ending,
+    order: Option<Id>,
+    json: bool,
+) -> ExitCode {
+    let subject = Subject {
+        invocation: &placing.follower.invocation,
+        order,
+        seen: placing.follower.seen(),
+        form: Some((form, placing.reference())),
+    };
+    ending.report(&subject, json)
 }
 
-/// Runs the work. On Ctrl-C, stops it, prints the same command, which resumes it, and returns `None`.
+/// Runs the work. Ctrl-C stops it; a create that is under way goes on until its outcome is recorded, for as long as a
+/// request may last, or until Ctrl-C comes again.
+///
+/// # Errors
+///
+/// Fails as the work does, or because it was stopped: with the same command, which resumes it.
 async fn interruptible<T>(
+    follower: &Follower,
     work: impl Future<Output = Result<T, CommandError>>,
-) -> Result<Option<T>, CommandError> {
+) -> Result<T, CommandError> {
+    let unheard = |error| CommandError::failure(format!("Ctrl-C cannot be heard: {error}"));
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(unheard)?;
+    let mut work = std::pin::pin!(work);
     tokio::select! {
-        done = work => done.map(Some),
-        _ = tokio::signal::ctrl_c() => {
-            let command = shown::command(std::env::args_os());
-            print_error(format_args!("stopped; the journal has what was done. Go on with: {command}"));
-            Ok(None)
+        done = &mut work => return done,
+        _ = interrupts.recv() => {}
+    }
+    let uninterrupted = &follower.uninterrupted;
+    if uninterrupted.try_lock().is_err() {
+        print_error(
+            "stopping once the outcome of the create is recorded; Ctrl-C again stops at once",
+        );
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = interrupts.recv() => {}
+            _ = uninterrupted.lock() => {}
+            () = tokio::time::sleep(follower.request_timeout + RECORDING_MAX) => {}
         }
     }
+    let command = shown::command(std::env::args_os());
+    Err(CommandError::interrupted(format!(
+        "stopped; the journal has what was done. Go on with: {command}"
+    )))
 }

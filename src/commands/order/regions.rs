@@ -18,7 +18,7 @@ pub struct Arguments {
     #[arg(long = "type", value_name = "TYPE", value_parser = selection::number_type)]
     types: Vec<NumberType>,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints the regions.

@@ -10,6 +10,7 @@ use sinch_numbers::api::{Lookup, PhoneNumber};
 
 use super::placing;
 use crate::commands::command_error::CommandError;
+use crate::commands::file_fault::FileFault;
 use crate::commands::output::{print_line, print_wrapped};
 use crate::commands::project_client::{self, Options};
 use crate::commands::selection::{self, Product};
@@ -27,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NUMBER", requires = "form", value_parser = selection::number)]
     number: Option<PhoneNumber>,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints the requirements, or writes the form.
@@ -55,11 +56,8 @@ fn print_json(lookup: &Lookup) {
 
 fn write_form(path: &Path, arguments: &Arguments, rules: &Rules) -> Result<(), CommandError> {
     let unwritten = |error: std::io::Error| {
-        CommandError::failure(format!(
-            "{}: {}; name a new file",
-            path.display(),
-            error.kind()
-        ))
+        let fault = FileFault::from(error);
+        CommandError::form(format!("{}: {fault}", path.display()))
     };
     let number_type = arguments
         .product

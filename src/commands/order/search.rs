@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     size: Option<u32>,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints the numbers that are found.

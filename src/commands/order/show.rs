@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long)]
     reasons: bool,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// Prints the order. Without `--reasons` the command needs only the service's address and token from the configuration.
@@ -44,7 +44,7 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
     };
     let service = Operators::load(file(config).as_deref(), std::env::vars_os())?;
     let answer = operators::send(&service, Method::GET, &path, Vec::new(), TIMEOUT).await;
-    let known = answer.map_err(|reason| CommandError::failure(format!("not shown: {reason}")))?;
+    let known = answer.map_err(|reason| CommandError::service(format!("not shown: {reason}")))?;
     let registration = if arguments.reasons {
         Some(registration(config, &order, &known).await?)
     } else {

@@ -2,6 +2,7 @@
 
 mod documents;
 mod fields;
+mod offer;
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -10,6 +11,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::form::Form;
 use crate::place::Place;
 use crate::rules::Rules;
+pub use offer::check_offer;
 
 /// Source of the files that a form names.
 pub trait Files {

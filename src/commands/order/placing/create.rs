@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use number_order::{Id, Standing, StepKind, StepOutcome, judge_lost_create};
-use sinch_numbers::api::{Failure, Ordered, PhoneNumber, Repeat};
+use number_order::{Id, Standing, StepKind, StepOutcome, judge_lost_create, lost_order_ends_at};
+use sinch_numbers::api::{Failure, NumberOrder, Ordered, PhoneNumber, Repeat};
 
 use super::Placing;
-use super::journal::{Placement, Step};
+use super::doubt::Doubt;
+use super::journal::{Begun, Placement, Step};
 use super::patience::patiently;
 use crate::clock;
 use crate::commands::command_error::CommandError;
@@ -22,50 +23,54 @@ pub(super) enum Created {
     /// There is an order.
     Order(Id),
     /// An order may exist, and nothing shows if it does.
-    MayBe,
+    MayBe(Doubt),
 }
 
 impl Placing {
-    /// Creates the order unless one exists or may exist. With `second_order_risked`, creates it although one may exist.
-    pub(super) async fn create(&self, second_order_risked: bool) -> Result<Created, CommandError> {
+    /// Creates the order unless one exists or may exist. With `second_order_risked`, creates it once although one may
+    /// exist.
+    pub(super) async fn create(
+        &self,
+        mut second_order_risked: bool,
+    ) -> Result<Created, CommandError> {
         let mut placement = self.journal.begin(&self.file.form).await?;
         let mut requested = 0;
         loop {
-            if requested == CREATES_MAX {
-                return Err(CommandError::failure(
-                    "Sinch does not take the order: every answer was lost, and no order was seen; try again later",
-                ));
-            }
-            placement = match &placement.standing {
+            let mut is_risk_taken = false;
+            match &placement.standing {
                 Standing::Created { order } => return Ok(Created::Order(order.clone())),
                 Standing::CreatedSeveral { orders } => {
                     self.follower.say(&placement.standing.to_string());
                     return orders.last().cloned().map(Created::Order).ok_or_else(|| {
-                        CommandError::failure(
+                        CommandError::service(
                             "the journal names no order; is the service of this version?",
                         )
                     });
                 }
-                Standing::NotCreated => {
-                    requested += 1;
-                    match self.request(&placement, false).await? {
-                        Some(placement) => placement,
-                        None => return Ok(Created::MayBe),
-                    }
-                }
+                Standing::NotCreated if requested == 0 => self.warn_of_region().await,
+                Standing::NotCreated => {}
                 Standing::MayBeCreated { step } => {
                     let open = placement.steps.iter().find(|known| known.id == *step);
-                    match self.find_out(open).await? {
-                        Some(placement) => placement,
-                        None if second_order_risked => {
-                            match self.request(&placement, true).await? {
-                                Some(placement) => placement,
-                                None => return Ok(Created::MayBe),
-                            }
-                        }
-                        None => return Ok(Created::MayBe),
+                    if let Some(found) = self.find_out(open).await? {
+                        placement = found;
+                        continue;
                     }
+                    if !second_order_risked {
+                        return self.doubt(&placement).await.map(Created::MayBe);
+                    }
+                    is_risk_taken = true;
+                    second_order_risked = false;
                 }
+            }
+            if requested == CREATES_MAX {
+                return Err(CommandError::failure(
+                    "the create was tried three times, and no order was seen; try again later",
+                ));
+            }
+            requested += 1;
+            placement = match self.request(&placement, is_risk_taken).await? {
+                Some(placement) => placement,
+                None => return self.doubt(&placement).await.map(Created::MayBe),
             };
         }
     }
@@ -75,36 +80,42 @@ impl Placing {
     async fn request(
         &self,
         before: &Placement,
-        second_order_risked: bool,
+        is_risk_taken: bool,
     ) -> Result<Option<Placement>, CommandError> {
         let number = self.number();
         let available = match number {
             Some(number) => Some(self.is_available(number).await?),
             None => None,
         };
-        // A create that was taken to have no effect, or has no known outcome, may be the one that has the number.
-        let may_be_taken_by_us = before.steps.iter().any(|step| {
-            step.kind == StepKind::Create && step.outcome != Some(StepOutcome::Refused)
-        });
-        if available == Some(false) {
-            if may_be_taken_by_us {
+        let may_be_ours = may_hold_numbers(before);
+        if let (Some(false), Some(number), false) = (available, number, is_risk_taken) {
+            if may_be_ours {
                 return Ok(None);
             }
-            return Err(CommandError::failure(
-                "the number cannot be had: it is taken or reserved, or there is no such number; `order search` finds others",
-            ));
+            return Err(cannot_be_had(number));
         }
-        let kind = StepKind::Create;
-        let begun = self
-            .journal
-            .begin_step(&kind, available, second_order_risked)
-            .await?;
+        // From here on a create may be under way, whose outcome must be recorded.
+        let _uninterrupted = self.follower.uninterrupted.lock().await;
+        let begun = self.journal.begin_create(available, is_risk_taken).await?;
+        let Some(begun) = begun else {
+            // The step may be recorded, so the journal is read before anything else is done.
+            return self.journal.read().await.map(Some);
+        };
+        self.send_create(begun, may_be_ours).await
+    }
+
+    /// Sends a create that is recorded, and records its outcome.
+    async fn send_create(
+        &self,
+        begun: Begun,
+        may_be_ours: bool,
+    ) -> Result<Option<Placement>, CommandError> {
         if begun.callback_url.is_none() {
             self.follower.say("callbacks.public_url is not set: the order has no callback URL, and is followed by fetches alone");
         }
         let order = self.file.form.new_order(begun.callback_url);
         let (outcome, order, refusal) = match self.follower.client.create_order(&order).await {
-            Ok(answer) => match answer.content.id_number_order.text().and_then(Id::new) {
+            Ok(answer) => match id_of(&answer.content) {
                 Some(order) => (StepOutcome::Succeeded, Some(order), None),
                 None => (StepOutcome::Unknown, None, None),
             },
@@ -114,12 +125,15 @@ impl Placing {
             }
             Err(error) => (StepOutcome::Refused, None, Some(error)),
         };
+        if let Some(order) = &order {
+            self.follower.say(&format!("created: order {order}"));
+        }
         let placement = self
             .journal
             .end_step(begun.id, outcome, order.as_ref())
             .await?;
         match refusal {
-            Some(error) if may_be_taken_by_us => {
+            Some(error) if may_be_ours => {
                 self.follower.say(&error.told().to_string());
                 Ok(None)
             }
@@ -168,19 +182,92 @@ impl Placing {
         }
     }
 
+    /// Returns what is known of a create without a known outcome, for a number that is not available.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an order that the create made is over for sure, so that somebody else has the number.
+    pub(super) async fn doubt(&self, placement: &Placement) -> Result<Doubt, CommandError> {
+        let last = placement
+            .steps
+            .iter()
+            .rfind(|step| may_have_made_order(step));
+        let begun_at = last.map_or_else(clock::now, |step| step.begun_at);
+        let number = self.number();
+        let is_ours = match number {
+            Some(number) => self.is_active(number).await?,
+            None => false,
+        };
+        let doubt = Doubt {
+            number: number.cloned(),
+            is_ours,
+            hears: self.follower.callback_url.is_some(),
+            begun_at,
+            ends_at: lost_order_ends_at(begun_at),
+            now: clock::now(),
+        };
+        match number.filter(|_| doubt.is_over() && !is_ours) {
+            Some(number) => Err(CommandError::failure(format!(
+                "the create of {begun_at} had no known outcome, and no order was heard of until {}: an order that it made \
+                 has run out by now, since Sinch documents 48 hours as the longest reservation. {} is not available, so \
+                 somebody else has it: take another number, and another reference",
+                doubt.ends_at,
+                number.as_str()
+            ))),
+            None => Ok(doubt),
+        }
+    }
+
     /// Returns the ordered number; `None` if Sinch chooses.
-    fn number(&self) -> Option<&PhoneNumber> {
+    pub(super) fn number(&self) -> Option<&PhoneNumber> {
         match self.file.form.numbers() {
             Ordered::Number(number) => Some(number),
             Ordered::Quantity(_) => None,
         }
     }
 
-    async fn is_available(&self, number: &PhoneNumber) -> Result<bool, CommandError> {
+    pub(super) async fn is_available(&self, number: &PhoneNumber) -> Result<bool, CommandError> {
         match patiently(async || self.follower.client.get_available_number(number).await).await {
             Ok(_) => Ok(true),
             Err(error) if error.request.failure == Failure::NotFound => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Returns `true` if the project has the number.
+    async fn is_active(&self, number: &PhoneNumber) -> Result<bool, CommandError> {
+        let get = async || match self.follower.client.get_active_number(number).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.request.failure == Failure::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        Ok(patiently(get).await?)
+    }
+}
+
+/// Returns the error of a number that is not available.
+pub(super) fn cannot_be_had(number: &PhoneNumber) -> CommandError {
+    CommandError::failure(format!(
+        "{} cannot be had: it is taken or reserved, or there is no such number; `order search` finds others",
+        number.as_str()
+    ))
+}
+
+/// Returns `true` if the step is a create that was not refused: one that was taken to have no effect, or has no known
+/// outcome, may have made an order all the same.
+fn may_have_made_order(step: &Step) -> bool {
+    step.kind == StepKind::Create && step.outcome != Some(StepOutcome::Refused)
+}
+
+/// Returns `true` if an order that was created earlier, and of which nothing is known, may still have the number.
+fn may_hold_numbers(placement: &Placement) -> bool {
+    let now = clock::now();
+    placement
+        .steps
+        .iter()
+        .any(|step| may_have_made_order(step) && now < lost_order_ends_at(step.begun_at))
+}
+
+fn id_of(order: &NumberOrder<'_>) -> Option<Id> {
+    order.id_number_order.text().and_then(Id::new)
 }

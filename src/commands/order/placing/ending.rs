@@ -1,15 +1,19 @@
 //! Ending of a command about an order, as an exit code for scripts and a sentence for people.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use number_order::Id;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::doubt::Doubt;
+use crate::commands::invocation::Invocation;
 use crate::commands::output::print_line;
+use crate::commands::shown;
 
 /// Ending of a command about an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::commands) enum Ending {
+pub(in crate::commands::order) enum Ending {
     /// All that was asked for is done.
     Done,
     /// The order is in review.
@@ -21,68 +25,98 @@ pub(in crate::commands) enum Ending {
     /// The reservation has run out.
     Expired,
     /// An order may exist, and nothing shows if it does.
-    MayBeCreated,
+    MayBeCreated(Doubt),
+}
+
+/// Order as Sinch last showed it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::commands::order) struct Seen {
+    pub state: Option<String>,
+    pub numbers: Vec<String>,
+}
+
+/// Order and form of a command that has ended, for the advice on the next step.
+pub(in crate::commands::order) struct Subject<'a> {
+    pub invocation: &'a Invocation,
+    pub order: Option<Id>,
+    pub seen: Seen,
+    /// The form and its reference; `None` if the command had none.
+    pub form: Option<(&'a Path, &'a str)>,
 }
 
 impl Ending {
     /// Returns the exit code, as docs/ordering.md publishes it.
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
             Ending::Done => 0,
             Ending::InReview => 10,
             Ending::Blocked => 11,
             Ending::Rejected => 12,
             Ending::Expired => 13,
-            Ending::MayBeCreated => 14,
+            Ending::MayBeCreated(_) => 14,
         }
     }
 
     /// Returns the code of the ending.
-    pub fn code(&self) -> &'static str {
+    fn code(&self) -> &'static str {
         match self {
             Ending::Done => "done",
             Ending::InReview => "in-review",
             Ending::Blocked => "blocked",
             Ending::Rejected => "rejected",
             Ending::Expired => "expired",
-            Ending::MayBeCreated => "may-be-created",
+            Ending::MayBeCreated(_) => "may-be-created",
         }
     }
 
     /// Returns advice on the next step; `None` if there is nothing to do.
-    pub fn advice(&self) -> Option<&'static str> {
+    fn advice(&self, subject: &Subject<'_>) -> Option<String> {
+        let order = subject.order.as_ref().map_or("ORDER", Id::as_str);
+        let form = subject
+            .form
+            .map_or("FORM".into(), |(path, _)| path.to_string_lossy());
+        let invocation = subject.invocation;
+        let reasons = invocation.command(&["order", "show", order, "--reasons"]);
         Some(match self {
             Ending::Done => return None,
-            Ending::InReview => "Sinch reviews it, which can take days; `order wait` follows it",
+            Ending::InReview => {
+                let wait = invocation.command(&["order", "wait", order]);
+                format!("Sinch reviews it, which can take days. To follow it: {wait}")
+            }
             Ending::Blocked => {
-                "Sinch wants something corrected: `order show --reasons` prints what, `order fix` sends the correction"
+                let fix = invocation.command(&["order", "fix", order, "--form", &form]);
+                format!(
+                    "Sinch wants something corrected. It says what: {reasons}\nCorrect the form, and send it: {fix}"
+                )
             }
-            Ending::Rejected => {
-                "Sinch has rejected it: `order show --reasons` prints why; a corrected form needs a new reference and \
-                 another number, which `order search` finds"
-            }
+            Ending::Rejected => format!(
+                "Sinch has rejected it. It says why: {reasons}\nA corrected form needs a new reference and another \
+                 number, which `order search` finds"
+            ),
             Ending::Expired => {
-                "the reservation has run out, or Sinch knows the order no more: place a new one under a new reference"
+                "the reservation has run out: place a new order, under a new reference".to_owned()
             }
-            Ending::MayBeCreated => {
-                "its answer was lost, and nothing tells whether Sinch created it. If it did, a callback names it when its \
-                 reservation runs out, after 48 hours at most; run the same command again then. Where Sinch was to choose the \
-                 numbers, --risk-second-order orders at once, and there may be two"
-            }
+            Ending::MayBeCreated(doubt) => doubt.advice(invocation),
         })
     }
 
-    /// Prints the ending, and returns its exit code.
-    pub fn report(&self, order: Option<&Id>, json: bool) -> ExitCode {
+    /// Prints the ending, as JSON or as advice, and returns its exit code.
+    pub fn report(&self, subject: &Subject<'_>, json: bool) -> ExitCode {
+        let advice = self.advice(subject);
         if json {
-            print_line(self.as_json(order));
-        } else if let Some(advice) = self.advice() {
-            print_line(format_args!("{}: {advice}", self.code()));
+            let ending = json!({
+                "ending": self.code(),
+                "exit_code": self.exit_code(),
+                "order": subject.order.as_ref().map(Id::as_str),
+                "reference": subject.form.map(|(_, reference)| reference),
+                "state": subject.seen.state,
+                "numbers": subject.seen.numbers,
+                "text": advice,
+            });
+            print_line(shown::json(&ending.to_string()));
+        } else if let Some(advice) = advice {
+            print_line(shown::lines(&format!("{}: {advice}", self.code())));
         }
         ExitCode::from(self.exit_code())
-    }
-
-    fn as_json(&self, order: Option<&Id>) -> Value {
-        json!({ "ending": self.code(), "order": order.map(Id::as_str) })
     }
 }

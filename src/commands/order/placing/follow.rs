@@ -21,31 +21,31 @@ impl Placing {
         let mut submitted = self.was_submitted().await?;
         loop {
             let state = self.follower.state(order).await?;
-            match state.as_deref() {
+            match state.as_str() {
                 // Sinch may show a submit only after a while.
-                Some("CREATED") if submitted && !wait => return Ok(Ending::InReview),
-                Some("CREATED") if submitted => {
+                "CREATED" if submitted && !wait => return Ok(Ending::InReview),
+                "CREATED" if submitted => {
                     self.follower.say("submitted: waiting for Sinch");
                     self.follower.wait_while(order, "CREATED").await?;
                 }
-                Some("CREATED") => {
+                "CREATED" => {
                     self.register(order, true).await?;
                     self.upload(order, true).await?;
                     // Where nothing is required, the order may be completed already.
-                    if self.follower.state(order).await?.as_deref() == Some("CREATED") {
+                    if self.follower.state(order).await? == "CREATED" {
                         submitted = self.submit(order).await?;
                     }
                 }
-                Some("IN_REVIEW") if !wait => return Ok(Ending::InReview),
-                Some("IN_REVIEW") => {
+                "IN_REVIEW" if !wait => return Ok(Ending::InReview),
+                "IN_REVIEW" => {
                     self.follower.say("IN_REVIEW: waiting for Sinch");
                     self.follower.wait_while(order, "IN_REVIEW").await?;
                 }
-                Some("COMPLETED") => return self.follower.ready(order, wait).await,
-                Some("BLOCKED") => return Ok(Ending::Blocked),
-                Some("REJECTED") => return Ok(Ending::Rejected),
-                Some("EXPIRED") | None => return Ok(Ending::Expired),
-                Some(other) => {
+                "COMPLETED" => return self.follower.ready(order, wait).await,
+                "BLOCKED" => return Ok(Ending::Blocked),
+                "REJECTED" => return Ok(Ending::Rejected),
+                "EXPIRED" => return Ok(Ending::Expired),
+                other => {
                     self.follower.say(&format!(
                         "Sinch says {other}, which is no state that this program knows: waiting"
                     ));
@@ -55,9 +55,10 @@ impl Placing {
         }
     }
 
-    /// Sends a corrected form for a BLOCKED order, and follows it.
+    /// Sends a corrected form for a BLOCKED order, and follows it. Of an order in another state nothing is corrected.
     pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
-        if self.follower.state(order).await?.as_deref() == Some("BLOCKED") {
+        let state = self.follower.state(order).await?;
+        if state == "BLOCKED" {
             // A correction may be a file of the same name, and Sinch may wait for the data to be sent again. The data
             // comes last, since it may begin the review, and no document is taken after that.
             self.upload(order, false).await?;
@@ -66,6 +67,10 @@ impl Placing {
             if !self.follower.leaves(order, "BLOCKED", LOOK * 4).await? {
                 self.submit_from(order, "BLOCKED").await?;
             }
+        } else {
+            self.follower.say(&format!(
+                "the order is {state}, not BLOCKED: no correction is sent"
+            ));
         }
         self.follow(order, wait).await
     }
@@ -76,7 +81,7 @@ impl Placing {
     }
 
     /// Returns `true` if the journal has a submit that Sinch has confirmed.
-    async fn was_submitted(&self) -> Result<bool, CommandError> {
+    pub(super) async fn was_submitted(&self) -> Result<bool, CommandError> {
         if self.is_foreign {
             return Ok(false);
         }

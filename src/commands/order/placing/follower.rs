@@ -1,7 +1,8 @@
 //! Follower of an order: reads its state from Sinch, and from the service, which receives its callbacks.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,15 +10,18 @@ use number_order::Id;
 use reqwest::Method;
 use serde_json::Value;
 use sinch_numbers::api::{Answer, Call, CallError, Client, Failure, NumberOrder};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::ending::Ending;
-use super::patience::patiently;
+use super::ending::{Ending, Seen};
+use super::patience::Outages;
+use super::service::Service;
 use crate::clock;
 use crate::commands::command_error::CommandError;
-use crate::commands::output::print_line;
+use crate::commands::invocation::Invocation;
+use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
-use crate::commands::{file, operators, shown};
+use crate::commands::{file, shown};
 use crate::config::Operators;
 
 /// Pause between two looks at an order that was just submitted or corrected.
@@ -26,67 +30,101 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Pause between two questions to the service.
 const ASK: Duration = Duration::from_secs(1);
 
-/// Maximum pause before the service is asked again while it lags behind Sinch.
+/// Maximum pause before the service is asked again while it lags behind Sinch, or judges an order that Sinch does not
+/// show.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
-/// Maximum time for an answer of the service.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// State of an order, in Sinch's word; `None`: Sinch does not know the order.
-type State = Option<String>;
+/// States that an order does not leave by itself.
+const ENDS: [&str; 3] = ["COMPLETED", "REJECTED", "EXPIRED"];
 
 /// Client of Sinch, and of the service that follows orders.
 pub(in crate::commands::order) struct Follower {
     pub(super) client: Client,
-    pub(super) service: Operators,
+    pub(super) service: Rc<Service>,
+    /// Outages of Sinch, which waiting outlasts.
+    pub(super) sinch: Outages,
     /// Maximum time for a request to Sinch with its answer.
-    pub(super) request_timeout: Duration,
-    /// `true` if progress is not printed.
-    quiet: bool,
+    pub request_timeout: Duration,
+    /// Path at which the service takes the project's callbacks.
+    pub(super) path: String,
+    /// URL at which the service takes the project's callbacks; `None`: the configuration does not say.
+    pub(super) callback_url: Option<String>,
+    pub invocation: Invocation,
+    progress: Progress,
     /// Time until which the order must be submitted, as Sinch last showed it.
     expires_at: Cell<Option<Timestamp>>,
     /// `true` if there is, or was, such an order: Sinch has shown it, or the journal has it.
     pub(super) is_known: Cell<bool>,
+    /// State and numbers of the order, as Sinch last showed them.
+    seen: RefCell<Seen>,
     /// Pause before the next question to the service.
     lag: Cell<Duration>,
+    /// Held while a create is under way. Ctrl-C waits for it, so that the outcome is recorded.
+    pub uninterrupted: Mutex<()>,
 }
 
-/// Point until which an order is waited for.
+/// Destination of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Standard output.
+    Output,
+    /// Standard error, since standard output has nothing but the result.
+    Error,
+    /// None.
+    None,
+}
+
+/// Point of an order's way at which a wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Until {
-    /// Until its review is over.
+    /// Its review is over.
     Reviewed,
-    /// Until it is completed.
+    /// It is completed.
     Completed,
-    /// Until its numbers work.
+    /// Its numbers work: they are active, and linked as ordered.
     Ready,
 }
 
 impl Follower {
-    pub fn open(config: Option<&Path>, options: &Options) -> Result<Follower, CommandError> {
-        let opened = project_client::open(config, options.project.as_deref())?;
+    pub fn open(
+        config: Option<&Path>,
+        options: &Options,
+        progress: Progress,
+    ) -> Result<Follower, CommandError> {
+        let project = options.project.as_deref();
+        let opened = project_client::open(config, project)?;
+        let operators = Operators::load(file(config).as_deref(), std::env::vars_os())?;
         Ok(Follower {
             client: opened.client,
-            service: Operators::load(file(config).as_deref(), std::env::vars_os())?,
+            service: Rc::new(Service::new(operators)),
+            sinch: Outages::of_sinch(),
             request_timeout: opened.request_timeout,
-            quiet: options.json,
+            callback_url: project_client::callback_url(config, &opened.path)?,
+            path: opened.path,
+            invocation: Invocation::new(config, project),
+            progress: if options.json {
+                Progress::None
+            } else {
+                progress
+            },
             expires_at: Cell::new(None),
             is_known: Cell::new(false),
+            seen: RefCell::default(),
             lag: Cell::new(ASK),
+            uninterrupted: Mutex::default(),
         })
     }
 
     /// Waits for an order as far as is asked for. It changes nothing at Sinch.
     pub async fn wait(&self, order: &Id, until: Until) -> Result<Ending, CommandError> {
         loop {
-            let state = self.state(order).await?;
-            match state.as_deref() {
-                Some("COMPLETED") if until == Until::Ready => return self.ready(order, true).await,
-                Some("COMPLETED") => return Ok(Ending::Done),
-                Some("BLOCKED") => return Ok(Ending::Blocked),
-                Some("REJECTED") => return Ok(Ending::Rejected),
-                Some("EXPIRED") | None => return Ok(Ending::Expired),
-                Some(state) => {
+            match self.state(order).await?.as_str() {
+                "COMPLETED" if until == Until::Ready => return self.ready(order, true).await,
+                "COMPLETED" => return Ok(Ending::Done),
+                "BLOCKED" => return Ok(Ending::Blocked),
+                "REJECTED" => return Ok(Ending::Rejected),
+                "EXPIRED" => return Ok(Ending::Expired),
+                state => {
                     self.say(&format!("{state}: waiting"));
                     self.wait_while(order, state).await?;
                 }
@@ -96,13 +134,18 @@ impl Follower {
 
     /// Fetches the order, and returns the ending that its state means.
     pub async fn ending_now(&self, order: &Id) -> Result<Ending, CommandError> {
-        Ok(match self.state(order).await?.as_deref() {
-            Some("IN_REVIEW") => Ending::InReview,
-            Some("BLOCKED") => Ending::Blocked,
-            Some("REJECTED") => Ending::Rejected,
-            Some("EXPIRED") | None => Ending::Expired,
-            Some(_) => Ending::Done,
+        Ok(match self.state(order).await?.as_str() {
+            "IN_REVIEW" => Ending::InReview,
+            "BLOCKED" => Ending::Blocked,
+            "REJECTED" => Ending::Rejected,
+            "EXPIRED" => Ending::Expired,
+            _ => Ending::Done,
         })
+    }
+
+    /// Returns the order as Sinch last showed it.
+    pub fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
     }
 
     /// Returns `true` once the order has left the state; `false` if it has not within the time.
@@ -114,7 +157,7 @@ impl Follower {
     ) -> Result<bool, CommandError> {
         let until = Instant::now() + within;
         loop {
-            if self.state(order).await?.as_deref() != Some(state) {
+            if self.state(order).await? != state {
                 return Ok(true);
             }
             if Instant::now() >= until {
@@ -128,12 +171,16 @@ impl Follower {
     ///
     /// The service may lag behind Sinch at first, so each call that finds it behind makes the next call wait longer.
     pub(super) async fn wait_while(&self, order: &Id, state: &str) -> Result<(), CommandError> {
-        let path = format!("/api/v1/orders/{}/{order}", self.client.project());
-        self.request_fetch(&path).await?;
+        self.request_fetch(order).await?;
         let mut wait = self.lag.get();
         loop {
             tokio::time::sleep(wait).await;
-            let known = self.known(&path).await?;
+            wait = ASK;
+            let known = self.known(order).await?;
+            if known.is_null() {
+                // The service was restored from an older backup, or its project was dropped.
+                self.request_fetch(order).await?;
+            }
             match known["confirmed"].as_str() {
                 Some(confirmed) if confirmed == state => self.lag.set(ASK),
                 Some(_) => {
@@ -142,58 +189,94 @@ impl Follower {
                 }
                 None => {}
             }
-            if let Some(reason) = known["parked"]["text"].as_str() {
-                self.say(&format!("the service fetches the order no more: {reason}"));
-                return Err(CommandError::failure(
-                    "see to the service first, then run the same command again",
-                ));
-            }
-            wait = ASK;
+            refuse_parked(&known)?;
         }
     }
 
-    /// Returns what the service knows of the order.
-    async fn known(&self, path: &str) -> Result<Value, CommandError> {
-        let get = operators::send(&self.service, Method::GET, path, Vec::new(), TIMEOUT);
-        let text = get.await.map_err(CommandError::failure)?;
+    /// Returns what the service knows of the order; `null` if it knows nothing.
+    async fn known(&self, order: &Id) -> Result<Value, CommandError> {
+        let text = self.service.find(&self.path_of(order)).await?;
+        let text = text.unwrap_or_default();
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
     /// Makes the order known to the service, and due for a fetch.
-    async fn request_fetch(&self, path: &str) -> Result<(), CommandError> {
-        for (method, path) in [
-            (Method::PUT, path),
-            (Method::POST, &format!("{path}/fetch")),
-        ] {
-            let sent = operators::send(&self.service, method, path, Vec::new(), TIMEOUT);
-            sent.await.map_err(CommandError::failure)?;
-        }
+    async fn request_fetch(&self, order: &Id) -> Result<(), CommandError> {
+        let path = self.path_of(order);
+        self.service.send(Method::PUT, &path, &[]).await?;
+        let fetch = format!("{path}/fetch");
+        self.service.send(Method::POST, &fetch, &[]).await?;
         Ok(())
     }
 
-    /// Fetches the state of an order from Sinch.
-    pub(super) async fn state(&self, order: &Id) -> Result<State, CommandError> {
-        let Some(answer) = self.fetch(order).await? else {
-            if self.is_known.get() {
-                return Ok(None);
+    fn path_of(&self, order: &Id) -> String {
+        format!("/api/v1/orders/{}/{order}", self.client.project())
+    }
+
+    /// Returns the state of an order, in Sinch's word. Where Sinch does not show the order, the service decides if it is
+    /// gone: a single 404 can come from a part of Sinch that lags behind.
+    pub(super) async fn state(&self, order: &Id) -> Result<String, CommandError> {
+        loop {
+            if let Some(answer) = self.fetch(order).await? {
+                return self.shown_state(&answer.content);
             }
-            return Err(CommandError::failure(format!(
-                "Sinch does not know the order {order}: check its id and the project; an order that has expired is forgotten, too"
-            )));
-        };
-        self.is_known.set(true);
-        let state = answer.content.state.text().map(str::to_owned);
-        if state.is_none() {
+            let known = self.known(order).await?;
+            if !self.is_known.get() && known["confirmed"].is_null() {
+                return Err(CommandError::failure(format!(
+                    "Sinch does not know the order {order}: check its id and the project; an order that has expired is \
+                     forgotten, too"
+                )));
+            }
+            if let Some(end) = self.judged(order, known).await? {
+                self.seen.borrow_mut().state = Some(end.clone());
+                return Ok(end);
+            }
+        }
+    }
+
+    fn shown_state(&self, order: &NumberOrder<'_>) -> Result<String, CommandError> {
+        let Some(state) = order.state.text() else {
             return Err(CommandError::failure(
                 "Sinch shows the order without a state; try again later",
             ));
-        }
+        };
         // After the submit the reservation no longer matters.
-        let expires_at = answer.content.expire_time.text();
-        let expires_at = expires_at.filter(|_| state.as_deref() == Some("CREATED"));
+        let expires_at = order.expire_time.text().filter(|_| state == "CREATED");
         self.expires_at
             .set(expires_at.and_then(|text| text.parse().ok()));
-        Ok(state)
+        Ok(state.to_owned())
+    }
+
+    /// Waits for the service's judgement of an order that Sinch has just answered with 404. Returns the final state that
+    /// the service has confirmed, or `None` if Sinch shows the order again.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the service parks the order without a judgement.
+    async fn judged(&self, order: &Id, mut known: Value) -> Result<Option<String>, CommandError> {
+        let mut wait = ASK;
+        let mut is_asked = false;
+        loop {
+            let confirmed = known["confirmed"].as_str();
+            if let Some(end) = confirmed.filter(|state| ENDS.contains(state)) {
+                return Ok(Some(end.to_owned()));
+            }
+            if is_asked {
+                refuse_parked(&known)?;
+            } else {
+                self.say(
+                    "Sinch does not show the order (404): the service finds out if it is gone",
+                );
+                self.request_fetch(order).await?;
+                is_asked = true;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LAG_MAX);
+            if self.fetch(order).await?.is_some() {
+                return Ok(None);
+            }
+            known = self.known(order).await?;
+        }
     }
 
     /// Fetches an order; `None` if Sinch does not know it.
@@ -211,18 +294,23 @@ impl Follower {
                     refusal: None,
                 })
         };
-        match patiently(get).await {
-            Ok(answer) => Ok(Some(answer)),
+        match self.sinch.outlast(get).await {
+            Ok(answer) => {
+                self.is_known.set(true);
+                let numbers = answer.content.numbers().into_iter();
+                *self.seen.borrow_mut() = Seen {
+                    state: answer.content.state.text().map(str::to_owned),
+                    numbers: numbers.map(|number| number.phone_number).collect(),
+                };
+                Ok(Some(answer))
+            }
             Err(error) if error.request.failure == Failure::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Prints progress, with the time that is left until the reservation runs out, unless quiet.
+    /// Prints progress, with the time that is left until the reservation runs out, to its destination.
     pub(super) fn say(&self, text: &str) {
-        if self.quiet {
-            return;
-        }
         let left = self
             .expires_at
             .get()
@@ -232,7 +320,22 @@ impl Follower {
             Some(left) if left <= 0 => "[reservation over] ".to_owned(),
             Some(left) => format!("[{} left] ", span(left)),
         };
-        print_line(format_args!("{left}{}", shown::lines(text)));
+        let line = format!("{left}{}", shown::lines(text));
+        match self.progress {
+            Progress::Output => print_line(line),
+            Progress::Error => print_error(line),
+            Progress::None => {}
+        }
+    }
+}
+
+/// Fails if the service fetches the order no more, with its reason.
+fn refuse_parked(known: &Value) -> Result<(), CommandError> {
+    match known["parked"]["text"].as_str() {
+        None => Ok(()),
+        Some(reason) => Err(CommandError::service(format!(
+            "the service fetches the order no more: {reason}; see to that first, then run the same command again"
+        ))),
     }
 }
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use order_form::{Files, Form, FormDocument, Rules, Severity, check};
+use order_form::{Files, Finding, Form, FormDocument, Rules, Severity, check};
 use sinch_numbers::api::Client;
 
 use crate::commands::command_error::CommandError;
-use crate::commands::output::print_line;
+use crate::commands::file_fault::FileFault;
 use crate::commands::shown;
 
 /// A form that was read, and the folder to which its paths are relative.
@@ -27,15 +27,19 @@ impl FormFile {
     /// Returns all faults of the form. No message contains a value of the registration.
     pub fn read(path: &Path) -> Result<FormFile, CommandError> {
         let unread = |error: std::io::Error| {
-            CommandError::failure(format!("{}: {}", path.display(), error.kind()))
+            let fault = FileFault::from(error);
+            CommandError::form(format!("{}: {fault}", path.display()))
         };
         let text = fs::read(path).map_err(unread)?;
         let text = String::from_utf8(text).map_err(|_| {
-            CommandError::failure(format!("{}: it is no UTF-8 text", path.display()))
+            CommandError::form(format!(
+                "{}: it is no UTF-8 text; save it as UTF-8",
+                path.display()
+            ))
         })?;
         let form = Form::read(&text).map_err(|faults| {
             let lines = faults.iter();
-            CommandError::failures(lines.map(|fault| format!("{}: {fault}", path.display())))
+            CommandError::forms(lines.map(|fault| format!("{}: {fault}", path.display())))
         })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(FormFile { form, folder })
@@ -44,7 +48,8 @@ impl FormFile {
     /// Returns the content of a file that the form names.
     pub fn open(&self, file: &str) -> Result<Vec<u8>, CommandError> {
         fs::read(self.folder.join(file)).map_err(|error| {
-            CommandError::failure(format!("a document of the form: {}", error.kind()))
+            let fault = FileFault::from(error);
+            CommandError::form(format!("a document of the form: {fault}"))
         })
     }
 
@@ -61,25 +66,27 @@ impl FormFile {
         Ok(super::rules(&lookup))
     }
 
-    /// Compares the form with the rules. Prints what is doubtful, unless `quiet`.
+    /// Compares the form with the rules, and returns what was found.
+    pub fn findings(&self, rules: &Rules) -> Vec<Finding> {
+        check(&self.form, rules, self)
+    }
+
+    /// Hands on what is doubtful, as warnings.
     ///
     /// # Errors
     ///
     /// Returns all findings that Sinch would certainly refuse.
-    pub fn judge(&self, rules: &Rules, quiet: bool) -> Result<(), CommandError> {
-        let findings = check(&self.form, rules, self);
+    pub fn judge(findings: Vec<Finding>, warn: impl Fn(String)) -> Result<(), CommandError> {
         let (refused, doubtful): (Vec<_>, Vec<_>) = findings
             .into_iter()
             .partition(|finding| finding.severity() == Severity::Refused);
-        if !quiet {
-            for finding in doubtful {
-                print_line(shown::line(&format!("warning: {finding}")));
-            }
+        for finding in doubtful {
+            warn(shown::line(&format!("warning: {finding}")));
         }
         if refused.is_empty() {
             return Ok(());
         }
-        Err(CommandError::failures(refused.iter()))
+        Err(CommandError::forms(refused.iter()))
     }
 }
 

@@ -1,33 +1,71 @@
 //! Client of the journal of placements, which the running service keeps.
 
-use std::time::Duration;
+use std::fmt;
+use std::rc::Rc;
 
 use number_order::{Id, Standing, StepKind, StepOutcome, Time};
 use order_form::Form;
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sinch_numbers::api::Ordered;
 
+use super::service::Service;
 use crate::commands::command_error::CommandError;
-use crate::commands::operators;
-use crate::config::Operators;
-
-const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::commands::operators::ServiceError;
 
 /// Client of the service's journal for one placement.
-#[derive(Debug)]
 pub(super) struct Journal {
-    service: Operators,
+    service: Rc<Service>,
+    reference: String,
     path: String,
 }
 
 /// Placement, as the service shows it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Placement {
+    #[serde(flatten)]
+    pub ordered: OrderedNumbers,
     pub standing: Standing,
     pub steps: Vec<Step>,
+}
+
+/// Numbers for which a reference stands: those that its form ordered first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OrderedNumbers {
+    pub region: String,
+    #[serde(rename = "type")]
+    pub number_type: String,
+    pub number: Option<String>,
+    pub quantity: Option<u32>,
+}
+
+impl OrderedNumbers {
+    /// Returns the numbers that a form orders.
+    pub fn of(form: &Form) -> OrderedNumbers {
+        let (number, quantity) = match form.numbers() {
+            Ordered::Number(number) => (Some(number.as_str().to_owned()), None),
+            Ordered::Quantity(quantity) => (None, Some(quantity.requested_quantity)),
+        };
+        OrderedNumbers {
+            region: form.region().to_owned(),
+            number_type: form.number_type().as_str().to_owned(),
+            number,
+            quantity,
+        }
+    }
+}
+
+/// The numbers as a person names them: "AU MOBILE, number +61…".
+impl fmt::Display for OrderedNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, ", self.region, self.number_type)?;
+        match (&self.number, self.quantity) {
+            (Some(number), _) => write!(f, "number = {number}"),
+            (None, quantity) => write!(f, "quantity = {}", quantity.unwrap_or_default()),
+        }
+    }
 }
 
 /// Step of a placement.
@@ -48,50 +86,80 @@ pub(super) struct Begun {
 }
 
 impl Journal {
-    pub fn new(service: Operators, project: &Id, reference: &str) -> Journal {
-        let path = format!("/api/v1/placements/{project}/{reference}");
-        Journal { service, path }
+    pub fn new(service: Rc<Service>, project: &Id, reference: &str) -> Journal {
+        Journal {
+            service,
+            reference: reference.to_owned(),
+            path: format!("/api/v1/placements/{project}/{reference}"),
+        }
     }
 
     /// Records what the form orders, unless it is recorded already.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reference stands for other numbers.
     pub async fn begin(&self, form: &Form) -> Result<Placement, CommandError> {
-        let (number, quantity) = match form.numbers() {
-            Ordered::Number(number) => (Some(number.as_str()), None),
-            Ordered::Quantity(quantity) => (None, Some(quantity.requested_quantity)),
-        };
-        let ordered = json!({
-            "region": form.region(),
-            "type": form.number_type(),
-            "number": number,
-            "quantity": quantity,
-        });
-        self.send(Method::PUT, "", &ordered).await
+        let ordered = OrderedNumbers::of(form);
+        let body = json!(ordered).to_string();
+        match self
+            .service
+            .send(Method::PUT, &self.path, body.as_bytes())
+            .await
+        {
+            Ok(text) => read(&text),
+            Err(error) if error.is_conflict() => Err(self.of_other(&self.read().await?.ordered)),
+            Err(error) => Err(unusable(&error)),
+        }
+    }
+
+    /// Returns the error of a form that no longer orders what its reference stands for.
+    pub fn of_other(&self, ordered: &OrderedNumbers) -> CommandError {
+        CommandError::form(format!(
+            "the reference {} stands for {ordered}, and the form orders something else now: put that back, or give \
+             the form another reference to order again",
+            self.reference
+        ))
     }
 
     pub async fn read(&self) -> Result<Placement, CommandError> {
-        self.send(Method::GET, "", &Value::Null).await
+        let get = self.service.send(Method::GET, &self.path, &[]).await;
+        read(&get.map_err(|error| unusable(&error))?)
     }
 
     /// Returns the placement; `None` if nothing was recorded.
     pub async fn find(&self) -> Result<Option<Placement>, CommandError> {
-        let get = operators::find(&self.service, &self.path, TIMEOUT).await;
-        let text = get.map_err(|reason| unusable(&reason))?;
+        let text = self.service.find(&self.path).await;
+        let text = text.map_err(|error| unusable(&error))?;
         text.as_deref().map(read).transpose()
     }
 
-    /// Records a step. Its request may be sent once this returns.
-    pub async fn begin_step(
+    /// Records a create. Its request may be sent once this returns it; `None`: nobody knows if it was recorded, so it
+    /// must not be sent.
+    pub async fn begin_create(
         &self,
-        kind: &StepKind,
         available_before: Option<bool>,
         second_order_risked: bool,
-    ) -> Result<Begun, CommandError> {
+    ) -> Result<Option<Begun>, CommandError> {
         let step = json!({
-            "kind": kind,
+            "kind": StepKind::Create,
             "available_before": available_before,
             "second_order_risked": second_order_risked,
-        });
-        self.send(Method::POST, "/steps", &step).await
+        })
+        .to_string();
+        let path = format!("{}/steps", self.path);
+        let sent = self.service.send_once(&path, step.as_bytes());
+        let text = sent.await.map_err(|error| unusable(&error))?;
+        text.as_deref().map(read).transpose()
+    }
+
+    /// Records a step on an existing order. Its request may be sent once this returns.
+    pub async fn begin_step(&self, kind: &StepKind) -> Result<Begun, CommandError> {
+        let path = format!("{}/steps", self.path);
+        let step = json!({ "kind": kind }).to_string();
+        // A step that is recorded twice has one more line in the journal, and no other effect.
+        let sent = self.service.send(Method::POST, &path, step.as_bytes());
+        read(&sent.await.map_err(|error| unusable(&error))?)
     }
 
     pub async fn end_step(
@@ -100,35 +168,25 @@ impl Journal {
         outcome: StepOutcome,
         order: Option<&Id>,
     ) -> Result<Placement, CommandError> {
-        let end = json!({ "outcome": outcome, "order": order.map(Id::as_str) });
-        self.send(Method::PATCH, &format!("/steps/{step}"), &end)
-            .await
-    }
-
-    async fn send<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        below: &str,
-        body: &Value,
-    ) -> Result<T, CommandError> {
-        let path = format!("{}{below}", self.path);
-        let body = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
-        let answer = operators::send(&self.service, method, &path, body, TIMEOUT).await;
-        read(&answer.map_err(|reason| unusable(&reason))?)
+        let path = format!("{}/steps/{step}", self.path);
+        let end = json!({ "outcome": outcome, "order": order.map(Id::as_str) }).to_string();
+        let sent = self.service.send(Method::PATCH, &path, end.as_bytes());
+        read(&sent.await.map_err(|error| unusable(&error))?)
     }
 }
 
-fn unusable(reason: &str) -> CommandError {
-    CommandError::failure(format!("the service's journal cannot be used: {reason}"))
+/// Returns the error in which the journal's own refusal, because of what it knows, stands as it is.
+fn unusable(error: &ServiceError) -> CommandError {
+    CommandError::service(if error.is_conflict() {
+        error.to_string()
+    } else {
+        format!("the service's journal cannot be used: {error}")
+    })
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, CommandError> {
     serde_json::from_str(text).map_err(|_| {
-        CommandError::failure(
+        CommandError::service(
             "the service's answer is not that of a journal; is it of this version?",
         )
     })

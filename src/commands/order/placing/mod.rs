@@ -2,31 +2,38 @@
 //!
 //! The form goes straight from its file to Sinch. The service's journal has only the steps, and no registration data.
 
+mod comparison;
 mod create;
+mod doubt;
+mod dry_run;
 pub(super) mod ending;
 mod follow;
 pub(super) mod follower;
 pub(super) mod form_file;
 mod journal;
+mod on_the_way;
 mod patience;
+
 mod ready;
 mod registration;
+mod service;
 mod uploads;
 
 use std::path::Path;
 
-use number_order::{Id, Standing, StepKind, StepOutcome};
-use order_form::Rules;
+use number_order::{Id, StepKind, StepOutcome};
+use order_form::{Rules, check_offer};
 use sinch_numbers::api::{CallError, Client, Lookup, NumberType, Repeat};
 
 use self::create::Created;
 use self::ending::Ending;
-use self::follower::Follower;
+use self::follower::{Follower, Progress};
 use self::form_file::FormFile;
-use self::journal::Journal;
+use self::journal::{Journal, OrderedNumbers, Placement};
 use self::patience::patiently;
 use crate::commands::command_error::CommandError;
-use crate::commands::project_client;
+use crate::commands::output::print_error;
+use crate::commands::{project_client, shown};
 
 /// A placement under way.
 pub(super) struct Placing {
@@ -45,11 +52,13 @@ impl Placing {
         config: Option<&Path>,
         options: &project_client::Options,
         form: &Path,
+        progress: Progress,
     ) -> Result<Placing, CommandError> {
-        let follower = Follower::open(config, options)?;
+        let follower = Follower::open(config, options, progress)?;
         let file = FormFile::read(form)?;
         let project = follower.client.project();
-        let journal = Journal::new(follower.service.clone(), project, file.form.reference());
+        let reference = file.form.reference();
+        let journal = Journal::new(follower.service.clone(), project, reference);
         let rules = file.rules(&follower.client).await?;
         Ok(Placing {
             follower,
@@ -61,13 +70,18 @@ impl Placing {
         })
     }
 
-    /// Checks the form against the rules, and prints what it finds.
+    /// Checks the form against the rules, and warns of what is doubtful.
     ///
     /// # Errors
     ///
     /// Fails if Sinch would refuse the form for sure.
     pub fn check(&self) -> Result<(), CommandError> {
-        self.file.judge(&self.rules, self.quiet)
+        FormFile::judge(self.file.findings(&self.rules), print_error)
+    }
+
+    /// Returns the reference of the form.
+    pub fn reference(&self) -> &str {
+        self.file.form.reference()
     }
 
     /// Creates the order and goes on until its numbers are ready; with `wait` false, stops where it would have to wait
@@ -78,10 +92,11 @@ impl Placing {
         wait: bool,
     ) -> Result<(Ending, Option<Id>), CommandError> {
         match self.create(second_order_risked).await? {
-            Created::MayBe => Ok((Ending::MayBeCreated, None)),
+            Created::MayBe(doubt) => Ok((Ending::MayBeCreated(doubt), None)),
             Created::Order(order) => {
                 self.follower.is_known.set(true);
                 self.follower.say(&format!("order {order}"));
+                self.compare(&order).await?;
                 let ending = self.follow(&order, wait).await?;
                 Ok((ending, Some(order)))
             }
@@ -93,28 +108,85 @@ impl Placing {
         &self,
         second_order_risked: bool,
     ) -> Result<(Ending, Option<Id>), CommandError> {
-        Ok(match self.create(second_order_risked).await? {
-            Created::MayBe => (Ending::MayBeCreated, None),
-            Created::Order(order) => (Ending::Done, Some(order)),
-        })
+        match self.create(second_order_risked).await? {
+            Created::MayBe(doubt) => Ok((Ending::MayBeCreated(doubt), None)),
+            Created::Order(order) => {
+                self.follower.is_known.set(true);
+                self.compare(&order).await?;
+                Ok((Ending::Done, Some(order)))
+            }
+        }
     }
 
     /// Turns to an existing order. If the journal does not have it, its steps are not recorded.
     ///
     /// # Errors
     ///
-    /// Fails if the form is that of another order.
+    /// Fails if the form is that of another order, or no longer says what was ordered.
     pub async fn adopt(&mut self, order: &Id) -> Result<(), CommandError> {
         let placement = self.journal.find().await?;
-        let own = placement.and_then(|placement| placement.standing.order().cloned());
-        if let Some(own) = own.as_ref().filter(|own| *own != order) {
+        let own = placement
+            .as_ref()
+            .and_then(|placement| placement.standing.order());
+        if let Some(own) = own.filter(|own| *own != order) {
             return Err(CommandError::usage(format!(
                 "this is the form of the order {own}, not of {order}: name the form of this order"
             )));
         }
         self.is_foreign = own.is_none();
         self.follower.is_known.set(own.is_some());
+        if let Some(placement) = placement.filter(|_| !self.is_foreign) {
+            self.stands_for(&placement)?;
+        }
+        self.compare(order).await
+    }
+
+    /// Checks that the form orders what its reference stands for.
+    fn stands_for(&self, placement: &Placement) -> Result<(), CommandError> {
+        if placement.ordered == OrderedNumbers::of(&self.file.form) {
+            return Ok(());
+        }
+        Err(self.journal.of_other(&placement.ordered))
+    }
+
+    /// Compares the form with the order, and prints what the order has or lacks beside it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the form says otherwise than the order.
+    async fn compare(&self, order: &Id) -> Result<(), CommandError> {
+        let Some(answer) = self.follower.fetch(order).await? else {
+            return Ok(());
+        };
+        let is_over = matches!(answer.content.state.text(), Some("REJECTED" | "EXPIRED"));
+        let ordered = self.file.form.new_order(None);
+        let compared = comparison::compare(&ordered, &answer.content);
+        if !is_over && !compared.differences.is_empty() {
+            return Err(CommandError::form(format!(
+                "the form no longer says what the order {order} was created with: {}. Put that back; to order \
+                 something else, give the form another reference",
+                compared.differences.join("; ")
+            )));
+        }
+        for note in &compared.notes {
+            self.follower.say(note);
+        }
         Ok(())
+    }
+
+    /// Warns if Sinch does not list the ordered type of numbers for the region. Its list is a hint, so this refuses
+    /// nothing, and a list that cannot be had is no hindrance.
+    async fn warn_of_region(&self) {
+        let offer = match self.follower.client.list_regions(&[]).await {
+            Ok(answer) => check_offer(&self.file.form, &answer.content),
+            Err(error) => {
+                print_error(shown::line(&format!("warning: {error}")));
+                None
+            }
+        };
+        if let Some(finding) = offer {
+            print_error(shown::line(&format!("warning: {finding}")));
+        }
     }
 
     /// Prints Sinch's reasons. They can name persons, so they go to the terminal and nowhere else.
@@ -125,47 +197,11 @@ impl Placing {
         Ok(())
     }
 
-    /// Prints what [`Placing::place`] would do.
-    pub async fn explain(&self) -> Result<(), CommandError> {
-        let placement = self.journal.find().await?;
-        let standing = placement.map(|placement| placement.standing);
-        let standing = standing.unwrap_or(Standing::NotCreated);
-        let form = &self.file.form;
-        let create = format!(
-            "create an order for {} {}",
-            form.region(),
-            form.number_type().as_str()
-        );
-        let first = match &standing {
-            Standing::NotCreated => create,
-            Standing::MayBeCreated { .. } => "find out if the order was created".to_owned(),
-            Standing::Created { order } => format!("go on with the order {order}"),
-            Standing::CreatedSeveral { .. } => {
-                format!("go on with the last order, since it was {standing}")
-            }
-        };
-        let mut steps = vec![first];
-        if form.has_registration() {
-            steps.push("register the form's data".to_owned());
-        }
-        steps.extend(
-            self.file
-                .documents()
-                .map(|document| format!("upload {}", document.id)),
-        );
-        steps.push("submit it, and wait for the review, and until its numbers work".to_owned());
-        self.follower.say(&format!(
-            "Nothing was done. It would: {}.",
-            steps.join("; ")
-        ));
-        Ok(())
-    }
-
     async fn begin_step(&self, kind: &StepKind) -> Result<Option<i64>, CommandError> {
         if self.is_foreign {
             return Ok(None);
         }
-        let begun = self.journal.begin_step(kind, None, false).await?;
+        let begun = self.journal.begin_step(kind).await?;
         Ok(Some(begun.id))
     }
 

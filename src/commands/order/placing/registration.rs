@@ -10,87 +10,132 @@ use sinch_numbers::api::{CallError, Failure, Registration, Upload};
 use tokio::time::Instant;
 
 use super::patience::patiently;
-use super::uploads::{self, Next};
+use super::uploads::{self, Next, Shown};
 use super::{Placing, outcome_of};
 use crate::commands::command_error::CommandError;
 
 /// Maximum time for Sinch to take the uploads.
 const UPLOADS_MAX: Duration = Duration::from_secs(120);
 
+/// Maximum number of times that one document is uploaded in a run.
+const UPLOADS_OF_ONE: u32 = 4;
+
+/// Time after an upload for which its FAILED may be that of the upload before.
+const FAILED_LAG: Duration = Duration::from_secs(20);
+
 /// Pause between two looks at the uploads.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Document on its way to Sinch.
+pub(super) struct Sending<'a> {
+    pub document: &'a FormDocument,
+    /// `true` if an upload was answered with success, in this run or by the journal.
+    uploaded: bool,
+    /// Number of uploads in this run.
+    count: u32,
+    /// Upload as it was shown before the last one in this run, and the time of the latter.
+    before: Option<(Option<Shown>, Instant)>,
+}
+
+impl Sending<'_> {
+    /// Returns the next action, by what the registration shows.
+    pub fn next(&self, shown: Option<&Shown>) -> Next {
+        let is_old = self
+            .before
+            .as_ref()
+            .is_some_and(|(before, at)| before.as_ref() == shown && at.elapsed() < FAILED_LAG);
+        let status = shown.and_then(|shown| shown.status.as_deref());
+        uploads::next(status, self.uploaded, is_old)
+    }
+}
 
 impl Placing {
     /// Registers the form's data. With `only_changes`, skips data that Sinch already has.
     pub async fn register(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
-        if !self.file.form.has_registration() {
+        if !self.file.form.has_registration() || only_changes && self.is_registered(order).await? {
             return Ok(());
         }
         let data = self.file.form.data();
-        let registered = if only_changes {
-            self.registration(order).await?
-        } else {
-            None
-        };
-        if registered
-            .and_then(|registration| registration.data())
-            .as_ref()
-            == Some(&data)
-        {
-            return Ok(());
-        }
         let put = async || self.follower.client.put_registration(order, &data).await;
         self.step(&StepKind::Register, put).await?;
         self.follower.say("registered");
         Ok(())
     }
 
+    /// Returns `true` if Sinch has the form's data.
+    pub(super) async fn is_registered(&self, order: &Id) -> Result<bool, CommandError> {
+        let registration = self.registration(order).await?;
+        let registered = registration.and_then(|registration| registration.data());
+        Ok(registered.as_ref() == Some(&self.file.form.data()))
+    }
+
     /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, skips those that Sinch
     /// already has.
     pub async fn upload(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
-        let documents: Vec<&FormDocument> = self.file.documents().collect();
-        if documents.is_empty() {
+        let mut sendings = self.sendings().await?;
+        if sendings.is_empty() {
             return Ok(());
         }
-        let mut uploaded = self.uploaded().await?;
-        if !only_changes {
-            for document in &documents {
-                self.send_document(order, document).await?;
-                uploaded.insert(document.id.clone());
-            }
-        }
-        let mut tries: u32 = 0;
         let until = Instant::now() + UPLOADS_MAX;
+        let mut sends_all = !only_changes;
         loop {
             let registration = self.registration(order).await?;
             let mut waits = false;
-            for document in &documents {
-                let shown = uploads::status(registration.as_ref(), &document.id, &document.file);
-                match uploads::next(shown.as_deref(), uploaded.contains(&document.id)) {
-                    Next::Nothing => {}
-                    Next::Wait => waits = true,
-                    Next::Upload => {
-                        tries += 1;
-                        self.send_document(order, document).await?;
-                        uploaded.insert(document.id.clone());
+            for sending in &mut sendings {
+                let FormDocument { id, file, .. } = sending.document;
+                let shown = uploads::shown(registration.as_ref(), id, file);
+                match sending.next(shown.as_ref()) {
+                    Next::Nothing if !sends_all => {}
+                    Next::Wait if !sends_all => waits = true,
+                    Next::Upload | Next::Nothing | Next::Wait => {
+                        if sending.count == UPLOADS_OF_ONE {
+                            return Err(CommandError::failure(format!(
+                                "Sinch could not use the document {id}, uploaded {UPLOADS_OF_ONE} times: send another \
+                                 file, or run the same command again later"
+                            )));
+                        }
+                        self.send_document(order, sending, shown).await?;
                         waits = true;
                     }
                 }
             }
+            sends_all = false;
             if !waits {
                 return Ok(());
             }
-            if Instant::now() >= until || tries > 3 * documents.len() as u32 {
+            if Instant::now() >= until {
                 return Err(CommandError::failure(
-                    "Sinch has not taken all documents yet: run the same command again later, or send another file",
+                    "Sinch has not taken all documents yet: run the same command again later",
                 ));
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Uploads one document.
-    async fn send_document(&self, order: &Id, document: &FormDocument) -> Result<(), CommandError> {
+    /// Returns the form's documents, of which none was uploaded in this run yet.
+    pub(super) async fn sendings(&self) -> Result<Vec<Sending<'_>>, CommandError> {
+        let documents: Vec<&FormDocument> = self.file.documents().collect();
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let uploaded = self.uploaded().await?;
+        let sendings = documents.into_iter().map(|document| Sending {
+            document,
+            uploaded: uploaded.contains(&document.id),
+            count: 0,
+            before: None,
+        });
+        Ok(sendings.collect())
+    }
+
+    /// Uploads one document. `before` is the upload that Sinch has shown just before.
+    async fn send_document(
+        &self,
+        order: &Id,
+        sending: &mut Sending<'_>,
+        before: Option<Shown>,
+    ) -> Result<(), CommandError> {
+        let document = sending.document;
         let content = self.file.open(&document.file)?;
         let rules = self
             .rules
@@ -126,7 +171,18 @@ impl Placing {
                 .await
         };
         self.step(&kind, send).await?;
-        self.follower.say(&format!("uploaded: {}", document.id));
+        let said = if sending.count == 0 {
+            format!("uploaded: {}", document.id)
+        } else {
+            format!(
+                "uploaded again, since Sinch could not use it: {}",
+                document.id
+            )
+        };
+        self.follower.say(&said);
+        sending.uploaded = true;
+        sending.count += 1;
+        sending.before = Some((before, Instant::now()));
         Ok(())
     }
 
@@ -173,5 +229,37 @@ impl Placing {
                 StepKind::Create | StepKind::Register | StepKind::Submit => None,
             });
         Ok(ids.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_from_before_an_upload_is_not_taken_for_its_own() {
+        let document = FormDocument {
+            id: "passport".to_owned(),
+            file: "passport.pdf".to_owned(),
+            document_type: None,
+        };
+        let failed = |updated_at: &str| Shown {
+            status: Some("FAILED".to_owned()),
+            updated_at: Some(updated_at.to_owned()),
+        };
+        let sent = |before: Option<Shown>| Sending {
+            document: &document,
+            uploaded: true,
+            count: 1,
+            before: Some((before, Instant::now())),
+        };
+        for (before, then) in [
+            (None, Next::Upload),
+            (Some(failed("1")), Next::Upload),
+            (Some(failed("2")), Next::Wait),
+        ] {
+            let next = sent(before.clone()).next(Some(&failed("2")));
+            assert_eq!(next, then, "{before:?}");
+        }
     }
 }

@@ -17,10 +17,11 @@ pub(super) enum Next {
 
 /// Returns the next action from the document's `uploadStatus`, `None` if Sinch shows none, and from `uploaded`, which
 /// is `true` if an upload was answered with success. WAITING alone does not tell if Sinch waits for the upload or still
-/// processes it.
-pub(super) fn next(shown: Option<&str>, uploaded: bool) -> Next {
+/// processes it. With `is_old`, the status may be that of the upload before the last one.
+pub(super) fn next(shown: Option<&str>, uploaded: bool, is_old: bool) -> Next {
     match (shown, uploaded) {
         (Some("COMPLETED"), _) => Next::Nothing,
+        (Some("FAILED"), true) if is_old => Next::Wait,
         (Some("FAILED"), _) | (None | Some(_), false) => Next::Upload,
         (Some("WAITING"), true) => Next::Wait,
         // A word that is not known, or an upload that Sinch does not list: nothing says that it waits.
@@ -28,8 +29,17 @@ pub(super) fn next(shown: Option<&str>, uploaded: bool) -> Next {
     }
 }
 
-/// Returns the `uploadStatus` of the upload that has the document's id or, failing that, its file's name.
-pub(super) fn status(registration: Option<&Registration>, id: &str, file: &str) -> Option<String> {
+/// Upload as the registration shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// `uploadStatus`.
+    pub status: Option<String>,
+    /// `updateTime`, in Sinch's words.
+    pub updated_at: Option<String>,
+}
+
+/// Returns the upload that has the document's id or, failing that, its file's name.
+pub(super) fn shown(registration: Option<&Registration>, id: &str, file: &str) -> Option<Shown> {
     let attachments = registration?.attachments();
     let name = file_name(Path::new(file));
     let by_id = attachments
@@ -41,7 +51,10 @@ pub(super) fn status(registration: Option<&Registration>, id: &str, file: &str) 
             .find(|shown| shown.file_name().text() == Some(&name))
     };
     let shown = by_id.or_else(by_name)?;
-    shown.upload_status().text().map(str::to_owned)
+    Some(Shown {
+        status: shown.upload_status().text().map(str::to_owned),
+        updated_at: shown.update_time().text().map(str::to_owned),
+    })
 }
 
 /// Returns the name under which a file is uploaded: the last part of its path.
@@ -56,18 +69,23 @@ mod tests {
 
     #[test]
     fn a_document_is_uploaded_until_sinch_has_it() {
-        for (shown, uploaded, then) in [
-            (None, false, Next::Upload),
-            (Some("WAITING"), false, Next::Upload),
-            (Some("FAILED"), false, Next::Upload),
-            (Some("COMPLETED"), false, Next::Nothing),
-            (None, true, Next::Nothing),
-            (Some("WAITING"), true, Next::Wait),
-            (Some("FAILED"), true, Next::Upload),
-            (Some("COMPLETED"), true, Next::Nothing),
-            (Some("SCANNED"), true, Next::Nothing),
+        for (shown, uploaded, is_old, then) in [
+            (None, false, false, Next::Upload),
+            (Some("WAITING"), false, false, Next::Upload),
+            (Some("FAILED"), false, false, Next::Upload),
+            (Some("COMPLETED"), false, false, Next::Nothing),
+            (None, true, false, Next::Nothing),
+            (Some("WAITING"), true, false, Next::Wait),
+            (Some("FAILED"), true, false, Next::Upload),
+            (Some("COMPLETED"), true, false, Next::Nothing),
+            (Some("SCANNED"), true, false, Next::Nothing),
+            // A status that may be older than the upload tells nothing of it.
+            (Some("FAILED"), true, true, Next::Wait),
+            (Some("FAILED"), false, true, Next::Upload),
+            (Some("COMPLETED"), true, true, Next::Nothing),
         ] {
-            assert_eq!(next(shown, uploaded), then, "{shown:?} {uploaded}");
+            let next = next(shown, uploaded, is_old);
+            assert_eq!(next, then, "{shown:?} {uploaded} {is_old}");
         }
     }
 

@@ -1,0 +1,117 @@
+//! Doubt if an order was created, in words: what is known, what will tell, and what can be done. It does no input or
+//! output.
+
+use number_order::Time;
+use sinch_numbers::api::PhoneNumber;
+
+use crate::commands::invocation::Invocation;
+
+/// What is known of a create that has no known outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::commands::order) struct Doubt {
+    /// The ordered number; `None` if Sinch was to choose.
+    pub number: Option<PhoneNumber>,
+    /// `true` if the project has the ordered number.
+    pub is_ours: bool,
+    /// `true` if the configuration says how Sinch reaches the service, so that a callback can name the order.
+    pub hears: bool,
+    /// Time at which the create was written down.
+    pub begun_at: Time,
+    /// Time after which nothing will be heard of its order any more.
+    pub ends_at: Time,
+    pub now: Time,
+}
+
+impl Doubt {
+    /// Returns `true` if an order that was created has run out by now.
+    pub fn is_over(&self) -> bool {
+        self.now >= self.ends_at
+    }
+
+    /// Returns what is known, and what to do.
+    pub fn advice(&self, invocation: &Invocation) -> String {
+        let Doubt {
+            begun_at, ends_at, ..
+        } = self;
+        if let (Some(number), true) = (&self.number, self.is_ours) {
+            let show = invocation.command(&["numbers", "show", number.as_str()]);
+            return format!(
+                "the answer of the create was lost, and the project has the number by now: the order was presumably \
+                 completed, and nothing is left to be ordered. See the number: {show}"
+            );
+        }
+        let lost = format!(
+            "the answer of the create of {begun_at} was lost, and nothing tells whether Sinch made an order"
+        );
+        if self.is_over() {
+            return format!(
+                "{lost}. None was heard of until {ends_at}, and Sinch documents 48 hours as the longest reservation: if there \
+                 was one, it has run out, unless such orders are completed without a submit. With --risk-second-order \
+                 the same command orders again"
+            );
+        }
+        let tells = if self.hears {
+            format!(
+                "If it did, a callback names the order when its reservation runs out, by {ends_at} at the latest; run the same command \
+                 again then"
+            )
+        } else {
+            format!(
+                "callbacks.public_url is not set, so no callback will name it. If it did, its reservation runs out by \
+                 {ends_at}; run the same command again then"
+            )
+        };
+        let risk = if self.number.is_some() {
+            "--risk-second-order sends the create again at once, which Sinch should refuse while the number is reserved"
+        } else {
+            "--risk-second-order orders at once, and there may be two"
+        };
+        format!("{lost}. {tells}. {risk}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use number_order::lost_order_ends_at;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn advice(number: bool, is_ours: bool, hears: bool, hours: u32) -> String {
+        let begun_at = Time(0);
+        let doubt = Doubt {
+            number: number.then(|| PhoneNumber::new("+61400000001").expect("a number")),
+            is_ours,
+            hears,
+            begun_at,
+            ends_at: lost_order_ends_at(begun_at),
+            now: begun_at.plus(HOUR * hours),
+        };
+        doubt.advice(&Invocation::new(None, None))
+    }
+
+    #[test]
+    fn a_callback_is_promised_only_where_one_can_come() {
+        for number in [true, false] {
+            let hears = advice(number, false, true, 1);
+            assert!(hears.contains("a callback names the order"), "{hears}");
+            assert!(hears.contains("by 1970-01-03T01:00:00Z"), "{hears}");
+            let deaf = advice(number, false, false, 1);
+            assert!(deaf.contains("no callback will name it"), "{deaf}");
+            assert!(!deaf.contains("a callback names"), "{deaf}");
+        }
+    }
+
+    #[test]
+    fn after_the_longest_reservation_there_is_a_way_out() {
+        let over = advice(false, false, true, 50);
+        assert!(over.contains("it has run out"), "{over}");
+        assert!(over.contains("With --risk-second-order"), "{over}");
+        assert!(!over.contains("run the same command again then"), "{over}");
+        let ours = advice(true, true, true, 1);
+        assert!(ours.contains("numbers show +61400000001"), "{ours}");
+    }
+}

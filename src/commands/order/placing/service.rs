@@ -1,0 +1,86 @@
+//! The running service as a command needs it that follows an order for days: a restart or an upgrade of the service ends
+//! no command.
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use super::patience::{Failing, Outages};
+use crate::commands::operators::{self, ServiceError};
+use crate::config::Operators;
+
+/// Maximum time for an answer of the service.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Client of the running service, which outlasts its outages.
+pub(super) struct Service {
+    operators: Operators,
+    outages: Outages,
+}
+
+/// Failure of a request that may be repeated only if the service cannot have received it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct OnceOnly(ServiceError);
+
+impl Failing for OnceOnly {
+    fn is_passing(&self) -> bool {
+        self.0.is_passing() && !self.0.may_be_done()
+    }
+}
+
+impl Service {
+    pub fn new(operators: Operators) -> Service {
+        Service {
+            operators,
+            outages: Outages::of_the_service(),
+        }
+    }
+
+    /// Sends a request that may be repeated, until the service answers it, and returns the text of the answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the service refuses, or has never answered in this run.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<String, ServiceError> {
+        let send = async || {
+            let body = body.to_vec();
+            operators::send(&self.operators, method.clone(), path, body, TIMEOUT).await
+        };
+        self.outages.outlast(send).await
+    }
+
+    /// Asks the service for something until it answers, and returns the text; `None` if there is no such thing.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Service::send`] does.
+    pub async fn find(&self, path: &str) -> Result<Option<String>, ServiceError> {
+        let find = async || operators::find(&self.operators, path, TIMEOUT).await;
+        self.outages.outlast(find).await
+    }
+
+    /// Sends a POST request that must not be received twice, until the service can be reached. Returns `None` if the
+    /// service may have done it and no answer says so.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Service::send`] does.
+    pub async fn send_once(&self, path: &str, body: &[u8]) -> Result<Option<String>, ServiceError> {
+        let send = async || {
+            let body = body.to_vec();
+            let sent = operators::send(&self.operators, Method::POST, path, body, TIMEOUT).await;
+            sent.map_err(OnceOnly)
+        };
+        match self.outages.outlast(send).await {
+            Ok(text) => Ok(Some(text)),
+            Err(OnceOnly(error)) if error.may_be_done() => Ok(None),
+            Err(OnceOnly(error)) => Err(error),
+        }
+    }
+}

@@ -311,12 +311,15 @@ CREATE TABLE placements (
     reference   TEXT    NOT NULL CHECK (length(reference) BETWEEN 1 AND 64),
     region      TEXT    NOT NULL CHECK (region <> ''),
     number_type TEXT    NOT NULL CHECK (number_type <> ''),
-    number      TEXT    CHECK (number <> ''),           -- the ordered number; NULL: Sinch chooses
+    -- The ordered number. NULL: Sinch chooses, or none of the orders is kept any more.
+    number      TEXT    CHECK (number <> ''),
     quantity    INTEGER CHECK (quantity BETWEEN 1 AND 100),
     begun_at    INTEGER NOT NULL,
     UNIQUE (project, reference),
-    CHECK ((number IS NULL) <> (quantity IS NULL))
+    CHECK (number IS NULL OR quantity IS NULL)
 ) STRICT;
+
+CREATE INDEX placements_numbers ON placements (begun_at) WHERE number IS NOT NULL;
 
 -- A step of a placement: a call that takes effect at Sinch. It is written before its request is sent.
 CREATE TABLE placement_steps (

@@ -70,6 +70,7 @@ impl Done {
         pruned.parked += step.parked;
         pruned.fetches += step.fetches;
         pruned.orders += step.orders;
+        pruned.numbers += step.numbers;
         pruned.released_bytes += step.released_bytes;
     }
 
@@ -81,15 +82,17 @@ impl Done {
             parked,
             fetches,
             orders,
+            numbers,
             released_bytes,
         } = self.0;
-        if bodies + deliveries + parked + fetches + orders > 0 {
+        if bodies + deliveries + parked + fetches + orders + numbers > 0 {
             tracing::info!(
                 bodies,
                 deliveries,
                 parked,
                 fetches,
                 orders,
+                numbers,
                 "cleared what was kept for long enough"
             );
         }

@@ -46,6 +46,7 @@ pub(super) fn print(order: &Value, has_reasons: bool) {
         print_field("", "With --reasons, Sinch is asked why.");
     }
     print_numbers(order);
+    print_readiness(order);
     print_changes(order);
 }
 
@@ -88,6 +89,26 @@ fn print_numbers(order: &Value) {
         "MONTHS PAID AT ONCE",
     ];
     Table::new(head).print(rows.collect());
+}
+
+/// Prints how far each number of a completed order is from working, with the advice of each failure.
+fn print_readiness(order: &Value) {
+    let numbers = list(order, "readiness");
+    if numbers.is_empty() {
+        return;
+    }
+    print_line("");
+    let rows = numbers.iter().map(|number| {
+        let failures = list(number, "failure_codes").iter();
+        let advice: Vec<&str> = failures.map(|failure| text(failure, "advice")).collect();
+        [
+            text(number, "phone_number").to_owned(),
+            text(&number["readiness"], "text").to_owned(),
+            text(number, "since").to_owned(),
+            advice.join("; "),
+        ]
+    });
+    Table::new(["NUMBER", "READINESS", "SINCE", "ADVICE"]).print(rows.collect());
 }
 
 fn print_changes(order: &Value) {

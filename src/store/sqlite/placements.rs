@@ -77,6 +77,24 @@ pub(super) async fn link(
     Ok(bad)
 }
 
+/// Forgets the ordered numbers of some placements that began before the given time and of whose orders none is kept any
+/// more. The reference stays, so that it never orders again.
+const FORGET_NUMBERS: &str = "
+    UPDATE placements SET number = NULL WHERE id IN (
+        SELECT l.id FROM placements AS l WHERE l.number IS NOT NULL AND l.begun_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM placement_steps AS s
+                JOIN orders AS o ON o.project = l.project AND o.sinch_id = s.order_sinch_id WHERE s.placement = l.id)
+        LIMIT 64)";
+
+/// Forgets numbers as [`FORGET_NUMBERS`] does, and returns how many.
+pub(super) async fn forget_numbers(db: &mut SqliteConnection, before: Time) -> sqlx::Result<u64> {
+    let forgotten = sqlx::query(FORGET_NUMBERS)
+        .bind(before.0)
+        .execute(db)
+        .await?;
+    Ok(forgotten.rows_affected())
+}
+
 fn bad_row(table: &'static str, row: i64, reason: String) -> UnreadableRow {
     UnreadableRow {
         table,
@@ -107,7 +125,7 @@ impl WriteCommand for NewPlacement {
         Ok(match found {
             None => PlacementFound::UnknownProject,
             Some((_, row)) if is_new => PlacementFound::New(row),
-            Some((_, row)) if row.ordered == *ordered => PlacementFound::Known(row),
+            Some((_, row)) if row.ordered.can_be(ordered) => PlacementFound::Known(row),
             Some((_, row)) => PlacementFound::OfOther(row),
         })
     }

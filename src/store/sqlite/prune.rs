@@ -16,7 +16,7 @@ use super::batch::Statements;
 use super::command::{WriteCommand, WriteContext};
 use super::inbox::digest;
 use super::rows::json;
-use super::{Store, StoreError};
+use super::{Store, StoreError, placements};
 use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
 
@@ -155,6 +155,8 @@ impl WriteCommand for Prune {
         if !closed.is_empty() {
             pruned.orders = remove(db, &closed).await?;
         }
+        pruned.numbers = placements::forget_numbers(db, now.minus(periods.orders)).await?;
+        pruned.taken += usize::try_from(pruned.numbers).unwrap_or(usize::MAX);
         Ok(pruned)
     }
 }

@@ -28,10 +28,21 @@ pub struct Ordered {
     /// Type of the numbers, as Sinch writes it.
     #[serde(rename = "type")]
     pub number_type: String,
-    /// The ordered number; `None` if Sinch chooses the numbers.
+    /// The ordered number; `None` if Sinch chooses the numbers, or if the number is forgotten.
     pub number: Option<String>,
     /// Count of numbers for Sinch to choose; `None` if `number` names one.
     pub quantity: Option<u32>,
+}
+
+impl Ordered {
+    /// Returns `true` if the numbers that the journal has can be the given ones. A number is forgotten once none of its
+    /// orders is kept.
+    pub(in crate::store) fn can_be(&self, ordered: &Ordered) -> bool {
+        let is_forgotten = self.number.is_none() && self.quantity.is_none();
+        let is_same_product =
+            (&self.region, &self.number_type) == (&ordered.region, &ordered.number_type);
+        self == ordered || is_forgotten && is_same_product && ordered.number.is_some()
+    }
 }
 
 /// Result of recording a placement in the journal.

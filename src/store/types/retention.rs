@@ -32,6 +32,8 @@ pub struct Pruned {
     pub fetches: u64,
     /// Number of closed orders that were removed.
     pub orders: u64,
+    /// Number of placements whose ordered number was forgotten, since none of their orders is kept any more.
+    pub numbers: u64,
     /// Number of bytes that were returned to the disk. Only a step that finds nothing to prune returns any.
     pub released_bytes: u64,
 }

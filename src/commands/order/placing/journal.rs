@@ -57,6 +57,17 @@ impl OrderedNumbers {
     }
 }
 
+impl OrderedNumbers {
+    /// Returns `true` if a reference for these numbers can stand for those of a form. The service forgets a number once
+    /// it keeps none of its orders.
+    pub fn can_be(&self, form: &OrderedNumbers) -> bool {
+        let is_forgotten = self.number.is_none() && self.quantity.is_none();
+        let is_same_product =
+            (&self.region, &self.number_type) == (&form.region, &form.number_type);
+        self == form || is_forgotten && is_same_product && form.number.is_some()
+    }
+}
+
 /// The numbers as a person names them: "AU MOBILE, number +61…".
 impl fmt::Display for OrderedNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -143,7 +143,10 @@ impl Placing {
 
     /// Checks that the form orders what its reference stands for.
     fn stands_for(&self, placement: &Placement) -> Result<(), CommandError> {
-        if placement.ordered == OrderedNumbers::of(&self.file.form) {
+        if placement
+            .ordered
+            .can_be(&OrderedNumbers::of(&self.file.form))
+        {
             return Ok(());
         }
         Err(self.journal.of_other(&placement.ordered))

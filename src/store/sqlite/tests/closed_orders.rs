@@ -18,7 +18,7 @@ impl Fixture {
     }
 
     /// Closes the order: a callback comes, and Sinch confirms it, then and a day later.
-    async fn close_order(&self, order: &str, event: &str, secs: i64) {
+    pub(super) async fn close_order(&self, order: &str, event: &str, secs: i64) {
         let event = delivery(event, order, State::Completed, secs);
         self.accept(event).await;
         self.process(secs).await;

@@ -320,3 +320,38 @@ async fn a_placement_that_cannot_be_read_is_named_to_the_operator() {
         assert!(fault.starts_with(tables[0]), "{fault}: {tables:?}");
     }
 }
+
+/// The ordered number is kept as long as the order is. The reference stays, and still orders nothing again.
+#[tokio::test]
+async fn a_number_is_forgotten_with_its_order_and_its_reference_is_not() {
+    let fixture = Fixture::new().await;
+    let begun = fixture.store.begin_placement(placement("+61400000001"));
+    begun.await.expect("is recorded");
+    let create = fixture.begin(step(StepKind::Create, Some(0))).await;
+    assert!(
+        fixture
+            .end(create, StepOutcome::Succeeded, Some("o1"))
+            .await
+    );
+    let number = async || fixture.placed().await.ordered.number;
+    let late = at(10_000_000_000);
+    fixture.prune(late).await;
+    assert!(number().await.is_some(), "the order is still open");
+    fixture.close_order("o1", "e1", 20).await;
+    for _ in 0..3 {
+        fixture.prune(late).await;
+    }
+    assert!(!fixture.knows_order("o1").await);
+    assert_eq!(number().await, None);
+    let again = fixture
+        .store
+        .begin_placement(placement("+61400000001"))
+        .await;
+    assert!(matches!(again, Ok(PlacementFound::Known(_))), "{again:?}");
+    let again = fixture
+        .store
+        .begin_step(step(StepKind::Create, Some(1)))
+        .await;
+    let refusal = StepRefusal::AlreadyCreated(id("o1"));
+    assert_eq!(again, Ok(StepBegun::Refused(refusal)));
+}

@@ -98,12 +98,12 @@ pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
         Part {
             name: "the callback listener",
             thread: None,
-            run: shared.callbacks(config, ready.callbacks_listener, &ready.limits),
+            run: shared.callbacks_listener(config, ready.callbacks_listener, &ready.limits),
         },
         Part {
             name: "the operators' listener",
             thread: None,
-            run: shared.operators(
+            run: shared.operators_listener(
                 config,
                 ready.operators_listener,
                 &ready.limits,
@@ -177,7 +177,12 @@ impl Shared {
     }
 
     /// Returns the future of the listener for callbacks. It stops after the requests in flight.
-    fn callbacks(&self, config: &Config, listener: TcpListener, limits: &ListenerLimits) -> Run {
+    fn callbacks_listener(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+        limits: &ListenerLimits,
+    ) -> Run {
         let admission = AdmissionControl::new(
             Listener::Callbacks,
             Some(sources(config)),
@@ -197,7 +202,7 @@ impl Shared {
     }
 
     /// Returns the future of the listener for operators. It stops after the requests in flight.
-    fn operators(
+    fn operators_listener(
         &self,
         config: &Config,
         listener: TcpListener,

@@ -7,9 +7,9 @@ use sinch_numbers::api::{NewOrder, NumberOrder, Ordered, SmsSetup, VoiceSetup};
 /// Result of a comparison, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Comparison {
-    /// What the form and the order contradict each other about.
+    /// Contradictions between the form and the order, a sentence each.
     pub differences: Vec<String>,
-    /// What the form and the order show otherwise than expected, without a contradiction.
+    /// Deviations of the order from what the form lets expect that contradict nothing, a sentence each.
     pub notes: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use sinch_numbers::api::PhoneNumber;
 
 use crate::commands::invocation::Invocation;
 
-/// What is known of a create that has no known outcome.
+/// Knowledge about a create whose outcome is not known: its number, who has it, and until when a callback can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::commands::order) struct Doubt {
     /// The ordered number; `None` if Sinch was to choose.

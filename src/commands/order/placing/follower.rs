@@ -66,11 +66,11 @@ pub(in crate::commands::order) struct Follower {
 /// Destination of progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Standard output.
+    /// Progress goes to standard output.
     Output,
-    /// Standard error, since standard output has nothing but the result.
+    /// Progress goes to standard error, since standard output has nothing but the result.
     Error,
-    /// None.
+    /// No progress is printed.
     None,
 }
 

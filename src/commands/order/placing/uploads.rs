@@ -7,11 +7,11 @@ use sinch_numbers::api::Registration;
 /// Next action on a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing: Sinch has it.
+    /// Nothing is left to do: Sinch has the document.
     Nothing,
-    /// Wait: it was uploaded, and Sinch is still at it.
+    /// Nothing but a wait is left: the document was uploaded, and Sinch still checks it.
     Wait,
-    /// Upload it.
+    /// The document must be uploaded.
     Upload,
 }
 

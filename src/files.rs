@@ -1,4 +1,4 @@
-//! Files that people name, read whole: regular files alone, and no larger than what they are for can be.
+//! Reading of whole files that a person names: only regular files, each up to a maximum size for its purpose.
 
 use std::fs::OpenOptions;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Reads a regular file of at most `max_bytes` bytes. Never waits: a pipe, to which nobody may write, is no regular
-/// file.
+/// Reads a regular file of at most `max_bytes` bytes. Never blocks: a pipe, to which perhaps nobody ever writes, is
+/// refused.
 ///
 /// # Errors
 ///
@@ -36,11 +36,11 @@ pub fn read_text_limited(path: &Path, max_bytes: u64) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-/// Reads everything that comes, up to `max_bytes` bytes: for standard input.
+/// Reads a stream, such as standard input, to its end; it may have at most `max_bytes` bytes.
 ///
 /// # Errors
 ///
-/// Returns the system's error, and `FileTooLarge` if more comes.
+/// Returns the system's error, and `FileTooLarge` for a longer stream.
 pub fn read_to_limit(from: impl Read, max_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(max_bytes.saturating_add(1))

@@ -123,7 +123,7 @@ fn worker_threads() -> usize {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
-    if let Err(code) = signals::outlive_too_long_files() {
+    if let Err(code) = signals::survive_file_size_limit() {
         return code;
     }
     let config = arguments.config.as_deref();

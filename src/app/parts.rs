@@ -40,7 +40,7 @@ pub(super) struct Part {
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Everything that the parts need and that the start has opened, bound or built.
-pub(super) struct Ready {
+pub(super) struct PartsInput {
     /// Writer of the store, as a part. It ends when no other part holds the store any more.
     pub writer: Run,
     pub clients: Clients,
@@ -62,7 +62,7 @@ pub(super) struct Shared {
 }
 
 /// Returns the parts of the service. None of them runs before it is spawned.
-pub(super) fn list(config: &Config, ready: Ready) -> Vec<Part> {
+pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     let shared = &ready.shared;
     let mut parts = vec![
         Part {
@@ -133,7 +133,7 @@ where
 }
 
 impl Shared {
-    /// Returns the future of a worker that stops after its step.
+    /// Returns the future of a worker, which stops after its current step.
     fn worker(&self, worker: impl Worker + 'static) -> Run {
         let (metrics, stop) = (self.metrics.clone(), self.stop.clone());
         run(worker::run(worker, metrics, stop))

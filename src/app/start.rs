@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::StartError;
-use super::parts::{self, Ready, Shared};
+use super::parts::{self, PartsInput, Shared};
 use super::settings::{clients, listener_limits, store_settings};
 use super::spawn::spawn;
 use crate::clock;
@@ -60,7 +60,7 @@ impl App {
         if let Some(shortage) = &limits.shortage {
             tracing::warn!("{shortage}");
         }
-        let ready = Ready {
+        let ready = PartsInput {
             writer: parts::run(writer),
             clients,
             projects,

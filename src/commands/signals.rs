@@ -1,4 +1,4 @@
-//! Signals: those that stop a command, and the one of a file that becomes too long.
+//! Signals: those that stop a command, and SIGXFSZ, which comes with a write beyond the file-size limit.
 
 use std::io;
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ pub(super) fn stop_or_report() -> Result<CancellationToken, ExitCode> {
 /// # Errors
 ///
 /// Returns the exit code of the failure, which has been reported.
-pub fn outlive_too_long_files() -> Result<(), ExitCode> {
+pub fn survive_file_size_limit() -> Result<(), ExitCode> {
     // The signal stays caught when the stream is dropped.
     let caught = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
     caught.map(drop).map_err(|error| report(&error))

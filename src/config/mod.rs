@@ -21,7 +21,7 @@ use std::path::Path;
 
 use crate::exposure;
 use crate::files::read_text_limited;
-pub use keys::doc::{KeyDoc, SectionDoc, Shown};
+pub use keys::doc::{KeyDoc, SectionDoc, ShownValue};
 use keys::reader::{Findings, Reader, default_of};
 use number_order::Limits;
 use sections::deadlines;

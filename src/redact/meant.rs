@@ -1,13 +1,14 @@
-//! Characters that a text means where it has them escaped, as Rust, JSON and URLs escape them.
+//! Characters that the escapes in a text stand for: the escapes of Rust and of JSON, and the percent-encoding of URLs.
 
-/// Sign that stands for a byte of a longer character, and divides.
+/// Replacement for an escaped byte of a longer character. It may divide the digits of a telephone number, as a blank
+/// may.
 const UNKNOWN: char = '\u{fffd}';
 
-/// Maximum number of times that escapes of escapes are read, so that no text takes a long time.
+/// Maximum number of rounds in which escapes of escapes are resolved, so that no text takes a long time.
 const TIMES_MAX: usize = 8;
 
-/// Returns the characters of the text, each with the byte at which it begins. An escape is one character; so is an
-/// escape that was escaped again.
+/// Returns the characters of the text with all escapes resolved, each with the offset of its first byte in the text. An
+/// escape is one character; so is an escape that was escaped again.
 pub(super) fn chars(text: &str) -> Vec<(usize, char)> {
     let mut chars = unescaped(text);
     for _ in 1..TIMES_MAX {
@@ -26,7 +27,7 @@ pub(super) fn chars(text: &str) -> Vec<(usize, char)> {
     chars
 }
 
-/// Returns the same with each escape read once.
+/// Returns the characters of the text, each with the offset of its first byte; resolves only one level of escapes.
 fn unescaped(text: &str) -> Vec<(usize, char)> {
     let mut chars = Vec::new();
     let mut at = 0;
@@ -44,7 +45,8 @@ fn unescaped(text: &str) -> Vec<(usize, char)> {
     chars
 }
 
-/// Returns what an escape after backslashes means, and its length in bytes. Backslashes without one are a character.
+/// Returns the character that the text's leading backslashes and the escape after them stand for, and the length of
+/// both in bytes. Backslashes without an escape are one backslash.
 fn escaped(text: &str) -> (char, usize) {
     let escape = text.trim_start_matches('\\');
     let slashes = text.len() - escape.len();
@@ -59,18 +61,19 @@ fn escape_char(escape: &str) -> Option<(char, usize)> {
         'r' => ('\r', 1),
         'b' | 'f' | '0' => ('\0', 1),
         quote @ ('"' | '\'') => (quote, 1),
-        'x' => (code(escape.get(1..3)?)?, 3),
+        'x' => (char_with_code(escape.get(1..3)?)?, 3),
         'u' if escape.starts_with("u{") => {
             let mut bytes = escape.bytes().take("u{10ffff}".len());
             let end = bytes.position(|byte| byte == b'}')?;
-            (code(escape.get(2..end)?)?, end + 1)
+            (char_with_code(escape.get(2..end)?)?, end + 1)
         }
-        'u' => (code(escape.get(1..5)?)?, 5),
+        'u' => (char_with_code(escape.get(1..5)?)?, 5),
         _ => return None,
     })
 }
 
-/// Returns what a percent-encoded byte means, and its length. `%252B` was encoded twice.
+/// Returns the character that a leading percent-encoded byte stands for, and the length of its encoding in bytes; also
+/// where it was encoded twice, such as `%252B`.
 fn percent_encoded(text: &str) -> Option<(char, usize)> {
     let mut digits = text.strip_prefix('%')?;
     while let Some(again) = digits
@@ -84,8 +87,9 @@ fn percent_encoded(text: &str) -> Option<(char, usize)> {
     Some((char.unwrap_or(UNKNOWN), text.len() - digits.len() + 2))
 }
 
-/// Returns the character with the code; the unknown one if there is none, as half a pair of UTF-16 has none.
-fn code(digits: &str) -> Option<char> {
+/// Returns the character with the hexadecimal code; [`UNKNOWN`] for a code without a character, such as half a
+/// surrogate pair.
+fn char_with_code(digits: &str) -> Option<char> {
     let code = hex(Some(digits))?;
     Some(char::from_u32(code).unwrap_or(UNKNOWN))
 }

@@ -17,8 +17,9 @@ const CONFIGURATION_MAX_BYTES: usize = 16 * 1024;
 /// within further ones, and readers of JSON accept 128 at most.
 const CONFIGURATION_MAX_DEPTH: usize = 32;
 
-/// Returns the subject that an answer shows, with the time of the order's creation; `None` if nothing of it can be read.
-pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderDetails> {
+/// Returns the order's subject (region, type, numbers, configuration) as an answer shows it, with the time of the
+/// order's creation; `None` if nothing of it can be read.
+pub(super) fn order_details(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderDetails> {
     let is_short = |number: &api::OrderNumber| number.phone_number.len() <= WORD_MAX_BYTES;
     let numbers = order.numbers().into_iter().filter(is_short);
     let shown = OrderDetails {
@@ -37,7 +38,9 @@ pub(super) fn of(order: &NumberOrder, created_at: Option<Time>) -> Option<OrderD
 
 /// Returns the links that were ordered for each number of an order, as an answer shows them.
 pub fn ordered_links(order: &NumberOrder) -> Vec<OrderedLink> {
-    of(order, None).unwrap_or_default().ordered_links()
+    order_details(order, None)
+        .unwrap_or_default()
+        .ordered_links()
 }
 
 fn short_word(property: &Property) -> Option<String> {

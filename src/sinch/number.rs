@@ -4,8 +4,8 @@ use number_order::{Flaw, Id, Link, ScheduledLink, Service, Target, VoiceIds};
 use sinch_numbers::Property;
 use sinch_numbers::api::{ActiveNumber, PhoneNumber, SmsConfiguration, VoiceConfiguration};
 
-/// Returns the links that an answer shows, or the flaw because of which the answer is not believed. Sinch requires no
-/// property of a number, so only its own number must be there.
+/// Returns the links that an answer shows, or the flaw because of which the answer is not believed. Sinch's schema
+/// makes no property of a number mandatory, so only the telephone number itself must be there.
 pub(super) fn believed(
     shown: &ActiveNumber,
     project: &Id,
@@ -25,14 +25,14 @@ pub(super) fn believed(
 
 /// Returns the links of a number, one for each service.
 pub fn links(number: &ActiveNumber) -> Vec<Link> {
-    let [messages, campaign] = sms(number.sms_configuration().as_ref());
-    let calls = voice(number.voice_configuration().as_ref());
+    let [messages, campaign] = sms_links(number.sms_configuration().as_ref());
+    let calls = voice_link(number.voice_configuration().as_ref());
     vec![messages, campaign, calls]
 }
 
 /// Returns the links for text messages: with the service plan and with the campaign. Both are scheduled together, also
 /// where one of them is in place already.
-fn sms(configuration: Option<&SmsConfiguration>) -> [Link; 2] {
+fn sms_links(configuration: Option<&SmsConfiguration>) -> [Link; 2] {
     let plan = configuration.and_then(|sms| target(&sms.service_plan_id()));
     let campaign = configuration.and_then(|sms| target(&sms.campaign_id()));
     let job = configuration.and_then(SmsConfiguration::scheduled);
@@ -66,7 +66,7 @@ fn sms(configuration: Option<&SmsConfiguration>) -> [Link; 2] {
 }
 
 /// Returns the link for calls.
-fn voice(configuration: Option<&VoiceConfiguration>) -> Link {
+fn voice_link(configuration: Option<&VoiceConfiguration>) -> Link {
     let outer = configuration.map(VoiceConfiguration::voice_type);
     let outer = outer.as_ref().and_then(Property::text);
     let linked = configuration.and_then(|voice| {
@@ -98,7 +98,7 @@ fn voice_ids<'a>([app, trunk, service]: &'a [Property<'a>; 3]) -> VoiceIds<'a> {
     }
 }
 
-/// Returns Sinch's word for how a scheduled link stands. Without one, it waits.
+/// Returns Sinch's word for the status of a scheduled link; WAITING if there is none.
 fn status(status: &Property<'_>) -> String {
     status.text().unwrap_or("WAITING").to_owned()
 }

@@ -58,7 +58,7 @@ pub(super) fn believed(
         updated_at,
         expires_at,
         unreadable_expiry,
-        details: details::of(shown, created_at).map(Box::new),
+        details: details::order_details(shown, created_at).map(Box::new),
         sent_at: answer.sent_at.map(Time::from),
     })
 }

@@ -11,8 +11,8 @@ pub enum StoreError {
     /// The disk is full, or the database file has reached its limit. The caller may try again when there is space.
     #[error("the disk is full")]
     Full,
-    /// A file of the database is as long as the system lets any file of this process become. The caller may try again
-    /// when there is space in the file.
+    /// A file of the database has reached the maximum size of a file that the system allows this process (`ulimit -f`).
+    /// The caller may try again once there is free space inside the file.
     #[error(
         "a file of the database has reached the file-size limit of {bytes} bytes: raise it (ulimit -f, LimitFSIZE=), and start anew"
     )]

@@ -17,11 +17,11 @@ pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
     Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, DueNumber,
     FetchResult, FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing, NewDelivery,
-    NewPlacement, NewStep, NumberChange, NumberDue, NumberQuery, NumberRecorded, NumberResult,
-    NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow,
-    ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
-    RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary,
-    TransitionRow, UnreadableRow, WatchRequest,
+    NewPlacement, NewStep, NextNumber, NumberChange, NumberFetchResult, NumberQuery,
+    NumberRecorded, NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
+    PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
+    ResolvedAlert, RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow,
+    StepUpdate, Summary, TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl Store {
         project: &Id,
         rate: Rate,
         now: Time,
-    ) -> Result<NumberDue, StoreError> {
+    ) -> Result<NextNumber, StoreError> {
         backend!(self, store => store.due_number(project, rate, now).await)
     }
 
@@ -174,7 +174,10 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`]; the number is still due then.
-    pub async fn record_number(&self, result: NumberResult) -> Result<NumberRecorded, StoreError> {
+    pub async fn record_number(
+        &self,
+        result: NumberFetchResult,
+    ) -> Result<NumberRecorded, StoreError> {
         backend!(self, store => store.record_number(result).await)
     }
 }

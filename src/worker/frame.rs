@@ -37,8 +37,8 @@ pub trait Worker: Send + Sync {
         None
     }
 
-    /// Takes a step of the worker, and returns the pause after it. After an error of the store that may pass, the frame
-    /// reports the error and repeats the step after a pause.
+    /// Takes a step of the worker, and returns the pause after it. After an error of the store that may pass, [`run`]
+    /// reports the error, pauses, and calls this again.
     fn step(
         &self,
         state: &mut Self::State,

@@ -1,7 +1,7 @@
 //! Fetches the numbers of one project's completed orders, until they are ready: one after the other, within the
 //! project's rate limit, and never while its circuit is open.
 //!
-//! Orders come first: while any is due, numbers have one fetch in sixteen.
+//! Orders come first: while any is due, numbers get at most one fetch in sixteen.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::redact::redacted;
 use crate::sinch::{self, FetchError};
 use crate::store::{
-    DueNumber, NumberChange, NumberDue, NumberRecorded, NumberResult, Rate, Store, StoreError,
+    DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, Rate, Store, StoreError,
 };
 use number_order::{Backoff, Endpoint, Failure, Flaw, Id, Link, NoAnswer, Policy, Readiness, Time};
 use sinch_numbers::api::{Client, PhoneNumber};
@@ -48,7 +48,7 @@ pub struct NumberWorker {
 }
 
 impl Worker for NumberWorker {
-    /// Number of fetches in a row that failed through the provider.
+    /// Number of fetches in a row that failed through a fault of the provider, not of the number.
     type State = u32;
 
     fn name(&self) -> Cow<'static, str> {
@@ -66,9 +66,9 @@ impl Worker for NumberWorker {
         let now = clock::now();
         let due = self.store.due_number(&self.project, self.rate, now).await?;
         let (number, orders_wait) = match due {
-            NumberDue::None => return Ok(Pause::Idle(POLL)),
-            NumberDue::NotBefore(until) => return Ok(Pause::Rest(until.since(now).min(POLL))),
-            NumberDue::One {
+            NextNumber::None => return Ok(Pause::Idle(POLL)),
+            NextNumber::NotBefore(until) => return Ok(Pause::Rest(until.since(now).min(POLL))),
+            NextNumber::One {
                 number,
                 orders_wait,
             } => (number, orders_wait),
@@ -96,8 +96,8 @@ impl NumberWorker {
         fetched.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// Returns the pause after a fetch: one that grows while the provider fails, and one that leaves the rate to orders
-    /// that are due.
+    /// Returns the pause after a fetch. It grows while the provider fails, and it is long while orders are due, to
+    /// leave the project's rate to them.
     fn rest(&self, failures: u32, orders_wait: bool) -> Duration {
         let for_orders = if orders_wait {
             self.rate.interval * PAUSE_FACTOR
@@ -121,7 +121,7 @@ impl NumberWorker {
             wait_min: error.retry_after.unwrap_or_default(),
             reason: error.reason,
         };
-        let recorded = self.store.record_number(NumberResult {
+        let recorded = self.store.record_number(NumberFetchResult {
             number,
             sent_at,
             result: result.map_err(failure),

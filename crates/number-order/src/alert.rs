@@ -97,7 +97,7 @@ pub fn update_alerts(open: &[AlertKind], firing: &[AlertKind]) -> AlertUpdate {
 }
 
 impl AlertKind {
-    /// Returns the kind for reservations that run out within `span`.
+    /// Returns the kind of alert that says: the order's reservation runs out within `span`.
     pub fn expiring(span: Duration) -> AlertKind {
         AlertKind::Expiring {
             within_ms: millis(span),

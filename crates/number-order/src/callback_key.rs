@@ -1,4 +1,4 @@
-//! The path of its own that each create gets for its callbacks.
+//! Callback key of a create: the last part of a path of its own, by which a callback tells which create made its order.
 
 use serde::Serialize;
 

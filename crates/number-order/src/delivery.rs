@@ -154,9 +154,9 @@ pub enum NotUnderstood {
         /// Maximum number of bytes that the property may have.
         max_bytes: usize,
     },
-    /// A property of the callback is no string.
+    /// A property of the callback is not a string.
     PropertyNotText {
-        /// Name of the property that is no string.
+        /// Name of the property that is not a string.
         property: String,
     },
     /// A property of the callback is a string whose escapes give no Unicode text.

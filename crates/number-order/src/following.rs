@@ -1,13 +1,13 @@
-//! Following of a number from the order's completion until it is ready: which fetch comes when, and what comes of it.
-//! Pure.
+//! Following of a number from its order's completion until it is ready: when it is fetched, and what each fetch
+//! changes. Pure.
 //!
-//! As for orders, an event is a hint: it makes the number due, and only an answer to a fetch says how the number is.
+//! As for orders, an event is a hint: it makes the number due, and only an answer to a fetch shows its readiness.
 
 use std::time::Duration;
 
 use super::{Backoff, Endpoint, Failure, Link, NoAnswer, OrderedLink, Policy, Readiness, Time};
 
-/// Minimum time between two fetches of a number that is not ready; also the first one.
+/// Minimum time between two fetches of a number that is not ready. It is the time between the first two.
 const PAUSE_MIN: Duration = Duration::from_secs(5);
 
 /// Maximum time between two fetches of a number that is not ready, until it is late.
@@ -42,7 +42,8 @@ pub struct Following {
     pub attempts: u32,
     /// Reason why the last attempt brought no usable answer; `None` if it did.
     pub failure: Option<NoAnswer>,
-    /// Latest receipt of an event that no answer is sure to include yet.
+    /// Time at which the service received the latest event about the number; `None` once an answer is sure to include
+    /// what the event says.
     pub hinted_at: Option<Time>,
 }
 
@@ -60,7 +61,7 @@ pub struct NumberFetch<'a> {
 }
 
 impl Following {
-    /// Returns the following of a number whose order has just been found to be COMPLETED: it is due at once.
+    /// Begins to follow a number whose order has just been found to be COMPLETED: its first fetch is due at once.
     pub fn begin(now: Time) -> Following {
         Following {
             since: now,
@@ -77,7 +78,7 @@ impl Following {
 
     /// Records that an event named the number: it is due at once, though not within the cooldown after a fetch. An
     /// event never shortens a back-off.
-    pub fn hear(&mut self, heard_at: Time, now: Time, policy: &Policy) {
+    pub fn note_event(&mut self, heard_at: Time, now: Time, policy: &Policy) {
         self.hinted_at = self.hinted_at.max(Some(heard_at));
         if self.attempts > 0 && self.fetch_at.is_some() {
             return;
@@ -94,7 +95,7 @@ impl Following {
         self.fetch_at = Some(now);
     }
 
-    /// Returns the following after a fetch. `ordered` are the links of the number's order.
+    /// Returns what is known of the number after a fetch. `ordered` are the links that its order asked for.
     #[must_use]
     pub fn fetched(
         &self,
@@ -141,8 +142,8 @@ impl Following {
         };
     }
 
-    /// Records an attempt without a usable answer. One that seems to be the number's own fault waits at least as long
-    /// as the schedule does.
+    /// Records an attempt without a usable answer. If the number itself seems to be the cause, the next fetch waits at
+    /// least for the scheduled pause.
     fn failed(&mut self, failure: &Failure, fetch: &NumberFetch<'_>, backoff: &Backoff) {
         self.attempts = self.attempts.saturating_add(1);
         self.failure = Some(failure.reason.clone());
@@ -162,8 +163,8 @@ impl Following {
         self.fetch_at = wait.map(|wait| fetch.now.plus(wait));
     }
 
-    /// Returns the pause that the schedule makes after a fetch; `None` once the number is given up. What has lasted for
-    /// long will last: the pause grows with the time since completion.
+    /// Returns the pause that the schedule makes after a fetch; `None` once the number is given up. The pause grows
+    /// with the time since completion, since a number that has not been ready for long will hardly be ready soon.
     fn pause(&self, sent_at: Time) -> Option<Duration> {
         let age = sent_at.since(self.since);
         if age >= GIVEN_UP_AFTER {
@@ -175,7 +176,8 @@ impl Following {
         }
     }
 
-    /// Returns `true` if the last fetch found the number not ready though its order had been completed for long.
+    /// Returns `true` if the number is not known to be ready, and its last fetch came [`LATE_AFTER`] or more after its
+    /// order's completion.
     pub fn is_late(&self) -> bool {
         let age = self.fetched_at.map(|at| at.since(self.since));
         let is_ready = self.readiness == Some(Readiness::Ready);

@@ -43,7 +43,7 @@ pub use delivery::{DeliveryDecision, Kept, NotUnderstood, OtherEvent};
 pub use details::{OrderDetails, OrderNumber, Price};
 pub use entered::entered;
 pub use event::{Decision, EventsApplied, apply_events};
-pub use failure_code::{Again, FailureCode};
+pub use failure_code::{FailureCode, TryAgain};
 pub use fetch::{Applied, FetchAttempt, apply_attempt};
 pub use following::{Following, LATE_AFTER, NumberFetch};
 pub use link::{Link, OrderedLink, ScheduledLink, Service, Target, VoiceIds};

@@ -1,7 +1,8 @@
 //! Links of a number: the services that it is linked with, as Sinch shows them, and those that were ordered.
 //!
-//! Sinch has no word for success: the id stands in the configuration and nothing is scheduled. Nothing scheduled alone
-//! does not tell, since a link that was dropped leaves the same, so the ids are compared.
+//! Sinch has no word for a link that succeeded: its id stands in the number's configuration, and nothing is scheduled.
+//! That nothing is scheduled is no proof by itself, since it is the same after a link was dropped. So the ids are
+//! compared.
 
 use std::fmt;
 
@@ -35,18 +36,19 @@ impl fmt::Display for Service {
     }
 }
 
-/// Side with which a number is linked: a service plan, a campaign, an application, a trunk or a fax service.
+/// Target of a link, the other side of the number: a service plan, a campaign, an application, a trunk or a fax
+/// service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Type of a link for calls: RTC, EST, FAX, or a word that Sinch adds. `None` of the other services, and where
-    /// Sinch names none.
+    /// Type of a link for calls: RTC, EST, FAX, or a word that Sinch adds. `None` for the other services, and where
+    /// Sinch names no type.
     pub voice_type: Option<String>,
-    /// Id of the side.
+    /// Id of the target.
     pub id: String,
 }
 
 impl Target {
-    /// Returns the side with the given id, of a service that has no types.
+    /// Returns the target with the given id, for a service that has no types.
     pub fn new(id: impl Into<String>) -> Target {
         Target {
             voice_type: None,
@@ -54,8 +56,8 @@ impl Target {
         }
     }
 
-    /// Returns the side of a link for calls: the id that counts for its type. Of a type that Sinch has added, the
-    /// first id counts that is there.
+    /// Returns the target of a link for calls, which has the id that belongs to the link's type. For a type that is not
+    /// known here, that is the first id that is set.
     pub fn for_calls(voice_type: Option<&str>, ids: &VoiceIds<'_>) -> Option<Target> {
         let id = match voice_type {
             Some("RTC") => ids.app,
@@ -69,7 +71,7 @@ impl Target {
         })
     }
 
-    /// Returns `true` if both are the same side. A type that is not named matches any.
+    /// Returns `true` if both are the same target. A type that Sinch does not name matches any.
     fn is_same(&self, other: &Target) -> bool {
         let types = self.voice_type.as_ref().zip(other.voice_type.as_ref());
         self.id == other.id && types.is_none_or(|(own, other)| own == other)
@@ -85,7 +87,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Ids of a link for calls, of which its type says which counts.
+/// Ids in the configuration of a link for calls. The link's type says which of them is the target's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VoiceIds<'a> {
     /// `appId`, for RTC.
@@ -101,7 +103,7 @@ pub struct VoiceIds<'a> {
 pub struct OrderedLink {
     /// Service of the link.
     pub service: Service,
-    /// Side that was ordered.
+    /// Target that was ordered.
     pub target: Target,
 }
 
@@ -110,7 +112,7 @@ pub struct OrderedLink {
 pub struct Link {
     /// Service of the link.
     pub service: Service,
-    /// Side that is linked; `None`: there is none.
+    /// Target that the number is linked with; `None`: there is none.
     pub linked: Option<Target>,
     /// Link that is on its way, or has failed.
     pub scheduled: Option<ScheduledLink>,
@@ -119,11 +121,11 @@ pub struct Link {
 /// Link that is on its way, or has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledLink {
-    /// Side that is to be linked; `None` if Sinch does not name it.
+    /// Target that the number is to be linked with; `None` if Sinch does not name it.
     pub target: Option<Target>,
-    /// Sinch's word for how it stands.
+    /// Sinch's word for the status of the scheduled link, such as FAILED.
     pub status: String,
-    /// Codes of the failure; calls have none.
+    /// Sinch's codes of the failure; a link for calls has none.
     pub codes: Vec<String>,
 }
 
@@ -135,7 +137,7 @@ impl ScheduledLink {
 }
 
 impl Link {
-    /// Returns a word for how the link stands.
+    /// Returns the state of the link: failed, on-the-way, ready or not-linked.
     pub fn state(&self) -> &'static str {
         match (&self.scheduled, &self.linked) {
             (Some(scheduled), _) if scheduled.has_failed() => "failed",
@@ -145,14 +147,14 @@ impl Link {
         }
     }
 
-    /// Returns `true` if the number is linked with the given side.
-    pub(super) fn is_with(&self, target: &Target) -> bool {
+    /// Returns `true` if the number is linked with the given target.
+    pub(super) fn is_linked_with(&self, target: &Target) -> bool {
         let linked = self.linked.as_ref();
         linked.is_some_and(|linked| linked.is_same(target))
     }
 }
 
-/// Tells how the link stands, without its codes.
+/// State of the link in words, without the codes of a failure.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.scheduled, &self.linked) {

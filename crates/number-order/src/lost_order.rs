@@ -1,4 +1,4 @@
-//! End of an order whose create has no known outcome.
+//! Time by which an order must be over if the outcome of its create is not known.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::Time;
 /// hours).
 const RESERVATION_MAX: Duration = Duration::from_secs(48 * 3600);
 
-/// Time for the create to reach Sinch, for the difference of the clocks, and for a callback on its way.
+/// Allowance for the time that a create and a callback are on their way, and for the difference between the two clocks.
 const CALLBACK_DELAY_MAX: Duration = Duration::from_secs(3600);
 
 /// Returns the time after which nothing will be heard any more of an order whose create has no known outcome, given the

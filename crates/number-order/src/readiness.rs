@@ -43,13 +43,13 @@ pub enum Readiness {
 pub struct FailedLink {
     /// Service of the link.
     pub service: Service,
-    /// Sinch's codes of the failure; calls have none.
+    /// Sinch's codes of the failure; a link for calls has none.
     pub codes: Vec<String>,
 }
 
 impl Readiness {
-    /// Returns the readiness of a number of an order with the given links, by the links that Sinch shows of it; `None`
-    /// if it is not active.
+    /// Returns the readiness of a number. `ordered` are the links that its order asked for; `shown` are the links that
+    /// Sinch shows, `None` if the number is not active.
     ///
     /// A link is made once its id is in place and nothing is scheduled; an empty schedule alone is no proof.
     /// (Inferred from the answers of Sinch, which has no word for success.) Services that were not ordered decide
@@ -64,10 +64,10 @@ impl Readiness {
             match link.and_then(|link| link.scheduled.as_ref()) {
                 Some(scheduled) if scheduled.has_failed() => failures.push(FailedLink {
                     service: *service,
-                    codes: kept(&scheduled.codes),
+                    codes: kept_codes(&scheduled.codes),
                 }),
                 Some(_) => on_the_way.push(*service),
-                None if link.is_some_and(|link| link.is_with(target)) => {}
+                None if link.is_some_and(|link| link.is_linked_with(target)) => {}
                 None => not_linked.push(*service),
             }
         }
@@ -92,7 +92,8 @@ impl Readiness {
         self.into()
     }
 
-    /// Returns the codes of all failures with what is known of each, once each: one failure can concern two services.
+    /// Returns each distinct code of the failed links, with what is known of it. Two services can fail with the same
+    /// code.
     pub fn failure_codes(&self) -> Vec<FailureCode> {
         let Readiness::Failed { failures } = self else {
             return Vec::new();
@@ -104,7 +105,7 @@ impl Readiness {
     }
 }
 
-fn kept(codes: &[String]) -> Vec<String> {
+fn kept_codes(codes: &[String]) -> Vec<String> {
     let short = codes.iter().filter(|code| code.len() <= CODE_MAX_BYTES);
     short.take(CODES_MAX).cloned().collect()
 }
@@ -114,16 +115,18 @@ impl fmt::Display for Readiness {
         match self {
             Readiness::NotActive => f.write_str("not active"),
             Readiness::NotLinked { services } => {
-                let services = list(services);
+                let services = service_names(services);
                 write!(
                     f,
                     "active, but not linked as ordered for {services}, and nothing is scheduled"
                 )
             }
-            Readiness::OnTheWay { services } => write!(f, "on the way for {}", list(services)),
+            Readiness::OnTheWay { services } => {
+                write!(f, "on the way for {}", service_names(services))
+            }
             Readiness::Failed { failures } => {
                 let services: Vec<Service> = failures.iter().map(|link| link.service).collect();
-                write!(f, "failed for {}", list(&services))?;
+                write!(f, "failed for {}", service_names(&services))?;
                 let codes = self.failure_codes();
                 codes
                     .iter()
@@ -134,7 +137,7 @@ impl fmt::Display for Readiness {
     }
 }
 
-fn list(services: &[Service]) -> String {
+fn service_names(services: &[Service]) -> String {
     let names: Vec<String> = services.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

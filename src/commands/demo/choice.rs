@@ -59,7 +59,7 @@ impl Trouble {
                 made_at, decision, ..
             } => {
                 let is_first = decision.is_some();
-                if newest(before) > Some(*made_at) {
+                if newest_reported_at(before) > Some(*made_at) {
                     let trouble = if is_first {
                         Trouble::Overtaken
                     } else {
@@ -75,7 +75,7 @@ impl Trouble {
                 (None, None) => Some(Trouble::Forgotten),
                 (None, Some(_)) => Some(Trouble::Failed),
                 (Some(shown), Some(present)) if *shown != present => Some(Trouble::Outdated),
-                (Some(_), _) => lost(before).then_some(Trouble::LostFound),
+                (Some(_), _) => is_newest_callback_lost(before).then_some(Trouble::LostFound),
             },
         }
     }
@@ -92,7 +92,7 @@ pub fn present(steps: &[Step]) -> Option<State> {
 }
 
 /// Returns the offset of the latest change that an event has reported.
-fn newest(steps: &[Step]) -> Option<Duration> {
+fn newest_reported_at(steps: &[Step]) -> Option<Duration> {
     let reported = steps.iter().filter_map(|step| match step.action {
         Action::Receive { made_at, .. } => Some(made_at),
         Action::Change { .. } | Action::Forget | Action::Fetch { .. } => None,
@@ -101,7 +101,7 @@ fn newest(steps: &[Step]) -> Option<Duration> {
 }
 
 /// Returns `true` if the callback of the latest change was lost.
-fn lost(steps: &[Step]) -> bool {
+fn is_newest_callback_lost(steps: &[Step]) -> bool {
     let latest = steps.iter().rev().find_map(|step| match step.action {
         Action::Change { callback, .. } => Some(callback),
         Action::Forget | Action::Receive { .. } | Action::Fetch { .. } => None,
@@ -141,8 +141,8 @@ pub fn choose(stories: &[Story]) -> Vec<Chosen<'_>> {
     chosen
 }
 
-/// Returns the most telling story that is not chosen yet and fits the wish: one that shows something new and, if its
-/// trouble can, misleads a naive receiver. Of two alike, the shorter one.
+/// Returns the most telling of the stories that `is_wanted` accepts and that are not chosen yet: one that shows a new
+/// trouble and, if its trouble can, misleads a naive receiver. Of two alike, the shorter one.
 fn best<'a>(
     stories: &'a [Story],
     chosen: &[Chosen<'a>],

@@ -59,8 +59,8 @@ enum DemoError {
     Order(#[from] OrderError),
 }
 
-/// Maximum time for the orders to agree after the last callback. On a busy machine a fetch can come just before the
-/// last change; then the next one comes after a minute, as for any order that is quiet.
+/// Maximum time after the last callback within which the service's orders must agree with Sinch's. On a busy machine a
+/// fetch can come just before the last change; then the next one comes after a minute, as for any order that is quiet.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Plays the demo.
@@ -81,7 +81,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// Returns `true` if every order agrees with Sinch in the end.
+/// Plays the demo. Returns `true` if the service's state of every order agrees with Sinch's in the end.
 async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let folder = tempfile::Builder::new()
         .prefix("sinch-callbacks-demo-")
@@ -93,7 +93,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let listen = free_address()?;
     let app = App::start(config(&keys, &simulator, &script, listen, folder.path())).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
-    let callbacks = format!("http://{listen}{}", setup::PATH);
+    let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;
     simulator.set_callback_url(Some(callbacks.clone()));
     write_config(&keys, &simulator, listen, operators, folder.path())?;

@@ -14,23 +14,23 @@ use crate::commands::shown;
 use crate::config::VARIABLE_PREFIX;
 use sinch_simulator::Simulator;
 
-/// The form of the order.
-const FORM: &str = "form.toml";
+/// Name of the file with the form of the demo's order.
+const FORM_FILE: &str = "form.toml";
 
-/// The form that the demo tells a person to write.
-const OWN_FORM: &str = "mine.toml";
+/// Name of the file for the form that the demo tells a person to write.
+const OWN_FORM_FILE: &str = "mine.toml";
 
-/// The document of the registration.
-const LETTER: &str = "letter.pdf";
+/// Name of the file with the document that the registration needs.
+const LETTER_FILE: &str = "letter.pdf";
 
 /// Word at which the simulated review blocks an order once.
-const CAUSE: &str = " BLOCK-ONCE";
+const BLOCKING_WORD: &str = " BLOCK-ONCE";
 
 /// Maximum width of a command that is shown in one line.
-const WIDTH: usize = 78;
+const COMMAND_MAX_COLUMNS: usize = 78;
 
 /// Exit code of a command whose order is blocked.
-const BLOCKED: i32 = 11;
+const BLOCKED_EXIT_CODE: i32 = 11;
 
 /// Keys that stand empty in the form, with the values that the demo gives them. All of them are invented.
 const FILLED: [(&str, &str); 13] = [
@@ -52,7 +52,7 @@ const FILLED: [(&str, &str); 13] = [
 /// Content of the document: just enough to be taken for a PDF.
 const PDF: &[u8] = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
 
-/// Reason why the order was not placed to its end.
+/// Reason why the demo's order could not be placed and completed.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     #[error("the order: {0}")]
@@ -76,7 +76,7 @@ pub struct Folder<'a> {
 impl<'a> Folder<'a> {
     /// Prepares the folder: it gets the document that the form names.
     pub fn new(path: &'a Path) -> io::Result<Folder<'a>> {
-        fs::write(path.join(LETTER), PDF)?;
+        fs::write(path.join(LETTER_FILE), PDF)?;
         let program = std::env::current_exe()?;
         Ok(Folder { program, path })
     }
@@ -94,18 +94,19 @@ impl<'a> Folder<'a> {
             return Err(OrderError::NoNumber);
         };
         self.run(
-            &format!("order requirements AU MOBILE --form {FORM} --number {number}"),
+            &format!("order requirements AU MOBILE --form {FORM_FILE} --number {number}"),
             0,
         )
         .await?;
         self.fill_in(number)?;
-        self.run(&format!("order check {FORM}"), 0).await?;
-        self.run(&format!("order place {FORM}"), BLOCKED).await?;
+        self.run(&format!("order check {FORM_FILE}"), 0).await?;
+        self.run(&format!("order place {FORM_FILE}"), BLOCKED_EXIT_CODE)
+            .await?;
         let orders = simulator.ordering().orders();
         let order = orders.iter().find(|order| order.numbers.contains(number));
         let order = order.ok_or(OrderError::NoOrder)?;
         self.correct()?;
-        self.run(&format!("order fix {} --form {FORM}", order.id), 0)
+        self.run(&format!("order fix {} --form {FORM_FILE}", order.id), 0)
             .await?;
         print_line("");
         Ok(another.clone())
@@ -114,12 +115,12 @@ impl<'a> Folder<'a> {
     /// Fills in the form.
     fn fill_in(&self, number: &str) -> Result<(), OrderError> {
         print_line(format_args!(
-            "  # {FORM} is filled in; at its word {}, the review blocks once",
-            CAUSE.trim()
+            "  # {FORM_FILE} is filled in; at its word {}, the review blocks once",
+            BLOCKING_WORD.trim()
         ));
         let sms = "#[order.sms]\n#service_plan_id = \"\"";
         let linked = "[order.sms]\nservice_plan_id = \"demo-plan\"";
-        let mut text = fs::read_to_string(self.path.join(FORM))?;
+        let mut text = fs::read_to_string(self.path.join(FORM_FILE))?;
         text = text.replacen(sms, linked, 1);
         let sender = format!("\"{number}\"");
         for (key, value) in [("senderId", sender.as_str())].iter().chain(&FILLED) {
@@ -129,20 +130,23 @@ impl<'a> Folder<'a> {
             }
             text = text.replacen(&empty, &format!("\n{key} = {value}"), 1);
         }
-        fs::write(self.path.join(FORM), text)?;
+        fs::write(self.path.join(FORM_FILE), text)?;
         Ok(())
     }
 
     /// Takes the cause of the block out of the form.
     fn correct(&self) -> Result<(), OrderError> {
-        print_line(format_args!("  # {} is taken out of {FORM}", CAUSE.trim()));
-        let text = fs::read_to_string(self.path.join(FORM))?;
-        fs::write(self.path.join(FORM), text.replace(CAUSE, ""))?;
+        print_line(format_args!(
+            "  # {} is taken out of {FORM_FILE}",
+            BLOCKING_WORD.trim()
+        ));
+        let text = fs::read_to_string(self.path.join(FORM_FILE))?;
+        fs::write(self.path.join(FORM_FILE), text.replace(BLOCKING_WORD, ""))?;
         Ok(())
     }
 
-    /// Runs a command of this program, which must end with the expected code, and prints what it says as it says it.
-    /// Returns the lines.
+    /// Runs a command of this program, which must end with the expected code, and prints its output as it comes.
+    /// Returns the lines of the output.
     async fn run(&self, line: &str, expected: i32) -> Result<Vec<String>, OrderError> {
         print_line(command("  $ ", line));
         let (output, writer) = io::pipe()?;
@@ -191,28 +195,31 @@ impl<'a> Folder<'a> {
         }
         for line in [
             "order search AU MOBILE --capability SMS",
-            &format!("order requirements AU MOBILE --form {OWN_FORM} --number {number}"),
+            &format!("order requirements AU MOBILE --form {OWN_FORM_FILE} --number {number}"),
         ] {
             print_line(command("  ", line));
         }
         print_line(format_args!(
-            "  # fill in {OWN_FORM}, as {FORM} is; {LETTER} is there for it"
+            "  # fill in {OWN_FORM_FILE}, as {FORM_FILE} is; {LETTER_FILE} is there for it"
         ));
-        print_line(command("  ", &format!("order check {OWN_FORM}")));
-        print_line(command("  ", &format!("order place {OWN_FORM}")));
+        print_line(command("  ", &format!("order check {OWN_FORM_FILE}")));
+        print_line(command("  ", &format!("order place {OWN_FORM_FILE}")));
     }
 }
 
-/// Returns a command of this program as it is typed. A long one has a second line, as a shell takes it.
+/// Returns a command of this program as it is typed. A long one is broken into two lines in the way that a shell
+/// accepts.
 fn command(lead: &str, line: &str) -> String {
     let typed = format!("{lead}sinch-callbacks {line}");
     match typed.rsplit_once(" --") {
-        Some((before, last)) if typed.len() > WIDTH => format!("{before} \\\n      --{last}"),
+        Some((before, last)) if typed.len() > COMMAND_MAX_COLUMNS => {
+            format!("{before} \\\n      --{last}")
+        }
         _ => typed,
     }
 }
 
-/// Command that runs. It is killed when the value is dropped.
+/// Process of a running command. It is killed when the value is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -238,7 +245,7 @@ fn print(output: PipeReader) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Returns the numbers at the beginnings of lines.
+/// Returns the telephone numbers with which lines begin.
 fn numbers(lines: &[String]) -> Vec<String> {
     let first = lines.iter().filter_map(|line| line.split(' ').next());
     let numbers = first.filter(|word| word.starts_with('+'));

@@ -31,7 +31,7 @@ pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
     ));
 }
 
-/// Prints the numbers of callbacks, fetches, and orders that are at their end.
+/// Prints how many callbacks and fetches there were, and how many orders are at their end.
 pub fn progress(simulator: &Simulator, agreeing: usize) {
     let stats = simulator.stats();
     let text = format!(

@@ -92,7 +92,7 @@ impl Service {
         Ok(Service { http, url })
     }
 
-    /// Base address of the operators' API, without a trailing slash.
+    /// Returns the base address of the operators' API, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
     }

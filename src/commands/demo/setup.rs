@@ -19,9 +19,9 @@ use sinch_simulator::ordering::{NumberCallbacks, Provisioning, Script as Orderin
 use sinch_simulator::{Options, Script, Simulator, World};
 
 /// Path at which the service takes callbacks.
-pub const PATH: &str = "/callbacks";
+pub const CALLBACK_PATH: &str = "/callbacks";
 
-/// Ids and secrets that both sides share.
+/// Ids and secrets that the service and the simulated Sinch share.
 pub struct Keys {
     pub project: Id,
     pub secret: SecretString,
@@ -85,7 +85,8 @@ pub async fn simulator(
     Simulator::start_with(options, ordering).await
 }
 
-/// Writes the configuration of the commands that place orders: which service and which Sinch there are.
+/// Writes the configuration for the commands that place orders, with the addresses of the demo's service and of its
+/// simulated Sinch.
 pub fn write_config(
     keys: &Keys,
     simulator: &Simulator,
@@ -101,7 +102,7 @@ pub fn write_config(
          [callbacks]\npublic_url = \"http://{callbacks}\"\n\n\
          [operators]\nlisten = \"{operators}\"\n\n\
          [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n\n\
-         [[projects]]\nid = \"{project}\"\npath = \"{PATH}\"\nkey_id = \"{key_id}\"\nkey_secret = \"{}\"\n",
+         [[projects]]\nid = \"{project}\"\npath = \"{CALLBACK_PATH}\"\nkey_id = \"{key_id}\"\nkey_secret = \"{}\"\n",
         simulator.api_url(),
         simulator.token_url(),
         keys.key_secret.expose_secret(),
@@ -160,7 +161,7 @@ pub fn config(
         log: Log::default(),
         projects: vec![Project {
             id: keys.project.clone(),
-            path: PATH.to_owned(),
+            path: CALLBACK_PATH.to_owned(),
             signature: Signature::Required(vec![keys.secret.clone()]),
             api: Api::On(Credentials {
                 auth: Auth::OAuth2,

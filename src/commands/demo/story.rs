@@ -176,7 +176,7 @@ fn story(
     })
 }
 
-/// Returns what Sinch did.
+/// Returns what Sinch did with an order, as steps of its story.
 fn changes(history: &OrderHistory, events: &[&SimulatedEvent]) -> Vec<Step> {
     let mut steps: Vec<Step> = history
         .states

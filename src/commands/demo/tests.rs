@@ -49,7 +49,7 @@ fn story(id: &str, end: State, steps: Vec<Step>) -> Story {
     }
 }
 
-/// Makes the story of an order whose last event arrives twice, and between the two a later one.
+/// Makes the story of an order with an event that arrives twice, and a later event between the two.
 fn duplicated(id: &str) -> Story {
     let steps = vec![
         change(0, State::InReview),

@@ -23,12 +23,12 @@ pub struct KeyDoc {
     /// Values that the key takes, where the text does not say so: bounds or words.
     pub values: Option<String>,
     /// Value of the key in the example file.
-    pub value: Shown,
+    pub value: ShownValue,
 }
 
 /// Value of a key as documents show it, in TOML.
 #[derive(Clone, Debug)]
-pub enum Shown {
+pub enum ShownValue {
     /// Value that the key has where it is not set.
     Default(String),
     /// Placeholder of a value that each operator must fill in.

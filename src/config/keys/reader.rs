@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::doc::{KeyDoc, SectionDoc, Shown};
+use super::doc::{KeyDoc, SectionDoc, ShownValue};
 use crate::config::source::key::Key;
 use crate::config::source::node::Node;
 use crate::config::source::tree::Tree;
@@ -193,7 +193,7 @@ impl<'k, 'a> Entry<'k, 'a> {
     pub fn note(
         self,
         name: &'static str,
-        value: Shown,
+        value: ShownValue,
         values: Option<String>,
     ) -> (Key, &'k mut Reader<'a>) {
         self.reader.keys.push(KeyDoc {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::doc::Shown;
+use super::doc::ShownValue;
 use super::hidden::{self, Kind};
 use super::reader::{Entry, Reader};
 use crate::config::source::key::{Key, is_secret, secret_in_file};
@@ -20,16 +20,20 @@ const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
 
 impl Entry<'_, '_> {
-    /// Reads a secret from the configuration, as it stands there. Its key must have a name by which the value is never
-    /// shown.
-    pub fn optional_secret(self, name: &'static str, shown: Shown) -> Option<SecretString> {
+    /// Reads a secret that stands in the configuration itself. The name of its key must be one of those whose values
+    /// are never shown.
+    pub fn optional_secret(self, name: &'static str, shown: ShownValue) -> Option<SecretString> {
         debug_assert!(is_secret(name), "{name}");
         self.optional_text(name, shown).map(SecretString::from)
     }
 
-    /// Reads a list of secrets from the configuration, as they stand there. Its key must have a name by which values
-    /// are never shown.
-    pub fn optional_secrets(self, name: &'static str, shown: Shown) -> Option<Vec<SecretString>> {
+    /// Reads a list of secrets that stand in the configuration itself. The name of its key must be one of those whose
+    /// values are never shown.
+    pub fn optional_secrets(
+        self,
+        name: &'static str,
+        shown: ShownValue,
+    ) -> Option<Vec<SecretString>> {
         debug_assert!(is_secret(name), "{name}");
         let (at, reader) = self.note(name, shown, None);
         let texts = reader.find_list(&at, Node::text)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::doc::Shown;
+use super::doc::ShownValue;
 use super::network;
 use super::reader::{Entry, Reader};
 use crate::config::source::key::Key;
@@ -29,7 +29,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         values: Option<String>,
         kind: impl FnOnce(&'a Node) -> Result<T, &'static str>,
     ) -> (Key, &'k mut Reader<'a>, Option<T>) {
-        let (at, reader) = self.note(name, Shown::Default(default), values);
+        let (at, reader) = self.note(name, ShownValue::Default(default), values);
         let given = reader.find(&at, kind);
         (at, reader, given)
     }
@@ -101,7 +101,7 @@ impl<'k, 'a> Entry<'k, 'a> {
         bounds: RangeInclusive<f64>,
     ) -> Vec<Duration> {
         let shown = default.iter().map(f64::to_string).collect::<Vec<_>>();
-        let shown = Shown::Default(format!("[{}]", shown.join(", ")));
+        let shown = ShownValue::Default(format!("[{}]", shown.join(", ")));
         let (at, reader) = self.note(
             name,
             shown,
@@ -128,13 +128,13 @@ impl<'k, 'a> Entry<'k, 'a> {
     }
 
     /// Reads a value that is a text, and has no default.
-    pub fn optional_text(self, name: &'static str, shown: Shown) -> Option<String> {
+    pub fn optional_text(self, name: &'static str, shown: ShownValue) -> Option<String> {
         let (at, reader) = self.note(name, shown, None);
         reader.find(&at, Node::text).map(str::to_owned)
     }
 
     /// Reads a value that is a path, and has no default.
-    pub fn optional_path(self, name: &'static str, shown: Shown) -> Option<PathBuf> {
+    pub fn optional_path(self, name: &'static str, shown: ShownValue) -> Option<PathBuf> {
         self.optional_text(name, shown).map(PathBuf::from)
     }
 
@@ -153,7 +153,7 @@ impl<'k, 'a> Entry<'k, 'a> {
     /// Reads a value that is a list of IP addresses and networks.
     pub fn networks(self, name: &'static str, default: Vec<IpNet>) -> Vec<IpNet> {
         let shown = default.iter().map(IpNet::to_string).collect::<Vec<_>>();
-        let (at, reader) = self.note(name, Shown::Default(format!("{shown:?}")), None);
+        let (at, reader) = self.note(name, ShownValue::Default(format!("{shown:?}")), None);
         let Some(given) = reader.find_list(&at, Node::text) else {
             return default;
         };
@@ -187,7 +187,7 @@ impl<'k, 'a> Entry<'k, 'a> {
 
     /// Reads a URL under which others reach this service, in the same form; `None` if it is not set.
     pub fn optional_url(self, name: &'static str, example: &'static str) -> Option<String> {
-        let (at, reader) = self.note(name, Shown::Example(example), None);
+        let (at, reader) = self.note(name, ShownValue::Example(example), None);
         let text = reader.find(&at, Node::text)?;
         let encrypted = "write https://, since callbacks name telephone numbers; http:// is for this machine only";
         match check_url(text, encrypted) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::keys::doc::Shown;
+use crate::config::keys::doc::ShownValue;
 use crate::config::keys::hidden::Kind;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::secrets::is_visible;
@@ -103,12 +103,12 @@ fn read_section<T>(
                      characters. Needed as soon as the listener can be reached from other \
                      machines.",
                 )
-                .optional_secret("token", Shown::Example("\"...\"")),
+                .optional_secret("token", ShownValue::Example("\"...\"")),
             token_file: reader
                 .doc("File that holds the token, instead of token.")
                 .optional_path(
                     "token_file",
-                    Shown::Example("\"/run/secrets/operators-token\""),
+                    ShownValue::Example("\"/run/secrets/operators-token\""),
                 ),
         };
         check(reader, keys)

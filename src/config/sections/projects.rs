@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use number_order::Id;
 use secrecy::SecretString;
 
-use crate::config::keys::doc::Shown;
+use crate::config::keys::doc::ShownValue;
 use crate::config::keys::hidden::{self, Kind};
 use crate::config::keys::reader::Reader;
 use crate::config::keys::secrets::is_visible;
 use crate::config::source::key::Key;
 
 /// Placeholder that documents show for a value that every project needs.
-const REPLACE_ME: Shown = Shown::Placeholder("\"replace-me\"");
+const REPLACE_ME: ShownValue = ShownValue::Placeholder("\"replace-me\"");
 
 /// Table of `[[projects]]`: a Sinch project, whose callbacks arrive at a path of its own.
 #[derive(Clone, Debug)]
@@ -196,8 +196,8 @@ fn read_signature_keys(reader: &mut Reader<'_>) -> SignatureKeys {
             "The project's HMAC secret as Sinch has it; while it is being changed, the old one \
              and the new one.",
         )
-        .optional_secrets("secrets", Shown::Placeholder("[\"replace-me\"]"));
-    let file = Shown::Example("\"/run/secrets/callback-secrets\"");
+        .optional_secrets("secrets", ShownValue::Placeholder("[\"replace-me\"]"));
+    let file = ShownValue::Example("\"/run/secrets/callback-secrets\"");
     let secrets_file = reader
         .doc("File with one secret a line, instead of secrets.")
         .optional_path("secrets_file", file);
@@ -282,7 +282,7 @@ fn read_key_secret(reader: &mut Reader<'_>, is_needed: bool) -> Option<SecretStr
         .doc("File that holds the secret of the key, instead of key_secret.")
         .optional_path(
             "key_secret_file",
-            Shown::Example("\"/run/secrets/key-secret\""),
+            ShownValue::Example("\"/run/secrets/key-secret\""),
         );
     if is_needed && secret.is_none() && file.is_none() {
         let what = "needed to fetch from Sinch; set it, or key_secret_file, or say api = \"off\"";

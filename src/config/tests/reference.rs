@@ -53,9 +53,9 @@ fn generated_example() -> String {
             made += &comment(key.text);
             let name = key.name;
             let _ = match &key.value {
-                Shown::Default(value) => write!(made, "{name} = {value}"),
-                Shown::Placeholder(value) => write!(made, "{name} = {value}"),
-                Shown::Example(value) => write!(made, "# {name} = {value}"),
+                ShownValue::Default(value) => write!(made, "{name} = {value}"),
+                ShownValue::Placeholder(value) => write!(made, "{name} = {value}"),
+                ShownValue::Example(value) => write!(made, "# {name} = {value}"),
             };
             let values = key.values.as_ref().map(|values| format!("  # {values}"));
             let _ = writeln!(made, "{}", values.unwrap_or_default());
@@ -73,9 +73,9 @@ fn generated_tables() -> String {
         made += "\n| key | default | values | |\n|---|---|---|---|\n";
         for key in &section.keys {
             let value = match &key.value {
-                Shown::Default(value) => format!("`{value}`"),
-                Shown::Placeholder(_) => "yours to fill in".to_owned(),
-                Shown::Example(_) => "not set".to_owned(),
+                ShownValue::Default(value) => format!("`{value}`"),
+                ShownValue::Placeholder(_) => "yours to fill in".to_owned(),
+                ShownValue::Example(_) => "not set".to_owned(),
             };
             let values = key.values.as_deref().unwrap_or_default();
             let _ = writeln!(
@@ -159,8 +159,10 @@ fn every_list_of_texts_can_be_a_variable() {
     for section in reference() {
         for key in section.keys {
             let is_list_of_texts = match key.value {
-                Shown::Default(value) => value == "[]" || value.starts_with("[\""),
-                Shown::Placeholder(value) | Shown::Example(value) => value.starts_with('['),
+                ShownValue::Default(value) => value == "[]" || value.starts_with("[\""),
+                ShownValue::Placeholder(value) | ShownValue::Example(value) => {
+                    value.starts_with('[')
+                }
             };
             if !is_list_of_texts {
                 continue;

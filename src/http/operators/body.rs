@@ -19,7 +19,7 @@ pub(super) type JsonBody = Result<Bytes, BytesRejection>;
 pub(super) struct Property {
     pub(super) name: &'static str,
     pub(super) is_needed: bool,
-    /// Values that it takes, as they follow after "write".
+    /// Values that the property takes, in words that can follow "write" in a sentence.
     pub(super) values: &'static str,
 }
 
@@ -86,7 +86,7 @@ fn is_missing(fields: &Map<String, Value>, name: &str) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// Returns what is said about a body, and `None` if it is taken.
+    /// Returns the reason with which a body is refused; `None` if it is accepted.
     pub fn refused<T: Object>(body: &str, check: fn(T) -> Result<T, Problem>) -> Option<String> {
         let problem = read_body(Ok(Bytes::copy_from_slice(body.as_bytes()))).and_then(check);
         problem.err().map(|problem| {

@@ -7,12 +7,12 @@ use crate::http::problem::Problem;
 use crate::store::Ordered;
 
 /// Maximum length of a region's code. Sinch's are those of ISO 3166-1, and some of its own.
-const REGION_MAX: usize = 8;
+const REGION_MAX_BYTES: usize = 8;
 /// Maximum length of the word for a type of numbers, to which Sinch may add.
-const TYPE_MAX: usize = 64;
-/// Number of digits of a telephone number. E.164 allows 15.
+const TYPE_MAX_BYTES: usize = 64;
+/// Allowed numbers of digits in a telephone number. E.164 has a maximum of 15.
 const NUMBER_DIGITS: RangeInclusive<usize> = 4..=15;
-/// Count of numbers in one order.
+/// Allowed counts of numbers in one order.
 const QUANTITY: RangeInclusive<u32> = 1..=100;
 
 impl Object for Ordered {
@@ -40,13 +40,13 @@ impl Object for Ordered {
     ];
 }
 
-/// Refuses what Sinch cannot mean: a region, a type or a number of another form, a quantity that is not from 1 to 100,
-/// and anything but either a number or a quantity.
+/// Refuses an order that cannot exist at Sinch: one with a region, a type or a number of another form, with a quantity
+/// that is not from 1 to 100, with both a number and a quantity, or with neither.
 pub(super) fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
     let number = ordered.number.as_deref();
     let fits = |name: &str| match name {
-        "region" => is_word(&ordered.region, REGION_MAX, |byte| byte == b'-'),
-        "type" => is_word(&ordered.number_type, TYPE_MAX, |byte| {
+        "region" => is_word(&ordered.region, REGION_MAX_BYTES, |byte| byte == b'-'),
+        "type" => is_word(&ordered.number_type, TYPE_MAX_BYTES, |byte| {
             byte == b'_' || byte.is_ascii_digit()
         }),
         "number" => number.is_none_or(is_number),
@@ -66,7 +66,7 @@ pub(super) fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
     Ok(ordered)
 }
 
-/// Returns `true` for a word in capital letters, with the characters that are also part of it.
+/// Returns `true` for a word of at most `max` capital letters and other characters that `is_part` allows.
 fn is_word(text: &str, max: usize, is_part: impl Fn(u8) -> bool) -> bool {
     let mut bytes = text.bytes();
     (1..=max).contains(&text.len()) && bytes.all(|byte| byte.is_ascii_uppercase() || is_part(byte))

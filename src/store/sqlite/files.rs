@@ -73,7 +73,7 @@ impl Files {
     /// Checks that SQLite will write behind all that was committed: it goes by the index in the `-shm`, so with an older
     /// index it would write over pages that are acknowledged.
     pub(super) fn examine_index(&self) -> Result<(), String> {
-        if self.wal.is_indexed_whole() {
+        if self.wal.has_intact_index() {
             Ok(())
         } else {
             Err(self.shm.fault("overwritten"))
@@ -259,7 +259,7 @@ impl Wal {
 
     /// Returns `true` if the index is that of the log, and still has all pages that it had. With each restart of the log
     /// both get other random numbers, and the index begins anew.
-    fn is_indexed_whole(&self) -> bool {
+    fn has_intact_index(&self) -> bool {
         let mut header = [0; WAL_HEADER_BYTES];
         let read = self.file.read_exact_at(&mut header, 0);
         let (Ok(()), Ok(Some(head))) = (read, self.index_head()) else {

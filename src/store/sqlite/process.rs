@@ -75,7 +75,7 @@ pub(super) async fn process(
         report.unreadable.extend(refused);
     }
     if pending.any_of_other {
-        let heard = numbers::hear(db, pending, request).await?;
+        let heard = numbers::note_events(db, pending, request).await?;
         report.numbers_due = heard.due;
         report.unreadable.extend(heard.unreadable);
     }

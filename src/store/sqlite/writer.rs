@@ -86,7 +86,7 @@ impl Writer {
         sqlx::query("UPDATE service SET clean_shutdown = 1")
             .execute(&mut self.context.db)
             .await
-            .map_err(|error| self.fault(error))?;
+            .map_err(|error| self.classify(error))?;
         self.context.db.close().await.map_err(StoreError::of_writer)
     }
 
@@ -165,12 +165,12 @@ impl Writer {
             // The statement fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
         }
-        done.map_err(|error| self.fault(error))
+        done.map_err(|error| self.classify(error))
     }
 
     /// Classifies an error of a write. At the limit on the length of files SQLite reports an I/O error, though the disk
     /// is sound.
-    fn fault(&self, error: sqlx::Error) -> StoreError {
+    fn classify(&self, error: sqlx::Error) -> StoreError {
         match StoreError::of_writer(error) {
             StoreError::Broken(reason) => match self.context.files.reached_limit() {
                 Some(bytes) => StoreError::FileLimit { bytes },

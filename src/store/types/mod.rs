@@ -21,7 +21,7 @@ pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
-pub use number::{DueNumber, NumberChange, NumberDue, NumberRecorded, NumberResult};
+pub use number::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded};
 pub use placement::{
     NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
     StepUpdate,

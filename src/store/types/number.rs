@@ -5,7 +5,7 @@ use number_order::{Backoff, Failure, Following, Link, OrderKey, Policy, Time};
 /// A number that is due for a fetch.
 #[derive(Clone, Debug)]
 pub struct DueNumber {
-    /// Row of the number.
+    /// Id of the number's row.
     pub(in crate::store) id: i64,
     /// The number in E.164, with its plus.
     pub phone_number: String,
@@ -13,7 +13,7 @@ pub struct DueNumber {
 
 /// Result of looking for a number that is due.
 #[derive(Clone, Debug)]
-pub enum NumberDue {
+pub enum NextNumber {
     /// No number is due.
     None,
     /// A number is due, and the project's circuit or its rate allows no fetch before the given time.
@@ -29,7 +29,7 @@ pub enum NumberDue {
 
 /// Result of fetching a number that was due.
 #[derive(Clone, Debug)]
-pub struct NumberResult {
+pub struct NumberFetchResult {
     /// The fetched number.
     pub number: DueNumber,
     /// Time at which the fetch was sent.
@@ -63,8 +63,8 @@ pub enum NumberRecorded {
 pub struct NumberChange {
     /// Key of the number's order.
     pub key: OrderKey,
-    /// All that was known of the number before.
+    /// All that was known of the number before the result.
     pub before: Following,
-    /// All that is known of it now.
+    /// All that is known of the number with the result.
     pub after: Following,
 }

@@ -116,7 +116,7 @@ fn an_event_makes_the_number_due_until_an_answer_must_include_it() {
     assert_eq!(not_linked.fetch_at, Some(at(1500)));
     let hear = |following: &Following, secs| {
         let mut heard = following.clone();
-        heard.hear(at(secs), at(secs), &policy());
+        heard.note_event(at(secs), at(secs), &policy());
         heard
     };
     // Not within the cooldown, and at once after it.
@@ -165,7 +165,7 @@ fn a_failed_attempt_is_repeated_with_a_growing_wait_and_events_do_not_shorten_it
     let twice = failed(&once, 3, timed_out(), 60);
     assert_eq!((twice.attempts, twice.fetch_at), (2, Some(at(67))));
     let mut heard = twice.clone();
-    heard.hear(at(10), at(10), &policy());
+    heard.note_event(at(10), at(10), &policy());
     assert_eq!(
         (heard.fetch_at, heard.hinted_at),
         (Some(at(67)), Some(at(10)))

@@ -126,15 +126,15 @@ fn a_failure_names_its_services_and_each_code_once() {
     let shown = [Service::Messages, Service::Campaign].map(job);
     let readiness = Readiness::of(&wanted, Some(&shown));
     let codes = readiness.failure_codes();
-    let named: Vec<(&str, Again)> = codes
+    let named: Vec<(&str, TryAgain)> = codes
         .iter()
         .map(|code| (code.code.as_str(), code.try_again))
         .collect();
     assert_eq!(
         named,
         [
-            ("CRS9999", Again::Unknown),
-            ("EXCEEDED_10DLC_LIMIT", Again::HelpsAfterwards)
+            ("CRS9999", TryAgain::Unknown),
+            ("EXCEEDED_10DLC_LIMIT", TryAgain::HelpsAfterwards)
         ]
     );
     let text = "failed for text messages, 10DLC campaign; CRS9999; EXCEEDED_10DLC_LIMIT";

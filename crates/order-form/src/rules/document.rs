@@ -38,7 +38,7 @@ pub struct Template {
     pub url: Option<String>,
 }
 
-/// Properties of a required document that are read.
+/// Names of those properties of a required document that this program understands.
 const KNOWN_KEYS: [&str; 7] = [
     "id",
     "title",

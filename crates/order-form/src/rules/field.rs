@@ -189,7 +189,8 @@ impl FieldReader<'_> {
         texts.collect()
     }
 
-    /// Reads the field's sentences for broken rules. A value of another type than text says no more than the rule does.
+    /// Reads the sentences that Sinch gives for the field's broken rules, each with the name of its rule. A sentence
+    /// that is not a text is left out: the rule itself says as much.
     fn read_messages(&mut self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for key in ["message", "messages"] {

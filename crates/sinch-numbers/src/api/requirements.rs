@@ -29,8 +29,8 @@ object! {
         /// Data that must be registered: `fields`, an object of any form. Sinch publishes no rule of any region, and
         /// asks to parse all of it.
         fields: Option<Object> = "fields",
-        /// Documents beside `fields`, where Sinch's schema has them: `attachments`. [`Requirements::attachments`] has
-        /// all.
+        /// Required documents, where Sinch's schema has them: `attachments`, beside `fields`.
+        /// [`Requirements::attachments`] also returns those that stand inside `fields`.
         attachments_beside: Vec<RequiredAttachment> = "attachments",
     }
 }

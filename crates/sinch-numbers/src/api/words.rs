@@ -1,4 +1,4 @@
-//! Words that requests share: telephone numbers, their types and capabilities, and patterns to search them by.
+//! Values that several requests take: telephone numbers, their types and capabilities, and patterns to search by.
 
 use std::borrow::Cow;
 use std::fmt;

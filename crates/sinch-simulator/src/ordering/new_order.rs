@@ -149,7 +149,7 @@ fn read_sms(body: &Value) -> Result<Option<Sms>, Violation> {
     }))
 }
 
-/// Reads a voice configuration, in a request for an order or for an update.
+/// Reads the voice configuration in a request for an order, or for an update of a number.
 pub(super) fn voice(body: &Value) -> Result<Option<Voice>, Violation> {
     let Some(configuration) = value_if_set(body, "voiceConfiguration") else {
         return Ok(None);

@@ -269,7 +269,8 @@ impl Scenario {
         }
     }
 
-    /// Makes the world of the batch of orders that begins with the given one.
+    /// Makes the world, which is all that happens at Sinch, of one batch of orders; `first` is the index of the batch's
+    /// first order.
     fn world(&self, first: u64) -> World {
         let script = Script {
             project: Id::new("trial").expect("is a safe id"),

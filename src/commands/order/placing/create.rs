@@ -1,4 +1,4 @@
-//! Creating the order, at most once.
+//! Creation of an order, at most once.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use sinch_numbers::api::{Failure, NumberOrder, Ordered, PhoneNumber, Repeat};
 
 use super::Placing;
 use super::doubt::Doubt;
-use super::journal::{Begun, Placement, Step};
+use super::journal::{BegunStep, Placement, Step};
 use super::patience::patiently;
 use crate::clock;
 use crate::commands::command_error::CommandError;
 
 /// Pause between two looks at the journal, while a create may still be under way.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// Maximum number of creates in one run. A create is repeated only if the one before had no effect.
 const CREATES_MAX: u32 = 3;
 
 /// Result of creating an order.
 pub(super) enum Created {
-    /// There is an order.
+    /// The order exists.
     Order(Id),
-    /// An order may exist, and nothing shows if it does.
+    /// An order may exist: no answer shows whether Sinch made one.
     MayBe(Doubt),
 }
 
@@ -107,7 +107,7 @@ impl Placing {
     /// Sends a create that is recorded, and records its outcome.
     async fn send_create(
         &self,
-        begun: Begun,
+        begun: BegunStep,
         may_be_ours: bool,
     ) -> Result<Option<Placement>, CommandError> {
         if begun.callback_url.is_none() {
@@ -164,7 +164,7 @@ impl Placing {
             if tokio::time::Instant::now() >= until {
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
         let available = match self.number() {
             Some(number) => Some(self.is_available(number).await?),
@@ -182,11 +182,11 @@ impl Placing {
         }
     }
 
-    /// Returns what is known of a create without a known outcome, for a number that is not available.
+    /// Returns what is known of the last create that may have made an order.
     ///
     /// # Errors
     ///
-    /// Fails if an order that the create made is over for sure, so that somebody else has the number.
+    /// Fails if any order of that create is over by now and the project does not have the number: somebody else has it.
     pub(super) async fn doubt(&self, placement: &Placement) -> Result<Doubt, CommandError> {
         let last = placement
             .steps
@@ -201,7 +201,7 @@ impl Placing {
         let doubt = Doubt {
             number: number.cloned(),
             is_ours,
-            hears: self.follower.callback_url.is_some(),
+            can_get_callback: self.follower.callback_url.is_some(),
             begun_at,
             ends_at: lost_order_ends_at(begun_at),
             now: clock::now(),

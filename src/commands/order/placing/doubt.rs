@@ -1,5 +1,5 @@
-//! Doubt if an order was created, in words: what is known, what will tell, and what can be done. It does no input or
-//! output.
+//! Doubt whether an order was created, in words: what is known, what will settle it, and what can be done. It does no
+//! input or output.
 
 use number_order::Time;
 use sinch_numbers::api::PhoneNumber;
@@ -14,16 +14,16 @@ pub(in crate::commands::order) struct Doubt {
     /// `true` if the project has the ordered number.
     pub is_ours: bool,
     /// `true` if the configuration says how Sinch reaches the service, so that a callback can name the order.
-    pub hears: bool,
+    pub can_get_callback: bool,
     /// Time at which the create was written down.
     pub begun_at: Time,
-    /// Time after which nothing will be heard of its order any more.
+    /// Time after which no callback will come any more about an order that the create made.
     pub ends_at: Time,
     pub now: Time,
 }
 
 impl Doubt {
-    /// Returns `true` if an order that was created has run out by now.
+    /// Returns `true` if an order of the create, if there was one, is over by now.
     pub fn is_over(&self) -> bool {
         self.now >= self.ends_at
     }
@@ -50,7 +50,7 @@ impl Doubt {
                  the same command orders again"
             );
         }
-        let tells = if self.hears {
+        let tells = if self.can_get_callback {
             format!(
                 "If it did, a callback names the order when its reservation runs out, by {ends_at} at the latest; run the same command \
                  again then"
@@ -85,7 +85,7 @@ mod tests {
         let doubt = Doubt {
             number: number.then(|| PhoneNumber::new("+61400000001").expect("a number")),
             is_ours,
-            hears,
+            can_get_callback: hears,
             begun_at,
             ends_at: lost_order_ends_at(begun_at),
             now: begun_at.plus(HOUR * hours),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Placing;
 use super::create::cannot_be_had;
-use super::uploads::{self, Next};
+use super::uploads::{self, NextAction};
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
 use crate::commands::shown;
@@ -31,7 +31,7 @@ impl Placing {
     pub async fn dry_run(&self) -> Result<(), CommandError> {
         let placement = self.journal.find().await?;
         if let Some(placement) = &placement {
-            self.stands_for(placement)?;
+            self.check_reference(placement)?;
         }
         let mut plan = Plan::default();
         let standing = placement.as_ref().map(|placement| &placement.standing);
@@ -44,7 +44,7 @@ impl Placing {
                 plan.facts.push(
                     "A create of this form has no known outcome, so an order may exist".to_owned(),
                 );
-                self.ask_for_number(&mut plan).await?;
+                self.find_availability(&mut plan).await?;
                 plan.steps.push(match plan.available {
                     Some(true) => {
                         "create the order again, since the number is available".to_owned()
@@ -69,7 +69,7 @@ impl Placing {
     }
 
     async fn plan_create(&self, plan: &mut Plan) -> Result<(), CommandError> {
-        self.ask_for_number(plan).await?;
+        self.find_availability(plan).await?;
         if let (Some(number), Some(false)) = (self.number(), plan.available) {
             return Err(cannot_be_had(number));
         }
@@ -90,7 +90,7 @@ impl Placing {
         Ok(())
     }
 
-    async fn ask_for_number(&self, plan: &mut Plan) -> Result<(), CommandError> {
+    async fn find_availability(&self, plan: &mut Plan) -> Result<(), CommandError> {
         if let Some(number) = self.number() {
             let is_available = self.is_available(number).await?;
             plan.available = Some(is_available);
@@ -123,7 +123,7 @@ impl Placing {
                 for sending in self.sendings().await? {
                     let document = sending.document;
                     let shown = uploads::shown(registration.as_ref(), &document.id, &document.file);
-                    if sending.next(shown.as_ref()) == Next::Upload {
+                    if sending.next(shown.as_ref()) == NextAction::Upload {
                         plan.steps.push(format!("upload {}", document.id));
                     }
                 }

@@ -24,13 +24,13 @@ pub(in crate::commands::order) enum Ending {
     Rejected,
     /// The reservation has run out.
     Expired,
-    /// An order may exist, and nothing shows if it does.
+    /// An order may exist: no answer shows whether Sinch made one.
     MayBeCreated(Doubt),
 }
 
 /// Order as Sinch last showed it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::commands::order) struct Seen {
+pub(in crate::commands::order) struct SeenOrder {
     pub state: Option<String>,
     pub numbers: Vec<String>,
 }
@@ -39,7 +39,7 @@ pub(in crate::commands::order) struct Seen {
 pub(in crate::commands::order) struct Subject<'a> {
     pub invocation: &'a Invocation,
     pub order: Option<Id>,
-    pub seen: Seen,
+    pub seen: SeenOrder,
     /// The form and its reference; `None` if the command had none.
     pub form: Option<(&'a Path, &'a str)>,
 }

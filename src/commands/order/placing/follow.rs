@@ -10,10 +10,10 @@ use super::journal::Step;
 use crate::commands::command_error::CommandError;
 
 /// Time for which an order may stay CREATED after its submit before it is submitted again.
-const SUBMIT_SHOWS: Duration = Duration::from_secs(20);
+const SUBMIT_LAG_MAX: Duration = Duration::from_secs(20);
 
 /// Pause between two looks at an order that was just submitted or corrected.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 impl Placing {
     /// Takes an order from any state to its end; with `wait` false, stops at Sinch's review.
@@ -55,7 +55,8 @@ impl Placing {
         }
     }
 
-    /// Sends a corrected form for a BLOCKED order, and follows it. Of an order in another state nothing is corrected.
+    /// Sends a corrected form for a BLOCKED order, and follows it. For an order in another state it sends no
+    /// correction.
     pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         let state = self.follower.state(order).await?;
         if state == "BLOCKED" {
@@ -64,7 +65,11 @@ impl Placing {
             self.upload(order, false).await?;
             self.register(order, false).await?;
             // Nothing says if a corrected registration is enough, so the state tells.
-            if !self.follower.leaves(order, "BLOCKED", LOOK * 4).await? {
+            if !self
+                .follower
+                .leaves(order, "BLOCKED", LOOK_PAUSE * 4)
+                .await?
+            {
                 self.submit_from(order, "BLOCKED").await?;
             }
         } else {
@@ -92,7 +97,7 @@ impl Placing {
         Ok(steps.iter().any(confirmed))
     }
 
-    /// Submits the order, and waits up to [`SUBMIT_SHOWS`] until it leaves the state `from`.
+    /// Submits the order, and waits up to [`SUBMIT_LAG_MAX`] until it leaves the state `from`.
     ///
     /// If the answer is lost and the state does not change, [`Placing::follow`] submits again.
     async fn submit_from(&self, order: &Id, from: &str) -> Result<bool, CommandError> {
@@ -102,14 +107,14 @@ impl Placing {
         self.end_step(begun, outcome).await?;
         match done {
             Ok(_) => self.follower.say("submitted"),
-            Err(error) if self.follower.leaves(order, from, LOOK).await? => {
+            Err(error) if self.follower.leaves(order, from, LOOK_PAUSE).await? => {
                 self.follower
                     .say(&format!("submitted, though the answer said: {error}"));
             }
             Err(error) if outcome == StepOutcome::Refused => return Err(error.into()),
             Err(error) => self.follower.say(&error.told().to_string()),
         }
-        let left = self.follower.leaves(order, from, SUBMIT_SHOWS).await?;
+        let left = self.follower.leaves(order, from, SUBMIT_LAG_MAX).await?;
         Ok(left || outcome == StepOutcome::Succeeded)
     }
 }

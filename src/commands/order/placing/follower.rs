@@ -13,7 +13,7 @@ use sinch_numbers::api::{Answer, Call, CallError, Client, Failure, NumberOrder};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::ending::{Ending, Seen};
+use super::ending::{Ending, SeenOrder};
 use super::patience::Outages;
 use super::service::Service;
 use crate::clock;
@@ -25,23 +25,23 @@ use crate::commands::{file, shown};
 use crate::config::Operators;
 
 /// Pause between two looks at an order that was just submitted or corrected.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Pause between two questions to the service.
-const ASK: Duration = Duration::from_secs(1);
+const ASK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum pause before the service is asked again while it lags behind Sinch, or judges an order that Sinch does not
 /// show.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
-/// States that an order does not leave by itself.
-const ENDS: [&str; 3] = ["COMPLETED", "REJECTED", "EXPIRED"];
+/// Final states of an order, in Sinch's words.
+const FINAL_STATES: [&str; 3] = ["COMPLETED", "REJECTED", "EXPIRED"];
 
 /// Client of Sinch, and of the service that follows orders.
 pub(in crate::commands::order) struct Follower {
     pub(super) client: Client,
     pub(super) service: Rc<Service>,
-    /// Outages of Sinch, which waiting outlasts.
+    /// Outages of Sinch, which a wait outlasts.
     pub(super) sinch: Outages,
     /// Maximum time for a request to Sinch with its answer.
     pub request_timeout: Duration,
@@ -56,14 +56,14 @@ pub(in crate::commands::order) struct Follower {
     /// `true` if there is, or was, such an order: Sinch has shown it, or the journal has it.
     pub(super) is_known: Cell<bool>,
     /// State and numbers of the order, as Sinch last showed them.
-    seen: RefCell<Seen>,
+    seen: RefCell<SeenOrder>,
     /// Pause before the next question to the service.
     lag: Cell<Duration>,
-    /// Held while a create is under way. Ctrl-C waits for it, so that the outcome is recorded.
+    /// Lock that is held while a create is under way. Ctrl-C waits for it, so that the create's outcome is recorded.
     pub uninterrupted: Mutex<()>,
 }
 
-/// Destination of progress.
+/// Destination of the lines that tell a command's progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Progress goes to standard output.
@@ -74,14 +74,14 @@ pub enum Progress {
     None,
 }
 
-/// Point of an order's way at which a wait ends.
+/// Point in an order's life until which a command waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Until {
-    /// Its review is over.
+    /// The review of the order is over.
     Reviewed,
-    /// It is completed.
+    /// The order is completed.
     Completed,
-    /// Its numbers work: they are active, and linked as ordered.
+    /// The numbers of the order work: they are active, and linked as ordered.
     Ready,
 }
 
@@ -110,12 +110,12 @@ impl Follower {
             expires_at: Cell::new(None),
             is_known: Cell::new(false),
             seen: RefCell::default(),
-            lag: Cell::new(ASK),
+            lag: Cell::new(ASK_PAUSE),
             uninterrupted: Mutex::default(),
         })
     }
 
-    /// Waits for an order as far as is asked for. It changes nothing at Sinch.
+    /// Waits until an order has come as far as `until`, or cannot come further. Changes nothing at Sinch.
     pub async fn wait(&self, order: &Id, until: Until) -> Result<Ending, CommandError> {
         loop {
             match self.state(order).await?.as_str() {
@@ -144,7 +144,7 @@ impl Follower {
     }
 
     /// Returns the order as Sinch last showed it.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> SeenOrder {
         self.seen.borrow().clone()
     }
 
@@ -163,7 +163,7 @@ impl Follower {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 
@@ -175,14 +175,14 @@ impl Follower {
         let mut wait = self.lag.get();
         loop {
             tokio::time::sleep(wait).await;
-            wait = ASK;
+            wait = ASK_PAUSE;
             let known = self.known(order).await?;
             if known.is_null() {
                 // The service was restored from an older backup, or its project was dropped.
                 self.request_fetch(order).await?;
             }
             match known["confirmed"].as_str() {
-                Some(confirmed) if confirmed == state => self.lag.set(ASK),
+                Some(confirmed) if confirmed == state => self.lag.set(ASK_PAUSE),
                 Some(_) => {
                     self.lag.set((self.lag.get() * 2).min(LAG_MAX));
                     return Ok(());
@@ -254,11 +254,11 @@ impl Follower {
     ///
     /// Fails if the service parks the order without a judgement.
     async fn judged(&self, order: &Id, mut known: Value) -> Result<Option<String>, CommandError> {
-        let mut wait = ASK;
+        let mut wait = ASK_PAUSE;
         let mut is_asked = false;
         loop {
             let confirmed = known["confirmed"].as_str();
-            if let Some(end) = confirmed.filter(|state| ENDS.contains(state)) {
+            if let Some(end) = confirmed.filter(|state| FINAL_STATES.contains(state)) {
                 return Ok(Some(end.to_owned()));
             }
             if is_asked {
@@ -298,7 +298,7 @@ impl Follower {
             Ok(answer) => {
                 self.is_known.set(true);
                 let numbers = answer.content.numbers().into_iter();
-                *self.seen.borrow_mut() = Seen {
+                *self.seen.borrow_mut() = SeenOrder {
                     state: answer.content.state.text().map(str::to_owned),
                     numbers: numbers.map(|number| number.phone_number).collect(),
                 };
@@ -329,7 +329,7 @@ impl Follower {
     }
 }
 
-/// Fails if the service fetches the order no more, with its reason.
+/// Fails if the service has parked the order, so that it fetches it no more; the error has the service's reason.
 fn refuse_parked(known: &Value) -> Result<(), CommandError> {
     match known["parked"]["text"].as_str() {
         None => Ok(()),

@@ -71,11 +71,11 @@ impl FormFile {
         check(&self.form, rules, self)
     }
 
-    /// Hands on what is doubtful, as warnings.
+    /// Hands each finding that is only doubtful to `warn`, as a warning.
     ///
     /// # Errors
     ///
-    /// Returns all findings that Sinch would certainly refuse.
+    /// Returns all findings for which Sinch would certainly refuse the form.
     pub fn judge(findings: Vec<Finding>, warn: impl Fn(String)) -> Result<(), CommandError> {
         let (refused, doubtful): (Vec<_>, Vec<_>) = findings
             .into_iter()

@@ -58,9 +58,9 @@ impl OrderedNumbers {
 }
 
 impl OrderedNumbers {
-    /// Returns `true` if a reference for these numbers can stand for those of a form. The service forgets a number once
-    /// it keeps none of its orders.
-    pub fn can_be(&self, form: &OrderedNumbers) -> bool {
+    /// Returns `true` if a reference that stands for these numbers can stand for those of a form: they are the same, or
+    /// the service has forgotten the number, which it does once it keeps none of the reference's orders.
+    pub fn can_stand_for(&self, form: &OrderedNumbers) -> bool {
         let is_forgotten = self.number.is_none() && self.quantity.is_none();
         let is_same_product =
             (&self.region, &self.number_type) == (&form.region, &form.number_type);
@@ -91,7 +91,7 @@ pub(super) struct Step {
 
 /// A step that was recorded, and whose request may be sent.
 #[derive(Debug, Deserialize)]
-pub(super) struct Begun {
+pub(super) struct BegunStep {
     pub id: i64,
     pub callback_url: Option<String>,
 }
@@ -119,13 +119,15 @@ impl Journal {
             .await
         {
             Ok(text) => read(&text),
-            Err(error) if error.is_conflict() => Err(self.of_other(&self.read().await?.ordered)),
+            Err(error) if error.is_conflict() => {
+                Err(self.reference_conflict(&self.read().await?.ordered))
+            }
             Err(error) => Err(unusable(&error)),
         }
     }
 
     /// Returns the error of a form that no longer orders what its reference stands for.
-    pub fn of_other(&self, ordered: &OrderedNumbers) -> CommandError {
+    pub fn reference_conflict(&self, ordered: &OrderedNumbers) -> CommandError {
         CommandError::form(format!(
             "the reference {} stands for {ordered}, and the form orders something else now: put that back, or give \
              the form another reference to order again",
@@ -151,7 +153,7 @@ impl Journal {
         &self,
         available_before: Option<bool>,
         second_order_risked: bool,
-    ) -> Result<Option<Begun>, CommandError> {
+    ) -> Result<Option<BegunStep>, CommandError> {
         let step = json!({
             "kind": StepKind::Create,
             "available_before": available_before,
@@ -165,7 +167,7 @@ impl Journal {
     }
 
     /// Records a step on an existing order. Its request may be sent once this returns.
-    pub async fn begin_step(&self, kind: &StepKind) -> Result<Begun, CommandError> {
+    pub async fn begin_step(&self, kind: &StepKind) -> Result<BegunStep, CommandError> {
         let path = format!("{}/steps", self.path);
         let step = json!({ "kind": kind }).to_string();
         // A step that is recorded twice has one more line in the journal, and no other effect.
@@ -186,7 +188,8 @@ impl Journal {
     }
 }
 
-/// Returns the error in which the journal's own refusal, because of what it knows, stands as it is.
+/// Returns the error of a command whose request to the journal failed. A refusal because of what the journal records is
+/// quoted as it is.
 fn unusable(error: &ServiceError) -> CommandError {
     CommandError::service(if error.is_conflict() {
         error.to_string()

@@ -118,7 +118,8 @@ impl Placing {
         }
     }
 
-    /// Turns to an existing order. If the journal does not have it, its steps are not recorded.
+    /// Makes an existing order the subject of this placement. If the journal does not have it, its steps are not
+    /// recorded.
     ///
     /// # Errors
     ///
@@ -136,27 +137,27 @@ impl Placing {
         self.is_foreign = own.is_none();
         self.follower.is_known.set(own.is_some());
         if let Some(placement) = placement.filter(|_| !self.is_foreign) {
-            self.stands_for(&placement)?;
+            self.check_reference(&placement)?;
         }
         self.compare(order).await
     }
 
     /// Checks that the form orders what its reference stands for.
-    fn stands_for(&self, placement: &Placement) -> Result<(), CommandError> {
+    fn check_reference(&self, placement: &Placement) -> Result<(), CommandError> {
         if placement
             .ordered
-            .can_be(&OrderedNumbers::of(&self.file.form))
+            .can_stand_for(&OrderedNumbers::of(&self.file.form))
         {
             return Ok(());
         }
-        Err(self.journal.of_other(&placement.ordered))
+        Err(self.journal.reference_conflict(&placement.ordered))
     }
 
-    /// Compares the form with the order, and prints what the order has or lacks beside it.
+    /// Compares the form with the order, and prints deviations that are no contradictions.
     ///
     /// # Errors
     ///
-    /// Fails if the form says otherwise than the order.
+    /// Fails if the form contradicts the order.
     async fn compare(&self, order: &Id) -> Result<(), CommandError> {
         let Some(answer) = self.follower.fetch(order).await? else {
             return Ok(());
@@ -192,7 +193,8 @@ impl Placing {
         }
     }
 
-    /// Prints Sinch's reasons. They can name persons, so they go to the terminal and nowhere else.
+    /// Prints why Sinch blocked or rejected the order, in the words of its review team. They can name persons, so they
+    /// go to the terminal and nowhere else.
     pub async fn print_reasons(&self, order: &Id) -> Result<(), CommandError> {
         if let (Some(registration), false) = (self.registration(order).await?, self.quiet) {
             super::reasons::print(&registration);

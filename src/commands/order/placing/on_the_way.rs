@@ -3,7 +3,7 @@
 use number_order::{Link, OrderedLink, Readiness};
 use sinch_numbers::api::ActiveNumber;
 
-/// Returns the time until which a released number stays, in Sinch's words; `None` if it was not released.
+/// Returns the time until which the project keeps a released number, as Sinch writes it; `None` if it was not released.
 pub(super) fn released(number: &ActiveNumber) -> Option<String> {
     number.expire_at().text().map(str::to_owned)
 }
@@ -13,8 +13,8 @@ pub(super) fn is_idle(links: &[Link]) -> bool {
     links.iter().all(|link| link.scheduled.is_none())
 }
 
-/// Tells how a number stands that is not linked with all that was ordered yet: what is scheduled, what is missing, and
-/// what is linked instead. `links` are `None` while the number is not active. With `for_long`, nothing has been scheduled
+/// Describes a number that is not linked yet with all that was ordered: what is scheduled, what is missing, and what is
+/// linked instead. `links` are `None` while the number is not active. `for_long` says that nothing has been scheduled
 /// for so long that Sinch may have dropped the link.
 pub(super) fn words(links: Option<&[Link]>, ordered: &[OrderedLink], for_long: bool) -> String {
     let Some(links) = links else {

@@ -15,8 +15,8 @@ use crate::commands::shown;
 /// Number of times that a call is made before its failure is believed.
 const TRIES: u32 = 6;
 
-/// Number of failures in a row after which an outage is reported: a single one is over before anybody has read of it.
-const UNREPORTED: u32 = 2;
+/// Number of failures in a row that are not reported yet: so short an outage is over before anybody has read of it.
+const UNREPORTED_FAILURES: u32 = 2;
 
 /// Pause after the first failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -72,28 +72,28 @@ impl Failing for ServiceError {
     }
 }
 
-/// Outages of one that a command depends on: Sinch, or the service. An outage is outlasted, however long it is, if there
-/// was an answer before it in the same run: without one, an address of the configuration may be wrong.
+/// Outages of a server that a command depends on: Sinch, or the running service. An outage is outlasted, however long
+/// it is, if there was an answer before it in the same run: without one, an address of the configuration may be wrong.
 pub(super) struct Outages {
-    /// Name in a sentence: "Sinch".
+    /// Name of the server in a sentence, such as "Sinch".
     name: &'static str,
-    /// Number of times that a call is made while there was no answer yet.
+    /// Maximum number of times that a call is made before the server's first answer.
     first_tries: u32,
     /// Pause after the first failure of a call; each further one is twice as long.
     first_pause: Duration,
     has_answered: Cell<bool>,
-    /// Beginning of the outage that goes on.
+    /// Beginning of the present outage; `None`: there is none.
     since: Cell<Option<Time>>,
     failures: Cell<u32>,
 }
 
 impl Outages {
-    /// Returns the outages of Sinch, of which there was none yet.
+    /// Returns the record of Sinch's outages: none yet.
     pub fn of_sinch() -> Outages {
         Outages::of("Sinch", TRIES)
     }
 
-    /// Returns the outages of the service, of which there was none yet.
+    /// Returns the record of the service's outages: none yet.
     pub fn of_the_service() -> Outages {
         Outages::of("the service", 1)
     }
@@ -148,7 +148,7 @@ impl Outages {
         self.since.set(Some(since));
         let failures = self.failures.get() + 1;
         self.failures.set(failures);
-        if failures == UNREPORTED + 1 {
+        if failures == UNREPORTED_FAILURES + 1 {
             let said = format!(
                 "{} has not answered since {since}; this waits until it does. Last failure: {error}",
                 self.name
@@ -160,7 +160,7 @@ impl Outages {
     fn answered(&self) {
         self.has_answered.set(true);
         self.since.set(None);
-        if self.failures.replace(0) > UNREPORTED {
+        if self.failures.replace(0) > UNREPORTED_FAILURES {
             print_error(format_args!("{} answers again", self.name));
         }
     }

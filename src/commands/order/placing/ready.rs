@@ -18,8 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Time without any scheduled link after which a number is said to be idle. Sinch names no time for the link of an
-/// order.
+/// Time without any scheduled link after which a number is said to be idle. Sinch does not say how long the links of an
+/// order take.
 const IDLE_AFTER: Duration = Duration::from_secs(600);
 
 /// Number of a completed order that a command waits for.
@@ -112,7 +112,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Prints the command by which a number's callbacks come to the service, if Sinch shows that they do not.
+    /// Prints the command that directs a number's callbacks to the service, if Sinch shows that they do not go there.
     fn offer_callback_url(&self, awaited: &Awaited) {
         let Some(active) = &awaited.active else {
             return;

@@ -10,7 +10,7 @@ use sinch_numbers::api::{CallError, Failure, Registration, Upload};
 use tokio::time::Instant;
 
 use super::patience::patiently;
-use super::uploads::{self, Next, Shown};
+use super::uploads::{self, NextAction, ShownUpload};
 use super::{Placing, outcome_of};
 use crate::commands::command_error::CommandError;
 
@@ -20,26 +20,26 @@ const UPLOADS_MAX: Duration = Duration::from_secs(120);
 /// Maximum number of times that one document is uploaded in a run.
 const UPLOADS_OF_ONE: u32 = 4;
 
-/// Time after an upload for which its FAILED may be that of the upload before.
+/// Time after an upload within which a status FAILED may still be about the upload before it.
 const FAILED_LAG: Duration = Duration::from_secs(20);
 
 /// Pause between two looks at the uploads.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Document on its way to Sinch.
 pub(super) struct Sending<'a> {
     pub document: &'a FormDocument,
-    /// `true` if an upload was answered with success, in this run or by the journal.
+    /// `true` if an upload was answered with success, in this run or, by the journal, in an earlier one.
     uploaded: bool,
     /// Number of uploads in this run.
     count: u32,
-    /// Upload as it was shown before the last one in this run, and the time of the latter.
-    before: Option<(Option<Shown>, Instant)>,
+    /// What Sinch showed of the document just before the last upload of this run, and the time of that upload.
+    before: Option<(Option<ShownUpload>, Instant)>,
 }
 
 impl Sending<'_> {
     /// Returns the next action, by what the registration shows.
-    pub fn next(&self, shown: Option<&Shown>) -> Next {
+    pub fn next(&self, shown: Option<&ShownUpload>) -> NextAction {
         let is_old = self
             .before
             .as_ref()
@@ -85,9 +85,9 @@ impl Placing {
                 let FormDocument { id, file, .. } = sending.document;
                 let shown = uploads::shown(registration.as_ref(), id, file);
                 match sending.next(shown.as_ref()) {
-                    Next::Nothing if !sends_all => {}
-                    Next::Wait if !sends_all => waits = true,
-                    Next::Upload | Next::Nothing | Next::Wait => {
+                    NextAction::Nothing if !sends_all => {}
+                    NextAction::Wait if !sends_all => waits = true,
+                    NextAction::Upload | NextAction::Nothing | NextAction::Wait => {
                         if sending.count == UPLOADS_OF_ONE {
                             return Err(CommandError::failure(format!(
                                 "Sinch could not use the document {id}, uploaded {UPLOADS_OF_ONE} times: send another \
@@ -108,11 +108,11 @@ impl Placing {
                     "Sinch has not taken all documents yet: run the same command again later",
                 ));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 
-    /// Returns the form's documents, of which none was uploaded in this run yet.
+    /// Returns the form's documents, none of them uploaded in this run yet.
     pub(super) async fn sendings(&self) -> Result<Vec<Sending<'_>>, CommandError> {
         let documents: Vec<&FormDocument> = self.file.documents().collect();
         if documents.is_empty() {
@@ -128,12 +128,12 @@ impl Placing {
         Ok(sendings.collect())
     }
 
-    /// Uploads one document. `before` is the upload that Sinch has shown just before.
+    /// Uploads one document. `before` is what Sinch showed of it just before.
     async fn send_document(
         &self,
         order: &Id,
         sending: &mut Sending<'_>,
-        before: Option<Shown>,
+        before: Option<ShownUpload>,
     ) -> Result<(), CommandError> {
         let document = sending.document;
         let content = self.file.open(&document.file)?;
@@ -243,20 +243,20 @@ mod tests {
             file: "passport.pdf".to_owned(),
             document_type: None,
         };
-        let failed = |updated_at: &str| Shown {
+        let failed = |updated_at: &str| ShownUpload {
             status: Some("FAILED".to_owned()),
             updated_at: Some(updated_at.to_owned()),
         };
-        let sent = |before: Option<Shown>| Sending {
+        let sent = |before: Option<ShownUpload>| Sending {
             document: &document,
             uploaded: true,
             count: 1,
             before: Some((before, Instant::now())),
         };
         for (before, then) in [
-            (None, Next::Upload),
-            (Some(failed("1")), Next::Upload),
-            (Some(failed("2")), Next::Wait),
+            (None, NextAction::Upload),
+            (Some(failed("1")), NextAction::Upload),
+            (Some(failed("2")), NextAction::Wait),
         ] {
             let next = sent(before.clone()).next(Some(&failed("2")));
             assert_eq!(next, then, "{before:?}");

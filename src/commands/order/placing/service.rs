@@ -1,5 +1,5 @@
-//! The running service as a command needs it that follows an order for days: a restart or an upgrade of the service ends
-//! no command.
+//! Client of the running service for a command that waits for days: a restart or an upgrade of the service does not end
+//! it.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Service {
         self.outages.outlast(send).await
     }
 
-    /// Asks the service for something until it answers, and returns the text; `None` if there is no such thing.
+    /// Sends a GET request until the service answers, and returns the text of the answer; `None` for the status 404.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Service {
     }
 
     /// Sends a POST request that must not be received twice, until the service can be reached. Returns `None` if the
-    /// service may have done it and no answer says so.
+    /// service may have done what it asks, and no answer says so.
     ///
     /// # Errors
     ///

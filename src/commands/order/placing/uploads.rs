@@ -6,7 +6,7 @@ use sinch_numbers::api::Registration;
 
 /// Next action on a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextAction {
     /// Nothing is left to do: Sinch has the document.
     Nothing,
     /// Nothing but a wait is left: the document was uploaded, and Sinch still checks it.
@@ -18,28 +18,32 @@ pub(super) enum Next {
 /// Returns the next action from the document's `uploadStatus`, `None` if Sinch shows none, and from `uploaded`, which
 /// is `true` if an upload was answered with success. WAITING alone does not tell if Sinch waits for the upload or still
 /// processes it. With `is_old`, the status may be that of the upload before the last one.
-pub(super) fn next(shown: Option<&str>, uploaded: bool, is_old: bool) -> Next {
+pub(super) fn next(shown: Option<&str>, uploaded: bool, is_old: bool) -> NextAction {
     match (shown, uploaded) {
-        (Some("COMPLETED"), _) => Next::Nothing,
-        (Some("FAILED"), true) if is_old => Next::Wait,
-        (Some("FAILED"), _) | (None | Some(_), false) => Next::Upload,
-        (Some("WAITING"), true) => Next::Wait,
+        (Some("COMPLETED"), _) => NextAction::Nothing,
+        (Some("FAILED"), true) if is_old => NextAction::Wait,
+        (Some("FAILED"), _) | (None | Some(_), false) => NextAction::Upload,
+        (Some("WAITING"), true) => NextAction::Wait,
         // A word that is not known, or an upload that Sinch does not list: nothing says that it waits.
-        (None | Some(_), true) => Next::Nothing,
+        (None | Some(_), true) => NextAction::Nothing,
     }
 }
 
 /// Upload as the registration shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shown {
-    /// `uploadStatus`.
+pub(super) struct ShownUpload {
+    /// Sinch's word for the status of the upload: `uploadStatus`.
     pub status: Option<String>,
     /// `updateTime`, in Sinch's words.
     pub updated_at: Option<String>,
 }
 
 /// Returns the upload that has the document's id or, failing that, its file's name.
-pub(super) fn shown(registration: Option<&Registration>, id: &str, file: &str) -> Option<Shown> {
+pub(super) fn shown(
+    registration: Option<&Registration>,
+    id: &str,
+    file: &str,
+) -> Option<ShownUpload> {
     let attachments = registration?.attachments();
     let name = file_name(Path::new(file));
     let by_id = attachments
@@ -51,7 +55,7 @@ pub(super) fn shown(registration: Option<&Registration>, id: &str, file: &str) -
             .find(|shown| shown.file_name().text() == Some(&name))
     };
     let shown = by_id.or_else(by_name)?;
-    Some(Shown {
+    Some(ShownUpload {
         status: shown.upload_status().text().map(str::to_owned),
         updated_at: shown.update_time().text().map(str::to_owned),
     })
@@ -70,19 +74,19 @@ mod tests {
     #[test]
     fn a_document_is_uploaded_until_sinch_has_it() {
         for (shown, uploaded, is_old, then) in [
-            (None, false, false, Next::Upload),
-            (Some("WAITING"), false, false, Next::Upload),
-            (Some("FAILED"), false, false, Next::Upload),
-            (Some("COMPLETED"), false, false, Next::Nothing),
-            (None, true, false, Next::Nothing),
-            (Some("WAITING"), true, false, Next::Wait),
-            (Some("FAILED"), true, false, Next::Upload),
-            (Some("COMPLETED"), true, false, Next::Nothing),
-            (Some("SCANNED"), true, false, Next::Nothing),
+            (None, false, false, NextAction::Upload),
+            (Some("WAITING"), false, false, NextAction::Upload),
+            (Some("FAILED"), false, false, NextAction::Upload),
+            (Some("COMPLETED"), false, false, NextAction::Nothing),
+            (None, true, false, NextAction::Nothing),
+            (Some("WAITING"), true, false, NextAction::Wait),
+            (Some("FAILED"), true, false, NextAction::Upload),
+            (Some("COMPLETED"), true, false, NextAction::Nothing),
+            (Some("SCANNED"), true, false, NextAction::Nothing),
             // A status that may be older than the upload tells nothing of it.
-            (Some("FAILED"), true, true, Next::Wait),
-            (Some("FAILED"), false, true, Next::Upload),
-            (Some("COMPLETED"), true, true, Next::Nothing),
+            (Some("FAILED"), true, true, NextAction::Wait),
+            (Some("FAILED"), false, true, NextAction::Upload),
+            (Some("COMPLETED"), true, true, NextAction::Nothing),
         ] {
             let next = next(shown, uploaded, is_old);
             assert_eq!(next, then, "{shown:?} {uploaded} {is_old}");

@@ -1,4 +1,5 @@
-//! Events about numbers: each is linked to the numbers that it names, and makes those due that are followed.
+//! Events about numbers: the delivery of each is marked with the number that it names, which becomes due if it is
+//! followed.
 
 use sqlx::SqliteConnection;
 
@@ -10,16 +11,16 @@ use crate::store::sqlite::savepoint::{begin_savepoint, end_savepoint};
 use crate::store::sqlite::unreadable::{self, JsonRow, Read, UnreadableRow};
 use number_order::Time;
 
-/// Fills in the number that a recorded delivery names, by which it is found with the number's orders. The fields are
-/// JSON unless another program has spoilt them.
-const NAME: &str = "
+/// Marks each recorded delivery with the number that it names, so that it is found among the events of the number's
+/// orders. The fields are JSON unless another program has spoilt them.
+const MARK_DELIVERIES: &str = "
     UPDATE deliveries SET number = decision_fields ->> 'resource'
     WHERE id > ?1 AND id <= ?2 AND decision = 'other-resource'
         AND CASE WHEN json_valid(decision_fields) THEN decision_fields ->> 'resource' END GLOB '+[0-9]*'";
 
-/// Followed numbers that the deliveries in a range of ids name, each with the latest receipt. The cross joins keep
-/// SQLite from beginning with all numbers.
-const NAMED: &str = concat!(
+/// Selects the followed numbers that the deliveries in a range of ids name, each with the time of its latest delivery.
+/// The cross joins keep SQLite from beginning with all numbers.
+const SELECT_NAMED: &str = concat!(
     "SELECT json_group_array(json_array(d.heard_at, ",
     number_text!(),
     ")) FROM (SELECT project, number, max(received_at) AS heard_at FROM deliveries \
@@ -29,37 +30,37 @@ const NAMED: &str = concat!(
      WHERE n.followed_at IS NOT NULL"
 );
 
-/// Result of linking events to numbers.
+/// Effect of events on the followed numbers that they name.
 #[derive(Default)]
-pub(in crate::store::sqlite) struct Heard {
+pub(in crate::store::sqlite) struct EventEffect {
     /// Number of followed numbers that are due because of the events.
     pub due: usize,
     /// Rows of numbers that cannot be read or written.
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// Links the deliveries that are being processed to the numbers that they name, and makes those due that are followed.
-/// A row that is at fault holds up nothing: its number is fetched by its schedule, as if the event had not come.
-pub(in crate::store::sqlite) async fn hear(
+/// Marks the deliveries that are being processed with the numbers that they name, and makes those of them due that are
+/// followed. A number whose row is at fault holds up nothing: it is fetched by its schedule, as if no event had come.
+pub(in crate::store::sqlite) async fn note_events(
     db: &mut SqliteConnection,
     pending: &Pending,
     request: &ProcessRequest,
-) -> sqlx::Result<Heard> {
+) -> sqlx::Result<EventEffect> {
     let (after, through) = (pending.processed_through, pending.last);
     begin_savepoint(db).await?;
-    let named = sqlx::query(NAME).bind(after).bind(through);
+    let named = sqlx::query(MARK_DELIVERIES).bind(after).bind(through);
     let named = named.execute(&mut *db).await;
     if let Err(fault) = end_savepoint(db, named.map(drop)).await? {
         tracing::error!(fault, "events about numbers could not be linked to them");
-        return Ok(Heard::default());
+        return Ok(EventEffect::default());
     }
-    let found = sqlx::query(NAMED).bind(after).bind(through);
+    let found = sqlx::query(SELECT_NAMED).bind(after).bind(through);
     let found = found.fetch_one(&mut *db).await?;
     let Read { rows, unreadable } = unreadable::many::<(i64, StoredNumber)>(&found, 0)?;
-    let mut heard = Heard { due: 0, unreadable };
+    let mut heard = EventEffect { due: 0, unreadable };
     let due = rows.into_iter().map(|(heard_at, mut number)| {
         let following = &mut number.following;
-        following.hear(Time(heard_at), request.now, &request.policy);
+        following.note_event(Time(heard_at), request.now, &request.policy);
         number
     });
     let due: Vec<StoredNumber> = due.collect();
@@ -78,7 +79,7 @@ pub(in crate::store::sqlite) async fn hear(
     Ok(heard)
 }
 
-/// Returns the fault of a row that the database refuses to have changed.
+/// Returns, in words, the fault of a row whose change the database refuses.
 pub(super) fn unwritable(refusal: &str) -> String {
     format!("it cannot be written: {refusal}")
 }

@@ -1,4 +1,4 @@
-//! Fetches of numbers: the one that is due, and what came of its fetch.
+//! Fetches of numbers: which number is due next, and what its fetch changes.
 
 use serde::Deserialize;
 use sqlx::Row;
@@ -10,12 +10,12 @@ use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::rows::time;
 use crate::store::sqlite::unreadable::{self, JsonRow, Read, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError, details};
-use crate::store::{DueNumber, NumberChange, NumberDue, NumberRecorded, NumberResult, Rate};
+use crate::store::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, Rate};
 use number_order::{Id, NumberFetch, Time};
 
-/// The numbers of a project that have been due for the longest time; when its circuit is open, until when; and if any
-/// of its orders is due. For `+ 0` see `PENDING` in `super::super::pending`.
-const DUE: &str = "
+/// Selects the numbers of a project that have been due for the longest time, the end of its pause if its circuit is
+/// open, and whether any of its orders is due. For `+ 0` see `PENDING` in `super::super::pending`.
+const SELECT_DUE: &str = "
     SELECT p.paused_until_at,
         EXISTS (SELECT 1 FROM orders AS o WHERE o.project = p.id AND o.fetch_at <= ?2) AS orders_wait,
         (SELECT json_group_array(json_array(id, phone_number)) FROM (SELECT n.id, n.phone_number
@@ -27,7 +27,8 @@ const DUE: &str = "
 /// is fetched.
 const READ_MAX: usize = 4;
 
-const ONE: &str = concat!(
+/// Selects a followed number by the id of its row and by its telephone number.
+const SELECT_FOLLOWED: &str = concat!(
     "SELECT ",
     number_text!(),
     " FROM order_numbers AS n CROSS JOIN orders AS o ON o.id = n.order_id \
@@ -47,12 +48,12 @@ impl JsonRow for Due {
     const COLUMNS: &'static str = "id, phone_number";
 }
 
-impl WriteCommand for NumberResult {
+impl WriteCommand for NumberFetchResult {
     type Reply = Result<NumberRecorded, UnreadableRow>;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Self::Reply> {
         let db = &mut context.db;
-        let found = sqlx::query(ONE)
+        let found = sqlx::query(SELECT_FOLLOWED)
             .bind(self.number.id)
             .bind(&self.number.phone_number)
             .fetch_all(&mut *db)
@@ -96,31 +97,31 @@ impl Store {
         project: &Id,
         rate: Rate,
         now: Time,
-    ) -> Result<NumberDue, StoreError> {
+    ) -> Result<NextNumber, StoreError> {
         // Rows that are at fault stay due, and must not take the place of others.
         let at_fault = self.met.ids(StoredNumber::TABLE);
-        let found = sqlx::query(DUE)
+        let found = sqlx::query(SELECT_DUE)
             .bind(project.as_str())
             .bind(now.0)
             .bind((at_fault.len() + READ_MAX) as i64)
             .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
         let Some(row) = found else {
-            return Ok(NumberDue::None);
+            return Ok(NextNumber::None);
         };
         let due = unreadable::many::<Due>(&row, 2)?;
         self.met.note(&due.unreadable);
         let mut due = due.rows.into_iter();
         let Some(due) = due.find(|due| !at_fault.contains(&due.id)) else {
-            return Ok(NumberDue::None);
+            return Ok(NextNumber::None);
         };
         if let Some(until) = time(&row, "paused_until_at")?.filter(|until| *until > now) {
-            return Ok(NumberDue::NotBefore(until));
+            return Ok(NextNumber::NotBefore(until));
         }
         if let Err(not_before) = self.rates.take(project, rate, 1, now) {
-            return Ok(NumberDue::NotBefore(not_before));
+            return Ok(NextNumber::NotBefore(not_before));
         }
-        Ok(NumberDue::One {
+        Ok(NextNumber::One {
             number: DueNumber {
                 id: due.id,
                 phone_number: due.phone_number,
@@ -131,7 +132,7 @@ impl Store {
 
     pub(in crate::store) async fn record_number(
         &self,
-        result: NumberResult,
+        result: NumberFetchResult,
     ) -> Result<NumberRecorded, StoreError> {
         let recorded = self.write(result).await?;
         Ok(recorded.unwrap_or_else(|row| {

@@ -6,7 +6,7 @@
 mod events;
 mod fetches;
 
-pub(super) use events::hear;
+pub(super) use events::note_events;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -76,7 +76,7 @@ struct NumberText {
     hinted_at: Option<i64>,
 }
 
-/// Reads the text of a followed number, which is as [`FOLLOW`] wants it.
+/// Reads the text of a followed number: a plus and digits, since [`FOLLOW`] follows no other.
 fn phone_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     let digits = text.strip_prefix('+').unwrap_or_default();
@@ -117,19 +117,19 @@ impl TryFrom<NumberText> for StoredNumber {
     }
 }
 
-/// Condition on `order_numbers AS n` that a number is late, as [`Following::is_late`] has it; the time after which it is
-/// stands behind it.
+/// SQL condition on `order_numbers AS n` that a number is late, as [`Following::is_late`] defines it. The caller
+/// appends the time after which a number is late, in microseconds.
 pub(super) const LATE: &str =
     "n.followed_at IS NOT NULL AND n.readiness IS NOT 'ready' AND n.fetched_at - n.followed_at >= ";
 
-/// Begins to follow the numbers of completed orders, those that are not followed yet. A number that cannot stand in a
-/// request is not followed. The statement does as [`Following::begin`], without reading the rows.
+/// Begins to follow those numbers of completed orders that are not followed yet. A number that cannot stand in a
+/// request is not followed. The statement does what [`Following::begin`] does, without reading the rows.
 const FOLLOW: &str = "
     UPDATE order_numbers SET followed_at = v.value ->> 1, fetch_at = v.value ->> 1 FROM json_each(?) AS v
     WHERE order_id = v.value ->> 0 AND followed_at IS NULL
         AND phone_number GLOB '+[0-9]*' AND NOT substr(phone_number, 2) GLOB '*[^0-9]*' AND length(phone_number) <= 64";
 
-/// Begins to follow the numbers of the given orders, each from its time on.
+/// Begins to follow the numbers of the given completed orders, each from the given time of its order's completion.
 pub(super) async fn follow(
     db: &mut SqliteConnection,
     completed: &[(i64, Time)],
@@ -145,8 +145,8 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Makes the numbers of an order due that are followed, as an operator requested. The statement does as
-/// [`Following::request_fetch`], without reading the rows.
+/// Makes an order's followed numbers due, as an operator requested. The statement does what
+/// [`Following::request_fetch`] does, without reading the rows.
 pub(super) async fn request_fetch(
     db: &mut SqliteConnection,
     key: &OrderKey,
@@ -162,14 +162,14 @@ pub(super) async fn request_fetch(
     Ok(())
 }
 
-const WRITE: &str = "
+const UPDATE_NUMBERS: &str = "
     UPDATE order_numbers SET readiness = v.value ->> 'readiness', readiness_fields = v.value ->> 'readiness_fields',
         readiness_at = v.value ->> 'readiness_at', ready_at = v.value ->> 'ready_at', fetched_at = v.value ->> 'fetched_at',
         fetch_at = v.value ->> 'fetch_at', attempts = v.value ->> 'attempts', failure = v.value ->> 'failure',
         failure_fields = v.value ->> 'failure_fields', hinted_at = v.value ->> 'hinted_at'
     FROM json_each(?) AS v WHERE order_numbers.id = v.value ->> 'id'";
 
-/// A followed number as [`WRITE`] takes it.
+/// A followed number as [`UPDATE_NUMBERS`] takes it.
 #[derive(Serialize)]
 struct Written {
     id: i64,
@@ -208,8 +208,8 @@ impl Written {
     }
 }
 
-/// Writes numbers with all that their following changes. If the database refuses that, the inner error says why, and
-/// nothing is written.
+/// Writes the given numbers: all columns that change while a number is followed. If the database refuses that, the
+/// inner error says why, and nothing is written.
 async fn write(
     db: &mut SqliteConnection,
     numbers: &[StoredNumber],
@@ -219,7 +219,9 @@ async fn write(
     }
     let written: Vec<Written> = numbers.iter().map(Written::new).collect();
     begin_savepoint(db).await?;
-    let done = sqlx::query(WRITE).bind(json(&written)).execute(&mut *db);
+    let done = sqlx::query(UPDATE_NUMBERS)
+        .bind(json(&written))
+        .execute(&mut *db);
     let done = done.await.map(drop);
     end_savepoint(db, done).await
 }

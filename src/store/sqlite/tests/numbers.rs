@@ -81,9 +81,9 @@ impl Fixture {
     pub(super) async fn due_number(&self, secs: i64) -> Option<DueNumber> {
         let due = self.store.due_number(&id(PROJECT), FAST, at(secs)).await;
         match due.expect("reads") {
-            NumberDue::One { number, .. } => Some(number),
-            NumberDue::None => None,
-            other @ NumberDue::NotBefore(_) => panic!("{other:?}"),
+            NextNumber::One { number, .. } => Some(number),
+            NextNumber::None => None,
+            other @ NextNumber::NotBefore(_) => panic!("{other:?}"),
         }
     }
 
@@ -97,7 +97,7 @@ impl Fixture {
         let FetchResult {
             policy, backoff, ..
         } = outcome_of_nothing();
-        let result = NumberResult {
+        let result = NumberFetchResult {
             number,
             sent_at: at(secs),
             result,
@@ -314,20 +314,20 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
     };
     let saved = fixture.store.save_circuit(id(PROJECT), open).await;
     saved.expect("writes");
-    assert!(matches!(due(49).await, NumberDue::NotBefore(until) if until == at(50)));
+    assert!(matches!(due(49).await, NextNumber::NotBefore(until) if until == at(50)));
     // Half-open: a number may be fetched.
     let one = due(50).await;
     assert!(
         matches!(
             one,
-            NumberDue::One {
+            NextNumber::One {
                 orders_wait: false,
                 ..
             }
         ),
         "{one:?}"
     );
-    assert!(matches!(due(51).await, NumberDue::NotBefore(until) if until == at(52)));
+    assert!(matches!(due(51).await, NextNumber::NotBefore(until) if until == at(52)));
     fixture
         .accept(delivery("e1", "o2", State::InReview, 52))
         .await;
@@ -336,7 +336,7 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
     assert!(
         matches!(
             one,
-            NumberDue::One {
+            NextNumber::One {
                 orders_wait: true,
                 ..
             }
@@ -344,7 +344,7 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
         "{one:?}"
     );
     let other = fixture.store.due_number(&id("other"), rate, at(90)).await;
-    assert!(matches!(other, Ok(NumberDue::None)), "{other:?}");
+    assert!(matches!(other, Ok(NextNumber::None)), "{other:?}");
 }
 
 #[tokio::test]

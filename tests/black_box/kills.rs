@@ -171,6 +171,15 @@ fn numbered(placed: &Placed, n: usize) -> Play<'_> {
     }
 }
 
+/// A form for a quantity.
+fn of_a_quantity(placed: &Placed) -> Play<'_> {
+    Play {
+        placed,
+        name: "quantity".to_owned(),
+        number: None,
+    }
+}
+
 /// A repeated create of a quantity reserves other numbers, so Sinch does not keep it from being placed twice.
 #[tokio::test]
 async fn killed_around_its_create_a_quantity_is_one_order() {
@@ -183,12 +192,7 @@ async fn killed_around_its_create_a_quantity_is_one_order() {
     ];
     play_all(points, |(point, harm, end)| async move {
         let placed = placed().await;
-        let name = "quantity".to_owned();
-        let play = Play {
-            placed: &placed,
-            name,
-            number: None,
-        };
+        let play = of_a_quantity(&placed);
         play.harmed(Some((point, harm))).await;
         assert_eq!(play.ends().await, Ok(end), "{point:?} {harm:?}");
     })
@@ -199,12 +203,7 @@ async fn killed_around_its_create_a_quantity_is_one_order() {
 #[tokio::test]
 async fn without_the_journal_a_killed_command_orders_twice() {
     let placed = placed().await;
-    let name = "quantity".to_owned();
-    let play = Play {
-        placed: &placed,
-        name,
-        number: None,
-    };
+    let play = of_a_quantity(&placed);
     play.harmed(Some((Point::Create, Harm::AnswerHeldBack)))
         .await;
     let again = run(play.arguments(&placed.settings)).await;

@@ -2,18 +2,16 @@
 
 use serde_json::{Value, json};
 use sinch_numbers::api::{
-    Access, Auth, Client, NewOrder, NumberType, NumberUpdate, Ordered, PhoneNumber, SmsSetup,
-    SmsUpdate,
+    Client, NewOrder, NumberType, NumberUpdate, Ordered, SmsSetup, SmsUpdate,
 };
 use sinch_simulator::ordering::{
     Activation, Call, Failure, Fault, NumberCallbacks, Provisioning, Readings, Silence, Tokens,
     WithoutForm,
 };
 use sinch_simulator::{Simulator, World};
-use testkit::{KEY_ID, KEY_SECRET, PROJECT, Service, Settings, folder, id, play};
+use testkit::{PROJECT, Service, Settings, folder, id, play};
 
-/// A number of the simulator's stock.
-const NUMBER: &str = "+12015550100";
+use crate::played::{NUMBER, client, number};
 
 /// A service, and a simulated Sinch at which an order without a form is completed at once.
 struct Played {
@@ -56,7 +54,7 @@ impl Played {
         let new = NewOrder {
             region_code: "US".to_owned(),
             number_type: NumberType::LOCAL,
-            numbers: Ordered::Number(number()),
+            numbers: Ordered::Number(number(NUMBER)),
             sms_configuration: Some(SmsSetup {
                 service_plan_id: "the-plan".to_owned(),
                 campaign_id: Some("the-campaign".to_owned()),
@@ -92,28 +90,6 @@ impl Played {
             .filter(|call| call.call == Call::GetActiveNumber);
         fetches.count()
     }
-}
-
-fn number() -> PhoneNumber {
-    PhoneNumber::new(NUMBER).expect("a number")
-}
-
-fn client(simulator: &Simulator) -> Client {
-    let url = |text: String| text.parse().expect("a URL");
-    let minute = std::time::Duration::from_secs(60);
-    let access = Access {
-        api_url: url(simulator.api_url()),
-        auth: Auth::OAuth2 {
-            token_url: url(simulator.token_url()),
-        },
-        key_id: KEY_ID.to_owned(),
-        key_secret: KEY_SECRET.to_owned().into(),
-        request_timeout: minute,
-        connect_timeout: minute,
-        answer_max_bytes: 1 << 20,
-        proxy_from_environment: false,
-    };
-    Client::new(id(PROJECT), access).expect("a client")
 }
 
 #[tokio::test]
@@ -237,7 +213,10 @@ async fn a_failed_link_is_told_with_its_code_and_ready_once_it_is_made() {
         },
         ..NumberUpdate::default()
     };
-    let updated = played.client.update_active_number(&number(), &update).await;
+    let updated = played
+        .client
+        .update_active_number(&number(NUMBER), &update)
+        .await;
     updated.expect("updated");
     let ready = played.when(&order, "ready").await;
     assert_eq!(ready["ready_at"], ready["readiness"][0]["ready_at"]);

@@ -70,7 +70,8 @@ impl Played {
     }
 }
 
-fn client(simulator: &Simulator) -> Client {
+/// Returns a client of the simulated Sinch.
+pub fn client(simulator: &Simulator) -> Client {
     let url = |text: String| text.parse().expect("a URL");
     let minute = std::time::Duration::from_secs(60);
     let access = Access {

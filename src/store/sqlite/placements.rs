@@ -125,7 +125,7 @@ impl WriteCommand for NewPlacement {
         Ok(match found {
             None => PlacementFound::UnknownProject,
             Some((_, row)) if is_new => PlacementFound::New(row),
-            Some((_, row)) if row.ordered.can_be(ordered) => PlacementFound::Known(row),
+            Some((_, row)) if row.ordered.can_stand_for(ordered) => PlacementFound::Known(row),
             Some((_, row)) => PlacementFound::OfOther(row),
         })
     }

@@ -35,13 +35,17 @@ pub struct Ordered {
 }
 
 impl Ordered {
-    /// Returns `true` if the numbers that the journal has can be the given ones. A number is forgotten once none of its
-    /// orders is kept.
-    pub(in crate::store) fn can_be(&self, ordered: &Ordered) -> bool {
-        let is_forgotten = self.number.is_none() && self.quantity.is_none();
+    /// Returns `true` if a reference that stands for these numbers can stand for those of a form: they are the same, or
+    /// the number is forgotten, as it is once none of the reference's orders is kept.
+    pub fn can_stand_for(&self, form: &Ordered) -> bool {
         let is_same_product =
-            (&self.region, &self.number_type) == (&ordered.region, &ordered.number_type);
-        self == ordered || is_forgotten && is_same_product && ordered.number.is_some()
+            (&self.region, &self.number_type) == (&form.region, &form.number_type);
+        self == form || self.is_forgotten() && is_same_product && form.number.is_some()
+    }
+
+    /// Returns `true` if there was a number, which the journal has forgotten.
+    pub fn is_forgotten(&self) -> bool {
+        self.number.is_none() && self.quantity.is_none()
     }
 }
 
@@ -169,5 +173,35 @@ impl StepRow {
             available_before: self.available_before,
             order: self.order.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(region: &str, number: Option<&str>, quantity: Option<u32>) -> Ordered {
+        Ordered {
+            region: region.to_owned(),
+            number_type: "MOBILE".to_owned(),
+            number: number.map(str::to_owned),
+            quantity,
+        }
+    }
+
+    #[test]
+    fn a_forgotten_number_can_be_any_number_of_the_same_product() {
+        let form = ordered("AU", Some("+61400000001"), None);
+        for (kept, can_stand) in [
+            (form.clone(), true),
+            (ordered("AU", Some("+61400000002"), None), false),
+            (ordered("AU", None, Some(1)), false),
+            (ordered("AU", None, None), true),
+            (ordered("GB", None, None), false),
+        ] {
+            assert_eq!(kept.can_stand_for(&form), can_stand, "{kept:?}");
+        }
+        let several = ordered("AU", None, Some(1));
+        assert!(!ordered("AU", None, None).can_stand_for(&several));
     }
 }

@@ -1,19 +1,19 @@
 //! Client of the journal of placements, which the running service keeps.
 
-use std::fmt;
 use std::rc::Rc;
 
 use number_order::{Id, Standing, StepKind, StepOutcome, Time};
 use order_form::Form;
 use reqwest::Method;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sinch_numbers::api::Ordered;
+use sinch_numbers::api::Ordered as Numbers;
 
 use super::service::Service;
 use crate::commands::command_error::CommandError;
 use crate::commands::operators::ServiceError;
+use crate::store::Ordered;
 
 /// Client of the service's journal for one placement.
 pub(super) struct Journal {
@@ -26,57 +26,33 @@ pub(super) struct Journal {
 #[derive(Debug, Deserialize)]
 pub(super) struct Placement {
     #[serde(flatten)]
-    pub ordered: OrderedNumbers,
+    pub ordered: Ordered,
     pub standing: Standing,
     pub steps: Vec<Step>,
 }
 
-/// Numbers for which a reference stands: those that its form ordered first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct OrderedNumbers {
-    pub region: String,
-    #[serde(rename = "type")]
-    pub number_type: String,
-    pub number: Option<String>,
-    pub quantity: Option<u32>,
-}
-
-impl OrderedNumbers {
-    /// Returns the numbers that a form orders.
-    pub fn of(form: &Form) -> OrderedNumbers {
-        let (number, quantity) = match form.numbers() {
-            Ordered::Number(number) => (Some(number.as_str().to_owned()), None),
-            Ordered::Quantity(quantity) => (None, Some(quantity.requested_quantity)),
-        };
-        OrderedNumbers {
-            region: form.region().to_owned(),
-            number_type: form.number_type().as_str().to_owned(),
-            number,
-            quantity,
-        }
+/// Returns the numbers that a form orders.
+pub(super) fn ordered_by(form: &Form) -> Ordered {
+    let (number, quantity) = match form.numbers() {
+        Numbers::Number(number) => (Some(number.as_str().to_owned()), None),
+        Numbers::Quantity(quantity) => (None, Some(quantity.requested_quantity)),
+    };
+    Ordered {
+        region: form.region().to_owned(),
+        number_type: form.number_type().as_str().to_owned(),
+        number,
+        quantity,
     }
 }
 
-impl OrderedNumbers {
-    /// Returns `true` if a reference that stands for these numbers can stand for those of a form: they are the same, or
-    /// the service has forgotten the number, which it does once it keeps none of the reference's orders.
-    pub fn can_stand_for(&self, form: &OrderedNumbers) -> bool {
-        let is_forgotten = self.number.is_none() && self.quantity.is_none();
-        let is_same_product =
-            (&self.region, &self.number_type) == (&form.region, &form.number_type);
-        self == form || is_forgotten && is_same_product && form.number.is_some()
-    }
-}
-
-/// The numbers as a person names them: "AU MOBILE, number +61…".
-impl fmt::Display for OrderedNumbers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}, ", self.region, self.number_type)?;
-        match (&self.number, self.quantity) {
-            (Some(number), _) => write!(f, "number = {number}"),
-            (None, quantity) => write!(f, "quantity = {}", quantity.unwrap_or_default()),
-        }
-    }
+/// Returns the numbers as a person names them: "AU MOBILE, number = +61…".
+fn named(ordered: &Ordered) -> String {
+    let numbers = match (&ordered.number, ordered.quantity) {
+        (Some(number), _) => format!("number = {number}"),
+        (None, Some(quantity)) => format!("quantity = {quantity}"),
+        (None, None) => "a number that the service has forgotten".to_owned(),
+    };
+    format!("{} {}, {numbers}", ordered.region, ordered.number_type)
 }
 
 /// Step of a placement.
@@ -111,7 +87,7 @@ impl Journal {
     ///
     /// Fails if the reference stands for other numbers.
     pub async fn begin(&self, form: &Form) -> Result<Placement, CommandError> {
-        let ordered = OrderedNumbers::of(form);
+        let ordered = ordered_by(form);
         let body = json!(ordered).to_string();
         match self
             .service
@@ -127,11 +103,12 @@ impl Journal {
     }
 
     /// Returns the error of a form that no longer orders what its reference stands for.
-    pub fn reference_conflict(&self, ordered: &OrderedNumbers) -> CommandError {
+    pub fn reference_conflict(&self, ordered: &Ordered) -> CommandError {
         CommandError::form(format!(
-            "the reference {} stands for {ordered}, and the form orders something else now: put that back, or give \
+            "the reference {} stands for {}, and the form orders something else now: put that back, or give \
              the form another reference to order again",
-            self.reference
+            self.reference,
+            named(ordered)
         ))
     }
 

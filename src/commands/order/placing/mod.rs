@@ -29,7 +29,7 @@ use self::create::Created;
 use self::ending::Ending;
 use self::follower::{Follower, Progress};
 use self::form_file::FormFile;
-use self::journal::{Journal, OrderedNumbers, Placement};
+use self::journal::{Journal, Placement, ordered_by};
 use self::patience::patiently;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_error;
@@ -146,7 +146,7 @@ impl Placing {
     fn check_reference(&self, placement: &Placement) -> Result<(), CommandError> {
         if placement
             .ordered
-            .can_stand_for(&OrderedNumbers::of(&self.file.form))
+            .can_stand_for(&ordered_by(&self.file.form))
         {
             return Ok(());
         }

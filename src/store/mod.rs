@@ -1,13 +1,14 @@
 //! The store: where deliveries and orders are kept.
 //!
 //! This module is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
-//! deliveries, and of no database. A backend is a folder, and only backends name sqlx: [`sqlite`] keeps everything in
-//! one file.
+//! deliveries, and of no database. A backend is a folder: [`sqlite`] keeps everything in one file. Only backends name
+//! sqlx, and `sql`, which has what they share.
 
 mod apply;
 mod changes;
 mod error;
 mod opening;
+mod sql;
 pub mod sqlite;
 mod types;
 

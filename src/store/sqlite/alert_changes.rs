@@ -3,20 +3,18 @@
 //! Time alone makes an alert fire, so no write can tell when. Orders without an open alert are found by the ranges of
 //! states and times in which one fires. All orders with an open alert are compared with what fires for them now.
 
-use std::collections::HashMap;
-
-use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use super::alerts::{self, AlertFilter, alert_row};
-use super::codes::{self, Code};
 use super::command::{WriteCommand, WriteContext};
-use super::rows::{StoredOrder, json, order_text};
+use super::rows::order_text;
 use super::savepoint::refused;
-use super::unreadable::{self, JsonRow, Read};
-use super::{Store, StoreError};
-use crate::store::{AlertChanges, ResolvedAlert};
-use number_order::{AlertKind, Limits, Time, firing_alerts, update_alerts};
+use super::{Store, StoreError, alerts};
+use crate::store::AlertChanges;
+use crate::store::changes::StoredOrder;
+use crate::store::sql::alerts::{AlertFilter, FiredAlert, OpenAlert, compare_alerts, fired_alerts};
+use crate::store::sql::json;
+use crate::store::sql::unreadable::{self, Read};
+use number_order::{Limits, Time};
 
 /// Maximum number of orders whose alerts are compared at once.
 const ORDERS_MAX: u32 = 500;
@@ -37,41 +35,6 @@ pub(super) const SELECT_OPEN: &str = "
     SELECT json_array(a.id, a.order_id, a.kind, a.kind_fields)
     FROM json_each(?) AS v CROSS JOIN alerts AS a INDEXED BY alerts_open ON a.order_id = v.value
     WHERE a.resolved_at IS NULL ORDER BY a.id";
-
-/// An alert that is recorded and not resolved.
-#[derive(Deserialize)]
-#[serde(try_from = "OpenAlertText")]
-struct OpenAlert {
-    id: i64,
-    order_id: i64,
-    alert: AlertKind,
-}
-
-/// Columns that [`SELECT_OPEN`] gives, in its order.
-#[derive(Deserialize)]
-struct OpenAlertText {
-    id: i64,
-    order_id: i64,
-    kind: String,
-    kind_fields: Option<String>,
-}
-
-impl TryFrom<OpenAlertText> for OpenAlert {
-    type Error = serde_json::Error;
-
-    fn try_from(row: OpenAlertText) -> Result<OpenAlert, serde_json::Error> {
-        Ok(OpenAlert {
-            id: row.id,
-            order_id: row.order_id,
-            alert: codes::value(&row.kind, row.kind_fields.as_deref())?,
-        })
-    }
-}
-
-impl JsonRow for OpenAlert {
-    const TABLE: &'static str = "alerts";
-    const COLUMNS: &'static str = "id, order_id, kind, kind_fields";
-}
 
 impl Store {
     pub(in crate::store) async fn alert_changes(
@@ -116,45 +79,12 @@ impl Store {
         changes: &AlertChanges,
         now: Time,
     ) -> Result<(), StoreError> {
-        let fired = changes.fired.iter().map(|row| {
-            let kind = Code::new(&row.alert);
-            (row.id, kind.code, kind.fields)
-        });
         self.write(RecordAlerts {
             now,
-            fired: fired.collect(),
+            fired: fired_alerts(changes),
             resolved: changes.resolved.iter().map(|alert| alert.id).collect(),
         })
         .await
-    }
-}
-
-/// Compares the alerts of the given orders that are not resolved with those that fire now.
-fn compare_alerts(
-    orders: Vec<StoredOrder>,
-    open: Vec<OpenAlert>,
-    now: Time,
-    limits: &Limits,
-    changes: &mut AlertChanges,
-) {
-    let mut by_order: HashMap<i64, Vec<OpenAlert>> = HashMap::new();
-    for alert in open {
-        by_order.entry(alert.order_id).or_default().push(alert);
-    }
-    for stored in orders {
-        let open = by_order.remove(&stored.id).unwrap_or_default();
-        let kinds: Vec<AlertKind> = open.iter().map(|open| open.alert.clone()).collect();
-        let update = update_alerts(&kinds, &firing_alerts(&stored.order, now, limits));
-        let resolved = open
-            .into_iter()
-            .filter(|open| update.resolved.contains(&open.alert));
-        changes.resolved.extend(resolved.map(|open| ResolvedAlert {
-            key: stored.key.clone(),
-            alert: open.alert,
-            id: open.id,
-        }));
-        let fired = update.fired.map(|alert| alert_row(stored, alert, now));
-        changes.fired.extend(fired);
     }
 }
 
@@ -165,9 +95,6 @@ const RESOLVE_ALERTS: &str = "
 const INSERT_ALERTS: &str = "
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
-
-/// An alert that fires: the row of its order, and its kind with the threshold.
-type FiredAlert = (i64, String, Option<String>);
 
 /// Records changes of alerts.
 struct RecordAlerts {

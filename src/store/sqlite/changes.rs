@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
-use super::codes::Code;
 use super::{details, numbers, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
-use number_order::Status;
+use crate::store::sql::codes::Code;
+use crate::store::sql::inbox::word;
 
 /// Records decisions on deliveries. The parameter with the time comes before the rows, for the reason given at
 /// [`Statements::new`].
@@ -71,10 +71,7 @@ async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx
     for (sql, fetches) in INSERT_FETCHES.over(fetches) {
         let mut query = sqlx::query(sql);
         for fetch in fetches {
-            let state = fetch.state.as_ref().map(|state| match state {
-                Status::Known(state) => state.as_str(),
-                Status::Unknown(word) => word,
-            });
+            let state = fetch.state.as_ref().map(word);
             let outcome = Code::new(&fetch.outcome);
             query = query
                 .bind(fetch.order_id)

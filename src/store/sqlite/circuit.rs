@@ -3,10 +3,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::codes::{self, Code};
 use super::command::{WriteCommand, WriteContext};
 use super::{Store, StoreError};
 use crate::store::Circuit;
+use crate::store::sql::codes::{self, Code};
 use number_order::{Id, Time};
 
 const SELECT_CIRCUIT: &str =

@@ -5,16 +5,17 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{WriteCommand, WriteContext};
 use super::row_fault::{Unparkable, park_row};
-use super::rows::{self, json};
 use super::savepoint::refused;
-use super::unreadable::{self, JsonRow, UnreadableRow};
 use super::{Store, StoreError};
-use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed};
+use crate::store::sql::due::DueOrder;
+use crate::store::sql::json;
+use crate::store::sql::row_fault::unwritable_order;
+use crate::store::sql::unreadable;
+use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed, UnreadableRow};
 use number_order::{Id, OrderKey, Time};
 
 /// Due orders without a valid lease, those that have waited longest first, as JSON for the reason given at
@@ -128,7 +129,7 @@ async fn lease_or_park(
             Ok(()) => taken.push(claim),
             Err(reason) => {
                 let row = claim.order_id;
-                let reason = format!("row {row} of orders cannot be written: {reason}");
+                let reason = unwritable_order(row, &reason);
                 park_row(db, row, &reason, unparkable).await?;
             }
         }
@@ -206,20 +207,6 @@ impl Finder<'_> {
         fastrand::shuffle(&mut picked);
         Ok(picked)
     }
-}
-
-/// An order that is due for a fetch.
-#[derive(Clone, Deserialize)]
-struct DueOrder {
-    id: i64,
-    #[serde(deserialize_with = "rows::id")]
-    sinch_id: Id,
-    attempts: u32,
-}
-
-impl JsonRow for DueOrder {
-    const TABLE: &'static str = "orders";
-    const COLUMNS: &'static str = "o.id, o.sinch_id, o.attempts";
 }
 
 /// Releases an order that its holder has not fetched; the attempt does not count.

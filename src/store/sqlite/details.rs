@@ -4,19 +4,13 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::json;
-use super::unreadable::lossy;
+use super::columns::lossy;
 use crate::store::changes::NewDetails;
+use crate::store::sql::details::{details_text, required};
+use crate::store::sql::json;
 use number_order::OrderDetails;
-
-#[derive(Serialize)]
-struct DetailsText<'a> {
-    id: i64,
-    details: &'a OrderDetails,
-}
 
 /// Makes a statement that reads new subjects of orders from JSON, as those in this file do.
 macro_rules! new {
@@ -51,11 +45,7 @@ pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx
     if new.is_empty() {
         return Ok(());
     }
-    let texts = new.iter().map(|new| DetailsText {
-        id: new.order_id,
-        details: &new.details,
-    });
-    let texts = json(&texts.collect::<Vec<_>>());
+    let texts = details_text(new);
     for sql in [UPSERT_DETAILS, INSERT_NUMBERS, DELETE_GONE_NUMBERS] {
         sqlx::query(sql)
             .bind(texts.as_str())
@@ -76,10 +66,9 @@ pub(super) async fn require(
 ) -> sqlx::Result<Result<OrderDetails, String>> {
     let found = sqlx::query(SELECT_DETAILS).bind(json(&[order_id]));
     let Some(row) = found.fetch_optional(db).await? else {
-        return Ok(Err("the order has no details".to_owned()));
+        return Ok(required(None));
     };
-    let read = serde_json::from_str(&lossy(&row, "details")?);
-    Ok(read.map_err(|_| "the order's details cannot be read".to_owned()))
+    Ok(required(Some(&lossy(&row, "details")?)))
 }
 
 /// Reads the subjects of the given orders. A subject that another program has spoilt hides no order: it is left out

@@ -10,13 +10,14 @@ use sqlx::SqliteConnection;
 use super::changes::write_changes;
 use super::command::{WriteCommand, WriteContext};
 use super::numbers;
-use super::row_fault::{BatchMode, Unparkable, park_row};
-use super::rows::{json, order_text};
+use super::row_fault::{Unparkable, park_row};
+use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint};
-use super::unreadable;
 use super::{Store, StoreError};
 use crate::store::apply;
 use crate::store::changes::StoredOrder;
+use crate::store::sql::row_fault::{BatchMode, unwritable_order};
+use crate::store::sql::{json, unreadable};
 use crate::store::{FetchResult, Recorded, WatchRequest};
 use number_order::{Id, OrderKey, Time};
 
@@ -45,7 +46,7 @@ pub(super) async fn record(
             Ok(done) => recorded.extend(done),
             Err(reason) => {
                 let order_id = fetch.claim.order_id;
-                let reason = format!("row {order_id} of orders cannot be written: {reason}");
+                let reason = unwritable_order(order_id, &reason);
                 park_row(db, order_id, &reason, unparkable).await?;
                 recorded.push(Recorded::RowAtFault { reason });
             }

@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::{BEGIN, Statements};
-use super::codes::Code;
-use crate::store::{Accepted, DeliveryContent, NewDelivery};
-use number_order::{CallbackKey, Id, Kept, Status};
+use crate::store::sql::inbox::{Content, dedup_key, digest, fingerprint};
+use crate::store::{Accepted, NewDelivery};
+use number_order::{CallbackKey, Id};
 
 /// Position in its transaction of a statement that inserts deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,29 +119,6 @@ struct NewRow<'a> {
     delivery: &'a NewDelivery,
 }
 
-/// Returns the key by which a duplicate of a delivery is recognised: the event's id, or a fingerprint of the body where
-/// there is none.
-fn dedup_key(delivery: &NewDelivery) -> String {
-    match &delivery.event_id {
-        Some(id) => id.clone(),
-        None => fingerprint(&delivery.body),
-    }
-}
-
-fn fingerprint(body: &[u8]) -> String {
-    digest(body)
-        .iter()
-        .fold("sha256:".to_owned(), |text, byte| {
-            format!("{text}{byte:02x}")
-        })
-}
-
-/// Returns the digest that stands for a delivery's body: the first half of its SHA-256.
-pub(super) fn digest(body: &[u8]) -> [u8; 16] {
-    let digest = Sha256::digest(body);
-    std::array::from_fn(|index| digest[index])
-}
-
 async fn insert_rows(
     db: &mut SqliteConnection,
     part: Part,
@@ -156,27 +132,8 @@ async fn insert_rows(
     for (sql, rows) in statements.over(rows) {
         let mut query = sqlx::query(sql);
         for row in rows {
-            let (order, status, said_at, phase, decision) = match &row.delivery.subject {
-                DeliveryContent::Order {
-                    order,
-                    status,
-                    said_at,
-                } => {
-                    let status = match status {
-                        Status::Known(state) => state.as_str(),
-                        Status::Unknown(word) => word,
-                    };
-                    let said_at = said_at.map(|at| at.0);
-                    (Some(order.as_str()), Some(status), said_at, "waiting", None)
-                }
-                DeliveryContent::Other(event) => {
-                    let kept = Code::new(&Kept::OtherResource(event.clone()));
-                    (None, None, None, "recorded", Some(kept))
-                }
-                DeliveryContent::NotUnderstood(reason) => {
-                    (None, None, None, "parked", Some(Code::new(reason)))
-                }
-            };
+            let content = Content::new(&row.delivery.subject);
+            let decision = content.decision;
             let (code, fields) = decision
                 .map(|decision| (decision.code, decision.fields))
                 .unzip();
@@ -185,10 +142,10 @@ async fn insert_rows(
                 .bind(row.project)
                 .bind(row.dedup_key.as_str())
                 .bind(row.delivery.received_at.0)
-                .bind(order)
-                .bind(status)
-                .bind(said_at)
-                .bind(phase)
+                .bind(content.order)
+                .bind(content.status)
+                .bind(content.said_at)
+                .bind(content.phase)
                 .bind(code)
                 .bind(fields.flatten())
                 .bind(row.delivery.callback_key.as_ref().map(CallbackKey::as_str))

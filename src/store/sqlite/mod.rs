@@ -12,10 +12,9 @@ mod changes;
 mod checkpoint;
 mod circuit;
 mod claims;
-mod codes;
+mod columns;
 mod command;
 mod copy;
-mod cursor;
 mod details;
 mod error;
 mod fetches;
@@ -27,7 +26,6 @@ mod lock;
 mod no_checkpoint;
 mod numbers;
 mod open;
-mod open_states;
 mod owner;
 mod pending;
 mod placements;
@@ -48,7 +46,6 @@ mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transitions;
-mod unreadable;
 mod vacuum;
 mod work_folder;
 mod write_probe;
@@ -68,6 +65,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::sql::unreadable::Met;
 use super::{
     Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
 };
@@ -76,7 +74,6 @@ use command::{Call, WriteCommand};
 use rates::Rates;
 use readers::Readers;
 use space::Space;
-use unreadable::Met;
 use writer::Write;
 
 /// A handle on a database in one file of SQLite's; clones share it.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
 use sqlx::Row;
 
 use super::readers::Readers;
-use super::rows;
-use super::unreadable::{self, JsonRow, Read, UnreadableRow};
+use crate::store::UnreadableRow;
 use crate::store::apply::Waiting;
-use number_order::{Event, Id, Status, Time};
+use crate::store::sql::pending::{OrderRef, PendingDelivery, by_order};
+use crate::store::sql::unreadable::{self, Read};
 
 /// Selects pending deliveries. `+ 0`: with a bare parameter as the limit SQLite would prepare the statement again each
 /// time, since it looks at the value to find its plan.
@@ -39,39 +38,6 @@ pub(super) struct Pending {
     pub unreadable: Vec<UnreadableRow>,
 }
 
-/// An order as a delivery's row names it: its project's row, and the order's id at Sinch.
-pub(super) type OrderRef = (i64, String);
-
-/// Phase of a delivery in the inbox, as the schema has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Phase {
-    Waiting,
-    Processed,
-    Recorded,
-    Parked,
-}
-
-/// A pending delivery, as [`PENDING`] selects it.
-#[derive(Deserialize)]
-struct Found {
-    id: i64,
-    phase: Phase,
-    project: i64,
-    #[serde(deserialize_with = "sinch_id")]
-    order_sinch_id: Option<Id>,
-    dedup_key: String,
-    status: Option<String>,
-    said_at: Option<i64>,
-    received_at: i64,
-}
-
-impl JsonRow for Found {
-    const TABLE: &'static str = "deliveries";
-    const COLUMNS: &'static str =
-        "id, phase, project, order_sinch_id, dedup_key, status, said_at, received_at";
-}
-
 /// Reads the deliveries that have waited longest, at most `deliveries_max`.
 pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result<Pending> {
     let row = sqlx::query(PENDING)
@@ -81,7 +47,7 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
     let Read {
         rows: mut found,
         mut unreadable,
-    } = unreadable::many::<Found>(&row, 4)?;
+    } = unreadable::many::<PendingDelivery>(&row, 4)?;
     found.sort_unstable_by_key(|found| found.id);
     let processed_through = row.try_get(0)?;
     let last = found.last().map(|found| found.id);
@@ -98,42 +64,4 @@ pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result
         waiting,
         unreadable,
     })
-}
-
-fn sinch_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
-    let sinch_id = Option::<String>::deserialize(from)?;
-    sinch_id.map(rows::known_id).transpose()
-}
-
-fn by_order(
-    found: Vec<Found>,
-    unreadable: &mut Vec<UnreadableRow>,
-) -> BTreeMap<OrderRef, Vec<Waiting>> {
-    let mut waiting: BTreeMap<OrderRef, Vec<Waiting>> = BTreeMap::new();
-    for found in found {
-        if found.phase != Phase::Waiting {
-            continue;
-        }
-        let (Some(order_sinch_id), Some(status)) = (found.order_sinch_id, found.status) else {
-            unreadable.push(UnreadableRow {
-                table: Found::TABLE,
-                row: found.id,
-                project: None,
-                order: None,
-                reason: "it waits, and names no order or no state".to_owned(),
-            });
-            continue;
-        };
-        let order = (found.project, order_sinch_id.to_string());
-        waiting.entry(order).or_default().push(Waiting {
-            id: found.id,
-            dedup_key: found.dedup_key,
-            event: Event {
-                status: Status::from_word(&status),
-                said_at: found.said_at.map(Time),
-                received_at: Time(found.received_at),
-            },
-        });
-    }
-    waiting
 }

@@ -1,23 +1,22 @@
 //! The journal of placements. A step is recorded before its request is sent, in the transaction that judges if it may
 //! be.
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::codes::{self, Code};
+use super::columns::lossy;
 use super::command::{WriteCommand, WriteContext};
-use super::rows::time;
 use super::savepoint::refused;
-use super::unreadable::{UnreadableRow, lossy};
 use super::{Store, StoreError, fetches};
-use crate::store::{
-    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
-    StepUpdate, WatchRequest,
+use crate::store::sql::codes::Code;
+use crate::store::sql::placements::{
+    PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row, step_of,
+    step_of_row, unreadable_row, watch_created,
 };
-use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, Time, may_begin, may_end};
-
-const PLACEMENTS: &str = "placements";
-const STEPS: &str = "placement_steps";
+use crate::store::{
+    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow, StepUpdate,
+    UnreadableRow,
+};
+use number_order::{CallbackKey, Id, Time, may_end};
 
 const INSERT_PLACEMENT: &str = "
     INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
@@ -95,16 +94,6 @@ pub(super) async fn forget_numbers(db: &mut SqliteConnection, before: Time) -> s
     Ok(forgotten.rows_affected())
 }
 
-fn bad_row(table: &'static str, row: i64, reason: String) -> UnreadableRow {
-    UnreadableRow {
-        table,
-        row,
-        project: None,
-        order: None,
-        reason,
-    }
-}
-
 impl WriteCommand for NewPlacement {
     type Reply = PlacementFound;
 
@@ -122,12 +111,7 @@ impl WriteCommand for NewPlacement {
             .await?;
         let is_new = inserted.rows_affected() > 0;
         let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
-        Ok(match found {
-            None => PlacementFound::UnknownProject,
-            Some((_, row)) if is_new => PlacementFound::New(row),
-            Some((_, row)) if row.ordered.can_stand_for(ordered) => PlacementFound::Known(row),
-            Some((_, row)) => PlacementFound::OfOther(row),
-        })
+        Ok(found_for(ordered, is_new, found.map(|(_, row)| row)))
     }
 }
 
@@ -139,8 +123,7 @@ impl WriteCommand for NewStep {
         let Some((placement, row)) = found else {
             return Ok(StepBegun::UnknownPlacement);
         };
-        let steps: Vec<Step> = row.steps.iter().map(StepRow::step).collect();
-        if let Err(refusal) = may_begin(&self.kind, &steps, self.second_order_risked) {
+        if let Err(refusal) = may_begin_step(&row, self) {
             return Ok(StepBegun::Refused(refusal));
         }
         let kind = Code::new(&self.kind);
@@ -162,10 +145,7 @@ impl WriteCommand for StepUpdate {
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<StepEnded> {
         let found = read_placement(&mut context.db, &self.project, &self.reference).await?;
-        let step = found.and_then(|(placement, row)| {
-            let step = row.steps.iter().find(|step| step.id == self.step)?;
-            Some((placement, step.step()))
-        });
+        let step = found.and_then(|(placement, row)| Some((placement, step_of(&row, self)?)));
         let Some((placement, step)) = step else {
             return Ok(StepEnded::UnknownStep);
         };
@@ -181,12 +161,7 @@ impl WriteCommand for StepUpdate {
             .execute(&mut context.db)
             .await?;
         if let Some(order) = &self.order {
-            let request = WatchRequest {
-                project: self.project.clone(),
-                orders: vec![order.clone()],
-                now: self.now,
-            };
-            fetches::watch(&mut context.db, &request).await?;
+            fetches::watch(&mut context.db, &watch_created(self, order)).await?;
         }
         Ok(StepEnded::Ended)
     }
@@ -207,10 +182,8 @@ impl Store {
         reference: &str,
     ) -> Result<Option<PlacementRow>, StoreError> {
         let found = read_placement(&mut *self.readers.begin().await?, project, reference).await;
-        if let Err(sqlx::Error::Decode(fault)) = &found
-            && let Some(row) = fault.downcast_ref::<UnreadableRow>()
-        {
-            self.met.note(std::slice::from_ref(row));
+        if let Err(error) = &found {
+            self.met.note(unreadable_row(error).as_slice());
         }
         Ok(found?.map(|(_, row)| row))
     }
@@ -255,55 +228,4 @@ async fn read_placement(
     let placement = placement_of_row(&row, steps);
     let placement = placement.map_err(|fault| named(PLACEMENTS, id, fault))?;
     Ok(Some((id, placement)))
-}
-
-/// Names the row in an error about one of its columns.
-fn named(table: &'static str, row: i64, fault: sqlx::Error) -> sqlx::Error {
-    match fault {
-        sqlx::Error::ColumnDecode { index, source } => {
-            let reason = format!("{}: {source}", index.trim_matches('"'));
-            sqlx::Error::Decode(Box::new(bad_row(table, row, reason)))
-        }
-        other => other,
-    }
-}
-
-fn placement_of_row(row: &SqliteRow, steps: Vec<StepRow>) -> sqlx::Result<PlacementRow> {
-    let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
-    Ok(PlacementRow {
-        project: row.try_get("project")?,
-        reference: row.try_get("reference")?,
-        ordered: Ordered {
-            region: row.try_get("region")?,
-            number_type: row.try_get("number_type")?,
-            number: row.try_get("number")?,
-            quantity: row.try_get("quantity")?,
-        },
-        begun_at: Time(row.try_get("begun_at")?),
-        standing: Standing::after(&judged),
-        steps,
-    })
-}
-
-fn step_of_row(row: &SqliteRow) -> sqlx::Result<StepRow> {
-    let outcome: Option<&str> = row.try_get("outcome")?;
-    let order: Option<String> = row.try_get("order_sinch_id")?;
-    let fault = |column: &str| sqlx::Error::ColumnDecode {
-        index: column.to_owned(),
-        source: "this program never writes such a value".into(),
-    };
-    let outcome = outcome.map(|code| StepOutcome::from_code(code).ok_or_else(|| fault("outcome")));
-    let key: Option<&str> = row.try_get("callback_key")?;
-    let key = key.map(|text| CallbackKey::new(text).ok_or_else(|| fault("callback_key")));
-    let order = order.map(|text| Id::new(text).ok_or_else(|| fault("order_sinch_id")));
-    Ok(StepRow {
-        id: row.try_get("id")?,
-        kind: codes::require(row, "kind", "kind_fields")?,
-        begun_at: Time(row.try_get("begun_at")?),
-        ended_at: time(row, "ended_at")?,
-        outcome: outcome.transpose()?,
-        available_before: row.try_get("available_before")?,
-        callback_key: key.transpose()?,
-        order: order.transpose()?,
-    })
 }

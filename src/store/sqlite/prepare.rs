@@ -8,8 +8,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::Settings;
 use super::batch::BEGIN;
-use super::open_states::open_states;
 use super::removal;
+use crate::store::sql::open_states;
 use number_order::{Id, Time};
 
 /// Selects the first id for a new delivery. An id up to `processed_through` counts as processed, also when retention

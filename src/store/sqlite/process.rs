@@ -12,16 +12,18 @@ use sqlx::SqliteConnection;
 
 use super::batch::Statements;
 use super::changes::write_changes;
-use super::codes::Code;
-use super::pending::{OrderRef, Pending};
-use super::row_fault::BatchMode;
+use super::columns::lossy;
+use super::pending::Pending;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
-use super::unreadable::{self, Read, lossy};
 use super::{numbers, placements};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
 use crate::store::changes::StoredOrder;
+use crate::store::sql::codes::Code;
+use crate::store::sql::pending::OrderRef;
+use crate::store::sql::row_fault::BatchMode;
+use crate::store::sql::unreadable::{self, Read};
 use crate::store::{ProcessReport, ProcessRequest, Processed};
 use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 

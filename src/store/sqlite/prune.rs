@@ -14,9 +14,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::batch::Statements;
 use super::command::{WriteCommand, WriteContext};
-use super::inbox::digest;
-use super::rows::json;
 use super::{Store, StoreError, placements};
+use crate::store::sql::inbox::digest;
+use crate::store::sql::json;
 use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
 

@@ -1,11 +1,11 @@
 //! Removal of an order that was named by mistake, and of all that is left of a project that is no longer configured.
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{WriteCommand, WriteContext};
 use super::prune;
 use super::{Settings, Store, StoreError};
+use crate::store::sql::removal::{holdings_of_row, not_fetched_warning};
 use crate::store::{Forgot, Holdings};
 use number_order::{Id, OrderKey};
 
@@ -150,18 +150,6 @@ impl Store {
     }
 }
 
-fn holdings_of_row(row: &SqliteRow) -> sqlx::Result<Holdings> {
-    let count = |column| -> sqlx::Result<u64> {
-        let rows: i64 = row.try_get(column)?;
-        Ok(rows.try_into().unwrap_or(0))
-    };
-    Ok(Holdings {
-        orders: count("orders")?,
-        deliveries: count("deliveries")?,
-        placements: count("placements")?,
-    })
-}
-
 const COUNT_ORDERS_BY_PROJECT: &str = "
     SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
         (SELECT count(*) FROM orders WHERE project = projects.id AND fetch_at IS NOT NULL) AS waiting
@@ -180,26 +168,8 @@ pub(super) async fn not_fetched(
             .iter()
             .find(|(id, _)| id.as_str() == project);
         let (orders, waiting): (i64, i64) = (row.try_get("orders")?, row.try_get("waiting")?);
-        match known {
-            None if orders > 0 => sentences.push(format!(
-                "the database has {} of {project}, which is not configured: they are not fetched; configure the \
-                 project again, or run sinch-callbacks drop-project {project}",
-                orders_in_words(orders)
-            )),
-            Some((_, None)) if waiting > 0 => sentences.push(format!(
-                "the database has {} of {project} that wait for a fetch, but api = \"off\": none is sent \
-                 about them",
-                orders_in_words(waiting)
-            )),
-            None | Some(_) => {}
-        }
+        let known = known.map(|(_, rate)| rate.is_some());
+        sentences.extend(not_fetched_warning(project, known, orders, waiting));
     }
     Ok(sentences)
-}
-
-fn orders_in_words(orders: i64) -> String {
-    if orders == 1 {
-        return "1 order".to_owned();
-    }
-    format!("{orders} orders")
 }

@@ -5,21 +5,12 @@ use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
-use super::codes::Code;
 use super::savepoint::refused;
+use crate::store::sql::codes::Code;
 use number_order::ParkReason;
 
 /// Rows of orders that could not even be parked. The next start tries again.
 pub(super) type Unparkable = HashSet<i64>;
-
-/// Mode in which a write handles the orders of its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BatchMode {
-    /// All orders are written together: one that the database refuses to change fails the write.
-    Together,
-    /// One order is written after the other: one whose row the database refuses to change is parked. This takes longer.
-    OneByOne,
-}
 
 /// Parks an order by its row. The faulty column stays as it is, for the operator who repairs it.
 const PARK_ROW: &str = "

@@ -5,15 +5,18 @@ use std::sync::LazyLock;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::alerts::{self, AlertFilter};
+use super::columns::lossy;
 use super::location::{beside, length};
-use super::numbers;
-use super::rows::{StoredOrder, json, order_text, time};
-use super::unreadable::{self, JsonRow, lossy};
+use super::rows::order_text;
 use super::{Store, StoreError};
-use crate::store::{Convergence, Standing, StateCount, Summary};
-use number_order::{LATE_AFTER, Limits, Readiness, Time};
-use strum::VariantNames;
+use super::{alerts, numbers};
+use crate::store::changes::StoredOrder;
+use crate::store::sql::alerts::AlertFilter;
+use crate::store::sql::summary::{by_readiness, convergence};
+use crate::store::sql::unreadable::{self, JsonRow};
+use crate::store::sql::{json, time};
+use crate::store::{Standing, StateCount, Summary};
+use number_order::{LATE_AFTER, Limits, Time};
 
 pub(super) const COUNTS: &str = "
     SELECT
@@ -132,8 +135,6 @@ impl Store {
         let late = late.fetch_one(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
-        let changes: Vec<(i64, i64)> = serde_json::from_str(changes.try_get(0)?)
-            .map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Summary {
             orders_by_state: by_state
                 .iter()
@@ -149,13 +150,18 @@ impl Store {
             orders_unsettled: counts.try_get("orders_unsettled")?,
             oldest_unsettled_at: time(&counts, "oldest_unsettled_at")?,
             orders_parked: counts.try_get("orders_parked")?,
-            numbers_not_ready: by_readiness(&not_ready)?,
+            numbers_not_ready: by_readiness(
+                &not_ready
+                    .iter()
+                    .map(readiness_count)
+                    .collect::<sqlx::Result<Vec<_>>>()?,
+            ),
             numbers_late: late.try_get("numbers")?,
             deliveries_waiting: counts.try_get("deliveries_waiting")?,
             deliveries_parked: counts.try_get("deliveries_parked")?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_fetched_at: time(&counts, "last_fetched_at")?,
-            convergence: Convergence::of(&changes),
+            convergence: convergence(changes.try_get(0)?)?,
             rows_unreadable: self.met.rows(),
             database_bytes: self.file_bytes(""),
             wal_bytes: self.file_bytes("-wal"),
@@ -169,20 +175,8 @@ impl Store {
     }
 }
 
-/// Returns the counts of every readiness but `ready`, those included that are zero.
-fn by_readiness(found: &[SqliteRow]) -> sqlx::Result<Vec<(&'static str, i64)>> {
-    let codes = [&["unknown"], Readiness::VARIANTS].concat();
-    let mut counts = Vec::with_capacity(codes.len());
-    for code in codes.into_iter().filter(|code| *code != "ready") {
-        let mut numbers = 0;
-        for row in found {
-            if lossy(row, "readiness")? == code {
-                numbers = row.try_get("numbers")?;
-            }
-        }
-        counts.push((code, numbers));
-    }
-    Ok(counts)
+fn readiness_count(row: &SqliteRow) -> sqlx::Result<(String, i64)> {
+    Ok((lossy(row, "readiness")?, row.try_get("numbers")?))
 }
 
 fn state_count(row: &SqliteRow) -> sqlx::Result<StateCount> {

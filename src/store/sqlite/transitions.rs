@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
-use super::codes::Code;
 use crate::store::changes::NewTransition;
+use crate::store::sql::codes::Code;
 
 static INSERT_TRANSITIONS: LazyLock<Statements> = LazyLock::new(|| {
     let before = "INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, cause_fields, \

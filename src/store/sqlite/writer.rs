@@ -16,11 +16,11 @@ use super::fetches;
 use super::inbox::{self, Part};
 use super::pending::Pending;
 use super::process;
-use super::row_fault::BatchMode;
 use super::space::Space;
 use super::{
     Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
 };
+use crate::store::sql::row_fault::BatchMode;
 
 /// Maximum number of writes that one batch commits: its callbacks are one statement.
 const BATCH_MAX: usize = ROWS_MAX;

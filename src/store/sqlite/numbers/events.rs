@@ -5,10 +5,12 @@ use sqlx::SqliteConnection;
 
 use super::{number_text, write};
 use crate::store::ProcessRequest;
+use crate::store::UnreadableRow;
 use crate::store::changes::StoredNumber;
+use crate::store::sql::numbers::{at_fault, unwritable};
+use crate::store::sql::unreadable::{self, Read};
 use crate::store::sqlite::pending::Pending;
 use crate::store::sqlite::savepoint::{begin_savepoint, end_savepoint};
-use crate::store::sqlite::unreadable::{self, JsonRow, Read, UnreadableRow};
 use number_order::Time;
 
 /// Marks each recorded delivery with the number that it names, so that it is found among the events of the number's
@@ -77,20 +79,4 @@ pub(in crate::store::sqlite) async fn note_events(
         }
     }
     Ok(heard)
-}
-
-/// Returns, in words, the fault of a row whose change the database refuses.
-pub(super) fn unwritable(refusal: &str) -> String {
-    format!("it cannot be written: {refusal}")
-}
-
-/// Returns the report of a number's row that is at fault.
-pub(super) fn at_fault(number: &StoredNumber, reason: String) -> UnreadableRow {
-    UnreadableRow {
-        table: StoredNumber::TABLE,
-        row: number.id,
-        project: Some(number.key.project.to_string()),
-        order: Some(number.key.order.to_string()),
-        reason,
-    }
 }

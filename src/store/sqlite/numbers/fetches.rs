@@ -1,16 +1,18 @@
 //! Fetches of numbers: which number is due next, and what its fetch changes.
 
-use serde::Deserialize;
 use sqlx::Row;
 
-use super::events::{at_fault, unwritable};
 use super::{number_text, write};
 use crate::store::changes::StoredNumber;
+use crate::store::sql::due::DueNumber as Due;
+use crate::store::sql::numbers::{at_fault, unwritable};
+use crate::store::sql::time;
+use crate::store::sql::unreadable::{self, JsonRow, Read};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
-use crate::store::sqlite::rows::time;
-use crate::store::sqlite::unreadable::{self, JsonRow, Read, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError, details};
-use crate::store::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, Rate};
+use crate::store::{
+    DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, Rate, UnreadableRow,
+};
 use number_order::{Id, NumberFetch, Time};
 
 /// Selects the numbers of a project that have been due for the longest time, the end of its pause if its circuit is
@@ -34,19 +36,6 @@ const SELECT_FOLLOWED: &str = concat!(
     " FROM order_numbers AS n CROSS JOIN orders AS o ON o.id = n.order_id \
      CROSS JOIN projects AS p ON p.id = n.project WHERE n.id = ? AND n.phone_number = ? AND n.followed_at IS NOT NULL"
 );
-
-/// A number that is due.
-#[derive(Deserialize)]
-struct Due {
-    id: i64,
-    #[serde(deserialize_with = "super::phone_number")]
-    phone_number: String,
-}
-
-impl JsonRow for Due {
-    const TABLE: &'static str = StoredNumber::TABLE;
-    const COLUMNS: &'static str = "id, phone_number";
-}
 
 impl WriteCommand for NumberFetchResult {
     type Reply = Result<NumberRecorded, UnreadableRow>;

@@ -1,18 +1,16 @@
 //! One order with its history, and the body of one delivery.
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{DELIVERIES_TABLE, delivery_columns, delivery_of_row, each};
-use crate::store::changes::StoredNumber;
+use super::delivery_columns;
+use crate::store::changes::StoredOrder;
+use crate::store::sql::history::{HISTORY_MAX, History};
+use crate::store::sql::unreadable;
 use crate::store::sqlite::numbers::number_text;
-use crate::store::sqlite::rows::{StoredOrder, order_text, time};
-use crate::store::sqlite::{Store, StoreError, unreadable};
-use crate::store::sqlite::{codes, details};
-use crate::store::{
-    Body, FetchRow, Found, NumberRow, OrderDetail, OrderRow, RecordedAlert, TransitionRow,
-};
-use number_order::{Id, OrderKey, Time};
+use crate::store::sqlite::rows::order_text;
+use crate::store::sqlite::{Store, StoreError, details};
+use crate::store::{Body, Found, OrderDetail};
+use number_order::{Id, OrderKey};
 
 const SELECT_BY_SINCH_ID: &str = concat!(
     "SELECT ",
@@ -54,9 +52,6 @@ const SELECT_TRANSITIONS: &str = "
 
 const SELECT_ALERTS: &str = "
     SELECT id, kind, kind_fields, fired_at, resolved_at FROM alerts WHERE order_id = ? ORDER BY id DESC LIMIT ?";
-
-/// Maximum number of rows of each kind in an order's history; the newest are shown.
-const HISTORY_MAX: u32 = 1000;
 
 impl Store {
     pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
@@ -121,7 +116,6 @@ impl Store {
         order: StoredOrder,
     ) -> Result<OrderDetail, StoreError> {
         let details = details::read(db, &[order.id]).await?.remove(&order.id);
-        let details = details.unwrap_or_default();
         let deliveries = sqlx::query(DELIVERIES)
             .bind(order.id)
             .bind(order.key.project.as_str())
@@ -136,75 +130,15 @@ impl Store {
             SELECT_ALERTS,
         ]
         .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
-        let numbers = numbers.fetch_all(&mut *db).await?;
-        let fetches = fetches.fetch_all(&mut *db).await?;
-        let transitions = transitions.fetch_all(&mut *db).await?;
-        let alerts = alerts.fetch_all(&mut *db).await?;
-        let numbers = unreadable::each::<StoredNumber>(&numbers)?;
-        let deliveries = each(&deliveries, DELIVERIES_TABLE, delivery_of_row)?;
-        let fetches = each(&fetches, "fetches", fetch_of_row)?;
-        let transitions = each(&transitions, "transitions", transition_of_row)?;
-        let alerts = each(&alerts, "alerts", alert_of_row)?;
-        let all_are_read = numbers.unreadable.is_empty();
-        let readiness: Vec<NumberRow> = numbers.rows.into_iter().map(NumberRow::new).collect();
-        let unreadable = [
-            numbers.unreadable,
-            deliveries.unreadable,
-            fetches.unreadable,
-            transitions.unreadable,
-            alerts.unreadable,
-        ]
-        .concat();
-        self.met.note(&unreadable);
-        Ok(OrderDetail {
-            order: OrderRow::new(order, details),
-            ready_at: ready_at(&readiness).filter(|_| all_are_read),
-            readiness,
-            deliveries: oldest_first(deliveries.rows),
-            fetches: oldest_first(fetches.rows),
-            transitions: oldest_first(transitions.rows),
-            alerts: oldest_first(alerts.rows),
-            unreadable,
-        })
+        let history = History {
+            numbers: numbers.fetch_all(&mut *db).await?,
+            deliveries,
+            fetches: fetches.fetch_all(&mut *db).await?,
+            transitions: transitions.fetch_all(&mut *db).await?,
+            alerts: alerts.fetch_all(&mut *db).await?,
+        };
+        let detail = history.of(order, details.unwrap_or_default())?;
+        self.met.note(&detail.unreadable);
+        Ok(detail)
     }
-}
-
-/// Returns the time at which the last of an order's numbers became ready; `None` until each has been.
-fn ready_at(numbers: &[NumberRow]) -> Option<Time> {
-    let all: Option<Vec<Time>> = numbers.iter().map(|number| number.ready_at).collect();
-    all?.into_iter().max()
-}
-
-fn oldest_first<T>(mut newest_first: Vec<T>) -> Vec<T> {
-    newest_first.reverse();
-    newest_first
-}
-
-fn fetch_of_row(row: &SqliteRow) -> sqlx::Result<FetchRow> {
-    Ok(FetchRow {
-        fetched_at: Time(row.try_get("fetched_at")?),
-        state: row.try_get("state")?,
-        updated_at: time(row, "updated_at")?,
-        outcome: codes::require(row, "outcome", "outcome_fields")?,
-        unreadable_expiry: row.try_get("unreadable_expiry")?,
-    })
-}
-
-fn transition_of_row(row: &SqliteRow) -> sqlx::Result<TransitionRow> {
-    Ok(TransitionRow {
-        recorded_at: Time(row.try_get("recorded_at")?),
-        from_state: row.try_get("from_state")?,
-        to_state: row.try_get("to_state")?,
-        confirmed: row.try_get("confirmed")?,
-        said_at: Time(row.try_get("said_at")?),
-        cause: codes::require(row, "cause", "cause_fields")?,
-    })
-}
-
-fn alert_of_row(row: &SqliteRow) -> sqlx::Result<RecordedAlert> {
-    Ok(RecordedAlert {
-        alert: codes::require(row, "kind", "kind_fields")?,
-        fired_at: Time(row.try_get("fired_at")?),
-        resolved_at: time(row, "resolved_at")?,
-    })
 }

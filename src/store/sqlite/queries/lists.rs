@@ -1,14 +1,14 @@
 //! Lists of orders and of deliveries, page by page, and whether any order of a project is confirmed.
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{DELIVERIES_TABLE, delivery_columns, delivery_of_row, each};
+use super::delivery_columns;
 use crate::store::changes::StoredOrder;
-use crate::store::sqlite::alerts::{self, Range};
-use crate::store::sqlite::cursor::List;
+use crate::store::sql::alerts::{Range, ranges};
+use crate::store::sql::cursor::List;
+use crate::store::sql::history::{page_of_deliveries, page_of_orders};
+use crate::store::sql::unreadable;
 use crate::store::sqlite::rows::order_text;
-use crate::store::sqlite::unreadable::{self, UnreadableRow};
 use crate::store::sqlite::{Store, StoreError, details, numbers};
 use crate::store::{
     AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
@@ -43,22 +43,8 @@ impl Store {
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
-        let mut details = details::read(&mut db, &ids).await?;
-        let rows = found.rows.into_iter().map(|stored| {
-            let details = details.remove(&stored.id).unwrap_or_default();
-            OrderRow::new(stored, details)
-        });
-        let last = last(
-            ids.iter().copied(),
-            &found.unreadable,
-            filter.newest_first,
-            filter.limit,
-        );
-        Ok(Listing {
-            items: rows.collect(),
-            unreadable: found.unreadable,
-            next: last.map(|row| List::Orders.cursor(row)),
-        })
+        let details = details::read(&mut db, &ids).await?;
+        Ok(page_of_orders(found, details, filter))
     }
 
     pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
@@ -83,15 +69,9 @@ impl Store {
             .build()
             .fetch_all(&mut *self.readers.begin().await?)
             .await?;
-        let found = each(&found, DELIVERIES_TABLE, listed_delivery)?;
-        self.met.note(&found.unreadable);
-        let ids = found.rows.iter().map(|row| row.delivery.id);
-        let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
-        Ok(Listing {
-            items: found.rows,
-            unreadable: found.unreadable,
-            next: last.map(|row| List::Deliveries.cursor(row)),
-        })
+        let page = page_of_deliveries(&found, filter)?;
+        self.met.note(&page.unreadable);
+        Ok(page)
     }
 }
 
@@ -154,7 +134,7 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
 /// Restricts a query to orders with an alert of the given code.
 fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(" AND p.active AND (false");
-    for (kind, range) in alerts::ranges(alert.now, &alert.limits) {
+    for (kind, range) in ranges(alert.now, &alert.limits) {
         if kind.code() != alert.code {
             continue;
         }
@@ -234,28 +214,4 @@ fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>
     }
     query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
     query.push_bind(limit);
-}
-
-/// Returns the last row of a page; `None` if no page follows.
-fn last(
-    ids: impl Iterator<Item = i64>,
-    unreadable: &[UnreadableRow],
-    newest_first: bool,
-    limit: u32,
-) -> Option<i64> {
-    let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
-    let last = if newest_first {
-        ids.iter().min()
-    } else {
-        ids.iter().max()
-    };
-    last.copied().filter(|_| ids.len() == limit as usize)
-}
-
-fn listed_delivery(row: &SqliteRow) -> sqlx::Result<ListedDelivery> {
-    Ok(ListedDelivery {
-        project: row.try_get("project")?,
-        order: row.try_get("order_sinch_id")?,
-        delivery: delivery_of_row(row)?,
-    })
 }

@@ -1,6 +1,7 @@
 //! Acceptance of deliveries.
 
 use super::*;
+use crate::store::sql::inbox::digest;
 use number_order::{NotUnderstood, OtherEvent};
 
 #[tokio::test]
@@ -29,7 +30,7 @@ async fn a_conflict_whose_name_is_taken_is_kept() {
     };
     // Key under which a conflict is kept. Every sender with the secret can compute it.
     let name = |event: &str, body: &str| {
-        let digest = inbox::digest(body.as_bytes());
+        let digest = digest(body.as_bytes());
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{event} sha256:{hex}")
     };

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use sqlx::AssertSqlSafe;
 
 use super::*;
-use crate::store::sqlite::rows::{self, StoredOrder, order_text};
-use crate::store::sqlite::unreadable;
+use crate::store::changes::StoredOrder;
+use crate::store::sql::unreadable;
+use crate::store::sqlite::rows::{self, order_text};
 use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
 /// Returns an order whose times are the numbers that follow `first`.
@@ -295,7 +296,7 @@ async fn an_order_comes_back_as_it_was_written() {
             .await
             .expect("connects");
         let read = |row: &sqlx::sqlite::SqliteRow| {
-            let stored: rows::StoredOrder = serde_json::from_str(row.get(0)).expect("reads");
+            let stored: StoredOrder = serde_json::from_str(row.get(0)).expect("reads");
             stored.order
         };
         let sql = concat!(

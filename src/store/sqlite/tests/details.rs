@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::store::sql::cursor::List;
 use crate::store::{AlertQuery, OrderFilter};
 use number_order::{Limits, OrderDetails, OrderNumber, Price};
 
@@ -151,7 +152,7 @@ async fn orders_are_listed_by_change_alert_and_age() {
     };
     assert_eq!(fixture.listed(newest.clone()).await, ["o2", "o1"]);
     let second = OrderFilter {
-        after: Some(cursor::List::Orders.cursor(2)),
+        after: Some(List::Orders.cursor(2)),
         ..newest
     };
     assert_eq!(

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::store::changes::StoredNumber;
+use crate::store::sql::unreadable::each;
 use crate::store::sqlite::numbers::number_text;
-use crate::store::sqlite::unreadable::each;
 use number_order::{
     FailedLink, Following, Link, OrderDetails, OrderNumber, Readiness, ScheduledLink, Service,
     Target,

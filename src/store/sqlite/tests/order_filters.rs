@@ -1,6 +1,7 @@
 //! Filters of a listing of orders.
 
 use super::*;
+use crate::store::sql::cursor::List;
 
 /// Six orders that Sinch has shown, except for the last, in as many ways of being settled or not.
 async fn orders_of_all_kinds() -> Fixture {
@@ -56,7 +57,7 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
                         state: state.map(str::to_owned),
                         parked,
                         settled: Some(settled),
-                        after: (before > 0).then(|| cursor::List::Orders.cursor(before)),
+                        after: (before > 0).then(|| List::Orders.cursor(before)),
                         ..OrderFilter::default()
                     };
                     let fits = |row: &&OrderRow| {

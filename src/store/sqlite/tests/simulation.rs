@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::store::sqlite::rows::{StoredOrder, order_text};
+use crate::store::changes::StoredOrder;
+use crate::store::sqlite::rows::order_text;
 use number_order::{Decision, Event, FetchAttempt, Order};
 use sinch_simulator::simulation::{Applied, Scenario, Strategy, Subject};
 

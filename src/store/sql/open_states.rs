@@ -4,7 +4,7 @@
 use number_order::State;
 
 /// Returns the states that are not final, as the values of an `IN (…)`.
-pub(super) fn open_states() -> String {
+pub(in crate::store) fn open_states() -> String {
     let open = State::ALL.into_iter().filter(|state| !state.is_final());
     let words: Vec<String> = open.map(|state| format!("'{state}'")).collect();
     words.join(", ")

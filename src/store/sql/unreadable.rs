@@ -8,13 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-pub(super) use crate::store::UnreadableRow;
+use super::Columns;
+pub(in crate::store) use crate::store::UnreadableRow;
 
-/// A row that SQLite hands over as a JSON array, its id first.
-pub(super) trait JsonRow: DeserializeOwned {
+/// A row that the database hands over as a JSON array, its id first.
+pub(in crate::store) trait JsonRow: DeserializeOwned {
     /// Table of the database that the row comes from.
     const TABLE: &'static str;
     /// Columns of the row's array, with commas between them.
@@ -28,7 +27,7 @@ impl<T: DeserializeOwned, R: JsonRow> JsonRow for (T, R) {
 }
 
 /// Rows of the database that were read, and rows that could not be.
-pub(super) struct Read<R> {
+pub(in crate::store) struct Read<R> {
     pub rows: Vec<R>,
     pub unreadable: Vec<UnreadableRow>,
 }
@@ -43,15 +42,18 @@ impl<R> Default for Read<R> {
 }
 
 impl<R> Read<R> {
-    pub(super) fn extend(&mut self, more: Read<R>) {
+    pub(in crate::store) fn extend(&mut self, more: Read<R>) {
         self.rows.extend(more.rows);
         self.unreadable.extend(more.unreadable);
     }
 }
 
 /// Reads a column that holds many rows as one JSON array. It reads them all together, and one by one if that fails.
-pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<Read<R>> {
-    let bytes: &[u8] = row.try_get_unchecked(column)?;
+pub(in crate::store) fn many<R: JsonRow>(
+    row: &impl Columns,
+    column: usize,
+) -> sqlx::Result<Read<R>> {
+    let bytes: &[u8] = row.bytes(column)?;
     if let Ok(rows) = serde_json::from_slice(bytes) {
         let unreadable = Vec::new();
         return Ok(Read { rows, unreadable });
@@ -69,11 +71,11 @@ pub(super) fn many<R: JsonRow>(row: &SqliteRow, column: usize) -> sqlx::Result<R
     Ok(read)
 }
 
-/// Reads rows of the database that have one JSON array each.
-pub(super) fn each<R: JsonRow>(rows: &[SqliteRow]) -> sqlx::Result<Read<R>> {
+/// Reads rows of the database that have one JSON array each, in their first column.
+pub(in crate::store) fn each<R: JsonRow>(rows: &[impl Columns]) -> sqlx::Result<Read<R>> {
     let mut read = Read::default();
     for row in rows {
-        let bytes: &[u8] = row.try_get_unchecked(0)?;
+        let bytes: &[u8] = row.bytes(0)?;
         if let Ok(row) = serde_json::from_slice(bytes) {
             read.rows.push(row);
             continue;
@@ -137,22 +139,16 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns a text that no decision depends on: bytes in it that are not UTF-8 are shown as `�`.
-pub(super) fn lossy(row: &SqliteRow, column: &str) -> sqlx::Result<String> {
-    let bytes: Option<&[u8]> = row.try_get_unchecked(column)?;
-    Ok(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
-}
-
 /// Maximum number of unreadable rows that are remembered: an operator needs to see where to begin.
 const MET_MAX: usize = 100;
 
 /// Unreadable rows that were found since the start.
 #[derive(Debug, Default)]
-pub(super) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
+pub(in crate::store) struct Met(Mutex<BTreeMap<(&'static str, i64), UnreadableRow>>);
 
 impl Met {
     /// Remembers unreadable rows, and logs each of them once.
-    pub(super) fn note(&self, rows: &[UnreadableRow]) {
+    pub(in crate::store) fn note(&self, rows: &[UnreadableRow]) {
         for row in rows {
             let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let is_room = met.len() < MET_MAX;
@@ -173,14 +169,14 @@ impl Met {
     }
 
     /// Returns the ids of the unreadable rows of a table.
-    pub(super) fn ids(&self, table: &str) -> Vec<i64> {
+    pub(in crate::store) fn ids(&self, table: &str) -> Vec<i64> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = met.keys().filter(|(its_table, _)| *its_table == table);
         places.map(|(_, row)| *row).collect()
     }
 
     /// Forgets remembered rows that can be read again, or are removed.
-    pub(super) fn forget_readable<'a>(
+    pub(in crate::store) fn forget_readable<'a>(
         &self,
         table: &'static str,
         rows: impl Iterator<Item = &'a i64>,
@@ -191,7 +187,7 @@ impl Met {
         }
     }
 
-    pub(super) fn rows(&self) -> Vec<UnreadableRow> {
+    pub(in crate::store) fn rows(&self) -> Vec<UnreadableRow> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         met.values().cloned().collect()
     }

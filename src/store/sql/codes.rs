@@ -3,19 +3,19 @@
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
 use serde_json::{Map, Value};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+
+use super::columns::{Columns, present};
 
 /// A value of a closed list, as two columns store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Code {
+pub(in crate::store) struct Code {
     pub code: String,
     /// Fields of the code, as a JSON object; `None`: it has none.
     pub fields: Option<String>,
 }
 
 impl Code {
-    pub(super) fn new(value: &impl Serialize) -> Code {
+    pub(in crate::store) fn new(value: &impl Serialize) -> Code {
         let value = serde_json::to_value(value).expect("a code and its fields are always JSON");
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Code {
@@ -26,7 +26,7 @@ impl Code {
 }
 
 /// Returns the value of a closed list that two columns hold.
-pub(super) fn value<T: DeserializeOwned>(
+pub(in crate::store) fn value<T: DeserializeOwned>(
     code: &str,
     fields: Option<&str>,
 ) -> Result<T, serde_json::Error> {
@@ -41,32 +41,29 @@ pub(super) fn value<T: DeserializeOwned>(
 }
 
 /// Reads a value of a closed list from two columns of a row; `None` if they are NULL.
-pub(super) fn read<T: DeserializeOwned>(
-    row: &SqliteRow,
+pub(in crate::store) fn read<T: DeserializeOwned>(
+    row: &impl Columns,
     code: &str,
     fields: &str,
 ) -> sqlx::Result<Option<T>> {
-    let Some(text) = row.try_get::<Option<&str>, _>(code)? else {
+    let Some(text) = row.text_if_any(code)? else {
         return Ok(None);
     };
-    let value = value(text, row.try_get(fields)?).map_err(|error| sqlx::Error::ColumnDecode {
-        index: code.to_owned(),
-        source: error.into(),
-    })?;
+    let value =
+        value(text, row.text_if_any(fields)?).map_err(|error| sqlx::Error::ColumnDecode {
+            index: code.to_owned(),
+            source: error.into(),
+        })?;
     Ok(Some(value))
 }
 
 /// Reads a value of a closed list from two columns that are never NULL.
-pub(super) fn require<T: DeserializeOwned>(
-    row: &SqliteRow,
+pub(in crate::store) fn require<T: DeserializeOwned>(
+    row: &impl Columns,
     code: &str,
     fields: &str,
 ) -> sqlx::Result<T> {
-    let missing = || sqlx::Error::ColumnDecode {
-        index: code.to_owned(),
-        source: "it is NULL".into(),
-    };
-    read(row, code, fields)?.ok_or_else(missing)
+    present(code, read(row, code, fields)?)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Cursors of lists: the id of the last row of a page, which stays valid while rows come and go.
 
-use crate::store::{Cursor, StoreError};
+use crate::store::{Cursor, StoreError, UnreadableRow};
 
 /// A list that is read page by page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum List {
+pub(in crate::store) enum List {
     /// The list of orders.
     Orders,
     /// The list of deliveries.
@@ -21,12 +21,12 @@ impl List {
     }
 
     /// Makes the list's cursor after a page that ends with the given row.
-    pub(super) fn cursor(self, row: i64) -> Cursor {
+    pub(in crate::store) fn cursor(self, row: i64) -> Cursor {
         Cursor(format!("{}{row:016x}", self.letter()))
     }
 
     /// Returns the row at which the page before the cursor ended.
-    pub(super) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
+    pub(in crate::store) fn row(self, cursor: &Cursor) -> Result<i64, StoreError> {
         let digits = cursor.0.strip_prefix(self.letter());
         let row = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let row = row.map(u64::cast_signed);
@@ -34,6 +34,22 @@ impl List {
         row.filter(|row| self.cursor(*row) == *cursor)
             .ok_or(StoreError::NoSuchCursor)
     }
+}
+
+/// Returns the last row of a page; `None` if no page follows.
+pub(in crate::store) fn last(
+    ids: impl Iterator<Item = i64>,
+    unreadable: &[UnreadableRow],
+    newest_first: bool,
+    limit: u32,
+) -> Option<i64> {
+    let ids: Vec<i64> = ids.chain(unreadable.iter().map(|row| row.row)).collect();
+    let last = if newest_first {
+        ids.iter().min()
+    } else {
+        ids.iter().max()
+    };
+    last.copied().filter(|_| ids.len() == limit as usize)
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! What is left of projects, as rows count it, and what is said of it.
+
+use super::Columns;
+use crate::store::Holdings;
+
+/// Reads the counts of what there is of a project.
+pub(in crate::store) fn holdings_of_row(row: &impl Columns) -> sqlx::Result<Holdings> {
+    let count =
+        |column| -> sqlx::Result<u64> { Ok(row.int(column)?.try_into().unwrap_or_default()) };
+    Ok(Holdings {
+        orders: count("orders")?,
+        deliveries: count("deliveries")?,
+        placements: count("placements")?,
+    })
+}
+
+/// Returns the warning about orders of a project that are not fetched. The project is not configured (`None`), or
+/// configured, and fetched or not.
+pub(in crate::store) fn not_fetched_warning(
+    project: &str,
+    is_fetched: Option<bool>,
+    orders: i64,
+    waiting: i64,
+) -> Option<String> {
+    match is_fetched {
+        None if orders > 0 => Some(format!(
+            "the database has {} of {project}, which is not configured: they are not fetched; configure the \
+             project again, or run sinch-callbacks drop-project {project}",
+            orders_in_words(orders)
+        )),
+        Some(false) if waiting > 0 => Some(format!(
+            "the database has {} of {project} that wait for a fetch, but api = \"off\": none is sent \
+             about them",
+            orders_in_words(waiting)
+        )),
+        None | Some(_) => None,
+    }
+}
+
+fn orders_in_words(orders: i64) -> String {
+    if orders == 1 {
+        return "1 order".to_owned();
+    }
+    format!("{orders} orders")
+}

@@ -1,6 +1,6 @@
 //! Rules for the log's content: no telephone number, figures as JSON numbers, and no line again and again.
 
-mod meant;
+mod escapes;
 mod number;
 mod throttle;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::meant;
+use super::escapes;
 
 /// Minimum number of digits in a telephone number. With fewer digits no person can be called.
 const DIGITS_MIN: usize = 7;
@@ -29,7 +29,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     if digits < DIGITS_MIN {
         return Cow::Borrowed(text);
     }
-    let chars = meant::chars(text);
+    let chars = escapes::resolved(text);
     let kept = kept(&chars);
     let mut shown = String::new();
     let mut kept_to = 0;
@@ -175,7 +175,7 @@ mod tests {
 
     /// Returns `true` if more than four digits are left in a row, of which escapes are no part.
     fn has_digits(shown: &str) -> bool {
-        let chars = meant::chars(shown);
+        let chars = escapes::resolved(shown);
         chars
             .chunk_by(|(_, a), (_, b)| a.is_numeric() && b.is_numeric())
             .any(|row| row.len() > 4)

@@ -1,44 +1,53 @@
-//! Proxy between a command and the two servers that it calls: Sinch and the service. It harms one of the requests.
+//! Proxy between a command and the two servers that it calls: Sinch and the service. It harms single requests.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{Full, Limited};
 use testkit::ALLOWED;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Maximum size of a body, in bytes.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
+/// Body of Sinch's 404 for what it does not know.
+const NOT_FOUND: &str = r#"{"error":{"code":404,"message":"","status":"NOT_FOUND","details":[]}}"#;
+
 /// Harm that a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// It is held back, so that it takes no effect.
+    /// It is held back, so that it takes no effect before the release.
     HeldBack,
-    /// It takes effect, and its answer is held back.
+    /// It takes effect, and its answer is held back until the release.
     AnswerHeldBack,
     /// It takes effect, and the connection is closed without an answer.
     AnswerLost,
+    /// It takes no effect, and is answered as by a Sinch that does not know what it names.
+    NotFound,
 }
 
-/// Request that is harmed.
+/// Request that is harmed, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// The n-th, from 1.
+    /// The n-th of all, from 1.
     Nth(usize),
-    /// The one that creates an order.
+    /// The next that creates an order.
     Create,
     /// The one after that.
     AfterCreate,
+    /// The next that fetches an order from Sinch.
+    OrderFetch,
+    /// The next that registers data.
+    Registration,
 }
 
 impl Point {
@@ -48,7 +57,14 @@ impl Point {
             (Point::Nth(n), _) => requests.len() == n,
             (Point::Create, [.., last]) => is_create(last),
             (Point::AfterCreate, [.., before, _]) => is_create(before),
-            (Point::Create | Point::AfterCreate, _) => false,
+            (Point::OrderFetch, [.., last]) => {
+                let order = last.rsplit_once("/numberOrders/");
+                last.starts_with("GET ") && order.is_some_and(|(_, order)| !order.contains('/'))
+            }
+            (Point::Registration, [.., last]) => {
+                last.starts_with("PUT ") && last.ends_with("/registration")
+            }
+            (_, [] | [_]) => false,
         }
     }
 }
@@ -58,14 +74,21 @@ pub fn is_create(request: &str) -> bool {
     request.ends_with(":createNumberOrder")
 }
 
+/// What is held back now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    Nothing,
+    /// A request, or its answer.
+    One,
+}
+
 struct Shared {
     client: reqwest::Client,
-    /// Request that is harmed, and its harm.
-    harm: Option<(Point, Harm)>,
+    /// Request that is harmed next, and its harm.
+    harm: Mutex<Option<(Point, Harm)>>,
     /// Requests so far, each as its method and its path.
     requests: Mutex<Vec<String>>,
-    /// `true` once a request, or its answer, is held back.
-    holds: AtomicBool,
+    hold: watch::Sender<Hold>,
 }
 
 impl Shared {
@@ -73,14 +96,17 @@ impl Shared {
     fn came(&self, request: String) -> Option<Harm> {
         let mut requests = self.requests.lock().expect("nobody panics with the lock");
         requests.push(request);
-        let harm = self.harm.filter(|(point, _)| point.is_last_of(&requests));
+        let mut harm = self.harm.lock().expect("nobody panics with the lock");
+        let harm = harm.take_if(|(point, _)| point.is_last_of(&requests));
         harm.map(|(_, harm)| harm)
     }
 
-    /// Waits until the peer is gone.
-    async fn hold_back(&self) -> Infallible {
-        self.holds.store(true, Ordering::SeqCst);
-        std::future::pending().await
+    /// Waits for the release. The wait ends as well when the peer is gone.
+    async fn hold_back(&self) {
+        self.hold.send_replace(Hold::One);
+        let mut hold = self.hold.subscribe();
+        let released = hold.wait_for(|hold| *hold == Hold::Nothing).await;
+        released.expect("the proxy has both ends");
     }
 }
 
@@ -106,9 +132,9 @@ impl Interposer {
         let client = reqwest::Client::builder().no_proxy().build();
         let shared = Arc::new(Shared {
             client: client.expect("a client"),
-            harm,
+            harm: Mutex::new(harm),
             requests: Mutex::default(),
-            holds: AtomicBool::new(false),
+            hold: watch::Sender::new(Hold::Nothing),
         });
         let mut servers = JoinSet::new();
         let mut serve = async |target: String| {
@@ -137,9 +163,30 @@ impl Interposer {
         requests.expect("nobody panics with the lock").clone()
     }
 
-    /// Returns `true` once the command waits for what is held back.
+    /// Harms another request.
+    pub fn harm_next(&self, point: Point, harm: Harm) {
+        let mut next = self
+            .shared
+            .harm
+            .lock()
+            .expect("nobody panics with the lock");
+        *next = Some((point, harm));
+    }
+
+    /// Returns `true` once no request is left to be harmed.
+    pub fn has_harmed(&self) -> bool {
+        let next = self.shared.harm.lock();
+        next.expect("nobody panics with the lock").is_none()
+    }
+
+    /// Returns `true` while the command waits for what is held back.
     pub fn holds(&self) -> bool {
-        self.shared.holds.load(Ordering::SeqCst)
+        *self.shared.hold.borrow() == Hold::One
+    }
+
+    /// Lets through what is held back.
+    pub fn release(&self) {
+        self.shared.hold.send_replace(Hold::Nothing);
     }
 }
 
@@ -151,8 +198,10 @@ async fn pass(State((shared, target)): State<(Arc<Shared>, String)>, request: Re
         .expect("a whole body");
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let harm = shared.came(format!("{} {path}", parts.method));
-    if harm == Some(Harm::HeldBack) {
-        shared.hold_back().await;
+    match harm {
+        Some(Harm::HeldBack) => shared.hold_back().await,
+        Some(Harm::NotFound) => return (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
+        Some(Harm::AnswerHeldBack | Harm::AnswerLost) | None => {}
     }
     let mut headers = parts.headers;
     for own in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
@@ -172,11 +221,9 @@ async fn pass(State((shared, target)): State<(Arc<Shared>, String)>, request: Re
         return cut();
     };
     match harm {
-        None | Some(Harm::HeldBack) => {}
-        Some(Harm::AnswerHeldBack) => {
-            shared.hold_back().await;
-        }
+        Some(Harm::AnswerHeldBack) => shared.hold_back().await,
         Some(Harm::AnswerLost) => return cut(),
+        Some(Harm::HeldBack | Harm::NotFound) | None => {}
     }
     for own in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
         headers.remove(own);

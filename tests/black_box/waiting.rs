@@ -9,8 +9,8 @@ use sinch_simulator::ordering::{
 };
 use testkit::{Process, Service, Signal, until};
 
+use crate::interposer::{Harm, Interposer, Point};
 use crate::placed::{NUMBER, Placed};
-use crate::tap::{NOT_FOUND, Tap};
 
 const EXPIRED: Option<i32> = Some(13);
 const MAY_BE_CREATED: Option<i32> = Some(14);
@@ -72,17 +72,17 @@ async fn one_404_is_no_end_of_an_order() {
     let created = placed.place(&["--no-wait"]).await;
     assert!(matches!(created.code, Some(0 | 10)), "{created:?}");
     let order = placed.only_order().id.to_string();
-    let tap = Tap::before(&placed.simulator.api_url()).await;
-    placed.settings = placed.settings.set("sinch.api_url", tap.url.clone());
+    let proxy = proxy(&placed).await;
+    placed.settings = placed.settings.set("sinch.api_url", proxy.sinch.as_str());
     placed.settings.write();
     for command in ["place", "wait"] {
         let form = placed.form.to_str().expect("a path").to_owned();
         let subject = if command == "place" { &form } else { &order };
-        tap.replace_next(&format!("/numberOrders/{order} "), NOT_FOUND);
+        proxy.harm_next(Point::OrderFetch, Harm::NotFound);
         let ended = placed.run(&["order", command, subject]).await;
         assert_eq!(ended.code, Some(0), "{command}: {ended:?}");
         assert!(ended.out.contains("is ready"), "{command}: {ended:?}");
-        assert!(tap.has_replaced(), "{command}: {ended:?}");
+        assert!(proxy.has_harmed(), "{command}: {ended:?}");
     }
     assert_eq!(placed.only_order().state, State::Completed);
 }
@@ -107,34 +107,36 @@ async fn an_order_that_sinch_forgets_has_expired_once_the_service_says_so() {
     assert_eq!(again.code, EXPIRED, "{again:?}");
 }
 
-/// A placement of two numbers, whose create is answered only when the tap lets the answer through.
-async fn held_back(seed: u64) -> (Placed, Tap) {
+/// Starts a proxy between the commands and the simulated Sinch.
+async fn proxy(placed: &Placed) -> Interposer {
+    Interposer::start(&placed.simulator.api_url(), placed.service.operators, None).await
+}
+
+/// A placement of two numbers, whose create is answered only when the proxy lets the answer through.
+async fn held_back(seed: u64) -> (Placed, Interposer) {
     let mut script = Script::by_seed(seed);
     script.readings.quantity = Quantity::All;
     script.readings.submitted = Submitted::InReview;
     let mut placed = Placed::new(script).await;
     placed.replace(&format!("number = \"{NUMBER}\""), "quantity = 2");
-    let tap = Tap::before(&placed.simulator.api_url()).await;
+    let proxy = proxy(&placed).await;
     placed.settings = placed
         .settings
-        .set("sinch.api_url", tap.url.clone())
+        .set("sinch.api_url", proxy.sinch.as_str())
         .set("sinch.request_timeout_secs", 600);
     placed.settings.write();
-    tap.hold("createNumberOrder");
-    (placed, tap)
+    proxy.harm_next(Point::Create, Harm::AnswerHeldBack);
+    (placed, proxy)
 }
 
-/// Waits until Sinch has created an order.
-async fn is_created(placed: &Placed) {
-    until("the order", async || {
-        (!placed.orders().is_empty()).then_some(())
-    })
-    .await;
+/// Waits until the answer to a create is held back.
+async fn is_created(proxy: &Interposer) {
+    until("the order", async || proxy.holds().then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_create_that_is_under_way_ends_before_the_command_does() {
-    let (placed, tap) = held_back(25).await;
+    let (placed, proxy) = held_back(25).await;
     for command in ["place", "create"] {
         if command == "create" {
             // A second form, for a second order.
@@ -143,28 +145,25 @@ async fn a_create_that_is_under_way_ends_before_the_command_does() {
         let before = placed.orders().len();
         let form = placed.form.to_str().expect("a path");
         let process = Process::start(placed.arguments(&["order", command, form]));
-        until("the order", async || {
-            (placed.orders().len() > before).then_some(())
-        })
-        .await;
+        is_created(&proxy).await;
         process.signal(Signal::INT);
         says(&process, "stopping once the outcome").await;
-        tap.release();
+        proxy.release();
         let ended = process.ended().await;
         assert_eq!(ended.code, INTERRUPTED, "{ended:?}");
         // The outcome is known, so the form goes on with the order.
         let again = placed.place(&["--no-wait"]).await;
         assert!(matches!(again.code, Some(0 | 10)), "{again:?}");
         assert_eq!(placed.orders().len(), before + 1);
-        tap.hold_again();
+        proxy.harm_next(Point::Create, Harm::AnswerHeldBack);
     }
 }
 
 #[tokio::test]
 async fn a_second_interrupt_ends_the_command_at_once() {
-    let (placed, _tap) = held_back(26).await;
+    let (placed, proxy) = held_back(26).await;
     let process = start(&placed, &["--no-wait"]);
-    is_created(&placed).await;
+    is_created(&proxy).await;
     process.signal(Signal::INT);
     says(&process, "Ctrl-C again").await;
     process.signal(Signal::INT);

@@ -9,7 +9,7 @@ const TIMES_MAX: usize = 8;
 
 /// Returns the characters of the text with all escapes resolved, each with the offset of its first byte in the text. An
 /// escape is one character; so is an escape that was escaped again.
-pub(super) fn chars(text: &str) -> Vec<(usize, char)> {
+pub(super) fn resolved(text: &str) -> Vec<(usize, char)> {
     let mut chars = unescaped(text);
     for _ in 1..TIMES_MAX {
         let meant = chars.iter().map(|(_, char)| *char).collect::<String>();
@@ -117,13 +117,13 @@ mod tests {
             ("%5Ct%255C%2574%5c%5cn", "\t\t\n"),
             ("%E2%2%", "\u{fffd}%2%"),
         ] {
-            let chars = chars(text).into_iter();
+            let chars = resolved(text).into_iter();
             assert_eq!(
                 chars.map(|(_, char)| char).collect::<String>(),
                 meant,
                 "{text}"
             );
         }
-        assert_eq!(chars("é%255Ctx"), [(0, 'é'), (2, '\t'), (8, 'x')]);
+        assert_eq!(resolved("é%255Ctx"), [(0, 'é'), (2, '\t'), (8, 'x')]);
     }
 }

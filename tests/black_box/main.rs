@@ -9,6 +9,7 @@ mod backups;
 mod clock;
 mod commands;
 mod connections;
+mod cores;
 mod demo;
 mod disk;
 mod durability;

@@ -8,7 +8,7 @@ use sinch_simulator::ordering::{PlacedOrder, Provisioning, Script};
 use testkit::{Process, Service, Settings, Signal, folder, run, until};
 
 use crate::interposer::{Harm, Interposer, Point, is_create};
-use crate::placed::{NUMBER, Placed};
+use crate::placed::{NUMBER, Placed, hurried};
 use crate::players::play_all;
 
 /// Exit codes that the documentation publishes.
@@ -21,17 +21,7 @@ async fn placed() -> Placed {
     println!("seed {seed}");
     let mut script = Script::by_seed(seed);
     script.readings.provisioning = Provisioning::Succeeds;
-    let pace = &mut script.pace;
-    for step in [
-        &mut pace.pickup,
-        &mut pace.review,
-        &mut pace.upload,
-        &mut pace.activation,
-        &mut pace.provisioning,
-    ] {
-        *step /= 10;
-    }
-    Placed::new(script).await
+    Placed::new(hurried(script)).await
 }
 
 /// A form that is placed at a service, beside others.

@@ -39,6 +39,7 @@ mod placing_words;
 mod played;
 mod players;
 mod queries;
+mod reading_seeds;
 mod readings;
 mod refusal_log;
 mod refusals;

@@ -27,6 +27,21 @@ const FILLED: [(&str, &str); 12] = [
     ("lastName", "\"ZQX-LAST\""),
 ];
 
+/// Makes each step at Sinch take a tenth of its time.
+pub fn hurried(mut script: Script) -> Script {
+    let pace = &mut script.pace;
+    for step in [
+        &mut pace.pickup,
+        &mut pace.review,
+        &mut pace.upload,
+        &mut pace.activation,
+        &mut pace.provisioning,
+    ] {
+        *step /= 10;
+    }
+    script
+}
+
 /// A service with a simulated Sinch, and a form that is filled in.
 pub struct Placed {
     pub simulator: Simulator,

@@ -1,6 +1,6 @@
 //! The simulated API: tokens and orders, with the faults of the world and the scripted ones.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ pub(super) struct ApiHandler {
     pub shared: Arc<Shared>,
     /// Header that authorizes every call: `Basic` with the access key's id and secret.
     basic: String,
-    tokens: Mutex<BTreeSet<String>>,
+    /// Tokens that were issued and are good, each with the number of calls that it was good for.
+    tokens: Mutex<BTreeMap<String, usize>>,
     scripted: Mutex<BTreeMap<Id, VecDeque<Reply>>>,
     reply_rng: Mutex<BTreeMap<Id, Rng>>,
     outage: watch::Sender<Outage>,
@@ -120,14 +121,27 @@ impl ApiHandler {
 
     pub fn is_authorized(&self, headers: &HeaderMap) -> bool {
         match bearer_token(headers) {
-            Some(token) => lock(&self.tokens).contains(token),
+            Some(token) => lock(&self.tokens).contains_key(token),
             None => authorization_header(headers) == Some(self.basic.as_str()),
         }
     }
 
     /// Forgets the token of a request. Returns `false` if the request has none.
     pub fn withdraw_token(&self, headers: &HeaderMap) -> bool {
-        bearer_token(headers).is_some_and(|token| lock(&self.tokens).remove(token))
+        bearer_token(headers).is_some_and(|token| lock(&self.tokens).remove(token).is_some())
+    }
+
+    /// Counts a call with the token of a request. Returns `true`, and forgets the token, if it was good for so many
+    /// calls already. A token that is new is never refused.
+    pub fn wears_out(&self, headers: &HeaderMap, calls_max: usize) -> bool {
+        let mut tokens = lock(&self.tokens);
+        let token = bearer_token(headers);
+        let Some((token, calls)) = token.and_then(|token| Some((token, tokens.get_mut(token)?)))
+        else {
+            return false;
+        };
+        *calls += 1;
+        *calls > calls_max && tokens.remove(token).is_some()
     }
 
     /// Records that a fetch of an order came.
@@ -216,7 +230,7 @@ async fn give_token(
     });
     let token = format!("simulated-token-{nth}");
     let answer = wire::token(&token);
-    lock(&handler.tokens).insert(token);
+    lock(&handler.tokens).insert(token, 0);
     json_answer(StatusCode::OK, answer)
 }
 

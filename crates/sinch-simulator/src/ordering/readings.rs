@@ -288,7 +288,7 @@ open_questions! {
     tokens: Tokens {
         /// The token lives as long as it says.
         Full,
-        /// The token is refused at every fifth call.
+        /// A token is refused from its fifth call on.
         Short,
     }
     /// Form of the body of a 401 or 429.

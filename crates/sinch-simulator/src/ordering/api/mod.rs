@@ -36,8 +36,8 @@ use crate::lock;
 use number_order::Time;
 use sinch_numbers::api::Call;
 
-/// Number of calls after which a short-lived token is refused.
-const SHORT_LIFE: usize = 5;
+/// Number of calls for which a short-lived token is good.
+const SHORT_LIFE: usize = 4;
 
 /// State that all calls of the ordering side share.
 struct Api {
@@ -142,13 +142,11 @@ impl Request {
 
     /// Refuses a call that has a bad token, or is about another project.
     fn refuse_early(&self, readings: &Readings) -> Option<Response> {
-        let Api { handler, ordering } = &*self.api;
+        let handler = &self.api.handler;
         if !handler.is_authorized(&self.headers) {
             return Some(unauthorized_answer(readings));
         }
-        let is_old = readings.tokens == Tokens::Short
-            && (ordering.count_of_calls() + 1).is_multiple_of(SHORT_LIFE);
-        if is_old && handler.withdraw_token(&self.headers) {
+        if readings.tokens == Tokens::Short && handler.wears_out(&self.headers, SHORT_LIFE) {
             return Some(unauthorized_answer(readings));
         }
         if self.project() == handler.shared.world.project().as_str() {
@@ -173,10 +171,6 @@ impl Ordering {
     fn next_fault(&self, call: Call) -> Option<Fault> {
         let rates = lock(&self.model).script.faults.clone();
         lock(&self.faults).next(call, &rates)
-    }
-
-    fn count_of_calls(&self) -> usize {
-        lock(&self.record).calls.len()
     }
 
     /// Does a call, after every event that was due before it.

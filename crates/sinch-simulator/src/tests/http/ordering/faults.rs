@@ -96,15 +96,16 @@ async fn failures_have_several_bodies_and_may_have_taken_effect() {
     }
 }
 
+/// A token that is new is good, however many calls others have made: a client may ask for one and repeat once.
 #[tokio::test]
-async fn a_short_lived_token_is_refused_at_every_fifth_call() {
+async fn a_short_lived_token_is_refused_at_its_fifth_call() {
     let mut caller = caller(|script| script.readings.tokens = Tokens::Short).await;
-    for n in 1..=10 {
-        let (status, _) = caller.call("GET", "availableRegions", &Value::Null).await;
-        assert_eq!(status == 401, n % 5 == 0, "call {n}");
-        if status == 401 {
-            caller.renew_token().await;
+    for _ in 0..2 {
+        for n in 1..=6 {
+            let (status, _) = caller.call("GET", "availableRegions", &Value::Null).await;
+            assert_eq!(status == 401, n >= 5, "call {n}");
         }
+        caller.renew_token().await;
     }
 }
 

@@ -29,6 +29,14 @@ impl fmt::Display for FileFault {
                 "the disk has no room left; make room, or name another place"
             }
             ErrorKind::ReadOnlyFilesystem => "the disk can only be read; name another place",
+            ErrorKind::InvalidInput => {
+                "it is no regular file, such as a pipe or a device; write it into a file, and name that"
+            }
+            ErrorKind::InvalidData => "it is no UTF-8 text; save it as UTF-8",
+            // The error names the limit.
+            ErrorKind::FileTooLarge => {
+                return write!(f, "it is too large: {}; name a smaller file", self.0);
+            }
             _ => {
                 return write!(
                     f,
@@ -54,6 +62,8 @@ mod tests {
             ErrorKind::NotADirectory,
             ErrorKind::StorageFull,
             ErrorKind::ReadOnlyFilesystem,
+            ErrorKind::InvalidInput,
+            ErrorKind::InvalidData,
         ] {
             let said = FileFault(Error::from(kind)).to_string();
             assert!(said.contains("; "), "a cure: {said}");

@@ -357,6 +357,10 @@ async fn faults_of_files_are_told_with_their_cure() {
             "there is no such file or folder; check the path",
         ),
         (
+            &["order", "place", "/dev/zero"],
+            "it is no regular file, such as a pipe or a device",
+        ),
+        (
             &["order", "requirements", "AU", "MOBILE", "--form", form],
             "there is a file of this name already; name another",
         ),

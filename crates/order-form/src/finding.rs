@@ -293,12 +293,19 @@ impl FindingKind {
             Kind::FileMissing => f.write_str(
                 "there is no such file; write its path, starting from the form's folder",
             ),
-            Kind::FileUnreadable { reason } => {
-                write!(
+            Kind::FileUnreadable { reason } => match reason {
+                ErrorKind::FileTooLarge => {
+                    f.write_str("the file is larger than any that is sent; name a smaller one")
+                }
+                ErrorKind::InvalidInput => f.write_str(
+                    "it is no regular file, such as a pipe or a device; write the document into a file, and name that",
+                ),
+                ErrorKind::IsADirectory => f.write_str("it is a folder; name a file in it"),
+                _ => write!(
                     f,
                     "the file cannot be read ({reason}); check the path and its permissions"
-                )
-            }
+                ),
+            },
             Kind::FileEmpty => f.write_str("the file is empty; save it again"),
             Kind::MediaTypeNotAllowed { found, allowed } => {
                 write!(

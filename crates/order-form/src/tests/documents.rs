@@ -25,6 +25,9 @@ impl Files for Disk {
             "text" => b"/Encrypt is a word",
             "empty" => b"",
             "locked" => return Err(ErrorKind::PermissionDenied),
+            "large" => return Err(ErrorKind::FileTooLarge),
+            "pipe" => return Err(ErrorKind::InvalidInput),
+            "folder" => return Err(ErrorKind::IsADirectory),
             _ => return Err(ErrorKind::NotFound),
         };
         Ok(content.into())
@@ -178,4 +181,18 @@ fn a_file_is_sent_as_the_type_that_sinch_names() {
         assert_eq!(rules.documents[0].media_type(content), expected);
     }
     assert_eq!(media_type(b""), None);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_with_its_cure() {
+    for (file, said) in [
+        ("locked", "check the path and its permissions"),
+        ("large", "name a smaller one"),
+        ("pipe", "into a file, and name that"),
+        ("folder", "name a file in it"),
+    ] {
+        let document = format!("[[documents]]\nid = \"letter-1\"\nfile = \"{file}\"\n");
+        let found = check(&form(&document), &rules(r#""mandatory":true"#), &Disk);
+        assert!(found[0].to_string().ends_with(said), "{found:?}");
+    }
 }

@@ -5,6 +5,7 @@
 use number_order::State;
 use sinch_simulator::ordering::{
     Call, Expiring, Failure, Fault, PlacedOrder, Provisioning, Quantity, Readings, Script, Silence,
+    Step,
 };
 use testkit::{Ended, until};
 
@@ -149,6 +150,10 @@ impl Play {
             );
         } else {
             assert!(fixed.err.contains("failed"), "{fixed:?}");
+            // A link for calls has no codes.
+            let has_code = self.readings.failure.step != Step::Voice;
+            let says = fixed.err.contains("Does trying again help?");
+            assert_eq!(says, has_code, "{fixed:?}");
         }
         // The number cannot be had a second time.
         let taken = self.another("taken", number, |text| text);

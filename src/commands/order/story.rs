@@ -1,5 +1,6 @@
 //! Story of an order in words, from the operators' API of the running service.
 
+use number_order::FailureCode;
 use serde_json::Value;
 
 use crate::commands::output::print_line;
@@ -91,7 +92,7 @@ fn print_numbers(order: &Value) {
     Table::new(head).print(rows.collect());
 }
 
-/// Prints how far each number of a completed order is from working, with the advice of each failure.
+/// Prints how far each number of a completed order is from working, with each failure's meaning and what to do.
 fn print_readiness(order: &Value) {
     let numbers = list(order, "readiness");
     if numbers.is_empty() {
@@ -100,15 +101,15 @@ fn print_readiness(order: &Value) {
     print_line("");
     let rows = numbers.iter().map(|number| {
         let failures = list(number, "failure_codes").iter();
-        let advice: Vec<&str> = failures.map(|failure| text(failure, "advice")).collect();
+        let failures = failures.map(|failure| FailureCode::new(text(failure, "code")).to_string());
         [
             text(number, "phone_number").to_owned(),
             text(&number["readiness"], "text").to_owned(),
             text(number, "since").to_owned(),
-            advice.join("; "),
+            failures.collect::<Vec<_>>().join("; "),
         ]
     });
-    Table::new(["NUMBER", "READINESS", "SINCE", "ADVICE"]).print(rows.collect());
+    Table::new(["NUMBER", "READINESS", "SINCE", "FAILURES"]).print(rows.collect());
 }
 
 fn print_changes(order: &Value) {

@@ -84,9 +84,11 @@ impl Follower {
             }
             Readiness::Failed { .. } => {
                 let command = self.invocation.command(&["numbers", "show", number]);
-                return Err(CommandError::failure(format!(
-                    "{number}: {readiness}; this says more: {command}"
-                )));
+                let failed = format!("{number}: {readiness}; this says more: {command}");
+                let codes = readiness.failure_codes().into_iter();
+                let codes = codes.map(|code| code.to_string());
+                let lines: Vec<String> = [failed].into_iter().chain(codes).collect();
+                return Err(CommandError::failure(lines.join("\n")));
             }
             Readiness::NotActive | Readiness::NotLinked { .. } | Readiness::OnTheWay { .. } => {
                 if let Some(end) = active.and_then(on_the_way::released) {

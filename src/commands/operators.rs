@@ -20,10 +20,8 @@ pub(super) struct ServiceError {
 /// Kind of a failure of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FailureKind {
-    /// There was no connection, so the service has not received the request.
-    Unreachable,
     /// No complete answer came: the service may have done what was requested.
-    AnswerLost,
+    NotAnswered,
     /// The service answered, with another status than success.
     Answered(StatusCode),
 }
@@ -32,21 +30,12 @@ impl ServiceError {
     /// Returns `true` if the service may well answer the same request later: it is not there, or in trouble.
     pub fn is_passing(&self) -> bool {
         match self.kind {
-            FailureKind::Unreachable | FailureKind::AnswerLost => true,
+            FailureKind::NotAnswered => true,
             FailureKind::Answered(status) => {
                 status.is_server_error()
                     || status == StatusCode::REQUEST_TIMEOUT
                     || status == StatusCode::TOO_MANY_REQUESTS
             }
-        }
-    }
-
-    /// Returns `true` if the service may have done what was requested, although no answer says so.
-    pub fn may_be_done(&self) -> bool {
-        match self.kind {
-            FailureKind::Unreachable => false,
-            FailureKind::AnswerLost => true,
-            FailureKind::Answered(status) => status.is_server_error(),
         }
     }
 
@@ -115,7 +104,7 @@ async fn exchange(
         .timeout(timeout)
         .build();
     let client = client.map_err(|error| ServiceError {
-        kind: FailureKind::Unreachable,
+        kind: FailureKind::NotAnswered,
         reason: error.to_string(),
     })?;
     let address = reachable(operators.listen);
@@ -124,20 +113,17 @@ async fn exchange(
         request = request.bearer_auth(token.expose_secret());
     }
     let failed = |error: reqwest::Error| {
-        let (kind, reason) = if error.is_connect() {
-            let reason = format!(
-                "no service can be reached at {address}; does it run, with this configuration?"
-            );
-            (FailureKind::Unreachable, reason)
+        let reason = if error.is_connect() {
+            format!("no service can be reached at {address}; does it run, with this configuration?")
         } else if error.is_timeout() {
-            let reason = format!("the service at {address} does not answer in time");
-            (FailureKind::AnswerLost, reason)
+            format!("the service at {address} does not answer in time")
         } else {
-            let reason =
-                format!("the service at {address} broke off before its answer was complete");
-            (FailureKind::AnswerLost, reason)
+            format!("the service at {address} broke off before its answer was complete")
         };
-        ServiceError { kind, reason }
+        ServiceError {
+            kind: FailureKind::NotAnswered,
+            reason,
+        }
     };
     let answer = request.body(body).send().await.map_err(failed)?;
     let status = answer.status();
@@ -190,21 +176,19 @@ mod tests {
     fn only_what_time_can_cure_is_outlasted() {
         let answered =
             |status| FailureKind::Answered(StatusCode::from_u16(status).expect("a status"));
-        for (kind, is_passing, may_be_done) in [
-            (FailureKind::Unreachable, true, false),
-            (FailureKind::AnswerLost, true, true),
-            (answered(500), true, true),
-            (answered(503), true, true),
-            (answered(429), true, false),
-            (answered(401), false, false),
-            (answered(404), false, false),
-            (answered(409), false, false),
-            (answered(422), false, false),
+        for (kind, is_passing) in [
+            (FailureKind::NotAnswered, true),
+            (answered(500), true),
+            (answered(503), true),
+            (answered(429), true),
+            (answered(401), false),
+            (answered(404), false),
+            (answered(409), false),
+            (answered(422), false),
         ] {
             let reason = String::new();
             let error = ServiceError { kind, reason };
             assert_eq!(error.is_passing(), is_passing, "{kind:?}");
-            assert_eq!(error.may_be_done(), may_be_done, "{kind:?}");
         }
     }
 

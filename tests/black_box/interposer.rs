@@ -40,6 +40,9 @@ pub enum Harm {
 pub enum Point {
     /// The n-th of all, from 1.
     Nth(usize),
+    /// The next that records the beginning of a step in the service's journal. Of a form without an order, that is its
+    /// create.
+    Beginning,
     /// The next that creates an order.
     Create,
     /// The one after that.
@@ -55,6 +58,7 @@ impl Point {
     fn is_last_of(self, requests: &[String]) -> bool {
         match (self, requests) {
             (Point::Nth(n), _) => requests.len() == n,
+            (Point::Beginning, [.., last]) => last.ends_with("/steps"),
             (Point::Create, [.., last]) => is_create(last),
             (Point::AfterCreate, [.., before, _]) => is_create(before),
             (Point::OrderFetch, [.., last]) => {

@@ -174,6 +174,8 @@ fn of_a_quantity(placed: &Placed) -> Play<'_> {
 #[tokio::test]
 async fn killed_around_its_create_a_quantity_is_one_order() {
     let points = [
+        // The command has sent no create. Killed, it takes that knowledge with it.
+        (Point::Beginning, Harm::AnswerLost, State::Completed),
         (Point::Create, Harm::AnswerHeldBack, State::Expired),
         (Point::Create, Harm::AnswerLost, State::Expired),
         (Point::AfterCreate, Harm::HeldBack, State::Expired),

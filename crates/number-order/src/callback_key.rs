@@ -1,12 +1,13 @@
 //! Callback key of a create: the last part of a path of its own, by which a callback tells which create made its order.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Last part of the path at which callbacks about the order of one create arrive: 26 lower-case letters and digits.
 ///
 /// If the answer to the create is lost, a callback to this path names the order. That Sinch keeps the path is our
 /// inference: it does not promise it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CallbackKey(String);
 
 impl CallbackKey {
@@ -30,6 +31,14 @@ impl CallbackKey {
     /// Returns the callback key as it stands in a path.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for CallbackKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<CallbackKey, &'static str> {
+        CallbackKey::new(&text).ok_or("no callback key")
     }
 }
 

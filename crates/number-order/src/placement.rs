@@ -99,6 +99,8 @@ pub enum StepRefusal {
     MayBeCreated,
     /// The placement has no order on which the step could act.
     NotCreated,
+    /// Another create has this callback key, or this one that has ended.
+    KeyUsed,
 }
 
 impl fmt::Display for StepRefusal {
@@ -112,6 +114,9 @@ impl fmt::Display for StepRefusal {
                 "an order may have been created under this reference: find out first, or accept the risk of a second order",
             ),
             StepRefusal::NotCreated => f.write_str("no order was created under this reference yet"),
+            StepRefusal::KeyUsed => f.write_str(
+                "callback_key is that of another create, or of one that has ended; send a new one",
+            ),
         }
     }
 }

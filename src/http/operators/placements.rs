@@ -110,6 +110,8 @@ struct BeginStep {
     /// `true` if an operator accepts the risk of a second order.
     #[serde(default)]
     second_order_risked: bool,
+    /// Only of a create: its callback key. The request can be repeated with it until it is answered.
+    callback_key: Option<CallbackKey>,
 }
 
 impl Object for BeginStep {
@@ -129,6 +131,11 @@ impl Object for BeginStep {
             name: "second_order_risked",
             is_needed: false,
             values: "true or false, or leave it out",
+        },
+        Property {
+            name: "callback_key",
+            is_needed: false,
+            values: "26 random lower-case letters and digits, or leave it out",
         },
     ];
 }
@@ -152,7 +159,10 @@ async fn begin_step(
     may_be_fetched(&context, &project)?;
     let begin: BeginStep = read_body(body)?;
     let is_create = begin.kind == StepKind::Create;
-    let key = is_create.then(|| CallbackKey::random(|below| fastrand::usize(..below)));
+    let key = is_create.then(|| {
+        let random = || CallbackKey::random(|below| fastrand::usize(..below));
+        begin.callback_key.unwrap_or_else(random)
+    });
     let own_url = context.settings.callback_urls.get(&project);
     let callback_url = own_url.zip(key.as_ref());
     let callback_url = callback_url.map(|(url, key)| format!("{url}/{}", key.as_str()));
@@ -247,6 +257,10 @@ mod tests {
             (
                 r#"{"kind": {"code": "submit"}, "second_order_risked": "x"}"#,
                 "second_order_risked: write true",
+            ),
+            (
+                r#"{"kind": {"code": "create"}, "callback_key": "A"}"#,
+                "callback_key: write 26 random",
             ),
         ] {
             let said = refused::<BeginStep>(body, Ok).expect(body);

@@ -24,13 +24,32 @@ pub(in crate::store) fn found_for(
     }
 }
 
+/// Beginning of a step that may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Beginning {
+    /// The step is to be recorded.
+    New,
+    /// The step is recorded under this id, and its time is to be that of this request: the answer to the request before
+    /// was lost, so nothing was sent to Sinch yet.
+    Again(i64),
+}
+
 /// Judges if a step may begin after those of its placement.
 pub(in crate::store) fn may_begin_step(
     placement: &PlacementRow,
     step: &NewStep,
-) -> Result<(), StepRefusal> {
+) -> Result<Beginning, StepRefusal> {
+    if let Some(known) = placement.steps.iter().find(|known| is_same(known, step)) {
+        return Ok(Beginning::Again(known.id));
+    }
     let steps: Vec<Step> = placement.steps.iter().map(StepRow::step).collect();
-    may_begin(&step.kind, &steps, step.second_order_risked)
+    may_begin(&step.kind, &steps, step.second_order_risked).map(|()| Beginning::New)
+}
+
+/// Returns `true` if the step is the one that is to begin, and nothing is known of it yet.
+fn is_same(known: &StepRow, step: &NewStep) -> bool {
+    let is_open = known.outcome.is_none() && known.order.is_none();
+    is_open && step.callback_key.is_some() && known.callback_key == step.callback_key
 }
 
 /// Returns the step that an update is about; `None` if the placement has no such step.

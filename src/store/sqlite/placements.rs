@@ -9,14 +9,14 @@ use super::savepoint::refused;
 use super::{Store, StoreError, fetches};
 use crate::store::sql::codes::Code;
 use crate::store::sql::placements::{
-    PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row, step_of,
-    step_of_row, unreadable_row, watch_created,
+    Beginning, PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row,
+    step_of, step_of_row, unreadable_row, watch_created,
 };
 use crate::store::{
     NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow, StepUpdate,
     UnreadableRow,
 };
-use number_order::{CallbackKey, Id, Time, may_end};
+use number_order::{CallbackKey, Id, StepRefusal, Time, may_end};
 
 const INSERT_PLACEMENT: &str = "
     INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
@@ -33,7 +33,9 @@ const SELECT_STEPS: &str = "
 
 const INSERT_STEP: &str = "
     INSERT INTO placement_steps (placement, kind, kind_fields, begun_at, available_before, callback_key)
-    VALUES (?, ?, ?, ?, ?, ?) RETURNING id";
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (callback_key) DO NOTHING RETURNING id";
+
+const UPDATE_BEGUN: &str = "UPDATE placement_steps SET begun_at = ?2 WHERE id = ?1";
 
 /// Records the outcome of a step. An order that a callback has named already stays, and so does what is known of it.
 const UPDATE_STEP: &str = "
@@ -123,8 +125,14 @@ impl WriteCommand for NewStep {
         let Some((placement, row)) = found else {
             return Ok(StepBegun::UnknownPlacement);
         };
-        if let Err(refusal) = may_begin_step(&row, self) {
-            return Ok(StepBegun::Refused(refusal));
+        match may_begin_step(&row, self) {
+            Ok(Beginning::New) => {}
+            Ok(Beginning::Again(step)) => {
+                let begun = sqlx::query(UPDATE_BEGUN).bind(step).bind(self.now.0);
+                begun.execute(&mut context.db).await?;
+                return Ok(StepBegun::Begun(step));
+            }
+            Err(refusal) => return Ok(StepBegun::Refused(refusal)),
         }
         let kind = Code::new(&self.kind);
         let begun = sqlx::query(INSERT_STEP)
@@ -134,9 +142,12 @@ impl WriteCommand for NewStep {
             .bind(self.now.0)
             .bind(self.available_before)
             .bind(self.callback_key.as_ref().map(CallbackKey::as_str))
-            .fetch_one(&mut context.db)
+            .fetch_optional(&mut context.db)
             .await?;
-        Ok(StepBegun::Begun(begun.try_get(0)?))
+        Ok(match begun {
+            Some(begun) => StepBegun::Begun(begun.try_get(0)?),
+            None => StepBegun::Refused(StepRefusal::KeyUsed),
+        })
     }
 }
 

@@ -115,7 +115,8 @@ pub struct NewStep {
     pub kind: StepKind,
     /// For a create: `true` if the ordered number is available now.
     pub available_before: Option<bool>,
-    /// For a create: last part of the path at which callbacks about its order arrive, unique to this step.
+    /// For a create: last part of the path at which callbacks about its order arrive, unique to this step. A create that
+    /// begins again with the key of one that is under way is that one.
     pub callback_key: Option<CallbackKey>,
     /// `true` if an operator accepts that this create may make a second order.
     pub second_order_risked: bool,

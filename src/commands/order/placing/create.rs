@@ -97,10 +97,6 @@ impl Placing {
         // From here on a create may be under way, whose outcome must be recorded.
         let _uninterrupted = self.follower.uninterrupted.lock().await;
         let begun = self.journal.begin_create(available, is_risk_taken).await?;
-        let Some(begun) = begun else {
-            // The step may be recorded, so the journal is read before anything else is done.
-            return self.journal.read().await.map(Some);
-        };
         self.send_create(begun, may_be_ours).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use number_order::{Id, Standing, StepKind, StepOutcome, Time};
+use number_order::{CallbackKey, Id, Standing, StepKind, StepOutcome, Time};
 use order_form::Form;
 use reqwest::Method;
 use serde::Deserialize;
@@ -124,23 +124,24 @@ impl Journal {
         text.as_deref().map(read).transpose()
     }
 
-    /// Records a create. Its request may be sent once this returns it; `None`: nobody knows if it was recorded, so it
-    /// must not be sent.
+    /// Records a create. Its request may be sent once this returns. Where an answer of the service is lost, its callback
+    /// key tells this create from those of other runs.
     pub async fn begin_create(
         &self,
         available_before: Option<bool>,
         second_order_risked: bool,
-    ) -> Result<Option<BegunStep>, CommandError> {
+    ) -> Result<BegunStep, CommandError> {
+        let key = CallbackKey::random(|below| fastrand::usize(..below));
         let step = json!({
             "kind": StepKind::Create,
             "available_before": available_before,
             "second_order_risked": second_order_risked,
+            "callback_key": key,
         })
         .to_string();
         let path = format!("{}/steps", self.path);
-        let sent = self.service.send_once(&path, step.as_bytes());
-        let text = sent.await.map_err(|error| unusable(&error))?;
-        text.as_deref().map(read).transpose()
+        let sent = self.service.send(Method::POST, &path, step.as_bytes());
+        read(&sent.await.map_err(|error| unusable(&error))?)
     }
 
     /// Records a step on an existing order. Its request may be sent once this returns.

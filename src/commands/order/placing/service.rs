@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::patience::{Failing, Outages};
+use super::patience::Outages;
 use crate::commands::operators::{self, ServiceError};
 use crate::config::Operators;
 
@@ -16,17 +16,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Service {
     operators: Operators,
     outages: Outages,
-}
-
-/// Failure of a request that may be repeated only if the service cannot have received it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct OnceOnly(ServiceError);
-
-impl Failing for OnceOnly {
-    fn is_passing(&self) -> bool {
-        self.0.is_passing() && !self.0.may_be_done()
-    }
 }
 
 impl Service {
@@ -63,24 +52,5 @@ impl Service {
     pub async fn find(&self, path: &str) -> Result<Option<String>, ServiceError> {
         let find = async || operators::find(&self.operators, path, TIMEOUT).await;
         self.outages.outlast(find).await
-    }
-
-    /// Sends a POST request that must not be received twice, until the service can be reached. Returns `None` if the
-    /// service may have done what it asks, and no answer says so.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`Service::send`] does.
-    pub async fn send_once(&self, path: &str, body: &[u8]) -> Result<Option<String>, ServiceError> {
-        let send = async || {
-            let body = body.to_vec();
-            let sent = operators::send(&self.operators, Method::POST, path, body, TIMEOUT).await;
-            sent.map_err(OnceOnly)
-        };
-        match self.outages.outlast(send).await {
-            Ok(text) => Ok(Some(text)),
-            Err(OnceOnly(error)) if error.may_be_done() => Ok(None),
-            Err(OnceOnly(error)) => Err(error),
-        }
     }
 }

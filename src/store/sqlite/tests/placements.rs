@@ -110,6 +110,35 @@ async fn a_reference_stands_for_one_order() {
     assert!(matches!(found, Ok(PlacementFound::UnknownProject)));
 }
 
+/// The answer to the first request was lost, so nothing was sent to Sinch before the second.
+#[tokio::test]
+async fn a_create_that_begins_again_with_its_key_is_one_step() {
+    let fixture = Fixture::new().await;
+    let placed = fixture.store.begin_placement(placement("+61400000001"));
+    placed.await.expect("is recorded");
+    let create = || step(StepKind::Create, Some(0));
+    let first = fixture.begin(create()).await;
+    let again = NewStep {
+        now: at(9),
+        ..create()
+    };
+    assert_eq!(fixture.begin(again).await, first);
+    let steps = fixture.placed().await.steps;
+    assert_eq!(steps.len(), 1);
+    assert_eq!(steps[0].begun_at, at(9));
+    // Another run has found out meanwhile that it had no effect, and may have begun its own create.
+    assert!(fixture.end(first, StepOutcome::NoEffectSeen, None).await);
+    let late = fixture.store.begin_step(create()).await;
+    assert_eq!(late, Ok(StepBegun::Refused(StepRefusal::KeyUsed)));
+    let own = fixture.begin(step(StepKind::Create, Some(1))).await;
+    let late = fixture.store.begin_step(create()).await;
+    assert_eq!(late, Ok(StepBegun::Refused(StepRefusal::MayBeCreated)));
+    assert_eq!(
+        fixture.standing().await,
+        Standing::MayBeCreated { step: own }
+    );
+}
+
 #[tokio::test]
 async fn a_create_without_an_outcome_stands_in_the_way_of_the_next() {
     let fixture = Fixture::new().await;

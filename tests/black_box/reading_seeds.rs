@@ -30,7 +30,7 @@ async fn the_commands_end_right_by_some_seeds() {
     play(first..first + PLAYED).await;
 }
 
-/// Takes a quarter of an hour.
+/// Takes up to twenty minutes on two cores.
 #[ignore = "all seeds: the other test plays some of them"]
 #[tokio::test]
 async fn the_commands_end_right_by_every_seed() {

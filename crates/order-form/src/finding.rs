@@ -293,19 +293,7 @@ impl FindingKind {
             Kind::FileMissing => f.write_str(
                 "there is no such file; write its path, starting from the form's folder",
             ),
-            Kind::FileUnreadable { reason } => match reason {
-                ErrorKind::FileTooLarge => {
-                    f.write_str("the file is larger than any that is sent; name a smaller one")
-                }
-                ErrorKind::InvalidInput => f.write_str(
-                    "it is no regular file, such as a pipe or a device; write the document into a file, and name that",
-                ),
-                ErrorKind::IsADirectory => f.write_str("it is a folder; name a file in it"),
-                _ => write!(
-                    f,
-                    "the file cannot be read ({reason}); check the path and its permissions"
-                ),
-            },
+            Kind::FileUnreadable { reason } => unreadable(f, *reason),
             Kind::FileEmpty => f.write_str("the file is empty; save it again"),
             Kind::MediaTypeNotAllowed { found, allowed } => {
                 write!(
@@ -324,6 +312,23 @@ impl FindingKind {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Writes why a file cannot be read, with the cure.
+fn unreadable(f: &mut fmt::Formatter<'_>, reason: ErrorKind) -> fmt::Result {
+    match reason {
+        ErrorKind::FileTooLarge => {
+            f.write_str("the file is larger than any that is sent; name a smaller one")
+        }
+        ErrorKind::InvalidInput => f.write_str(
+            "it is no regular file, such as a pipe or a device; write the document into a file, and name that",
+        ),
+        ErrorKind::IsADirectory => f.write_str("it is a folder; name a file in it"),
+        _ => write!(
+            f,
+            "the file cannot be read ({reason}); check the path and its permissions"
+        ),
     }
 }
 

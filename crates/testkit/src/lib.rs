@@ -19,6 +19,7 @@ pub mod instant_api;
 pub mod ledger;
 pub mod load;
 pub mod machine;
+pub mod postgres;
 mod process;
 pub mod program;
 mod service;

@@ -1,0 +1,387 @@
+//! PostgreSQL for tests: a server of the test's own, from what is installed on this machine.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+use crate::wait::{PATIENCE, not_tried};
+
+/// Users as whom the server runs if the test runs as root, which it refuses.
+const USERS: [&str; 2] = ["postgres", "nobody"];
+
+/// Script that keeps a server, whose program and arguments it gets after the server's folder, for as long as its standard
+/// input is open. Also when the test is killed, the server ends with it, by its process id. The folder goes too, unless
+/// the input says that it is kept.
+const KEEPER: &str = r#"
+    folder=$0 kept=
+    "$@" </dev/null &
+    server=$!
+    while read -r line; do kept=$line; done
+    kill -CONT $server; kill -QUIT $server
+    wait $server
+    [ "$kept" ] || rm -rf "$folder""#;
+
+/// How a server is to be.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// `true` lets the server wait for its disk, which tests of durability need.
+    pub fsync: bool,
+    /// `true` lets the server listen on this machine's loopback address, too.
+    pub tcp: bool,
+    /// Further settings of the server's.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// A server of PostgreSQL in a temporary folder. It ends when the value is dropped, or with the test's process.
+#[derive(Debug)]
+pub struct Server {
+    folder: TempDir,
+    programs: PathBuf,
+    user: Option<(u32, u32)>,
+    options: ServerOptions,
+    port: u16,
+    keeper: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+impl Server {
+    /// Starts a server. Where none is installed, this is reported, and `None` is returned: the test cannot be tried.
+    pub fn start(options: ServerOptions) -> Option<Server> {
+        let Some(programs) = find_programs() else {
+            not_tried("a store on PostgreSQL: no server is installed (package postgresql)");
+            return None;
+        };
+        let user = geteuid().is_root().then(unprivileged_user);
+        let folder = crate::folder();
+        let port = if options.tcp {
+            crate::free_address().port()
+        } else {
+            5432
+        };
+        if let Some((uid, gid)) = user {
+            chown(folder.path(), Some(uid), Some(gid)).expect("root gives its folder away");
+        }
+        let server = Server {
+            folder,
+            programs,
+            user,
+            options,
+            port,
+            keeper: Mutex::default(),
+            databases: AtomicU32::new(0),
+        };
+        server.make_data();
+        server.start_again();
+        Some(server)
+    }
+
+    /// Makes an empty database, and returns its name.
+    pub fn database(&self) -> String {
+        self.database_like("template0")
+    }
+
+    /// Makes a copy of a database that nobody is connected to, and returns its name.
+    pub fn database_like(&self, template: &str) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Relaxed));
+        self.sql(
+            "postgres",
+            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        );
+        name
+    }
+
+    /// Returns the address of a database on the server's Unix socket.
+    pub fn url(&self, database: &str) -> String {
+        let folder = self.folder.path().display();
+        format!(
+            "postgres://tester@localhost:{}/{database}?host={folder}",
+            self.port
+        )
+    }
+
+    /// Returns the address of a database on the server's loopback port, which it has only if that was asked for.
+    pub fn tcp_url(&self, database: &str) -> String {
+        format!("postgres://tester@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Returns the loopback port of the server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Executes statements in a database, and returns the rows that they select, with `|` between columns.
+    pub fn sql(&self, database: &str, statements: &str) -> String {
+        self.try_sql(database, statements)
+            .unwrap_or_else(|said| panic!("the server refused {statements}: {said}"))
+    }
+
+    /// Executes statements as [`Server::sql`] does; the error is what the server said.
+    pub fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "tester",
+        ]);
+        psql.arg("-h").arg(self.folder.path());
+        psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
+        psql.stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut psql = psql.spawn().expect("psql can be started");
+        let mut input = psql.stdin.take().expect("psql reads its input");
+        // It may have ended already, since it could not connect.
+        let _ = input.write_all(statements.as_bytes());
+        drop(input);
+        let said = psql.wait_with_output().expect("psql ends");
+        if said.status.success() {
+            Ok(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&said.stderr).trim_end().to_owned())
+        }
+    }
+
+    /// Kills all of the server's processes, as when its machine dies.
+    pub fn kill(&self) {
+        self.signal_all(Signal::KILL);
+        self.end_keeper();
+    }
+
+    /// Stops the server: its sessions are terminated, and everything is on its disk.
+    pub fn stop(&self) {
+        self.signal_server(Signal::INT);
+        self.end_keeper();
+    }
+
+    /// Stops the server, and starts it again.
+    pub fn restart(&self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Holds all of the server's processes.
+    pub fn pause(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets the server's processes go on.
+    pub fn go_on(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// Starts a server that was killed or stopped, and waits until it takes connections.
+    pub fn start_again(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.spawn();
+            // After a kill, what is left of the old server may keep the new one from starting for a moment.
+            while self.keeper_runs() {
+                if self.try_sql("postgres", "SELECT 1").is_ok() {
+                    return;
+                }
+                assert!(Instant::now() < deadline, "{}", self.log());
+                pause();
+            }
+            assert!(Instant::now() < deadline, "{}", self.log());
+            pause();
+        }
+    }
+
+    /// Returns what the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn make_data(&self) {
+        let mut initdb = self.command("initdb");
+        initdb.arg("-D").arg(self.data());
+        initdb.args([
+            "-A",
+            "trust",
+            "-U",
+            "tester",
+            "-E",
+            "UTF8",
+            "--locale",
+            "C",
+            "--no-sync",
+        ]);
+        let made = initdb.output().expect("initdb can be started");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "no database could be made: {said}");
+    }
+
+    fn spawn(&self) {
+        let path = self.folder.path().join("log");
+        let log = fs::File::options().create(true).append(true).open(path);
+        let log = log.expect("the log can be written");
+        let mut keeper = Command::new("sh");
+        if let Some((uid, gid)) = self.user {
+            keeper.uid(uid).gid(gid);
+        }
+        keeper.args(["-c", KEEPER]).arg(self.folder.path());
+        keeper.arg(self.programs.join("postgres"));
+        keeper.arg("-D").arg(self.data());
+        keeper.arg("-k").arg(self.folder.path());
+        let on = |on| if on { "on" } else { "off" };
+        let address = if self.options.tcp { "127.0.0.1" } else { "" };
+        let mut settings = vec![
+            ("listen_addresses", address.to_owned()),
+            ("port", self.port.to_string()),
+            ("fsync", on(self.options.fsync).to_owned()),
+            ("max_connections", "200".to_owned()),
+            ("shared_buffers", "64MB".to_owned()),
+        ];
+        settings.extend(self.options.settings.iter().cloned());
+        for (name, value) in settings {
+            keeper.arg("-c").arg(format!("{name}={value}"));
+        }
+        keeper.current_dir(self.folder.path()).stdin(Stdio::piped());
+        keeper
+            .stdout(log.try_clone().expect("the log is open"))
+            .stderr(log);
+        *self.lock_keeper() = Some(keeper.spawn().expect("a shell can be started"));
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn lock_keeper(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper_runs(&self) -> bool {
+        let mut keeper = self.lock_keeper();
+        keeper
+            .as_mut()
+            .is_some_and(|keeper| keeper.try_wait().is_ok_and(|ended| ended.is_none()))
+    }
+
+    /// Ends the keeper, which ends the server if it still runs.
+    fn end_keeper(&self) {
+        if let Some(mut keeper) = self.lock_keeper().take() {
+            let input = keeper.stdin.take();
+            // It has ended already if the server could not be started.
+            let _ = input.map(|mut input| input.write_all(b"kept\n"));
+            let _ = keeper.wait();
+        }
+    }
+
+    fn server_pid(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
+    }
+
+    fn signal_server(&self, signal: Signal) {
+        if let Some(pid) = self.server_pid() {
+            // It may have ended by itself.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Sends a signal to the server, and then to all of its sessions, which are its children.
+    fn signal_all(&self, signal: Signal) {
+        let Some(server) = self.server_pid() else {
+            return;
+        };
+        let _ = kill_process(server, signal);
+        for child in children_of(server) {
+            let _ = kill_process(child, signal);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.go_on();
+        self.end_keeper();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server is started by one thread, which waits for it"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// Finds the folder with the server's programs: as `pg_config` says, on the path, or where packages put it.
+fn find_programs() -> Option<PathBuf> {
+    let mut folders = Vec::new();
+    if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
+        folders.push(PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+    }
+    folders.extend(std::env::split_paths(
+        &std::env::var_os("PATH").unwrap_or_default(),
+    ));
+    let packaged = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut packaged: Vec<PathBuf> = packaged.map(|version| version.path().join("bin")).collect();
+    packaged.sort();
+    folders.extend(packaged.into_iter().rev());
+    let has = |folder: &Path, program| is_executable(&folder.join(program));
+    folders
+        .into_iter()
+        .find(|folder| has(folder, "initdb") && has(folder, "postgres") && has(folder, "psql"))
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// Returns user and group as which the server may run.
+fn unprivileged_user() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("the system has a list of users");
+    let found = USERS.iter().find_map(|name| {
+        let line = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    found.expect("the system has a user without privileges")
+}
+
+/// Returns the processes whose parent is the given one.
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_child = |stat: &str| {
+        // The name of the program, in brackets, may hold anything.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields.split_whitespace().nth(1) == Some(parent.as_raw_nonzero().to_string().as_str())
+    };
+    processes
+        .filter_map(|process| {
+            let pid = process.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+            is_child(&stat).then(|| Pid::from_raw(pid)).flatten()
+        })
+        .collect()
+}

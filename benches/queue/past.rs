@@ -206,6 +206,7 @@ async fn claims(store: &Store) -> Outcome<Vec<Duration>> {
             },
             claim_order: ClaimOrder::Urgent,
             isolated: [].into(),
+            known_pause: None,
             now: clock::now(),
             lease: Duration::from_secs(3600),
         };

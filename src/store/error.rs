@@ -33,6 +33,10 @@ pub enum StoreError {
     /// More writes wait for the disk than are allowed. The caller may try again.
     #[error("too much is waiting for the disk")]
     Overloaded,
+    /// The database's server cannot be reached, does not answer in time, or may not be written to, as after a failover.
+    /// What was under way has perhaps taken effect. The caller may try again.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// A read of the database failed. The caller may try again.
     #[error("the database could not be read: {0}")]
     Unread(String),

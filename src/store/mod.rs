@@ -127,18 +127,29 @@ impl Store {
         backend!(self, store => store.circuit(project).await)
     }
 
-    /// Stores a project's circuit.
+    /// Returns a project's circuit as the processes that share the store have left it; `None` if this process has the
+    /// store to itself, and nobody else changes the circuit.
     ///
-    /// The circuit stored last is the valid one, and a fetcher reads it at its start only. So this is for a backend
-    /// that one process has to itself. Where several share it, [`Store::claim`] must judge the circuit together with
-    /// the rate and lease to one of them alone the probe of a half-open circuit, and [`Store::record`] must apply the
-    /// results to it.
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn shared_circuit(&self, project: &Id) -> Result<Option<Circuit>, StoreError> {
+        backend!(self, store => store.shared_circuit(project).await)
+    }
+
+    /// Stores a project's circuit, which was known as it was `before`. Where several processes share the store, a change
+    /// that another one has made meanwhile stays, unless the circuit is open for longer now.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn save_circuit(&self, project: Id, circuit: Circuit) -> Result<(), StoreError> {
-        backend!(self, store => store.save_circuit(project, circuit).await)
+    pub async fn save_circuit(
+        &self,
+        project: Id,
+        before: Circuit,
+        circuit: Circuit,
+    ) -> Result<(), StoreError> {
+        backend!(self, store => store.save_circuit(project, before, circuit).await)
     }
 
     /// Returns `true` if Sinch has ever shown an order of this project, among those that are still kept.

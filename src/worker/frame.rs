@@ -139,6 +139,7 @@ fn retryable(error: StoreError) -> Result<(), StoreError> {
         | StoreError::FileLimit { .. }
         | StoreError::LittleSpace { .. }
         | StoreError::Overloaded
+        | StoreError::Unreachable(_)
         | StoreError::Unread(_)
         | StoreError::NoSuchCursor
         | StoreError::Rejected(_) => {

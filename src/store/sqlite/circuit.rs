@@ -53,9 +53,18 @@ impl Store {
             .unwrap_or_default())
     }
 
+    #[expect(clippy::unused_async, reason = "other backends read it")]
+    pub(in crate::store) async fn shared_circuit(
+        &self,
+        _project: &Id,
+    ) -> Result<Option<Circuit>, StoreError> {
+        Ok(None)
+    }
+
     pub(in crate::store) async fn save_circuit(
         &self,
         project: Id,
+        _before: Circuit,
         circuit: Circuit,
     ) -> Result<(), StoreError> {
         self.write(SaveCircuit(project, circuit)).await

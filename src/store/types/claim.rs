@@ -18,6 +18,10 @@ pub struct ClaimRequest {
     pub claim_order: ClaimOrder,
     /// Isolated orders, which only [`ClaimOrder::Isolated`] claims.
     pub isolated: Arc<[Id]>,
+    /// Time until which the project's circuit is open, as the claimer knows it; `None`: it is closed. Where several
+    /// processes share the circuit, nothing is leased to one that does not know of a change, and one order at a time to
+    /// all of them together while the circuit is not closed.
+    pub known_pause: Option<Time>,
     /// Time of the claim.
     pub now: Time,
     /// Duration of the lease, after which another worker may claim the orders.

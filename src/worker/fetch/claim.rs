@@ -53,6 +53,13 @@ impl Shared {
         self: &Arc<Self>,
         prefetch: &UnboundedSender<Prefetched>,
     ) -> Result<ClaimWait, StoreError> {
+        let known_pause = match self.share_circuit().await {
+            Ok(known_pause) => known_pause,
+            Err(error) => {
+                record_step::<()>(&self.fetcher.metrics, &self.name, Err(error))?;
+                return Ok(ClaimWait::Idle(STORE_PAUSE));
+            }
+        };
         let now = clock::now();
         let (next, isolated, rate) = {
             let mut scheduler = self.scheduler();
@@ -78,6 +85,7 @@ impl Shared {
             rate,
             claim_order,
             isolated,
+            known_pause,
             now,
             lease: self.fetcher.lease,
         };

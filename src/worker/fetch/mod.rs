@@ -147,8 +147,10 @@ impl Fetcher {
         // One task more, so that what is prefetched is released in time though every fetch hangs.
         let tasks = limits::in_flight_max(limits.slots) + 1;
         let (claims, prefetched) = mpsc::unbounded_channel();
+        let scheduler = Scheduler::new(limits, circuit, found, clock::now());
+        let circuit = scheduler.circuit().clone();
         let shared = Arc::new(Shared {
-            scheduler: Mutex::new(Scheduler::new(limits, circuit.clone(), found, clock::now())),
+            scheduler: Mutex::new(scheduler),
             slots: Semaphore::new(self.slots),
             saved_circuit: tokio::sync::Mutex::new(circuit),
             permit_freed: Notify::new(),
@@ -246,6 +248,42 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes over the project's circuit as other processes have left it, and returns the time until which it is open.
+    async fn share_circuit(&self) -> Result<Option<Time>, StoreError> {
+        let mut saved = self.saved_circuit.lock().await;
+        let shared = self
+            .fetcher
+            .store
+            .shared_circuit(&self.fetcher.project)
+            .await?;
+        if let Some(shared) = shared
+            && shared.paused != saved.paused
+            && self.scheduler().circuit().paused == saved.paused
+        {
+            self.scheduler().adopt(shared.clone(), clock::now());
+            self.report_circuit(&saved, &shared);
+            *saved = shared;
+        }
+        Ok(saved.paused.as_ref().map(|(until, _)| *until))
+    }
+
+    /// Reports a change of the circuit to the operators.
+    fn report_circuit(&self, before: &Circuit, circuit: &Circuit) {
+        let project = &self.fetcher.project;
+        self.fetcher.metrics.circuit(project, circuit);
+        match (&before.paused, &circuit.paused) {
+            (None, Some((until, reason))) => {
+                let text = reason.to_string();
+                let (text, reason) = (redacted(&text), reason.code());
+                tracing::error!(%project, reason, %text, %until, "the project's circuit is open: its orders are not fetched");
+            }
+            (Some(_), None) => {
+                tracing::info!(%project, failures = before.failures, "the project's circuit is closed again");
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+
     /// Saves the circuit as it is by now, in the metrics for operators and in the database. If the database fails, the
     /// circuit is forgotten at a restart. That does no harm, because the failures come again.
     async fn save_circuit(&self) {
@@ -255,21 +293,15 @@ impl Shared {
             return;
         }
         let before = std::mem::replace(&mut *saved, circuit.clone());
-        let project = &self.fetcher.project;
-        self.fetcher.metrics.circuit(project, &circuit);
-        match (&before.paused, &circuit.paused) {
-            (None, None) => return,
-            (None, Some((until, reason))) => {
-                let text = reason.to_string();
-                let (text, reason) = (redacted(&text), reason.code());
-                tracing::error!(%project, reason, %text, %until, "the project's circuit is open: its orders are not fetched");
-            }
-            (Some(_), None) => {
-                tracing::info!(%project, failures = before.failures, "the project's circuit is closed again");
-            }
-            (Some(_), Some(_)) => {}
+        self.report_circuit(&before, &circuit);
+        if before.paused.is_none() && circuit.paused.is_none() {
+            return;
         }
-        let saving = self.fetcher.store.save_circuit(project.clone(), circuit);
+        let project = &self.fetcher.project;
+        let saving = self
+            .fetcher
+            .store
+            .save_circuit(project.clone(), before, circuit);
         if let Err(error) = saving.await {
             tracing::warn!(%project, %error, "the pause could not be kept");
         }

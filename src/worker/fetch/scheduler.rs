@@ -371,6 +371,19 @@ impl Scheduler {
         self.opened_by_signal = false;
     }
 
+    /// Takes over the project's circuit as another process has left it.
+    pub fn adopt(&mut self, circuit: Circuit, now: Time) {
+        if circuit.paused.is_none() {
+            self.close_circuit();
+            return;
+        }
+        if self.mode(now) == Mode::Normal {
+            self.suspect_since = now;
+        }
+        self.circuit = circuit;
+        self.opened_by_signal = true;
+    }
+
     /// Closes the project's circuit because an operator asks for it.
     pub fn resumed(&mut self) {
         self.close_circuit();

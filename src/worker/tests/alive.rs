@@ -221,6 +221,7 @@ async fn claim_one(store: &Store) -> Result<Claim, StoreError> {
         },
         claim_order: ClaimOrder::Oldest,
         isolated: Arc::default(),
+        known_pause: None,
         now: clock::now(),
         lease: DEADLINE * 10,
     };

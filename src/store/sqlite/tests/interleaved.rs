@@ -89,7 +89,10 @@ impl Fixture {
                     failures: chance.u32(..),
                     paused: None,
                 };
-                let kept = self.store.save_circuit(id(PROJECT), circuit).await;
+                let kept = self
+                    .store
+                    .save_circuit(id(PROJECT), Circuit::default(), circuit)
+                    .await;
                 kept.expect("writes");
             }
             _ => {}

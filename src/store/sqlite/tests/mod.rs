@@ -177,6 +177,7 @@ impl Fixture {
             rate: FAST,
             claim_order,
             isolated: isolated.iter().map(|order| id(order)).collect(),
+            known_pause: None,
             now: at(secs),
             lease: Duration::from_secs(60),
         };

@@ -312,7 +312,10 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
         failures: 9,
         paused: Some((at(50), not_now(503))),
     };
-    let saved = fixture.store.save_circuit(id(PROJECT), open).await;
+    let saved = fixture
+        .store
+        .save_circuit(id(PROJECT), Circuit::default(), open)
+        .await;
     saved.expect("writes");
     assert!(matches!(due(49).await, NextNumber::NotBefore(until) if until == at(50)));
     // Half-open: a number may be fetched.

@@ -26,7 +26,7 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     };
     fixture
         .store
-        .save_circuit(id(PROJECT), circuit.clone())
+        .save_circuit(id(PROJECT), Circuit::default(), circuit.clone())
         .await
         .expect("is kept");
     fixture

@@ -181,6 +181,7 @@ impl Subject for Database {
             rate: FAST,
             claim_order: ClaimOrder::Urgent,
             isolated: Arc::default(),
+            known_pause: None,
             now,
             lease: Duration::from_secs(60),
         };

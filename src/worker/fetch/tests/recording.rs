@@ -27,6 +27,7 @@ impl Fixture {
             },
             claim_order: ClaimOrder::Oldest,
             isolated: Arc::default(),
+            known_pause: None,
             now: clock::now(),
             lease: NEVER,
         };

@@ -256,6 +256,7 @@ impl Service {
             rate,
             claim_order,
             isolated: self.scheduler.isolated(),
+            known_pause: None,
             now: self.now,
             lease: Duration::from_secs(50),
         };

@@ -116,7 +116,10 @@ impl Service {
                 if circuit.paused.is_some() {
                     self.opened.push(self.now);
                 }
-                let saved = self.store.save_circuit(project(), circuit).await;
+                let saved = self
+                    .store
+                    .save_circuit(project(), Circuit::default(), circuit)
+                    .await;
                 saved.expect("is saved");
             }
             let outcome = self.outcome(claim, fetched_at, result, healthy);

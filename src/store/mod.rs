@@ -8,6 +8,8 @@ mod apply;
 mod changes;
 mod error;
 mod opening;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod types;

@@ -1,0 +1,238 @@
+//! Connections to the server: their settings, which are read back, and what makes a server unfit.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, PgConnection, Row};
+use tokio::time::timeout;
+
+use super::error::Fault;
+use super::{OpenError, Settings};
+
+/// Maximum time for which a connection is being made.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Settings of each connection. The server's own time-outs end what a dead replica has left; they do not cover a commit,
+/// so the program bounds each wait by itself, too.
+const OPTIONS: [(&str, &str); 6] = [
+    // Elsewhere ON CONFLICT fails when another transaction has inserted the same key.
+    ("default_transaction_isolation", "read committed"),
+    ("statement_timeout", "3s"),
+    ("lock_timeout", "1500ms"),
+    ("idle_in_transaction_session_timeout", "4s"),
+    ("tcp_user_timeout", "5s"),
+    ("jit", "off"),
+];
+
+/// Settings of connections that find every row by its key: on young tables, whose size the server does not know yet, it
+/// would otherwise read through all of a table, and go on doing so while it grows.
+const BY_KEY: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+
+/// Makes commits wait for the disk, and leaves the one setting that is stronger. Its parameter is true where the
+/// operator accepts less.
+const READ_BACK: &str = "
+    SELECT pg_is_in_recovery() AS is_standby, current_setting('fsync') AS fsync,
+        CASE WHEN $1 OR current_setting('synchronous_commit') = 'remote_apply' THEN current_setting('synchronous_commit')
+            ELSE set_config('synchronous_commit', 'on', false) END AS synchronous_commit,
+        current_setting('default_transaction_isolation') AS isolation,
+        current_setting('server_encoding') AS encoding, current_setting('server_version_num')::int AS version";
+
+/// Oldest version of the server on which this program works.
+const VERSION_MIN: i32 = 140_000;
+
+/// Durability that an operator gives up by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weaker {
+    /// `true` accepts a server that does not wait for its disk (`fsync = off`): a power cut loses all of it.
+    pub fsync_off: bool,
+    /// `true` accepts commits that wait for no disk (`synchronous_commit = off`): a crash loses the last ones, though
+    /// their callbacks were answered.
+    pub asynchronous_commit: bool,
+}
+
+/// Maker of connections.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    weaker: Weaker,
+}
+
+impl Connector {
+    /// Returns the maker of connections to the server that the settings name.
+    pub(super) fn new(settings: &Settings) -> Result<Connector, OpenError> {
+        let url = settings.url.expose_secret();
+        let options = PgConnectOptions::from_str(url).map_err(|error| OpenError::Address {
+            reason: error.to_string(),
+        })?;
+        let says_mode = url.contains("sslmode=") || url.contains("ssl-mode=");
+        let options = match options.get_host() {
+            _ if says_mode || options.get_socket().is_some() => options,
+            "localhost" | "127.0.0.1" | "::1" => options,
+            host if host.starts_with('/') => options,
+            _ => options.ssl_mode(PgSslMode::VerifyFull),
+        };
+        let options = options
+            .application_name(&format!("sinch-callbacks {}", settings.name))
+            .options(OPTIONS)
+            .disable_statement_logging();
+        let weaker = settings.weaker;
+        Ok(Connector { options, weaker })
+    }
+
+    /// Returns the maker of connections on which every row is found by its key.
+    pub(super) fn by_key(&self) -> Connector {
+        Connector {
+            options: self.options.clone().options(BY_KEY),
+            weaker: self.weaker,
+        }
+    }
+
+    /// Returns the place of the database in words, without the password.
+    pub(super) fn place(&self) -> String {
+        place_of(&self.options)
+    }
+
+    /// Connects to the server, and reads back what durability depends on.
+    pub(super) async fn connect(&self) -> Result<PgConnection, Fault> {
+        let connecting = async {
+            let mut db = self.options.connect().await?;
+            self.read_back(&mut db).await?;
+            Ok(db)
+        };
+        timeout(CONNECT_MAX, connecting)
+            .await
+            .unwrap_or(Err(Fault::Late(CONNECT_MAX.as_secs())))
+    }
+
+    /// Connects without time-outs of the server's, for what may take long: a migration.
+    pub(super) async fn connect_patient(&self) -> Result<PgConnection, Fault> {
+        let mut db = self.connect().await?;
+        let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+        sqlx::raw_sql(patient).execute(&mut db).await?;
+        Ok(db)
+    }
+
+    async fn read_back(&self, db: &mut PgConnection) -> Result<(), Fault> {
+        let row = sqlx::query(READ_BACK)
+            .bind(self.weaker.asynchronous_commit)
+            .fetch_one(db)
+            .await?;
+        let found = Found {
+            is_standby: row.try_get("is_standby")?,
+            fsync: row.try_get("fsync")?,
+            synchronous_commit: row.try_get("synchronous_commit")?,
+            isolation: row.try_get("isolation")?,
+            encoding: row.try_get("encoding")?,
+            version: row.try_get("version")?,
+        };
+        match found.fault(self.weaker) {
+            None => Ok(()),
+            Some(fault) => Err(Fault::Unfit(fault)),
+        }
+    }
+}
+
+/// Returns the place of the database in words: server and name, without user and password.
+fn place_of(options: &PgConnectOptions) -> String {
+    let server = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let name = options.get_database().unwrap_or(options.get_username());
+    format!("{name} at {server}")
+}
+
+/// What a server says of itself.
+struct Found {
+    is_standby: bool,
+    fsync: String,
+    synchronous_commit: String,
+    isolation: String,
+    encoding: String,
+    version: i32,
+}
+
+impl Found {
+    /// Returns the reason why nothing may be promised on this server.
+    fn fault(&self, weaker: Weaker) -> Option<String> {
+        if self.is_standby {
+            return Some(
+                "it is a standby, which takes no writes: give the primary's address".to_owned(),
+            );
+        }
+        if self.fsync != "on" && !weaker.fsync_off {
+            return Some(
+                "it runs with fsync = off, so a power cut can lose all of it: set fsync = on"
+                    .to_owned(),
+            );
+        }
+        let waits = matches!(self.synchronous_commit.as_str(), "on" | "remote_apply");
+        if !waits && !weaker.asynchronous_commit {
+            return Some(format!(
+                "its commits wait for no disk (synchronous_commit = {})",
+                self.synchronous_commit
+            ));
+        }
+        if self.isolation != "read committed" {
+            return Some(format!(
+                "its transactions are {}, not read committed",
+                self.isolation
+            ));
+        }
+        if self.encoding != "UTF8" {
+            return Some(format!(
+                "the database has the encoding {}: create it with UTF8",
+                self.encoding
+            ));
+        }
+        (self.version < VERSION_MIN).then(|| "it is older than PostgreSQL 14".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Found {
+        Found {
+            is_standby: false,
+            fsync: "on".to_owned(),
+            synchronous_commit: "on".to_owned(),
+            isolation: "read committed".to_owned(),
+            encoding: "UTF8".to_owned(),
+            version: 150_000,
+        }
+    }
+
+    #[test]
+    fn what_promises_less_is_refused_unless_it_is_named() {
+        let none = Weaker::default();
+        let all = Weaker {
+            fsync_off: true,
+            asynchronous_commit: true,
+        };
+        assert_eq!(found().fault(none), None);
+        let spoil: [(fn(&mut Found), bool); 7] = [
+            (|found| found.is_standby = true, false),
+            (|found| found.fsync = "off".to_owned(), true),
+            (|found| found.synchronous_commit = "off".to_owned(), true),
+            (|found| found.synchronous_commit = "local".to_owned(), true),
+            (|found| found.isolation = "serializable".to_owned(), false),
+            (|found| found.encoding = "SQL_ASCII".to_owned(), false),
+            (|found| found.version = 130_000, false),
+        ];
+        for (case, (spoil, can_be_named)) in spoil.into_iter().enumerate() {
+            let mut found = found();
+            spoil(&mut found);
+            assert!(found.fault(none).is_some(), "{case}");
+            assert_eq!(found.fault(all).is_none(), can_be_named, "{case}");
+        }
+        let stronger = Found {
+            synchronous_commit: "remote_apply".to_owned(),
+            ..found()
+        };
+        assert_eq!(stronger.fault(none), None);
+    }
+}

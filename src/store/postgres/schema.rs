@@ -1,0 +1,129 @@
+//! Schema of the database: its migrations, which one replica of many makes, and which programs may work on it.
+
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, Row, SqlSafeStr};
+use tokio::time::{Instant, sleep};
+
+use super::OpenError;
+use super::connect::Connector;
+use super::error::Fault;
+
+/// Key of the lock under which the schema is brought up to date: "SiCb". Nobody waits inside the server for it, since its
+/// time-outs would end the wait.
+const LOCK: i64 = 0x5369_4362;
+
+/// Maximum time for which a start waits for another one that brings the schema up to date.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Pause between two tries of the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
+
+const IS_THERE: &str =
+    "SELECT to_regclass('schema_compat') IS NOT NULL, to_regclass('deliveries') IS NOT NULL";
+
+const USABLE_FROM: &str = "SELECT usable_from FROM schema_compat";
+
+/// Returns the schema as migrations, in the order in which they were added.
+fn migrations() -> Migrator {
+    let step = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    let schema = include_str!("../../../migrations/postgres/0001_schema.sql");
+    let mut migrator = Migrator::with_migrations(vec![step(1, "schema", schema)]);
+    // A newer program may have added to the schema; `schema_compat` says if this one may still work on it.
+    migrator.set_locking(false).set_ignore_missing(true);
+    migrator
+}
+
+/// Returns the newest version of the schema that this program knows.
+fn newest_known() -> i64 {
+    migrations().iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+/// Brings the schema up to date. Of several starts at once one does it, and the others wait.
+pub(super) async fn bring_up(connector: &Connector) -> Result<(), OpenError> {
+    let place = || connector.place();
+    let failed = |fault: Fault| OpenError::of(place(), &fault);
+    let mut db = connector.connect_patient().await.map_err(failed)?;
+    lock(&mut db, place()).await?;
+    check_owner(&mut db, place()).await?;
+    check_usable(&mut db, place()).await?;
+    let migrated = migrations().run(&mut db).await;
+    // The lock goes with the connection.
+    migrated.map_err(|error| OpenError::Unusable {
+        place: place(),
+        reason: format!("its schema could not be brought up to date: {error}"),
+    })
+}
+
+async fn lock(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        let tried = sqlx::query(TRY_LOCK).bind(LOCK).fetch_one(&mut *db).await;
+        let tried = tried.and_then(|row| row.try_get(0));
+        match tried {
+            Ok(true) => return Ok(()),
+            Ok(false) if Instant::now() < deadline => sleep(LOCK_PAUSE).await,
+            Ok(false) => {
+                return Err(OpenError::Unusable {
+                    place,
+                    reason: "another program has been changing its schema for a minute".to_owned(),
+                });
+            }
+            Err(error) => return Err(OpenError::of(place, &error.into())),
+        }
+    }
+}
+
+/// Refuses a database that belongs to another program: one that has a table of ours, and nothing that says whose it is.
+async fn check_owner(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
+    let row = sqlx::query(IS_THERE).fetch_one(db).await;
+    let found = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    match found {
+        Ok((false, true)) => Err(OpenError::Foreign { place }),
+        Ok(_) => Ok(()),
+        Err(error) => Err(OpenError::of(place, &error.into())),
+    }
+}
+
+/// Refuses a database on which only newer programs may work.
+async fn check_usable(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
+    let known = newest_known();
+    match usable_from(db).await {
+        Ok(Some(found)) if found > known => Err(OpenError::Newer {
+            place,
+            found,
+            known,
+        }),
+        Ok(_) => Ok(()),
+        Err(fault) => Err(OpenError::of(place, &fault)),
+    }
+}
+
+/// Returns the oldest schema version whose program may work on the database; `None` if it has no schema yet.
+async fn usable_from(db: &mut PgConnection) -> Result<Option<i64>, Fault> {
+    let there = sqlx::query(IS_THERE).fetch_one(&mut *db).await?;
+    if !there.try_get::<bool, _>(0)? {
+        return Ok(None);
+    }
+    let row = sqlx::query(USABLE_FROM).fetch_optional(db).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Fails if this program may not work on the database any more, since a newer one has changed it.
+pub(super) async fn still_usable(db: &mut PgConnection) -> Result<(), Fault> {
+    let row = sqlx::query(USABLE_FROM).fetch_optional(db).await?;
+    let found: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
+    match found {
+        Some(found) if found <= newest_known() => Ok(()),
+        _ => {
+            let reason = "a newer version of this program has changed its schema: update this one";
+            Err(crate::store::StoreError::Broken(reason.to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Settings of the backend, and the reasons why it could not be opened.
+
+use secrecy::SecretString;
+
+use super::clock::ClockSource;
+use super::connect::Weaker;
+use super::error::{Class, Fault};
+use number_order::{Id, Time};
+
+/// Address of the database, and the projects and limits that it serves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the database: `postgres://USER:PASSWORD@HOST/NAME`. Unless it says otherwise by `sslmode`, TLS with a
+    /// verified certificate is required of every host but this one.
+    pub url: SecretString,
+    /// Name of this replica, for operators.
+    pub name: String,
+    /// Maximum number of callbacks that wait for their commit at once.
+    pub waiting_max: usize,
+    /// Durability that the operator gives up.
+    pub weaker: Weaker,
+    /// Clock by which leases, the rate and the circuit are judged.
+    pub clock: ClockSource,
+    /// Projects that are served, each with the number of its orders that may be fetched in a second; `None` if none
+    /// may.
+    pub projects: Vec<(Id, Option<f64>)>,
+    /// Time at which the service starts, by the program's clock.
+    pub now: Time,
+}
+
+/// Reason why the database could not be opened; each tells what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address of the database is none.
+    #[error("the address of the database cannot be used: {reason}")]
+    Address {
+        /// What is wrong with the address.
+        reason: String,
+    },
+    /// The database was changed by a later version of this program.
+    #[error(
+        "{place} can be used from schema version {found} on, but this program knows only up to {known}: use the newer program"
+    )]
+    Newer {
+        /// Place of the database.
+        place: String,
+        /// Oldest schema version whose program may still work on the database.
+        found: i64,
+        /// Newest version of the schema that this program knows.
+        known: i64,
+    },
+    /// The database belongs to another program.
+    #[error("{place} has tables of another program: create a database for sinch-callbacks alone")]
+    Foreign {
+        /// Place of the database.
+        place: String,
+    },
+    /// The server promises less than this program needs.
+    #[error("cannot use {place}: {reason}")]
+    Unfit {
+        /// Place of the database.
+        place: String,
+        /// What the server lacks, and the cure.
+        reason: String,
+    },
+    /// The database cannot be used.
+    #[error("cannot use {place}: {reason}")]
+    Unusable {
+        /// Place of the database.
+        place: String,
+        /// Error of the server or of the system, in words.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    /// Returns the error of a start that failed by the given fault.
+    pub(super) fn of(place: String, fault: &Fault) -> OpenError {
+        let reason = fault.to_string();
+        match fault {
+            Fault::Unfit(_) => OpenError::Unfit { place, reason },
+            _ if fault.class() == Class::Retry => {
+                let reason = format!("another program holds a lock for too long: {reason}");
+                OpenError::Unusable { place, reason }
+            }
+            _ => OpenError::Unusable { place, reason },
+        }
+    }
+}

@@ -173,6 +173,17 @@ impl Server {
         self.start_again();
     }
 
+    /// Stops the server, and starts it again as a standby, which takes no writes.
+    pub fn restart_as_standby(&self) {
+        self.stop();
+        let signal = self.data().join("standby.signal");
+        fs::write(&signal, "").expect("the data folder can be written to");
+        if let Some((uid, gid)) = self.user {
+            chown(&signal, Some(uid), Some(gid)).expect("root gives its file away");
+        }
+        self.start_again();
+    }
+
     /// Holds all of the server's processes.
     pub fn pause(&self) {
         self.signal_all(Signal::STOP);

@@ -53,7 +53,8 @@ pub(super) async fn bring_up(connector: &Connector) -> Result<(), OpenError> {
     lock(&mut db, place()).await?;
     check_owner(&mut db, place()).await?;
     check_usable(&mut db, place()).await?;
-    let migrated = migrations().run(&mut db).await;
+    // Of the future of `run` the compiler cannot tell that it can be sent to another thread; this is what it calls.
+    let migrated = migrations().run_direct(None, &mut db, false).await;
     // The lock goes with the connection.
     migrated.map_err(|error| OpenError::Unusable {
         place: place(),

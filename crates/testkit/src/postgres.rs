@@ -124,7 +124,11 @@ impl Server {
             .unwrap_or_else(|said| panic!("the server refused {statements}: {said}"))
     }
 
-    /// Executes statements as [`Server::sql`] does; the error is what the server said.
+    /// Executes statements as [`Server::sql`] does.
+    ///
+    /// # Errors
+    ///
+    /// What the server said, if it refused them or cannot be reached.
     pub fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args([

@@ -214,20 +214,27 @@ mod tests {
             asynchronous_commit: true,
         };
         assert_eq!(found().fault(none), None);
-        let spoil: [(fn(&mut Found), bool); 7] = [
-            (|found| found.is_standby = true, false),
-            (|found| found.fsync = "off".to_owned(), true),
-            (|found| found.synchronous_commit = "off".to_owned(), true),
-            (|found| found.synchronous_commit = "local".to_owned(), true),
-            (|found| found.isolation = "serializable".to_owned(), false),
-            (|found| found.encoding = "SQL_ASCII".to_owned(), false),
-            (|found| found.version = 130_000, false),
-        ];
-        for (case, (spoil, can_be_named)) in spoil.into_iter().enumerate() {
+        for (name, value, can_be_named) in [
+            ("is_standby", "on", false),
+            ("fsync", "off", true),
+            ("synchronous_commit", "off", true),
+            ("synchronous_commit", "local", true),
+            ("isolation", "serializable", false),
+            ("encoding", "SQL_ASCII", false),
+            ("version", "130000", false),
+        ] {
             let mut found = found();
-            spoil(&mut found);
-            assert!(found.fault(none).is_some(), "{case}");
-            assert_eq!(found.fault(all).is_none(), can_be_named, "{case}");
+            let value = value.to_owned();
+            match name {
+                "is_standby" => found.is_standby = true,
+                "fsync" => found.fsync = value,
+                "synchronous_commit" => found.synchronous_commit = value,
+                "isolation" => found.isolation = value,
+                "encoding" => found.encoding = value,
+                _ => found.version = value.parse().expect("a number"),
+            }
+            assert!(found.fault(none).is_some(), "{name}");
+            assert_eq!(found.fault(all).is_none(), can_be_named, "{name}");
         }
         let stronger = Found {
             synchronous_commit: "remote_apply".to_owned(),

@@ -52,6 +52,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Returns `true` if the server has no connection left.
+    pub(super) fn is_crowded(&self) -> bool {
+        matches!(self, Fault::Database(error) if sqlstate(error) == Some("53300"))
+    }
+}
+
 /// Returns the code by which the server classifies an error; `None`: the server did not send it.
 fn sqlstate(error: &sqlx::Error) -> Option<&str> {
     let error = error.as_database_error()?;

@@ -138,19 +138,16 @@ pub(super) async fn accept(
     let mut accepted = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         let key = delivery.key();
-        accepted.push(match new.remove(&key) {
-            Some(is_conflict) => {
-                let is_first = events.insert((&delivery.project, &delivery.dedup_key));
-                if is_conflict || !is_first {
-                    Accepted::Conflict
-                } else {
-                    Accepted::New
-                }
-            }
-            None => {
-                *again.entry(key).or_default() += 1;
-                Accepted::Duplicate
-            }
+        let Some(is_conflict) = new.remove(&key) else {
+            *again.entry(key).or_default() += 1;
+            accepted.push(Accepted::Duplicate);
+            continue;
+        };
+        let is_first = events.insert((&delivery.project, &delivery.dedup_key));
+        accepted.push(if is_conflict || !is_first {
+            Accepted::Conflict
+        } else {
+            Accepted::New
         });
     }
     let there = count(db, again).await?;

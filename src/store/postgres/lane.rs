@@ -59,18 +59,12 @@ impl Lane {
 
     async fn begin_by(&self, begin: &'static str) -> Result<Work<'_>, Fault> {
         let place = self.places.acquire().await;
-        let _place = place.map_err(|_| StoreError::Closed)?;
+        let place = place.map_err(|_| StoreError::Closed)?;
         // The server may have been restarted since a connection was used. Nothing is lost with a transaction that has
         // not begun.
         while let Some(mut db) = self.take_idle() {
             match sqlx::raw_sql(begin).execute(&mut db).await {
-                Ok(_) => {
-                    return Ok(Work {
-                        lane: self,
-                        _place,
-                        db,
-                    });
-                }
+                Ok(_) => return Ok(self.work(place, db)),
                 Err(error) => match Fault::from(error) {
                     fault if fault.class() == Class::Reconnect => {}
                     fault => return Err(fault),
@@ -79,11 +73,15 @@ impl Lane {
         }
         let mut db = self.connector.connect().await?;
         sqlx::raw_sql(begin).execute(&mut db).await?;
-        Ok(Work {
+        Ok(self.work(place, db))
+    }
+
+    fn work<'a>(&'a self, place: SemaphorePermit<'a>, db: PgConnection) -> Work<'a> {
+        Work {
             lane: self,
-            _place,
+            _place: place,
             db,
-        })
+        }
     }
 
     fn take_idle(&self) -> Option<PgConnection> {

@@ -144,7 +144,7 @@ impl Replica {
                 Err(error @ StoreError::Broken(_)) => return Err(error),
                 Ok(()) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "this replica could not show that it is there")
+                    tracing::warn!(%error, "this replica could not show that it is there");
                 }
             }
         }

@@ -79,6 +79,10 @@ impl OpenError {
         let reason = fault.to_string();
         match fault {
             Fault::Unfit(_) => OpenError::Unfit { place, reason },
+            _ if fault.is_crowded() => {
+                let reason = format!("{reason}: raise max_connections, each replica needs ten");
+                OpenError::Unusable { place, reason }
+            }
             _ if fault.class() == Class::Retry => {
                 let reason = format!("another program holds a lock for too long: {reason}");
                 OpenError::Unusable { place, reason }

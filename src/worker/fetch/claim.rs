@@ -30,7 +30,14 @@ impl Shared {
     ) -> Result<(), StoreError> {
         // The wake-up is registered before the claim, so that an order that falls due during the claim ends the wait.
         let due = self.fetcher.store.due().notified();
-        let (idle, span) = match self.claim_due(claims).await? {
+        let wait = match self.share_circuit().await {
+            Ok(known_pause) => self.claim_due(known_pause, claims).await?,
+            Err(error) => {
+                record_step::<()>(&self.fetcher.metrics, &self.name, Err(error))?;
+                ClaimWait::Idle(STORE_PAUSE)
+            }
+        };
+        let (idle, span) = match wait {
             ClaimWait::None => return Ok(()),
             ClaimWait::Idle(span) => (true, span),
             ClaimWait::HeldUp(span) => (false, span),
@@ -48,18 +55,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Claims the due orders that circuit, permits and rate limit allow.
+    /// Claims the due orders that circuit, permits and rate limit allow. `known_pause`: the time until which the circuit
+    /// is open, as the store has it.
     async fn claim_due(
         self: &Arc<Self>,
+        known_pause: Option<Time>,
         prefetch: &UnboundedSender<Prefetched>,
     ) -> Result<ClaimWait, StoreError> {
-        let known_pause = match self.share_circuit().await {
-            Ok(known_pause) => known_pause,
-            Err(error) => {
-                record_step::<()>(&self.fetcher.metrics, &self.name, Err(error))?;
-                return Ok(ClaimWait::Idle(STORE_PAUSE));
-            }
-        };
         let now = clock::now();
         let (next, isolated, rate) = {
             let mut scheduler = self.scheduler();

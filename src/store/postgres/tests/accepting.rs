@@ -41,7 +41,7 @@ async fn what_the_database_cannot_store_is_accepted_all_the_same() {
     let fixture = fixture!(Fixture::new());
     let store = fixture.store().await;
     let odd = NewDelivery {
-        event_id: Some("e\01".to_owned()),
+        event_id: Some("e\0x".to_owned()),
         subject: DeliveryContent::Order {
             order: id("o1"),
             status: Status::Unknown("NEW\0WORD".to_owned()),

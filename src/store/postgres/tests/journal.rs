@@ -37,6 +37,11 @@ fn create(key: &str, now: i64) -> NewStep {
 
 const KEYS: [&str; 2] = ["aaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbb"];
 
+async fn kept(store: &Store) -> PlacementRow {
+    let row = store.placement(&id(PROJECT), REFERENCE).await;
+    row.expect("reads").expect("is there")
+}
+
 #[tokio::test]
 async fn a_reference_stands_for_one_order_and_a_step_for_one_call() {
     let fixture = fixture!(Fixture::new());
@@ -84,11 +89,7 @@ async fn a_reference_stands_for_one_order_and_a_step_for_one_call() {
     };
     assert_eq!(store.end_step(unknown).await, Ok(StepEnded::UnknownStep));
     assert_eq!(store.end_step(end).await, Ok(StepEnded::Ended));
-    let row = store
-        .placement(&id(PROJECT), REFERENCE)
-        .await
-        .expect("reads")
-        .expect("is there");
+    let row = kept(&store).await;
     assert_eq!(row.steps.len(), 1);
     assert_eq!(row.steps[0].order, Some(id("o1")));
     assert_eq!(
@@ -142,10 +143,6 @@ async fn the_first_order_that_the_path_of_a_create_is_told_of_is_its_own() {
         accept(&store, told).await;
     }
     process(&store, 20).await;
-    let row = store
-        .placement(&id(PROJECT), REFERENCE)
-        .await
-        .expect("reads")
-        .expect("is there");
+    let row = kept(&store).await;
     assert_eq!(row.steps[0].order, Some(id("o1")));
 }

@@ -12,6 +12,8 @@ mod opening;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use error::{OpenError, StoreError};

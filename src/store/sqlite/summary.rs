@@ -99,13 +99,6 @@ impl Store {
         })
     }
 
-    #[cfg(test)]
-    pub(crate) async fn summary(&self, now: Time) -> Result<Summary, StoreError> {
-        self.try_again().await?;
-        let mut db = self.readers.begin().await?;
-        Ok(self.summary_of(&mut db, now).await?)
-    }
-
     /// Reads again the orders whose rows could not be read, in a transaction before that of the figures: an operator
     /// may have repaired them.
     async fn try_again(&self) -> sqlx::Result<()> {

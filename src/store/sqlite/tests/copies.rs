@@ -28,15 +28,9 @@ async fn closed() -> (TempDir, PathBuf) {
         fixture.record(&claim, shows(State::Blocked, 25), 40).await;
     }
     let path = fixture.path();
-    let Fixture {
-        folder,
-        store,
-        writer,
-        ..
-    } = fixture;
-    drop(store);
-    writer.await.expect("no panic").expect("a clean end");
-    (folder, path)
+    drop(fixture.store);
+    fixture.run.await.expect("no panic").expect("a clean end");
+    (fixture.place.into_folder(), path)
 }
 
 /// Rows that break a rule, in each way and each table, and the report about each.

@@ -121,7 +121,7 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
         );
     }
     drop((store, fixture.store));
-    let end = fixture.writer.await.expect("no panic");
+    let end = fixture.run.await.expect("no panic");
     let reason = end.expect_err("the store cannot go on").to_string();
     let name = format!("fixture.db{suffix} was ");
     assert!(reason.contains(&name), "{case}: {reason}");
@@ -132,11 +132,11 @@ async fn attempt(suffix: &str, change: FileChange, refused: bool, case: &str) {
     if suffix == "-wal" && is_whole {
         // No path leads to the log any more, but it was whole: what it had is in the database by now.
         remove_file(location::beside(
-            &fixture.folder.path().join("fixture.db"),
+            &fixture.place.folder().path().join("fixture.db"),
             "-wal",
         ))
         .ok();
-        let fixture = Fixture::open(fixture.folder).await;
+        let fixture = Fixture::open_in(fixture.place.into_folder()).await;
         fixture.process(20).await;
         for n in 0..5 {
             assert_eq!(fixture.history(&format!("o{n}")).await.deliveries.len(), 1);
@@ -256,7 +256,7 @@ async fn a_wal_without_its_database_is_never_thrown_away() {
 #[tokio::test]
 async fn a_held_database_cannot_be_opened_twice() {
     let fixture = Fixture::new().await;
-    let folder = fixture.folder.path();
+    let folder = fixture.place.folder().path();
     let real = fixture.path();
     let link = folder.join("link.db");
     symlink(&real, &link).expect("can be linked");

@@ -35,7 +35,7 @@ impl Fixture {
     async fn vacuum_all(&self) -> u64 {
         let mut steps = 0;
         loop {
-            match self.store.vacuum().await.expect("shrinks") {
+            match self.sqlite().vacuum().await.expect("shrinks") {
                 0 => return steps,
                 bytes => assert!(bytes <= 66 * 4096, "{bytes} in one step"),
             }

@@ -32,16 +32,12 @@ async fn a_restart_keeps_everything_and_voids_leases() {
     fixture
         .accept(delivery("e3", "o1", State::Completed, 21))
         .await;
-    let wal = fixture.folder.path().join("fixture.db-wal");
+    let wal = fixture.place.folder().path().join("fixture.db-wal");
     assert!(wal.exists());
     drop(fixture.store);
-    fixture
-        .writer
-        .await
-        .expect("no panic")
-        .expect("a clean end");
+    fixture.run.await.expect("no panic").expect("a clean end");
     assert!(!wal.exists(), "a clean end leaves one file");
-    let fixture = Fixture::open(fixture.folder).await;
+    let fixture = Fixture::open_in(fixture.place.into_folder()).await;
     assert_eq!(fixture.store.circuit(&id(PROJECT)).await, Ok(circuit));
     assert_eq!(fixture.claim(20).await.len(), 2, "the old leases are void");
     assert_eq!(
@@ -97,11 +93,7 @@ async fn foreign_and_newer_files_and_orphaned_logs_are_refused() {
     let fixture = Fixture::new().await.again().await;
     let path = fixture.path();
     drop(fixture.store);
-    fixture
-        .writer
-        .await
-        .expect("no panic")
-        .expect("a clean end");
+    fixture.run.await.expect("no panic").expect("a clean end");
     edit(
         &path,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -211,10 +203,10 @@ async fn after_an_unclean_end_fetches_of_open_orders_are_spread_out() {
     );
 
     // The service is killed: the writer is gone before it can note a clean end.
-    fixture.writer.abort();
-    assert!(fixture.writer.await.is_err_and(|end| end.is_cancelled()));
+    fixture.run.abort();
+    assert!(fixture.run.await.is_err_and(|end| end.is_cancelled()));
     drop(fixture.store);
-    let fixture = Fixture::open(fixture.folder).await;
+    let fixture = Fixture::open_in(fixture.place.into_folder()).await;
     let after = planned(&fixture).await;
     assert_eq!(after.len(), ORDERS as usize);
     // The fetches are spread at 5 a second, from 5000 s on.

@@ -66,7 +66,7 @@ async fn first() -> TempDir {
 /// Each migration is tried on tables with rows, and not only on empty ones.
 #[tokio::test]
 async fn a_file_of_the_first_schema_is_brought_up_to_date() {
-    let fixture = Fixture::open(first().await).await;
+    let fixture = Fixture::open_in(first().await).await;
     let filter = OrderFilter {
         limit: 100,
         ..OrderFilter::default()
@@ -180,8 +180,8 @@ const REFUSED: [&str; 68] = [
 
 #[tokio::test]
 async fn no_column_takes_what_is_out_of_its_range() {
-    let fixture = Fixture::open(first().await).await;
-    let mut db = connect(&fixture.folder).await;
+    let fixture = Fixture::open_in(first().await).await;
+    let mut db = connect(fixture.place.folder()).await;
     for change in REFUSED {
         let mut update = async |sql| {
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
@@ -205,7 +205,7 @@ async fn no_column_takes_what_is_out_of_its_range() {
 
 #[tokio::test]
 async fn the_schema_knows_every_state_and_which_are_final() {
-    let fixture = Fixture::open(first().await).await;
+    let fixture = Fixture::open_in(first().await).await;
     for state in State::ALL {
         for column in ["confirmed", "provisional", "tie"] {
             let at = if column == "tie" { "since_at" } else { "at" };
@@ -229,7 +229,7 @@ async fn the_schema_knows_every_state_and_which_are_final() {
 
 #[tokio::test]
 async fn the_schema_knows_every_code() {
-    let fixture = Fixture::open(first().await).await;
+    let fixture = Fixture::open_in(first().await).await;
     let decisions = [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS].concat();
     let outcomes = [Outcome::VARIANTS, NoAnswer::VARIANTS].concat();
     for (column, codes) in [
@@ -280,7 +280,7 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
         .map(State::as_str)
         .collect();
     // The file is as after a time with `api = "off"`: no fetch is planned.
-    let fixture = Fixture::open(first().await).await;
+    let fixture = Fixture::open_in(first().await).await;
     fixture
         .edit(
             "UPDATE orders SET fetch_at = NULL;
@@ -296,16 +296,16 @@ async fn a_start_takes_up_every_order_that_is_not_final() {
     fixture
         .edit(&format!("UPDATE orders SET fetch_at = {later}"))
         .await;
-    fixture.writer.abort();
-    assert!(fixture.writer.await.is_err_and(|end| end.is_cancelled()));
+    fixture.run.abort();
+    assert!(fixture.run.await.is_err_and(|end| end.is_cancelled()));
     drop(fixture.store);
-    let fixture = Fixture::open(fixture.folder).await;
+    let fixture = Fixture::open_in(fixture.place.into_folder()).await;
     assert_eq!(due(&fixture, at(5100)).await, open);
 }
 
 #[tokio::test]
 async fn alerts_are_listed_as_the_rules_have_them() {
-    let fixture = Fixture::open(first().await).await;
+    let fixture = Fixture::open_in(first().await).await;
     fixture
         .edit("UPDATE orders SET expires_at = 500000000 WHERE confirmed_state IS NOT NULL")
         .await;

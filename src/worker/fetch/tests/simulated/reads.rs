@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 
 use super::{Service, Sinch, id};
-use crate::store::{OrderFilter, OrderRow, Store};
+use crate::store::{OrderFilter, OrderRow};
 use number_order::{Id, State, Time};
 
 impl Service {
@@ -29,8 +29,7 @@ impl Service {
 
     /// Returns the number of deliveries that wait to be processed, and the number that are kept.
     pub async fn deliveries(&mut self) -> (i64, i64) {
-        let Store::Sqlite(store) = &self.store;
-        let summary = store.summary(self.now).await.expect("reads");
+        let summary = self.store.summary(self.now).await.expect("reads");
         let kept = sqlx::query("SELECT count(*) FROM deliveries")
             .fetch_one(&mut self.reader)
             .await;

@@ -1,7 +1,6 @@
 //! Alerts: each fires once, and is resolved once.
 
 use super::*;
-use crate::store::sqlite::alert_changes;
 
 const NOTHING: [Vec<AlertKind>; 2] = [Vec::new(), Vec::new()];
 
@@ -21,8 +20,8 @@ fn blocked(secs: u64) -> AlertKind {
 
 impl Fixture {
     /// A fixture with an order that Sinch has shown in this state, with `updateTime` 10 s.
-    async fn with_order_in(state: State) -> Fixture {
-        let fixture = Fixture::new().await;
+    async fn with_order_in(on: Backend, state: State) -> Fixture {
+        let fixture = Fixture::on(on).await;
         fixture.accept(delivery("e1", "o1", state, 10)).await;
         fixture.process(12).await;
         fixture.show("o1", shows(state, 10), 12).await;
@@ -46,9 +45,8 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
-async fn an_alert_fires_once_until_it_is_resolved() {
-    let fixture = Fixture::with_order_in(State::Blocked).await;
+async fn an_alert_fires_once_until_it_is_resolved(on: Backend) {
+    let fixture = Fixture::with_order_in(on, State::Blocked).await;
     let limits = limits(&[], 100);
     assert!(fixture.alerts(&limits, 109).await.is_empty());
     assert_eq!(fixture.record_alerts(&limits, 109).await, NOTHING);
@@ -86,10 +84,9 @@ async fn an_alert_fires_once_until_it_is_resolved() {
     assert_eq!(fixture.recorded_alerts().await, [closed, anew]);
 }
 
-#[tokio::test]
-async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold() {
+async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold(on: Backend) {
     // The order expires at 9010 s.
-    let fixture = Fixture::with_order_in(State::Created).await;
+    let fixture = Fixture::with_order_in(on, State::Created).await;
     let limits = limits(&[900, 7200], 100);
     let [tight, wide] = [900, 7200].map(|secs| AlertKind::expiring(Duration::from_secs(secs)));
     for (secs, fired) in [
@@ -108,18 +105,16 @@ async fn a_reservation_that_runs_out_fires_an_alert_at_each_threshold() {
     assert_eq!(fixture.record_alerts(&limits, 9999).await, [vec![], all]);
 }
 
-#[tokio::test]
-async fn another_threshold_is_another_alert() {
-    let fixture = Fixture::with_order_in(State::Blocked).await;
+async fn another_threshold_is_another_alert(on: Backend) {
+    let fixture = Fixture::with_order_in(on, State::Blocked).await;
     fixture.record_alerts(&limits(&[], 100), 1000).await;
     let changes = fixture.record_alerts(&limits(&[], 200), 1000).await;
     assert_eq!(changes, [vec![blocked(200)], vec![blocked(100)]]);
 }
 
 /// It is not known how the orders of a project end that is not fetched any more.
-#[tokio::test]
-async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are() {
-    let fixture = Fixture::with_order_in(State::Blocked).await;
+async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are(on: Backend) {
+    let fixture = Fixture::with_order_in(on, State::Blocked).await;
     fixture.record_alerts(&limits(&[], 100), 1000).await;
     fixture.edit("UPDATE projects SET active = 0").await;
     assert_eq!(
@@ -134,9 +129,8 @@ async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are() {
 }
 
 /// Orders beyond a page are compared, too, and a check has a bound.
-#[tokio::test]
-async fn many_alerts_fire_and_are_resolved_in_parts() {
-    let fixture = Fixture::new().await;
+async fn many_alerts_fire_and_are_resolved_in_parts(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .edit(
             "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
@@ -169,9 +163,8 @@ async fn many_alerts_fire_and_are_resolved_in_parts() {
 }
 
 /// The database refuses to have an alert of one order recorded, and then to have it resolved.
-#[tokio::test]
-async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
-    let fixture = Fixture::with_order_in(State::Blocked).await;
+async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other(on: Backend) {
+    let fixture = Fixture::with_order_in(on, State::Blocked).await;
     fixture
         .accept(delivery("e2", "o2", State::Blocked, 10))
         .await;
@@ -206,9 +199,8 @@ async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other() {
 }
 
 /// An order may be removed between the check of its alerts and their recording.
-#[tokio::test]
-async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
-    let fixture = Fixture::with_order_in(State::Blocked).await;
+async fn an_alert_of_an_order_that_is_gone_is_not_recorded(on: Backend) {
+    let fixture = Fixture::with_order_in(on, State::Blocked).await;
     let changes = fixture
         .store
         .alert_changes(at(1000), &limits(&[], 100), 9)
@@ -225,17 +217,12 @@ async fn an_alert_of_an_order_that_is_gone_is_not_recorded() {
     assert_eq!(fixture.number("SELECT count(*) FROM alerts").await, 0);
 }
 
-#[tokio::test]
-async fn resolved_alerts_are_never_searched_for_open_ones() {
-    let fixture = Fixture::new().await;
-    for sql in [alert_changes::SELECT_ORDERS, alert_changes::SELECT_OPEN] {
-        let sql = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut db = fixture.begin_read().await;
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
-        let rows = rows.await.expect("plans");
-        let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();
-        let is_bounded =
-            |step: &&&str| step.starts_with("SEARCH a USING INDEX alerts_open (order_id");
-        assert_eq!(plan.iter().filter(is_bounded).count(), 1, "{plan:#?}");
-    }
-}
+suite!(
+    an_alert_fires_once_until_it_is_resolved,
+    a_reservation_that_runs_out_fires_an_alert_at_each_threshold,
+    another_threshold_is_another_alert,
+    alerts_of_a_project_that_is_not_fetched_stay_as_they_are,
+    many_alerts_fire_and_are_resolved_in_parts,
+    an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other,
+    an_alert_of_an_order_that_is_gone_is_not_recorded,
+);

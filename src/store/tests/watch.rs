@@ -39,9 +39,8 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
-async fn callbacks_are_accepted_between_the_parts_of_a_list() {
-    let fixture = Fixture::new().await;
+async fn callbacks_are_accepted_between_the_parts_of_a_list(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let watching = fixture.watch_many();
     fixture.accept_amid().await;
     let new = watching.await.expect("no panic").expect("writes");
@@ -49,9 +48,8 @@ async fn callbacks_are_accepted_between_the_parts_of_a_list() {
     assert_eq!(fixture.known().await, ORDERS as i64);
 }
 
-#[tokio::test]
-async fn a_list_that_was_cut_off_can_be_sent_again() {
-    let fixture = Fixture::new().await;
+async fn a_list_that_was_cut_off_can_be_sent_again(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let watching = fixture.watch_many();
     fixture.accept_amid().await;
     watching.abort();
@@ -66,3 +64,8 @@ async fn a_list_that_was_cut_off_can_be_sent_again() {
     let due = "SELECT count(*) FROM orders WHERE fetch_at = 10000000 AND first_seen_at = 10000000";
     assert_eq!(fixture.number(due).await, ORDERS as i64, "each once");
 }
+
+suite!(
+    callbacks_are_accepted_between_the_parts_of_a_list,
+    a_list_that_was_cut_off_can_be_sent_again,
+);

@@ -86,9 +86,8 @@ fn created(order: &str) -> Standing {
     Standing::Created { order: id(order) }
 }
 
-#[tokio::test]
-async fn a_reference_stands_for_one_order() {
-    let fixture = Fixture::new().await;
+async fn a_reference_stands_for_one_order(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let begin = async |number: &str| fixture.store.begin_placement(placement(number)).await;
     assert!(matches!(
         begin("+61400000001").await,
@@ -111,9 +110,8 @@ async fn a_reference_stands_for_one_order() {
 }
 
 /// The answer to the first request was lost, so nothing was sent to Sinch before the second.
-#[tokio::test]
-async fn a_create_that_begins_again_with_its_key_is_one_step() {
-    let fixture = Fixture::new().await;
+async fn a_create_that_begins_again_with_its_key_is_one_step(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let placed = fixture.store.begin_placement(placement("+61400000001"));
     placed.await.expect("is recorded");
     let create = || step(StepKind::Create, Some(0));
@@ -139,9 +137,8 @@ async fn a_create_that_begins_again_with_its_key_is_one_step() {
     );
 }
 
-#[tokio::test]
-async fn a_create_without_an_outcome_stands_in_the_way_of_the_next() {
-    let fixture = Fixture::new().await;
+async fn a_create_without_an_outcome_stands_in_the_way_of_the_next(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let unplaced = fixture
         .store
         .begin_step(step(StepKind::Create, Some(0)))
@@ -197,9 +194,8 @@ async fn a_create_without_an_outcome_stands_in_the_way_of_the_next() {
     assert!(!fixture.end(999, StepOutcome::Refused, None).await);
 }
 
-#[tokio::test]
-async fn an_order_is_watched_once_its_create_has_succeeded() {
-    let fixture = Fixture::new().await;
+async fn an_order_is_watched_once_its_create_has_succeeded(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .store
         .begin_placement(placement("+61400000001"))
@@ -219,9 +215,8 @@ async fn an_order_is_watched_once_its_create_has_succeeded() {
     assert!(order.expect("is known").order.fetch_at.is_some());
 }
 
-#[tokio::test]
-async fn a_callback_to_the_path_of_a_create_names_its_order() {
-    let fixture = Fixture::new().await;
+async fn a_callback_to_the_path_of_a_create_names_its_order(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .store
         .begin_placement(placement("+61400000001"))
@@ -252,9 +247,8 @@ async fn a_callback_to_the_path_of_a_create_names_its_order() {
     assert_eq!(fixture.standing().await, created("o3"));
 }
 
-#[tokio::test]
-async fn the_journal_outlives_the_process_and_goes_with_its_project() {
-    let fixture = Fixture::new().await;
+async fn the_journal_outlives_the_process_and_goes_with_its_project(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .store
         .begin_placement(placement("+61400000001"))
@@ -269,9 +263,8 @@ async fn the_journal_outlives_the_process_and_goes_with_its_project() {
 }
 
 /// What is refused leaves nothing behind: no outcome, and no order on the watch list.
-#[tokio::test]
-async fn an_outcome_that_cannot_be_the_steps_changes_nothing() {
-    let fixture = Fixture::new().await;
+async fn an_outcome_that_cannot_be_the_steps_changes_nothing(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let begun = fixture.store.begin_placement(placement("+61400000001"));
     begun.await.expect("is recorded");
     let create = fixture.begin(step(StepKind::Create, Some(0))).await;
@@ -297,9 +290,8 @@ async fn an_outcome_that_cannot_be_the_steps_changes_nothing() {
 }
 
 /// Callbacks are processed though the step to which one belongs is spoiled. The bad row is reported.
-#[tokio::test]
-async fn a_step_that_cannot_be_linked_holds_up_no_callback() {
-    let fixture = Fixture::new().await;
+async fn a_step_that_cannot_be_linked_holds_up_no_callback(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let begun = fixture.store.begin_placement(placement("+61400000001"));
     begun.await.expect("is recorded");
     let create = fixture.begin(step(StepKind::Create, Some(0))).await;
@@ -319,8 +311,7 @@ async fn a_step_that_cannot_be_linked_holds_up_no_callback() {
     assert_eq!(fixture.unreadable_steps().await, [create]);
 }
 
-#[tokio::test]
-async fn a_placement_that_cannot_be_read_is_named_to_the_operator() {
+async fn a_placement_that_cannot_be_read_is_named_to_the_operator(on: Backend) {
     for fault in [
         "placement_steps SET outcome = 'lost', ended_at = 1",
         "placement_steps SET kind_fields = ''",
@@ -328,7 +319,7 @@ async fn a_placement_that_cannot_be_read_is_named_to_the_operator() {
         "placements SET quantity = -7",
         "placements SET region = CAST(x'ff' AS TEXT)",
     ] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         let begun = fixture.store.begin_placement(placement("+61400000001"));
         begun.await.expect("is recorded");
         fixture.begin(step(StepKind::Create, Some(0))).await;
@@ -351,9 +342,8 @@ async fn a_placement_that_cannot_be_read_is_named_to_the_operator() {
 }
 
 /// The ordered number is kept as long as the order is. The reference stays, and still orders nothing again.
-#[tokio::test]
-async fn a_number_is_forgotten_with_its_order_and_its_reference_is_not() {
-    let fixture = Fixture::new().await;
+async fn a_number_is_forgotten_with_its_order_and_its_reference_is_not(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let begun = fixture.store.begin_placement(placement("+61400000001"));
     begun.await.expect("is recorded");
     let create = fixture.begin(step(StepKind::Create, Some(0))).await;
@@ -384,3 +374,16 @@ async fn a_number_is_forgotten_with_its_order_and_its_reference_is_not() {
     let refusal = StepRefusal::AlreadyCreated(id("o1"));
     assert_eq!(again, Ok(StepBegun::Refused(refusal)));
 }
+
+suite!(
+    a_reference_stands_for_one_order,
+    a_create_that_begins_again_with_its_key_is_one_step,
+    a_create_without_an_outcome_stands_in_the_way_of_the_next,
+    an_order_is_watched_once_its_create_has_succeeded,
+    a_callback_to_the_path_of_a_create_names_its_order,
+    the_journal_outlives_the_process_and_goes_with_its_project,
+    an_outcome_that_cannot_be_the_steps_changes_nothing,
+    a_step_that_cannot_be_linked_holds_up_no_callback,
+    a_placement_that_cannot_be_read_is_named_to_the_operator,
+    a_number_is_forgotten_with_its_order_and_its_reference_is_not,
+);

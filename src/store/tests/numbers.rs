@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::changes::StoredNumber;
-use crate::store::sql::unreadable::each;
-use crate::store::sqlite::numbers::number_text;
+use crate::store::sql::numbers::number_columns;
 use number_order::{
     FailedLink, Following, Link, OrderDetails, OrderNumber, Readiness, ScheduledLink, Service,
     Target,
@@ -32,7 +31,7 @@ fn subject(numbers: &[&str]) -> OrderDetails {
 }
 
 /// Links of a number with the ordered plan: made, or failed with a code.
-pub(super) fn linked() -> Vec<Link> {
+pub(in crate::store) fn linked() -> Vec<Link> {
     vec![Link {
         service: Service::Messages,
         linked: Some(Target::new("plan")),
@@ -55,7 +54,13 @@ fn failed_with(code: &str) -> Vec<Link> {
 
 impl Fixture {
     /// Makes an order known, and has an answer show it in a state with the given numbers.
-    pub(super) async fn shown(&self, order: &str, state: State, numbers: &[&str], secs: i64) {
+    pub(in crate::store) async fn shown(
+        &self,
+        order: &str,
+        state: State,
+        numbers: &[&str],
+        secs: i64,
+    ) {
         let request = WatchRequest {
             project: id(PROJECT),
             orders: vec![id(order)],
@@ -78,7 +83,7 @@ impl Fixture {
     }
 
     /// Returns the number that is due.
-    pub(super) async fn due_number(&self, secs: i64) -> Option<DueNumber> {
+    pub(in crate::store) async fn due_number(&self, secs: i64) -> Option<DueNumber> {
         let due = self.store.due_number(&id(PROJECT), FAST, at(secs)).await;
         match due.expect("reads") {
             NextNumber::One { number, .. } => Some(number),
@@ -88,7 +93,7 @@ impl Fixture {
     }
 
     /// Records the result of fetching a number.
-    pub(super) async fn fetched(
+    pub(in crate::store) async fn fetched(
         &self,
         number: DueNumber,
         result: Result<Option<Vec<Link>>, Failure>,
@@ -110,7 +115,11 @@ impl Fixture {
     }
 
     /// Fetches the number that is due.
-    pub(super) async fn fetch_number(&self, links: Option<Vec<Link>>, secs: i64) -> String {
+    pub(in crate::store) async fn fetch_number(
+        &self,
+        links: Option<Vec<Link>>,
+        secs: i64,
+    ) -> String {
         let number = self.due_number(secs).await.expect("a number is due");
         let phone_number = number.phone_number.clone();
         let recorded = self.fetched(number, Ok(links), secs).await;
@@ -119,20 +128,15 @@ impl Fixture {
     }
 
     /// Returns the stored following of a number.
-    pub(super) async fn following(&self, phone_number: &str) -> Following {
-        let sql = concat!(
-            "SELECT ",
-            number_text!(),
-            " FROM order_numbers AS n JOIN orders AS o ON o.id = n.order_id \
-             JOIN projects AS p ON p.id = n.project WHERE n.phone_number = ?"
+    pub(in crate::store) async fn following(&self, phone_number: &str) -> Following {
+        let sql = format!(
+            "SELECT json_array({}) FROM order_numbers AS n JOIN orders AS o ON o.id = n.order_id \
+             JOIN projects AS p ON p.id = n.project WHERE n.phone_number = '{phone_number}'",
+            number_columns!()
         );
-        let found = sqlx::query(sql)
-            .bind(phone_number)
-            .fetch_all(&mut *self.begin_read().await)
-            .await;
-        let read = each::<StoredNumber>(&found.expect("reads")).expect("reads");
-        assert!(read.unreadable.is_empty(), "{:?}", read.unreadable);
-        read.rows.into_iter().next().expect("is there").following
+        let found = self.texts(&sql).await;
+        let number: StoredNumber = serde_json::from_str(&found[0]).expect("is readable");
+        number.following
     }
 }
 
@@ -147,9 +151,8 @@ fn outcome_of_nothing() -> FetchResult {
     outcome(&claim, Ok(Answer::NotFound), 0)
 }
 
-#[tokio::test]
-async fn the_numbers_of_a_completed_order_are_followed_until_they_are_ready() {
-    let fixture = Fixture::new().await;
+async fn the_numbers_of_a_completed_order_are_followed_until_they_are_ready(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .shown("o1", State::InReview, &[FIRST, SECOND], 10)
         .await;
@@ -201,9 +204,8 @@ async fn the_numbers_of_a_completed_order_are_followed_until_they_are_ready() {
     );
 }
 
-#[tokio::test]
-async fn orders_and_figures_tell_of_the_numbers_that_are_not_ready() {
-    let fixture = Fixture::new().await;
+async fn orders_and_figures_tell_of_the_numbers_that_are_not_ready(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (order, number) in [("o1", FIRST), ("o2", SECOND), ("o3", "+61411111113")] {
         fixture.shown(order, State::Completed, &[number], 10).await;
     }
@@ -248,9 +250,8 @@ async fn orders_and_figures_tell_of_the_numbers_that_are_not_ready() {
 }
 
 /// Every column is written and read back, and the statements that do as the rules do exactly that.
-#[tokio::test]
-async fn a_following_is_stored_as_it_is() {
-    let fixture = Fixture::new().await;
+async fn a_following_is_stored_as_it_is(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     let number = fixture.due_number(11).await.expect("is due");
     let failures = vec![FailedLink {
@@ -296,9 +297,8 @@ async fn a_following_is_stored_as_it_is() {
     assert_eq!(fixture.following(FIRST).await, expected);
 }
 
-#[tokio::test]
-async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
-    let fixture = Fixture::new().await;
+async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     let rate = Rate {
         interval: Duration::from_secs(2),
@@ -350,9 +350,8 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told() {
     assert!(matches!(other, Ok(NextNumber::None)), "{other:?}");
 }
 
-#[tokio::test]
-async fn an_order_stays_until_its_numbers_are_ready_and_takes_them_along() {
-    let fixture = Fixture::new().await;
+async fn an_order_stays_until_its_numbers_are_ready_and_takes_them_along(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     fixture.edit("UPDATE orders SET fetch_at = NULL").await;
     let rows = "SELECT count(*) FROM order_numbers";
@@ -364,9 +363,8 @@ async fn an_order_stays_until_its_numbers_are_ready_and_takes_them_along() {
     assert_eq!(fixture.number("SELECT count(*) FROM orders").await, 0);
 }
 
-#[tokio::test]
-async fn a_clock_that_was_set_back_puts_no_number_off() {
-    let fixture = Fixture::new().await;
+async fn a_clock_that_was_set_back_puts_no_number_off(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     // Tests start at second 5000.
     let later = at(5000 + 90 * 3600).0;
@@ -380,3 +378,12 @@ async fn a_clock_that_was_set_back_puts_no_number_off() {
     assert_eq!(following.fetch_at, Some(at(5000 + 25 * 3600)));
     assert_eq!(following.hinted_at, Some(at(5000)));
 }
+
+suite!(
+    the_numbers_of_a_completed_order_are_followed_until_they_are_ready,
+    orders_and_figures_tell_of_the_numbers_that_are_not_ready,
+    a_following_is_stored_as_it_is,
+    circuit_and_rate_hold_numbers_up_and_due_orders_are_told,
+    an_order_stays_until_its_numbers_are_ready_and_takes_them_along,
+    a_clock_that_was_set_back_puts_no_number_off,
+);

@@ -1,7 +1,6 @@
 //! Removal of orders and projects, and figures of projects that are not fetched.
 
 use super::*;
-use crate::store::sqlite::removal;
 
 const OLD: &str = "project-0";
 
@@ -20,44 +19,10 @@ fn watch(project: &str, orders: &[&str]) -> WatchRequest {
     }
 }
 
-impl Fixture {
-    async fn opened(folder: TempDir, projects: &[(&str, Option<f64>)]) -> Fixture {
-        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
-        let settings = Settings {
-            projects: projects.collect(),
-            ..settings(folder.path().join("fixture.db"))
-        };
-        let (store, writer) = open(&settings).await.expect("opens");
-        Fixture {
-            folder,
-            store,
-            writer: tokio::spawn(writer),
-        }
-    }
-
-    pub(super) async fn reopened(self, projects: &[(&str, Option<f64>)]) -> Fixture {
-        drop(self.store);
-        self.writer.await.expect("no panic").expect("a clean end");
-        Fixture::opened(self.folder, projects).await
-    }
-
-    async fn sentences(&self, projects: &[(&str, Option<f64>)]) -> Vec<String> {
-        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
-        let settings = Settings {
-            projects: projects.collect(),
-            ..settings(self.path())
-        };
-        removal::not_fetched(&mut *self.begin_read().await, &settings)
-            .await
-            .expect("reads")
-    }
-}
-
 /// A project that will be removed, with five orders: two are due, one of them with an open claim, one is parked, one is
 /// BLOCKED for long, and one runs out of time.
-async fn left_behind() -> Fixture {
-    let folder = tempfile::tempdir().expect("a folder");
-    let fixture = Fixture::opened(folder, &[(OLD, Some(5.0))]).await;
+async fn left_behind(on: Backend) -> Fixture {
+    let fixture = Fixture::with(on, &[(OLD, Some(5.0))]).await;
     let orders = ["blocked", "created", "parked", "due"];
     let watched = fixture.store.watch(watch(OLD, &orders)).await;
     assert_eq!(watched, Ok(4));
@@ -114,9 +79,8 @@ async fn alert_figures(fixture: &Fixture) -> Vec<i64> {
     ]
 }
 
-#[tokio::test]
-async fn orders_that_are_not_fetched_are_counted_apart() {
-    let fixture = left_behind().await;
+async fn orders_that_are_not_fetched_are_counted_apart(on: Backend) {
+    let fixture = left_behind(on).await;
     assert_eq!(alert_figures(&fixture).await, [4, 1, 2, 1, 1, 2, 2, 0]);
     let new_only: &[_] = &[(PROJECT, Some(5.0))];
     let off: &[_] = &[(OLD, None), (PROJECT, Some(5.0))];
@@ -137,7 +101,7 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
     ] {
         fixture = fixture.reopened(projects).await;
         assert_eq!(alert_figures(&fixture).await, expected, "{projects:?}");
-        let sentences = fixture.sentences(projects).await;
+        let sentences = fixture.warnings(projects).await;
         assert_eq!(
             sentences.len(),
             usize::from(said.is_some()),
@@ -149,9 +113,8 @@ async fn orders_that_are_not_fetched_are_counted_apart() {
     }
 }
 
-#[tokio::test]
-async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
-    let mut fixture = left_behind().await;
+async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does(on: Backend) {
+    let mut fixture = left_behind(on).await;
     let [fired, _] = fixture.record_alerts(&limits(), 5000).await;
     assert_eq!(fired.len(), 2);
     for n in 0..600 {
@@ -202,42 +165,9 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does() {
     assert_eq!(fixture.claim(50).await.len(), 1, "the others go on");
 }
 
-/// Pending deliveries that were read may be removed before they are processed.
-#[tokio::test]
-async fn a_project_can_be_dropped_during_processing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let fixture = Fixture::opened(folder, &[(OLD, Some(5.0)), (PROJECT, Some(5.0))]).await;
-    fixture
-        .accept(NewDelivery {
-            callback_key: None,
-            project: id(OLD),
-            ..delivery("e1", "old", State::InReview, 10)
-        })
-        .await;
-    fixture
-        .accept(delivery("e2", "o1", State::InReview, 10))
-        .await;
-    let pending = pending::read(&fixture.store.readers, 256)
-        .await
-        .expect("reads");
-    while fixture.store.drop_some(id(OLD)).await.expect("drops") != Holdings::default() {}
-    let report = fixture
-        .store
-        .submit(Write::Process, (request(20), pending))
-        .await;
-    assert_eq!(
-        report.expect("processes").processed.len(),
-        0,
-        "they have changed"
-    );
-    assert_eq!(fixture.process(21).await.processed.len(), 1);
-    assert_eq!(fixture.history("o1").await.deliveries.len(), 1);
-}
-
-#[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one course of events")]
-async fn only_an_order_that_only_an_operator_named_can_be_removed() {
-    let fixture = Fixture::new().await;
+async fn only_an_order_that_only_an_operator_named_can_be_removed(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let forget = async |order: &str| fixture.store.forget(key(order)).await.expect("writes");
     assert_eq!(forget("nobody").await, Forgot::Unknown);
     let orders = [
@@ -303,3 +233,9 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed() {
             .is_none()
     );
 }
+
+suite!(
+    orders_that_are_not_fetched_are_counted_apart,
+    what_is_left_of_a_project_goes_in_steps_and_nothing_else_does,
+    only_an_order_that_only_an_operator_named_can_be_removed,
+);

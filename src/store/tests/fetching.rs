@@ -3,9 +3,8 @@
 use super::*;
 use number_order::{FetchOutcome, ParkReason};
 
-#[tokio::test]
-async fn an_order_is_fetched_by_one_at_a_time() {
-    let fixture = Fixture::new().await;
+async fn an_order_is_fetched_by_one_at_a_time(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
@@ -34,10 +33,9 @@ async fn an_order_is_fetched_by_one_at_a_time() {
 }
 
 /// A late result does not spoil the answer of the lease's holder, in whichever order both stand in a batch.
-#[tokio::test]
-async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
+async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded(on: Backend) {
     for late_first in [true, false] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         fixture
             .accept(delivery("e1", "o1", State::InReview, 10))
             .await;
@@ -60,9 +58,8 @@ async fn of_two_holders_in_one_batch_the_rightful_one_is_recorded() {
     }
 }
 
-#[tokio::test]
-async fn a_released_order_counts_as_never_claimed() {
-    let fixture = Fixture::new().await;
+async fn a_released_order_counts_as_never_claimed(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
@@ -81,9 +78,8 @@ async fn a_released_order_counts_as_never_claimed() {
     assert!(matches!(settled, Recorded::Done { .. }));
 }
 
-#[tokio::test]
-async fn events_that_come_during_a_fetch_are_not_overwritten() {
-    let fixture = Fixture::new().await;
+async fn events_that_come_during_a_fetch_are_not_overwritten(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
@@ -103,9 +99,8 @@ async fn events_that_come_during_a_fetch_are_not_overwritten() {
     assert!(order.fetch_at.is_some());
 }
 
-#[tokio::test]
-async fn failures_back_off_and_park_and_an_operator_unparks() {
-    let fixture = Fixture::new().await;
+async fn failures_back_off_and_park_and_an_operator_unparks(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
@@ -152,9 +147,8 @@ async fn failures_back_off_and_park_and_an_operator_unparks() {
     assert_eq!(fixture.claim(30).await[0].attempts, 1);
 }
 
-#[tokio::test]
-async fn a_watched_order_is_fetched_without_any_callback() {
-    let fixture = Fixture::new().await;
+async fn a_watched_order_is_fetched_without_any_callback(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
@@ -176,3 +170,12 @@ async fn a_watched_order_is_fetched_without_any_callback() {
     claimed.sort();
     assert_eq!(claimed, ["o1", "o2", "o3"], "o1 by its event");
 }
+
+suite!(
+    an_order_is_fetched_by_one_at_a_time,
+    of_two_holders_in_one_batch_the_rightful_one_is_recorded,
+    a_released_order_counts_as_never_claimed,
+    events_that_come_during_a_fetch_are_not_overwritten,
+    failures_back_off_and_park_and_an_operator_unparks,
+    a_watched_order_is_fetched_without_any_callback,
+);

@@ -125,8 +125,7 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
-async fn any_interleaving_leaves_only_rows_that_can_be_read() {
+async fn any_interleaving_leaves_only_rows_that_can_be_read(on: Backend) {
     let given = std::env::var("SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
@@ -136,7 +135,7 @@ async fn any_interleaving_leaves_only_rows_that_can_be_read() {
         // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut chance = Rng::with_seed(seed);
-        let mut fixture = Fixture::new().await;
+        let mut fixture = Fixture::on(on).await;
         let mut held = Held::new();
         let mut secs = 10;
         for n in 0..STEPS {
@@ -155,3 +154,5 @@ async fn any_interleaving_leaves_only_rows_that_can_be_read() {
         fixture.again().await.is_sound(secs).await;
     }
 }
+
+suite!(any_interleaving_leaves_only_rows_that_can_be_read,);

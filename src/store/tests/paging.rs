@@ -69,8 +69,7 @@ impl Course {
     }
 }
 
-#[tokio::test]
-async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
+async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes(on: Backend) {
     let given = std::env::var("SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
@@ -80,7 +79,7 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
         // The test runner shows the seed where the test fails.
         println!("SEED={seed}");
         let mut course = Course {
-            fixture: Fixture::new().await,
+            fixture: Fixture::on(on).await,
             chance: Rng::with_seed(seed),
             named: 0,
             known: BTreeSet::new(),
@@ -114,14 +113,13 @@ async fn each_order_that_stays_is_listed_once_whatever_comes_and_goes() {
     }
 }
 
-#[tokio::test]
-async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
+async fn deliveries_are_listed_on_though_some_are_pruned_between_pages(on: Backend) {
     // The last row of the first page is pruned, with others before and after it.
     for (newest_first, pruned, expected) in [
         (false, "id IN (2, 3, 6)", [vec![1, 2], vec![4, 5], vec![7]]),
         (true, "id IN (3, 4, 5)", [vec![6, 5], vec![2, 1], vec![]]),
     ] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         let accept = async |n: i64| {
             let event = format!("e{n}");
             fixture
@@ -156,9 +154,8 @@ async fn deliveries_are_listed_on_though_some_are_pruned_between_pages() {
     }
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_list_is_refused() {
-    let fixture = Fixture::new().await;
+async fn a_cursor_of_another_list_is_refused(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for n in 1..=3 {
         let event = format!("e{n}");
         fixture
@@ -185,3 +182,9 @@ async fn a_cursor_of_another_list_is_refused() {
     let refused = fixture.store.deliveries(&deliveries).await;
     assert_eq!(refused.err(), Some(StoreError::NoSuchCursor));
 }
+
+suite!(
+    each_order_that_stays_is_listed_once_whatever_comes_and_goes,
+    deliveries_are_listed_on_though_some_are_pruned_between_pages,
+    a_cursor_of_another_list_is_refused,
+);

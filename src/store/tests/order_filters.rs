@@ -4,8 +4,8 @@ use super::*;
 use crate::store::sql::cursor::List;
 
 /// Six orders that Sinch has shown, except for the last, in as many ways of being settled or not.
-async fn orders_of_all_kinds() -> Fixture {
-    let fixture = Fixture::new().await;
+async fn orders_of_all_kinds(on: Backend) -> Fixture {
+    let fixture = Fixture::on(on).await;
     for order in ["settled", "told", "parked", "told-and-parked", "tied"] {
         let pending = delivery(order, order, State::InReview, 10);
         fixture.accept(pending).await;
@@ -39,9 +39,8 @@ fn names<'a>(rows: impl IntoIterator<Item = &'a OrderRow>) -> Vec<&'a str> {
     rows.into_iter().map(|row| row.order.as_str()).collect()
 }
 
-#[tokio::test]
-async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
-    let fixture = orders_of_all_kinds().await;
+async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows(on: Backend) {
+    let fixture = orders_of_all_kinds(on).await;
     let list = async |filter: OrderFilter| {
         let filter = OrderFilter { limit: 9, ..filter };
         fixture.store.orders(&filter).await.expect("reads").items
@@ -74,9 +73,8 @@ async fn a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows() {
     }
 }
 
-#[tokio::test]
-async fn orders_are_listed_by_state_and_page() {
-    let fixture = Fixture::new().await;
+async fn orders_are_listed_by_state_and_page(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for n in 0..5 {
         let state = if n % 2 == 0 {
             State::Blocked
@@ -112,3 +110,8 @@ async fn orders_are_listed_by_state_and_page() {
     assert_eq!(summary.orders_unsettled, 5);
     assert_eq!(summary.oldest_unsettled_at, Some(at(0)));
 }
+
+suite!(
+    a_list_of_what_is_settled_or_not_agrees_with_what_each_order_shows,
+    orders_are_listed_by_state_and_page,
+);

@@ -1,11 +1,9 @@
-//! Answers to operators: each comes from one moment, though orders are confirmed while it is read, and they do not
-//! delay processing.
+//! Answers to operators: each comes from one moment, though orders are confirmed while it is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
-use crate::store::sqlite::readers::READERS_MAX;
 
 /// Number of orders at which a torn answer is all but certain: without a transaction, half of all runs show one within
 /// the first ten orders.
@@ -40,9 +38,8 @@ fn reads<F: Future<Output = ()> + Send + 'static>(
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_answer_mixes_states_before_and_after_a_write() {
-    let fixture = Fixture::new().await;
+async fn no_answer_mixes_states_before_and_after_a_write(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let request = WatchRequest {
         project: id(PROJECT),
         orders: (0..ORDERS).map(|n| id(&name(n))).collect(),
@@ -98,17 +95,4 @@ async fn no_answer_mixes_states_before_and_after_a_write() {
     }
 }
 
-#[tokio::test]
-async fn answers_that_take_long_do_not_delay_processing() {
-    let fixture = Fixture::new().await;
-    let mut fetches = Vec::new();
-    for _ in 0..READERS_MAX {
-        fetches.push(fixture.begin_read().await);
-    }
-    fixture
-        .accept(delivery("e1", "o1", State::InReview, 10))
-        .await;
-    assert_eq!(fixture.process(20).await.processed.len(), 1);
-    drop(fetches);
-    assert_eq!(fixture.history("o1").await.deliveries.len(), 1);
-}
+suite!(multi_thread: no_answer_mixes_states_before_and_after_a_write);

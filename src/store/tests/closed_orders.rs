@@ -18,7 +18,7 @@ impl Fixture {
     }
 
     /// Closes the order: a callback comes, and Sinch confirms it, then and a day later.
-    pub(super) async fn close_order(&self, order: &str, event: &str, secs: i64) {
+    pub(in crate::store) async fn close_order(&self, order: &str, event: &str, secs: i64) {
         let event = delivery(event, order, State::Completed, secs);
         self.accept(event).await;
         self.process(secs).await;
@@ -33,25 +33,10 @@ impl Fixture {
         let history = self.store.history(&key(order)).await;
         history.expect("reads").is_some()
     }
-
-    pub(super) async fn edit(&self, sql: &str) {
-        let url = format!("sqlite://{}", self.path().display());
-        let mut db = SqliteConnection::connect(&url).await.expect("connects");
-        let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        sqlx::raw_sql(sql).execute(&mut db).await.expect("edits");
-    }
-
-    pub(super) async fn number(&self, sql: &'static str) -> i64 {
-        let row = sqlx::query(sql)
-            .fetch_one(&mut *self.begin_read().await)
-            .await;
-        row.expect("reads").get(0)
-    }
 }
 
-#[tokio::test]
-async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history() {
-    let fixture = Fixture::new().await;
+async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.close_order("o1", "e1", 100).await;
     fixture
         .edit("INSERT INTO alerts (order_id, kind, fired_at) SELECT id, 'overdue', 1 FROM orders")
@@ -88,9 +73,8 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
     assert!(fixture.is_known("o1").await);
 }
 
-#[tokio::test]
-async fn what_is_not_closed_is_kept_for_ever() {
-    let fixture = Fixture::new().await;
+async fn what_is_not_closed_is_kept_for_ever(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let orders = [
         "at-rest", "due", "leased", "hinted", "doubted", "tied", "open", "unknown",
     ];
@@ -126,9 +110,8 @@ async fn what_is_not_closed_is_kept_for_ever() {
     }
 }
 
-#[tokio::test]
-async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
-    let fixture = Fixture::new().await;
+async fn a_callback_about_a_closed_order_keeps_it_for_longer(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.close_order("o1", "e1", 100).await;
     let asked = 160 + DAY;
     let heard = asked + 3000;
@@ -144,9 +127,8 @@ async fn a_callback_about_a_closed_order_keeps_it_for_longer() {
 }
 
 /// A delivery that came while the clock was ahead holds up the deliveries after it.
-#[tokio::test]
-async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
-    let fixture = Fixture::new().await;
+async fn an_order_waits_for_its_deliveries_and_holds_up_no_other(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let ahead = 10 * DAY;
     fixture
         .accept(delivery("e0", "o0", State::InReview, ahead))
@@ -166,9 +148,8 @@ async fn an_order_waits_for_its_deliveries_and_holds_up_no_other() {
     assert!(!fixture.is_known("o1").await);
 }
 
-#[tokio::test]
-async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
-    let fixture = Fixture::new().await;
+async fn closed_orders_go_in_small_steps_and_a_large_one_alone(on: Backend) {
+    let fixture = Fixture::on(on).await;
     // There are 300 orders of three rows each, and one of 2003.
     fixture
         .edit(
@@ -195,9 +176,8 @@ async fn closed_orders_go_in_small_steps_and_a_large_one_alone() {
     assert_eq!(fixture.number("SELECT count(*) FROM transitions").await, 0);
 }
 
-#[tokio::test]
-async fn old_fetches_go_but_for_the_newest_of_each_order() {
-    let fixture = Fixture::new().await;
+async fn old_fetches_go_but_for_the_newest_of_each_order(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (event, order) in [("e1", "often"), ("e2", "seldom")] {
         fixture
             .accept(delivery(event, order, State::InReview, 10))
@@ -239,9 +219,8 @@ async fn old_fetches_go_but_for_the_newest_of_each_order() {
 }
 
 /// A fetch must not get an id up to `fetches_pruned_through`, even if SQLite gives out ids again.
-#[tokio::test]
-async fn fetches_recorded_after_all_others_went_are_pruned_too() {
-    let fixture = Fixture::new().await;
+async fn fetches_recorded_after_all_others_went_are_pruned_too(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.close_order("o1", "e1", 100).await;
     fixture.prune_all(at(3 * DAY)).await;
     assert_eq!(fixture.number("SELECT count(*) FROM fetches").await, 0);
@@ -264,76 +243,12 @@ async fn fetches_recorded_after_all_others_went_are_pruned_too() {
     assert_eq!(fixture.history("o2").await.fetches.len(), 10);
 }
 
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one course of events")]
-async fn closed_orders_and_old_fetches_are_never_searched_for() {
-    let fixture = Fixture::new().await;
-    let url = format!("sqlite://{}", fixture.path().display());
-    let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let by_order =
-        |table: &str| format!("SEARCH {table} USING COVERING INDEX {table}_order (order_id=?)");
-    let beyond = |rest: &str| format!("SEARCH fetches USING INTEGER PRIMARY KEY (rowid>?{rest})");
-    let plans = [
-        (prune::OLD_FETCHES, vec![beyond("")]),
-        (
-            prune::REMOVE_FETCHES,
-            vec![
-                "SEARCH fetches USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
-                beyond(" AND rowid<?"),
-                "SEARCH old USING COVERING INDEX fetches_order (order_id=? AND id<?)".to_owned(),
-                by_order("fetches"),
-            ],
-        ),
-        (
-            prune::CLOSED,
-            vec![
-                "SEARCH orders USING INDEX orders_closed (closed_at>?)".to_owned(),
-                by_order("deliveries"),
-                by_order("fetches"),
-                by_order("transitions"),
-                by_order("alerts"),
-            ],
-        ),
-        (prune::REMOVE_ORDERS[0], vec![by_order("fetches")]),
-        (prune::REMOVE_ORDERS[1], vec![by_order("transitions")]),
-        (prune::REMOVE_ORDERS[2], vec![by_order("alerts")]),
-        (
-            prune::REMOVE_ORDERS[3],
-            // SQLite itself checks that nothing refers to the order any more.
-            vec![
-                "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
-                by_order("alerts"),
-                by_order("transitions"),
-                by_order("fetches"),
-                by_order("deliveries"),
-            ],
-        ),
-    ];
-    for (sql, expected) in plans {
-        let explain = format!("EXPLAIN QUERY PLAN {sql}");
-        let query = sqlx::query(sqlx::AssertSqlSafe(explain));
-        let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
-        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let tables = [
-            "fetches",
-            "transitions",
-            "alerts",
-            "orders",
-            "deliveries",
-            "old",
-        ];
-        let steps: Vec<&String> = plan
-            .iter()
-            .filter(|step| {
-                tables
-                    .iter()
-                    .any(|table| step.split(' ').nth(1) == Some(table))
-            })
-            .collect();
-        assert_eq!(
-            steps,
-            expected.iter().collect::<Vec<_>>(),
-            "{sql}: {plan:#?}"
-        );
-    }
-}
+suite!(
+    a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history,
+    what_is_not_closed_is_kept_for_ever,
+    a_callback_about_a_closed_order_keeps_it_for_longer,
+    an_order_waits_for_its_deliveries_and_holds_up_no_other,
+    closed_orders_go_in_small_steps_and_a_large_one_alone,
+    old_fetches_go_but_for_the_newest_of_each_order,
+    fetches_recorded_after_all_others_went_are_pruned_too,
+);

@@ -41,9 +41,8 @@ fn several(prefix: &str, orders: usize) -> Vec<String> {
     (0..orders).map(|n| format!("{prefix}{n}")).collect()
 }
 
-#[tokio::test]
-async fn doubt_comes_before_the_unknown_and_that_before_routine() {
-    let fixture = Fixture::new().await;
+async fn doubt_comes_before_the_unknown_and_that_before_routine(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.quiet(&several("quiet", 3), 10).await;
     let claim = async |claim_order, secs| {
         let claims = fixture.claim_some(1, claim_order, secs).await;
@@ -83,9 +82,8 @@ async fn doubt_comes_before_the_unknown_and_that_before_routine() {
     assert_eq!(claim(ClaimOrder::Urgent, 400).await, None);
 }
 
-#[tokio::test]
-async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
-    let fixture = Fixture::new().await;
+async fn a_requested_fetch_is_urgent_until_there_is_an_answer(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.quiet(&several("o", 2), 10).await;
     fixture
         .store
@@ -108,9 +106,8 @@ async fn a_requested_fetch_is_urgent_until_there_is_an_answer() {
     assert_eq!(names(&claims), ["o0", "o1"], "both are routine");
 }
 
-#[tokio::test]
-async fn a_tie_is_urgent() {
-    let fixture = Fixture::new().await;
+async fn a_tie_is_urgent(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.quiet(&several("o", 2), 10).await;
     let claims = fixture.claim_some(2, ClaimOrder::Oldest, 70).await;
     fixture
@@ -123,9 +120,8 @@ async fn a_tie_is_urgent() {
     assert_eq!(names(&claims), ["o0"]);
 }
 
-#[tokio::test]
-async fn isolated_orders_have_turns_of_their_own_and_no_others() {
-    let fixture = Fixture::new().await;
+async fn isolated_orders_have_turns_of_their_own_and_no_others(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.quiet(&several("quiet", 3), 10).await;
     fixture.watch(&several("watched", 3), 20).await;
     let named = |names: &[&str]| {
@@ -158,10 +154,9 @@ async fn isolated_orders_have_turns_of_their_own_and_no_others() {
     assert_eq!(names(&claims), ["quiet0"], "the other is held");
 }
 
-#[tokio::test]
-async fn a_random_claim_favours_neither_the_front_of_a_list_nor_the_longest_list() {
+async fn a_random_claim_favours_neither_the_front_of_a_list_nor_the_longest_list(on: Backend) {
     const TRIES: usize = 60;
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on(on).await;
     fixture.watch(&several("watched", 200), 20).await;
     fixture
         .accept(delivery("e1", "told", State::Completed, 20))
@@ -193,19 +188,14 @@ struct Wait {
 /// Plays the given number of rounds. In each, `lanes` orders have pending deliveries and as many fall due for a routine
 /// fetch, but only `lanes` can be fetched. In one round of every `oldest_every`, those that have waited longest come
 /// first.
-async fn waits(rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
-    let fixture = Fixture::new().await;
+async fn waits(on: Backend, rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
+    let fixture = Fixture::on(on).await;
     let each = lanes as usize;
     let routine = several("routine", rounds * each);
     fixture.quiet(&routine, 10).await;
-    let mut db = SqliteConnection::connect(&format!("sqlite://{}", fixture.path().display()))
-        .await
-        .expect("connects");
-    sqlx::query("UPDATE orders SET fetch_at = 1000000 * (1000 + (id - 1) / ?)")
-        .bind(lanes)
-        .execute(&mut db)
-        .await
-        .expect("falls due in its round");
+    // Each falls due in its round.
+    let due = format!("UPDATE orders SET fetch_at = 1000000 * (1000 + (id - 1) / {lanes})");
+    fixture.edit(&due).await;
     let mut due_since: BTreeMap<String, usize> = BTreeMap::new();
     let mut waits = Vec::new();
     let wait = |order: &str, since: usize, until: usize| Wait {
@@ -260,27 +250,36 @@ fn starved(waits: &[Wait]) -> Vec<&Wait> {
     starved.collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
-
-    #[test]
-    fn with_both_always_waiting_neither_waits_for_ever(rounds in 10_usize..24, lanes in 1_u32..5) {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let waits = runtime.block_on(waits(rounds, lanes, 4));
-        prop_assert_eq!(waits.len(), 2 * rounds * lanes as usize);
-        let starved = starved(&waits);
-        prop_assert!(starved.is_empty(), "{:?}", starved);
-    }
+async fn with_both_always_waiting_neither_waits_for_ever(on: Backend) {
+    in_thread(move || {
+        proptest!(ProptestConfig::with_cases(8), |(rounds in 10_usize..24, lanes in 1_u32..5)| {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            let waits = runtime.block_on(waits(on, rounds, lanes, 4));
+            prop_assert_eq!(waits.len(), 2 * rounds * lanes as usize);
+            let starved = starved(&waits);
+            prop_assert!(starved.is_empty(), "{:?}", starved);
+        });
+    })
+    .await;
 }
 
 /// The controls: if the longest waiting orders get no place, routine fetches starve; if they get all places, pending
 /// deliveries do.
-#[tokio::test]
-async fn with_places_for_one_kind_alone_the_other_starves() {
-    let for_news_alone = waits(20, 2, usize::MAX).await;
+async fn with_places_for_one_kind_alone_the_other_starves(on: Backend) {
+    let for_news_alone = waits(on, 20, 2, usize::MAX).await;
     assert!(starved(&for_news_alone).iter().all(|wait| !wait.pending));
     assert!(!starved(&for_news_alone).is_empty());
-    let by_age_alone = waits(20, 2, 1).await;
+    let by_age_alone = waits(on, 20, 2, 1).await;
     assert!(starved(&by_age_alone).iter().all(|wait| wait.pending));
     assert!(!starved(&by_age_alone).is_empty());
 }
+
+suite!(
+    with_both_always_waiting_neither_waits_for_ever,
+    doubt_comes_before_the_unknown_and_that_before_routine,
+    a_requested_fetch_is_urgent_until_there_is_an_answer,
+    a_tie_is_urgent,
+    isolated_orders_have_turns_of_their_own_and_no_others,
+    a_random_claim_favours_neither_the_front_of_a_list_nor_the_longest_list,
+    with_places_for_one_kind_alone_the_other_starves,
+);

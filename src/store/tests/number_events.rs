@@ -42,9 +42,8 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
-async fn an_event_is_listed_with_every_order_of_its_number() {
-    let fixture = Fixture::new().await;
+async fn an_event_is_listed_with_every_order_of_its_number(on: Backend) {
+    let fixture = Fixture::on(on).await;
     // The number is not known yet, and its order is not either.
     assert_eq!(fixture.hears("e1", FIRST, 5).await.numbers_due, 0);
     fixture.shown("o1", State::Created, &[FIRST], 10).await;
@@ -78,9 +77,8 @@ async fn an_event_is_listed_with_every_order_of_its_number() {
 }
 
 /// What an event says that came during a fetch is not answered by that fetch.
-#[tokio::test]
-async fn an_event_during_a_fetch_is_answered_by_a_later_one_only() {
-    let fixture = Fixture::new().await;
+async fn an_event_during_a_fetch_is_answered_by_a_later_one_only(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     for heard_during in [false, true] {
         let number = fixture.due_number(1000).await.expect("is due");
@@ -108,8 +106,7 @@ async fn an_event_during_a_fetch_is_answered_by_a_later_one_only() {
 }
 
 /// A row that another program has spoilt is left out, and the others go on.
-#[tokio::test]
-async fn a_number_that_cannot_be_read_holds_up_no_other() {
+async fn a_number_that_cannot_be_read_holds_up_no_other(on: Backend) {
     for spoil in [
         "UPDATE order_numbers SET phone_number = CAST(x'2b31ff' AS TEXT) WHERE id = 1",
         "UPDATE order_numbers SET readiness = 'x', readiness_at = 1 WHERE id = 1",
@@ -119,7 +116,7 @@ async fn a_number_that_cannot_be_read_holds_up_no_other() {
         "CREATE TRIGGER refuses BEFORE UPDATE ON order_numbers WHEN OLD.id = 1
             BEGIN SELECT RAISE(ABORT, 'no'); END",
     ] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         fixture.shown("o1", State::Completed, &[FIRST], 10).await;
         fixture.shown("o2", State::Completed, &[SECOND], 11).await;
         let spoil = format!("PRAGMA ignore_check_constraints = ON; {spoil}");
@@ -158,9 +155,8 @@ async fn a_number_that_cannot_be_read_holds_up_no_other() {
 }
 
 /// An event whose fields another program has spoilt holds up no processing.
-#[tokio::test]
-async fn spoilt_fields_of_an_event_hold_up_nothing() {
-    let fixture = Fixture::new().await;
+async fn spoilt_fields_of_an_event_hold_up_nothing(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.shown("o1", State::Completed, &[FIRST], 10).await;
     for event in ["e1", "e2"] {
         fixture
@@ -176,3 +172,10 @@ async fn spoilt_fields_of_an_event_hold_up_nothing() {
     let report = fixture.process(20).await;
     assert_eq!((report.taken, report.numbers_due), (2, 1));
 }
+
+suite!(
+    an_event_is_listed_with_every_order_of_its_number,
+    an_event_during_a_fetch_is_answered_by_a_later_one_only,
+    a_number_that_cannot_be_read_holds_up_no_other,
+    spoilt_fields_of_an_event_hold_up_nothing,
+);

@@ -13,12 +13,16 @@ const SPANS: RetentionPeriods = RetentionPeriods {
 
 impl Fixture {
     /// Runs one step of pruning.
-    pub(super) async fn prune(&self, now: Time) -> Pruned {
-        self.store.prune_rows(SPANS, now).await.expect("prunes")
+    pub(in crate::store) async fn prune(&self, now: Time) -> Pruned {
+        let pruned = self.store.prune(SPANS, now).await.expect("prunes");
+        Pruned {
+            released_bytes: 0,
+            ..pruned
+        }
     }
 
     /// Prunes until nothing is left to do.
-    pub(super) async fn prune_all(&self, now: Time) -> Vec<Pruned> {
+    pub(in crate::store) async fn prune_all(&self, now: Time) -> Vec<Pruned> {
         let mut steps = Vec::new();
         loop {
             match self.prune(now).await {
@@ -52,9 +56,8 @@ fn kept(delivery: &NewDelivery) -> Body {
     Body::Kept(delivery.body.to_vec())
 }
 
-#[tokio::test]
-async fn a_body_stays_to_the_last_microsecond_and_no_longer() {
-    let fixture = Fixture::new().await;
+async fn a_body_stays_to_the_last_microsecond_and_no_longer(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let (order, number) = (delivery("e1", "o1", State::InReview, 10), number("e2", 20));
     fixture.accept(order.clone()).await;
     fixture.accept(number.clone()).await;
@@ -77,9 +80,8 @@ async fn a_body_stays_to_the_last_microsecond_and_no_longer() {
     assert_eq!(history.deliveries[0].status.as_deref(), Some("IN_REVIEW"));
 }
 
-#[tokio::test]
-async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
-    let fixture = Fixture::new().await;
+async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let first = delivery("e1", "o1", State::InReview, 10);
     let mut nameless = delivery("-", "o1", State::InReview, 10);
     nameless.event_id = None;
@@ -115,9 +117,8 @@ async fn without_its_body_a_delivery_still_tells_duplicates_from_conflicts() {
     assert_eq!(fixture.accept(other).await, Accepted::Conflict);
 }
 
-#[tokio::test]
-async fn what_waits_and_what_is_parked_is_not_touched() {
-    let fixture = Fixture::new().await;
+async fn what_waits_and_what_is_parked_is_not_touched(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let waiting = delivery("e1", "o1", State::InReview, 10);
     let (parked, behind) = (unreadable("e2", 10), number("e3", 10));
     for delivery in [&waiting, &parked, &behind] {
@@ -138,9 +139,8 @@ async fn what_waits_and_what_is_parked_is_not_touched() {
 }
 
 /// A clock that was ahead holds retention up; a clock that was behind removes nothing too early.
-#[tokio::test]
-async fn nothing_goes_before_what_came_before_it() {
-    let fixture = Fixture::new().await;
+async fn nothing_goes_before_what_came_before_it(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (event, secs) in [("e1", 10), ("e2", 900), ("e3", 10)] {
         fixture.accept(number(event, secs)).await;
     }
@@ -150,9 +150,8 @@ async fn nothing_goes_before_what_came_before_it() {
     assert_eq!(fixture.prune(at(1000)).await.bodies, 2);
 }
 
-#[tokio::test]
-async fn small_steps_finish_the_work() {
-    let fixture = Fixture::new().await;
+async fn small_steps_finish_the_work(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let calls = (0..1020).map(|n| {
         let store = fixture.store.clone();
         let event = format!("e{n}");
@@ -206,9 +205,8 @@ async fn small_steps_finish_the_work() {
     assert_eq!(left.len(), 0);
 }
 
-#[tokio::test]
-async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() {
-    let fixture = Fixture::new().await;
+async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let order = delivery("e1", "o1", State::InReview, 10);
     for delivery in [&order, &unreadable("e2", 10), &number("e3", 10)] {
         fixture.accept(delivery.clone()).await;
@@ -243,9 +241,8 @@ async fn a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer() 
     assert_eq!(fixture.accept(order).await, Accepted::New);
 }
 
-#[tokio::test]
-async fn what_is_old_but_not_processed_stays_whole() {
-    let fixture = Fixture::new().await;
+async fn what_is_old_but_not_processed_stays_whole(on: Backend) {
+    let fixture = Fixture::on(on).await;
     let waiting = delivery("e1", "o1", State::InReview, 10);
     let behind = unreadable("e2", 10);
     fixture.accept(waiting.clone()).await;
@@ -259,9 +256,8 @@ async fn what_is_old_but_not_processed_stays_whole() {
 }
 
 /// Ids up to `processed_through` count as processed: a new delivery under such an id would wait forever.
-#[tokio::test]
-async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
-    let fixture = Fixture::new().await;
+async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for event in ["e1", "e2", "e3"] {
         fixture
             .accept(delivery(event, "o1", State::InReview, 10))
@@ -284,9 +280,8 @@ async fn with_every_delivery_gone_a_new_one_is_processed_all_the_same() {
     assert_eq!(fixture.body(processed[0].delivery).await, Body::Gone);
 }
 
-#[tokio::test]
-async fn large_bodies_make_smaller_steps() {
-    let fixture = Fixture::new().await;
+async fn large_bodies_make_smaller_steps(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (event, bytes) in [
         ("e1", 600_000),
         ("e2", 400_000),
@@ -303,33 +298,14 @@ async fn large_bodies_make_smaller_steps() {
     }
 }
 
-#[tokio::test]
-async fn retention_never_searches_the_past() {
-    let fixture = Fixture::new().await;
-    let url = format!("sqlite://{}", fixture.path().display());
-    let mut db = SqliteConnection::connect(&url).await.expect("connects");
-    let between = "deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
-    let parked = "deliveries USING INDEX deliveries_parked (id<?)";
-    let (empty, _) = prune::EMPTY.over(&[()]).next().expect("a statement");
-    for (sql, expected) in [
-        (prune::TO_REMOVE, between),
-        (prune::REMOVE, between),
-        (prune::PARKED, parked),
-        (
-            prune::REMOVE_PARKED,
-            "deliveries USING COVERING INDEX deliveries_parked (id<?)",
-        ),
-        (prune::TO_EMPTY, between),
-        (prune::BODIES, between),
-        (empty, "deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
-    ] {
-        let explain = format!("EXPLAIN QUERY PLAN {sql}");
-        let query = sqlx::query(sqlx::AssertSqlSafe(explain));
-        let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
-        let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();
-        let steps = plan.iter().filter(|step| step.contains("deliveries"));
-        let steps: Vec<&str> = steps.copied().collect();
-        assert_eq!(steps, [format!("SEARCH {expected}")], "{sql}: {plan:#?}");
-        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")));
-    }
-}
+suite!(
+    a_body_stays_to_the_last_microsecond_and_no_longer,
+    without_its_body_a_delivery_still_tells_duplicates_from_conflicts,
+    what_waits_and_what_is_parked_is_not_touched,
+    nothing_goes_before_what_came_before_it,
+    small_steps_finish_the_work,
+    a_delivery_stays_to_the_last_microsecond_and_a_parked_one_for_longer,
+    what_is_old_but_not_processed_stays_whole,
+    with_every_delivery_gone_a_new_one_is_processed_all_the_same,
+    large_bodies_make_smaller_steps,
+);

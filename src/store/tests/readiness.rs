@@ -11,10 +11,9 @@ const CHANGES: [&str; 5] = [
     "ALTER TABLE deliveries RENAME COLUMN decision TO judgement",
 ];
 
-#[tokio::test]
-async fn while_callbacks_are_refused_readiness_says_so() {
+async fn while_callbacks_are_refused_readiness_says_so(on: Backend) {
     for change in CHANGES {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         let event = |name: &str| delivery(name, "o1", State::InReview, 10);
         fixture.accept(event("e1")).await;
         fixture.store.probe_write(at(20)).await.expect(change);
@@ -32,14 +31,13 @@ async fn while_callbacks_are_refused_readiness_says_so() {
     }
 }
 
-#[tokio::test]
-async fn a_failed_probe_names_the_project_or_the_table() {
+async fn a_failed_probe_names_the_project_or_the_table(on: Backend) {
     for (change, words) in [
         (CHANGES[0], PROJECT),
         ("DELETE FROM service", "service"),
         (CHANGES[3], "deliveries"),
     ] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::on(on).await;
         fixture.edit(change).await;
         let probe_write = fixture.store.probe_write(at(30)).await;
         let reason = probe_write.expect_err(change).to_string();
@@ -48,9 +46,8 @@ async fn a_failed_probe_names_the_project_or_the_table() {
 }
 
 /// A write probe is no callback: it leaves nothing, spends no id, and wakes no worker.
-#[tokio::test]
-async fn a_write_probe_leaves_nothing_but_its_time() {
-    let fixture = Fixture::new().await;
+async fn a_write_probe_leaves_nothing_but_its_time(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for n in 0..3 {
         fixture.store.probe_write(at(20 + n)).await.expect("probes");
         let event = format!("e{n}");
@@ -65,3 +62,9 @@ async fn a_write_probe_leaves_nothing_but_its_time() {
     assert_eq!(fixture.number(count).await, 33);
     assert_eq!(fixture.number("SELECT count(*) FROM orders").await, 0);
 }
+
+suite!(
+    while_callbacks_are_refused_readiness_says_so,
+    a_failed_probe_names_the_project_or_the_table,
+    a_write_probe_leaves_nothing_but_its_time,
+);

@@ -62,9 +62,8 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
-async fn a_subject_is_kept_as_it_was_last_shown() {
-    let fixture = Fixture::new().await;
+async fn a_subject_is_kept_as_it_was_last_shown(on: Backend) {
+    let fixture = Fixture::on(on).await;
     fixture.knows("o1").await;
     assert_eq!(fixture.history("o1").await.order.details.numbers, []);
     let two = vec![
@@ -102,9 +101,8 @@ async fn a_subject_is_kept_as_it_was_last_shown() {
     );
 }
 
-#[tokio::test]
-async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region() {
-    let fixture = Fixture::new().await;
+async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (order, secs, region, phone_number) in [
         ("o1", 10, "AU", "+61411111112"),
         ("o2", 11, "SE", "+46700000000"),
@@ -139,9 +137,8 @@ async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region() {
     assert_eq!(fixture.listed(by_region).await, ["o2"]);
 }
 
-#[tokio::test]
-async fn orders_are_listed_by_change_alert_and_age() {
-    let fixture = Fixture::new().await;
+async fn orders_are_listed_by_change_alert_and_age(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (order, secs) in [("o1", 10), ("o2", 20)] {
         fixture.knows(order).await;
         fixture.shows(order, secs, None).await;
@@ -193,9 +190,8 @@ async fn orders_are_listed_by_change_alert_and_age() {
     }
 }
 
-#[tokio::test]
-async fn deliveries_are_listed_by_order_decision_phase_and_time() {
-    let fixture = Fixture::new().await;
+async fn deliveries_are_listed_by_order_decision_phase_and_time(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (event, order, secs) in [("e1", "o1", 10), ("e2", "o2", 20), ("e3", "o1", 30)] {
         fixture
             .accept(delivery(event, order, State::Created, secs))
@@ -249,9 +245,8 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time() {
     assert_eq!(list(since).await, ["e3", "e2"]);
 }
 
-#[tokio::test]
-async fn a_spoilt_subject_hides_no_order() {
-    let fixture = Fixture::new().await;
+async fn a_spoilt_subject_hides_no_order(on: Backend) {
+    let fixture = Fixture::on(on).await;
     for (order, secs) in [("o1", 10), ("o2", 11)] {
         fixture.knows(order).await;
         let numbers = vec![
@@ -282,3 +277,11 @@ async fn a_spoilt_subject_hides_no_order() {
         "an answer repairs the subject"
     );
 }
+
+suite!(
+    a_subject_is_kept_as_it_was_last_shown,
+    an_order_is_found_by_any_part_of_a_number_and_by_its_region,
+    orders_are_listed_by_change_alert_and_age,
+    deliveries_are_listed_by_order_decision_phase_and_time,
+    a_spoilt_subject_hides_no_order,
+);

@@ -1,0 +1,242 @@
+//! Query plans: no statement that is made often reads what grows with the past.
+
+use super::*;
+use crate::store::sqlite::{alerts, queries, summary};
+use crate::store::{DeliveryFilter, OrderFilter};
+
+/// Query plan of a statement, step by step.
+async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
+        .fetch_all(&mut *fixture.begin_read().await)
+        .await;
+    let rows = rows.expect("is explained");
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+/// Tables, by the names that the statements give them, that stay small however long the service runs.
+const SMALL: [&str; 5] = ["p", "projects", "service", "state_counts", "CONSTANT"];
+
+/// Indexes that have only the rows of which something is open.
+const OPEN: [&str; 4] = [
+    "orders_unsettled",
+    "orders_parked",
+    "deliveries_parked",
+    "order_numbers_not_ready",
+];
+
+/// Returns the steps that read a whole table, or the whole of an index that grows with the past. The rows of a subquery
+/// are those of its own steps.
+fn costly(plan: &[String]) -> Vec<&String> {
+    let is_costly = |step: &&String| {
+        let Some(scanned) = step.strip_prefix("SCAN ") else {
+            return false;
+        };
+        let table = scanned.split(' ').next().unwrap_or_default();
+        let is_subquery = table.starts_with('(') || table == "open";
+        let is_open = OPEN.iter().any(|index| step.ends_with(index));
+        !is_subquery && !is_open && !SMALL.contains(&table)
+    };
+    plan.iter().filter(is_costly).collect()
+}
+
+#[tokio::test]
+async fn the_status_reads_nothing_that_grows_with_the_past() {
+    let fixture = Fixture::new().await;
+    let by_state = plan(&fixture, summary::BY_STATE).await;
+    assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
+    let to_ask = plan(&fixture, summary::DUE).await;
+    assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
+    let unsettled = OrderFilter {
+        settled: Some(false),
+        ..OrderFilter::default()
+    };
+    for sql in [
+        summary::NOT_FETCHED,
+        summary::NOT_READY,
+        summary::LATE.as_str(),
+        alerts::COUNT_EXPIRING,
+        alerts::COUNT_LASTING,
+        queries::select_orders(&unsettled, None).sql().as_str(),
+    ] {
+        let plan = plan(&fixture, sql).await;
+        assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
+    }
+    // Reading the newest row of a table by its id is one step, though SQLite calls it a scan.
+    let counts = plan(&fixture, summary::COUNTS).await;
+    let newest = ["SCAN deliveries", "SCAN fetches"];
+    assert_eq!(costly(&counts), newest, "{counts:#?}");
+
+    // The control: a fresh count is recognised as costly, whatever the name that it gives the table.
+    for sql in [
+        "SELECT state, count(*) FROM orders GROUP BY state",
+        "SELECT count(*) FROM orders AS o",
+    ] {
+        let plan = plan(&fixture, sql).await;
+        assert_eq!(costly(&plan).len(), 1, "{plan:#?}");
+    }
+}
+
+/// Deliveries that are not processed yet are looked up among the few after `processed_through`, and not among all of a
+/// project.
+#[tokio::test]
+async fn a_history_reads_no_other_deliveries_of_its_project() {
+    let fixture = Fixture::new().await;
+    for sql in [queries::DELIVERIES, removal::ORDER] {
+        let plan = plan(&fixture, sql).await;
+        let walks = plan
+            .iter()
+            .any(|step| step.contains("deliveries_dedup_key"));
+        assert!(!walks, "{plan:#?}");
+    }
+    // A list by order begins with the rows of that order.
+    let of_order = DeliveryFilter {
+        order: Some(id("o1")),
+        limit: 9,
+        ..DeliveryFilter::default()
+    };
+    let listed = queries::select_deliveries(&of_order, None);
+    let listed = plan(&fixture, listed.sql().as_str()).await;
+    let is_all = |step: &&String| {
+        ["SCAN d", "SCAN deliveries"].contains(&step.as_str())
+            || step.contains("deliveries_dedup_key")
+    };
+    assert_eq!(listed.iter().find(is_all), None, "{listed:#?}");
+    for step in [
+        "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH deliveries USING COVERING INDEX deliveries_order (order_id=?)",
+        "SCAN deliveries USING INDEX deliveries_parked",
+    ] {
+        let is_there = listed.iter().any(|found| found.contains(step));
+        assert!(is_there, "{step}: {listed:#?}");
+    }
+
+    // The control: without its hint the statement reads all of the project's deliveries.
+    let without = queries::DELIVERIES.replace("CROSS JOIN", "JOIN");
+    let plan = plan(&fixture, &without).await;
+    assert!(
+        plan.iter()
+            .any(|step| step.contains("deliveries_dedup_key")),
+        "{plan:#?}"
+    );
+}
+
+#[tokio::test]
+async fn resolved_alerts_are_never_searched_for_open_ones() {
+    let fixture = Fixture::new().await;
+    for sql in [alert_changes::SELECT_ORDERS, alert_changes::SELECT_OPEN] {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut db = fixture.begin_read().await;
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *db);
+        let rows = rows.await.expect("plans");
+        let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();
+        let is_bounded =
+            |step: &&&str| step.starts_with("SEARCH a USING INDEX alerts_open (order_id");
+        assert_eq!(plan.iter().filter(is_bounded).count(), 1, "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
+async fn closed_orders_and_old_fetches_are_never_searched_for() {
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    let by_order =
+        |table: &str| format!("SEARCH {table} USING COVERING INDEX {table}_order (order_id=?)");
+    let beyond = |rest: &str| format!("SEARCH fetches USING INTEGER PRIMARY KEY (rowid>?{rest})");
+    let plans = [
+        (prune::OLD_FETCHES, vec![beyond("")]),
+        (
+            prune::REMOVE_FETCHES,
+            vec![
+                "SEARCH fetches USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
+                beyond(" AND rowid<?"),
+                "SEARCH old USING COVERING INDEX fetches_order (order_id=? AND id<?)".to_owned(),
+                by_order("fetches"),
+            ],
+        ),
+        (
+            prune::CLOSED,
+            vec![
+                "SEARCH orders USING INDEX orders_closed (closed_at>?)".to_owned(),
+                by_order("deliveries"),
+                by_order("fetches"),
+                by_order("transitions"),
+                by_order("alerts"),
+            ],
+        ),
+        (prune::REMOVE_ORDERS[0], vec![by_order("fetches")]),
+        (prune::REMOVE_ORDERS[1], vec![by_order("transitions")]),
+        (prune::REMOVE_ORDERS[2], vec![by_order("alerts")]),
+        (
+            prune::REMOVE_ORDERS[3],
+            // SQLite itself checks that nothing refers to the order any more.
+            vec![
+                "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)".to_owned(),
+                by_order("alerts"),
+                by_order("transitions"),
+                by_order("fetches"),
+                by_order("deliveries"),
+            ],
+        ),
+    ];
+    for (sql, expected) in plans {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(explain));
+        let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let tables = [
+            "fetches",
+            "transitions",
+            "alerts",
+            "orders",
+            "deliveries",
+            "old",
+        ];
+        let steps: Vec<&String> = plan
+            .iter()
+            .filter(|step| {
+                tables
+                    .iter()
+                    .any(|table| step.split(' ').nth(1) == Some(table))
+            })
+            .collect();
+        assert_eq!(
+            steps,
+            expected.iter().collect::<Vec<_>>(),
+            "{sql}: {plan:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn retention_never_searches_the_past() {
+    let fixture = Fixture::new().await;
+    let url = format!("sqlite://{}", fixture.path().display());
+    let mut db = SqliteConnection::connect(&url).await.expect("connects");
+    let between = "deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    let parked = "deliveries USING INDEX deliveries_parked (id<?)";
+    let (empty, _) = prune::EMPTY.over(&[()]).next().expect("a statement");
+    for (sql, expected) in [
+        (prune::TO_REMOVE, between),
+        (prune::REMOVE, between),
+        (prune::PARKED, parked),
+        (
+            prune::REMOVE_PARKED,
+            "deliveries USING COVERING INDEX deliveries_parked (id<?)",
+        ),
+        (prune::TO_EMPTY, between),
+        (prune::BODIES, between),
+        (empty, "deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+    ] {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(explain));
+        let rows = query.bind(9).fetch_all(&mut db).await.expect("plans");
+        let plan: Vec<&str> = rows.iter().map(|row| row.get("detail")).collect();
+        let steps = plan.iter().filter(|step| step.contains("deliveries"));
+        let steps: Vec<&str> = steps.copied().collect();
+        assert_eq!(steps, [format!("SEARCH {expected}")], "{sql}: {plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")));
+    }
+}

@@ -1,5 +1,7 @@
 //! Errors of the store.
 
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::sqlite;
 
 /// Reason why the database did not do what was requested, by what the caller does next.
@@ -60,6 +62,10 @@ pub enum OpenError {
     /// The SQLite database file cannot be used.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+    /// The PostgreSQL database cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
 }
 
 impl OpenError {
@@ -67,6 +73,8 @@ impl OpenError {
     pub fn is_held(&self) -> bool {
         match self {
             OpenError::Sqlite(error) => matches!(error, sqlite::OpenError::Held(_)),
+            #[cfg(feature = "postgres")]
+            OpenError::Postgres(_) => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The store: where deliveries and orders are kept.
 //!
 //! This module is its face: [`Store`], a closed enum of backends, and the types that cross it. Both speak of orders and
-//! deliveries, and of no database. A backend is a folder: [`sqlite`] keeps everything in one file. Only backends name
+//! deliveries, and of no database. A backend is a folder: [`sqlite`] keeps everything in one file,
+//! [`postgres`] in a database that any number of processes share. Only backends name
 //! sqlx, and `sql`, which has what they share.
 
 mod apply;
@@ -35,11 +36,17 @@ use tokio::sync::Notify;
 
 use number_order::{Id, Limits, OrderKey, Time};
 
+/// Receiver of the results of a backend's background tasks, each with the task's name.
+type Listener = Box<dyn Fn(&'static str, &Result<(), String>) + Send + Sync>;
+
 /// A handle on the store, whichever its backend is; clones share it.
 #[derive(Clone)]
 pub enum Store {
     /// One SQLite database file.
     Sqlite(sqlite::Store),
+    /// A PostgreSQL database, which several processes may share.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Store),
 }
 
 /// Calls the backend, whichever it is.
@@ -47,6 +54,8 @@ macro_rules! backend {
     ($store:expr, $backend:ident => $call:expr) => {
         match $store {
             Store::Sqlite($backend) => $call,
+            #[cfg(feature = "postgres")]
+            Store::Postgres($backend) => $call,
         }
     };
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::{OpenError, Store, StoreError, sqlite};
 
 /// Settings by which a backend of the store is opened.
@@ -11,6 +13,9 @@ use super::{OpenError, Store, StoreError, sqlite};
 pub enum Settings {
     /// One SQLite database file.
     Sqlite(sqlite::Settings),
+    /// A PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Settings),
 }
 
 /// Shows the place of the store's data, as an operator names it.
@@ -18,6 +23,8 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Settings::Sqlite(settings) => settings.path.display().fmt(f),
+            #[cfg(feature = "postgres")]
+            Settings::Postgres(settings) => settings.place().fmt(f),
         }
     }
 }
@@ -27,6 +34,8 @@ impl Settings {
     pub fn exposed(&self) -> Vec<(PathBuf, &'static str)> {
         match self {
             Settings::Sqlite(settings) => sqlite::exposed(&settings.path),
+            #[cfg(feature = "postgres")]
+            Settings::Postgres(_) => Vec::new(),
         }
     }
 }
@@ -34,12 +43,15 @@ impl Settings {
 /// Task of the store's backend, which must run for as long as the store is used. It ends when every handle is dropped.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// A store that can be opened, as far as its files show, and that no other instance works on. Nothing has been opened
+/// A store that can be opened, as far as its files show, and that no other instance works on, unless several may. Nothing has been opened
 /// yet; when the value is dropped, everything is as it was.
 #[derive(Debug)]
 pub enum Held {
     /// An SQLite database file.
     Sqlite(sqlite::Held, sqlite::Settings),
+    /// A PostgreSQL database, which is not held: other instances work on it, too.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Settings),
 }
 
 /// Makes sure that the store can be used, and keeps other instances off.
@@ -53,6 +65,8 @@ pub fn hold(settings: Settings) -> Result<Held, OpenError> {
             let held = sqlite::hold(&settings.path)?;
             Ok(Held::Sqlite(held, settings))
         }
+        #[cfg(feature = "postgres")]
+        Settings::Postgres(settings) => Ok(Held::Postgres(settings)),
     }
 }
 
@@ -68,6 +82,11 @@ impl Held {
             Held::Sqlite(held, settings) => {
                 let (store, run) = held.open(&settings).await?;
                 Ok((Store::Sqlite(store), Box::pin(run)))
+            }
+            #[cfg(feature = "postgres")]
+            Held::Postgres(settings) => {
+                let (store, run) = postgres::open(&settings).await?;
+                Ok((Store::Postgres(store), Box::pin(run)))
             }
         }
     }
@@ -90,5 +109,7 @@ pub async fn open(settings: Settings) -> Result<(Store, Run), OpenError> {
 pub async fn check(settings: &Settings) -> Result<Vec<String>, OpenError> {
     match settings {
         Settings::Sqlite(settings) => Ok(sqlite::check(settings).await?),
+        #[cfg(feature = "postgres")]
+        Settings::Postgres(settings) => Ok(postgres::check(settings).await?),
     }
 }

@@ -40,8 +40,8 @@ pub(super) enum Reading {
     Tally(Count),
     /// Number of occurrences since the start of the service.
     Total(u64),
-    /// Size in bytes.
-    Bytes(u64),
+    /// Size in bytes; `None` if it is not known.
+    Bytes(Option<u64>),
     /// Span in whole seconds, which may be negative.
     Secs(i64),
     /// Span in seconds, with its fraction.
@@ -259,8 +259,8 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "database_bytes",
-        help: "Size of the database file",
-        read: |f| Bytes(f.standing.summary.database_bytes),
+        help: "Size of the database",
+        read: |f| Bytes(Some(f.standing.summary.database_bytes)),
     },
     Figure {
         key: "wal_bytes",
@@ -312,7 +312,8 @@ pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
 impl Serialize for Reading {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Reading::Count(number) | Total(number) | Bytes(number) => number.serialize(to),
+            Reading::Count(number) | Total(number) => number.serialize(to),
+            Bytes(number) => number.serialize(to),
             Tally(count) => count.serialize(to),
             Secs(secs) => secs.serialize(to),
             Span(secs) => secs.serialize(to),

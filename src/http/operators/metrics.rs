@@ -113,7 +113,7 @@ enum Unit {
 fn as_sample(reading: Reading) -> Sample {
     let flag = |is_so: bool| Sample::Gauge(Unit::Plain, f64::from(u8::from(is_so)));
     match reading {
-        Reading::Count(number) | Reading::Bytes(number) => {
+        Reading::Count(number) | Reading::Bytes(Some(number)) => {
             Sample::Gauge(Unit::Plain, number as f64)
         }
         Reading::Tally(count) => Sample::Counter(count.count),
@@ -126,7 +126,7 @@ fn as_sample(reading: Reading) -> Sample {
         }
         Reading::At(Some(at)) => Sample::Gauge(Unit::Timestamp, at.0 as f64 / 1e6),
         Reading::Flag(Some(is_so)) => flag(is_so),
-        Reading::At(None) | Reading::Flag(None) => Sample::None,
+        Reading::At(None) | Reading::Flag(None) | Reading::Bytes(None) => Sample::None,
         Reading::Fault(fault) => flag(fault.is_some()),
         Reading::List(all) => Sample::Gauge(Unit::Plain, all.len() as f64),
         Reading::By(label, readings) => Sample::By(label, readings),

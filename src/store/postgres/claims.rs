@@ -68,11 +68,12 @@ static ISOLATED: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Orders by chance: one of the lists (by priority, and by age) is picked at random, and of its beginning some orders: of
-/// a thousand orders that Sinch does not know and the one that a callback has just named, each kind has its chance.
+/// a thousand orders that Sinch does not know and the one that a callback has just named, each kind has its chance. The
+/// places left over go to the orders that have waited longest.
 static BY_CHANCE: LazyLock<String> = LazyLock::new(|| {
     let list = |place: u8, further: &str| {
         format!(
-            "(SELECT {place} AS list, o.id FROM orders AS o WHERE {DUE} AND {NOT_ISOLATED}{further} \
+            "(SELECT {place} AS list, o.id, o.fetch_at FROM orders AS o WHERE {DUE} AND {NOT_ISOLATED}{further} \
              ORDER BY o.fetch_at LIMIT {RANDOM_AMONG})"
         )
     };
@@ -83,11 +84,14 @@ static BY_CHANCE: LazyLock<String> = LazyLock::new(|| {
     ];
     let lists = lists.join(" UNION ALL ");
     claim(&format!(
-        "SELECT d.id, row_number() OVER () AS place FROM (SELECT o.id FROM orders AS o WHERE {DUE} AND o.id IN ( \
+        "SELECT d.id, row_number() OVER () AS place FROM ( \
              WITH lists AS MATERIALIZED ({lists}), \
-             picked AS MATERIALIZED (SELECT list FROM (SELECT DISTINCT list FROM lists) AS l ORDER BY random() LIMIT 1) \
-             SELECT id FROM lists WHERE list = (SELECT list FROM picked) ORDER BY random() LIMIT $3 * 2) \
-         LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED) AS d"
+             picked AS MATERIALIZED (SELECT list FROM (SELECT DISTINCT list FROM lists) AS l ORDER BY random() LIMIT 1), \
+             drawn AS MATERIALIZED (SELECT id, fetch_at, bool_or(list = (SELECT list FROM picked)) AS is_picked, random() AS turn \
+                 FROM lists GROUP BY id, fetch_at) \
+             SELECT o.id FROM drawn JOIN orders AS o ON o.id = drawn.id WHERE {DUE} \
+             ORDER BY drawn.is_picked DESC, CASE WHEN drawn.is_picked THEN drawn.turn END, drawn.fetch_at \
+             LIMIT $3 FOR NO KEY UPDATE OF o SKIP LOCKED) AS d"
     ))
 });
 

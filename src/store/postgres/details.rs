@@ -3,6 +3,7 @@
 //! Each answer shows the whole subject again, and hardly ever anything new. So a row is written only if it differs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
@@ -107,4 +108,21 @@ pub(super) async fn require(
     let row = row.fetch_optional(db).await?;
     let details = row.as_ref().map(|row| row.try_get(0)).transpose()?;
     Ok(required(details))
+}
+
+const SELECT_ALL: &str = "SELECT order_id, details FROM order_details WHERE order_id = ANY ($1)";
+
+/// Reads the subjects of the given orders. A subject that another program has spoilt hides no order: it is left out
+/// until an answer shows it again.
+pub(super) async fn read(
+    db: &mut PgConnection,
+    ids: &[i64],
+) -> Result<HashMap<i64, OrderDetails>, Fault> {
+    let found = sqlx::query(SELECT_ALL).bind(ids).fetch_all(db).await?;
+    let mut details = HashMap::with_capacity(found.len());
+    for row in found {
+        let read = serde_json::from_str(row.try_get("details")?).unwrap_or_default();
+        details.insert(row.try_get("order_id")?, read);
+    }
+    Ok(details)
 }

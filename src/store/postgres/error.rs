@@ -117,14 +117,6 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// Distinguishes a refusal by the database (the inner error, in its words) from a failure of the database itself.
-pub(super) fn refused<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Result<T, String>> {
-    match outcome {
-        Err(error) if class_of(&error) == Class::Refuse => Ok(Err(error.to_string())),
-        other => other.map(Ok),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

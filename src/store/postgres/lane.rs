@@ -134,7 +134,7 @@ where
 {
     let deadline = Instant::now() + OPERATION_MAX;
     loop {
-        let outcome = timeout_at(deadline, attempt()).await;
+        let outcome = timeout_at(deadline, Box::pin(attempt())).await;
         match outcome.unwrap_or(Err(Fault::Late(OPERATION_MAX.as_secs()))) {
             Ok(done) => return Ok(done),
             Err(fault)

@@ -7,7 +7,10 @@
 //!
 //! Times are the database's: what the program's clock says is moved by the difference that was found at the start.
 
+mod alert_changes;
+mod alerts;
 mod changes;
+mod check;
 mod circuit;
 mod claims;
 mod clock;
@@ -26,14 +29,19 @@ mod pending;
 mod placements;
 mod prepare;
 mod process;
+mod prune;
+mod queries;
 mod rate;
+mod removal;
 mod savepoint;
 mod schema;
 mod settings;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod write_probe;
 
+pub use check::check;
 pub use clock::ClockSource;
 pub use connect::Weaker;
 pub use open::open;
@@ -47,13 +55,14 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 use tokio::sync::{Notify, mpsc};
 
 use super::sql::unreadable::Met;
-use super::{Accepted, NewDelivery, StoreError};
+use super::{Accepted, Listener, NewDelivery, StoreError};
 use clock::Clock;
 use committer::Call;
 use inbox::Incoming;
 use lane::Lane;
 use number_order::Id;
 use prepare::Replica;
+use summary::StateCounts;
 
 /// A handle on a PostgreSQL database; clones share it.
 #[derive(Clone)]
@@ -79,6 +88,7 @@ struct Shared {
     /// Number of deliveries that this replica has accepted since the last report.
     arrived: AtomicU32,
     met: Met,
+    state_counts: StateCounts,
     clock: Clock,
     /// Projects that are served.
     projects: Vec<Id>,
@@ -105,6 +115,16 @@ impl Store {
         self.shared.pending.notify_one();
         Ok(accepted)
     }
+
+    /// Returns `None`: the server itself says when it is short of something.
+    #[expect(clippy::unused_self, reason = "other backends look")]
+    pub(super) fn shortage(&self) -> Option<StoreError> {
+        None
+    }
+
+    /// Ignores the listener: no task of this backend has to be seen to. The sign of life logs its own failures.
+    #[expect(clippy::unused_self, reason = "other backends keep it")]
+    pub(super) fn on_upkeep(&self, _: Listener) {}
 
     pub(super) fn pending(&self) -> &Notify {
         &self.shared.pending

@@ -11,8 +11,10 @@ use super::committer::{COMMITTERS, Committer};
 use super::connect::Connector;
 use super::lane::Lane;
 use super::prepare::{self, Replica};
+use super::summary::StateCounts;
 use super::{OpenError, Settings, Shared, Store, schema};
 use crate::store::StoreError;
+use crate::store::sql::unreadable::Met;
 
 /// Number of answers to operators that are read at once; more wait.
 const READERS_MAX: usize = 4;
@@ -59,7 +61,8 @@ pub async fn open(
         due: Notify::new(),
         pending_after: AtomicI64::new(0),
         arrived: AtomicU32::new(0),
-        met: Default::default(),
+        met: Met::default(),
+        state_counts: StateCounts::default(),
         clock,
         projects: settings.projects.iter().map(|(id, _)| id.clone()).collect(),
         replica,

@@ -62,6 +62,15 @@ pub(super) async fn bring_up(connector: &Connector) -> Result<(), OpenError> {
     })
 }
 
+/// Makes sure that this program may work on the database; `false` if it has no schema yet.
+pub(super) async fn check(db: &mut PgConnection, connector: &Connector) -> Result<bool, OpenError> {
+    check_owner(db, connector.place()).await?;
+    check_usable(db, connector.place()).await?;
+    let there = usable_from(db).await;
+    let there = there.map_err(|fault| OpenError::of(connector.place(), &fault))?;
+    Ok(there.is_some())
+}
+
 async fn lock(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
     let deadline = Instant::now() + LOCK_WAIT_MAX;
     loop {

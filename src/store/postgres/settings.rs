@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::clock::ClockSource;
-use super::connect::Weaker;
+use super::connect::{Connector, Weaker};
 use super::error::{Class, Fault};
 use number_order::{Id, Time};
 
@@ -71,6 +71,16 @@ pub enum OpenError {
         /// Error of the server or of the system, in words.
         reason: String,
     },
+}
+
+impl Settings {
+    /// Returns the place of the database in words, without user and password.
+    pub(in crate::store) fn place(&self) -> String {
+        match Connector::new(self) {
+            Ok(connector) => connector.place(),
+            Err(_) => "a database whose address cannot be used".to_owned(),
+        }
+    }
 }
 
 impl OpenError {

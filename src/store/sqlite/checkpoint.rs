@@ -10,6 +10,8 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;
 
+use crate::store::Listener;
+
 /// Number of writes to the database after which a checkpoint is due.
 const WRITES_DUE: usize = 1000;
 
@@ -25,9 +27,6 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Name under which the results of checkpoints are reported.
 const TASK_NAME: &str = "checkpoint";
-
-/// Receiver of the result of each checkpoint.
-pub(super) type Listener = Box<dyn Fn(&'static str, &Result<(), String>) + Send + Sync>;
 
 /// Number of writes since the last checkpoint, and the listener to the results of checkpoints.
 #[derive(Default)]

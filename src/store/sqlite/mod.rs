@@ -67,9 +67,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::sql::unreadable::Met;
 use super::{
-    Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
+    Accepted, FetchResult, Listener, NewDelivery, ProcessReport, ProcessRequest, Recorded,
+    StoreError,
 };
-use checkpoint::{Listener, Written};
+use checkpoint::Written;
 use command::{Call, WriteCommand};
 use rates::Rates;
 use readers::Readers;

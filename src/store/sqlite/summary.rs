@@ -157,8 +157,8 @@ impl Store {
             convergence: convergence(changes.try_get(0)?)?,
             rows_unreadable: self.met.rows(),
             database_bytes: self.file_bytes(""),
-            wal_bytes: self.file_bytes("-wal"),
-            disk_free_bytes: self.space.free_bytes(),
+            wal_bytes: Some(self.file_bytes("-wal")),
+            disk_free_bytes: Some(self.space.free_bytes()),
             little_space: self.shortage().map(|error| error.to_string()),
         })
     }

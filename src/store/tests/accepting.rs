@@ -1,7 +1,6 @@
 //! Acceptance of deliveries.
 
 use super::*;
-use crate::store::sql::inbox::digest;
 use number_order::{NotUnderstood, OtherEvent};
 
 async fn an_event_is_stored_once_and_its_duplicates_are_counted(on: Backend) {
@@ -17,40 +16,6 @@ async fn an_event_is_stored_once_and_its_duplicates_are_counted(on: Backend) {
     let history = fixture.history("o1").await;
     let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
     assert_eq!(duplicates, [1, 1], "two bodies, each came twice");
-}
-
-/// A conflicting body is kept even if other deliveries have taken the keys for it, one after the other.
-async fn a_conflict_whose_name_is_taken_is_kept(on: Backend) {
-    let fixture = Fixture::on(on).await;
-    let told = |event: &str, body: &str| NewDelivery {
-        body: body.to_owned().into(),
-        ..delivery(event, "o1", State::InReview, 10)
-    };
-    // Key under which a conflict is kept. Every sender with the secret can compute it.
-    let name = |event: &str, body: &str| {
-        let digest = digest(body.as_bytes());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{event} sha256:{hex}")
-    };
-    let (first, second) = (name("e", "late"), name(&name("e", "late"), "late"));
-    let told = [
-        (told("e", "early"), Accepted::New),
-        (told(&first, "in its place"), Accepted::New),
-        (told(&second, "in the next one"), Accepted::New),
-        (told("e", "late"), Accepted::Conflict),
-        (told("e", "late"), Accepted::Duplicate),
-        (told(&second, "late"), Accepted::Duplicate),
-        (told(&first, "late"), Accepted::Duplicate),
-        (told(&first, "in its place"), Accepted::Duplicate),
-    ];
-    for (index, (delivery, expected)) in told.into_iter().enumerate() {
-        assert_eq!(fixture.accept(delivery).await, expected, "callback {index}");
-    }
-    fixture.process(20).await;
-    let history = fixture.history("o1").await;
-    let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
-    assert_eq!(duplicates.len(), 4, "each body is kept once");
-    assert_eq!(duplicates.iter().sum::<i64>(), 4);
 }
 
 async fn without_an_event_id_the_body_tells_a_duplicate(on: Backend) {
@@ -148,7 +113,6 @@ async fn what_is_no_order_is_kept_and_touches_none(on: Backend) {
 
 suite!(
     an_event_is_stored_once_and_its_duplicates_are_counted,
-    a_conflict_whose_name_is_taken_is_kept,
     without_an_event_id_the_body_tells_a_duplicate,
     batches_of_every_size_keep_every_row_apart,
     one_bad_write_does_not_spoil_its_batch,

@@ -116,12 +116,12 @@ async fn another_threshold_is_another_alert(on: Backend) {
 async fn alerts_of_a_project_that_is_not_fetched_stay_as_they_are(on: Backend) {
     let fixture = Fixture::with_order_in(on, State::Blocked).await;
     fixture.record_alerts(&limits(&[], 100), 1000).await;
-    fixture.edit("UPDATE projects SET active = 0").await;
+    fixture.edit("UPDATE projects SET active = false").await;
     assert_eq!(
         fixture.record_alerts(&limits(&[], 200), 1000).await,
         NOTHING
     );
-    fixture.edit("UPDATE projects SET active = 1").await;
+    fixture.edit("UPDATE projects SET active = true").await;
     assert_eq!(
         fixture.record_alerts(&limits(&[], 100), 1000).await,
         NOTHING
@@ -133,7 +133,7 @@ async fn many_alerts_fire_and_are_resolved_in_parts(on: Backend) {
     let fixture = Fixture::on(on).await;
     fixture
         .edit(
-            "WITH n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
              INSERT INTO orders (id, project, sinch_id, first_seen_at, confirmed_state, updated_at, shown_at, confirmed_at)
              SELECT n, 1, 'o' || n, 1, 'BLOCKED', 1, 1, 1 FROM n",
         )
@@ -171,23 +171,16 @@ async fn an_alert_that_cannot_be_recorded_comes_again_and_holds_up_no_other(on: 
     fixture.process(12).await;
     fixture.show("o2", shows(State::Blocked, 10), 12).await;
     let (long, longer) = (limits(&[], 100), limits(&[], 200));
-    let refuse = |what: &str| {
-        format!("CREATE TRIGGER refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'refused'); END")
-    };
-    fixture
-        .edit(&refuse("INSERT ON alerts WHEN NEW.order_id = 1"))
-        .await;
+    fixture.refuse("INSERT ON alerts", "NEW.order_id = 1").await;
     let [fired, _] = fixture.record_alerts(&long, 1000).await;
     assert_eq!(fired.len(), 2);
     let [fired, _] = fixture.record_alerts(&long, 1000).await;
     assert_eq!(fired.len(), 1, "the other one is recorded");
-    fixture.edit("DROP TRIGGER refuses").await;
+    fixture.refuse_no_more("alerts").await;
     fixture.record_alerts(&long, 1000).await;
     assert_eq!(fixture.record_alerts(&long, 1000).await, NOTHING);
 
-    fixture
-        .edit(&refuse("UPDATE ON alerts WHEN OLD.order_id = 1"))
-        .await;
+    fixture.refuse("UPDATE ON alerts", "OLD.order_id = 1").await;
     let [fired, resolved] = fixture.record_alerts(&longer, 1000).await;
     assert_eq!((fired.len(), resolved.len()), (2, 2));
     let [fired, resolved] = fixture.record_alerts(&longer, 1000).await;

@@ -2,7 +2,7 @@
 
 mod accepting;
 mod alerting;
-mod closed_orders;
+pub(in crate::store) mod closed_orders;
 mod details;
 mod fetching;
 mod figures;
@@ -11,6 +11,7 @@ mod number_events;
 mod numbers;
 mod order_filters;
 mod paging;
+pub(in crate::store) mod place;
 mod placements;
 mod priority;
 mod processing;
@@ -20,25 +21,36 @@ mod removals;
 mod retention;
 mod watch;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use sqlx::{Connection, Row, SqliteConnection};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::sqlite::tests::folder;
 use super::types::*;
-use super::{Settings, Store, StoreError, sqlite};
+use super::{Store, StoreError};
 use number_order::{
     AlertKind, Answer, Backoff, Endpoint, Failure, Id, Limits, NoAnswer, OrderKey, Policy,
     Snapshot, State, Status, Time,
 };
+use place::ONE_PROJECT;
+pub(in crate::store) use place::Place;
 
 /// A backend of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Backend {
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+impl Backend {
+    /// Returns `true` if the backend can be tried. Where it cannot, this is reported.
+    fn is_there(self) -> bool {
+        match self {
+            Backend::Sqlite => true,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres => place::shared_server().is_some(),
+        }
+    }
 }
 
 /// Makes a test of each of the given functions on each backend.
@@ -54,11 +66,18 @@ macro_rules! suite {
             use crate::store::tests::Backend;
             $($crate::store::tests::suite!(@one $attribute $test Sqlite);)+
         }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            use crate::store::tests::Backend;
+            $($crate::store::tests::suite!(@one $attribute $test Postgres);)+
+        }
     };
     (@one [$($attribute:tt)+] $test:ident $backend:ident) => {
         #[$($attribute)+]
         async fn $test() {
-            super::$test(Backend::$backend).await;
+            if Backend::$backend.is_there() {
+                super::$test(Backend::$backend).await;
+            }
         }
     };
 }
@@ -96,39 +115,6 @@ async fn in_thread(trial: impl FnOnce() + Send + 'static) {
 /// Projects that a store is opened with, each with the rate of its fetches; `None`: its API is off.
 pub(in crate::store) type Projects<'a> = &'a [(&'a str, Option<f64>)];
 
-/// Where the data of a store is.
-#[derive(Debug)]
-pub(in crate::store) enum Place {
-    /// A file of SQLite's in a folder.
-    Folder(TempDir),
-}
-
-impl Place {
-    fn new(on: Backend) -> Place {
-        match on {
-            Backend::Sqlite => Place::Folder(folder()),
-        }
-    }
-
-    /// Returns the path of SQLite's file.
-    pub(in crate::store) fn path(&self) -> PathBuf {
-        match self {
-            Place::Folder(folder) => folder.path().join("fixture.db"),
-        }
-    }
-
-    fn settings(&self, projects: Projects) -> Settings {
-        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
-        let projects = projects.collect();
-        match self {
-            Place::Folder(_) => Settings::Sqlite(sqlite::Settings {
-                projects,
-                ..sqlite::tests::settings(self.path())
-            }),
-        }
-    }
-}
-
 /// A store with data of its own.
 pub(in crate::store) struct Fixture {
     pub place: Place,
@@ -139,17 +125,16 @@ pub(in crate::store) struct Fixture {
 impl Fixture {
     /// Opens a new store that has one project, [`PROJECT`].
     pub(in crate::store) async fn on(backend: Backend) -> Fixture {
-        Fixture::with(backend, &[(PROJECT, Some(5.0))]).await
+        Fixture::with(backend, ONE_PROJECT).await
     }
 
     /// Opens a new store that has the given projects.
     pub(in crate::store) async fn with(backend: Backend, projects: Projects<'_>) -> Fixture {
-        Fixture::open(Place::new(backend), projects).await
+        Fixture::open(Place::new(backend).await, projects).await
     }
 
     pub(in crate::store) async fn open(place: Place, projects: Projects<'_>) -> Fixture {
-        let opened = super::open(place.settings(projects)).await;
-        let (store, run) = opened.expect("opens");
+        let (store, run) = place.open(projects).await;
         Fixture {
             place,
             store,
@@ -159,7 +144,7 @@ impl Fixture {
 
     /// Stops the store cleanly and opens it again.
     pub(in crate::store) async fn again(self) -> Fixture {
-        self.reopened(&[(PROJECT, Some(5.0))]).await
+        self.reopened(ONE_PROJECT).await
     }
 
     /// Stops the store cleanly and opens it again with the given projects.
@@ -169,31 +154,63 @@ impl Fixture {
         Fixture::open(self.place, projects).await
     }
 
-    /// Runs statements that the program itself never makes.
+    /// Runs statements that the store itself never makes.
     pub(in crate::store) async fn edit(&self, sql: &str) {
-        let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        let mut db = self.connect().await;
-        sqlx::raw_sql(sql).execute(&mut db).await.expect("edits");
+        self.place.edit(sql).await;
+    }
+
+    /// Runs a statement that makes rows which the schema does not take.
+    pub(in crate::store) async fn spoil(&self, sql: &str) {
+        let unchecked = self.pick("PRAGMA ignore_check_constraints = ON", place::DROP_CHECKS);
+        self.edit(&format!("{unchecked}; {sql}")).await;
+    }
+
+    /// Makes the database refuse an operation (such as `UPDATE ON orders`) on the rows for which a condition holds.
+    async fn refuse(&self, operation: &str, rows: &str) {
+        let sql = match self.store {
+            Store::Sqlite(_) => format!(
+                "CREATE TRIGGER refuses BEFORE {operation} WHEN {rows} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            ),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation'; END $$; \
+                 CREATE TRIGGER refuses BEFORE {operation} FOR EACH ROW WHEN ({rows}) EXECUTE FUNCTION refuse()"
+            ),
+        };
+        self.edit(&sql).await;
+    }
+
+    /// Undoes what [`Fixture::refuse`] did to a table.
+    async fn refuse_no_more(&self, table: &str) {
+        let on_table = format!("DROP TRIGGER refuses ON {table}; DROP FUNCTION refuse()");
+        self.edit(self.pick("DROP TRIGGER refuses", &on_table))
+            .await;
+    }
+
+    /// Picks the text of the backend.
+    fn pick<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+        match self.store {
+            Store::Sqlite(_) => sqlite,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => postgres,
+        }
     }
 
     /// Returns the number that a statement selects.
-    pub(in crate::store) async fn number(&self, sql: &'static str) -> i64 {
-        let row = sqlx::query(sql).fetch_one(&mut self.connect().await).await;
-        row.expect("reads").get(0)
+    pub(in crate::store) async fn number(&self, sql: &str) -> i64 {
+        self.place.number(sql).await
     }
 
-    /// Returns the texts that a statement selects. It makes JSON of several values as SQLite does.
-    async fn texts(&self, sql: &str) -> Vec<String> {
-        let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        let rows = sqlx::query(sql).fetch_all(&mut self.connect().await).await;
-        let rows = rows.expect("reads");
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// Connects to the database without the store.
-    async fn connect(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.place.path().display());
-        SqliteConnection::connect(&url).await.expect("connects")
+    /// Returns the warnings about projects with which a start with the given ones begins.
+    async fn warnings(&self, projects: Projects<'_>) -> Vec<String> {
+        match &self.store {
+            Store::Sqlite(store) => store.warnings(self.place.settings(projects)).await,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => super::check(&self.place.settings(projects))
+                .await
+                .expect("opens"),
+        }
     }
 
     /// Returns the summary as of the given second.

@@ -109,18 +109,27 @@ async fn an_event_during_a_fetch_is_answered_by_a_later_one_only(on: Backend) {
 async fn a_number_that_cannot_be_read_holds_up_no_other(on: Backend) {
     for spoil in [
         "UPDATE order_numbers SET phone_number = CAST(x'2b31ff' AS TEXT) WHERE id = 1",
+        "UPDATE order_numbers SET phone_number = '+1x' WHERE id = 1",
         "UPDATE order_numbers SET readiness = 'x', readiness_at = 1 WHERE id = 1",
         "UPDATE order_numbers SET failure = 'timed-out', failure_fields = '{', attempts = 1 WHERE id = 1",
         "UPDATE order_details SET details = '{' WHERE order_id = 1",
         "DELETE FROM order_details WHERE order_id = 1",
-        "CREATE TRIGGER refuses BEFORE UPDATE ON order_numbers WHEN OLD.id = 1
-            BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "refused",
     ] {
+        if spoil.contains("x'2b31ff'") && on != Backend::Sqlite {
+            // Its texts are always UTF-8.
+            continue;
+        }
         let fixture = Fixture::on(on).await;
         fixture.shown("o1", State::Completed, &[FIRST], 10).await;
         fixture.shown("o2", State::Completed, &[SECOND], 11).await;
-        let spoil = format!("PRAGMA ignore_check_constraints = ON; {spoil}");
-        fixture.edit(&spoil).await;
+        if spoil == "refused" {
+            fixture
+                .refuse("UPDATE ON order_numbers", "OLD.id = 1")
+                .await;
+        } else {
+            fixture.spoil(spoil).await;
+        }
         for (event, number) in [("e1", FIRST), ("e2", SECOND)] {
             fixture
                 .accept(about(event, "ACTIVE_NUMBER", number, 20))
@@ -164,10 +173,7 @@ async fn spoilt_fields_of_an_event_hold_up_nothing(on: Backend) {
             .await;
     }
     fixture
-        .edit(
-            "PRAGMA ignore_check_constraints = ON;
-             UPDATE deliveries SET decision_fields = '{' WHERE dedup_key = 'e1'",
-        )
+        .spoil("UPDATE deliveries SET decision_fields = '{' WHERE dedup_key = 'e1'")
         .await;
     let report = fixture.process(20).await;
     assert_eq!((report.taken, report.numbers_due), (2, 1));

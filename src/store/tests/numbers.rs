@@ -134,7 +134,7 @@ impl Fixture {
              JOIN projects AS p ON p.id = n.project WHERE n.phone_number = '{phone_number}'",
             number_columns!()
         );
-        let found = self.texts(&sql).await;
+        let found = self.place.texts(&sql).await;
         let number: StoredNumber = serde_json::from_str(&found[0]).expect("is readable");
         number.following
     }
@@ -299,7 +299,9 @@ async fn a_following_is_stored_as_it_is(on: Backend) {
 
 async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told(on: Backend) {
     let fixture = Fixture::on(on).await;
-    fixture.shown("o1", State::Completed, &[FIRST], 10).await;
+    fixture
+        .shown("o1", State::Completed, &[FIRST, SECOND], 10)
+        .await;
     let rate = Rate {
         interval: Duration::from_secs(2),
         burst: 1,

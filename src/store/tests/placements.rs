@@ -289,14 +289,13 @@ async fn an_outcome_that_cannot_be_the_steps_changes_nothing(on: Backend) {
     assert!(!fixture.knows_order("ghost").await);
 }
 
-/// Callbacks are processed though the step to which one belongs is spoiled. The bad row is reported.
+/// Callbacks are processed though the step to which one belongs cannot be written. Its row is reported.
 async fn a_step_that_cannot_be_linked_holds_up_no_callback(on: Backend) {
     let fixture = Fixture::on(on).await;
     let begun = fixture.store.begin_placement(placement("+61400000001"));
     begun.await.expect("is recorded");
     let create = fixture.begin(step(StepKind::Create, Some(0))).await;
-    let spoil = "PRAGMA ignore_check_constraints = ON; UPDATE placement_steps SET kind = 'Create'";
-    fixture.edit(spoil).await;
+    fixture.refuse("UPDATE ON placement_steps", "true").await;
     let to_create = NewDelivery {
         callback_key: Some(callback_key(0)),
         ..delivery("e1", "o1", State::InReview, 10)
@@ -319,12 +318,15 @@ async fn a_placement_that_cannot_be_read_is_named_to_the_operator(on: Backend) {
         "placements SET quantity = -7",
         "placements SET region = CAST(x'ff' AS TEXT)",
     ] {
+        if fault.contains("x'ff'") && on != Backend::Sqlite {
+            // Its texts are always UTF-8.
+            continue;
+        }
         let fixture = Fixture::on(on).await;
         let begun = fixture.store.begin_placement(placement("+61400000001"));
         begun.await.expect("is recorded");
         fixture.begin(step(StepKind::Create, Some(0))).await;
-        let spoil = format!("PRAGMA ignore_check_constraints = ON; UPDATE {fault}");
-        fixture.edit(&spoil).await;
+        fixture.spoil(&format!("UPDATE {fault}")).await;
         let found = fixture.store.placement(&id(PROJECT), "form-1").await;
         let Err(StoreError::Unread(reason)) = found else {
             panic!("{fault}: {found:?}");

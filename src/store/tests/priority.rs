@@ -191,7 +191,9 @@ struct Wait {
 async fn waits(on: Backend, rounds: usize, lanes: u32, oldest_every: usize) -> Vec<Wait> {
     let fixture = Fixture::on(on).await;
     let each = lanes as usize;
-    let routine = several("routine", rounds * each);
+    // They become known in the order of their names.
+    let routine = (0..rounds * each).map(|n| format!("routine{n:03}"));
+    let routine: Vec<String> = routine.collect();
     fixture.quiet(&routine, 10).await;
     // Each falls due in its round.
     let due = format!("UPDATE orders SET fetch_at = 1000000 * (1000 + (id - 1) / {lanes})");

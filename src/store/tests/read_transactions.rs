@@ -10,7 +10,7 @@ use super::*;
 const ORDERS: i64 = 200;
 
 fn name(n: i64) -> String {
-    format!("o{n}")
+    format!("o{n:03}")
 }
 
 /// Asserts that an order shows what its fetches and transitions tell, no less and no more.

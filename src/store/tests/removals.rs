@@ -32,7 +32,11 @@ async fn left_behind(on: Backend) -> Fixture {
         "UPDATE orders SET confirmed_state = 'CREATED', updated_at = 1, shown_at = 1, confirmed_at = 1,
             expires_at = 9000000000 WHERE sinch_id = 'created'",
         "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL WHERE sinch_id = 'parked'",
-        "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'not-found' FROM orders",
+        // A fetch is of a lease where several processes fetch.
+        fixture.pick(
+            "INSERT INTO fetches (order_id, fetched_at, outcome) SELECT id, 20, 'not-found' FROM orders",
+            "INSERT INTO fetches (order_id, lease, fetched_at, outcome) SELECT id, 1, 20, 'not-found' FROM orders",
+        ),
     ] {
         fixture.edit(sql).await;
     }

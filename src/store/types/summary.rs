@@ -45,12 +45,12 @@ pub struct Summary {
     /// Rows that cannot be read: those that were met since the start, a hundred at most. The rows of orders have just
     /// been tried again.
     pub rows_unreadable: Vec<UnreadableRow>,
-    /// Size of the database file, in bytes.
+    /// Size of the database, in bytes.
     pub database_bytes: u64,
-    /// Size of the database's write-ahead log, in bytes.
-    pub wal_bytes: u64,
-    /// Number of bytes that are free on the database's disk.
-    pub disk_free_bytes: u64,
+    /// Size of the database's write-ahead log, in bytes; `None` if the backend cannot tell.
+    pub wal_bytes: Option<u64>,
+    /// Number of bytes that are free on the database's disk; `None` if the backend cannot tell.
+    pub disk_free_bytes: Option<u64>,
     /// Reason why callbacks are refused for lack of space; `null` if they are accepted.
     pub little_space: Option<String>,
 }

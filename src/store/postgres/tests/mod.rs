@@ -14,6 +14,7 @@ mod journal;
 mod opening;
 mod processing;
 mod recording;
+mod upkeep;
 
 use super::*;
 use crate::store::types::*;

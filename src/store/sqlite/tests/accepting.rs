@@ -1,6 +1,7 @@
 //! Acceptance of deliveries, and what another program or a move of the file does to it.
 
 use super::*;
+use crate::store::sql::inbox::digest;
 
 /// Another program may have used the id that comes next. Its row is no duplicate of the callback.
 #[tokio::test]
@@ -101,4 +102,39 @@ async fn a_file_that_is_moved_away_is_noticed() {
     assert!(matches!(answer, Err(StoreError::Broken(_))), "{answer:?}");
     let end = fixture.run.await.expect("no panic");
     assert!(matches!(end, Err(StoreError::Broken(_))), "{end:?}");
+}
+
+/// A conflicting body is kept even if other deliveries have taken the keys for it, one after the other.
+#[tokio::test]
+async fn a_conflict_whose_name_is_taken_is_kept() {
+    let fixture = Fixture::new().await;
+    let told = |event: &str, body: &str| NewDelivery {
+        body: body.to_owned().into(),
+        ..delivery(event, "o1", State::InReview, 10)
+    };
+    // Key under which a conflict is kept. Every sender with the secret can compute it.
+    let name = |event: &str, body: &str| {
+        let digest = digest(body.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{event} sha256:{hex}")
+    };
+    let (first, second) = (name("e", "late"), name(&name("e", "late"), "late"));
+    let told = [
+        (told("e", "early"), Accepted::New),
+        (told(&first, "in its place"), Accepted::New),
+        (told(&second, "in the next one"), Accepted::New),
+        (told("e", "late"), Accepted::Conflict),
+        (told("e", "late"), Accepted::Duplicate),
+        (told(&second, "late"), Accepted::Duplicate),
+        (told(&first, "late"), Accepted::Duplicate),
+        (told(&first, "in its place"), Accepted::Duplicate),
+    ];
+    for (index, (delivery, expected)) in told.into_iter().enumerate() {
+        assert_eq!(fixture.accept(delivery).await, expected, "callback {index}");
+    }
+    fixture.process(20).await;
+    let history = fixture.history("o1").await;
+    let duplicates: Vec<i64> = history.deliveries.iter().map(|d| d.duplicates).collect();
+    assert_eq!(duplicates.len(), 4, "each body is kept once");
+    assert_eq!(duplicates.iter().sum::<i64>(), 4);
 }

@@ -19,6 +19,8 @@ mod opening;
 mod plans;
 mod private_files;
 mod processing;
+mod readiness;
+mod retention;
 mod schema;
 mod simulation;
 mod unreadable;
@@ -78,6 +80,8 @@ impl Place {
     fn folder(&self) -> &TempDir {
         match self {
             Place::Folder(folder) => folder,
+            #[cfg(feature = "postgres")]
+            Place::Database { name, .. } => panic!("{name} is in no folder"),
         }
     }
 
@@ -85,6 +89,8 @@ impl Place {
     fn into_folder(self) -> TempDir {
         match self {
             Place::Folder(folder) => folder,
+            #[cfg(feature = "postgres")]
+            Place::Database { name, .. } => panic!("{name} is in no folder"),
         }
     }
 }
@@ -107,23 +113,25 @@ impl Fixture {
     fn sqlite(&self) -> &Store {
         match &self.store {
             crate::store::Store::Sqlite(store) => store,
+            #[cfg(feature = "postgres")]
+            crate::store::Store::Postgres(_) => panic!("it is not SQLite's"),
         }
-    }
-
-    /// Returns the warnings about projects with which a start with the given ones begins.
-    pub(in crate::store) async fn warnings(&self, projects: Projects<'_>) -> Vec<String> {
-        let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
-        let settings = Settings {
-            projects: projects.collect(),
-            ..settings(self.path())
-        };
-        removal::not_fetched(&mut *self.begin_read().await, &settings)
-            .await
-            .expect("reads")
     }
 
     /// Begins a read transaction without the store's own readers.
     async fn begin_read(&self) -> Transaction<'static, Sqlite> {
         self.sqlite().readers.begin().await.expect("reads")
+    }
+}
+
+impl Store {
+    /// Returns the warnings about projects with which a start with the given settings begins.
+    pub(in crate::store) async fn warnings(&self, settings: crate::store::Settings) -> Vec<String> {
+        let crate::store::Settings::Sqlite(settings) = settings else {
+            panic!("they are not SQLite's")
+        };
+        let mut db = self.readers.begin().await.expect("reads");
+        let warnings = removal::not_fetched(&mut db, &settings).await;
+        warnings.expect("reads")
     }
 }

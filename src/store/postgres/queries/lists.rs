@@ -1,0 +1,272 @@
+//! Lists of orders and of deliveries, page by page, and whether any order of a project is confirmed.
+//!
+//! A page ends with an id, which stays valid while rows come and go: every row that was there when the first page was
+//! read, and stays, is listed once. A row that another replica commits meanwhile may have an id below the page's end;
+//! the next list has it.
+
+use sqlx::{Postgres, QueryBuilder, Row};
+
+use super::{delivery_columns, delivery_tables, order_text};
+use crate::store::changes::StoredOrder;
+use crate::store::postgres::Store;
+use crate::store::postgres::details;
+use crate::store::postgres::error::Fault;
+use crate::store::postgres::lane::bounded;
+use crate::store::sql::alerts::{Range, ranges};
+use crate::store::sql::cursor::List;
+use crate::store::sql::history::{page_of_deliveries, page_of_orders};
+use crate::store::sql::unreadable;
+use crate::store::{
+    AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
+    StoreError,
+};
+use number_order::{Id, LATE_AFTER};
+
+type Query = QueryBuilder<Postgres>;
+
+/// Selects orders that are not settled. The indexes `orders_unsettled` and `orders_parked` have those, so this list
+/// begins there.
+const UNSETTLED: &str = "\
+    (SELECT id FROM orders WHERE unsettled_at IS NOT NULL AND parked IS NULL \
+      UNION ALL SELECT id FROM orders WHERE parked IS NOT NULL) AS open JOIN orders AS o ON o.id = open.id";
+
+const SELECT_DELIVERIES: &str = concat!(
+    "SELECT p.sinch_id AS project, d.order_sinch_id, ",
+    delivery_columns!(),
+    " FROM deliveries AS d JOIN projects AS p ON p.id = d.project",
+    delivery_tables!(),
+    " WHERE true"
+);
+
+const ANY_CONFIRMED: &str = "
+    SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id
+        WHERE p.sinch_id = $1 AND o.confirmed_state IS NOT NULL)";
+
+impl Store {
+    pub(in crate::store) async fn orders(
+        &self,
+        filter: &OrderFilter,
+    ) -> Result<Listing<OrderRow>, StoreError> {
+        let after = filter.after.as_ref();
+        let after = after.map(|cursor| List::Orders.row(cursor)).transpose()?;
+        let page = bounded(|| self.read_orders(filter, after)).await?;
+        self.shared.met.note(&page.unreadable);
+        Ok(page)
+    }
+
+    async fn read_orders(
+        &self,
+        filter: &OrderFilter,
+        after: Option<i64>,
+    ) -> Result<Listing<OrderRow>, Fault> {
+        let alert = filter.alert.as_ref().map(|alert| AlertQuery {
+            now: self.shared.clock.database(alert.now),
+            ..alert.clone()
+        });
+        let mut work = self.shared.readers.begin_reading().await?;
+        let mut query = select_orders(filter, alert.as_ref(), after);
+        let found = query.build().fetch_all(&mut *work).await?;
+        let found = unreadable::each::<StoredOrder>(&found)?;
+        let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
+        let details = details::read(&mut work, &ids).await?;
+        work.undo().await?;
+        Ok(page_of_orders(found, details, filter))
+    }
+
+    pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
+        bounded(async || {
+            let mut work = self.shared.readers.begin_reading().await?;
+            let found = sqlx::query(ANY_CONFIRMED).bind(project.as_str());
+            let found = found.fetch_one(&mut *work).await?;
+            work.undo().await?;
+            Ok(found.try_get(0)?)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+    ) -> Result<Listing<ListedDelivery>, StoreError> {
+        let after = filter.after.as_ref();
+        let after = after
+            .map(|cursor| List::Deliveries.row(cursor))
+            .transpose()?;
+        let page = bounded(async || {
+            let mut work = self.shared.readers.begin_reading().await?;
+            let mut query = select_deliveries(filter, after);
+            let found = query.build().fetch_all(&mut *work).await?;
+            work.undo().await?;
+            Ok(page_of_deliveries(&found, filter)?)
+        });
+        let page = page.await?;
+        self.shared.met.note(&page.unreadable);
+        Ok(page)
+    }
+}
+
+/// Builds the query for a page of orders, after the given row.
+fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option<i64>) -> Query {
+    let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
+    let is_open = filter.settled == Some(false);
+    query.push(if is_open { UNSETTLED } else { "orders AS o" });
+    query.push(" JOIN projects AS p ON p.id = o.project WHERE true");
+    if let Some(project) = &filter.project {
+        query
+            .push(" AND p.sinch_id = ")
+            .push_bind(project.to_string());
+    }
+    if let Some(state) = &filter.state {
+        query.push(" AND o.state = ").push_bind(storable(state));
+    }
+    if filter.settled == Some(true) {
+        query.push(" AND o.unsettled_at IS NULL AND o.parked IS NULL");
+    }
+    match filter.parked {
+        Some(true) => query.push(" AND o.parked IS NOT NULL"),
+        Some(false) => query.push(" AND o.parked IS NULL"),
+        None => &mut query,
+    };
+    if let Some(code) = filter.park_code {
+        query.push(" AND o.parked = ").push_bind(code);
+    }
+    if let Some(region) = &filter.region {
+        query.push(" AND o.id IN (SELECT order_id FROM order_details WHERE region = ");
+        query.push_bind(storable(region)).push(")");
+    }
+    if let Some(digits) = &filter.number {
+        query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND strpos(phone_number, ");
+        query.push_bind(storable(digits)).push(") > 0)");
+    }
+    if let Some(readiness) = filter.readiness {
+        query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND ");
+        match readiness {
+            NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code).push(")"),
+            NumberQuery::Late => query
+                .push(LATE)
+                .push_bind(LATE_AFTER.as_micros() as i64)
+                .push(")"),
+        };
+    }
+    if let Some(since) = filter.changed_since {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.recorded_at >= ",
+        );
+        query.push_bind(since.0).push(")");
+    }
+    if let Some(alert) = alert {
+        push_alert(&mut query, alert);
+    }
+    push_page(&mut query, "o.id", filter.newest_first, after, filter.limit);
+    query
+}
+
+/// SQL condition on `order_numbers AS n` that a number is late, as `Following::is_late` defines it. The caller appends
+/// the time after which a number is late, in microseconds.
+pub(in crate::store) const LATE: &str = "n.followed_at IS NOT NULL AND n.readiness IS DISTINCT FROM 'ready' \
+     AND n.fetched_at - n.followed_at >= ";
+
+/// Restricts a query to orders with an alert of the given code.
+fn push_alert(query: &mut Query, alert: &AlertQuery) {
+    query.push(" AND p.active AND (false");
+    for (kind, range) in ranges(alert.now, &alert.limits) {
+        if kind.code() != alert.code {
+            continue;
+        }
+        match range {
+            Range::Expiring(after, until) => {
+                query.push(" OR o.confirmed_state = 'CREATED' AND o.expires_at > ");
+                query.push_bind(after.0).push(" AND o.expires_at <= ");
+                query.push_bind(until.0);
+            }
+            Range::Lasting(state, before) => {
+                query
+                    .push(" OR o.confirmed_state = ")
+                    .push_bind(state.as_str());
+                query.push(" AND o.updated_at <= ").push_bind(before.0);
+            }
+        }
+    }
+    query.push(")");
+}
+
+/// Builds the query for a page of deliveries, after the given row.
+fn select_deliveries(filter: &DeliveryFilter, after: Option<i64>) -> Query {
+    let mut query = Query::new(SELECT_DELIVERIES);
+    if let Some(project) = &filter.project {
+        query
+            .push(" AND p.sinch_id = ")
+            .push_bind(project.to_string());
+    }
+    if let Some(order) = &filter.order {
+        push_order(&mut query, order);
+    }
+    if let Some(decision) = filter.decision {
+        query.push(" AND coalesce(d.decision, c.decision) = ");
+        query.push_bind(decision);
+    }
+    if let Some(phase) = filter.phase {
+        query.push(match phase {
+            "parked" => {
+                " AND d.id IN (SELECT id FROM deliveries WHERE kind = 'not-understood' \
+                 UNION ALL SELECT delivery_id FROM decisions WHERE parked)"
+            }
+            "waiting" => " AND d.id IN (SELECT id FROM pending WHERE order_sinch_id IS NOT NULL)",
+            "recorded" => " AND d.kind = 'other'",
+            "processed" => " AND NOT c.parked",
+            _ => " AND false",
+        });
+    }
+    if let Some(since) = filter.received_since {
+        query.push(" AND d.received_at >= ").push_bind(since.0);
+    }
+    if let Some(before) = filter.received_before {
+        query.push(" AND d.received_at < ").push_bind(before.0);
+    }
+    push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
+    query
+}
+
+/// Restricts a query to the deliveries of an order: processed ones are found by the order's row, those about its numbers
+/// by these, and the few others by the order's id.
+fn push_order(query: &mut Query, order: &Id) {
+    let order = order.as_str();
+    query.push(
+        " AND d.id IN (SELECT c.delivery_id FROM projects AS p JOIN orders AS o ON o.project = p.id \
+         JOIN decisions AS c ON c.order_id = o.id WHERE o.sinch_id = ",
+    );
+    query.push_bind(order.to_owned());
+    query.push(
+        " UNION ALL SELECT c.delivery_id FROM decisions AS c JOIN deliveries AS w ON w.id = c.delivery_id \
+         WHERE c.parked AND c.order_id IS NULL AND w.order_sinch_id = ",
+    );
+    query.push_bind(order.to_owned());
+    query.push(" UNION ALL SELECT id FROM pending WHERE order_sinch_id = ");
+    query.push_bind(order.to_owned());
+    query.push(
+        " UNION ALL SELECT w.id FROM projects AS p JOIN orders AS o ON o.project = p.id \
+         JOIN order_numbers AS n ON n.order_id = o.id \
+         JOIN deliveries AS w ON w.project = n.project AND w.number = n.phone_number WHERE o.sinch_id = ",
+    );
+    query.push_bind(order.to_owned()).push(")");
+}
+
+fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>, limit: u32) {
+    let (beyond, direction) = if newest_first {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
+    };
+    if let Some(after) = after {
+        query
+            .push(format_args!(" AND {id} {beyond} "))
+            .push_bind(after);
+    }
+    query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
+    query.push_bind(i64::from(limit));
+}
+
+/// Returns an operator's text as it would be stored.
+fn storable(text: &str) -> String {
+    crate::store::postgres::storable(text).into_owned()
+}

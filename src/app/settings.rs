@@ -8,13 +8,15 @@ use tokio::sync::Notify;
 
 use super::error::StartError;
 use crate::clock;
-use crate::config::{Api, Auth, Config, Credentials, Project, Signature, Sinch};
+use crate::config::{Api, Auth, Config, Credentials, DatabasePlace, Project, Signature, Sinch};
 use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::operators;
 use crate::http::server::Timeouts;
 use crate::http::source::Sources;
 use crate::sinch::ANSWER_MAX_BYTES;
+#[cfg(feature = "postgres")]
+use crate::store::postgres;
 use crate::store::{self, RetentionPeriods, sqlite};
 use crate::worker::Fetcher;
 use number_order::{Backoff, Id, Policy};
@@ -28,21 +30,49 @@ pub(super) type Projects = BTreeMap<Id, Option<Arc<Notify>>>;
 
 /// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {
+    let database = &config.database;
+    match &database.place {
+        DatabasePlace::File(path) => store::Settings::Sqlite(sqlite::Settings {
+            path: path.clone(),
+            waiting_max: database.waiting_max,
+            free_min_bytes: database.free_min_bytes,
+            projects: fetch_rates(config),
+            now: clock::now(),
+        }),
+        #[cfg(feature = "postgres")]
+        DatabasePlace::Server(url) => store::Settings::Postgres(postgres::Settings {
+            url: url.secret().clone(),
+            name: replica_name(),
+            waiting_max: database.waiting_max,
+            weaker: postgres::Weaker {
+                fsync_off: database.lossy_commits,
+                asynchronous_commit: database.lossy_commits,
+            },
+            clock: postgres::ClockSource::Database,
+            projects: fetch_rates(config),
+            now: clock::now(),
+        }),
+    }
+}
+
+/// Returns the served projects, each with the number of its orders that may be fetched in a second; `None` if its API is
+/// off.
+fn fetch_rates(config: &Config) -> Vec<(Id, Option<f64>)> {
     let requests_per_second = |api: &Api| match api {
         Api::On(_) => Some(config.sinch.requests_per_second),
         Api::Off => None,
     };
-    store::Settings::Sqlite(sqlite::Settings {
-        path: config.database.path.clone(),
-        waiting_max: config.database.waiting_max,
-        free_min_bytes: config.database.free_min_bytes,
-        projects: config
-            .projects
-            .iter()
-            .map(|project| (project.id.clone(), requests_per_second(&project.api)))
-            .collect(),
-        now: clock::now(),
-    })
+    let projects = config.projects.iter();
+    let rates = projects.map(|project| (project.id.clone(), requests_per_second(&project.api)));
+    rates.collect()
+}
+
+/// Returns the name by which operators tell this replica from the others: its machine's, and its process id.
+#[cfg(feature = "postgres")]
+fn replica_name() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    format!("{host} {}", std::process::id())
 }
 
 /// Builds the client of one project.

@@ -80,7 +80,7 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             callbacks = %callbacks_address,
             operators = %operators_address,
-            database = %config.database.path.display(),
+            database = %settings,
             projects = config.projects.len(),
             "started"
         );

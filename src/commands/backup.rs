@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{print_error, print_line};
-use super::{FAILURE, HELD, file, misconfigured, stop_or_report};
-use crate::config::Database;
+use super::{CONFIG, FAILURE, HELD, file, misconfigured, stop_or_report};
+use crate::config::{Database, DatabasePlace};
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 
 /// Arguments of `backup`.
@@ -56,9 +56,17 @@ pub async fn restore(config: Option<&Path>, arguments: Restore) -> ExitCode {
 
 /// Returns the database's path, and a token that stops the command: it removes what it has made so far.
 fn prepare_copy(config: Option<&Path>) -> Result<(PathBuf, CancellationToken), ExitCode> {
-    match Database::load(file(config).as_deref(), std::env::vars_os()) {
-        Ok(database) => Ok((database.path, stop_or_report()?)),
-        Err(errors) => Err(misconfigured(&errors)),
+    let database = Database::load(file(config).as_deref(), std::env::vars_os())
+        .map_err(|errors| misconfigured(&errors))?;
+    match database.place {
+        DatabasePlace::File(path) => Ok((path, stop_or_report()?)),
+        #[cfg(feature = "postgres")]
+        DatabasePlace::Server(url) => {
+            print_error(format_args!(
+                "the database is {url}: copy it with the server's own tools, such as pg_dump and pg_restore"
+            ));
+            Err(ExitCode::from(CONFIG))
+        }
     }
 }
 

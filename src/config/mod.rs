@@ -24,10 +24,12 @@ use crate::files::read_text_limited;
 pub use keys::doc::{KeyDoc, SectionDoc, ShownValue};
 use keys::reader::{Findings, Reader, default_of};
 use number_order::Limits;
+#[cfg(feature = "postgres")]
+pub use sections::DatabaseUrl;
 use sections::deadlines;
 pub use sections::{
-    Api, Auth, Callbacks, Credentials, Database, Log, LogFormat, Operators, Project, ProjectAccess,
-    Retention, Signature, Sinch, Worker,
+    Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Log, LogFormat, Operators, Project,
+    ProjectAccess, Retention, Signature, Sinch, Worker,
 };
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};

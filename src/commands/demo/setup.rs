@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::clock;
 use crate::config::{
-    Api, Auth, Callbacks, Config, Credentials, Database, Log, Operators, Project, Retention,
-    Signature, Sinch, Worker, default_deadlines,
+    Api, Auth, Callbacks, Config, Credentials, Database, DatabasePlace, Log, Operators, Project,
+    Retention, Signature, Sinch, Worker, default_deadlines,
 };
 use number_order::Id;
 use sinch_simulator::ordering::{NumberCallbacks, Provisioning, Script as OrderingScript};
@@ -136,7 +136,7 @@ pub fn config(
             ..Operators::default()
         },
         database: Database {
-            path: folder.join("demo.db"),
+            place: DatabasePlace::File(folder.join("demo.db")),
             ..Database::default()
         },
         worker: Worker {

@@ -3,6 +3,8 @@
 
 mod callbacks;
 mod database;
+#[cfg(feature = "postgres")]
+mod database_url;
 pub mod deadlines;
 mod log;
 mod operators;
@@ -12,7 +14,9 @@ mod sinch;
 mod worker;
 
 pub use callbacks::Callbacks;
-pub use database::Database;
+pub use database::{Database, DatabasePlace};
+#[cfg(feature = "postgres")]
+pub use database_url::DatabaseUrl;
 pub use log::{Log, LogFormat};
 pub use operators::Operators;
 pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, Signature};

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Ends of the names of keys whose values are never shown, since they are secret.
 const SECRET_ENDS: [&str; 3] = ["token", "secret", "secrets"];
+/// Name of the key whose value may hold a database's password. The addresses of other services have longer names.
+const DATABASE_URL: &str = "url";
 /// Maximum number of characters of a value that are shown.
 const SHOWN_MAX_CHARS: usize = 100;
 
@@ -99,7 +101,7 @@ pub fn secret_in_file(name: &str) -> Option<&str> {
 
 /// Returns `true` if values under a key of the given name are secret, and never shown.
 pub fn is_secret(name: &str) -> bool {
-    SECRET_ENDS.iter().any(|end| name.ends_with(end))
+    name == DATABASE_URL || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// Returns `true` if the name of a key is shown as it is: it is short and a bare key of TOML.

@@ -64,6 +64,10 @@ const LISTENERS: &[(&str, &str)] = &[
         "[database]\npath = \"\"",
         "config.toml line 7: database.path = \"\": empty; write the path of a file",
     ),
+    (
+        "[database]\nurl = \"mysql://u:marker@db/s\"",
+        "config.toml line 7: database.url = (hidden): not an address; write one such as postgres://user:password@db.example.com/sinch",
+    ),
 ];
 
 /// Faults of limits and of retention: each with lines after the least configuration, and the text of the fault.

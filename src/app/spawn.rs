@@ -33,8 +33,9 @@ pub(super) fn spawn(parts: Vec<Part>) -> Result<Running, StartError> {
 /// thread itself: should the disk hang, the process ends after its grace.
 fn on_own_thread(part: &'static str, thread: &'static str, run: Run) -> Result<Run, StartError> {
     let failed = |error| StartError::Thread(part, error);
+    // Of I/O only a store on a server has any.
     let runtime = Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(failed)?;
     let (ended, end) = oneshot::channel();

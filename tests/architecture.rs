@@ -53,9 +53,14 @@ const MODULES: [(&str, &str); 20] = [
     ("main", "commands"),
 ];
 
-/// Folders of the store's backends. Of the store, only they name sqlx: its face and the types that cross it know no
-/// database.
-const BACKENDS: [&str; 1] = ["/store/sqlite/"];
+/// Folders of the store's backends, and of what they share. Of the store, only they name sqlx: its face and the types that
+/// cross it know no database.
+const BACKENDS: [&str; 4] = [
+    "/store/sqlite/",
+    "/store/postgres/",
+    "/store/sql/",
+    "/store/tests/",
+];
 
 /// Names from outside the workspace, each with the only modules that may use it.
 const WORDS: [(&str, &str); 6] = [

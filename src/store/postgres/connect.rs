@@ -16,7 +16,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Settings of each connection. The server's own time-outs end what a dead replica has left; they do not cover a commit,
 /// so the program bounds each wait by itself, too.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 7] = [
     // Elsewhere ON CONFLICT fails when another transaction has inserted the same key.
     ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "3s"),
@@ -24,6 +24,8 @@ const OPTIONS: [(&str, &str); 6] = [
     ("idle_in_transaction_session_timeout", "4s"),
     ("tcp_user_timeout", "5s"),
     ("jit", "off"),
+    // Notices are no news for operators.
+    ("client_min_messages", "warning"),
 ];
 
 /// Settings of connections that find every row by its key: on young tables, whose size the server does not know yet, it

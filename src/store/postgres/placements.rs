@@ -12,15 +12,15 @@ use super::savepoint::{begin_savepoint, end_savepoint};
 use super::{Store, fetches};
 use crate::store::sql::codes::Code;
 use crate::store::sql::placements::{
-    PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row, step_of,
-    step_of_row, unreadable_row,
+    Beginning, PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row,
+    step_of, step_of_row, unreadable_row,
 };
 use crate::store::sql::unreadable::UnreadableRow;
 use crate::store::{
     NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow, StepUpdate,
     StoreError,
 };
-use number_order::{CallbackKey, Id, may_end};
+use number_order::{CallbackKey, Id, StepRefusal, may_end};
 
 const INSERT_PLACEMENT: &str = "
     INSERT INTO placements (project, reference, region, number_type, number, quantity, begun_at)
@@ -48,7 +48,9 @@ const SELECT_STEPS: &str = "
 
 const INSERT_STEP: &str = "
     INSERT INTO placement_steps (placement, kind, kind_fields, begun_at, available_before, callback_key)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (callback_key) DO NOTHING RETURNING id";
+
+const UPDATE_BEGUN: &str = "UPDATE placement_steps SET begun_at = $2 WHERE id = $1";
 
 /// Records the outcome of a step. An order that a callback has named already stays, and so does what is known of it.
 const UPDATE_STEP: &str = "
@@ -167,20 +169,34 @@ impl Store {
             work.undo().await?;
             return Ok(StepBegun::UnknownPlacement);
         };
-        if let Err(refusal) = may_begin_step(&row, step) {
-            work.undo().await?;
-            return Ok(StepBegun::Refused(refusal));
+        let begun_at = self.shared.clock.database(step.now).0;
+        match may_begin_step(&row, step) {
+            Ok(Beginning::New) => {}
+            Ok(Beginning::Again(step)) => {
+                let begun = sqlx::query(UPDATE_BEGUN).bind(step).bind(begun_at);
+                begun.execute(&mut *work).await?;
+                work.commit().await?;
+                return Ok(StepBegun::Begun(step));
+            }
+            Err(refusal) => {
+                work.undo().await?;
+                return Ok(StepBegun::Refused(refusal));
+            }
         }
         let kind = Code::new(&step.kind);
         let begun = sqlx::query(INSERT_STEP)
             .bind(placement)
             .bind(kind.code)
             .bind(kind.fields)
-            .bind(self.shared.clock.database(step.now).0)
+            .bind(begun_at)
             .bind(step.available_before)
             .bind(step.callback_key.as_ref().map(CallbackKey::as_str))
-            .fetch_one(&mut *work)
+            .fetch_optional(&mut *work)
             .await?;
+        let Some(begun) = begun else {
+            work.undo().await?;
+            return Ok(StepBegun::Refused(StepRefusal::KeyUsed));
+        };
         let id = begun.try_get(0)?;
         work.commit().await?;
         Ok(StepBegun::Begun(id))

@@ -145,3 +145,37 @@ fn a_circuit_that_an_earlier_run_left_open_stays_open() {
     assert_eq!(orders_max(after.next(secs(100))), 1);
     assert_eq!(after.next(secs(101)), Next::Full, "a probe goes out alone");
 }
+
+#[test]
+fn a_circuit_that_another_process_opened_holds_and_one_that_it_closed_is_closed() {
+    let open = Circuit {
+        failures: 9,
+        paused: Some((
+            secs(30),
+            NoAnswer::TimedOut {
+                endpoint: Endpoint::Orders,
+            },
+        )),
+    };
+    let mut scheduler = scheduler(4, 1000.0);
+    assert_eq!(orders_max(scheduler.next(secs(0))), 4);
+    scheduler.adopt(open.clone(), secs(1));
+    assert!(!scheduler.may_fetch(PermitKind::Slot, secs(1)));
+    assert_eq!(scheduler.next(secs(1)), Next::Wait(secs(30)));
+    // A fetch that was in flight then proves nothing.
+    answer(&mut scheduler, "o1", secs(0), secs(2));
+    assert_eq!(scheduler.circuit(), &open);
+    (0..4).for_each(|_| scheduler.release(PermitKind::Slot));
+    let claim_order = ClaimOrder::Chance;
+    let probe = Next::Claim {
+        orders_max: 1,
+        claim_order,
+    };
+    assert_eq!(scheduler.next(secs(30)), probe);
+    answer(&mut scheduler, "o2", secs(30), secs(31));
+    assert_eq!(scheduler.circuit(), &Circuit::default());
+    scheduler.release(PermitKind::Slot);
+    scheduler.adopt(open, secs(32));
+    scheduler.adopt(Circuit::default(), secs(33));
+    assert_eq!(orders_max(scheduler.next(secs(33))), 4);
+}

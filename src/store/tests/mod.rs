@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::types::*;
-use super::{Store, StoreError};
+use super::{Settings, Store, StoreError};
 use number_order::{
     AlertKind, Answer, Backoff, Endpoint, Failure, Id, Limits, NoAnswer, OrderKey, Policy,
     Snapshot, State, Status, Time,
@@ -189,6 +189,10 @@ impl Fixture {
     }
 
     /// Picks the text of the backend.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "there is one backend")
+    )]
     fn pick<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
         match self.store {
             Store::Sqlite(_) => sqlite,
@@ -204,12 +208,10 @@ impl Fixture {
 
     /// Returns the warnings about projects with which a start with the given ones begins.
     async fn warnings(&self, projects: Projects<'_>) -> Vec<String> {
-        match &self.store {
-            Store::Sqlite(store) => store.warnings(self.place.settings(projects)).await,
+        match (&self.store, self.place.settings(projects)) {
+            (Store::Sqlite(store), Settings::Sqlite(settings)) => store.warnings(settings).await,
             #[cfg(feature = "postgres")]
-            Store::Postgres(_) => super::check(&self.place.settings(projects))
-                .await
-                .expect("opens"),
+            (_, settings) => super::check(&settings).await.expect("opens"),
         }
     }
 

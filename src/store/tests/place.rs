@@ -16,7 +16,9 @@ use tempfile::TempDir;
 #[cfg(feature = "postgres")]
 use testkit::postgres::{Server, ServerOptions};
 
-use super::{Backend, PROJECT, Projects, at, id};
+#[cfg(feature = "postgres")]
+use super::at;
+use super::{Backend, PROJECT, Projects, id};
 #[cfg(feature = "postgres")]
 use crate::store::postgres;
 use crate::store::sqlite;
@@ -83,6 +85,10 @@ async fn execute(server: &Server, name: &str, sql: &str) {
 }
 
 impl Place {
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "other backends are waited for")
+    )]
     pub(super) async fn new(on: Backend) -> Place {
         match on {
             Backend::Sqlite => Place::Folder(sqlite::tests::folder()),

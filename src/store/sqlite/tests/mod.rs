@@ -126,10 +126,7 @@ impl Fixture {
 
 impl Store {
     /// Returns the warnings about projects with which a start with the given settings begins.
-    pub(in crate::store) async fn warnings(&self, settings: crate::store::Settings) -> Vec<String> {
-        let crate::store::Settings::Sqlite(settings) = settings else {
-            panic!("they are not SQLite's")
-        };
+    pub(in crate::store) async fn warnings(&self, settings: Settings) -> Vec<String> {
         let mut db = self.readers.begin().await.expect("reads");
         let warnings = removal::not_fetched(&mut db, &settings).await;
         warnings.expect("reads")

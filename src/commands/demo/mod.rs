@@ -12,9 +12,12 @@ mod story;
 mod tests;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
+use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +29,9 @@ use self::story::{Story, stories};
 use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
-use crate::config::{Log, LogFormat};
+#[cfg(feature = "postgres")]
+use crate::config::DatabaseUrl;
+use crate::config::{DatabasePlace, Log, LogFormat};
 use crate::telemetry::{self, Sink};
 use sinch_simulator::{Script, Simulator};
 
@@ -42,6 +47,22 @@ pub struct Arguments {
     /// Show the service's log beside the stories, on standard error.
     #[arg(long)]
     verbose: bool,
+    /// Keep everything in this PostgreSQL database, which must be empty. A password belongs into PGPASSWORD.
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "URL")]
+    postgres: Option<SecretString>,
+}
+
+impl Arguments {
+    /// Returns the place of the demo's database: unless a server is named, a file in the given folder.
+    fn database(&self, folder: &Path) -> Result<DatabasePlace, DemoError> {
+        #[cfg(feature = "postgres")]
+        if let Some(url) = &self.postgres {
+            let url = DatabaseUrl::parse(url).map_err(DemoError::Address)?;
+            return Ok(DatabasePlace::Server(url));
+        }
+        Ok(DatabasePlace::File(folder.join("demo.db")))
+    }
 }
 
 /// Reason why the demo could not be played to its end.
@@ -57,6 +78,11 @@ enum DemoError {
     Service(#[from] ServiceError),
     #[error("{0}")]
     Order(#[from] OrderError),
+    #[cfg(feature = "postgres")]
+    #[error("--postgres: {0}")]
+    Address(String),
+    #[error("the database holds orders already: give the demo an empty one")]
+    InUse,
 }
 
 /// Maximum time after the last callback within which the service's orders must agree with Sinch's. On a busy machine a
@@ -87,23 +113,30 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         .prefix("sinch-callbacks-demo-")
         .tempdir()?;
     let stop = stop_signal()?;
+    let database = arguments.database(folder.path())?;
     let keys = Keys::new();
     let script = Script::demo(keys.project.clone());
     let simulator = setup::simulator(&keys, &script, arguments.seed, PATIENCE).await?;
     let listen = free_address()?;
-    let app = App::start(config(&keys, &simulator, &script, listen, folder.path())).await?;
+    let app = App::start(config(&keys, &simulator, &script, listen, database)).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
     let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;
-    simulator.set_callback_url(Some(callbacks.clone()));
     write_config(&keys, &simulator, listen, operators, folder.path())?;
     let orders = Folder::new(folder.path())?;
 
-    print::introduction(&simulator, &callbacks, service.url());
     let ended = CancellationToken::new();
     let running = tokio::spawn(app.run(ended.clone()));
+    let played = async {
+        if service.has_orders().await? {
+            return Err(DemoError::InUse);
+        }
+        print::introduction(&simulator, &callbacks, service.url());
+        simulator.set_callback_url(Some(callbacks.clone()));
+        follow(&simulator, &service, &orders, arguments.exit).await
+    };
     let agreed = tokio::select! {
-        agreed = follow(&simulator, &service, &orders, arguments.exit) => agreed?,
+        agreed = played => agreed?,
         () = stop.cancelled() => false,
     };
     if !arguments.exit {

@@ -103,6 +103,12 @@ impl Service {
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 
+    /// Returns `true` if the service knows an order.
+    pub async fn has_orders(&self) -> Result<bool, ServiceError> {
+        let orders: Page = self.get("/api/v1/orders?limit=1").await?;
+        Ok(!orders.items.is_empty())
+    }
+
     /// Returns the number of orders whose true state is confirmed.
     pub async fn agreeing(&self, ends: &BTreeMap<Id, State>) -> Result<usize, ServiceError> {
         let orders: Page = self.get("/api/v1/orders?limit=1000").await?;

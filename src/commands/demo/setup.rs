@@ -122,7 +122,7 @@ pub fn config(
     simulator: &Simulator,
     script: &Script,
     callbacks: SocketAddr,
-    folder: &Path,
+    database: DatabasePlace,
 ) -> Config {
     Config {
         callbacks: Callbacks {
@@ -136,7 +136,7 @@ pub fn config(
             ..Operators::default()
         },
         database: Database {
-            place: DatabasePlace::File(folder.join("demo.db")),
+            place: database,
             ..Database::default()
         },
         worker: Worker {

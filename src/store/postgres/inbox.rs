@@ -20,7 +20,7 @@ pub(super) const BATCH_MAX: usize = 512;
 
 /// Inserts deliveries, and returns those that are new; whether the same event was there with another body. The rows are
 /// sorted, so that two replicas with the same keys wait for each other in one direction only.
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     WITH new AS (
         INSERT INTO deliveries (project, dedup_key, digest, received_at, kind, order_sinch_id, status, said_at, decision,
             decision_fields, callback_key, number, body)
@@ -76,7 +76,7 @@ pub(super) struct Incoming {
 }
 
 /// What makes two deliveries the same.
-type Key = (String, String, [u8; 16]);
+pub(super) type Key = (String, String, [u8; 16]);
 
 impl Incoming {
     /// Returns the row of a delivery that was received at the given time by the database's clock.
@@ -132,7 +132,7 @@ pub(super) async fn accept(
     db: &mut PgConnection,
     deliveries: &[Incoming],
 ) -> Result<Vec<Result<Accepted, StoreError>>, Fault> {
-    let mut new = insert(db, deliveries).await?;
+    let mut new = insert(db, INSERT, deliveries).await?;
     let mut events: HashSet<(&str, &str)> = HashSet::new();
     let mut again: HashMap<Key, i64> = HashMap::new();
     let mut accepted = Vec::with_capacity(deliveries.len());
@@ -164,12 +164,13 @@ fn unknown_project() -> StoreError {
 }
 
 /// Inserts deliveries, and returns the keys of the new ones, each with `true` if its event was there with another body.
-async fn insert(
+pub(super) async fn insert(
     db: &mut PgConnection,
+    sql: &'static str,
     deliveries: &[Incoming],
 ) -> Result<HashMap<Key, bool>, Fault> {
     let all = || deliveries.iter();
-    let rows = sqlx::query(INSERT)
+    let rows = sqlx::query(sql)
         .bind(all().map(|d| d.project.as_str()).collect::<Vec<_>>())
         .bind(all().map(|d| d.dedup_key.as_str()).collect::<Vec<_>>())
         .bind(all().map(|d| d.digest.as_slice()).collect::<Vec<_>>())

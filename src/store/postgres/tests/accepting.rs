@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::*;
+use inbox::BATCH_MAX;
 use number_order::{NotUnderstood, OtherEvent};
 
 #[tokio::test]
@@ -141,4 +143,48 @@ async fn replicas_that_take_the_same_events_at_once_store_each_once() {
     assert_eq!(duplicates, 3 * bodies);
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eq!(fixture.number(deadlocks), 0);
+}
+
+/// Control: where batches are not sorted, replicas that take the same events at once wait for each other in a circle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_that_are_not_sorted_deadlock() {
+    let fixture = fixture!(Fixture::new());
+    fixture.store().await;
+    let sorted = "ORDER BY p.id, t.dedup_key, t.digest";
+    let unsorted: &'static str = inbox::INSERT.replace(sorted, "").leak();
+    assert_ne!(unsorted, inbox::INSERT);
+    let connector = connect::Connector::new(&fixture.settings()).expect("an address");
+    for (sql, rounds) in [(inbox::INSERT, 30), (unsorted, 1000)] {
+        let (deadlocked, barrier) = (Arc::new(AtomicU32::new(0)), Arc::new(Barrier::new(4)));
+        let mut inserting = JoinSet::new();
+        for _ in 0..4 {
+            let mut db = connector.by_key().connect().await.expect("connects");
+            let (deadlocked, barrier) = (deadlocked.clone(), barrier.clone());
+            inserting.spawn(async move {
+                for round in 0..rounds {
+                    let mut events: Vec<u64> = (0..BATCH_MAX as u64).collect();
+                    fastrand::shuffle(&mut events);
+                    let new = |event: u64| {
+                        let event = format!("{round} {event} {rounds}");
+                        Incoming::new(&delivery(&event, "o1", State::InReview, 10), 10)
+                    };
+                    let events: Vec<Incoming> = events.into_iter().map(new).collect();
+                    barrier.wait().await;
+                    match inbox::insert(&mut db, sql, &events).await {
+                        Ok(_) => {}
+                        Err(fault) => {
+                            assert_eq!(fault.class(), error::Class::Retry, "{fault}");
+                            deadlocked.fetch_add(1, Relaxed);
+                        }
+                    }
+                    barrier.wait().await;
+                    if deadlocked.load(Relaxed) > 0 {
+                        break;
+                    }
+                }
+            });
+        }
+        inserting.join_all().await;
+        assert_eq!(deadlocked.load(Relaxed) > 0, sql == unsorted);
+    }
 }

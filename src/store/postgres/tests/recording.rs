@@ -68,6 +68,19 @@ async fn the_fence_refuses_a_late_result() {
     assert_eq!(fixture.text("SELECT state FROM orders"), "IN_REVIEW");
 }
 
+/// Control: a store that does not compare the fence applies what a late holder brings.
+#[tokio::test]
+async fn without_the_fence_a_late_result_counts() {
+    let fixture = fixture!(Fixture::new());
+    let store = fixture.store().await;
+    let mut late = one_claim(&store, "o1").await;
+    let held = claim(&store, 1, 80).await.remove(0);
+    late.lease = held.lease;
+    let recorded = record(&store, &late, shows(State::Completed, 9), 81).await;
+    assert!(matches!(recorded, Recorded::Done { .. }));
+    assert_eq!(fixture.text("SELECT state FROM orders"), "COMPLETED");
+}
+
 #[tokio::test]
 async fn an_order_that_cannot_be_read_or_written_is_parked_and_spoils_no_other() {
     let fixture = fixture!(Fixture::new());

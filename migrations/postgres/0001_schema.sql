@@ -353,6 +353,7 @@ INSERT INTO service (id, bodies_emptied_through, deliveries_pruned_through, fetc
 CREATE TABLE replicas (
     id         bigint PRIMARY KEY,                             -- random
     name       text   NOT NULL,
+    projects   text[] NOT NULL,                                -- the projects that it serves
     started_at bigint NOT NULL,
     seen_at    bigint NOT NULL,
     stopped_at bigint                                          -- NULL: the run goes on, or ended uncleanly

@@ -338,6 +338,15 @@ impl Store {
         backend!(self, store => store.forget(key).await)
     }
 
+    /// Returns the name of another process that shares the store and serves a project; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn served_by(&self, project: &Id) -> Result<Option<String>, StoreError> {
+        backend!(self, store => store.served_by(project).await)
+    }
+
     /// Removes some of what is left of a project that is not configured any more, and returns what was removed;
     /// nothing, if all of it is gone.
     ///

@@ -113,6 +113,12 @@ async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<
             "this project is configured: take it out of the configuration and restart first";
         return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
     }
+    if let Some(replica) = context.store.served_by(&project).await? {
+        let detail = format!(
+            "replica {replica} serves this project: take it out of the configuration of every replica, and restart them, first"
+        );
+        return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
+    }
     if context.store.holdings(&project).await?.is_none() {
         return Err(nothing_stored());
     }

@@ -20,6 +20,18 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(10);
 /// Time without any replica after which callbacks may have been missed.
 const ABSENCE: Duration = Duration::from_secs(60);
 
+/// Tells if a row of `replicas` is of a replica that runs, or was killed less than a minute ago.
+macro_rules! runs {
+    () => {
+        concat!(
+            "stopped_at IS NULL AND seen_at > ",
+            $crate::store::postgres::clock::database_now!(),
+            " - 60000000"
+        )
+    };
+}
+pub(super) use runs;
+
 /// Time after which a replica that is gone is forgotten.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -40,7 +52,7 @@ const SET_ACTIVE: &str = "
 const LAST_SEEN: &str = "SELECT max(greatest(seen_at, stopped_at)) FROM replicas";
 
 const REGISTER_REPLICA: &str = "
-    INSERT INTO replicas (id, name, started_at, seen_at) VALUES ($1, $2, $3, $3)";
+    INSERT INTO replicas (id, name, projects, started_at, seen_at) VALUES ($1, $2, $3, $4, $4)";
 
 const FORGET_REPLICAS: &str = "DELETE FROM replicas WHERE seen_at < $1";
 
@@ -121,6 +133,7 @@ impl Replica {
         sqlx::query(REGISTER_REPLICA)
             .bind(replica.id)
             .bind(&settings.name)
+            .bind(ids(settings))
             .bind(now.0)
             .execute(&mut *db)
             .await?;
@@ -180,16 +193,16 @@ impl Replica {
     }
 }
 
+fn ids(settings: &Settings) -> Vec<&str> {
+    let projects = settings.projects.iter();
+    projects.map(|(id, _)| id.as_str()).collect()
+}
+
 async fn register_projects(db: &mut PgConnection, settings: &Settings) -> Result<(), Fault> {
-    let all: Vec<&str> = settings
-        .projects
-        .iter()
-        .map(|(id, _)| id.as_str())
-        .collect();
     let fetched = settings.projects.iter().filter(|(_, rate)| rate.is_some());
     let fetched: Vec<&str> = fetched.map(|(id, _)| id.as_str()).collect();
     sqlx::query(REGISTER_PROJECTS)
-        .bind(all)
+        .bind(ids(settings))
         .execute(&mut *db)
         .await?;
     sqlx::query(SET_ACTIVE).bind(fetched).execute(db).await?;
@@ -254,16 +267,20 @@ async fn over_orders(
     }
 }
 
-const COUNT_ORDERS: &str = "
-    SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
+const COUNT_ORDERS: &str = concat!(
+    "SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
         (SELECT count(*) FROM orders WHERE project = p.id AND fetch_at IS NOT NULL) AS waiting
-    FROM projects AS p WHERE NOT (sinch_id = ANY ($1)) ORDER BY sinch_id";
+    FROM projects AS p WHERE NOT (sinch_id = ANY ($1)) AND (sinch_id = ANY ($2) OR NOT EXISTS (SELECT 1 FROM replicas AS r
+        WHERE p.sinch_id = ANY (r.projects) AND ",
+    runs!(),
+    ")) ORDER BY sinch_id"
+);
 
 /// Standbys to which nothing waits to be shipped: what they lack is lost when one of them takes over.
 const ASYNCHRONOUS: &str = "
     SELECT current_setting('synchronous_standby_names') = '' AND EXISTS (SELECT 1 FROM pg_stat_replication)";
 
-/// Returns the warnings of a start, a sentence each.
+/// Returns the warnings of a start, a sentence each. A project that only other replicas serve is none.
 pub(super) async fn warnings(
     db: &mut PgConnection,
     settings: &Settings,
@@ -273,6 +290,7 @@ pub(super) async fn warnings(
     let fetched: Vec<&str> = fetched.map(|(id, _)| id.as_str()).collect();
     for row in sqlx::query(COUNT_ORDERS)
         .bind(fetched)
+        .bind(ids(settings))
         .fetch_all(&mut *db)
         .await?
     {

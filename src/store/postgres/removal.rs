@@ -6,6 +6,7 @@ use super::Store;
 use super::error::Fault;
 use super::forget::remove_orders;
 use super::lane::bounded;
+use super::prepare::runs;
 use crate::store::sql::removal::holdings_of_row;
 use crate::store::{Holdings, StoreError};
 use number_order::Id;
@@ -48,6 +49,13 @@ const COUNT_HOLDINGS: &str = "
     FROM projects AS p WHERE p.sinch_id = $1";
 
 const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = $1)";
+
+/// Selects a replica that runs and serves a project.
+const SELECT_SERVING: &str = concat!(
+    "SELECT name FROM replicas WHERE $1 = ANY (projects) AND ",
+    runs!(),
+    " LIMIT 1"
+);
 
 /// Removes some of what is left of a project: its deliveries first, then its orders; after the last order its journal,
 /// and the project itself.
@@ -98,6 +106,20 @@ impl Store {
             let removed = drop_some(&mut work, &project).await?;
             work.commit().await?;
             Ok(removed)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn served_by(
+        &self,
+        project: &Id,
+    ) -> Result<Option<String>, StoreError> {
+        bounded(async || {
+            let mut work = self.shared.readers.begin_reading().await?;
+            let found = sqlx::query(SELECT_SERVING).bind(project.as_str());
+            let found = found.fetch_optional(&mut *work).await?;
+            work.undo().await?;
+            Ok(found.map(|row| row.try_get(0)).transpose()?)
         })
         .await
     }

@@ -146,3 +146,29 @@ async fn an_order_that_cannot_be_read_is_left_out_until_it_is_repaired() {
     assert_eq!(fixture.summary(30).await.rows_unreadable, []);
     assert_eq!(fixture.history("o1").await.order.order, "o1");
 }
+
+/// One that has just been killed counts as running for a minute.
+#[tokio::test]
+async fn a_project_is_served_while_a_replica_of_it_runs() {
+    let Some(fixture) = opened().await else {
+        return;
+    };
+    let mut other = connect(&fixture).await;
+    let now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let cases = [
+        ("NULL".to_owned(), now.to_owned(), true),
+        (now.to_owned(), now.to_owned(), false),
+        ("NULL".to_owned(), format!("{now} - 30000000"), true),
+        ("NULL".to_owned(), format!("{now} - 61000000"), false),
+    ];
+    for (stopped_at, seen_at, runs) in cases {
+        let sql = format!(
+            "UPDATE replicas SET name = 'one', stopped_at = {stopped_at}, seen_at = {seen_at}"
+        );
+        let changed = other.execute(sqlx::AssertSqlSafe(sql.as_str())).await;
+        changed.expect("changes");
+        let served = fixture.store.served_by(&id(PROJECT)).await;
+        assert_eq!(served, Ok(runs.then(|| "one".to_owned())), "{sql}");
+        assert_eq!(fixture.store.served_by(&id("other")).await, Ok(None));
+    }
+}

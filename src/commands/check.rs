@@ -1,16 +1,22 @@
 //! `check`: all checks that `serve` makes at its start, each with its result and its cure.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use reqwest::Method;
 use rustix::process::{Resource, getrlimit};
 
 use super::output::print_line;
-use super::{CONFIG, configuration, start_code, stop_or_report};
+use super::{CONFIG, configuration, operators, start_code, stop_or_report};
 use crate::app::{self, StartError};
 use crate::clock;
-use crate::config::{Api, Config};
+use crate::config::{Api, Config, Operators};
 use crate::store;
+
+/// Maximum time for the request to an instance that may run.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes all checks of a start, and changes nothing. The exit code is that of the gravest fault, by the codes with
 /// which `serve` ends. While another instance runs, the check leaves out what that instance holds.
@@ -76,6 +82,18 @@ enum Verdict {
     Failed(StartError),
 }
 
+/// Returns `true` if an instance of the service answers at the address of its operators' listener.
+async fn is_alive(listen: SocketAddr) -> bool {
+    let service = Operators {
+        listen,
+        token: None,
+    };
+    let (path, body) = ("/livez", Vec::new());
+    operators::send(&service, Method::GET, path, body, REQUEST_TIMEOUT)
+        .await
+        .is_ok_and(|answer| answer.trim() == "alive")
+}
+
 async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
     let mut verdicts = Vec::new();
     if let Err(error) = clock::check() {
@@ -87,7 +105,9 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
         Err(error) if error.is_held() => Verdict::InUse,
         Err(error) => Verdict::Failed(error.into()),
     };
-    let runs = matches!(verdict, Verdict::InUse);
+    // A store that is shared does not tell if one of its instances runs here, so that one is asked.
+    let runs = matches!(verdict, Verdict::InUse)
+        || (settings.is_shared() && is_alive(config.operators.listen).await);
     verdicts.push((format!("database {settings}"), verdict));
     let listeners = [
         ("callbacks.listen", config.callbacks.listen),

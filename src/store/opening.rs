@@ -30,6 +30,15 @@ impl fmt::Display for Settings {
 }
 
 impl Settings {
+    /// Returns `true` if several instances may work on the store at once.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Settings::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Settings::Postgres(_) => true,
+        }
+    }
+
     /// Returns the files on this machine that more users can read than should, each with a warning.
     pub fn exposed(&self) -> Vec<(PathBuf, &'static str)> {
         match self {

@@ -1,5 +1,6 @@
 //! Reason why a command that calls Sinch, or the service, has not done what it was asked to do.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -110,8 +111,14 @@ impl CommandError {
         json!({ "error": {
             "code": code,
             "exit_code": self.exit_code,
-            "text": self.lines.join("\n"),
+            "text": self.to_string(),
         } })
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Harm {
     HeldBack,
     /// It takes effect, and its answer is held back until the release.
     AnswerHeldBack,
+    /// It is held back until the release, and the connection is then closed, so that it takes no effect.
+    LostOnceReleased,
     /// It takes effect, and the connection is closed without an answer.
     AnswerLost,
     /// It takes no effect, and is answered as by a Sinch that does not know what it names.
@@ -51,6 +53,10 @@ pub enum Point {
     OrderFetch,
     /// The next that registers data.
     Registration,
+    /// The next that uploads a document.
+    Upload,
+    /// The next that finds out if a number can be had.
+    Availability,
 }
 
 impl Point {
@@ -68,6 +74,8 @@ impl Point {
             (Point::Registration, [.., last]) => {
                 last.starts_with("PUT ") && last.ends_with("/registration")
             }
+            (Point::Upload, [.., last]) => last.contains("/attachments/"),
+            (Point::Availability, [.., last]) => last.contains("/availableNumbers/"),
             (_, [] | [_]) => false,
         }
     }
@@ -204,6 +212,10 @@ async fn pass(State((shared, target)): State<(Arc<Shared>, String)>, request: Re
     let harm = shared.came(format!("{} {path}", parts.method));
     match harm {
         Some(Harm::HeldBack) => shared.hold_back().await,
+        Some(Harm::LostOnceReleased) => {
+            shared.hold_back().await;
+            return cut();
+        }
         Some(Harm::NotFound) => return (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
         Some(Harm::AnswerHeldBack | Harm::AnswerLost) | None => {}
     }
@@ -227,7 +239,7 @@ async fn pass(State((shared, target)): State<(Arc<Shared>, String)>, request: Re
     match harm {
         Some(Harm::AnswerHeldBack) => shared.hold_back().await,
         Some(Harm::AnswerLost) => return cut(),
-        Some(Harm::HeldBack | Harm::NotFound) | None => {}
+        Some(Harm::HeldBack | Harm::LostOnceReleased | Harm::NotFound) | None => {}
     }
     for own in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
         headers.remove(own);

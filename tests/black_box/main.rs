@@ -21,6 +21,7 @@ mod files_in_use;
 mod forwarded_addresses;
 mod interposer;
 mod kills;
+mod meanwhile;
 mod not_http;
 mod number_readiness;
 mod numbers;

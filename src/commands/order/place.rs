@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::placing::Placing;
 use super::placing::ending::{Ending, Subject};
 use super::placing::follower::{Follower, Progress, Until};
+use super::placing::registration::Target;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
 use crate::commands::project_client::{self, Options};
@@ -123,10 +124,14 @@ pub(super) async fn single(
     let OrderArguments { form, options, .. } = arguments;
     let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.adopt(&order).await?;
+    let target = Target {
+        order: &order,
+        from: None,
+    };
     let taken = async {
         match step {
-            Single::Register => placing.register(&order, false).await?,
-            Single::Attach => placing.upload(&order, false).await?,
+            Single::Register => placing.register(target, false).await?,
+            Single::Attach => placing.upload(target, false).await?,
             Single::Submit => {
                 if !placing.submit(&order).await? {
                     return Err(CommandError::failure(

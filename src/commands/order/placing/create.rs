@@ -76,7 +76,7 @@ impl Placing {
     }
 
     /// Requests a create, and returns the placement with its outcome; `None` if an earlier create may have taken the
-    /// number.
+    /// number. Where another command has begun a create meanwhile, requests none, and returns the placement with that.
     async fn request(
         &self,
         before: &Placement,
@@ -89,6 +89,10 @@ impl Placing {
         };
         let may_be_ours = may_hold_numbers(before);
         if let (Some(false), Some(number), false) = (available, number, is_risk_taken) {
+            let now = self.journal.read().await?;
+            if now.standing != before.standing {
+                return Ok(Some(now));
+            }
             if may_be_ours {
                 return Ok(None);
             }
@@ -96,8 +100,10 @@ impl Placing {
         }
         // From here on a create may be under way, whose outcome must be recorded.
         let _uninterrupted = self.follower.uninterrupted.lock().await;
-        let begun = self.journal.begin_create(available, is_risk_taken).await?;
-        self.send_create(begun, may_be_ours).await
+        match self.journal.begin_create(available, is_risk_taken).await? {
+            Some(begun) => self.send_create(begun, may_be_ours).await,
+            None => self.journal.read().await.map(Some),
+        }
     }
 
     /// Sends a create that is recorded, and records its outcome.
@@ -145,12 +151,15 @@ impl Placing {
     /// the time for which a request may last.
     async fn find_out(&self, open: Option<&Step>) -> Result<Option<Placement>, CommandError> {
         let Some(open) = open else { return Ok(None) };
-        self.follower
-            .say("an earlier create has no known outcome: finding out");
         let wait = self
             .follower
             .request_timeout
             .saturating_sub(clock::now().since(open.begun_at));
+        self.follower.say(if open.outcome.is_none() && !wait.is_zero() {
+            "another command may be creating the order right now: waiting for what becomes of it"
+        } else {
+            "an earlier create has no known outcome: finding out"
+        });
         let until = tokio::time::Instant::now() + wait;
         loop {
             let placement = self.journal.read().await?;
@@ -198,6 +207,7 @@ impl Placing {
             number: number.cloned(),
             is_ours,
             can_get_callback: self.follower.callback_url.is_some(),
+            is_open: last.is_some_and(|step| step.outcome.is_none()),
             begun_at,
             ends_at: lost_order_ends_at(begun_at),
             now: clock::now(),

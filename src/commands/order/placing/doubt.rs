@@ -15,6 +15,8 @@ pub(in crate::commands::order) struct Doubt {
     pub is_ours: bool,
     /// `true` if the configuration says how Sinch reaches the service, so that a callback can name the order.
     pub can_get_callback: bool,
+    /// `true` if no outcome of the create is written down, so that the command that sends it may be at it still.
+    pub is_open: bool,
     /// Time at which the create was written down.
     pub begun_at: Time,
     /// Time after which no callback will come any more about an order that the create made.
@@ -40,9 +42,16 @@ impl Doubt {
                  completed, and nothing is left to be ordered. See the number: {show}"
             );
         }
-        let lost = format!(
-            "the answer of the create of {begun_at} was lost, and nothing tells whether Sinch made an order"
-        );
+        let lost = if self.is_open && !self.is_over() {
+            format!(
+                "another command has begun the create of {begun_at}. It may be at it right now: then the same command \
+                 again goes on with its order. Or it was stopped, and nothing tells whether Sinch made an order"
+            )
+        } else {
+            format!(
+                "the answer of the create of {begun_at} was lost, and nothing tells whether Sinch made an order"
+            )
+        };
         if self.is_over() {
             return format!(
                 "{lost}. None was heard of until {ends_at}, and Sinch documents 48 hours as the longest reservation: if there \
@@ -86,6 +95,7 @@ mod tests {
             number: number.then(|| PhoneNumber::new("+61400000001").expect("a number")),
             is_ours,
             can_get_callback: hears,
+            is_open: false,
             begun_at,
             ends_at: lost_order_ends_at(begun_at),
             now: begun_at.plus(HOUR * hours),
@@ -103,6 +113,29 @@ mod tests {
             assert!(deaf.contains("no callback will name it"), "{deaf}");
             assert!(!deaf.contains("a callback names"), "{deaf}");
         }
+    }
+
+    #[test]
+    fn a_create_of_another_command_may_be_under_way() {
+        let begun_at = Time(0);
+        let doubt = Doubt {
+            number: None,
+            is_ours: false,
+            can_get_callback: true,
+            is_open: true,
+            begun_at,
+            ends_at: lost_order_ends_at(begun_at),
+            now: begun_at.plus(HOUR),
+        };
+        let advice = |doubt: &Doubt| doubt.advice(&Invocation::new(None, None));
+        let open = advice(&doubt);
+        assert!(
+            open.contains("right now: then the same command again"),
+            "{open}"
+        );
+        let now = begun_at.plus(HOUR * 50);
+        let over = advice(&Doubt { now, ..doubt });
+        assert!(!over.contains("right now"), "{over}");
     }
 
     #[test]

@@ -124,13 +124,14 @@ impl Journal {
         text.as_deref().map(read).transpose()
     }
 
-    /// Records a create. Its request may be sent once this returns. Where an answer of the service is lost, its callback
-    /// key tells this create from those of other runs.
+    /// Records a create. Its request may be sent once this returns. `None`: the journal has another create by now, of
+    /// another command. Where an answer of the service is lost, its callback key tells this create from those of other
+    /// runs.
     pub async fn begin_create(
         &self,
         available_before: Option<bool>,
         second_order_risked: bool,
-    ) -> Result<BegunStep, CommandError> {
+    ) -> Result<Option<BegunStep>, CommandError> {
         let key = CallbackKey::random(|below| fastrand::usize(..below));
         let step = json!({
             "kind": StepKind::Create,
@@ -140,8 +141,15 @@ impl Journal {
         })
         .to_string();
         let path = format!("{}/steps", self.path);
-        let sent = self.service.send(Method::POST, &path, step.as_bytes());
-        read(&sent.await.map_err(|error| unusable(&error))?)
+        match self
+            .service
+            .send(Method::POST, &path, step.as_bytes())
+            .await
+        {
+            Ok(text) => read(&text).map(Some),
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(unusable(&error)),
+        }
     }
 
     /// Records a step on an existing order. Its request may be sent once this returns.

@@ -15,15 +15,16 @@ mod on_the_way;
 mod patience;
 
 mod ready;
-mod registration;
+pub(super) mod registration;
 mod service;
+mod step_error;
 mod uploads;
 
 use std::path::Path;
 
 use number_order::{Id, StepKind, StepOutcome};
 use order_form::{Rules, check_offer};
-use sinch_numbers::api::{CallError, Client, Lookup, NumberType, Repeat};
+use sinch_numbers::api::{Client, Lookup, NumberType};
 
 use self::create::Created;
 use self::ending::Ending;
@@ -31,6 +32,7 @@ use self::follower::{Follower, Progress};
 use self::form_file::FormFile;
 use self::journal::{Journal, Placement, ordered_by};
 use self::patience::patiently;
+use self::step_error::StepError;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_error;
 use crate::commands::{project_client, shown};
@@ -236,11 +238,10 @@ pub(super) fn rules(lookup: &Lookup) -> Rules {
     }
 }
 
-/// Converts the result of a step's call to its outcome.
-fn outcome_of<T>(done: &Result<T, CallError>) -> StepOutcome {
+/// Converts the result of a step's calls to its outcome.
+fn outcome_of<T>(done: &Result<T, StepError>) -> StepOutcome {
     match done {
         Ok(_) => StepOutcome::Succeeded,
-        Err(error) if error.repeat() == Repeat::Forbidden => StepOutcome::Refused,
-        Err(_) => StepOutcome::Unknown,
+        Err(error) => error.outcome(),
     }
 }

@@ -28,13 +28,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Makes a call, up to [`TRIES`] times while its failure allows a repeat.
-pub(super) async fn patiently<T>(
-    call: impl AsyncFn() -> Result<T, CallError>,
-) -> Result<T, CallError> {
+pub(super) async fn patiently<T, E: Failing>(call: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES {
         match call().await {
-            Err(error) if error.repeat() == Repeat::Allowed => {
+            Err(error) if error.is_passing() => {
                 let wait = error.retry_after().unwrap_or(pause);
                 tokio::time::sleep(wait.min(PAUSE_MAX)).await;
                 pause *= 2;
@@ -85,6 +83,8 @@ pub(super) struct Outages {
     /// Beginning of the present outage; `None`: there is none.
     since: Cell<Option<Time>>,
     failures: Cell<u32>,
+    /// Number of outages that are over, also of those that were too short to be reported.
+    ended: Cell<u32>,
 }
 
 impl Outages {
@@ -106,7 +106,13 @@ impl Outages {
             has_answered: Cell::new(false),
             since: Cell::new(None),
             failures: Cell::new(0),
+            ended: Cell::new(0),
         }
+    }
+
+    /// Returns the number of outages that are over, also of those that were too short to be reported.
+    pub fn ended(&self) -> u32 {
+        self.ended.get()
     }
 
     /// Makes a call until it gets an answer, or a failure that does not pass. Reports an outage once, and its end.
@@ -160,7 +166,11 @@ impl Outages {
     fn answered(&self) {
         self.has_answered.set(true);
         self.since.set(None);
-        if self.failures.replace(0) > UNREPORTED_FAILURES {
+        let failures = self.failures.replace(0);
+        if failures > 0 {
+            self.ended.set(self.ended.get() + 1);
+        }
+        if failures > UNREPORTED_FAILURES {
             print_error(format_args!("{} answers again", self.name));
         }
     }
@@ -212,6 +222,7 @@ mod tests {
         };
         assert_eq!(outages.outlast(late).await, Ok(1000));
         assert_eq!(outages.since.get(), None);
+        assert_eq!(outages.ended(), 1);
         // A refusal ends at once, whatever was answered before.
         let refuses = async || Err::<(), _>(Failed { is_passing: false });
         assert_eq!(

@@ -1,5 +1,6 @@
 //! Registration of a form's data, and upload of its documents.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use sinch_numbers::api::{CallError, Failure, Registration, Upload};
 use tokio::time::Instant;
 
 use super::patience::patiently;
+use super::step_error::StepError;
 use super::uploads::{self, NextAction, ShownUpload};
 use super::{Placing, outcome_of};
 use crate::commands::command_error::CommandError;
@@ -25,6 +27,14 @@ const FAILED_LAG: Duration = Duration::from_secs(20);
 
 /// Pause between two looks at the uploads.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Order on which a step acts.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::commands::order) struct Target<'a> {
+    pub order: &'a Id,
+    /// State for which the step is meant; `None`: the user asked for the step, whatever the state.
+    pub from: Option<&'static str>,
+}
 
 /// Document on its way to Sinch.
 pub(super) struct Sending<'a> {
@@ -51,13 +61,14 @@ impl Sending<'_> {
 
 impl Placing {
     /// Registers the form's data. With `only_changes`, skips data that Sinch already has.
-    pub async fn register(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
+    pub async fn register(&self, target: Target<'_>, only_changes: bool) -> Result<(), StepError> {
+        let order = target.order;
         if !self.file.form.has_registration() || only_changes && self.is_registered(order).await? {
             return Ok(());
         }
         let data = self.file.form.data();
         let put = async || self.follower.client.put_registration(order, &data).await;
-        self.step(&StepKind::Register, put).await?;
+        self.step(target, &StepKind::Register, put).await?;
         self.follower.say("registered");
         Ok(())
     }
@@ -71,7 +82,8 @@ impl Placing {
 
     /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, skips those that Sinch
     /// already has.
-    pub async fn upload(&self, order: &Id, only_changes: bool) -> Result<(), CommandError> {
+    pub async fn upload(&self, target: Target<'_>, only_changes: bool) -> Result<(), StepError> {
+        let order = target.order;
         let mut sendings = self.sendings().await?;
         if sendings.is_empty() {
             return Ok(());
@@ -89,12 +101,9 @@ impl Placing {
                     NextAction::Wait if !sends_all => waits = true,
                     NextAction::Upload | NextAction::Nothing | NextAction::Wait => {
                         if sending.count == UPLOADS_OF_ONE {
-                            return Err(CommandError::failure(format!(
-                                "Sinch could not use the document {id}, uploaded {UPLOADS_OF_ONE} times: send another \
-                                 file, or run the same command again later"
-                            )));
+                            return Err(unusable(id));
                         }
-                        self.send_document(order, sending, shown).await?;
+                        self.send_document(target, sending, shown).await?;
                         waits = true;
                     }
                 }
@@ -104,9 +113,10 @@ impl Placing {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Err(CommandError::failure(
+                let error = CommandError::failure(
                     "Sinch has not taken all documents yet: run the same command again later",
-                ));
+                );
+                return Err(error.into());
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
@@ -131,10 +141,10 @@ impl Placing {
     /// Uploads one document. `before` is what Sinch showed of it just before.
     async fn send_document(
         &self,
-        order: &Id,
+        target: Target<'_>,
         sending: &mut Sending<'_>,
         before: Option<ShownUpload>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), StepError> {
         let document = sending.document;
         let content = self.file.open(&document.file)?;
         let rules = self
@@ -167,10 +177,10 @@ impl Placing {
         let send = async || {
             self.follower
                 .client
-                .upload_attachment(order, &attachment, &upload)
+                .upload_attachment(target.order, &attachment, &upload)
                 .await
         };
-        self.step(&kind, send).await?;
+        self.step(target, &kind, send).await?;
         let said = if sending.count == 0 {
             format!("uploaded: {}", document.id)
         } else {
@@ -189,13 +199,46 @@ impl Placing {
     /// Takes a step whose call may be repeated: records it, makes its call with repeats, and records the outcome.
     pub(super) async fn step<T>(
         &self,
+        target: Target<'_>,
         kind: &StepKind,
         call: impl AsyncFn() -> Result<T, CallError>,
-    ) -> Result<T, CommandError> {
+    ) -> Result<T, StepError> {
+        let outages = self.follower.service.outages();
         let begun = self.begin_step(kind).await?;
-        let done = patiently(call).await;
+        let is_interrupted = Cell::new(self.follower.service.outages() != outages);
+        let is_sent = Cell::new(false);
+        let send = async || {
+            if is_interrupted.replace(true) {
+                self.stands(target, is_sent.get()).await?;
+            }
+            is_sent.set(true);
+            Ok(call().await?)
+        };
+        let done = patiently(send).await;
         self.end_step(begun, outcome_of(&done)).await?;
-        Ok(done?)
+        done
+    }
+
+    /// Checks after an outage that the order is still in the state for which a step is meant: another command, or Sinch,
+    /// may have moved it on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is in another one. `is_sent` says that a request of the step may have taken effect.
+    pub(super) async fn stands(&self, target: Target<'_>, is_sent: bool) -> Result<(), StepError> {
+        let Some(from) = target.from else {
+            return Ok(());
+        };
+        if self.follower.state(target.order).await? == from {
+            return Ok(());
+        }
+        Err(StepError::MovedOn {
+            outcome: if is_sent {
+                StepOutcome::Unknown
+            } else {
+                StepOutcome::Refused
+            },
+        })
     }
 
     /// Fetches the registration; `None` if there is none.
@@ -230,6 +273,15 @@ impl Placing {
             });
         Ok(ids.collect())
     }
+}
+
+/// Returns the error of a document that Sinch shows as FAILED after each upload.
+fn unusable(id: &str) -> StepError {
+    let error = CommandError::failure(format!(
+        "Sinch could not use the document {id}, uploaded {UPLOADS_OF_ONE} times: send another file, or run the same \
+         command again later"
+    ));
+    error.into()
 }
 
 #[cfg(test)]

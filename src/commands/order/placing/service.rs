@@ -26,6 +26,11 @@ impl Service {
         }
     }
 
+    /// Returns the number of the service's outages that are over.
+    pub fn outages(&self) -> u32 {
+        self.outages.ended()
+    }
+
     /// Sends a request that may be repeated, until the service answers it, and returns the text of the answer.
     ///
     /// # Errors
